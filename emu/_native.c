@@ -1,0 +1,388 @@
+/*
+ * Native halves of the engine's hooks.
+ *
+ * Everything here has a twin in emu/hooks.py that does the same in Python; the
+ * twin is the specification, this file is the speed.  No Python API is used
+ * after the module has been imported: the hooks see one struct engine_state,
+ * laid out as EngineState in emu/hooks.py.
+ *
+ * A hook never works on the machine: it records what happened and stops the
+ * engine, and Python does the rest when uc_emu_start() has returned.
+ */
+#define PY_SSIZE_T_CLEAN
+#include <Python.h>
+#include <stdint.h>
+#include <string.h>
+
+typedef struct uc_struct uc_engine;
+typedef struct uc_context uc_context;
+
+enum { EV_NONE, EV_LIMIT, EV_TRAP, EV_IN, EV_OUT, EV_INVALID, EV_BREAK, EV_IO };
+enum { FIELD_EIP = 8, FIELD_EFLAGS = 9 };
+enum { EFLAGS_IF = 0x200, CR4_PSE = 0x10, PTE_P = 1, PDE_PS = 0x80, VECTOR_DB = 1 };
+enum { KIND_REP = 1, KIND_CARRY_ROTATE = 2, KIND_IO = 4 };
+#define NO_FRAME 0xffffffffu
+#define CR0_PG 0x80000000u
+
+struct field {
+    uint32_t offset;    /* in the context, bytes */
+    uint16_t width;     /* 4 or 8 bytes */
+    uint16_t writable;
+};
+
+struct engine_state {
+    uint64_t retired;      /* instructions completed, and the one in flight */
+    uint64_t limit;        /* stop before an instruction once retired >= limit */
+    uint64_t tsc_offset;   /* RDTSC = retired + tsc_offset */
+    uint32_t event, vector, port, size, value;
+    uint32_t in_flight;    /* linear address of the instruction counted last */
+    uint32_t in_flight_valid;
+    uint32_t watch_if;     /* stop as soon as EFLAGS.IF is set */
+    uint32_t skip_break;   /* let the first instruction pass its breakpoint */
+    uint32_t allow_io;     /* let the first instruction pass its I/O check */
+    uint32_t in_flight_kind;
+    uint32_t flags_before; /* EFLAGS before an RCL or RCR of memory */
+    uint32_t code_page;    /* linear page number of the last instruction */
+    uint32_t code_page_valid;
+    uint32_t code_frame;   /* its physical address; NO_FRAME outside RAM */
+    uint32_t break_count, break_capacity;
+    uint64_t breaks;       /* const uint32_t *, sorted linear addresses */
+    uint64_t ram;          /* const uint8_t * */
+    uint64_t ram_size;
+    uint64_t held_code;    /* uint8_t *, one byte a frame */
+    uint64_t engine, context, regs, fields;
+    uint32_t field_count;
+    uint32_t old_exception_offset;
+    uint32_t is_int_field;
+    uint32_t reg_eflags, reg_cr0, reg_cr3, reg_cr4;
+    uint32_t reg_cs, reg_eax, reg_edx;
+    uint32_t error;        /* uc_err of the last uc_emu_start */
+    uint64_t fn_start, fn_stop, fn_save, fn_restore, fn_reg_read, fn_reg_write;
+};
+
+typedef int (*start_fn)(uc_engine *, uint64_t, uint64_t, uint64_t, size_t);
+typedef int (*stop_fn)(uc_engine *);
+typedef int (*context_fn)(uc_engine *, uc_context *);
+typedef int (*reg_read_fn)(uc_engine *, int, void *);
+typedef int (*reg_write_fn)(uc_engine *, int, const void *);
+
+static uint32_t read_reg(struct engine_state *s, uint32_t id)
+{
+    uint64_t value = 0;
+
+    ((reg_read_fn)(uintptr_t)s->fn_reg_read)((uc_engine *)(uintptr_t)s->engine, (int)id, &value);
+    return (uint32_t)value;
+}
+
+static void write_reg(struct engine_state *s, uint32_t id, uint32_t value)
+{
+    uint64_t wide = value;
+
+    ((reg_write_fn)(uintptr_t)s->fn_reg_write)((uc_engine *)(uintptr_t)s->engine, (int)id, &wide);
+}
+
+static void stop(struct engine_state *s, uint32_t event)
+{
+    s->event = event;
+    ((stop_fn)(uintptr_t)s->fn_stop)((uc_engine *)(uintptr_t)s->engine);
+}
+
+static uint32_t ram32(const struct engine_state *s, uint32_t pa)
+{
+    uint32_t value = 0;
+
+    if ((uint64_t)pa + 4 <= s->ram_size)
+        memcpy(&value, (const uint8_t *)(uintptr_t)s->ram + pa, 4);
+    return value;
+}
+
+/* Physical address of a linear page's frame; 0xffffffff when not mapped. */
+static uint32_t frame_of(struct engine_state *s, uint32_t page)
+{
+    uint32_t cr3, pde, pte;
+
+    if (!(read_reg(s, s->reg_cr0) & CR0_PG))
+        return page << 12;
+    cr3 = read_reg(s, s->reg_cr3) & 0xfffff000u;
+    pde = ram32(s, cr3 + (page >> 10) * 4);
+    if (!(pde & PTE_P))
+        return NO_FRAME;
+    if ((pde & PDE_PS) && (read_reg(s, s->reg_cr4) & CR4_PSE))
+        return (pde & 0xffc00000u) | ((page & 0x3ff) << 12);
+    pte = ram32(s, (pde & 0xfffff000u) + (page & 0x3ff) * 4);
+    return pte & PTE_P ? pte & 0xfffff000u : NO_FRAME;
+}
+
+/* Note that this page's frame holds translated code, so that a later host
+ * write to it drops the translations. */
+static void enter_code_page(struct engine_state *s, uint32_t page)
+{
+    uint32_t pa = frame_of(s, page);
+
+    if (pa >= s->ram_size)
+        pa = NO_FRAME;
+    else
+        ((uint8_t *)(uintptr_t)s->held_code)[pa >> 12] = 1;
+    s->code_page = page;
+    s->code_page_valid = 1;
+    s->code_frame = pa;
+}
+
+static int is_break(const struct engine_state *s, uint32_t address)
+{
+    const uint32_t *breaks = (const uint32_t *)(uintptr_t)s->breaks;
+    uint32_t low = 0, high = s->break_count;
+
+    while (low < high) {
+        uint32_t middle = (low + high) / 2;
+        if (breaks[middle] < address)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low < s->break_count && breaks[low] == address;
+}
+
+/* First bytes that need a second look: prefixes, rotates, I/O. */
+static const uint8_t SPECIAL[256] = {
+    [0x26] = 1, [0x2e] = 1, [0x36] = 1, [0x3e] = 1, [0x64] = 1, [0x65] = 1, [0x66] = 1,
+    [0x67] = 1, [0xf0] = 1, [0xf2] = 1, [0xf3] = 1,
+    [0x6c] = 1, [0x6d] = 1, [0x6e] = 1, [0x6f] = 1,
+    [0xe4] = 1, [0xe5] = 1, [0xe6] = 1, [0xe7] = 1, [0xec] = 1, [0xed] = 1, [0xee] = 1, [0xef] = 1,
+    [0xc0] = 1, [0xc1] = 1, [0xd0] = 1, [0xd1] = 1, [0xd2] = 1, [0xd3] = 1,
+};
+
+static int code_byte(struct engine_state *s, uint32_t address)
+{
+    uint32_t frame = address >> 12 == s->code_page ? s->code_frame : frame_of(s, address >> 12);
+
+    if (frame == NO_FRAME || frame >= s->ram_size)
+        return -1;
+    return ((const uint8_t *)(uintptr_t)s->ram)[frame + (address & 0xfff)];
+}
+
+/* What kind of instruction this is, as far as the hooks care. */
+static uint32_t classify(struct engine_state *s, uint32_t address)
+{
+    uint32_t kind = 0;
+    int i, modrm;
+
+    for (i = 0; i < 15; i++) {
+        int b = code_byte(s, address + i);
+
+        if (b == 0xf2 || b == 0xf3)
+            kind |= KIND_REP;
+        else if ((b >= 0x6c && b <= 0x6f) || (b >= 0xe4 && b <= 0xe7) || (b >= 0xec && b <= 0xef))
+            return kind | KIND_IO;
+        else if (b == 0xc0 || b == 0xc1 || (b >= 0xd0 && b <= 0xd3)) {
+            modrm = code_byte(s, address + i + 1);
+            if (modrm >= 0 && modrm >> 6 != 3 && ((modrm >> 3) & 6) == 2)
+                kind |= KIND_CARRY_ROTATE;
+            return kind;
+        } else if (b < 0 || !SPECIAL[b])
+            return kind;
+    }
+    return kind;
+}
+
+static void on_code(uc_engine *uc, uint64_t address64, uint32_t size, void *user)
+{
+    struct engine_state *s = user;
+    uint32_t address = (uint32_t)address64;
+    uint32_t page = address >> 12;
+
+    (void)uc;
+    (void)size;
+    if (s->event)
+        return;
+    /* A REP instruction calls this hook once an iteration. */
+    if (s->in_flight_kind & KIND_REP && s->in_flight_valid && s->in_flight == address)
+        return;
+    if (s->retired >= s->limit) {
+        stop(s, EV_LIMIT);
+        return;
+    }
+    if (s->break_count && !s->skip_break && is_break(s, address)) {
+        stop(s, EV_BREAK);
+        return;
+    }
+    s->skip_break = 0;
+    if (s->watch_if && (read_reg(s, s->reg_eflags) & EFLAGS_IF)) {
+        stop(s, EV_LIMIT);
+        return;
+    }
+    if (page != s->code_page || !s->code_page_valid)
+        enter_code_page(s, page);
+    if (s->code_frame == NO_FRAME ||
+        SPECIAL[((const uint8_t *)(uintptr_t)s->ram)[s->code_frame + (address & 0xfff)]]) {
+        uint32_t kind = classify(s, address);
+
+        if (kind & KIND_IO && !s->allow_io &&
+            (read_reg(s, s->reg_cs) & 3) > ((read_reg(s, s->reg_eflags) >> 12) & 3)) {
+            stop(s, EV_IO);
+            return;
+        }
+        if (kind & KIND_CARRY_ROTATE)
+            s->flags_before = read_reg(s, s->reg_eflags);
+        s->in_flight_kind = kind;
+    } else
+        s->in_flight_kind = 0;
+    s->allow_io = 0;
+    s->retired++;
+    s->in_flight = address;
+    s->in_flight_valid = 1;
+}
+
+static void on_trap(uc_engine *uc, uint32_t vector, void *user)
+{
+    struct engine_state *s = user;
+
+    (void)uc;
+    s->vector = vector;
+    stop(s, EV_TRAP);
+}
+
+static int on_invalid(uc_engine *uc, void *user)
+{
+    (void)uc;
+    stop(user, EV_INVALID);
+    return 1;
+}
+
+static uint32_t on_in(uc_engine *uc, uint32_t port, int size, void *user)
+{
+    struct engine_state *s = user;
+
+    (void)uc;
+    s->port = port;
+    s->size = (uint32_t)size;
+    stop(s, EV_IN);
+    return read_reg(s, s->reg_eax);
+}
+
+static void on_out(uc_engine *uc, uint32_t port, int size, uint32_t value, void *user)
+{
+    struct engine_state *s = user;
+
+    (void)uc;
+    s->port = port;
+    s->size = (uint32_t)size;
+    s->value = value;
+    stop(s, EV_OUT);
+}
+
+static void on_sysenter(uc_engine *uc, void *user)
+{
+    (void)uc;
+    stop(user, EV_INVALID);
+}
+
+static int on_rdtsc(uc_engine *uc, void *user)
+{
+    struct engine_state *s = user;
+    uint64_t tsc = s->retired - 1 + s->tsc_offset;
+
+    (void)uc;
+    write_reg(s, s->reg_eax, (uint32_t)tsc);
+    write_reg(s, s->reg_edx, (uint32_t)(tsc >> 32));
+    return 1;
+}
+
+static void scatter(struct engine_state *s)
+{
+    const struct field *f = (const struct field *)(uintptr_t)s->fields;
+    const uint32_t *regs = (const uint32_t *)(uintptr_t)s->regs;
+    uint8_t *data = (uint8_t *)(uintptr_t)s->context;
+    int32_t none = -1;
+    uint32_t i;
+
+    for (i = 0; i < s->field_count; i++) {
+        if (!f[i].writable)
+            continue;
+        memcpy(data + f[i].offset, &regs[i], 4);
+        if (f[i].width == 8)
+            memset(data + f[i].offset + 4, 0, 4);
+    }
+    memcpy(data + s->old_exception_offset, &none, 4);
+    ((context_fn)(uintptr_t)s->fn_restore)((uc_engine *)(uintptr_t)s->engine,
+                                           (uc_context *)(uintptr_t)s->context);
+    write_reg(s, s->reg_eflags, regs[FIELD_EFLAGS]);
+}
+
+static void gather(struct engine_state *s)
+{
+    const struct field *f = (const struct field *)(uintptr_t)s->fields;
+    uint32_t *regs = (uint32_t *)(uintptr_t)s->regs;
+    const uint8_t *data = (const uint8_t *)(uintptr_t)s->context;
+    uint32_t i;
+
+    ((context_fn)(uintptr_t)s->fn_save)((uc_engine *)(uintptr_t)s->engine,
+                                        (uc_context *)(uintptr_t)s->context);
+    for (i = 0; i < s->field_count; i++)
+        memcpy(&regs[i], data + f[i].offset, 4);
+    regs[FIELD_EFLAGS] = read_reg(s, s->reg_eflags);
+}
+
+/* Run from the registers in s->regs until an event; leave the registers there. */
+static void engine_run(struct engine_state *s)
+{
+    uint32_t *regs = (uint32_t *)(uintptr_t)s->regs;
+
+    s->event = EV_NONE;
+    s->in_flight_valid = 0;
+    s->code_page_valid = 0;
+    s->in_flight_kind = 0;
+    scatter(s);
+    s->error = (uint32_t)((start_fn)(uintptr_t)s->fn_start)(
+        (uc_engine *)(uintptr_t)s->engine, regs[FIELD_EIP], 0, 0, 0);
+    gather(s);
+    /* A fault or an undefined opcode did not complete: it is not counted. */
+    if ((s->event == EV_INVALID ||
+         (s->event == EV_TRAP && s->vector != VECTOR_DB && !regs[s->is_int_field])) &&
+        s->in_flight_valid && s->in_flight == regs[FIELD_EIP])
+        s->retired--;
+}
+
+static PyObject *address_of(uintptr_t function)
+{
+    return PyLong_FromUnsignedLongLong((unsigned long long)function);
+}
+
+static int add(PyObject *module, const char *name, uintptr_t function)
+{
+    PyObject *value = address_of(function);
+
+    if (!value)
+        return -1;
+    if (PyModule_AddObject(module, name, value) < 0) {
+        Py_DECREF(value);
+        return -1;
+    }
+    return 0;
+}
+
+static struct PyModuleDef module_def = {
+    PyModuleDef_HEAD_INIT, "_native", "Native engine hooks; see emu/hooks.py.", -1,
+    NULL, NULL, NULL, NULL, NULL,
+};
+
+PyMODINIT_FUNC PyInit__native(void)
+{
+    PyObject *module = PyModule_Create(&module_def);
+
+    if (!module)
+        return NULL;
+    if (add(module, "on_code", (uintptr_t)on_code) < 0 ||
+        add(module, "on_trap", (uintptr_t)on_trap) < 0 ||
+        add(module, "on_invalid", (uintptr_t)on_invalid) < 0 ||
+        add(module, "on_in", (uintptr_t)on_in) < 0 ||
+        add(module, "on_out", (uintptr_t)on_out) < 0 ||
+        add(module, "on_sysenter", (uintptr_t)on_sysenter) < 0 ||
+        add(module, "on_rdtsc", (uintptr_t)on_rdtsc) < 0 ||
+        add(module, "engine_run", (uintptr_t)engine_run) < 0 ||
+        add(module, "state_size", sizeof(struct engine_state)) < 0) {
+        Py_DECREF(module);
+        return NULL;
+    }
+    return module;
+}

@@ -1,0 +1,331 @@
+"""The CPU: an i386's registers over the engine, and one run of it.
+
+The registers live in one flat file, read from the engine when it stops and written back when it
+starts, so reading or changing one costs nothing. Control and debug registers that have side effects
+(CR0, CR3, CR4, DR0-DR3, DR7) are changed through `set_cr` and `set_dr`.
+"""
+
+from __future__ import annotations
+
+import ctypes
+from array import array
+from typing import Any
+
+from unicorn import x86_const as x86
+from unicorn.unicorn_py3.unicorn import uclib
+
+from emu import hooks
+from emu.descriptors import Segment
+from emu.engine_quirks import (
+    FIELD,
+    FIELD_NAMES,
+    GPRS,
+    HF_ADDSEG,
+    HF_CPL,
+    HF_CS32,
+    HF_INHIBIT_IRQ,
+    HF_SS32,
+    Context,
+    calibrate,
+    flush_code,
+    open_engine,
+)
+from emu.paging import CR0_PG, CR0_WP, CR4_PSE
+from emu.ram import Ram
+
+EFLAGS_CF = 1 << 0
+EFLAGS_FIXED = 1 << 1
+EFLAGS_TF = 1 << 8
+EFLAGS_IF = 1 << 9
+EFLAGS_DF = 1 << 10
+EFLAGS_IOPL = 3 << 12
+EFLAGS_NT = 1 << 14
+EFLAGS_RF = 1 << 16
+EFLAGS_VM = 1 << 17
+
+_WORD = 0xFFFFFFFF
+_BIG = 1 << 22  # D/B bit in a segment cache's flags
+_CR_IDS = {n: getattr(x86, f"UC_X86_REG_CR{n}") for n in (0, 2, 3, 4)}
+_DR_IDS = {n: getattr(x86, f"UC_X86_REG_DR{n}") for n in (0, 1, 2, 3, 6, 7)}
+
+
+def load_native() -> Any:
+    """The compiled hooks, or None when the installation could not build them."""
+    try:
+        from emu import _native  # type: ignore[attr-defined,unused-ignore]
+    except ImportError:
+        return None
+    return _native
+
+
+def _field(name: str) -> property:
+    index = FIELD[name]
+
+    def read(cpu: Cpu) -> int:
+        return cpu.regs[index]  # type: ignore[no-any-return]
+
+    def write(cpu: Cpu, value: int) -> None:
+        cpu.regs[index] = value & _WORD
+
+    return property(read, write, doc=f"The register {name.upper()}, unsigned 32 bits.")
+
+
+class Cpu:
+    """An i386 with paging. `model` is one of engine_quirks.CPU_MODELS."""
+
+    def __init__(self, ram: Ram, model: str = "max", *, native: bool = True) -> None:
+        self.ram = ram
+        self.model = model
+        self._uc = open_engine(ram, model)
+        self._handle = ctypes.c_void_p(self._uc._uch.value)
+        self.layout = calibrate(self._uc, ram)
+        ram.held_code[:] = bytes(len(ram.held_code))
+        self._context = Context(self._handle)
+        self._registers = array("I", bytes(4 * len(FIELD_NAMES)))
+        #: The register file; engine_quirks.FIELD gives the index of a name.
+        self.regs = memoryview(self._registers)
+        self._breaks = (ctypes.c_uint32 * hooks.MAX_BREAKS)()
+        self._fields = hooks.field_table(self.layout)
+        self.state = self._make_state()
+        self.driver = self._make_driver(native)
+        hooks.install(self.state, self.driver)
+        self._reload()
+
+    def _make_state(self) -> hooks.EngineState:
+        s = hooks.EngineState()
+        s.limit = hooks.NO_LIMIT
+        s.breaks = ctypes.addressof(self._breaks)
+        s.break_capacity = hooks.MAX_BREAKS
+        s.ram, s.ram_size = self.ram.host_address, self.ram.size
+        self._held = (ctypes.c_uint8 * len(self.ram.held_code)).from_buffer(self.ram.held_code)
+        s.held_code = ctypes.addressof(self._held)
+        s.engine = self._handle.value or 0
+        s.context = self._context.address
+        s.regs = self._registers.buffer_info()[0]
+        s.fields, s.field_count = ctypes.addressof(self._fields), len(FIELD_NAMES)
+        s.old_exception_offset = self.layout.old_exception
+        s.is_int_field = FIELD["is_int"]
+        for name in ("eflags", "cr0", "cr3", "cr4", "cs", "eax", "edx"):
+            setattr(s, f"reg_{name}", getattr(x86, f"UC_X86_REG_{name.upper()}"))
+        for name, function in (
+            ("start", "uc_emu_start"),
+            ("stop", "uc_emu_stop"),
+            ("save", "uc_context_save"),
+            ("restore", "uc_context_restore"),
+            ("reg_read", "uc_reg_read"),
+            ("reg_write", "uc_reg_write"),
+        ):
+            address = ctypes.cast(getattr(uclib, function), ctypes.c_void_p).value
+            setattr(s, f"fn_{name}", address)
+        return s
+
+    def _make_driver(self, native: bool) -> hooks.Driver:
+        module = load_native() if native else None
+        if module is not None:
+            return hooks.NativeHooks(self.state, module)
+        return hooks.PythonHooks(
+            self.state, self.ram, self.regs, self._context.data, self.layout, self._breaks
+        )
+
+    # -- registers ---------------------------------------------------------------------------------
+
+    eax, ecx, edx, ebx = _field("eax"), _field("ecx"), _field("edx"), _field("ebx")
+    esp, ebp, esi, edi = _field("esp"), _field("ebp"), _field("esi"), _field("edi")
+    eip, eflags = _field("eip"), _field("eflags")
+    cs, ss = _field("cs_selector"), _field("ss_selector")
+    ds, es = _field("ds_selector"), _field("es_selector")
+    fs, gs = _field("fs_selector"), _field("gs_selector")
+    gdt_base, gdt_limit = _field("gdt_base"), _field("gdt_limit")
+    idt_base, idt_limit = _field("idt_base"), _field("idt_limit")
+    tr_base, tr_limit = _field("tr_base"), _field("tr_limit")
+    tr, ldtr = _field("tr_selector"), _field("ldtr_selector")
+    ldtr_base, ldtr_limit = _field("ldtr_base"), _field("ldtr_limit")
+    cr2, dr6 = _field("cr2"), _field("dr6")
+    error_code, is_int, hflags = _field("error_code"), _field("is_int"), _field("hflags")
+
+    @property
+    def cr0(self) -> int:
+        """CR0."""
+        return self.regs[FIELD["cr0"]]
+
+    @property
+    def cr3(self) -> int:
+        """CR3: physical address of the page directory."""
+        return self.regs[FIELD["cr3"]]
+
+    @property
+    def cr4(self) -> int:
+        """CR4."""
+        return self.regs[FIELD["cr4"]]
+
+    @property
+    def dr7(self) -> int:
+        """DR7."""
+        return self.regs[FIELD["dr7"]]
+
+    @property
+    def cpl(self) -> int:
+        """Current privilege level, 0 to 3."""
+        return self.hflags & HF_CPL
+
+    @property
+    def inhibited(self) -> bool:
+        """Interrupts are held off for one instruction after STI, MOV SS or POP SS."""
+        return bool(self.hflags & HF_INHIBIT_IRQ)
+
+    @property
+    def paging(self) -> bool:
+        """CR0.PG."""
+        return bool(self.cr0 & CR0_PG)
+
+    @property
+    def wp(self) -> bool:
+        """CR0.WP: supervisor writes respect read-only pages."""
+        return bool(self.cr0 & CR0_WP)
+
+    @property
+    def pse(self) -> bool:
+        """CR4.PSE: 4 MiB pages."""
+        return bool(self.cr4 & CR4_PSE)
+
+    @property
+    def retired(self) -> int:
+        """Instructions completed since the machine was made."""
+        return int(self.state.retired)
+
+    def gpr(self, name: str) -> int:
+        """A general register by name."""
+        return self.regs[FIELD[name]]
+
+    def general_registers(self) -> dict[str, int]:
+        """eax ecx edx ebx esp ebp esi edi eip eflags, by name."""
+        return {name: self.regs[FIELD[name]] for name in (*GPRS, "eip", "eflags")}
+
+    def set_cr(self, number: int, value: int) -> None:
+        """Write CR0, CR3 or CR4 with all that follows from it (a CR3 write flushes the TLB)."""
+        self._store()
+        self._write(_CR_IDS[number], value)
+        self._reload()
+
+    def set_dr(self, number: int, value: int) -> None:
+        """Write a debug register; DR7 arms and disarms the hardware breakpoints."""
+        self._store()
+        self._write(_DR_IDS[number], value)
+        self._reload()
+
+    def flush_tlb(self) -> None:
+        """Forget every cached translation of a linear address."""
+        word = ctypes.c_uint64(self.cr3)
+        uclib.uc_reg_write(self._handle, ctypes.c_int(_CR_IDS[3]), ctypes.byref(word))
+
+    def load_cr3(self, directory: int) -> None:
+        """Switch to the page directory at a physical address; the TLB is flushed."""
+        word = ctypes.c_uint64(directory)
+        uclib.uc_reg_write(self._handle, ctypes.c_int(_CR_IDS[3]), ctypes.byref(word))
+        index = FIELD["cr3"]
+        self.regs[index] = directory
+        # The next run restores the saved context: it must hold the new directory too.
+        offset, width, _ = self.layout.fields[index]
+        self._context.data[offset : offset + width] = directory.to_bytes(width, "little")
+
+    def set_segment(self, name: str, selector: int, descriptor: Segment) -> None:
+        """Load a segment register and its hidden part. SS sets the CPL from the descriptor's DPL."""
+        at = FIELD[f"{name}_selector"]
+        flags = descriptor.type << 8 | (not descriptor.system) << 12 | descriptor.dpl << 13
+        flags |= descriptor.present << 15 | descriptor.default32 * _BIG
+        flags |= (descriptor.limit > 0xFFFFF) << 23
+        self.regs[at : at + 4] = array("I", (selector, descriptor.base, descriptor.limit, flags))
+        self._refresh_hflags(name, descriptor)
+
+    def null_segment(self, name: str) -> None:
+        """Load a data segment register with the null selector."""
+        at = FIELD[f"{name}_selector"]
+        self.regs[at : at + 4] = array("I", (0, 0, 0, 0))
+
+    def _refresh_hflags(self, name: str, descriptor: Segment) -> None:
+        flags = self.hflags
+        if name == "cs":
+            flags = flags & ~HF_CS32 | descriptor.default32 * HF_CS32
+        elif name == "ss":
+            flags = flags & ~(HF_SS32 | HF_CPL) | descriptor.default32 * HF_SS32 | descriptor.dpl
+        based = any(self.regs[FIELD[f"{s}_base"]] for s in ("ds", "es", "ss"))
+        flags = flags & ~HF_ADDSEG | (based or not flags & HF_CS32) * HF_ADDSEG
+        self.hflags = flags
+
+    def clear_inhibit(self) -> None:
+        """End an interrupt shadow, as taking a trap does."""
+        self.hflags = self.hflags & ~HF_INHIBIT_IRQ
+
+    # -- running -----------------------------------------------------------------------------------
+
+    def run(self, limit: int = hooks.NO_LIMIT) -> int:
+        """Run until `retired` reaches `limit` or something happens; returns a hooks.EV_ code."""
+        ram = self.ram
+        if ram.code_stale:
+            flush_code(self._uc)
+            ram.held_code[:] = bytes(len(ram.held_code))
+            ram.code_stale = False
+        self.state.limit = limit
+        self.driver.run()
+        return self.state.event
+
+    def uncount(self) -> None:
+        """Take back the last instruction: it turned out not to have completed."""
+        self.state.retired -= 1
+
+    def set_breakpoints(self, addresses: list[int]) -> None:
+        """Stop before the instruction at each of these linear addresses."""
+        if len(addresses) > hooks.MAX_BREAKS:
+            raise ValueError(f"at most {hooks.MAX_BREAKS} breakpoints")
+        for index, address in enumerate(sorted(addresses)):
+            self._breaks[index] = address
+        self.state.break_count = len(addresses)
+
+    # -- whole state -------------------------------------------------------------------------------
+
+    def save_state(self) -> bytes:
+        """All registers, FPU and SSE included, for `load_state` on a CPU of the same model."""
+        self._store()
+        self._context.save()
+        data = bytes(self._context.data)
+        tail = b"".join(
+            self.regs[FIELD[f"dr{n}"]].to_bytes(4, "little") for n in (0, 1, 2, 3, 6, 7)
+        )
+        return data[: self.layout.state_end] + tail
+
+    def load_state(self, state: bytes) -> None:
+        """Become what `save_state` saw. The retired count is not part of it."""
+        end = self.layout.state_end
+        if len(state) != end + 24:
+            raise ValueError("not a state of this CPU")
+        self.set_dr(7, 0)
+        start = self.layout.fields[FIELD["eax"]][0]  # before it: the engine's own bookkeeping
+        self._context.data[start:end] = state[start:end]
+        self._context.restore()
+        for index, number in enumerate((0, 1, 2, 3, 6, 7)):
+            at = end + 4 * index
+            self._write(_DR_IDS[number], int.from_bytes(state[at : at + 4], "little"))
+        self._reload()
+        self.flush_tlb()
+
+    def _write(self, ident: int, value: int) -> None:
+        word = ctypes.c_uint64(value)
+        uclib.uc_reg_write(self._handle, ctypes.c_int(ident), ctypes.byref(word))
+
+    def _store(self) -> None:
+        """Registers to the engine, without running."""
+        data = self._context.data
+        for index, (offset, width, writable) in enumerate(self.layout.fields):
+            if writable or FIELD_NAMES[index] == "eip":
+                data[offset : offset + width] = self.regs[index].to_bytes(width, "little")
+        self._context.restore()
+        self._write(x86.UC_X86_REG_EFLAGS, self.eflags)
+
+    def _reload(self) -> None:
+        """Registers from the engine."""
+        self._context.save()
+        data = self._context.data
+        for index, (offset, _, _) in enumerate(self.layout.fields):
+            self.regs[index] = int.from_bytes(data[offset : offset + 4], "little")
+        self.eflags = self._uc.reg_read(x86.UC_X86_REG_EFLAGS)
+

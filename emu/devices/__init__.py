@@ -1,0 +1,30 @@
+"""The devices on the board, one a file. Each answers port reads and writes and may have a deadline."""
+
+from __future__ import annotations
+
+from typing import Any, Protocol
+
+
+class Device(Protocol):
+    """What the board asks of a device. Times are in cycles of the machine's clock."""
+
+    name: str
+    ports: tuple[int, ...]
+
+    def read(self, port: int, size: int) -> int:
+        """IN from one of its ports, `size` bytes."""
+
+    def write(self, port: int, size: int, value: int) -> None:
+        """OUT to one of its ports."""
+
+    def deadline(self) -> int | None:
+        """When it next wants `tick`, or None."""
+
+    def tick(self, now: int) -> None:
+        """Its deadline has come."""
+
+    def save(self) -> dict[str, Any]:
+        """Its state, for a snapshot."""
+
+    def load(self, state: dict[str, Any]) -> None:
+        """Become what `save` saw."""

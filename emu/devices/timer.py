@@ -1,0 +1,60 @@
+"""The timer: interrupt line 0 every so many cycles.
+
+Port 0x40 (32 bits): write the period in cycles, 0 stops; read gives the period. Port 0x44 (32 bits):
+read gives the cycles left; write fires once after so many cycles and then goes on with the period.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from emu.devices.pic import InterruptController
+
+PERIOD, LEFT = 0x40, 0x44
+LINE = 0
+
+
+class Timer:
+    """Periodic interrupts, exact to the cycle: a late tick does not move the next."""
+
+    name = "timer"
+    ports = (PERIOD, LEFT)
+
+    def __init__(self, pic: InterruptController, now: Callable[[], int]) -> None:
+        self._pic = pic
+        self._now = now
+        self.period = 0
+        self.next: int | None = None
+        self.ticks = 0
+
+    def read(self, port: int, size: int) -> int:
+        if port == PERIOD:
+            return self.period
+        return 0 if self.next is None else max(self.next - self._now(), 0)
+
+    def write(self, port: int, size: int, value: int) -> None:
+        if port == PERIOD:
+            self.period = value
+            self.next = self._now() + value if value else None
+        elif value:
+            self.next = self._now() + value
+
+    def deadline(self) -> int | None:
+        return self.next
+
+    def tick(self, now: int) -> None:
+        self.ticks += 1
+        self._pic.request(LINE)
+        if self.next is None or not self.period:
+            self.next = None
+            return
+        self.next += self.period
+        if self.next <= now:  # periods that passed unseen are lost, as with a real edge
+            self.next += (now - self.next) // self.period * self.period + self.period
+
+    def save(self) -> dict[str, Any]:
+        return {"period": self.period, "next": self.next, "ticks": self.ticks}
+
+    def load(self, state: dict[str, Any]) -> None:
+        self.period, self.next, self.ticks = state["period"], state["next"], state["ticks"]

@@ -1,0 +1,81 @@
+"""Supervisor access to linear memory, as the CPU itself does it for descriptor tables and stacks.
+
+Translations are remembered, like a TLB, until `flush`; A and D bits are set as the walk of a real CPU
+would. Whoever changes an entry flushes, through the same door that flushes the engine.
+"""
+
+from __future__ import annotations
+
+from emu.cpu import Cpu
+from emu.paging import access
+from emu.ram import PAGE_SIZE, Ram
+
+_OFFSET = PAGE_SIZE - 1
+
+
+class LinearMemory:
+    """Linear addresses under the CPU's present CR3. Refused accesses raise paging.PageFault."""
+
+    def __init__(self, ram: Ram, cpu: Cpu) -> None:
+        self._ram = ram
+        self._cpu = cpu
+        self._reads: dict[int, int] = {}
+        self._writes: dict[int, int] = {}
+        self._cr3 = -1
+
+    def flush(self) -> None:
+        """Forget every translation."""
+        self._reads.clear()
+        self._writes.clear()
+
+    def physical(self, linear: int, *, write: bool = False) -> int:
+        """Physical address for a supervisor access to one byte."""
+        cpu = self._cpu
+        if not cpu.paging:
+            return linear
+        if cpu.cr3 != self._cr3:
+            self.flush()
+            self._cr3 = cpu.cr3
+        page = linear & ~_OFFSET
+        known = self._writes if write else self._reads
+        frame = known.get(page)
+        if frame is None:
+            frame = access(
+                self._ram, cpu.cr3, linear, write=write, user=False, wp=cpu.wp, pse=cpu.pse
+            )
+            frame &= ~_OFFSET
+            known[page] = frame
+        return frame | linear & _OFFSET
+
+    def read32(self, linear: int) -> int:
+        """A 32-bit word."""
+        if linear & _OFFSET > PAGE_SIZE - 4:
+            return int.from_bytes(self.read(linear, 4), "little")
+        return self._ram.read32(self.physical(linear))
+
+    def read(self, linear: int, length: int) -> bytes:
+        """Bytes; may cross pages."""
+        if (linear & _OFFSET) + length <= PAGE_SIZE:
+            return self._ram.read(self.physical(linear), length)
+        parts = []
+        while length:
+            part = min(length, PAGE_SIZE - (linear & _OFFSET))
+            parts.append(self._ram.read(self.physical(linear), part))
+            linear = (linear + part) & 0xFFFFFFFF
+            length -= part
+        return b"".join(parts)
+
+    def write(self, linear: int, data: bytes) -> None:
+        """Store bytes; nothing is stored when any page of them refuses."""
+        if (linear & _OFFSET) + len(data) <= PAGE_SIZE:
+            self._ram.write(self.physical(linear, write=True), data)
+            return
+        spans = []
+        at = 0
+        while at < len(data):
+            part = min(len(data) - at, PAGE_SIZE - ((linear + at) & _OFFSET))
+            physical = self.physical((linear + at) & 0xFFFFFFFF, write=True)
+            spans.append((physical, data[at : at + part]))
+            at += part
+        for physical, chunk in spans:
+            self._ram.write(physical, chunk)

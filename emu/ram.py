@@ -1,0 +1,123 @@
+"""Guest RAM: one host mapping, and the one door for host writes to it.
+
+The engine keeps translations of guest code that it has run. It sees the guest's own stores into such
+code, but not the host's, so every host write comes through here: a write to a frame that has held code
+marks the translations stale, and the engine drops them before it runs again.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import mmap
+
+from emu.errors import BusError
+
+PAGE_SIZE = 4096
+PAGE_SHIFT = 12
+MIN_RAM = 1 << 20
+MAX_RAM = 3 << 30
+
+
+class Ram:
+    """Physical memory of `size` bytes, starting at physical address 0.
+
+    All addresses are physical, in bytes. Reads and writes outside the memory raise BusError. The host
+    only spends memory on frames that have been touched.
+    """
+
+    def __init__(self, size: int) -> None:
+        if size % PAGE_SIZE or not MIN_RAM <= size <= MAX_RAM:
+            raise ValueError(
+                f"RAM must be a multiple of {PAGE_SIZE} bytes from {MIN_RAM} to {MAX_RAM}, not {size}"
+            )
+        self.size = size
+        self._map = mmap.mmap(-1, size)
+        self._anchor = (ctypes.c_uint8 * size).from_buffer(self._map)
+        self.host_address = ctypes.addressof(self._anchor)
+        self._bytes = memoryview(self._map)
+        self._words = self._bytes.cast("I")
+        #: One byte a frame: nonzero when the engine may hold translations of code in it.
+        self.held_code = bytearray(size >> PAGE_SHIFT)
+        self.code_stale = False
+
+    @property
+    def frames(self) -> int:
+        """Number of 4 KiB frames."""
+        return self.size >> PAGE_SHIFT
+
+    def _check(self, address: int, length: int) -> None:
+        if address < 0 or length < 0 or address + length > self.size:
+            raise BusError(address, length, self.size)
+
+    def _written(self, address: int, length: int) -> None:
+        first, last = address >> PAGE_SHIFT, (address + length - 1) >> PAGE_SHIFT
+        if first == last:
+            if self.held_code[first]:
+                self.code_stale = True
+        elif any(self.held_code[first : last + 1]):
+            self.code_stale = True
+
+    def read(self, address: int, length: int) -> bytes:
+        """Bytes at a physical address."""
+        self._check(address, length)
+        return bytes(self._bytes[address : address + length])
+
+    def read32(self, address: int) -> int:
+        """Little-endian 32-bit word at a physical address."""
+        if address & 3 or not 0 <= address <= self.size - 4:
+            return int.from_bytes(self.read(address, 4), "little")
+        return self._words[address >> 2]
+
+    def words(self, address: int, count: int) -> list[int]:
+        """`count` 32-bit words at a 4-aligned physical address."""
+        self._check(address, count * 4)
+        return self._words[address >> 2 : (address >> 2) + count].tolist()
+
+    def write(self, address: int, data: bytes | bytearray | memoryview) -> None:
+        """Store bytes at a physical address."""
+        length = len(data)
+        self._check(address, length)
+        if length:
+            self._bytes[address : address + length] = data
+            self._written(address, length)
+
+    def write32(self, address: int, value: int) -> None:
+        """Store a little-endian 32-bit word."""
+        if address & 3 or not 0 <= address <= self.size - 4:
+            self.write(address, value.to_bytes(4, "little"))
+            return
+        self._words[address >> 2] = value
+        if self.held_code[address >> PAGE_SHIFT]:
+            self.code_stale = True
+
+    def fill(self, address: int, length: int, byte: int = 0) -> None:
+        """Set `length` bytes to one value."""
+        self.write(address, bytes([byte]) * length if byte else bytes(length))
+
+    def copy(self, destination: int, source: int, length: int = PAGE_SIZE) -> None:
+        """Copy physical memory to physical memory (a frame by default)."""
+        self._check(source, length)
+        self._check(destination, length)
+        self._bytes[destination : destination + length] = self._bytes[source : source + length]
+        self._written(destination, length)
+
+    def image(self) -> dict[int, bytes]:
+        """The frames that are not all zero, by frame number, in order."""
+        blank = bytes(PAGE_SIZE)
+        view = self._bytes
+        return {
+            frame: bytes(page)
+            for frame in range(self.frames)
+            if (page := view[frame << PAGE_SHIFT : (frame + 1) << PAGE_SHIFT]) != blank
+        }
+
+    def load_image(self, image: dict[int, bytes]) -> None:
+        """Make memory what `image()` was; frames not in it become zero."""
+        blank = bytes(PAGE_SIZE)
+        view = self._bytes
+        for frame in range(self.frames):
+            page = image.get(frame, blank)
+            at = frame << PAGE_SHIFT
+            if view[at : at + PAGE_SIZE] != page:
+                view[at : at + PAGE_SIZE] = page
+        self.code_stale = True

@@ -1,0 +1,9 @@
+"""The C extension is optional: without a compiler the Python hooks serve."""
+
+from setuptools import Extension, setup
+
+setup(
+    ext_modules=[
+        Extension("emu._native", ["emu/_native.c"], extra_compile_args=["-O2"], optional=True)
+    ]
+)
