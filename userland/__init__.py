@@ -1,0 +1,1 @@
+"""Programs in i386 assembly, and the assembler front end that builds them."""

@@ -1,0 +1,369 @@
+"""One pass over the statements of a program, then layout."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Final
+
+from .directives import Directives, section_defaults
+from .errors import AssemblyError, Problem
+from .expressions import Name, Node, Number, bind, parse
+from .instructions import Fix, InstructionEncoder
+from .intel import translate
+from .layout import MAX_BYTES, Align, Branch, Layout, SectionBuild, SymbolBuild
+from .mnemonics import EXACT, PREFIXES, SIZED
+from .operands import Far, Imm, Mem, Operand, Star, parse_operand
+from .program import Program
+from .reader import Reader
+from .source import Location, Statement, error, read_source, split_operands
+
+_LABEL: Final = re.compile(r"([A-Za-z_.$][\w.$]*|\d+)\s*:(?!:)\s*")
+_ASSIGN: Final = re.compile(r"([A-Za-z_.$][\w.$]*)\s*=(?!=)\s*(.*)", re.S)
+_WORD: Final = re.compile(r"([A-Za-z_.$][\w.$]*)\s*(.*)", re.S)
+_SYMBOL: Final = re.compile(r"[A-Za-z_.$][\w.$]*")
+_PORT: Final = re.compile(r"\(\s*%dx\s*\)", re.I)
+
+
+class Assembler:
+    """The state of one assembly."""
+
+    def __init__(self, include: Sequence[Path], defines: Mapping[str, int], source: str) -> None:
+        self.source = source
+        self.sections: dict[str, SectionBuild] = {}
+        for name in (".text", ".data", ".bss"):
+            self.sections[name] = SectionBuild(name, *section_defaults(name))
+        self.section = self.sections[".text"]
+        self.symbols: dict[str, SymbolBuild] = {}
+        self.locals: dict[int, int] = {}
+        self.intel = False
+        self.stop = False
+        self.total = 0
+        self.where = Location(source, 0)
+        self.encoder = InstructionEncoder()
+        self.directives = Directives(self)
+        self.reader = Reader(include, self._known_constant, self._is_defined)
+        for name, value in defines.items():
+            if not _SYMBOL.fullmatch(name):
+                raise AssemblyError(source, 0, f"`{name}' cannot be a symbol's name")
+            symbol = self.symbol(name)
+            symbol.node, symbol.variable = Number(value), True
+
+    # -- symbols and expressions -----------------------------------------------------------
+
+    def symbol(self, name: str) -> SymbolBuild:
+        """The symbol of that name, new if need be."""
+        found = self.symbols.get(name)
+        if found is None:
+            found = self.symbols[name] = SymbolBuild(name)
+        return found
+
+    def _is_defined(self, name: str) -> bool:
+        symbol = self.symbols.get(name)
+        return symbol is not None and (symbol.node is not None or symbol.common is not None)
+
+    def _known_constant(self, text: str) -> int:
+        node = self.expression(text)
+        if isinstance(node, Number):
+            return node.value
+        names = sorted(_free_names(node))
+        if names:
+            raise Problem(f"`{names[0]}' is not a constant here", "define it before this line")
+        raise Problem(f"`{text}' is not a constant here")
+
+    def _lookup(self, name: str) -> Node:
+        if name == ".":
+            return self.section.here()
+        if name[0].isdigit():
+            number = int(name[:-1])
+            count = self.locals.get(number, 0)
+            if name[-1] == "b" and count == 0:
+                raise Problem(f"local label `{name}' has no `{number}:' before it")
+            mangled = f"{number}\x01{count if name[-1] == 'b' else count + 1}"
+            known = self.symbols.get(mangled)
+            return known.node if known is not None and known.node is not None else Name(mangled)
+        symbol = self.symbol(name)
+        if symbol.node is not None:
+            return symbol.node
+        if symbol.used_at is None:
+            symbol.used_at = self.where
+        return Name(name)
+
+    def bind(self, node: Node) -> Node:
+        """An expression with what is known here put in."""
+        return bind(node, self._lookup)
+
+    def expression(self, text: str) -> Node:
+        """Parse and bind."""
+        if not text:
+            raise Problem("missing expression")
+        return self.bind(parse(text, intel=self.intel))
+
+    def assign(self, name: str, text: str, statement: Statement, once: bool = False) -> None:
+        """NAME = EXPRESSION; the symbol may be assigned again unless `once`."""
+        if name == ".":
+            self.directives.run(".org", text, statement)
+            return
+        if not _SYMBOL.fullmatch(name):
+            raise Problem(f"`{name}' cannot be a symbol's name")
+        node = self.expression(text)
+        symbol = self.symbol(name)
+        if symbol.node is not None or symbol.common:
+            if not symbol.variable or once:
+                raise self._duplicate(symbol)
+            if symbol.used_at is not None:
+                raise Problem(
+                    f"symbol `{name}' is used before its first definition and then changed",
+                    "define it before its first use",
+                )
+        symbol.node, symbol.variable, symbol.defined_at = node, not once, statement.location
+
+    def _duplicate(self, symbol: SymbolBuild) -> Problem:
+        first = symbol.defined_at
+        hint = f"first defined at {first.file}:{first.line}" if first else None
+        return Problem(f"symbol `{symbol.name}' is already defined", hint)
+
+    def label(self, name: str, location: Location) -> None:
+        """Define a label here."""
+        if not self.section.flags:
+            raise Problem(
+                f"label in section {self.section.name}, which is not loaded", "add flag `a'"
+            )
+        if name.isdigit():
+            number = int(name)
+            self.locals[number] = self.locals.get(number, 0) + 1
+            name = f"{number}\x01{self.locals[number]}"
+        elif name == ".":
+            raise Problem("`.' cannot be a label")
+        symbol = self.symbol(name)
+        if symbol.node is not None or symbol.common:
+            raise self._duplicate(symbol)
+        symbol.node, symbol.defined_at = self.section.here(), location
+
+    def allocate(self, name: str, size: int, align: int, statement: Statement) -> None:
+        """Room for NAME at the end of .bss."""
+        kept, self.section = self.section, self.sections[".bss"]
+        self.section.align = max(self.section.align, align)
+        if align > 1:
+            self.section.close(Align(align, None, align))
+        self.label(name, statement.location)
+        symbol = self.symbol(name)
+        symbol.kind, symbol.size = "object", Number(size)
+        self.emit_fill(size, 0, statement)
+        self.section = kept
+
+    # -- bytes -----------------------------------------------------------------------------
+
+    def emit(self, data: bytes, fixes: Sequence[Fix], statement: Statement) -> None:
+        """Append bytes to the section, with fields that are filled after layout."""
+        if not data:
+            return
+        section = self.section
+        if not section.flags:
+            raise Problem(
+                f"bytes in section {section.name}, which is not loaded", "give it the flag `a'"
+            )
+        fragment = section.current
+        if section.nobits:
+            if any(data) or fixes:
+                raise Problem(f"section {section.name} can only hold zeros", "put data into .data")
+            fragment.zeros += len(data)
+            return
+        self.total += len(data)
+        if self.total > MAX_BYTES:
+            raise Problem(f"the program is larger than {MAX_BYTES >> 20} MiB")
+        start = fragment.length
+        fragment.data += data
+        lines = fragment.lines
+        if lines and lines[-1][2] is statement and lines[-1][0] + lines[-1][1] == start:
+            lines[-1] = (lines[-1][0], lines[-1][1] + len(data), statement)
+        else:
+            lines.append((start, len(data), statement))
+        for fix in fixes:
+            moved = Fix(start + fix.offset, fix.width, fix.value, fix.relative)
+            fragment.fixes.append((moved, start + len(data), statement))
+
+    def emit_fill(self, count: int, fill: int, statement: Statement) -> None:
+        """`count` bytes of `fill`."""
+        if self.section.nobits and not fill:
+            if self.section.current.zeros + count >= 1 << 32:
+                raise Problem(f"{count} bytes do not fit into 32-bit addresses")
+            self.section.current.zeros += count
+            return
+        if count > MAX_BYTES:
+            raise Problem(f"{count} bytes are too many for section {self.section.name}")
+        self.emit(bytes([fill]) * count, (), statement)
+
+    # -- statements ------------------------------------------------------------------------
+
+    def run(self) -> None:
+        """Assemble every statement."""
+        while not self.stop:
+            statement = self.reader.next()
+            if statement is None:
+                break
+            self.where = statement.location
+            try:
+                self._statement(statement)
+            except Problem as problem:
+                raise error(statement.location, problem.message, problem.hint) from None
+            except RecursionError:
+                raise error(statement.location, "expression is nested too deeply") from None
+        for name, symbol in list(self.symbols.items()):
+            if symbol.common and symbol.node is None:
+                size, align = symbol.common
+                symbol.common = None
+                where = symbol.defined_at or self.where
+                self.allocate(name, size, align, Statement(f".comm {name}", where))
+
+    def _statement(self, statement: Statement) -> None:
+        text = statement.text
+        match = _LABEL.match(text)
+        while match:
+            self.label(match.group(1), statement.location)
+            text = text[match.end() :]
+            match = _LABEL.match(text)
+        if not text:
+            return
+        assign = _ASSIGN.match(text)
+        if assign:
+            self.assign(assign.group(1), assign.group(2), statement)
+            return
+        word = _WORD.match(text)
+        if word is None:
+            raise Problem(f"junk `{text[:20]}' where an instruction or directive was expected")
+        name, rest = word.group(1).lower(), word.group(2).strip()
+        macro = self.reader.macros.get(name)
+        if macro is not None:
+            self.reader.call(macro, rest, statement.location)
+        elif self.reader.directive(name, rest, statement):
+            return
+        elif name[0] == ".":
+            if not self.directives.run(name, rest, statement):
+                near = difflib.get_close_matches(name, self.directives.names(), 1, 0.6)
+                raise Problem(
+                    f"unknown or unsupported directive `{name}'",
+                    f"did you mean `{near[0]}'?" if near else None,
+                )
+        else:
+            self._instruction(name, rest, statement)
+
+    def _instruction(self, name: str, rest: str, statement: Statement) -> None:
+        if self.section.flags != "rx":
+            raise Problem(
+                f"instruction in section {self.section.name or '?'}, which is not executable",
+                "write .text first",
+            )
+        prefixes: list[str] = []
+        while name in PREFIXES:
+            prefixes.append(name)
+            word = _WORD.match(rest)
+            if word is None:
+                if rest or len(prefixes) > 1:
+                    raise Problem(f"junk `{rest}' after prefix `{name}'")
+                self.emit(bytes([PREFIXES[name]]), (), statement)
+                return
+            name, rest = word.group(1).lower(), word.group(2).strip()
+        operands: list[Operand]
+        if self.intel:
+            name, operands = translate(name, rest, self.bind, lambda n: n in SIZED or n in EXACT)
+        else:
+            if name.startswith(("in", "out")):
+                rest = _PORT.sub("%dx", rest)
+            operands = (
+                [self._bound(parse_operand(part)) for part in split_operands(rest)] if rest else []
+            )
+        encoded = self.encoder.encode(name, prefixes, operands)
+        if encoded.branch is not None:
+            self.section.close(Branch(encoded.data[0], encoded.branch, statement))
+        else:
+            self.emit(encoded.data, encoded.fixes, statement)
+
+    def _bound(self, operand: Operand) -> Operand:
+        if isinstance(operand, Imm):
+            return Imm(self.bind(operand.value))
+        if isinstance(operand, Mem) and operand.displacement is not None:
+            return Mem(
+                self.bind(operand.displacement),
+                operand.base,
+                operand.index,
+                operand.scale,
+                operand.segment,
+            )
+        if isinstance(operand, Star):
+            target = self._bound(operand.target)
+            assert not isinstance(target, (Imm, Star, Far))
+            return Star(target)
+        return operand
+
+
+def _free_names(node: Node) -> set[str]:
+    names: set[str] = set()
+    todo = [node]
+    while todo:
+        item = todo.pop()
+        if isinstance(item, Name):
+            names.add(item.name.replace("\x01", "#"))
+        else:
+            todo.extend(
+                getattr(item, part) for part in ("left", "right", "operand") if hasattr(item, part)
+            )
+    return names
+
+
+def assemble(
+    path: Path,
+    *,
+    include: Sequence[Path] = (),
+    origin: Mapping[str, int] | None = None,
+    defines: Mapping[str, int] | None = None,
+) -> Program:
+    """Assemble a source file.
+
+    `include` are folders searched after the including file's own; `origin` gives linear base
+    addresses by section name (then no `_start` is needed); `defines` predefines absolute symbols.
+    Raises AssemblyError for anything wrong with the file or its contents.
+    """
+    path = Path(path)
+    text = read_source(path, str(path))
+    return _assemble(text, str(path), path, include, origin, defines)
+
+
+def assemble_text(
+    text: str,
+    *,
+    name: str = "<text>",
+    include: Sequence[Path] = (),
+    origin: Mapping[str, int] | None = None,
+    defines: Mapping[str, int] | None = None,
+) -> Program:
+    """Assemble source text; `name` stands for the file in messages. Otherwise as `assemble`."""
+    return _assemble(text, name, None, include, origin, defines)
+
+
+def _assemble(
+    text: str,
+    name: str,
+    path: Path | None,
+    include: Sequence[Path],
+    origin: Mapping[str, int] | None,
+    defines: Mapping[str, int] | None,
+) -> Program:
+    assembler = Assembler(tuple(Path(folder) for folder in include), defines or {}, name)
+    assembler.reader.open_text(text, name, path)
+    assembler.run()
+    bases = dict(origin or {})
+    for section, address in bases.items():
+        usual = section in (".text", ".rodata", ".data", ".bss")
+        if section not in assembler.sections and not usual:
+            raise AssemblyError(
+                name, 0, f"origin for section {section}, which the program does not have"
+            )
+        if not 0 <= address < 1 << 32:
+            raise AssemblyError(
+                name, 0, f"origin {address:#x} of {section} is not a 32-bit address"
+            )
+    layout = Layout(assembler.sections, assembler.symbols, bases, name)
+    return layout.program(entry_required=not bases)

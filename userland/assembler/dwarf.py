@@ -1,0 +1,102 @@
+"""The line table as DWARF 2, so that gdb and other readers show source lines."""
+
+from __future__ import annotations
+
+import struct
+from pathlib import PurePath
+from typing import Final
+
+from .program import LineEntry, Program, Section
+
+DW_TAG_COMPILE_UNIT: Final = 0x11
+DW_AT_NAME, DW_AT_STMT_LIST, DW_AT_LOW_PC, DW_AT_HIGH_PC = 0x03, 0x10, 0x11, 0x12
+DW_AT_PRODUCER, DW_AT_LANGUAGE = 0x25, 0x13
+DW_FORM_ADDR, DW_FORM_DATA2, DW_FORM_DATA4, DW_FORM_STRING = 0x01, 0x05, 0x06, 0x08
+DW_LANG_MIPS_ASSEMBLER: Final = 0x8001
+DW_LNS_COPY, DW_LNS_ADVANCE_PC, DW_LNS_ADVANCE_LINE, DW_LNS_SET_FILE = 1, 2, 3, 4
+DW_LNE_END_SEQUENCE, DW_LNE_SET_ADDRESS = 1, 2
+OPCODE_BASE: Final = 10
+STANDARD_LENGTHS: Final = bytes([0, 1, 1, 1, 1, 0, 0, 0, 1])
+
+
+def _unsigned(value: int) -> bytes:
+    out = bytearray()
+    while True:
+        low, value = value & 0x7F, value >> 7
+        out.append(low | (0x80 if value else 0))
+        if not value:
+            return bytes(out)
+
+
+def _signed(value: int) -> bytes:
+    out = bytearray()
+    while True:
+        low, value = value & 0x7F, value >> 7
+        done = (value == 0 and not low & 0x40) or (value == -1 and bool(low & 0x40))
+        out.append(low if done else low | 0x80)
+        if done:
+            return bytes(out)
+
+
+def _string(text: str) -> bytes:
+    return text.encode("utf-8").replace(b"\0", b"?") + b"\0"
+
+
+def _sequence(entries: list[LineEntry], files: dict[str, int], end: int) -> bytes:
+    out = bytearray(bytes([0, 5, DW_LNE_SET_ADDRESS]) + struct.pack("<I", entries[0].address))
+    address, line, file = entries[0].address, 1, 1
+    for entry in entries:
+        if files[entry.file] != file:
+            file = files[entry.file]
+            out += bytes([DW_LNS_SET_FILE]) + _unsigned(file)
+        if entry.line != line:
+            out += bytes([DW_LNS_ADVANCE_LINE]) + _signed(entry.line - line)
+            line = entry.line
+        if entry.address != address:
+            out += bytes([DW_LNS_ADVANCE_PC]) + _unsigned(entry.address - address)
+            address = entry.address
+        out.append(DW_LNS_COPY)
+    out += bytes([DW_LNS_ADVANCE_PC]) + _unsigned(end - address)
+    return bytes(out) + bytes([0, 1, DW_LNE_END_SEQUENCE])
+
+
+def debug_sections(program: Program) -> list[tuple[str, bytes]]:
+    """.debug_line, .debug_info and .debug_abbrev for the code of the program."""
+    code = [section for section in program.sections if section.flags == "rx"]
+    by_section: list[tuple[Section, list[LineEntry]]] = []
+    for section in code:
+        entries = [e for e in program.lines if section.address <= e.address < section.end]
+        if entries:
+            by_section.append((section, entries))
+    if not by_section:
+        return []
+    names = dict.fromkeys(entry.file for _, entries in by_section for entry in entries)
+    files = {name: number for number, name in enumerate(names, 1)}
+    tables = b"\0" + b"".join(_string(name) + b"\0\0\0" for name in files) + b"\0"
+    header = bytes([1, 1]) + struct.pack("<bBB", -5, 14, OPCODE_BASE) + STANDARD_LENGTHS + tables
+    body = b"".join(_sequence(entries, files, section.end) for section, entries in by_section)
+    unit = struct.pack("<HI", 2, len(header)) + header + body
+    line = struct.pack("<I", len(unit)) + unit
+
+    attributes = (
+        (DW_AT_STMT_LIST, DW_FORM_DATA4),
+        (DW_AT_LOW_PC, DW_FORM_ADDR),
+        (DW_AT_HIGH_PC, DW_FORM_ADDR),
+        (DW_AT_NAME, DW_FORM_STRING),
+        (DW_AT_PRODUCER, DW_FORM_STRING),
+        (DW_AT_LANGUAGE, DW_FORM_DATA2),
+    )
+    abbreviation = bytearray([1, DW_TAG_COMPILE_UNIT, 0])
+    for attribute, form in attributes:
+        abbreviation += bytes([attribute, form])
+    abbreviation += b"\0\0\0"
+    low = min(section.address for section, _ in by_section)
+    high = max(section.end for section, _ in by_section)
+    info = b"\x01" + struct.pack("<3I", 0, low, high) + _string(str(PurePath(program.source)))
+    info += _string("userland.assembler") + struct.pack("<H", DW_LANG_MIPS_ASSEMBLER)
+    unit = struct.pack("<HIB", 2, 0, 4) + info
+    return [
+        (".debug_line", line),
+        (".debug_info", struct.pack("<I", len(unit)) + unit),
+        (".debug_abbrev", bytes(abbreviation)),
+    ]

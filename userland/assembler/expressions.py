@@ -1,0 +1,382 @@
+"""Expressions: GNU as operators and ranks, evaluated by the front end.
+
+An expression is parsed to a tree, then *bound* where it stands: known numbers are folded and
+defined labels become positions, so that what is a constant now (and may pick a short encoding)
+is told from what is only known after layout, as gas does. Arithmetic is on 64 bits, the width
+gas uses; comparisons give -1 for true.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final, TypeAlias
+
+from .errors import Problem
+
+
+@dataclass(frozen=True)
+class Number:
+    """A known number."""
+
+    value: int
+
+
+@dataclass(frozen=True)
+class Name:
+    """A symbol by name; '.' is the location counter, '1b' and '1f' are local labels."""
+
+    name: str
+
+
+@dataclass(frozen=True)
+class Position:
+    """A place in a section: an offset in bytes into one of its fragments."""
+
+    section: str
+    fragment: int
+    offset: int
+
+
+@dataclass(frozen=True)
+class Register:
+    """A register inside an Intel-syntax address."""
+
+    name: str
+
+
+@dataclass(frozen=True)
+class Unary:
+    """op operand."""
+
+    op: str
+    operand: Node
+
+
+@dataclass(frozen=True)
+class Binary:
+    """left op right."""
+
+    op: str
+    left: Node
+    right: Node
+
+
+Node: TypeAlias = Number | Name | Position | Register | Unary | Binary
+
+# gas, section "Infix Operators": a higher rank binds tighter.
+RANKS: Final = {
+    "*": 6, "/": 6, "%": 6, "<<": 6, ">>": 6,
+    "|": 5, "!": 5, "^": 5, "&": 5,
+    "+": 4, "-": 4,
+    "==": 3, "!=": 3, "<>": 3, "<": 3, ">": 3, "<=": 3, ">=": 3,
+    "&&": 2,
+    "||": 1,
+}  # fmt: skip
+INTEL_WORDS: Final = {"and": "&", "or": "|", "xor": "^", "shl": "<<", "shr": ">>", "mod": "%"}
+INTEL_WORDS_COMPARE: Final = {
+    "eq": "==", "ne": "!=", "lt": "<", "le": "<=", "gt": ">", "ge": ">=",
+}  # fmt: skip
+# Defined between two addresses of one section, whose distance no linker changes.
+SAME_SECTION: Final = ("-", "==", "!=", "<>", "<", ">", "<=", ">=")
+MAX_DEPTH: Final = 100
+
+_TOKEN: Final = re.compile(
+    r"""\s*(?:
+    (?P<local>\d+[bf](?![\w$.]))
+  | (?P<number>0[xX][0-9a-fA-F]+|0[bB][01]+|\d+)(?![\w$.])
+  | (?P<intelhex>\d[0-9a-fA-F]*[hH])(?![\w$.])
+  | (?P<char>'(?:\\[0-7]{1,3}|\\x[0-9a-fA-F]+|\\.|[^\\])'?)
+  | (?P<string>"(?:\\.|[^"\\])")
+  | (?P<name>[A-Za-z_.$][\w.$]*)
+  | (?P<op><<|>>|<=|>=|<>|==|!=|&&|\|\||[-+*/%|&^!<>~()])
+  )""",
+    re.VERBOSE,
+)
+_ESCAPES: Final = {"n": 10, "t": 9, "r": 13, "b": 8, "f": 12, "\\": 92, "'": 39, '"': 34}
+
+
+def wrap64(value: int) -> int:
+    """The value as a signed 64-bit number."""
+    return ((value + (1 << 63)) & ((1 << 64) - 1)) - (1 << 63)
+
+
+def escape_value(body: str) -> int:
+    """The byte that an escape (without its backslash) stands for."""
+    if body[0] in "01234567":
+        return int(body, 8) & 0xFF
+    if body[0] in "xX" and len(body) > 1:
+        return int(body[1:], 16) & 0xFF
+    if body[0] in _ESCAPES:
+        return _ESCAPES[body[0]]
+    raise Problem(f"unknown escape `\\{body[0]}'")
+
+
+def _character(text: str) -> int:
+    body = text[1:]
+    if len(body) > 1 and body.endswith("'") and body != "\\'":
+        body = body[:-1]
+    if body.startswith("\\"):
+        return escape_value(body[1:])
+    if ord(body) > 127:
+        raise Problem(f"character constant `{body}' is not ASCII", "write its byte as a number")
+    return ord(body)
+
+
+def _integer(text: str) -> int:
+    lowered = text.lower()
+    if lowered.startswith("0x"):
+        value = int(lowered, 16)
+    elif lowered.startswith("0b"):
+        value = int(lowered, 2)
+    elif len(text) > 1 and text[0] == "0":
+        if not all(c in "01234567" for c in text):
+            raise Problem(f"`{text}' is not an octal number", "a leading 0 means octal")
+        value = int(text, 8)
+    elif len(text) > 20:
+        raise Problem("number needs more than 64 bits")
+    else:
+        value = int(text)
+    if value >= 1 << 64:
+        raise Problem(f"`{text}' needs more than 64 bits")
+    return wrap64(value)
+
+
+class Parser:
+    """A recursive-descent parser over one operand's text. `registers` names those that may
+    appear (Intel syntax only); there, words such as `and`, `shl`, `offset` are operators."""
+
+    def __init__(
+        self, text: str, *, intel: bool = False, registers: frozenset[str] = frozenset()
+    ) -> None:
+        self.text = text
+        self.intel = intel
+        self.registers = registers
+        self.tokens = self._scan()
+        self.index = 0
+        self.depth = 0
+
+    def _scan(self) -> list[tuple[str, str]]:
+        tokens: list[tuple[str, str]] = []
+        position, end = 0, len(self.text.rstrip())
+        while position < end:
+            match = _TOKEN.match(self.text, position)
+            if match is None or match.lastgroup is None:
+                rest = self.text[position:].strip()
+                if rest[0] == "@":
+                    raise Problem(f"relocation specifier `{rest}' is not supported")
+                raise Problem(f"junk `{rest}' in expression")
+            kind, token = match.lastgroup, match.group(match.lastgroup)
+            if kind == "intelhex" and not self.intel:
+                raise Problem(f"`{token}' is not a number", "AT&T syntax writes 0x for hex")
+            if kind == "name" and self.intel:
+                word = token.lower()
+                if word in INTEL_WORDS:
+                    kind, token = "op", INTEL_WORDS[word]
+                elif word in INTEL_WORDS_COMPARE:
+                    kind, token = "op", INTEL_WORDS_COMPARE[word]
+                elif word == "not":
+                    kind, token = "op", "~"
+            tokens.append((kind, token))
+            position = match.end()
+        return tokens
+
+    def _peek(self) -> tuple[str, str]:
+        return self.tokens[self.index] if self.index < len(self.tokens) else ("end", "")
+
+    def parse(self) -> Node:
+        """The whole text as one expression; Problem when it is none."""
+        node = self._binary(1)
+        kind, token = self._peek()
+        if kind != "end":
+            raise Problem(f"junk `{token}' after expression `{self.text.strip()}'")
+        return node
+
+    def _binary(self, lowest: int) -> Node:
+        self.depth += 1
+        if self.depth > MAX_DEPTH:
+            raise Problem("expression is nested too deeply")
+        left = self._unary()
+        while True:
+            kind, token = self._peek()
+            rank = RANKS.get(token, 0) if kind == "op" else 0
+            if rank < lowest or rank == 0:
+                break
+            self.index += 1
+            left = fold(Binary(token, left, self._binary(rank + 1)))
+        self.depth -= 1
+        return left
+
+    def _unary(self) -> Node:
+        kind, token = self._peek()
+        self.index += 1
+        if kind == "op" and token in "-~!+":
+            self.depth += 1
+            if self.depth > MAX_DEPTH:
+                raise Problem("expression is nested too deeply")
+            operand = self._unary()
+            self.depth -= 1
+            return operand if token == "+" else fold(Unary(token, operand))
+        if kind == "op" and token == "(":
+            node = self._binary(1)
+            if self._peek() != ("op", ")"):
+                raise Problem(f"missing `)' in `{self.text.strip()}'")
+            self.index += 1
+            return node
+        if kind == "number":
+            return Number(_integer(token))
+        if kind == "intelhex":
+            return Number(_integer("0x" + token[:-1]))
+        if kind == "local":
+            return Name(token)
+        if kind == "char":
+            return Number(_character(token))
+        if kind == "string":
+            return Number(_character("'" + token[1:-1]))
+        if kind == "name":
+            if token.lower() in self.registers:
+                return Register(token.lower())
+            return Name(token)
+        if kind == "end":
+            raise Problem(
+                f"missing operand in `{self.text.strip()}'" if self.text.strip()
+                else "missing expression"
+            )  # fmt: skip
+        raise Problem(f"junk `{token}' in expression `{self.text.strip()}'")
+
+
+def parse(text: str, *, intel: bool = False) -> Node:
+    """Parse one expression."""
+    return Parser(text, intel=intel).parse()
+
+
+def _truth(condition: bool) -> int:
+    return -1 if condition else 0
+
+
+def apply(op: str, left: int, right: int) -> int:
+    """left op right as gas computes it, on 64 bits."""
+    if op in ("/", "%"):
+        if right == 0:
+            raise Problem("division by zero")
+        quotient = abs(left) // abs(right)
+        if (left < 0) != (right < 0):
+            quotient = -quotient
+        return wrap64(quotient if op == "/" else left - quotient * right)
+    if op in ("<<", ">>"):
+        if not 0 <= right < 64:
+            raise Problem(f"shift count {right} is not between 0 and 63")
+        unsigned = left & ((1 << 64) - 1)
+        return wrap64(unsigned << right if op == "<<" else unsigned >> right)
+    simple: dict[str, Callable[[], int]] = {
+        "*": lambda: left * right,
+        "+": lambda: left + right,
+        "-": lambda: left - right,
+        "|": lambda: left | right,
+        "&": lambda: left & right,
+        "^": lambda: left ^ right,
+        "!": lambda: left | ~right,
+        "==": lambda: _truth(left == right),
+        "!=": lambda: _truth(left != right),
+        "<>": lambda: _truth(left != right),
+        "<": lambda: _truth(left < right),
+        ">": lambda: _truth(left > right),
+        "<=": lambda: _truth(left <= right),
+        ">=": lambda: _truth(left >= right),
+        "&&": lambda: int(left != 0 and right != 0),
+        "||": lambda: int(left != 0 or right != 0),
+    }
+    return wrap64(simple[op]())
+
+
+def apply_unary(op: str, value: int) -> int:
+    """op value on 64 bits."""
+    if op == "-":
+        return wrap64(-value)
+    return ~value if op == "~" else int(value == 0)
+
+
+def fold(node: Node) -> Node:
+    """Fold the top of a tree whose branches are already folded. A position plus a number stays
+    one position, and two positions of one fragment have a known distance."""
+    if isinstance(node, Unary):
+        if isinstance(node.operand, Number):
+            return Number(apply_unary(node.op, node.operand.value))
+        return node
+    if not isinstance(node, Binary):
+        return node
+    left, right = node.left, node.right
+    if isinstance(left, Number) and isinstance(right, Number):
+        return Number(apply(node.op, left.value, right.value))
+    if node.op == "+" and isinstance(left, Number) and isinstance(right, Position):
+        left, right = right, left
+    if isinstance(left, Position):
+        if isinstance(right, Number) and node.op in "+-":
+            delta = right.value if node.op == "+" else -right.value
+            return Position(left.section, left.fragment, left.offset + delta)
+        if (
+            isinstance(right, Position)
+            and (left.section, left.fragment) == (right.section, right.fragment)
+            and node.op in SAME_SECTION
+        ):
+            return Number(apply(node.op, left.offset, right.offset))
+    return node
+
+
+def bind(node: Node, lookup: Callable[[str], Node]) -> Node:
+    """Replace names by what `lookup` knows of them now, and fold."""
+    if isinstance(node, Name):
+        return lookup(node.name)
+    if isinstance(node, Unary):
+        return fold(Unary(node.op, bind(node.operand, lookup)))
+    if isinstance(node, Binary):
+        return fold(Binary(node.op, bind(node.left, lookup), bind(node.right, lookup)))
+    return node
+
+
+@dataclass(frozen=True)
+class Value:
+    """A final value: a number, or a linear address that moves with `section`."""
+
+    number: int
+    section: str | None
+
+
+def evaluate(
+    node: Node,
+    symbol: Callable[[str], Value],
+    place: Callable[[Position], int],
+    here: str | None = None,
+) -> Value:
+    """The value of a bound tree after layout; Problem when it mixes sections as no linker can.
+
+    A distance from section `here`, where the field stands, is a number: it is PC-relative."""
+    if isinstance(node, Number):
+        return Value(node.value, None)
+    if isinstance(node, Name):
+        return symbol(node.name)
+    if isinstance(node, Position):
+        return Value(place(node), node.section)
+    if isinstance(node, Register):
+        raise Problem(f"register `{node.name}' in an expression")
+    if isinstance(node, Unary):
+        operand = evaluate(node.operand, symbol, place, here)
+        if operand.section is not None:
+            raise Problem(f"`{node.op}' of an address (section {operand.section})")
+        return Value(apply_unary(node.op, operand.number), None)
+    left = evaluate(node.left, symbol, place, here)
+    right = evaluate(node.right, symbol, place, here)
+    number = apply(node.op, left.number, right.number)
+    if left.section is None and right.section is None:
+        return Value(number, None)
+    if node.op == "+" and (left.section is None or right.section is None):
+        return Value(number, left.section or right.section)
+    if node.op == "-" and right.section is None:
+        return Value(number, left.section)
+    if left.section == right.section and node.op in SAME_SECTION:
+        return Value(number, None)
+    if node.op == "-" and left.section is not None and right.section == here:
+        return Value(number, None)
+    sections = f"{left.section or 'absolute'} and {right.section or 'absolute'}"
+    raise Problem(f"`{node.op}' cannot combine operands of sections {sections}")

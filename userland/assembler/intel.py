@@ -1,0 +1,264 @@
+"""Intel syntax (`.intel_syntax noprefix`) turned into the AT&T model."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final
+
+from .errors import Problem
+from .expressions import Binary, Node, Number, Parser, Register, Unary, fold
+from .operands import (
+    FLOAT,
+    GENERAL,
+    REGISTERS,
+    SEGMENTS,
+    Far,
+    Imm,
+    Mem,
+    Operand,
+    Reg,
+    Star,
+    check_address,
+)
+from .source import split_operands
+
+_SIZES: Final = {
+    "byte": "b", "word": "w", "dword": "l", "fword": "f", "qword": "q", "tbyte": "t", "oword": "x",
+    "xmmword": "x", "mmword": "q",
+}  # fmt: skip
+_SIZE: Final = re.compile(
+    rf"({'|'.join(_SIZES)})\s+(ptr\b)?\s*(?=\S)|({'|'.join(_SIZES)})\s*(?=\[)", re.I
+)
+_SEGMENT: Final = re.compile(r"(es|cs|ss|ds|fs|gs)\s*:\s*", re.I)
+_NAMES: Final = {
+    "iretd": "iret", "pushfd": "pushf", "popfd": "popf", "pushad": "pusha", "popad": "popa",
+    "lodsd": "lodsl", "stosd": "stosl", "scasd": "scasl", "insd": "insl", "outsd": "outsl",
+    "retf": "lret", "pushaw": "pushaw", "fcompi": "fcomip", "fucompi": "fucomip",
+}  # fmt: skip
+# The suffix that a memory size means, by family of x87 instruction.
+_X87_FLOAT: Final = {"l": "s", "q": "l", "t": "t"}
+_X87_INTEGER: Final = {"w": "s", "l": "l", "q": "ll"}
+_SUBTRACT: Final = re.compile(r"(fsub|fdiv)(r?)(p?)")
+_INDIRECT: Final = frozenset({"jmp", "call"})
+
+
+@dataclass
+class _Address:
+    """An address being taken apart into registers and displacement."""
+
+    registers: list[tuple[str, int, bool]]
+    rest: Node | None
+
+
+def _brackets(text: str) -> str:
+    """`sym[eax+4][ebx]` as the sum `sym+(eax+4)+(ebx)`."""
+    out: list[str] = []
+    for char in text:
+        if char == "[":
+            before = "".join(out).rstrip()
+            if before and before[-1] not in "+-*/(%|&^~!<>":
+                out.append("+")
+            out.append("(")
+        elif char == "]":
+            out.append(")")
+        else:
+            out.append(char)
+    return "".join(out)
+
+
+def _collect(node: Node) -> _Address:
+    if isinstance(node, Register):
+        return _Address([(node.name, 1, False)], None)
+    if isinstance(node, Binary) and node.op in "+-":
+        left, right = _collect(node.left), _collect(node.right)
+        if node.op == "-" and right.registers:
+            raise Problem("a register cannot be subtracted in an address")
+        rest = left.rest
+        if right.rest is not None:
+            zero = Number(0)
+            rest = (
+                fold(Binary(node.op, rest or zero, right.rest))
+                if rest or node.op == "-"
+                else right.rest
+            )
+        return _Address(left.registers + right.registers, rest)
+    if isinstance(node, Binary) and node.op == "*":
+        for register, scale in ((node.left, node.right), (node.right, node.left)):
+            if isinstance(register, Register):
+                if not isinstance(scale, Number):
+                    raise Problem("the scale of an index register must be a number")
+                return _Address([(register.name, scale.value, True)], None)
+    if _has_register(node):
+        raise Problem("registers in an address are added, with a scale of 1, 2, 4 or 8")
+    return _Address([], node)
+
+
+def _has_register(node: Node) -> bool:
+    if isinstance(node, Register):
+        return True
+    if isinstance(node, Unary):
+        return _has_register(node.operand)
+    return isinstance(node, Binary) and (_has_register(node.left) or _has_register(node.right))
+
+
+def _memory(node: Node, segment: str | None) -> Mem:
+    address = _collect(node)
+    base = index = None
+    scale = 1
+    for name, factor, scaled in address.registers:
+        if base is None and not scaled:
+            base = name
+        elif index is None:
+            index, scale = name, factor
+        elif base is None and factor == 1:
+            base = name
+        else:
+            raise Problem("an address has at most a base and an index register")
+    if index == "esp" and scale == 1 and base != "esp":
+        base, index = index, base
+    if base is None and index is not None and scale == 1 and not address.registers[0][2]:
+        base, index = index, None
+    check_address(base, index, scale)
+    return Mem(address.rest, base, index, scale, segment)
+
+
+def _parse_operand(
+    text: str, bind: Callable[[Node], Node], branch: bool
+) -> tuple[Operand, str | None]:
+    """One operand and the size that a `ptr` gave it."""
+    text = text.strip()
+    if not text:
+        raise Problem("missing operand")
+    if text[0] in "%$":
+        raise Problem(f"`{text}' has a `{text[0]}' prefix", "that is AT&T syntax; noprefix is on")
+    size = None
+    match = _SIZE.match(text)
+    if match:
+        size = _SIZES[(match.group(1) or match.group(3)).lower()]
+        text = text[match.end() :]
+    lowered = text.lower().replace(" ", "")
+    if lowered == "st":
+        lowered = "st(0)"
+    if size is None and (lowered in REGISTERS or lowered in FLOAT):
+        return Reg(lowered), None
+    if branch:
+        for word in ("short ", "near ptr ", "near "):
+            if text.lower().startswith(word):
+                raise Problem(
+                    f"`{word.strip()}' is not supported", "the assembler chooses the size"
+                )
+    offset = re.match(r"offset\s+(flat\s*:\s*)?", text, re.I)
+    if offset and size is None:
+        return Imm(bind(Parser(text[offset.end() :], intel=True).parse())), None
+    if re.search(r"\boffset\b", text, re.I):
+        raise Problem("`offset' must stand first in an operand", "write offset SYMBOL+NUMBER")
+    segment = None
+    match = _SEGMENT.match(text)
+    if match:
+        segment = match.group(1).lower()
+        text = text[match.end() :]
+    elif ":" in text:
+        selector, _, target = text.partition(":")
+        return Far(
+            bind(Parser(selector, intel=True).parse()), bind(Parser(target, intel=True).parse())
+        ), None  # fmt: skip
+    bracketed = "[" in text
+    node = Parser(_brackets(text), intel=True, registers=REGISTERS - set(SEGMENTS)).parse()
+    node = _bind(node, bind)
+    if not bracketed and _has_register(node):
+        raise Problem(f"`{text}' uses a register outside brackets", "write [register+offset]")
+    if not bracketed and segment is None and isinstance(node, Number) and not branch:
+        if size is not None:
+            raise Problem(
+                f"`ptr' before the number {text}", "write ds:NUMBER or [NUMBER] for memory"
+            )
+        return Imm(node), None
+    memory = _memory(node, segment)
+    if branch and (bracketed or size is not None or segment is not None):
+        return Star(memory), size
+    return memory, size
+
+
+def _bind(node: Node, bind: Callable[[Node], Node]) -> Node:
+    if isinstance(node, Register):
+        return node
+    if isinstance(node, Binary):
+        return fold(Binary(node.op, _bind(node.left, bind), _bind(node.right, bind)))
+    if isinstance(node, Unary):
+        return fold(Unary(node.op, _bind(node.operand, bind)))
+    return bind(node)
+
+
+def translate(
+    mnemonic: str, text: str, bind: Callable[[Node], Node], knows: Callable[[str], bool]
+) -> tuple[str, list[Operand]]:
+    """The AT&T mnemonic and operands of one Intel-syntax instruction, already bound."""
+    parts = split_operands(text) if text else []
+    branch = mnemonic[0] == "j" or mnemonic in ("call",) or mnemonic.startswith("loop")
+    operands: list[Operand] = []
+    size: str | None = None
+    for part in parts:
+        operand, given = _parse_operand(part, bind, branch)
+        operands.append(operand)
+        size = given or size
+    if mnemonic in ("movsd", "cmpsd") and not operands:
+        mnemonic = mnemonic[:-1] + "l"
+    mnemonic = _NAMES.get(mnemonic, mnemonic)
+    if mnemonic in _INDIRECT and operands:
+        if isinstance(operands[0], Reg):
+            operands[0] = Star(operands[0])
+        if isinstance(operands[0], Star) and size == "f":
+            mnemonic = "l" + mnemonic
+        if isinstance(operands[0], Star) and size not in (None, "l", "f"):
+            raise Problem(
+                f"`{mnemonic}' through a {size!r}-sized operand", "write dword ptr or fword ptr"
+            )
+        return mnemonic, operands
+    if mnemonic not in ("enter", "bound"):
+        operands.reverse()
+    if mnemonic in ("movzx", "movsx"):
+        if size in ("b", "w"):
+            mnemonic = mnemonic[:4] + size
+        elif size is not None:
+            raise Problem(f"the source of `{mnemonic}' is a byte or a word")
+        return mnemonic, operands
+    if mnemonic[0] == "f":
+        return _x87(mnemonic, size, operands), operands
+    if mnemonic.startswith("cvtsi2"):
+        return mnemonic, operands
+    if size in ("b", "w", "l") and mnemonic in ("in", "out"):
+        raise Problem(f"`{mnemonic}' takes no memory operand")
+    if size is not None and size in "bwl" and knows(mnemonic):
+        general = [GENERAL.get(o.name) for o in operands if isinstance(o, Reg)]
+        single = len(operands) == 1 or mnemonic[:2] in ("sh", "sa", "ro", "rc")
+        if single or not any(general):
+            mnemonic += size
+        elif size not in general:
+            raise Problem(f"operand size mismatch for `{mnemonic}'")
+    return mnemonic, operands
+
+
+def _x87(mnemonic: str, size: str | None, operands: list[Operand]) -> str:
+    memory = any(isinstance(operand, Mem) for operand in operands)
+    if memory and size is not None:
+        integer = mnemonic.startswith("fi") and mnemonic not in ("finit",)
+        control = mnemonic in ("fldcw", "fnstcw", "fstcw", "fnstsw", "fstsw", "fbld", "fbstp")
+        if control or mnemonic in ("fldenv", "fnstenv", "fstenv", "fnsave", "fsave", "frstor"):
+            return mnemonic
+        suffix = (_X87_INTEGER if integer else _X87_FLOAT).get(size)
+        if suffix is None:
+            raise Problem(f"`{mnemonic}' has no form of that size")
+        return mnemonic + suffix
+    match = _SUBTRACT.fullmatch(mnemonic)
+    if match and not memory:
+        # AT&T syntax keeps an old assembler's exchange of fsub and fsubr (fdiv, fdivr) when the
+        # destination is %st(i), which Intel syntax does not have.
+        to_stack = not operands or match.group(3) or (
+            len(operands) == 2 and operands[1] != Reg("st(0)")
+        )  # fmt: skip
+        if to_stack:
+            reverse = "" if match.group(2) else "r"
+            return f"{match.group(1)}{reverse}{match.group(3)}"
+    return mnemonic

@@ -1,0 +1,469 @@
+"""Sections as fragments, symbols, the choice of jump sizes, and final addresses.
+
+A fragment is a run of bytes of known length, ended by at most one thing whose length depends on
+layout: a jump, an alignment, an .org or a .space. Labels are offsets into fragments, so the
+distance of two labels is known early exactly when gas knows it.
+"""
+
+from __future__ import annotations
+
+import difflib
+import itertools
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Final
+
+from .errors import AssemblyError, Problem
+from .expressions import Node, Position, Value, evaluate
+from .instructions import Fix
+from .program import LineEntry, Program, Section, Symbol
+from .source import Location, Statement, error
+
+TEXT_BASE: Final = 0x08049000
+PAGE: Final = 0x1000
+MAX_BYTES: Final = 64 << 20
+# The jumps below an alignment of code are skipped by one jump beyond this many bytes.
+MAX_PADDING_NOPS: Final = 20
+# Intel SDM vol. 2 has no such list: these are the no-effect forms of nop, xchg and lea by length.
+NOPS: Final = tuple(
+    bytes.fromhex(text)
+    for text in (
+        "",
+        "90",
+        "6690",
+        "8d7600",
+        "8d742600",
+        "8d74260090",
+        "8db600000000",
+        "8db42600000000",
+    )
+)
+
+
+@dataclass
+class Branch:
+    """A jump of two or more bytes: short while it reaches."""
+
+    opcode: int
+    target: Node
+    statement: Statement
+    long: bool = False
+
+
+@dataclass(frozen=True)
+class Align:
+    """Padding to a multiple of `boundary` bytes, unless it takes more than `limit`."""
+
+    boundary: int
+    fill: bytes | None
+    limit: int
+
+
+@dataclass(frozen=True)
+class Org:
+    """Padding up to an offset in the section."""
+
+    target: Node
+    fill: int
+    location: Location
+
+
+@dataclass(frozen=True)
+class Space:
+    """`count` bytes of `fill`."""
+
+    count: Node
+    fill: int
+    location: Location
+
+
+@dataclass
+class Fragment:
+    """Bytes of known length and, at their end, what depends on layout."""
+
+    section: str
+    index: int
+    data: bytearray = field(default_factory=bytearray)
+    zeros: int = 0
+    fixes: list[tuple[Fix, int, Statement]] = field(default_factory=list)
+    lines: list[tuple[int, int, Statement]] = field(default_factory=list)
+    tail: Branch | Align | Org | Space | None = None
+    start: int = 0
+    tail_size: int = 0
+
+    @property
+    def length(self) -> int:
+        """Bytes before the tail."""
+        return self.zeros + len(self.data)
+
+
+@dataclass
+class SectionBuild:
+    """A section being filled. `flags` is 'rx', 'r' or 'rw', or '' when it is not loaded."""
+
+    name: str
+    flags: str
+    nobits: bool
+    fragments: list[Fragment] = field(default_factory=list)
+    align: int = 1
+    address: int = 0
+    size: int = 0
+
+    def __post_init__(self) -> None:
+        self.fragments.append(Fragment(self.name, 0))
+
+    @property
+    def current(self) -> Fragment:
+        """The fragment that takes the next bytes."""
+        return self.fragments[-1]
+
+    def here(self) -> Position:
+        """The location counter."""
+        return Position(self.name, self.current.index, self.current.length)
+
+    def close(self, tail: Branch | Align | Org | Space) -> None:
+        """End the fragment with `tail` and open the next one."""
+        self.current.tail = tail
+        self.fragments.append(Fragment(self.name, len(self.fragments)))
+
+
+@dataclass
+class SymbolBuild:
+    """What is known of a symbol: `node` is None until it is defined."""
+
+    name: str
+    node: Node | None = None
+    defined_at: Location | None = None
+    used_at: Location | None = None
+    variable: bool = False
+    is_global: bool = False
+    size: Node | None = None
+    kind: str = "notype"
+    common: tuple[int, int] | None = None
+
+
+def padding(length: int) -> bytes:
+    """`length` bytes of code that does nothing, as gas fills alignments in code."""
+    if length > MAX_PADDING_NOPS:
+        if length - 2 <= 127:
+            return bytes([0xEB, length - 2]) + _nops(length - 2)
+        return b"\xe9" + (length - 5).to_bytes(4, "little") + _nops(length - 5)
+    return _nops(length)
+
+
+def _nops(length: int) -> bytes:
+    whole, rest = divmod(length, 7)
+    return NOPS[7] * whole + NOPS[rest]
+
+
+class Layout:
+    """Final addresses of everything that was assembled."""
+
+    def __init__(
+        self,
+        sections: dict[str, SectionBuild],
+        symbols: dict[str, SymbolBuild],
+        origin: Mapping[str, int],
+        source: str,
+    ) -> None:
+        self.sections = sections
+        self.symbols = symbols
+        self.origin = origin
+        self.source = source
+        self._visiting: set[str] = set()
+        self._values: dict[str, Value] = {}
+
+    # -- values ----------------------------------------------------------------------------
+
+    def _place(self, position: Position) -> int:
+        section = self.sections[position.section]
+        return section.address + section.fragments[position.fragment].start + position.offset
+
+    def _symbol(self, name: str) -> Value:
+        known = self._values.get(name)
+        if known is not None:
+            return known
+        symbol = self.symbols.get(name)
+        if symbol is None or symbol.node is None:
+            raise self._undefined(name)
+        if name in self._visiting:
+            raise Problem(f"symbol `{name}' is defined by itself")
+        self._visiting.add(name)
+        try:
+            value = evaluate(symbol.node, self._symbol, self._place)
+        finally:
+            self._visiting.discard(name)
+        self._values[name] = value
+        return value
+
+    def _undefined(self, name: str) -> Problem:
+        if "\x01" in name:
+            number = name.partition("\x01")[0]
+            return Problem(f"local label `{number}f' has no `{number}:' after it")
+        defined = [
+            other for other, symbol in self.symbols.items() if symbol.node and "\x01" not in other
+        ]
+        near = difflib.get_close_matches(name, defined, 1, 0.7)
+        return Problem(f"undefined symbol `{name}'", f"did you mean `{near[0]}'?" if near else None)
+
+    def value(self, node: Node, section: str | None = None) -> Value:
+        """The value of a bound expression; a difference to `section` counts as a number."""
+        try:
+            return evaluate(node, self._symbol, self._place, section)
+        except RecursionError:
+            raise Problem("expression is nested too deeply") from None
+
+    # -- sizes and addresses ---------------------------------------------------------------
+
+    def _measure(self) -> bool:
+        """One pass: place every fragment, then see which jumps must grow or tails change."""
+        self._values.clear()
+        changed = self._assign()
+        for section in self.sections.values():
+            for fragment in section.fragments:
+                tail = fragment.tail
+                if isinstance(tail, Branch) and not tail.long:
+                    tail.long = self._must_grow(section, fragment, tail)
+                    changed = changed or tail.long
+        return changed
+
+    def _must_grow(self, section: SectionBuild, fragment: Fragment, branch: Branch) -> bool:
+        try:
+            target = self.value(branch.target)
+        except Problem as problem:
+            raise error(branch.statement.location, problem.message, problem.hint) from None
+        if target.section != section.name:
+            return True
+        end = section.address + fragment.start + fragment.length + 2
+        return not -128 <= target.number - end <= 127
+
+    def _assign(self) -> bool:
+        changed = False
+        cursor = TEXT_BASE
+        previous = ""
+        for section in ordered(self.sections):
+            offset = 0
+            for fragment in section.fragments:
+                if fragment.start != offset:
+                    fragment.start = offset
+                    changed = True
+                offset += fragment.length
+                size = self._tail_size(section, fragment, offset)
+                if fragment.tail_size != size:
+                    fragment.tail_size = size
+                    changed = True
+                offset += size
+            section.size = offset
+            if section.name in self.origin:
+                address = self.origin[section.name]
+                if address % section.align:
+                    raise AssemblyError(
+                        self.source, 0,
+                        f"origin {address:#x} of {section.name} is not aligned to {section.align}",
+                    )  # fmt: skip
+            elif not section.size:
+                address = cursor
+            else:
+                if previous and previous != section.flags:
+                    cursor += -cursor % PAGE
+                address = cursor + -cursor % section.align
+            if section.size or section.name in self.origin:
+                previous = section.flags
+                cursor = address + section.size
+            if address + section.size > 1 << 32:
+                raise AssemblyError(
+                    self.source, 0,
+                    f"section {section.name} ({section.size} bytes at {address:#x}) "
+                    "does not fit into 32-bit addresses",
+                )  # fmt: skip
+            if section.address != address:
+                section.address = address
+                changed = True
+        return changed
+
+    def _tail_size(self, section: SectionBuild, fragment: Fragment, offset: int) -> int:
+        tail = fragment.tail
+        if tail is None:
+            return 0
+        if isinstance(tail, Branch):
+            if not tail.long:
+                return 2
+            return 5 if tail.opcode == 0xEB else 6
+        if isinstance(tail, Align):
+            gap = -offset % tail.boundary
+            return gap if gap <= tail.limit else 0
+        try:
+            if isinstance(tail, Org):
+                value = self.value(tail.target)
+                if value.section not in (None, section.name):
+                    raise Problem(f".org to an address in section {value.section}")
+                target = value.number - (section.address if value.section else 0)
+                if target < offset:
+                    raise Problem(
+                        f"attempt to move .org backwards (from {offset:#x} to {target:#x})"
+                    )
+                return self._bounded(section, target - offset)
+            value = self.value(tail.count)
+            if value.section is not None:
+                raise Problem(".space needs a number, not an address")
+            if value.number < 0:
+                raise Problem(f".space of {value.number} bytes")
+            return self._bounded(section, value.number)
+        except Problem as problem:
+            raise error(tail.location, problem.message, problem.hint) from None
+
+    def _bounded(self, section: SectionBuild, size: int) -> int:
+        if size > (1 << 32 if section.nobits else MAX_BYTES):
+            raise Problem(f"{size} bytes are too many for section {section.name}")
+        return size
+
+    # -- bytes -----------------------------------------------------------------------------
+
+    def program(self, entry_required: bool) -> Program:
+        """Settle all sizes and write all bytes."""
+        branches = sum(
+            isinstance(fragment.tail, Branch)
+            for section in self.sections.values()
+            for fragment in section.fragments
+        )
+        for _ in range(branches + 16):
+            if not self._measure():
+                break
+        else:
+            raise AssemblyError(self.source, 0, "layout does not settle",
+                                "an .org or .space depends on its own size")  # fmt: skip
+        self._check_overlap()
+        lines: list[LineEntry] = []
+        built: list[Section] = []
+        for section in ordered(self.sections):
+            data = b"" if section.nobits else self._bytes(section)
+            self._lines(section, lines)
+            if section.size:
+                name, address, size = section.name, section.address, section.size
+                built.append(Section(name, address, data, size, section.flags, section.align))
+        symbols = self._symbol_table()
+        lines.sort(key=lambda entry: entry.address)
+        built.sort(key=lambda section: section.address)
+        entry = self._entry(entry_required)
+        return Program(tuple(built), symbols, tuple(lines), entry, self.source)
+
+    def _entry(self, required: bool) -> int:
+        start = self.symbols.get("_start")
+        if start is not None and start.node is not None:
+            return self._symbol("_start").number & 0xFFFFFFFF
+        if required:
+            raise AssemblyError(
+                self.source, 0, "no entry point: `_start' is not defined",
+                "put `.globl _start' and the label `_start:' before the first instruction",
+            )  # fmt: skip
+        return self.sections[".text"].address
+
+    def _check_overlap(self) -> None:
+        used = sorted(
+            (section for section in self.sections.values() if section.size),
+            key=lambda section: section.address,
+        )
+        for lower, upper in itertools.pairwise(used):
+            if lower.address + lower.size > upper.address:
+                raise AssemblyError(
+                    self.source, 0,
+                    f"section {lower.name} ({lower.address:#x}..{lower.address + lower.size:#x}) "
+                    f"overlaps {upper.name} at {upper.address:#x}",
+                )  # fmt: skip
+
+    def _bytes(self, section: SectionBuild) -> bytes:
+        out = bytearray()
+        for fragment in section.fragments:
+            base = len(out)
+            out += fragment.data
+            for fix, end, statement in fragment.fixes:
+                try:
+                    number = self._field(section, fix, section.address + base + end)
+                except Problem as problem:
+                    raise error(statement.location, problem.message, problem.hint) from None
+                position = base + fix.offset
+                out[position : position + fix.width] = number
+            out += self._tail(section, fragment)
+        return bytes(out)
+
+    def _field(self, section: SectionBuild, fix: Fix, end: int) -> bytes:
+        value = self.value(fix.value, section.name)
+        number = value.number
+        bits = 8 * fix.width
+        if fix.relative:
+            number -= end
+            if fix.width == 1 and not -128 <= number <= 127:
+                raise Problem(f"target is {number} bytes away: a short jump reaches -128..127",
+                              "jump to a near label that does a jmp")  # fmt: skip
+            return (number & ((1 << bits) - 1)).to_bytes(fix.width, "little")
+        if value.section is not None and fix.width < 4:
+            raise Problem(f"an address does not fit in {fix.width} byte{'s' * (fix.width > 1)}")
+        if fix.width < 8 and not -(1 << (bits - 1)) <= number < 1 << bits:
+            raise Problem(
+                f"value {number:#x} does not fit in {fix.width} byte{'s' * (fix.width > 1)}"
+            )
+        return (number & ((1 << bits) - 1)).to_bytes(fix.width, "little")
+
+    def _tail(self, section: SectionBuild, fragment: Fragment) -> bytes:
+        tail, size = fragment.tail, fragment.tail_size
+        if tail is None:
+            return b""
+        if isinstance(tail, Branch):
+            end = section.address + fragment.start + fragment.length + size
+            distance = (self.value(tail.target).number - end) & 0xFFFFFFFF
+            if not tail.long:
+                return bytes([tail.opcode, distance & 0xFF])
+            opcode = b"\xe9" if tail.opcode == 0xEB else bytes([0x0F, tail.opcode + 0x10])
+            return opcode + distance.to_bytes(4, "little")
+        if isinstance(tail, Align):
+            if tail.fill is None:
+                return padding(size) if section.flags == "rx" else bytes(size)
+            return (bytes(size % len(tail.fill)) + tail.fill * (size // len(tail.fill)))[:size]
+        return bytes([tail.fill]) * size
+
+    def _lines(self, section: SectionBuild, lines: list[LineEntry]) -> None:
+        for fragment in section.fragments:
+            base = section.address + fragment.start
+            for offset, length, statement in fragment.lines:
+                where = statement.location
+                lines.append(
+                    LineEntry(base + offset, length, where.file, where.line, statement.text)
+                )
+            if isinstance(fragment.tail, Branch):
+                statement = fragment.tail.statement
+                where = statement.location
+                address = base + fragment.length
+                lines.append(
+                    LineEntry(address, fragment.tail_size, where.file, where.line, statement.text)
+                )
+
+    def _symbol_table(self) -> dict[str, Symbol]:
+        table: dict[str, Symbol] = {}
+        for name, symbol in sorted(self.symbols.items()):
+            if "\x01" in name:
+                continue
+            if symbol.node is None:
+                if symbol.used_at is not None:
+                    problem = self._undefined(name)
+                    raise error(symbol.used_at, problem.message, problem.hint)
+                continue
+            where = symbol.defined_at or Location(self.source, 0)
+            try:
+                value = self._symbol(name)
+                size = self.value(symbol.size).number if symbol.size is not None else 0
+            except Problem as problem:
+                raise error(where, problem.message, problem.hint) from None
+            if name.startswith(".L"):
+                continue  # local to the assembler, as in gas
+            table[name] = Symbol(
+                name, value.number & 0xFFFFFFFF, value.section, symbol.is_global, size, symbol.kind
+            )
+        return table
+
+
+def ordered(sections: Mapping[str, SectionBuild]) -> list[SectionBuild]:
+    """Sections in memory order: code, constants, data, then what takes no room in the file."""
+    ranks = {"rx": 0, "r": 1, "rw": 2}
+    first = (".text", ".rodata", ".data", ".bss")
+    loaded = [section for section in sections.values() if section.flags]
+    return sorted(loaded, key=lambda s: (ranks[s.flags], s.nobits, s.name not in first))

@@ -1,0 +1,440 @@
+"""The stream of statements: includes, conditionals, macros and repetition."""
+
+# ruff: noqa: SIM905 - tables of words
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Final
+
+from .errors import Problem
+from .source import (
+    Location,
+    Statement,
+    character_end,
+    error,
+    read_source,
+    split_operands,
+    split_statements,
+    string_bytes,
+    string_end,
+)
+
+MAX_STATEMENTS: Final = 1_000_000
+MAX_NESTING: Final = 200
+MAX_EXPANDED_LINE: Final = 1 << 20
+
+_WORD: Final = re.compile(r"[A-Za-z_.$][\w.$]*")
+_LABELS: Final = re.compile(r"\s*((?:[A-Za-z_.$][\w.$]*|\d+)\s*:(?!:)\s*)*")
+_OPENERS: Final = {".macro": ".endm", ".rept": ".endr", ".irp": ".endr", ".irpc": ".endr"}
+_CONDITIONS: Final = frozenset(
+    ".if .ifdef .ifndef .ifnotdef .ifeq .ifne .ifge .ifgt .ifle .iflt .ifb .ifnb .ifc .ifnc "
+    ".ifeqs .ifnes".split()
+)
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """A macro's parameter with its default text."""
+
+    name: str
+    default: str = ""
+    required: bool = False
+    rest: bool = False
+
+
+@dataclass(frozen=True)
+class Macro:
+    """A macro: its parameters and its body."""
+
+    name: str
+    parameters: tuple[Parameter, ...]
+    body: tuple[Statement, ...]
+    defined_at: Location
+
+
+@dataclass
+class _Frame:
+    """Statements being read: a file, or one expansion."""
+
+    statements: Sequence[Statement]
+    index: int = 0
+    path: Path | None = None
+    conditions: int = 0
+    macro: bool = False
+
+
+@dataclass
+class _Condition:
+    """An open .if: whether its present branch is taken, and whether one was already."""
+
+    location: Location
+    taking: bool
+    taken: bool
+    outer: bool
+    seen_else: bool = False
+
+
+@dataclass
+class Reader:
+    """Yields plain statements. `constant` evaluates an expression that must be known now, and
+    `defined` tells whether a symbol is."""
+
+    include: Sequence[Path]
+    constant: Callable[[str], int]
+    defined: Callable[[str], bool]
+    frames: list[_Frame] = field(default_factory=list)
+    macros: dict[str, Macro] = field(default_factory=dict)
+    conditions: list[_Condition] = field(default_factory=list)
+    expansions: int = 0
+    produced: int = 0
+
+    def open_text(self, text: str, name: str, path: Path | None) -> None:
+        """Read `text` next; `path` is its file, for nested includes."""
+        self.frames.append(
+            _Frame(split_statements(text, name), path=path, conditions=len(self.conditions))
+        )
+
+    def next(self) -> Statement | None:
+        """The next statement that is not one of the reader's own, or None at the end."""
+        while self.frames:
+            frame = self.frames[-1]
+            if frame.index >= len(frame.statements):
+                self._close(frame)
+                continue
+            statement = frame.statements[frame.index]
+            frame.index += 1
+            self.produced += 1
+            if self.produced > MAX_STATEMENTS:
+                raise error(statement.location, f"more than {MAX_STATEMENTS} statements",
+                            "does a macro or .rept expand without end?")  # fmt: skip
+            match = _WORD.match(statement.text)
+            word = match.group().lower() if match else ""
+            if word in _CONDITIONS or word in (".else", ".elseif", ".endif"):
+                self._conditional(word, statement)
+                continue
+            if self.conditions and not self.conditions[-1].taking:
+                continue
+            return statement
+        return None
+
+    def _close(self, frame: _Frame) -> None:
+        if len(self.conditions) > frame.conditions:
+            raise error(self.conditions[-1].location, "`.if' without `.endif'")
+        self.frames.pop()
+
+    # -- conditionals ----------------------------------------------------------------------
+
+    def _conditional(self, word: str, statement: Statement) -> None:
+        rest = statement.text[len(word) :].strip()
+        where = statement.location
+        if word in _CONDITIONS:
+            outer = not self.conditions or self.conditions[-1].taking
+            taking = outer and self._truth(word, rest, where)
+            if len(self.conditions) >= MAX_NESTING:
+                raise error(where, "conditionals are nested too deeply")
+            self.conditions.append(_Condition(where, taking, taking, outer))
+            return
+        floor = self.frames[-1].conditions
+        if len(self.conditions) <= floor:
+            raise error(where, f"`{word}' without `.if'")
+        condition = self.conditions[-1]
+        if word == ".endif":
+            self.conditions.pop()
+        elif condition.seen_else:
+            raise error(where, f"`{word}' after `.else'")
+        elif word == ".else":
+            condition.seen_else = True
+            condition.taking = condition.outer and not condition.taken
+        else:
+            condition.taking = (
+                condition.outer and not condition.taken and self._truth(".if", rest, where)
+            )
+            condition.taken = condition.taken or condition.taking
+
+    def _truth(self, word: str, rest: str, where: Location) -> bool:
+        try:
+            if word in (".ifdef", ".ifndef", ".ifnotdef"):
+                if not _WORD.fullmatch(rest):
+                    raise Problem(f"`{word}' takes one symbol")
+                return self.defined(rest) == (word == ".ifdef")
+            if word in (".ifb", ".ifnb"):
+                return (not rest) == (word == ".ifb")
+            if word in (".ifc", ".ifnc", ".ifeqs", ".ifnes"):
+                parts = split_operands(rest)
+                if len(parts) != 2:
+                    raise Problem(f"`{word}' compares two strings")
+                if word in (".ifeqs", ".ifnes"):
+                    return (string_bytes(parts[0]) == string_bytes(parts[1])) == (word == ".ifeqs")
+                left, right = (part.strip("'") for part in parts)
+                return (left == right) == (word == ".ifc")
+            value = self.constant(rest)
+        except Problem as problem:
+            raise error(where, problem.message, problem.hint) from None
+        return {
+            ".if": value != 0, ".ifne": value != 0, ".ifeq": value == 0, ".ifge": value >= 0,
+            ".ifgt": value > 0, ".ifle": value <= 0, ".iflt": value < 0,
+        }[word]  # fmt: skip
+
+    # -- blocks ----------------------------------------------------------------------------
+
+    def directive(self, word: str, rest: str, statement: Statement) -> bool:
+        """Handle a directive of the reader's; False when it is somebody else's."""
+        where = statement.location
+        try:
+            if word == ".include":
+                self._include(rest, where)
+            elif word == ".macro":
+                self._define(rest, where)
+            elif word == ".rept":
+                count = self.constant(rest)
+                body = self._body(word, where)
+                if count < 0:
+                    raise Problem(f".rept of {count} times")
+                self._check_repeat(count, body)
+                self._push([s for _ in range(count) for s in body], where, ".rept")
+            elif word in (".irp", ".irpc"):
+                self._iterate(word, rest, where)
+            elif word == ".exitm":
+                self._exit_macro(where)
+            elif word == ".purgem":
+                if self.macros.pop(rest.lower(), None) is None:
+                    raise Problem(f"`{rest}' is not a macro")
+            elif word in (".endm", ".endr"):
+                opener = ".macro" if word == ".endm" else ".rept"
+                raise Problem(f"`{word}' without `{opener}'")
+            else:
+                return False
+        except Problem as problem:
+            raise error(where, problem.message, problem.hint) from None
+        return True
+
+    def _check_repeat(self, count: int, body: list[Statement]) -> None:
+        if count * len(body) > MAX_STATEMENTS or count > MAX_STATEMENTS:
+            raise Problem(f".rept makes more than {MAX_STATEMENTS} statements")
+
+    def _push(
+        self, statements: list[Statement], where: Location, what: str, macro: bool = False
+    ) -> None:
+        if len(self.frames) >= MAX_NESTING:
+            raise Problem(
+                f"{what} is nested more than {MAX_NESTING} deep", "does it expand itself?"
+            )
+        self.frames.append(_Frame(statements, conditions=len(self.conditions), macro=macro))
+
+    def _body(self, opener: str, where: Location) -> list[Statement]:
+        frame = self.frames[-1]
+        closers = [_OPENERS[opener]]
+        body: list[Statement] = []
+        while frame.index < len(frame.statements):
+            statement = frame.statements[frame.index]
+            frame.index += 1
+            labels = _LABELS.match(statement.text)
+            match = _WORD.match(statement.text, labels.end() if labels else 0)
+            word = match.group().lower() if match else ""
+            if word in _OPENERS:
+                closers.append(_OPENERS[word])
+            elif word in (".endm", ".endr"):
+                if word != closers[-1]:
+                    raise error(statement.location, f"`{word}' where `{closers[-1]}' was expected")
+                closers.pop()
+                if not closers:
+                    return body
+            body.append(statement)
+        raise Problem(f"`{opener}' without `{_OPENERS[opener]}'")
+
+    def _include(self, rest: str, where: Location) -> None:
+        name = string_bytes(rest).decode("utf-8", "replace")
+        if not name or "\0" in name:
+            raise Problem("`.include' without a file name")
+        here = next((frame.path for frame in reversed(self.frames) if frame.path), None)
+        places = [here.parent] if here else []
+        places += list(self.include)
+        for place in places:
+            path = place / name
+            if path.is_file():
+                break
+        else:
+            looked = ", ".join(str(place) for place in places) or "nowhere: no include folder given"
+            raise Problem(f"include file `{name}' not found", f"looked in {looked}")
+        resolved = path.resolve()
+        if any(
+            frame.path is not None and frame.path.resolve() == resolved for frame in self.frames
+        ):
+            raise Problem(f"include file `{name}' includes itself")
+        if len(self.frames) >= MAX_NESTING:
+            raise Problem("includes are nested too deeply")
+        self.open_text(read_source(path, str(path), where), str(path), path)
+
+    def _define(self, rest: str, where: Location) -> None:
+        match = _WORD.match(rest)
+        if match is None:
+            raise Problem("`.macro' without a name")
+        name = match.group()
+        parameters: list[Parameter] = []
+        for part in split_arguments(rest[match.end() :].strip().lstrip(",")):
+            found = re.fullmatch(
+                r"([A-Za-z_.$][\w.$]*)(?::(req|vararg))?(?:\s*=\s*(.*))?", part, re.S
+            )
+            if found is None:
+                raise Problem(f"bad parameter `{part}' of macro `{name}'")
+            if any(parameter.name == found.group(1) for parameter in parameters):
+                raise Problem(f"parameter `{found.group(1)}' of macro `{name}' is named twice")
+            if parameters and parameters[-1].rest:
+                raise Problem(f"parameter `{found.group(1)}' follows a vararg parameter")
+            parameters.append(
+                Parameter(found.group(1), unquote(found.group(3) or ""),
+                          found.group(2) == "req", found.group(2) == "vararg")
+            )  # fmt: skip
+        body = self._body(".macro", where)
+        if name.lower() in self.macros:
+            first = self.macros[name.lower()].defined_at
+            raise Problem(
+                f"macro `{name}' is already defined", f"first at {first.file}:{first.line}"
+            )
+        self.macros[name.lower()] = Macro(name, tuple(parameters), tuple(body), where)
+
+    def call(self, macro: Macro, rest: str, where: Location) -> None:
+        """Read the expansion of a macro next."""
+        try:
+            values = bind_arguments(macro, rest)
+            number = self.expansions
+            self.expansions += 1
+            note = f"in macro `{macro.name}' used at {where.file}:{where.line}"
+            body = [self._expand(s, values, number, where, note) for s in macro.body]
+            self._push([s for s in body if s.text], where, f"macro `{macro.name}'", macro=True)
+        except Problem as problem:
+            raise error(where, problem.message, problem.hint) from None
+
+    def _expand(
+        self, statement: Statement, values: dict[str, str], number: int, where: Location, note: str
+    ) -> Statement:
+        text = substitute(statement.text, values, number)
+        via = (*where.via, note)[-4:]
+        return Statement(text.strip(), replace(statement.location, via=via))
+
+    def _iterate(self, word: str, rest: str, where: Location) -> None:
+        match = re.match(r"([A-Za-z_.$][\w.$]*)\s*,?\s*", rest)
+        if match is None:
+            raise Problem(f"`{word}' takes a symbol and values")
+        tail = rest[match.end() :]
+        values = list(tail.strip().strip('"')) if word == ".irpc" else split_arguments(tail)
+        body = self._body(word, where)
+        self._check_repeat(len(values), body)
+        note = f"in {word} at {where.file}:{where.line}"
+        statements = [
+            self._expand(statement, {match.group(1): unquote(value)}, self.expansions, where, note)
+            for value in values or [""]
+            for statement in body
+        ]
+        self._push([s for s in statements if s.text], where, word)
+
+    def _exit_macro(self, where: Location) -> None:
+        while self.frames:
+            frame = self.frames[-1]
+            if frame.path is not None or not any(f.macro for f in self.frames):
+                raise Problem("`.exitm' outside a macro")
+            self.frames.pop()
+            del self.conditions[frame.conditions :]
+            if frame.macro:
+                return
+
+
+def unquote(text: str) -> str:
+    """A macro argument without the quotes around it, which gas drops."""
+    if len(text) >= 2 and text[0] == '"' and string_end(text, 0) == len(text):
+        return text[1:-1]
+    return text
+
+
+def split_arguments(text: str) -> list[str]:
+    """Macro arguments: cut at commas, and at blanks that are not around an operator."""
+    parts: list[str] = []
+    current: list[str] = []
+    depth, index = 0, 0
+    text = text.strip()
+    if not text:
+        return parts
+    while index < len(text):
+        char = text[index]
+        if char in "\"'":
+            end = string_end(text, index) if char == '"' else character_end(text, index)
+            if end < 0:
+                raise Problem("unterminated string")
+            current.append(text[index:end])
+            index = end
+            continue
+        depth += (char in "([") - (char in ")]")
+        if char == "," and depth <= 0:
+            parts.append("".join(current))
+            current = []
+            index += 1
+            while index < len(text) and text[index].isspace():
+                index += 1
+            continue
+        if char.isspace() and depth <= 0:
+            end = index
+            while end < len(text) and text[end].isspace():
+                end += 1
+            following, before = text[end : end + 1], current[-1][-1:] if current else ""
+            index = end
+            if following == ",":
+                continue
+            if following in tuple("+-*/|&^<>=)") or before in tuple("+-*/|&^<>=("):
+                continue
+            parts.append("".join(current))
+            current = []
+            continue
+        current.append(char)
+        index += 1
+    parts.append("".join(current))
+    return parts
+
+
+def bind_arguments(macro: Macro, rest: str) -> dict[str, str]:
+    """Parameter texts of one call; Problem for too many, unknown or missing ones."""
+    values = {parameter.name: parameter.default for parameter in macro.parameters}
+    given: set[str] = set()
+    position = 0
+    arguments = split_arguments(rest)
+    for index, argument in enumerate(arguments):
+        named = re.match(r"([A-Za-z_.$][\w.$]*)=(?!=)", argument)
+        if named and named.group(1) in values:
+            name, text = named.group(1), argument[named.end() :]
+        else:
+            if position >= len(macro.parameters):
+                raise Problem(f"too many arguments for macro `{macro.name}'",
+                              f"it takes {len(macro.parameters)}")  # fmt: skip
+            parameter = macro.parameters[position]
+            position += 1
+            name, text = parameter.name, argument
+            if parameter.rest:
+                values[name] = ",".join(arguments[index:])
+                given.add(name)
+                break
+        if text:
+            values[name] = unquote(text)
+            given.add(name)
+    for parameter in macro.parameters:
+        if parameter.required and parameter.name not in given:
+            raise Problem(f"macro `{macro.name}' needs its argument `{parameter.name}'")
+    return values
+
+
+def substitute(text: str, values: dict[str, str], number: int) -> str:
+    r"""Replace \name, \@ and \() in a line of a macro's body."""
+
+    def one(match: re.Match[str]) -> str:
+        word = match.group(1)
+        if word == "@":
+            return str(number)
+        if word == "()":
+            return ""
+        return values.get(word, match.group())
+
+    result = re.sub(r"\\(@|\(\)|[A-Za-z_.$][\w.$]*)", one, text)
+    if len(result) > MAX_EXPANDED_LINE:
+        raise Problem("a macro's line grows without end")
+    return result

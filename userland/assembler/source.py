@@ -1,0 +1,200 @@
+"""Source text to statements: comments, strings, `;`, and where each statement stands."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from .errors import AssemblyError, Problem
+from .expressions import escape_value
+
+MAX_SOURCE: Final = 16 << 20
+
+
+@dataclass(frozen=True)
+class Location:
+    """A line of a file, and through which macros or repetitions it came to be assembled."""
+
+    file: str
+    line: int
+    via: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Statement:
+    """One statement, without comments."""
+
+    text: str
+    location: Location
+
+
+def error(location: Location, message: str, hint: str | None = None) -> AssemblyError:
+    """An AssemblyError at a location; the expansion it came through is added to the hint."""
+    if location.via:
+        route = "; ".join(reversed(location.via))
+        hint = f"{hint} ({route})" if hint else route
+    return AssemblyError(location.file, location.line, message, hint)
+
+
+def read_source(path: Path, shown: str, where: Location | None = None) -> str:
+    """The text of a source file. An error names the include line `where`, if there is one."""
+    place = where or Location(shown, 0)
+    try:
+        with path.open("rb") as stream:
+            data = stream.read(MAX_SOURCE + 1)
+    except OSError as problem:
+        reason = problem.strerror or "cannot be read"
+        raise error(place, f"cannot read `{shown}': {reason}") from None
+    except ValueError:
+        raise error(place, f"`{shown!a}' is not a file name") from None
+    if len(data) > MAX_SOURCE:
+        raise error(place, f"`{shown}' is larger than {MAX_SOURCE >> 20} MiB")
+    try:
+        return data.decode("utf-8")
+    except UnicodeDecodeError as problem:
+        line = data.count(b"\n", 0, problem.start) + 1
+        raise AssemblyError(
+            shown, line, f"byte 0x{data[problem.start]:02x} is not UTF-8",
+            "save the source as UTF-8 text; is it an object file?",
+        ) from None  # fmt: skip
+
+
+def string_end(text: str, start: int) -> int:
+    """Index after the string that opens at text[start] == '"', or -1 when it never closes."""
+    index = start + 1
+    while index < len(text):
+        if text[index] == "\\":
+            index += 2
+            continue
+        if text[index] == '"':
+            return index + 1
+        index += 1
+    return -1
+
+
+def character_end(text: str, start: int) -> int:
+    """Index after the character constant that opens at text[start] == "'"."""
+    index = start + 1
+    if index < len(text) and text[index] == "\\":
+        index += 1
+    index += 1
+    if index < len(text) and text[index] == "'":
+        index += 1
+    return min(index, len(text))
+
+
+def split_statements(text: str, file: str, first_line: int = 1) -> list[Statement]:
+    """Cut a file into statements. `#` and `//` start a comment that ends with the line, `/* */`
+    may span lines, `;` and the end of a line end a statement; none of them inside a string."""
+    statements: list[Statement] = []
+    comment_from = 0
+    text = text.replace("\r\n", "\n")
+    for number, line in enumerate(text.split("\n"), first_line):
+        piece: list[str] = []
+        index = 0
+        if (
+            not comment_from
+            and line.lstrip().startswith("/")
+            and not line.lstrip().startswith("/*")
+        ):
+            continue  # gas on i386: a `/` that opens a line is a comment
+        while index < len(line):
+            if comment_from:
+                close = line.find("*/", index)
+                if close < 0:
+                    index = len(line)
+                    break
+                comment_from = 0
+                index = close + 2
+                piece.append(" ")
+                continue
+            char = line[index]
+            if char == "\0":
+                raise AssemblyError(file, number, "a NUL byte in the source")
+            if char == '"':
+                end = string_end(line, index)
+                if end < 0:
+                    raise AssemblyError(file, number, "unterminated string")
+                piece.append(line[index:end])
+                index = end
+            elif char == "'":
+                end = character_end(line, index)
+                piece.append(line[index:end])
+                index = end
+            elif line.startswith("/*", index):
+                comment_from = number
+                index += 2
+            elif char == "#" or line.startswith("//", index):
+                index = len(line)
+            elif char == ";":
+                _add(statements, piece, file, number)
+                piece = []
+                index += 1
+            else:
+                piece.append(char)
+                index += 1
+        _add(statements, piece, file, number)
+    if comment_from:
+        raise AssemblyError(file, comment_from, "comment `/*' is never closed")
+    return statements
+
+
+def _add(statements: list[Statement], piece: list[str], file: str, line: int) -> None:
+    text = "".join(piece).strip()
+    if text:
+        statements.append(Statement(text, Location(file, line)))
+
+
+def split_operands(text: str, separator: str = ",") -> list[str]:
+    """Cut at commas outside strings, character constants, parentheses and brackets."""
+    parts: list[str] = []
+    depth, start, index = 0, 0, 0
+    while index < len(text):
+        char = text[index]
+        if char == '"':
+            end = string_end(text, index)
+            if end < 0:
+                raise Problem("unterminated string")
+            index = end
+            continue
+        if char == "'":
+            index = character_end(text, index)
+            continue
+        if char in "([":
+            depth += 1
+        elif char in ")]":
+            depth -= 1
+        elif char == separator and depth <= 0:
+            parts.append(text[start:index].strip())
+            start = index + 1
+        index += 1
+    parts.append(text[start:].strip())
+    return parts
+
+
+def string_bytes(literal: str) -> bytes:
+    """The bytes of a quoted string: UTF-8, with gas's escapes."""
+    if len(literal) < 2 or literal[0] != '"' or string_end(literal, 0) != len(literal):
+        raise Problem(f"`{literal}' is not a string", 'strings are written "text"')
+    out = bytearray()
+    body, index = literal[1:-1], 0
+    while index < len(body):
+        if body[index] != "\\":
+            out += body[index].encode("utf-8", "surrogatepass")
+            index += 1
+            continue
+        index += 1
+        if body[index] in "01234567":
+            stop = index
+            while stop < min(index + 3, len(body)) and body[stop] in "01234567":
+                stop += 1
+        elif body[index] in "xX":
+            stop = index + 1
+            while stop < len(body) and body[stop] in "0123456789abcdefABCDEF":
+                stop += 1
+        else:
+            stop = index + 1
+        out.append(escape_value(body[index:stop]))
+        index = stop
+    return bytes(out)
