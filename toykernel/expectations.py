@@ -1,0 +1,391 @@
+"""What a program promises in its header, and whether a run kept the promise.
+
+A header is the block of `#` comment lines at the top of a source file:
+
+    # title: TEXT                              what the program shows, one line
+    # expect stdout: LINE                      one line of standard output; repeatable
+    # expect stdout-any-order: LINE            the same, see below
+    # expect stderr: LINE                      one line of standard error; repeatable, in order
+    # expect status: N                         exit status, 0 to 255
+    # expect signal: SIGSEGV                   the signal that kills the program
+    # expect report PATH: VALUE                a value of the run's report, see `ReportPath`
+    # args: WORD...                            the program's arguments, quoted as for a shell
+    # options: WORD...                         options of `toykernel run`, quoted as for a shell
+    # native: no REASON                        cannot run on a real Linux
+
+Lines of standard output are compared in the order of the header. Neighbouring `stdout-any-order`
+lines form a group: that many lines of output must be these, in any order. So output of processes
+that run side by side can be followed by a line that must come last.
+
+What a header does not mention is expected to be nothing: no output, status 0, no signal. The report
+is compared only where the header names a path. Any other comment line is prose.
+"""
+
+import difflib
+import json
+import re
+import shlex
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from toykernel.report_path import NotInReport, ReportPath
+
+# Signal numbers of Linux on the i386 (include/uapi/asm/signal.h); the host's may differ.
+SIGNAL_NUMBERS: Mapping[str, int] = {
+    "SIGHUP": 1,
+    "SIGINT": 2,
+    "SIGQUIT": 3,
+    "SIGILL": 4,
+    "SIGTRAP": 5,
+    "SIGABRT": 6,
+    "SIGBUS": 7,
+    "SIGFPE": 8,
+    "SIGKILL": 9,
+    "SIGUSR1": 10,
+    "SIGSEGV": 11,
+    "SIGUSR2": 12,
+    "SIGPIPE": 13,
+    "SIGALRM": 14,
+    "SIGTERM": 15,
+    "SIGSTKFLT": 16,
+    "SIGCHLD": 17,
+    "SIGCONT": 18,
+    "SIGSTOP": 19,
+    "SIGTSTP": 20,
+    "SIGTTIN": 21,
+    "SIGTTOU": 22,
+    "SIGURG": 23,
+    "SIGXCPU": 24,
+    "SIGXFSZ": 25,
+    "SIGVTALRM": 26,
+    "SIGPROF": 27,
+    "SIGWINCH": 28,
+    "SIGIO": 29,
+    "SIGPWR": 30,
+    "SIGSYS": 31,
+}
+
+EXPECT_KINDS = ("stdout", "stdout-any-order", "stderr", "status", "signal", "report PATH")
+KIND_WORDS = ("stdout", "stdout-any-order", "stderr", "status", "signal", "report")
+KEYS = ("title", "expect", "args", "options", "native")
+
+_STATEMENT = re.compile(r"#\s*(?P<key>[A-Za-z]+)(?P<rest>[^:]*):(?P<value>.*)")
+# A comment that would be a statement if it stood in the header.
+_STRAY = re.compile(r"\s*#\s*expect\s+(stdout|stdout-any-order|stderr|status|signal|report\s.*):")
+
+
+class HeaderError(Exception):
+    """A header that cannot be understood; says where and what to write instead."""
+
+    def __init__(self, file: str, line: int, message: str) -> None:
+        super().__init__(f"{file}:{line}: {message}")
+        self.file = file
+        self.line = line
+        self.message = message
+
+
+@dataclass(frozen=True)
+class LineGroup:
+    """Lines of standard output that stand together; `ordered` says whether in this order."""
+
+    lines: tuple[str, ...]
+    ordered: bool
+
+
+@dataclass(frozen=True)
+class ReportExpectation:
+    """A path of the report and the value expected there."""
+
+    path: ReportPath
+    value: object
+    line: int
+
+
+@dataclass(frozen=True)
+class Expectations:
+    """A program's header. `status` and `signal` are None where the header is silent."""
+
+    path: str
+    title: str | None = None
+    stdout: tuple[LineGroup, ...] = ()
+    stderr: tuple[str, ...] = ()
+    status: int | None = None
+    signal: int | None = None
+    report: tuple[ReportExpectation, ...] = ()
+    args: tuple[str, ...] = ()
+    options: tuple[str, ...] = ()
+    native_refusal: str | None = None
+
+    @property
+    def expected_status(self) -> int:
+        """The exit status to see: as stated, 128 + n for signal n, or 0."""
+        if self.status is not None:
+            return self.status
+        return 0 if self.signal is None else 128 + self.signal
+
+    @property
+    def says_anything(self) -> bool:
+        """Whether the header has an `expect` line at all."""
+        return bool(
+            self.stdout
+            or self.stderr
+            or self.report
+            or self.status is not None
+            or self.signal is not None
+        )
+
+
+def signal_name(number: int) -> str:
+    """SIGSEGV for 11; `signal 40` for a number without a name."""
+    return next((n for n, v in SIGNAL_NUMBERS.items() if v == number), f"signal {number}")
+
+
+class _Header:
+    """The header while it is being read."""
+
+    def __init__(self, path: str) -> None:
+        self.path = path
+        self.line = 0
+        self.seen: dict[str, int] = {}
+        self.groups: list[tuple[bool, list[str]]] = []
+        self.stderr: list[str] = []
+        self.report: list[ReportExpectation] = []
+        self.title: str | None = None
+        self.status: int | None = None
+        self.signal: int | None = None
+        self.args: tuple[str, ...] = ()
+        self.options: tuple[str, ...] = ()
+        self.native_refusal: str | None = None
+
+    def error(self, message: str) -> HeaderError:
+        return HeaderError(self.path, self.line, message)
+
+    def once(self, what: str) -> None:
+        if what in self.seen:
+            raise self.error(f"`{what}` was given before, in line {self.seen[what]}")
+        self.seen[what] = self.line
+
+    def words(self, key: str, value: str) -> tuple[str, ...]:
+        self.once(key)
+        try:
+            return tuple(shlex.split(value))
+        except ValueError as error:
+            raise self.error(f"`{key}`: {error}; quote words as for a shell") from None
+
+    def read(self, comment: str) -> None:
+        """Take one comment line of the header; prose is passed over."""
+        match = _STATEMENT.match(comment)
+        if match is None:
+            if re.match(r"#\s*expect\s+(stdout|stderr|status|signal|report)\b", comment):
+                raise self.error("an `expect` line needs a colon: # expect KIND: VALUE")
+            return
+        key, rest, value = match["key"], match["rest"].strip(), match["value"]
+        if key == "expect":
+            self.read_expect(rest, value)
+        elif key in KEYS and not rest:
+            self.read_plain(key, value.strip())
+        elif (not rest or rest.split()[0] in KIND_WORDS) and (
+            near := difflib.get_close_matches(key.lower(), KEYS, n=1, cutoff=0.8)
+        ):
+            # One word and a colon, or nearly an `expect` line: a slip of the pen must not be prose.
+            raise self.error(f"unknown key `{key}`; did you mean `{near[0]}`?")
+
+    def read_plain(self, key: str, value: str) -> None:
+        if not value:
+            raise self.error(f"`{key}` has no value")
+        if key == "title":
+            self.once(key)
+            self.title = value
+        elif key == "args":
+            self.args = self.words(key, value)
+        elif key == "options":
+            self.options = self.words(key, value)
+        elif key == "native":
+            self.once(key)
+            word, _, reason = value.partition(" ")
+            if word != "no" or not reason.strip():
+                raise self.error("write `native: no REASON`, or leave the line out")
+            self.native_refusal = reason.strip()
+        else:
+            raise self.error(f"write `# expect KIND: VALUE`, KIND one of {', '.join(EXPECT_KINDS)}")
+
+    def read_expect(self, kind: str, value: str) -> None:
+        text = value.removeprefix(" ")  # the rest is the line as it is printed, blanks included
+        word = value.strip()
+        if kind in ("stdout", "stdout-any-order"):
+            ordered = kind == "stdout"
+            if not self.groups or self.groups[-1][0] != ordered:
+                self.groups.append((ordered, []))
+            self.groups[-1][1].append(text)
+        elif kind == "stderr":
+            self.stderr.append(text)
+        elif kind == "status":
+            self.once("expect status")
+            if not re.fullmatch(r"[0-9]{1,3}", word) or int(word) > 255:
+                raise self.error(f"`{word}` is not an exit status (0 to 255)")
+            self.status = int(word)
+        elif kind == "signal":
+            self.once("expect signal")
+            if word not in SIGNAL_NUMBERS:
+                near = difflib.get_close_matches(word.upper(), SIGNAL_NUMBERS, n=1)
+                hint = f"; did you mean {near[0]}?" if near else ""
+                raise self.error(f"`{word}` is not a signal name{hint}")
+            self.signal = SIGNAL_NUMBERS[word]
+        elif kind.startswith("report") and kind[len("report") :].strip():
+            self.read_report(kind[len("report") :].strip(), word)
+        else:
+            raise self.error(f"unknown kind `expect {kind}`; known: {', '.join(EXPECT_KINDS)}")
+
+    def read_report(self, path: str, word: str) -> None:
+        self.once(f"expect report {path}")
+        if not word:
+            raise self.error(f"`expect report {path}` has no value")
+        try:
+            parsed = ReportPath.parse(path)
+        except ValueError as error:
+            raise self.error(str(error)) from None
+        try:
+            value: object = json.loads(word)
+        except ValueError:
+            value = word  # a bare word is a string
+        self.report.append(ReportExpectation(parsed, value, self.line))
+
+    def finish(self) -> Expectations:
+        if self.signal is not None and self.status not in (None, 128 + self.signal):
+            self.line = self.seen["expect status"]
+            raise self.error(
+                f"status {self.status} contradicts {signal_name(self.signal)}, which gives "
+                f"{128 + self.signal}; leave the status out"
+            )
+        return Expectations(
+            path=self.path,
+            title=self.title,
+            stdout=tuple(LineGroup(tuple(lines), ordered) for ordered, lines in self.groups),
+            stderr=tuple(self.stderr),
+            status=self.status,
+            signal=self.signal,
+            report=tuple(self.report),
+            args=self.args,
+            options=self.options,
+            native_refusal=self.native_refusal,
+        )
+
+
+def parse_header(text: str, path: str) -> Expectations:
+    """Read the header of the program `text`; `path` is for messages.
+
+    Raises HeaderError for a malformed or unknown statement, and for an `expect` line below the
+    header, which would otherwise be without effect.
+    """
+    header = _Header(path)
+    in_header = True
+    for header.line, raw in enumerate(text.splitlines(), start=1):
+        if in_header and raw.lstrip().startswith("#"):
+            header.read(raw.lstrip())
+        elif in_header and raw.strip():
+            in_header = False
+        if not in_header and _STRAY.match(raw):
+            raise header.error("an `expect` line must stand in the comments at the top")
+    return header.finish()
+
+
+def compare(
+    expectations: Expectations,
+    stdout: bytes,
+    stderr: bytes,
+    status: int,
+    signal: int | None,
+    report: Mapping[str, object] | None,
+) -> list[str]:
+    """The differences between a run and its header, one sentence each; empty when there are none.
+
+    `status` is the exit status as a shell sees it (128 + n after signal n), `signal` the number of
+    the signal that killed the program. With `report` None (a native run has none) the report's
+    expectations are not compared.
+    """
+    differences = _compare_stdout(expectations.stdout, _lines(stdout))
+    error_group = LineGroup(expectations.stderr, ordered=True)
+    differences += _compare_group("stderr", error_group, _lines(stderr), 0)
+    differences += _compare_end(expectations, status, signal)
+    if report is not None:
+        for wanted in expectations.report:
+            differences += _compare_report(wanted, report)
+    return differences
+
+
+def _lines(output: bytes) -> list[str]:
+    """Lines without their newlines; bytes that are not UTF-8 stay visible as \\xNN."""
+    lines = output.decode("utf-8", "backslashreplace").split("\n")
+    return lines[:-1] if lines[-1] == "" else lines
+
+
+def _compare_stdout(groups: Sequence[LineGroup], lines: Sequence[str]) -> list[str]:
+    differences: list[str] = []
+    at = 0
+    for number, group in enumerate(groups):
+        last = number == len(groups) - 1
+        end = len(lines) if last else at + len(group.lines)
+        differences += _compare_group("stdout", group, lines[at:end], at)
+        at = end
+    if not groups:
+        differences += _compare_group("stdout", LineGroup((), ordered=True), lines, 0)
+    return differences
+
+
+def _compare_group(stream: str, group: LineGroup, lines: Sequence[str], before: int) -> list[str]:
+    """Compare `lines`, which follow `before` lines already compared, with one group."""
+    if not group.ordered:
+        missing = Counter(group.lines) - Counter(lines)
+        surplus = Counter(lines) - Counter(group.lines)
+        return [
+            *(f"{stream}: missing line `{line}`" for line in missing.elements()),
+            *(f"{stream}: unexpected line `{line}`" for line in surplus.elements()),
+        ]
+    for at, (wanted, got) in enumerate(zip(group.lines, lines, strict=False)):
+        if wanted != got:  # what follows is shifted or wrong as well: one sentence is enough
+            return [f"{stream} line {before + at + 1}: expected `{wanted}`, got `{got}`"]
+    if len(lines) < len(group.lines):
+        at = len(lines)
+        return [f"{stream} line {before + at + 1}: expected `{group.lines[at]}`, output ended"]
+    if len(lines) > len(group.lines):
+        at = len(group.lines)
+        more = len(lines) - at - 1
+        rest = f" and {more} more" if more else ""
+        return [f"{stream} line {before + at + 1}: unexpected line `{lines[at]}`{rest}"]
+    return []
+
+
+def _compare_end(expectations: Expectations, status: int, signal: int | None) -> list[str]:
+    def ended(by_status: int, by_signal: int | None) -> str:
+        if by_signal is None:
+            return f"exit status {by_status}"
+        return f"killed by {signal_name(by_signal)}"
+
+    wanted_signal = expectations.signal
+    same_signal = signal == wanted_signal or (
+        # A status such as 139 says how a shell sees a death by signal.
+        wanted_signal is None and signal is not None and expectations.status == 128 + signal
+    )
+    if same_signal and status == expectations.expected_status:
+        return []
+    wanted = ended(expectations.expected_status, wanted_signal)
+    got = ended(status, signal)
+    if wanted == got:  # the signal is right and the status is not
+        return [f"exit status: expected {expectations.expected_status}, got {status}"]
+    return [f"end: expected {wanted}, got {got}"]
+
+
+def _compare_report(wanted: ReportExpectation, report: Mapping[str, object]) -> list[str]:
+    try:
+        got = wanted.path.look_up(report)
+    except NotInReport as error:
+        return [f"report {wanted.path.text}: {error} (header line {wanted.line})"]
+    # In Python True == 1 and 1 == 1.0; in JSON they are different values.
+    if got == wanted.value and isinstance(got, bool) == isinstance(wanted.value, bool):
+        return []
+    where = f"(header line {wanted.line})"
+    return [
+        f"report {wanted.path.text}: expected {json.dumps(wanted.value)}, "
+        f"got {json.dumps(got, default=repr)} {where}"
+    ]
