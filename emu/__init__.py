@@ -1,1 +1,1 @@
-"""A 32-bit x86 machine: CPU, paging, traps, devices and a clock, with no idea of an operating system."""
+"""A 32-bit x86 machine: CPU, paging, traps, devices and a clock. It knows no operating system."""

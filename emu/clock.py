@@ -1,8 +1,8 @@
 """The machine's clock: cycles, and what each of them was spent on.
 
-Today an instruction costs one cycle. Whatever else takes time (the halted CPU, work done by the kernel
-in the host's language) is charged to a named rule, so the ledger always adds up to the clock. A cycle
-model takes the place of `InstructionClock` by giving the same few methods.
+Today an instruction costs one cycle. Whatever else takes time (the halted CPU, work done by the
+kernel in the host's language) is charged to a named rule, so the ledger always adds up to the
+clock. A cycle model takes the place of `InstructionClock` by giving the same few methods.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ class InstructionClock:
         self.extra += cycles
 
     def retired_at(self, cycles: int) -> int:
-        """The instruction count at which the clock will show `cycles`, if nothing else is charged."""
+        """The instruction count when the clock will show `cycles`, if nothing else is charged."""
         return max(cycles - self.extra, 0)
 
     def by_rule(self) -> dict[str, int]:

@@ -62,7 +62,7 @@ def _field(name: str) -> property:
     index = FIELD[name]
 
     def read(cpu: Cpu) -> int:
-        return cpu.regs[index]  # type: ignore[no-any-return]
+        return cpu.regs[index]
 
     def write(cpu: Cpu, value: int) -> None:
         cpu.regs[index] = value & _WORD
@@ -166,7 +166,7 @@ class Cpu:
     @property
     def cpl(self) -> int:
         """Current privilege level, 0 to 3."""
-        return self.hflags & HF_CPL
+        return int(self.hflags & HF_CPL)
 
     @property
     def inhibited(self) -> bool:
@@ -229,7 +229,7 @@ class Cpu:
         self._context.data[offset : offset + width] = directory.to_bytes(width, "little")
 
     def set_segment(self, name: str, selector: int, descriptor: Segment) -> None:
-        """Load a segment register and its hidden part. SS sets the CPL from the descriptor's DPL."""
+        """Load a segment register and its hidden part. SS sets the CPL: the descriptor's DPL."""
         at = FIELD[f"{name}_selector"]
         flags = descriptor.type << 8 | (not descriptor.system) << 12 | descriptor.dpl << 13
         flags |= descriptor.present << 15 | descriptor.default32 * _BIG
@@ -267,7 +267,7 @@ class Cpu:
             ram.code_stale = False
         self.state.limit = limit
         self.driver.run()
-        return self.state.event
+        return int(self.state.event)
 
     def uncount(self) -> None:
         """Take back the last instruction: it turned out not to have completed."""
@@ -328,4 +328,3 @@ class Cpu:
         for index, (offset, _, _) in enumerate(self.layout.fields):
             self.regs[index] = int.from_bytes(data[offset : offset + 4], "little")
         self.eflags = self._uc.reg_read(x86.UC_X86_REG_EFLAGS)
-

@@ -1,7 +1,8 @@
 """What Unicorn does that a real i386 does not, and how this package copes.
 
-Each entry names the behaviour, then the cure; tests/emu/test_unicorn_contract.py holds one test an entry,
-so that an engine that behaves otherwise fails there. Numbers with # are the engine's own issues.
+Each entry names the behaviour, then the cure; tests/emu/test_unicorn_contract.py holds one test an
+entry, so that an engine that behaves otherwise fails there. Numbers with # are the engine's own
+issues.
 
 * Traps only reach hooks; the IDT and the TSS are never read and CPL never changes.
   -> emu.microcode delivers them.

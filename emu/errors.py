@@ -16,7 +16,8 @@ class BusError(MachineError):
 
     def __init__(self, address: int, length: int, size: int) -> None:
         super().__init__(
-            f"physical address {address:#010x}+{length} is outside the machine's {size:#x} bytes of RAM"
+            f"physical address {address:#010x}+{length} is outside "
+            f"the machine's {size:#x} bytes of RAM"
         )
         self.address = address
         self.length = length

@@ -7,15 +7,14 @@ Ctrl-C is noticed between runs.
 Two drivers do the same: PythonHooks below is the specification, emu/_native.c the fast twin, built
 by the installation where there is a C compiler.
 
-Instructions are counted when they start, and taken back when they fault: `retired` is exact at every
-stop. A limit stops *before* the first instruction at which `retired >= limit`.
+Instructions are counted when they start, and taken back when they fault: `retired` is exact at
+every stop. A limit stops *before* the first instruction at which `retired >= limit`.
 """
 
 from __future__ import annotations
 
 import ctypes
 from bisect import bisect_left
-from collections.abc import Callable
 from typing import Any, Protocol
 
 from unicorn import UC_HOOK_CODE, UC_HOOK_INSN, UC_HOOK_INSN_INVALID, UC_HOOK_INTR
@@ -181,7 +180,7 @@ class PythonHooks:
         self._breaks = breaks
         self._word = ctypes.c_uint64()
         void_p, u32, u64 = ctypes.c_void_p, ctypes.c_uint32, ctypes.c_uint64
-        kinds: dict[str, Callable[..., Any]] = {
+        callbacks: dict[str, Any] = {
             "on_code": ctypes.CFUNCTYPE(None, void_p, u64, u32, void_p)(self.on_code),
             "on_trap": ctypes.CFUNCTYPE(None, void_p, u32, void_p)(self.on_trap),
             "on_invalid": ctypes.CFUNCTYPE(ctypes.c_int, void_p, void_p)(self.on_invalid),
@@ -190,7 +189,7 @@ class PythonHooks:
             "on_sysenter": ctypes.CFUNCTYPE(None, void_p, void_p)(self.on_sysenter),
             "on_rdtsc": ctypes.CFUNCTYPE(ctypes.c_int, void_p, void_p)(self.on_rdtsc),
         }
-        self._callbacks = kinds
+        self._callbacks = callbacks
 
     def addresses(self) -> dict[str, int]:
         return {
@@ -247,7 +246,7 @@ class PythonHooks:
 
     def _is_break(self, address: int) -> bool:
         at = bisect_left(self._breaks, address, 0, self._s.break_count)
-        return at < self._s.break_count and self._breaks[at] == address
+        return at < self._s.break_count and int(self._breaks[at]) == address
 
     def on_code(self, _engine: int, address: int, _size: int, _user: int) -> None:
         """Before each instruction."""

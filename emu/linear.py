@@ -1,7 +1,7 @@
 """Supervisor access to linear memory, as the CPU itself does it for descriptor tables and stacks.
 
-Translations are remembered, like a TLB, until `flush`; A and D bits are set as the walk of a real CPU
-would. Whoever changes an entry flushes, through the same door that flushes the engine.
+Translations are remembered, like a TLB, until `flush`; A and D bits are set as the walk of a real
+CPU would. Whoever changes an entry flushes, through the same door that flushes the engine.
 """
 
 from __future__ import annotations

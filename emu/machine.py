@@ -1,9 +1,9 @@
 """The board: CPU, RAM, devices and clock; run until something happens.
 
-The machine starts as a Multiboot loader leaves one: protected mode, flat ring-0 segments, paging off,
-interrupts off. Everything the guest does goes through `advance`: one entry into the engine and what
-came of it. `run` repeats that; `step` does it for one instruction. Both take the same path, so a run
-and the same run in single steps give the same instructions, cycles and state.
+The machine starts as a Multiboot loader leaves one: protected mode, flat ring-0 segments, paging
+off, interrupts off. Everything the guest does goes through `advance`: one entry into the engine and
+what came of it. `run` repeats that; `step` does it for one instruction. Both take the same path, so
+a run and the same run in single steps give the same instructions, cycles and state.
 """
 
 from __future__ import annotations
@@ -243,9 +243,9 @@ class Machine:
 
     def _exception(self, vector: int) -> None:
         cpu, state = self.cpu, self.cpu.state
-        if state.in_flight_valid and state.in_flight == cpu.eip:
-            if state.in_flight_kind & hooks.KIND_CARRY_ROTATE:
-                cpu.eflags = cpu.eflags & ~1 | state.flags_before & 1
+        refused = state.in_flight_valid and state.in_flight == cpu.eip
+        if refused and state.in_flight_kind & hooks.KIND_CARRY_ROTATE:
+            cpu.eflags = cpu.eflags & ~1 | state.flags_before & 1
         self.microcode.exception(vector, cpu.error_code)
 
     def _trap(self, deliver: Callable[[], None]) -> Event | None:
@@ -277,7 +277,10 @@ class Machine:
         value = (device.read(port, size) if device else mask) & mask
         cpu = self.cpu
         opcode = self._opcode(cpu.state.in_flight)
-        if opcode in (0x6C, 0x6D):  # INS has stored what the hook gave it: put the value in its place
+        if opcode in (
+            0x6C,
+            0x6D,
+        ):  # INS has stored what the hook gave it: put the value in its place
             back = -size if not cpu.eflags & 0x400 else size
             self.linear.write((cpu.edi + back) & _FLAT, value.to_bytes(size, "little"))
         else:

@@ -4,8 +4,8 @@
                                                              no:  the present stack
     push eflags cs eip [error code]; load cs:eip; TF NT RF VM = 0; IF = 0 through an interrupt gate
 
-An exception on the way is delivered in its place, or makes a double fault, or shuts the CPU down, as
-table 6-5 of the manual says. Nothing is changed by a delivery that fails.
+An exception on the way is delivered in its place, or makes a double fault, or shuts the CPU down,
+as table 6-5 of the manual says. Nothing is changed by a delivery that fails.
 """
 
 from __future__ import annotations
@@ -219,9 +219,7 @@ class Microcode:
         """A GDT or LDT descriptor and its linear address; `wrong` is raised beyond the limit."""
         cpu = self._cpu
         local = selector & 4
-        base, limit = (
-            (cpu.ldtr_base, cpu.ldtr_limit) if local else (cpu.gdt_base, cpu.gdt_limit)
-        )
+        base, limit = (cpu.ldtr_base, cpu.ldtr_limit) if local else (cpu.gdt_base, cpu.gdt_limit)
         index = selector & 0xFFF8
         if index + 7 > limit or (local and not cpu.ldtr & 0xFFFC):
             raise _Fault(wrong, (selector & 0xFFFC) | ext)
@@ -278,4 +276,3 @@ class Microcode:
 
     def _push(self, linear: int, frame: list[int]) -> None:
         self._linear.write(linear, struct.pack(f"<{len(frame)}I", *frame))
-

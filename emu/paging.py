@@ -76,8 +76,8 @@ class PageFault(Exception):
 class Walk:
     """What the tables say of one linear address, without touching A and D.
 
-    `pde_address` and `pte_address` are physical; `pte_address` and `pte` are None for a 4 MiB page or
-    an absent table. `physical` is None when the page is not present.
+    `pde_address` and `pte_address` are physical; `pte_address` and `pte` are None for a 4 MiB page
+    or an absent table. `physical` is None when the page is not present.
     """
 
     linear: int
@@ -105,17 +105,15 @@ def walk(ram: Ram, cr3: int, linear: int, *, pse: bool = False) -> Walk:
     pte = ram.read32(pte_address)
     if not pte & PTE_P:
         return Walk(linear, pde_address, pde, pte_address, pte, None, False, False)
-    both = pde & pte
     physical = (pte & PTE_FRAME) | (linear & 0xFFF)
-    return Walk(
-        linear, pde_address, pde, pte_address, pte, physical, bool(both & PTE_US), bool(both & PTE_RW)
-    )
+    user, writable = bool(pde & pte & PTE_US), bool(pde & pte & PTE_RW)
+    return Walk(linear, pde_address, pde, pte_address, pte, physical, user, writable)
 
 
 def access(
     ram: Ram, cr3: int, linear: int, *, write: bool, user: bool, wp: bool, pse: bool = False
 ) -> int:
-    """Translate as the CPU would for one access: physical address, with A and D set; or PageFault."""
+    """Translate for one access as the CPU would: physical address, A and D set; or PageFault."""
     w = walk(ram, cr3, linear, pse=pse)
     error = (PF_W if write else 0) | (PF_U if user else 0)
     if w.physical is None:

@@ -1,8 +1,8 @@
 """Guest RAM: one host mapping, and the one door for host writes to it.
 
-The engine keeps translations of guest code that it has run. It sees the guest's own stores into such
-code, but not the host's, so every host write comes through here: a write to a frame that has held code
-marks the translations stale, and the engine drops them before it runs again.
+The engine keeps translations of guest code that it has run. It sees the guest's own stores into
+such code, but not the host's, so every host write comes through here: a write to a frame that has
+held code marks the translations stale, and the engine drops them before it runs again.
 """
 
 from __future__ import annotations
@@ -21,14 +21,15 @@ MAX_RAM = 3 << 30
 class Ram:
     """Physical memory of `size` bytes, starting at physical address 0.
 
-    All addresses are physical, in bytes. Reads and writes outside the memory raise BusError. The host
-    only spends memory on frames that have been touched.
+    All addresses are physical, in bytes. Reads and writes outside the memory raise BusError. The
+    host only spends memory on frames that have been touched.
     """
 
     def __init__(self, size: int) -> None:
         if size % PAGE_SIZE or not MIN_RAM <= size <= MAX_RAM:
             raise ValueError(
-                f"RAM must be a multiple of {PAGE_SIZE} bytes from {MIN_RAM} to {MAX_RAM}, not {size}"
+                f"RAM must be a multiple of {PAGE_SIZE} bytes "
+                f"from {MIN_RAM} to {MAX_RAM}, not {size}"
             )
         self.size = size
         self._map = mmap.mmap(-1, size)

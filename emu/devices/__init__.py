@@ -1,4 +1,4 @@
-"""The devices on the board, one a file. Each answers port reads and writes and may have a deadline."""
+"""The devices on the board, one a file. Each answers its ports and may have a deadline."""
 
 from __future__ import annotations
 
@@ -8,8 +8,13 @@ from typing import Any, Protocol
 class Device(Protocol):
     """What the board asks of a device. Times are in cycles of the machine's clock."""
 
-    name: str
-    ports: tuple[int, ...]
+    @property
+    def name(self) -> str:
+        """Unique on its board; names its state in snapshots."""
+
+    @property
+    def ports(self) -> tuple[int, ...]:
+        """The I/O ports it answers."""
 
     def read(self, port: int, size: int) -> int:
         """IN from one of its ports, `size` bytes."""

@@ -1,7 +1,8 @@
 """The interrupt controller: one Intel 8259A in 8086 mode (data sheet 8259A/8259A-2, 1988).
 
-Ports 0x20 (commands, ICW1) and 0x21 (mask, ICW2-4). Lines 0 to 7, line 0 most urgent, edge triggered.
-Fully nested: a line is held off while one at least as urgent is in service; EOI ends the service.
+Ports 0x20 (commands, ICW1) and 0x21 (mask, ICW2-4). Lines 0 to 7, line 0 most urgent, edge
+triggered. Fully nested: a line is held off while one at least as urgent is in service; EOI ends the
+service.
 """
 
 from __future__ import annotations

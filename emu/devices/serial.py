@@ -1,7 +1,7 @@
 """The serial console: the data, status and interrupt registers of a 16450 that a console needs.
 
-Port 0x3F8: write sends a byte, read takes one that has arrived (0 when none). Port 0x3FD: line status,
-bit 0 a byte has arrived, bits 5 and 6 the transmitter is empty (always).
+Port 0x3F8: write sends a byte, read takes one that has arrived (0 when none). Port 0x3FD: line
+status, bit 0 a byte has arrived, bits 5 and 6 the transmitter is empty (always).
 """
 
 from __future__ import annotations

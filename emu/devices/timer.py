@@ -1,7 +1,8 @@
 """The timer: interrupt line 0 every so many cycles.
 
-Port 0x40 (32 bits): write the period in cycles, 0 stops; read gives the period. Port 0x44 (32 bits):
-read gives the cycles left; write fires once after so many cycles and then goes on with the period.
+Port 0x40 (32 bits): write the period in cycles, 0 stops; read gives the period. Port 0x44 (32
+bits): read gives the cycles left; write fires once after so many cycles and then goes on with the
+period.
 """
 
 from __future__ import annotations
