@@ -14,7 +14,7 @@ from .expressions import Name, Node, Number, bind, parse
 from .instructions import Fix, InstructionEncoder
 from .intel import translate
 from .layout import MAX_BYTES, Align, Branch, Layout, SectionBuild, SymbolBuild
-from .mnemonics import EXACT, PREFIXES, SIZED
+from .mnemonics import PREFIXES, SIZED
 from .operands import Far, Imm, Mem, Operand, Star, parse_operand
 from .program import Program
 from .reader import Reader
@@ -268,7 +268,7 @@ class Assembler:
             name, rest = word.group(1).lower(), word.group(2).strip()
         operands: list[Operand]
         if self.intel:
-            name, operands = translate(name, rest, self.bind, lambda n: n in SIZED or n in EXACT)
+            name, operands = translate(name, rest, self.bind, lambda n: n in SIZED)
         else:
             if name.startswith(("in", "out")):
                 rest = _PORT.sub("%dx", rest)

@@ -85,9 +85,16 @@ def _segments(program: Program) -> list[list[_Header]]:
 def write_elf(program: Program) -> bytes:
     """The executable's bytes."""
     groups = _segments(program)
-    count = len(groups) + 1
+    first = groups[0][0].address if groups else 0
+    # As GNU ld does: the page below the code maps the headers, so that AT_PHDR points to them.
+    headers_at = first - PAGE if first % PAGE == 0 and first >= 2 * PAGE else 0
+    count = len(groups) + 1 + bool(headers_at)
     out = bytearray(EHDR_SIZE + PHDR_SIZE * count)
     program_headers = bytearray()
+    if headers_at:
+        program_headers += struct.pack(
+            "<8I", PT_LOAD, 0, headers_at, headers_at, len(out), len(out), PF_R, PAGE
+        )
     headers = [_Header("", 0)]
     for group in groups:
         start = group[0].address

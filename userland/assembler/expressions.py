@@ -168,8 +168,8 @@ class Parser:
                     raise Problem(f"relocation specifier `{rest}' is not supported")
                 raise Problem(f"junk `{rest}' in expression")
             kind, token = match.lastgroup, match.group(match.lastgroup)
-            if kind == "intelhex" and not self.intel:
-                raise Problem(f"`{token}' is not a number", "AT&T syntax writes 0x for hex")
+            if kind == "intelhex":
+                raise Problem(f"`{token}' is not a number", "hex numbers are written 0x...")
             if kind == "name" and self.intel:
                 word = token.lower()
                 if word in INTEL_WORDS:
@@ -226,8 +226,6 @@ class Parser:
             return node
         if kind == "number":
             return Number(_integer(token))
-        if kind == "intelhex":
-            return Number(_integer("0x" + token[:-1]))
         if kind == "local":
             return Name(token)
         if kind == "char":

@@ -229,6 +229,8 @@ class InstructionEncoder:
         if kind == "mov":
             return self._mov(base, suffix, ops)
         if kind in ("general", "symmetric", "imul", "byte"):
+            if kind == "byte" and isinstance(ops[0], Mem):
+                suffix = "b"
             size = self._size(base, suffix, ops, spec.sizes)
             if kind == "symmetric" and isinstance(ops[0], Mem) and isinstance(ops[1], Reg):
                 ops.reverse()  # gas keeps the register in the reg field, whichever way round
@@ -271,7 +273,8 @@ class InstructionEncoder:
                 raise Problem(f"`{base}' takes a 16-bit register or memory")
             if isinstance(ops[0], Reg) and ops[0].name in REG32:
                 ops[0] = Reg(ops[0].name[1:])
-            return _Request(base + "w", ops)
+            # The engine knows no verw with a suffix, and needs one nowhere for the others.
+            return _Request(base, ops)
         if kind == "store16":
             if isinstance(ops[0], Reg):
                 size = self._size(base, suffix, ops, spec.sizes)

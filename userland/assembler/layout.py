@@ -172,6 +172,7 @@ class Layout:
         self.source = source
         self._visiting: set[str] = set()
         self._values: dict[str, Value] = {}
+        self._wrong: AssemblyError | None = None
 
     # -- values ----------------------------------------------------------------------------
 
@@ -218,6 +219,7 @@ class Layout:
     def _measure(self) -> bool:
         """One pass: place every fragment, then see which jumps must grow or tails change."""
         self._values.clear()
+        self._wrong = None
         changed = self._assign()
         for section in self.sections.values():
             for fragment in section.fragments:
@@ -299,18 +301,22 @@ class Layout:
                     raise Problem(f".org to an address in section {value.section}")
                 target = value.number - (section.address if value.section else 0)
                 if target < offset:
-                    raise Problem(
-                        f"attempt to move .org backwards (from {offset:#x} to {target:#x})"
-                    )
+                    message = f"attempt to move .org backwards (from {offset:#x} to {target:#x})"
+                    return self._postponed(tail.location, message)
                 return self._bounded(section, target - offset)
             value = self.value(tail.count)
             if value.section is not None:
                 raise Problem(".space needs a number, not an address")
             if value.number < 0:
-                raise Problem(f".space of {value.number} bytes")
+                return self._postponed(tail.location, f".space of {value.number} bytes")
             return self._bounded(section, value.number)
         except Problem as problem:
             raise error(tail.location, problem.message, problem.hint) from None
+
+    def _postponed(self, location: Location, message: str) -> int:
+        """Size 0 for now: a wrong size only counts once all addresses are settled."""
+        self._wrong = self._wrong or error(location, message)
+        return 0
 
     def _bounded(self, section: SectionBuild, size: int) -> int:
         if size > (1 << 32 if section.nobits else MAX_BYTES):
@@ -332,6 +338,8 @@ class Layout:
         else:
             raise AssemblyError(self.source, 0, "layout does not settle",
                                 "an .org or .space depends on its own size")  # fmt: skip
+        if self._wrong is not None:
+            raise self._wrong
         self._check_overlap()
         lines: list[LineEntry] = []
         built: list[Section] = []

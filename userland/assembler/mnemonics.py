@@ -95,7 +95,7 @@ def _build() -> tuple[dict[str, Spec], dict[str, Spec]]:
         Spec("extend", "", (2,)))  # fmt: skip
     add(exact, "cli sti cld std clc stc cmc clts lahf sahf hlt int3 into aaa aas daa das invd "
         "wbinvd cpuid rdtsc rdmsr wrmsr rdpmc sysenter sysexit ud2 pause lfence mfence sfence "
-        "emms rsm leave", Spec("none"))  # fmt: skip
+        "emms rsm leave syscall sysret rdtscp xgetbv", Spec("none"))  # fmt: skip
     for name, decoded in {
         "cbtw": "cbw", "cwtl": "cwde", "cwtd": "cwd", "cltd": "cdq", "cbw": "cbw", "cwde": "cwde",
         "cwd": "cwd", "cdq": "cdq", "pusha": "pushal", "pushal": "pushal", "pushaw": "pushaw",
