@@ -248,7 +248,9 @@ def test_values_of_the_report(line: str, difference: str | None) -> None:
 
 
 def test_without_a_report_its_values_are_not_compared() -> None:
-    assert differences(header("expect report faults.x: 1")) == []
+    expected = header("expect report faults.x: 1")
+    assert differences(expected, report=None) == []
+    assert differences(expected, report={}) != []
 
 
 def test_a_path_says_how_far_it_leads() -> None:
