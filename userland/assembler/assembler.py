@@ -211,12 +211,26 @@ class Assembler:
                 raise error(statement.location, problem.message, problem.hint) from None
             except RecursionError:
                 raise error(statement.location, "expression is nested too deeply") from None
-        for name, symbol in list(self.symbols.items()):
-            if symbol.common and symbol.node is None:
-                size, align = symbol.common
-                symbol.common = None
-                where = symbol.defined_at or self.where
-                self.allocate(name, size, align, Statement(f".comm {name}", where))
+        self._allocate_commons()
+
+    def _allocate_commons(self) -> None:
+        """Room for .lcomm, after the rest of .bss as gas has it, then for .comm as ld has it."""
+        pending = [symbol for symbol in self.symbols.values() if symbol.common]
+        local = [symbol for symbol in pending if symbol.common_local]
+        bss = self.sections[".bss"]
+        if local:
+            bss.align = max(bss.align, *(symbol.common[1] for symbol in local if symbol.common))
+            bss.close(Align(bss.align, None, bss.align))
+        for symbol in [*local, *(symbol for symbol in pending if not symbol.common_local)]:
+            if symbol.common is None:
+                continue
+            size, align = symbol.common
+            symbol.common = None
+            where = symbol.defined_at or self.where
+            try:
+                self.allocate(symbol.name, size, align, Statement(f".comm {symbol.name}", where))
+            except Problem as problem:
+                raise error(where, problem.message, problem.hint) from None
 
     def _statement(self, statement: Statement) -> None:
         text = statement.text

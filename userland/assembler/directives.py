@@ -261,7 +261,7 @@ class Directives:
     def _common(self, text: str, statement: Statement) -> None:
         name, size, align = self._common_parts(text)
         symbol = self.assembler.symbol(name)
-        if symbol.node is not None:
+        if symbol.node is not None or symbol.common_local:
             raise Problem(f"symbol `{name}' is already defined")
         natural = 1
         while natural < min(size, 32) and size >= natural * 2:
@@ -275,7 +275,12 @@ class Directives:
     def _local_common(self, text: str, statement: Statement) -> None:
         name, size, align = self._common_parts(text)
         natural = 8 if size >= 8 else 4 if size >= 4 else 2 if size >= 2 else 1
-        self.assembler.allocate(name, size, align or natural, statement)
+        symbol = self.assembler.symbol(name)
+        if symbol.node is not None or symbol.common:
+            raise Problem(f"symbol `{name}' is already defined")
+        symbol.common = (size, align or natural)
+        symbol.common_local = True
+        symbol.defined_at = statement.location
 
     # -- sections --------------------------------------------------------------------------
 

@@ -6,14 +6,13 @@ is encoded twice with two different stand-ins; the bytes that differ are its fie
 
 from __future__ import annotations
 
-import difflib
 from dataclasses import dataclass, field, replace
 from typing import Final
 
 from .engine import Engine
 from .errors import Problem
 from .expressions import Node, Number
-from .mnemonics import BRANCHES, EXACT, LOCKABLE, PREFIXES, SIZED, Spec, known_names
+from .mnemonics import BRANCHES, EXACT, LOCKABLE, PREFIXES, SIZED, Spec, suggestion
 from .operands import (
     CONTROL,
     DEBUG,
@@ -106,10 +105,9 @@ class InstructionEncoder:
                     f"`{base}' takes {', '.join(SIZED[base].sizes)}",
                 )
             return SIZED[base], base, suffix
-        near = difflib.get_close_matches(mnemonic, known_names(), 1, 0.6)
-        raise Problem(
-            f"no such instruction: `{mnemonic}'", f"did you mean `{near[0]}'?" if near else None
-        )
+        near = suggestion(mnemonic)
+        hint = f"did you mean `{near}'?" if near else None
+        raise Problem(f"no such instruction: `{mnemonic}'", hint)
 
     def encode(self, mnemonic: str, prefixes: list[str], operands: list[Operand]) -> Encoded:
         """Encode one instruction whose expressions are already bound."""
@@ -266,19 +264,21 @@ class InstructionEncoder:
             return self._pointer(kind, base, suffix, ops)
         if kind == "nop":
             if not ops:
+                if suffix:
+                    raise Problem("`nop' without operand has no size", "write nop")
                 return _Request(base, ops)
             return _Request(base + self._size(base, suffix, ops, spec.sizes), ops)
         if kind == "word":
-            if isinstance(ops[0], Reg) and ops[0].name not in REG16 and ops[0].name not in REG32:
+            if isinstance(ops[0], Reg) and ops[0].name not in REG16:
                 raise Problem(f"`{base}' takes a 16-bit register or memory")
-            if isinstance(ops[0], Reg) and ops[0].name in REG32:
-                ops[0] = Reg(ops[0].name[1:])
             # The engine knows no verw with a suffix, and needs one nowhere for the others.
             return _Request(base, ops)
         if kind == "store16":
             if isinstance(ops[0], Reg):
                 size = self._size(base, suffix, ops, spec.sizes)
                 return _Request(base + size, ops)
+            if suffix == "l":
+                raise Problem(f"`{base}' stores 16 bits to memory", f"write {base} or {base}w")
             return _Request(base + "w", ops)
         if kind == "extend":
             return self._extend(base, ops)

@@ -140,6 +140,7 @@ class SymbolBuild:
     size: Node | None = None
     kind: str = "notype"
     common: tuple[int, int] | None = None
+    common_local: bool = False
 
 
 def padding(length: int) -> bytes:

@@ -8,6 +8,7 @@ disassembler may show the result (empty: the mnemonic itself).
 # ruff: noqa: SIM905 - tables of words
 from __future__ import annotations
 
+import difflib
 from dataclasses import dataclass
 from typing import Final
 
@@ -192,6 +193,10 @@ def _sse(exact: dict[str, Spec]) -> None:
 SIZED, EXACT = _build()
 
 
-def known_names() -> list[str]:
-    """Every mnemonic without its size suffix, for suggestions."""
-    return sorted({*SIZED, *EXACT, *PREFIXES})
+def suggestion(mnemonic: str) -> str | None:
+    """The known mnemonic that an unknown one was probably meant to be."""
+    names = {*SIZED, *EXACT, *PREFIXES}
+    names |= {name + size for name, spec in SIZED.items() for size in spec.sizes}
+    swapped = [name for name in sorted(names) if sorted(name) == sorted(mnemonic)]
+    near = swapped or difflib.get_close_matches(mnemonic, sorted(names), 1, 0.6)
+    return near[0] if near else None

@@ -135,8 +135,6 @@ def _memory(text: str, segment: str | None) -> Mem:
         scale = node.value
     if index is None and scale != 1:
         raise Problem("a scale without an index register")
-    if index == "esp" and scale == 1 and base not in (None, "esp"):
-        base, index = index, base  # gas accepts (%eax,%esp) as (%esp,%eax)
     check_address(base, index, scale)
     return Mem(displacement, base, index, scale, segment)
 

@@ -202,6 +202,8 @@ class Reader:
             elif word == ".purgem":
                 if self.macros.pop(rest.lower(), None) is None:
                     raise Problem(f"`{rest}' is not a macro")
+            elif word in _CONDITIONS or word in (".else", ".elseif", ".endif"):
+                self._conditional(word, Statement(f"{word} {rest}", where))  # after a label
             elif word in (".endm", ".endr"):
                 opener = ".macro" if word == ".endm" else ".rept"
                 raise Problem(f"`{word}' without `{opener}'")
