@@ -1,7 +1,7 @@
 /*
  * Native halves of the engine's hooks.
  *
- * Everything here has a twin in emu/hooks.py that does the same in Python; the
+ * Everything here has a twin in emu/python_hooks.py that does the same in Python; the
  * twin is the specification, this file is the speed.  No Python API is used
  * after the module has been imported: the hooks see one struct engine_state,
  * laid out as EngineState in emu/hooks.py.
@@ -17,10 +17,13 @@
 typedef struct uc_struct uc_engine;
 typedef struct uc_context uc_context;
 
-enum { EV_NONE, EV_LIMIT, EV_TRAP, EV_IN, EV_OUT, EV_INVALID, EV_BREAK, EV_IO };
-enum { FIELD_EIP = 8, FIELD_EFLAGS = 9 };
-enum { EFLAGS_IF = 0x200, CR4_PSE = 0x10, PTE_P = 1, PDE_PS = 0x80, VECTOR_DB = 1 };
-enum { KIND_REP = 1, KIND_CARRY_ROTATE = 2, KIND_IO = 4 };
+enum { EV_NONE, EV_LIMIT, EV_TRAP, EV_IN, EV_OUT, EV_INVALID, EV_BREAK, EV_IO, EV_DEBUG };
+enum { FIELD_EIP = 8, FIELD_EFLAGS = 9, FIELD_CS_BASE = 15, FIELD_DR0 = 50, FIELD_DR7 = 55 };
+enum { EFLAGS_IF = 0x200, EFLAGS_RF = 0x10000, EFLAGS_VM = 0x20000, CR4_PSE = 0x10, PTE_P = 1, PDE_PS = 0x80 };
+enum { VECTOR_DB = 1, MEM_WRITE = 17, LONGEST = 15 };
+enum { DR_EXECUTE = 0, DR_WRITE = 1, DR_ACCESS = 3 };
+enum { KIND_REP = 1, KIND_CARRY_ROTATE = 2, KIND_IO = 4, KIND_STRING_IO = 8, KIND_SYSTEM = 16,
+       KIND_IRET = 32 };
 #define NO_FRAME 0xffffffffu
 #define CR0_PG 0x80000000u
 
@@ -46,6 +49,12 @@ struct engine_state {
     uint32_t code_page_valid;
     uint32_t code_frame;   /* its physical address; NO_FRAME outside RAM */
     uint32_t break_count, break_capacity;
+    uint32_t previous_kind;  /* of the instruction before the one in flight */
+    uint32_t completed;      /* an instruction has completed since the run began */
+    uint32_t resume;         /* EFLAGS.RF as the run began */
+    uint32_t debug_hits;     /* DR6 bits 0-3 that the instruction in flight has earned */
+    uint32_t debug_pending;  /* TF trapped behind a port access */
+    uint32_t system_changed; /* CR, DR or TLB instruction executed; cleared by Python */
     uint64_t breaks;       /* const uint32_t *, sorted linear addresses */
     uint64_t ram;          /* const uint8_t * */
     uint64_t ram_size;
@@ -128,6 +137,21 @@ static void enter_code_page(struct engine_state *s, uint32_t page)
     s->code_frame = pa;
 }
 
+/* The frames that this instruction may have been translated from. */
+static void enter_code(struct engine_state *s, uint32_t address)
+{
+    uint32_t page = address >> 12;
+
+    if (page != s->code_page || !s->code_page_valid)
+        enter_code_page(s, page);
+    if ((address & 0xfff) > 0x1000 - LONGEST) {
+        uint32_t next = frame_of(s, (page + 1) & 0xfffff);
+
+        if (next < s->ram_size)
+            ((uint8_t *)(uintptr_t)s->held_code)[next >> 12] = 1;
+    }
+}
+
 static int is_break(const struct engine_state *s, uint32_t address)
 {
     const uint32_t *breaks = (const uint32_t *)(uintptr_t)s->breaks;
@@ -143,12 +167,42 @@ static int is_break(const struct engine_state *s, uint32_t address)
     return low < s->break_count && breaks[low] == address;
 }
 
-/* First bytes that need a second look: prefixes, rotates, I/O. */
+/* Debug registers whose breakpoint is of this kind (DR7.R/W) and enabled. */
+static uint32_t armed(const struct engine_state *s, int n)
+{
+    const uint32_t *regs = (const uint32_t *)(uintptr_t)s->regs;
+
+    return (regs[FIELD_DR7] >> (2 * n)) & 3;
+}
+
+static uint32_t debug_kind(const struct engine_state *s, int n)
+{
+    const uint32_t *regs = (const uint32_t *)(uintptr_t)s->regs;
+
+    return (regs[FIELD_DR7] >> (16 + 4 * n)) & 3;
+}
+
+static uint32_t execute_hits(const struct engine_state *s, uint32_t address)
+{
+    const uint32_t *regs = (const uint32_t *)(uintptr_t)s->regs;
+    uint32_t hits = 0;
+    int n;
+
+    for (n = 0; n < 4; n++)
+        if (armed(s, n) && debug_kind(s, n) == DR_EXECUTE && regs[FIELD_DR0 + n] == address)
+            hits |= 1u << n;
+    return hits;
+}
+
+/* First bytes that need a second look: prefixes, rotates, strings, I/O, system, IRET. */
 static const uint8_t SPECIAL[256] = {
     [0x26] = 1, [0x2e] = 1, [0x36] = 1, [0x3e] = 1, [0x64] = 1, [0x65] = 1, [0x66] = 1,
     [0x67] = 1, [0xf0] = 1, [0xf2] = 1, [0xf3] = 1,
     [0x6c] = 1, [0x6d] = 1, [0x6e] = 1, [0x6f] = 1,
     [0xe4] = 1, [0xe5] = 1, [0xe6] = 1, [0xe7] = 1, [0xec] = 1, [0xed] = 1, [0xee] = 1, [0xef] = 1,
+    [0xa4] = 1, [0xa5] = 1, [0xa6] = 1, [0xa7] = 1,
+    [0xaa] = 1, [0xab] = 1, [0xac] = 1, [0xad] = 1, [0xae] = 1, [0xaf] = 1,
+    [0x0f] = 1, [0xcf] = 1,
     [0xc0] = 1, [0xc1] = 1, [0xd0] = 1, [0xd1] = 1, [0xd2] = 1, [0xd3] = 1,
 };
 
@@ -164,41 +218,69 @@ static int code_byte(struct engine_state *s, uint32_t address)
 /* What kind of instruction this is, as far as the hooks care. */
 static uint32_t classify(struct engine_state *s, uint32_t address)
 {
-    uint32_t kind = 0;
-    int i, modrm;
+    int i, rep = 0, second;
 
-    for (i = 0; i < 15; i++) {
+    for (i = 0; i < LONGEST; i++) {
         int b = code_byte(s, address + i);
 
         if (b == 0xf2 || b == 0xf3)
-            kind |= KIND_REP;
-        else if ((b >= 0x6c && b <= 0x6f) || (b >= 0xe4 && b <= 0xe7) || (b >= 0xec && b <= 0xef))
-            return kind | KIND_IO;
-        else if (b == 0xc0 || b == 0xc1 || (b >= 0xd0 && b <= 0xd3)) {
-            modrm = code_byte(s, address + i + 1);
-            if (modrm >= 0 && modrm >> 6 != 3 && ((modrm >> 3) & 6) == 2)
-                kind |= KIND_CARRY_ROTATE;
-            return kind;
+            rep = 1;
+        else if (b >= 0x6c && b <= 0x6f)
+            return KIND_STRING_IO;
+        else if ((b >= 0xe4 && b <= 0xe7) || (b >= 0xec && b <= 0xef))
+            return KIND_IO;
+        else if ((b >= 0xa4 && b <= 0xa7) || (b >= 0xaa && b <= 0xaf))
+            return rep ? KIND_REP : 0;
+        else if (b == 0xcf)
+            return KIND_IRET;
+        else if (b == 0x0f) {
+            second = code_byte(s, address + i + 1);
+            return second == 0x01 || second == 0x06 || second == 0x22 || second == 0x23
+                ? KIND_SYSTEM : 0;
+        } else if (b == 0xc0 || b == 0xc1 || (b >= 0xd0 && b <= 0xd3)) {
+            second = code_byte(s, address + i + 1);
+            return second >= 0 && second >> 6 != 3 && ((second >> 3) & 6) == 2
+                ? KIND_CARRY_ROTATE : 0;
         } else if (b < 0 || !SPECIAL[b])
-            return kind;
+            return 0;
     }
-    return kind;
+    return 0;
+}
+
+/* CPL > IOPL, or virtual-8086 mode: the I/O bitmap decides. */
+static int io_needs_leave(struct engine_state *s)
+{
+    uint32_t flags = read_reg(s, s->reg_eflags);
+
+    return flags & EFLAGS_VM || (read_reg(s, s->reg_cs) & 3) > ((flags >> 12) & 3);
 }
 
 static void on_code(uc_engine *uc, uint64_t address64, uint32_t size, void *user)
 {
     struct engine_state *s = user;
+    const uint32_t *regs = (const uint32_t *)(uintptr_t)s->regs;
     uint32_t address = (uint32_t)address64;
-    uint32_t page = address >> 12;
+    uint32_t kind = 0;
 
     (void)uc;
     (void)size;
+    /* First of all: whatever happens now, this instruction has been translated. */
+    if (s->in_flight_kind & KIND_SYSTEM)
+        s->code_page_valid = 0;
+    enter_code(s, address);
     if (s->event)
         return;
+    if (s->debug_hits) {
+        s->value = 0;
+        stop(s, EV_DEBUG);
+        return;
+    }
     /* A REP instruction calls this hook once an iteration. */
     if (s->in_flight_kind & KIND_REP && s->in_flight_valid && s->in_flight == address)
         return;
-    if (s->retired >= s->limit) {
+    if (s->in_flight_valid)
+        s->completed = 1;
+    if (s->in_flight_kind & KIND_SYSTEM || s->retired >= s->limit) {
         stop(s, EV_LIMIT);
         return;
     }
@@ -206,31 +288,69 @@ static void on_code(uc_engine *uc, uint64_t address64, uint32_t size, void *user
         stop(s, EV_BREAK);
         return;
     }
-    s->skip_break = 0;
     if (s->watch_if && (read_reg(s, s->reg_eflags) & EFLAGS_IF)) {
         stop(s, EV_LIMIT);
         return;
     }
-    if (page != s->code_page || !s->code_page_valid)
-        enter_code_page(s, page);
-    if (s->code_frame == NO_FRAME ||
-        SPECIAL[((const uint8_t *)(uintptr_t)s->ram)[s->code_frame + (address & 0xfff)]]) {
-        uint32_t kind = classify(s, address);
+    if (regs[FIELD_DR7] & 0xff) {
+        uint32_t resume = s->in_flight_valid
+            ? s->in_flight_kind & KIND_IRET && read_reg(s, s->reg_eflags) & EFLAGS_RF
+            : s->resume;
+        uint32_t hits = resume ? 0 : execute_hits(s, address);
 
-        if (kind & KIND_IO && !s->allow_io &&
-            (read_reg(s, s->reg_cs) & 3) > ((read_reg(s, s->reg_eflags) >> 12) & 3)) {
-            stop(s, EV_IO);
+        if (hits) {
+            s->debug_hits = hits;
+            s->value = 1;
+            stop(s, EV_DEBUG);
             return;
         }
-        if (kind & KIND_CARRY_ROTATE)
-            s->flags_before = read_reg(s, s->reg_eflags);
-        s->in_flight_kind = kind;
-    } else
-        s->in_flight_kind = 0;
+    }
+    if (s->code_frame == NO_FRAME ||
+        SPECIAL[((const uint8_t *)(uintptr_t)s->ram)[s->code_frame + (address & 0xfff)]])
+        kind = classify(s, address);
+    if (kind & KIND_STRING_IO ||
+        (kind & KIND_IO && !s->allow_io &&
+         io_needs_leave(s))) {
+        stop(s, EV_IO);
+        return;
+    }
+    if (kind & KIND_CARRY_ROTATE)
+        s->flags_before = read_reg(s, s->reg_eflags);
+    s->previous_kind = s->in_flight_kind;
+    s->in_flight_kind = kind;
     s->allow_io = 0;
+    s->skip_break = 0;
     s->retired++;
     s->in_flight = address;
     s->in_flight_valid = 1;
+}
+
+/* After a translated data access; only installed once DR7 has asked for it. */
+static void on_memory(uc_engine *uc, int type, uint64_t address64, int size, int64_t value,
+                      void *user)
+{
+    struct engine_state *s = user;
+    const uint32_t *regs = (const uint32_t *)(uintptr_t)s->regs;
+    uint32_t address = (uint32_t)address64;
+    int n;
+
+    (void)uc;
+    (void)value;
+    for (n = 0; n < 4; n++) {
+        uint32_t kind = debug_kind(s, n);
+        uint32_t length = ((regs[FIELD_DR7] >> (18 + 4 * n)) & 3) + 1;
+        uint32_t linear = regs[FIELD_DR0 + n] & ~(length - 1);
+        uint32_t frame;
+
+        if (!armed(s, n) || (kind != DR_ACCESS && !(kind == DR_WRITE && type == MEM_WRITE)))
+            continue;
+        frame = frame_of(s, linear >> 12);
+        if (frame == NO_FRAME)
+            continue;
+        frame |= linear & 0xfff;
+        if (address < frame + length && frame < address + (uint32_t)size)
+            s->debug_hits |= 1u << n;
+    }
 }
 
 static void on_trap(uc_engine *uc, uint32_t vector, void *user)
@@ -238,6 +358,10 @@ static void on_trap(uc_engine *uc, uint32_t vector, void *user)
     struct engine_state *s = user;
 
     (void)uc;
+    if (s->event) { /* TF, behind a port access that has stopped the run */
+        s->debug_pending = 1;
+        return;
+    }
     s->vector = vector;
     stop(s, EV_TRAP);
 }
@@ -323,6 +447,29 @@ static void gather(struct engine_state *s)
     regs[FIELD_EFLAGS] = read_reg(s, s->reg_eflags);
 }
 
+/* What did not complete is not counted; RF lasts for one completed instruction. */
+static void settle(struct engine_state *s)
+{
+    uint32_t *regs = (uint32_t *)(uintptr_t)s->regs;
+    uint32_t kind = s->in_flight_kind;
+    int here = s->in_flight_valid && s->in_flight == regs[FIELD_EIP] + regs[FIELD_CS_BASE];
+    int refused = s->event == EV_INVALID || (s->event == EV_NONE && s->error) ||
+        (s->event == EV_TRAP && s->vector != VECTOR_DB && !regs[s->is_int_field]);
+    int unfinished = kind & KIND_REP &&
+        ((s->event == EV_TRAP && s->vector == VECTOR_DB) || s->event == EV_DEBUG);
+
+    if (here && (refused || unfinished)) {
+        s->retired--;
+        kind = s->previous_kind;
+    } else if (s->in_flight_valid) {
+        s->completed = 1;
+        if (kind & KIND_SYSTEM)
+            s->system_changed = 1;
+    }
+    if (s->completed && !(kind & KIND_IRET))
+        regs[FIELD_EFLAGS] &= ~(uint32_t)EFLAGS_RF;
+}
+
 /* Run from the registers in s->regs until an event; leave the registers there. */
 static void engine_run(struct engine_state *s)
 {
@@ -331,16 +478,14 @@ static void engine_run(struct engine_state *s)
     s->event = EV_NONE;
     s->in_flight_valid = 0;
     s->code_page_valid = 0;
-    s->in_flight_kind = 0;
+    s->in_flight_kind = s->previous_kind = 0;
+    s->completed = s->debug_hits = s->debug_pending = 0;
+    s->resume = regs[FIELD_EFLAGS] & EFLAGS_RF;
     scatter(s);
     s->error = (uint32_t)((start_fn)(uintptr_t)s->fn_start)(
         (uc_engine *)(uintptr_t)s->engine, regs[FIELD_EIP], 0, 0, 0);
     gather(s);
-    /* A fault or an undefined opcode did not complete: it is not counted. */
-    if ((s->event == EV_INVALID ||
-         (s->event == EV_TRAP && s->vector != VECTOR_DB && !regs[s->is_int_field])) &&
-        s->in_flight_valid && s->in_flight == regs[FIELD_EIP])
-        s->retired--;
+    settle(s);
 }
 
 static PyObject *address_of(uintptr_t function)
@@ -378,6 +523,7 @@ PyMODINIT_FUNC PyInit__native(void)
         add(module, "on_in", (uintptr_t)on_in) < 0 ||
         add(module, "on_out", (uintptr_t)on_out) < 0 ||
         add(module, "on_sysenter", (uintptr_t)on_sysenter) < 0 ||
+        add(module, "on_memory", (uintptr_t)on_memory) < 0 ||
         add(module, "on_rdtsc", (uintptr_t)on_rdtsc) < 0 ||
         add(module, "engine_run", (uintptr_t)engine_run) < 0 ||
         add(module, "state_size", sizeof(struct engine_state)) < 0) {

@@ -31,6 +31,7 @@ from emu.engine_quirks import (
     open_engine,
 )
 from emu.paging import CR0_PG, CR0_WP, CR4_PSE
+from emu.python_hooks import PythonHooks
 from emu.ram import Ram
 
 EFLAGS_CF = 1 << 0
@@ -44,6 +45,7 @@ EFLAGS_RF = 1 << 16
 EFLAGS_VM = 1 << 17
 
 _WORD = 0xFFFFFFFF
+_DR7 = FIELD["dr7"]
 _BIG = 1 << 22  # D/B bit in a segment cache's flags
 _CR_IDS = {n: getattr(x86, f"UC_X86_REG_CR{n}") for n in (0, 2, 3, 4)}
 _DR_IDS = {n: getattr(x86, f"UC_X86_REG_DR{n}") for n in (0, 1, 2, 3, 6, 7)}
@@ -88,6 +90,7 @@ class Cpu:
         self._fields = hooks.field_table(self.layout)
         self.state = self._make_state()
         self.driver = self._make_driver(native)
+        self._watches_memory = False
         hooks.install(self.state, self.driver)
         self._reload()
 
@@ -123,7 +126,7 @@ class Cpu:
         module = load_native() if native else None
         if module is not None:
             return hooks.NativeHooks(self.state, module)
-        return hooks.PythonHooks(
+        return PythonHooks(
             self.state, self.ram, self.regs, self._context.data, self.layout, self._breaks
         )
 
@@ -133,6 +136,7 @@ class Cpu:
     esp, ebp, esi, edi = _field("esp"), _field("ebp"), _field("esi"), _field("edi")
     eip, eflags = _field("eip"), _field("eflags")
     cs, ss = _field("cs_selector"), _field("ss_selector")
+    cs_base = _field("cs_base")
     ds, es = _field("ds_selector"), _field("es_selector")
     fs, gs = _field("fs_selector"), _field("gs_selector")
     gdt_base, gdt_limit = _field("gdt_base"), _field("gdt_limit")
@@ -167,6 +171,16 @@ class Cpu:
     def cpl(self) -> int:
         """Current privilege level, 0 to 3."""
         return int(self.hflags & HF_CPL)
+
+    @property
+    def iopl(self) -> int:
+        """I/O privilege level, 0 to 3."""
+        return int(self.eflags >> 12 & 3)
+
+    @property
+    def code32(self) -> bool:
+        """The code segment's D bit: 32-bit operands and addresses by default."""
+        return bool(self.hflags & HF_CS32)
 
     @property
     def inhibited(self) -> bool:
@@ -261,6 +275,9 @@ class Cpu:
     def run(self, limit: int = hooks.NO_LIMIT) -> int:
         """Run until `retired` reaches `limit` or something happens; returns a hooks.EV_ code."""
         ram = self.ram
+        if not self._watches_memory and self._has_data_breakpoint():
+            hooks.install_memory_hook(self.state, self.driver)
+            self._watches_memory = ram.code_stale = True
         if ram.code_stale:
             flush_code(self._uc)
             ram.held_code[:] = bytes(len(ram.held_code))
@@ -268,6 +285,16 @@ class Cpu:
         self.state.limit = limit
         self.driver.run()
         return int(self.state.event)
+
+    def _has_data_breakpoint(self) -> bool:
+        dr7 = self.regs[_DR7]
+        return bool(dr7 & 0xFF) and any(
+            dr7 >> 2 * n & 3 and dr7 >> 16 + 4 * n & 1 for n in range(4)
+        )
+
+    def count(self) -> None:
+        """One instruction more has completed, outside the engine."""
+        self.state.retired += 1
 
     def uncount(self) -> None:
         """Take back the last instruction: it turned out not to have completed."""

@@ -7,10 +7,12 @@ CPU would. Whoever changes an entry flushes, through the same door that flushes 
 from __future__ import annotations
 
 from emu.cpu import Cpu
+from emu.engine_quirks import FIELD
 from emu.paging import access
 from emu.ram import PAGE_SIZE, Ram
 
 _OFFSET = PAGE_SIZE - 1
+_CR0, _CR3, _CR4 = FIELD["cr0"], FIELD["cr3"], FIELD["cr4"]
 
 
 class LinearMemory:
@@ -21,7 +23,7 @@ class LinearMemory:
         self._cpu = cpu
         self._reads: dict[int, int] = {}
         self._writes: dict[int, int] = {}
-        self._cr3 = -1
+        self._cr0 = self._cr3 = self._cr4 = -1
 
     def flush(self) -> None:
         """Forget every translation."""
@@ -33,9 +35,10 @@ class LinearMemory:
         cpu = self._cpu
         if not cpu.paging:
             return linear
-        if cpu.cr3 != self._cr3:
+        regs = cpu.regs
+        if regs[_CR3] != self._cr3 or regs[_CR0] != self._cr0 or regs[_CR4] != self._cr4:
             self.flush()
-            self._cr3 = cpu.cr3
+            self._cr0, self._cr3, self._cr4 = regs[_CR0], regs[_CR3], regs[_CR4]
         page = linear & ~_OFFSET
         known = self._writes if write else self._reads
         frame = known.get(page)
@@ -79,3 +82,22 @@ class LinearMemory:
             at += part
         for physical, chunk in spans:
             self._ram.write(physical, chunk)
+
+    def spans(self, linear: int, length: int, *, write: bool, user: bool) -> list[tuple[int, int]]:
+        """(physical address, bytes) of an access at a privilege; nothing is remembered.
+
+        Raises PageFault before anything is stored, for the first page that refuses.
+        """
+        cpu = self._cpu
+        found = []
+        while length:
+            part = min(length, PAGE_SIZE - (linear & _OFFSET))
+            physical = linear
+            if cpu.paging:
+                physical = access(
+                    self._ram, cpu.cr3, linear, write=write, user=user, wp=cpu.wp, pse=cpu.pse
+                )
+            found.append((physical, part))
+            linear = (linear + part) & 0xFFFFFFFF
+            length -= part
+        return found

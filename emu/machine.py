@@ -16,19 +16,27 @@ from typing import Any
 from emu import hooks
 from emu import microcode as mc
 from emu.clock import InstructionClock
-from emu.cpu import EFLAGS_FIXED, EFLAGS_IF, Cpu
+from emu.cpu import EFLAGS_DF, EFLAGS_FIXED, EFLAGS_IF, EFLAGS_RF, EFLAGS_TF, EFLAGS_VM, Cpu
 from emu.descriptors import SEG_ACCESSED, SEG_CODE, SEG_READABLE, SEG_WRITABLE, Segment
 from emu.devices import Device
 from emu.devices.pic import InterruptController
 from emu.devices.power import PowerSwitch
 from emu.devices.serial import SerialConsole
+from emu.devices.timer import LINE as TIMER_LINE
 from emu.devices.timer import Timer
-from emu.errors import SnapshotError
+from emu.engine_quirks import FIELD
+from emu.errors import BusError, SnapshotError
 from emu.linear import LinearMemory
+from emu.paging import PageFault
+from emu.port_io import IoInstruction, code_bytes, decode_io, split_prefixes
 from emu.ram import Ram
 
 SNAPSHOT_VERSION = 1
 _FLAT = 0xFFFFFFFF
+#: Instructions in one entry into the engine, so that Ctrl-C is noticed while a guest loops.
+SLICE = 1_000_000
+DR6_BS = 1 << 14
+_ICEBP = 0xF1
 
 
 class Stop(Enum):
@@ -42,7 +50,7 @@ class Stop(Enum):
     HALT = "halt"  # halted, and no device will ever wake it
     POWER_OFF = "power-off"  # `value` = status
     SHUTDOWN = "shutdown"  # triple fault
-    BUS_ERROR = "bus error"  # the page tables lead outside RAM: `address` = EIP
+    BUS_ERROR = "bus error"  # an access outside RAM: `address` = EIP
 
 
 @dataclass(frozen=True)
@@ -158,6 +166,12 @@ class Machine:
 
     def advance(self, until: int | None, *, single: bool = False) -> Event | None:
         """One entry into the engine, or one trap; None when there is nothing to tell the caller."""
+        try:
+            return self._advance(until, single)
+        except BusError:  # descriptor tables, stacks or page tables that are not in RAM
+            return Event(Stop.BUS_ERROR, address=self.cpu.eip)
+
+    def _advance(self, until: int | None, single: bool) -> Event | None:
         clock, cpu = self.clock, self.cpu
         now = clock.cycles
         if until is not None and now >= until:
@@ -173,9 +187,9 @@ class Machine:
                 watch_if = True
         if self.halted:
             return self._wait_halted(wake, until)
-        limit = hooks.NO_LIMIT
+        limit = cpu.retired + SLICE
         if until is not None:
-            limit = clock.retired_at(until)
+            limit = min(limit, clock.retired_at(until))
         if wake is not None:
             limit = min(limit, clock.retired_at(wake))
         if single:
@@ -185,7 +199,11 @@ class Machine:
         state.tsc_offset = clock.extra
         state.allow_io = self._allow_io
         self._allow_io = False
-        return self._handle(cpu.run(limit))
+        happened = cpu.run(limit)
+        if state.system_changed:
+            self.linear.flush()
+            state.system_changed = 0
+        return self._handle(happened)
 
     def _fire_devices(self, now: int) -> int | None:
         """Tick what is due; the next deadline of all devices."""
@@ -206,7 +224,7 @@ class Machine:
 
     def _wait_halted(self, wake: int | None, until: int | None) -> Event | None:
         """Let time pass to the next device event: a halted CPU executes nothing."""
-        if wake is None or not self.cpu.eflags & EFLAGS_IF:
+        if wake is None or not self.cpu.eflags & EFLAGS_IF or not self.pic.accepts(TIMER_LINE):
             return Event(Stop.HALT, address=self.cpu.eip)
         target = wake if until is None else min(wake, until)
         self.clock.charge("halted", target - self.clock.cycles)
@@ -218,19 +236,22 @@ class Machine:
             case hooks.EV_LIMIT:
                 return None
             case hooks.EV_TRAP if cpu.is_int:
-                at = state.in_flight
+                at = state.in_flight - cpu.cs_base & _FLAT
                 return self._trap(lambda: self.microcode.software_interrupt(state.vector, at))
+            case hooks.EV_TRAP if state.vector == mc.DB:
+                return self._debug(state.debug_hits)
             case hooks.EV_TRAP:
                 return self._trap(lambda: self._exception(state.vector))
             case hooks.EV_INVALID:
-                if state.in_flight_valid and cpu.eip != state.in_flight:
-                    cpu.eip = state.in_flight  # SYSENTER and SYSCALL are noticed behind themselves
-                    cpu.uncount()
-                return self._trap(lambda: self.microcode.exception(mc.UD))
+                return self._invalid()
+            case hooks.EV_DEBUG:
+                return self._debug(state.debug_hits)
             case hooks.EV_OUT:
-                return self._out(state.port, state.size, state.value)
+                stop = self._out(state.port, state.size, state.value)
+                return self._stepped_port() or stop
             case hooks.EV_IN:
-                return self._in(state.port, state.size)
+                self._in(state.port, state.size)
+                return self._stepped_port()
             case hooks.EV_IO:
                 return self._check_io()
             case hooks.EV_BREAK:
@@ -241,15 +262,57 @@ class Machine:
                 self.halted = True
                 return None
 
+    @property
+    def _at_in_flight(self) -> bool:
+        """EIP is still at the instruction that was begun last."""
+        cpu, state = self.cpu, self.cpu.state
+        return bool(state.in_flight_valid) and state.in_flight == cpu.eip + cpu.cs_base & _FLAT
+
     def _exception(self, vector: int) -> None:
         cpu, state = self.cpu, self.cpu.state
-        refused = state.in_flight_valid and state.in_flight == cpu.eip
-        if refused and state.in_flight_kind & hooks.KIND_CARRY_ROTATE:
+        if self._at_in_flight and state.in_flight_kind & hooks.KIND_CARRY_ROTATE:
             cpu.eflags = cpu.eflags & ~1 | state.flags_before & 1
         self.microcode.exception(vector, cpu.error_code)
 
+    def _invalid(self) -> Event | None:
+        """An opcode that the engine does not know, or one that this machine does not have."""
+        cpu, state = self.cpu, self.cpu.state
+        if state.in_flight_valid and not self._at_in_flight:
+            cpu.eip = state.in_flight - cpu.cs_base & _FLAT
+            cpu.uncount()  # SYSENTER and SYSCALL are noticed behind themselves
+        code = code_bytes(self.linear, cpu.eip + cpu.cs_base & _FLAT)
+        at = split_prefixes(code)[2]
+        if code[at : at + 1] == bytes((_ICEBP,)):  # INT1: a trap, which no gate's DPL refuses
+            self._completed(at + 1)
+            return self._trap(lambda: self.microcode.exception(mc.DB))
+        return self._trap(lambda: self.microcode.exception(mc.UD))
+
+    def _completed(self, length: int) -> None:
+        """An instruction of so many bytes, done outside the engine, is over."""
+        cpu = self.cpu
+        cpu.eip = cpu.eip + length & _FLAT
+        cpu.eflags &= ~EFLAGS_RF
+        cpu.clear_inhibit()
+        cpu.count()
+        cpu.state.skip_break = 0
+
+    def _debug(self, reasons: int) -> Event | None:
+        """#DB, for these bits of DR6 and those that are set already."""
+        cpu = self.cpu
+        cpu.dr6 |= reasons
+        if self._at_in_flight and cpu.state.in_flight_kind & hooks.KIND_REP:
+            cpu.eflags |= EFLAGS_RF  # SDM vol. 3, 17.3.1.1: a string instruction goes on
+        return self._trap(lambda: self.microcode.exception(mc.DB))
+
+    def _stepped_port(self) -> Event | None:
+        """The single-step trap behind a port access that stopped the engine."""
+        if not self.cpu.state.debug_pending:
+            return None
+        return self._debug(DR6_BS)
+
     def _trap(self, deliver: Callable[[], None]) -> Event | None:
         self._last_trap = None
+        self.cpu.state.skip_break = 0  # it was for the instruction at the old EIP
         try:
             deliver()
         except mc.Shutdown:
@@ -271,42 +334,73 @@ class Machine:
                 return Event(Stop.POWER_OFF, value=self.power.status, address=self.cpu.eip)
         return None
 
-    def _in(self, port: int, size: int) -> Event | None:
+    def _read_port(self, port: int, size: int) -> int:
         device = self._ports.get(port)
         mask = (1 << 8 * size) - 1
-        value = (device.read(port, size) if device else mask) & mask
-        cpu = self.cpu
-        opcode = self._opcode(cpu.state.in_flight)
-        if opcode in (
-            0x6C,
-            0x6D,
-        ):  # INS has stored what the hook gave it: put the value in its place
-            back = -size if not cpu.eflags & 0x400 else size
-            self.linear.write((cpu.edi + back) & _FLAT, value.to_bytes(size, "little"))
-        else:
-            cpu.eax = cpu.eax & ~mask & _FLAT | value
-        return None
+        return (device.read(port, size) if device else mask) & mask
 
-    def _opcode(self, linear: int) -> int:
-        for byte in self.linear.read(linear, 15 if linear & 0xFFF <= 0xFF1 else 1):
-            if byte not in (0x66, 0x67, 0xF2, 0xF3, 0x26, 0x2E, 0x36, 0x3E, 0x64, 0x65):
-                return byte
-        return 0
+    def _in(self, port: int, size: int) -> None:
+        cpu = self.cpu
+        mask = (1 << 8 * size) - 1
+        cpu.eax = cpu.eax & ~mask & _FLAT | self._read_port(port, size)
 
     def _check_io(self) -> Event | None:
-        """An I/O instruction is about to run with CPL > IOPL: the bitmap decides."""
+        """An I/O instruction of strings, or with CPL > IOPL, is about to run."""
         cpu = self.cpu
-        opcode = self._opcode(cpu.eip)
-        wide = 2 if self.linear.read(cpu.eip, 1)[0] == 0x66 else 4
-        size = wide if opcode & 1 else 1
-        port = cpu.edx & 0xFFFF
-        if 0xE4 <= opcode <= 0xE7:
-            code = self.linear.read(cpu.eip, 3)
-            port = code[code.index(opcode) + 1]
-        if self.microcode.io_permitted(port, size):
-            self._allow_io = True
-            return None
-        return self._trap(lambda: self.microcode.exception(mc.GP))
+        code = code_bytes(self.linear, cpu.eip + cpu.cs_base & _FLAT)
+        instruction = decode_io(code, wide=cpu.code32)
+        port = cpu.edx & 0xFFFF if instruction.immediate is None else instruction.immediate
+        try:
+            privileged = cpu.cpl <= cpu.iopl and not cpu.eflags & EFLAGS_VM
+            if not privileged and not self.microcode.io_permitted(port, instruction.size):
+                return self._trap(lambda: self.microcode.exception(mc.GP))
+            if instruction.is_string:
+                return self._string_io(instruction, port)
+        except PageFault as fault:
+            return self._page_fault(fault)
+        self._allow_io = True
+        return None
+
+    def _page_fault(self, fault: PageFault) -> Event | None:
+        self.cpu.cr2 = fault.linear
+        return self._trap(lambda: self.microcode.exception(mc.PF, fault.error_code))
+
+    def _string_io(self, instruction: IoInstruction, port: int) -> Event | None:
+        """INS and OUTS, which the engine cannot be stopped in: done here, element by element."""
+        cpu, size = self.cpu, instruction.size
+        mask = 0xFFFF if instruction.address16 else _FLAT
+        segment = "es" if instruction.is_input else instruction.segment
+        index = FIELD["edi" if instruction.is_input else "esi"]
+        event: Event | None = None
+        while not instruction.repeated or cpu.ecx & mask:
+            pointer = cpu.regs[index]
+            linear = cpu.regs[FIELD[f"{segment}_base"]] + (pointer & mask) & _FLAT
+            write = instruction.is_input
+            spans = self.linear.spans(linear, size, write=write, user=cpu.cpl == 3)
+            step = -size if cpu.eflags & EFLAGS_DF else size
+            cpu.regs[index] = pointer & ~mask & _FLAT | pointer + step & mask
+            if instruction.repeated:
+                cpu.ecx = cpu.ecx & ~mask & _FLAT | cpu.ecx - 1 & mask
+            if instruction.is_input:
+                data = self._read_port(port, size).to_bytes(size, "little")
+                for physical, length in spans:
+                    self.ram.write(physical, data[:length])
+                    data = data[length:]
+            else:
+                data = b"".join(self.ram.read(*span) for span in spans)
+                event = self._out(port, size, int.from_bytes(data, "little"))
+            unfinished = instruction.repeated and cpu.ecx & mask
+            if not unfinished:
+                break
+            if cpu.eflags & EFLAGS_TF:
+                cpu.eflags |= EFLAGS_RF
+                return self._debug(DR6_BS) or event
+            if event is not None:
+                return event
+        self._completed(instruction.length)
+        if cpu.eflags & EFLAGS_TF:
+            return self._debug(DR6_BS) or event
+        return event
 
     # -- snapshots -------------------------------------------------------------------------------
 

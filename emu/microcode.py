@@ -2,6 +2,7 @@
 
     IDT[vector] -> gate -> code segment -> more privileged?  yes: ss:esp from the TSS, push ss esp
                                                              no:  the present stack
+    push (from virtual-8086 mode gs fs ds es, which become null)
     push eflags cs eip [error code]; load cs:eip; TF NT RF VM = 0; IF = 0 through an interrupt gate
 
 An exception on the way is delivered in its place, or makes a double fault, or shuts the CPU down,
@@ -161,6 +162,9 @@ class Microcode:
         if not inward and not segment.conforming and segment.dpl != cpl:
             raise _Fault(GP, (gate.selector & 0xFFFC) | ext)
         new_cpl = segment.dpl if inward else cpl
+        virtual = cpu.eflags & EFLAGS_VM
+        if virtual and new_cpl:
+            raise _Fault(GP, (gate.selector & 0xFFFC) | ext)
 
         pushed = self._pushed_eflags(vector, kind)
         frame = [cpu.eip, cpu.cs, pushed]
@@ -169,6 +173,8 @@ class Microcode:
         stack = None
         if inward:
             frame += [cpu.esp, cpu.ss]
+            if virtual:
+                frame += [cpu.es, cpu.ds, cpu.fs, cpu.gs]
             stack = self._inner_stack(new_cpl, ext)
             selector, stack_segment, esp = stack
         else:
@@ -190,6 +196,9 @@ class Microcode:
         cpu.esp = cpu.esp & ~mask & _WORD | top if not stack else top
         cpu.set_segment("cs", gate.selector & 0xFFFC | new_cpl, segment)
         cpu.eip = gate.offset
+        if virtual:
+            for name in ("es", "ds", "fs", "gs"):
+                cpu.null_segment(name)
         cleared = EFLAGS_TF | EFLAGS_NT | EFLAGS_RF | EFLAGS_VM
         if gate.type == TYPE_INTERRUPT_GATE:
             cleared |= EFLAGS_IF

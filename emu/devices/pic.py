@@ -40,9 +40,11 @@ class InterruptController:
         if not ready:
             return None
         line = (ready & -ready).bit_length() - 1
-        if self.in_service and (self.in_service & -self.in_service).bit_length() - 1 <= line:
-            return None
-        return line
+        return line if self.accepts(line) else None
+
+    def accepts(self, line: int) -> bool:
+        """Whether a request on this line interrupts: not masked, nothing as urgent in service."""
+        return not self.mask >> line & 1 and not self.in_service & (2 << line) - 1
 
     def acknowledge(self) -> int:
         """The CPU takes the pending interrupt: its vector. Without one, the spurious line 7."""
