@@ -116,6 +116,9 @@ def access(
     """Translate for one access as the CPU would: physical address, A and D set; or PageFault."""
     w = walk(ram, cr3, linear, pse=pse)
     error = (PF_W if write else 0) | (PF_U if user else 0)
+    big = bool(w.pde & PDE_PS and pse)
+    if w.pde & PTE_P and not big and not w.pde & PTE_A:
+        ram.write32(w.pde_address, w.pde | PTE_A)  # it led to a table, whatever that says
     if w.physical is None:
         raise PageFault(linear, error)
     if (user and not w.user) or (write and not w.writable and (user or wp)):
@@ -125,8 +128,6 @@ def access(
         if w.pde & mark != mark:
             ram.write32(w.pde_address, w.pde | mark)
         return w.physical
-    if not w.pde & PTE_A:
-        ram.write32(w.pde_address, w.pde | PTE_A)
     if w.pte is not None and w.pte & mark != mark:
         ram.write32(w.pte_address, w.pte | mark)
     return w.physical
