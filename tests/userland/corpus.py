@@ -246,7 +246,8 @@ def _wrong() -> Iterator[str]:
         xaddl (%eax), %ebx|cmpxchgl $1, %eax|arpl %eax, %ebx|btl $256, %eax|shll $256, %eax
         movl %eax, %st|pushl %st|leal 5, 6|movsbl %ax, %eax|cmpxchg8b %eax|sete $1|bsfl $1, %eax
         fcom %st(1), %st|foo %eax|movl %eax, %ebx, %ecx|jmp *|call *$5|addl %eax, $foo
-        movl %st(8), %eax|mov %eax, %al|lar %al, %eax|sldt %al|str $1|psllw %eax, %xmm1|movd %xmm1, %al|in $256, %al
+        movl %st(8), %eax|mov %eax, %al|lar %al, %eax|sldt %al|str $1
+        psllw %eax, %xmm1|movd %xmm1, %al|in $256, %al
     """.strip()
         .replace("\n", "|")
         .split("|")

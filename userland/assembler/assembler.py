@@ -11,13 +11,15 @@ from typing import Final
 from .directives import Directives, section_defaults
 from .errors import AssemblyError, Problem
 from .expressions import Name, Node, Number, bind, parse
-from .instructions import Fix, InstructionEncoder
+from .fragments import MAX_BYTES, Align, Branch, SectionBuild, SymbolBuild
+from .instructions import InstructionEncoder
 from .intel import translate
-from .layout import MAX_BYTES, Align, Branch, Layout, SectionBuild, SymbolBuild
+from .layout import Layout
 from .mnemonics import PREFIXES, SIZED
 from .operands import Far, Imm, Mem, Operand, Star, parse_operand
 from .program import Program
 from .reader import Reader
+from .shapes import Fix
 from .source import Location, Statement, error, read_source, split_operands
 
 _LABEL: Final = re.compile(r"([A-Za-z_.$][\w.$]*|\d+)\s*:(?!:)\s*")

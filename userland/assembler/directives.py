@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Final
 
 from .errors import Problem
 from .expressions import Number
-from .instructions import Fix
-from .layout import MAX_BYTES, Align, Org, SectionBuild, Space
+from .fragments import MAX_BYTES, Align, Org, SectionBuild, Space
+from .shapes import Fix
 from .source import Statement, split_operands, string_bytes
 
 if TYPE_CHECKING:

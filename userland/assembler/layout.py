@@ -1,160 +1,30 @@
-"""Sections as fragments, symbols, the choice of jump sizes, and final addresses.
-
-A fragment is a run of bytes of known length, ended by at most one thing whose length depends on
-layout: a jump, an alignment, an .org or a .space. Labels are offsets into fragments, so the
-distance of two labels is known early exactly when gas knows it.
-"""
+"""The choice of jump sizes, final addresses, and the values of all symbols."""
 
 from __future__ import annotations
 
 import difflib
 import itertools
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import Final
 
 from .errors import AssemblyError, Problem
 from .expressions import Node, Position, Value, evaluate
-from .instructions import Fix
+from .fragments import (
+    MAX_BYTES,
+    Align,
+    Branch,
+    Fragment,
+    Org,
+    SectionBuild,
+    SymbolBuild,
+    padding,
+)
 from .program import LineEntry, Program, Section, Symbol
-from .source import Location, Statement, error
+from .shapes import Fix
+from .source import Location, error
 
 TEXT_BASE: Final = 0x08049000
 PAGE: Final = 0x1000
-MAX_BYTES: Final = 64 << 20
-# The jumps below an alignment of code are skipped by one jump beyond this many bytes.
-MAX_PADDING_NOPS: Final = 20
-# Intel SDM vol. 2 has no such list: these are the no-effect forms of nop, xchg and lea by length.
-NOPS: Final = tuple(
-    bytes.fromhex(text)
-    for text in (
-        "",
-        "90",
-        "6690",
-        "8d7600",
-        "8d742600",
-        "8d74260090",
-        "8db600000000",
-        "8db42600000000",
-    )
-)
-
-
-@dataclass
-class Branch:
-    """A jump of two or more bytes: short while it reaches."""
-
-    opcode: int
-    target: Node
-    statement: Statement
-    long: bool = False
-
-
-@dataclass(frozen=True)
-class Align:
-    """Padding to a multiple of `boundary` bytes, unless it takes more than `limit`."""
-
-    boundary: int
-    fill: bytes | None
-    limit: int
-
-
-@dataclass(frozen=True)
-class Org:
-    """Padding up to an offset in the section."""
-
-    target: Node
-    fill: int
-    location: Location
-
-
-@dataclass(frozen=True)
-class Space:
-    """`count` bytes of `fill`."""
-
-    count: Node
-    fill: int
-    location: Location
-
-
-@dataclass
-class Fragment:
-    """Bytes of known length and, at their end, what depends on layout."""
-
-    section: str
-    index: int
-    data: bytearray = field(default_factory=bytearray)
-    zeros: int = 0
-    fixes: list[tuple[Fix, int, Statement]] = field(default_factory=list)
-    lines: list[tuple[int, int, Statement]] = field(default_factory=list)
-    tail: Branch | Align | Org | Space | None = None
-    start: int = 0
-    tail_size: int = 0
-
-    @property
-    def length(self) -> int:
-        """Bytes before the tail."""
-        return self.zeros + len(self.data)
-
-
-@dataclass
-class SectionBuild:
-    """A section being filled. `flags` is 'rx', 'r' or 'rw', or '' when it is not loaded."""
-
-    name: str
-    flags: str
-    nobits: bool
-    fragments: list[Fragment] = field(default_factory=list)
-    align: int = 1
-    address: int = 0
-    size: int = 0
-
-    def __post_init__(self) -> None:
-        self.fragments.append(Fragment(self.name, 0))
-
-    @property
-    def current(self) -> Fragment:
-        """The fragment that takes the next bytes."""
-        return self.fragments[-1]
-
-    def here(self) -> Position:
-        """The location counter."""
-        return Position(self.name, self.current.index, self.current.length)
-
-    def close(self, tail: Branch | Align | Org | Space) -> None:
-        """End the fragment with `tail` and open the next one."""
-        self.current.tail = tail
-        self.fragments.append(Fragment(self.name, len(self.fragments)))
-
-
-@dataclass
-class SymbolBuild:
-    """What is known of a symbol: `node` is None until it is defined."""
-
-    name: str
-    node: Node | None = None
-    defined_at: Location | None = None
-    used_at: Location | None = None
-    variable: bool = False
-    is_global: bool = False
-    size: Node | None = None
-    kind: str = "notype"
-    common: tuple[int, int] | None = None
-    common_local: bool = False
-
-
-def padding(length: int) -> bytes:
-    """`length` bytes of code that does nothing, as gas fills alignments in code."""
-    if length > MAX_PADDING_NOPS:
-        if length - 2 <= 127:
-            return bytes([0xEB, length - 2]) + _nops(length - 2)
-        return b"\xe9" + (length - 5).to_bytes(4, "little") + _nops(length - 5)
-    return _nops(length)
-
-
-def _nops(length: int) -> bytes:
-    whole, rest = divmod(length, 7)
-    return NOPS[7] * whole + NOPS[rest]
 
 
 class Layout:

@@ -10,21 +10,19 @@ from pathlib import Path
 from typing import Final
 
 from .errors import Problem
+from .macros import Macro, Parameter, bind_arguments, split_arguments, substitute, unquote
 from .source import (
     Location,
     Statement,
-    character_end,
     error,
     read_source,
     split_operands,
     split_statements,
     string_bytes,
-    string_end,
 )
 
 MAX_STATEMENTS: Final = 1_000_000
 MAX_NESTING: Final = 200
-MAX_EXPANDED_LINE: Final = 1 << 20
 
 _WORD: Final = re.compile(r"[A-Za-z_.$][\w.$]*")
 _LABELS: Final = re.compile(r"\s*((?:[A-Za-z_.$][\w.$]*|\d+)\s*:(?!:)\s*)*")
@@ -33,26 +31,6 @@ _CONDITIONS: Final = frozenset(
     ".if .ifdef .ifndef .ifnotdef .ifeq .ifne .ifge .ifgt .ifle .iflt .ifb .ifnb .ifc .ifnc "
     ".ifeqs .ifnes".split()
 )
-
-
-@dataclass(frozen=True)
-class Parameter:
-    """A macro's parameter with its default text."""
-
-    name: str
-    default: str = ""
-    required: bool = False
-    rest: bool = False
-
-
-@dataclass(frozen=True)
-class Macro:
-    """A macro: its parameters and its body."""
-
-    name: str
-    parameters: tuple[Parameter, ...]
-    body: tuple[Statement, ...]
-    defined_at: Location
 
 
 @dataclass
@@ -342,101 +320,3 @@ class Reader:
             del self.conditions[frame.conditions :]
             if frame.macro:
                 return
-
-
-def unquote(text: str) -> str:
-    """A macro argument without the quotes around it, which gas drops."""
-    if len(text) >= 2 and text[0] == '"' and string_end(text, 0) == len(text):
-        return text[1:-1]
-    return text
-
-
-def split_arguments(text: str) -> list[str]:
-    """Macro arguments: cut at commas, and at blanks that are not around an operator."""
-    parts: list[str] = []
-    current: list[str] = []
-    depth, index = 0, 0
-    text = text.strip()
-    if not text:
-        return parts
-    while index < len(text):
-        char = text[index]
-        if char in "\"'":
-            end = string_end(text, index) if char == '"' else character_end(text, index)
-            if end < 0:
-                raise Problem("unterminated string")
-            current.append(text[index:end])
-            index = end
-            continue
-        depth += (char in "([") - (char in ")]")
-        if char == "," and depth <= 0:
-            parts.append("".join(current))
-            current = []
-            index += 1
-            while index < len(text) and text[index].isspace():
-                index += 1
-            continue
-        if char.isspace() and depth <= 0:
-            end = index
-            while end < len(text) and text[end].isspace():
-                end += 1
-            following, before = text[end : end + 1], current[-1][-1:] if current else ""
-            index = end
-            if following == ",":
-                continue
-            if following in tuple("+-*/|&^<>=)") or before in tuple("+-*/|&^<>=("):
-                continue
-            parts.append("".join(current))
-            current = []
-            continue
-        current.append(char)
-        index += 1
-    parts.append("".join(current))
-    return parts
-
-
-def bind_arguments(macro: Macro, rest: str) -> dict[str, str]:
-    """Parameter texts of one call; Problem for too many, unknown or missing ones."""
-    values = {parameter.name: parameter.default for parameter in macro.parameters}
-    given: set[str] = set()
-    position = 0
-    arguments = split_arguments(rest)
-    for index, argument in enumerate(arguments):
-        named = re.match(r"([A-Za-z_.$][\w.$]*)=(?!=)", argument)
-        if named and named.group(1) in values:
-            name, text = named.group(1), argument[named.end() :]
-        else:
-            if position >= len(macro.parameters):
-                raise Problem(f"too many arguments for macro `{macro.name}'",
-                              f"it takes {len(macro.parameters)}")  # fmt: skip
-            parameter = macro.parameters[position]
-            position += 1
-            name, text = parameter.name, argument
-            if parameter.rest:
-                values[name] = ",".join(arguments[index:])
-                given.add(name)
-                break
-        if text:
-            values[name] = unquote(text)
-            given.add(name)
-    for parameter in macro.parameters:
-        if parameter.required and parameter.name not in given:
-            raise Problem(f"macro `{macro.name}' needs its argument `{parameter.name}'")
-    return values
-
-
-def substitute(text: str, values: dict[str, str], number: int) -> str:
-    r"""Replace \name, \@ and \() in a line of a macro's body."""
-
-    def one(match: re.Match[str]) -> str:
-        word = match.group(1)
-        if word == "@":
-            return str(number)
-        if word == "()":
-            return ""
-        return values.get(word, match.group())
-
-    result = re.sub(r"\\(@|\(\)|[A-Za-z_.$][\w.$]*)", one, text)
-    if len(result) > MAX_EXPANDED_LINE:
-        raise Problem("a macro's line grows without end")
-    return result

@@ -14,7 +14,7 @@ from .mnemonics import CONDITIONS, Spec
 from .operands import REG16, Imm, Mem, Operand, Reg, Star
 
 if TYPE_CHECKING:
-    from .instructions import Fix
+    from .shapes import Fix
 
 _EXTEND: Final = {"movz": "movzx", "movs": "movsx"}
 # Kinds whose written operands are exactly the decoder's, in reverse order.
