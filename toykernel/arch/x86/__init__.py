@@ -1,0 +1,1 @@
+"""The i386: entry code, traps, page tables, user access, switching."""

@@ -1,0 +1,124 @@
+"""Page-table entries: the one door for changing them, and the flushes that are owed afterwards.
+
+Directories and tables are frames in guest RAM. The kernel's quarter (from PAGE_OFFSET) has the same
+entries in every directory.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from emu.paging import PTE_D, PTE_FRAME, PTE_P, PTE_RW, PTE_US
+from emu.ram import PAGE_SHIFT, PAGE_SIZE
+from toykernel.arch.x86.asm_offsets import PAGE_OFFSET
+from toykernel.mm.mm_types import MmStruct
+
+if TYPE_CHECKING:
+    from toykernel.kernel_state import Kernel
+
+USER_PGD_PTRS = PAGE_OFFSET >> 22
+PGDIR_SIZE = 1 << 22
+PTRS_PER_TABLE = 1024
+_TABLE = PTE_P | PTE_RW | PTE_US
+
+
+def pgd_alloc(k: Kernel) -> int:
+    """A directory with the kernel's half in place; physical address. Raises Errno(ENOMEM)."""
+    pgd = k.pages.alloc_pages(0, "pgd") << PAGE_SHIFT
+    ram = k.machine.ram
+    ram.fill(pgd, USER_PGD_PTRS * 4)
+    half = USER_PGD_PTRS * 4
+    ram.copy(pgd + half, k.swapper_pg_dir + half, PAGE_SIZE - half)
+    return pgd
+
+
+def pgd_free(k: Kernel, mm: MmStruct) -> None:
+    """Give the directory back; its tables are gone already."""
+    k.pages.put_page(mm.pgd >> PAGE_SHIFT)
+    mm.pgd = 0
+
+
+def pte_offset(k: Kernel, mm: MmStruct, address: int) -> int | None:
+    """Physical address of the entry for a linear address; None without a table."""
+    pde = k.machine.ram.read32(mm.pgd + (address >> 22) * 4)
+    if not pde & PTE_P:
+        return None
+    return (pde & PTE_FRAME) + ((address >> 12) & 0x3FF) * 4
+
+
+def pte_alloc(k: Kernel, mm: MmStruct, address: int) -> int:
+    """The same, making the table when there is none. Raises Errno(ENOMEM)."""
+    at = pte_offset(k, mm, address)
+    if at is None:
+        table = k.pages.get_zeroed_page("page table") << PAGE_SHIFT
+        k.machine.ram.write32(mm.pgd + (address >> 22) * 4, table | _TABLE)
+        mm.nr_ptes += 1
+        at = table + ((address >> 12) & 0x3FF) * 4
+    return at
+
+
+def get_pte(k: Kernel, mm: MmStruct, address: int) -> int:
+    """The entry for a linear address; 0 without a table."""
+    at = pte_offset(k, mm, address)
+    return 0 if at is None else k.machine.ram.read32(at)
+
+
+def set_pte(k: Kernel, mm: MmStruct, address: int, at: int, value: int) -> None:
+    """The one door: store an entry at physical `at`, which maps linear `address`.
+
+    An entry that loses rights or changes frames may live on in the TLB, so the page is noted until
+    somebody flushes; gaining rights needs no flush on i386.
+    """
+    ram = k.machine.ram
+    old = ram.read32(at)
+    ram.write32(at, value)
+    if old & PTE_P:
+        lost = (old ^ value) & PTE_FRAME or old & ~value & (PTE_P | PTE_RW | PTE_US | PTE_D)
+        if lost:
+            mm.stale[address & PTE_FRAME] = None
+        if not value & PTE_P:
+            mm.rss -= 1
+    elif value & PTE_P:
+        mm.rss += 1
+    for listener in k.trace.set_pte:
+        listener(mm, address, old, value)
+
+
+def flush_tlb_mm(k: Kernel, mm: MmStruct) -> None:
+    """Forget every cached entry of an address space."""
+    mm.stale.clear()
+    if mm is k.active_mm:
+        k.machine.flush_tlb()
+
+
+def flush_tlb_page(k: Kernel, mm: MmStruct, address: int) -> None:
+    """Forget the cached entry of one page. (The engine only knows how to forget all.)"""
+    mm.stale.pop(address & PTE_FRAME, None)
+    if mm is k.active_mm:
+        k.machine.flush_tlb()
+
+
+def present_ptes(k: Kernel, mm: MmStruct, start: int, end: int) -> Iterator[tuple[int, int, int]]:
+    """(linear address, physical address of the entry, entry) of all nonzero entries in a range."""
+    ram = k.machine.ram
+    while start < end:
+        next_table = min((start & -PGDIR_SIZE) + PGDIR_SIZE, end)
+        pde = ram.read32(mm.pgd + (start >> 22) * 4)
+        if pde & PTE_P:
+            at = (pde & PTE_FRAME) + ((start >> 12) & 0x3FF) * 4
+            for index, pte in enumerate(ram.words(at, (next_table - start) >> 12)):
+                if pte:
+                    yield start + (index << 12), at + index * 4, pte
+        start = next_table
+
+
+def free_pgtables(k: Kernel, mm: MmStruct) -> None:
+    """Free every user page-table page; all entries have been cleared."""
+    ram = k.machine.ram
+    for index in range(USER_PGD_PTRS):
+        pde = ram.read32(mm.pgd + index * 4)
+        if pde & PTE_P:
+            ram.write32(mm.pgd + index * 4, 0)
+            k.pages.put_page(pde >> PAGE_SHIFT)
+            mm.nr_ptes -= 1

@@ -1,0 +1,136 @@
+"""Building and switching tasks (arch/x86/kernel/process_32.c; fork-path E, H)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from emu.descriptors import TSS_ESP0
+from emu.paging import CR0_TS
+from toykernel.arch.x86.asm_offsets import (
+    PAGE_OFFSET,
+    STACK_TOP_GAP,
+    THREAD_SIZE,
+    USER_CS,
+    USER_DS,
+)
+from toykernel.arch.x86.ptrace import PtRegs
+from toykernel.arch.x86.thread_info import stack_end_intact, task_pt_regs
+from toykernel.errno import Errno
+from toykernel.kernel.signal import SIGKILL, force_sig_info
+
+if TYPE_CHECKING:
+    from toykernel.kernel_state import Kernel
+    from toykernel.task import Task
+
+EFLAGS_IF = 0x200
+EFLAGS_TF = 0x100
+EFLAGS_FIXED = 0x2
+FPU_AREA_SIZE = 512
+
+
+def copy_thread(k: Kernel, clone_flags: int, sp: int, p: Task, regs: PtRegs) -> None:
+    """The child's kernel stack and where it starts (fork-path H1-H3).
+
+    `sp` is the child's user stack pointer. Raises Errno(ENOMEM) for its FPU area.
+    """
+    childregs = regs.copy_to(task_pt_regs(p.stack))
+    childregs.ax = 0
+    childregs.sp = sp
+    p.thread.sp = childregs.address
+    p.thread.sp0 = p.stack + THREAD_SIZE - STACK_TOP_GAP
+    p.thread.ip = k.symbols["ret_from_fork"]
+    parent_area = k.current.thread.fpu
+    p.thread.fpu = 0
+    if parent_area:
+        # The entry stub has put the registers there: see unlazy_fpu in entry.S.
+        area = k.fpu_cachep.alloc()
+        k.machine.ram.copy(area - PAGE_OFFSET, parent_area - PAGE_OFFSET, FPU_AREA_SIZE)
+        p.thread.fpu = area
+
+
+def exit_thread(k: Kernel, p: Task) -> None:
+    """Give back what copy_thread or the FPU took."""
+    if k.fpu_owner is p:
+        k.fpu_owner = None
+    if p.thread.fpu:
+        k.fpu_cachep.free(p.thread.fpu)
+        p.thread.fpu = 0
+
+
+def start_thread(k: Kernel, regs: PtRegs, ip: int, sp: int) -> None:
+    """exec: the registers with which the new program starts."""
+    for name in ("bx", "cx", "dx", "si", "di", "bp", "ax", "fs", "gs"):
+        setattr(regs, name, 0)
+    regs.ds = regs.es = regs.ss = USER_DS
+    regs.cs = USER_CS
+    regs.ip, regs.sp = ip, sp
+    regs.flags = EFLAGS_IF | EFLAGS_FIXED
+
+
+def switch_to(k: Kernel, prev: Task, next_task: Task) -> None:
+    """The one door for switching tasks (fork-path H5): stacks, esp0, CR3, FPU."""
+    machine = k.machine
+    cpu = machine.cpu
+    if not stack_end_intact(machine.ram, prev.stack):
+        k.panic(f"kernel stack overflow in task {prev.pid} ({prev.comm})")
+    prev.thread.sp, prev.thread.ip = cpu.esp, cpu.eip
+    account(k, prev)
+    next_task.ran_since = (machine.clock.cycles, machine.clock.instructions)
+    mm = next_task.mm
+    if mm is None:
+        next_task.active_mm = k.active_mm  # a kernel thread borrows what is there
+    elif mm is not k.active_mm:
+        machine.load_cr3(mm.pgd)
+        k.active_mm = mm
+        mm.stale.clear()
+    machine.ram.write32(k.tss + TSS_ESP0, next_task.thread.sp0)
+    _lazy_fpu(k, next_task)
+    k.current = next_task
+    cpu.esp, cpu.eip = next_task.thread.sp, next_task.thread.ip
+    cpu.eax = prev.slab  # what ret_from_fork hands to schedule_tail
+    for listener in k.trace.sched_switch:
+        listener(prev, next_task)
+
+
+def account(k: Kernel, task: Task) -> None:
+    """Charge a task with the time since it was switched to."""
+    cycles, instructions = k.machine.clock.cycles, k.machine.clock.instructions
+    task.stats.cycles += cycles - task.ran_since[0]
+    task.stats.instructions += instructions - task.ran_since[1]
+    task.ran_since = (cycles, instructions)
+
+
+def _lazy_fpu(k: Kernel, next_task: Task) -> None:
+    """The FPU keeps its owner's registers; whoever else uses it traps (CR0.TS)."""
+    cpu = k.machine.cpu
+    wanted = cpu.cr0 & ~CR0_TS | (0 if k.fpu_owner is next_task else CR0_TS)
+    if wanted != cpu.cr0:
+        cpu.set_cr(0, wanted)
+
+
+def math_state_restore(k: Kernel) -> int:
+    """#NM: decide whose registers to save (eax) and whose to load (edx); entry.S does it."""
+    cpu = k.machine.cpu
+    task = k.current
+    regs = PtRegs(k.machine.ram, cpu.esp + 4)
+    if not regs.user_mode:
+        k.die("FPU used in the kernel", regs, 0)
+    load = task.thread.fpu
+    if not load:
+        try:
+            task.thread.fpu = k.fpu_cachep.alloc()
+        except Errno:
+            force_sig_info(k, task, SIGKILL, {})
+            return -1
+    owner = k.fpu_owner
+    save = owner.thread.fpu if owner is not None and owner is not task else 0
+    if owner is task:  # after unlazy_fpu the registers are still in place, and the area is current
+        load = task.thread.fpu
+    k.fpu_owner = task
+    cpu.edx = load
+    return save
+
+
+def fpu_area(k: Kernel) -> int:
+    """Where unlazy_fpu saves the running task's FPU registers; 0 when the FPU holds another's."""
+    return k.current.thread.fpu if k.fpu_owner is k.current else 0

@@ -1,0 +1,81 @@
+"""struct thread_info: the part of a task that the entry code looks at, at the base of its kernel stack.
+
+stack + 8192  ---------------------------
+              8 bytes of room, pt_regs of the trap from user mode, the kernel's own calls
+              ...                    grows down
+              STACK_END_MAGIC
+stack         thread_info
+"""
+
+from __future__ import annotations
+
+from emu.ram import PAGE_SHIFT, Ram
+from toykernel.arch.x86.asm_offsets import (
+    PAGE_OFFSET,
+    PT_SIZE,
+    STACK_END_MAGIC,
+    STACK_TOP_GAP,
+    TASK_SIZE,
+    THREAD_ORDER,
+    THREAD_SIZE,
+    TI_SIZE,
+    TI_addr_limit,
+    TI_flags,
+    TI_task,
+)
+from toykernel.mm.page_alloc import PageAllocator
+
+
+def alloc_thread_info(pages: PageAllocator) -> int:
+    """Virtual address of a kernel stack of 8 KiB, 8 KiB-aligned. Raises Errno(ENOMEM)."""
+    return PAGE_OFFSET + (pages.alloc_pages(THREAD_ORDER, "kernel stack") << PAGE_SHIFT)
+
+
+def free_thread_info(pages: PageAllocator, stack: int) -> None:
+    """Give a kernel stack back."""
+    pages.put_page((stack - PAGE_OFFSET) >> PAGE_SHIFT)
+
+
+def init_thread_info(ram: Ram, stack: int, task_address: int) -> None:
+    """A fresh thread_info for the first task."""
+    ram.fill(stack - PAGE_OFFSET, TI_SIZE)
+    ram.write32(stack - PAGE_OFFSET + TI_addr_limit, TASK_SIZE)
+    set_task(ram, stack, task_address)
+
+
+def copy_thread_info(ram: Ram, destination: int, source: int) -> None:
+    """setup_thread_stack, first half: the parent's thread_info at the base of the child's stack."""
+    ram.copy(destination - PAGE_OFFSET, source - PAGE_OFFSET, TI_SIZE)
+
+
+def set_task(ram: Ram, stack: int, task_address: int) -> None:
+    """Point thread_info to its task and mark the end of the stack (fork-path E3)."""
+    ram.write32(stack - PAGE_OFFSET + TI_task, task_address)
+    ram.write32(stack - PAGE_OFFSET + TI_SIZE, STACK_END_MAGIC)
+
+
+def stack_end_intact(ram: Ram, stack: int) -> bool:
+    """False once the kernel stack has grown over its end."""
+    return ram.read32(stack - PAGE_OFFSET + TI_SIZE) == STACK_END_MAGIC
+
+
+def set_ti_flag(ram: Ram, stack: int, flag: int) -> None:
+    """set_ti_thread_flag: TIF_ number `flag`."""
+    at = stack - PAGE_OFFSET + TI_flags
+    ram.write32(at, ram.read32(at) | 1 << flag)
+
+
+def clear_ti_flag(ram: Ram, stack: int, flag: int) -> None:
+    """clear_ti_thread_flag."""
+    at = stack - PAGE_OFFSET + TI_flags
+    ram.write32(at, ram.read32(at) & ~(1 << flag))
+
+
+def test_ti_flag(ram: Ram, stack: int, flag: int) -> bool:
+    """test_ti_thread_flag."""
+    return bool(ram.read32(stack - PAGE_OFFSET + TI_flags) & 1 << flag)
+
+
+def task_pt_regs(stack: int) -> int:
+    """Virtual address of the pt_regs of a trap from user mode on this stack."""
+    return stack + THREAD_SIZE - STACK_TOP_GAP - PT_SIZE

@@ -1,0 +1,117 @@
+"""Exceptions become signals (arch/x86/kernel/traps.c; fork-path A5, A6).
+
+From ring 0 each of them is a bug of the kernel: an oops.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from toykernel.arch.x86.asm_offsets import FIRST_EXTERNAL_VECTOR, TIMER_IRQ
+from toykernel.arch.x86.fault import do_page_fault
+from toykernel.arch.x86.ptrace import PtRegs
+from toykernel.kernel.signal import (
+    BUS_ADRALN,
+    FPE_INTDIV,
+    ILL_ILLOPN,
+    SI_KERNEL,
+    SIGBUS,
+    SIGFPE,
+    SIGILL,
+    SIGSEGV,
+    SIGTRAP,
+    TRAP_BRKPT,
+    TRAP_TRACE,
+    force_sig_info,
+)
+
+if TYPE_CHECKING:
+    from toykernel.kernel_state import Kernel
+
+_TF = 1 << 8
+
+
+@dataclass(frozen=True)
+class TrapRule:
+    """What a user program gets for one exception."""
+
+    entry: str  # label of the entry point in entry.S
+    handler: str  # label of the thunk
+    text: str
+    signal: int
+    si_code: int = SI_KERNEL
+    has_address: bool = False  # si_addr is the instruction
+    user_gate: bool = False  # DPL 3: a program may raise it with INT
+
+
+#: By vector. The gates are interrupt gates, so that CR2 and DR6 are read before anything else.
+TRAPS: dict[int, TrapRule] = {
+    0: TrapRule("divide_error", "do_divide_error", "divide error", SIGFPE, FPE_INTDIV, True),
+    1: TrapRule("debug", "do_debug", "debug", SIGTRAP, TRAP_TRACE, True),
+    2: TrapRule("nmi", "do_nmi", "nmi", 0),
+    3: TrapRule("int3", "do_int3", "int3", SIGTRAP, user_gate=True),
+    4: TrapRule("overflow", "do_overflow", "overflow", SIGSEGV, user_gate=True),
+    5: TrapRule("bounds", "do_bounds", "bounds", SIGSEGV),
+    6: TrapRule("invalid_op", "do_invalid_op", "invalid opcode", SIGILL, ILL_ILLOPN, True),
+    8: TrapRule("double_fault", "do_double_fault", "double fault", SIGSEGV),
+    10: TrapRule("invalid_TSS", "do_invalid_TSS", "invalid TSS", SIGSEGV),
+    11: TrapRule("segment_not_present", "do_segment_not_present", "segment not present", SIGBUS),
+    12: TrapRule("stack_segment", "do_stack_segment", "stack segment", SIGBUS),
+    13: TrapRule("general_protection", "do_general_protection", "general protection", SIGSEGV),
+    16: TrapRule("coprocessor_error", "do_coprocessor_error", "coprocessor error", SIGFPE, 0, True),
+    17: TrapRule(
+        "alignment_check", "do_alignment_check", "alignment check", SIGBUS, BUS_ADRALN, True
+    ),
+    19: TrapRule(
+        "simd_coprocessor_error", "do_simd_coprocessor_error", "simd exception", SIGFPE, 0, True
+    ),
+}
+
+
+def do_trap(k: Kernel, vector: int, regs: PtRegs, error_code: int) -> None:
+    """One exception, other than a page fault."""
+    rule = TRAPS[vector]
+    if not regs.user_mode:
+        k.die(rule.text, regs, error_code)
+    if vector == 2:
+        k.printk("NMI received for unknown reason")
+        return
+    task = k.current
+    task.thread.trap_no, task.thread.error_code = vector, error_code
+    info: dict[str, Any] = {"si_code": rule.si_code}
+    if rule.has_address:
+        info["si_addr"] = regs.ip
+    if vector == 1:
+        dr6 = k.machine.cpu.dr6
+        info["si_code"] = TRAP_TRACE if dr6 & 1 << 14 else TRAP_BRKPT
+        k.machine.cpu.set_dr(6, 0)
+    force_sig_info(k, task, rule.signal, info)
+
+
+def _trap_handler(vector: int) -> Callable[[Kernel, PtRegs, int], None]:
+    def handler(k: Kernel, regs: PtRegs, error_code: int) -> None:
+        do_trap(k, vector, regs, error_code)
+
+    return handler
+
+
+#: Functions that error_code in entry.S calls, by label: (kernel, pt_regs, error code).
+TRAP_HANDLERS: dict[str, Callable[[Kernel, PtRegs, int], None]] = {
+    **{rule.handler: _trap_handler(vector) for vector, rule in TRAPS.items()},
+    "do_page_fault": do_page_fault,
+}
+
+
+def do_IRQ(k: Kernel) -> int:
+    """An external interrupt; the line is in orig_eax. Ended at the controller here."""
+    regs = PtRegs(k.machine.ram, k.machine.cpu.esp + 4)
+    line = (regs.orig_ax + 0x100) & 0xFFFFFFFF
+    pic = k.machine.pic
+    pic.write(0x20, 1, 0x60 | line)  # specific EOI
+    if line == TIMER_IRQ:
+        k.timer_interrupt(regs.user_mode)
+    else:
+        k.printk(f"irq {line}: nobody cared (vector {FIRST_EXTERNAL_VECTOR + line:#x})")
+    return 0

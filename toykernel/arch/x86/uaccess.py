@@ -1,0 +1,114 @@
+"""The kernel's access to user memory (arch/x86/lib/usercopy_32.c).
+
+Each access walks the task's page tables as the CPU would, faults pages in and breaks sharing on a write
+(fork-path K8). Addresses at or above TASK_SIZE are refused, whatever their value or length.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from emu.paging import PTE_A, PTE_D, PTE_FRAME, PTE_P, PTE_RW, PTE_US
+from emu.ram import PAGE_SIZE
+from toykernel.arch.x86.asm_offsets import TASK_SIZE
+from toykernel.arch.x86.pgtable import get_pte, pte_offset, set_pte
+from toykernel.errno import EFAULT, ENAMETOOLONG, ENOMEM, Errno
+
+if TYPE_CHECKING:
+    from toykernel.kernel_state import Kernel
+    from toykernel.mm.mm_types import MmStruct
+
+_PRESENT = PTE_P | PTE_US
+
+
+def access_ok(address: int, size: int) -> bool:
+    """Whether a range lies in user space."""
+    return 0 <= address <= TASK_SIZE and 0 <= size <= TASK_SIZE - address
+
+
+def _page(k: Kernel, mm: MmStruct, address: int, write: bool) -> int:
+    """Physical address behind a user address, faulted in. Raises Errno(EFAULT)."""
+    from toykernel.arch.x86.fault import fault_in_user
+
+    wanted = _PRESENT | (PTE_RW if write else 0)
+    pte = get_pte(k, mm, address)
+    if pte & wanted != wanted:
+        try:
+            fault_in_user(k, mm, address, write, present=bool(pte & PTE_P))
+        except Errno as error:
+            if error.number == ENOMEM:
+                raise Errno(EFAULT) from None
+            raise
+        pte = get_pte(k, mm, address)
+    mark = PTE_A | (PTE_D if write else 0)
+    if pte & mark != mark:
+        at = pte_offset(k, mm, address)
+        assert at is not None
+        set_pte(k, mm, address & PTE_FRAME, at, pte | mark)
+    return (pte & PTE_FRAME) | (address & (PAGE_SIZE - 1))
+
+
+def read_some(k: Kernel, address: int, size: int) -> bytes:
+    """As many of `size` bytes as can be read before one that cannot (may be none)."""
+    mm = k.current.mm
+    if mm is None or not access_ok(address, size):
+        return b""
+    parts = []
+    while size:
+        part = min(size, PAGE_SIZE - (address & (PAGE_SIZE - 1)))
+        try:
+            parts.append(k.machine.ram.read(_page(k, mm, address, False), part))
+        except Errno:
+            break
+        address += part
+        size -= part
+    return b"".join(parts)
+
+
+def copy_from_user(k: Kernel, address: int, size: int) -> bytes:
+    """Exactly `size` bytes, or Errno(EFAULT)."""
+    data = read_some(k, address, size)
+    if len(data) != size:
+        raise Errno(EFAULT)
+    return data
+
+
+def copy_to_user(k: Kernel, address: int, data: bytes) -> None:
+    """Store bytes, or Errno(EFAULT); pages before the bad one have been written then, as on Linux."""
+    mm = k.current.mm
+    if mm is None or not access_ok(address, len(data)):
+        raise Errno(EFAULT)
+    at = 0
+    while at < len(data):
+        part = min(len(data) - at, PAGE_SIZE - (address & (PAGE_SIZE - 1)))
+        k.machine.ram.write(_page(k, mm, address, True), data[at : at + part])
+        address += part
+        at += part
+
+
+def get_user(k: Kernel, address: int) -> int:
+    """A 32-bit word."""
+    return int.from_bytes(copy_from_user(k, address, 4), "little")
+
+
+def put_user(k: Kernel, value: int, address: int) -> None:
+    """Store a 32-bit word."""
+    copy_to_user(k, address, (value & 0xFFFFFFFF).to_bytes(4, "little"))
+
+
+def strncpy_from_user(k: Kernel, address: int, limit: int) -> bytes:
+    """A string without its NUL. Raises Errno(EFAULT), or Errno(ENAMETOOLONG) beyond `limit` bytes."""
+    text = bytearray()
+    while len(text) < limit:
+        part = PAGE_SIZE - (address & (PAGE_SIZE - 1))
+        if not access_ok(address, 1):
+            raise Errno(EFAULT)
+        chunk = read_some(k, address, min(part, limit - len(text), TASK_SIZE - address))
+        if not chunk:
+            raise Errno(EFAULT)
+        end = chunk.find(0)
+        if end >= 0:
+            return bytes(text + chunk[:end])
+        text += chunk
+        address += len(chunk)
+    raise Errno(ENAMETOOLONG)

@@ -1,0 +1,290 @@
+"""From power-on to the first program: the memory map, descriptor tables, entry code, idle and init.
+
+Physical memory, from the bottom:
+
+    0x0000            not used, so that a null pointer never looks like a frame
+    0x1000            the kernel's text and sys_call_table (entry.S), linked at PAGE_OFFSET + 0x1000
+    ...               swapper_pg_dir, the kernel's page tables, GDT and TSS, IDT, the zero page,
+                      the idle task's stack
+    ...               everything else belongs to the page allocator
+"""
+
+from __future__ import annotations
+
+import struct
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from emu.descriptors import (
+    SEG_ACCESSED,
+    SEG_CODE,
+    SEG_READABLE,
+    SEG_WRITABLE,
+    TSS_ESP0,
+    TSS_IO_MAP_BASE,
+    TSS_SIZE,
+    TYPE_INTERRUPT_GATE,
+    TYPE_TRAP_GATE,
+    TYPE_TSS,
+    Gate,
+    pack_segment,
+)
+from emu.devices import pic
+from emu.paging import (
+    CR0_ET,
+    CR0_NE,
+    CR0_PE,
+    CR0_PG,
+    CR0_WP,
+    CR4_OSFXSR,
+    CR4_OSXMMEXCPT,
+    PTE_P,
+    PTE_RW,
+)
+from emu.ram import PAGE_SHIFT, PAGE_SIZE
+from toykernel.arch.x86.asm_offsets import (
+    DEFINES,
+    FIRST_EXTERNAL_VECTOR,
+    GATE_PORT,
+    GDT_ENTRIES,
+    KERNEL_CS,
+    KERNEL_DS,
+    MAXMEM,
+    PAGE_OFFSET,
+    STACK_TOP_GAP,
+    SYSCALL_VECTOR,
+    THREAD_SIZE,
+    TSS_SELECTOR,
+    USER_CS,
+    USER_DS,
+)
+from toykernel.arch.x86.process import start_thread
+from toykernel.arch.x86.thread_info import init_thread_info
+from toykernel.arch.x86.traps import TRAP_HANDLERS, TRAPS
+from toykernel.errno import Errno
+from toykernel.fs.binfmt_elf import load_elf_binary, parse_elf
+from toykernel.kernel.fork import alloc_pid, dup_task_struct, mm_alloc
+from toykernel.kernel.sched.core import wake_up_new_task
+from toykernel.syscall_table import SYSCALLS
+from toykernel.task import SIGNAL_UNKILLABLE, SignalStruct, Task, ThreadStruct
+from userland.assembler import Program, assemble, assemble_text
+
+if TYPE_CHECKING:
+    from toykernel.kernel_state import Kernel
+
+PHYSICAL_START = 0x1000
+TEXT_BASE = PAGE_OFFSET + PHYSICAL_START
+IDT_ENTRIES = 256
+IRQ_LINES = 8
+SSE_MODELS = frozenset(("pentium3", "max"))
+CR4_MODELS = frozenset(("pentium", "pentium3", "max"))
+HERE = Path(__file__).parent
+
+#: Functions of the kernel that entry.S calls by name, besides system calls and exceptions.
+SERVICES = (
+    *("start_kernel", "schedule", "schedule_tail", "do_notify_resume", "do_IRQ", "do_exit"),
+    *("math_state_restore", "fpu_area"),
+)
+
+
+def gate_names() -> list[str]:
+    """Every thunk, in the order in which they lie in the kernel's text."""
+    syscalls = sorted({f"sys_{row.name}" for row in SYSCALLS if row.function is not None})
+    return [*SERVICES, *TRAP_HANDLERS, "sys_ni_syscall", *syscalls]
+
+
+def thunks() -> str:
+    """The part of the kernel's text that follows from the tables."""
+    lines = ["", ".text"]
+    for name in gate_names():
+        lines += [f"{name}:", "\toutl\t%eax, $GATE_PORT", "\tret"]
+    for row in SYSCALLS:  # entry.S has stubs for these whether or not there is a function
+        if row.name in ("fork", "vfork", "clone") and row.function is None:
+            lines += [f"sys_{row.name}:", "\tjmp\tsys_ni_syscall"]
+    lines += [".data", "\t.balign 4", "sys_call_table:"]
+    lines += [f"\t.long\t{row.label}" for row in SYSCALLS]
+    return "\n".join(lines) + "\n"
+
+
+@lru_cache(maxsize=8)
+def build_kernel(
+    data_base: int, fxsr: bool, cr4: int, layout: tuple[tuple[str, int], ...]
+) -> Program:
+    """Assemble entry.S with the thunks; the same inputs give the same text."""
+    defines = {**DEFINES, **dict(layout), "HAVE_FXSR": int(fxsr), "CR4_BOOT": cr4}
+    defines["NR_syscalls"] = len(SYSCALLS)
+    source = (HERE / "arch/x86/entry.S").read_text() + thunks()
+    return assemble_text(
+        source, name="entry.S", origin={".text": TEXT_BASE, ".data": data_base}, defines=defines
+    )
+
+
+@lru_cache(maxsize=1)
+def build_init() -> bytes:
+    """init as an ELF executable."""
+    return assemble(HERE / "arch/x86/init.S").elf()
+
+
+class _Bump:
+    """Boot memory: frames handed out upwards, before there is an allocator."""
+
+    def __init__(self, start: int) -> None:
+        self.next = start
+
+    def take(self, size: int, align: int = PAGE_SIZE) -> int:
+        """Physical address of `size` bytes."""
+        address = (self.next + align - 1) & -align
+        self.next = (address + size + PAGE_SIZE - 1) & -PAGE_SIZE
+        return address
+
+
+def setup_machine(k: Kernel) -> None:
+    """Lay out memory, load the kernel's text and point the CPU at it. The guest starts the rest."""
+    machine = k.machine
+    text_size = 8 * PAGE_SIZE  # text, then data; checked below
+    memory = _Bump(PHYSICAL_START + text_size)
+    k.swapper_pg_dir = memory.take(PAGE_SIZE)
+    lowmem = min(machine.ram.size, MAXMEM)
+    tables = memory.take(((lowmem >> 22) + bool(lowmem & 0x3FFFFF)) * PAGE_SIZE)
+    gdt = memory.take(PAGE_SIZE)
+    k.gdt, k.tss = gdt, gdt + GDT_ENTRIES * 8
+    k.idt = memory.take(PAGE_SIZE)
+    k.zero_pfn = memory.take(PAGE_SIZE) >> PAGE_SHIFT
+    idle_stack = memory.take(THREAD_SIZE, THREAD_SIZE) + PAGE_OFFSET
+
+    model = machine.cpu.model
+    cr4 = CR4_OSFXSR | CR4_OSXMMEXCPT if model in SSE_MODELS else 0
+    cr0 = CR0_PG | CR0_WP | CR0_NE | CR0_ET | CR0_PE
+    layout = {
+        "SWAPPER_PG_DIR": k.swapper_pg_dir,
+        "CR0_BOOT": cr0,
+        "GDT_BASE": PAGE_OFFSET + gdt,
+        "GDT_LIMIT": GDT_ENTRIES * 8 - 1,
+        "IDT_BASE": PAGE_OFFSET + k.idt,
+        "IDT_LIMIT": IDT_ENTRIES * 8 - 1,
+        "INIT_STACK_TOP": idle_stack + THREAD_SIZE - STACK_TOP_GAP,
+    }
+    data_base = TEXT_BASE + text_size // 2
+    k.program = build_kernel(data_base, model in SSE_MODELS, cr4, tuple(sorted(layout.items())))
+    for section in k.program.sections:
+        end = section.address + section.size
+        limit = data_base if section.address < data_base else TEXT_BASE + text_size
+        if end > limit:
+            raise ValueError(f"kernel section {section.name} does not fit its place")
+        machine.ram.write(section.address - PAGE_OFFSET, section.data)
+    k.symbols = {name: symbol.value for name, symbol in k.program.symbols.items()}
+
+    _kernel_page_tables(k, tables, lowmem)
+    _descriptor_tables(k)
+    k.reserved_end = memory.next >> PAGE_SHIFT
+    _idle_task(k, idle_stack)
+    machine.add_gate(GATE_PORT)
+    machine.cpu.eip = k.symbols["startup_32"] - PAGE_OFFSET
+    machine.cpu.esp = idle_stack + THREAD_SIZE - STACK_TOP_GAP - PAGE_OFFSET
+
+
+def _kernel_page_tables(k: Kernel, tables: int, lowmem: int) -> None:
+    """Lowmem at PAGE_OFFSET, supervisor only; and at 0 until paging is on."""
+    ram = k.machine.ram
+    flags = PTE_P | PTE_RW
+    ram.fill(k.swapper_pg_dir, PAGE_SIZE)
+    for index in range(-(-lowmem >> 22)):
+        count = min(1024, (lowmem >> PAGE_SHIFT) - index * 1024)
+        entries = [(index * 1024 + i) << PAGE_SHIFT | flags for i in range(count)]
+        ram.write(tables + index * PAGE_SIZE, struct.pack(f"<{count}I", *entries))
+        entry = tables + index * PAGE_SIZE | flags
+        ram.write32(k.swapper_pg_dir + ((PAGE_OFFSET >> 22) + index) * 4, entry)
+        if not index:
+            ram.write32(k.swapper_pg_dir, entry)
+
+
+def _descriptor_tables(k: Kernel) -> None:
+    ram = k.machine.ram
+    ram.fill(k.gdt, PAGE_SIZE)
+    code, data = SEG_CODE | SEG_READABLE | SEG_ACCESSED, SEG_WRITABLE | SEG_ACCESSED
+    flat = 0xFFFFFFFF
+    for selector, descriptor in (
+        (KERNEL_CS, pack_segment(0, flat, code)),
+        (KERNEL_DS, pack_segment(0, flat, data)),
+        (USER_CS & ~3, pack_segment(0, flat, code, dpl=3)),
+        (USER_DS & ~3, pack_segment(0, flat, data, dpl=3)),
+        (TSS_SELECTOR, pack_segment(PAGE_OFFSET + k.tss, TSS_SIZE - 1, TYPE_TSS, system=True)),
+    ):
+        ram.write(k.gdt + selector, descriptor)
+    tss = bytearray(TSS_SIZE)
+    struct.pack_into("<II", tss, TSS_ESP0, 0, KERNEL_DS)
+    struct.pack_into("<H", tss, TSS_IO_MAP_BASE, TSS_SIZE)  # no bitmap: every port is refused
+    ram.write(k.tss, bytes(tss))
+
+    ram.fill(k.idt, PAGE_SIZE)
+
+    def set_gate(vector: int, label: str, type_: int, dpl: int = 0) -> None:
+        gate = Gate(KERNEL_CS, k.symbols[label], type_, dpl, True)
+        ram.write(k.idt + vector * 8, gate.pack())
+
+    for vector, rule in TRAPS.items():
+        set_gate(vector, rule.entry, TYPE_INTERRUPT_GATE, 3 if rule.user_gate else 0)
+    set_gate(7, "device_not_available", TYPE_INTERRUPT_GATE)
+    set_gate(14, "page_fault", TYPE_INTERRUPT_GATE)
+    for line in range(IRQ_LINES):
+        set_gate(FIRST_EXTERNAL_VECTOR + line, f"irq{line}", TYPE_INTERRUPT_GATE)
+    set_gate(SYSCALL_VECTOR, "system_call", TYPE_TRAP_GATE, 3)  # fork-path A1
+
+
+def _idle_task(k: Kernel, stack: int) -> None:
+    """Task 0: it has been running since power-on, in the kernel only."""
+    idle = Task(0, stack, "swapper")
+    idle.thread = ThreadStruct(sp0=stack + THREAD_SIZE - STACK_TOP_GAP)
+    init_thread_info(k.machine.ram, stack, 0)
+    k.idle = k.current = idle
+    k.tasks.append(idle)
+    k.pids.tasks[0] = idle
+
+
+def start_kernel(k: Kernel) -> None:
+    """Called by the guest once paging is on: memory, interrupts, the clock, init."""
+    ram = k.machine.ram
+    ram.write32(k.swapper_pg_dir, 0)  # nothing is mapped at 0 any more
+    k.machine.flush_tlb()
+    k.pages.release_range(k.reserved_end, k.pages.frames)
+    k.pages.reserve(k.zero_pfn)
+    k.task_struct_init()
+    for port, value in (
+        (pic.COMMAND, 0x13),  # ICW1: one controller, edge triggered, ICW4 follows
+        (pic.DATA, FIRST_EXTERNAL_VECTOR),
+        (pic.DATA, 0x01),  # ICW4: 8086 mode
+        (pic.DATA, 0xFE),  # only the timer's line
+    ):
+        k.machine.pic.write(port, 1, value)
+    k.machine.timer.write(0x40, 4, k.cycles_per_tick)
+    rest_init(k)
+
+
+def rest_init(k: Kernel) -> None:
+    """Make init, the first process with a user half. It forks and execs the program itself."""
+    p = dup_task_struct(k, k.idle)
+    p.comm = "init"
+    p.signal = SignalStruct(k.signal_cachep.alloc(), SIGNAL_UNKILLABLE, pgrp=1, session=1)
+    mm = mm_alloc(k)
+    argv = [b"/init", *k.init_argv]
+    try:
+        image = parse_elf(build_init())
+        sp = load_elf_binary(k, mm, image, "/init", argv, k.init_envp)
+    except Errno as error:
+        k.panic(f"no memory for init ({error})")
+    p.mm = p.active_mm = mm
+    p.pid = p.tgid = alloc_pid(k)
+    p.real_parent = p.parent = k.idle
+    p.exit_signal = 17
+    p.thread.sp0 = p.stack + THREAD_SIZE - STACK_TOP_GAP
+    regs = k.task_pt_regs(p)
+    start_thread(k, regs, image.entry, sp)
+    p.thread.sp = regs.address
+    p.thread.ip = k.symbols["ret_from_fork"]
+    k.idle.children.append(p)
+    k.pids.tasks[p.pid] = p
+    k.tasks.append(p)
+    k.nr_threads += 1
+    k.child_reaper = p
+    wake_up_new_task(k, p)

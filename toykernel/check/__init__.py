@@ -1,0 +1,1 @@
+"""Invariants that hold after every trap, and failure injection."""

@@ -1,0 +1,1 @@
+"""Processes: fork, exit, pids, signals, waiting."""

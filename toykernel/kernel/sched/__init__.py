@@ -1,0 +1,1 @@
+"""The scheduler: a core and one file a class."""

@@ -1,0 +1,399 @@
+"""The Kernel: everything it knows, as plain data, and the gate through which the guest calls it.
+
+No Python frame outlives a call through the gate. A function that must wait answers with a Wait record;
+the gate puts the task to sleep, switches, and runs what the next task was waiting for in its turn.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import NoReturn
+
+from emu.machine import Event, Machine, Stop
+from toykernel import boot
+from toykernel.arch.x86 import pgtable
+from toykernel.arch.x86.asm_offsets import PAGE_OFFSET
+from toykernel.arch.x86.process import account, fpu_area, math_state_restore
+from toykernel.arch.x86.ptrace import PtRegs
+from toykernel.arch.x86.thread_info import task_pt_regs
+from toykernel.arch.x86.traps import TRAP_HANDLERS, do_IRQ
+from toykernel.errno import Errno
+from toykernel.fs.ramfs import RamFs
+from toykernel.kernel.exit import do_exit
+from toykernel.kernel.pid import PidMap
+from toykernel.kernel.sched import core
+from toykernel.kernel.sched.rr import RoundRobin
+from toykernel.kernel.signal import do_notify_resume
+from toykernel.kernel.wait import Result, Wait, WaitQueue, finish_wait, prepare_to_wait
+from toykernel.mm.mm_types import MmStruct
+from toykernel.mm.page_alloc import PageAllocator
+from toykernel.mm.slab import KmemCache
+from toykernel.oops import KernelOops, oops_report
+from toykernel.stats import RunStats, TaskRecord
+from toykernel.syscall_table import SYSCALLS
+from toykernel.syscall_table import sys_ni_syscall as ni_syscall
+from toykernel.task import Task
+from toykernel.trace import Tracepoints
+from userland.assembler import Program
+
+CPU_HZ = 33_000_000
+HZ = 100
+PROGRAM_PID = 2
+
+#: What a function answers that does not return to its caller: the gate schedules.
+SCHEDULE = Wait(WaitQueue("nothing"), lambda: 0, (), "schedule")
+
+
+@dataclass(frozen=True)
+class Config:
+    """How a kernel is booted. `memory` in bytes, `rlimit_stack` in bytes."""
+
+    memory: int = 16 << 20
+    cpu: str = "max"
+    eager_fork: bool = False
+    rlimit_stack: int = 8 << 20
+    native: bool = True
+
+
+@dataclass(frozen=True)
+class UtsName:
+    """What uname answers."""
+
+    sysname: str = "Linux"
+    nodename: str = "toykernel"
+    release: str = "2.6.39"
+    version: str = "#1"
+    machine: str = "i686"
+    domainname: str = "(none)"
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a run ended: `kind` is one of finished, deadlock, limit, event."""
+
+    kind: str
+    event: Event | None = None
+    detail: str = ""
+
+
+@dataclass
+class _Gates:
+    by_address: dict[int, tuple[str, Callable[[], Result | None]]] = field(default_factory=dict)
+
+
+class Kernel:
+    """One kernel on one machine. Two of them live in one process without knowing of each other."""
+
+    def __init__(
+        self,
+        files: dict[str, bytes],
+        program: str,
+        argv: list[bytes],
+        envp: list[bytes] | None = None,
+        *,
+        config: Config | None = None,
+        console: Callable[[int, bytes], None] | None = None,
+    ) -> None:
+        """`program` is a path among `files`; `argv` its arguments, argv[0] included."""
+        self.config = config or Config()
+        self.machine = Machine(self.config.memory, model=self.config.cpu, native=self.config.native)
+        self.trace = Tracepoints()
+        self.console_write = console or (lambda fd, data: None)
+        self.hz = HZ
+        self.cycles_per_tick = CPU_HZ // HZ
+        self.jiffies = 0
+        self.eager_fork = self.config.eager_fork
+        self.rlimit_stack = self.config.rlimit_stack
+        self.stack_guard_gap = 256 << 12
+        self.mmap_min_addr = 0x10000 >> 4
+        self.uts = UtsName()
+        self.fs = RamFs(files)
+        self.init_argv = [program.encode(), *argv[1:]]
+        self.init_envp = list(envp or [])
+        self.log: list[tuple[int, str]] = []
+
+        self.pages = PageAllocator(self.machine.ram)
+        self.pids = PidMap()
+        self.tasks: list[Task] = []
+        self.nr_threads = 0
+        self.total_forks = 0
+        self.max_threads = max(self.machine.ram.frames // (8 * 2), 20)
+        self.sched_class = RoundRobin()
+        self.stats = RunStats()
+        self.child_queues: dict[int, WaitQueue] = {}
+        self.fpu_owner: Task | None = None
+        self.active_mm: MmStruct | None = None
+        self._mm_count = 0
+        self.program_status: int | None = None
+        self.outcome: Outcome | None = None
+        self.sleep_timers = 0
+
+        # Filled in by boot.
+        self.program: Program
+        self.symbols: dict[str, int] = {}
+        self.swapper_pg_dir = self.gdt = self.tss = self.idt = 0
+        self.zero_pfn = self.reserved_end = 0
+        self.idle: Task
+        self.current: Task
+        self.child_reaper: Task
+        boot.setup_machine(self)
+        self._gates = self._make_gates()
+
+    # -- the gate ----------------------------------------------------------------------------------
+
+    def _make_gates(self) -> dict[int, tuple[str, Callable[[], Result | None]]]:
+        """By the address behind the thunk's OUT: which function."""
+        gates: dict[str, Callable[[], Result | None]] = {
+            "start_kernel": lambda: boot.start_kernel(self),
+            "schedule": lambda: SCHEDULE,
+            "schedule_tail": lambda: 0,
+            "do_notify_resume": lambda: do_notify_resume(self),
+            "do_IRQ": lambda: do_IRQ(self),
+            "do_exit": lambda: do_exit(self, self.machine.cpu.eax & 0xFF00),
+            "math_state_restore": lambda: math_state_restore(self),
+            "fpu_area": lambda: fpu_area(self),
+            "sys_ni_syscall": lambda: self._syscall(None),
+        }
+        for name in TRAP_HANDLERS:
+            gates[name] = lambda handler=TRAP_HANDLERS[name]: self._trap(handler)  # type: ignore[misc]
+        for row in SYSCALLS:
+            if row.function is not None:
+                gates[f"sys_{row.name}"] = lambda number=row.number: self._syscall(number)  # type: ignore[misc]
+        return {self.symbols[name] + 2: (name, function) for name, function in gates.items()}
+
+    def gate(self, event: Event) -> None:
+        """Run the kernel function behind the thunk that the guest is in."""
+        name, function = self._gates[event.address]
+        for listener in self.trace.gate:
+            listener(self.current, name)
+        try:
+            result = function()
+        except Errno as error:
+            result = -error.number
+        self._return(result)
+        for listener in self.trace.to_user:
+            listener(self.current)
+
+    def _return(self, result: Result | None) -> None:
+        """Hand a result to the guest; while it is a Wait, let others run."""
+        while isinstance(result, Wait):
+            if result is not SCHEDULE:
+                prepare_to_wait(self.current, result)
+            core.schedule(self)
+            if self.current.wait is None:
+                return  # it goes on where it was switched away
+            wait = finish_wait(self.current)
+            try:
+                result = wait.resume(self, *wait.args)
+            except Errno as error:
+                result = -error.number
+        if result is not None:
+            self.machine.cpu.eax = result
+            self._syscall_done(result)
+
+    def _trap(self, handler: Callable[[Kernel, PtRegs, int], None]) -> None:
+        cpu = self.machine.cpu
+        handler(self, PtRegs(self.machine.ram, cpu.eax), cpu.edx)
+
+    def _syscall(self, number: int | None) -> Result:
+        regs = self.task_pt_regs(self.current)
+        asked = regs.orig_ax
+        words = regs.arguments()
+        self.current.syscall = asked
+        for listener in self.trace.sys_enter:
+            listener(self.current, asked, words)
+        if number is None:
+            return ni_syscall(self)
+        row = SYSCALLS[number]
+        function = row.function
+        assert function is not None
+        return function(self, *(a.decode(w) for a, w in zip(row.arguments, words, strict=False)))
+
+    def _syscall_done(self, result: int) -> None:
+        task = self.current
+        if task.syscall is None:
+            return
+        number, task.syscall = task.syscall, None
+        self.stats.count_syscall(task, number, result)
+        for listener in self.trace.sys_exit:
+            listener(task, number, result)
+
+    def never_return(self) -> Wait:
+        """The answer of a function whose caller is not coming back."""
+        self.current.syscall = None
+        return SCHEDULE
+
+    # -- running -----------------------------------------------------------------------------------
+
+    def run(self, until: int | None = None) -> Outcome:
+        """Run until everything is done, or the clock shows `until` cycles, or a debugger's event."""
+        while self.outcome is None:
+            event = self.machine.run(until)
+            outcome = self.handle(event)
+            if outcome is not None:
+                return outcome
+        return self.outcome
+
+    def step(self) -> Outcome | None:
+        """One instruction, or one trap; None when there is nothing to tell."""
+        if self.outcome is not None:
+            return self.outcome
+        event = self.machine.step()
+        return self.handle(event) or self.outcome
+
+    def handle(self, event: Event) -> Outcome | None:
+        """Deal with a machine event; an Outcome when the caller of run should hear of it."""
+        match event.stop:
+            case Stop.GATE:
+                self.gate(event)
+                return None
+            case Stop.STEP:
+                return None
+            case Stop.LIMIT:
+                return Outcome("limit", event)
+            case Stop.BREAKPOINT | Stop.TRAP:
+                return Outcome("event", event)
+            case Stop.SHUTDOWN:
+                self.panic(f"triple fault at {event.address:#010x}")
+            case Stop.BUS_ERROR:
+                self.panic(f"page tables lead outside RAM at {event.address:#010x}")
+            case _:
+                self.panic(f"the machine stopped: {event.stop.value} at {event.address:#010x}")
+
+    # -- time --------------------------------------------------------------------------------------
+
+    def timer_interrupt(self, user_mode: bool) -> None:
+        """Once a tick."""
+        self.jiffies += 1
+        if user_mode:
+            self.current.utime_ticks += 1
+        core.scheduler_tick(self)
+
+    def nothing_runnable(self) -> None:
+        """The idle task is to run: will anything ever wake up?"""
+        others = [t for t in self.tasks if t.pid > 1]
+        if not self.sleep_timers:
+            sleepers = ", ".join(
+                f"{t.pid} ({t.comm}) in {t.wait.reason}" for t in others if t.wait is not None
+            )
+            self.outcome = Outcome("deadlock", detail=sleepers)
+
+    # -- what the parts of the kernel share --------------------------------------------------------
+
+    def task_struct_init(self) -> None:
+        """The slab caches."""
+        self.task_struct_cachep = KmemCache(self.pages, "task_struct", 1024)
+        self.signal_cachep = KmemCache(self.pages, "signal_struct", 512)
+        self.mm_cachep = KmemCache(self.pages, "mm_struct", 448)
+        self.vm_area_cachep = KmemCache(self.pages, "vm_area_struct", 88, 8)
+        self.fpu_cachep = KmemCache(self.pages, "fpu", 512)
+
+    def caches(self) -> tuple[KmemCache, ...]:
+        """Every slab cache."""
+        return (
+            self.task_struct_cachep,
+            self.signal_cachep,
+            self.mm_cachep,
+            self.vm_area_cachep,
+            self.fpu_cachep,
+        )
+
+    def task_pt_regs(self, task: Task) -> PtRegs:
+        """pt_regs of the last trap from user mode."""
+        return PtRegs(self.machine.ram, task_pt_regs(task.stack))
+
+    def next_mm_ident(self) -> int:
+        """A number for a new address space."""
+        self._mm_count += 1
+        return self._mm_count
+
+    def activate_mm(self, mm: MmStruct) -> None:
+        """Run in this address space from now on."""
+        self.machine.load_cr3(mm.pgd)
+        self.active_mm = mm
+        mm.stale.clear()
+
+    def leave_mm(self) -> None:
+        """Run in no user address space."""
+        self.machine.load_cr3(self.swapper_pg_dir)
+        self.active_mm = None
+
+    def try_to_wake_up(self, task: Task) -> bool:
+        """Wake a sleeping task."""
+        return core.try_to_wake_up(self, task)
+
+    def child_queue(self, task: Task) -> WaitQueue:
+        """Where a task waits for its children."""
+        queue = self.child_queues.get(task.pid)
+        if queue is None:
+            queue = self.child_queues[task.pid] = WaitQueue(f"children of {task.pid}")
+        return queue
+
+    def forget_child_queue(self, task: Task) -> None:
+        """The task is gone."""
+        self.child_queues.pop(task.pid, None)
+
+    # -- counting ----------------------------------------------------------------------------------
+
+    def count_fault(
+        self, task: Task, kind: str, address: int, old: int | None = None, new: int | None = None
+    ) -> None:
+        """One page fault of a kind of the report, by a task (or by the kernel for it)."""
+        task.stats.faults[kind] += 1
+        self.stats.count_fault(task, kind)
+        for listener in self.trace.fault:
+            listener(task, kind, address, old, new)
+
+    def count_fork(self, kind: str) -> None:
+        """A successful fork, vfork or clone of the current task."""
+        self.stats.count_fork(self.current, kind)
+
+    def count_failed_fork(self, error: Errno) -> None:
+        """A refused one."""
+        self.stats.count_failed_fork(self.current, error.number)
+
+    def exec_done(self, task: Task) -> None:
+        """The program's own exec starts the count: what init did for it is not its doing."""
+        if task.pid == PROGRAM_PID and not self.stats.started:
+            self.stats = RunStats(started=True)
+
+    def record_death(self, task: Task) -> None:
+        """A task is released: keep its figures, and the program's exit status."""
+        if task.pid == PROGRAM_PID:
+            self.program_status = task.exit_code
+        self.stats.dead.append(TaskRecord.of(task, task.exit_code))
+
+    def check_finished(self) -> None:
+        """A run ends when only init is left."""
+        if self.nr_threads == 1:
+            self.outcome = Outcome("finished")
+
+    def task_records(self) -> list[TaskRecord]:
+        """Figures of every task but idle and init, dead or alive, in order of pid."""
+        account(self, self.current)
+        alive = [TaskRecord.of(t, None) for t in self.tasks if t.pid > 1]
+        return sorted([*self.stats.dead, *alive], key=lambda record: (record.pid, record.order))
+
+    # -- trouble -----------------------------------------------------------------------------------
+
+    def printk(self, text: str) -> None:
+        """A line of the kernel's log."""
+        self.log.append((self.machine.clock.cycles, text))
+
+    def die(self, what: str, regs: PtRegs, error_code: int) -> NoReturn:
+        """An oops: the kernel itself went wrong."""
+        self.printk(what)
+        raise KernelOops(oops_report(self, what, regs, error_code))
+
+    def panic(self, what: str) -> NoReturn:
+        """The kernel cannot go on."""
+        self.printk(f"Kernel panic - not syncing: {what}")
+        cpu = self.machine.cpu
+        frame = PtRegs(self.machine.ram, max(cpu.esp, PAGE_OFFSET))
+        raise KernelOops(oops_report(self, f"Kernel panic - not syncing: {what}", frame, None))
+
+    @property
+    def flush_tlb_mm(self) -> Callable[[Kernel, MmStruct], None]:
+        """For tests that take it away."""
+        return pgtable.flush_tlb_mm

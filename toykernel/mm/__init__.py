@@ -1,0 +1,1 @@
+"""Memory management: frames, areas, page tables, faults."""

@@ -1,0 +1,110 @@
+"""Address spaces and their areas (include/linux/mm_types.h). Addresses are linear, ends exclusive."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+from sortedcontainers import SortedDict
+
+VM_READ = 0x00000001
+VM_WRITE = 0x00000002
+VM_EXEC = 0x00000004
+VM_SHARED = 0x00000008
+VM_MAYREAD = 0x00000010
+VM_MAYWRITE = 0x00000020
+VM_MAYEXEC = 0x00000040
+VM_MAYSHARE = 0x00000080
+VM_GROWSDOWN = 0x00000100
+VM_LOCKED = 0x00002000
+VM_DONTCOPY = 0x00020000
+VM_ACCOUNT = 0x00100000
+
+VM_DATA_DEFAULT = VM_READ | VM_WRITE | VM_EXEC | VM_MAYREAD | VM_MAYWRITE | VM_MAYEXEC
+
+
+@dataclass
+class VmArea:
+    """struct vm_area_struct: one range with one set of permissions. `name` is for people."""
+
+    vm_start: int
+    vm_end: int
+    vm_flags: int
+    name: str = ""
+    slab: int = 0  # address of the record
+
+    def copy(self) -> VmArea:
+        """A record of its own with the same contents."""
+        return replace(self, slab=0)
+
+    @property
+    def is_cow(self) -> bool:
+        """Private and possibly writable: pages are shared at fork and copied on write."""
+        return self.vm_flags & (VM_SHARED | VM_MAYWRITE) == VM_MAYWRITE
+
+    def permissions(self) -> str:
+        """As in /proc/PID/maps."""
+        letters = ((VM_READ, "r"), (VM_WRITE, "w"), (VM_EXEC, "x"))
+        text = "".join(letter if self.vm_flags & flag else "-" for flag, letter in letters)
+        return text + ("s" if self.vm_flags & VM_SHARED else "p")
+
+
+class MmStruct:
+    """struct mm_struct: a page directory (physical address) and the areas that it serves."""
+
+    def __init__(self, ident: int, slab: int) -> None:
+        self.ident = ident  # counts up from boot: a name for people and reports
+        self.slab = slab
+        self.pgd = 0
+        self.mm_users = 1
+        self.areas: SortedDict[int, VmArea] = SortedDict()
+        self.nr_ptes = 0  # page-table pages
+        self.rss = 0  # present user pages
+        self.total_vm = 0  # pages in areas
+        self.start_code = self.end_code = 0
+        self.start_data = self.end_data = 0
+        self.start_brk = self.brk = 0
+        self.start_stack = 0
+        self.arg_start = self.arg_end = self.env_start = self.env_end = 0
+        #: Pages whose entries lost rights since the last flush: a CPU may still hold them.
+        self.stale: dict[int, None] = {}
+
+    def find_vma(self, address: int) -> VmArea | None:
+        """The first area that ends above `address` (it may start above it too)."""
+        index = self.areas.bisect_right(address) - 1
+        if index >= 0:
+            area: VmArea = self.areas.peekitem(index)[1]
+            if address < area.vm_end:
+                return area
+        if index + 1 < len(self.areas):
+            following: VmArea = self.areas.peekitem(index + 1)[1]
+            return following
+        return None
+
+    def find_exact(self, address: int) -> VmArea | None:
+        """The area that contains `address`."""
+        area = self.find_vma(address)
+        return area if area is not None and area.vm_start <= address else None
+
+    def overlapping(self, start: int, end: int) -> list[VmArea]:
+        """Areas that share a page with [start, end), in order."""
+        return [a for a in self.areas.values() if a.vm_start < end and a.vm_end > start]
+
+    def insert(self, area: VmArea) -> None:
+        """insert_vm_struct: the caller has made sure that the place is free."""
+        self.areas[area.vm_start] = area
+        self.total_vm += (area.vm_end - area.vm_start) >> 12
+
+    def remove(self, area: VmArea) -> None:
+        """Take an area out."""
+        del self.areas[area.vm_start]
+        self.total_vm -= (area.vm_end - area.vm_start) >> 12
+
+    def resize(self, area: VmArea, start: int, end: int) -> None:
+        """Move an area's bounds, keeping the index and the count right."""
+        self.remove(area)
+        area.vm_start, area.vm_end = start, end
+        self.insert(area)
+
+    def __iter__(self) -> Iterator[VmArea]:
+        return iter(self.areas.values())

@@ -1,0 +1,137 @@
+"""Page frames: a buddy allocator and a reference count for each frame (mm/page_alloc.c).
+
+A frame is named by its number (pfn), the physical address divided by 4096. Blocks of 2**order frames
+are kept per order, split when smaller ones are wanted and merged with their buddy when freed. The
+block freed last is given first, as on Linux.
+"""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from emu.ram import PAGE_SHIFT, PAGE_SIZE, Ram
+from toykernel.errno import ENOMEM, Errno
+
+MAX_ORDER = 11
+
+
+class PageCountError(Exception):
+    """A reference was taken of or given back to a free frame: a bug of the kernel."""
+
+
+@dataclass(frozen=True)
+class FrameTotals:
+    """In frames: RAM, what the allocator may give, what is given now, and the most it ever gave."""
+
+    total: int
+    managed: int
+    used: int
+    peak: int
+
+
+class PageAllocator:
+    """Owns every frame of RAM. `may_fail` is asked before each allocation (failure injection)."""
+
+    def __init__(self, ram: Ram) -> None:
+        self._ram = ram
+        self.frames = ram.frames
+        self._count = array("i", bytes(4 * self.frames))
+        self._order = bytearray(self.frames)
+        self._free: list[dict[int, None]] = [{} for _ in range(MAX_ORDER)]
+        self._managed = 0
+        self._used = 0
+        self._reserved: dict[int, None] = {}
+        self._peak = 0
+        #: Set by failure injection: raises Errno(ENOMEM) when this allocation is to fail.
+        self.may_fail: Callable[[str], None] | None = None
+
+    def release_range(self, first: int, end: int) -> None:
+        """Hand frames `first` to `end` - 1 over to the allocator, at boot."""
+        self._managed += end - first
+        while first < end:
+            order = min(
+                MAX_ORDER - 1, (first & -first).bit_length() - 1 if first else MAX_ORDER - 1
+            )
+            while first + (1 << order) > end:
+                order -= 1
+            self._free[order][first] = None
+            first += 1 << order
+
+    def reserve(self, pfn: int) -> None:
+        """A frame of the boot's that takes references like others, and is never freed."""
+        self._count[pfn] = 1
+        self._reserved[pfn] = None
+
+    def alloc_pages(self, order: int = 0, what: str = "page") -> int:
+        """2**order frames with one reference; the first one's number. Raises Errno(ENOMEM)."""
+        if self.may_fail is not None:
+            self.may_fail(what)
+        for size in range(order, MAX_ORDER):
+            if self._free[size]:
+                break
+        else:
+            raise Errno(ENOMEM)
+        pfn, _ = self._free[size].popitem()
+        while size > order:
+            size -= 1
+            self._free[size][pfn + (1 << size)] = None
+        self._count[pfn] = 1
+        self._order[pfn] = order
+        self._used += 1 << order
+        self._peak = max(self._peak, self._used)
+        return pfn
+
+    def get_zeroed_page(self, what: str = "page") -> int:
+        """One frame of zeros."""
+        pfn = self.alloc_pages(0, what)
+        self._ram.fill(pfn << PAGE_SHIFT, PAGE_SIZE)
+        return pfn
+
+    def get_page(self, pfn: int) -> None:
+        """The one door for taking a reference."""
+        if self._count[pfn] <= 0:
+            raise PageCountError(f"reference taken of frame {pfn:#x}, which is free")
+        self._count[pfn] += 1
+
+    def put_page(self, pfn: int) -> None:
+        """The one door for giving a reference back; the last one frees the block."""
+        count = self._count[pfn] - 1
+        if count < 0:
+            raise PageCountError(f"reference given back to frame {pfn:#x}, which is free")
+        self._count[pfn] = count
+        if not count:
+            self._free_block(pfn, self._order[pfn])
+
+    def _free_block(self, pfn: int, order: int) -> None:
+        self._used -= 1 << order
+        while order < MAX_ORDER - 1:
+            buddy = pfn ^ (1 << order)
+            if buddy not in self._free[order]:
+                break
+            del self._free[order][buddy]
+            pfn = min(pfn, buddy)
+            order += 1
+        self._free[order][pfn] = None
+
+    def page_count(self, pfn: int) -> int:
+        """References to a frame; 0 when it is free or inside a larger block."""
+        return self._count[pfn]
+
+    def allocated(self) -> dict[int, int]:
+        """Order by first frame of every block that is in use."""
+        return {
+            pfn: self._order[pfn]
+            for pfn, count in enumerate(self._count)
+            if count and pfn not in self._reserved
+        }
+
+    def totals(self) -> FrameTotals:
+        """The figures of the report."""
+        return FrameTotals(self.frames, self._managed, self._used, self._peak)
+
+    @property
+    def free(self) -> int:
+        """Frames that can still be given."""
+        return self._managed - self._used

@@ -1,0 +1,53 @@
+"""Slab caches for the kernel's records (mm/slab.c): fixed-size objects in page frames.
+
+The records themselves are Python data; their memory is real, so that it is counted, runs out, and gives
+each record an address in the kernel's half. Objects that the guest's text touches (FPU areas) live in
+theirs.
+"""
+
+from __future__ import annotations
+
+from emu.ram import PAGE_SHIFT, PAGE_SIZE
+from toykernel.arch.x86.asm_offsets import PAGE_OFFSET
+from toykernel.mm.page_alloc import PageAllocator
+
+
+class KmemCache:
+    """Objects of `size` bytes; addresses are virtual, in the kernel's linear map."""
+
+    def __init__(self, pages: PageAllocator, name: str, size: int, align: int = 16) -> None:
+        self._pages = pages
+        self.name = name
+        self.size = (size + align - 1) // align * align
+        if not 0 < self.size <= PAGE_SIZE:
+            raise ValueError(f"slab {name}: objects of {size} bytes do not fit a page")
+        self.per_page = PAGE_SIZE // self.size
+        self._partial: dict[int, list[int]] = {}
+        self.active = 0
+
+    def alloc(self) -> int:
+        """Address of an object. Raises Errno(ENOMEM)."""
+        if self._pages.may_fail is not None:
+            self._pages.may_fail(self.name)
+        if not self._partial:
+            base = PAGE_OFFSET + (self._pages.alloc_pages(0, f"{self.name} slab") << PAGE_SHIFT)
+            self._partial[base] = [base + i * self.size for i in reversed(range(self.per_page))]
+        base = next(reversed(self._partial))
+        objects = self._partial[base]
+        address = objects.pop()
+        if not objects:
+            del self._partial[base]
+        self.active += 1
+        return address
+
+    def free(self, address: int) -> None:
+        """Give an object back; an empty page goes back to the allocator."""
+        base = address & ~(PAGE_SIZE - 1)
+        objects = self._partial.setdefault(base, [])
+        if address in objects:
+            raise ValueError(f"slab {self.name}: object {address:#x} freed twice")
+        objects.append(address)
+        self.active -= 1
+        if len(objects) == self.per_page:
+            del self._partial[base]
+            self._pages.put_page((base - PAGE_OFFSET) >> PAGE_SHIFT)

@@ -1,0 +1,1 @@
+"""Tracers: listeners on the tracepoints, unknown to the kernel."""

@@ -1,0 +1,473 @@
+"""Every i386 system call of 2.6.39: number, name, function, arguments. Tracers read it too.
+
+A call without a function answers ENOSYS; its name and arguments are known all the same. Argument kinds
+say how a 32-bit register becomes a Python value and how a tracer shows it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from toykernel.fs.exec import sys_execve
+from toykernel.fs.read_write import sys_write
+from toykernel.kernel.exit import sys_exit, sys_exit_group, sys_wait4, sys_waitpid
+from toykernel.kernel.fork import sys_fork
+from toykernel.kernel.sys import (
+    sys_getpid,
+    sys_getppid,
+    sys_gettid,
+    sys_ni_syscall,
+    sys_sched_yield,
+    sys_uname,
+)
+from toykernel.mm.mmap import sys_brk
+
+if TYPE_CHECKING:
+    from toykernel.kernel.wait import Result
+
+# Argument kinds. INT, FD, PID and OPTIONS are signed; the others are unsigned 32-bit values.
+INT, FD, PID, WAIT_OPTIONS = "int", "fd", "pid", "wait_options"
+UINT, HEX, SIZE, ADDRESS = "uint", "hex", "size", "address"
+PATH, BUFFER_IN, STRINGS = "path", "buffer_in", "strings"
+STATUS, UTSNAME = "status", "utsname"
+SIGNED = frozenset((INT, FD, PID, WAIT_OPTIONS))
+
+Function = Callable[..., "Result"]
+
+
+@dataclass(frozen=True)
+class Argument:
+    """One argument: its name in the manual, and its kind."""
+
+    name: str
+    kind: str
+
+    def decode(self, word: int) -> int:
+        """The register's value as the function gets it."""
+        return word - (1 << 32) if self.kind in SIGNED and word >> 31 else word
+
+
+@dataclass(frozen=True)
+class Syscall:
+    """One row. `function` is None when the kernel does not have it; `entry` overrides the thunk."""
+
+    number: int
+    name: str
+    function: Function | None = None
+    arguments: tuple[Argument, ...] = ()
+    entry: str = ""
+
+    @property
+    def label(self) -> str:
+        """What sys_call_table holds for this number."""
+        if self.function is None:
+            return "sys_ni_syscall"
+        return self.entry or f"sys_{self.name}"
+
+
+def _arguments(text: str) -> tuple[Argument, ...]:
+    pairs = (item.split(":") for item in text.split())
+    return tuple(Argument(name, kind) for name, kind in pairs)
+
+
+def _call(
+    number: int, name: str, function: Function, arguments: str = "", entry: str = ""
+) -> Syscall:
+    return Syscall(number, name, function, _arguments(arguments), entry)
+
+
+_IMPLEMENTED = (
+    _call(1, "exit", sys_exit, "status:int"),
+    _call(2, "fork", sys_fork, entry="ptregs_fork"),
+    _call(4, "write", sys_write, "fd:fd buf:buffer_in count:size"),
+    _call(7, "waitpid", sys_waitpid, "pid:pid wstatus:status options:wait_options"),
+    _call(11, "execve", sys_execve, "pathname:path argv:strings envp:address"),
+    _call(20, "getpid", sys_getpid),
+    _call(45, "brk", sys_brk, "addr:address"),
+    _call(64, "getppid", sys_getppid),
+    _call(114, "wait4", sys_wait4, "pid:pid wstatus:status options:wait_options rusage:address"),
+    _call(122, "uname", sys_uname, "buf:utsname"),
+    _call(158, "sched_yield", sys_sched_yield),
+    _call(224, "gettid", sys_gettid),
+    _call(252, "exit_group", sys_exit_group, "status:int"),
+)
+
+#: Names by number, from 0, as in the i386 unistd.h of 2.6.39; "" where there is no call.
+_NAMES = [
+    "restart_syscall",
+    "exit",
+    "fork",
+    "read",
+    "write",
+    "open",
+    "close",
+    "waitpid",
+    "creat",
+    "link",
+    "unlink",
+    "execve",
+    "chdir",
+    "time",
+    "mknod",
+    "chmod",
+    "lchown",
+    "break",
+    "oldstat",
+    "lseek",
+    "getpid",
+    "mount",
+    "umount",
+    "setuid",
+    "getuid",
+    "stime",
+    "ptrace",
+    "alarm",
+    "oldfstat",
+    "pause",
+    "utime",
+    "stty",
+    "gtty",
+    "access",
+    "nice",
+    "ftime",
+    "sync",
+    "kill",
+    "rename",
+    "mkdir",
+    "rmdir",
+    "dup",
+    "pipe",
+    "times",
+    "prof",
+    "brk",
+    "setgid",
+    "getgid",
+    "signal",
+    "geteuid",
+    "getegid",
+    "acct",
+    "umount2",
+    "lock",
+    "ioctl",
+    "fcntl",
+    "mpx",
+    "setpgid",
+    "ulimit",
+    "oldolduname",
+    "umask",
+    "chroot",
+    "ustat",
+    "dup2",
+    "getppid",
+    "getpgrp",
+    "setsid",
+    "sigaction",
+    "sgetmask",
+    "ssetmask",
+    "setreuid",
+    "setregid",
+    "sigsuspend",
+    "sigpending",
+    "sethostname",
+    "setrlimit",
+    "getrlimit",
+    "getrusage",
+    "gettimeofday",
+    "settimeofday",
+    "getgroups",
+    "setgroups",
+    "select",
+    "symlink",
+    "oldlstat",
+    "readlink",
+    "uselib",
+    "swapon",
+    "reboot",
+    "readdir",
+    "mmap",
+    "munmap",
+    "truncate",
+    "ftruncate",
+    "fchmod",
+    "fchown",
+    "getpriority",
+    "setpriority",
+    "profil",
+    "statfs",
+    "fstatfs",
+    "ioperm",
+    "socketcall",
+    "syslog",
+    "setitimer",
+    "getitimer",
+    "stat",
+    "lstat",
+    "fstat",
+    "olduname",
+    "iopl",
+    "vhangup",
+    "idle",
+    "vm86old",
+    "wait4",
+    "swapoff",
+    "sysinfo",
+    "ipc",
+    "fsync",
+    "sigreturn",
+    "clone",
+    "setdomainname",
+    "uname",
+    "modify_ldt",
+    "adjtimex",
+    "mprotect",
+    "sigprocmask",
+    "create_module",
+    "init_module",
+    "delete_module",
+    "get_kernel_syms",
+    "quotactl",
+    "getpgid",
+    "fchdir",
+    "bdflush",
+    "sysfs",
+    "personality",
+    "afs_syscall",
+    "setfsuid",
+    "setfsgid",
+    "_llseek",
+    "getdents",
+    "_newselect",
+    "flock",
+    "msync",
+    "readv",
+    "writev",
+    "getsid",
+    "fdatasync",
+    "_sysctl",
+    "mlock",
+    "munlock",
+    "mlockall",
+    "munlockall",
+    "sched_setparam",
+    "sched_getparam",
+    "sched_setscheduler",
+    "sched_getscheduler",
+    "sched_yield",
+    "sched_get_priority_max",
+    "sched_get_priority_min",
+    "sched_rr_get_interval",
+    "nanosleep",
+    "mremap",
+    "setresuid",
+    "getresuid",
+    "vm86",
+    "query_module",
+    "poll",
+    "nfsservctl",
+    "setresgid",
+    "getresgid",
+    "prctl",
+    "rt_sigreturn",
+    "rt_sigaction",
+    "rt_sigprocmask",
+    "rt_sigpending",
+    "rt_sigtimedwait",
+    "rt_sigqueueinfo",
+    "rt_sigsuspend",
+    "pread64",
+    "pwrite64",
+    "chown",
+    "getcwd",
+    "capget",
+    "capset",
+    "sigaltstack",
+    "sendfile",
+    "getpmsg",
+    "putpmsg",
+    "vfork",
+    "ugetrlimit",
+    "mmap2",
+    "truncate64",
+    "ftruncate64",
+    "stat64",
+    "lstat64",
+    "fstat64",
+    "lchown32",
+    "getuid32",
+    "getgid32",
+    "geteuid32",
+    "getegid32",
+    "setreuid32",
+    "setregid32",
+    "getgroups32",
+    "setgroups32",
+    "fchown32",
+    "setresuid32",
+    "getresuid32",
+    "setresgid32",
+    "getresgid32",
+    "chown32",
+    "setuid32",
+    "setgid32",
+    "setfsuid32",
+    "setfsgid32",
+    "pivot_root",
+    "mincore",
+    "madvise",
+    "getdents64",
+    "fcntl64",
+    "-",
+    "-",
+    "gettid",
+    "readahead",
+    "setxattr",
+    "lsetxattr",
+    "fsetxattr",
+    "getxattr",
+    "lgetxattr",
+    "fgetxattr",
+    "listxattr",
+    "llistxattr",
+    "flistxattr",
+    "removexattr",
+    "lremovexattr",
+    "fremovexattr",
+    "tkill",
+    "sendfile64",
+    "futex",
+    "sched_setaffinity",
+    "sched_getaffinity",
+    "set_thread_area",
+    "get_thread_area",
+    "io_setup",
+    "io_destroy",
+    "io_getevents",
+    "io_submit",
+    "io_cancel",
+    "fadvise64",
+    "-",
+    "exit_group",
+    "lookup_dcookie",
+    "epoll_create",
+    "epoll_ctl",
+    "epoll_wait",
+    "remap_file_pages",
+    "set_tid_address",
+    "timer_create",
+    "timer_settime",
+    "timer_gettime",
+    "timer_getoverrun",
+    "timer_delete",
+    "clock_settime",
+    "clock_gettime",
+    "clock_getres",
+    "clock_nanosleep",
+    "statfs64",
+    "fstatfs64",
+    "tgkill",
+    "utimes",
+    "fadvise64_64",
+    "vserver",
+    "mbind",
+    "get_mempolicy",
+    "set_mempolicy",
+    "mq_open",
+    "mq_unlink",
+    "mq_timedsend",
+    "mq_timedreceive",
+    "mq_notify",
+    "mq_getsetattr",
+    "kexec_load",
+    "waitid",
+    "-",
+    "add_key",
+    "request_key",
+    "keyctl",
+    "ioprio_set",
+    "ioprio_get",
+    "inotify_init",
+    "inotify_add_watch",
+    "inotify_rm_watch",
+    "migrate_pages",
+    "openat",
+    "mkdirat",
+    "mknodat",
+    "fchownat",
+    "futimesat",
+    "fstatat64",
+    "unlinkat",
+    "renameat",
+    "linkat",
+    "symlinkat",
+    "readlinkat",
+    "fchmodat",
+    "faccessat",
+    "pselect6",
+    "ppoll",
+    "unshare",
+    "set_robust_list",
+    "get_robust_list",
+    "splice",
+    "sync_file_range",
+    "tee",
+    "vmsplice",
+    "move_pages",
+    "getcpu",
+    "epoll_pwait",
+    "utimensat",
+    "signalfd",
+    "timerfd_create",
+    "eventfd",
+    "fallocate",
+    "timerfd_settime",
+    "timerfd_gettime",
+    "signalfd4",
+    "eventfd2",
+    "epoll_create1",
+    "dup3",
+    "pipe2",
+    "inotify_init1",
+    "preadv",
+    "pwritev",
+    "rt_tgsigqueueinfo",
+    "perf_event_open",
+    "recvmmsg",
+    "fanotify_init",
+    "fanotify_mark",
+    "prlimit64",
+    "name_to_handle_at",
+    "open_by_handle_at",
+    "clock_adjtime",
+    "syncfs",
+]
+
+
+def _table() -> tuple[Syscall, ...]:
+    rows = [Syscall(number, "" if name == "-" else name) for number, name in enumerate(_NAMES)]
+    for row in _IMPLEMENTED:
+        if rows[row.number].name != row.name:
+            raise ValueError(f"system call {row.number} is {rows[row.number].name}, not {row.name}")
+        rows[row.number] = row
+    return tuple(rows)
+
+
+SYSCALLS: tuple[Syscall, ...] = _table()
+BY_NAME: dict[str, Syscall] = {row.name: row for row in SYSCALLS if row.name}
+
+
+def name_of(number: int) -> str:
+    """Name of a call, or syscall_0x…, as strace names an unknown one."""
+    if 0 <= number < len(SYSCALLS) and SYSCALLS[number].name:
+        return SYSCALLS[number].name
+    return f"syscall_{number:#x}"
+
+
+def decode(number: int, words: list[int]) -> list[Any]:
+    """The argument registers as the function gets them."""
+    row = SYSCALLS[number]
+    return [a.decode(w) for a, w in zip(row.arguments, words, strict=False)]
+
+
+__all__ = ["BY_NAME", "SYSCALLS", "Argument", "Syscall", "decode", "name_of", "sys_ni_syscall"]

@@ -1,0 +1,34 @@
+"""Tracepoints: lists of listeners, called in the order in which they registered.
+
+The kernel calls the tracepoint, never a tracer. A listener sees; it changes nothing in the guest.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+Listeners = list[Callable[..., None]]
+
+
+@dataclass
+class Tracepoints:
+    """What can be listened to, with the arguments that a listener gets."""
+
+    sys_enter: Listeners = field(default_factory=list)  # (task, nr, [six arguments])
+    sys_exit: Listeners = field(default_factory=list)  # (task, nr, result as signed int)
+    fault: Listeners = field(
+        default_factory=list
+    )  # (task, kind, address, old pfn or None, new pfn or None)
+    page_fault: Listeners = field(default_factory=list)  # (task, address, error code, eip)
+    set_pte: Listeners = field(default_factory=list)  # (mm, address, old entry, new entry)
+    sched_switch: Listeners = field(default_factory=list)  # (previous task, next task)
+    sched_wakeup: Listeners = field(default_factory=list)  # (task)
+    process_fork: Listeners = field(default_factory=list)  # (parent, child, clone flags)
+    process_exec: Listeners = field(default_factory=list)  # (task, path)
+    process_exit: Listeners = field(default_factory=list)  # (task)
+    release_task: Listeners = field(default_factory=list)  # (task)
+    signal_generate: Listeners = field(default_factory=list)  # (task, signal, siginfo)
+    signal_deliver: Listeners = field(default_factory=list)  # (task, signal, siginfo)
+    gate: Listeners = field(default_factory=list)  # (task, name of the kernel function)
+    to_user: Listeners = field(default_factory=list)  # (task), a trap has been dealt with
