@@ -266,7 +266,7 @@ FEATURES: dict[str, str] = {
         .endif
     """,
     "macros": """
-        .macro store value, to=%eax
+        .macro Store value, to=%eax
         movl $\\value, \\to
         .endm
         .macro twice what:req, rest:vararg
@@ -290,7 +290,8 @@ FEATURES: dict[str, str] = {
         .macro suffix n
         label\\n\\()_x: .byte \\n
         .endm
-        _start: store 5
+        _start: STORE 5
+        MOVL $1, %EAX
         store 6, %ebx
         store to=%ecx, value=7
         store 1 + 2
