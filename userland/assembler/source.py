@@ -32,7 +32,7 @@ class Statement:
 def error(location: Location, message: str, hint: str | None = None) -> AssemblyError:
     """An AssemblyError at a location; the expansion it came through is added to the hint."""
     if location.via:
-        route = "; ".join(reversed(location.via))
+        route = "; ".join(dict.fromkeys(reversed(location.via)))
         hint = f"{hint} ({route})" if hint else route
     return AssemblyError(location.file, location.line, message, hint)
 
