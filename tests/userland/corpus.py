@@ -22,7 +22,7 @@ SOME = MEMORY[:6]
 IMMEDIATES = {
     "b": ["$1", "$-1", "$127", "$-128", "$255"],
     "w": ["$1", "$-1", "$127", "$128", "$-129", "$0x1234", "$-32768", "$0xffff", "$0xff80"],
-    "l": ["$1", "$-1", "$127", "$128", "$-128", "$-129", "$0x12345678", "$0x80000000", "$0xffffffff"],  # noqa: E501
+    "l": ["$1", "$-1", "$127", "$128", "$-128", "$-129", "$0x12345678", "$0x80000000", "$0xffffffff"],
 }  # fmt: skip
 
 
@@ -108,12 +108,12 @@ def _system() -> Iterator[str]:
         for line in (
             "xaddl %eax, (%ebx)", "incl (%eax)", "cmpxchgl %ecx, (%edx)", "cmpxchg8b (%esi)",
             "addl $1, (%eax)", "decb 4(%eax)", "orl $0, (%esp)", "btsl $1, (%eax)", "notl (%eax)",
-            "xchgl %eax, (%ebx)", "addw $1, %gs:(%eax)", "negb table", "addl %eax, %ebx", "movl %eax, (%ebx)",  # noqa: E501
+            "xchgl %eax, (%ebx)", "addw $1, %gs:(%eax)", "negb table", "addl %eax, %ebx", "movl %eax, (%ebx)",
         )
     )  # fmt: skip
     for name in (
         "lgdt sgdt lidt sidt lgdtl lidtl invlpg fxsave fxrstor ldmxcsr stmxcsr clflush prefetcht0 "
-        "prefetcht1 prefetcht2 prefetchnta cmpxchg8b fldenv fnstenv fstenv fnsave fsave frstor fbld "  # noqa: E501
+        "prefetcht1 prefetcht2 prefetchnta cmpxchg8b fldenv fnstenv fstenv fnsave fsave frstor fbld "
         "fbstp fldcw fnstcw fstcw fnstsw fstsw"
     ).split():
         yield from (f"{name} {place}" for place in [*SOME, "%gs:0", "%fs:8(%ebx)"])

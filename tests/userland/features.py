@@ -164,7 +164,7 @@ FEATURES: dict[str, str] = {
     "relaxation": "_start: jmp far\nje far\n.rept 60\naddl $1, %eax\n.endr\nback: jmp _start\n"
     "jmp near\n.fill 126, 1, 0x90\nnear: jne near\nloop near\njecxz near\nfar: jmp back\n"
     "jmp edge\n.fill 127, 1, 0x90\nedge: jmp edge2\n.fill 128, 1, 0x90\nedge2: nop\n"
-    "jb cascade\njmp cascade\n.fill 122,1,0x90\njmp edge3\n cascade: .fill 125,1,0x90\nedge3: nop\n",  # noqa: E501
+    "jb cascade\njmp cascade\n.fill 122,1,0x90\njmp edge3\n cascade: .fill 125,1,0x90\nedge3: nop\n",
     "alignment": "_start: nop\n"
     + "".join(f".balign 64\n.fill {n}, 1, 0x55\n" for n in range(1, 64))
     + ".p2align 4\nnop\n.p2align 4,,3\nnop\n.align 8\n.balign 16, 0xcc\nnop\n.balign 256\nnop\n"

@@ -41,7 +41,7 @@ def link(source: Path, program: Program, folder: Path, include: Sequence[Path] =
     )
     script.write_text(f"SECTIONS {{\n{placed}\n/DISCARD/ : {{ *(.note*) }}\n}}\n")
     subprocess.run(
-        ["ld", "-m", "elf_i386", "-T", str(script), "-e", f"{program.entry:#x}", "--no-warn-mismatch",  # noqa: E501
+        ["ld", "-m", "elf_i386", "-T", str(script), "-e", f"{program.entry:#x}", "--no-warn-mismatch",
          str(thing), "-o", str(out)],
         check=True, capture_output=True, text=True,
     )  # fmt: skip

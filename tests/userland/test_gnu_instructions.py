@@ -66,7 +66,7 @@ def test_intel_lines_give_gnu_bytes(tmp_path: Path) -> None:
 
 NAMES = sorted({*SIZED, *EXACT} | {name + size for name in SIZED for size in SIZED[name].sizes})
 OPERANDS = st.one_of(
-    st.sampled_from("eax ecx edx ebx esp ebp esi edi ax cx bp al ah dl ch".split()).map("%{}".format),  # noqa: E501
+    st.sampled_from("eax ecx edx ebx esp ebp esi edi ax cx bp al ah dl ch".split()).map("%{}".format),
     st.sampled_from("ds fs cr0 dr7 st st(3) xmm1 mm2 dx cl".split()).map("%{}".format),
     st.integers(-(2**31), 2**32 - 1).map("${}".format),
     st.integers(-130, 260).map("${}".format),
