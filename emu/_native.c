@@ -23,7 +23,7 @@ enum { EFLAGS_IF = 0x200, EFLAGS_RF = 0x10000, EFLAGS_VM = 0x20000, CR4_PSE = 0x
 enum { VECTOR_DB = 1, MEM_WRITE = 17, LONGEST = 15 };
 enum { DR_EXECUTE = 0, DR_WRITE = 1, DR_ACCESS = 3 };
 enum { KIND_REP = 1, KIND_CARRY_ROTATE = 2, KIND_IO = 4, KIND_STRING_IO = 8, KIND_SYSTEM = 16,
-       KIND_IRET = 32 };
+       KIND_IRET = 32, KIND_UNDEFINED = 64 };
 #define NO_FRAME 0xffffffffu
 #define CR0_PG 0x80000000u
 
@@ -202,7 +202,7 @@ static const uint8_t SPECIAL[256] = {
     [0xe4] = 1, [0xe5] = 1, [0xe6] = 1, [0xe7] = 1, [0xec] = 1, [0xed] = 1, [0xee] = 1, [0xef] = 1,
     [0xa4] = 1, [0xa5] = 1, [0xa6] = 1, [0xa7] = 1,
     [0xaa] = 1, [0xab] = 1, [0xac] = 1, [0xad] = 1, [0xae] = 1, [0xaf] = 1,
-    [0x0f] = 1, [0xcf] = 1,
+    [0x0f] = 1, [0xcf] = 1, [0xc4] = 1, [0xc5] = 1,
     [0xc0] = 1, [0xc1] = 1, [0xd0] = 1, [0xd1] = 1, [0xd2] = 1, [0xd3] = 1,
 };
 
@@ -215,16 +215,61 @@ static int code_byte(struct engine_state *s, uint32_t address)
     return ((const uint8_t *)(uintptr_t)s->ram)[frame + (address & 0xfff)];
 }
 
+static int is_prefix(int b)
+{
+    return b == 0x26 || b == 0x2e || b == 0x36 || b == 0x3e || (b >= 0x64 && b <= 0x67) ||
+        b == 0xf0 || b == 0xf2 || b == 0xf3;
+}
+
+/* The values of ModRM.reg, as bits, with which LOCK may stand before an opcode. */
+static uint32_t lockable(int b)
+{
+    if (b < 0x38 && (b & 7) < 2)
+        return 0xff;
+    if (b >= 0x80 && b <= 0x83)
+        return 0x7f;
+    switch (b) {
+    case 0x86: case 0x87: return 0xff;
+    case 0xf6: case 0xf7: return 0x0c;
+    case 0xfe: case 0xff: return 0x03;
+    default: return 0;
+    }
+}
+
+static uint32_t lockable_0f(int b)
+{
+    switch (b) {
+    case 0xab: case 0xb0: case 0xb1: case 0xb3: case 0xbb: case 0xc0: case 0xc1: return 0xff;
+    case 0xba: return 0xe0;
+    case 0xc7: return 0x02;
+    default: return 0;
+    }
+}
+
+static int may_lock(struct engine_state *s, uint32_t address, int b)
+{
+    uint32_t digits = b == 0x0f ? lockable_0f(code_byte(s, ++address)) : lockable(b);
+    int modrm = code_byte(s, address + 1);
+
+    return modrm < 0 || (modrm < 0xc0 && (digits >> ((modrm >> 3) & 7)) & 1);
+}
+
 /* What kind of instruction this is, as far as the hooks care. */
 static uint32_t classify(struct engine_state *s, uint32_t address)
 {
-    int i, rep = 0, second;
+    int i, rep = 0, lock = 0, second;
 
     for (i = 0; i < LONGEST; i++) {
         int b = code_byte(s, address + i);
 
         if (b == 0xf2 || b == 0xf3)
             rep = 1;
+        else if (b == 0xf0)
+            lock = 1;
+        else if (lock && b >= 0 && !is_prefix(b))
+            return may_lock(s, address + i, b) ? 0 : KIND_UNDEFINED;
+        else if (b == 0xc4 || b == 0xc5) /* LES, LDS of a register: the engine sees VEX */
+            return code_byte(s, address + i + 1) >= 0xc0 ? KIND_UNDEFINED : 0;
         else if (b >= 0x6c && b <= 0x6f)
             return KIND_STRING_IO;
         else if ((b >= 0xe4 && b <= 0xe7) || (b >= 0xec && b <= 0xef))
@@ -308,6 +353,11 @@ static void on_code(uc_engine *uc, uint64_t address64, uint32_t size, void *user
     if (s->code_frame == NO_FRAME ||
         SPECIAL[((const uint8_t *)(uintptr_t)s->ram)[s->code_frame + (address & 0xfff)]])
         kind = classify(s, address);
+    if (kind & KIND_UNDEFINED) {
+        s->value = 1;
+        stop(s, EV_INVALID);
+        return;
+    }
     if (kind & KIND_STRING_IO ||
         (kind & KIND_IO && !s->allow_io &&
          io_needs_leave(s))) {
@@ -369,6 +419,7 @@ static void on_trap(uc_engine *uc, uint32_t vector, void *user)
 static int on_invalid(uc_engine *uc, void *user)
 {
     (void)uc;
+    ((struct engine_state *)user)->value = 0;
     stop(user, EV_INVALID);
     return 1;
 }
@@ -398,6 +449,7 @@ static void on_out(uc_engine *uc, uint32_t port, int size, uint32_t value, void 
 static void on_sysenter(uc_engine *uc, void *user)
 {
     (void)uc;
+    ((struct engine_state *)user)->value = 0;
     stop(user, EV_INVALID);
 }
 
@@ -453,7 +505,7 @@ static void settle(struct engine_state *s)
     uint32_t *regs = (uint32_t *)(uintptr_t)s->regs;
     uint32_t kind = s->in_flight_kind;
     int here = s->in_flight_valid && s->in_flight == regs[FIELD_EIP] + regs[FIELD_CS_BASE];
-    int refused = s->event == EV_INVALID || (s->event == EV_NONE && s->error) ||
+    int refused = (s->event == EV_INVALID && !s->value) || (s->event == EV_NONE && s->error) ||
         (s->event == EV_TRAP && s->vector != VECTOR_DB && !regs[s->is_int_field]);
     int unfinished = kind & KIND_REP &&
         ((s->event == EV_TRAP && s->vector == VECTOR_DB) || s->event == EV_DEBUG);

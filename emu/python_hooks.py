@@ -27,6 +27,7 @@ from emu.hooks import (
     KIND_REP,
     KIND_STRING_IO,
     KIND_SYSTEM,
+    KIND_UNDEFINED,
     NO_FRAME,
     EngineState,
 )
@@ -45,6 +46,19 @@ _STRING_IO = frozenset(range(0x6C, 0x70))
 _STRINGS = frozenset((*range(0xA4, 0xA8), *range(0xAA, 0xB0)))
 _IO = frozenset((*range(0xE4, 0xE8), *range(0xEC, 0xF0)))
 _SYSTEM = frozenset((0x01, 0x06, 0x22, 0x23))  # behind 0F: LGDT.., CLTS, MOV CR, MOV DR
+#: The opcodes that may be locked, with the values of ModRM.reg for which they may: SDM vol. 2, LOCK.
+_LOCKABLE = {
+    **{op + form: 0xFF for op in range(0, 0x38, 8) for form in (0, 1)},
+    **dict.fromkeys((0x80, 0x81, 0x82, 0x83), 0x7F),
+    **dict.fromkeys((0x86, 0x87), 0xFF),
+    **dict.fromkeys((0xF6, 0xF7), 0x0C),
+    **dict.fromkeys((0xFE, 0xFF), 0x03),
+}
+_LOCKABLE_0F = {
+    **dict.fromkeys((0xAB, 0xB0, 0xB1, 0xB3, 0xBB, 0xC0, 0xC1), 0xFF),
+    0xBA: 0xE0,
+    0xC7: 0x02,
+}
 _ROTATES = frozenset((0xC0, 0xC1, 0xD0, 0xD1, 0xD2, 0xD3))
 _EFLAGS, _EIP, _CS_BASE = FIELD["eflags"], FIELD["eip"], FIELD["cs_base"]
 _DR0, _DR7 = FIELD["dr0"], FIELD["dr7"]
@@ -142,11 +156,17 @@ class PythonHooks:
 
     def _classify(self, address: int) -> int:
         """What kind of instruction this is, as far as the hooks care."""
-        rep = 0
+        rep = lock = 0
         for at in range(address, address + LONGEST):
             byte = self._code_byte(at)
             if byte in (0xF2, 0xF3):
                 rep = KIND_REP
+            elif byte == 0xF0:
+                lock = 1
+            elif lock and byte not in _PREFIXES:
+                return 0 if self._may_lock(at, byte) else KIND_UNDEFINED
+            elif byte in (0xC4, 0xC5):  # LES and LDS of a register: the engine sees VEX
+                return KIND_UNDEFINED if self._code_byte(at + 1) >= 0xC0 else 0
             elif byte in _STRING_IO:
                 return KIND_STRING_IO
             elif byte in _IO:
@@ -168,6 +188,15 @@ class PythonHooks:
     def _is_break(self, address: int) -> bool:
         at = bisect_left(self._breaks, address, 0, self._s.break_count)
         return at < self._s.break_count and int(self._breaks[at]) == address
+
+    def _may_lock(self, at: int, opcode: int) -> bool:
+        """Whether LOCK may stand before the instruction with this opcode byte at `at`."""
+        digits = _LOCKABLE.get(opcode, 0)
+        if opcode == 0x0F:
+            at += 1
+            digits = _LOCKABLE_0F.get(self._code_byte(at), 0)
+        modrm = self._code_byte(at + 1)
+        return modrm < 0 or (modrm < 0xC0 and bool(digits >> (modrm >> 3 & 7) & 1))
 
     def _enter_code(self, address: int) -> None:
         """Note the frames that this instruction may have been translated from."""
@@ -236,6 +265,9 @@ class PythonHooks:
             s.debug_hits, s.value = hits, 1
             return self._stop(EV_DEBUG)
         kind = self._classify(address)
+        if kind & KIND_UNDEFINED:
+            s.value = 1
+            return self._stop(EV_INVALID)
         needs_leave = flags & EFLAGS_VM or self._read(s.reg_cs) & 3 > (flags >> 12) & 3
         if kind & KIND_STRING_IO or (kind & KIND_IO and not s.allow_io and needs_leave):
             return self._stop(EV_IO)
@@ -270,6 +302,7 @@ class PythonHooks:
 
     def on_invalid(self, _engine: int, _user: int) -> int:
         """An undefined opcode."""
+        self._s.value = 0
         self._stop(EV_INVALID)
         return 1
 
@@ -286,6 +319,7 @@ class PythonHooks:
 
     def on_sysenter(self, _engine: int, _user: int) -> None:
         """SYSENTER or SYSCALL, which this machine does not have."""
+        self._s.value = 0
         self._stop(EV_INVALID)
 
     def on_rdtsc(self, _engine: int, _user: int) -> int:
@@ -341,7 +375,7 @@ class PythonHooks:
         here = s.in_flight_valid and s.in_flight == (regs[_EIP] + regs[_CS_BASE]) & 0xFFFFFFFF
         stepped = s.event == EV_TRAP and s.vector == VECTOR_DB
         refused = (
-            s.event == EV_INVALID
+            (s.event == EV_INVALID and not s.value)
             or (s.event == EV_NONE and s.error)
             or (s.event == EV_TRAP and not stepped and not regs[s.is_int_field])
         )

@@ -1,7 +1,7 @@
 """Every combination of entry bits, access, privilege and CR0.WP against the manual's rules.
 
-The oracle is written from Intel SDM vol. 3, 4.3 (translation), 4.6 (access rights), 4.7 (error code)
-and 4.8 (accessed and dirty flags), and imports nothing of emu.paging.
+The oracle is written from Intel SDM vol. 3, 4.3 (translation), 4.6 (access rights), 4.7 (error
+code) and 4.8 (accessed and dirty flags), and imports nothing of emu.paging.
 """
 
 from __future__ import annotations
@@ -180,8 +180,7 @@ def test_emu_paging_agrees() -> None:
                     ram, DIRECTORY, LINEAR, write=write, user=user, wp=case.wp, pse=case.pse
                 )
             except PageFault as fault:
-                assert fault.linear == LINEAR
-                error = fault.error_code
+                error = fault.error_code if fault.linear == LINEAR else -1
                 break
         if error is None:
             assert physical == (BIG_FRAME + 0x5000 if case.big else FRAME)
