@@ -19,11 +19,11 @@ typedef struct uc_context uc_context;
 
 enum { EV_NONE, EV_LIMIT, EV_TRAP, EV_IN, EV_OUT, EV_INVALID, EV_BREAK, EV_IO, EV_DEBUG };
 enum { FIELD_EIP = 8, FIELD_EFLAGS = 9, FIELD_CS_BASE = 15, FIELD_DR0 = 50, FIELD_DR7 = 55 };
-enum { EFLAGS_IF = 0x200, EFLAGS_RF = 0x10000, EFLAGS_VM = 0x20000, CR4_PSE = 0x10, PTE_P = 1, PDE_PS = 0x80 };
+enum { EFLAGS_IF = 0x200, EFLAGS_RF = 0x10000, EFLAGS_VM = 0x20000, ARITHMETIC = 0x8d5, CR4_PSE = 0x10, PTE_P = 1, PDE_PS = 0x80 };
 enum { VECTOR_DB = 1, MEM_WRITE = 17, LONGEST = 15 };
 enum { DR_EXECUTE = 0, DR_WRITE = 1, DR_ACCESS = 3 };
-enum { KIND_REP = 1, KIND_CARRY_ROTATE = 2, KIND_IO = 4, KIND_STRING_IO = 8, KIND_SYSTEM = 16,
-       KIND_IRET = 32, KIND_UNDEFINED = 64 };
+enum { KIND_REP = 1, KIND_IO = 2, KIND_STRING_IO = 4, KIND_SYSTEM = 8, KIND_IRET = 16,
+       KIND_UNDEFINED = 32 };
 #define NO_FRAME 0xffffffffu
 #define CR0_PG 0x80000000u
 
@@ -44,7 +44,7 @@ struct engine_state {
     uint32_t skip_break;   /* let the first instruction pass its breakpoint */
     uint32_t allow_io;     /* let the first instruction pass its I/O check */
     uint32_t in_flight_kind;
-    uint32_t flags_before; /* EFLAGS before an RCL or RCR of memory */
+    uint32_t flags_before; /* EFLAGS before the instruction in flight, when flags_known */
     uint32_t code_page;    /* linear page number of the last instruction */
     uint32_t code_page_valid;
     uint32_t code_frame;   /* its physical address; NO_FRAME outside RAM */
@@ -52,6 +52,7 @@ struct engine_state {
     uint32_t previous_kind;  /* of the instruction before the one in flight */
     uint32_t completed;      /* an instruction has completed since the run began */
     uint32_t resume;         /* EFLAGS.RF as the run began */
+    uint32_t flags_known;
     uint32_t debug_hits;     /* DR6 bits 0-3 that the instruction in flight has earned */
     uint32_t debug_pending;  /* TF trapped behind a port access */
     uint32_t system_changed; /* CR, DR or TLB instruction executed; cleared by Python */
@@ -203,7 +204,6 @@ static const uint8_t SPECIAL[256] = {
     [0xa4] = 1, [0xa5] = 1, [0xa6] = 1, [0xa7] = 1,
     [0xaa] = 1, [0xab] = 1, [0xac] = 1, [0xad] = 1, [0xae] = 1, [0xaf] = 1,
     [0x0f] = 1, [0xcf] = 1, [0xc4] = 1, [0xc5] = 1,
-    [0xc0] = 1, [0xc1] = 1, [0xd0] = 1, [0xd1] = 1, [0xd2] = 1, [0xd3] = 1,
 };
 
 static int code_byte(struct engine_state *s, uint32_t address)
@@ -282,14 +282,38 @@ static uint32_t classify(struct engine_state *s, uint32_t address)
             second = code_byte(s, address + i + 1);
             return second == 0x01 || second == 0x06 || second == 0x22 || second == 0x23
                 ? KIND_SYSTEM : 0;
-        } else if (b == 0xc0 || b == 0xc1 || (b >= 0xd0 && b <= 0xd3)) {
-            second = code_byte(s, address + i + 1);
-            return second >= 0 && second >> 6 != 3 && ((second >> 3) & 6) == 2
-                ? KIND_CARRY_ROTATE : 0;
         } else if (b < 0 || !SPECIAL[b])
             return 0;
     }
     return 0;
+}
+
+/* Common opcodes that cannot fault: 1 never, 2 with a register as the operand. */
+static const uint8_t HARMLESS[256] = {
+#define ALU(op) [op] = 2, [op + 1] = 2, [op + 2] = 2, [op + 3] = 2, [op + 4] = 1, [op + 5] = 1
+    ALU(0x00), ALU(0x08), ALU(0x10), ALU(0x18), ALU(0x20), ALU(0x28), ALU(0x30), ALU(0x38),
+#undef ALU
+#define EIGHT(op) [op] = 1, [op + 1] = 1, [op + 2] = 1, [op + 3] = 1, \
+        [op + 4] = 1, [op + 5] = 1, [op + 6] = 1, [op + 7] = 1
+    EIGHT(0x40), EIGHT(0x48), EIGHT(0x70), EIGHT(0x78), EIGHT(0x90), EIGHT(0xb0), EIGHT(0xb8),
+#undef EIGHT
+    [0x84] = 2, [0x85] = 2, [0x86] = 2, [0x87] = 2, [0x88] = 2, [0x89] = 2, [0x8a] = 2, [0x8b] = 2,
+    [0x80] = 2, [0x81] = 2, [0x83] = 2, [0xc0] = 2, [0xc1] = 2, [0xd0] = 2, [0xd1] = 2, [0xd2] = 2,
+    [0xd3] = 2, [0xa8] = 1, [0xa9] = 1, [0xe9] = 1, [0xeb] = 1,
+};
+
+/* Whether the flags before this instruction may be needed. */
+static int may_fault(struct engine_state *s, uint32_t address)
+{
+    const uint8_t *code = (const uint8_t *)(uintptr_t)s->ram;
+    uint32_t at = address & 0xfff;
+    int class;
+
+    if (s->code_frame == NO_FRAME || at == 0xfff)
+        return 1;
+    code += s->code_frame + at;
+    class = HARMLESS[code[0]];
+    return !(class == 1 || (class == 2 && code[1] >= 0xc0));
 }
 
 /* CPL > IOPL, or virtual-8086 mode: the I/O bitmap decides. */
@@ -364,7 +388,8 @@ static void on_code(uc_engine *uc, uint64_t address64, uint32_t size, void *user
         stop(s, EV_IO);
         return;
     }
-    if (kind & KIND_CARRY_ROTATE)
+    s->flags_known = may_fault(s, address);
+    if (s->flags_known)
         s->flags_before = read_reg(s, s->reg_eflags);
     s->previous_kind = s->in_flight_kind;
     s->in_flight_kind = kind;
@@ -513,6 +538,9 @@ static void settle(struct engine_state *s)
     if (here && (refused || unfinished)) {
         s->retired--;
         kind = s->previous_kind;
+        if (refused && s->flags_known)
+            regs[FIELD_EFLAGS] = (regs[FIELD_EFLAGS] & ~(uint32_t)ARITHMETIC) |
+                (s->flags_before & ARITHMETIC);
     } else if (s->in_flight_valid) {
         s->completed = 1;
         if (kind & KIND_SYSTEM)

@@ -30,6 +30,7 @@ from emu.engine_quirks import (
     flush_code,
     open_engine,
 )
+from emu.errors import SnapshotError
 from emu.paging import CR0_PG, CR0_WP, CR4_PSE
 from emu.python_hooks import PythonHooks
 from emu.ram import Ram
@@ -324,7 +325,9 @@ class Cpu:
         """Become what `save_state` saw. The retired count is not part of it."""
         end = self.layout.state_end
         if len(state) != end + 24:
-            raise ValueError("not a state of this CPU")
+            raise SnapshotError(
+                f"{len(state)} bytes of CPU state, not {end + 24}: another engine's"
+            )
         self.set_dr(7, 0)
         start = self.layout.fields[FIELD["eax"]][0]  # before it: the engine's own bookkeeping
         self._context.data[start:end] = state[start:end]

@@ -17,11 +17,18 @@ issues.
 * Host writes do not drop translated code (#1561).
   -> Ram notes writes to frames that have held code; `flush_code`.
 * Undefined opcodes do not arrive as vector 6.  -> the invalid-instruction hook.
-* IN and OUT ignore IOPL and the I/O bitmap.
-  -> the code hook stops before an I/O instruction with CPL > IOPL, and the machine decides.
+* IN and OUT ignore IOPL and the I/O bitmap; a run stopped in INS starts it over for ever.
+  -> the code hook stops before an I/O instruction with CPL > IOPL, and the machine decides; the
+  string forms are always done by the machine.
+* The debug registers do nothing.
+  -> the code hook looks for instruction breakpoints, a memory hook for data breakpoints.
+* EFLAGS.RF lasts until the end of a block.  -> it is taken away behind one instruction.
+* LOCK is accepted before registers, VEX where LDS and LES have no meaning, INT1 is undefined.
+  -> the code hook refuses the first two; the machine makes INT1 a #DB.
 * SYSENTER and SYSCALL are silent.  -> hooks turn them into #UD.
 * RDTSC returns the host's time.  -> a hook returns the machine's clock.
-* RCL and RCR on memory lose CF when the access faults.
+* With a code hook, an instruction that faults behind one that set the flags leaves wrong flags; RCL
+  and RCR on memory lose CF by themselves, CMPXCHG8B and the bit tests others.
   -> the code hook keeps the EFLAGS of before, and the fault path puts them back.
 * Hooks added after a block was translated do not fire in it (#2200).
   -> all hooks are installed before the first instruction.

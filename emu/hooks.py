@@ -31,8 +31,8 @@ from emu.engine_quirks import FIELD_NAMES, ContextLayout
 from emu.errors import EngineContractError
 
 EV_NONE, EV_LIMIT, EV_TRAP, EV_IN, EV_OUT, EV_INVALID, EV_BREAK, EV_IO, EV_DEBUG = range(9)
-KIND_REP, KIND_CARRY_ROTATE, KIND_IO, KIND_STRING_IO, KIND_SYSTEM, KIND_IRET, KIND_UNDEFINED = (
-    1 << n for n in range(7)
+KIND_REP, KIND_IO, KIND_STRING_IO, KIND_SYSTEM, KIND_IRET, KIND_UNDEFINED = (
+    1 << n for n in range(6)
 )
 NO_FRAME = 0xFFFFFFFF
 
@@ -64,6 +64,7 @@ class EngineState(ctypes.Structure):
                 *("code_page", "code_page_valid", "code_frame"),
                 *("break_count", "break_capacity"),
                 *("previous_kind", "completed", "resume"),
+                "flags_known",
                 *("debug_hits", "debug_pending", "system_changed"),
             )
         ),

@@ -269,10 +269,7 @@ class Machine:
         return bool(state.in_flight_valid) and state.in_flight == cpu.eip + cpu.cs_base & _FLAT
 
     def _exception(self, vector: int) -> None:
-        cpu, state = self.cpu, self.cpu.state
-        if self._at_in_flight and state.in_flight_kind & hooks.KIND_CARRY_ROTATE:
-            cpu.eflags = cpu.eflags & ~1 | state.flags_before & 1
-        self.microcode.exception(vector, cpu.error_code)
+        self.microcode.exception(vector, self.cpu.error_code)
 
     def _invalid(self) -> Event | None:
         """An opcode that the engine does not know, or one that this machine does not have."""
@@ -429,8 +426,8 @@ class Machine:
                 f"the snapshot is of {snapshot.ram_size} bytes and a {snapshot.model}, "
                 f"the machine has {self.ram.size} and is a {self.cpu.model}"
             )
-        self.ram.load_image(snapshot.ram)
         self.cpu.load_state(snapshot.cpu)
+        self.ram.load_image(snapshot.ram)
         self.linear.flush()
         self.cpu.state.retired = snapshot.retired
         self.clock.load(snapshot.charged)

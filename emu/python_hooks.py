@@ -21,7 +21,6 @@ from emu.hooks import (
     EV_NONE,
     EV_OUT,
     EV_TRAP,
-    KIND_CARRY_ROTATE,
     KIND_IO,
     KIND_IRET,
     KIND_REP,
@@ -36,6 +35,7 @@ from emu.ram import Ram
 
 VECTOR_DB = 1
 EFLAGS_IF = 0x200
+ARITHMETIC = 0x8D5  # CF PF AF ZF SF OF
 EFLAGS_RF = 0x10000
 EFLAGS_VM = 0x20000
 MEM_WRITE = 17  # UC_MEM_WRITE
@@ -59,7 +59,6 @@ _LOCKABLE_0F = {
     0xBA: 0xE0,
     0xC7: 0x02,
 }
-_ROTATES = frozenset((0xC0, 0xC1, 0xD0, 0xD1, 0xD2, 0xD3))
 _EFLAGS, _EIP, _CS_BASE = FIELD["eflags"], FIELD["eip"], FIELD["cs_base"]
 _DR0, _DR7 = FIELD["dr0"], FIELD["dr7"]
 
@@ -177,10 +176,6 @@ class PythonHooks:
                 return KIND_IRET
             elif byte == 0x0F:
                 return KIND_SYSTEM if self._code_byte(at + 1) in _SYSTEM else 0
-            elif byte in _ROTATES:
-                modrm = self._code_byte(at + 1)
-                memory = modrm >= 0 and modrm >> 6 != 3
-                return KIND_CARRY_ROTATE if memory and modrm >> 3 & 6 == 2 else 0
             elif byte not in _PREFIXES:
                 return 0
         return 0
@@ -271,8 +266,7 @@ class PythonHooks:
         needs_leave = flags & EFLAGS_VM or self._read(s.reg_cs) & 3 > (flags >> 12) & 3
         if kind & KIND_STRING_IO or (kind & KIND_IO and not s.allow_io and needs_leave):
             return self._stop(EV_IO)
-        if kind & KIND_CARRY_ROTATE:
-            s.flags_before = flags
+        s.flags_before, s.flags_known = flags, 1
         s.previous_kind, s.in_flight_kind = s.in_flight_kind, kind
         s.allow_io = s.skip_break = 0
         s.retired += 1
@@ -383,6 +377,8 @@ class PythonHooks:
         if here and (refused or unfinished):
             s.retired -= 1
             kind = s.previous_kind
+            if refused and s.flags_known:
+                regs[_EFLAGS] = regs[_EFLAGS] & ~ARITHMETIC | s.flags_before & ARITHMETIC
         elif s.in_flight_valid:
             s.completed = 1
             if kind & KIND_SYSTEM:
