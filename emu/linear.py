@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from emu.cpu import Cpu
 from emu.engine_quirks import FIELD
-from emu.paging import access
+from emu.paging import CR0_PG, access
 from emu.ram import PAGE_SIZE, Ram
 
 _OFFSET = PAGE_SIZE - 1
@@ -24,25 +24,32 @@ class LinearMemory:
         self._reads: dict[int, int] = {}
         self._writes: dict[int, int] = {}
         self._cr0 = self._cr3 = self._cr4 = -1
+        self._generation = 0
 
     def flush(self) -> None:
         """Forget every translation."""
         self._reads.clear()
         self._writes.clear()
+        self._generation += 1
 
-    def physical(self, linear: int, *, write: bool = False) -> int:
-        """Physical address for a supervisor access to one byte."""
-        cpu = self._cpu
-        if not cpu.paging:
-            return linear
-        regs = cpu.regs
+    def synchronise(self) -> int:
+        """Notice changed control registers; a number that is new after every flush."""
+        regs = self._cpu.regs
         if regs[_CR3] != self._cr3 or regs[_CR0] != self._cr0 or regs[_CR4] != self._cr4:
             self.flush()
             self._cr0, self._cr3, self._cr4 = regs[_CR0], regs[_CR3], regs[_CR4]
+        return self._generation
+
+    def physical(self, linear: int, *, write: bool = False) -> int:
+        """Physical address for a supervisor access to one byte."""
+        self.synchronise()
+        if not self._cr0 & CR0_PG:
+            return linear
         page = linear & ~_OFFSET
         known = self._writes if write else self._reads
         frame = known.get(page)
         if frame is None:
+            cpu = self._cpu
             frame = access(
                 self._ram, cpu.cr3, linear, write=write, user=False, wp=cpu.wp, pse=cpu.pse
             )

@@ -29,6 +29,7 @@ from emu.descriptors import (
 from emu.engine_quirks import FIELD
 from emu.linear import LinearMemory
 from emu.paging import PageFault
+from emu.trap_plan import TrapPlans
 
 DE, DB, NMI, BP, OF, BR, UD, NM, DF = range(9)
 TS, NP, SS, GP, PF = 10, 11, 12, 13, 14
@@ -82,6 +83,7 @@ class Microcode:
     def __init__(self, cpu: Cpu, linear: LinearMemory) -> None:
         self._cpu = cpu
         self._linear = linear
+        self._plans = TrapPlans(cpu.ram, cpu, linear)
         self.on_delivery: Callable[[Delivery], None] | None = None
 
     # -- what can happen -------------------------------------------------------------------------
@@ -148,7 +150,11 @@ class Microcode:
 
     def _enter(self, vector: int, kind: int, error_code: int) -> None:
         ext = 0 if kind == SOFTWARE else 1
+        code = error_code if kind == EXCEPTION and vector in _HAS_ERROR_CODE else None
+        rf = EFLAGS_RF if kind == EXCEPTION and vector in _FAULTS else 0
         try:
+            if self._plans.deliver(vector, kind, code, rf):
+                return
             self._through_gate(vector, kind, error_code, ext)
         except PageFault as fault:
             raise _Fault(PF, fault.error_code, fault.linear) from None
@@ -204,6 +210,27 @@ class Microcode:
             cleared |= EFLAGS_IF
         cpu.eflags = cpu.eflags & ~cleared
         cpu.clear_inhibit()
+        if not virtual and not gate.selector & 4 and not (stack and selector & 4):
+            self._remember((vector, kind, cpl), descriptor_at, segment, stack, ~cleared)
+
+    def _remember(
+        self,
+        key: tuple[int, int, int],
+        code_at: int,
+        code: Segment,
+        stack: tuple[int, Segment, int] | None,
+        keep: int,
+    ) -> None:
+        cpu = self._cpu
+        gate_at = cpu.idt_base + key[0] * 8
+        if stack is None:
+            self._plans.remember(key, (gate_at, code_at), code, None, 0, keep)
+            return
+        selector, stack_segment, _ = stack
+        stack_descriptor = cpu.gdt_base + (selector & 0xFFF8)
+        stack_at = cpu.tr_base + TSS_ESP0 + cpu.cpl * 8
+        reads = (gate_at, code_at, stack_descriptor)
+        self._plans.remember(key, reads, code, stack_segment, stack_at, keep)
 
     def _pushed_eflags(self, vector: int, kind: int) -> int:
         """SDM vol. 3, 17.3.1.1: faults push RF = 1, except instruction breakpoints."""

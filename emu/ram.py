@@ -37,6 +37,9 @@ class Ram:
         self.host_address = ctypes.addressof(self._anchor)
         self._bytes = memoryview(self._map)
         self._words = self._bytes.cast("I")
+        #: For reading only: memory as 32-bit and as 64-bit words, by physical address / 4 and / 8.
+        self.aligned_words = self._words.toreadonly()
+        self.quads = self._bytes.cast("Q").toreadonly()
         #: One byte a frame: nonzero when the engine may hold translations of code in it.
         self.held_code = bytearray(size >> PAGE_SHIFT)
         self.code_stale = False

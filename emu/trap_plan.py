@@ -1,0 +1,175 @@
+"""Remembered deliveries: what the descriptor tables said the last time a trap took the same way.
+
+Delivering a trap reads a gate, a code segment, the TSS and a stack segment. Nearly always they are what
+they were the last time. A plan keeps the raw words that were read, where they were read, and what came
+of them; it is used only while all of them are the same, so it never decides anything that
+emu.microcode would decide otherwise. Whatever is unusual (16-bit stacks, LDT, V86, a wrapping stack,
+an Accessed bit to set) is not remembered.
+"""
+
+from __future__ import annotations
+
+import struct
+from array import array
+from dataclasses import dataclass
+
+from emu.cpu import EFLAGS_VM, Cpu
+from emu.descriptors import SEG_ACCESSED, SEG_EXPAND_DOWN, Segment
+from emu.engine_quirks import FIELD, HF_ADDSEG, HF_CPL, HF_CS32, HF_INHIBIT_IRQ, HF_SS32
+from emu.linear import LinearMemory
+from emu.ram import Ram
+
+_FLAT = 0xFFFFFFFF
+_IDT, _GDT, _TR = FIELD["idt_base"], FIELD["gdt_base"], FIELD["tr_base"]
+_CS, _SS = FIELD["cs_selector"], FIELD["ss_selector"]
+_DS_BASE, _ES_BASE = FIELD["ds_base"], FIELD["es_base"]
+_ESP, _EIP, _EFLAGS, _HFLAGS = FIELD["esp"], FIELD["eip"], FIELD["eflags"], FIELD["hflags"]
+_B_BIT = 1 << 22
+_HFLAGS_KEPT = ~(HF_CPL | HF_CS32 | HF_SS32 | HF_ADDSEG | HF_INHIBIT_IRQ)
+_FRAMES = {count: struct.Struct(f"<{count}I") for count in range(3, 7)}
+
+
+@dataclass
+class TrapPlan:
+    """One way through a gate. Addresses are linear in `reads`, indices of 64-bit words in `words`."""
+
+    idt: tuple[int, int]  # base, limit
+    gdt: tuple[int, int]
+    tss: tuple[int, int]
+    reads: tuple[int, ...]
+    words: tuple[tuple[int, int], ...]  # index, value
+    generation: int
+    stack_at: int  # linear address of the TSS's esp; 0 when the stack is not switched
+    stack_physical: int
+    stack_selector: int
+    code: memoryview  # the four parts of CS
+    stack: memoryview | None  # the four parts of SS
+    offset: int
+    keep: int  # mask for EFLAGS
+    hflags: int  # CPL and operand sizes
+
+
+def _copy(parts: memoryview) -> memoryview:
+    return memoryview(array("I", parts))
+
+
+def _flat_stack(segment: Segment) -> bool:
+    return (
+        segment.default32
+        and segment.base == 0
+        and segment.limit == _FLAT
+        and not segment.type & SEG_EXPAND_DOWN
+    )
+
+
+class TrapPlans:
+    """The plans of one CPU, by (vector, kind, CPL)."""
+
+    def __init__(self, ram: Ram, cpu: Cpu, linear: LinearMemory) -> None:
+        self._ram = ram
+        self._cpu = cpu
+        self._linear = linear
+        self._plans: dict[tuple[int, int, int], TrapPlan] = {}
+
+    def _unchanged(self, plan: TrapPlan) -> bool:
+        """Whether everything the plan was made from is as it was."""
+        regs = self._cpu.regs
+        if (
+            (regs[_IDT], regs[_IDT + 1]) != plan.idt
+            or (regs[_GDT], regs[_GDT + 1]) != plan.gdt
+            or (regs[_TR], regs[_TR + 1]) != plan.tss
+        ):
+            return False
+        generation = self._linear.synchronise()
+        if plan.generation != generation and not self._still_there(plan, generation):
+            return False
+        quads = self._ram.quads
+        return all([quads[index] == value for index, value in plan.words])
+
+    def _still_there(self, plan: TrapPlan, generation: int) -> bool:
+        """After a flush: do the tables still lie where they lay?"""
+        physical = self._linear.physical
+        for linear, (index, _) in zip(plan.reads, plan.words, strict=True):
+            if physical(linear) != index << 3:
+                return False
+        if plan.stack_at and physical(plan.stack_at) != plan.stack_physical:
+            return False
+        plan.generation = generation
+        return True
+
+    def deliver(self, vector: int, kind: int, error_code: int | None, rf: int) -> bool:
+        """Take a trap as the last time; False, with nothing changed, when it may differ.
+
+        `rf` is what is added to the pushed EFLAGS. Raises PageFault when the stack refuses.
+        """
+        regs = self._cpu.regs
+        flags = regs[_EFLAGS]
+        plan = self._plans.get((vector, kind, regs[_HFLAGS] & HF_CPL))
+        if plan is None or flags & EFLAGS_VM or not self._unchanged(plan):
+            return False
+        frame = [regs[_EIP], regs[_CS], flags | rf]
+        if error_code is not None:
+            frame.insert(0, error_code)
+        if plan.stack is not None:
+            words, at = self._ram.aligned_words, plan.stack_physical >> 2
+            if words[at + 1] & 0xFFFF != plan.stack_selector:
+                return False
+            frame += (regs[_ESP], regs[_SS])
+            esp = words[at]
+        else:
+            flat = regs[_SS + 1] == 0 and regs[_SS + 2] == _FLAT and regs[_SS + 3] & _B_BIT
+            if not flat or regs[_SS + 3] & SEG_EXPAND_DOWN << 8:
+                return False
+            esp = regs[_ESP]
+        top = esp - 4 * len(frame)
+        if top < 0:
+            return False
+        self._linear.write(top, _FRAMES[len(frame)].pack(*frame))
+        if plan.stack is not None:
+            regs[_SS : _SS + 4] = plan.stack
+        regs[_ESP] = top
+        regs[_CS : _CS + 4] = plan.code
+        regs[_EIP] = plan.offset
+        regs[_EFLAGS] = flags & plan.keep
+        based = HF_ADDSEG if regs[_DS_BASE] or regs[_ES_BASE] else 0
+        regs[_HFLAGS] = regs[_HFLAGS] & _HFLAGS_KEPT | plan.hflags | based
+        return True
+
+    def remember(
+        self,
+        key: tuple[int, int, int],
+        reads: tuple[int, ...],
+        code: Segment,
+        stack: Segment | None,
+        stack_at: int,
+        keep: int,
+    ) -> None:
+        """Keep what has just been done; the registers are as the delivery left them.
+
+        `reads` are the linear addresses of the gate and the descriptors, `stack_at` that of the TSS's
+        stack pointer.
+        """
+        if not code.default32 or not code.type & SEG_ACCESSED or code.limit != _FLAT:
+            return
+        if stack is not None and not (_flat_stack(stack) and stack.type & SEG_ACCESSED):
+            return
+        if any(linear & 7 for linear in reads) or stack_at & 3 or stack_at & 0xFFF > 0xFF8:
+            return
+        regs = self._cpu.regs
+        spots = [self._linear.physical(linear) >> 3 for linear in reads]
+        self._plans[key] = TrapPlan(
+            idt=(regs[_IDT], regs[_IDT + 1]),
+            gdt=(regs[_GDT], regs[_GDT + 1]),
+            tss=(regs[_TR], regs[_TR + 1]),
+            reads=reads,
+            words=tuple((index, self._ram.quads[index]) for index in spots),
+            generation=self._linear.synchronise(),
+            stack_at=stack_at,
+            stack_physical=self._linear.physical(stack_at) if stack_at else 0,
+            stack_selector=regs[_SS],
+            code=_copy(regs[_CS : _CS + 4]),
+            stack=_copy(regs[_SS : _SS + 4]) if stack is not None else None,
+            offset=regs[_EIP],
+            keep=keep & _FLAT,
+            hflags=regs[_HFLAGS] & (HF_CPL | HF_CS32 | HF_SS32),
+        )
