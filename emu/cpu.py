@@ -283,9 +283,7 @@ class Cpu:
             flush_code(self._uc)
             ram.held_code[:] = bytes(len(ram.held_code))
             ram.code_stale = False
-        self.state.limit = limit
-        self.driver.run()
-        return int(self.state.event)
+        return self.driver.run(limit)
 
     def _has_data_breakpoint(self) -> bool:
         dr7 = self.regs[_DR7]

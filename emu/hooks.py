@@ -14,6 +14,8 @@ every stop. A limit stops *before* the first instruction at which `retired >= li
 from __future__ import annotations
 
 import ctypes
+from collections.abc import Callable
+from functools import partial
 from typing import Any, Protocol
 
 from unicorn import (
@@ -114,8 +116,9 @@ class Driver(Protocol):
     def addresses(self) -> dict[str, int]:
         """Host address of each hook function."""
 
-    def run(self) -> None:
-        """One run; afterwards `state.event` says why it ended."""
+    @property
+    def run(self) -> Callable[[int], int]:
+        """One run, up to `limit` instructions retired in all; why it ended (an EV_ number)."""
 
 
 _MEMORY_HOOK = ("on_memory", UC_HOOK_MEM_READ | UC_HOOK_MEM_WRITE, None)
@@ -166,14 +169,11 @@ class NativeHooks:
                 "emu/_native was built from another version; reinstall the package"
             )
         self._module = module
-        self._run = ctypes.CFUNCTYPE(None, ctypes.c_void_p)(module.engine_run)
-        self._state = ctypes.addressof(state)
+        #: run(limit) -> event, with nothing in between.
+        self.run: Callable[[int], int] = partial(module.run, ctypes.addressof(state))
 
     def addresses(self) -> dict[str, int]:
         return {name: getattr(self._module, name) for name, _, _ in (*_ALL_HOOKS, _MEMORY_HOOK)}
-
-    def run(self) -> None:
-        self._run(self._state)
 
 
 def field_table(layout: ContextLayout) -> Any:

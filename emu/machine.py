@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum
-from typing import Any
+from typing import Any, NamedTuple
 
 from emu import hooks
 from emu import microcode as mc
@@ -53,8 +53,7 @@ class Stop(Enum):
     BUS_ERROR = "bus error"  # an access outside RAM: `address` = EIP
 
 
-@dataclass(frozen=True)
-class Event:
+class Event(NamedTuple):
     """One reason to stop, with its number: see Stop."""
 
     stop: Stop
@@ -93,17 +92,18 @@ class Machine:
         self.cpu = Cpu(self.ram, model, native=native)
         self.linear = LinearMemory(self.ram, self.cpu)
         self.microcode = mc.Microcode(self.cpu, self.linear)
-        self.microcode.on_delivery = self._delivered
         self.clock = InstructionClock(lambda: int(self.cpu.state.retired))
         self.pic = InterruptController()
         self.timer = Timer(self.pic, lambda: self.clock.cycles)
         self.serial = SerialConsole(console or (lambda data: None))
         self.power = PowerSwitch()
         self.devices: tuple[Device, ...] = (self.pic, self.timer, self.serial, self.power)
+        self._clocked: tuple[Device, ...] = (self.timer,)  # the only one with deadlines
         self._ports: dict[int, Device] = {p: d for d in self.devices for p in d.ports}
         self._gates: frozenset[int] = frozenset()
         self.halted = False
         self._allow_io = False
+        self._tsc_offset = 0
         #: Vectors whose delivery ends a run, for debuggers.
         self.trap_stops: frozenset[int] = frozenset()
         #: Hears of every trap that was delivered, in order of registration.
@@ -150,11 +150,13 @@ class Machine:
 
         `pass_breakpoint` lets the first instruction run although it has a breakpoint.
         """
-        self.cpu.state.skip_break = pass_breakpoint
+        if pass_breakpoint:
+            self.cpu.state.skip_break = 1
         while True:
             event = self.advance(until)
             if event is not None:
-                self.cpu.state.skip_break = 0
+                if pass_breakpoint:
+                    self.cpu.state.skip_break = 0
                 return event
 
     def step(self) -> Event:
@@ -187,18 +189,17 @@ class Machine:
                 watch_if = True
         if self.halted:
             return self._wait_halted(wake, until)
-        limit = cpu.retired + SLICE
-        if until is not None:
-            limit = min(limit, clock.retired_at(until))
-        if wake is not None:
-            limit = min(limit, clock.retired_at(wake))
-        if single:
-            limit = min(limit, cpu.retired + 1)
+        limit = cpu.retired + (1 if single else SLICE)
+        for stop_at in (until, wake):
+            if stop_at is not None and (retired := clock.retired_at(stop_at)) < limit:
+                limit = retired
         state = cpu.state
-        state.watch_if = watch_if
-        state.tsc_offset = clock.extra
-        state.allow_io = self._allow_io
-        self._allow_io = False
+        if watch_if or state.watch_if:
+            state.watch_if = watch_if
+        if clock.extra != self._tsc_offset:
+            state.tsc_offset = self._tsc_offset = clock.extra
+        if self._allow_io:
+            state.allow_io, self._allow_io = 1, False
         happened = cpu.run(limit)
         if state.system_changed:
             self.linear.flush()
@@ -208,7 +209,7 @@ class Machine:
     def _fire_devices(self, now: int) -> int | None:
         """Tick what is due; the next deadline of all devices."""
         wake: int | None = None
-        for device in self.devices:
+        for device in self._clocked:
             deadline = device.deadline()
             if deadline is not None and deadline <= now:
                 device.tick(now)
@@ -220,7 +221,7 @@ class Machine:
     def _take_interrupt(self) -> Event | None:
         self.halted = False
         vector = self.pic.acknowledge()
-        return self._trap(lambda: self.microcode.interrupt(vector))
+        return self._trap(self.microcode.interrupt, vector)
 
     def _wait_halted(self, wake: int | None, until: int | None) -> Event | None:
         """Let time pass to the next device event: a halted CPU executes nothing."""
@@ -233,22 +234,22 @@ class Machine:
     def _handle(self, event: int) -> Event | None:
         cpu, state = self.cpu, self.cpu.state
         match event:
-            case hooks.EV_LIMIT:
-                return None
             case hooks.EV_TRAP if cpu.is_int:
                 at = state.in_flight - cpu.cs_base & _FLAT
-                return self._trap(lambda: self.microcode.software_interrupt(state.vector, at))
+                return self._trap(self.microcode.software_interrupt, state.vector, at)
+            case hooks.EV_OUT:
+                stop = self._out(state.port, state.size, state.value)
+                return self._stepped_port() or stop
+            case hooks.EV_LIMIT:
+                return None
             case hooks.EV_TRAP if state.vector == mc.DB:
                 return self._debug(state.debug_hits)
             case hooks.EV_TRAP:
-                return self._trap(lambda: self._exception(state.vector))
+                return self._trap(self._exception, state.vector)
             case hooks.EV_INVALID:
                 return self._invalid()
             case hooks.EV_DEBUG:
                 return self._debug(state.debug_hits)
-            case hooks.EV_OUT:
-                stop = self._out(state.port, state.size, state.value)
-                return self._stepped_port() or stop
             case hooks.EV_IN:
                 self._in(state.port, state.size)
                 return self._stepped_port()
@@ -275,7 +276,7 @@ class Machine:
         """An opcode that the engine does not know, or one that this machine does not have."""
         cpu, state = self.cpu, self.cpu.state
         if state.value:  # the hooks refused it: nothing has been begun
-            return self._trap(lambda: self.microcode.exception(mc.UD))
+            return self._trap(self.microcode.exception, mc.UD)
         if state.in_flight_valid and not self._at_in_flight:
             cpu.eip = state.in_flight - cpu.cs_base & _FLAT
             cpu.uncount()  # SYSENTER and SYSCALL are noticed behind themselves
@@ -283,8 +284,8 @@ class Machine:
         at = split_prefixes(code)[2]
         if code[at : at + 1] == bytes((_ICEBP,)):  # INT1: a trap, which no gate's DPL refuses
             self._completed(at + 1)
-            return self._trap(lambda: self.microcode.exception(mc.DB))
-        return self._trap(lambda: self.microcode.exception(mc.UD))
+            return self._trap(self.microcode.exception, mc.DB)
+        return self._trap(self.microcode.exception, mc.UD)
 
     def _completed(self, length: int) -> None:
         """An instruction of so many bytes, done outside the engine, is over."""
@@ -301,7 +302,7 @@ class Machine:
         cpu.dr6 |= reasons
         if self._at_in_flight and cpu.state.in_flight_kind & hooks.KIND_REP:
             cpu.eflags |= EFLAGS_RF  # SDM vol. 3, 17.3.1.1: a string instruction goes on
-        return self._trap(lambda: self.microcode.exception(mc.DB))
+        return self._trap(self.microcode.exception, mc.DB)
 
     def _stepped_port(self) -> Event | None:
         """The single-step trap behind a port access that stopped the engine."""
@@ -309,11 +310,13 @@ class Machine:
             return None
         return self._debug(DR6_BS)
 
-    def _trap(self, deliver: Callable[[], None]) -> Event | None:
+    def _trap(self, deliver: Callable[..., None], *args: int) -> Event | None:
         self._last_trap = None
         self.cpu.state.skip_break = 0  # it was for the instruction at the old EIP
+        heard = self.trap_stops or self.trap_listeners
+        self.microcode.on_delivery = self._delivered if heard else None
         try:
-            deliver()
+            deliver(*args)
         except mc.Shutdown:
             return Event(Stop.SHUTDOWN, address=self.cpu.eip)
         taken: mc.Delivery | None = self._last_trap
@@ -325,7 +328,7 @@ class Machine:
 
     def _out(self, port: int, size: int, value: int) -> Event | None:
         if port in self._gates:
-            return Event(Stop.GATE, value=value, address=self.cpu.eip, port=port)
+            return Event(Stop.GATE, value, self.cpu.eip, port)
         device = self._ports.get(port)
         if device is not None:
             device.write(port, size, value)
@@ -352,7 +355,7 @@ class Machine:
         try:
             privileged = cpu.cpl <= cpu.iopl and not cpu.eflags & EFLAGS_VM
             if not privileged and not self.microcode.io_permitted(port, instruction.size):
-                return self._trap(lambda: self.microcode.exception(mc.GP))
+                return self._trap(self.microcode.exception, mc.GP)
             if instruction.is_string:
                 return self._string_io(instruction, port)
         except PageFault as fault:

@@ -120,7 +120,7 @@ class Microcode:
     def _deliver(self, vector: int, kind: int, error_code: int, instruction: int = 0) -> None:
         cpu = self._cpu
         while True:
-            origin = cpu.eip, cpu.cpl
+            eip, cpl = cpu.eip, cpu.cpl
             try:
                 self._enter(vector, kind, error_code)
             except _Fault as fault:
@@ -132,7 +132,7 @@ class Microcode:
                 continue
             if self.on_delivery:
                 code = error_code if kind == EXCEPTION and vector in _HAS_ERROR_CODE else None
-                self.on_delivery(Delivery(vector, kind, code, *origin, cpu.cr2, cpu.retired))
+                self.on_delivery(Delivery(vector, kind, code, eip, cpl, cpu.cr2, cpu.retired))
             return
 
     def _combine(self, vector: int, kind: int, fault: _Fault) -> tuple[int, int]:

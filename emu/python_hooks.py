@@ -341,8 +341,9 @@ class PythonHooks:
             regs[index] = int.from_bytes(data[offset : offset + 4], "little")
         regs[_EFLAGS] = self._read(s.reg_eflags)
 
-    def run(self) -> None:
+    def run(self, limit: int) -> int:
         s, regs = self._s, self._regs
+        s.limit = limit
         s.event = EV_NONE
         s.in_flight_valid = s.code_page_valid = 0
         s.in_flight_kind = s.previous_kind = 0
@@ -361,6 +362,7 @@ class PythonHooks:
         raised, self._raised = self._raised, None
         if raised is not None:
             raise raised
+        return int(s.event)
 
     def _settle(self) -> None:
         """What did not complete is not counted; RF lasts for one completed instruction."""

@@ -84,7 +84,10 @@ class TrapPlans:
         if plan.generation != generation and not self._still_there(plan, generation):
             return False
         quads = self._ram.quads
-        return all([quads[index] == value for index, value in plan.words])
+        for index, value in plan.words:  # noqa: SIM110 (a generator costs as much as the delivery)
+            if quads[index] != value:
+                return False
+        return True
 
     def _still_there(self, plan: TrapPlan, generation: int) -> bool:
         """After a flush: do the tables still lie where they lay?"""

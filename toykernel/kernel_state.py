@@ -13,7 +13,7 @@ from typing import NoReturn
 from emu.machine import Event, Machine, Stop
 from toykernel import boot
 from toykernel.arch.x86 import pgtable
-from toykernel.arch.x86.asm_offsets import PAGE_OFFSET
+from toykernel.arch.x86.asm_offsets import PAGE_OFFSET, PT_REGS
 from toykernel.arch.x86.process import account, fpu_area, math_state_restore
 from toykernel.arch.x86.ptrace import PtRegs
 from toykernel.arch.x86.thread_info import task_pt_regs
@@ -40,6 +40,7 @@ from userland.assembler import Program
 CPU_HZ = 33_000_000
 HZ = 100
 PROGRAM_PID = 2
+_ORIG_AX = PT_REGS.index("orig_ax")
 
 #: What a function answers that does not return to its caller: the gate schedules.
 SCHEDULE = Wait(WaitQueue("nothing"), lambda: 0, (), "schedule")
@@ -197,9 +198,8 @@ class Kernel:
         handler(self, PtRegs(self.machine.ram, cpu.eax), cpu.edx)
 
     def _syscall(self, number: int | None) -> Result:
-        regs = self.task_pt_regs(self.current)
-        asked = regs.orig_ax
-        words = regs.arguments()
+        frame = self.machine.ram.words(task_pt_regs(self.current.stack) - PAGE_OFFSET, len(PT_REGS))
+        asked, words = frame[_ORIG_AX], frame[:6]
         self.current.syscall = asked
         for listener in self.trace.sys_enter:
             listener(self.current, asked, words)
@@ -208,7 +208,7 @@ class Kernel:
         row = SYSCALLS[number]
         function = row.function
         assert function is not None
-        return function(self, *(a.decode(w) for a, w in zip(row.arguments, words, strict=False)))
+        return function(self, *[a.decode(w) for a, w in zip(row.arguments, words, strict=False)])
 
     def _syscall_done(self, result: int) -> None:
         task = self.current
@@ -230,8 +230,9 @@ class Kernel:
         """Run until everything is done, or the clock shows `until` cycles, or a debugger's event."""
         while self.outcome is None:
             event = self.machine.run(until)
-            outcome = self.handle(event)
-            if outcome is not None:
+            if event.stop is Stop.GATE:  # nearly always
+                self.gate(event)
+            elif (outcome := self.handle(event)) is not None:
                 return outcome
         return self.outcome
 

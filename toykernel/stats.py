@@ -50,7 +50,7 @@ class RunStats:
     )
     failed: dict[str, int] = field(default_factory=dict)
     faults: dict[str, int] = field(default_factory=lambda: dict.fromkeys(FAULT_KINDS, 0))
-    syscalls: dict[str, list[int]] = field(default_factory=dict)  # name -> calls, errors
+    syscalls: dict[int, list[int]] = field(default_factory=dict)  # number -> calls, errors
     dead: list[TaskRecord] = field(default_factory=list)
 
     def count_fault(self, task: Task, kind: str) -> None:
@@ -71,7 +71,16 @@ class RunStats:
 
     def count_syscall(self, task: Task, number: int, result: int) -> None:
         """One call that returned."""
-        if task.pid > 1:
-            counts = self.syscalls.setdefault(name_of(number), [0, 0])
-            counts[0] += 1
-            counts[1] += is_error(result)
+        if task.pid <= 1:
+            return
+        counts = self.syscalls.get(number)
+        if counts is None:
+            counts = self.syscalls[number] = [0, 0]
+        counts[0] += 1
+        if is_error(result):
+            counts[1] += 1
+
+    def syscalls_by_name(self) -> dict[str, tuple[int, int]]:
+        """(calls, errors) by the call's name."""
+        named = sorted((name_of(number), counts) for number, counts in self.syscalls.items())
+        return {name: (calls, errors) for name, (calls, errors) in named}
