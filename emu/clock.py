@@ -17,6 +17,8 @@ class InstructionClock:
     """
 
     profile = "off"
+    table: str | None = None  # which clock table, for the report: none here
+    unknown = 0  # instructions that the table has no row for
 
     def __init__(self, retired: Callable[[], int]) -> None:
         self._retired = retired

@@ -110,7 +110,7 @@ class Kernel:
         self.mmap_min_addr = 0x10000 >> 4
         self.uts = UtsName()
         self.fs = RamFs(files)
-        self.init_argv = [program.encode(), *argv[1:]]
+        self.init_argv = [program.encode(errors="surrogateescape"), *argv[1:]]
         self.init_envp = list(envp or [])
         self.log: list[tuple[int, str]] = []
 

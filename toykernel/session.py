@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import os
+import stat
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from toykernel.errno import Errno
 from toykernel.fs.binfmt_elf import parse_elf
+from toykernel.fs.exec import TASK_COMM_LEN
 from toykernel.kernel_state import Config, Kernel, Outcome
 from userland.assembler import Program, assemble
 
@@ -23,12 +26,15 @@ def build(path: Path) -> tuple[bytes, Program | None]:
     Raises LoadError, or AssemblyError with file and line.
     """
     try:
+        if stat.S_ISCHR(path.stat().st_mode) or stat.S_ISBLK(path.stat().st_mode):
+            raise LoadError(f"{path}: a device, not a file")
         if path.suffix in (".S", ".s", ".asm"):
             program = assemble(path, include=[path.parent, path.parent / "include", INCLUDE])
             return program.elf(), program
         data = path.read_bytes()
-    except OSError as error:
-        raise LoadError(f"{path}: {error.strerror or error}") from None
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise LoadError(f"{path}: {reason}") from None
     try:
         parse_elf(data)
     except Errno:
@@ -60,15 +66,21 @@ class Session:
         self._console = console
         self.stdout = b""
         self.stderr = b""
+        #: What the kernel calls the program: absolute path, and the name of its task.
         self.guest_path = "/" + (self.path.stem if self.program else self.path.name)
         self.kernel = Kernel(
             {**(files or {}), self.guest_path: elf},
             self.guest_path,
-            [self.guest_path.encode(), *(a.encode() for a in args)],
-            [f"{key}={value}".encode() for key, value in (env or {}).items()],
+            [os.fsencode(self.guest_path), *(os.fsencode(a) for a in args)],
+            [os.fsencode(f"{key}={value}") for key, value in (env or {}).items()],
             config=self.config,
             console=self._write,
         )
+
+    @property
+    def guest_comm(self) -> str:
+        """The task's name while it runs the program."""
+        return self.guest_path[1:TASK_COMM_LEN]
 
     def _write(self, fd: int, data: bytes) -> None:
         if fd == 2:

@@ -145,7 +145,7 @@ def _set_up_stack(
         strings.append((sp, text + b"\0"))
         return sp
 
-    execfn = push_string(path.encode())
+    execfn = push_string(path.encode(errors="surrogateescape"))
     mm.env_end = sp
     env_pointers = [push_string(text) for text in reversed(envp)][::-1]
     mm.env_start = mm.arg_end = sp

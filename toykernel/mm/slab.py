@@ -23,6 +23,7 @@ class KmemCache:
             raise ValueError(f"slab {name}: objects of {size} bytes do not fit a page")
         self.per_page = PAGE_SIZE // self.size
         self._partial: dict[int, list[int]] = {}
+        self._held: dict[int, None] = {}
         self.active = 0
 
     def alloc(self) -> int:
@@ -31,6 +32,7 @@ class KmemCache:
             self._pages.may_fail(self.name)
         if not self._partial:
             base = PAGE_OFFSET + (self._pages.alloc_pages(0, f"{self.name} slab") << PAGE_SHIFT)
+            self._held[base] = None
             self._partial[base] = [base + i * self.size for i in reversed(range(self.per_page))]
         base = next(reversed(self._partial))
         objects = self._partial[base]
@@ -49,5 +51,13 @@ class KmemCache:
         objects.append(address)
         self.active -= 1
         if len(objects) == self.per_page:
-            del self._partial[base]
+            del self._partial[base], self._held[base]
             self._pages.put_page((base - PAGE_OFFSET) >> PAGE_SHIFT)
+
+    def pages(self) -> list[int]:
+        """Addresses of the pages that the cache holds, in the order in which it got them."""
+        return list(self._held)
+
+    def objects_in(self, page: int) -> int:
+        """How many objects of a page are in use."""
+        return self.per_page - len(self._partial.get(page, ()))

@@ -1,0 +1,57 @@
+# Every target works on a fresh clone: it makes .venv when it is missing or older than what it is
+# made from, and goes on. Needs python3 >= 3.11 with venv; a C compiler makes runs faster.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+JOBS ?= 2
+
+MADE_FROM := pyproject.toml setup.py emu/_native.c
+RUNTIME := $(VENV)/.runtime
+DEVELOP := $(VENV)/.develop
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.PHONY: help run test lint bench clean
+
+help:
+	@echo "make run    the classic fork sample, with what its copy-on-write cost"
+	@echo "make test   lint, types and all tests"
+	@echo "make lint   ruff and mypy"
+	@echo "make bench  speed: a table, and bench.json"
+	@echo "make clean  remove .venv and everything that was built"
+
+run: $(RUNTIME)
+	@$(BIN)/toykernel run --summary userland/fork_sample.S
+
+test: lint
+	$(BIN)/python -m pytest -n $(JOBS) $(PYTEST_ARGS)
+
+lint: $(DEVELOP)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+bench: $(RUNTIME)
+	$(BIN)/python -m bench --json bench.json
+
+clean:
+	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -f emu/_native*.so bench.json
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+	  echo "make: $(PYTHON) is missing or older than 3.11; set PYTHON=/path/to/python3" >&2; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { \
+	  echo "make: $(PYTHON) cannot make virtual environments; on Debian: apt-get install python3-venv" >&2; \
+	  exit 1; }
+	$(PYTHON) -m venv $(VENV)
+
+$(RUNTIME): $(MADE_FROM) | $(BIN)/python
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable .
+	@touch $@
+
+$(DEVELOP): $(MADE_FROM) | $(BIN)/python
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[test,lint]'
+	@touch $@ $(RUNTIME)

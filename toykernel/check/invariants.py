@@ -1,0 +1,212 @@
+"""What must hold whenever the kernel has dealt with a trap. Each rule is a function with a name.
+
+A check yields one sentence for each breach, with address space, address and frame; nothing when all
+is well. Checks only look: page tables are read from guest RAM without setting accessed or dirty bits.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING
+
+from emu.paging import PTE_FRAME, PTE_P, PTE_RW, PTE_US
+from emu.ram import PAGE_SHIFT, PAGE_SIZE
+from toykernel.arch.x86.asm_offsets import TASK_SIZE
+from toykernel.arch.x86.pgtable import PTRS_PER_TABLE, USER_PGD_PTRS
+from toykernel.arch.x86.thread_info import stack_end_intact
+from toykernel.check.owners import (
+    address_spaces,
+    entries,
+    leaked_objects,
+    owners,
+    tables,
+    users_of,
+)
+from toykernel.mm.mm_types import VM_SHARED, VM_WRITE
+
+if TYPE_CHECKING:
+    from toykernel.kernel_state import Kernel
+    from toykernel.task import Task
+
+Check = Callable[["Kernel"], Iterator[str]]
+
+
+class InvariantError(Exception):
+    """Something that must always hold does not; `name` is the check's, `detail` says where."""
+
+    def __init__(self, name: str, detail: str) -> None:
+        super().__init__(f"invariant {name} is broken: {detail}")
+        self.name = name
+        self.detail = detail
+
+
+def page_count_is_number_of_holders(k: Kernel) -> Iterator[str]:
+    """References to a frame = page-table entries that map it + the kernel's own reasons."""
+    held = owners(k)
+    blocks = {pfn: k.pages.page_count(pfn) for pfn in k.pages.allocated()}
+    blocks[k.zero_pfn] = k.pages.page_count(k.zero_pfn)
+    for pfn, count in blocks.items():
+        who = held.pop(pfn, [])
+        if count != len(who):
+            yield f"frame {pfn:#x} has {count} references, held by: {', '.join(who) or 'nobody'}"
+    for pfn, who in sorted(held.items()):
+        yield f"frame {pfn:#x} is free, but used by: {', '.join(who)}"
+
+
+def entries_point_to_user_frames(k: Kernel) -> Iterator[str]:
+    """No entry leads to a free frame, out of RAM, or into the kernel's own memory."""
+    for mm in address_spaces(k):
+        for entry in entries(k, mm):
+            if not entry.present:
+                continue
+            where = f"{users_of(k, mm)} at {entry.address:#010x}: frame {entry.pfn:#x}"
+            if entry.pfn >= k.pages.frames:
+                yield f"{where} is not in RAM"
+            elif entry.pfn < k.reserved_end and entry.pfn != k.zero_pfn:
+                yield f"{where} belongs to the kernel"
+            elif k.pages.page_count(entry.pfn) <= 0:
+                yield f"{where} is free"
+            if not entry.pte & PTE_US:
+                yield f"{where} is mapped for the kernel only"
+
+
+def writable_frames_have_one_user(k: Kernel) -> Iterator[str]:
+    """A private frame that somebody may write has no second reference; the zero page has no writer."""
+    for mm in address_spaces(k):
+        for entry in entries(k, mm):
+            if entry.pte & (PTE_P | PTE_RW) != PTE_P | PTE_RW or entry.pfn >= k.pages.frames:
+                continue
+            area = mm.find_exact(entry.address)
+            if area is not None and area.vm_flags & VM_SHARED:
+                continue
+            count = k.pages.page_count(entry.pfn)
+            if count != 1 or entry.pfn == k.zero_pfn:
+                who = users_of(k, mm)
+                yield (
+                    f"{who} may write frame {entry.pfn:#x} at {entry.address:#010x}, "
+                    f"which has {count} references"
+                )
+
+
+def entries_obey_areas(k: Kernel) -> Iterator[str]:
+    """A present page lies in an area, and is writable only where the area is."""
+    for mm in address_spaces(k):
+        for entry in entries(k, mm):
+            if not entry.present:
+                continue
+            area = mm.find_exact(entry.address)
+            where = f"{users_of(k, mm)} at {entry.address:#010x}: frame {entry.pfn:#x}"
+            if area is None:
+                yield f"{where} is mapped where there is no area"
+            elif entry.pte & PTE_RW and not area.vm_flags & VM_WRITE:
+                yield f"{where} is writable in an area that is {area.permissions()}"
+
+
+def areas_are_in_order(k: Kernel) -> Iterator[str]:
+    """Areas are whole pages of user space and do not overlap."""
+    for mm in address_spaces(k):
+        last = 0
+        pages = 0
+        for start, area in mm.areas.items():
+            where = f"{users_of(k, mm)}: area {area.vm_start:#010x}-{area.vm_end:#010x}"
+            if start != area.vm_start or area.vm_start >= area.vm_end or area.vm_end > TASK_SIZE:
+                yield f"{where} has bounds that cannot be"
+            if (area.vm_start | area.vm_end) & (PAGE_SIZE - 1):
+                yield f"{where} is not made of whole pages"
+            if area.vm_start < last:
+                yield f"{where} overlaps the one below it"
+            last = area.vm_end
+            pages += (area.vm_end - area.vm_start) >> PAGE_SHIFT
+        if pages != mm.total_vm:
+            yield f"{users_of(k, mm)}: areas have {pages} pages, total_vm says {mm.total_vm}"
+
+
+def tables_are_accounted_for(k: Kernel) -> Iterator[str]:
+    """nr_ptes and rss are what the tables show, and the kernel's half is everywhere the same."""
+    ram = k.machine.ram
+    half = range(USER_PGD_PTRS, PTRS_PER_TABLE)
+    kernel = ram.words(k.swapper_pg_dir + half.start * 4, len(half))
+    for mm in address_spaces(k):
+        who = users_of(k, mm)
+        found = list(tables(k, mm))
+        for base, pde in found:
+            if (pde & PTE_FRAME) + PAGE_SIZE > ram.size or not pde & PTE_P:
+                yield f"{who}: directory entry {pde:#010x} for {base:#010x} leads nowhere"
+        if len(found) != mm.nr_ptes:
+            yield f"{who}: {len(found)} page tables, nr_ptes says {mm.nr_ptes}"
+        present = sum(1 for entry in entries(k, mm) if entry.present)
+        if present != mm.rss:
+            yield f"{who}: {present} pages are present, rss says {mm.rss}"
+        if [w & ~0x60 for w in ram.words(mm.pgd + half.start * 4, len(half))] != [
+            w & ~0x60 for w in kernel
+        ]:
+            yield f"{who}: the kernel's half of directory {mm.pgd:#x} differs"
+
+
+def tlb_owes_nothing(k: Kernel) -> Iterator[str]:
+    """No entry of the running address space has lost rights without a flush."""
+    mm = k.active_mm
+    if mm is not None and mm.stale:
+        pages = ", ".join(f"{address:#010x}" for address in sorted(mm.stale))
+        yield f"{users_of(k, mm)}: not flushed after a change: {pages}"
+
+
+def loaded_directory_is_the_task_s(k: Kernel) -> Iterator[str]:
+    """CR3 holds the directory of the running task."""
+    mm = k.current.mm
+    if mm is not None and k.machine.cpu.cr3 & PTE_FRAME != mm.pgd:
+        yield f"{users_of(k, mm)}: CR3 is {k.machine.cpu.cr3:#x}, its directory {mm.pgd:#x}"
+
+
+def kernel_stacks_are_whole(k: Kernel) -> Iterator[str]:
+    """STACK_END_MAGIC stands at the end of every kernel stack."""
+    for task in k.tasks:
+        if not stack_end_intact(k.machine.ram, task.stack):
+            yield f"kernel stack {task.stack:#010x} of pid {task.pid} ({task.comm}) has overflowed"
+
+
+def slab_objects_have_records(k: Kernel) -> Iterator[str]:
+    """Every object that a cache has given stands for a record."""
+    for cache in k.caches():
+        lost = leaked_objects(k, cache)
+        if lost:
+            yield f"slab {cache.name}: {cache.active} objects in use, {lost} without a record"
+
+
+def free_frames_add_up(k: Kernel) -> Iterator[str]:
+    """Frames in use and free frames are all the frames there are."""
+    used = sum(1 << order for order in k.pages.allocated().values())
+    totals = k.pages.totals()
+    if used != totals.used:
+        yield f"{used} frames have references, the allocator counts {totals.used}"
+
+
+CHECKS: tuple[Check, ...] = (
+    entries_point_to_user_frames,
+    page_count_is_number_of_holders,
+    writable_frames_have_one_user,
+    entries_obey_areas,
+    areas_are_in_order,
+    tables_are_accounted_for,
+    tlb_owes_nothing,
+    loaded_directory_is_the_task_s,
+    kernel_stacks_are_whole,
+    slab_objects_have_records,
+    free_frames_add_up,
+)
+
+
+def check_all(k: Kernel) -> None:
+    """Every check, in order. Raises InvariantError for the first breach."""
+    for check in CHECKS:
+        for detail in check(k):
+            raise InvariantError(check.__name__, detail)
+
+
+def install(k: Kernel) -> None:
+    """Check after every trap that the kernel has dealt with, from now on."""
+
+    def after_trap(_task: Task) -> None:
+        check_all(k)
+
+    k.trace.to_user.append(after_trap)

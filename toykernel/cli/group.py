@@ -1,0 +1,90 @@
+"""The group of commands: each is a module of this package, imported when it is called for."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from importlib import import_module
+from importlib.util import find_spec
+
+import click
+
+from toykernel.cli.console import broken_pipe, host_message
+from toykernel.cli.main import EXIT_INTERRUPTED, EXIT_MISUSE
+from toykernel.errors import HostError
+
+#: In the order of the help text. A command is there when its module is; each has a `command`.
+COMMANDS = ("run", "build", "test", "debug", "gdb")
+
+
+class CommandGroup(click.Group):
+    """Looks a command up by the name of its module."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return [name for name in COMMANDS if find_spec(f"toykernel.cli.{name}") is not None]
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in self.list_commands(ctx):
+            return None
+        command: click.Command = import_module(f"toykernel.cli.{cmd_name}").command
+        return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        known = self.list_commands(ctx)
+        if args and args[0] not in known and not args[0].startswith("-"):
+            from difflib import get_close_matches
+
+            near = get_close_matches(args[0], known, n=1)
+            hint = f" Did you mean {near[0]}?" if near else f" Commands: {', '.join(known)}."
+            ctx.fail(f"No such command {args[0]!r}.{hint}")
+        return super().resolve_command(ctx, args)
+
+
+def _print_version(ctx: click.Context, _param: click.Parameter, wanted: bool) -> None:
+    if not wanted or ctx.resilient_parsing:
+        return
+    from importlib.metadata import version
+
+    click.echo(f"toykernel {version('toykernel')}")
+    ctx.exit()
+
+
+@click.group(
+    cls=CommandGroup,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)
+@click.option(
+    "--version",
+    is_flag=True,
+    expose_value=False,
+    is_eager=True,
+    callback=_print_version,
+    help="Show the version and exit.",
+)
+def cli() -> None:
+    """A small i386 computer and a Linux-shaped kernel in it, whose fork is the real thing.
+
+    PROGRAM is assembly source (.S, GNU syntax) or a static i386 ELF executable.
+    """
+
+
+def call(args: Sequence[str]) -> int:
+    """Run one command line; its exit status. Nothing but KeyboardInterrupt is raised."""
+    try:
+        status = cli.main(list(args), prog_name="toykernel", standalone_mode=False)
+    except click.exceptions.NoArgsIsHelpError as error:
+        error.show()
+        return EXIT_MISUSE
+    except click.ClickException as error:
+        error.show()
+        return EXIT_MISUSE
+    except click.Abort:
+        return EXIT_INTERRUPTED
+    except BrokenPipeError:  # whoever read the help text has had enough of it
+        return broken_pipe().status
+    except HostError as error:
+        if error.message:
+            host_message(error.message)
+        return error.status
+    return status if isinstance(status, int) else 0

@@ -1,0 +1,213 @@
+"""The options that make a machine, one declaration each, shared by every command that makes one.
+
+An option appears in the help text in the order of its table. To add one: declare it in MACHINE (the
+guest is different with it) or OBSERVE (only what the host sees is), and read it where it acts.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+from click import BadParameter
+
+if TYPE_CHECKING:
+    from toykernel.kernel_state import Config
+
+PAGE_SIZE = 4096
+MIN_MEMORY, MAX_MEMORY = 1 << 20, 3 << 30
+MIN_STACK = 64 << 10
+_UNITS = {"": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30}
+
+Decorator = Callable[[Any], Any]
+
+
+def size(least: int, most: int) -> Callable[[str], int]:
+    """A type of option: bytes, whole pages, with an optional suffix K, M or G."""
+
+    def convert(text: str) -> int:
+        match = re.fullmatch(r"([0-9]{1,12})([kmg]?)(?:i?b)?", text.strip(), re.IGNORECASE)
+        if match is None:
+            raise BadParameter(f"{text!r} is not a size; write a number and K, M or G, as in 16M")
+        value = int(match[1]) * _UNITS[match[2].lower()]
+        if not least <= value <= most:
+            bounds = f"{size_text(least)} to {size_text(most)}"
+            raise BadParameter(f"{text!r} is out of range: {bounds}")
+        if value % PAGE_SIZE:
+            raise BadParameter(f"{text!r} is not a multiple of {PAGE_SIZE} bytes")
+        return value
+
+    return convert
+
+
+def size_text(value: int) -> str:
+    """1M for 1048576."""
+    for suffix, unit in (("G", 1 << 30), ("M", 1 << 20), ("K", 1 << 10)):
+        if value % unit == 0:
+            return f"{value // unit}{suffix}"
+    return str(value)
+
+
+def count(text: str) -> int:
+    """A positive number; digits may be grouped by `_`."""
+    if not re.fullmatch(r"[0-9][0-9_]{0,24}", text) or not 0 < int(text) < 1 << 62:
+        raise BadParameter(f"{text!r} is not a positive number")
+    return int(text)
+
+
+def assignment(text: str) -> tuple[str, str]:
+    """NAME=VALUE."""
+    name, equals, value = text.partition("=")
+    if not name or not equals:
+        raise BadParameter(f"{text!r}: write NAME=VALUE")
+    return name, value
+
+
+def file_mapping(text: str) -> tuple[str, str]:
+    """HOST:GUEST, split at the last `:/`; the guest's path is absolute."""
+    host, colon, guest = text.rpartition(":/")
+    if not host or not colon:
+        raise BadParameter(f"{text!r}: write HOST:GUEST, GUEST being an absolute path")
+    return host, "/" + guest
+
+
+#: Resource limits that can be set, by name.
+RLIMITS: Mapping[str, Callable[[str], int]] = {"stack": size(MIN_STACK, 1 << 30)}
+
+
+def rlimit(text: str) -> tuple[str, int]:
+    """NAME=SIZE."""
+    name, equals, value = text.partition("=")
+    if not equals or name not in RLIMITS:
+        raise BadParameter(f"{text!r}: write NAME=SIZE, NAME one of {', '.join(RLIMITS)}")
+    return name, RLIMITS[name](value)
+
+
+MACHINE: tuple[Decorator, ...] = (
+    click.option(
+        "--memory",
+        type=size(MIN_MEMORY, MAX_MEMORY),
+        default="16M",
+        show_default=True,
+        metavar="SIZE",
+        help="RAM of the machine, 1M to 3G.",
+    ),
+    click.option(
+        "--cpu",
+        type=click.Choice(("486", "pentium", "pentium3", "max")),
+        default="max",
+        show_default=True,
+        help="CPU features that a guest sees.",
+    ),
+    click.option(
+        "--fork",
+        type=click.Choice(("cow", "eager")),
+        default="cow",
+        show_default=True,
+        help="Share pages at fork until they are written, or copy them all at once.",
+    ),
+    click.option(
+        "--rlimit",
+        type=rlimit,
+        multiple=True,
+        metavar="NAME=SIZE",
+        help="Resource limit of the program: stack (default 8M).",
+    ),
+    click.option(
+        "--env",
+        type=assignment,
+        multiple=True,
+        metavar="NAME=VALUE",
+        help="A variable of the program's environment, empty otherwise. Repeatable.",
+    ),
+    click.option(
+        "--file",
+        type=file_mapping,
+        multiple=True,
+        metavar="HOST:GUEST",
+        help="Put a host file into the guest's file system. Repeatable.",
+    ),
+)
+
+OBSERVE: tuple[Decorator, ...] = (
+    click.option(
+        "--report",
+        metavar="FILE",
+        help="Write the run's figures as JSON (`-`: to standard output, after the run).",
+    ),
+    click.option(
+        "--summary",
+        is_flag=True,
+        help="After the run, print the main figures to standard error.",
+    ),
+    click.option(
+        "--max-cycles",
+        type=count,
+        metavar="N",
+        help="Stop when the clock has reached N cycles, with exit status 124.",
+    ),
+)
+
+
+def apply(options: Sequence[Decorator]) -> Decorator:
+    """Put a table of options on a command, in its order."""
+
+    def decorate(function: Any) -> Any:
+        for option in reversed(options):
+            function = option(function)
+        return function
+
+    return decorate
+
+
+class OptionalValueCommand(click.Command):
+    """A command whose options in `optional_values` take a value only by `=`, as in `--strace=FILE`."""
+
+    optional_values: Mapping[str, str] = {"--strace": ""}
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        taking = {
+            name
+            for param in self.params
+            if isinstance(param, click.Option) and not param.is_flag
+            for name in param.opts
+        }
+        done: list[str] = []
+        rest = list(args)
+        while rest and rest[0].startswith("-") and rest[0] not in ("-", "--"):
+            word = rest.pop(0)
+            if word in self.optional_values and word in taking:
+                done.append(f"{word}={self.optional_values[word]}")
+            else:
+                done.append(word)
+                if word in taking and rest:
+                    done.append(rest.pop(0))
+        return super().parse_args(ctx, done + rest)
+
+
+def machine_config(values: Mapping[str, Any]) -> Config:
+    """The kernel's configuration of parsed MACHINE options."""
+    from toykernel.kernel_state import Config
+
+    limits = dict(values["rlimit"])
+    return Config(
+        memory=values["memory"],
+        cpu=values["cpu"],
+        eager_fork=values["fork"] == "eager",
+        rlimit_stack=limits.get("stack", Config.rlimit_stack),
+    )
+
+
+def guest_files(values: Mapping[str, Any]) -> dict[str, bytes]:
+    """Contents of every --file. Raises BadParameter for one that cannot be read."""
+    files: dict[str, bytes] = {}
+    for host, guest in values["file"]:
+        try:
+            files[guest] = Path(host).read_bytes()
+        except (OSError, ValueError) as error:
+            reason = getattr(error, "strerror", None) or error
+            raise BadParameter(f"cannot read {host}: {reason}", param_hint="--file") from None
+    return files

@@ -1,0 +1,15 @@
+"""Errors that are neither the guest's doing nor the kernel's."""
+
+from __future__ import annotations
+
+
+class HostError(Exception):
+    """The host's side of the machine failed (its standard output, a trace file): the run is over.
+
+    `status` is what the host command exits with; the text is empty when there is nothing to say.
+    """
+
+    def __init__(self, status: int, message: str) -> None:
+        super().__init__(message)
+        self.status = status
+        self.message = message

@@ -1,0 +1,92 @@
+"""The report of a run, version 1: what happened, in numbers. The same run gives the same bytes."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from toykernel.check.owners import leaked_frames
+from toykernel.kernel_state import Kernel
+from toykernel.runner import Result
+from toykernel.session import Session
+from toykernel.stats import TaskRecord
+
+SCHEMA = 1
+
+
+def make_report(session: Session, result: Result) -> dict[str, Any]:
+    """Every figure of a run that is over, however it ended."""
+    k = session.kernel
+    clock = k.machine.clock
+    return {
+        "schema": SCHEMA,
+        "program": session.path.name,
+        "exit_status": result.exit_status,
+        "signal": result.signal,
+        "cycles": clock.cycles,
+        "instructions": clock.instructions,
+        "timing": {
+            "profile": clock.profile,
+            "table": clock.table,
+            "by_rule": clock.by_rule(),
+            "unknown": clock.unknown,
+        },
+        "forks": {**k.stats.forks, "failed": dict(k.stats.failed)},
+        "faults": dict(k.stats.faults),
+        "frames": _frames(k),
+        "syscalls": {
+            name: {"calls": calls, "errors": errors}
+            for name, (calls, errors) in k.stats.syscalls.items()
+        },
+        "tasks": [_task(record) for record in k.task_records()],
+    }
+
+
+def _frames(k: Kernel) -> dict[str, int]:
+    totals = k.pages.totals()
+    return {"total": totals.total, "peak": totals.peak, "leaked": leaked_frames(k)}
+
+
+def _task(record: TaskRecord) -> dict[str, Any]:
+    """`faults` is the sum over all kinds; a task that is alive has neither status nor signal."""
+    code = record.exit_code
+    sig = None if code is None else code & 0x7F or None
+    return {
+        "pid": record.pid,
+        "ppid": record.ppid,
+        "tgid": record.tgid,
+        "comm": record.comm,
+        "exit_status": None if code is None or sig else code >> 8 & 0xFF,
+        "signal": sig,
+        "cycles": record.cycles,
+        "instructions": record.instructions,
+        "faults": sum(record.faults.values()),
+        "cow_copied": record.faults["cow_copied"],
+        "cow_reused": record.faults["cow_reused"],
+    }
+
+
+def report_json(report: dict[str, Any]) -> str:
+    """As a file: sorted keys, one value a line, newline at the end."""
+    return json.dumps(report, indent=2, sort_keys=True) + "\n"
+
+
+def summary(report: dict[str, Any]) -> str:
+    """The main figures as a small table."""
+    forks = {kind: n for kind, n in report["forks"].items() if kind != "failed" and n}
+    faults = report["faults"]
+    frames = report["frames"]
+    rows = [
+        ("instructions", f"{report['instructions']:,}  ({report['cycles']:,} cycles)"),
+        ("forks", ", ".join(f"{n} {kind}" for kind, n in forks.items()) or "0"),
+        ("pages copied on write", f"{faults['cow_copied']}"),
+        ("pages reused on write", f"{faults['cow_reused']}"),
+        (
+            "other page faults",
+            f"{faults['not_present']} first touched, {faults['zero_page']} zero page, "
+            f"{faults['protection']} refused",
+        ),
+        ("frames", f"{frames['peak']} at most of {frames['total']}, {frames['leaked']} leaked"),
+    ]
+    width = max(len(name) for name, _ in rows)
+    return "\n".join(f"{name:<{width}}  {value}" for name, value in rows)

@@ -1,0 +1,116 @@
+"""One run from start to end: how it ended, in one record. The commands `run` and `test` use it."""
+
+from __future__ import annotations
+
+import traceback
+from dataclasses import dataclass
+from typing import Any
+
+from toykernel.errno import name as errno_name
+from toykernel.errors import HostError
+from toykernel.kernel.signal import SEGV_ACCERR, SEGV_MAPERR, SIGNAL_NAMES, SIGSEGV
+from toykernel.kernel_state import PROGRAM_PID, Outcome
+from toykernel.oops import KernelOops, symbol_for
+from toykernel.session import Session
+from toykernel.task import Task
+
+EXIT_OOPS = 70
+EXIT_DEADLOCK = 75
+EXIT_LIMIT = 124
+EXIT_MISUSE = 125
+
+
+@dataclass(frozen=True)
+class Result:
+    """How a run ended. `status` is what the host command exits with.
+
+    `exit_status` and `signal` are the program's own, None when it did not get so far. `message` is
+    for people, empty when there is nothing to say.
+    """
+
+    status: int
+    exit_status: int | None = None
+    signal: int | None = None
+    message: str = ""
+
+
+class _LastSignal:
+    """Remembers where the program was when a signal ended it."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+        self.text = ""
+        session.kernel.trace.signal_deliver.append(self._deliver)
+
+    def _deliver(self, task: Task, sig: int, info: dict[str, Any]) -> None:
+        if task.tgid != PROGRAM_PID:
+            return
+        session = self._session
+        ip = session.kernel.task_pt_regs(task).ip
+        text = f"at eip {ip:#010x}"
+        if session.program is not None and task.comm == session.guest_comm:
+            entry = session.program.line_at(ip)
+            if entry is not None:
+                text += f" ({entry.file}:{entry.line}: {' '.join(entry.text.split())})"
+        if sig == SIGSEGV and "si_addr" in info:
+            text += f", address {info['si_addr']:#010x}{_WHY.get(info['si_code'], '')}"
+        self.text = text
+
+
+_WHY = {SEGV_MAPERR: ", nothing is mapped there", SEGV_ACCERR: ", its area forbids the access"}
+
+
+def run(session: Session, *, max_cycles: int | None = None) -> Result:
+    """Run a fresh session to its end. Raises only KeyboardInterrupt and HostError."""
+    last_signal = _LastSignal(session)
+    try:
+        outcome = session.run(max_cycles)
+    except (HostError, KeyboardInterrupt):
+        raise
+    except KernelOops as oops:
+        return Result(EXIT_OOPS, message=str(oops))
+    except Exception as error:
+        return Result(EXIT_OOPS, message=_bug(session, error))
+    return _result(session, outcome, last_signal.text)
+
+
+def _result(session: Session, outcome: Outcome, signal_text: str) -> Result:
+    k = session.kernel
+    match outcome.kind:
+        case "limit":
+            who = f"pid {k.current.pid} ({k.current.comm})"
+            message = f"stopped at the limit of {k.machine.clock.cycles} cycles, running {who}"
+            return Result(EXIT_LIMIT, message=message)
+        case "deadlock":
+            return Result(EXIT_DEADLOCK, message=f"every task sleeps for ever: {outcome.detail}")
+        case "finished":
+            return _finished(session, signal_text)
+        case _:
+            return Result(EXIT_OOPS, message=f"the run stopped: {outcome.kind} {outcome.event}")
+
+
+def _finished(session: Session, signal_text: str) -> Result:
+    k = session.kernel
+    code = k.program_status or 0
+    if not k.stats.started:  # init's child says why exec failed
+        reason = errno_name(code >> 8)
+        return Result(EXIT_MISUSE, message=f"{session.path}: cannot be loaded: {reason}")
+    sig = code & 0x7F
+    if not sig:
+        return Result(code >> 8, exit_status=code >> 8)
+    name = SIGNAL_NAMES.get(sig, f"signal {sig}")
+    message = f"pid {PROGRAM_PID} killed by {name} {signal_text}".rstrip()
+    return Result(128 + sig, signal=sig, message=message)
+
+
+def _bug(session: Session, error: Exception) -> str:
+    """The kernel's own code failed in Python: say where, as an oops does."""
+    k = session.kernel
+    cpu = k.machine.cpu
+    at = traceback.extract_tb(error.__traceback__)[-1]
+    return (
+        f"kernel bug: {type(error).__name__}: {error}\n"
+        f"in {at.name} ({at.filename}:{at.lineno}), called for pid {k.current.pid} "
+        f"({k.current.comm}) in {symbol_for(k, cpu.eip)}, esp {cpu.esp:08x} cr2 {cpu.cr2:08x}, "
+        f"cycles {k.machine.clock.cycles}"
+    )
