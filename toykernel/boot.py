@@ -65,7 +65,8 @@ from toykernel.arch.x86.traps import TRAP_HANDLERS, TRAPS
 from toykernel.errno import Errno
 from toykernel.fs.binfmt_elf import load_elf_binary, parse_elf
 from toykernel.kernel.fork import alloc_pid, dup_task_struct, mm_alloc
-from toykernel.kernel.sched.core import wake_up_new_task
+from toykernel.kernel.sched.core import init_idle, wake_up_new_task
+from toykernel.kernel.timer import start_ticks
 from toykernel.syscall_table import SYSCALLS
 from toykernel.task import SIGNAL_UNKILLABLE, SignalStruct, Task, ThreadStruct
 from userland.assembler import Program, assemble, assemble_text
@@ -238,6 +239,7 @@ def _idle_task(k: Kernel, stack: int) -> None:
     idle.thread = ThreadStruct(sp0=stack + THREAD_SIZE - STACK_TOP_GAP)
     init_thread_info(k.machine.ram, stack, 0)
     k.idle = k.current = idle
+    init_idle(k, idle)
     k.tasks.append(idle)
     k.pids.tasks[0] = idle
 
@@ -258,6 +260,7 @@ def start_kernel(k: Kernel) -> None:
     ):
         k.machine.pic.write(port, 1, value)
     k.machine.timer.write(0x40, 4, k.cycles_per_tick)
+    start_ticks(k)
     rest_init(k)
 
 

@@ -10,6 +10,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import NoReturn
 
+from sortedcontainers import SortedDict
+
 from emu.machine import Event, Machine, Stop
 from toykernel import boot
 from toykernel.arch.x86 import pgtable
@@ -23,8 +25,10 @@ from toykernel.fs.ramfs import RamFs
 from toykernel.kernel.exit import do_exit
 from toykernel.kernel.pid import PidMap
 from toykernel.kernel.sched import core
-from toykernel.kernel.sched.rr import RoundRobin
+from toykernel.kernel.sched.runqueue import RunQueue, SchedTunables
 from toykernel.kernel.signal import do_notify_resume
+from toykernel.kernel.timekeeping import BOOT_EPOCH
+from toykernel.kernel.timer import HrTimer, program_timer
 from toykernel.kernel.wait import Result, Wait, WaitQueue, finish_wait, prepare_to_wait
 from toykernel.mm.mm_types import MmStruct
 from toykernel.mm.page_alloc import PageAllocator
@@ -55,6 +59,7 @@ class Config:
     eager_fork: bool = False
     rlimit_stack: int = 8 << 20
     native: bool = True
+    scheduler: str = "cfs"  # or "goodness", 2.4's
 
 
 @dataclass(frozen=True)
@@ -101,9 +106,14 @@ class Kernel:
         self.machine = Machine(self.config.memory, model=self.config.cpu, native=self.config.native)
         self.trace = Tracepoints()
         self.console_write = console or (lambda fd, data: None)
+        self.cpu_hz = CPU_HZ
         self.hz = HZ
         self.cycles_per_tick = CPU_HZ // HZ
         self.jiffies = 0
+        self.next_tick = 0  # in cycles; 0 before the clock is started
+        self.timers: SortedDict[tuple[int, int], HrTimer] = SortedDict()
+        self.timer_arrivals = 0
+        self.wall_offset = BOOT_EPOCH  # CLOCK_REALTIME - CLOCK_MONOTONIC, ns
         self.eager_fork = self.config.eager_fork
         self.rlimit_stack = self.config.rlimit_stack
         self.stack_guard_gap = 256 << 12
@@ -120,7 +130,9 @@ class Kernel:
         self.nr_threads = 0
         self.total_forks = 0
         self.max_threads = max(self.machine.ram.frames // (8 * 2), 20)
-        self.sched_class = RoundRobin()
+        self.sched_classes = core.sched_classes(self.config.scheduler)
+        self.sched_tunables = SchedTunables()
+        self.rq = RunQueue()
         self.stats = RunStats()
         self.child_queues: dict[int, WaitQueue] = {}
         self.fpu_owner: Task | None = None
@@ -128,7 +140,6 @@ class Kernel:
         self._mm_count = 0
         self.program_status: int | None = None
         self.outcome: Outcome | None = None
-        self.sleep_timers = 0
 
         # Filled in by boot.
         self.program: Program
@@ -264,21 +275,20 @@ class Kernel:
 
     # -- time --------------------------------------------------------------------------------------
 
-    def timer_interrupt(self, user_mode: bool) -> None:
-        """Once a tick."""
-        self.jiffies += 1
-        if user_mode:
-            self.current.utime_ticks += 1
-        core.scheduler_tick(self)
-
     def nothing_runnable(self) -> None:
         """The idle task is to run: will anything ever wake up?"""
+        if self.timers:
+            program_timer(self, idle=True)
+            return
         others = [t for t in self.tasks if t.pid > 1]
-        if not self.sleep_timers:
-            sleepers = ", ".join(
-                f"{t.pid} ({t.comm}) in {t.wait.reason}" for t in others if t.wait is not None
-            )
-            self.outcome = Outcome("deadlock", detail=sleepers)
+        sleepers = ", ".join(
+            f"{t.pid} ({t.comm}) in {t.wait.reason}" for t in others if t.wait is not None
+        )
+        self.outcome = Outcome("deadlock", detail=sleepers)
+
+    def leave_idle(self) -> None:
+        """Somebody runs again: so do the ticks."""
+        program_timer(self)
 
     # -- what the parts of the kernel share --------------------------------------------------------
 

@@ -14,12 +14,12 @@ from toykernel.fs.exec import sys_execve
 from toykernel.fs.read_write import sys_write
 from toykernel.kernel.exit import sys_exit, sys_exit_group, sys_wait4, sys_waitpid
 from toykernel.kernel.fork import sys_fork
+from toykernel.kernel.sched.syscalls import sys_sched_yield
 from toykernel.kernel.sys import (
     sys_getpid,
     sys_getppid,
     sys_gettid,
     sys_ni_syscall,
-    sys_sched_yield,
     sys_uname,
 )
 from toykernel.mm.mmap import sys_brk

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from toykernel.kernel.sched.entity import SchedEntity
 from toykernel.mm.mm_types import MmStruct
 
 if TYPE_CHECKING:
@@ -96,10 +97,11 @@ class Task:
         self.exit_signal = 0
         self.did_exec = False
         self.on_rq = False
-        self.time_slice = 0
+        self.se = SchedEntity()
         self.start_time = 0
         self.ran_since = (0, 0)  # cycles and instructions when it was last switched to
         self.utime_ticks = 0
+        self.stime_ticks = 0
         self.syscall: int | None = None  # the call it is in
         self.wait: Wait | None = None  # what it sleeps on, and how it goes on
         self.stats = TaskStats()

@@ -24,6 +24,8 @@ class Tracepoints:
     set_pte: Listeners = field(default_factory=list)  # (mm, address, old entry, new entry)
     sched_switch: Listeners = field(default_factory=list)  # (previous task, next task)
     sched_wakeup: Listeners = field(default_factory=list)  # (task)
+    sched_wakeup_new: Listeners = field(default_factory=list)  # (task), its first
+    tick: Listeners = field(default_factory=list)  # (task that the tick found running)
     process_fork: Listeners = field(default_factory=list)  # (parent, child, clone flags)
     process_exec: Listeners = field(default_factory=list)  # (task, path)
     process_exit: Listeners = field(default_factory=list)  # (task)

@@ -1,4 +1,4 @@
-"""Small system calls (kernel/sys.c, kernel/timer.c)."""
+"""Small system calls (kernel/sys.c)."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 
 from toykernel.arch.x86.uaccess import copy_to_user
 from toykernel.errno import ENOSYS, Errno
-from toykernel.kernel.sched.core import set_need_resched
 
 if TYPE_CHECKING:
     from toykernel.kernel_state import Kernel
@@ -32,13 +31,6 @@ def sys_gettid(k: Kernel) -> int:
 def sys_getppid(k: Kernel) -> int:
     """The parent's thread group."""
     return k.current.real_parent.tgid
-
-
-def sys_sched_yield(k: Kernel) -> int:
-    """Let the others have their turn."""
-    k.sched_class.yield_task(k, k.current)
-    set_need_resched(k, k.current)
-    return 0
 
 
 def sys_uname(k: Kernel, name: int) -> int:

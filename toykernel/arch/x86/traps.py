@@ -26,6 +26,7 @@ from toykernel.kernel.signal import (
     TRAP_TRACE,
     force_sig_info,
 )
+from toykernel.kernel.timer import timer_interrupt
 
 if TYPE_CHECKING:
     from toykernel.kernel_state import Kernel
@@ -111,7 +112,7 @@ def do_IRQ(k: Kernel) -> int:
     pic = k.machine.pic
     pic.write(0x20, 1, 0x60 | line)  # specific EOI
     if line == TIMER_IRQ:
-        k.timer_interrupt(regs.user_mode)
+        timer_interrupt(k, regs.user_mode)
     else:
         k.printk(f"irq {line}: nobody cared (vector {FIRST_EXTERNAL_VECTOR + line:#x})")
     return 0

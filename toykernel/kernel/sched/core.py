@@ -1,6 +1,8 @@
 """The scheduler's core (kernel/sched.c): states, wake-ups, the tick, choosing.
 
-Policy is a class with a few methods (rr.py); mechanism is here.
+Mechanism is here; who is better is a class's business: rt.py, fair.py, idle.py in this order, or
+goodness.py alone for a 2.4 kernel. The kernel is never preempted: whoever should go is marked
+(TIF_NEED_RESCHED), and goes on the way out to user mode.
 """
 
 from __future__ import annotations
@@ -9,83 +11,245 @@ from typing import TYPE_CHECKING
 
 from toykernel.arch.x86.asm_offsets import TIF_NEED_RESCHED
 from toykernel.arch.x86.process import switch_to
-from toykernel.arch.x86.thread_info import clear_ti_flag, set_ti_flag
-from toykernel.task import TASK_RUNNING
+from toykernel.arch.x86.thread_info import clear_ti_flag, set_ti_flag, test_ti_flag
+from toykernel.kernel.sched.entity import (
+    MAX_PRIO,
+    MAX_RT_PRIO,
+    MIN_NICE,
+    SCHED_NORMAL,
+    SchedEntity,
+    nice_to_prio,
+    rt_policy,
+)
+from toykernel.kernel.sched.sched_class import (
+    DEQUEUE_SLEEP,
+    ENQUEUE_HEAD,
+    ENQUEUE_WAKEUP,
+    WF_FORK,
+    SchedClass,
+)
+from toykernel.kernel.signal import signal_pending
+from toykernel.kernel.timekeeping import ktime_get
+from toykernel.task import TASK_INTERRUPTIBLE, TASK_RUNNING
 
 if TYPE_CHECKING:
     from toykernel.kernel_state import Kernel
     from toykernel.task import Task
 
+NSEC_PER_SEC = 1_000_000_000
 
-def set_need_resched(k: Kernel, task: Task) -> None:
+
+def sched_classes(scheduler: str) -> tuple[SchedClass, ...]:
+    """The classes of a scheduler, best first: "cfs" (2.6.23 and later) or "goodness" (2.4)."""
+    from toykernel.kernel.sched.fair import FairClass
+    from toykernel.kernel.sched.goodness import GoodnessClass
+    from toykernel.kernel.sched.idle import IdleClass
+    from toykernel.kernel.sched.rt import RtClass
+
+    if scheduler == "goodness":
+        return GoodnessClass(), IdleClass()
+    if scheduler == "cfs":
+        return RtClass(), FairClass(), IdleClass()
+    raise ValueError(f"no scheduler {scheduler!r}: cfs or goodness")
+
+
+def class_rank(k: Kernel, p: Task) -> int:
+    """Index of a task's class in k.sched_classes: the lower, the better."""
+    if p is k.idle:
+        return len(k.sched_classes) - 1
+    return int(len(k.sched_classes) == 3 and p.se.prio >= MAX_RT_PRIO)
+
+
+def class_of(k: Kernel, p: Task) -> SchedClass:
+    """The class that a task belongs to now."""
+    return k.sched_classes[class_rank(k, p)]
+
+
+def tick_ns(k: Kernel) -> int:
+    """Length of a tick."""
+    return NSEC_PER_SEC // k.hz
+
+
+def update_rq_clock(k: Kernel) -> None:
+    """Bring the queue's clock up to date."""
+    k.rq.clock = ktime_get(k)
+
+
+def update_curr(k: Kernel) -> None:
+    """Charge the running task up to now."""
+    update_rq_clock(k)
+    class_of(k, k.current).update_curr(k)
+
+
+def resched_task(k: Kernel, task: Task) -> None:
     """Ask for a new choice on the way out to user mode."""
     set_ti_flag(k.machine.ram, task.stack, TIF_NEED_RESCHED)
 
 
-def activate_task(k: Kernel, task: Task) -> None:
+def need_resched(k: Kernel, task: Task) -> bool:
+    """Whether one has been asked for."""
+    return test_ti_flag(k.machine.ram, task.stack, TIF_NEED_RESCHED)
+
+
+def activate_task(k: Kernel, task: Task, flags: int = 0) -> None:
     """The one door for making a task runnable."""
     task.state = TASK_RUNNING
     if not task.on_rq:
+        update_rq_clock(k)
+        class_of(k, task).enqueue_task(k, task, flags)
         task.on_rq = True
-        k.sched_class.enqueue_task(k, task)
+        k.rq.nr_running += 1
 
 
-def deactivate_task(k: Kernel, task: Task) -> None:
+def deactivate_task(k: Kernel, task: Task, flags: int = 0) -> None:
     """Take a task off the queue."""
     if task.on_rq:
+        update_rq_clock(k)
+        class_of(k, task).dequeue_task(k, task, flags)
         task.on_rq = False
-        k.sched_class.dequeue_task(k, task)
+        k.rq.nr_running -= 1
 
 
 def try_to_wake_up(k: Kernel, task: Task) -> bool:
     """Wake a sleeping task; False when it was not asleep."""
     if task.state == TASK_RUNNING or task.exit_state:
         return False
-    activate_task(k, task)
+    activate_task(k, task, ENQUEUE_WAKEUP)
     for listener in k.trace.sched_wakeup:
         listener(task)
-    check_preempt_curr(k, task)
+    check_preempt_curr(k, task, 0)
     return True
 
 
-def check_preempt_curr(k: Kernel, task: Task) -> None:
-    """Should the woken task run before the present one? The idle task always gives way."""
-    if k.current is k.idle or k.sched_class.preempts(k, task, k.current):
-        set_need_resched(k, k.current)
+def check_preempt_curr(k: Kernel, task: Task, flags: int) -> None:
+    """Should the woken task run before the present one? A better class always does."""
+    curr = k.current
+    if task is curr:
+        return
+    rank, present = class_rank(k, task), class_rank(k, curr)
+    if rank < present:
+        resched_task(k, curr)
+    elif rank == present:
+        k.sched_classes[rank].check_preempt_curr(k, task, flags)
 
 
 def wake_up_new_task(k: Kernel, task: Task) -> None:
     """A child's first wake-up (fork-path C6, F6): queued; the switch comes later."""
     activate_task(k, task)
-    for listener in k.trace.sched_wakeup:
+    for listener in k.trace.sched_wakeup_new:
         listener(task)
-    check_preempt_curr(k, task)
+    check_preempt_curr(k, task, WF_FORK)
 
 
 def sched_fork(k: Kernel, p: Task) -> None:
-    """A child is born running, and on no queue, so nobody can run or wake it (fork-path F1)."""
+    """A child is born running, and on no queue, so nobody can run or wake it (fork-path F1-F4)."""
     p.state = TASK_RUNNING
     p.on_rq = False
-    k.sched_class.task_fork(k, p)
+    se = p.se = k.current.se.copy()
+    se.exec_start = se.sum_exec_runtime = se.prev_sum_exec_runtime = se.nr_switches = 0
+    se.vruntime = 0
+    if se.reset_on_fork:  # F2
+        if rt_policy(se.policy):
+            se.policy, se.rt_priority = SCHED_NORMAL, 0
+            se.static_prio = nice_to_prio(0)
+        elif se.nice < 0:
+            se.static_prio = nice_to_prio(0)
+        se.reset_on_fork = False
+    se.prio = se.normal_prio  # F3: a boost is not inherited
+    update_rq_clock(k)
+    class_of(k, p).task_fork(k, p)
 
 
 def scheduler_tick(k: Kernel) -> None:
     """Once a timer interrupt."""
-    if k.current is not k.idle:
-        k.sched_class.task_tick(k, k.current)
+    update_rq_clock(k)
+    class_of(k, k.current).task_tick(k, k.current)
 
 
 def schedule(k: Kernel) -> None:
     """Choose, and switch when the choice is another task."""
     prev = k.current
     clear_ti_flag(k.machine.ram, prev.stack, TIF_NEED_RESCHED)
-    if prev is not k.idle:
-        if prev.state != TASK_RUNNING or prev.exit_state:
-            deactivate_task(k, prev)
-        else:
-            k.sched_class.put_prev_task(k, prev)
-    chosen = k.sched_class.pick_next_task(k) or k.idle
+    update_rq_clock(k)
+    prev_class = class_of(k, prev)
+    if prev.state == TASK_INTERRUPTIBLE and not prev.exit_state and signal_pending(prev):
+        prev.state = TASK_RUNNING  # it has a reason not to sleep
+    if prev is not k.idle and (prev.state != TASK_RUNNING or prev.exit_state):
+        deactivate_task(k, prev, DEQUEUE_SLEEP)
+    prev_class.put_prev_task(k, prev)
+    chosen = pick_next_task(k)
+    clear_ti_flag(k.machine.ram, prev.stack, TIF_NEED_RESCHED)
     if chosen is k.idle:
         k.nothing_runnable()
     if chosen is not prev:
+        if prev is k.idle:
+            k.leave_idle()
+        k.rq.nr_switches += 1
+        prev.se.nr_switches += 1
         switch_to(k, prev, chosen)
+
+
+def pick_next_task(k: Kernel) -> Task:
+    """The best class that has anybody."""
+    for cls in k.sched_classes:
+        chosen = cls.pick_next_task(k)
+        if chosen is not None:
+            return chosen
+    raise AssertionError("the idle class always has a task")
+
+
+def change_priority(
+    k: Kernel,
+    p: Task,
+    *,
+    policy: int | None = None,
+    rt_priority: int = 0,
+    static_prio: int | None = None,
+    reset_on_fork: bool | None = None,
+) -> None:
+    """The one door for a task's priority: off the queue, changed, on again, preemption checked."""
+    update_rq_clock(k)
+    queued, running = p.on_rq, p is k.current
+    old_rank, old_prio = class_rank(k, p), p.se.prio
+    old_class = k.sched_classes[old_rank]
+    if queued:
+        old_class.dequeue_task(k, p, 0)
+    if running:
+        p.on_rq = False  # so that it is not put back
+        old_class.put_prev_task(k, p)
+        p.on_rq = queued
+    if policy is not None:
+        p.se.policy, p.se.rt_priority = policy, rt_priority
+    if static_prio is not None:
+        p.se.static_prio = static_prio
+    if reset_on_fork is not None:
+        p.se.reset_on_fork = reset_on_fork
+    p.se.prio = p.se.normal_prio
+    new_rank = class_rank(k, p)
+    new_class = k.sched_classes[new_rank]
+    if old_rank != new_rank and new_class.name == "fair":
+        p.se.vruntime = 0  # its distance from the others starts anew
+    if running:
+        new_class.set_curr_task(k)
+    if queued:
+        new_class.enqueue_task(k, p, ENQUEUE_HEAD if old_prio < p.se.prio else 0)
+    _priority_changed(k, p, (old_rank, old_prio))
+
+
+def _priority_changed(k: Kernel, p: Task, old: tuple[int, int]) -> None:
+    """switched_to and prio_changed: who should run now?"""
+    if p is k.current:
+        if (class_rank(k, p), p.se.prio) > old:
+            resched_task(k, p)
+    elif p.on_rq and (class_rank(k, p), p.se.prio) != old:
+        check_preempt_curr(k, p, 0)
+
+
+def init_idle(k: Kernel, idle: Task) -> None:
+    """The idle task's priority is below every other."""
+    idle.se = SchedEntity(static_prio=MAX_PRIO - 1, prio=MAX_PRIO)
+
+
+def set_user_nice(k: Kernel, p: Task, nice: int) -> None:
+    """A new nice level; a real-time task only remembers it."""
+    change_priority(k, p, static_prio=nice_to_prio(max(MIN_NICE, min(19, nice))))

@@ -1,0 +1,55 @@
+"""The idle task: what runs when nobody else does (kernel/sched_idletask.c)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from toykernel.kernel.sched import core
+
+if TYPE_CHECKING:
+    from toykernel.kernel_state import Kernel
+    from toykernel.task import Task
+
+
+class IdleClass:
+    """Its one task is never queued and never sleeps."""
+
+    name = "idle"
+
+    def update_curr(self, k: Kernel) -> None:
+        """Idle time is nobody's."""
+
+    def enqueue_task(self, k: Kernel, p: Task, flags: int) -> None:
+        """The idle task is always there."""
+        raise AssertionError("the idle task is not queued")
+
+    def dequeue_task(self, k: Kernel, p: Task, flags: int) -> None:
+        """It cannot go away."""
+        raise AssertionError("the idle task cannot sleep")
+
+    def yield_task(self, k: Kernel) -> None:
+        """To nobody."""
+
+    def check_preempt_curr(self, k: Kernel, p: Task, flags: int) -> None:
+        """Everybody is better."""
+        core.resched_task(k, k.current)
+
+    def pick_next_task(self, k: Kernel) -> Task | None:
+        """Always."""
+        return k.idle
+
+    def put_prev_task(self, k: Kernel, p: Task) -> None:
+        """Nothing to keep."""
+
+    def set_curr_task(self, k: Kernel) -> None:
+        """Nothing to keep."""
+
+    def task_tick(self, k: Kernel, p: Task) -> None:
+        """It has no slice."""
+
+    def task_fork(self, k: Kernel, p: Task) -> None:
+        """Boot's own forks start with an empty record."""
+
+    def get_rr_interval(self, k: Kernel, p: Task) -> int:
+        """None."""
+        return 0

@@ -1,0 +1,67 @@
+"""The run queue as plain data: what each class keeps, and the tunables (kernel/sched.c)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from sortedcontainers import SortedDict
+
+if TYPE_CHECKING:
+    from toykernel.kernel.timer import HrTimer
+    from toykernel.task import Task
+
+
+@dataclass
+class SchedTunables:
+    """/proc/sys/kernel/sched_*; the defaults are 2.6.39's for one CPU. Nanoseconds unless named."""
+
+    sched_latency_ns: int = 6_000_000
+    sched_min_granularity_ns: int = 750_000
+    sched_wakeup_granularity_ns: int = 1_000_000
+    sched_child_runs_first: int = 0
+    sched_rt_period_us: int = 1_000_000
+    sched_rt_runtime_us: int = 950_000
+
+    @property
+    def nr_latency(self) -> int:
+        """How many tasks share one latency before the period grows."""
+        return -(-self.sched_latency_ns // self.sched_min_granularity_ns)
+
+
+@dataclass
+class CfsRq:
+    """struct cfs_rq. The running task is counted, but not in `tasks`."""
+
+    tasks: SortedDict[tuple[int, int], Task] = field(default_factory=SortedDict)
+    curr: Task | None = None
+    last: Task | None = None  # buddy: was preempted by a wake-up, has the warm cache
+    skip: Task | None = None  # buddy: has yielded
+    load: int = 0
+    nr_running: int = 0
+    min_vruntime: int = 0
+    arrivals: int = 0  # equal keys stand in the order in which they came
+
+
+@dataclass
+class RtRq:
+    """struct rt_rq: a list for each priority that has any."""
+
+    queues: SortedDict[int, list[Task]] = field(default_factory=SortedDict)
+    nr_running: int = 0
+    rt_time: int = 0  # ns used in this period
+    throttled: bool = False
+    period_timer: HrTimer | None = None
+
+
+@dataclass
+class RunQueue:
+    """struct rq. `clock` is in ns and stands still while the kernel makes one decision."""
+
+    clock: int = 0
+    nr_running: int = 0
+    nr_switches: int = 0
+    cfs: CfsRq = field(default_factory=CfsRq)
+    rt: RtRq = field(default_factory=RtRq)
+    list24: list[Task] = field(default_factory=list)  # the one list of the 2.4 scheduler
+    yielded: Task | None = None  # 2.4: SCHED_YIELD
