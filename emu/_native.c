@@ -22,8 +22,8 @@ enum { FIELD_EIP = 8, FIELD_EFLAGS = 9, FIELD_CS_BASE = 15, FIELD_DR0 = 50, FIEL
 enum { EFLAGS_IF = 0x200, EFLAGS_RF = 0x10000, EFLAGS_VM = 0x20000, ARITHMETIC = 0x8d5, CR4_PSE = 0x10, PTE_P = 1, PDE_PS = 0x80 };
 enum { VECTOR_DB = 1, MEM_WRITE = 17, LONGEST = 15 };
 enum { DR_EXECUTE = 0, DR_WRITE = 1, DR_ACCESS = 3 };
-enum { KIND_REP = 1, KIND_IO = 2, KIND_STRING_IO = 4, KIND_SYSTEM = 8, KIND_IRET = 16,
-       KIND_UNDEFINED = 32 };
+enum { KIND_REP = 1, KIND_IO = 2, KIND_EMULATED = 4, KIND_SYSTEM = 8, KIND_IRET = 16,
+       KIND_UNDEFINED = 32, KIND_READS_FLAGS = 64 };
 #define NO_FRAME 0xffffffffu
 #define CR0_PG 0x80000000u
 
@@ -36,7 +36,6 @@ struct field {
 struct engine_state {
     uint64_t retired;      /* instructions completed, and the one in flight */
     uint64_t limit;        /* stop before an instruction once retired >= limit */
-    uint64_t tsc_offset;   /* RDTSC = retired + tsc_offset */
     uint32_t event, vector, port, size, value;
     uint32_t in_flight;    /* linear address of the instruction counted last */
     uint32_t in_flight_valid;
@@ -65,7 +64,7 @@ struct engine_state {
     uint32_t old_exception_offset;
     uint32_t is_int_field;
     uint32_t reg_eflags, reg_cr0, reg_cr3, reg_cr4;
-    uint32_t reg_cs, reg_eax, reg_edx;
+    uint32_t reg_cs, reg_eax;
     uint32_t error;        /* uc_err of the last uc_emu_start */
     uint64_t fn_start, fn_stop, fn_save, fn_restore, fn_reg_read, fn_reg_write;
 };
@@ -267,11 +266,12 @@ static uint32_t classify(struct engine_state *s, uint32_t address)
         else if (b == 0xf0)
             lock = 1;
         else if (lock && b >= 0 && !is_prefix(b))
-            return may_lock(s, address + i, b) ? 0 : KIND_UNDEFINED;
+            return !may_lock(s, address + i, b) ? KIND_UNDEFINED
+                : b == 0x0f && code_byte(s, address + i + 1) == 0xc7 ? KIND_READS_FLAGS : 0;
         else if (b == 0xc4 || b == 0xc5) /* LES, LDS of a register: the engine sees VEX */
             return code_byte(s, address + i + 1) >= 0xc0 ? KIND_UNDEFINED : 0;
         else if (b >= 0x6c && b <= 0x6f)
-            return KIND_STRING_IO;
+            return KIND_EMULATED;
         else if ((b >= 0xe4 && b <= 0xe7) || (b >= 0xec && b <= 0xef))
             return KIND_IO;
         else if ((b >= 0xa4 && b <= 0xa7) || (b >= 0xaa && b <= 0xaf))
@@ -280,6 +280,10 @@ static uint32_t classify(struct engine_state *s, uint32_t address)
             return KIND_IRET;
         else if (b == 0x0f) {
             second = code_byte(s, address + i + 1);
+            if (second == 0x31) /* RDTSC */
+                return KIND_EMULATED;
+            if (second == 0xc7) /* CMPXCHG8B */
+                return KIND_READS_FLAGS;
             return second == 0x01 || second == 0x06 || second == 0x22 || second == 0x23
                 ? KIND_SYSTEM : 0;
         } else if (b < 0 || !SPECIAL[b])
@@ -382,7 +386,7 @@ static void on_code(uc_engine *uc, uint64_t address64, uint32_t size, void *user
         stop(s, EV_INVALID);
         return;
     }
-    if (kind & KIND_STRING_IO ||
+    if (kind & KIND_EMULATED ||
         (kind & KIND_IO && !s->allow_io &&
          io_needs_leave(s))) {
         stop(s, EV_IO);
@@ -391,6 +395,8 @@ static void on_code(uc_engine *uc, uint64_t address64, uint32_t size, void *user
     s->flags_known = may_fault(s, address);
     if (s->flags_known)
         s->flags_before = read_reg(s, s->reg_eflags);
+    if (kind & KIND_READS_FLAGS) /* the engine would work from stale ones */
+        write_reg(s, s->reg_eflags, s->flags_before);
     s->previous_kind = s->in_flight_kind;
     s->in_flight_kind = kind;
     s->allow_io = 0;
@@ -476,17 +482,6 @@ static void on_sysenter(uc_engine *uc, void *user)
     (void)uc;
     ((struct engine_state *)user)->value = 0;
     stop(user, EV_INVALID);
-}
-
-static int on_rdtsc(uc_engine *uc, void *user)
-{
-    struct engine_state *s = user;
-    uint64_t tsc = s->retired - 1 + s->tsc_offset;
-
-    (void)uc;
-    write_reg(s, s->reg_eax, (uint32_t)tsc);
-    write_reg(s, s->reg_edx, (uint32_t)(tsc >> 32));
-    return 1;
 }
 
 static void scatter(struct engine_state *s)
@@ -629,7 +624,6 @@ PyMODINIT_FUNC PyInit__native(void)
         add(module, "on_out", (uintptr_t)on_out) < 0 ||
         add(module, "on_sysenter", (uintptr_t)on_sysenter) < 0 ||
         add(module, "on_memory", (uintptr_t)on_memory) < 0 ||
-        add(module, "on_rdtsc", (uintptr_t)on_rdtsc) < 0 ||
         add(module, "state_size", sizeof(struct engine_state)) < 0) {
         Py_DECREF(module);
         return NULL;

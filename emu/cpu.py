@@ -109,7 +109,7 @@ class Cpu:
         s.fields, s.field_count = ctypes.addressof(self._fields), len(FIELD_NAMES)
         s.old_exception_offset = self.layout.old_exception
         s.is_int_field = FIELD["is_int"]
-        for name in ("eflags", "cr0", "cr3", "cr4", "cs", "eax", "edx"):
+        for name in ("eflags", "cr0", "cr3", "cr4", "cs", "eax"):
             setattr(s, f"reg_{name}", getattr(x86, f"UC_X86_REG_{name.upper()}"))
         for name, function in (
             ("start", "uc_emu_start"),

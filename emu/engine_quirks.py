@@ -26,10 +26,12 @@ issues.
 * LOCK is accepted before registers, VEX where LDS and LES have no meaning, INT1 is undefined.
   -> the code hook refuses the first two; the machine makes INT1 a #DB.
 * SYSENTER and SYSCALL are silent.  -> hooks turn them into #UD.
-* RDTSC returns the host's time.  -> a hook returns the machine's clock.
+* RDTSC returns the host's time.  -> the machine does it, from its clock.
 * With a code hook, an instruction that faults behind one that set the flags leaves wrong flags; RCL
   and RCR on memory lose CF by themselves, CMPXCHG8B and the bit tests others.
   -> the code hook keeps the EFLAGS of before, and the fault path puts them back.
+* For the same reason CMPXCHG8B spoils flags that it should keep.
+  -> the code hook writes EFLAGS in front of it.
 * Hooks added after a block was translated do not fire in it (#2200).
   -> all hooks are installed before the first instruction.
 * A REP instruction calls the code hook once an iteration.  -> the hook counts an address once.

@@ -33,8 +33,8 @@ from emu.engine_quirks import FIELD_NAMES, ContextLayout
 from emu.errors import EngineContractError
 
 EV_NONE, EV_LIMIT, EV_TRAP, EV_IN, EV_OUT, EV_INVALID, EV_BREAK, EV_IO, EV_DEBUG = range(9)
-KIND_REP, KIND_IO, KIND_STRING_IO, KIND_SYSTEM, KIND_IRET, KIND_UNDEFINED = (
-    1 << n for n in range(6)
+KIND_REP, KIND_IO, KIND_EMULATED, KIND_SYSTEM, KIND_IRET, KIND_UNDEFINED, KIND_READS_FLAGS = (
+    1 << n for n in range(7)
 )
 NO_FRAME = 0xFFFFFFFF
 
@@ -56,7 +56,7 @@ class EngineState(ctypes.Structure):
     """Shared with emu/_native.c, field by field: change both."""
 
     _fields_ = (
-        *((n, ctypes.c_uint64) for n in ("retired", "limit", "tsc_offset")),
+        *((n, ctypes.c_uint64) for n in ("retired", "limit")),
         *(
             (n, ctypes.c_uint32)
             for n in (
@@ -82,7 +82,7 @@ class EngineState(ctypes.Structure):
             for n in (
                 *("field_count", "old_exception_offset", "is_int_field"),
                 *("reg_eflags", "reg_cr0", "reg_cr3", "reg_cr4"),
-                *("reg_cs", "reg_eax", "reg_edx"),
+                *("reg_cs", "reg_eax"),
                 "error",
             )
         ),
@@ -98,7 +98,6 @@ _INSN_HOOKS = (
     ("on_out", x86.UC_X86_INS_OUT),
     ("on_sysenter", x86.UC_X86_INS_SYSENTER),
     ("on_sysenter", x86.UC_X86_INS_SYSCALL),
-    ("on_rdtsc", x86.UC_X86_INS_RDTSC),
 )
 _ALL_HOOKS: tuple[tuple[str, int, int | None], ...] = (
     ("on_code", UC_HOOK_CODE, None),

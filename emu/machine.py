@@ -27,7 +27,7 @@ from emu.devices.timer import Timer
 from emu.engine_quirks import FIELD
 from emu.errors import BusError, SnapshotError
 from emu.linear import LinearMemory
-from emu.paging import PageFault
+from emu.paging import CR4_TSD, PageFault
 from emu.port_io import IoInstruction, code_bytes, decode_io, split_prefixes
 from emu.ram import Ram
 
@@ -37,6 +37,7 @@ _FLAT = 0xFFFFFFFF
 SLICE = 1_000_000
 DR6_BS = 1 << 14
 _ICEBP = 0xF1
+_RDTSC = b"\x0f\x31"
 
 
 class Stop(Enum):
@@ -103,7 +104,6 @@ class Machine:
         self._gates: frozenset[int] = frozenset()
         self.halted = False
         self._allow_io = False
-        self._tsc_offset = 0
         #: Vectors whose delivery ends a run, for debuggers.
         self.trap_stops: frozenset[int] = frozenset()
         #: Hears of every trap that was delivered, in order of registration.
@@ -196,8 +196,6 @@ class Machine:
         state = cpu.state
         if watch_if or state.watch_if:
             state.watch_if = watch_if
-        if clock.extra != self._tsc_offset:
-            state.tsc_offset = self._tsc_offset = clock.extra
         if self._allow_io:
             state.allow_io, self._allow_io = 1, False
         happened = cpu.run(limit)
@@ -347,9 +345,12 @@ class Machine:
         cpu.eax = cpu.eax & ~mask & _FLAT | self._read_port(port, size)
 
     def _check_io(self) -> Event | None:
-        """An I/O instruction of strings, or with CPL > IOPL, is about to run."""
+        """An instruction that the engine does wrong is about to run."""
         cpu = self.cpu
         code = code_bytes(self.linear, cpu.eip + cpu.cs_base & _FLAT)
+        at = split_prefixes(code)[2]
+        if code[at : at + 2] == _RDTSC:
+            return self._rdtsc(at + 2)
         instruction = decode_io(code, wide=cpu.code32)
         port = cpu.edx & 0xFFFF if instruction.immediate is None else instruction.immediate
         try:
@@ -362,6 +363,18 @@ class Machine:
             return self._page_fault(fault)
         self._allow_io = True
         return None
+
+    def _rdtsc(self, length: int) -> Event | None:
+        """RDTSC: the clock before this instruction (SDM vol. 2)."""
+        cpu = self.cpu
+        if cpu.model == "486":
+            return self._trap(self.microcode.exception, mc.UD)
+        if cpu.cr4 & CR4_TSD and cpu.cpl:
+            return self._trap(self.microcode.exception, mc.GP)
+        now = self.clock.cycles
+        cpu.eax, cpu.edx = now & _FLAT, now >> 32 & _FLAT
+        self._completed(length)
+        return self._debug(DR6_BS) if cpu.eflags & EFLAGS_TF else None
 
     def _page_fault(self, fault: PageFault) -> Event | None:
         self.cpu.cr2 = fault.linear

@@ -21,10 +21,11 @@ from emu.hooks import (
     EV_NONE,
     EV_OUT,
     EV_TRAP,
+    KIND_EMULATED,
     KIND_IO,
     KIND_IRET,
+    KIND_READS_FLAGS,
     KIND_REP,
-    KIND_STRING_IO,
     KIND_SYSTEM,
     KIND_UNDEFINED,
     NO_FRAME,
@@ -95,7 +96,6 @@ class PythonHooks:
             "on_in": ctypes.CFUNCTYPE(u32, void_p, u32, i32, void_p),
             "on_out": ctypes.CFUNCTYPE(None, void_p, u32, i32, u32, void_p),
             "on_sysenter": ctypes.CFUNCTYPE(None, void_p, void_p),
-            "on_rdtsc": ctypes.CFUNCTYPE(i32, void_p, void_p),
             "on_memory": ctypes.CFUNCTYPE(None, void_p, i32, u64, i32, i64, void_p),
         }
         self._callbacks = {name: kind(self._guard(name)) for name, kind in callbacks.items()}
@@ -163,11 +163,13 @@ class PythonHooks:
             elif byte == 0xF0:
                 lock = 1
             elif lock and byte not in _PREFIXES:
-                return 0 if self._may_lock(at, byte) else KIND_UNDEFINED
+                if not self._may_lock(at, byte):
+                    return KIND_UNDEFINED
+                return KIND_READS_FLAGS if (byte, self._code_byte(at + 1)) == (0x0F, 0xC7) else 0
             elif byte in (0xC4, 0xC5):  # LES and LDS of a register: the engine sees VEX
                 return KIND_UNDEFINED if self._code_byte(at + 1) >= 0xC0 else 0
             elif byte in _STRING_IO:
-                return KIND_STRING_IO
+                return KIND_EMULATED
             elif byte in _IO:
                 return KIND_IO
             elif byte in _STRINGS:
@@ -175,7 +177,12 @@ class PythonHooks:
             elif byte == 0xCF:
                 return KIND_IRET
             elif byte == 0x0F:
-                return KIND_SYSTEM if self._code_byte(at + 1) in _SYSTEM else 0
+                second = self._code_byte(at + 1)
+                if second == 0x31:  # RDTSC
+                    return KIND_EMULATED
+                if second == 0xC7:  # CMPXCHG8B
+                    return KIND_READS_FLAGS
+                return KIND_SYSTEM if second in _SYSTEM else 0
             elif byte not in _PREFIXES:
                 return 0
         return 0
@@ -264,9 +271,11 @@ class PythonHooks:
             s.value = 1
             return self._stop(EV_INVALID)
         needs_leave = flags & EFLAGS_VM or self._read(s.reg_cs) & 3 > (flags >> 12) & 3
-        if kind & KIND_STRING_IO or (kind & KIND_IO and not s.allow_io and needs_leave):
+        if kind & KIND_EMULATED or (kind & KIND_IO and not s.allow_io and needs_leave):
             return self._stop(EV_IO)
         s.flags_before, s.flags_known = flags, 1
+        if kind & KIND_READS_FLAGS:
+            self._write(s.reg_eflags, flags)
         s.previous_kind, s.in_flight_kind = s.in_flight_kind, kind
         s.allow_io = s.skip_break = 0
         s.retired += 1
@@ -315,13 +324,6 @@ class PythonHooks:
         """SYSENTER or SYSCALL, which this machine does not have."""
         self._s.value = 0
         self._stop(EV_INVALID)
-
-    def on_rdtsc(self, _engine: int, _user: int) -> int:
-        """RDTSC: the machine's clock before this instruction."""
-        tsc = (self._s.retired - 1 + self._s.tsc_offset) & 0xFFFFFFFFFFFFFFFF
-        self._write(self._s.reg_eax, tsc & 0xFFFFFFFF)
-        self._write(self._s.reg_edx, tsc >> 32)
-        return 1
 
     def _scatter(self) -> None:
         data, regs = self._data, self._regs
