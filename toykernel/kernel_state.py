@@ -30,8 +30,10 @@ from toykernel.kernel.signal import do_notify_resume
 from toykernel.kernel.timekeeping import BOOT_EPOCH
 from toykernel.kernel.timer import HrTimer, program_timer
 from toykernel.kernel.wait import Result, Wait, WaitQueue, finish_wait, prepare_to_wait
+from toykernel.mm.filemap import AddressSpace
 from toykernel.mm.mm_types import MmStruct
 from toykernel.mm.page_alloc import PageAllocator
+from toykernel.mm.rmap import ReverseMap
 from toykernel.mm.slab import KmemCache
 from toykernel.oops import KernelOops, oops_report
 from toykernel.stats import RunStats, TaskRecord
@@ -125,6 +127,10 @@ class Kernel:
         self.log: list[tuple[int, str]] = []
 
         self.pages = PageAllocator(self.machine.ram)
+        self.rmap = ReverseMap()
+        self.mms: dict[int, MmStruct] = {}  # every address space that exists, by number
+        self.mappings: dict[int, AddressSpace] = {}  # every object that is mapped, by number
+        self._mapping_count = 0
         self.pids = PidMap()
         self.tasks: list[Task] = []
         self.nr_threads = 0
@@ -318,6 +324,11 @@ class Kernel:
         """A number for a new address space."""
         self._mm_count += 1
         return self._mm_count
+
+    def next_mapping_ident(self) -> int:
+        """A number for an object that gets mapped."""
+        self._mapping_count += 1
+        return self._mapping_count
 
     def activate_mm(self, mm: MmStruct) -> None:
         """Run in this address space from now on."""

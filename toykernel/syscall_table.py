@@ -22,7 +22,13 @@ from toykernel.kernel.sys import (
     sys_ni_syscall,
     sys_uname,
 )
-from toykernel.mm.mmap import sys_brk
+from toykernel.mm.heap import sys_brk
+from toykernel.mm.madvise import sys_madvise
+from toykernel.mm.mincore import sys_mincore, sys_msync
+from toykernel.mm.mlock import sys_mlock, sys_mlockall, sys_munlock, sys_munlockall
+from toykernel.mm.mmap import sys_mmap2, sys_munmap, sys_old_mmap
+from toykernel.mm.mprotect import sys_mprotect
+from toykernel.mm.mremap import sys_mremap
 
 if TYPE_CHECKING:
     from toykernel.kernel.wait import Result
@@ -32,6 +38,8 @@ INT, FD, PID, WAIT_OPTIONS = "int", "fd", "pid", "wait_options"
 UINT, HEX, SIZE, ADDRESS = "uint", "hex", "size", "address"
 PATH, BUFFER_IN, STRINGS = "path", "buffer_in", "strings"
 STATUS, UTSNAME = "status", "utsname"
+PROT, MMAP_FLAGS, MREMAP_FLAGS, MADVICE = "prot", "mmap_flags", "mremap_flags", "madvice"
+MSYNC_FLAGS, MLOCKALL_FLAGS = "msync_flags", "mlockall_flags"
 SIGNED = frozenset((INT, FD, PID, WAIT_OPTIONS))
 
 Function = Callable[..., "Result"]
@@ -87,9 +95,31 @@ _IMPLEMENTED = (
     _call(20, "getpid", sys_getpid),
     _call(45, "brk", sys_brk, "addr:address"),
     _call(64, "getppid", sys_getppid),
+    _call(90, "mmap", sys_old_mmap, "arg:address"),
+    _call(91, "munmap", sys_munmap, "addr:address length:size"),
     _call(114, "wait4", sys_wait4, "pid:pid wstatus:status options:wait_options rusage:address"),
     _call(122, "uname", sys_uname, "buf:utsname"),
+    _call(125, "mprotect", sys_mprotect, "addr:address len:size prot:prot"),
+    _call(144, "msync", sys_msync, "addr:address length:size flags:msync_flags"),
+    _call(150, "mlock", sys_mlock, "addr:address len:size"),
+    _call(151, "munlock", sys_munlock, "addr:address len:size"),
+    _call(152, "mlockall", sys_mlockall, "flags:mlockall_flags"),
+    _call(153, "munlockall", sys_munlockall),
     _call(158, "sched_yield", sys_sched_yield),
+    _call(
+        163,
+        "mremap",
+        sys_mremap,
+        "old_address:address old_size:size new_size:size flags:mremap_flags new_address:address",
+    ),
+    _call(
+        192,
+        "mmap2",
+        sys_mmap2,
+        "addr:address length:size prot:prot flags:mmap_flags fd:fd pgoffset:hex",
+    ),
+    _call(218, "mincore", sys_mincore, "addr:address length:size vec:address"),
+    _call(219, "madvise", sys_madvise, "addr:address length:size advice:madvice"),
     _call(224, "gettid", sys_gettid),
     _call(252, "exit_group", sys_exit_group, "status:int"),
 )

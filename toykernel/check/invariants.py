@@ -66,7 +66,7 @@ def entries_point_to_user_frames(k: Kernel) -> Iterator[str]:
                 yield f"{where} belongs to the kernel"
             elif k.pages.page_count(entry.pfn) <= 0:
                 yield f"{where} is free"
-            if not entry.pte & PTE_US:
+            if entry.pte & PTE_P and not entry.pte & PTE_US:
                 yield f"{where} is mapped for the kernel only"
 
 

@@ -10,10 +10,10 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from emu.paging import PTE_FRAME, PTE_P
+from emu.paging import PTE_FRAME
 from emu.ram import PAGE_SHIFT, PAGE_SIZE
 from toykernel.arch.x86.asm_offsets import PAGE_OFFSET
-from toykernel.arch.x86.pgtable import PTRS_PER_TABLE, USER_PGD_PTRS
+from toykernel.arch.x86.pgtable import PTRS_PER_TABLE, USER_PGD_PTRS, pte_present
 
 if TYPE_CHECKING:
     from toykernel.kernel_state import Kernel
@@ -36,8 +36,8 @@ class Entry:
 
     @property
     def present(self) -> bool:
-        """Whether the CPU may use it."""
-        return bool(self.pte & PTE_P)
+        """Whether it holds a frame; the CPU may use it only when its P bit is set as well."""
+        return pte_present(self.pte)
 
 
 def address_spaces(k: Kernel) -> list[MmStruct]:
@@ -107,6 +107,12 @@ def _slab_pages(k: Kernel) -> Iterator[Claim]:
                 yield (page - PAGE_OFFSET) >> PAGE_SHIFT, f"slab {cache.name}"
 
 
+def _page_cache(k: Kernel) -> Iterator[Claim]:
+    for mapping in k.mappings.values():
+        for index, pfn in mapping.pages.items():
+            yield pfn, f"page {index} of {mapping.name}"
+
+
 def _reserved(k: Kernel) -> Iterator[Claim]:
     yield k.zero_pfn, "zero page of the kernel"
 
@@ -116,6 +122,7 @@ HOLDERS: tuple[Callable[[Kernel], Iterator[Claim]], ...] = (
     _reserved,
     _page_tables,
     _user_pages,
+    _page_cache,
     _kernel_stacks,
     _slab_pages,
 )

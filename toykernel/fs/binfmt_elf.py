@@ -25,7 +25,8 @@ from toykernel.mm.mm_types import (
     VM_WRITE,
     MmStruct,
 )
-from toykernel.mm.mmap import new_area, page_align
+from toykernel.mm.mmap import arch_pick_mmap_layout, page_align
+from toykernel.mm.vma import new_area
 
 if TYPE_CHECKING:
     from toykernel.kernel_state import Kernel
@@ -112,6 +113,7 @@ def load_elf_binary(
     mm.start_data = min(s.vaddr for s in writable)
     mm.end_data = max(s.vaddr + len(s.data) for s in writable)
     mm.start_brk = mm.brk = page_align(max(s.vaddr + s.memsz for s in image.segments))
+    arch_pick_mmap_layout(mm, k.rlimit_stack)
     return _set_up_stack(k, mm, image, path, argv, envp)
 
 

@@ -25,8 +25,9 @@ from toykernel.errno import EAGAIN, ENOMEM, ERESTARTNOINTR, Errno
 from toykernel.kernel.sched.core import sched_fork, wake_up_new_task
 from toykernel.kernel.signal import SIGCHLD, signal_pending
 from toykernel.mm.memory import ProtectedPte, copy_page_range, unprotect_ptes
-from toykernel.mm.mm_types import VM_DONTCOPY, MmStruct
+from toykernel.mm.mm_types import VM_DONTCOPY, VM_LOCKED, MmStruct
 from toykernel.mm.mmap import exit_mmap
+from toykernel.mm.vma import copy_area
 from toykernel.task import (
     PF_FORKNOEXEC,
     PF_STARTING,
@@ -172,6 +173,7 @@ def mm_alloc(k: Kernel) -> MmStruct:
         mm = MmStruct(k.next_mm_ident(), slab)
         mm.pgd = pgd_alloc(k)
         undo.pop_all()
+    k.mms[mm.ident] = mm
     return mm
 
 
@@ -192,14 +194,14 @@ def dup_mmap(k: Kernel, mm: MmStruct, oldmm: MmStruct, protected: list[Protected
     """Areas and page tables. Raises Errno(ENOMEM)."""
     for name in (
         *("start_code", "end_code", "start_data", "end_data", "start_brk", "brk"),
-        *("start_stack", "arg_start", "arg_end", "env_start", "env_end"),
+        *("start_stack", "arg_start", "arg_end", "env_start", "env_end", "mmap_base"),
     ):
         setattr(mm, name, getattr(oldmm, name))
     for area in oldmm:
         if area.vm_flags & VM_DONTCOPY:
             continue
-        copy = area.copy()
-        copy.slab = k.vm_area_cachep.alloc()
+        copy = copy_area(k, area)
+        copy.vm_flags &= ~VM_LOCKED  # mlock is the parent's alone
         mm.insert(copy)
         copy_page_range(k, mm, oldmm, area, protected)
 
@@ -213,6 +215,7 @@ def mmput(k: Kernel, mm: MmStruct) -> None:
     if k.active_mm is mm:  # nobody runs in it any more, but its tables are still loaded
         k.leave_mm()
     pgd_free(k, mm)
+    del k.mms[mm.ident]
     k.mm_cachep.free(mm.slab)
 
 

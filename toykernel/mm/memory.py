@@ -8,20 +8,25 @@ just the write bit back.
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from emu.paging import PTE_A, PTE_D, PTE_FRAME, PTE_P, PTE_RW, PTE_US
 from emu.ram import PAGE_SHIFT
 from toykernel.arch.x86.pgtable import (
+    PTE_PROTNONE,
     flush_tlb_mm,
     flush_tlb_page,
     get_pte,
     present_ptes,
     pte_alloc,
     pte_offset,
+    pte_present,
     set_pte,
 )
-from toykernel.mm.mm_types import VM_DONTCOPY, VM_SHARED, VM_WRITE, MmStruct, VmArea
+from toykernel.errno import EFAULT, Errno
+from toykernel.mm.filemap import FaultSigbus, vma_frame
+from toykernel.mm.mm_types import VM_DONTCOPY, VM_RWX, VM_SHARED, VM_WRITE, MmStruct, VmArea
 
 if TYPE_CHECKING:
     from toykernel.kernel_state import Kernel
@@ -32,9 +37,17 @@ if TYPE_CHECKING:
 ProtectedPte = tuple[int, int, int]
 
 
+def vm_page_prot(vm_flags: int) -> int:
+    """The bits of a fresh entry. A private page is never writable from the start: see do_wp_page."""
+    if not vm_flags & VM_RWX:
+        return PTE_PROTNONE | PTE_A
+    shared_writable = vm_flags & VM_SHARED and vm_flags & VM_WRITE
+    return PTE_P | PTE_US | PTE_A | (PTE_RW if shared_writable else 0)
+
+
 def mk_pte(pfn: int, vma: VmArea) -> int:
-    """An entry for a frame in an area: present, user, accessed; not yet writable."""
-    return pfn << PAGE_SHIFT | PTE_P | PTE_US | PTE_A
+    """An entry for a frame in an area: accessed, with the rights that the area gives."""
+    return pfn << PAGE_SHIFT | vm_page_prot(vma.vm_flags)
 
 
 def copy_page_range(
@@ -45,8 +58,8 @@ def copy_page_range(
     Raises Errno(ENOMEM) when a page table cannot be had; what has been copied by then is in `dst`
     and goes away with it, and what `src` has lost is in `protected`.
     """
-    if vma.vm_flags & VM_DONTCOPY:
-        return
+    if vma.vm_flags & VM_DONTCOPY or not vma.anon_vma:
+        return  # left out, or can all be faulted in again from the page cache or the zero page
     for address, at, pte in present_ptes(k, src, vma.vm_start, vma.vm_end):
         new_at = pte_alloc(k, dst, address)
         if k.eager_fork and vma.is_cow:
@@ -91,14 +104,17 @@ def unmap_page_range(k: Kernel, mm: MmStruct, start: int, end: int) -> None:
     """Take every page in a range away, and its reference with it."""
     for address, at, pte in present_ptes(k, mm, start, end):
         set_pte(k, mm, address, at, 0)
-        if pte & PTE_P:
+        if pte_present(pte):
             k.pages.put_page(pte >> PAGE_SHIFT)
 
 
 def handle_mm_fault(
     k: Kernel, task: Task, mm: MmStruct, vma: VmArea, address: int, write: bool
 ) -> None:
-    """Make a page present, or writable, as its area allows. Raises Errno(ENOMEM)."""
+    """Make a page present, or writable, as its area allows.
+
+    Raises Errno(ENOMEM), or FaultSigbus beyond the end of a mapped object.
+    """
     address &= PTE_FRAME
     at = pte_alloc(k, mm, address)
     handle_pte_fault(k, task, mm, vma, address, at, write)
@@ -107,10 +123,13 @@ def handle_mm_fault(
 def handle_pte_fault(
     k: Kernel, task: Task, mm: MmStruct, vma: VmArea, address: int, at: int, write: bool
 ) -> None:
-    """The three ways out of a fault that the area permits."""
+    """The four ways out of a fault that the area permits."""
     pte = k.machine.ram.read32(at)
     if not pte & PTE_P:
-        do_anonymous_page(k, task, mm, vma, address, at, write)
+        if vma.mapping is not None:
+            do_fault(k, task, mm, vma, address, at, write)
+        else:
+            do_anonymous_page(k, task, mm, vma, address, at, write)
     elif write and not pte & PTE_RW:
         do_wp_page(k, task, mm, vma, address, at, pte)
     else:
@@ -123,23 +142,43 @@ def do_anonymous_page(
     k: Kernel, task: Task, mm: MmStruct, vma: VmArea, address: int, at: int, write: bool
 ) -> None:
     """First touch: a frame of zeros for a write, the shared zero frame for a read (fork-path K9)."""
-    if not write and not vma.vm_flags & VM_SHARED:
+    if not write:
         k.pages.get_page(k.zero_pfn)
         set_pte(k, mm, address, at, mk_pte(k.zero_pfn, vma))
         k.count_fault(task, "zero_page", address)
         return
     pfn = k.pages.get_zeroed_page("anonymous page")
-    pte = mk_pte(pfn, vma)
-    if vma.vm_flags & VM_WRITE:
-        pte |= PTE_RW | PTE_D
-    set_pte(k, mm, address, at, pte)
-    k.count_fault(task, "not_present", address)
+    vma.anon_vma = True
+    set_pte(k, mm, address, at, mk_pte(pfn, vma) | PTE_RW | PTE_D)
+    k.count_fault(task, "not_present", address, None, pfn)
+
+
+def do_fault(
+    k: Kernel, task: Task, mm: MmStruct, vma: VmArea, address: int, at: int, write: bool
+) -> None:
+    """First touch of a page of a file or of shared memory (__do_fault): the page cache's own frame,
+    or, for a write to a private area, a copy of it."""
+    pfn = vma_frame(k, vma, address)
+    if write and not vma.vm_flags & VM_SHARED:
+        new = k.pages.alloc_pages(0, "anonymous page")
+        k.machine.ram.copy(new << PAGE_SHIFT, pfn << PAGE_SHIFT)
+        vma.anon_vma = True
+        set_pte(k, mm, address, at, mk_pte(new, vma) | PTE_RW | PTE_D)
+        k.count_fault(task, "not_present", address, pfn, new)
+        return
+    k.pages.get_page(pfn)
+    set_pte(k, mm, address, at, mk_pte(pfn, vma) | (PTE_D if write else 0))
+    k.count_fault(task, "not_present", address, None, pfn)
 
 
 def do_wp_page(
     k: Kernel, task: Task, mm: MmStruct, vma: VmArea, address: int, at: int, pte: int
 ) -> None:
-    """A write to a present read-only page of a writable area (fork-path K5, K6)."""
+    """A write to a present read-only page of a writable area (fork-path K5, K6).
+
+    What decides is the frame's whole count, not the number of entries: a frame that the kernel itself
+    still holds must not change under it, so it is copied too.
+    """
     pfn = pte >> PAGE_SHIFT
     if vma.vm_flags & VM_SHARED or (pfn != k.zero_pfn and k.pages.page_count(pfn) == 1):
         set_pte(k, mm, address, at, pte | PTE_RW | PTE_A | PTE_D)
@@ -147,6 +186,7 @@ def do_wp_page(
         k.count_fault(task, "cow_reused", address, pfn, pfn)
         return
     new = k.pages.alloc_pages(0, "cow copy")
+    vma.anon_vma = True
     k.machine.ram.copy(new << PAGE_SHIFT, pfn << PAGE_SHIFT)
     set_pte(k, mm, address, at, mk_pte(new, vma) | PTE_RW | PTE_D)
     flush_tlb_page(k, mm, address)
@@ -163,6 +203,7 @@ def populate(k: Kernel, mm: MmStruct, vma: VmArea, address: int, data: bytes) ->
         pte = get_pte(k, mm, page)
         if not pte & PTE_P:
             pfn = k.pages.get_zeroed_page("program page")
+            vma.anon_vma = True
             pte = mk_pte(pfn, vma) | (PTE_RW if vma.vm_flags & VM_WRITE else 0)
             set_pte(k, mm, page, at, pte)
         part = min(page + 4096, end) - address
@@ -178,3 +219,45 @@ def follow_page(k: Kernel, mm: MmStruct, address: int) -> int | None:
         return None
     pte = k.machine.ram.read32(at)
     return (pte & PTE_FRAME) | (address & 0xFFF) if pte & PTE_P else None
+
+
+def make_pages_present(k: Kernel, mm: MmStruct, start: int, end: int) -> None:
+    """Fault a range in, privately writable pages as if written to (mlock, MAP_POPULATE).
+
+    Raises Errno(ENOMEM); Errno(EFAULT) for a hole or memory without any right; FaultSigbus.
+    """
+    for address in range(start, end, 1 << PAGE_SHIFT):
+        vma = mm.find_exact(address)
+        if vma is None or not vma.vm_flags & VM_RWX:
+            raise Errno(EFAULT)
+        write = vma.vm_flags & (VM_WRITE | VM_SHARED) == VM_WRITE
+        wanted = PTE_P | (PTE_RW if write else 0)
+        if get_pte(k, mm, address) & wanted != wanted:
+            handle_mm_fault(k, k.current, mm, vma, address, write)
+
+
+def populate_range(k: Kernel, mm: MmStruct, start: int, end: int) -> None:
+    """make_pages_present for callers that do not tell: what fails comes with the first touch."""
+    with suppress(Errno, FaultSigbus):
+        make_pages_present(k, mm, start, end)
+
+
+def change_protection(k: Kernel, mm: MmStruct, vma: VmArea) -> None:
+    """Give every entry of an area the rights that the area has now. The caller flushes."""
+    prot = vm_page_prot(vma.vm_flags) & ~PTE_A
+    for address, at, pte in present_ptes(k, mm, vma.vm_start, vma.vm_end):
+        set_pte(k, mm, address, at, pte & (PTE_FRAME | PTE_A | PTE_D) | prot)
+
+
+def move_page_tables(k: Kernel, mm: MmStruct, old: int, new: int, length: int) -> None:
+    """Take every entry of [old, old + length) to `new` (mremap). The caller flushes.
+
+    Raises Errno(ENOMEM), having moved nothing.
+    """
+    entries = list(present_ptes(k, mm, old, old + length))
+    for address, _, _ in entries:
+        pte_alloc(k, mm, address - old + new)
+    for address, at, pte in entries:
+        target = address - old + new
+        set_pte(k, mm, address, at, 0)
+        set_pte(k, mm, target, pte_alloc(k, mm, target), pte)

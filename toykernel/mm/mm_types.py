@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from sortedcontainers import SortedDict
+
+if TYPE_CHECKING:
+    from toykernel.mm.filemap import AddressSpace
 
 VM_READ = 0x00000001
 VM_WRITE = 0x00000002
@@ -17,25 +21,42 @@ VM_MAYEXEC = 0x00000040
 VM_MAYSHARE = 0x00000080
 VM_GROWSDOWN = 0x00000100
 VM_LOCKED = 0x00002000
+VM_SEQ_READ = 0x00008000
+VM_RAND_READ = 0x00010000
 VM_DONTCOPY = 0x00020000
 VM_ACCOUNT = 0x00100000
+VM_NORESERVE = 0x00200000
 
+VM_RWX = VM_READ | VM_WRITE | VM_EXEC
 VM_DATA_DEFAULT = VM_READ | VM_WRITE | VM_EXEC | VM_MAYREAD | VM_MAYWRITE | VM_MAYEXEC
 
 
 @dataclass
 class VmArea:
-    """struct vm_area_struct: one range with one set of permissions. `name` is for people."""
+    """struct vm_area_struct: one range with one set of permissions. `name` is for people.
+
+    `vm_pgoff` is the page of `mapping` at vm_start; for private anonymous memory, the page number that
+    vm_start had when the memory was mapped. `anon_vma` says that the area may hold pages of its own,
+    which nothing but a page table remembers.
+    """
 
     vm_start: int
     vm_end: int
     vm_flags: int
     name: str = ""
     slab: int = 0  # address of the record
+    vm_pgoff: int = 0
+    mapping: AddressSpace | None = None
+    anon_vma: bool = False
 
-    def copy(self) -> VmArea:
-        """A record of its own with the same contents."""
-        return replace(self, slab=0)
+    @property
+    def pages(self) -> int:
+        """Its length in pages."""
+        return (self.vm_end - self.vm_start) >> 12
+
+    def page_index(self, address: int) -> int:
+        """The page of `mapping` behind an address."""
+        return self.vm_pgoff + ((address - self.vm_start) >> 12)
 
     @property
     def is_cow(self) -> bool:
@@ -61,6 +82,9 @@ class MmStruct:
         self.nr_ptes = 0  # page-table pages
         self.rss = 0  # present user pages
         self.total_vm = 0  # pages in areas
+        self.locked_vm = 0  # pages in areas with VM_LOCKED
+        self.def_flags = 0  # VM_LOCKED after mlockall(MCL_FUTURE)
+        self.mmap_base = 0  # mmap goes down from here; 0 until exec
         self.start_code = self.end_code = 0
         self.start_data = self.end_data = 0
         self.start_brk = self.brk = 0
@@ -88,23 +112,47 @@ class MmStruct:
 
     def overlapping(self, start: int, end: int) -> list[VmArea]:
         """Areas that share a page with [start, end), in order."""
-        return [a for a in self.areas.values() if a.vm_start < end and a.vm_end > start]
+        if start >= end:
+            return []
+        first = self.areas.bisect_right(start) - 1
+        if first >= 0 and self.areas.peekitem(first)[1].vm_end <= start:
+            first += 1
+        keys = self.areas.keys()
+        return [self.areas[at] for at in keys[max(first, 0) : self.areas.bisect_left(end)]]
+
+    def covered(self, start: int, end: int) -> bool:
+        """Whether every page of [start, end) lies in an area."""
+        for area in self.overlapping(start, end):
+            if area.vm_start > start:
+                return False
+            start = area.vm_end
+        return start >= end
 
     def insert(self, area: VmArea) -> None:
         """insert_vm_struct: the caller has made sure that the place is free."""
         self.areas[area.vm_start] = area
-        self.total_vm += (area.vm_end - area.vm_start) >> 12
+        self.total_vm += area.pages
+        if area.vm_flags & VM_LOCKED:
+            self.locked_vm += area.pages
 
     def remove(self, area: VmArea) -> None:
         """Take an area out."""
         del self.areas[area.vm_start]
-        self.total_vm -= (area.vm_end - area.vm_start) >> 12
+        self.total_vm -= area.pages
+        if area.vm_flags & VM_LOCKED:
+            self.locked_vm -= area.pages
 
     def resize(self, area: VmArea, start: int, end: int) -> None:
-        """Move an area's bounds, keeping the index and the count right."""
+        """Move an area's bounds, keeping the index and the counts right; contents stay in place."""
         self.remove(area)
+        area.vm_pgoff += (start - area.vm_start) >> 12
         area.vm_start, area.vm_end = start, end
         self.insert(area)
+
+    def set_flags(self, area: VmArea, flags: int) -> None:
+        """Change an area's flags, keeping the count of locked pages right."""
+        self.locked_vm += area.pages * (bool(flags & VM_LOCKED) - bool(area.vm_flags & VM_LOCKED))
+        area.vm_flags = flags
 
     def __iter__(self) -> Iterator[VmArea]:
         return iter(self.areas.values())

@@ -1,4 +1,4 @@
-"""Areas: brk, the stack, and taking an address space down (mm/mmap.c)."""
+"""mmap, munmap, and taking an address space down (mm/mmap.c). The heap and stack are in heap.py."""
 
 from __future__ import annotations
 
@@ -7,93 +7,242 @@ from typing import TYPE_CHECKING
 from emu.ram import PAGE_SIZE
 from toykernel.arch.x86.asm_offsets import TASK_SIZE
 from toykernel.arch.x86.pgtable import flush_tlb_mm, free_pgtables
-from toykernel.errno import ENOMEM, Errno
-from toykernel.mm.memory import unmap_page_range
-from toykernel.mm.mm_types import VM_ACCOUNT, VM_DATA_DEFAULT, MmStruct, VmArea
+from toykernel.arch.x86.uaccess import get_user
+from toykernel.errno import EAGAIN, EBADF, EINVAL, ENODEV, ENOMEM, EOVERFLOW, EPERM, Errno
+from toykernel.mm.filemap import AddressSpace, shmem_zero_setup
+from toykernel.mm.limits import can_do_mlock, charge, may_expand_vm, may_lock
+from toykernel.mm.memory import populate_range, unmap_page_range
+from toykernel.mm.mm_types import (
+    VM_GROWSDOWN,
+    VM_LOCKED,
+    VM_MAYEXEC,
+    VM_MAYREAD,
+    VM_MAYSHARE,
+    VM_MAYWRITE,
+    VM_NORESERVE,
+    VM_SHARED,
+    MmStruct,
+    VmArea,
+)
+from toykernel.mm.mman import (
+    MAP_ANONYMOUS,
+    MAP_FIXED,
+    MAP_GROWSDOWN,
+    MAP_HUGETLB,
+    MAP_LOCKED,
+    MAP_NONBLOCK,
+    MAP_NORESERVE,
+    MAP_POPULATE,
+    MAP_PRIVATE,
+    MAP_SHARED,
+    MAP_TYPE,
+    calc_vm_prot_bits,
+)
+from toykernel.mm.vma import MAX_MAP_COUNT, carve, free_area, merge, new_area
 
 if TYPE_CHECKING:
     from toykernel.kernel_state import Kernel
 
-_PAGE = PAGE_SIZE - 1
+_OFFSET = PAGE_SIZE - 1
+#: The room left for the stack above mmap_base: between 128 MiB and 5/6 of user space.
+MIN_GAP, MAX_GAP = 128 << 20, TASK_SIZE // 6 * 5
+TASK_UNMAPPED_BASE = TASK_SIZE // 3
 
 
 def page_align(address: int) -> int:
     """Round up to a page boundary."""
-    return (address + _PAGE) & ~_PAGE
+    return (address + _OFFSET) & ~_OFFSET
 
 
-def new_area(k: Kernel, start: int, end: int, flags: int, name: str) -> VmArea:
-    """A record for [start, end). Raises Errno(ENOMEM)."""
-    return VmArea(start, end, flags, name, k.vm_area_cachep.alloc())
-
-
-def free_area(k: Kernel, area: VmArea) -> None:
-    """Give the record back."""
-    k.vm_area_cachep.free(area.slab)
-
-
-def expand_stack(k: Kernel, mm: MmStruct, vma: VmArea, address: int) -> None:
-    """Grow a stack area down to an address (fork-path K10). Raises Errno(ENOMEM) at its limit."""
-    start = address & ~_PAGE
-    below = mm.overlapping(max(start - k.stack_guard_gap, 0), vma.vm_start)
-    if vma.vm_end - start > k.rlimit_stack or start < k.mmap_min_addr or below:
-        raise Errno(ENOMEM)
-    mm.resize(vma, start, vma.vm_end)
-
-
-def sys_brk(k: Kernel, brk: int) -> int:
-    """brk: move the end of the heap; the end as it is now, moved or not."""
+def user_mm(k: Kernel) -> MmStruct:
+    """The address space of the calling process."""
     mm = k.current.mm
     assert mm is not None
-    if brk < mm.start_brk or brk > TASK_SIZE:
-        return mm.brk
-    old, new = page_align(mm.brk), page_align(brk)
-    if new < old:
-        _shrink_heap(k, mm, new, old)
-    elif new > old:
-        if mm.overlapping(old, new + PAGE_SIZE):
-            return mm.brk
-        if (new - old) >> 12 > k.pages.free:
-            return mm.brk  # more than there can ever be: refused, as the overcommit heuristic does
-        try:
-            _grow_heap(k, mm, old, new)
-        except Errno:
-            return mm.brk
-    mm.brk = brk
-    return brk
+    return mm
 
 
-def _heap(mm: MmStruct, end: int) -> VmArea | None:
-    area = mm.find_exact(end - 1)
-    return area if area is not None and area.name == "[heap]" and area.vm_end == end else None
+def arch_pick_mmap_layout(mm: MmStruct, stack_limit: int) -> None:
+    """Where mmap starts to look, downwards, leaving room for the stack of `stack_limit` bytes."""
+    mm.mmap_base = page_align(TASK_SIZE - min(max(stack_limit, MIN_GAP), MAX_GAP))
 
 
-def _grow_heap(k: Kernel, mm: MmStruct, old: int, new: int) -> None:
-    heap = _heap(mm, old)
-    if heap is not None:
-        mm.resize(heap, heap.vm_start, new)
+def get_unmapped_area(k: Kernel, mm: MmStruct, addr: int, length: int, flags: int) -> int:
+    """A place for `length` bytes (a multiple of the page size). Raises Errno.
+
+    With MAP_FIXED it is `addr` whatever is there; otherwise `addr` if it is free, else the highest
+    hole below mmap_base, else the lowest above TASK_UNMAPPED_BASE.
+    """
+    if length > TASK_SIZE:
+        raise Errno(ENOMEM)
+    if flags & MAP_FIXED:
+        if addr > TASK_SIZE - length:
+            raise Errno(ENOMEM)
+        if addr & _OFFSET:
+            raise Errno(EINVAL)
+        if addr < k.mmap_min_addr:
+            raise Errno(EPERM)
+        return addr
+    if addr:
+        addr = page_align(max(addr, k.mmap_min_addr))
+        if addr <= TASK_SIZE - length and _is_free(k, mm, addr, addr + length):
+            return addr
+    return _topdown_hole(k, mm, length)
+
+
+def _gap_start(k: Kernel, area: VmArea) -> int:
+    """Where an area begins for its neighbours: a growing stack keeps its distance."""
+    gap = k.stack_guard_gap if area.vm_flags & VM_GROWSDOWN else 0
+    return max(area.vm_start - gap, 0)
+
+
+def _is_free(k: Kernel, mm: MmStruct, start: int, end: int) -> bool:
+    if mm.overlapping(start, end):
+        return False
+    above = mm.find_vma(start)
+    return above is None or end <= _gap_start(k, above)
+
+
+def _topdown_hole(k: Kernel, mm: MmStruct, length: int) -> int:
+    top = mm.mmap_base
+    for area in reversed(mm.overlapping(0, mm.mmap_base)):
+        if area.vm_end + length <= top:
+            return top - length
+        top = min(top, _gap_start(k, area))
+    if top - length >= k.mmap_min_addr:
+        return top - length
+    bottom = TASK_UNMAPPED_BASE  # nothing below: look upwards, through the stack's room too
+    for area in mm.overlapping(bottom, TASK_SIZE):
+        if bottom + length <= _gap_start(k, area):
+            return bottom
+        bottom = max(bottom, area.vm_end)
+    if bottom + length <= TASK_SIZE:
+        return bottom
+    raise Errno(ENOMEM)
+
+
+def do_mmap_pgoff(k: Kernel, addr: int, length: int, prot: int, flags: int, pgoff: int) -> int:
+    """Map `length` bytes of a file from page `pgoff`, or of fresh memory; the address. Raises Errno."""
+    mm = user_mm(k)
+    if not length:
+        raise Errno(EINVAL)
+    if not flags & MAP_FIXED:
+        addr &= ~_OFFSET
+        addr = max(addr, k.mmap_min_addr) if addr else 0
+    length = page_align(length)
+    if not length or length > 0xFFFFFFFF:
+        raise Errno(ENOMEM)
+    if pgoff + (length >> 12) > 1 << 32:
+        raise Errno(EOVERFLOW)
+    if len(mm.areas) > MAX_MAP_COUNT:
+        raise Errno(ENOMEM)
+    addr = get_unmapped_area(k, mm, addr, length, flags)
+    vm_flags = calc_vm_prot_bits(prot) | mm.def_flags | VM_MAYREAD | VM_MAYWRITE | VM_MAYEXEC
+    vm_flags |= VM_GROWSDOWN if flags & MAP_GROWSDOWN else 0
+    if flags & MAP_LOCKED:
+        if not can_do_mlock(k):
+            raise Errno(EPERM)
+        vm_flags |= VM_LOCKED
+    if vm_flags & VM_LOCKED and not may_lock(k, mm, length >> 12):
+        raise Errno(EAGAIN)
+    kind = flags & MAP_TYPE
+    if kind not in (MAP_SHARED, MAP_PRIVATE):
+        raise Errno(EINVAL)
+    mapping: AddressSpace | None = None
+    name = ""
+    if kind == MAP_SHARED:
+        vm_flags |= VM_SHARED | VM_MAYSHARE
+    if kind == MAP_SHARED:
+        mapping, pgoff = shmem_zero_setup(length), 0
+        name = mapping.name
     else:
-        mm.insert(new_area(k, old, new, VM_DATA_DEFAULT | VM_ACCOUNT, "[heap]"))
+        pgoff = addr >> 12
+    return _mmap_region(k, mm, addr, length, flags, vm_flags, pgoff, mapping, name)
 
 
-def _shrink_heap(k: Kernel, mm: MmStruct, new: int, old: int) -> None:
-    unmap_page_range(k, mm, new, old)
-    flush_tlb_mm(k, mm)
-    heap = _heap(mm, old)
-    if heap is None:
-        return
-    if heap.vm_start >= new:
-        mm.remove(heap)
-        free_area(k, heap)
+def _mmap_region(
+    k: Kernel,
+    mm: MmStruct,
+    addr: int,
+    length: int,
+    flags: int,
+    vm_flags: int,
+    pgoff: int,
+    mapping: AddressSpace | None,
+    name: str,
+) -> int:
+    if mm.overlapping(addr, addr + length):
+        do_munmap(k, mm, addr, length)  # only MAP_FIXED leads here
+    if not may_expand_vm(k, mm, length >> 12):
+        raise Errno(ENOMEM)
+    if flags & MAP_NORESERVE:
+        vm_flags |= VM_NORESERVE
     else:
-        mm.resize(heap, heap.vm_start, new)
+        vm_flags = charge(k, vm_flags, length >> 12)
+    mm.insert(new_area(k, addr, addr + length, vm_flags, name, pgoff=pgoff, mapping=mapping))
+    merge(k, mm, addr, addr + length)
+    if vm_flags & VM_LOCKED or (flags & MAP_POPULATE and not flags & MAP_NONBLOCK):
+        populate_range(k, mm, addr, addr + length)
+    return addr
+
+
+def do_munmap(k: Kernel, mm: MmStruct, start: int, length: int) -> None:
+    """Take [start, start + length) away. Raises Errno(EINVAL), or Errno(ENOMEM) for a split."""
+    if start & _OFFSET or start > TASK_SIZE or length > TASK_SIZE - start:
+        raise Errno(EINVAL)
+    length = page_align(length)
+    if not length:
+        raise Errno(EINVAL)
+    end = start + length
+    gone = carve(k, mm, start, end)
+    for area in gone:
+        unmap_page_range(k, mm, area.vm_start, area.vm_end)
+        mm.remove(area)
+    if gone:
+        free_pgtables(k, mm, start, end)
+        flush_tlb_mm(k, mm)
+    for area in gone:
+        free_area(k, area)
 
 
 def exit_mmap(k: Kernel, mm: MmStruct) -> None:
     """Take every area, page and table away."""
-    for area in list(mm):
+    areas = list(mm)
+    for area in areas:
         unmap_page_range(k, mm, area.vm_start, area.vm_end)
         mm.remove(area)
-        free_area(k, area)
     free_pgtables(k, mm)
     flush_tlb_mm(k, mm)
+    for area in areas:
+        free_area(k, area)
+
+
+# -- system calls ----------------------------------------------------------------------------------
+
+
+def _check_file(flags: int, fd: int) -> None:
+    if flags & MAP_ANONYMOUS:
+        if flags & MAP_HUGETLB:
+            raise Errno(ENOMEM)  # there is no pool of huge pages
+        return
+    raise Errno(EBADF if fd not in (0, 1, 2) else ENODEV)
+
+
+def sys_mmap2(k: Kernel, addr: int, length: int, prot: int, flags: int, fd: int, pgoff: int) -> int:
+    """mmap2: map memory; the offset counts pages."""
+    _check_file(flags, fd)
+    return do_mmap_pgoff(k, addr, length, prot, flags, pgoff)
+
+
+def sys_old_mmap(k: Kernel, arg: int) -> int:
+    """mmap: the old form, six words in memory; the offset counts bytes."""
+    addr, length, prot, flags, fd, offset = (get_user(k, arg + 4 * n) for n in range(6))
+    if offset & _OFFSET:
+        raise Errno(EINVAL)
+    fd = fd - (1 << 32) if fd >> 31 else fd
+    return sys_mmap2(k, addr, length, prot, flags, fd, offset >> 12)
+
+
+def sys_munmap(k: Kernel, addr: int, length: int) -> int:
+    """munmap: take memory away."""
+    do_munmap(k, user_mm(k), addr, length)
+    return 0

@@ -8,10 +8,19 @@ from emu.paging import PF_P, PF_U, PF_W
 from toykernel.arch.x86.asm_offsets import TASK_SIZE
 from toykernel.arch.x86.ptrace import PtRegs
 from toykernel.errno import EFAULT, ENOMEM, Errno
-from toykernel.kernel.signal import SEGV_ACCERR, SEGV_MAPERR, SIGKILL, SIGSEGV, force_sig_info
+from toykernel.kernel.signal import (
+    BUS_ADRERR,
+    SEGV_ACCERR,
+    SEGV_MAPERR,
+    SIGBUS,
+    SIGKILL,
+    SIGSEGV,
+    force_sig_info,
+)
+from toykernel.mm.filemap import FaultSigbus
+from toykernel.mm.heap import expand_stack
 from toykernel.mm.memory import handle_mm_fault
 from toykernel.mm.mm_types import VM_EXEC, VM_GROWSDOWN, VM_READ, VM_WRITE
-from toykernel.mm.mmap import expand_stack
 
 if TYPE_CHECKING:
     from toykernel.kernel_state import Kernel
@@ -78,6 +87,10 @@ def do_page_fault(k: Kernel, regs: PtRegs, error_code: int) -> None:
         return _segv(k, address, error_code, SEGV_ACCERR)
     try:
         handle_mm_fault(k, task, mm, vma, address, bool(error_code & PF_W))
+    except FaultSigbus:
+        task.thread.cr2, task.thread.trap_no = address, PAGE_FAULT_VECTOR
+        task.thread.error_code = error_code
+        force_sig_info(k, task, SIGBUS, {"si_code": BUS_ADRERR, "si_addr": address})
     except Errno as error:
         if error.number != ENOMEM:
             raise
@@ -106,4 +119,7 @@ def fault_in_user(k: Kernel, mm: MmStruct, address: int, write: bool, *, present
         raise Errno(EFAULT) from None
     if access_error(vma, error_code & ~PF_U):
         raise Errno(EFAULT)
-    handle_mm_fault(k, k.current, mm, vma, address, write)
+    try:
+        handle_mm_fault(k, k.current, mm, vma, address, write)
+    except FaultSigbus:
+        raise Errno(EFAULT) from None

@@ -22,6 +22,16 @@ PGDIR_SIZE = 1 << 22
 PTRS_PER_TABLE = 1024
 _TABLE = PTE_P | PTE_RW | PTE_US
 
+#: A page that is there but that the area forbids altogether (mprotect PROT_NONE): P is clear, so the
+#: CPU looks at no other bit, and this one says that the frame is still the entry's.
+PTE_PROTNONE = 0x100
+_HELD = PTE_P | PTE_PROTNONE
+
+
+def pte_present(pte: int) -> bool:
+    """Whether an entry holds a frame, accessible or not."""
+    return bool(pte & _HELD)
+
 
 def pgd_alloc(k: Kernel) -> int:
     """A directory with the kernel's half in place; physical address. Raises Errno(ENOMEM)."""
@@ -73,14 +83,21 @@ def set_pte(k: Kernel, mm: MmStruct, address: int, at: int, value: int) -> None:
     ram = k.machine.ram
     old = ram.read32(at)
     ram.write32(at, value)
-    if old & PTE_P:
-        lost = (old ^ value) & PTE_FRAME or old & ~value & (PTE_P | PTE_RW | PTE_US | PTE_D)
-        if lost:
-            mm.stale[address & PTE_FRAME] = None
-        if not value & PTE_P:
-            mm.rss -= 1
-    elif value & PTE_P:
+    if old & PTE_P and (
+        (old ^ value) & PTE_FRAME or old & ~value & (PTE_P | PTE_RW | PTE_US | PTE_D)
+    ):
+        mm.stale[address & PTE_FRAME] = None
+    was, now = old & _HELD, value & _HELD
+    if was and now:
+        if (old ^ value) & PTE_FRAME:
+            k.rmap.remove(old >> PAGE_SHIFT, mm.ident, address)
+            k.rmap.add(value >> PAGE_SHIFT, mm.ident, address)
+    elif was:
+        mm.rss -= 1
+        k.rmap.remove(old >> PAGE_SHIFT, mm.ident, address)
+    elif now:
         mm.rss += 1
+        k.rmap.add(value >> PAGE_SHIFT, mm.ident, address)
     for listener in k.trace.set_pte:
         listener(mm, address, old, value)
 
@@ -113,12 +130,13 @@ def present_ptes(k: Kernel, mm: MmStruct, start: int, end: int) -> Iterator[tupl
         start = next_table
 
 
-def free_pgtables(k: Kernel, mm: MmStruct) -> None:
-    """Free every user page-table page; all entries have been cleared."""
+def free_pgtables(k: Kernel, mm: MmStruct, start: int = 0, end: int = PAGE_OFFSET) -> None:
+    """Free the page tables that only serve [start, end): no area is left in what they map."""
     ram = k.machine.ram
-    for index in range(USER_PGD_PTRS):
-        pde = ram.read32(mm.pgd + index * 4)
-        if pde & PTE_P:
+    first = start >> 22
+    for index, pde in enumerate(ram.words(mm.pgd + first * 4, (end - 1 >> 22) + 1 - first), first):
+        if pde & PTE_P and not mm.overlapping(index << 22, (index + 1) << 22):
             ram.write32(mm.pgd + index * 4, 0)
             k.pages.put_page(pde >> PAGE_SHIFT)
             mm.nr_ptes -= 1
+            mm.stale[index << 22] = None

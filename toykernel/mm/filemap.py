@@ -1,0 +1,105 @@
+"""The page cache (mm/filemap.c, mm/shmem.c): pages that belong to an object, not to a process.
+
+An AddressSpace is a file's memory, or a piece of memory shared without a file. Whoever maps it maps the
+same frames. The cache holds one reference to each of its frames; the frames go when the last area that
+maps the object goes, and what was written to them is in `contents` then.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from emu.ram import PAGE_SHIFT, PAGE_SIZE
+
+if TYPE_CHECKING:
+    from toykernel.kernel_state import Kernel
+    from toykernel.mm.mm_types import VmArea
+
+
+class FaultSigbus(Exception):
+    """The page lies beyond the end of what is mapped (VM_FAULT_SIGBUS)."""
+
+
+class AddressSpace:
+    """struct address_space: the pages of one object, by index.
+
+    `contents` are a file's bytes, shared with the file system; None for memory without a file, which
+    has `size` bytes. `name` is for people.
+    """
+
+    def __init__(self, name: str, contents: bytearray | None = None, size: int = 0) -> None:
+        self.name = name
+        self.contents = contents
+        self._size = size
+        self.pages: dict[int, int] = {}  # index -> frame
+        self.i_mmap = 0  # areas that map it
+        self.ident = 0  # counts up from boot, while it is mapped
+
+    @property
+    def size(self) -> int:
+        """Bytes."""
+        return self._size if self.contents is None else len(self.contents)
+
+    def map_area(self, k: Kernel) -> None:
+        """One more area maps it."""
+        self.i_mmap += 1
+        if self.i_mmap == 1:
+            self.ident = k.next_mapping_ident()
+            k.mappings[self.ident] = self
+
+    def unmap_area(self, k: Kernel) -> None:
+        """One area fewer; the last one takes the frames away."""
+        self.i_mmap -= 1
+        if not self.i_mmap:
+            self.write_back(k)
+            for _, pfn in sorted(self.pages.items()):
+                k.pages.put_page(pfn)
+            self.pages.clear()
+            del k.mappings[self.ident]
+
+    def find_or_create_page(self, k: Kernel, index: int) -> int:
+        """The frame of a page. Raises Errno(ENOMEM), or FaultSigbus beyond the end."""
+        pfn = self.pages.get(index)
+        if pfn is None:
+            if index << PAGE_SHIFT >= self.size:
+                raise FaultSigbus
+            pfn = k.pages.get_zeroed_page("page cache")
+            if self.contents is not None:
+                start = index << PAGE_SHIFT
+                k.machine.ram.write(
+                    pfn << PAGE_SHIFT, bytes(self.contents[start : start + PAGE_SIZE])
+                )
+            self.pages[index] = pfn
+        return pfn
+
+    def write_back(self, k: Kernel) -> None:
+        """Put what the frames hold into the file's bytes."""
+        if self.contents is None:
+            return
+        for index, pfn in sorted(self.pages.items()):
+            start = index << PAGE_SHIFT
+            length = min(PAGE_SIZE, len(self.contents) - start)
+            if length > 0:
+                self.contents[start : start + length] = k.machine.ram.read(pfn << 12, length)
+
+    def wrote(self, k: Kernel, start: int, length: int) -> None:
+        """The file's bytes were changed by write: the frames follow."""
+        assert self.contents is not None
+        for index in range(start >> PAGE_SHIFT, (start + length + PAGE_SIZE - 1) >> PAGE_SHIFT):
+            pfn = self.pages.get(index)
+            if pfn is not None:
+                first = max(start, index << PAGE_SHIFT)
+                last = min(start + length, (index + 1) << PAGE_SHIFT)
+                at = (pfn << PAGE_SHIFT) + (first & (PAGE_SIZE - 1))
+                k.machine.ram.write(at, bytes(self.contents[first:last]))
+
+
+def shmem_zero_setup(size: int) -> AddressSpace:
+    """The object behind a shared anonymous mapping of `size` bytes."""
+    return AddressSpace("/dev/zero (deleted)", size=size)
+
+
+def vma_frame(k: Kernel, vma: VmArea, address: int) -> int:
+    """The page cache's frame for an address. Raises Errno(ENOMEM) or FaultSigbus."""
+    assert vma.mapping is not None
+    return vma.mapping.find_or_create_page(k, vma.page_index(address))

@@ -1,0 +1,72 @@
+"""The two areas that grow: the heap by brk, the stack by page faults (mm/mmap.c)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from emu.ram import PAGE_SIZE
+from toykernel.arch.x86.asm_offsets import TASK_SIZE
+from toykernel.errno import EAGAIN, ENOMEM, Errno
+from toykernel.mm.limits import (
+    RLIMIT_STACK,
+    may_expand_data,
+    may_expand_vm,
+    may_lock,
+    rlimit,
+    vm_enough_memory,
+)
+from toykernel.mm.memory import populate_range
+from toykernel.mm.mm_types import VM_ACCOUNT, VM_DATA_DEFAULT, VM_LOCKED, MmStruct, VmArea
+from toykernel.mm.mmap import do_munmap, page_align, user_mm
+from toykernel.mm.vma import merge, new_area
+
+if TYPE_CHECKING:
+    from toykernel.kernel_state import Kernel
+
+
+def expand_stack(k: Kernel, mm: MmStruct, vma: VmArea, address: int) -> None:
+    """Grow a stack area down to an address (fork-path K10). Raises Errno(ENOMEM) at its limits."""
+    start = address & -PAGE_SIZE
+    grow = (vma.vm_start - start) >> 12
+    if start < k.mmap_min_addr or mm.overlapping(max(start - k.stack_guard_gap, 0), vma.vm_start):
+        raise Errno(ENOMEM)
+    if vma.vm_end - start > rlimit(k, RLIMIT_STACK) or not may_expand_vm(k, mm, grow):
+        raise Errno(ENOMEM)
+    if vma.vm_flags & VM_LOCKED and not may_lock(k, mm, grow):
+        raise Errno(ENOMEM)
+    vm_enough_memory(k, grow)
+    mm.resize(vma, start, vma.vm_end)
+
+
+def sys_brk(k: Kernel, brk: int) -> int:
+    """brk: move the end of the heap; the end as it is now, moved or not."""
+    mm = user_mm(k)
+    if brk < mm.start_brk or brk > TASK_SIZE or not may_expand_data(k, mm, brk):
+        return mm.brk
+    old, new = page_align(mm.brk), page_align(brk)
+    try:
+        if new < old:
+            do_munmap(k, mm, new, old - new)
+        elif new > old:
+            if mm.overlapping(old, new + PAGE_SIZE):
+                return mm.brk
+            do_brk(k, mm, old, new)
+    except Errno:
+        return mm.brk
+    mm.brk = brk
+    return brk
+
+
+def do_brk(k: Kernel, mm: MmStruct, start: int, end: int) -> None:
+    """Anonymous memory at a place that is free. Raises Errno."""
+    pages = (end - start) >> 12
+    flags = VM_DATA_DEFAULT | VM_ACCOUNT | mm.def_flags
+    if flags & VM_LOCKED and not may_lock(k, mm, pages):
+        raise Errno(EAGAIN)
+    if not may_expand_vm(k, mm, pages):
+        raise Errno(ENOMEM)
+    vm_enough_memory(k, pages)
+    mm.insert(new_area(k, start, end, flags, "[heap]"))
+    merge(k, mm, start, end)
+    if flags & VM_LOCKED:
+        populate_range(k, mm, start, end)

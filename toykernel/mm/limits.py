@@ -1,0 +1,66 @@
+"""What a process may take: resource limits and the overcommit rule (mm/mmap.c, mm/util.c)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from toykernel.errno import ENOMEM, Errno
+from toykernel.mm.mm_types import VM_ACCOUNT, VM_SHARED, VM_WRITE, MmStruct
+
+if TYPE_CHECKING:
+    from toykernel.kernel_state import Kernel
+
+
+RLIMIT_DATA, RLIMIT_STACK, RLIMIT_MEMLOCK, RLIMIT_AS = 2, 3, 8, 9
+RLIM_INFINITY = 0xFFFFFFFF
+
+
+def rlimit(k: Kernel, resource: int) -> int:
+    """The caller's soft limit, RLIM_INFINITY when there is none."""
+    return k.rlimit_stack if resource == RLIMIT_STACK else RLIM_INFINITY
+
+
+def may_lock_anything(k: Kernel) -> bool:
+    """CAP_IPC_LOCK."""
+    return True
+
+
+def may_expand_vm(k: Kernel, mm: MmStruct, pages: int) -> bool:
+    """Whether the address space may grow by so many pages (RLIMIT_AS)."""
+    return mm.total_vm + pages <= rlimit(k, RLIMIT_AS) >> 12
+
+
+def may_expand_data(k: Kernel, mm: MmStruct, brk: int) -> bool:
+    """Whether the heap may end at `brk` (RLIMIT_DATA)."""
+    limit = rlimit(k, RLIMIT_DATA)
+    used = (brk - mm.start_brk) + (mm.end_data - mm.start_data)
+    return limit >= RLIM_INFINITY or used <= limit
+
+
+def can_do_mlock(k: Kernel) -> bool:
+    """Whether the caller may lock memory at all."""
+    return may_lock_anything(k) or rlimit(k, RLIMIT_MEMLOCK) != 0
+
+
+def may_lock(k: Kernel, mm: MmStruct, pages: int) -> bool:
+    """Whether so many more pages may be locked (RLIMIT_MEMLOCK; CAP_IPC_LOCK lifts it)."""
+    return may_lock_anything(k) or mm.locked_vm + pages <= rlimit(k, RLIMIT_MEMLOCK) >> 12
+
+
+def vm_enough_memory(k: Kernel, pages: int) -> None:
+    """The overcommit heuristic: refuse what can never be there. Raises Errno(ENOMEM)."""
+    if pages > k.pages.free:
+        raise Errno(ENOMEM)
+
+
+def accountable(vm_flags: int) -> bool:
+    """Whether memory with these flags is promised to the process (accountable_mapping)."""
+    return vm_flags & (VM_SHARED | VM_WRITE) == VM_WRITE
+
+
+def charge(k: Kernel, vm_flags: int, pages: int) -> int:
+    """Flags with VM_ACCOUNT when the pages are promised. Raises Errno(ENOMEM)."""
+    if not accountable(vm_flags):
+        return vm_flags
+    vm_enough_memory(k, pages)
+    return vm_flags | VM_ACCOUNT

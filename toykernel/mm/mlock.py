@@ -1,0 +1,99 @@
+"""mlock, munlock, mlockall, munlockall (mm/mlock.c): pages that are there, and counted."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from toykernel.errno import EAGAIN, EFAULT, EINVAL, ENOMEM, EPERM, Errno
+from toykernel.mm.filemap import FaultSigbus
+from toykernel.mm.limits import RLIMIT_MEMLOCK, can_do_mlock, may_lock_anything, rlimit
+from toykernel.mm.memory import make_pages_present, populate_range
+from toykernel.mm.mm_types import VM_LOCKED, VM_RWX, MmStruct
+from toykernel.mm.mman import MCL_CURRENT, MCL_FUTURE
+from toykernel.mm.mmap import page_align, user_mm
+from toykernel.mm.vma import isolate, merge
+
+if TYPE_CHECKING:
+    from toykernel.kernel_state import Kernel
+
+
+def _range(start: int, length: int) -> tuple[int, int]:
+    """The pages that a range of bytes touches. Raises Errno(EINVAL) when it wraps around."""
+    end = page_align(length + (start & 0xFFF)) + (start & -4096)
+    if end > 1 << 32:
+        raise Errno(EINVAL)
+    return start & -4096, end
+
+
+def _within_limit(k: Kernel, pages: int) -> bool:
+    return may_lock_anything(k) or pages <= rlimit(k, RLIMIT_MEMLOCK) >> 12
+
+
+def sys_mlock(k: Kernel, start: int, length: int) -> int:
+    """mlock: fault the pages in and keep them."""
+    if not can_do_mlock(k):
+        raise Errno(EPERM)
+    mm = user_mm(k)
+    start, end = _range(start, length)
+    if not _within_limit(k, mm.locked_vm + ((end - start) >> 12)):
+        raise Errno(ENOMEM)
+    _set_locked(k, mm, start, end, True)
+    try:
+        make_pages_present(k, mm, start, end)
+    except Errno as error:  # as POSIX wants them
+        raise Errno({EFAULT: ENOMEM, ENOMEM: EAGAIN}.get(error.number, error.number)) from None
+    except FaultSigbus:
+        raise Errno(ENOMEM) from None
+    return 0
+
+
+def sys_munlock(k: Kernel, start: int, length: int) -> int:
+    """munlock: the pages may go again."""
+    start, end = _range(start, length)
+    _set_locked(k, user_mm(k), start, end, False)
+    return 0
+
+
+def _set_locked(k: Kernel, mm: MmStruct, start: int, end: int, locked: bool) -> None:
+    """Mark every area; those before a hole stay marked. Raises Errno(ENOMEM)."""
+    try:
+        at = start
+        while at < end:
+            area = mm.find_exact(at)
+            if area is None:
+                raise Errno(ENOMEM)
+            stop = min(area.vm_end, end)
+            if bool(area.vm_flags & VM_LOCKED) != locked:
+                mm.set_flags(isolate(k, mm, area, at, stop), area.vm_flags ^ VM_LOCKED)
+            at = stop
+    finally:
+        merge(k, mm, start, end)
+
+
+def sys_mlockall(k: Kernel, flags: int) -> int:
+    """mlockall: every area, those to come, or both."""
+    if not flags or flags & ~(MCL_CURRENT | MCL_FUTURE):
+        raise Errno(EINVAL)
+    if not can_do_mlock(k):
+        raise Errno(EPERM)
+    mm = user_mm(k)
+    if flags & MCL_CURRENT and not _within_limit(k, mm.total_vm):
+        raise Errno(ENOMEM)
+    mm.def_flags = VM_LOCKED if flags & MCL_FUTURE else 0
+    if flags & MCL_CURRENT:
+        for area in list(mm):
+            mm.set_flags(area, area.vm_flags | VM_LOCKED)
+        for area in list(mm):
+            if area.vm_flags & VM_RWX:
+                populate_range(k, mm, area.vm_start, area.vm_end)
+    return 0
+
+
+def sys_munlockall(k: Kernel) -> int:
+    """munlockall: nothing is locked any more."""
+    mm = user_mm(k)
+    mm.def_flags = 0
+    for area in list(mm):
+        mm.set_flags(area, area.vm_flags & ~VM_LOCKED)
+    merge(k, mm, 0, 1 << 32)
+    return 0

@@ -1,0 +1,94 @@
+"""mprotect (mm/mprotect.c): other rights for pages that exist already, and for those to come."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from emu.ram import PAGE_SIZE
+from toykernel.arch.x86.pgtable import flush_tlb_mm
+from toykernel.errno import EACCES, EINVAL, ENOMEM, Errno
+from toykernel.mm.limits import vm_enough_memory
+from toykernel.mm.memory import change_protection
+from toykernel.mm.mm_types import (
+    VM_ACCOUNT,
+    VM_GROWSDOWN,
+    VM_NORESERVE,
+    VM_RWX,
+    VM_SHARED,
+    VM_WRITE,
+    MmStruct,
+    VmArea,
+)
+from toykernel.mm.mman import (
+    PROT_EXEC,
+    PROT_GROWSDOWN,
+    PROT_GROWSUP,
+    PROT_READ,
+    PROT_SEM,
+    PROT_WRITE,
+    calc_vm_prot_bits,
+)
+from toykernel.mm.mmap import page_align, user_mm
+from toykernel.mm.vma import isolate, merge
+
+if TYPE_CHECKING:
+    from toykernel.kernel_state import Kernel
+
+_GROWS = PROT_GROWSDOWN | PROT_GROWSUP
+_KNOWN = PROT_READ | PROT_WRITE | PROT_EXEC | PROT_SEM
+
+
+def sys_mprotect(k: Kernel, start: int, length: int, prot: int) -> int:
+    """mprotect: areas are changed one by one, so those before a bad one stay changed."""
+    grows, prot = prot & _GROWS, prot & ~_GROWS
+    if grows == _GROWS or start & (PAGE_SIZE - 1):
+        raise Errno(EINVAL)
+    if not length:
+        return 0
+    end = start + page_align(length)
+    if end >> 32:
+        raise Errno(ENOMEM)
+    if prot & ~_KNOWN:
+        raise Errno(EINVAL)
+    mm = user_mm(k)
+    first = mm.find_vma(start)
+    if first is None or grows & PROT_GROWSUP:  # nothing grows up on i386
+        raise Errno(EINVAL if first is not None else ENOMEM)
+    if grows & PROT_GROWSDOWN:
+        if first.vm_start >= end:
+            raise Errno(ENOMEM)
+        if not first.vm_flags & VM_GROWSDOWN:
+            raise Errno(EINVAL)
+        start = first.vm_start
+    elif first.vm_start > start:
+        raise Errno(ENOMEM)
+    try:
+        _protect(k, mm, start, end, calc_vm_prot_bits(prot))
+    finally:
+        merge(k, mm, start, end)
+        flush_tlb_mm(k, mm)
+    return 0
+
+
+def _protect(k: Kernel, mm: MmStruct, start: int, end: int, rights: int) -> None:
+    while start < end:
+        area = mm.find_exact(start)
+        if area is None:
+            raise Errno(ENOMEM)
+        flags = area.vm_flags & ~VM_RWX | rights
+        if flags & ~(flags >> 4) & VM_RWX:  # more than VM_MAYREAD and so on allow
+            raise Errno(EACCES)
+        stop = min(area.vm_end, end)
+        if flags != area.vm_flags:
+            mprotect_fixup(k, mm, area, start, stop, flags)
+        start = stop
+
+
+def mprotect_fixup(k: Kernel, mm: MmStruct, area: VmArea, start: int, end: int, flags: int) -> None:
+    """One area's part. Raises Errno(ENOMEM), changing nothing."""
+    if flags & VM_WRITE and not flags & (VM_ACCOUNT | VM_SHARED | VM_NORESERVE):
+        vm_enough_memory(k, (end - start) >> 12)
+        flags |= VM_ACCOUNT
+    area = isolate(k, mm, area, start, end)
+    mm.set_flags(area, flags)
+    change_protection(k, mm, area)

@@ -1,0 +1,47 @@
+"""The reverse map (mm/rmap.c): which entries of which address space map a frame.
+
+Kept by set_pte, the one door for entries, so it can be compared with the page tables at any time.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+_VPN_BITS = 20
+
+
+@dataclass
+class ReverseMap:
+    """For each frame that is mapped: its entries, in the order in which they appeared."""
+
+    _entries: dict[int, dict[int, None]] = field(default_factory=dict)
+
+    def add(self, pfn: int, mm_ident: int, address: int) -> None:
+        """An entry at linear `address` of an address space maps the frame now."""
+        key = mm_ident << _VPN_BITS | address >> 12
+        entries = self._entries.get(pfn)
+        if entries is None:
+            self._entries[pfn] = {key: None}
+        else:
+            entries[key] = None
+
+    def remove(self, pfn: int, mm_ident: int, address: int) -> None:
+        """The entry maps it no more."""
+        entries = self._entries[pfn]
+        del entries[mm_ident << _VPN_BITS | address >> 12]
+        if not entries:
+            del self._entries[pfn]
+
+    def mapcount(self, pfn: int) -> int:
+        """How many entries map the frame (page_mapcount)."""
+        entries = self._entries.get(pfn)
+        return len(entries) if entries else 0
+
+    def entries(self, pfn: int) -> list[tuple[int, int]]:
+        """(number of the address space, linear address) of every entry."""
+        mask = (1 << _VPN_BITS) - 1
+        return [(key >> _VPN_BITS, (key & mask) << 12) for key in self._entries.get(pfn, ())]
+
+    def mapped(self) -> list[int]:
+        """Every frame that some entry maps, in order."""
+        return sorted(self._entries)

@@ -1,0 +1,118 @@
+"""Area records: made, copied, split, merged and freed in one place (mm/mmap.c)."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from toykernel.errno import ENOMEM, Errno
+from toykernel.mm.filemap import AddressSpace
+from toykernel.mm.mm_types import MmStruct, VmArea
+
+if TYPE_CHECKING:
+    from toykernel.kernel_state import Kernel
+
+#: The most areas that one address space may have (sysctl vm.max_map_count).
+MAX_MAP_COUNT = 65530
+
+
+def new_area(
+    k: Kernel,
+    start: int,
+    end: int,
+    flags: int,
+    name: str,
+    *,
+    pgoff: int | None = None,
+    mapping: AddressSpace | None = None,
+) -> VmArea:
+    """A record for [start, end). Raises Errno(ENOMEM)."""
+    slab = k.vm_area_cachep.alloc()
+    if mapping is not None:
+        mapping.map_area(k)
+    pgoff = start >> 12 if pgoff is None else pgoff
+    return VmArea(start, end, flags, name, slab, pgoff, mapping)
+
+
+def copy_area(k: Kernel, area: VmArea) -> VmArea:
+    """A record of its own with the same contents. Raises Errno(ENOMEM)."""
+    copy = replace(area, slab=k.vm_area_cachep.alloc())
+    if copy.mapping is not None:
+        copy.mapping.map_area(k)
+    return copy
+
+
+def free_area(k: Kernel, area: VmArea) -> None:
+    """Give the record back; the last area of a mapped object gives its frames back too."""
+    if area.mapping is not None:
+        area.mapping.unmap_area(k)
+    k.vm_area_cachep.free(area.slab)
+
+
+def split_area(k: Kernel, mm: MmStruct, area: VmArea, address: int) -> VmArea:
+    """Cut an area in two (split_vma): `area` keeps what is below; answers what is above.
+
+    Raises Errno(ENOMEM), changing nothing.
+    """
+    if len(mm.areas) >= MAX_MAP_COUNT:
+        raise Errno(ENOMEM)
+    upper = copy_area(k, area)
+    mm.resize(area, area.vm_start, address)
+    upper.vm_pgoff += (address - upper.vm_start) >> 12
+    upper.vm_start = address
+    mm.insert(upper)
+    return upper
+
+
+def isolate(k: Kernel, mm: MmStruct, area: VmArea, start: int, end: int) -> VmArea:
+    """Split so that one area is exactly the part of `area` inside [start, end); answers it.
+
+    Raises Errno(ENOMEM); a cut that was made by then stays, which changes nothing that can be seen.
+    """
+    if area.vm_start < start:
+        area = split_area(k, mm, area, start)
+    if area.vm_end > end:
+        split_area(k, mm, area, end)
+    return area
+
+
+def carve(k: Kernel, mm: MmStruct, start: int, end: int) -> list[VmArea]:
+    """The areas inside [start, end), those at its edges cut to fit. Raises Errno(ENOMEM)."""
+    for area in mm.overlapping(start, end):
+        isolate(k, mm, area, start, end)
+    return mm.overlapping(start, end)
+
+
+def can_merge(lower: VmArea, upper: VmArea) -> bool:
+    """Whether two neighbours are one area in all but the record (can_vma_merge_after)."""
+    if lower.vm_end != upper.vm_start or lower.vm_flags != upper.vm_flags:
+        return False
+    if lower.mapping is not upper.mapping or lower.name != upper.name:
+        return False
+    if lower.mapping is None and not (lower.anon_vma and upper.anon_vma):
+        return True  # at least one of them has no pages whose place could be mistaken
+    return lower.vm_pgoff + lower.pages == upper.vm_pgoff
+
+
+def merge(k: Kernel, mm: MmStruct, start: int, end: int) -> None:
+    """Join what can be joined among the areas that touch [start, end] (vma_merge)."""
+    areas = mm.overlapping(max(start - 1, 0), end + 1)
+    if not areas:
+        return
+    lower = areas[0]
+    for upper in areas[1:]:
+        if can_merge(lower, upper):
+            _absorb(k, mm, lower, upper)
+        else:
+            lower = upper
+
+
+def _absorb(k: Kernel, mm: MmStruct, lower: VmArea, upper: VmArea) -> None:
+    pgoff = lower.vm_pgoff
+    if lower.mapping is None and upper.anon_vma and not lower.anon_vma:
+        pgoff = upper.vm_pgoff - lower.pages
+    mm.remove(upper)
+    mm.resize(lower, lower.vm_start, upper.vm_end)
+    lower.vm_pgoff = pgoff
+    lower.anon_vma = lower.anon_vma or upper.anon_vma
+    free_area(k, upper)
