@@ -328,6 +328,25 @@ static int io_needs_leave(struct engine_state *s)
     return flags & EFLAGS_VM || (read_reg(s, s->reg_cs) & 3) > ((flags >> 12) & 3);
 }
 
+/* Whether an instruction can be its own successor: a jump, a call or a return. */
+static int transfers(struct engine_state *s, uint32_t address)
+{
+    int i;
+
+    for (i = 0; i < LONGEST; i++) {
+        int b = code_byte(s, address + i);
+        int second = code_byte(s, address + i + 1);
+
+        if (b >= 0 && is_prefix(b))
+            continue;
+        return (b >= 0x70 && b <= 0x7f) || (b >= 0xe0 && b <= 0xe3) || b == 0x9a ||
+               (b >= 0xe8 && b <= 0xeb) || (b >= 0xc2 && b <= 0xc3) || (b >= 0xca && b <= 0xcb) ||
+               b == 0xcf || (b == 0x0f && second >= 0x80 && second <= 0x8f) ||
+               (b == 0xff && second >= 0 && ((second >> 3) & 7) >= 2 && ((second >> 3) & 7) <= 5);
+    }
+    return 0;
+}
+
 static void on_code(uc_engine *uc, uint64_t address64, uint32_t size, void *user)
 {
     struct engine_state *s = user;
@@ -348,8 +367,9 @@ static void on_code(uc_engine *uc, uint64_t address64, uint32_t size, void *user
         stop(s, EV_DEBUG);
         return;
     }
-    /* A REP instruction calls this hook once an iteration. */
-    if (s->in_flight_kind & KIND_REP && s->in_flight_valid && s->in_flight == address)
+    /* A REP instruction calls this hook once an iteration, and one that stores into its own
+     * translation a second time when it has been translated anew. */
+    if (s->in_flight_valid && s->in_flight == address && !transfers(s, address))
         return;
     if (s->in_flight_valid)
         s->completed = 1;

@@ -42,6 +42,9 @@ EFLAGS_VM = 0x20000
 MEM_WRITE = 17  # UC_MEM_WRITE
 DR_EXECUTE, DR_WRITE, DR_ACCESS = 0, 1, 3  # DR7.R/W
 LONGEST = 15  # bytes of an instruction
+_TRANSFERS = frozenset(
+    (*range(0x70, 0x80), *range(0xE0, 0xE4), *range(0xE8, 0xEC), 0x9A, 0xC2, 0xC3, 0xCA, 0xCB, 0xCF)
+)
 _PREFIXES = frozenset((0x66, 0x67, 0xF0, 0xF2, 0xF3, 0x26, 0x2E, 0x36, 0x3E, 0x64, 0x65))
 _STRING_IO = frozenset(range(0x6C, 0x70))
 _STRINGS = frozenset((*range(0xA4, 0xA8), *range(0xAA, 0xB0)))
@@ -187,6 +190,20 @@ class PythonHooks:
                 return 0
         return 0
 
+    def _transfers(self, address: int) -> bool:
+        """Whether an instruction can be its own successor: a jump, a call or a return."""
+        for at in range(address, address + LONGEST):
+            byte = self._code_byte(at)
+            if byte in _PREFIXES:
+                continue
+            second = self._code_byte(at + 1)
+            if byte == 0x0F:
+                return 0x80 <= second <= 0x8F
+            if byte == 0xFF:
+                return second >= 0 and 2 <= second >> 3 & 7 <= 5
+            return byte in _TRANSFERS
+        return False
+
     def _is_break(self, address: int) -> bool:
         at = bisect_left(self._breaks, address, 0, self._s.break_count)
         return at < self._s.break_count and int(self._breaks[at]) == address
@@ -251,7 +268,8 @@ class PythonHooks:
             s.value = 0
             return self._stop(EV_DEBUG)
         # A REP instruction calls this hook once an iteration.
-        if s.in_flight_kind & KIND_REP and s.in_flight_valid and s.in_flight == address:
+        # One that stores into its own translation calls it a second time.
+        if s.in_flight_valid and s.in_flight == address and not self._transfers(address):
             return None
         if s.in_flight_valid:
             s.completed = 1

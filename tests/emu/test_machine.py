@@ -442,3 +442,17 @@ def test_interrupts_enabled_flag_is_the_guests() -> None:
     assert bare.cpu.eflags & IF
     with pytest.raises(ValueError, match="multiple of 4096"):
         Machine(1234)
+
+
+@pytest.mark.parametrize("native", [True, False])
+def test_a_store_into_its_own_translation_counts_once(native: bool) -> None:
+    """The engine starts such an instruction twice: once in the old translation, once in a new one."""
+    bare = Bare(stop_on_traps=False, native=native)
+    bare.code(b"\xc6\x05\x07\x00\x02\x00\x90\x40\x43\xeb\xfe")  # movb $0x90, (the incl behind it)
+    bare.cpu.eax, before = 5, bare.cpu.retired
+    start = bare.cpu.eip
+    for offset in (7, 8, 9, 9):  # the store, a nop where incl %eax was, incl %ebx, jmp .
+        bare.machine.step()
+        assert bare.cpu.eip - start == offset
+    assert bare.cpu.retired - before == 4
+    assert bare.cpu.eax == 5
