@@ -6,6 +6,7 @@ import traceback
 from dataclasses import dataclass
 from typing import Any
 
+from toykernel.check.invariants import InvariantError
 from toykernel.errno import name as errno_name
 from toykernel.errors import HostError
 from toykernel.kernel.signal import SEGV_ACCERR, SEGV_MAPERR, SIGNAL_NAMES, SIGSEGV
@@ -69,6 +70,8 @@ def run(session: Session, *, max_cycles: int | None = None) -> Result:
         raise
     except KernelOops as oops:
         return Result(EXIT_OOPS, message=str(oops))
+    except InvariantError as error:
+        return Result(EXIT_OOPS, message=f"{error}\n{_where(session)}")
     except Exception as error:
         return Result(EXIT_OOPS, message=_bug(session, error))
     return _result(session, outcome, last_signal.text)
@@ -105,12 +108,17 @@ def _finished(session: Session, signal_text: str) -> Result:
 
 def _bug(session: Session, error: Exception) -> str:
     """The kernel's own code failed in Python: say where, as an oops does."""
+    at = traceback.extract_tb(error.__traceback__)[-1]
+    where = f"in {at.name} ({at.filename}:{at.lineno})"
+    return f"kernel bug: {type(error).__name__}: {error}\n{where}; {_where(session)}"
+
+
+def _where(session: Session) -> str:
+    """What the machine was at when the kernel went wrong."""
     k = session.kernel
     cpu = k.machine.cpu
-    at = traceback.extract_tb(error.__traceback__)[-1]
+    user = k.task_pt_regs(k.current).ip if k.current is not k.idle else 0
     return (
-        f"kernel bug: {type(error).__name__}: {error}\n"
-        f"in {at.name} ({at.filename}:{at.lineno}), called for pid {k.current.pid} "
-        f"({k.current.comm}) in {symbol_for(k, cpu.eip)}, esp {cpu.esp:08x} cr2 {cpu.cr2:08x}, "
-        f"cycles {k.machine.clock.cycles}"
+        f"pid {k.current.pid} ({k.current.comm}), user eip {user:#010x}, "
+        f"kernel {symbol_for(k, cpu.eip)}, esp {cpu.esp:#010x}, cycles {k.machine.clock.cycles}"
     )

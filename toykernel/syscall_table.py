@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 INT, FD, PID, WAIT_OPTIONS = "int", "fd", "pid", "wait_options"
 UINT, HEX, SIZE, ADDRESS = "uint", "hex", "size", "address"
 PATH, BUFFER_IN, STRINGS = "path", "buffer_in", "strings"
-STATUS, UTSNAME = "status", "utsname"
+STATUS, UTSNAME, RUSAGE, ENVIRONMENT = "status", "utsname", "rusage", "environment"
 PROT, MMAP_FLAGS, MREMAP_FLAGS, MADVICE = "prot", "mmap_flags", "mremap_flags", "madvice"
 MSYNC_FLAGS, MLOCKALL_FLAGS = "msync_flags", "mlockall_flags"
 SIGNED = frozenset((INT, FD, PID, WAIT_OPTIONS))
@@ -91,13 +91,13 @@ _IMPLEMENTED = (
     _call(2, "fork", sys_fork, entry="ptregs_fork"),
     _call(4, "write", sys_write, "fd:fd buf:buffer_in count:size"),
     _call(7, "waitpid", sys_waitpid, "pid:pid wstatus:status options:wait_options"),
-    _call(11, "execve", sys_execve, "pathname:path argv:strings envp:address"),
+    _call(11, "execve", sys_execve, "pathname:path argv:strings envp:environment"),
     _call(20, "getpid", sys_getpid),
     _call(45, "brk", sys_brk, "addr:address"),
     _call(64, "getppid", sys_getppid),
     _call(90, "mmap", sys_old_mmap, "arg:address"),
     _call(91, "munmap", sys_munmap, "addr:address length:size"),
-    _call(114, "wait4", sys_wait4, "pid:pid wstatus:status options:wait_options rusage:address"),
+    _call(114, "wait4", sys_wait4, "pid:pid wstatus:status options:wait_options rusage:rusage"),
     _call(122, "uname", sys_uname, "buf:utsname"),
     _call(125, "mprotect", sys_mprotect, "addr:address len:size prot:prot"),
     _call(144, "msync", sys_msync, "addr:address length:size flags:msync_flags"),

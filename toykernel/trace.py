@@ -32,5 +32,8 @@ class Tracepoints:
     release_task: Listeners = field(default_factory=list)  # (task)
     signal_generate: Listeners = field(default_factory=list)  # (task, signal, siginfo)
     signal_deliver: Listeners = field(default_factory=list)  # (task, signal, siginfo)
+    signal_discard: Listeners = field(
+        default_factory=list
+    )  # (task, signal, siginfo): raised, and without effect
     gate: Listeners = field(default_factory=list)  # (task, name of the kernel function)
     to_user: Listeners = field(default_factory=list)  # (task), a trap has been dealt with

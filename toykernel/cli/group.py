@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from importlib import import_module
 from importlib.util import find_spec
+from traceback import extract_tb
 
 import click
 
 from toykernel.cli.console import broken_pipe, host_message
-from toykernel.cli.main import EXIT_INTERRUPTED, EXIT_MISUSE
+from toykernel.cli.main import EXIT_BUG, EXIT_INTERRUPTED, EXIT_MISUSE
 from toykernel.errors import HostError
 
 #: In the order of the help text. A command is there when its module is; each has a `command`.
@@ -87,4 +88,9 @@ def call(args: Sequence[str]) -> int:
         if error.message:
             host_message(error.message)
         return error.status
+    except Exception as error:  # a bug of ours: say where, in one line
+        at = extract_tb(error.__traceback__)[-1]
+        where = f"{at.filename}:{at.lineno}"
+        host_message(f"internal error in {where}: {type(error).__name__}: {error}")
+        return EXIT_BUG
     return status if isinstance(status, int) else 0

@@ -134,6 +134,11 @@ MACHINE: tuple[Decorator, ...] = (
 
 OBSERVE: tuple[Decorator, ...] = (
     click.option(
+        "--strace",
+        metavar="[=FILE]",
+        help="Trace system calls and signals as strace does, to standard error or FILE.",
+    ),
+    click.option(
         "--report",
         metavar="FILE",
         help="Write the run's figures as JSON (`-`: to standard output, after the run).",
@@ -142,6 +147,11 @@ OBSERVE: tuple[Decorator, ...] = (
         "--summary",
         is_flag=True,
         help="After the run, print the main figures to standard error.",
+    ),
+    click.option(
+        "--check",
+        is_flag=True,
+        help="Check the kernel's invariants at every trap; exit 70 when one is broken.",
     ),
     click.option(
         "--max-cycles",

@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import ExitStack
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from toykernel.cli.console import OutputFile, guest_console, host_message
+from toykernel.cli.console import OutputFile, host_message, write_all
 from toykernel.cli.options import (
     MACHINE,
     OBSERVE,
     OptionalValueCommand,
     apply,
-    guest_files,
-    machine_config,
 )
+from toykernel.errors import HostError
+
+if TYPE_CHECKING:
+    from toykernel.kernel_state import Kernel
 
 EPILOG = """\b
 Exit status:
@@ -41,11 +44,20 @@ def command(program: str, args: tuple[str, ...], **values: Any) -> int:
     """
     with ExitStack() as files:
         report_file = open_output(files, "--report", values["report"])
+        strace_file = open_output(files, "--strace", values["strace"] or None)
+        from toykernel.cli.load import load
+
         session = load(program, args, values)
         if session is None:
             return 125
         from toykernel import runner
 
+        if values["strace"] is not None:
+            files.callback(add_strace(session.kernel, strace_file))
+        if values["check"]:
+            from toykernel.check.invariants import install
+
+            install(session.kernel)
         result = runner.run(session, max_cycles=values["max_cycles"])
         if result.message:
             host_message(result.message)
@@ -77,24 +89,19 @@ def open_output(files: ExitStack, option: str, path: str | None) -> OutputFile |
     return output
 
 
-def load(program: str, args: tuple[str, ...], values: dict[str, Any]) -> Any:
-    """A Session with the program in it; None after saying what is wrong with it."""
-    from toykernel.session import LoadError, Session
-    from userland.assembler import AssemblyError
+def add_strace(k: Kernel, output: OutputFile | None) -> Callable[[], None]:
+    """Trace to a file, or to standard error; what to call when the run is over."""
+    from toykernel.observe.strace import Strace
 
-    try:
-        return Session(
-            program,
-            args,
-            env=dict(values["env"]),
-            files=guest_files(values),
-            config=machine_config(values),
-            console=guest_console,
-        )
-    except AssemblyError as error:
-        click.echo(f"{error}" + (f"\n  hint: {error.hint}" if error.hint else ""), err=True)
-    except LoadError as error:
-        host_message(str(error))
-    except (MemoryError, OSError) as error:  # the host has not got the RAM
-        host_message(f"no machine with {values['memory']} bytes of RAM: {error}")
-    return None
+    def to_file(data: bytes) -> None:
+        assert output is not None
+        try:
+            output.write(data)
+        except OSError as error:
+            raise HostError(125, f"cannot write {output.path}: {error.strerror}") from None
+
+    def to_stderr(data: bytes) -> None:
+        write_all(2, data)
+
+    write = to_stderr if output is None else to_file
+    return Strace(k, write, every_line_has_pid=output is not None).close

@@ -48,6 +48,8 @@ def send_signal(k: Kernel, task: Task, sig: int, info: dict[str, Any]) -> None:
     if sig in _IGNORED_BY_DEFAULT or (
         task.signal.flags & SIGNAL_UNKILLABLE and sig not in _SYNCHRONOUS
     ):
+        for listener in k.trace.signal_discard:
+            listener(task, sig, info)
         return
     for listener in k.trace.signal_generate:
         listener(task, sig, info)

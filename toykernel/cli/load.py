@@ -1,0 +1,73 @@
+"""Making a session from a command line, with a message instead of an exception for what is wrong."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import click
+
+from emu.errors import EngineContractError
+from toykernel.cli.console import guest_console
+from toykernel.cli.options import guest_files, machine_config
+from toykernel.session import LoadError, Session, build
+from userland.assembler import AssemblyError, Program
+
+
+class CannotLoad(Exception):
+    """The program, or the machine for it, cannot be had; the text says why."""
+
+
+@contextmanager
+def explained(memory: int | None = None) -> Iterator[None]:
+    """Turns every way in which loading fails into CannotLoad."""
+    try:
+        yield
+    except AssemblyError as error:
+        hint = f"\n  hint: {error.hint}" if error.hint else ""
+        raise CannotLoad(f"{error}{hint}") from None
+    except (LoadError, EngineContractError) as error:
+        raise CannotLoad(f"toykernel: {error}") from None
+    except (MemoryError, OSError) as error:
+        what = "not enough memory" if memory is None else f"no machine with {memory} bytes of RAM"
+        raise CannotLoad(f"toykernel: {what}: {error}") from None
+
+
+def make_session(
+    program: str,
+    args: tuple[str, ...],
+    values: Mapping[str, Any],
+    console: Callable[[int, bytes], None] | None = guest_console,
+) -> Session:
+    """A session of parsed MACHINE options. Raises CannotLoad and click.BadParameter."""
+    files = guest_files(values)
+    with explained(values["memory"]):
+        return Session(
+            program,
+            args,
+            env=dict(values["env"]),
+            files=files,
+            config=machine_config(values),
+            console=console,
+        )
+
+
+def load(program: str, args: tuple[str, ...], values: Mapping[str, Any]) -> Session | None:
+    """The same for a command that ends here: None after saying what is wrong."""
+    try:
+        return make_session(program, args, values)
+    except CannotLoad as error:
+        click.echo(str(error), err=True)
+        return None
+
+
+def build_program(program: str) -> tuple[bytes, Program | None] | None:
+    """The ELF image of a program; None after saying what is wrong."""
+    try:
+        with explained():
+            return build(Path(program))
+    except CannotLoad as error:
+        click.echo(str(error), err=True)
+        return None

@@ -1,0 +1,200 @@
+"""strace: every system call, signal and end of the program's processes, in strace's own format.
+
+A call that is interrupted by another process's line is `<unfinished ...>` there and `resumed` later.
+A line is written when it is whole, so that output of the guest never falls into the middle of it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from toykernel.kernel.signal import SIGNAL_NAMES
+from toykernel.kernel_state import Kernel
+from toykernel.observe.strace_format import (
+    AT_EXIT,
+    PRINTERS,
+    Memory,
+    address_text,
+    raw,
+    result_text,
+    siginfo_text,
+    signal_text,
+)
+from toykernel.syscall_table import SYSCALLS, Syscall, name_of
+from toykernel.task import Task
+
+RESULT_COLUMN = 40
+INIT_PID = 1
+
+
+@dataclass
+class _Call:
+    """A call that has begun: its row (None when the number has none) and its registers."""
+
+    number: int
+    row: Syscall | None
+    words: Sequence[int]
+    printed: int  # how many arguments have been written
+
+    @property
+    def name(self) -> str:
+        return name_of(self.number)
+
+
+class Strace:
+    """Listens to a kernel. `write` takes whole lines as bytes.
+
+    `every_line_has_pid` is strace's `-f -o FILE` format; otherwise `[pid N]` is written while there
+    is more than one process, as on a terminal.
+    """
+
+    def __init__(
+        self, k: Kernel, write: Callable[[bytes], None], *, every_line_has_pid: bool
+    ) -> None:
+        self._k = k
+        self._write = write
+        self._every = every_line_has_pid
+        self._alive: dict[int, None] = {}
+        self._calls: dict[int, _Call] = {}
+        self._signals: dict[int, list[str]] = {}  # lines to come when the call is over
+        self._line = ""  # begun, not yet written
+        self._line_pid = 0
+        self._column = 0  # of the end of the line, counting what of it has been written before
+        trace = k.trace
+        trace.sys_enter.append(self._enter)
+        trace.sys_exit.append(self._exit)
+        trace.process_fork.append(self._fork)
+        trace.process_exit.append(self._end)
+        trace.signal_deliver.append(self._deliver)
+        trace.signal_discard.append(self._discard)
+
+    def close(self) -> None:
+        """The run is over, perhaps in the middle of a call."""
+        if self._line_pid:
+            self._add(" <detached ...>")
+            self._newline()
+
+    # -- lines -------------------------------------------------------------------------------------
+
+    def _begin(self, pid: int) -> None:
+        """Start a line for a process."""
+        if self._line_pid:
+            self._add(" <unfinished ...>")
+            self._newline()
+        self._line_pid = pid
+        if self._every:
+            self._add(f"{pid:<5} ")
+        elif len(self._alive) > 1:
+            self._add(f"[pid {pid:5}] ")
+
+    def _add(self, text: str) -> None:
+        self._line += text
+        self._column += len(text)
+
+    def _newline(self) -> None:
+        self._write((self._line + "\n").encode())
+        self._line, self._line_pid, self._column = "", 0, 0
+
+    def _whole(self, pid: int, text: str) -> None:
+        self._begin(pid)
+        self._add(text)
+        self._newline()
+
+    # -- calls -------------------------------------------------------------------------------------
+
+    def _arguments(self, task: Task, call: _Call, last: int, result: int | None) -> str:
+        """The arguments from the first that has not been written up to `last`."""
+        memory = Memory(self._k, task.mm, result)
+        texts = []
+        kinds = [] if call.row is None else [a.kind for a in call.row.arguments]
+        for index in range(call.printed, last):
+            kind = kinds[index] if kinds else None
+            printer = PRINTERS.get(kind) if kind is not None else None
+            word = call.words[index]
+            if printer is not None:
+                texts.append(printer(memory, word, call.words[index + 1 :]))
+            else:
+                texts.append(raw(word) if kind is None else address_text(word))
+        call.printed = last
+        return ", ".join(texts)
+
+    @staticmethod
+    def _count(call: _Call) -> int:
+        return len(call.words) if call.row is None else len(call.row.arguments)
+
+    def _enter(self, task: Task, number: int, words: list[int]) -> None:
+        if task.tgid <= INIT_PID:
+            return
+        self._alive[task.pid] = None
+        self._flush_signals(task.pid)
+        row = SYSCALLS[number] if 0 <= number < len(SYSCALLS) else None
+        if row is not None and row.function is None:
+            row = None  # no function, no known arguments: the registers are shown
+        call = self._calls[task.pid] = _Call(number, row, words, 0)
+        count = self._count(call)
+        kinds = [] if row is None else [a.kind for a in row.arguments]
+        first = next((i for i, kind in enumerate(kinds) if kind in AT_EXIT), count)
+        self._begin(task.pid)
+        self._add(f"{call.name}({self._arguments(task, call, first, None)}")
+        if 0 < first < count:
+            self._add(", ")
+
+    def _finish(self, task: Task, result: int | None) -> None:
+        call = self._calls.pop(task.pid, None)
+        if call is None:
+            return
+        if self._line_pid != task.pid:
+            self._begin(task.pid)
+            self._add(f"<... {call.name} resumed>")
+        rest = self._arguments(task, call, self._count(call), result)
+        self._add(rest + ") ")
+        self._add(" " * (RESULT_COLUMN - self._column) + "= ")
+        self._add("?" if result is None else result_text(call.name, result))
+        self._newline()
+
+    def _exit(self, task: Task, _number: int, result: int) -> None:
+        self._finish(task, result)
+        self._flush_signals(task.pid)
+
+    # -- processes and signals ---------------------------------------------------------------------
+
+    def _fork(self, parent: Task, child: Task, _flags: int) -> None:
+        if parent.tgid <= INIT_PID:
+            return
+        self._alive[child.pid] = None
+        if not self._every:  # strace's own message, which falls into the line of the call
+            self._write(f"{self._line}strace: Process {child.pid} attached\n".encode())
+            self._line = ""
+
+    def _end(self, task: Task) -> None:
+        if task.tgid <= INIT_PID:
+            return
+        self._finish(task, None)
+        self._signals.pop(task.pid, None)
+        code = task.exit_code
+        sig = code & 0x7F
+        core = " (core dumped)" if code & 0x80 else ""
+        text = f"killed by {signal_text(sig)}{core}" if sig else f"exited with {code >> 8 & 0xFF}"
+        self._whole(task.pid, f"+++ {text} +++")
+        self._alive.pop(task.pid, None)
+
+    def _deliver(self, task: Task, sig: int, info: dict[str, Any]) -> None:
+        if task.tgid > INIT_PID:
+            self._flush_signals(task.pid)
+            self._whole(task.pid, self._signal_line(sig, info))
+
+    def _discard(self, task: Task, sig: int, info: dict[str, Any]) -> None:
+        """A signal without effect: a tracer sees it when the task is on its way to user mode."""
+        if task.tgid > INIT_PID:
+            self._signals.setdefault(task.pid, []).append(self._signal_line(sig, info))
+
+    @staticmethod
+    def _signal_line(sig: int, info: dict[str, Any]) -> str:
+        name = SIGNAL_NAMES.get(sig, signal_text(sig))
+        return f"--- {name} {siginfo_text(sig, info)} ---"
+
+    def _flush_signals(self, pid: int) -> None:
+        for line in self._signals.pop(pid, ()):
+            self._whole(pid, line)
