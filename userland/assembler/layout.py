@@ -21,7 +21,7 @@ from .fragments import (
 )
 from .program import LineEntry, Program, Section, Symbol
 from .shapes import Fix
-from .source import Location, error
+from .source import Location, Statement, error
 
 TEXT_BASE: Final = 0x08049000
 PAGE: Final = 0x1000
@@ -304,17 +304,10 @@ class Layout:
         for fragment in section.fragments:
             base = section.address + fragment.start
             for offset, length, statement in fragment.lines:
-                where = statement.location
-                lines.append(
-                    LineEntry(base + offset, length, where.file, where.line, statement.text)
-                )
+                lines.append(_line(base + offset, length, statement))
             if isinstance(fragment.tail, Branch):
-                statement = fragment.tail.statement
-                where = statement.location
                 address = base + fragment.length
-                lines.append(
-                    LineEntry(address, fragment.tail_size, where.file, where.line, statement.text)
-                )
+                lines.append(_line(address, fragment.tail_size, fragment.tail.statement))
 
     def _symbol_table(self) -> dict[str, Symbol]:
         table: dict[str, Symbol] = {}
@@ -338,6 +331,11 @@ class Layout:
                 name, value.number & 0xFFFFFFFF, value.section, symbol.is_global, size, symbol.kind
             )
         return table
+
+
+def _line(address: int, length: int, statement: Statement) -> LineEntry:
+    where = statement.location
+    return LineEntry(address, length, where.file, where.line, statement.text, where.call)
 
 
 def ordered(sections: Mapping[str, SectionBuild]) -> list[SectionBuild]:

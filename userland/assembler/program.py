@@ -41,13 +41,15 @@ class Symbol:
 @dataclass(frozen=True)
 class LineEntry:
     """One statement that emitted bytes: its linear address, its length in bytes, where it was
-    written (inside a macro: the line of the macro's body) and its text."""
+    written (inside a macro: the line of the macro's body) and its text. `call` is the file and
+    line where the macro was used (the outermost one), None outside macros."""
 
     address: int
     length: int
     file: str
     line: int
     text: str
+    call: tuple[str, int] | None = None
 
 
 @dataclass(frozen=True)

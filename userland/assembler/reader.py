@@ -283,17 +283,25 @@ class Reader:
             number = self.expansions
             self.expansions += 1
             note = f"in macro `{macro.name}' used at {where.file}:{where.line}"
-            body = [self._expand(s, values, number, where, note) for s in macro.body]
+            used = where.call or (where.file, where.line)
+            body = [self._expand(s, values, number, where, note, used) for s in macro.body]
             self._push([s for s in body if s.text], where, f"macro `{macro.name}'", macro=True)
         except Problem as problem:
             raise error(where, problem.message, problem.hint) from None
 
     def _expand(
-        self, statement: Statement, values: dict[str, str], number: int, where: Location, note: str
+        self,
+        statement: Statement,
+        values: dict[str, str],
+        number: int,
+        where: Location,
+        note: str,
+        used: tuple[str, int] | None = None,
     ) -> Statement:
         text = substitute(statement.text, values, number)
         via = (*where.via, note)[-4:]
-        return Statement(text.strip(), replace(statement.location, via=via))
+        location = replace(statement.location, via=via, call=used or statement.location.call)
+        return Statement(text.strip(), location)
 
     def _iterate(self, word: str, rest: str, where: Location) -> None:
         match = re.match(r"([A-Za-z_.$][\w.$]*)\s*,?\s*", rest)

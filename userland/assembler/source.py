@@ -14,11 +14,14 @@ MAX_SOURCE: Final = 16 << 20
 
 @dataclass(frozen=True)
 class Location:
-    """A line of a file, and through which macros or repetitions it came to be assembled."""
+    """A line of a file, and through which macros or repetitions it came to be assembled.
+
+    `call` is the file and line of the outermost macro use, for a line of a macro's body."""
 
     file: str
     line: int
     via: tuple[str, ...] = ()
+    call: tuple[str, int] | None = None
 
 
 @dataclass(frozen=True)
