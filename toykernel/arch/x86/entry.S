@@ -264,15 +264,16 @@ error_code:
 	jmp	ret_from_exception
 
 # #NM: the FPU holds another task's registers. math_state_restore answers with
-# two save areas: %eax for the registers in the FPU (0: nobody's), %edx for
-# those to load (0: a first use).
+# two save areas: %eax for the registers in the FPU (0: nobody's, -1: no memory),
+# %edx for those to load (0: a first use).
 device_not_available:
 	pushl	$-1
 	SAVE_ALL
 	call	math_state_restore
-	testl	%eax, %eax
-	js	ret_from_exception	# it could not: the task has its signal
+	cmpl	$-1, %eax		# an area's address is negative as well
+	je	ret_from_exception	# it could not: the task has its signal
 	clts
+	testl	%eax, %eax
 	jz	1f
 	SAVE_FPU
 1:	testl	%edx, %edx
