@@ -1,1 +1,60 @@
-"""A Linux-shaped toy kernel, written in Python and living in the RAM of an emulated i386."""
+"""A Linux-shaped kernel on an emulated i386.
+
+What a test or a notebook needs is here, imported when it is first asked for: `Session` and what it
+answers with. docs/api.md is the guide.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from toykernel.breakpoints import Breakpoint, BreakpointError
+    from toykernel.kernel_state import Config, Outcome
+    from toykernel.observe.faultlog import FaultRecord
+    from toykernel.oops import KernelOops
+    from toykernel.session import LoadError, Session
+    from toykernel.symbols import SymbolError
+    from toykernel.taskview import TaskView, UnreadableError
+    from userland.assembler import AssemblyError
+
+__all__ = [
+    "AssemblyError",
+    "Breakpoint",
+    "BreakpointError",
+    "Config",
+    "FaultRecord",
+    "KernelOops",
+    "LoadError",
+    "Outcome",
+    "Session",
+    "SymbolError",
+    "TaskView",
+    "UnreadableError",
+]
+
+_HOMES = {
+    "AssemblyError": "userland.assembler",
+    "Breakpoint": "toykernel.breakpoints",
+    "BreakpointError": "toykernel.breakpoints",
+    "Config": "toykernel.kernel_state",
+    "FaultRecord": "toykernel.observe.faultlog",
+    "KernelOops": "toykernel.oops",
+    "LoadError": "toykernel.session",
+    "Outcome": "toykernel.kernel_state",
+    "Session": "toykernel.session",
+    "SymbolError": "toykernel.symbols",
+    "TaskView": "toykernel.taskview",
+    "UnreadableError": "toykernel.taskview",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(_HOMES[name]), name)
+
+
+def __dir__() -> list[str]:
+    return sorted((*globals(), *__all__))

@@ -92,6 +92,12 @@ def _result(session: Session, outcome: Outcome, signal_text: str) -> Result:
             return Result(EXIT_OOPS, message=f"the run stopped: {outcome.kind} {outcome.event}")
 
 
+def result_so_far(session: Session) -> Result:
+    """How a run ended, or nothing yet."""
+    outcome = session.kernel.outcome
+    return Result(0) if outcome is None else _result(session, outcome, "")
+
+
 def _finished(session: Session, signal_text: str) -> Result:
     k = session.kernel
     code = k.program_status or 0

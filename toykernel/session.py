@@ -1,17 +1,27 @@
-"""One run of one program: load, run, step, look. What the command line, tests and notebooks start from."""
+"""One run of one program: load, run, step, stop, look. What the command line, tests and notebooks
+start from; docs/api.md shows how."""
 
 from __future__ import annotations
 
 import os
 import stat
 from collections.abc import Callable, Mapping, Sequence
+from functools import cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
+from emu.paging import Walk
 from toykernel.errno import Errno
 from toykernel.fs.binfmt_elf import parse_elf
 from toykernel.fs.exec import TASK_COMM_LEN
 from toykernel.kernel_state import Config, Kernel, Outcome
+from toykernel.observe.faultlog import FaultLog, FaultRecord
 from userland.assembler import Program, assemble
+
+if TYPE_CHECKING:
+    from toykernel.breakpoints import Breakpoint, Breakpoints, Hit
+    from toykernel.symbols import Images
+    from toykernel.taskview import TaskView
 
 INCLUDE = Path(__file__).parent.parent / "userland" / "include"
 
@@ -76,6 +86,7 @@ class Session:
             config=self.config,
             console=self._write,
         )
+        self._faults = FaultLog(self.kernel)
 
     @property
     def guest_comm(self) -> str:
@@ -90,10 +101,104 @@ class Session:
         if self._console is not None:
             self._console(fd, data)
 
+    # -- running -----------------------------------------------------------------------------------
+
     def run(self, until: int | None = None) -> Outcome:
-        """Run to the end, or until the clock shows `until` cycles. Raises KernelOops."""
+        """Run to the end, to a breakpoint (see `hit`), or until the clock shows `until` cycles.
+
+        The outcome's kind is finished, deadlock, limit or breakpoint. Raises KernelOops.
+        """
+        if "stops" in self.__dict__ and self.stops.all:
+            return self.stops.run(until)
         return self.kernel.run(until)
 
     def step(self) -> Outcome | None:
-        """One instruction or one trap; an Outcome when the run is over."""
+        """One instruction or one trap; an Outcome when the run is over. Breakpoints do not count."""
         return self.kernel.step()
+
+    @cached_property
+    def images(self) -> Images:
+        """Names and source lines of the program, init and the kernel."""
+        from toykernel.symbols import PROGRAM, Image, Images
+
+        if self.program is not None:
+            program = Image.of_program(PROGRAM, self.program)
+        else:
+            program = Image.of_elf(PROGRAM, self.elf)
+        return Images(self.kernel, self.guest_path, program)
+
+    @cached_property
+    def stops(self) -> Breakpoints:
+        """All breakpoints, and the run that honours them."""
+        from toykernel.breakpoints import Breakpoints
+
+        return Breakpoints(self.kernel, self.images, self._faults)
+
+    def break_at(self, where: str | int, *, temporary: bool = False) -> Breakpoint:
+        """Stop a run there: an address, a label of the program or the kernel, `FILE:LINE`,
+        `syscall NAME`, `trap N`, `fork`, or `cow`. Raises SymbolError or BreakpointError.
+
+        A label of the program counts only for tasks that run the program.
+        """
+        return self.stops.add(where, temporary=temporary)
+
+    @property
+    def breakpoints(self) -> list[Breakpoint]:
+        """Those that are set, by number."""
+        return list(self.stops.all.values())
+
+    def delete(self, number: int) -> None:
+        """Take a breakpoint out. Raises BreakpointError."""
+        self.stops.delete(number)
+
+    @property
+    def hit(self) -> list[Hit]:
+        """The breakpoints that ended the last run."""
+        return self.stops.hit
+
+    def address(self, name: str) -> int:
+        """Value of a label or constant, `kernel:NAME` for the kernel's. Raises SymbolError."""
+        return self.images.value(name)
+
+    # -- looking -----------------------------------------------------------------------------------
+
+    @property
+    def tasks(self) -> list[TaskView]:
+        """Every task that there is, the idle task included, in the order in which they were made."""
+        from toykernel.taskview import TaskView
+
+        return [TaskView(self.kernel, task) for task in self.kernel.tasks]
+
+    @property
+    def current(self) -> TaskView:
+        """The task that the CPU runs."""
+        from toykernel.taskview import TaskView
+
+        return TaskView(self.kernel, self.kernel.current)
+
+    def task(self, pid: int) -> TaskView:
+        """A task by its number. Raises LookupError."""
+        for view in self.tasks:
+            if view.pid == pid:
+                return view
+        raise LookupError(f"no task with pid {pid}")
+
+    def walk(self, pid: int, address: int) -> Walk:
+        """What a task's page tables say of a linear address. Raises LookupError."""
+        return self.task(pid).walk(address)
+
+    def read(self, pid: int, address: int, size: int) -> bytes:
+        """Memory as a task sees it. Raises LookupError or taskview.UnreadableError."""
+        return self.task(pid).read(address, size)
+
+    @property
+    def faults(self) -> list[FaultRecord]:
+        """The page faults that have been dealt with, the last 4,096 of them."""
+        return list(self._faults.records)
+
+    def report(self) -> dict[str, Any]:
+        """The figures of the run so far, as `toykernel run --report` writes them."""
+        from toykernel.report import make_report
+        from toykernel.runner import result_so_far
+
+        return make_report(self, result_so_far(self))

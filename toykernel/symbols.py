@@ -1,0 +1,394 @@
+"""Names and source lines of whatever runs: the program, init, the kernel's text, other executables.
+
+An `Image` is one of them; `Images` knows all of a session and which one a task runs. Addresses are
+linear.
+"""
+
+from __future__ import annotations
+
+import io
+import re
+from bisect import bisect_right
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from difflib import get_close_matches
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from toykernel.arch.x86.asm_offsets import PAGE_OFFSET
+from toykernel.boot import HERE, thunks
+from toykernel.errno import Errno
+from userland.assembler import LineEntry, Program, assemble
+
+if TYPE_CHECKING:
+    from toykernel.kernel_state import Kernel
+    from toykernel.task import Task
+
+INIT_PID = 1
+SHF_ALLOC, SHF_EXECINSTR, PF_X = 2, 4, 1
+KERNEL, PROGRAM, INIT = "kernel", "program", "init"
+_FILE_LINE = re.compile(r"(?:(?P<file>.+):)?(?P<line>[0-9]+)\Z")
+
+
+class SymbolError(Exception):
+    """A name or a line that nothing has; the text says which, and what is near."""
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where code was written. `file` as the assembler was given it. `inner` is the line of the
+    macro's body, for a place where a macro was used."""
+
+    file: str
+    line: int
+    text: str
+    inner: Place | None = None
+
+    @property
+    def name(self) -> str:
+        """file:line, without folders."""
+        return f"{Path(self.file).name}:{self.line}"
+
+
+@dataclass(frozen=True)
+class Code:
+    """Addresses that a name or a line stands for, and the image that they are in."""
+
+    image: Image
+    addresses: tuple[int, ...]
+    what: str
+
+
+class Image:
+    """Symbols and lines of one executable. `spans` are its sections: start, end, holds code."""
+
+    def __init__(
+        self,
+        name: str,
+        labels: Mapping[str, int],
+        constants: Mapping[str, int],
+        lines: Iterable[LineEntry],
+        spans: Iterable[tuple[int, int, bool]],
+        entry: int,
+        sources: Mapping[str, str] | None = None,
+    ) -> None:
+        self.name = name
+        self.labels = dict(labels)
+        self.constants = dict(constants)
+        self.lines = sorted(lines, key=lambda line: line.address)
+        self.spans = sorted(spans)
+        self.entry = entry
+        self._ordered = sorted((value, label) for label, value in self.labels.items())
+        self._addresses = [line.address for line in self.lines]
+        self._sources: dict[str, list[str]] = {
+            file: text.split("\n") for file, text in (sources or {}).items()
+        }
+
+    @classmethod
+    def of_program(
+        cls, name: str, program: Program, sources: Mapping[str, str] | None = None
+    ) -> Image:
+        """From what the assembler made."""
+        symbols = program.symbols.values()
+        return cls(
+            name,
+            {s.name: s.value for s in symbols if s.section is not None},
+            {s.name: s.value for s in symbols if s.section is None},
+            program.lines,
+            [(s.address, s.end, "x" in s.flags) for s in program.sections],
+            program.entry,
+            sources,
+        )
+
+    @classmethod
+    def of_elf(cls, name: str, data: bytes) -> Image:
+        """From an ELF executable: .symtab and .debug_line, as far as it has them."""
+        from elftools.elf.elffile import ELFFile
+
+        elf = ELFFile(io.BytesIO(data))
+        labels: dict[str, int] = {}
+        constants: dict[str, int] = {}
+        table = elf.get_section_by_name(".symtab")
+        for symbol in table.iter_symbols() if table is not None else ():
+            kind, section = symbol["st_info"]["type"], symbol["st_shndx"]
+            if not symbol.name or section == "SHN_UNDEF" or kind in ("STT_FILE", "STT_SECTION"):
+                continue
+            (constants if section == "SHN_ABS" else labels)[symbol.name] = symbol["st_value"]
+        spans = [
+            (s["sh_addr"], s["sh_addr"] + s["sh_size"], bool(s["sh_flags"] & SHF_EXECINSTR))
+            for s in elf.iter_sections()
+            if s["sh_flags"] & SHF_ALLOC and s["sh_size"]
+        ]
+        if not spans:
+            spans = [
+                (s["p_vaddr"], s["p_vaddr"] + s["p_memsz"], bool(s["p_flags"] & PF_X))
+                for s in elf.iter_segments()
+                if s["p_type"] == "PT_LOAD"
+            ]
+        return cls(name, labels, constants, _dwarf_lines(elf), spans, elf["e_entry"])
+
+    # -- by address --------------------------------------------------------------------------------
+
+    def _span(self, address: int) -> tuple[int, int, bool] | None:
+        return next((span for span in self.spans if span[0] <= address < span[1]), None)
+
+    def is_code(self, address: int) -> bool:
+        """Whether an address is in an executable section."""
+        span = self._span(address)
+        return span is not None and span[2]
+
+    def symbol_at(self, address: int) -> str | None:
+        """`label` or `label+offset` in the same section, or None."""
+        span = self._span(address)
+        index = bisect_right(self._ordered, (address, "\U0010ffff")) - 1
+        if span is None or index < 0 or self._ordered[index][0] < span[0]:
+            return None
+        value, _ = self._ordered[index]
+        names = [label for at, label in self._ordered if at == value]
+        label = names[0]
+        return label if value == address else f"{label}+{address - value}"
+
+    def entry_at(self, address: int) -> LineEntry | None:
+        """The line-table entry that covers an address."""
+        index = bisect_right(self._addresses, address) - 1
+        if index < 0:
+            return None
+        entry = self.lines[index]
+        return entry if address < entry.address + entry.length else None
+
+    def place_at(self, address: int) -> Place | None:
+        """Where the code at an address was written."""
+        entry = self.entry_at(address)
+        if entry is None:
+            return None
+        if entry.call is None:
+            text = self.source(entry.file, entry.line) or entry.text
+            return Place(entry.file, entry.line, text)
+        file, line = entry.call
+        inner = Place(entry.file, entry.line, entry.text)  # its parameters filled in
+        return Place(file, line, self.source(file, line) or entry.text, inner)
+
+    # -- by line -----------------------------------------------------------------------------------
+
+    def source(self, file: str, line: int) -> str | None:
+        """One line of source, or None when it cannot be read."""
+        lines = self.source_lines(file)
+        return lines[line - 1].strip() if 0 < line <= len(lines) else None
+
+    def source_lines(self, file: str) -> list[str]:
+        """A whole source file; empty when it cannot be read."""
+        if file not in self._sources:
+            try:
+                text = Path(file).read_text(encoding="utf-8", errors="replace")
+            except (OSError, ValueError):
+                text = ""
+            self._sources[file] = text.replace("\r\n", "\n").split("\n") if text else []
+        return self._sources[file]
+
+    def files(self) -> list[str]:
+        """Source files that lines come from, in order of address."""
+        names = dict.fromkeys(entry.file for entry in self.lines)
+        names.update(dict.fromkeys(entry.call[0] for entry in self.lines if entry.call))
+        return list(names)
+
+    def at_line(self, file: str, line: int) -> tuple[int, tuple[int, ...]] | None:
+        """(line, addresses) of the first line from `line` on that has code; None when none has.
+
+        A macro's body has code wherever the macro is used; a use of it begins at one address.
+        """
+        by_line: dict[int, list[int]] = {}
+        before: LineEntry | None = None
+        for entry in self.lines:
+            if not self.is_code(entry.address):
+                continue
+            call = entry.call
+            new_use = before is None or before.call != call
+            if entry.file == file and (
+                new_use or before is None or (before.file, before.line) != (file, entry.line)
+            ):
+                by_line.setdefault(entry.line, []).append(entry.address)
+            if call and new_use and call[0] == file:
+                by_line.setdefault(call[1], []).append(entry.address)
+            before = entry
+        found = min((number for number in by_line if number >= line), default=None)
+        return None if found is None else (found, tuple(by_line[found]))
+
+
+def _dwarf_lines(elf: Any) -> list[LineEntry]:
+    """The line table of an ELF file, of any DWARF version that pyelftools reads."""
+    if not elf.has_dwarf_info():
+        return []
+    found: list[LineEntry] = []
+    try:
+        info = elf.get_dwarf_info()
+        for unit in info.iter_CUs():
+            program = info.line_program_for_CU(unit)
+            if program is not None:
+                folder = unit.get_top_DIE().attributes.get("DW_AT_comp_dir")
+                found += _line_program(program, folder.value if folder else b"")
+    except Exception:  # whatever damaged debugging data raises: the program still runs
+        return []
+    return found
+
+
+def _line_program(program: Any, folder: bytes) -> list[LineEntry]:
+    names: dict[int, str] = {}
+    version = program["version"]
+    for index, row in enumerate(program["file_entry"], 0 if version >= 5 else 1):
+        where = row["dir_index"]
+        folders = program["include_directory"]
+        at = where if version >= 5 else where - 1
+        parent = folders[at] if 0 <= at < len(folders) and (where or version >= 5) else b""
+        path = Path(folder.decode("utf-8", "replace"), parent.decode("utf-8", "replace"))
+        names[index] = str(path / row["name"].decode("utf-8", "replace"))
+    found = []
+    previous = None
+    for item in program.get_entries():
+        state = item.state
+        if state is None:
+            continue
+        if previous is not None and state.address > previous.address:
+            found.append(
+                LineEntry(
+                    previous.address, state.address - previous.address,
+                    names.get(previous.file, "?"), previous.line, "",
+                )
+            )  # fmt: skip
+        previous = None if state.end_sequence else state
+    return found
+
+
+class Images:
+    """Every executable of one session. Listens to exec and fork to know who runs what."""
+
+    def __init__(self, k: Kernel, guest_path: str, program: Image) -> None:
+        self._k = k
+        self._guest_path = guest_path
+        text = (HERE / "arch/x86/entry.S").read_text() + thunks()
+        self.kernel = Image.of_program(KERNEL, k.program, {"entry.S": text})
+        self.init = Image.of_program(INIT, assemble(HERE / "arch/x86/init.S"))
+        self.program = program
+        self._others: dict[str, Image] = {}
+        self._by_pid: dict[int, Image | None] = {}
+        comm = guest_path.rsplit("/", 1)[-1][:15]
+        for task in k.tasks:  # a session that has been running already
+            if task.pid > INIT_PID and k.stats.started:
+                self._by_pid[task.pid] = program if task.comm == comm else None
+        k.trace.process_exec.append(self._on_exec)
+        k.trace.process_fork.append(self._on_fork)
+        k.trace.release_task.append(self._on_release)
+
+    def close(self) -> None:
+        """Stop listening."""
+        self._k.trace.process_exec.remove(self._on_exec)
+        self._k.trace.process_fork.remove(self._on_fork)
+        self._k.trace.release_task.remove(self._on_release)
+
+    def _on_exec(self, task: Task, path: str) -> None:
+        self._by_pid[task.pid] = self._image_of_path(path)
+
+    def _on_fork(self, parent: Task, child: Task, flags: int) -> None:
+        self._by_pid[child.pid] = self.of_task(parent)
+
+    def _on_release(self, task: Task) -> None:
+        self._by_pid.pop(task.pid, None)
+
+    def _image_of_path(self, path: str) -> Image | None:
+        if path == self._guest_path:
+            return self.program
+        if path not in self._others:
+            try:
+                self._others[path] = Image.of_elf(path, self._k.fs.read(path))
+            except Errno:
+                return None
+        return self._others[path]
+
+    def of_task(self, task: Task) -> Image | None:
+        """What a task runs in user mode; None when nothing is known of it."""
+        return self._by_pid.get(task.pid, self.init)
+
+    def of_address(self, task: Task, address: int) -> Image | None:
+        """The image that an address belongs to, for a task."""
+        return self.kernel if address >= PAGE_OFFSET else self.of_task(task)
+
+    def all(self) -> list[Image]:
+        """In the order in which names are looked up."""
+        return [self.program, *self._others.values(), self.kernel, self.init]
+
+    # -- names -------------------------------------------------------------------------------------
+
+    def symbol_at(self, task: Task, address: int) -> str | None:
+        """`label+offset` for a task's address."""
+        image = self.of_address(task, address)
+        return None if image is None else image.symbol_at(address)
+
+    def place_at(self, task: Task, address: int) -> Place | None:
+        """The source line of a task's address."""
+        image = self.of_address(task, address)
+        return None if image is None else image.place_at(address)
+
+    def find(self, name: str) -> list[tuple[Image, int, bool]]:
+        """Everything of that name: (image, value, is a label), the first one wins.
+
+        `kernel:NAME`, `init:NAME` and `program:NAME` ask in one image only.
+        """
+        prefix, colon, rest = name.partition(":")
+        images = self.all()
+        if colon:
+            images = [image for image in images if image.name == prefix]
+            name = rest
+        labels = [(i, i.labels[name], True) for i in images if name in i.labels]
+        return labels + [(i, i.constants[name], False) for i in images if name in i.constants]
+
+    def value(self, name: str) -> int:
+        """The value of a label or constant. Raises SymbolError."""
+        found = self.find(name)
+        if not found:
+            raise SymbolError(f'no symbol "{name}"{self._near(name)}')
+        return found[0][1]
+
+    def code(self, where: str) -> Code:
+        """A label, FILE:LINE, or LINE of the program. Raises SymbolError."""
+        labels = [(image, value) for image, value, is_label in self.find(where) if is_label]
+        if labels:
+            image, value = labels[0]
+            if not image.is_code(value):
+                raise SymbolError(f"{where} is data, not code (*{where} breaks there all the same)")
+            return Code(image, (value,), where)
+        if self.find(where):
+            raise SymbolError(f"{where} is a constant, not a place in the code")
+        match = _FILE_LINE.match(where)
+        if match is None:
+            raise SymbolError(f'no label "{where}"{self._near(where)}')
+        return self._line(match["file"], int(match["line"]))
+
+    def _line(self, file: str | None, line: int) -> Code:
+        seen = False
+        for image in self.all():
+            for known in image.files():
+                if file is not None and not _same_file(known, file):
+                    continue
+                seen = True
+                found = image.at_line(known, line)
+                if found is not None:
+                    return Code(image, found[1], f"{Path(known).name}:{found[0]}")
+                if file is None:
+                    break  # a bare number is a line of the program's first file
+            if file is None:
+                break
+        if seen:
+            raise SymbolError(f"no code at or after line {line}" + (f" of {file}" if file else ""))
+        names = dict.fromkeys(Path(f).name for image in self.all() for f in image.files())
+        known_files = ", ".join(names) or "none: the program has no line table"
+        raise SymbolError(f"no source file {file}; there are: {known_files}")
+
+    def _near(self, name: str) -> str:
+        names = [label for image in self.all() for label in image.labels]
+        near = get_close_matches(name, names, 1)
+        return f"; did you mean {near[0]}?" if near else ""
+
+
+def _same_file(known: str, asked: str) -> bool:
+    """Whether `asked` is the end of a path, by whole names."""
+    parts, wanted = Path(known).parts, Path(asked).parts
+    return bool(wanted) and parts[-len(wanted) :] == wanted

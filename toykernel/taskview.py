@@ -1,0 +1,167 @@
+"""A task as a debugger or a notebook sees it: read-only, without touching the guest."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from emu.engine_quirks import GPRS
+from emu.paging import PTE_P, Walk, walk
+from emu.ram import PAGE_SIZE
+from toykernel.arch.x86.asm_offsets import PAGE_OFFSET, PT_REGS
+from toykernel.mm.mm_types import VmArea
+from toykernel.task import Task
+
+if TYPE_CHECKING:
+    from toykernel.kernel_state import Kernel
+
+SEGMENTS = ("cs", "ss", "ds", "es", "fs", "gs")
+
+
+class UnreadableError(Exception):
+    """Linear memory that is not mapped; `address` is the first byte."""
+
+    def __init__(self, address: int) -> None:
+        super().__init__(f"cannot access memory at address {address:#x}: no page is mapped there")
+        self.address = address
+
+
+class TaskView:
+    """One task: identity, registers, memory. Addresses are linear, in bytes."""
+
+    def __init__(self, k: Kernel, task: Task) -> None:
+        self.kernel = k
+        self.task = task
+
+    def __repr__(self) -> str:
+        return f"<task {self.pid} {self.comm} {self.state}>"
+
+    @property
+    def pid(self) -> int:
+        """Process number."""
+        return self.task.pid
+
+    @property
+    def ppid(self) -> int:
+        """The parent's process number; 0 for init."""
+        return self.task.real_parent.tgid
+
+    @property
+    def comm(self) -> str:
+        """Name of the program, at most 15 characters."""
+        return self.task.comm
+
+    @property
+    def state(self) -> str:
+        """R S D Z X, as ps has them."""
+        return self.task.state_letter
+
+    @property
+    def waits_on(self) -> str | None:
+        """What it sleeps on, for people."""
+        return self.task.wait.reason if self.task.wait is not None else None
+
+    @property
+    def is_current(self) -> bool:
+        """Whether the CPU runs it now."""
+        return self.kernel.current is self.task
+
+    @property
+    def in_user_mode(self) -> bool:
+        """Whether the CPU runs it in ring 3, now."""
+        return self.is_current and self.kernel.machine.cpu.cpl == 3
+
+    @property
+    def has_frame(self) -> bool:
+        """Whether a trap from user mode is under way: it is in the kernel, its registers on its
+        kernel stack."""
+        return self.task.pid != 0 and not self.in_user_mode and not self.task.exit_state
+
+    @property
+    def pt_regs(self) -> dict[str, int]:
+        """The 17 words of struct pt_regs of the last trap from user mode, wherever that has got to."""
+        return self.kernel.task_pt_regs(self.task).as_dict()
+
+    @property
+    def regs(self) -> dict[str, int]:
+        """The registers of its program: the CPU's in ring 3, else those that the trap has saved.
+
+        eax ecx edx ebx esp ebp esi edi eip eflags cs ss ds es fs gs. While the entry code is still
+        pushing, what is not on the stack yet is what the stack held before: look at `cpu_regs` there.
+        """
+        if self.in_user_mode:
+            return self.cpu_regs
+        saved = self.pt_regs
+        names = {name: name[1:] for name in (*GPRS, "eip")} | {"eflags": "flags"}
+        return {name: saved[names.get(name, name)] for name in (*GPRS, "eip", "eflags", *SEGMENTS)}
+
+    @property
+    def cpu_regs(self) -> dict[str, int]:
+        """The CPU's registers when it runs this task; otherwise where its kernel half goes on."""
+        cpu = self.kernel.machine.cpu
+        if self.is_current:
+            selectors = {name: int(getattr(cpu, name)) & 0xFFFF for name in SEGMENTS}
+            return {**cpu.general_registers(), **selectors}
+        return {"esp": self.task.thread.sp, "eip": self.task.thread.ip}
+
+    @property
+    def kernel_sp(self) -> int | None:
+        """The stack pointer in the kernel; None in user mode."""
+        if self.in_user_mode:
+            return None
+        return self.cpu_regs["esp"]
+
+    # -- memory ------------------------------------------------------------------------------------
+
+    @property
+    def directory(self) -> int:
+        """Physical address of its page directory (a task without a user half: the kernel's)."""
+        mm = self.task.mm
+        return mm.pgd if mm is not None else self.kernel.swapper_pg_dir
+
+    @property
+    def areas(self) -> list[VmArea]:
+        """Its areas, by address."""
+        return list(self.task.mm) if self.task.mm is not None else []
+
+    def walk(self, address: int) -> Walk:
+        """What its page tables say of a linear address; no bit is set by looking."""
+        return walk(self.kernel.machine.ram, self.directory, address & 0xFFFFFFFF)
+
+    def page_table(self) -> Iterator[Walk]:
+        """Every present page of its user half."""
+        ram = self.kernel.machine.ram
+        for index in range(PAGE_OFFSET >> 22):
+            if ram.read32(self.directory + 4 * index) & PTE_P:
+                for page in range(1024):
+                    found = self.walk(index << 22 | page << 12)
+                    if found.physical is not None:
+                        yield found
+
+    def read(self, address: int, size: int) -> bytes:
+        """Memory as it sees it, kernel half included. Raises UnreadableError."""
+        parts = []
+        paging = not self.is_current or self.kernel.machine.cpu.paging
+        while size > 0:
+            address &= 0xFFFFFFFF
+            part = min(size, PAGE_SIZE - address % PAGE_SIZE)
+            physical = self.walk(address).physical if paging else address
+            if physical is None or physical + part > self.kernel.machine.ram.size:
+                raise UnreadableError(address)
+            parts.append(self.kernel.machine.ram.read(physical, part))
+            address += part
+            size -= part
+        return b"".join(parts)
+
+    def read_upto(self, address: int, size: int) -> bytes:
+        """As much of it as is mapped."""
+        try:
+            return self.read(address, size)
+        except UnreadableError as error:
+            return self.read(address, (error.address - address) & 0xFFFFFFFF) if size else b""
+
+
+def frame_words(view: TaskView) -> list[tuple[int, str, int]]:
+    """(address, name, value) of each word of its pt_regs, from the lowest address."""
+    base = view.kernel.task_pt_regs(view.task).address
+    return [(base + 4 * index, name, view.pt_regs[name]) for index, name in enumerate(PT_REGS)]
