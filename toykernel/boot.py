@@ -52,6 +52,7 @@ from toykernel.arch.x86.asm_offsets import (
     KERNEL_DS,
     MAXMEM,
     PAGE_OFFSET,
+    PT_REGS,
     STACK_TOP_GAP,
     SYSCALL_VECTOR,
     THREAD_SIZE,
@@ -64,11 +65,22 @@ from toykernel.arch.x86.thread_info import init_thread_info
 from toykernel.arch.x86.traps import TRAP_HANDLERS, TRAPS
 from toykernel.errno import Errno
 from toykernel.fs.binfmt_elf import load_elf_binary, parse_elf
-from toykernel.kernel.fork import alloc_pid, dup_task_struct, mm_alloc
+from toykernel.fs.chrdev import CONSOLE
+from toykernel.fs.file import O_RDWR, File
+from toykernel.fs.fs_types import FilesStruct, FsStruct
+from toykernel.ipc.sem import SemIds
+from toykernel.kernel.clone_flags import CloneArgs
+from toykernel.kernel.cred import init_cred
+from toykernel.kernel.fork import copy_process, mm_alloc
+from toykernel.kernel.fork_parts import join_group, leave_group
+from toykernel.kernel.nsproxy import IpcNamespace, MntNamespace, Nsproxy, UtsName, UtsNamespace
+from toykernel.kernel.pid import Pid, get_pid_ns
 from toykernel.kernel.sched.core import init_idle, wake_up_new_task
+from toykernel.kernel.signal import SIGCHLD
+from toykernel.kernel.signal_types import default_rlimits
 from toykernel.kernel.timer import start_ticks
 from toykernel.syscall_table import SYSCALLS
-from toykernel.task import SIGNAL_UNKILLABLE, SignalStruct, Task, ThreadStruct
+from toykernel.task import PF_STARTING, Task, ThreadStruct
 from userland.assembler import Program, assemble, assemble_text
 
 if TYPE_CHECKING:
@@ -238,10 +250,31 @@ def _idle_task(k: Kernel, stack: int) -> None:
     idle = Task(0, stack, "swapper")
     idle.thread = ThreadStruct(sp0=stack + THREAD_SIZE - STACK_TOP_GAP)
     init_thread_info(k.machine.ram, stack, 0)
+    # The first of everything that fork copies or shares: in no cache, never freed.
+    idle.cred = init_cred()
+    k.root_user = idle.cred.user
+    uts = UtsNamespace(0, UtsName(release=k.profile.release))
+    idle.nsproxy = Nsproxy(
+        0, uts, IpcNamespace(0, SemIds()), MntNamespace(0), get_pid_ns(k.init_pid_ns)
+    )
+    idle.signal.rlim = default_rlimits(k.rlimit_stack, k.max_threads)
+    idle.signal.threads.append(idle)
+    idle.pid_struct = Pid(0, ((k.init_pid_ns, 0),))
+    k.init_pid_ns.pids[0] = idle.pid_struct
+    idle.fs = FsStruct(0, k.fs.root, k.fs.root)
+    idle.files = _console_files(k)
     k.idle = k.current = idle
     init_idle(k, idle)
     k.tasks.append(idle)
     k.pids.tasks[0] = idle
+
+
+def _console_files(k: Kernel) -> FilesStruct:
+    """Descriptors 0, 1 and 2: one open of the console for input and output, one for errors."""
+    inode = k.fs.root.entries["dev"].entries["console"]
+    k.console_error = File(0, inode, CONSOLE, O_RDWR, "/dev/console")
+    console = File(0, inode, CONSOLE, O_RDWR, "/dev/console", count=2)
+    return FilesStruct(0, fd={0: console, 1: console, 2: k.console_error})
 
 
 def start_kernel(k: Kernel) -> None:
@@ -266,28 +299,20 @@ def start_kernel(k: Kernel) -> None:
 
 def rest_init(k: Kernel) -> None:
     """Make init, the first process with a user half. It forks and execs the program itself."""
-    p = dup_task_struct(k, k.idle)
-    p.comm = "init"
-    p.signal = SignalStruct(k.signal_cachep.alloc(), SIGNAL_UNKILLABLE, pgrp=1, session=1)
-    mm = mm_alloc(k)
-    argv = [b"/init", *k.init_argv]
+    frame = dict.fromkeys(PT_REGS, 0)
     try:
+        p = copy_process(k, CloneArgs(SIGCHLD, 0, frame))
+        mm = mm_alloc(k)
+        argv = [b"/init", *k.init_argv]
         image = parse_elf(build_init())
         sp = load_elf_binary(k, mm, image, "/init", argv, k.init_envp)
     except Errno as error:
         k.panic(f"no memory for init ({error})")
+    p.comm = "init"
     p.mm = p.active_mm = mm
-    p.pid = p.tgid = alloc_pid(k)
-    p.real_parent = p.parent = k.idle
-    p.exit_signal = 17
-    p.thread.sp0 = p.stack + THREAD_SIZE - STACK_TOP_GAP
-    regs = k.task_pt_regs(p)
-    start_thread(k, regs, image.entry, sp)
-    p.thread.sp = regs.address
-    p.thread.ip = k.symbols["ret_from_fork"]
-    k.idle.children.append(p)
-    k.pids.tasks[p.pid] = p
-    k.tasks.append(p)
-    k.nr_threads += 1
-    k.child_reaper = p
+    leave_group(k, p.signal)
+    join_group(k, p.signal, p.pid_struct, p.pid_struct)
+    p.signal.leader = True
+    start_thread(k, k.task_pt_regs(p), image.entry, sp)
+    p.flags &= ~PF_STARTING
     wake_up_new_task(k, p)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 from sortedcontainers import SortedDict
 
@@ -23,7 +23,9 @@ from toykernel.arch.x86.traps import TRAP_HANDLERS, do_IRQ
 from toykernel.errno import Errno
 from toykernel.fs.ramfs import RamFs
 from toykernel.kernel.exit import do_exit
-from toykernel.kernel.pid import PidMap
+from toykernel.kernel.fork import schedule_tail
+from toykernel.kernel.nsproxy import UtsName
+from toykernel.kernel.pid import PidMap, PidNamespace
 from toykernel.kernel.sched import core
 from toykernel.kernel.sched.runqueue import RunQueue, SchedTunables
 from toykernel.kernel.signal import do_notify_resume
@@ -36,12 +38,20 @@ from toykernel.mm.page_alloc import PageAllocator
 from toykernel.mm.rmap import ReverseMap
 from toykernel.mm.slab import KmemCache
 from toykernel.oops import KernelOops, oops_report
+from toykernel.profiles import DEFAULT_PROFILE, Profile
+from toykernel.security import SecurityHooks
 from toykernel.stats import RunStats, TaskRecord
 from toykernel.syscall_table import SYSCALLS
 from toykernel.syscall_table import sys_ni_syscall as ni_syscall
 from toykernel.task import Task
 from toykernel.trace import Tracepoints
 from userland.assembler import Program
+
+if TYPE_CHECKING:
+    from toykernel.fs.file import File
+    from toykernel.kernel.cred import UserStruct
+    from toykernel.kernel.fork import Step
+    from toykernel.kernel.futex import FutexQ
 
 CPU_HZ = 33_000_000
 HZ = 100
@@ -61,19 +71,9 @@ class Config:
     eager_fork: bool = False
     rlimit_stack: int = 8 << 20
     native: bool = True
-    scheduler: str = "cfs"  # or "goodness", 2.4's
-
-
-@dataclass(frozen=True)
-class UtsName:
-    """What uname answers."""
-
-    sysname: str = "Linux"
-    nodename: str = "toykernel"
-    release: str = "2.6.39"
-    version: str = "#1"
-    machine: str = "i686"
-    domainname: str = "(none)"
+    scheduler: str = ""  # "cfs" or "goodness"; "" is the profile's
+    profile: Profile = DEFAULT_PROFILE
+    stdin: bytes = b""
 
 
 @dataclass(frozen=True)
@@ -120,8 +120,12 @@ class Kernel:
         self.rlimit_stack = self.config.rlimit_stack
         self.stack_guard_gap = 256 << 12
         self.mmap_min_addr = 0x10000 >> 4
-        self.uts = UtsName()
+        self.profile = self.config.profile
         self.fs = RamFs(files)
+        self.console_input = bytearray(self.config.stdin)
+        self.security = SecurityHooks()
+        self.futexes: list[FutexQ] = []
+        self.random_state = 0x2545F491
         self.init_argv = [program.encode(errors="surrogateescape"), *argv[1:]]
         self.init_envp = list(envp or [])
         self.log: list[tuple[int, str]] = []
@@ -131,16 +135,18 @@ class Kernel:
         self.mms: dict[int, MmStruct] = {}  # every address space that exists, by number
         self.mappings: dict[int, AddressSpace] = {}  # every object that is mapped, by number
         self._mapping_count = 0
-        self.pids = PidMap()
+        self.init_pid_ns = PidNamespace(0, PidMap(reserved=self.profile.reserved_pids))
+        self.pids = self.init_pid_ns.map
         self.tasks: list[Task] = []
         self.nr_threads = 0
         self.total_forks = 0
         self.max_threads = max(self.machine.ram.frames // (8 * 2), 20)
-        self.sched_classes = core.sched_classes(self.config.scheduler)
+        self.sched_classes = core.sched_classes(self.config.scheduler or self.profile.scheduler)
         self.sched_tunables = SchedTunables()
         self.rq = RunQueue()
         self.stats = RunStats()
-        self.child_queues: dict[int, WaitQueue] = {}
+        #: Failure injection: asked before each step of copy_process; raises what the step may.
+        self.fail_step: Callable[[Step], None] | None = None
         self.fpu_owner: Task | None = None
         self.active_mm: MmStruct | None = None
         self._mm_count = 0
@@ -153,8 +159,9 @@ class Kernel:
         self.swapper_pg_dir = self.gdt = self.tss = self.idt = 0
         self.zero_pfn = self.reserved_end = 0
         self.idle: Task
+        self.console_error: File
         self.current: Task
-        self.child_reaper: Task
+        self.root_user: UserStruct
         boot.setup_machine(self)
         self._gates = self._make_gates()
 
@@ -165,7 +172,7 @@ class Kernel:
         gates: dict[str, Callable[[], Result | None]] = {
             "start_kernel": lambda: boot.start_kernel(self),
             "schedule": lambda: SCHEDULE,
-            "schedule_tail": lambda: 0,
+            "schedule_tail": lambda: schedule_tail(self),
             "do_notify_resume": lambda: do_notify_resume(self),
             "do_IRQ": lambda: do_IRQ(self),
             "do_exit": lambda: do_exit(self, self.machine.cpu.eax & 0xFF00),
@@ -300,21 +307,38 @@ class Kernel:
 
     def task_struct_init(self) -> None:
         """The slab caches."""
-        self.task_struct_cachep = KmemCache(self.pages, "task_struct", 1024)
-        self.signal_cachep = KmemCache(self.pages, "signal_struct", 512)
-        self.mm_cachep = KmemCache(self.pages, "mm_struct", 448)
-        self.vm_area_cachep = KmemCache(self.pages, "vm_area_struct", 88, 8)
-        self.fpu_cachep = KmemCache(self.pages, "fpu", 512)
+        self.slabs: dict[str, KmemCache] = {}
+
+        def cache(name: str, size: int, align: int = 16) -> KmemCache:
+            self.slabs[name] = KmemCache(self.pages, name, size, align)
+            return self.slabs[name]
+
+        self.task_struct_cachep = cache("task_struct", 1024)
+        self.signal_cachep = cache("signal_struct", 512)
+        self.sighand_cachep = cache("sighand_struct", 1312)
+        self.files_cachep = cache("files_struct", 224)
+        self.filp_cachep = cache("filp", 128)
+        self.fs_cachep = cache("fs_struct", 32)
+        self.cred_jar = cache("cred", 128)
+        self.uid_cachep = cache("user_struct", 64)
+        self.user_ns_cachep = cache("user_namespace", 64)
+        self.nsproxy_cachep = cache("nsproxy", 32)
+        self.uts_ns_cachep = cache("uts_namespace", 400)
+        self.ipc_ns_cachep = cache("ipc_namespace", 256)
+        self.mnt_ns_cachep = cache("mnt_namespace", 64)
+        self.pid_ns_cachep = cache("pid_namespace", 128)
+        self.pid_cachep = cache("pid", 48)
+        self.ioc_cachep = cache("io_context", 64)
+        self.sem_cachep = cache("sem_array", 128)
+        self.sem_undo_list_cachep = cache("sem_undo_list", 32)
+        self.pipe_cachep = cache("pipe_inode_info", 96)
+        self.mm_cachep = cache("mm_struct", 448)
+        self.vm_area_cachep = cache("vm_area_struct", 88, 8)
+        self.fpu_cachep = cache("fpu", 512)
 
     def caches(self) -> tuple[KmemCache, ...]:
         """Every slab cache."""
-        return (
-            self.task_struct_cachep,
-            self.signal_cachep,
-            self.mm_cachep,
-            self.vm_area_cachep,
-            self.fpu_cachep,
-        )
+        return tuple(self.slabs.values())
 
     def task_pt_regs(self, task: Task) -> PtRegs:
         """pt_regs of the last trap from user mode."""
@@ -345,16 +369,36 @@ class Kernel:
         """Wake a sleeping task."""
         return core.try_to_wake_up(self, task)
 
-    def child_queue(self, task: Task) -> WaitQueue:
-        """Where a task waits for its children."""
-        queue = self.child_queues.get(task.pid)
-        if queue is None:
-            queue = self.child_queues[task.pid] = WaitQueue(f"children of {task.pid}")
-        return queue
+    @property
+    def child_reaper(self) -> Task:
+        """init, once there is one."""
+        assert self.init_pid_ns.child_reaper is not None
+        return self.init_pid_ns.child_reaper
 
-    def forget_child_queue(self, task: Task) -> None:
-        """The task is gone."""
-        self.child_queues.pop(task.pid, None)
+    @property
+    def uts(self) -> UtsName:
+        """What uname answers to the current task."""
+        return self.current.nsproxy.uts_ns.name
+
+    def child_queue(self, task: Task) -> WaitQueue:
+        """wait_chldexit: where the threads of a group wait for their children."""
+        signal = task.signal
+        if signal.wait_chldexit is None:
+            signal.wait_chldexit = WaitQueue(f"children of {task.tgid}")
+        return signal.wait_chldexit
+
+    def get_random_int(self) -> int:
+        """The next number of a generator that starts the same on every boot (xorshift32)."""
+        x = self.random_state
+        x ^= x << 13 & 0xFFFFFFFF
+        x ^= x >> 17
+        x ^= x << 5 & 0xFFFFFFFF
+        self.random_state = x
+        return x
+
+    def console_stream(self, file: File) -> int:
+        """Which of the host's streams a console file is: 1 or 2."""
+        return 2 if file is self.console_error else 1
 
     # -- counting ----------------------------------------------------------------------------------
 

@@ -10,10 +10,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from toykernel.arch.x86.tls import sys_get_thread_area, sys_set_thread_area
 from toykernel.fs.exec import sys_execve
 from toykernel.fs.read_write import sys_write
-from toykernel.kernel.exit import sys_exit, sys_exit_group, sys_wait4, sys_waitpid
-from toykernel.kernel.fork import sys_fork
+from toykernel.kernel.exit import sys_exit, sys_exit_group
+from toykernel.kernel.fork import sys_clone, sys_fork, sys_vfork
+from toykernel.kernel.futex import sys_futex, sys_set_robust_list
 from toykernel.kernel.sched.syscalls import sys_sched_yield
 from toykernel.kernel.sys import (
     sys_getpid,
@@ -22,6 +24,7 @@ from toykernel.kernel.sys import (
     sys_ni_syscall,
     sys_uname,
 )
+from toykernel.kernel.wait4 import sys_wait4, sys_waitid, sys_waitpid
 from toykernel.mm.heap import sys_brk
 from toykernel.mm.madvise import sys_madvise
 from toykernel.mm.mincore import sys_mincore, sys_msync
@@ -40,6 +43,7 @@ PATH, BUFFER_IN, STRINGS = "path", "buffer_in", "strings"
 STATUS, UTSNAME, RUSAGE, ENVIRONMENT = "status", "utsname", "rusage", "environment"
 PROT, MMAP_FLAGS, MREMAP_FLAGS, MADVICE = "prot", "mmap_flags", "mremap_flags", "madvice"
 MSYNC_FLAGS, MLOCKALL_FLAGS = "msync_flags", "mlockall_flags"
+CLONE_FLAGS, FUTEX_OP, WAIT_WHICH = "clone_flags", "futex_op", "wait_which"
 SIGNED = frozenset((INT, FD, PID, WAIT_OPTIONS))
 
 Function = Callable[..., "Result"]
@@ -98,6 +102,11 @@ _IMPLEMENTED = (
     _call(90, "mmap", sys_old_mmap, "arg:address"),
     _call(91, "munmap", sys_munmap, "addr:address length:size"),
     _call(114, "wait4", sys_wait4, "pid:pid wstatus:status options:wait_options rusage:rusage"),
+    _call(
+        *(120, "clone", sys_clone),
+        "flags:clone_flags child_stack:address parent_tid:address tls:address child_tid:address",
+        "ptregs_clone",
+    ),
     _call(122, "uname", sys_uname, "buf:utsname"),
     _call(125, "mprotect", sys_mprotect, "addr:address len:size prot:prot"),
     _call(144, "msync", sys_msync, "addr:address length:size flags:msync_flags"),
@@ -120,8 +129,20 @@ _IMPLEMENTED = (
     ),
     _call(218, "mincore", sys_mincore, "addr:address length:size vec:address"),
     _call(219, "madvise", sys_madvise, "addr:address length:size advice:madvice"),
+    _call(190, "vfork", sys_vfork, entry="ptregs_vfork"),
     _call(224, "gettid", sys_gettid),
+    _call(
+        *(240, "futex", sys_futex),
+        "uaddr:address op:futex_op val:uint timeout:address uaddr2:address val3:uint",
+    ),
+    _call(243, "set_thread_area", sys_set_thread_area, "u_info:address"),
+    _call(244, "get_thread_area", sys_get_thread_area, "u_info:address"),
     _call(252, "exit_group", sys_exit_group, "status:int"),
+    _call(
+        *(284, "waitid", sys_waitid),
+        "which:wait_which pid:pid infop:address options:wait_options rusage:address",
+    ),
+    _call(311, "set_robust_list", sys_set_robust_list, "head:address len:size"),
 )
 
 #: Names by number, from 0, as in the i386 unistd.h of 2.6.39; "" where there is no call.

@@ -2,25 +2,39 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+import copy
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from toykernel.kernel.sched.entity import SchedEntity
+from toykernel.kernel.signal_types import SighandStruct, SignalStruct
 from toykernel.mm.mm_types import MmStruct
 
 if TYPE_CHECKING:
-    from toykernel.kernel.wait import Wait
+    from toykernel.fs.fs_types import FilesStruct, FsStruct
+    from toykernel.ipc.sem import SemUndoList
+    from toykernel.kernel.cred import Cred
+    from toykernel.kernel.nsproxy import Nsproxy
+    from toykernel.kernel.pid import Pid
+    from toykernel.kernel.wait import Completion, Wait
 
 TASK_RUNNING = 0
 TASK_INTERRUPTIBLE = 1
 TASK_UNINTERRUPTIBLE = 2
+TASK_STOPPED = 4
 EXIT_ZOMBIE = 16
 EXIT_DEAD = 32
+TASK_WAKEKILL = 128
+TASK_KILLABLE = TASK_WAKEKILL | TASK_UNINTERRUPTIBLE
+TASK_NEW = 2048
 
 STATE_LETTERS = {
     TASK_RUNNING: "R",
     TASK_INTERRUPTIBLE: "S",
     TASK_UNINTERRUPTIBLE: "D",
+    TASK_STOPPED: "T",
+    TASK_KILLABLE: "D",
+    TASK_NEW: "N",
     EXIT_ZOMBIE: "Z",
     EXIT_DEAD: "X",
 }
@@ -31,8 +45,12 @@ PF_WQ_WORKER = 0x00000020
 PF_FORKNOEXEC = 0x00000040
 PF_SUPERPRIV = 0x00000100
 PF_SIGNALED = 0x00000400
+PF_NPROC_EXCEEDED = 0x00001000
 PF_KTHREAD = 0x00200000
 
+SIGNAL_STOP_STOPPED = 0x00000001
+SIGNAL_STOP_CONTINUED = 0x00000002
+SIGNAL_GROUP_EXIT = 0x00000004
 SIGNAL_UNKILLABLE = 0x00000040
 
 FAULT_KINDS = ("not_present", "zero_page", "cow_copied", "cow_reused", "protection")
@@ -49,17 +67,17 @@ class ThreadStruct:
     error_code: int = 0
     trap_no: int = 0
     fpu: int = 0  # address of the FPU save area; 0 before the first use
+    #: Thread-local storage: GDT entries 6 to 8 of this task, as two words each.
+    tls_array: tuple[tuple[int, int], ...] = ((0, 0), (0, 0), (0, 0))
 
 
-@dataclass
-class SignalStruct:
-    """struct signal_struct: what a thread group shares."""
+@dataclass(eq=False)
+class IoContext:
+    """struct io_context: I/O priority, shared with CLONE_IO."""
 
     slab: int
-    flags: int = 0
-    group_exit_code: int = 0
-    pgrp: int = 0
-    session: int = 0
+    ioprio: int = 0
+    nr_tasks: int = 1
 
 
 @dataclass
@@ -91,11 +109,33 @@ class Task:
         self.mm: MmStruct | None = None
         self.active_mm: MmStruct | None = None
         self.thread = ThreadStruct()
+        # What can be shared (fork-path G). Boot gives the first task its own; fork does the rest.
         self.signal = SignalStruct(0)
+        self.sighand = SighandStruct(0)
+        self.files: FilesStruct | None = None  # None once the task has exited
+        self.fs: FsStruct | None = None
+        self.cred: Cred
+        self.nsproxy: Nsproxy
+        self.pid_struct: Pid
+        self.undo_list: SemUndoList | None = None
+        self.io_context: IoContext | None = None
         self.pending: dict[int, dict[str, Any]] = {}  # signal number -> siginfo
+        self.blocked = 0  # signals as a bit set, bit 0 is signal 1
+        self.sas_ss_sp = self.sas_ss_size = 0
         self.exit_code = 0
         self.exit_signal = 0
+        self.pdeath_signal = 0
         self.did_exec = False
+        self.self_exec_id = self.parent_exec_id = 0
+        self.set_child_tid = self.clear_child_tid = 0  # user addresses; 0 is none
+        self.vfork_done: Completion | None = None
+        self.robust_list = 0
+        self.personality = 0
+        self.stack_canary = 0
+        self.fs_excl = 0
+        self.splice_pipe: None = None
+        self.lock_depth = -1
+        self.timer_slack_ns = self.default_timer_slack_ns = 50_000
         self.on_rq = False
         self.se = SchedEntity()
         self.start_time = 0
@@ -106,6 +146,17 @@ class Task:
         self.wait: Wait | None = None  # what it sleeps on, and how it goes on
         self.stats = TaskStats()
 
+    def dup(self, slab: int, stack: int) -> Task:
+        """A record with the same contents: what it points to is the same, what is embedded its own."""
+        twin = copy.copy(self)
+        twin.slab, twin.stack = slab, stack
+        twin.thread = replace(self.thread)
+        twin.pending = dict(self.pending)
+        twin.children = list(self.children)
+        twin.stats = TaskStats()
+        twin.wait = twin.syscall = None
+        return twin
+
     def __repr__(self) -> str:
         return f"<task {self.pid} {self.comm}>"
 
@@ -113,6 +164,11 @@ class Task:
     def is_zombie(self) -> bool:
         """Dead, and not yet waited for."""
         return self.exit_state == EXIT_ZOMBIE
+
+    @property
+    def is_group_leader(self) -> bool:
+        """The first thread of its group."""
+        return self.group_leader is self
 
     @property
     def state_letter(self) -> str:

@@ -1,28 +1,52 @@
-"""exit and wait (kernel/exit.c; fork-path L2, L3)."""
+"""The end of a task (kernel/exit.c; fork-path L2, L4).
+
+A dying task gives back what it shares, in do_exit's order; its children get a new parent; its own parent
+hears of it. What is left, number, record and kernel stack, goes when it is released: by a wait, by itself
+when nobody is to wait for it, and, for the stack it still runs on, after the switch away from it.
+"""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 from toykernel.arch.x86.process import account, exit_thread
-from toykernel.arch.x86.uaccess import copy_to_user, put_user
-from toykernel.errno import ECHILD, EINVAL, ERESTARTSYS, Errno
-from toykernel.kernel.fork import exit_mm, free_signal, free_task
-from toykernel.kernel.signal import send_signal, signal_pending
-from toykernel.kernel.wait import Result, Wait, wake_up
-from toykernel.task import EXIT_DEAD, EXIT_ZOMBIE, PF_EXITING, PF_SIGNALED, Task
+from toykernel.arch.x86.uaccess import put_user
+from toykernel.errno import Errno
+from toykernel.kernel.cred import put_cred, uncount_process
+from toykernel.kernel.fork import exit_mm, free_task
+from toykernel.kernel.fork_parts import (
+    exit_files,
+    exit_fs,
+    exit_io_context,
+    exit_sem,
+    exit_task_namespaces,
+    free_pid,
+    leave_group,
+    put_sighand,
+    put_signal_struct,
+)
+from toykernel.kernel.futex import exit_robust_list, futex_wake
+from toykernel.kernel.pid import detach_pid, pid_nr_ns
+from toykernel.kernel.signal import SIGCHLD, SIGKILL, group_send_sig_info, send_signal
+from toykernel.kernel.signal_types import SIG_DFL, SIG_IGN, SignalStruct
+from toykernel.kernel.wait import Result, Wait, complete, wake_up
+from toykernel.task import (
+    EXIT_DEAD,
+    EXIT_ZOMBIE,
+    PF_EXITING,
+    PF_SIGNALED,
+    SIGNAL_GROUP_EXIT,
+    SIGNAL_UNKILLABLE,
+    TASK_KILLABLE,
+    Task,
+)
 
 if TYPE_CHECKING:
+    from toykernel.kernel.pid import PidNamespace
     from toykernel.kernel_state import Kernel
 
-WNOHANG = 0x00000001
-WUNTRACED = 0x00000002
-WCONTINUED = 0x00000008
-WNOTHREAD = 0x20000000
-WALL = 0x40000000
-WCLONE = 0x80000000
-_WAIT4_OPTIONS = WNOHANG | WUNTRACED | WCONTINUED | WNOTHREAD | WALL | WCLONE
-RUSAGE_SIZE = 72
+SA_NOCLDWAIT = 0x00000002
+CLD_EXITED, CLD_KILLED, CLD_DUMPED = 1, 2, 3
 
 
 def sys_exit(k: Kernel, error_code: int) -> Result:
@@ -35,10 +59,33 @@ def sys_exit_group(k: Kernel, error_code: int) -> Result:
     return do_group_exit(k, (error_code & 0xFF) << 8)
 
 
+def signal_group_exit(signal: SignalStruct) -> bool:
+    """Whether every thread but one is on its way out: the group exits, or a thread execs."""
+    return bool(signal.flags & SIGNAL_GROUP_EXIT) or signal.group_exit_task is not None
+
+
 def do_group_exit(k: Kernel, exit_code: int) -> Result:
     """End the group with a wait status: a signal number, or an exit code shifted left by 8."""
-    k.current.signal.group_exit_code = exit_code
+    signal = k.current.signal
+    if signal_group_exit(signal):
+        exit_code = signal.group_exit_code
+    elif len(signal.threads) > 1:
+        signal.group_exit_code = exit_code
+        signal.flags = signal.flags & SIGNAL_UNKILLABLE | SIGNAL_GROUP_EXIT
+        zap_other_threads(k, k.current)
     return do_exit(k, exit_code)
+
+
+def zap_other_threads(k: Kernel, task: Task) -> int:
+    """Kill every other thread of a group; how many there are."""
+    others = [t for t in task.signal.threads if t is not task]
+    for thread in others:
+        if not thread.exit_state:
+            send_signal(k, thread, SIGKILL, {})
+    return len(others)
+
+
+# -- do_exit ---------------------------------------------------------------------------------------
 
 
 def do_exit(k: Kernel, code: int) -> Result:
@@ -46,107 +93,219 @@ def do_exit(k: Kernel, code: int) -> Result:
     tsk = k.current
     if tsk is k.idle:
         k.panic("Attempted to kill the idle task!")
-    if tsk.pid == 1:
-        k.panic(f"Attempted to kill init! exitcode={code:#010x}")
     tsk.flags |= PF_EXITING
     if code & 0x7F:
         tsk.flags |= PF_SIGNALED
+    signal = tsk.signal
+    signal.live -= 1
+    if not signal.live and tsk.pid_struct.ns.child_reaper in signal.threads:
+        if tsk.pid_struct.ns is k.init_pid_ns:
+            k.panic(f"Attempted to kill init! exitcode={code:#010x}")
+        return zap_pid_ns_processes(k, tsk.pid_struct.ns, code)
+    return finish_exit(k, code)
+
+
+def finish_exit(k: Kernel, code: int) -> Result:
+    """The second half: give everything back, in do_exit's order."""
+    tsk = k.current
     account(k, tsk)
     tsk.exit_code = code
     for listener in k.trace.process_exit:
         listener(tsk)
+    mm_release(k, tsk)
     exit_mm(k, tsk)
+    exit_sem(k, tsk)
+    exit_files(k, tsk)
+    exit_fs(k, tsk)
     exit_thread(k, tsk)
+    exit_io_context(k, tsk)
     exit_notify(k, tsk)
     return k.never_return()
+
+
+def mm_release(k: Kernel, tsk: Task) -> None:
+    """Whoever waits for this task to leave the address space: vfork's parent, and joiners (L4)."""
+    if tsk.robust_list:
+        exit_robust_list(k, tsk)
+    vfork, tsk.vfork_done = tsk.vfork_done, None
+    if vfork is not None:
+        complete(k, vfork)
+    address, tsk.clear_child_tid = tsk.clear_child_tid, 0
+    if address and tsk.mm is not None and tsk.mm.mm_users > 1 and not tsk.flags & PF_SIGNALED:
+        try:
+            put_user(k, 0, address)
+            futex_wake(k, address, 1)
+        except Errno:
+            pass  # the task's own bad pointer
 
 
 def exit_notify(k: Kernel, tsk: Task) -> None:
     """Children find a new parent; the old parent hears of the death."""
     forget_original_parent(k, tsk)
+    exit_task_namespaces(k, tsk)
+    if tsk.exit_signal not in (SIGCHLD, -1) and (
+        tsk.parent_exec_id != tsk.real_parent.self_exec_id or tsk.self_exec_id != tsk.parent_exec_id
+    ):
+        tsk.exit_signal = SIGCHLD  # one of the two has exec'd: the number may mean something else
     tsk.exit_state = EXIT_ZOMBIE
-    if tsk.exit_signal:
-        send_signal(k, tsk.parent, tsk.exit_signal, {"si_pid": tsk.pid, "si_status": tsk.exit_code})
-    wake_up(k, k.child_queue(tsk.parent))
+    reap = not tsk.is_group_leader
+    if tsk.is_group_leader and len(tsk.signal.threads) == 1:
+        reap = do_notify_parent(k, tsk, tsk.exit_signal)
+    if tsk.signal.notify_count < 0 and tsk.signal.group_exit_task is not None:
+        k.try_to_wake_up(tsk.signal.group_exit_task)  # a thread in exec waits for its leader
+    if reap:
+        release_task(k, tsk)
+
+
+def do_notify_parent(k: Kernel, tsk: Task, sig: int) -> bool:
+    """Tell the parent; True when nobody will wait, so that the task is to be released at once."""
+    parent = tsk.parent
+    code, status = exit_code_of(tsk), CLD_EXITED
+    if code & 0x7F:
+        status = CLD_DUMPED if code & 0x80 else CLD_KILLED
+    info = {
+        "si_code": status,
+        "si_pid": pid_nr_ns(tsk.pid_struct, parent.pid_struct.ns),
+        "si_uid": tsk.cred.uid,
+        "si_status": code & 0x7F if code & 0x7F else code >> 8,
+    }
+    autoreap = False
+    if sig == SIGCHLD:
+        action = parent.sighand.action.get(SIGCHLD)
+        handler = action.handler if action is not None else SIG_DFL
+        if handler == SIG_IGN or (action is not None and action.flags & SA_NOCLDWAIT):
+            autoreap = True
+            if handler == SIG_IGN:
+                sig = 0
+    if sig > 0:
+        group_send_sig_info(k, parent, sig, info)
+    wake_up(k, k.child_queue(parent))
+    return autoreap
+
+
+def exit_code_of(p: Task) -> int:
+    """The status that a wait tells: the group's when the group was ended, else the leader's."""
+    return p.signal.group_exit_code if p.signal.flags & SIGNAL_GROUP_EXIT else p.exit_code
+
+
+def find_new_reaper(k: Kernel, father: Task) -> Task:
+    """Another thread of the group, or the nearest subreaper above, or init of the namespace."""
+    for thread in father.signal.threads:
+        if thread is not father and not thread.flags & PF_EXITING:
+            return thread
+    ns = father.pid_struct.ns
+    if father.signal.has_child_subreaper:
+        at = father.real_parent
+        while at.pid and at.pid_struct.ns is ns and at is not ns.child_reaper:
+            if at.signal.is_child_subreaper:
+                for thread in at.signal.threads:
+                    if not thread.flags & PF_EXITING:
+                        return thread
+            at = at.group_leader.real_parent
+    while ns.child_reaper is father and ns.parent is not None:
+        ns = ns.parent
+    return ns.child_reaper or k.child_reaper
 
 
 def forget_original_parent(k: Kernel, father: Task) -> None:
-    """Orphans go to init."""
-    reaper = k.child_reaper
-    for child in father.children:
-        child.real_parent = child.parent = reaper
-        reaper.children.append(child)
+    """Orphans go to another thread of the group, to a subreaper, or to init."""
+    if not father.children:
+        return
+    reaper = find_new_reaper(k, father)
     orphans, father.children = father.children, []
-    if any(child.is_zombie for child in orphans):
-        wake_up(k, k.child_queue(reaper))
+    dead = []
+    for child in orphans:
+        for thread in child.signal.threads:
+            thread.real_parent = thread.parent = reaper
+            if thread.pdeath_signal:
+                group_send_sig_info(k, thread, thread.pdeath_signal, {})
+        reaper.children.append(child)
+        if reaper.signal is father.signal:
+            continue
+        child.exit_signal = SIGCHLD
+        alone = len(child.signal.threads) == 1
+        if child.is_zombie and alone and do_notify_parent(k, child, child.exit_signal):
+            dead.append(child)
+    for child in dead:
+        release_task(k, child)
+
+
+# -- release ---------------------------------------------------------------------------------------
 
 
 def release_task(k: Kernel, p: Task) -> None:
     """The last of a zombie: its number, its place in the tree, its records."""
-    p.exit_state = EXIT_DEAD
-    p.parent.children.remove(p)
-    for listener in k.trace.release_task:
-        listener(p)
-    k.record_death(p)
-    del k.pids.tasks[p.pid]
+    while True:
+        p.exit_state = EXIT_DEAD
+        for listener in k.trace.release_task:
+            listener(p)
+        k.record_death(p)
+        uncount_process(p)
+        _exit_signal(k, p)
+        leader = p.group_leader
+        put_task_struct(k, p)
+        k.check_finished()
+        # The last thread is gone, and its leader has been dead for some time: now it can be told.
+        if leader is p or not leader.is_zombie or len(leader.signal.threads) > 1:
+            return
+        if not do_notify_parent(k, leader, leader.exit_signal):
+            return
+        p = leader
+
+
+def _exit_signal(k: Kernel, p: Task) -> None:
+    """__exit_signal and __unhash_process: leave the group, the tree and the table of numbers."""
+    signal = p.signal
+    if not p.is_group_leader:
+        if signal.group_exit_task is not None:
+            signal.notify_count -= 1
+            if not signal.notify_count:
+                k.try_to_wake_up(signal.group_exit_task)
+        signal.utime += p.utime_ticks
+        signal.stime += p.stime_ticks
+    else:
+        p.parent.children.remove(p)
+        leave_group(k, signal)
+    signal.threads.remove(p)
+    signal.nr_threads -= 1
+    detach_pid(p, p.pid_struct)
     k.tasks.remove(p)
-    k.pids.free(p.pid)
     k.nr_threads -= 1
-    k.forget_child_queue(p)
-    free_signal(k, p)
-    free_task(k, p)
-    k.check_finished()
+    free_pid(k, p)
+    put_sighand(k, p.sighand)
 
 
-def sys_waitpid(k: Kernel, pid: int, stat_addr: int, options: int) -> Result:
-    """waitpid: the old form of wait4."""
-    return sys_wait4(k, pid, stat_addr, options, 0)
+def put_task_struct(k: Kernel, p: Task) -> None:
+    """One user of the record less: the task itself when it has been switched away from for the last
+    time, and whoever released it. The last one frees record, stack and what hangs on them.
+    """
+    p.usage -= 1
+    if not p.usage:
+        put_cred(k, p.cred)
+        put_signal_struct(k, p.signal)
+        free_task(k, p)
 
 
-def sys_wait4(k: Kernel, upid: int, stat_addr: int, options: int, ru: int) -> Result:
-    """wait4: take a dead child, or sleep until there is one."""
-    if options & 0xFFFFFFFF & ~_WAIT4_OPTIONS:
-        raise Errno(EINVAL)
-    return do_wait(k, upid, stat_addr, options, ru)
+# -- the end of a pid namespace --------------------------------------------------------------------
 
 
-def _eligible(k: Kernel, upid: int, options: int) -> list[Task]:
-    """The caller's children that the call is about; group ids are the caller's own for all."""
-    children = k.current.children
-    if not options & WALL:  # __WCLONE: only children that do not announce themselves by SIGCHLD
-        clone = bool(options & WCLONE)
-        children = [c for c in children if (c.exit_signal != 17) == clone]
-    if upid == -1:
-        return children
-    if upid > 0:
-        return [c for c in children if c.pid == upid]
-    group = k.current.signal.pgrp if upid == 0 else -upid
-    return [c for c in children if c.signal.pgrp == group]
+def zap_pid_ns_processes(k: Kernel, ns: PidNamespace, code: int) -> Result:
+    """Init of a namespace ends: so does everybody in it, and it reaps them before it goes itself."""
+    tsk = k.current
+    for task in list(ns.map.tasks.values()):
+        if task.signal is not tsk.signal and not task.exit_state:
+            send_signal(k, task, SIGKILL, {"forced": True})
+    return _reap_namespace(k, ns, code)
 
 
-def do_wait(k: Kernel, upid: int, stat_addr: int, options: int, ru: int) -> Result:
-    """One look; also how a waiter goes on after each wake-up."""
-    candidates = _eligible(k, upid, options)
-    for child in candidates:
-        if child.is_zombie:
-            return wait_task_zombie(k, child, stat_addr, ru)
-    if not candidates:
-        raise Errno(ECHILD)
-    if options & WNOHANG:
-        return 0
-    if signal_pending(k.current):
-        raise Errno(ERESTARTSYS)
-    who = "any child" if upid == -1 else f"child {upid}"
-    args = (upid, stat_addr, options, ru)
-    return Wait(k.child_queue(k.current), do_wait, args, f"wait4 for {who}")
-
-
-def wait_task_zombie(k: Kernel, p: Task, stat_addr: int, ru: int) -> int:
-    """Reap one zombie; the status is stored after it is gone, so EFAULT loses it, as on Linux."""
-    pid, status = p.pid, p.exit_code
-    release_task(k, p)
-    if ru:
-        copy_to_user(k, ru, bytes(RUSAGE_SIZE))
-    if stat_addr:
-        put_user(k, status, stat_addr)
-    return pid
+def _reap_namespace(k: Kernel, ns: PidNamespace, code: int) -> Result:
+    tsk = k.current
+    tsk.pending.clear()
+    for child in list(tsk.children):
+        if child.is_zombie and len(child.signal.threads) == 1:
+            release_task(k, child)
+    if tsk.children:
+        reason = f"end of {len(tsk.children)} processes of its pid namespace"
+        return Wait(k.child_queue(tsk), _reap_namespace, (ns, code), reason, TASK_KILLABLE)
+    ns.child_reaper = None
+    return finish_exit(k, code)

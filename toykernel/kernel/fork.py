@@ -1,19 +1,19 @@
-"""fork (kernel/fork.c): do_fork, copy_process and what they copy.
+"""fork (kernel/fork.c): do_fork, copy_process and the table that it works through.
 
-copy_process builds the child step by step in Linux's order. Each step that takes something names, right
-there, how to give it back; when a later step fails, ExitStack runs these in reverse order, and nothing
-of the child is left (fork-path J). When all is built, the list of undoings is thrown away.
+Read LADDER downwards and you read how a child is made (fork-path D); read its second column upwards and
+you read how a half-made child is taken apart (fork-path J). copy_process does no more than climb.
 """
 
 from __future__ import annotations
 
-from contextlib import ExitStack
+from collections.abc import Callable
+from contextlib import ExitStack, suppress
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from toykernel.arch.x86.asm_offsets import TIF_NEED_RESCHED
+from toykernel.arch.x86.asm_offsets import TIF_NEED_RESCHED, TIF_SIGPENDING, TIF_SYSCALL_TRACE
 from toykernel.arch.x86.pgtable import flush_tlb_mm, pgd_alloc, pgd_free
-from toykernel.arch.x86.process import EFLAGS_TF, copy_thread, exit_thread
-from toykernel.arch.x86.ptrace import PtRegs
+from toykernel.arch.x86.process import EFLAGS_TF, copy_thread, exit_thread, kernel_thread_regs
 from toykernel.arch.x86.thread_info import (
     alloc_thread_info,
     clear_ti_flag,
@@ -21,90 +21,190 @@ from toykernel.arch.x86.thread_info import (
     free_thread_info,
     set_task,
 )
+from toykernel.arch.x86.uaccess import put_user
 from toykernel.errno import EAGAIN, ENOMEM, ERESTARTNOINTR, Errno
+from toykernel.kernel.clone_flags import (
+    CLONE_CHILD_CLEARTID,
+    CLONE_CHILD_SETTID,
+    CLONE_PARENT,
+    CLONE_PARENT_SETTID,
+    CLONE_THREAD,
+    CLONE_UNTRACED,
+    CLONE_VFORK,
+    CLONE_VM,
+    CSIGNAL,
+    CloneArgs,
+    check_flags,
+    check_user_namespace,
+)
+from toykernel.kernel.fork_parts import (
+    alloc_pid,
+    check_max_threads,
+    check_nproc,
+    cleanup_sighand,
+    cleanup_signal,
+    copy_creds,
+    copy_files,
+    copy_fs,
+    copy_io,
+    copy_namespaces,
+    copy_semundo,
+    copy_sighand,
+    copy_signal,
+    exit_creds,
+    exit_files,
+    exit_fs,
+    exit_io_context,
+    exit_sem,
+    exit_task_namespaces,
+    free_pid,
+    join_group,
+)
+from toykernel.kernel.pid import attach_pid, task_pid_vnr
 from toykernel.kernel.sched.core import sched_fork, wake_up_new_task
-from toykernel.kernel.signal import SIGCHLD, signal_pending
-from toykernel.mm.memory import ProtectedPte, copy_page_range, unprotect_ptes
+from toykernel.kernel.signal import SIGCHLD, SIGKILL, signal_pending
+from toykernel.kernel.wait import Completion, Result, Wait, WaitQueue
+from toykernel.mm.memory import copy_page_range, unprotect_ptes
 from toykernel.mm.mm_types import VM_DONTCOPY, VM_LOCKED, MmStruct
 from toykernel.mm.mmap import exit_mmap
 from toykernel.mm.vma import copy_area
+from toykernel.security import security_task_create
 from toykernel.task import (
     PF_FORKNOEXEC,
     PF_STARTING,
     PF_SUPERPRIV,
     PF_WQ_WORKER,
-    SignalStruct,
+    SIGNAL_UNKILLABLE,
+    TASK_KILLABLE,
     Task,
-    ThreadStruct,
 )
 
 if TYPE_CHECKING:
     from toykernel.kernel_state import Kernel
+    from toykernel.mm.memory import ProtectedPte
 
-CSIGNAL = 0x000000FF
+
+# -- the callers (fork-path B) ---------------------------------------------------------------------
 
 
-def sys_fork(k: Kernel) -> int:
+def sys_fork(k: Kernel) -> Result:
     """fork: a child with a copy of everything."""
     regs = k.task_pt_regs(k.current)
-    return do_fork(k, SIGCHLD, regs.sp, regs)
+    return do_fork(k, CloneArgs(SIGCHLD, regs.sp, regs))
 
 
-def do_fork(k: Kernel, clone_flags: int, stack_start: int, regs: PtRegs) -> int:
-    """Build a child and set it going: its pid, for the parent (fork-path C)."""
+def sys_vfork(k: Kernel) -> Result:
+    """vfork: a child in the caller's own memory, while the caller sleeps."""
+    regs = k.task_pt_regs(k.current)
+    return do_fork(k, CloneArgs(CLONE_VFORK | CLONE_VM | SIGCHLD, regs.sp, regs))
+
+
+def sys_clone(
+    k: Kernel, flags: int, newsp: int, parent_tid: int, tls: int, child_tid: int
+) -> Result:
+    """clone: the caller says what is shared; stack 0 is the caller's own."""
+    regs = k.task_pt_regs(k.current)
+    return do_fork(k, CloneArgs(flags, newsp or regs.sp, regs, parent_tid, child_tid, tls))
+
+
+def kernel_thread(k: Kernel, fn: str, argument: int, flags: int = 0) -> int:
+    """A task that never leaves the kernel; its pid. `fn` is a function of the kernel's text.
+
+    It starts in kernel_thread_helper, which calls the function and then do_exit. Raises Errno.
+    """
+    regs = kernel_thread_regs(k, k.symbols[fn], argument)
+    pid = do_fork(k, CloneArgs(flags | CLONE_VM | CLONE_UNTRACED, 0, regs))
+    assert isinstance(pid, int)  # only vfork waits
+    return pid
+
+
+# -- do_fork (fork-path C) -------------------------------------------------------------------------
+
+
+def do_fork(k: Kernel, args: CloneArgs) -> Result:
+    """Build a child and set it going: its pid, as the caller sees it."""
+    current = k.current
     try:
-        p = copy_process(k, clone_flags, stack_start, regs)
+        check_user_namespace(k, args.flags)  # C1
+        p = copy_process(k, args)
     except Errno as error:
         k.count_failed_fork(error)
         raise
     for listener in k.trace.process_fork:
-        listener(k.current, p, clone_flags)
-    k.count_fork("fork")
-    p.flags &= ~PF_STARTING
-    wake_up_new_task(k, p)
-    return p.pid
+        listener(current, p, args.flags)
+    k.count_fork(_kind(args.flags))
+    nr = task_pid_vnr(k, p)
+    if CLONE_PARENT_SETTID in args:  # C3
+        with suppress(Errno):  # the child is made; a bad pointer is the caller's own loss
+            put_user(k, nr, args.parent_tidptr)
+    vfork = None
+    if CLONE_VFORK in args:
+        vfork = p.vfork_done = Completion(WaitQueue(f"vfork of {p.pid}"))
+    p.flags &= ~PF_STARTING  # C5
+    wake_up_new_task(k, p)  # C6
+    return wait_for_vfork_done(k, vfork, p, nr) if vfork is not None else nr
 
 
-def copy_process(k: Kernel, clone_flags: int, stack_start: int, regs: PtRegs) -> Task:
-    """A copy of the caller that is not running yet (fork-path D). Raises Errno, leaving nothing."""
+def _kind(flags: int) -> str:
+    if flags & CLONE_VFORK:
+        return "vfork"
+    return "fork" if not flags & ~CSIGNAL else "clone"
+
+
+def wait_for_vfork_done(k: Kernel, vfork: Completion, child: Task, nr: int) -> Result:
+    """fork-path C4: until the child has exec'd or exited; only a fatal signal comes before that."""
+    if vfork.done:
+        return nr
+    if SIGKILL in k.current.pending:
+        child.vfork_done = None
+        return nr
+    reason = f"vfork: child {child.pid} has neither exec'd nor exited"
+    return Wait(vfork.wait, wait_for_vfork_done, (vfork, child, nr), reason, TASK_KILLABLE)
+
+
+def schedule_tail(k: Kernel) -> int:
+    """A child's first code (fork-path H4): it stores its own number in its own memory."""
     current = k.current
+    if current.set_child_tid:
+        with suppress(Errno):  # its own bad pointer
+            put_user(k, task_pid_vnr(k, current), current.set_child_tid)
+    return 0
+
+
+# -- copy_process (fork-path D, J) -----------------------------------------------------------------
+
+Build = Callable[["Kernel", Task, CloneArgs], None]
+Undo = Callable[["Kernel", Task], None]
+
+
+@dataclass(frozen=True)
+class Step:
+    """One rung: what it does to the child, and what takes that back when a later rung breaks.
+
+    A step that raises has undone its own part. `errno` is what it fails with.
+    """
+
+    number: str
+    build: Build
+    undo: Undo | None = None
+    errno: int = ENOMEM
+
+
+def copy_process(k: Kernel, args: CloneArgs) -> Task:
+    """A copy of the caller that is not running yet. Raises Errno, leaving nothing."""
+    check_flags(k, args.flags)  # D1
+    security_task_create(k, args.flags)  # D2
+    p = dup_task_struct(k, k.current)  # D3
     with ExitStack() as undo:
-        p = dup_task_struct(k, current)
         undo.callback(free_task, k, p)
-
-        if k.nr_threads >= k.max_threads:  # D6
-            raise Errno(EAGAIN)
-
-        copy_flags(p)  # D7
-        p.children = []  # D8
-        p.pending = {}
-        p.start_time = k.machine.clock.cycles
-        sched_fork(k, p)  # D9
-
-        copy_signal(k, p)  # D10
-        undo.callback(free_signal, k, p)
-        copy_mm(k, p)
-        undo.callback(exit_mm, k, p)
-        copy_thread(k, clone_flags, stack_start, p, regs)
-        undo.callback(exit_thread, k, p)
-
-        p.pid = alloc_pid(k)  # D11
-        undo.callback(k.pids.free, p.pid)
-
-        k.task_pt_regs(p).flags &= ~EFLAGS_TF  # D14
-        p.exit_signal = clone_flags & CSIGNAL  # D15
-        p.tgid = p.pid
-        p.group_leader = p
-        p.real_parent = p.parent = current  # D16
-        if signal_pending(current):  # D17
-            raise Errno(ERESTARTNOINTR)
+        for step in LADDER:
+            if k.fail_step is not None:
+                k.fail_step(step)
+            step.build(k, p, args)
+            if step.undo is not None:
+                undo.callback(step.undo, k, p)
         undo.pop_all()
-
-    current.children.append(p)  # D18
-    k.pids.tasks[p.pid] = p
-    k.tasks.append(p)
-    k.nr_threads += 1  # D19
-    k.total_forks += 1
+    publish(k, p, args)  # D18, D19
     return p
 
 
@@ -115,13 +215,14 @@ def dup_task_struct(k: Kernel, orig: Task) -> Task:
         undo.callback(k.task_struct_cachep.free, slab)
         stack = alloc_thread_info(k.pages)
         undo.pop_all()
-    p = Task(slab, stack, orig.comm)
-    p.flags = orig.flags
-    p.exit_signal = orig.exit_signal
-    p.thread = ThreadStruct(sp0=orig.thread.sp0)
+    p = orig.dup(slab, stack)
     copy_thread_info(k.machine.ram, stack, orig.stack)
     set_task(k.machine.ram, stack, slab)
     clear_ti_flag(k.machine.ram, stack, TIF_NEED_RESCHED)
+    p.usage = 2  # one for the task itself, one for whoever releases it
+    p.fs_excl = 0
+    p.splice_pipe = None
+    p.stack_canary = k.get_random_int()
     return p
 
 
@@ -131,38 +232,107 @@ def free_task(k: Kernel, p: Task) -> None:
     k.task_struct_cachep.free(p.slab)
 
 
-def copy_flags(p: Task) -> None:
-    """fork-path D7."""
+def copy_flags(k: Kernel, p: Task, args: CloneArgs) -> None:
+    """fork-path D7, C5."""
     p.did_exec = False
     p.flags &= ~(PF_SUPERPRIV | PF_WQ_WORKER)
     p.flags |= PF_FORKNOEXEC | PF_STARTING
 
 
-def copy_signal(k: Kernel, p: Task) -> None:
-    """A signal record of its own."""
-    group = k.current.signal
-    p.signal = SignalStruct(k.signal_cachep.alloc(), pgrp=group.pgrp, session=group.session)
+def clear_inherited(k: Kernel, p: Task, args: CloneArgs) -> None:
+    """fork-path D8: what a child never has from its parent."""
+    p.children = []
+    p.pending = {}
+    clear_ti_flag(k.machine.ram, p.stack, TIF_SIGPENDING)
+    p.utime_ticks = p.stime_ticks = 0
+    p.start_time = k.machine.clock.cycles
+    p.lock_depth = -1
+    p.vfork_done = None
+    p.io_context = None
+    p.robust_list = 0
+    p.default_timer_slack_ns = k.current.timer_slack_ns
 
 
-def free_signal(k: Kernel, p: Task) -> None:
-    """Give the record back."""
-    k.signal_cachep.free(p.signal.slab)
+def fork_scheduling(k: Kernel, p: Task, args: CloneArgs) -> None:
+    """fork-path D9, F. The state at birth keeps everybody from running or waking the child (F1, N)."""
+    sched_fork(k, p)
+    p.state = k.profile.state_at_birth
 
 
-def alloc_pid(k: Kernel) -> int:
-    """fork-path D11: whatever is wrong, the caller sees ENOMEM."""
-    try:
-        return k.pids.alloc()
-    except Errno:
-        raise Errno(ENOMEM) from None
+def set_tid_addresses(k: Kernel, p: Task, args: CloneArgs) -> None:
+    """fork-path D12: where schedule_tail stores the child's number, and where exit clears it."""
+    p.set_child_tid = args.child_tidptr if CLONE_CHILD_SETTID in args else 0
+    p.clear_child_tid = args.child_tidptr if CLONE_CHILD_CLEARTID in args else 0
 
 
-def copy_mm(k: Kernel, p: Task) -> None:
-    """The address space; a kernel thread has none."""
+def drop_altstack(k: Kernel, p: Task, args: CloneArgs) -> None:
+    """fork-path D13: two tasks in one memory cannot have one alternate signal stack."""
+    if CLONE_VM in args and CLONE_VFORK not in args:
+        p.sas_ss_sp = p.sas_ss_size = 0
+
+
+def stop_tracing(k: Kernel, p: Task, args: CloneArgs) -> None:
+    """fork-path D14: no single steps, no system-call trace."""
+    k.task_pt_regs(p).flags &= ~EFLAGS_TF
+    clear_ti_flag(k.machine.ram, p.stack, TIF_SYSCALL_TRACE)
+
+
+def set_exit_signal(k: Kernel, p: Task, args: CloneArgs) -> None:
+    """fork-path D15."""
+    if CLONE_THREAD in args:
+        p.exit_signal = -1
+        p.group_leader = k.current.group_leader
+    else:
+        leader = k.current.group_leader
+        inherited = CLONE_PARENT in args and k.profile.clone_parent_keeps_leader_signal
+        p.exit_signal = leader.exit_signal if inherited else args.flags & CSIGNAL
+        p.group_leader = p
+    p.pdeath_signal = 0
+    p.exit_state = 0
+
+
+def choose_parent(k: Kernel, p: Task, args: CloneArgs) -> None:
+    """fork-path D16."""
+    current = k.current
+    if CLONE_PARENT in args or CLONE_THREAD in args:
+        p.real_parent = current.real_parent
+        p.parent_exec_id = current.parent_exec_id
+    else:
+        p.real_parent = current
+        p.parent_exec_id = current.self_exec_id
+    p.parent = p.real_parent
+
+
+def check_signals(k: Kernel, p: Task, args: CloneArgs) -> None:
+    """fork-path D17: a signal for the group reaches parent and child, or the parent before the fork."""
+    if signal_pending(k.current):
+        raise Errno(ERESTARTNOINTR)
+
+
+# -- the address space (fork-path K) ----------------------------------------------------------------
+
+
+def copy_mm(k: Kernel, p: Task, args: CloneArgs) -> None:
+    """The address space, shared or copy-on-write; a kernel thread has none. Raises Errno(ENOMEM)."""
     oldmm = k.current.mm
     p.mm = p.active_mm = None
-    if oldmm is not None:
+    if oldmm is None:
+        return
+    if CLONE_VM in args:
+        oldmm.mm_users += 1
+        p.mm = p.active_mm = oldmm
+    else:
         p.mm = p.active_mm = dup_mm(k, oldmm)
+
+
+def uncopy_mm(k: Kernel, p: Task) -> None:
+    """A later step failed: the parent's entries get their write bits back, too."""
+    mm, oldmm = p.mm, k.current.mm
+    if mm is None or oldmm is None:
+        return
+    exit_mm(k, p)
+    if mm is not oldmm:
+        unprotect_ptes(k, oldmm, mm.cow_protected)
 
 
 def mm_alloc(k: Kernel) -> MmStruct:
@@ -186,6 +356,7 @@ def dup_mm(k: Kernel, oldmm: MmStruct) -> MmStruct:
         undo.callback(mmput, k, mm)
         dup_mmap(k, mm, oldmm, protected)
         undo.pop_all()
+    mm.cow_protected = protected
     flush_tlb_mm(k, oldmm)  # K4
     return mm
 
@@ -224,3 +395,57 @@ def exit_mm(k: Kernel, p: Task) -> None:
     mm, p.mm = p.mm, None
     if mm is not None:
         mmput(k, mm)
+
+
+# -- the ladder -------------------------------------------------------------------------------------
+
+#: How a child is made, in order: number, step, its undoing, what it fails with.
+LADDER: tuple[Step, ...] = (
+    Step("D4", check_nproc, errno=EAGAIN),
+    Step("D5", copy_creds, exit_creds),
+    Step("D6", check_max_threads, errno=EAGAIN),
+    Step("D7", copy_flags),
+    Step("D8", clear_inherited),
+    Step("D9", fork_scheduling),
+    Step("D10", copy_semundo, exit_sem),
+    Step("D10", copy_files, exit_files),
+    Step("D10", copy_fs, exit_fs),
+    Step("D10", copy_sighand, cleanup_sighand),
+    Step("D10", copy_signal, cleanup_signal),
+    Step("D10", copy_mm, uncopy_mm),
+    Step("D10", copy_namespaces, exit_task_namespaces),
+    Step("D10", copy_io, exit_io_context),
+    Step("D10", copy_thread, exit_thread),
+    Step("D11", alloc_pid, free_pid),
+    Step("D12", set_tid_addresses),
+    Step("D13", drop_altstack),
+    Step("D14", stop_tracing),
+    Step("D15", set_exit_signal),
+    Step("D16", choose_parent),
+    Step("D17", check_signals, errno=ERESTARTNOINTR),
+)
+
+
+def publish(k: Kernel, p: Task, args: CloneArgs) -> None:
+    """fork-path D18, D19: from here on the child is seen. Nothing fails any more."""
+    current = k.current
+    if p.mm is not None:
+        p.mm.cow_protected.clear()
+    if CLONE_THREAD in args:
+        p.signal.nr_threads += 1
+        p.signal.live += 1
+        p.signal.sigcnt += 1
+    p.signal.threads.append(p)
+    if p.pid:
+        if p.is_group_leader:
+            if p.pid_struct.numbers[-1][1] == 1:  # is_child_reaper
+                p.pid_struct.ns.child_reaper = p
+                p.signal.flags |= SIGNAL_UNKILLABLE
+            pids = k.init_pid_ns.pids
+            join_group(k, p.signal, pids[current.signal.pgrp], pids[current.signal.session])
+            p.signal.tty = current.signal.tty
+            p.real_parent.children.append(p)
+        attach_pid(p, p.pid_struct)
+        k.tasks.append(p)
+        k.nr_threads += 1
+    k.total_forks += 1

@@ -1,33 +1,45 @@
-"""Process numbers (kernel/pid.c; fork-path L1)."""
+"""Process numbers (kernel/pid.c, kernel/pid_namespace.c; fork-path L1).
+
+A struct pid is one identity with a number in its own namespace and one in each namespace above it. It is
+held by the task that runs under it and by every group and session that is named after it; its numbers
+are free again when the last holder lets go.
+"""
 
 from __future__ import annotations
 
+from contextlib import ExitStack
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from toykernel.errno import EAGAIN, Errno
+from toykernel.errno import EAGAIN, EINVAL, Errno
 
 if TYPE_CHECKING:
+    from toykernel.kernel_state import Kernel
     from toykernel.task import Task
 
 PID_MAX_DEFAULT = 32768
+PID_MAX_LIMIT = 32768  # of a 32-bit kernel
 RESERVED_PIDS = 300
+PID_MAX_MIN = RESERVED_PIDS + 1
+MAX_PID_NS_LEVEL = 32
 
 
 class PidMap:
-    """Numbers in use, the last one given, and the task of each."""
+    """The numbers of one namespace: those in use, the last one given, and the task of each."""
 
-    def __init__(self, pid_max: int = PID_MAX_DEFAULT) -> None:
+    def __init__(self, pid_max: int = PID_MAX_DEFAULT, reserved: int = RESERVED_PIDS) -> None:
         self.pid_max = pid_max
+        self.reserved = reserved
         self.last = 0
         self._used: dict[int, int] = {}  # number -> how many use it
         self.tasks: dict[int, Task] = {}
 
     def alloc(self) -> int:
-        """The next number; wraps from pid_max to 300, skipping those in use. Raises Errno(EAGAIN)."""
+        """The next number; wraps at pid_max to `reserved`, skipping those in use. Errno(EAGAIN)."""
         pid = self.last + 1
         for _ in range(self.pid_max):
             if pid >= self.pid_max:
-                pid = min(RESERVED_PIDS, self.pid_max - 1)
+                pid = min(self.reserved, self.pid_max - 1)
             if pid not in self._used:
                 self.last = pid
                 self._used[pid] = 1
@@ -44,3 +56,146 @@ class PidMap:
     def in_use(self) -> int:
         """How many numbers are taken."""
         return len(self._used)
+
+
+@dataclass(eq=False)
+class PidNamespace:
+    """struct pid_namespace: `level` 0 is the first one, which sees everybody."""
+
+    slab: int
+    map: PidMap
+    level: int = 0
+    parent: PidNamespace | None = None
+    child_reaper: Task | None = None
+    count: int = 1
+    pids: dict[int, Pid] = field(default_factory=dict)  # struct pid by number here
+
+
+@dataclass(eq=False)
+class Pid:
+    """struct pid: the number in each namespace from the first one down to its own."""
+
+    slab: int
+    numbers: tuple[tuple[PidNamespace, int], ...]
+    count: int = 1
+
+    @property
+    def nr(self) -> int:
+        """The global number."""
+        return self.numbers[0][1]
+
+    @property
+    def ns(self) -> PidNamespace:
+        """The namespace that it was made in."""
+        return self.numbers[-1][0]
+
+
+def pid_nr_ns(pid: Pid, ns: PidNamespace) -> int:
+    """The number that a namespace knows the pid by; 0 when it cannot see it."""
+    if ns.level < len(pid.numbers) and pid.numbers[ns.level][0] is ns:
+        return pid.numbers[ns.level][1]
+    return 0
+
+
+def alloc_pid(k: Kernel, ns: PidNamespace) -> Pid:
+    """A number in a namespace and in all above it. Raises Errno(EAGAIN) or Errno(ENOMEM)."""
+    chain: list[PidNamespace] = []
+    at: PidNamespace | None = ns
+    while at is not None:
+        chain.append(at)
+        at = at.parent
+    with ExitStack() as undo:
+        slab = k.pid_cachep.alloc()
+        undo.callback(k.pid_cachep.free, slab)
+        given = []
+        for space in chain:
+            number = space.map.alloc()
+            undo.callback(space.map.free, number)
+            given.append((space, number))
+        undo.pop_all()
+    pid = Pid(slab, tuple(reversed(given)))
+    for space, number in pid.numbers:
+        space.pids[number] = pid
+    get_pid_ns(ns)
+    return pid
+
+
+def get_pid(pid: Pid) -> Pid:
+    """One more holder."""
+    pid.count += 1
+    return pid
+
+
+def put_pid(k: Kernel, pid: Pid) -> None:
+    """One holder less; the last one frees the numbers."""
+    pid.count -= 1
+    if not pid.count:
+        for ns, number in pid.numbers:
+            del ns.pids[number]
+            ns.map.free(number)
+        k.pid_cachep.free(pid.slab)
+        put_pid_ns(k, pid.ns)
+
+
+def attach_pid(task: Task, pid: Pid) -> None:
+    """The task can be found by its numbers from now on."""
+    for ns, number in pid.numbers:
+        ns.map.tasks[number] = task
+
+
+def detach_pid(task: Task, pid: Pid) -> None:
+    """It cannot any more."""
+    for ns, number in pid.numbers:
+        if ns.map.tasks.get(number) is task:
+            del ns.map.tasks[number]
+
+
+def find_task_by_vpid(k: Kernel, number: int) -> Task | None:
+    """The task that the current one knows by a number."""
+    return task_active_pid_ns(k.current).map.tasks.get(number)
+
+
+def task_active_pid_ns(task: Task) -> PidNamespace:
+    """The namespace that a task lives in."""
+    return task.pid_struct.ns
+
+
+def task_pid_vnr(k: Kernel, task: Task) -> int:
+    """A task's number as the current task sees it; 0 when it cannot."""
+    return pid_nr_ns(task.pid_struct, task_active_pid_ns(k.current))
+
+
+def pid_vnr(k: Kernel, number: int) -> int:
+    """A global number as the current task sees it; 0 when it cannot."""
+    pid = k.init_pid_ns.pids.get(number)
+    return pid_nr_ns(pid, task_active_pid_ns(k.current)) if pid is not None else 0
+
+
+def global_pid(k: Kernel, number: int) -> int:
+    """The reverse: the global number of one that the current task uses; 0 when there is none."""
+    pid = task_active_pid_ns(k.current).pids.get(number)
+    return pid.nr if pid is not None else 0
+
+
+def create_pid_namespace(k: Kernel, parent: PidNamespace) -> PidNamespace:
+    """A namespace below another, empty. Raises Errno(EINVAL) when nested too deep, Errno(ENOMEM)."""
+    if parent.level >= MAX_PID_NS_LEVEL:
+        raise Errno(EINVAL)
+    slab = k.pid_ns_cachep.alloc()
+    ns_map = PidMap(parent.map.pid_max, parent.map.reserved)
+    return PidNamespace(slab, ns_map, parent.level + 1, get_pid_ns(parent))
+
+
+def get_pid_ns(ns: PidNamespace) -> PidNamespace:
+    """One more reference."""
+    ns.count += 1
+    return ns
+
+
+def put_pid_ns(k: Kernel, ns: PidNamespace) -> None:
+    """One less; the last frees it, and lets go of the one above."""
+    ns.count -= 1
+    if not ns.count:
+        k.pid_ns_cachep.free(ns.slab)
+        if ns.parent is not None:
+            put_pid_ns(k, ns.parent)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from toykernel.arch.x86.asm_offsets import TIF_SIGPENDING
 from toykernel.arch.x86.thread_info import clear_ti_flag, set_ti_flag
-from toykernel.task import SIGNAL_UNKILLABLE, TASK_INTERRUPTIBLE
+from toykernel.task import SIGNAL_UNKILLABLE, TASK_INTERRUPTIBLE, TASK_WAKEKILL
 
 if TYPE_CHECKING:
     from toykernel.kernel.wait import Result
@@ -46,7 +46,9 @@ def send_signal(k: Kernel, task: Task, sig: int, info: dict[str, Any]) -> None:
     if task.exit_state:
         return
     if sig in _IGNORED_BY_DEFAULT or (
-        task.signal.flags & SIGNAL_UNKILLABLE and sig not in _SYNCHRONOUS
+        task.signal.flags & SIGNAL_UNKILLABLE
+        and sig not in _SYNCHRONOUS
+        and not info.get("forced")  # the end of a pid namespace
     ):
         for listener in k.trace.signal_discard:
             listener(task, sig, info)
@@ -55,8 +57,13 @@ def send_signal(k: Kernel, task: Task, sig: int, info: dict[str, Any]) -> None:
         listener(task, sig, info)
     task.pending.setdefault(sig, info)
     set_ti_flag(k.machine.ram, task.stack, TIF_SIGPENDING)
-    if task.state == TASK_INTERRUPTIBLE:
+    if task.state == TASK_INTERRUPTIBLE or (sig == SIGKILL and task.state & TASK_WAKEKILL):
         k.try_to_wake_up(task)
+
+
+def group_send_sig_info(k: Kernel, task: Task, sig: int, info: dict[str, Any]) -> None:
+    """A signal for a thread group, by one of its tasks."""
+    send_signal(k, task, sig, info)
 
 
 def force_sig_info(k: Kernel, task: Task, sig: int, info: dict[str, Any]) -> None:

@@ -40,6 +40,20 @@ class Wait:
 Result = int | Wait
 
 
+@dataclass
+class Completion:
+    """struct completion: something that happens once, and who waits for it."""
+
+    wait: WaitQueue
+    done: bool = False
+
+
+def complete(k: Kernel, x: Completion) -> None:
+    """It has happened."""
+    x.done = True
+    wake_up(k, x.wait)
+
+
 def prepare_to_wait(task: Task, wait: Wait) -> None:
     """Put a task to sleep on a queue; the caller schedules."""
     task.wait = wait

@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING
 from emu.descriptors import TSS_ESP0
 from emu.paging import CR0_TS
 from toykernel.arch.x86.asm_offsets import (
+    KERNEL_CS,
     PAGE_OFFSET,
+    PT_REGS,
     STACK_TOP_GAP,
     THREAD_SIZE,
     USER_CS,
@@ -15,7 +17,9 @@ from toykernel.arch.x86.asm_offsets import (
 )
 from toykernel.arch.x86.ptrace import PtRegs
 from toykernel.arch.x86.thread_info import stack_end_intact, task_pt_regs
+from toykernel.arch.x86.tls import load_tls, set_tls_of_child
 from toykernel.errno import Errno
+from toykernel.kernel.clone_flags import CLONE_SETTLS, CloneArgs
 from toykernel.kernel.signal import SIGKILL, force_sig_info
 
 if TYPE_CHECKING:
@@ -28,17 +32,24 @@ EFLAGS_FIXED = 0x2
 FPU_AREA_SIZE = 512
 
 
-def copy_thread(k: Kernel, clone_flags: int, sp: int, p: Task, regs: PtRegs) -> None:
+def copy_thread(k: Kernel, p: Task, args: CloneArgs) -> None:
     """The child's kernel stack and where it starts (fork-path H1-H3).
 
-    `sp` is the child's user stack pointer. Raises Errno(ENOMEM) for its FPU area.
+    Raises Errno(ENOMEM) for its FPU area, Errno(EFAULT) or Errno(EINVAL) for a bad TLS descriptor.
     """
-    childregs = regs.copy_to(task_pt_regs(p.stack))
+    childregs = PtRegs(k.machine.ram, task_pt_regs(p.stack))
+    if isinstance(args.regs, PtRegs):
+        args.regs.copy_to(childregs.address)
+    else:
+        childregs.store(args.regs)
     childregs.ax = 0
-    childregs.sp = sp
+    if args.stack_start:
+        childregs.sp = args.stack_start
     p.thread.sp = childregs.address
     p.thread.sp0 = p.stack + THREAD_SIZE - STACK_TOP_GAP
     p.thread.ip = k.symbols["ret_from_fork"]
+    if CLONE_SETTLS in args:
+        set_tls_of_child(k, p, args.tls)
     parent_area = k.current.thread.fpu
     p.thread.fpu = 0
     if parent_area:
@@ -46,6 +57,21 @@ def copy_thread(k: Kernel, clone_flags: int, sp: int, p: Task, regs: PtRegs) -> 
         area = k.fpu_cachep.alloc()
         k.machine.ram.copy(area - PAGE_OFFSET, parent_area - PAGE_OFFSET, FPU_AREA_SIZE)
         p.thread.fpu = area
+
+
+def kernel_thread_regs(k: Kernel, fn: int, argument: int) -> dict[str, int]:
+    """The frame of a kernel thread: kernel_thread_helper finds the function in esi (fork-path B)."""
+    regs = dict.fromkeys(PT_REGS, 0)
+    return regs | {
+        "si": fn,
+        "di": argument,
+        "ds": USER_DS,
+        "es": USER_DS,
+        "orig_ax": 0xFFFFFFFF,
+        "ip": k.symbols["kernel_thread_helper"],
+        "cs": KERNEL_CS,
+        "flags": EFLAGS_IF | EFLAGS_FIXED,
+    }
 
 
 def exit_thread(k: Kernel, p: Task) -> None:
@@ -84,12 +110,22 @@ def switch_to(k: Kernel, prev: Task, next_task: Task) -> None:
         k.active_mm = mm
         mm.stale.clear()
     machine.ram.write32(k.tss + TSS_ESP0, next_task.thread.sp0)
+    load_tls(k, next_task)
     _lazy_fpu(k, next_task)
     k.current = next_task
     cpu.esp, cpu.eip = next_task.thread.sp, next_task.thread.ip
     cpu.eax = prev.slab  # what ret_from_fork hands to schedule_tail
     for listener in k.trace.sched_switch:
         listener(prev, next_task)
+    finish_task_switch(k, prev)
+
+
+def finish_task_switch(k: Kernel, prev: Task) -> None:
+    """A dead task has been switched away from for the last time: its own use of its record ends."""
+    from toykernel.kernel.exit import put_task_struct
+
+    if prev.exit_state:
+        put_task_struct(k, prev)
 
 
 def account(k: Kernel, task: Task) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from emu.ram import Ram
 from toykernel.arch.x86.asm_offsets import PAGE_OFFSET, PT_OFFSET, PT_REGS, PT_SIZE
 
@@ -56,6 +58,11 @@ class PtRegs:
     def as_dict(self) -> dict[str, int]:
         """All 17 words by name."""
         return dict(zip(PT_REGS, self.ram.words(self.physical, len(PT_REGS)), strict=True))
+
+    def store(self, words: Mapping[str, int]) -> None:
+        """Write all 17 words."""
+        for index, name in enumerate(PT_REGS):
+            self.ram.write32(self.physical + 4 * index, words[name] & 0xFFFFFFFF)
 
     def copy_to(self, address: int) -> PtRegs:
         """Copy the frame to another virtual address of the kernel."""

@@ -1,0 +1,137 @@
+"""Open files (struct file, fs/file_table.c) and the descriptors that name them (fs/file.c)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from toykernel.errno import EBADF, EMFILE, Errno
+from toykernel.fs.fs_types import FilesStruct
+from toykernel.kernel.signal_types import RLIMIT_NOFILE
+
+if TYPE_CHECKING:
+    from toykernel.fs.inode import Inode
+    from toykernel.kernel.wait import Result
+    from toykernel.kernel_state import Kernel
+
+O_ACCMODE, O_RDONLY, O_WRONLY, O_RDWR = 3, 0, 1, 2
+O_CREAT, O_EXCL, O_NOCTTY, O_TRUNC = 0o100, 0o200, 0o400, 0o1000
+O_APPEND, O_NONBLOCK, O_LARGEFILE = 0o2000, 0o4000, 0o100000
+O_DIRECTORY, O_NOFOLLOW, O_CLOEXEC = 0o200000, 0o400000, 0o2000000
+
+
+@dataclass(frozen=True)
+class FileOperations:
+    """struct file_operations: what a kind of file does. Transfers take user addresses and bytes."""
+
+    read: Callable[[Kernel, File, int, int], Result]
+    write: Callable[[Kernel, File, int, int], Result]
+    llseek: Callable[[Kernel, File, int, int], int]
+    release: Callable[[Kernel, File], None]
+
+
+@dataclass(eq=False)
+class File:
+    """struct file: one open. The offset belongs to it, so everybody who shares it shares that."""
+
+    slab: int
+    inode: Inode
+    op: FileOperations
+    flags: int
+    path: str
+    pos: int = 0
+    count: int = 1
+
+    @property
+    def readable(self) -> bool:
+        """FMODE_READ."""
+        return self.flags & O_ACCMODE in (O_RDONLY, O_RDWR)
+
+    @property
+    def writable(self) -> bool:
+        """FMODE_WRITE."""
+        return self.flags & O_ACCMODE in (O_WRONLY, O_RDWR)
+
+
+def get_empty_filp(k: Kernel, inode: Inode, op: FileOperations, flags: int, path: str) -> File:
+    """A record for one open. Raises Errno(ENOMEM)."""
+    return File(k.filp_cachep.alloc(), inode, op, flags, path)
+
+
+def get_file(file: File) -> File:
+    """One more reference."""
+    file.count += 1
+    return file
+
+
+def fput(k: Kernel, file: File) -> None:
+    """One reference less; the last one closes."""
+    file.count -= 1
+    if not file.count:
+        file.op.release(k, file)
+        if file.slab:
+            k.filp_cachep.free(file.slab)
+
+
+def current_files(k: Kernel) -> FilesStruct:
+    """The table of the task that makes a system call."""
+    files = k.current.files
+    assert files is not None
+    return files
+
+
+def fget(k: Kernel, fd: int) -> File:
+    """The open file behind a descriptor of the current task. Raises Errno(EBADF)."""
+    file = current_files(k).fd.get(fd)
+    if file is None:
+        raise Errno(EBADF)
+    return file
+
+
+def get_unused_fd(k: Kernel, start: int = 0) -> int:
+    """The lowest free descriptor from `start` on. Raises Errno(EMFILE) at RLIMIT_NOFILE."""
+    files = current_files(k)
+    fd = start
+    while fd in files.fd:
+        fd += 1
+    if fd >= k.current.signal.rlim[RLIMIT_NOFILE][0]:
+        raise Errno(EMFILE)
+    return fd
+
+
+def fd_install(k: Kernel, fd: int, file: File, *, cloexec: bool = False) -> int:
+    """Give an open file a descriptor; answers with it."""
+    files = current_files(k)
+    files.fd[fd] = file
+    if cloexec:
+        files.close_on_exec.add(fd)
+    else:
+        files.close_on_exec.discard(fd)
+    return fd
+
+
+def filp_close(k: Kernel, files: FilesStruct, fd: int) -> None:
+    """Take a descriptor away."""
+    file = files.fd.pop(fd)
+    files.close_on_exec.discard(fd)
+    fput(k, file)
+
+
+def dup_fd(k: Kernel, old: FilesStruct) -> FilesStruct:
+    """A table of its own, referring to the same open files. Raises Errno(ENOMEM)."""
+    slab = k.files_cachep.alloc()
+    new = FilesStruct(slab, fd=dict(sorted(old.fd.items())), close_on_exec=set(old.close_on_exec))
+    for file in new.fd.values():
+        get_file(file)
+    return new
+
+
+def put_files_struct(k: Kernel, files: FilesStruct) -> None:
+    """One user of a table less; the last one closes every descriptor."""
+    files.count -= 1
+    if not files.count:
+        for fd in sorted(files.fd):
+            filp_close(k, files, fd)
+        if files.slab:
+            k.files_cachep.free(files.slab)

@@ -1,0 +1,174 @@
+"""Who a task is (kernel/cred.c, kernel/user.c): credentials, capabilities, and counts per user."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from toykernel.kernel_state import Kernel
+    from toykernel.task import Task
+
+CAP_CHOWN, CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH, CAP_FOWNER, CAP_FSETID, CAP_KILL = range(6)
+CAP_SETGID, CAP_SETUID, CAP_SETPCAP = 6, 7, 8
+CAP_IPC_LOCK, CAP_IPC_OWNER = 14, 15
+CAP_SYS_CHROOT, CAP_SYS_PTRACE, CAP_SYS_ADMIN, CAP_SYS_BOOT = 18, 19, 21, 22
+CAP_SYS_NICE, CAP_SYS_RESOURCE, CAP_SYS_TIME = 23, 24, 25
+CAP_LAST_CAP = 34
+CAP_FULL_SET = (1 << (CAP_LAST_CAP + 1)) - 1
+#: setfsuid and the like trade only these (linux/capability.h).
+CAP_FS_MASK = 1 << CAP_CHOWN | 1 << CAP_DAC_OVERRIDE | 1 << CAP_DAC_READ_SEARCH | 1 << CAP_FOWNER
+CAP_FS_MASK |= 1 << CAP_FSETID | 1 << 27  # CAP_MKNOD
+
+
+@dataclass(eq=False)
+class UserNamespace:
+    """struct user_namespace: users by id; two namespaces have different users of the same id."""
+
+    slab: int
+    count: int = 1
+    users: dict[int, UserStruct] = field(default_factory=dict)
+
+
+@dataclass(eq=False)
+class UserStruct:
+    """struct user_struct: one record a user id, for as long as somebody has it."""
+
+    slab: int
+    uid: int
+    ns: UserNamespace
+    count: int = 1
+    processes: int = 0
+
+
+@dataclass(eq=False)
+class Cred:
+    """struct cred: ids, groups and capability sets (bit sets). Never changed once a task has it."""
+
+    slab: int
+    user: UserStruct
+    count: int = 1
+    uid: int = 0
+    gid: int = 0
+    suid: int = 0
+    sgid: int = 0
+    euid: int = 0
+    egid: int = 0
+    fsuid: int = 0
+    fsgid: int = 0
+    groups: tuple[int, ...] = ()
+    cap_inheritable: int = 0
+    cap_permitted: int = CAP_FULL_SET
+    cap_effective: int = CAP_FULL_SET
+    cap_bset: int = CAP_FULL_SET
+    securebits: int = 0
+
+
+def capable(k: Kernel, cap: int, task: Task | None = None) -> bool:
+    """Whether a task (the current one) has a capability in effect."""
+    return bool((task or k.current).cred.cap_effective & 1 << cap)
+
+
+def init_cred() -> Cred:
+    """The first credentials: root's, everything permitted, in no cache."""
+    ns = UserNamespace(0)
+    root = ns.users[0] = UserStruct(0, 0, ns, count=2, processes=1)
+    return Cred(0, root)
+
+
+def alloc_uid(k: Kernel, ns: UserNamespace, uid: int) -> UserStruct:
+    """The user's record with one more reference. Raises Errno(ENOMEM)."""
+    user = ns.users.get(uid)
+    if user is None:
+        user = ns.users[uid] = UserStruct(k.uid_cachep.alloc(), uid, ns, count=0)
+        ns.count += 1
+    user.count += 1
+    return user
+
+
+def free_uid(k: Kernel, user: UserStruct) -> None:
+    """Give a reference back; the last one frees the record."""
+    user.count -= 1
+    if not user.count:
+        ns = user.ns
+        del ns.users[user.uid]
+        k.uid_cachep.free(user.slab)
+        put_user_ns(k, ns)
+
+
+def put_user_ns(k: Kernel, ns: UserNamespace) -> None:
+    """One reference less."""
+    ns.count -= 1
+    if not ns.count:
+        k.user_ns_cachep.free(ns.slab)
+
+
+def create_user_ns(k: Kernel, new: Cred) -> None:
+    """Make credentials those of the root of a new user namespace. Raises Errno(ENOMEM)."""
+    with ExitStack() as undo:
+        ns = UserNamespace(k.user_ns_cachep.alloc(), count=1)
+        undo.callback(put_user_ns, k, ns)
+        root = alloc_uid(k, ns, 0)
+        undo.pop_all()
+    put_user_ns(k, ns)  # the user holds it from now on
+    free_uid(k, new.user)
+    new.user = root
+    new.uid = new.gid = new.suid = new.sgid = new.euid = new.egid = new.fsuid = new.fsgid = 0
+    new.groups = ()
+
+
+def prepare_creds(k: Kernel) -> Cred:
+    """A copy of the current task's credentials, to be changed and committed. Raises Errno(ENOMEM)."""
+    old = k.current.cred
+    new = replace(old, slab=k.cred_jar.alloc(), count=1)
+    new.user.count += 1
+    return new
+
+
+def put_cred(k: Kernel, cred: Cred) -> None:
+    """Give a reference back."""
+    cred.count -= 1
+    if not cred.count:
+        free_uid(k, cred.user)
+        k.cred_jar.free(cred.slab)
+
+
+def commit_creds(k: Kernel, new: Cred) -> None:
+    """Install credentials; the process counts for its new user from now on."""
+    task = k.current
+    old, task.cred = task.cred, new
+    if new.user is not old.user:
+        new.user.processes += 1
+        old.user.processes -= 1
+    put_cred(k, old)
+
+
+def copy_creds(k: Kernel, p: Task, *, thread: bool, new_user_ns: bool) -> None:
+    """fork-path D5: a thread shares the record, a process gets one. Counts the process for its user.
+
+    Raises Errno(ENOMEM).
+    """
+    if thread:
+        new = k.current.cred
+        new.count += 1
+    else:
+        with ExitStack() as undo:
+            new = prepare_creds(k)
+            undo.callback(put_cred, k, new)
+            if new_user_ns:
+                create_user_ns(k, new)
+            undo.pop_all()
+    p.cred = new
+    new.user.processes += 1
+
+
+def uncount_process(p: Task) -> None:
+    """A released task counts for its user no more; the credentials go with its record."""
+    p.cred.user.processes -= 1
+
+
+def exit_creds(k: Kernel, p: Task) -> None:
+    """Give back what copy_creds took."""
+    uncount_process(p)
+    put_cred(k, p.cred)

@@ -1,0 +1,171 @@
+"""Namespaces (kernel/nsproxy.c, kernel/utsname.c): what a set of tasks sees as the system.
+
+A task refers to one nsproxy; those that CLONE_NEW* never touched all share the first.
+"""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from toykernel.errno import EINVAL, EPERM, Errno
+from toykernel.ipc.sem import SemIds, free_all_sems
+from toykernel.kernel.clone_flags import (
+    CLONE_NEWIPC,
+    CLONE_NEWNAMESPACES,
+    CLONE_NEWNET,
+    CLONE_NEWNS,
+    CLONE_NEWPID,
+    CLONE_NEWUTS,
+    CLONE_PARENT,
+    CLONE_SYSVSEM,
+    CLONE_THREAD,
+)
+from toykernel.kernel.cred import CAP_SYS_ADMIN, capable
+from toykernel.kernel.pid import PidNamespace, create_pid_namespace, get_pid_ns, put_pid_ns
+
+if TYPE_CHECKING:
+    from toykernel.kernel_state import Kernel
+    from toykernel.task import Task
+
+
+@dataclass(frozen=True)
+class UtsName:
+    """What uname answers."""
+
+    sysname: str = "Linux"
+    nodename: str = "toykernel"
+    release: str = "2.6.39"
+    version: str = "#1"
+    machine: str = "i686"
+    domainname: str = "(none)"
+
+
+@dataclass(eq=False)
+class UtsNamespace:
+    """struct uts_namespace: names that sethostname changes."""
+
+    slab: int
+    name: UtsName
+    count: int = 1
+
+
+@dataclass(eq=False)
+class IpcNamespace:
+    """struct ipc_namespace: the System V semaphores."""
+
+    slab: int
+    sem_ids: SemIds
+    count: int = 1
+
+
+@dataclass(eq=False)
+class MntNamespace:
+    """struct mnt_namespace. There is one file system and no mount call: it is told apart, no more."""
+
+    slab: int
+    count: int = 1
+
+
+@dataclass(eq=False)
+class Nsproxy:
+    """struct nsproxy: one of each."""
+
+    slab: int
+    uts_ns: UtsNamespace
+    ipc_ns: IpcNamespace
+    mnt_ns: MntNamespace
+    pid_ns: PidNamespace  # of the children that are made from now on
+    count: int = 1
+
+
+def get_nsproxy(ns: Nsproxy) -> Nsproxy:
+    """One more reference."""
+    ns.count += 1
+    return ns
+
+
+def put_nsproxy(k: Kernel, ns: Nsproxy) -> None:
+    """One less; the last gives back a reference to each namespace."""
+    ns.count -= 1
+    if not ns.count:
+        put_uts_ns(k, ns.uts_ns)
+        put_ipc_ns(k, ns.ipc_ns)
+        put_mnt_ns(k, ns.mnt_ns)
+        put_pid_ns(k, ns.pid_ns)
+        k.nsproxy_cachep.free(ns.slab)
+
+
+def put_uts_ns(k: Kernel, ns: UtsNamespace) -> None:
+    """One reference less."""
+    ns.count -= 1
+    if not ns.count:
+        k.uts_ns_cachep.free(ns.slab)
+
+
+def put_ipc_ns(k: Kernel, ns: IpcNamespace) -> None:
+    """One reference less; the last one frees the semaphores."""
+    ns.count -= 1
+    if not ns.count:
+        free_all_sems(k, ns.sem_ids)
+        k.ipc_ns_cachep.free(ns.slab)
+
+
+def put_mnt_ns(k: Kernel, ns: MntNamespace) -> None:
+    """One reference less."""
+    ns.count -= 1
+    if not ns.count:
+        k.mnt_ns_cachep.free(ns.slab)
+
+
+def create_new_namespaces(k: Kernel, flags: int, old: Nsproxy) -> Nsproxy:
+    """An nsproxy with a new namespace for each CLONE_NEW* and the old one for the others.
+
+    Raises Errno(ENOMEM), Errno(EINVAL), leaving nothing.
+    """
+    with ExitStack() as undo:
+        slab = k.nsproxy_cachep.alloc()
+        undo.callback(k.nsproxy_cachep.free, slab)
+        uts, ipc, mnt, pid = old.uts_ns, old.ipc_ns, old.mnt_ns, old.pid_ns
+        if flags & CLONE_NEWNS:
+            mnt = MntNamespace(k.mnt_ns_cachep.alloc(), 0)
+        mnt.count += 1
+        undo.callback(put_mnt_ns, k, mnt)
+        if flags & CLONE_NEWUTS:
+            uts = UtsNamespace(k.uts_ns_cachep.alloc(), uts.name, 0)
+        uts.count += 1
+        undo.callback(put_uts_ns, k, uts)
+        if flags & CLONE_NEWIPC:
+            ipc = IpcNamespace(k.ipc_ns_cachep.alloc(), SemIds(), 0)
+        ipc.count += 1
+        undo.callback(put_ipc_ns, k, ipc)
+        if flags & CLONE_NEWPID:
+            if flags & (CLONE_THREAD | CLONE_PARENT):
+                raise Errno(EINVAL)
+            pid = create_pid_namespace(k, pid)
+        else:
+            get_pid_ns(pid)
+        undo.callback(put_pid_ns, k, pid)
+        if flags & CLONE_NEWNET:
+            raise Errno(EINVAL)  # a kernel without network namespaces
+        undo.pop_all()
+    return Nsproxy(slab, uts, ipc, mnt, pid)
+
+
+def copy_namespaces(k: Kernel, p: Task, flags: int) -> None:
+    """The caller's nsproxy, or one with new namespaces (fork-path G). Raises Errno."""
+    old = k.current.nsproxy
+    if not flags & CLONE_NEWNAMESPACES:
+        p.nsproxy = get_nsproxy(old)
+        return
+    if not capable(k, CAP_SYS_ADMIN):
+        raise Errno(EPERM)
+    if flags & CLONE_NEWIPC and flags & CLONE_SYSVSEM:
+        raise Errno(EINVAL)  # the undo list belongs to the old semaphores
+    p.nsproxy = create_new_namespaces(k, flags, old)
+
+
+def exit_task_namespaces(k: Kernel, p: Task) -> None:
+    """Let go of them."""
+    put_nsproxy(k, p.nsproxy)

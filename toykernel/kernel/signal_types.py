@@ -1,0 +1,113 @@
+"""What a task's signals are kept in: the handler table and the thread group's record.
+
+Both are shared by count (include/linux/sched.h): sighand_struct with CLONE_SIGHAND, signal_struct with
+CLONE_THREAD.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from toykernel.kernel.wait import WaitQueue
+    from toykernel.task import Task
+
+SIG_DFL, SIG_IGN = 0, 1
+NSIG = 64
+
+RLIMIT_CPU, RLIMIT_FSIZE, RLIMIT_DATA, RLIMIT_STACK, RLIMIT_CORE, RLIMIT_RSS = range(6)
+RLIMIT_NPROC, RLIMIT_NOFILE, RLIMIT_MEMLOCK, RLIMIT_AS, RLIMIT_LOCKS = range(6, 11)
+RLIMIT_SIGPENDING, RLIMIT_MSGQUEUE, RLIMIT_NICE, RLIMIT_RTPRIO, RLIMIT_RTTIME = range(11, 16)
+RLIM_NLIMITS = 16
+RLIM_INFINITY = 0xFFFFFFFF
+
+#: By resource: soft and hard limit.
+Rlimits = dict[int, tuple[int, int]]
+
+
+def default_rlimits(stack: int, max_threads: int) -> Rlimits:
+    """INIT_RLIMITS, with fork_init's share of processes; `stack` in bytes."""
+    processes = max_threads // 2
+    limits = dict.fromkeys(range(RLIM_NLIMITS), (RLIM_INFINITY, RLIM_INFINITY))
+    return limits | {
+        RLIMIT_STACK: (stack, RLIM_INFINITY),
+        RLIMIT_CORE: (0, RLIM_INFINITY),
+        RLIMIT_NPROC: (processes, processes),
+        RLIMIT_NOFILE: (1024, 4096),
+        RLIMIT_MEMLOCK: (65536, 65536),
+        RLIMIT_SIGPENDING: (processes, processes),
+        RLIMIT_MSGQUEUE: (819200, 819200),
+        RLIMIT_NICE: (0, 0),
+        RLIMIT_RTPRIO: (0, 0),
+    }
+
+
+@dataclass(frozen=True)
+class SigAction:
+    """struct k_sigaction: handler address (or SIG_DFL, SIG_IGN), SA_ flags, mask as a bit set."""
+
+    handler: int = SIG_DFL
+    flags: int = 0
+    restorer: int = 0
+    mask: int = 0
+
+
+@dataclass(eq=False)
+class SighandStruct:
+    """struct sighand_struct: actions by signal number; a number without an entry has the default."""
+
+    slab: int
+    count: int = 1
+    action: dict[int, SigAction] = field(default_factory=dict)
+
+
+@dataclass(eq=False)
+class SignalStruct:
+    """struct signal_struct: what a thread group shares. `pgrp` and `session` are global numbers."""
+
+    slab: int
+    flags: int = 0
+    group_exit_code: int = 0
+    pgrp: int = 0
+    session: int = 0
+    leader: bool = False  # of its session
+    sigcnt: int = 1  # tasks that refer to the record
+    live: int = 1  # threads that have not entered exit
+    nr_threads: int = 1  # threads that have not been released
+    threads: list[Task] = field(default_factory=list)  # thread group, in order of birth
+    shared_pending: dict[int, dict[str, Any]] = field(default_factory=dict)
+    group_exit_task: Task | None = None  # the thread in exec that waits for the others
+    notify_count: int = 0
+    group_stop_count: int = 0
+    wait_chldexit: WaitQueue | None = None  # made when a thread first waits for children
+    rlim: Rlimits = field(default_factory=dict)
+    is_child_subreaper: bool = False
+    has_child_subreaper: bool = False
+    tty: str | None = None
+    # Figures of threads and children that are gone: ticks and faults.
+    utime: int = 0
+    stime: int = 0
+    cutime: int = 0
+    cstime: int = 0
+    min_flt: int = 0
+    cmin_flt: int = 0
+    # Interval timers by which (ITIMER_*), and POSIX timers by id: off in a new group.
+    itimers: dict[int, Any] = field(default_factory=dict)
+    posix_timers: dict[int, Any] = field(default_factory=dict)
+
+    def fork(self, slab: int) -> SignalStruct:
+        """copy_signal: limits, group and session are inherited, everything else starts anew."""
+        return SignalStruct(
+            slab,
+            pgrp=self.pgrp,
+            session=self.session,
+            rlim=dict(self.rlim),
+            tty=self.tty,
+            has_child_subreaper=self.has_child_subreaper or self.is_child_subreaper,
+        )
+
+
+def copy_actions(sighand: SighandStruct, slab: int) -> SighandStruct:
+    """A table of its own with the same actions."""
+    return SighandStruct(slab, action={n: replace(a) for n, a in sighand.action.items()})
