@@ -27,7 +27,7 @@ import re
 import shlex
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from toykernel.report_path import NotInReport, ReportPath
 
@@ -87,10 +87,18 @@ class HeaderError(Exception):
 
 @dataclass(frozen=True)
 class LineGroup:
-    """Lines of standard output that stand together; `ordered` says whether in this order."""
+    """Lines of standard output that stand together; `ordered` says whether in this order.
+
+    `numbers` are the lines of the header that they stand in.
+    """
 
     lines: tuple[str, ...]
     ordered: bool
+    numbers: tuple[int, ...] = field(default=(), compare=False)
+
+    def number(self, index: int) -> int:
+        """Header line of the line at an index, or of the last one before it; 1 when unknown."""
+        return self.numbers[min(index, len(self.numbers) - 1)] if self.numbers else 1
 
 
 @dataclass(frozen=True)
@@ -116,6 +124,9 @@ class Expectations:
     args: tuple[str, ...] = ()
     options: tuple[str, ...] = ()
     native_refusal: str | None = None
+    stderr_numbers: tuple[int, ...] = field(default=(), compare=False)
+    end_number: int = field(default=1, compare=False)  # header line of the status or signal
+    options_number: int = field(default=1, compare=False)
 
     @property
     def expected_status(self) -> int:
@@ -148,8 +159,9 @@ class _Header:
         self.path = path
         self.line = 0
         self.seen: dict[str, int] = {}
-        self.groups: list[tuple[bool, list[str]]] = []
+        self.groups: list[tuple[bool, list[str], list[int]]] = []
         self.stderr: list[str] = []
+        self.stderr_numbers: list[int] = []
         self.report: list[ReportExpectation] = []
         self.title: str | None = None
         self.status: int | None = None
@@ -216,10 +228,12 @@ class _Header:
         if kind in ("stdout", "stdout-any-order"):
             ordered = kind == "stdout"
             if not self.groups or self.groups[-1][0] != ordered:
-                self.groups.append((ordered, []))
+                self.groups.append((ordered, [], []))
             self.groups[-1][1].append(text)
+            self.groups[-1][2].append(self.line)
         elif kind == "stderr":
             self.stderr.append(text)
+            self.stderr_numbers.append(self.line)
         elif kind == "status":
             self.once("expect status")
             if not re.fullmatch(r"[0-9]{1,3}", word) or int(word) > 255:
@@ -261,7 +275,10 @@ class _Header:
         return Expectations(
             path=self.path,
             title=self.title,
-            stdout=tuple(LineGroup(tuple(lines), ordered) for ordered, lines in self.groups),
+            stdout=tuple(
+                LineGroup(tuple(lines), ordered, tuple(numbers))
+                for ordered, lines, numbers in self.groups
+            ),
             stderr=tuple(self.stderr),
             status=self.status,
             signal=self.signal,
@@ -269,6 +286,9 @@ class _Header:
             args=self.args,
             options=self.options,
             native_refusal=self.native_refusal,
+            stderr_numbers=tuple(self.stderr_numbers),
+            end_number=self.seen.get("expect signal", self.seen.get("expect status", 1)),
+            options_number=self.seen.get("options", 1),
         )
 
 
@@ -290,6 +310,14 @@ def parse_header(text: str, path: str) -> Expectations:
     return header.finish()
 
 
+@dataclass(frozen=True)
+class Difference:
+    """What a run did otherwise than its header says; `line` is the header's, 1 when it is silent."""
+
+    line: int
+    text: str
+
+
 def compare(
     expectations: Expectations,
     stdout: bytes,
@@ -304,14 +332,30 @@ def compare(
     the signal that killed the program. With `report` None (a native run has none) the report's
     expectations are not compared.
     """
-    differences = _compare_stdout(expectations.stdout, _lines(stdout))
-    error_group = LineGroup(expectations.stderr, ordered=True)
-    differences += _compare_group("stderr", error_group, _lines(stderr), 0)
-    differences += _compare_end(expectations, status, signal)
+    found = differences(expectations, stdout, stderr, status, signal, report)
+    return [difference.text for difference in found]
+
+
+def differences(
+    expectations: Expectations,
+    stdout: bytes,
+    stderr: bytes,
+    status: int,
+    signal: int | None,
+    report: Mapping[str, object] | None,
+) -> list[Difference]:
+    """The same, each with the line of the header that it contradicts."""
+    found = _compare_stdout(expectations.stdout, _lines(stdout))
+    error_group = LineGroup(expectations.stderr, True, expectations.stderr_numbers)
+    found += _compare_group("stderr", error_group, _lines(stderr), 0)
+    found += [
+        Difference(expectations.end_number, text)
+        for text in _compare_end(expectations, status, signal)
+    ]
     if report is not None:
         for wanted in expectations.report:
-            differences += _compare_report(wanted, report)
-    return differences
+            found += [Difference(wanted.line, t) for t in _compare_report(wanted, report)]
+    return found
 
 
 def _lines(output: bytes) -> list[str]:
@@ -320,39 +364,52 @@ def _lines(output: bytes) -> list[str]:
     return lines[:-1] if lines[-1] == "" else lines
 
 
-def _compare_stdout(groups: Sequence[LineGroup], lines: Sequence[str]) -> list[str]:
-    differences: list[str] = []
+def _compare_stdout(groups: Sequence[LineGroup], lines: Sequence[str]) -> list[Difference]:
+    found: list[Difference] = []
     at = 0
     for number, group in enumerate(groups):
         last = number == len(groups) - 1
         end = len(lines) if last else at + len(group.lines)
-        differences += _compare_group("stdout", group, lines[at:end], at)
+        found += _compare_group("stdout", group, lines[at:end], at)
         at = end
     if not groups:
-        differences += _compare_group("stdout", LineGroup((), ordered=True), lines, 0)
-    return differences
+        found += _compare_group("stdout", LineGroup((), ordered=True), lines, 0)
+    return found
 
 
-def _compare_group(stream: str, group: LineGroup, lines: Sequence[str], before: int) -> list[str]:
+def _compare_group(
+    stream: str, group: LineGroup, lines: Sequence[str], before: int
+) -> list[Difference]:
     """Compare `lines`, which follow `before` lines already compared, with one group."""
     if not group.ordered:
         missing = Counter(group.lines) - Counter(lines)
         surplus = Counter(lines) - Counter(group.lines)
         return [
-            *(f"{stream}: missing line `{line}`" for line in missing.elements()),
-            *(f"{stream}: unexpected line `{line}`" for line in surplus.elements()),
+            *(
+                Difference(
+                    group.number(group.lines.index(line)), f"{stream}: missing line `{line}`"
+                )
+                for line in missing.elements()
+            ),
+            *(
+                Difference(group.number(0), f"{stream}: unexpected line `{line}`")
+                for line in surplus.elements()
+            ),
         ]
     for at, (wanted, got) in enumerate(zip(group.lines, lines, strict=False)):
         if wanted != got:  # what follows is shifted or wrong as well: one sentence is enough
-            return [f"{stream} line {before + at + 1}: expected `{wanted}`, got `{got}`"]
+            text = f"{stream} line {before + at + 1}: expected `{wanted}`, got `{got}`"
+            return [Difference(group.number(at), text)]
     if len(lines) < len(group.lines):
         at = len(lines)
-        return [f"{stream} line {before + at + 1}: expected `{group.lines[at]}`, output ended"]
+        text = f"{stream} line {before + at + 1}: expected `{group.lines[at]}`, output ended"
+        return [Difference(group.number(at), text)]
     if len(lines) > len(group.lines):
         at = len(group.lines)
         more = len(lines) - at - 1
         rest = f" and {more} more" if more else ""
-        return [f"{stream} line {before + at + 1}: unexpected line `{lines[at]}`{rest}"]
+        text = f"{stream} line {before + at + 1}: unexpected line `{lines[at]}`{rest}"
+        return [Difference(group.number(at), text)]
     return []
 
 

@@ -55,7 +55,8 @@ def build(path: Path) -> tuple[bytes, Program | None]:
 class Session:
     """A booted machine with a program in it; nothing has run yet.
 
-    Guest output is kept in `stdout` and `stderr` and handed to `console(fd, data)` as it comes.
+    Guest output is kept in `stdout` and `stderr`, unless `keep_output` is False, and handed to
+    `console(fd, data)` as it comes.
     """
 
     def __init__(
@@ -67,6 +68,7 @@ class Session:
         files: Mapping[str, bytes] | None = None,
         config: Config | None = None,
         console: Callable[[int, bytes], None] | None = None,
+        keep_output: bool = True,
     ) -> None:
         """`args` are the program's, without argv[0]. Raises LoadError or AssemblyError."""
         self.path = Path(path)
@@ -74,8 +76,7 @@ class Session:
         elf, self.program = build(self.path)
         self.elf = elf
         self._console = console
-        self.stdout = b""
-        self.stderr = b""
+        self._output = {1: bytearray(), 2: bytearray()} if keep_output else {}
         #: What the kernel calls the program: absolute path, and the name of its task.
         self.guest_path = "/" + (self.path.stem if self.program else self.path.name)
         self.kernel = Kernel(
@@ -93,11 +94,19 @@ class Session:
         """The task's name while it runs the program."""
         return self.guest_path[1:TASK_COMM_LEN]
 
+    @property
+    def stdout(self) -> bytes:
+        """What the guest has written to the console, its descriptor 2 excepted."""
+        return bytes(self._output.get(1, b""))
+
+    @property
+    def stderr(self) -> bytes:
+        """What the guest has written to descriptor 2."""
+        return bytes(self._output.get(2, b""))
+
     def _write(self, fd: int, data: bytes) -> None:
-        if fd == 2:
-            self.stderr += data
-        else:
-            self.stdout += data
+        if self._output:
+            self._output[2 if fd == 2 else 1] += data
         if self._console is not None:
             self._console(fd, data)
 

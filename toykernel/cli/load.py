@@ -41,7 +41,10 @@ def make_session(
     values: Mapping[str, Any],
     console: Callable[[int, bytes], None] | None = guest_console,
 ) -> Session:
-    """A session of parsed MACHINE options. Raises CannotLoad and click.BadParameter."""
+    """A session of parsed MACHINE options; without a console it keeps the guest's output.
+
+    Raises CannotLoad and click.BadParameter.
+    """
     files = guest_files(values)
     with explained(values["memory"]):
         return Session(
@@ -51,6 +54,7 @@ def make_session(
             files=files,
             config=machine_config(values),
             console=console,
+            keep_output=console is None,
         )
 
 

@@ -1,0 +1,92 @@
+"""One program against its header: what `toykernel test` does for each file."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import click
+
+from toykernel import runner
+from toykernel.cli import run as run_command
+from toykernel.cli.load import CannotLoad, make_session
+from toykernel.expectations import (
+    Difference,
+    Expectations,
+    HeaderError,
+    differences,
+    parse_header,
+)
+from toykernel.report import make_report
+
+PASSED, FAILED, SILENT = "passed", "failed", "without expectations"
+#: Options that a header cannot ask for: they are about the host's files and terminal.
+HOST_OPTIONS = ("report", "summary", "strace")
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What came of one program; `explanation` has a line for each difference."""
+
+    path: str
+    outcome: str
+    explanation: tuple[str, ...] = ()
+
+
+def judge(path: str, max_cycles: int) -> Verdict:
+    """Run a program and compare. `max_cycles` is for headers that do not say."""
+    try:
+        expectations = parse_header(Path(path).read_text("utf-8", "replace"), path)
+    except HeaderError as error:
+        return Verdict(path, FAILED, (str(error),))
+    except OSError as error:
+        return Verdict(path, FAILED, (f"{path}: {error.strerror}",))
+    if not expectations.says_anything:
+        return Verdict(path, SILENT)
+    try:
+        found = _run_and_compare(expectations, max_cycles)
+    except CannotLoad as error:
+        return Verdict(path, FAILED, tuple(str(error).splitlines()))
+    return Verdict(
+        path,
+        FAILED if found else PASSED,
+        tuple(f"{path}:{difference.line}: {difference.text}" for difference in found),
+    )
+
+
+def _run_and_compare(expectations: Expectations, max_cycles: int) -> list[Difference]:
+    at = expectations.options_number
+    try:
+        values = parse_options(expectations)
+        session = make_session(expectations.path, expectations.args, values, None)
+    except click.ClickException as error:
+        return [Difference(at, f"options: {error.format_message()}")]
+    if values["check"]:
+        from toykernel.check.invariants import install
+
+        install(session.kernel)
+    limit = values["max_cycles"]
+    result = runner.run(session, max_cycles=limit or max_cycles)
+    report = make_report(session, result) if expectations.report else {}
+    found = differences(
+        expectations, session.stdout, session.stderr, result.status, result.signal, report
+    )
+    if found and result.message:
+        found += [Difference(expectations.end_number, t) for t in result.message.splitlines()]
+    if found and result.status == runner.EXIT_LIMIT and limit is None:
+        found.append(Difference(at, "no `# options: --max-cycles N`, so the test's limit held"))
+    return found
+
+
+def parse_options(expectations: Expectations) -> Mapping[str, Any]:
+    """The values of `toykernel run`'s options for a header. Raises click.ClickException."""
+    context = run_command.command.make_context(
+        "toykernel run", [*expectations.options, "--", expectations.path, *expectations.args]
+    )
+    values: dict[str, Any] = context.params
+    for name in HOST_OPTIONS:
+        if values[name]:
+            raise click.UsageError(f"--{name} has no place in a header")
+    return values
