@@ -119,6 +119,10 @@ class PageAllocator:
         """References to a frame; 0 when it is free or inside a larger block."""
         return self._count[pfn]
 
+    def counts(self) -> bytes:
+        """The references of every frame, to be compared."""
+        return self._count.tobytes()
+
     def allocated(self) -> dict[int, int]:
         """Order by first frame of every block that is in use."""
         return {
