@@ -80,3 +80,16 @@ def test_differences_are_named() -> None:
     names = {line.partition(":")[0] for line in differences(before, fingerprint(session.kernel))}
     assert "free frames" in names
     assert not differences(before, before)
+
+
+def test_the_nth_of_a_run() -> None:
+    session = Session(USERLAND / "fork_shapes.S", ["s"])
+    injector = Injector(session.kernel, "fork", 3)
+    session.run(LIMIT)
+    assert [(i.number, i.errno) for i in injector.done] == [(3, "ENOMEM")]
+    assert injector.summary().startswith("allocation 3 of fork (")
+    session = Session(USERLAND / "fork_shapes.S", ["s"])
+    injector = Injector(session.kernel, "fork", 999)
+    session.run(LIMIT)
+    assert injector.done == []
+    assert "no allocation 999" in injector.summary()

@@ -132,6 +132,23 @@ MACHINE: tuple[Decorator, ...] = (
     ),
 )
 
+
+def nth_allocation(text: str) -> tuple[str, int]:
+    """[CALL:]N; the call is fork when none is named."""
+    call, _, number = text.rpartition(":")
+    return call or "fork", count(number)
+
+
+#: Options that make things go wrong on purpose.
+INJECT: tuple[Decorator, ...] = (
+    click.option(
+        "--fail-nth",
+        type=nth_allocation,
+        metavar="[CALL:]N",
+        help="Let the N-th allocation inside the system call CALL (fork) fail with ENOMEM.",
+    ),
+)
+
 OBSERVE: tuple[Decorator, ...] = (
     click.option(
         "--strace",

@@ -10,6 +10,7 @@ import click
 
 from toykernel.cli.console import OutputFile, host_message, write_all
 from toykernel.cli.options import (
+    INJECT,
     MACHINE,
     OBSERVE,
     OptionalValueCommand,
@@ -18,6 +19,7 @@ from toykernel.cli.options import (
 from toykernel.errors import HostError
 
 if TYPE_CHECKING:
+    from toykernel.check.fail import Injector
     from toykernel.kernel_state import Kernel
 
 EPILOG = """\b
@@ -34,7 +36,7 @@ Exit status:
     epilog=EPILOG,
     context_settings={"allow_interspersed_args": False},
 )
-@apply((*MACHINE, *OBSERVE))
+@apply((*MACHINE, *INJECT, *OBSERVE))
 @click.argument("program", type=click.Path())
 @click.argument("args", nargs=-1)
 def command(program: str, args: tuple[str, ...], **values: Any) -> int:
@@ -58,9 +60,12 @@ def command(program: str, args: tuple[str, ...], **values: Any) -> int:
             from toykernel.check.invariants import install
 
             install(session.kernel)
+        injector = add_injector(session.kernel, values["fail_nth"])
         result = runner.run(session, max_cycles=values["max_cycles"])
         if result.message:
             host_message(result.message)
+        if injector is not None:
+            host_message(injector.summary())
         if report_file is not None or values["summary"]:
             from toykernel.report import make_report, report_json, summary
 
@@ -87,6 +92,18 @@ def open_output(files: ExitStack, option: str, path: str | None) -> OutputFile |
         raise click.BadParameter(f"cannot write {path}: {reason}", param_hint=option) from None
     files.callback(output.close)
     return output
+
+
+def add_injector(k: Kernel, fail_nth: tuple[str, int] | None) -> Injector | None:
+    """Failure injection, when asked for. Raises click.BadParameter."""
+    if fail_nth is None:
+        return None
+    from toykernel.check.fail import Injector
+
+    try:
+        return Injector(k, *fail_nth)
+    except ValueError as error:
+        raise click.BadParameter(str(error), param_hint="--fail-nth") from None
 
 
 def add_strace(k: Kernel, output: OutputFile | None) -> Callable[[], None]:
