@@ -14,6 +14,7 @@ from emu.paging import PTE_FRAME
 from emu.ram import PAGE_SHIFT, PAGE_SIZE
 from toykernel.arch.x86.asm_offsets import PAGE_OFFSET
 from toykernel.arch.x86.pgtable import PTRS_PER_TABLE, USER_PGD_PTRS, pte_present
+from toykernel.check.records import address_spaces, records
 
 if TYPE_CHECKING:
     from toykernel.kernel_state import Kernel
@@ -38,12 +39,6 @@ class Entry:
     def present(self) -> bool:
         """Whether it holds a frame; the CPU may use it only when its P bit is set as well."""
         return pte_present(self.pte)
-
-
-def address_spaces(k: Kernel) -> list[MmStruct]:
-    """Every address space that a task has, once, in order of their numbers."""
-    found = {task.mm.ident: task.mm for task in k.tasks if task.mm is not None}
-    return [found[ident] for ident in sorted(found)]
 
 
 def users_of(k: Kernel, mm: MmStruct) -> str:
@@ -96,9 +91,10 @@ def _kernel_stacks(k: Kernel) -> Iterator[Claim]:
 
 def _slab_pages(k: Kernel) -> Iterator[Claim]:
     """A slab page is held by its cache as long as the cache can say which records are in it."""
+    known = list(records(k))
     for cache in k.caches():
         claimed: dict[int, int] = {}
-        for kind, address in records(k):
+        for kind, address in known:
             if kind == cache.name:
                 page = address & PTE_FRAME
                 claimed[page] = claimed.get(page, 0) + 1
@@ -128,23 +124,6 @@ HOLDERS: tuple[Callable[[Kernel], Iterator[Claim]], ...] = (
 )
 
 
-def records(k: Kernel) -> Iterator[tuple[str, int]]:
-    """(cache, address) of every slab object that a record of the kernel stands for."""
-    seen: dict[int, None] = {}
-    for task in k.tasks:
-        if task is not k.idle:
-            yield "task_struct", task.slab
-            if task.signal.slab not in seen:
-                seen[task.signal.slab] = None
-                yield "signal_struct", task.signal.slab
-        if task.thread.fpu:
-            yield "fpu", task.thread.fpu
-    for mm in address_spaces(k):
-        yield "mm_struct", mm.slab
-        for area in mm:
-            yield "vm_area_struct", area.slab
-
-
 def owners(k: Kernel) -> dict[int, list[str]]:
     """By frame: everybody who holds a reference to it."""
     held: dict[int, list[str]] = {}
@@ -167,3 +146,18 @@ def leaked_frames(k: Kernel) -> int:
 def leaked_objects(k: Kernel, cache: KmemCache) -> int:
     """Slab objects in use that no record stands for."""
     return cache.active - sum(1 for kind, _ in records(k) if kind == cache.name)
+
+
+__all__ = [
+    "HOLDERS",
+    "Claim",
+    "Entry",
+    "address_spaces",
+    "entries",
+    "leaked_frames",
+    "leaked_objects",
+    "owners",
+    "records",
+    "tables",
+    "users_of",
+]

@@ -1,0 +1,86 @@
+"""Every slab object that a record of the kernel stands for: what the caches are checked against."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from toykernel.fs.fs_types import FilesStruct
+    from toykernel.fs.inode import Inode
+    from toykernel.kernel.nsproxy import Nsproxy
+    from toykernel.kernel.pid import PidNamespace
+    from toykernel.kernel_state import Kernel
+    from toykernel.mm.mm_types import MmStruct
+    from toykernel.task import Task
+
+Record = tuple[str, int]  # cache, address
+
+
+def address_spaces(k: Kernel) -> list[MmStruct]:
+    """Every address space that a task has, once, in order of their numbers."""
+    found = {task.mm.ident: task.mm for task in k.tasks if task.mm is not None}
+    return [found[ident] for ident in sorted(found)]
+
+
+def _of_task(k: Kernel, task: Task) -> Iterator[Record]:
+    yield "task_struct", task.slab
+    yield "signal_struct", task.signal.slab
+    yield "sighand_struct", task.sighand.slab
+    yield "cred", task.cred.slab
+    yield "user_struct", task.cred.user.slab
+    yield "user_namespace", task.cred.user.ns.slab
+    yield "fpu", task.thread.fpu
+    if task.files is not None:
+        yield from _of_files(task.files)
+    if task.fs is not None:
+        yield "fs_struct", task.fs.slab
+        yield from _of_inode(task.fs.pwd)
+    if task.io_context is not None:
+        yield "io_context", task.io_context.slab
+    if task.undo_list is not None:
+        yield "sem_undo_list", task.undo_list.slab
+    if not task.exit_state:
+        yield from _of_namespaces(task.nsproxy)
+    ns: PidNamespace | None = task.pid_struct.ns
+    while ns is not None:
+        yield "pid_namespace", ns.slab
+        ns = ns.parent
+
+
+def _of_files(files: FilesStruct) -> Iterator[Record]:
+    yield "files_struct", files.slab
+    for file in files.fd.values():
+        yield "filp", file.slab
+        yield from _of_inode(file.inode)
+
+
+def _of_inode(inode: Inode) -> Iterator[Record]:
+    if inode.pipe is not None:
+        yield "pipe_inode_info", inode.pipe.slab
+
+
+def _of_namespaces(nsproxy: Nsproxy) -> Iterator[Record]:
+    yield "nsproxy", nsproxy.slab
+    yield "uts_namespace", nsproxy.uts_ns.slab
+    yield "mnt_namespace", nsproxy.mnt_ns.slab
+    yield "ipc_namespace", nsproxy.ipc_ns.slab
+    for sma in nsproxy.ipc_ns.sem_ids.sets.values():
+        yield "sem_array", sma.slab
+    yield "pid_namespace", nsproxy.pid_ns.slab
+
+
+def records(k: Kernel) -> Iterator[Record]:
+    """Each once, whoever shares it; what boot made (address 0) is in no cache."""
+    seen: dict[Record, None] = {}
+    for task in k.tasks:
+        seen.update(dict.fromkeys(_of_task(k, task)))
+    for pid in k.init_pid_ns.pids.values():
+        seen["pid", pid.slab] = None
+    for mm in address_spaces(k):
+        seen["mm_struct", mm.slab] = None
+        for area in mm:
+            seen["vm_area_struct", area.slab] = None
+    for kind, address in seen:
+        if address:
+            yield kind, address
