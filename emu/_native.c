@@ -11,13 +11,16 @@
  */
 #define PY_SSIZE_T_CLEAN
 #include <Python.h>
+#include <setjmp.h>
+#include <signal.h>
 #include <stdint.h>
 #include <string.h>
 
 typedef struct uc_struct uc_engine;
 typedef struct uc_context uc_context;
 
-enum { EV_NONE, EV_LIMIT, EV_TRAP, EV_IN, EV_OUT, EV_INVALID, EV_BREAK, EV_IO, EV_DEBUG };
+enum { EV_NONE, EV_LIMIT, EV_TRAP, EV_IN, EV_OUT, EV_INVALID, EV_BREAK, EV_IO, EV_DEBUG,
+       EV_ABORT };
 enum { FIELD_EIP = 8, FIELD_EFLAGS = 9, FIELD_CS_BASE = 15, FIELD_DR0 = 50, FIELD_DR7 = 55 };
 enum { EFLAGS_IF = 0x200, EFLAGS_RF = 0x10000, EFLAGS_VM = 0x20000, ARITHMETIC = 0x8d5, CR4_PSE = 0x10, PTE_P = 1, PDE_PS = 0x80 };
 enum { VECTOR_DB = 1, MEM_WRITE = 17, LONGEST = 15 };
@@ -565,6 +568,46 @@ static void settle(struct engine_state *s)
         regs[FIELD_EFLAGS] &= ~(uint32_t)EFLAGS_RF;
 }
 
+/* The engine aborts on a few guest instructions (emu/untranslatable.py): get out alive. */
+static __thread sigjmp_buf *way_out;
+static struct sigaction unguarded;
+
+static void on_abort(int number)
+{
+    sigjmp_buf *out = way_out;
+
+    if (out) {
+        way_out = NULL;
+        siglongjmp(*out, 1);
+    }
+    sigaction(SIGABRT, &unguarded, NULL);
+    raise(number);
+}
+
+static void guard_abort(void)
+{
+    struct sigaction action;
+
+    memset(&action, 0, sizeof action);
+    action.sa_handler = on_abort;
+    action.sa_flags = SA_NODEFER;
+    sigaction(SIGABRT, &action, &unguarded);
+}
+
+static void start_engine(struct engine_state *s, uint32_t eip)
+{
+    sigjmp_buf here;
+
+    if (sigsetjmp(here, 0)) {
+        s->event = EV_ABORT;
+        return;
+    }
+    way_out = &here;
+    s->error = (uint32_t)((start_fn)(uintptr_t)s->fn_start)(
+        (uc_engine *)(uintptr_t)s->engine, eip, 0, 0, 0);
+    way_out = NULL;
+}
+
 /* Run from the registers in s->regs until an event; leave the registers there. */
 static void engine_run(struct engine_state *s)
 {
@@ -577,8 +620,7 @@ static void engine_run(struct engine_state *s)
     s->completed = s->debug_hits = s->debug_pending = 0;
     s->resume = regs[FIELD_EFLAGS] & EFLAGS_RF;
     scatter(s);
-    s->error = (uint32_t)((start_fn)(uintptr_t)s->fn_start)(
-        (uc_engine *)(uintptr_t)s->engine, regs[FIELD_EIP], 0, 0, 0);
+    start_engine(s, regs[FIELD_EIP]);
     gather(s);
     settle(s);
 }
@@ -637,6 +679,7 @@ PyMODINIT_FUNC PyInit__native(void)
 
     if (!module)
         return NULL;
+    guard_abort();
     if (add(module, "on_code", (uintptr_t)on_code) < 0 ||
         add(module, "on_trap", (uintptr_t)on_trap) < 0 ||
         add(module, "on_invalid", (uintptr_t)on_invalid) < 0 ||

@@ -92,6 +92,9 @@ class Cpu:
         self.state = self._make_state()
         self.driver = self._make_driver(native)
         self._watches_memory = False
+        #: Linear addresses at which blocks end: see emu/untranslatable.py.
+        self.exits: frozenset[int] = frozenset()
+        self._abandoned: list[Any] = []
         hooks.install(self.state, self.driver)
         self._reload()
 
@@ -284,6 +287,34 @@ class Cpu:
             ram.held_code[:] = bytes(len(ram.held_code))
             ram.code_stale = False
         return self.driver.run(limit)
+
+    def set_exits(self, addresses: frozenset[int]) -> None:
+        """End translated blocks in front of these linear addresses."""
+        self.exits = addresses
+        self._uc.ctl_set_exits(sorted(addresses))
+        flush_code(self._uc)
+
+    def reopen(self) -> None:
+        """Go on in a fresh engine: the present one has given up in the middle of its work."""
+        state = bytes(self._context.data[: self.layout.state_end]) + b"".join(
+            self.regs[FIELD[f"dr{n}"]].to_bytes(4, "little") for n in (0, 1, 2, 3, 6, 7)
+        )
+        registers = self.regs[:].tolist()
+        finalizer = getattr(self._uc, "_Uc__finalizer", None)
+        if finalizer is not None:
+            finalizer.detach()  # closing it would touch what it left half done
+        self._abandoned.append((self._uc, self._context))
+        self._uc = open_engine(self.ram, self.model)
+        self._handle = ctypes.c_void_p(self._uc._uch.value)
+        self._context = Context(self._handle)
+        self._context.save()
+        self.state.engine = self._handle.value or 0
+        self.state.context = self._context.address
+        hooks.install(self.state, self.driver)
+        self._watches_memory = False
+        self.load_state(state)
+        self.regs[:] = array("I", registers)
+        self.set_exits(self.exits)
 
     def _has_data_breakpoint(self) -> bool:
         dr7 = self.regs[_DR7]

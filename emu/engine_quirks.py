@@ -23,6 +23,8 @@ issues.
 * The debug registers do nothing.
   -> the code hook looks for instruction breakpoints, a memory hook for data breakpoints.
 * EFLAGS.RF lasts until the end of a block.  -> it is taken away behind one instruction.
+* LOCK before BTS, BTR or BTC of a register aborts the translator, and with it the process.
+  -> emu/_native.c leaves the abort, and the CPU goes on in a fresh engine (emu/untranslatable.py).
 * LOCK is accepted before registers, VEX where LDS and LES have no meaning, INT1 is undefined.
   -> the code hook refuses the first two; the machine makes INT1 a #DB.
 * SYSENTER and SYSCALL are silent.  -> hooks turn them into #UD.

@@ -32,7 +32,9 @@ from unicorn.unicorn_py3.unicorn import uclib
 from emu.engine_quirks import FIELD_NAMES, ContextLayout
 from emu.errors import EngineContractError
 
-EV_NONE, EV_LIMIT, EV_TRAP, EV_IN, EV_OUT, EV_INVALID, EV_BREAK, EV_IO, EV_DEBUG = range(9)
+EV_NONE, EV_LIMIT, EV_TRAP, EV_IN, EV_OUT, EV_INVALID, EV_BREAK, EV_IO, EV_DEBUG, EV_ABORT = range(
+    10
+)
 KIND_REP, KIND_IO, KIND_EMULATED, KIND_SYSTEM, KIND_IRET, KIND_UNDEFINED, KIND_READS_FLAGS = (
     1 << n for n in range(7)
 )

@@ -25,11 +25,12 @@ from emu.devices.serial import SerialConsole
 from emu.devices.timer import LINE as TIMER_LINE
 from emu.devices.timer import Timer
 from emu.engine_quirks import FIELD
-from emu.errors import BusError, SnapshotError
+from emu.errors import BusError, EngineContractError, SnapshotError
 from emu.linear import LinearMemory
 from emu.paging import CR4_TSD, PageFault
-from emu.port_io import IoInstruction, code_bytes, decode_io, split_prefixes
+from emu.port_io import LONGEST, IoInstruction, code_bytes, decode_io, split_prefixes
 from emu.ram import Ram
+from emu.untranslatable import is_untranslatable, untranslatable_starts
 
 SNAPSHOT_VERSION = 1
 _FLAT = 0xFFFFFFFF
@@ -38,6 +39,7 @@ SLICE = 1_000_000
 DR6_BS = 1 << 14
 _ICEBP = 0xF1
 _RDTSC = b"\x0f\x31"
+_HLT = b"\xf4"
 
 
 class Stop(Enum):
@@ -255,6 +257,11 @@ class Machine:
                 return self._check_io()
             case hooks.EV_BREAK:
                 return Event(Stop.BREAKPOINT, address=cpu.eip)
+            case hooks.EV_ABORT:
+                self._engine_gave_up()
+                return self._handle(cpu.run(state.limit))
+            case _ if self._at_exit:
+                return self._untranslatable()
             case _ if state.error:
                 return Event(Stop.BUS_ERROR, value=state.error, address=cpu.eip)
             case _:
@@ -284,6 +291,44 @@ class Machine:
             self._completed(at + 1)
             return self._trap(self.microcode.exception, mc.DB)
         return self._trap(self.microcode.exception, mc.UD)
+
+    @property
+    def _at_exit(self) -> bool:
+        """The run ended in front of an exit, and not behind a HLT."""
+        cpu, state = self.cpu, self.cpu.state
+        if not cpu.exits or cpu.eip + cpu.cs_base & _FLAT not in cpu.exits:
+            return False
+        if not state.in_flight_valid:
+            return True
+        code = code_bytes(self.linear, state.in_flight)
+        return code[split_prefixes(code)[2] :][:1] != _HLT
+
+    def _engine_gave_up(self) -> None:
+        """The engine aborted over the block at EIP: look for the reason and end blocks there."""
+        cpu = self.cpu
+        start = cpu.eip + cpu.cs_base & _FLAT
+        code = code_bytes(self.linear, start, 0x1000 - (start & 0xFFF) + LONGEST)
+        found = frozenset(start + at & _FLAT for at in untranslatable_starts(code))
+        if not found - cpu.exits:
+            raise EngineContractError(
+                f"the engine aborted over the code at {start:#010x}: {code[:16].hex(' ')}"
+            )
+        cpu.exits |= found
+        cpu.reopen()
+
+    def _untranslatable(self) -> Event | None:
+        """The run has come to an exit: #UD, or one step if there is other code now."""
+        cpu, state = self.cpu, self.cpu.state
+        if cpu.retired >= state.limit or (state.watch_if and cpu.eflags & EFLAGS_IF):
+            return None  # what the code hook would have stopped for
+        at = cpu.eip + cpu.cs_base & _FLAT
+        if is_untranslatable(code_bytes(self.linear, at)):
+            return self._trap(self.microcode.exception, mc.UD)
+        exits = cpu.exits
+        cpu.set_exits(exits - {at})
+        happened = cpu.run(cpu.retired + 1)
+        cpu.set_exits(exits)
+        return self._handle(happened)
 
     def _completed(self, length: int) -> None:
         """An instruction of so many bytes, done outside the engine, is over."""

@@ -42,10 +42,10 @@ class IoInstruction:
         return self.opcode in (*_INS, 0xE4, 0xE5, 0xEC, 0xED)
 
 
-def code_bytes(linear: LinearMemory, address: int) -> bytes:
-    """The instruction bytes at a linear address, as many as are mapped, at most LONGEST."""
+def code_bytes(linear: LinearMemory, address: int, length: int = LONGEST) -> bytes:
+    """The instruction bytes at a linear address, as many as are mapped, at most `length`."""
     code = bytearray()
-    for offset in range(LONGEST):
+    for offset in range(length):
         try:
             code += linear.read((address + offset) & 0xFFFFFFFF, 1)
         except PageFault:

@@ -462,9 +462,10 @@ LOCKABLE_GROUPS = [
 )
 def test_lock_with_memory_and_with_a_register(bare: Bare, opcode: bytes, digit: int) -> None:
     bit_test = opcode[0] == 0x0F and opcode[1] in (0xAB, 0xB3, 0xBB, 0xBA)
+    native = bare.cpu.driver.name == "native"
     for modrm, allowed in ((MEMORY, True), (REGISTER, False)):
-        if bit_test and not allowed:
-            continue  # test_deviations.py: the engine itself gives up
+        if bit_test and not allowed and not native:
+            continue  # docs/deviations.md: the engine aborts
         bare.ring3()
         bare.cpu.edi, bare.cpu.eax = DATA, 1
         bare.code(b"\xf0" + opcode + bytes((modrm | digit << 3, 0, 0, 0, 0)))

@@ -577,6 +577,65 @@ def test_a_push_that_faults_leaves_esp(code: str) -> None:
     assert bare.frame(error_code=True).esp == USTACK
 
 
+# -- code that the translator aborts on ------------------------------------------------------------
+
+BTS = b"\xf0\x0f\xab\xc7"  # lock bts %eax, %edi
+
+
+@pytest.mark.parametrize("before", [b"", b"\x40\x40", b"\x40\x66", b"\xf9\x40\x26"])
+@pytest.mark.parametrize("code", [BTS, b"\xf0\x0f\xb3\xc7", b"\xf0\x0f\xba\xef\x01"])
+def test_cured_abort_of_the_translator(before: bytes, code: bytes) -> None:
+    bare = Bare()
+    bare.cpu.cr2, bare.cpu.edi = 0x1234, DATA
+    start = UCODE_AT + len(before.rstrip(b"\x66\x26"))
+    for again in range(3):
+        bare.ring3()
+        bare.cpu.eax = 0
+        trap = bare.trap(before + code + INT80)
+        assert (trap.vector, trap.eip, trap.retired, trap.cr2) == (
+            6, start, (start - UCODE_AT) * (again + 1), 0x1234,
+        )  # fmt: skip
+        assert bare.cpu.eax == before.count(b"\x40")
+        assert bare.cpu.edi == DATA
+        assert bool(bare.frame().eflags & 1) == (b"\xf9" in before)
+
+
+def test_other_code_at_the_place_of_an_abort() -> None:
+    """The two take turns at one address, as processes do; no engine is spent on each turn."""
+    bare = Bare()
+    for _ in range(4):
+        bare.ring3()
+        assert bare.trap(b"\x40" + BTS).vector == 6
+        bare.ring3()
+        bare.cpu.eax = 0
+        assert bare.trap(b"\x40" * 8 + INT80).vector == 0x80
+        assert bare.cpu.eax == 8
+    assert len(bare.cpu._abandoned) == 1
+
+
+def test_an_abort_is_the_same_in_steps_and_slices() -> None:
+    program = asm("stc; movl $0x3,%ecx") + b"\x40\x49" + BTS + b"\xeb\xf9"
+    states = []
+    for part in (1, 2, 7, 40):
+        bare = Bare(stop_on_traps=False)
+        bare.gate(6, offset=0x6000)
+        bare.code("addl $0x4,(%esp); iret", at=0x6000)  # over the instruction
+        bare.code(program)
+        while bare.machine.clock.cycles < 40:
+            until = min(bare.machine.clock.cycles + part, 40)
+            assert bare.machine.run(until=until).stop is Stop.LIMIT
+        states.append(bare.state())
+    assert all(state == states[0] for state in states)
+
+
+def test_a_halt_in_front_of_an_exit_is_a_halt() -> None:
+    bare = Bare()
+    bare.ring0()
+    assert bare.trap(b"\x90\x90" + BTS).vector == 6
+    bare.ring0()
+    assert bare.run(b"\x90\xf4").stop is Stop.HALT
+
+
 # -- models ----------------------------------------------------------------------------------------
 
 
