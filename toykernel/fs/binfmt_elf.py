@@ -12,6 +12,8 @@ from elftools.elf.elffile import ELFFile
 from emu.ram import PAGE_SIZE
 from toykernel.arch.x86.asm_offsets import TASK_SIZE
 from toykernel.errno import E2BIG, EINVAL, ENOEXEC, ENOMEM, Errno
+from toykernel.kernel.signal_types import RLIMIT_STACK
+from toykernel.mm.limits import rlimit
 from toykernel.mm.memory import populate
 from toykernel.mm.mm_types import (
     VM_ACCOUNT,
@@ -113,7 +115,7 @@ def load_elf_binary(
     mm.start_data = min(s.vaddr for s in writable)
     mm.end_data = max(s.vaddr + len(s.data) for s in writable)
     mm.start_brk = mm.brk = page_align(max(s.vaddr + s.memsz for s in image.segments))
-    arch_pick_mmap_layout(mm, k.rlimit_stack)
+    arch_pick_mmap_layout(mm, rlimit(k, RLIMIT_STACK))
     return _set_up_stack(k, mm, image, path, argv, envp)
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from toykernel.fs.pipe import Pipe
+    from toykernel.mm.filemap import AddressSpace
 
 S_IFMT = 0o170000
 S_IFSOCK, S_IFLNK, S_IFREG, S_IFBLK = 0o140000, 0o120000, 0o100000, 0o060000
@@ -30,6 +31,7 @@ class Inode:
     target: str = ""  # a symbolic link's
     device: str = ""  # console, null, zero
     pipe: Pipe | None = None
+    i_mapping: AddressSpace | None = None  # made when the file is first mapped
     mtime: int = 0  # seconds since boot
 
     @property

@@ -10,8 +10,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from emu.ram import PAGE_SHIFT, PAGE_SIZE
+from toykernel.errno import ENODEV, Errno
+from toykernel.fs.inode import S_IFREG
 
 if TYPE_CHECKING:
+    from toykernel.fs.file import File
     from toykernel.kernel_state import Kernel
     from toykernel.mm.mm_types import VmArea
 
@@ -103,3 +106,18 @@ def vma_frame(k: Kernel, vma: VmArea, address: int) -> int:
     """The page cache's frame for an address. Raises Errno(ENOMEM) or FaultSigbus."""
     assert vma.mapping is not None
     return vma.mapping.find_or_create_page(k, vma.page_index(address))
+
+
+def is_zero_device(file: File) -> bool:
+    """/dev/zero: mapping it is mapping anonymous memory."""
+    return file.inode.device == "zero"
+
+
+def file_mapping(file: File) -> AddressSpace:
+    """The object behind an open file. Raises Errno(ENODEV) for what is not a regular file."""
+    inode = file.inode
+    if inode.type != S_IFREG:
+        raise Errno(ENODEV)
+    if inode.i_mapping is None:
+        inode.i_mapping = AddressSpace(file.path, inode.data)
+    return inode.i_mapping

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 from emu.ram import PAGE_SIZE
 from toykernel.arch.x86.asm_offsets import TASK_SIZE
 from toykernel.errno import EAGAIN, ENOMEM, Errno
+from toykernel.kernel.signal_types import RLIMIT_STACK
 from toykernel.mm.limits import (
-    RLIMIT_STACK,
     may_expand_data,
     may_expand_vm,
     may_lock,

@@ -5,24 +5,17 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from toykernel.errno import ENOMEM, Errno
+from toykernel.kernel.cred import CAP_IPC_LOCK, capable
+from toykernel.kernel.signal_types import RLIM_INFINITY, RLIMIT_AS, RLIMIT_DATA, RLIMIT_MEMLOCK
 from toykernel.mm.mm_types import VM_ACCOUNT, VM_SHARED, VM_WRITE, MmStruct
 
 if TYPE_CHECKING:
     from toykernel.kernel_state import Kernel
 
 
-RLIMIT_DATA, RLIMIT_STACK, RLIMIT_MEMLOCK, RLIMIT_AS = 2, 3, 8, 9
-RLIM_INFINITY = 0xFFFFFFFF
-
-
 def rlimit(k: Kernel, resource: int) -> int:
-    """The caller's soft limit, RLIM_INFINITY when there is none."""
-    return k.rlimit_stack if resource == RLIMIT_STACK else RLIM_INFINITY
-
-
-def may_lock_anything(k: Kernel) -> bool:
-    """CAP_IPC_LOCK."""
-    return True
+    """The caller's soft limit."""
+    return k.current.signal.rlim[resource][0]
 
 
 def may_expand_vm(k: Kernel, mm: MmStruct, pages: int) -> bool:
@@ -39,12 +32,12 @@ def may_expand_data(k: Kernel, mm: MmStruct, brk: int) -> bool:
 
 def can_do_mlock(k: Kernel) -> bool:
     """Whether the caller may lock memory at all."""
-    return may_lock_anything(k) or rlimit(k, RLIMIT_MEMLOCK) != 0
+    return capable(k, CAP_IPC_LOCK) or rlimit(k, RLIMIT_MEMLOCK) != 0
 
 
 def may_lock(k: Kernel, mm: MmStruct, pages: int) -> bool:
     """Whether so many more pages may be locked (RLIMIT_MEMLOCK; CAP_IPC_LOCK lifts it)."""
-    return may_lock_anything(k) or mm.locked_vm + pages <= rlimit(k, RLIMIT_MEMLOCK) >> 12
+    return capable(k, CAP_IPC_LOCK) or mm.locked_vm + pages <= rlimit(k, RLIMIT_MEMLOCK) >> 12
 
 
 def vm_enough_memory(k: Kernel, pages: int) -> None:

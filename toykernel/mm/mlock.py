@@ -5,8 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from toykernel.errno import EAGAIN, EFAULT, EINVAL, ENOMEM, EPERM, Errno
+from toykernel.kernel.cred import CAP_IPC_LOCK, capable
+from toykernel.kernel.signal_types import RLIMIT_MEMLOCK
 from toykernel.mm.filemap import FaultSigbus
-from toykernel.mm.limits import RLIMIT_MEMLOCK, can_do_mlock, may_lock_anything, rlimit
+from toykernel.mm.limits import can_do_mlock, rlimit
 from toykernel.mm.memory import make_pages_present, populate_range
 from toykernel.mm.mm_types import VM_LOCKED, VM_RWX, MmStruct
 from toykernel.mm.mman import MCL_CURRENT, MCL_FUTURE
@@ -26,7 +28,7 @@ def _range(start: int, length: int) -> tuple[int, int]:
 
 
 def _within_limit(k: Kernel, pages: int) -> bool:
-    return may_lock_anything(k) or pages <= rlimit(k, RLIMIT_MEMLOCK) >> 12
+    return capable(k, CAP_IPC_LOCK) or pages <= rlimit(k, RLIMIT_MEMLOCK) >> 12
 
 
 def sys_mlock(k: Kernel, start: int, length: int) -> int:

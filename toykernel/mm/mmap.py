@@ -8,8 +8,9 @@ from emu.ram import PAGE_SIZE
 from toykernel.arch.x86.asm_offsets import TASK_SIZE
 from toykernel.arch.x86.pgtable import flush_tlb_mm, free_pgtables
 from toykernel.arch.x86.uaccess import get_user
-from toykernel.errno import EAGAIN, EBADF, EINVAL, ENODEV, ENOMEM, EOVERFLOW, EPERM, Errno
-from toykernel.mm.filemap import AddressSpace, shmem_zero_setup
+from toykernel.errno import EACCES, EAGAIN, EINVAL, ENOMEM, EOVERFLOW, EPERM, Errno
+from toykernel.fs.file import fget
+from toykernel.mm.filemap import AddressSpace, file_mapping, is_zero_device, shmem_zero_setup
 from toykernel.mm.limits import can_do_mlock, charge, may_expand_vm, may_lock
 from toykernel.mm.memory import populate_range, unmap_page_range
 from toykernel.mm.mm_types import (
@@ -36,11 +37,13 @@ from toykernel.mm.mman import (
     MAP_PRIVATE,
     MAP_SHARED,
     MAP_TYPE,
+    PROT_WRITE,
     calc_vm_prot_bits,
 )
 from toykernel.mm.vma import MAX_MAP_COUNT, carve, free_area, merge, new_area
 
 if TYPE_CHECKING:
+    from toykernel.fs.file import File
     from toykernel.kernel_state import Kernel
 
 _OFFSET = PAGE_SIZE - 1
@@ -120,7 +123,9 @@ def _topdown_hole(k: Kernel, mm: MmStruct, length: int) -> int:
     raise Errno(ENOMEM)
 
 
-def do_mmap_pgoff(k: Kernel, addr: int, length: int, prot: int, flags: int, pgoff: int) -> int:
+def do_mmap_pgoff(
+    k: Kernel, file: File | None, addr: int, length: int, prot: int, flags: int, pgoff: int
+) -> int:
     """Map `length` bytes of a file from page `pgoff`, or of fresh memory; the address. Raises Errno."""
     mm = user_mm(k)
     if not length:
@@ -151,12 +156,25 @@ def do_mmap_pgoff(k: Kernel, addr: int, length: int, prot: int, flags: int, pgof
     name = ""
     if kind == MAP_SHARED:
         vm_flags |= VM_SHARED | VM_MAYSHARE
-    if kind == MAP_SHARED:
+    if file is not None and not is_zero_device(file):
+        vm_flags = _check_file_rights(file, prot, kind, vm_flags)
+        mapping = file_mapping(file)
+        name = mapping.name
+    elif kind == MAP_SHARED:
         mapping, pgoff = shmem_zero_setup(length), 0
         name = mapping.name
     else:
         pgoff = addr >> 12
     return _mmap_region(k, mm, addr, length, flags, vm_flags, pgoff, mapping, name)
+
+
+def _check_file_rights(file: File, prot: int, kind: int, vm_flags: int) -> int:
+    """The area's flags, as far as the open file allows. Raises Errno(EACCES)."""
+    if not file.readable or (kind == MAP_SHARED and prot & PROT_WRITE and not file.writable):
+        raise Errno(EACCES)
+    if kind == MAP_SHARED and not file.writable:
+        vm_flags &= ~(VM_MAYWRITE | VM_SHARED)  # it can never become writable
+    return vm_flags
 
 
 def _mmap_region(
@@ -219,18 +237,17 @@ def exit_mmap(k: Kernel, mm: MmStruct) -> None:
 # -- system calls ----------------------------------------------------------------------------------
 
 
-def _check_file(flags: int, fd: int) -> None:
-    if flags & MAP_ANONYMOUS:
-        if flags & MAP_HUGETLB:
-            raise Errno(ENOMEM)  # there is no pool of huge pages
-        return
-    raise Errno(EBADF if fd not in (0, 1, 2) else ENODEV)
+def _mapped_file(k: Kernel, flags: int, fd: int) -> File | None:
+    if not flags & MAP_ANONYMOUS:
+        return fget(k, fd)
+    if flags & MAP_HUGETLB:
+        raise Errno(ENOMEM)  # there is no pool of huge pages
+    return None
 
 
 def sys_mmap2(k: Kernel, addr: int, length: int, prot: int, flags: int, fd: int, pgoff: int) -> int:
     """mmap2: map memory; the offset counts pages."""
-    _check_file(flags, fd)
-    return do_mmap_pgoff(k, addr, length, prot, flags, pgoff)
+    return do_mmap_pgoff(k, _mapped_file(k, flags, fd), addr, length, prot, flags, pgoff)
 
 
 def sys_old_mmap(k: Kernel, arg: int) -> int:
