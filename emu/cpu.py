@@ -50,6 +50,11 @@ _DR7 = FIELD["dr7"]
 _BIG = 1 << 22  # D/B bit in a segment cache's flags
 _CR_IDS = {n: getattr(x86, f"UC_X86_REG_CR{n}") for n in (0, 2, 3, 4)}
 _DR_IDS = {n: getattr(x86, f"UC_X86_REG_DR{n}") for n in (0, 1, 2, 3, 6, 7)}
+_FPU_STACK = tuple(getattr(x86, f"UC_X86_REG_FP{n}") for n in range(8))
+_FPU_CONTROL = tuple(
+    getattr(x86, f"UC_X86_REG_{name}") for name in ("FPCW", "FPSW", "FPTAG", "MXCSR")
+)
+_XMM = tuple(getattr(x86, f"UC_X86_REG_XMM{n}") for n in range(8))
 
 
 def load_native() -> Any:
@@ -349,6 +354,15 @@ class Cpu:
             self.regs[FIELD[f"dr{n}"]].to_bytes(4, "little") for n in (0, 1, 2, 3, 6, 7)
         )
         return data[: self.layout.state_end] + tail
+
+    def fpu_state(self) -> bytes:
+        """The registers of the FPU and of SSE alone, in a fixed order, to be compared."""
+        read = self._uc.reg_read
+        stack = (read(register) for register in _FPU_STACK)
+        parts = [m.to_bytes(8, "little") + e.to_bytes(2, "little") for m, e in stack]
+        parts += [read(register).to_bytes(16, "little") for register in _XMM]
+        parts += [read(register).to_bytes(4, "little") for register in _FPU_CONTROL]
+        return b"".join(parts)
 
     def load_state(self, state: bytes) -> None:
         """Become what `save_state` saw. The retired count is not part of it."""

@@ -12,22 +12,28 @@ if TYPE_CHECKING:
 
 #: What one call transfers at most, as Linux: INT_MAX rounded down to a page.
 MAX_RW_COUNT = 0x7FFFF000
-_CHUNK = 1 << 16
+#: A terminal takes pieces of this size (tty_write): each is written whole or, when it cannot be read
+#: to its end, not at all.
+TTY_CHUNK = 2048
+_CHUNK = 32 * TTY_CHUNK
 
 
 def sys_write(k: Kernel, fd: int, buf: int, count: int) -> int:
-    """Write to the console: how much was written before the first byte that cannot be read."""
+    """Write to the console: how much was written before the first piece that cannot be read."""
     if fd not in (0, 1, 2):
         raise Errno(EBADF)
-    if count > 0x7FFFFFFF:
-        raise Errno(EINVAL)
     if not access_ok(buf, count):
         raise Errno(EFAULT)
+    if count > 0x7FFFFFFF:
+        raise Errno(EINVAL)
     left, written = min(count, MAX_RW_COUNT), 0
     while left:
         part = min(left, _CHUNK)
         data = read_some(k, buf + written, part)
-        k.console_write(fd, data)
+        if len(data) < part:
+            data = data[: len(data) // TTY_CHUNK * TTY_CHUNK]
+        if data:
+            k.console_write(fd, data)
         written += len(data)
         left -= len(data)
         if len(data) < part:

@@ -264,23 +264,19 @@ error_code:
 	jmp	ret_from_exception
 
 # #NM: the FPU holds another task's registers. math_state_restore answers with
-# two save areas: %eax for the registers in the FPU (0: nobody's, -1: no memory),
-# %edx for those to load (0: a first use).
+# two save areas: %eax for the registers in the FPU (0: nobody's), %edx for
+# those to load (0: there is none, and the task has its signal).
 device_not_available:
 	pushl	$-1
 	SAVE_ALL
 	call	math_state_restore
-	cmpl	$-1, %eax		# an area's address is negative as well
-	je	ret_from_exception	# it could not: the task has its signal
+	testl	%edx, %edx
+	jz	ret_from_exception
 	clts
 	testl	%eax, %eax
 	jz	1f
 	SAVE_FPU
-1:	testl	%edx, %edx
-	jz	2f
-	RESTORE_FPU
-	jmp	ret_from_exception
-2:	fninit
+1:	RESTORE_FPU
 	jmp	ret_from_exception
 
 # Put the FPU registers of the running task into its save area before they are

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from emu.descriptors import TSS_ESP0
-from emu.paging import CR0_TS
+from emu.paging import CR0_TS, CR4_OSFXSR
 from toykernel.arch.x86.asm_offsets import (
     KERNEL_CS,
     PAGE_OFFSET,
@@ -30,6 +30,8 @@ EFLAGS_IF = 0x200
 EFLAGS_TF = 0x100
 EFLAGS_FIXED = 0x2
 FPU_AREA_SIZE = 512
+FCW_INIT = 0x37F
+MXCSR_INIT = 0x1F80
 
 
 def copy_thread(k: Kernel, p: Task, args: CloneArgs) -> None:
@@ -78,6 +80,8 @@ def exit_thread(k: Kernel, p: Task) -> None:
     """Give back what copy_thread or the FPU took."""
     if k.fpu_owner is p:
         k.fpu_owner = None
+        cpu = k.machine.cpu
+        cpu.set_cr(0, cpu.cr0 | CR0_TS)  # after exec, the first use is a first use again
     if p.thread.fpu:
         k.fpu_cachep.free(p.thread.fpu)
         p.thread.fpu = 0
@@ -151,20 +155,34 @@ def math_state_restore(k: Kernel) -> int:
     regs = PtRegs(k.machine.ram, cpu.esp + 4)
     if not regs.user_mode:
         k.die("FPU used in the kernel", regs, 0)
-    load = task.thread.fpu
-    if not load:
+    if not task.thread.fpu:
         try:
-            task.thread.fpu = k.fpu_cachep.alloc()
+            task.thread.fpu = init_fpu(k)
         except Errno:
             force_sig_info(k, task, SIGKILL, {})
-            return -1
+            cpu.edx = 0
+            return 0
     owner = k.fpu_owner
-    save = owner.thread.fpu if owner is not None and owner is not task else 0
-    if owner is task:  # after unlazy_fpu the registers are still in place, and the area is current
-        load = task.thread.fpu
     k.fpu_owner = task
-    cpu.edx = load
-    return save
+    cpu.edx = task.thread.fpu
+    # The owner itself traps after unlazy_fpu: its area is current.
+    return owner.thread.fpu if owner is not None and owner is not task else 0
+
+
+def init_fpu(k: Kernel) -> int:
+    """A save area as FNINIT leaves the FPU, all data registers zero. Raises Errno(ENOMEM).
+
+    A task's first use loads it, so that nothing of the registers' last user comes through.
+    """
+    area = k.fpu_cachep.alloc()
+    ram, at = k.machine.ram, area - PAGE_OFFSET
+    ram.fill(at, FPU_AREA_SIZE)
+    ram.write32(at, FCW_INIT)
+    if k.machine.cpu.cr4 & CR4_OSFXSR:  # FXRSTOR's form: every tag empty is 0
+        ram.write32(at + 24, MXCSR_INIT)
+    else:
+        ram.write32(at + 8, 0xFFFF)  # FRSTOR's: two bits a register, all ones is empty
+    return area
 
 
 def fpu_area(k: Kernel) -> int:

@@ -1,0 +1,16 @@
+"""What tests of several folders share."""
+
+import sys
+from pathlib import Path
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parent / "programs"))
+
+from native_linux import skip_unless_linux32
+
+
+@pytest.fixture(scope="session")
+def linux32(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Skips, saying why, where 32-bit programs cannot be built or run."""
+    skip_unless_linux32(tmp_path_factory.mktemp("probe"))

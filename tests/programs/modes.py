@@ -1,0 +1,178 @@
+"""One program, many ways of running it: each must give the same to the last bit."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
+
+from toykernel.check.invariants import check_all
+from toykernel.expectations import Expectations, parse_header
+from toykernel.kernel_state import Config, Outcome
+from toykernel.report import make_report
+from toykernel.runner import EXIT_LIMIT, Result
+from toykernel.session import Session
+from toykernel.statehash import state_hash, state_parts
+from toykernel.task import Task
+
+#: Programs of up to so many instructions are stepped from end to end, the others at both ends.
+STEPS = 100_000
+
+
+@dataclass(frozen=True)
+class Run:
+    """What a run leaves behind."""
+
+    kind: str
+    stdout: bytes
+    stderr: bytes
+    status: int
+    signal: int | None
+    report: dict[str, Any]
+    hash: str
+    session: Session
+
+    @property
+    def outside(self) -> tuple[object, ...]:
+        """What a user sees of it."""
+        return (self.kind, self.stdout, self.stderr, self.status, self.signal)
+
+    @property
+    def instructions(self) -> int:
+        """Instructions from power-on to the end."""
+        return int(self.report["instructions"])
+
+    def parts(self) -> dict[str, str]:
+        """The state in pieces, to say what differs."""
+        return dict(state_parts(self.session.kernel))
+
+
+def header(source: Path) -> Expectations:
+    """What a program promises."""
+    return parse_header(source.read_text(), str(source))
+
+
+def options(expectations: Expectations) -> tuple[int | None, dict[str, str]]:
+    """--max-cycles and --env of a header's `options:` line; any other option is an error here."""
+    limit, env = None, {}
+    words = iter(expectations.options)
+    for word in words:
+        value = next(words)
+        if word == "--max-cycles":
+            limit = int(value)
+        elif word == "--env":
+            name, _, text = value.partition("=")
+            env[name] = text
+        else:
+            raise AssertionError(f"{expectations.path}: teach {__name__} the option {word}")
+    return limit, env
+
+
+def finish(session: Session, outcome: Outcome) -> Run:
+    """Collect."""
+    k = session.kernel
+    code = k.program_status
+    signal = None if code is None or not code & 0x7F else code & 0x7F
+    if outcome.kind == "limit":
+        result = Result(EXIT_LIMIT)
+    else:
+        assert code is not None, outcome
+        exit_status = None if signal else code >> 8
+        result = Result(128 + signal if signal else code >> 8, exit_status, signal)
+    return Run(
+        outcome.kind,
+        session.stdout,
+        session.stderr,
+        result.status,
+        signal,
+        make_report(session, result),
+        state_hash(k),
+        session,
+    )
+
+
+def new_session(source: Path, *, native: bool = True) -> tuple[Session, int | None]:
+    """A machine with the program, and its cycle limit."""
+    wanted = header(source)
+    limit, env = options(wanted)
+    return Session(source, wanted.args, env=env, config=Config(native=native)), limit
+
+
+def plain(source: Path, prepare: Callable[[Session], None] | None = None) -> Run:
+    """From start to end in one go; `prepare` may attach listeners."""
+    session, limit = new_session(source)
+    if prepare is not None:
+        prepare(session)
+    return finish(session, session.run(limit))
+
+
+def python_driver(source: Path) -> Run:
+    """The hooks' reference model in place of the compiled ones."""
+    session, limit = new_session(source, native=False)
+    assert session.kernel.machine.cpu.driver.name == "python"
+    return finish(session, session.run(limit))
+
+
+def sliced(source: Path, slice_: int) -> Run:
+    """Interrupted every `slice_` cycles, from outside."""
+    session, limit = new_session(source)
+    until = 0
+    while True:
+        until += slice_
+        if limit is not None:
+            until = min(until, limit)
+        outcome = session.run(until)
+        if outcome.kind != "limit" or until == limit:
+            return finish(session, outcome)
+
+
+def stepped(source: Path, instructions: int) -> Run:
+    """Instruction by instruction; a long program only at its start and its end."""
+    session, limit = new_session(source)
+    clock = session.kernel.machine.clock
+    outcome: Outcome | None = None
+    both_ends = instructions > STEPS
+    while outcome is None and not (both_ends and clock.instructions >= STEPS // 2):
+        if limit is not None and clock.cycles >= limit:
+            return finish(session, Outcome("limit"))
+        outcome = session.step()
+    if both_ends:
+        session.run(instructions - STEPS // 2)
+        while outcome is None:
+            if limit is not None and clock.cycles >= limit:
+                return finish(session, Outcome("limit"))
+            outcome = session.step()
+    assert outcome is not None
+    return finish(session, outcome)
+
+
+def listen_everywhere(session: Session) -> dict[str, int]:
+    """Put a listener on every tracepoint; how often each was called."""
+    trace = session.kernel.trace
+    heard: dict[str, int] = {}
+
+    def listener(name: str) -> Callable[..., None]:
+        heard[name] = 0
+
+        def count(*args: object) -> None:
+            heard[name] += 1
+            repr(args)
+
+        return count
+
+    for field in fields(trace):
+        getattr(trace, field.name).append(listener(field.name))
+    return heard
+
+
+def check_after_traps(session: Session) -> None:
+    """Check every invariant after each trap; in a long run, from then on after some of them."""
+    k = session.kernel
+    traps = 0
+
+    def check(_task: Task) -> None:
+        nonlocal traps
+        traps += 1
+        if traps < 600 or traps % 101 == 0:
+            check_all(k)
+
+    k.trace.to_user.append(check)

@@ -1,0 +1,94 @@
+"""Running a program on this machine's own Linux, the independent source of truth."""
+
+import os
+import resource
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from toykernel.expectations import Expectations
+
+USERLAND = Path(__file__).parents[2] / "userland"
+PROGRAMS = sorted(USERLAND.glob("*.S"))
+TIMEOUT = 10  # seconds; every program ends within a few milliseconds
+STACK_LIMIT = 8 << 20  # bytes; Linux's default, in which stack_overflow must end
+
+EXIT_42 = ".globl _start\n_start: movl $1, %eax\nmovl $42, %ebx\nint $0x80\n"
+
+
+def build(source: Path, directory: Path) -> Path:
+    """Assemble and link `source` with GNU tools; the executable. Fails with the tool's words."""
+    compiled = directory / "program.o"
+    program = directory / source.stem
+    for command in (
+        ["as", "--32", "-I", str(USERLAND / "include"), str(source), "-o", str(compiled)],
+        ["ld", "-m", "elf_i386", str(compiled), "-o", str(program)],
+    ):
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, f"{' '.join(command)}\n{done.stderr}"
+        assert done.stderr == "", f"{' '.join(command)}\n{done.stderr}"
+    return program
+
+
+def set_limits() -> None:
+    """Between fork and exec: the limits that a program's fate may depend on."""
+    hard = resource.getrlimit(resource.RLIMIT_STACK)[1]
+    resource.setrlimit(resource.RLIMIT_STACK, (STACK_LIMIT, hard))
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+
+
+def run(
+    program: Path, args: tuple[str, ...] = (), env: dict[str, str] | None = None
+) -> tuple[bytes, bytes, int, int | None]:
+    """Run to the end of all output; returns stdout, stderr, shell status, signal or None."""
+    done = subprocess.run(
+        [str(program), *args],
+        env=env or {},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        timeout=TIMEOUT,
+        check=False,
+        preexec_fn=set_limits,
+    )
+    signal = -done.returncode if done.returncode < 0 else None
+    status = done.returncode if signal is None else 128 + signal
+    return done.stdout, done.stderr, status, signal
+
+
+def environment(expectations: Expectations) -> dict[str, str]:
+    """The variables that `--env K=V` asks for; any other option means nothing to a real Linux."""
+    variables: dict[str, str] = {}
+    words = iter(expectations.options)
+    for word in words:
+        assert word == "--env", f"{expectations.path}: {word} has no native meaning: `native: no`?"
+        name, equals, value = next(words, "").partition("=")
+        assert equals, f"{expectations.path}: --env needs NAME=VALUE"
+        variables[name] = value
+    return variables
+
+
+def skip_unless_linux32(directory: Path) -> None:
+    """Skips, saying why, where 32-bit programs cannot be built or run."""
+    for tool in ("as", "ld"):
+        if shutil.which(tool) is None:
+            pytest.skip(f"no `{tool}`: GNU binutils are not installed")
+    source = directory / "probe.S"
+    source.write_text(EXIT_42)
+    probe = subprocess.run(
+        ["as", "--32", str(source), "-o", str(directory / "probe.o")],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if probe.returncode != 0:
+        pytest.skip(f"`as --32` does not work here: {probe.stderr.strip()}")
+    if os.uname().sysname != "Linux":
+        pytest.skip("not a Linux: nothing to compare with")
+    try:
+        status = run(build(source, directory))[2]
+    except OSError as error:
+        pytest.skip(f"this machine does not run 32-bit x86 programs: {error}")
+    if status != 42:
+        pytest.skip(f"this machine does not run 32-bit x86 programs: probe ended with {status}")
