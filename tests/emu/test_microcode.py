@@ -390,6 +390,21 @@ def test_rf_lasts_for_one_instruction(bare: Bare) -> None:
     assert not bare.frame().eflags & RF
 
 
+def test_rf_is_the_same_in_steps(bare: Bare) -> None:
+    """IRET sets it, the next instruction takes it away: also where a block goes on."""
+    bare.ring0()
+    bare.code("pushl $0x10002; pushl $0x8; pushl $0x5100; iret")
+    bare.code(b"\x90\x90\x90", at=KCODE_AT + 0x100)
+    for _ in range(4):
+        bare.machine.step()
+    assert bare.cpu.eflags & RF
+    bare.machine.step()
+    assert not bare.cpu.eflags & RF
+    bare.ring0()
+    bare.run(until=bare.cpu.retired + 6)
+    assert (bare.cpu.eip, bare.cpu.eflags & RF) == (KCODE_AT + 0x102, 0)
+
+
 # -- what there is to deliver ----------------------------------------------------------------------
 
 

@@ -392,17 +392,41 @@ def test_cured_code_translated_but_not_yet_run(native: bool) -> None:
 
 @pytest.mark.parametrize("native", [True, False], ids=["native", "python"])
 def test_cured_instruction_across_two_pages(native: bool) -> None:
+    """Nothing but its tail is in the second frame: no instruction ever starts there."""
     bare = Bare(native=native)
-    at = UCODE_AT + 0x1000 - 2
-    for value in (1, 2):
+    at = UCODE_AT + 0x1000 - 3
+    bare.code(b"\x40" + INT80, at=UCODE_AT + 0x100)
+    bare.code(b"\x41" + INT80, at=UCODE_AT + 0x200)
+    for target in (0x100, 0x200):
+        displacement = (UCODE_AT + target - (at + 5)) & 0xFFFFFFFF
+        jump = b"\xe9" + displacement.to_bytes(4, "little")
+        if target == 0x100:
+            bare.code(jump, at=at)
+        else:  # the low half of the displacement is in the first frame, and the same as before
+            bare.ram.write(at + 1, jump[1:])
         bare.ring3()
         bare.cpu.eip = at
-        if value == 1:
-            bare.code(b"\xb8\x01\x00\x00\x00" + INT80, at=at)
-        else:
-            bare.ram.write(UCODE_AT + 0x1000, b"\x00\x02\x00")  # only the second frame
         bare.trap()
-    assert bare.cpu.eax == 0x20001
+    assert (bare.cpu.eax, bare.cpu.ecx) == (1, 1)
+
+
+@pytest.mark.parametrize("native", [True, False], ids=["native", "python"])
+def test_cured_tail_of_an_instruction_in_the_next_page(native: bool) -> None:
+    """Only the second frame is written."""
+    bare = Bare(native=native)
+    at = UCODE_AT + 0x1000 - 2  # mov $imm32, %eax: B8 and one byte, then three in the next page
+    bare.page(UCODE_AT + 0x1000, UCODE_AT + 0x1000 | 7)
+    bare.cpu.eflags |= 0x100  # one instruction a block: nothing starts in the second page
+    for value in (0x11, 0x22):
+        bare.cpu.eip = at
+        if value == 0x11:
+            bare.code(b"\xb8\x07\x11\x11\x11", at=at)
+        else:
+            bare.ram.write(UCODE_AT + 0x1000, b"\x22\x22\x22")
+        assert bare.trap().vector == 1
+        assert bare.cpu.eax == value * 0x01010100 & 0xFFFFFFFF | 7
+        bare.ring3()
+        bare.cpu.eflags |= 0x100
 
 
 def test_guest_stores_into_code_are_seen_also_by_an_alias() -> None:
