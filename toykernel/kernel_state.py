@@ -131,6 +131,7 @@ class Kernel:
         self.log: list[tuple[int, str]] = []
 
         self.pages = PageAllocator(self.machine.ram)
+        self.pages.on_free = self.trace.page_free
         self.rmap = ReverseMap()
         self.mms: dict[int, MmStruct] = {}  # every address space that exists, by number
         self.mappings: dict[int, AddressSpace] = {}  # every object that is mapped, by number

@@ -18,7 +18,11 @@ def make_report(session: Session, result: Result) -> dict[str, Any]:
     """Every figure of a run that is over, however it ended."""
     k = session.kernel
     clock = k.machine.clock
+    extra: dict[str, Any] = {}
+    if "cow_journal" in session.__dict__:  # somebody asked for it before the run
+        extra["cow"] = session.cow_journal.data()
     return {
+        **extra,
         "schema": SCHEMA,
         "program": session.path.name,
         "exit_status": result.exit_status,

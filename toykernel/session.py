@@ -20,7 +20,9 @@ from userland.assembler import Program, assemble
 
 if TYPE_CHECKING:
     from toykernel.breakpoints import Breakpoint, Breakpoints, Hit
+    from toykernel.observe.cow_journal import CowJournal
     from toykernel.symbols import Images
+    from toykernel.task import Task
     from toykernel.taskview import TaskView
 
 INCLUDE = Path(__file__).parent.parent / "userland" / "include"
@@ -199,6 +201,17 @@ class Session:
     def read(self, pid: int, address: int, size: int) -> bytes:
         """Memory as a task sees it. Raises LookupError or taskview.UnreadableError."""
         return self.task(pid).read(address, size)
+
+    @cached_property
+    def cow_journal(self) -> CowJournal:
+        """The life of every user frame, from when this is first asked for on."""
+        from toykernel.observe.cow_journal import CowJournal
+
+        def locate(task: Task, eip: int) -> str:
+            place = self.images.place_at(task, eip)
+            return f"{place.name}: {place.text.split('#')[0].rstrip()}" if place is not None else ""
+
+        return CowJournal(self.kernel, locate=locate)
 
     @property
     def faults(self) -> list[FaultRecord]:

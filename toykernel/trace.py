@@ -22,6 +22,7 @@ class Tracepoints:
     )  # (task, kind, address, old pfn or None, new pfn or None)
     page_fault: Listeners = field(default_factory=list)  # (task, address, error code, eip)
     set_pte: Listeners = field(default_factory=list)  # (mm, address, old entry, new entry)
+    page_free: Listeners = field(default_factory=list)  # (first pfn, order)
     sched_switch: Listeners = field(default_factory=list)  # (previous task, next task)
     sched_wakeup: Listeners = field(default_factory=list)  # (task)
     sched_wakeup_new: Listeners = field(default_factory=list)  # (task), its first

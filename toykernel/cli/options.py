@@ -156,6 +156,11 @@ OBSERVE: tuple[Decorator, ...] = (
         help="Trace system calls and signals as strace does, to standard error or FILE.",
     ),
     click.option(
+        "--cow",
+        metavar="[=FILE]",
+        help="The life of every frame (shared, copied, reused, freed), to standard error or FILE.",
+    ),
+    click.option(
         "--report",
         metavar="FILE",
         help="Write the run's figures as JSON (`-`: to standard output, after the run).",
@@ -193,7 +198,7 @@ def apply(options: Sequence[Decorator]) -> Decorator:
 class OptionalValueCommand(click.Command):
     """A command whose options in `optional_values` take a value only by `=`, as in `--strace=FILE`."""
 
-    optional_values: Mapping[str, str] = {"--strace": ""}
+    optional_values: Mapping[str, str] = {"--strace": "", "--cow": ""}
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         taking = {

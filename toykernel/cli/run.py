@@ -21,6 +21,8 @@ from toykernel.errors import HostError
 if TYPE_CHECKING:
     from toykernel.check.fail import Injector
     from toykernel.kernel_state import Kernel
+    from toykernel.observe.cow_journal import CowEvent
+    from toykernel.session import Session
 
 EPILOG = """\b
 Exit status:
@@ -47,6 +49,7 @@ def command(program: str, args: tuple[str, ...], **values: Any) -> int:
     with ExitStack() as files:
         report_file = open_output(files, "--report", values["report"])
         strace_file = open_output(files, "--strace", values["strace"] or None)
+        cow_file = open_output(files, "--cow", values["cow"] or None)
         from toykernel.cli.load import load
 
         session = load(program, args, values)
@@ -56,6 +59,8 @@ def command(program: str, args: tuple[str, ...], **values: Any) -> int:
 
         if values["strace"] is not None:
             files.callback(add_strace(session.kernel, strace_file))
+        if values["cow"] is not None:
+            add_cow(session, cow_file)
         if values["check"]:
             from toykernel.check.invariants import install
 
@@ -110,6 +115,22 @@ def add_strace(k: Kernel, output: OutputFile | None) -> Callable[[], None]:
     """Trace to a file, or to standard error; what to call when the run is over."""
     from toykernel.observe.strace import Strace
 
+    return Strace(k, writer(output), every_line_has_pid=output is not None).close
+
+
+def add_cow(session: Session, output: OutputFile | None) -> None:
+    """The COW journal, to a file or to standard error, event by event."""
+    write = writer(output)
+
+    def emit(event: CowEvent) -> None:
+        write(f"{event}\n".encode(errors="surrogateescape"))
+
+    session.cow_journal.emit = emit
+
+
+def writer(output: OutputFile | None) -> Callable[[bytes], None]:
+    """How a tracer writes: to a file, or to standard error."""
+
     def to_file(data: bytes) -> None:
         assert output is not None
         try:
@@ -120,5 +141,4 @@ def add_strace(k: Kernel, output: OutputFile | None) -> Callable[[], None]:
     def to_stderr(data: bytes) -> None:
         write_all(2, data)
 
-    write = to_stderr if output is None else to_file
-    return Strace(k, write, every_line_has_pid=output is not None).close
+    return to_stderr if output is None else to_file

@@ -46,6 +46,8 @@ class PageAllocator:
         self._peak = 0
         #: Set by failure injection: raises Errno(ENOMEM) when this allocation is to fail.
         self.may_fail: Callable[[str], None] | None = None
+        #: Hear of each block whose last reference is given back: (first frame, order).
+        self.on_free: list[Callable[..., None]] = []
 
     def release_range(self, first: int, end: int) -> None:
         """Hand frames `first` to `end` - 1 over to the allocator, at boot."""
@@ -102,6 +104,8 @@ class PageAllocator:
             raise PageCountError(f"reference given back to frame {pfn:#x}, which is free")
         self._count[pfn] = count
         if not count:
+            for listener in self.on_free:
+                listener(pfn, self._order[pfn])
             self._free_block(pfn, self._order[pfn])
 
     def _free_block(self, pfn: int, order: int) -> None:
