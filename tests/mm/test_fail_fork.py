@@ -11,7 +11,6 @@ from toykernel.check.owners import leaked_frames, leaked_objects
 from toykernel.kernel_state import Config
 from toykernel.mm import memory
 from toykernel.mm.memory import ProtectedPte
-from toykernel.mm.memory import ProtectedPte
 from toykernel.session import Session
 
 USERLAND = Path(__file__).parents[2] / "userland"
