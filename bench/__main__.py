@@ -1,0 +1,48 @@
+"""`python -m bench [--json FILE] [--quick]`: measure, print a table, write the figures."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import platform
+import sys
+from pathlib import Path
+
+from bench.figures import MEASUREMENTS, Figure
+
+
+def main() -> int:
+    """Run every measurement; 1 when a target is missed."""
+    parser = argparse.ArgumentParser(prog="bench", description=__doc__)
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures here")
+    parser.add_argument("--quick", action="store_true", help="a tenth of the work, rougher figures")
+    options = parser.parse_args()
+    figures: list[Figure] = []
+    for measure in MEASUREMENTS:
+        if sys.stderr.isatty():
+            sys.stderr.write(f"\r\x1b[K{measure.__name__.replace('_', ' ')} ...")
+            sys.stderr.flush()
+        figures += measure(10 if options.quick else 1)
+    if sys.stderr.isatty():
+        sys.stderr.write("\r\x1b[K")
+    width = max(len(figure.name) for figure in figures)
+    for figure in figures:
+        target = "" if figure.target is None else f"  target {figure.sign} {figure.target:,.12g}"
+        missed = "" if figure.met else "  MISSED"
+        print(f"{figure.name:<{width}}  {figure.value:>14,.6g} {figure.unit:<10}{target}{missed}")
+    if options.json is not None:
+        document = {
+            "schema": 1,
+            "python": platform.python_version(),
+            "machine": platform.machine(),
+            "figures": [figure.as_dict() for figure in figures],
+        }
+        options.json.write_text(json.dumps(document, indent=2) + "\n")
+    return 0 if all(figure.met for figure in figures) else 1
+
+
+if __name__ == "__main__":
+    try:
+        sys.exit(main())
+    except KeyboardInterrupt:
+        sys.exit(130)

@@ -1,0 +1,219 @@
+"""What is measured. Times are host seconds; loops are measured as differences of two lengths, so
+that what happens once (assembling, booting) does not count."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from toykernel import runner
+from toykernel.report import make_report
+from toykernel.session import Session
+
+ROOT = Path(__file__).parent.parent
+
+GETPID = """
+.globl _start
+_start:
+    movl ${count}, %edi
+again:
+    movl $20, %eax
+    int $0x80
+    decl %edi
+    jnz again
+    movl $1, %eax
+    xorl %ebx, %ebx
+    int $0x80
+"""
+
+#: One fork, one page copied on write, an exit and a wait, over and over.
+FORK = """
+.globl _start
+_start:
+    movl ${count}, %edi
+again:
+    movl $2, %eax
+    int $0x80
+    testl %eax, %eax
+    jz child
+    movl %eax, %ebx
+    movl $7, %eax
+    xorl %ecx, %ecx
+    xorl %edx, %edx
+    int $0x80
+    decl %edi
+    jnz again
+    movl $1, %eax
+    xorl %ebx, %ebx
+    int $0x80
+child:
+    incl word
+    movl $1, %eax
+    xorl %ebx, %ebx
+    int $0x80
+.data
+word: .long 0
+"""
+
+LOOP = """
+.globl _start
+_start:
+    addl $3, %eax
+    xorl %eax, %ebx
+    incl word
+    decl %ecx
+    jnz _start
+    jmp _start
+.data
+word: .long 0
+"""
+
+
+@dataclass(frozen=True)
+class Figure:
+    """One number; `sign` says on which side of the target it has to be."""
+
+    name: str
+    value: float
+    unit: str
+    target: float | None = None
+    sign: str = "<="
+
+    @property
+    def met(self) -> bool:
+        """Whether the target, if there is one, is reached."""
+        if self.target is None:
+            return True
+        return self.value <= self.target if self.sign == "<=" else self.value >= self.target
+
+    def as_dict(self) -> dict[str, object]:
+        """For the JSON file."""
+        return {**asdict(self), "met": self.met}
+
+
+def _session(source: str, count: int = 0) -> Session:
+    with tempfile.TemporaryDirectory() as directory:
+        path = Path(directory) / "program.S"
+        path.write_text(source.replace("{count}", str(count)))
+        return Session(path, keep_output=False)
+
+
+def _run(source: str, count: int) -> tuple[float, Session, runner.Result]:
+    session = _session(source, count)
+    start = time.perf_counter()
+    result = runner.run(session)
+    seconds = time.perf_counter() - start
+    if result.status:
+        raise RuntimeError(f"the program ended with {result}")
+    return seconds, session, result
+
+
+def hello(divisor: int) -> list[Figure]:
+    """A whole command, beside an interpreter that does nothing."""
+
+    def best(command: list[str]) -> float:
+        times = []
+        for _ in range(max(2, 7 // divisor)):
+            start = time.perf_counter()
+            subprocess.run(
+                [sys.executable, *command], cwd=ROOT, check=True, stdout=subprocess.DEVNULL
+            )
+            times.append(time.perf_counter() - start)
+        return min(times)
+
+    seconds = best(["-m", "toykernel.cli.main", "run", "userland/hello.S"])
+    return [
+        Figure("run hello, start to end", seconds, "s", 0.5),
+        Figure("  an empty python, for comparison", best(["-c", "pass"]), "s"),
+    ]
+
+
+def getpid(divisor: int) -> list[Figure]:
+    """System calls in a loop."""
+    count = 200_000 // divisor
+    times = [_run(GETPID, count * n)[0] for n in (1, 2)]
+    return [Figure("getpid", (times[1] - times[0]) / count * 1e6, "us", 12)]
+
+
+def fork(divisor: int) -> list[Figure]:
+    """Fork, one copy, exit, wait: per round at three lengths, and what is left behind."""
+    figures = []
+    resident: list[int] = []
+    _run(FORK, 10)
+    for count in (100, 1_000, 10_000 // divisor):
+        before = _resident()
+        seconds, session, result = _run(FORK, count)
+        resident.append(_resident() - before)
+        figures.append(
+            Figure(f"fork + cow + exit + wait, of {count:,}", seconds / count * 1e3, "ms", 1.5)
+        )
+    report = make_report(session, result)
+    if report["forks"]["fork"] != count or report["faults"]["cow_copied"] != count:
+        raise RuntimeError(f"not what was to be measured: {report['forks']} {report['faults']}")
+    slope = figures[-1].value / figures[-2].value
+    return [
+        *figures,
+        Figure("  longest run against the one before", slope, "x", 1.25),
+        Figure("  frames leaked", report["frames"]["leaked"], "frames", 0),
+        Figure("  host memory grown by a fork", resident[-1] / count, "bytes", 2048),
+    ]
+
+
+def _resident() -> int:
+    """Resident memory of this process, in bytes."""
+    with open("/proc/self/statm") as file:
+        return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+
+
+def steps(divisor: int) -> list[Figure]:
+    """Single steps through the Python interface."""
+    session = _session(LOOP)
+    session.run(10_000)
+    count = 200_000 // divisor
+    step = session.step
+    start = time.perf_counter()
+    for _ in range(count):
+        step()
+    seconds = time.perf_counter() - start
+    return [Figure("single steps", count / seconds, "per s", 50_000, ">=")]
+
+
+def instructions(divisor: int) -> list[Figure]:
+    """A computing loop here, and on the bare engine without a single hook."""
+    count = 40_000_000 // divisor
+    session = _session(LOOP)
+    session.run(100_000)
+    start = time.perf_counter()
+    session.run(session.kernel.machine.clock.cycles + count)
+    ours = count / (time.perf_counter() - start)
+    bare = _bare_engine(count)
+    return [
+        Figure("instructions", ours / 1e6, "million/s"),
+        Figure("  the bare engine, for comparison", bare / 1e6, "million/s"),
+        Figure("  bare / ours", bare / ours, "x"),
+    ]
+
+
+def _bare_engine(count: int) -> float:
+    from unicorn import UC_ARCH_X86, UC_MODE_32, Uc
+    from unicorn.x86_const import UC_X86_REG_ECX
+
+    # addl $3, %eax; xorl %eax, %ebx; incl 0x3000; decl %ecx; jnz back; nop
+    code = bytes.fromhex("83c003 31c3 ff0500300000 49 75f2 90")
+    engine = Uc(UC_ARCH_X86, UC_MODE_32)
+    engine.mem_map(0x1000, 0x4000)
+    engine.mem_write(0x1000, code)
+    engine.reg_write(UC_X86_REG_ECX, count // 5)
+    start = time.perf_counter()
+    engine.emu_start(0x1000, 0x1000 + len(code) - 1)
+    return count / (time.perf_counter() - start)
+
+
+Measurement = Callable[[int], list[Figure]]
+MEASUREMENTS: tuple[Measurement, ...] = (hello, getpid, fork, steps, instructions)
