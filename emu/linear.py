@@ -57,6 +57,15 @@ class LinearMemory:
             known[page] = frame
         return frame | linear & _OFFSET
 
+    def store(self, linear: int, data: bytes) -> None:
+        """`write`, for a caller that has just called `synchronise`."""
+        offset = linear & _OFFSET
+        frame = self._writes.get(linear - offset)
+        if frame is None or offset + len(data) > PAGE_SIZE:
+            self.write(linear, data)
+        else:
+            self._ram.write(frame | offset, data)
+
     def read32(self, linear: int) -> int:
         """A 32-bit word."""
         if linear & _OFFSET > PAGE_SIZE - 4:

@@ -26,6 +26,7 @@ from emu.devices.timer import LINE as TIMER_LINE
 from emu.devices.timer import Timer
 from emu.engine_quirks import FIELD
 from emu.errors import BusError, EngineContractError, SnapshotError
+from emu.hooks import EV_OUT, EV_TRAP
 from emu.linear import LinearMemory
 from emu.paging import CR4_TSD, PageFault
 from emu.port_io import LONGEST, IoInstruction, code_bytes, decode_io, split_prefixes
@@ -154,12 +155,15 @@ class Machine:
         """
         if pass_breakpoint:
             self.cpu.state.skip_break = 1
-        while True:
-            event = self.advance(until)
-            if event is not None:
-                if pass_breakpoint:
-                    self.cpu.state.skip_break = 0
-                return event
+        event = None
+        try:
+            while event is None:
+                event = self._advance(until, False)
+        except BusError:  # as in advance
+            event = Event(Stop.BUS_ERROR, address=self.cpu.eip)
+        if pass_breakpoint:
+            self.cpu.state.skip_break = 0
+        return event
 
     def step(self) -> Event:
         """One instruction, or one attempt that faults, or one interrupt taken; breakpoints pass."""
@@ -182,7 +186,7 @@ class Machine:
             return Event(Stop.LIMIT, address=cpu.eip)
         wake = self._fire_devices(now)
         watch_if = False
-        if self.pic.pending() is not None:
+        if self.pic.requested and self.pic.pending() is not None:
             if cpu.eflags & EFLAGS_IF:
                 if not cpu.inhibited:
                     return self._take_interrupt()
@@ -191,11 +195,12 @@ class Machine:
                 watch_if = True
         if self.halted:
             return self._wait_halted(wake, until)
-        limit = cpu.retired + (1 if single else SLICE)
-        for stop_at in (until, wake):
-            if stop_at is not None and (retired := clock.retired_at(stop_at)) < limit:
-                limit = retired
         state = cpu.state
+        limit = state.retired + (1 if single else SLICE)
+        if wake is not None and (until is None or wake < until):
+            until = wake
+        if until is not None and (retired := clock.retired_at(until)) < limit:
+            limit = retired
         if watch_if or state.watch_if:
             state.watch_if = watch_if
         if self._allow_io:
@@ -232,14 +237,15 @@ class Machine:
         return None
 
     def _handle(self, event: int) -> Event | None:
-        cpu, state = self.cpu, self.cpu.state
+        cpu = self.cpu
+        state = cpu.state
+        if event == EV_OUT:  # this and the next are nearly all there is
+            stop = self._out(state.port, state.size, state.value)
+            return self._debug(DR6_BS) or stop if state.debug_pending else stop
+        if event == EV_TRAP and cpu.is_int:
+            at = state.in_flight - cpu.cs_base & _FLAT
+            return self._trap(self.microcode.software_interrupt, state.vector, at)
         match event:
-            case hooks.EV_TRAP if cpu.is_int:
-                at = state.in_flight - cpu.cs_base & _FLAT
-                return self._trap(self.microcode.software_interrupt, state.vector, at)
-            case hooks.EV_OUT:
-                stop = self._out(state.port, state.size, state.value)
-                return self._stepped_port() or stop
             case hooks.EV_LIMIT:
                 return None
             case hooks.EV_TRAP if state.vector == mc.DB:

@@ -118,6 +118,8 @@ class Microcode:
     # -- how it is done --------------------------------------------------------------------------
 
     def _deliver(self, vector: int, kind: int, error_code: int, instruction: int = 0) -> None:
+        if not self.on_delivery and self._as_last_time(vector, kind, error_code):
+            return
         cpu = self._cpu
         while True:
             eip, cpl = cpu.eip, cpu.cpl
@@ -148,13 +150,20 @@ class Microcode:
                 return DF, 0
         return fault.vector, fault.error_code
 
+    def _as_last_time(self, vector: int, kind: int, error_code: int) -> bool:
+        """The short way, when nothing has changed since this trap last came; else nothing is done."""
+        code, rf = None, 0
+        if kind == EXCEPTION:
+            code = error_code if vector in _HAS_ERROR_CODE else None
+            rf = EFLAGS_RF if vector in _FAULTS else 0
+        try:
+            return self._plans.deliver(vector, kind, code, rf)
+        except PageFault:  # the stack refuses: the long way finds the same, and says what follows
+            return False
+
     def _enter(self, vector: int, kind: int, error_code: int) -> None:
         ext = 0 if kind == SOFTWARE else 1
-        code = error_code if kind == EXCEPTION and vector in _HAS_ERROR_CODE else None
-        rf = EFLAGS_RF if kind == EXCEPTION and vector in _FAULTS else 0
         try:
-            if self._plans.deliver(vector, kind, code, rf):
-                return
             self._through_gate(vector, kind, error_code, ext)
         except PageFault as fault:
             raise _Fault(PF, fault.error_code, fault.linear) from None

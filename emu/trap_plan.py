@@ -29,13 +29,11 @@ _HFLAGS_KEPT = ~(HF_CPL | HF_CS32 | HF_SS32 | HF_ADDSEG | HF_INHIBIT_IRQ)
 _FRAMES = {count: struct.Struct(f"<{count}I") for count in range(3, 7)}
 
 
-@dataclass
+@dataclass(slots=True)
 class TrapPlan:
     """One way through a gate. Addresses are linear in `reads`, indices of 64-bit words in `words`."""
 
-    idt: tuple[int, int]  # base, limit
-    gdt: tuple[int, int]
-    tss: tuple[int, int]
+    tables: tuple[int, ...]  # base and limit of IDT, GDT and TSS
     reads: tuple[int, ...]
     words: tuple[tuple[int, int], ...]  # index, value
     generation: int
@@ -75,10 +73,13 @@ class TrapPlans:
         """Whether everything the plan was made from is as it was."""
         regs = self._cpu.regs
         if (
-            (regs[_IDT], regs[_IDT + 1]) != plan.idt
-            or (regs[_GDT], regs[_GDT + 1]) != plan.gdt
-            or (regs[_TR], regs[_TR + 1]) != plan.tss
-        ):
+            regs[_IDT],
+            regs[_IDT + 1],
+            regs[_GDT],
+            regs[_GDT + 1],
+            regs[_TR],
+            regs[_TR + 1],
+        ) != plan.tables:
             return False
         generation = self._linear.synchronise()
         if plan.generation != generation and not self._still_there(plan, generation):
@@ -110,26 +111,27 @@ class TrapPlans:
         plan = self._plans.get((vector, kind, regs[_HFLAGS] & HF_CPL))
         if plan is None or flags & EFLAGS_VM or not self._unchanged(plan):
             return False
-        frame = [regs[_EIP], regs[_CS], flags | rf]
-        if error_code is not None:
-            frame.insert(0, error_code)
-        if plan.stack is not None:
+        stack = plan.stack
+        if stack is not None:
             words, at = self._ram.aligned_words, plan.stack_physical >> 2
             if words[at + 1] & 0xFFFF != plan.stack_selector:
                 return False
-            frame += (regs[_ESP], regs[_SS])
             esp = words[at]
+            frame = [regs[_EIP], regs[_CS], flags | rf, regs[_ESP], regs[_SS]]
         else:
             flat = regs[_SS + 1] == 0 and regs[_SS + 2] == _FLAT and regs[_SS + 3] & _B_BIT
             if not flat or regs[_SS + 3] & SEG_EXPAND_DOWN << 8:
                 return False
             esp = regs[_ESP]
+            frame = [regs[_EIP], regs[_CS], flags | rf]
+        if error_code is not None:
+            frame.insert(0, error_code)
         top = esp - 4 * len(frame)
         if top < 0:
             return False
-        self._linear.write(top, _FRAMES[len(frame)].pack(*frame))
-        if plan.stack is not None:
-            regs[_SS : _SS + 4] = plan.stack
+        self._linear.store(top, _FRAMES[len(frame)].pack(*frame))
+        if stack is not None:
+            regs[_SS : _SS + 4] = stack
         regs[_ESP] = top
         regs[_CS : _CS + 4] = plan.code
         regs[_EIP] = plan.offset
@@ -161,9 +163,7 @@ class TrapPlans:
         regs = self._cpu.regs
         spots = [self._linear.physical(linear) >> 3 for linear in reads]
         self._plans[key] = TrapPlan(
-            idt=(regs[_IDT], regs[_IDT + 1]),
-            gdt=(regs[_GDT], regs[_GDT + 1]),
-            tss=(regs[_TR], regs[_TR + 1]),
+            tables=tuple(regs[i] for at in (_IDT, _GDT, _TR) for i in (at, at + 1)),
             reads=reads,
             words=tuple((index, self._ram.quads[index]) for index in spots),
             generation=self._linear.synchronise(),

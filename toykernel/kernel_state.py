@@ -223,16 +223,18 @@ class Kernel:
         handler(self, PtRegs(self.machine.ram, cpu.eax), cpu.edx)
 
     def _syscall(self, number: int | None) -> Result:
-        frame = self.machine.ram.words(task_pt_regs(self.current.stack) - PAGE_OFFSET, len(PT_REGS))
-        asked, words = frame[_ORIG_AX], frame[:6]
-        self.current.syscall = asked
+        task = self.current
+        words = self.machine.ram.words(task_pt_regs(task.stack) - PAGE_OFFSET, _ORIG_AX + 1)
+        asked = task.syscall = words[_ORIG_AX]
         for listener in self.trace.sys_enter:
-            listener(self.current, asked, words)
+            listener(task, asked, words[:6])
         if number is None:
             return ni_syscall(self)
         row = SYSCALLS[number]
         function = row.function
         assert function is not None
+        if not row.arguments:
+            return function(self)
         return function(self, *[a.decode(w) for a, w in zip(row.arguments, words, strict=False)])
 
     def _syscall_done(self, result: int) -> None:

@@ -40,7 +40,7 @@ def make_report(session: Session, result: Result) -> dict[str, Any]:
         "frames": _frames(k),
         "syscalls": {
             name: {"calls": calls, "errors": errors}
-            for name, (calls, errors) in k.stats.syscalls.items()
+            for name, (calls, errors) in k.stats.syscalls_by_name().items()
         },
         "tasks": [_task(record) for record in k.task_records()],
     }
