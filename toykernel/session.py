@@ -119,7 +119,7 @@ class Session:
 
         The outcome's kind is finished, deadlock, limit or breakpoint. Raises KernelOops.
         """
-        if "stops" in self.__dict__ and self.stops.all:
+        if "stops" in self.__dict__:  # also without any: the CPU is to forget those deleted
             return self.stops.run(until)
         return self.kernel.run(until)
 
