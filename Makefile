@@ -12,13 +12,14 @@ DEVELOP := $(VENV)/.develop
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help run test lint bench clean
+.PHONY: help run test lint bench timing-check clean
 
 help:
 	@echo "make run    the classic fork sample, with what its copy-on-write cost"
 	@echo "make test   lint, types and all tests"
 	@echo "make lint   ruff and mypy"
 	@echo "make bench  speed: a table, and bench.json"
+	@echo "make timing-check  the cycle model against hand-derived and measured sequences"
 	@echo "make clean  remove .venv and everything that was built"
 
 run: $(RUNTIME)
@@ -34,6 +35,9 @@ lint: $(DEVELOP)
 
 bench: $(RUNTIME)
 	$(BIN)/python -m bench --json bench.json
+
+timing-check: $(RUNTIME)
+	@$(BIN)/python tests/timing/microbench.py
 
 clean:
 	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis

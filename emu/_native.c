@@ -39,6 +39,9 @@ struct field {
 struct engine_state {
     uint64_t retired;      /* instructions completed, and the one in flight */
     uint64_t limit;        /* stop before an instruction once retired >= limit */
+    uint64_t cycles;       /* of completed instructions, under a timing profile */
+    uint64_t cycle_limit;  /* stop before an instruction once cycles >= cycle_limit */
+    uint64_t timing;       /* struct timing *; 0: instructions are counted, not timed */
     uint32_t event, vector, port, size, value;
     uint32_t in_flight;    /* linear address of the instruction counted last */
     uint32_t in_flight_valid;

@@ -1,13 +1,20 @@
 """The machine's clock: cycles, and what each of them was spent on.
 
-Today an instruction costs one cycle. Whatever else takes time (the halted CPU, work done by the
-kernel in the host's language) is charged to a named rule, so the ledger always adds up to the
-clock. A cycle model takes the place of `InstructionClock` by giving the same few methods.
+Under the timing profile `off` an instruction costs one cycle (InstructionClock); under the others
+the cycle model of emu.timing says what it costs (CycleClock). Whatever else takes time (a trap's
+gate, the halted CPU, work done by the kernel in the host's language) is charged to a named rule, so
+the ledger always adds up to the clock.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
+
+from emu.hooks import NO_LIMIT
+from emu.timing.engine import Timing
+from emu.timing.tables import table_hash
+
+_INSTRUCTION = "instruction "
 
 
 class InstructionClock:
@@ -18,7 +25,6 @@ class InstructionClock:
 
     profile = "off"
     table: str | None = None  # which clock table, for the report: none here
-    unknown = 0  # instructions that the table has no row for
 
     def __init__(self, retired: Callable[[], int]) -> None:
         self._retired = retired
@@ -42,9 +48,25 @@ class InstructionClock:
         self.charged[rule] = self.charged.get(rule, 0) + cycles
         self.extra += cycles
 
-    def retired_at(self, cycles: int) -> int:
-        """The instruction count when the clock will show `cycles`, if nothing else is charged."""
-        return max(cycles - self.extra, 0)
+    @property
+    def unknown(self) -> int:
+        """Executions of instructions that the table has no row for."""
+        return 0
+
+    def unknown_instructions(self) -> dict[str, int]:
+        """These, by mnemonic as a disassembler prints it."""
+        return {}
+
+    @property
+    def counts_cycles(self) -> bool:
+        """Whether a timing profile is on: kernel work has a price then."""
+        return False
+
+    def limits(self, deadline: int) -> tuple[int, int]:
+        """(instructions, cycles of instructions) at which the clock shows `deadline` at the latest,
+        if nothing else is charged: the run stops at the first boundary at or after either.
+        """
+        return max(deadline - self.extra, 0), NO_LIMIT
 
     def by_rule(self) -> dict[str, int]:
         """The ledger; its values add up to `cycles`."""
@@ -58,3 +80,70 @@ class InstructionClock:
         """From a snapshot."""
         self.charged = dict(charged)
         self.extra = sum(charged.values())
+
+    def save_state(self) -> dict[str, list[int]]:
+        """What time depends on besides the ledger: cache, TLB and the like, for a snapshot."""
+        return {}
+
+    def load_state(self, state: dict[str, list[int]], charged: dict[str, int]) -> None:
+        """From a snapshot."""
+
+
+class CycleClock(InstructionClock):
+    """Counts what a timing profile says that instructions cost."""
+
+    def __init__(self, retired: Callable[[], int], timing: Timing) -> None:
+        super().__init__(retired)
+        self.profile = timing.profile.name
+        self.table = table_hash()
+        self._timing = timing
+
+    @property
+    def cycles(self) -> int:
+        return self._timing.cycles + self.extra
+
+    @property
+    def counts_cycles(self) -> bool:
+        return True
+
+    @property
+    def unknown(self) -> int:
+        return sum(self.unknown_instructions().values())
+
+    def unknown_instructions(self) -> dict[str, int]:
+        found: dict[str, int] = {}
+        for insn in self._timing.insns():
+            if not insn.cost.known and insn.count:
+                name = insn.text()
+                found[name] = found.get(name, 0) + insn.count
+        return dict(sorted(found.items()))
+
+    def charge(self, rule: str, cycles: int) -> None:
+        super().charge(rule, cycles)
+        self._timing.offset = self.extra
+
+    def limits(self, deadline: int) -> tuple[int, int]:
+        return NO_LIMIT, max(deadline - self.extra, 0)
+
+    def by_rule(self) -> dict[str, int]:
+        spent = {rule: n for rule, n in self._timing.by_rule().items() if n}
+        return {**spent, **dict(sorted(self.charged.items()))}
+
+    def save(self) -> dict[str, int]:
+        spent = {f"{_INSTRUCTION}{rule}": n for rule, n in self._timing.by_rule().items()}
+        return {**self.charged, **spent}
+
+    def load(self, charged: dict[str, int]) -> None:
+        super().load({r: n for r, n in charged.items() if not r.startswith(_INSTRUCTION)})
+        self._timing.offset = self.extra
+
+    def save_state(self) -> dict[str, list[int]]:
+        return self._timing.save()
+
+    def load_state(self, state: dict[str, list[int]], charged: dict[str, int]) -> None:
+        spent = {
+            rule.removeprefix(_INSTRUCTION): n
+            for rule, n in charged.items()
+            if rule.startswith(_INSTRUCTION)
+        }
+        self._timing.load(state, spent)

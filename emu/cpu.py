@@ -28,12 +28,15 @@ from emu.engine_quirks import (
     Context,
     calibrate,
     flush_code,
+    locate_env,
     open_engine,
 )
-from emu.errors import SnapshotError
+from emu.errors import EngineContractError, SnapshotError
 from emu.paging import CR0_PG, CR0_WP, CR4_PSE
 from emu.python_hooks import PythonHooks
 from emu.ram import Ram
+from emu.timing.engine import EngineView, PythonTiming, Timing
+from emu.timing.profiles import Profile
 
 EFLAGS_CF = 1 << 0
 EFLAGS_FIXED = 1 << 1
@@ -81,7 +84,14 @@ def _field(name: str) -> property:
 class Cpu:
     """An i386 with paging. `model` is one of engine_quirks.CPU_MODELS."""
 
-    def __init__(self, ram: Ram, model: str = "max", *, native: bool = True) -> None:
+    def __init__(
+        self,
+        ram: Ram,
+        model: str = "max",
+        *,
+        native: bool = True,
+        profile: Profile | None = None,
+    ) -> None:
         self.ram = ram
         self.model = model
         self._uc = open_engine(ram, model)
@@ -95,7 +105,9 @@ class Cpu:
         self._breaks = (ctypes.c_uint32 * hooks.MAX_BREAKS)()
         self._fields = hooks.field_table(self.layout)
         self.state = self._make_state()
-        self.driver = self._make_driver(native)
+        #: The cycle model, under a timing profile.
+        self.timing: Timing | None = None
+        self.driver = self._make_driver(native, profile)
         self._watches_memory = False
         #: Linear addresses at which blocks end: see emu/untranslatable.py.
         self.exits: frozenset[int] = frozenset()
@@ -131,13 +143,36 @@ class Cpu:
             setattr(s, f"fn_{name}", address)
         return s
 
-    def _make_driver(self, native: bool) -> hooks.Driver:
+    def _make_driver(self, native: bool, profile: Profile | None) -> hooks.Driver:
         module = load_native() if native else None
-        if module is not None:
+        if module is not None and profile is None:
             return hooks.NativeHooks(self.state, module)
+        timing = self._python_timing(profile) if profile else None
+        self.timing = timing
         return PythonHooks(
-            self.state, self.ram, self.regs, self._context.data, self.layout, self._breaks
+            *(self.state, self.ram, self.regs, self._context.data, self.layout, self._breaks),
+            timing,
         )
+
+    def _live_registers(self) -> int:
+        env = locate_env(self._uc)
+        if not env:
+            raise EngineContractError(
+                "the engine's live registers cannot be found on this system, which cycle timing "
+                "needs (it reads /proc/self/mem); use the timing profile off"
+            )
+        return env
+
+    def _python_timing(self, profile: Profile) -> PythonTiming:
+        view = EngineView(self.layout, self.ram.view, self._read)
+        timing = PythonTiming(profile, view)
+        timing.attach(self._live_registers())
+        return timing
+
+    def _read(self, ident: int) -> int:
+        word = ctypes.c_uint64()
+        uclib.uc_reg_read(self._handle, ctypes.c_int(ident), ctypes.byref(word))
+        return int(word.value)
 
     # -- registers ---------------------------------------------------------------------------------
 
@@ -281,8 +316,10 @@ class Cpu:
 
     # -- running -----------------------------------------------------------------------------------
 
-    def run(self, limit: int = hooks.NO_LIMIT) -> int:
-        """Run until `retired` reaches `limit` or something happens; returns a hooks.EV_ code."""
+    def run(self, limit: int = hooks.NO_LIMIT, cycle_limit: int = hooks.NO_LIMIT) -> int:
+        """Run until `retired` reaches `limit`, the cycles of instructions `cycle_limit` (only under a
+        timing profile), or something happens; returns a hooks.EV_ code.
+        """
         ram = self.ram
         if not self._watches_memory and self._has_data_breakpoint():
             hooks.install_memory_hook(self.state, self.driver)
@@ -291,6 +328,7 @@ class Cpu:
             flush_code(self._uc)
             ram.held_code[:] = bytes(len(ram.held_code))
             ram.code_stale = False
+        self.state.cycle_limit = cycle_limit
         return self.driver.run(limit)
 
     def set_exits(self, addresses: frozenset[int]) -> None:
@@ -316,6 +354,8 @@ class Cpu:
         self.state.engine = self._handle.value or 0
         self.state.context = self._context.address
         hooks.install(self.state, self.driver)
+        if self.timing is not None:
+            self.timing.attach(self._live_registers())
         self._watches_memory = False
         self.load_state(state)
         self.regs[:] = array("I", registers)

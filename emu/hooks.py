@@ -8,7 +8,8 @@ Two drivers do the same: emu/python_hooks.py is the specification, emu/_native.c
 built by the installation where there is a C compiler.
 
 Instructions are counted when they start, and taken back when they fault: `retired` is exact at
-every stop. A limit stops *before* the first instruction at which `retired >= limit`.
+every stop. A limit stops *before* the first instruction at which `retired >= limit`, or at which,
+under a timing profile, `cycles >= cycle_limit`.
 """
 
 from __future__ import annotations
@@ -59,6 +60,7 @@ class EngineState(ctypes.Structure):
 
     _fields_ = (
         *((n, ctypes.c_uint64) for n in ("retired", "limit")),
+        *((n, ctypes.c_uint64) for n in ("cycles", "cycle_limit", "timing")),
         *(
             (n, ctypes.c_uint32)
             for n in (

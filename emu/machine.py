@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 
 from emu import hooks
 from emu import microcode as mc
-from emu.clock import InstructionClock
+from emu.clock import CycleClock, InstructionClock
 from emu.cpu import EFLAGS_DF, EFLAGS_FIXED, EFLAGS_IF, EFLAGS_RF, EFLAGS_TF, EFLAGS_VM, Cpu
 from emu.descriptors import SEG_ACCESSED, SEG_CODE, SEG_READABLE, SEG_WRITABLE, Segment
 from emu.devices import Device
@@ -31,9 +31,11 @@ from emu.linear import LinearMemory
 from emu.paging import CR4_TSD, PageFault
 from emu.port_io import LONGEST, IoInstruction, code_bytes, decode_io, split_prefixes
 from emu.ram import Ram
+from emu.timing.profiles import OFF, PROFILE_NAMES, PROFILES
+from emu.timing.traps import TrapCosts
 from emu.untranslatable import is_untranslatable, untranslatable_starts
 
-SNAPSHOT_VERSION = 1
+SNAPSHOT_VERSION = 2
 _FLAT = 0xFFFFFFFF
 #: Instructions in one entry into the engine, so that Ctrl-C is noticed while a guest loops.
 SLICE = 1_000_000
@@ -77,6 +79,8 @@ class Snapshot:
     cpu: bytes
     retired: int
     charged: dict[str, int]
+    profile: str
+    timing: dict[str, list[int]]
     devices: dict[str, dict[str, Any]]
     halted: bool
 
@@ -91,12 +95,16 @@ class Machine:
         model: str = "max",
         console: Callable[[bytes], None] | None = None,
         native: bool = True,
+        timing: str = OFF,
     ) -> None:
+        """Raises EngineContractError where cycle timing has nothing to read the engine's state by."""
+        if timing not in PROFILE_NAMES:
+            raise ValueError(f"no timing profile {timing!r}; there are {', '.join(PROFILE_NAMES)}")
         self.ram = Ram(memory)
-        self.cpu = Cpu(self.ram, model, native=native)
+        self.cpu = Cpu(self.ram, model, native=native, profile=PROFILES.get(timing))
         self.linear = LinearMemory(self.ram, self.cpu)
         self.microcode = mc.Microcode(self.cpu, self.linear)
-        self.clock = InstructionClock(lambda: int(self.cpu.state.retired))
+        self.clock = self._make_clock()
         self.pic = InterruptController()
         self.timer = Timer(self.pic, lambda: self.clock.cycles)
         self.serial = SerialConsole(console or (lambda data: None))
@@ -113,6 +121,17 @@ class Machine:
         self.trap_listeners: list[Callable[[mc.Delivery], None]] = []
         self._last_trap: mc.Delivery | None = None
         self._reset()
+
+    def _make_clock(self) -> InstructionClock:
+        def retired() -> int:
+            return int(self.cpu.state.retired)
+
+        timing = self.cpu.timing
+        if timing is None:
+            return InstructionClock(retired)
+        clock = CycleClock(retired, timing)
+        self.microcode.on_cost = TrapCosts(self.cpu, clock, timing)
+        return clock
 
     def _reset(self) -> None:
         code = Segment(0, _FLAT, SEG_CODE | SEG_READABLE | SEG_ACCESSED, False, 0, True, True)
@@ -135,11 +154,15 @@ class Machine:
         """Forget cached translations, as a CR3 write does. Owed after any change to page tables."""
         self.cpu.flush_tlb()
         self.linear.flush()
+        if self.cpu.timing is not None:
+            self.cpu.timing.flush_tlb()
 
     def load_cr3(self, directory: int) -> None:
         """Switch to the page directory at a physical address."""
         self.cpu.load_cr3(directory)
         self.linear.flush()
+        if self.cpu.timing is not None:
+            self.cpu.timing.flush_tlb()
 
     def _delivered(self, delivery: mc.Delivery) -> None:
         self._last_trap = delivery
@@ -199,13 +222,15 @@ class Machine:
         limit = state.retired + (1 if single else SLICE)
         if wake is not None and (until is None or wake < until):
             until = wake
-        if until is not None and (retired := clock.retired_at(until)) < limit:
-            limit = retired
+        cycle_limit = hooks.NO_LIMIT
+        if until is not None:
+            retired, cycle_limit = clock.limits(until)
+            limit = min(limit, retired)
         if watch_if or state.watch_if:
             state.watch_if = watch_if
         if self._allow_io:
             state.allow_io, self._allow_io = 1, False
-        happened = cpu.run(limit)
+        happened = cpu.run(limit, cycle_limit)
         if state.system_changed:
             self.linear.flush()
             state.system_changed = 0
@@ -265,7 +290,7 @@ class Machine:
                 return Event(Stop.BREAKPOINT, address=cpu.eip)
             case hooks.EV_ABORT:
                 self._engine_gave_up()
-                return self._handle(cpu.run(state.limit))
+                return self._handle(cpu.run(state.limit, state.cycle_limit))
             case _ if self._at_exit:
                 return self._untranslatable()
             case _ if state.error:
@@ -325,7 +350,8 @@ class Machine:
     def _untranslatable(self) -> Event | None:
         """The run has come to an exit: #UD, or one step if there is other code now."""
         cpu, state = self.cpu, self.cpu.state
-        if cpu.retired >= state.limit or (state.watch_if and cpu.eflags & EFLAGS_IF):
+        late = cpu.timing is not None and cpu.timing.cycles >= state.cycle_limit
+        if late or cpu.retired >= state.limit or (state.watch_if and cpu.eflags & EFLAGS_IF):
             return None  # what the code hook would have stopped for
         at = cpu.eip + cpu.cs_base & _FLAT
         if is_untranslatable(code_bytes(self.linear, at)):
@@ -480,6 +506,8 @@ class Machine:
             cpu=self.cpu.save_state(),
             retired=self.cpu.retired,
             charged=self.clock.save(),
+            profile=self.clock.profile,
+            timing=self.clock.save_state(),
             devices={d.name: d.save() for d in self.devices},
             halted=self.halted,
         )
@@ -493,11 +521,17 @@ class Machine:
                 f"the snapshot is of {snapshot.ram_size} bytes and a {snapshot.model}, "
                 f"the machine has {self.ram.size} and is a {self.cpu.model}"
             )
+        if snapshot.profile != self.clock.profile:
+            raise SnapshotError(
+                f"the snapshot is timed by the profile {snapshot.profile}, "
+                f"the machine by {self.clock.profile}"
+            )
         self.cpu.load_state(snapshot.cpu)
         self.ram.load_image(snapshot.ram)
         self.linear.flush()
         self.cpu.state.retired = snapshot.retired
         self.clock.load(snapshot.charged)
+        self.clock.load_state(snapshot.timing, snapshot.charged)
         for device in self.devices:
             device.load(snapshot.devices[device.name])
         self.halted = snapshot.halted

@@ -41,7 +41,7 @@ VECTOR_NAMES = {
     MC: "#MC", XM: "#XM",
 }  # fmt: skip
 
-_HAS_ERROR_CODE = frozenset((DF, TS, NP, SS, GP, PF, AC))
+HAS_ERROR_CODE = frozenset((DF, TS, NP, SS, GP, PF, AC))
 _CONTRIBUTORY = frozenset((DE, TS, NP, SS, GP))
 _FAULTS = frozenset((DE, BR, UD, NM, TS, NP, SS, GP, PF, MF, AC, XM))
 
@@ -85,6 +85,9 @@ class Microcode:
         self._linear = linear
         self._plans = TrapPlans(cpu.ram, cpu, linear)
         self.on_delivery: Callable[[Delivery], None] | None = None
+        #: Charges for a delivery: vector, kind, CPL it came from, Accessed bits that were set.
+        self.on_cost: Callable[[int, int, int, int], None] | None = None
+        self._marked = 0
 
     # -- what can happen -------------------------------------------------------------------------
 
@@ -118,9 +121,12 @@ class Microcode:
     # -- how it is done --------------------------------------------------------------------------
 
     def _deliver(self, vector: int, kind: int, error_code: int, instruction: int = 0) -> None:
-        if not self.on_delivery and self._as_last_time(vector, kind, error_code):
-            return
         cpu = self._cpu
+        origin = cpu.cpl if self.on_cost else 0
+        if not self.on_delivery and self._as_last_time(vector, kind, error_code):
+            if self.on_cost:
+                self.on_cost(vector, kind, origin, 0)
+            return
         while True:
             eip, cpl = cpu.eip, cpu.cpl
             try:
@@ -132,8 +138,11 @@ class Microcode:
                 vector, error_code = self._combine(vector, kind, fault)
                 kind = EXCEPTION
                 continue
+            if self.on_cost:
+                self.on_cost(vector, kind, cpl, self._marked)
+            self._marked = 0
             if self.on_delivery:
-                code = error_code if kind == EXCEPTION and vector in _HAS_ERROR_CODE else None
+                code = error_code if kind == EXCEPTION and vector in HAS_ERROR_CODE else None
                 self.on_delivery(Delivery(vector, kind, code, eip, cpl, cpu.cr2, cpu.retired))
             return
 
@@ -154,7 +163,7 @@ class Microcode:
         """The short way, when nothing has changed since this trap last came; else nothing is done."""
         code, rf = None, 0
         if kind == EXCEPTION:
-            code = error_code if vector in _HAS_ERROR_CODE else None
+            code = error_code if vector in HAS_ERROR_CODE else None
             rf = EFLAGS_RF if vector in _FAULTS else 0
         try:
             return self._plans.deliver(vector, kind, code, rf)
@@ -183,7 +192,7 @@ class Microcode:
 
         pushed = self._pushed_eflags(vector, kind)
         frame = [cpu.eip, cpu.cs, pushed]
-        if kind == EXCEPTION and vector in _HAS_ERROR_CODE:
+        if kind == EXCEPTION and vector in HAS_ERROR_CODE:
             frame.insert(0, error_code)
         stack = None
         if inward:
@@ -316,6 +325,7 @@ class Microcode:
         return segment, cpu.esp
 
     def _mark_accessed(self, at: int) -> None:
+        self._marked += 1
         word = self._linear.read32(at + 4) | SEG_ACCESSED << 8
         self._linear.write(at + 4, word.to_bytes(4, "little"))
 

@@ -33,6 +33,7 @@ from emu.hooks import (
 )
 from emu.paging import CR0_PG, CR4_PSE, walk
 from emu.ram import Ram
+from emu.timing.engine import PythonTiming
 
 VECTOR_DB = 1
 EFLAGS_IF = 0x200
@@ -80,7 +81,9 @@ class PythonHooks:
         data: memoryview,
         layout: ContextLayout,
         breaks: Any,
+        timing: PythonTiming | None = None,
     ) -> None:
+        self._timing = timing
         self._s = state
         self._ram = ram
         self._regs = regs
@@ -270,10 +273,13 @@ class PythonHooks:
         # A REP instruction calls this hook once an iteration.
         # One that stores into its own translation calls it a second time.
         if s.in_flight_valid and s.in_flight == address and not self._transfers(address):
+            if self._timing is not None and s.in_flight_kind & KIND_REP:
+                self._timing.model.iterate()
             return None
         if s.in_flight_valid:
             s.completed = 1
-        if s.in_flight_kind & KIND_SYSTEM or s.retired >= s.limit:
+            self._finish(address)
+        if s.in_flight_kind & KIND_SYSTEM or s.retired >= s.limit or self._late():
             return self._stop(EV_LIMIT)
         if s.break_count and not s.skip_break and self._is_break(address):
             return self._stop(EV_BREAK)
@@ -296,9 +302,20 @@ class PythonHooks:
             self._write(s.reg_eflags, flags)
         s.previous_kind, s.in_flight_kind = s.in_flight_kind, kind
         s.allow_io = s.skip_break = 0
+        if self._timing is not None:
+            self._timing.begin(address)
         s.retired += 1
         s.in_flight, s.in_flight_valid = address, 1
         return None
+
+    def _finish(self, next_address: int) -> None:
+        """Charge the instruction in flight, once."""
+        if self._timing is not None:
+            self._timing.finish(next_address)
+            self._s.cycles = self._timing.cycles
+
+    def _late(self) -> bool:
+        return self._timing is not None and self._s.cycles >= self._s.cycle_limit
 
     def on_memory(
         self, _engine: int, kind: int, address: int, size: int, _value: int, _user: int
@@ -401,8 +418,14 @@ class PythonHooks:
             kind = s.previous_kind
             if refused and s.flags_known:
                 regs[_EFLAGS] = regs[_EFLAGS] & ~ARITHMETIC | s.flags_before & ARITHMETIC
+            if self._timing is not None:
+                self._timing.model.abandon()
+                s.cycles = self._timing.cycles
         elif s.in_flight_valid:
             s.completed = 1
+            if self._timing is not None and s.event == EV_INVALID and not s.value:
+                self._timing.model.abandon()  # SYSENTER, noticed behind itself
+            self._finish((regs[_EIP] + regs[_CS_BASE]) & 0xFFFFFFFF)
             if kind & KIND_SYSTEM:
                 s.system_changed = 1
         if s.completed and not kind & KIND_IRET:

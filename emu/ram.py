@@ -49,6 +49,11 @@ class Ram:
         """Number of 4 KiB frames."""
         return self.size >> PAGE_SHIFT
 
+    @property
+    def view(self) -> memoryview:
+        """All of memory, to read. Writing goes through the methods below."""
+        return self._bytes.toreadonly()
+
     def _check(self, address: int, length: int) -> None:
         if address < 0 or length < 0 or address + length > self.size:
             raise BusError(address, length, self.size)
