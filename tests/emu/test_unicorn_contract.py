@@ -276,6 +276,29 @@ def test_cured_string_io(native: bool) -> None:
     )  # fmt: skip
 
 
+@pytest.mark.parametrize(
+    ("code", "data", "index", "count"),
+    [
+        (b"\x6d", b"\x40\x30\x20\x10", DATA + 4, 0x10002),
+        (b"\x66\x6d", b"\x40\x30", DATA + 2, 0x10002),
+        (b"\x6c", b"\x40", DATA + 1, 0x10002),
+        (b"\xf2\x66\x6d", b"\x40\x30\x40\x30", DATA + 4, 0),
+        (b"\x67\xf3\x6c", b"\x40\x40", DATA + 2, 0x10000),  # CX and DI
+    ],
+)
+def test_cured_string_io_sizes(code: bytes, data: bytes, index: int, count: int) -> None:
+    bare = Bare()
+    bare.ring0()
+    bare.machine.timer.period = 0x10203040
+    bare.cpu.edx, bare.cpu.edi = 0x40, DATA
+    bare.cpu.ecx = 2 if count == 0 else 0x10002
+    at = DATA & 0xFFFF if 0x67 in code else DATA
+    before = bare.ram.read(at, 8)
+    bare.trap(code + INT80)
+    assert bare.ram.read(at, 8) == data + before[len(data) :]
+    assert (bare.cpu.edi, bare.cpu.ecx) == (index, count)
+
+
 def test_cured_string_io_backwards_and_faulting() -> None:
     bare = Bare()
     bare.ring0()
