@@ -18,6 +18,7 @@ from toykernel.arch.x86 import pgtable
 from toykernel.arch.x86.asm_offsets import PAGE_OFFSET, PT_REGS
 from toykernel.arch.x86.process import account, fpu_area, math_state_restore
 from toykernel.arch.x86.ptrace import PtRegs
+from toykernel.arch.x86.signal import do_notify_resume
 from toykernel.arch.x86.thread_info import task_pt_regs
 from toykernel.arch.x86.traps import TRAP_HANDLERS, do_IRQ
 from toykernel.errno import Errno
@@ -28,7 +29,6 @@ from toykernel.kernel.nsproxy import UtsName
 from toykernel.kernel.pid import PidMap, PidNamespace
 from toykernel.kernel.sched import core
 from toykernel.kernel.sched.runqueue import RunQueue, SchedTunables
-from toykernel.kernel.signal import do_notify_resume
 from toykernel.kernel.timekeeping import BOOT_EPOCH
 from toykernel.kernel.timer import HrTimer, program_timer
 from toykernel.kernel.wait import Result, Wait, WaitQueue, finish_wait, prepare_to_wait

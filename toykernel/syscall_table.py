@@ -10,19 +10,76 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from toykernel.arch.x86.signal import sys_rt_sigreturn, sys_sigaltstack, sys_sigreturn
 from toykernel.arch.x86.tls import sys_get_thread_area, sys_set_thread_area
 from toykernel.fs.exec import sys_execve
 from toykernel.fs.read_write import sys_write
 from toykernel.kernel.exit import sys_exit, sys_exit_group
 from toykernel.kernel.fork import sys_clone, sys_fork, sys_vfork
 from toykernel.kernel.futex import sys_futex, sys_set_robust_list
-from toykernel.kernel.sched.syscalls import sys_sched_yield
+from toykernel.kernel.itimer import sys_alarm, sys_getitimer, sys_setitimer
+from toykernel.kernel.posix_timers import (
+    sys_timer_create,
+    sys_timer_delete,
+    sys_timer_getoverrun,
+    sys_timer_gettime,
+    sys_timer_settime,
+)
+from toykernel.kernel.sched.syscalls import (
+    sys_getpriority,
+    sys_nice,
+    sys_sched_get_priority_max,
+    sys_sched_get_priority_min,
+    sys_sched_getaffinity,
+    sys_sched_getparam,
+    sys_sched_getscheduler,
+    sys_sched_rr_get_interval,
+    sys_sched_setaffinity,
+    sys_sched_setparam,
+    sys_sched_setscheduler,
+    sys_sched_yield,
+    sys_setpriority,
+)
+from toykernel.kernel.sigcalls import (
+    sys_kill,
+    sys_pause,
+    sys_restart_syscall,
+    sys_rt_sigaction,
+    sys_rt_sigpending,
+    sys_rt_sigprocmask,
+    sys_rt_sigqueueinfo,
+    sys_rt_sigsuspend,
+    sys_rt_sigtimedwait,
+    sys_rt_tgsigqueueinfo,
+    sys_sgetmask,
+    sys_sigaction,
+    sys_signal,
+    sys_sigpending,
+    sys_sigprocmask,
+    sys_sigsuspend,
+    sys_ssetmask,
+    sys_tgkill,
+    sys_tkill,
+)
 from toykernel.kernel.sys import (
     sys_getpid,
     sys_getppid,
     sys_gettid,
     sys_ni_syscall,
     sys_uname,
+)
+from toykernel.kernel.time import (
+    sys_clock_getres,
+    sys_clock_gettime,
+    sys_clock_nanosleep,
+    sys_clock_settime,
+    sys_getrusage,
+    sys_gettimeofday,
+    sys_nanosleep,
+    sys_settimeofday,
+    sys_stime,
+    sys_time,
+    sys_times,
 )
 from toykernel.kernel.wait4 import sys_wait4, sys_waitid, sys_waitpid
 from toykernel.mm.heap import sys_brk
@@ -44,7 +101,11 @@ STATUS, UTSNAME, RUSAGE, ENVIRONMENT = "status", "utsname", "rusage", "environme
 PROT, MMAP_FLAGS, MREMAP_FLAGS, MADVICE = "prot", "mmap_flags", "mremap_flags", "madvice"
 MSYNC_FLAGS, MLOCKALL_FLAGS = "msync_flags", "mlockall_flags"
 CLONE_FLAGS, FUTEX_OP, WAIT_WHICH = "clone_flags", "futex_op", "wait_which"
-SIGNED = frozenset((INT, FD, PID, WAIT_OPTIONS))
+SIGNAL, HANDLER, HOW, SIGSET, OLD_SIGSET = "signal", "handler", "how", "sigset", "old_sigset"
+SIGACTION, OLD_SIGACTION, STACK = "sigaction", "old_sigaction", "stack"
+CLOCK, TIMESPEC, TIMEVAL, POLICY = "clock", "timespec", "timeval", "policy"
+ITIMER, ITIMERVAL, ITIMERSPEC = "itimer", "itimerval", "itimerspec"
+SIGNED = frozenset((INT, FD, PID, WAIT_OPTIONS, SIGNAL, HOW, CLOCK, POLICY, ITIMER))
 
 Function = Callable[..., "Result"]
 
@@ -114,7 +175,6 @@ _IMPLEMENTED = (
     _call(151, "munlock", sys_munlock, "addr:address len:size"),
     _call(152, "mlockall", sys_mlockall, "flags:mlockall_flags"),
     _call(153, "munlockall", sys_munlockall),
-    _call(158, "sched_yield", sys_sched_yield),
     _call(
         163,
         "mremap",
@@ -143,6 +203,96 @@ _IMPLEMENTED = (
         "which:wait_which pid:pid infop:address options:wait_options rusage:address",
     ),
     _call(311, "set_robust_list", sys_set_robust_list, "head:address len:size"),
+)
+
+_SIGNALS = (
+    _call(0, "restart_syscall", sys_restart_syscall),
+    _call(29, "pause", sys_pause),
+    _call(37, "kill", sys_kill, "pid:pid sig:signal"),
+    _call(48, "signal", sys_signal, "signum:signal handler:handler"),
+    _call(67, "sigaction", sys_sigaction, "signum:signal act:old_sigaction oldact:old_sigaction"),
+    _call(68, "sgetmask", sys_sgetmask),
+    _call(69, "ssetmask", sys_ssetmask, "newmask:hex"),
+    _call(72, "sigsuspend", sys_sigsuspend, "unused:int unused:int mask:hex"),
+    _call(73, "sigpending", sys_sigpending, "set:old_sigset"),
+    _call(119, "sigreturn", sys_sigreturn),
+    _call(126, "sigprocmask", sys_sigprocmask, "how:how set:old_sigset oldset:old_sigset"),
+    _call(173, "rt_sigreturn", sys_rt_sigreturn),
+    _call(
+        *(174, "rt_sigaction", sys_rt_sigaction),
+        "signum:signal act:sigaction oldact:sigaction sigsetsize:size",
+    ),
+    _call(
+        *(175, "rt_sigprocmask", sys_rt_sigprocmask),
+        "how:how set:sigset oldset:sigset sigsetsize:size",
+    ),
+    _call(176, "rt_sigpending", sys_rt_sigpending, "set:sigset sigsetsize:size"),
+    _call(
+        *(177, "rt_sigtimedwait", sys_rt_sigtimedwait),
+        "set:sigset info:address timeout:timespec sigsetsize:size",
+    ),
+    _call(178, "rt_sigqueueinfo", sys_rt_sigqueueinfo, "tgid:pid sig:signal info:address"),
+    _call(179, "rt_sigsuspend", sys_rt_sigsuspend, "mask:sigset sigsetsize:size"),
+    _call(186, "sigaltstack", sys_sigaltstack, "ss:stack old_ss:stack"),
+    _call(238, "tkill", sys_tkill, "tid:pid sig:signal"),
+    _call(270, "tgkill", sys_tgkill, "tgid:pid tid:pid sig:signal"),
+    _call(
+        *(335, "rt_tgsigqueueinfo", sys_rt_tgsigqueueinfo),
+        "tgid:pid tid:pid sig:signal info:address",
+    ),
+)
+
+_TIME = (
+    _call(13, "time", sys_time, "tloc:address"),
+    _call(25, "stime", sys_stime, "t:address"),
+    _call(27, "alarm", sys_alarm, "seconds:uint"),
+    _call(43, "times", sys_times, "buf:address"),
+    _call(77, "getrusage", sys_getrusage, "who:int usage:rusage"),
+    _call(78, "gettimeofday", sys_gettimeofday, "tv:timeval tz:address"),
+    _call(79, "settimeofday", sys_settimeofday, "tv:timeval tz:address"),
+    _call(104, "setitimer", sys_setitimer, "which:itimer new:itimerval old:itimerval"),
+    _call(105, "getitimer", sys_getitimer, "which:itimer curr_value:itimerval"),
+    _call(162, "nanosleep", sys_nanosleep, "req:timespec rem:timespec"),
+    _call(259, "timer_create", sys_timer_create, "clockid:clock sevp:address timerid:address"),
+    _call(
+        *(260, "timer_settime", sys_timer_settime),
+        "timerid:int flags:hex new_value:itimerspec old_value:itimerspec",
+    ),
+    _call(261, "timer_gettime", sys_timer_gettime, "timerid:int curr_value:itimerspec"),
+    _call(262, "timer_getoverrun", sys_timer_getoverrun, "timerid:int"),
+    _call(263, "timer_delete", sys_timer_delete, "timerid:int"),
+    _call(264, "clock_settime", sys_clock_settime, "clockid:clock tp:timespec"),
+    _call(265, "clock_gettime", sys_clock_gettime, "clockid:clock tp:timespec"),
+    _call(266, "clock_getres", sys_clock_getres, "clockid:clock res:timespec"),
+    _call(
+        *(267, "clock_nanosleep", sys_clock_nanosleep),
+        "clockid:clock flags:hex request:timespec remain:timespec",
+    ),
+)
+
+_SCHEDULING = (
+    _call(34, "nice", sys_nice, "inc:int"),
+    _call(96, "getpriority", sys_getpriority, "which:int who:int"),
+    _call(97, "setpriority", sys_setpriority, "which:int who:int prio:int"),
+    _call(154, "sched_setparam", sys_sched_setparam, "pid:pid param:address"),
+    _call(155, "sched_getparam", sys_sched_getparam, "pid:pid param:address"),
+    _call(
+        *(156, "sched_setscheduler", sys_sched_setscheduler),
+        "pid:pid policy:policy param:address",
+    ),
+    _call(157, "sched_getscheduler", sys_sched_getscheduler, "pid:pid"),
+    _call(158, "sched_yield", sys_sched_yield),
+    _call(159, "sched_get_priority_max", sys_sched_get_priority_max, "policy:policy"),
+    _call(160, "sched_get_priority_min", sys_sched_get_priority_min, "policy:policy"),
+    _call(161, "sched_rr_get_interval", sys_sched_rr_get_interval, "pid:pid tp:timespec"),
+    _call(
+        *(241, "sched_setaffinity", sys_sched_setaffinity),
+        "pid:pid cpusetsize:size mask:address",
+    ),
+    _call(
+        *(242, "sched_getaffinity", sys_sched_getaffinity),
+        "pid:pid cpusetsize:size mask:address",
+    ),
 )
 
 #: Names by number, from 0, as in the i386 unistd.h of 2.6.39; "" where there is no call.
@@ -188,7 +338,7 @@ def _table() -> tuple[Syscall, ...]:
     rows = [
         Syscall(number, "" if name == "-" else name) for number, name in enumerate(_NAMES.split())
     ]
-    for row in _IMPLEMENTED:
+    for row in (*_IMPLEMENTED, *_SIGNALS, *_TIME, *_SCHEDULING):
         if rows[row.number].name != row.name:
             raise ValueError(f"system call {row.number} is {rows[row.number].name}, not {row.name}")
         rows[row.number] = row

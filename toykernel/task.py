@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from toykernel.kernel.sched.entity import SchedEntity
-from toykernel.kernel.signal_types import SighandStruct, SignalStruct
+from toykernel.kernel.signal_types import Pending, SighandStruct, SignalStruct
 from toykernel.mm.mm_types import MmStruct
 
 if TYPE_CHECKING:
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
     from toykernel.kernel.cred import Cred
     from toykernel.kernel.nsproxy import Nsproxy
     from toykernel.kernel.pid import Pid
-    from toykernel.kernel.wait import Completion, Wait
+    from toykernel.kernel.wait import Completion, Result, Wait
 
 TASK_RUNNING = 0
 TASK_INTERRUPTIBLE = 1
@@ -119,8 +120,12 @@ class Task:
         self.pid_struct: Pid
         self.undo_list: SemUndoList | None = None
         self.io_context: IoContext | None = None
-        self.pending: dict[int, dict[str, Any]] = {}  # signal number -> siginfo
+        self.pending: Pending = {}
         self.blocked = 0  # signals as a bit set, bit 0 is signal 1
+        self.real_blocked = 0  # what was blocked before rt_sigtimedwait
+        self.saved_sigmask: int | None = None  # to be put back on the way to user mode
+        self.jobctl_stop = False  # the group stops, and this thread has not yet
+        self.restart_block: tuple[Callable[..., Result], tuple[Any, ...]] | None = None
         self.sas_ss_sp = self.sas_ss_size = 0
         self.exit_code = 0
         self.exit_signal = 0
@@ -151,7 +156,10 @@ class Task:
         twin = copy.copy(self)
         twin.slab, twin.stack = slab, stack
         twin.thread = replace(self.thread)
-        twin.pending = dict(self.pending)
+        twin.pending = {}
+        twin.se = self.se.copy()
+        twin.real_blocked, twin.saved_sigmask = 0, None
+        twin.jobctl_stop, twin.restart_block = False, None
         twin.children = list(self.children)
         twin.stats = TaskStats()
         twin.wait = twin.syscall = None

@@ -26,9 +26,17 @@ from toykernel.kernel.fork_parts import (
     put_signal_struct,
 )
 from toykernel.kernel.futex import exit_robust_list, futex_wake
+from toykernel.kernel.itimer import exit_itimers
 from toykernel.kernel.pid import detach_pid, pid_nr_ns
-from toykernel.kernel.signal import SIGCHLD, SIGKILL, group_send_sig_info, send_signal
-from toykernel.kernel.signal_types import SIG_DFL, SIG_IGN, SignalStruct
+from toykernel.kernel.signal import (
+    SIGCHLD,
+    SIGKILL,
+    action_of,
+    group_send_sig_info,
+    kill_thread,
+    send_signal,
+)
+from toykernel.kernel.signal_types import SA_NOCLDWAIT, SIG_IGN, SignalStruct
 from toykernel.kernel.wait import Result, Wait, complete, wake_up
 from toykernel.task import (
     EXIT_DEAD,
@@ -45,7 +53,6 @@ if TYPE_CHECKING:
     from toykernel.kernel.pid import PidNamespace
     from toykernel.kernel_state import Kernel
 
-SA_NOCLDWAIT = 0x00000002
 CLD_EXITED, CLD_KILLED, CLD_DUMPED = 1, 2, 3
 
 
@@ -81,7 +88,7 @@ def zap_other_threads(k: Kernel, task: Task) -> int:
     others = [t for t in task.signal.threads if t is not task]
     for thread in others:
         if not thread.exit_state:
-            send_signal(k, thread, SIGKILL, {})
+            kill_thread(k, thread)
     return len(others)
 
 
@@ -98,6 +105,8 @@ def do_exit(k: Kernel, code: int) -> Result:
         tsk.flags |= PF_SIGNALED
     signal = tsk.signal
     signal.live -= 1
+    if not signal.live:
+        exit_itimers(k, tsk)
     if not signal.live and tsk.pid_struct.ns.child_reaper in signal.threads:
         if tsk.pid_struct.ns is k.init_pid_ns:
             k.panic(f"Attempted to kill init! exitcode={code:#010x}")
@@ -171,11 +180,10 @@ def do_notify_parent(k: Kernel, tsk: Task, sig: int) -> bool:
     }
     autoreap = False
     if sig == SIGCHLD:
-        action = parent.sighand.action.get(SIGCHLD)
-        handler = action.handler if action is not None else SIG_DFL
-        if handler == SIG_IGN or (action is not None and action.flags & SA_NOCLDWAIT):
+        action = action_of(parent, SIGCHLD)
+        if action.handler == SIG_IGN or action.flags & SA_NOCLDWAIT:
             autoreap = True
-            if handler == SIG_IGN:
+            if action.handler == SIG_IGN:
                 sig = 0
     if sig > 0:
         group_send_sig_info(k, parent, sig, info)
@@ -263,6 +271,7 @@ def _exit_signal(k: Kernel, p: Task) -> None:
                 k.try_to_wake_up(signal.group_exit_task)
         signal.utime += p.utime_ticks
         signal.stime += p.stime_ticks
+        signal.sum_sched_runtime += p.se.sum_exec_runtime
     else:
         p.parent.children.remove(p)
         leave_group(k, signal)
@@ -294,7 +303,7 @@ def zap_pid_ns_processes(k: Kernel, ns: PidNamespace, code: int) -> Result:
     tsk = k.current
     for task in list(ns.map.tasks.values()):
         if task.signal is not tsk.signal and not task.exit_state:
-            send_signal(k, task, SIGKILL, {"forced": True})
+            send_signal(k, task, SIGKILL, {}, force=True)
     return _reap_namespace(k, ns, code)
 
 

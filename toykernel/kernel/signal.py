@@ -1,94 +1,390 @@
-"""Signals (kernel/signal.c). One door raises them; they act on the way back to user mode."""
+"""Raising signals and taking them (kernel/signal.c).
+
+One door raises a signal: `send_signal`. It is kept in the task's own queue or in its thread group's until a
+task that does not block it comes back to user mode; what happens then is decided by
+`get_signal_to_deliver`, and a handler's frame is built by arch/x86/signal.py.
+"""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from toykernel.arch.x86.asm_offsets import TIF_SIGPENDING
 from toykernel.arch.x86.thread_info import clear_ti_flag, set_ti_flag
-from toykernel.task import SIGNAL_UNKILLABLE, TASK_INTERRUPTIBLE, TASK_WAKEKILL
+from toykernel.errno import EAGAIN
+from toykernel.kernel.siginfo import (
+    BUS_ADRALN,
+    BUS_ADRERR,
+    CLD_CONTINUED,
+    CLD_DUMPED,
+    CLD_EXITED,
+    CLD_KILLED,
+    CLD_STOPPED,
+    CLD_TRAPPED,
+    FPE_FLTDIV,
+    FPE_FLTINV,
+    FPE_FLTOVF,
+    FPE_FLTRES,
+    FPE_FLTUND,
+    FPE_INTDIV,
+    FPE_INTOVF,
+    ILL_BADSTK,
+    ILL_ILLOPN,
+    KERNEL_COREDUMP,
+    KERNEL_IGNORE,
+    KERNEL_ONLY,
+    KERNEL_STOP,
+    SEGV_ACCERR,
+    SEGV_MAPERR,
+    SI_KERNEL,
+    SI_QUEUE,
+    SI_TIMER,
+    SI_TKILL,
+    SI_USER,
+    SIGABRT,
+    SIGALRM,
+    SIGBUS,
+    SIGCHLD,
+    SIGCONT,
+    SIGFPE,
+    SIGHUP,
+    SIGILL,
+    SIGINT,
+    SIGIO,
+    SIGKILL,
+    SIGNAL_NAMES,
+    SIGPIPE,
+    SIGPROF,
+    SIGPWR,
+    SIGQUIT,
+    SIGRTMIN,
+    SIGSEGV,
+    SIGSTKFLT,
+    SIGSTOP,
+    SIGSYS,
+    SIGTERM,
+    SIGTRAP,
+    SIGTSTP,
+    SIGTTIN,
+    SIGTTOU,
+    SIGURG,
+    SIGUSR1,
+    SIGUSR2,
+    SIGVTALRM,
+    SIGWINCH,
+    SIGXCPU,
+    SIGXFSZ,
+    SYNCHRONOUS,
+    TRAP_BRKPT,
+    TRAP_TRACE,
+    Siginfo,
+    sigmask,
+)
+from toykernel.kernel.signal_types import (
+    RLIMIT_SIGPENDING,
+    SIG_DFL,
+    SIG_IGN,
+    Pending,
+    SigAction,
+)
+from toykernel.task import (
+    PF_EXITING,
+    SIGNAL_GROUP_EXIT,
+    SIGNAL_STOP_CONTINUED,
+    SIGNAL_STOP_STOPPED,
+    SIGNAL_UNKILLABLE,
+    TASK_INTERRUPTIBLE,
+    TASK_STOPPED,
+    TASK_WAKEKILL,
+)
 
 if TYPE_CHECKING:
-    from toykernel.kernel.wait import Result
     from toykernel.kernel_state import Kernel
     from toykernel.task import Task
 
-SIGHUP, SIGINT, SIGQUIT, SIGILL, SIGTRAP, SIGABRT, SIGBUS, SIGFPE, SIGKILL = range(1, 10)
-SIGUSR1, SIGSEGV, SIGUSR2, SIGPIPE, SIGALRM, SIGTERM, SIGSTKFLT, SIGCHLD = range(10, 18)
-SIGCONT, SIGSTOP, SIGTSTP, SIGTTIN, SIGTTOU, SIGURG, SIGXCPU, SIGXFSZ = range(18, 26)
-SIGVTALRM, SIGPROF, SIGWINCH, SIGIO, SIGPWR, SIGSYS = range(26, 32)
+SIGNAL_CLD_STOPPED = 0x00000010
+SIGNAL_CLD_CONTINUED = 0x00000020
+SIGNAL_CLD_MASK = SIGNAL_CLD_STOPPED | SIGNAL_CLD_CONTINUED
 
-SIGNAL_NAMES = {
-    number: name
-    for name, number in list(globals().items())
-    if name.startswith("SIG") and isinstance(number, int)
-}
 
-ILL_ILLOPN = 2
-FPE_INTDIV, FPE_INTOVF = 1, 2
-SEGV_MAPERR, SEGV_ACCERR = 1, 2
-BUS_ADRALN, BUS_ADRERR = 1, 2
-TRAP_BRKPT, TRAP_TRACE = 1, 2
-SI_KERNEL = 0x80
+# -- what is pending -------------------------------------------------------------------------------
 
-#: Signals that a program's own instruction raises: they come before all others.
-_SYNCHRONOUS = (SIGSEGV, SIGBUS, SIGILL, SIGTRAP, SIGFPE, SIGSYS)
-_IGNORED_BY_DEFAULT = frozenset((SIGCHLD, SIGCONT, SIGURG, SIGWINCH))
+
+def pending_set(pending: Pending) -> int:
+    """The signals of a queue as a set."""
+    return sigmask(*pending)
 
 
 def signal_pending(task: Task) -> bool:
     """Whether something waits for the task to return to user mode."""
-    return bool(task.pending)
+    if task.jobctl_stop:
+        return True
+    for queue in (task.pending, task.signal.shared_pending):
+        if queue and any(not task.blocked >> (sig - 1) & 1 for sig in queue):
+            return True
+    return False
 
 
-def send_signal(k: Kernel, task: Task, sig: int, info: dict[str, Any]) -> None:
-    """The one door for raising a signal. A signal that is pending already is not queued again."""
+def fatal_signal_pending(task: Task) -> bool:
+    """Whether the task has been killed."""
+    return SIGKILL in task.pending
+
+
+def signal_pending_state(state: int, task: Task) -> bool:
+    """Whether a task that is about to sleep in this state has a reason not to."""
+    if state & TASK_INTERRUPTIBLE:
+        return signal_pending(task)
+    return bool(state & TASK_WAKEKILL) and fatal_signal_pending(task)
+
+
+def recalc_sigpending(k: Kernel, task: Task) -> None:
+    """Bring TIF_SIGPENDING in line with the queues and the mask."""
+    change = set_ti_flag if signal_pending(task) else clear_ti_flag
+    change(k.machine.ram, task.stack, TIF_SIGPENDING)
+
+
+def set_current_blocked(k: Kernel, task: Task, blocked: int) -> None:
+    """A new mask; SIGKILL and SIGSTOP cannot be in it."""
+    task.blocked = blocked & ~KERNEL_ONLY
+    recalc_sigpending(k, task)
+
+
+def action_of(task: Task, sig: int) -> SigAction:
+    """What the task's group does at a signal."""
+    return task.sighand.action.get(sig) or SigAction()
+
+
+def sig_ignored(task: Task, sig: int, force: bool = False) -> bool:
+    """Whether a signal would do nothing, so that it need not be queued; a blocked one always is."""
+    if (task.blocked | task.real_blocked) >> (sig - 1) & 1:
+        return False
+    handler = action_of(task, sig).handler
+    if handler == SIG_DFL and task.signal.flags & SIGNAL_UNKILLABLE and not force:
+        return True
+    if handler == SIG_IGN:
+        return True
+    return handler == SIG_DFL and bool(sigmask(sig) & KERNEL_IGNORE)
+
+
+def sig_fatal(task: Task, sig: int) -> bool:
+    """Whether a signal ends the group."""
+    harmless = KERNEL_IGNORE | KERNEL_STOP
+    return not sigmask(sig) & harmless and action_of(task, sig).handler == SIG_DFL
+
+
+# -- raising ---------------------------------------------------------------------------------------
+
+
+def threads_of(task: Task) -> list[Task]:
+    """The task's thread group, itself included."""
+    return task.signal.threads or [task]
+
+
+def send_signal(
+    k: Kernel, task: Task, sig: int, info: Siginfo, *, group: bool = False, force: bool = False
+) -> int:
+    """The one door for raising a signal, for one thread or (`group`) for all of its group together.
+
+    `force` is for signals from outside a pid namespace: its init cannot ignore them.
+
+    A signal below SIGRTMIN that is pending already is not queued again. Returns 0, or EAGAIN when the
+    user's queue of real-time signals is full.
+    """
     if task.exit_state:
-        return
-    if sig in _IGNORED_BY_DEFAULT or (
-        task.signal.flags & SIGNAL_UNKILLABLE
-        and sig not in _SYNCHRONOUS
-        and not info.get("forced")  # the end of a pid namespace
-    ):
+        return 0
+    if not _prepare_signal(k, task, sig, force):
         for listener in k.trace.signal_discard:
             listener(task, sig, info)
-        return
+        return 0
+    info = {"si_signo": sig, "si_errno": 0, "si_code": SI_KERNEL, **info}
+    queue = task.signal.shared_pending if group else task.pending
+    if sig in queue and sig < SIGRTMIN:
+        return 0
+    if sig >= SIGRTMIN and _queue_full(k, task):
+        if info["si_code"] not in (SI_USER, SI_KERNEL):
+            return EAGAIN
+        if sig in queue:
+            return 0
     for listener in k.trace.signal_generate:
         listener(task, sig, info)
-    task.pending.setdefault(sig, info)
+    queue.setdefault(sig, []).append(info)
+    _complete_signal(k, task, sig, group)
+    return 0
+
+
+def group_send_sig_info(k: Kernel, task: Task, sig: int, info: Siginfo) -> int:
+    """A signal for a thread group, by one of its tasks."""
+    return send_signal(k, task, sig, info, group=True)
+
+
+def _queue_full(k: Kernel, task: Task) -> bool:
+    limit = task.signal.rlim.get(RLIMIT_SIGPENDING)
+    if limit is None:
+        return False
+    used, seen = 0, set()
+    for other in k.tasks:
+        if other is k.idle or other.cred.user is not task.cred.user:
+            continue
+        used += sum(map(len, other.pending.values()))
+        if other.signal.slab not in seen:
+            seen.add(other.signal.slab)
+            used += sum(map(len, other.signal.shared_pending.values()))
+    return used >= limit[0]
+
+
+def flush_sigqueue(queue: Pending, mask: int) -> None:
+    """Forget these signals."""
+    for sig in [s for s in queue if mask >> (s - 1) & 1]:
+        del queue[sig]
+
+
+def _prepare_signal(k: Kernel, p: Task, sig: int, force: bool) -> bool:
+    """Stop and continue act when they are raised; then: is there anything to queue?"""
+    signal = p.signal
+    if signal.flags & SIGNAL_GROUP_EXIT:
+        return sig == SIGKILL  # the group is dying
+    if sigmask(sig) & KERNEL_STOP:
+        for queue in (signal.shared_pending, *(t.pending for t in threads_of(p))):
+            flush_sigqueue(queue, sigmask(SIGCONT))
+    elif sig == SIGCONT:
+        _continue(k, p)
+    return not sig_ignored(p, sig, force)
+
+
+def _continue(k: Kernel, p: Task) -> None:
+    """SIGCONT wakes a stopped group, even where it is blocked or ignored."""
+    signal = p.signal
+    flush_sigqueue(signal.shared_pending, KERNEL_STOP)
+    for thread in threads_of(p):
+        flush_sigqueue(thread.pending, KERNEL_STOP)
+        thread.jobctl_stop = False
+        recalc_sigpending(k, thread)
+        if thread.state == TASK_STOPPED:
+            k.try_to_wake_up(thread)
+    why = 0
+    if signal.flags & SIGNAL_STOP_STOPPED:
+        why = SIGNAL_CLD_CONTINUED
+    elif signal.group_stop_count:
+        why = SIGNAL_CLD_STOPPED
+    if why:
+        # The first thread that runs tells the parent: see get_signal_to_deliver.
+        signal.flags = signal.flags & ~SIGNAL_STOP_STOPPED | why | SIGNAL_STOP_CONTINUED
+        signal.group_stop_count = signal.group_exit_code = 0
+
+
+def wants_signal(k: Kernel, sig: int, task: Task) -> bool:
+    """Whether a thread can take a signal now."""
+    if task.blocked >> (sig - 1) & 1 or task.flags & PF_EXITING or task.exit_state:
+        return False
+    if sig == SIGKILL:
+        return True
+    if task.state == TASK_STOPPED:
+        return False
+    return task is k.current or not signal_pending(task)
+
+
+def _complete_signal(k: Kernel, p: Task, sig: int, group: bool) -> None:
+    """Who takes it? A fatal one takes the whole group."""
+    if wants_signal(k, sig, p):
+        target = p
+    elif not group:
+        recalc_sigpending(k, p)
+        return
+    else:
+        others = [t for t in threads_of(p) if wants_signal(k, sig, t)]
+        if not others:
+            for thread in threads_of(p):
+                recalc_sigpending(k, thread)
+            return
+        target = others[0]
+    signal = p.signal
+    if (
+        sig_fatal(p, sig)
+        and not signal.flags & (SIGNAL_UNKILLABLE | SIGNAL_GROUP_EXIT)
+        and not target.real_blocked >> (sig - 1) & 1
+        and not sigmask(sig) & KERNEL_COREDUMP
+    ):
+        signal.flags |= SIGNAL_GROUP_EXIT
+        signal.group_exit_code = sig
+        signal.group_stop_count = 0
+        for thread in threads_of(p):
+            kill_thread(k, thread)
+        return
+    signal_wake_up(k, target, sig == SIGKILL)
+
+
+def kill_thread(k: Kernel, thread: Task) -> None:
+    """SIGKILL for one thread of a group that is ending."""
+    thread.jobctl_stop = False
+    thread.pending.setdefault(SIGKILL, [{"si_signo": SIGKILL, "si_errno": 0, "si_code": 0}])
+    signal_wake_up(k, thread, True)
+
+
+def signal_wake_up(k: Kernel, task: Task, resume: bool) -> None:
+    """There is work for a task on its way to user mode; `resume` wakes a stopped one too."""
     set_ti_flag(k.machine.ram, task.stack, TIF_SIGPENDING)
-    if task.state == TASK_INTERRUPTIBLE or (sig == SIGKILL and task.state & TASK_WAKEKILL):
+    mask = TASK_INTERRUPTIBLE | (TASK_WAKEKILL | TASK_STOPPED if resume else 0)
+    if task.state & mask:
         k.try_to_wake_up(task)
 
 
-def group_send_sig_info(k: Kernel, task: Task, sig: int, info: dict[str, Any]) -> None:
-    """A signal for a thread group, by one of its tasks."""
+def force_sig_info(k: Kernel, task: Task, sig: int, info: Siginfo) -> None:
+    """A signal that cannot be blocked or ignored, not even by init, for one thread."""
+    blocked = bool(task.blocked & sigmask(sig))
+    if blocked or action_of(task, sig).handler == SIG_IGN:
+        task.sighand.action[sig] = SigAction()
+        task.blocked &= ~sigmask(sig)
+    if action_of(task, sig).handler == SIG_DFL:
+        task.signal.flags &= ~SIGNAL_UNKILLABLE
     send_signal(k, task, sig, info)
 
 
-def force_sig_info(k: Kernel, task: Task, sig: int, info: dict[str, Any]) -> None:
-    """A signal that cannot be blocked or ignored, not even by init."""
-    task.signal.flags &= ~SIGNAL_UNKILLABLE
-    send_signal(k, task, sig, info)
+def force_sigsegv(k: Kernel, task: Task, sig: int) -> None:
+    """A handler's frame could not be built; when that was SIGSEGV's own, nothing can help."""
+    if sig == SIGSEGV:
+        task.sighand.action[SIGSEGV] = SigAction()
+    force_sig_info(k, task, SIGSEGV, {})
 
 
-def dequeue_signal(k: Kernel, task: Task) -> tuple[int, dict[str, Any]] | None:
-    """The next signal to act on: synchronous ones first, then the lowest number."""
-    if not task.pending:
-        clear_ti_flag(k.machine.ram, task.stack, TIF_SIGPENDING)
-        return None
-    sig = next((s for s in _SYNCHRONOUS if s in task.pending), min(task.pending))
-    return sig, task.pending.pop(sig)
+# -- taking ----------------------------------------------------------------------------------------
 
 
-def do_notify_resume(k: Kernel) -> Result:
-    """The work flags name a signal: act on it. Every action is the default one: to end the group."""
-    from toykernel.kernel.exit import do_group_exit
-
-    taken = dequeue_signal(k, k.current)
-    if taken is None:
+def next_signal(pending: Pending, blocked: int) -> int:
+    """The signal of a queue to act on first: synchronous ones, then the lowest number; 0: none."""
+    ready = [sig for sig in pending if not blocked >> (sig - 1) & 1]
+    if not ready:
         return 0
-    sig, info = taken
-    for listener in k.trace.signal_deliver:
-        listener(k.current, sig, info)
-    return do_group_exit(k, sig)
+    return next((sig for sig in SYNCHRONOUS if sig in ready), min(ready))
+
+
+def dequeue_signal(k: Kernel, task: Task, blocked: int) -> Siginfo | None:
+    """Take the next signal outside a mask: the thread's own first, then the group's."""
+    from toykernel.kernel.itimer import timer_signal_taken
+
+    for queue in (task.pending, task.signal.shared_pending):
+        sig = next_signal(queue, blocked)
+        if sig:
+            info = queue[sig].pop(0)
+            if not queue[sig]:
+                del queue[sig]
+            recalc_sigpending(k, task)
+            timer_signal_taken(k, task, info)
+            return info
+    recalc_sigpending(k, task)
+    return None
+
+
+__all__ = [
+    "BUS_ADRALN", "BUS_ADRERR", "CLD_CONTINUED", "CLD_DUMPED", "CLD_EXITED", "CLD_KILLED", "CLD_STOPPED",
+    "CLD_TRAPPED", "FPE_FLTDIV", "FPE_FLTINV", "FPE_FLTOVF", "FPE_FLTRES", "FPE_FLTUND",
+    "FPE_INTDIV", "FPE_INTOVF", "ILL_BADSTK", "ILL_ILLOPN", "SEGV_ACCERR", "SEGV_MAPERR",
+    "SIGABRT", "SIGALRM", "SIGBUS", "SIGCHLD", "SIGCONT", "SIGFPE", "SIGHUP", "SIGILL", "SIGINT",
+    "SIGIO", "SIGKILL", "SIGNAL_NAMES", "SIGPIPE", "SIGPROF", "SIGPWR", "SIGQUIT", "SIGSEGV",
+    "SIGSTKFLT", "SIGSTOP", "SIGSYS", "SIGTERM", "SIGTRAP", "SIGTSTP", "SIGTTIN", "SIGTTOU",
+    "SIGURG", "SIGUSR1", "SIGUSR2", "SIGVTALRM", "SIGWINCH", "SIGXCPU", "SIGXFSZ", "SI_KERNEL",
+    "SI_QUEUE", "SI_TIMER", "SI_TKILL", "SI_USER", "TRAP_BRKPT", "TRAP_TRACE", "action_of",
+    "dequeue_signal", "fatal_signal_pending", "force_sig_info", "force_sigsegv",
+    "group_send_sig_info", "kill_thread",
+    "recalc_sigpending", "send_signal", "set_current_blocked", "sig_ignored", "signal_pending",
+    "signal_pending_state", "threads_of",
+]  # fmt: skip

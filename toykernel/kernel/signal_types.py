@@ -22,6 +22,13 @@ RLIMIT_SIGPENDING, RLIMIT_MSGQUEUE, RLIMIT_NICE, RLIMIT_RTPRIO, RLIMIT_RTTIME = 
 RLIM_NLIMITS = 16
 RLIM_INFINITY = 0xFFFFFFFF
 
+SA_NOCLDSTOP, SA_NOCLDWAIT, SA_SIGINFO = 0x00000001, 0x00000002, 0x00000004
+SA_RESTORER, SA_ONSTACK, SA_RESTART = 0x04000000, 0x08000000, 0x10000000
+SA_NODEFER, SA_RESETHAND = 0x40000000, 0x80000000
+
+#: Raised signals by number, each with the siginfo of every time it was queued.
+Pending = dict[int, list[dict[str, Any]]]
+
 #: By resource: soft and hard limit.
 Rlimits = dict[int, tuple[int, int]]
 
@@ -76,7 +83,7 @@ class SignalStruct:
     live: int = 1  # threads that have not entered exit
     nr_threads: int = 1  # threads that have not been released
     threads: list[Task] = field(default_factory=list)  # thread group, in order of birth
-    shared_pending: dict[int, dict[str, Any]] = field(default_factory=dict)
+    shared_pending: Pending = field(default_factory=dict)
     group_exit_task: Task | None = None  # the thread in exec that waits for the others
     notify_count: int = 0
     group_stop_count: int = 0
@@ -90,6 +97,7 @@ class SignalStruct:
     stime: int = 0
     cutime: int = 0
     cstime: int = 0
+    sum_sched_runtime: int = 0  # ns that threads which are gone have run
     min_flt: int = 0
     cmin_flt: int = 0
     # Interval timers by which (ITIMER_*), and POSIX timers by id: off in a new group.

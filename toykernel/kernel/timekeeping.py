@@ -6,7 +6,11 @@ which settimeofday moves. Nothing here knows the host's time.
 
 from __future__ import annotations
 
+import struct
 from typing import TYPE_CHECKING
+
+from toykernel.arch.x86.uaccess import copy_from_user
+from toykernel.errno import EINVAL, Errno
 
 if TYPE_CHECKING:
     from toykernel.kernel_state import Kernel
@@ -45,3 +49,31 @@ def ktime_get(k: Kernel) -> int:
 def ktime_get_real(k: Kernel) -> int:
     """CLOCK_REALTIME in ns."""
     return k.wall_offset + ktime_get(k)
+
+
+def timespec_from_user(k: Kernel, address: int) -> int:
+    """A struct timespec as ns. Raises Errno(EFAULT), or Errno(EINVAL) for one that is not a time."""
+    seconds, ns = struct.unpack("<2i", copy_from_user(k, address, 8))
+    if seconds < 0 or not 0 <= ns < NSEC_PER_SEC:
+        raise Errno(EINVAL)
+    return int(seconds * NSEC_PER_SEC + ns)
+
+
+def pack_timespec(ns: int) -> bytes:
+    """ns as a struct timespec of a 32-bit program."""
+    seconds, rest = divmod(ns, NSEC_PER_SEC)
+    return struct.pack("<2I", seconds & 0xFFFFFFFF, rest)
+
+
+def pack_timeval(ns: int) -> bytes:
+    """ns as a struct timeval, rounded down."""
+    seconds, rest = divmod(ns, NSEC_PER_SEC)
+    return struct.pack("<2I", seconds & 0xFFFFFFFF, rest // NSEC_PER_USEC)
+
+
+def timeval_from_user(k: Kernel, address: int) -> int:
+    """A struct timeval as ns. Raises Errno(EFAULT) or Errno(EINVAL)."""
+    seconds, usec = struct.unpack("<2i", copy_from_user(k, address, 8))
+    if seconds < 0 or not 0 <= usec < 1_000_000:
+        raise Errno(EINVAL)
+    return int(seconds * NSEC_PER_SEC + usec * NSEC_PER_USEC)

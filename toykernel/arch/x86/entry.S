@@ -177,6 +177,7 @@ work_resched:
 	jmp	resume_userspace
 work_notifysig:
 	sti
+	call	unlazy_fpu		# a signal frame holds the FPU registers too
 	movl	%esp, %eax
 	call	do_notify_resume
 	jmp	resume_userspace

@@ -28,9 +28,9 @@ from toykernel.kernel.sched.sched_class import (
     WF_FORK,
     SchedClass,
 )
-from toykernel.kernel.signal import signal_pending
+from toykernel.kernel.signal import signal_pending_state
 from toykernel.kernel.timekeeping import ktime_get
-from toykernel.task import TASK_INTERRUPTIBLE, TASK_RUNNING
+from toykernel.task import TASK_RUNNING
 
 if TYPE_CHECKING:
     from toykernel.kernel_state import Kernel
@@ -146,7 +146,7 @@ def sched_fork(k: Kernel, p: Task) -> None:
     p.state = TASK_RUNNING
     p.on_rq = False
     se = p.se = k.current.se.copy()
-    se.exec_start = se.sum_exec_runtime = se.prev_sum_exec_runtime = se.nr_switches = 0
+    se.exec_start = se.sum_exec_runtime = se.prev_sum_exec_runtime = se.nvcsw = se.nivcsw = 0
     se.vruntime = 0
     if se.reset_on_fork:  # F2
         if rt_policy(se.policy):
@@ -172,9 +172,10 @@ def schedule(k: Kernel) -> None:
     clear_ti_flag(k.machine.ram, prev.stack, TIF_NEED_RESCHED)
     update_rq_clock(k)
     prev_class = class_of(k, prev)
-    if prev.state == TASK_INTERRUPTIBLE and not prev.exit_state and signal_pending(prev):
+    if not prev.exit_state and signal_pending_state(prev.state, prev):
         prev.state = TASK_RUNNING  # it has a reason not to sleep
-    if prev is not k.idle and (prev.state != TASK_RUNNING or prev.exit_state):
+    sleeps = prev is not k.idle and bool(prev.state != TASK_RUNNING or prev.exit_state)
+    if sleeps:
         deactivate_task(k, prev, DEQUEUE_SLEEP)
     prev_class.put_prev_task(k, prev)
     chosen = pick_next_task(k)
@@ -185,7 +186,8 @@ def schedule(k: Kernel) -> None:
         if prev is k.idle:
             k.leave_idle()
         k.rq.nr_switches += 1
-        prev.se.nr_switches += 1
+        prev.se.nvcsw += sleeps
+        prev.se.nivcsw += not sleeps
         switch_to(k, prev, chosen)
 
 

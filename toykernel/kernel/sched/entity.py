@@ -64,7 +64,8 @@ class SchedEntity:
     exec_start: int = 0
     sum_exec_runtime: int = 0
     prev_sum_exec_runtime: int = 0  # when it was last picked
-    nr_switches: int = 0
+    nvcsw: int = 0  # switches because it had to wait
+    nivcsw: int = 0  # switches because its turn was over
     key: tuple[int, int] | None = None  # its place in the fair queue
     time_slice: int = 0  # ticks left, RR
     counter: int = 0  # ticks left, 2.4

@@ -4,10 +4,30 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from toykernel.arch.x86.uaccess import copy_from_user, copy_to_user, put_user
+from toykernel.errno import EACCES, EINVAL, EPERM, ESRCH, Errno
+from toykernel.kernel.cred import CAP_SYS_NICE, capable
+from toykernel.kernel.pid import find_task_by_vpid, global_pid
 from toykernel.kernel.sched import core
+from toykernel.kernel.sched.entity import (
+    MAX_NICE,
+    MAX_USER_RT_PRIO,
+    MIN_NICE,
+    POLICY_NAMES,
+    SCHED_FIFO,
+    SCHED_IDLE,
+    SCHED_RESET_ON_FORK,
+    SCHED_RR,
+    rt_policy,
+)
+from toykernel.kernel.signal_types import RLIMIT_NICE, RLIMIT_RTPRIO
 
 if TYPE_CHECKING:
     from toykernel.kernel_state import Kernel
+    from toykernel.task import Task
+
+PRIO_PROCESS, PRIO_PGRP, PRIO_USER = 0, 1, 2
+_NR_CPUS = 1
 
 
 def sys_sched_yield(k: Kernel) -> int:
@@ -15,4 +35,180 @@ def sys_sched_yield(k: Kernel) -> int:
     core.update_rq_clock(k)
     core.class_of(k, k.current).yield_task(k)
     core.resched_task(k, k.current)
+    return 0
+
+
+def find_process_by_pid(k: Kernel, pid: int) -> Task:
+    """0 is the caller. Raises Errno(ESRCH)."""
+    task = find_task_by_vpid(k, pid) if pid else k.current
+    if task is None:
+        raise Errno(ESRCH)
+    return task
+
+
+def sys_nice(k: Kernel, increment: int) -> int:
+    """nice: change one's own level by so much, within -20 to 19. 0, or EPERM."""
+    increment = max(-40, min(40, increment))
+    task = k.current
+    nice = max(MIN_NICE, min(MAX_NICE, task.se.nice + increment))
+    if increment < 0 and not can_nice(k, task, nice):
+        raise Errno(EPERM)
+    core.set_user_nice(k, task, nice)
+    return 0
+
+
+def can_nice(k: Kernel, task: Task, nice: int) -> bool:
+    """Whether the caller may give a task have this level: RLIMIT_NICE counts 1 to 40 for 19 to -20."""
+    return capable(k, CAP_SYS_NICE) or 20 - nice <= task.signal.rlim[RLIMIT_NICE][0]
+
+
+def _priority_targets(k: Kernel, which: int, who: int) -> list[Task]:
+    """The tasks that getpriority and setpriority are about. Raises Errno(EINVAL)."""
+    if which == PRIO_PROCESS:
+        task = find_task_by_vpid(k, who) if who else k.current
+        return [task] if task is not None else []
+    if which == PRIO_PGRP:
+        group = global_pid(k, who) if who else k.current.signal.pgrp
+        return [t for t in k.tasks if t is not k.idle and t.signal.pgrp == group]
+    if which == PRIO_USER:
+        uid = who or k.current.cred.uid
+        return [t for t in k.tasks if t is not k.idle and t.cred.uid == uid]
+    raise Errno(EINVAL)
+
+
+def sys_setpriority(k: Kernel, which: int, who: int, niceval: int) -> int:
+    """setpriority: a nice level for a process, a group or a user."""
+    targets = _priority_targets(k, which, who)
+    niceval = max(MIN_NICE, min(MAX_NICE, niceval))
+    error: int | None = ESRCH
+    for task in targets:
+        if niceval < task.se.nice and not can_nice(k, task, niceval):
+            error = EACCES  # as setpriority(2) says; nice answers EPERM
+            continue
+        error = None if error == ESRCH else error
+        core.set_user_nice(k, task, niceval)
+    if error is not None:
+        raise Errno(error)
+    return 0
+
+
+def sys_getpriority(k: Kernel, which: int, who: int) -> int:
+    """getpriority: 20 - nice of the best of them, so that no answer looks like an error."""
+    targets = _priority_targets(k, which, who)
+    if not targets:
+        raise Errno(ESRCH)
+    return max(20 - task.se.nice for task in targets)
+
+
+def _set_scheduler(k: Kernel, pid: int, policy: int | None, param: int) -> int:
+    if not param or pid < 0:
+        raise Errno(EINVAL)
+    priority = int.from_bytes(copy_from_user(k, param, 4), "little", signed=True)
+    p = find_process_by_pid(k, pid)
+    if policy is None:
+        policy, reset = p.se.policy, p.se.reset_on_fork
+    else:
+        reset = bool(policy & SCHED_RESET_ON_FORK)
+        policy &= ~SCHED_RESET_ON_FORK
+        if policy not in POLICY_NAMES:
+            raise Errno(EINVAL)
+    if not 0 <= priority < MAX_USER_RT_PRIO or rt_policy(policy) != (priority != 0):
+        raise Errno(EINVAL)
+    _check_permission(k, p, policy, priority, reset)
+    core.change_priority(k, p, policy=policy, rt_priority=priority, reset_on_fork=reset)
+    if policy == SCHED_RR:
+        from toykernel.kernel.sched.rt import def_timeslice
+
+        p.se.time_slice = p.se.time_slice or def_timeslice(k)
+    return 0
+
+
+def _check_permission(k: Kernel, p: Task, policy: int, priority: int, reset: bool) -> None:
+    if capable(k, CAP_SYS_NICE):
+        return
+    if rt_policy(policy):
+        limit = p.signal.rlim[RLIMIT_RTPRIO][0]
+        if (policy != p.se.policy and not limit) or (
+            priority > p.se.rt_priority and priority > limit
+        ):
+            raise Errno(EPERM)
+    if p.se.policy == SCHED_IDLE and policy != SCHED_IDLE:
+        raise Errno(EPERM)
+    if k.current.cred.euid not in (p.cred.euid, p.cred.uid) or (p.se.reset_on_fork and not reset):
+        raise Errno(EPERM)
+
+
+def sys_sched_setscheduler(k: Kernel, pid: int, policy: int, param: int) -> int:
+    """sched_setscheduler: policy and real-time priority."""
+    if policy < 0:
+        raise Errno(EINVAL)
+    return _set_scheduler(k, pid, policy, param)
+
+
+def sys_sched_setparam(k: Kernel, pid: int, param: int) -> int:
+    """sched_setparam: the real-time priority."""
+    return _set_scheduler(k, pid, None, param)
+
+
+def sys_sched_getscheduler(k: Kernel, pid: int) -> int:
+    """sched_getscheduler: the policy."""
+    if pid < 0:
+        raise Errno(EINVAL)
+    se = find_process_by_pid(k, pid).se
+    return se.policy | (SCHED_RESET_ON_FORK if se.reset_on_fork else 0)
+
+
+def sys_sched_getparam(k: Kernel, pid: int, param: int) -> int:
+    """sched_getparam: the real-time priority."""
+    if not param or pid < 0:
+        raise Errno(EINVAL)
+    put_user(k, find_process_by_pid(k, pid).se.rt_priority, param)
+    return 0
+
+
+def sys_sched_get_priority_max(k: Kernel, policy: int) -> int:
+    """The best priority of a policy."""
+    if policy in (SCHED_FIFO, SCHED_RR):
+        return MAX_USER_RT_PRIO - 1
+    if policy in POLICY_NAMES:
+        return 0
+    raise Errno(EINVAL)
+
+
+def sys_sched_get_priority_min(k: Kernel, policy: int) -> int:
+    """The worst."""
+    if policy in (SCHED_FIFO, SCHED_RR):
+        return 1
+    if policy in POLICY_NAMES:
+        return 0
+    raise Errno(EINVAL)
+
+
+def sys_sched_rr_get_interval(k: Kernel, pid: int, interval: int) -> int:
+    """sched_rr_get_interval: the time slice as a timespec."""
+    if pid < 0:
+        raise Errno(EINVAL)
+    p = find_process_by_pid(k, pid)
+    core.update_curr(k)
+    ticks = core.class_of(k, p).get_rr_interval(k, p)
+    seconds, ns = divmod(ticks * core.tick_ns(k), core.NSEC_PER_SEC)
+    copy_to_user(k, interval, seconds.to_bytes(4, "little") + ns.to_bytes(4, "little"))
+    return 0
+
+
+def sys_sched_getaffinity(k: Kernel, pid: int, length: int, mask: int) -> int:
+    """sched_getaffinity: the one CPU. Bytes stored."""
+    if length * 8 < _NR_CPUS or length & 3:
+        raise Errno(EINVAL)
+    find_process_by_pid(k, pid)
+    copy_to_user(k, mask, (1).to_bytes(4, "little"))
+    return 4
+
+
+def sys_sched_setaffinity(k: Kernel, pid: int, length: int, mask: int) -> int:
+    """sched_setaffinity: a mask without the one CPU is refused."""
+    data = copy_from_user(k, mask, min(length, 4))
+    find_process_by_pid(k, pid)
+    if not int.from_bytes(data, "little") & 1:
+        raise Errno(EINVAL)
     return 0

@@ -1,0 +1,167 @@
+"""Stopping, continuing, and what the parent hears of it (kernel/signal.c)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from toykernel.kernel.pid import pid_nr_ns
+from toykernel.kernel.siginfo import (
+    CLD_CONTINUED,
+    CLD_STOPPED,
+    KERNEL_COREDUMP,
+    KERNEL_IGNORE,
+    KERNEL_ONLY,
+    KERNEL_STOP,
+    SIGCHLD,
+    SIGCONT,
+    SIGSTOP,
+    Siginfo,
+    sigmask,
+)
+from toykernel.kernel.signal import (
+    SIGNAL_CLD_CONTINUED,
+    SIGNAL_CLD_MASK,
+    action_of,
+    dequeue_signal,
+    recalc_sigpending,
+    send_signal,
+    signal_wake_up,
+    threads_of,
+)
+from toykernel.kernel.signal_types import (
+    RLIMIT_CORE,
+    SA_NOCLDSTOP,
+    SA_RESETHAND,
+    SIG_DFL,
+    SIG_IGN,
+    SigAction,
+)
+from toykernel.kernel.wait import Wait, WaitQueue, wake_up
+from toykernel.task import (
+    PF_EXITING,
+    SIGNAL_GROUP_EXIT,
+    SIGNAL_STOP_STOPPED,
+    SIGNAL_UNKILLABLE,
+    TASK_STOPPED,
+)
+
+if TYPE_CHECKING:
+    from toykernel.kernel.wait import Result
+    from toykernel.kernel_state import Kernel
+    from toykernel.task import Task
+
+_CORE_FLAG = 0x80
+_MIN_COREDUMP = 4096
+
+
+def get_signal_to_deliver(k: Kernel) -> tuple[SigAction, Siginfo] | Result | None:
+    """What the current task must do next: run a handler, wait or end (a Result), or nothing.
+
+    Default actions happen here. A stopped task comes back to this function when it is continued.
+    """
+    from toykernel.kernel.exit import do_group_exit
+
+    task = k.current
+    while True:
+        signal = task.signal
+        if signal.flags & SIGNAL_CLD_MASK:
+            why = CLD_CONTINUED if signal.flags & SIGNAL_CLD_CONTINUED else CLD_STOPPED
+            signal.flags &= ~SIGNAL_CLD_MASK
+            notify_parent_cldstop(k, task.group_leader, why)
+        if task.jobctl_stop:
+            return participate_in_stop(k, task)
+        info = dequeue_signal(k, task, task.blocked)
+        if info is None:
+            return None
+        sig = info["si_signo"]
+        for listener in k.trace.signal_deliver:
+            listener(task, sig, info)
+        action = action_of(task, sig)
+        if action.handler == SIG_IGN:
+            continue
+        if action.handler != SIG_DFL:
+            if action.flags & SA_RESETHAND:
+                task.sighand.action[sig] = SigAction(
+                    SIG_DFL, action.flags, action.restorer, action.mask
+                )
+            return action, info
+        if sigmask(sig) & KERNEL_IGNORE:
+            continue
+        if signal.flags & SIGNAL_UNKILLABLE and not sigmask(sig) & KERNEL_ONLY:
+            continue
+        if sigmask(sig) & KERNEL_STOP:
+            if sig != SIGSTOP and is_current_pgrp_orphaned(k):
+                continue
+            start_group_stop(k, task, sig)
+            return participate_in_stop(k, task)
+        if signal.flags & SIGNAL_GROUP_EXIT:
+            return do_group_exit(k, signal.group_exit_code)
+        return do_group_exit(k, sig | (_CORE_FLAG if dumps_core(task, sig) else 0))
+
+
+def dumps_core(task: Task, sig: int) -> bool:
+    """Whether the status says that memory was dumped: such a signal, and a limit that allows it."""
+    limit = task.signal.rlim.get(RLIMIT_CORE, (0, 0))[0]
+    return bool(sigmask(sig) & KERNEL_COREDUMP) and limit >= _MIN_COREDUMP
+
+
+def is_current_pgrp_orphaned(k: Kernel) -> bool:
+    """Whether nobody in the session could continue the group: no member has a parent outside it."""
+    group = k.current.signal
+    for task in k.tasks:
+        if task is k.idle or task.signal.pgrp != group.pgrp or task.exit_state:
+            continue
+        parent = task.real_parent.signal
+        if task.real_parent.pid == 1:
+            continue
+        if parent.pgrp != group.pgrp and parent.session == task.signal.session:
+            return False
+    return True
+
+
+def start_group_stop(k: Kernel, task: Task, sig: int) -> None:
+    """Every thread of the group is to stop."""
+    signal = task.signal
+    signal.group_exit_code = sig
+    signal.group_stop_count = 0
+    for thread in threads_of(task):
+        if thread.flags & PF_EXITING or thread.exit_state or thread.state == TASK_STOPPED:
+            continue
+        signal.group_stop_count += 1
+        thread.jobctl_stop = True
+        if thread is not task:
+            signal_wake_up(k, thread, False)
+
+
+def participate_in_stop(k: Kernel, task: Task) -> Result:
+    """This thread stops; the last one tells the parent."""
+    from toykernel.arch.x86.signal import do_notify_resume
+
+    signal = task.signal
+    task.jobctl_stop = False
+    recalc_sigpending(k, task)
+    task.exit_code = signal.group_exit_code
+    if signal.group_stop_count:
+        signal.group_stop_count -= 1
+    if not signal.group_stop_count:
+        signal.flags |= SIGNAL_STOP_STOPPED
+        notify_parent_cldstop(k, task.group_leader, CLD_STOPPED)
+    return Wait(WaitQueue("SIGCONT"), do_notify_resume, (), "stopped", TASK_STOPPED)
+
+
+def notify_parent_cldstop(k: Kernel, task: Task, why: int) -> None:
+    """SIGCHLD for a stop or a continuation, unless SA_NOCLDSTOP; a waiter hears of it anyway."""
+    parent = task.parent
+    action = action_of(parent, SIGCHLD)
+    if action.handler != SIG_IGN and not action.flags & SA_NOCLDSTOP:
+        status = SIGCONT if why == CLD_CONTINUED else task.signal.group_exit_code & 0x7F
+        info = {
+            "si_code": why,
+            "si_pid": pid_nr_ns(task.pid_struct, parent.pid_struct.ns),
+            "si_uid": task.cred.uid,
+            "si_status": status,
+            "si_utime": task.utime_ticks,
+            "si_stime": task.stime_ticks,
+        }
+        send_signal(k, parent, SIGCHLD, info, group=True)
+    wake_up(k, k.child_queue(parent))

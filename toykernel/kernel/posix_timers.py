@@ -1,0 +1,189 @@
+"""POSIX timers (kernel/posix-timers.c) on the real-time and the monotonic clock."""
+
+from __future__ import annotations
+
+import struct
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from toykernel.arch.x86.uaccess import copy_from_user, copy_to_user, put_user
+from toykernel.errno import EAGAIN, EINVAL, EOPNOTSUPP, Errno
+from toykernel.kernel.siginfo import NSIG, SI_TIMER, SIGALRM, Siginfo
+from toykernel.kernel.signal import send_signal, sig_ignored
+from toykernel.kernel.timekeeping import (
+    CLOCK_BOOTTIME,
+    CLOCK_MONOTONIC,
+    CLOCK_PROCESS_CPUTIME_ID,
+    CLOCK_REALTIME,
+    CLOCK_THREAD_CPUTIME_ID,
+    ktime_get,
+    pack_timespec,
+    timespec_from_user,
+)
+from toykernel.kernel.timer import (
+    HrTimer,
+    hrtimer_cancel,
+    hrtimer_forward,
+    hrtimer_restart,
+)
+
+if TYPE_CHECKING:
+    from toykernel.kernel_state import Kernel
+    from toykernel.task import Task
+
+SIGEV_SIGNAL, SIGEV_NONE, SIGEV_THREAD, SIGEV_THREAD_ID = 0, 1, 2, 4
+TIMER_ABSTIME = 1
+DELAYTIMER_MAX = 0x7FFFFFFF
+_TIMERS_MAX = 4096
+_CLOCKS = (CLOCK_REALTIME, CLOCK_MONOTONIC, CLOCK_BOOTTIME)
+
+
+@dataclass(eq=False)
+class PosixTimer:
+    """struct k_itimer; `interval` in ns, 0 for once."""
+
+    ident: int
+    clock: int
+    notify: int
+    sig: int
+    value: int  # sigev_value
+    target: Task  # the group's leader, or the thread of SIGEV_THREAD_ID
+    timer: HrTimer
+    interval: int = 0
+    overrun: int = 0
+    last_overrun: int = 0
+
+
+def posix_timer_fn(k: Kernel, timer: HrTimer) -> None:
+    """Fire. A periodic timer goes on when its signal is taken, at once when that is ignored."""
+    posix: PosixTimer = timer.data
+    target = posix.target
+    if posix.notify != SIGEV_NONE:
+        if sig_ignored(target, posix.sig):
+            _go_on(k, posix)
+            return
+        info = {
+            "si_code": SI_TIMER,
+            "si_timerid": posix.ident,
+            "si_overrun": 0,
+            "si_value": posix.value,
+        }
+        send_signal(k, target, posix.sig, info, group=posix.notify != SIGEV_THREAD_ID)
+
+
+def _go_on(k: Kernel, posix: PosixTimer) -> None:
+    if posix.interval:
+        posix.overrun += hrtimer_forward(posix.timer, ktime_get(k), posix.interval) - 1
+        hrtimer_restart(k, posix.timer, posix.timer.expires)
+
+
+def posix_timer_signal_taken(k: Kernel, task: Task, info: Siginfo) -> None:
+    """The signal leaves the queue: say how many expiries it stands for, and go on."""
+    posix = task.signal.posix_timers.get(info["si_timerid"])
+    if posix is None or posix.timer.active:
+        return
+    _go_on(k, posix)
+    posix.last_overrun, posix.overrun = min(posix.overrun, DELAYTIMER_MAX), 0
+    info["si_overrun"] = posix.last_overrun
+
+
+def _find(k: Kernel, ident: int) -> PosixTimer:
+    posix: PosixTimer | None = k.current.signal.posix_timers.get(ident)
+    if posix is None:
+        raise Errno(EINVAL)
+    return posix
+
+
+def _event_target(k: Kernel, notify: int, tid: int, sig: int) -> Task:
+    from toykernel.kernel.pid import find_task_by_vpid
+
+    if notify not in (SIGEV_SIGNAL, SIGEV_NONE, SIGEV_THREAD, SIGEV_THREAD_ID):
+        raise Errno(EINVAL)
+    if notify != SIGEV_NONE and not 1 <= sig <= NSIG:
+        raise Errno(EINVAL)
+    if notify != SIGEV_THREAD_ID:
+        return k.current.group_leader
+    task = find_task_by_vpid(k, tid)
+    if task is None or task.signal is not k.current.signal:
+        raise Errno(EINVAL)
+    return task
+
+
+def sys_timer_create(k: Kernel, clock: int, event: int, created: int) -> int:
+    """timer_create: a timer on a clock and what it does; SIGALRM by default."""
+    if clock in (CLOCK_PROCESS_CPUTIME_ID, CLOCK_THREAD_CPUTIME_ID) or clock < 0:
+        raise Errno(EOPNOTSUPP)
+    if clock not in _CLOCKS:
+        raise Errno(EINVAL)
+    timers = k.current.signal.posix_timers
+    ident = next((n for n in range(_TIMERS_MAX) if n not in timers), None)
+    if ident is None:
+        raise Errno(EAGAIN)
+    value, sig, notify, tid = ident, SIGALRM, SIGEV_SIGNAL, 0
+    if event:
+        value, sig, notify, tid = struct.unpack("<IiiI", copy_from_user(k, event, 16))
+    target = _event_target(k, notify, tid, sig)
+    put_user(k, ident, created)
+    timer = HrTimer(0, posix_timer_fn)
+    timer.data = timers[ident] = PosixTimer(ident, clock, notify, sig, value, target, timer)
+    return 0
+
+
+def _left(k: Kernel, posix: PosixTimer) -> int:
+    if not posix.timer.expires:
+        return 0
+    now = ktime_get(k)
+    if posix.timer.active:
+        return max(posix.timer.expires - now, 1)
+    if posix.interval:  # fired, its signal is still pending: the time to the next expiry
+        return posix.interval - (now - posix.timer.expires) % posix.interval
+    return 0
+
+
+def sys_timer_settime(k: Kernel, ident: int, flags: int, new: int, old: int) -> int:
+    """timer_settime: first expiry (0: off) and interval."""
+    if not new:
+        raise Errno(EINVAL)
+    interval, value = timespec_from_user(k, new), timespec_from_user(k, new + 8)
+    posix = _find(k, ident)
+    before = pack_timespec(posix.interval) + pack_timespec(_left(k, posix))
+    hrtimer_cancel(k, posix.timer)
+    posix.timer.expires = 0
+    posix.interval = interval if value else 0
+    posix.overrun = posix.last_overrun = 0
+    if value:
+        expires = value
+        if not flags & TIMER_ABSTIME:
+            expires += ktime_get(k)
+        elif posix.clock == CLOCK_REALTIME:
+            expires -= k.wall_offset
+        hrtimer_restart(k, posix.timer, expires)
+    if old:
+        copy_to_user(k, old, before)
+    return 0
+
+
+def sys_timer_gettime(k: Kernel, ident: int, address: int) -> int:
+    """timer_gettime: interval and time left."""
+    posix = _find(k, ident)
+    copy_to_user(k, address, pack_timespec(posix.interval) + pack_timespec(_left(k, posix)))
+    return 0
+
+
+def sys_timer_getoverrun(k: Kernel, ident: int) -> int:
+    """timer_getoverrun: expiries that the last signal stood for, without the first."""
+    return _find(k, ident).last_overrun
+
+
+def sys_timer_delete(k: Kernel, ident: int) -> int:
+    """timer_delete: it does not fire any more."""
+    hrtimer_cancel(k, _find(k, ident).timer)
+    del k.current.signal.posix_timers[ident]
+    return 0
+
+
+def delete_posix_timers(k: Kernel, task: Task) -> None:
+    """exec, and the end of the group."""
+    for posix in task.signal.posix_timers.values():
+        hrtimer_cancel(k, posix.timer)
+    task.signal.posix_timers.clear()

@@ -1,0 +1,225 @@
+"""System calls about time (kernel/time.c, kernel/posix-timers.c, kernel/hrtimer.c, kernel/sys.c).
+
+All of them see virtual time: cycles of the machine's clock, never the host's.
+"""
+
+from __future__ import annotations
+
+import struct
+from typing import TYPE_CHECKING
+
+from toykernel.arch.x86.uaccess import copy_from_user, copy_to_user, put_user
+from toykernel.errno import (
+    EINVAL,
+    EOPNOTSUPP,
+    EPERM,
+    ERESTART_RESTARTBLOCK,
+    ERESTARTNOHAND,
+    Errno,
+)
+from toykernel.kernel.cputime import (
+    children_times,
+    group_runtime,
+    group_times,
+    pack_rusage,
+    task_sched_runtime,
+)
+from toykernel.kernel.cred import CAP_SYS_TIME, capable
+from toykernel.kernel.pid import find_task_by_vpid
+from toykernel.kernel.sched.core import tick_ns
+from toykernel.kernel.sched.entity import rt_policy
+from toykernel.kernel.signal import signal_pending
+from toykernel.kernel.timekeeping import (
+    CLOCK_BOOTTIME,
+    CLOCK_MONOTONIC,
+    CLOCK_MONOTONIC_COARSE,
+    CLOCK_MONOTONIC_RAW,
+    CLOCK_PROCESS_CPUTIME_ID,
+    CLOCK_REALTIME,
+    CLOCK_REALTIME_COARSE,
+    CLOCK_THREAD_CPUTIME_ID,
+    NSEC_PER_SEC,
+    cycles_to_ns,
+    ktime_get,
+    ktime_get_real,
+    pack_timespec,
+    pack_timeval,
+    timespec_from_user,
+    timeval_from_user,
+)
+from toykernel.kernel.timer import HrTimer, hrtimer_cancel, sleep_until
+from toykernel.kernel.wait import Wait, WaitQueue
+
+if TYPE_CHECKING:
+    from toykernel.kernel.wait import Result
+    from toykernel.kernel_state import Kernel
+
+TIMER_ABSTIME = 1
+USER_HZ = 100
+RUSAGE_SELF, RUSAGE_CHILDREN, RUSAGE_THREAD = 0, -1, 1
+_COARSE = (CLOCK_REALTIME_COARSE, CLOCK_MONOTONIC_COARSE)
+_SLEEPABLE = (CLOCK_REALTIME, CLOCK_MONOTONIC, CLOCK_BOOTTIME)
+
+
+# -- reading and setting ---------------------------------------------------------------------------
+
+
+def _last_tick(k: Kernel) -> int:
+    """CLOCK_MONOTONIC at the last tick: what the coarse clocks show."""
+    return cycles_to_ns(k, max(k.next_tick - k.cycles_per_tick, 0))
+
+
+def _cpu_clock(k: Kernel, clock: int) -> int:
+    """A CPU clock of some process or thread: ~pid << 3, plus 4 for a thread, plus the kind."""
+    pid = ~(clock >> 3)
+    task = find_task_by_vpid(k, pid) if pid else k.current
+    if task is None or clock & 3 == 3:
+        raise Errno(EINVAL)
+    if clock & 4:
+        return task_sched_runtime(k, task)
+    return group_runtime(k, task)
+
+
+def clock_get(k: Kernel, clock: int) -> int:
+    """A clock in ns. Raises Errno(EINVAL) for one that does not exist."""
+    if clock < 0:
+        return _cpu_clock(k, clock)
+    if clock == CLOCK_REALTIME:
+        return ktime_get_real(k)
+    if clock in (CLOCK_MONOTONIC, CLOCK_MONOTONIC_RAW, CLOCK_BOOTTIME):
+        return ktime_get(k)
+    if clock == CLOCK_PROCESS_CPUTIME_ID:
+        return group_runtime(k, k.current)
+    if clock == CLOCK_THREAD_CPUTIME_ID:
+        return task_sched_runtime(k, k.current)
+    if clock == CLOCK_REALTIME_COARSE:
+        return k.wall_offset + _last_tick(k)
+    if clock == CLOCK_MONOTONIC_COARSE:
+        return _last_tick(k)
+    raise Errno(EINVAL)
+
+
+def sys_clock_gettime(k: Kernel, clock: int, address: int) -> int:
+    """clock_gettime: a clock as a timespec."""
+    copy_to_user(k, address, pack_timespec(clock_get(k, clock)))
+    return 0
+
+
+def sys_clock_getres(k: Kernel, clock: int, address: int) -> int:
+    """clock_getres: 1 ns, a tick for the coarse clocks."""
+    clock_get(k, clock)
+    if address:
+        copy_to_user(k, address, pack_timespec(tick_ns(k) if clock in _COARSE else 1))
+    return 0
+
+
+def _set_wall_clock(k: Kernel, ns: int) -> int:
+    if not capable(k, CAP_SYS_TIME):
+        raise Errno(EPERM)
+    k.wall_offset = ns - ktime_get(k)
+    return 0
+
+
+def sys_clock_settime(k: Kernel, clock: int, address: int) -> int:
+    """clock_settime: only CLOCK_REALTIME can be set."""
+    if clock != CLOCK_REALTIME:
+        raise Errno(EINVAL)
+    return _set_wall_clock(k, timespec_from_user(k, address))
+
+
+def sys_gettimeofday(k: Kernel, tv: int, tz: int) -> int:
+    """gettimeofday: microseconds; the time zone is UTC."""
+    if tv:
+        copy_to_user(k, tv, pack_timeval(ktime_get_real(k)))
+    if tz:
+        copy_to_user(k, tz, bytes(8))
+    return 0
+
+
+def sys_settimeofday(k: Kernel, tv: int, tz: int) -> int:
+    """settimeofday. A time zone is refused: nothing here would heed it."""
+    ns = timeval_from_user(k, tv) if tv else None
+    if tz and any(copy_from_user(k, tz, 8)):
+        raise Errno(EINVAL)
+    return _set_wall_clock(k, ns) if ns is not None else 0
+
+
+def sys_time(k: Kernel, address: int) -> int:
+    """time: seconds since 1970."""
+    seconds = ktime_get_real(k) // NSEC_PER_SEC
+    if address:
+        put_user(k, seconds, address)
+    return seconds
+
+
+def sys_stime(k: Kernel, address: int) -> int:
+    """stime: set them."""
+    seconds = int.from_bytes(copy_from_user(k, address, 4), "little", signed=True)
+    return _set_wall_clock(k, seconds * NSEC_PER_SEC)
+
+
+# -- sleeping --------------------------------------------------------------------------------------
+
+
+def sys_nanosleep(k: Kernel, request: int, remaining: int) -> Result:
+    """nanosleep: sleep for a time; after a handler EINTR, and what was left in `remaining`."""
+    ns = timespec_from_user(k, request)
+    return _sleep(k, ktime_get(k) + ns, remaining)
+
+
+def sys_clock_nanosleep(k: Kernel, clock: int, flags: int, request: int, remaining: int) -> Result:
+    """clock_nanosleep: for a time, or with TIMER_ABSTIME until the clock shows one."""
+    if clock in (CLOCK_PROCESS_CPUTIME_ID,) or clock < 0:
+        raise Errno(EOPNOTSUPP)
+    if clock not in _SLEEPABLE:
+        raise Errno(EINVAL)
+    ns = timespec_from_user(k, request)
+    if flags & TIMER_ABSTIME:
+        return _sleep(k, ns - (k.wall_offset if clock == CLOCK_REALTIME else 0), None)
+    return _sleep(k, ktime_get(k) + ns, remaining)
+
+
+def _sleep(k: Kernel, expires: int, remaining: int | None) -> Result:
+    """Until `expires` (monotonic); `remaining` is None for a sleep to a point in time."""
+    task = k.current
+    if signal_pending(task):
+        return _sleep_over(k, None, expires, remaining)
+    # A timer may be late by the task's slack, so that several can fire together.
+    slack = 0 if rt_policy(task.se.policy) else task.timer_slack_ns
+    timer = sleep_until(k, task, expires + slack)
+    args = (timer, expires, remaining)
+    return Wait(WaitQueue("a timer"), _sleep_over, args, "nanosleep")
+
+
+def _sleep_over(k: Kernel, timer: HrTimer | None, expires: int, remaining: int | None) -> Result:
+    if timer is not None and not hrtimer_cancel(k, timer):
+        return 0
+    left = expires - ktime_get(k)
+    if left <= 0:
+        return 0
+    if remaining is None:
+        raise Errno(ERESTARTNOHAND)
+    if remaining:
+        copy_to_user(k, remaining, pack_timespec(left))
+    k.current.restart_block = (_sleep, (expires, remaining))
+    raise Errno(ERESTART_RESTARTBLOCK)
+
+
+# -- accounts --------------------------------------------------------------------------------------
+
+
+def sys_times(k: Kernel, address: int) -> int:
+    """times: CPU times of the group and of its dead children in 1/100 s; the ticks since boot."""
+    if address:
+        user, system = group_times(k, k.current)
+        each = (user, system, *children_times(k, k.current))
+        copy_to_user(k, address, struct.pack("<4I", *(ns * USER_HZ // NSEC_PER_SEC for ns in each)))
+    return k.jiffies * USER_HZ // k.hz
+
+
+def sys_getrusage(k: Kernel, who: int, address: int) -> int:
+    """getrusage: of the group, of its dead children, of the thread."""
+    if who not in (RUSAGE_SELF, RUSAGE_CHILDREN, RUSAGE_THREAD):
+        raise Errno(EINVAL)
+    copy_to_user(k, address, pack_rusage(k, k.current, who))
+    return 0
