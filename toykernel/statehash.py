@@ -33,6 +33,8 @@ HOST_SIDE = frozenset(
 _TRANSPARENT = (Machine, Ram, InstructionClock, Tracepoints, Program)
 #: Left by the last trap or by the engine itself; no instruction of the guest can see them.
 _ENGINE_ONLY = frozenset(("error_code", "is_int", "hflags", "old_exception"))
+#: Attributes anywhere that hold listeners and injected failures.
+_HOOKS = frozenset(("may_fail", "on_free"))
 _BLANK = bytes(PAGE_SIZE)
 
 
@@ -133,7 +135,8 @@ class _Walk:
         elif isinstance(value, Mapping):
             self._items(value.items(), put)  # in its own order: a run queue is a dictionary
         else:
-            self._items(sorted(_attributes(value).items()), put)
+            named = sorted(_attributes(value).items())
+            self._items([(name, part) for name, part in named if name not in _HOOKS], put)
 
 
 def _attributes(value: Any) -> dict[str, Any]:

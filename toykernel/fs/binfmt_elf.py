@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import io
+import struct
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from elftools.common.exceptions import ELFError
-from elftools.elf.elffile import ELFFile
-
 from emu.ram import PAGE_SIZE
 from toykernel.arch.x86.asm_offsets import TASK_SIZE
-from toykernel.errno import E2BIG, EINVAL, ENOEXEC, ENOMEM, Errno
+from toykernel.errno import E2BIG, EINVAL, EIO, ENOEXEC, ENOMEM, EPERM, Errno
 from toykernel.kernel.signal_types import RLIMIT_STACK
 from toykernel.mm.limits import rlimit
-from toykernel.mm.memory import populate
+from toykernel.mm.memory import change_protection, populate
 from toykernel.mm.mm_types import (
     VM_ACCOUNT,
     VM_DATA_DEFAULT,
@@ -28,7 +25,7 @@ from toykernel.mm.mm_types import (
     MmStruct,
 )
 from toykernel.mm.mmap import arch_pick_mmap_layout, page_align
-from toykernel.mm.vma import new_area
+from toykernel.mm.vma import free_area, new_area
 
 if TYPE_CHECKING:
     from toykernel.kernel_state import Kernel
@@ -37,6 +34,15 @@ STACK_TOP = TASK_SIZE
 #: Argument and environment strings: Linux's old limit of 32 pages.
 MAX_ARG_PAGES = 32
 STACK_RESERVE = 1  # pages below the strings that exist from the start
+
+#: The file's header behind e_ident, and one program header: little-endian, in the order of the ABI.
+_HEADER = struct.Struct("<16s2H5I6H")
+_PROGRAM_HEADER = struct.Struct("<8I")
+ELF_IDENT = b"\x7fELF\x01\x01\x01"  # magic, 32 bits, little-endian, version 1
+ET_EXEC, EM_386, EM_486 = 2, 3, 6
+PT_LOAD, PT_INTERP = 1, 3
+#: Linux reads 64 KiB of program headers at most.
+MAX_PHDRS = 65536 // _PROGRAM_HEADER.size
 
 AT_NULL, AT_PHDR, AT_PHENT, AT_PHNUM, AT_PAGESZ, AT_BASE, AT_FLAGS = 0, 3, 4, 5, 6, 7, 8
 AT_ENTRY, AT_UID, AT_EUID, AT_GID, AT_EGID, AT_PLATFORM = 9, 11, 12, 13, 14, 15
@@ -48,7 +54,7 @@ class Segment:
     """One PT_LOAD: linear addresses, file contents, size in memory."""
 
     vaddr: int
-    data: bytes
+    data: memoryview
     memsz: int
     flags: int  # PF_X 1, PF_W 2, PF_R 4
 
@@ -71,35 +77,42 @@ class ElfImage:
 
 
 def parse_elf(data: bytes) -> ElfImage:
-    """Read a static i386 executable. Raises Errno(ENOEXEC) or Errno(EINVAL)."""
-    try:
-        elf = ELFFile(io.BytesIO(data))
-        header = elf.header
-        segments = []
-        phdr = 0
-        for segment in elf.iter_segments():
-            kind = segment["p_type"]
-            if kind == "PT_INTERP":
-                raise Errno(ENOEXEC)
-            if kind != "PT_LOAD":
-                continue
-            if segment["p_filesz"] > segment["p_memsz"]:
-                raise Errno(EINVAL)
-            contents = segment.data()
-            if len(contents) != segment["p_filesz"]:
-                raise Errno(ENOEXEC)
-            loaded = Segment(segment["p_vaddr"], contents, segment["p_memsz"], segment["p_flags"])
-            offset = segment["p_offset"]
-            if offset <= header["e_phoff"] < offset + segment["p_filesz"]:
-                phdr = header["e_phoff"] - offset + loaded.vaddr
-            segments.append(loaded)
-    except (ELFError, ValueError, KeyError, OverflowError, MemoryError, UnicodeDecodeError):
-        raise Errno(ENOEXEC) from None
-    if elf.elfclass != 32 or header["e_machine"] != "EM_386" or header["e_type"] != "ET_EXEC":
+    """Read a static i386 executable.
+
+    Raises Errno: ENOEXEC for another kind of file, EIO for program headers that are cut off, EINVAL
+    for a segment that cannot be mapped, whichever Linux finds first.
+    """
+    if len(data) < _HEADER.size or data[:7] != ELF_IDENT:
         raise Errno(ENOEXEC)
+    kind, machine, _, entry, phoff, _, _, _, phentsize, phnum, *_ = _HEADER.unpack_from(data)[1:]
+    if kind != ET_EXEC or machine not in (EM_386, EM_486):
+        raise Errno(ENOEXEC)
+    if phentsize != _PROGRAM_HEADER.size or not 1 <= phnum <= MAX_PHDRS:
+        raise Errno(ENOEXEC)
+    table = data[phoff : phoff + phnum * phentsize]
+    if len(table) != phnum * phentsize:
+        raise Errno(EIO)
+    headers = list(_PROGRAM_HEADER.iter_unpack(table))
+    if any(header[0] == PT_INTERP for header in headers):
+        raise Errno(ENOEXEC)  # dynamic linking: there is no interpreter to start
+    view = memoryview(data)
+    segments = []
+    phdr = 0
+    for type_, offset, vaddr, _, filesz, memsz, flags, _ in headers:
+        if type_ != PT_LOAD:
+            continue
+        if filesz > memsz or memsz > TASK_SIZE or vaddr > TASK_SIZE - memsz:
+            raise Errno(EINVAL)
+        if filesz and (vaddr - offset) % PAGE_SIZE:
+            raise Errno(EINVAL)
+        if filesz and offset + filesz > len(data):
+            raise Errno(ENOEXEC)
+        if offset <= phoff < offset + filesz:
+            phdr = phoff - offset + vaddr
+        segments.append(Segment(vaddr, view[offset : offset + filesz], memsz, flags))
     if not segments:
         raise Errno(ENOEXEC)
-    return ElfImage(header["e_entry"], tuple(segments), phdr, header["e_phnum"])
+    return ElfImage(entry, tuple(segments), phdr, phnum)
 
 
 def load_elf_binary(
@@ -120,19 +133,30 @@ def load_elf_binary(
 
 
 def _map_segment(k: Kernel, mm: MmStruct, segment: Segment) -> None:
+    """One area for one segment. Where two segments share a page, the later one's rights hold there.
+
+    Raises Errno: ENOMEM, EPERM for page 0 and its neighbours, EINVAL for more than a shared page.
+    """
     start = segment.vaddr & -PAGE_SIZE
     end = page_align(segment.vaddr + segment.memsz)
-    if start < k.mmap_min_addr or end > TASK_SIZE or segment.vaddr + segment.memsz > TASK_SIZE:
-        raise Errno(EINVAL if end > TASK_SIZE else ENOMEM)
-    if end == start:
+    if not segment.memsz:
         return
-    for area in mm.overlapping(start, end):  # two segments on one page: the later one rules it
-        if area.vm_end <= start + PAGE_SIZE and area.vm_start < start:
+    if start < k.mmap_min_addr:
+        raise Errno(EPERM)
+    shared = mm.overlapping(start, end)
+    for area in shared:
+        if area.vm_end > start + PAGE_SIZE:
+            raise Errno(EINVAL)
+        if area.vm_start < start:
             mm.resize(area, area.vm_start, start)
-        else:
-            raise Errno(ENOEXEC)
+        else:  # all of it was on this page, which stays
+            mm.remove(area)
+            free_area(k, area)
     area = new_area(k, start, end, segment.vm_flags, "program")
     mm.insert(area)
+    if shared:
+        area.anon_vma = True
+        change_protection(k, mm, area)
     populate(k, mm, area, segment.vaddr, segment.data)
 
 
@@ -186,6 +210,8 @@ def _set_up_stack(
     words += [word for pair in auxv for word in pair]
     sp = (sp - 4 * len(words)) & -16
     start = (sp & -PAGE_SIZE) - STACK_RESERVE * PAGE_SIZE
+    if mm.overlapping(start, STACK_TOP):
+        raise Errno(ENOMEM)
     stack = new_area(k, start, STACK_TOP, VM_DATA_DEFAULT | VM_GROWSDOWN | VM_ACCOUNT, "[stack]")
     mm.insert(stack)
     mm.start_stack = sp

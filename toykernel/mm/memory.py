@@ -194,21 +194,23 @@ def do_wp_page(
     k.count_fault(task, "cow_copied", address, pfn, new)
 
 
-def populate(k: Kernel, mm: MmStruct, vma: VmArea, address: int, data: bytes) -> None:
-    """Put bytes into pages of an area that nobody runs in yet (exec). Raises Errno(ENOMEM)."""
+def populate(k: Kernel, mm: MmStruct, vma: VmArea, address: int, data: bytes | memoryview) -> None:
+    """Put bytes into pages of an area that nobody runs in yet (exec). Raises Errno(ENOMEM).
+
+    A page that is there already, from a neighbour that shares it, keeps its other bytes and gets
+    this area's rights.
+    """
     end = address + len(data)
     while address < end:
         page = address & PTE_FRAME
         at = pte_alloc(k, mm, page)
         pte = get_pte(k, mm, page)
-        if not pte & PTE_P:
-            pfn = k.pages.get_zeroed_page("program page")
-            vma.anon_vma = True
-            pte = mk_pte(pfn, vma) | (PTE_RW if vma.vm_flags & VM_WRITE else 0)
-            set_pte(k, mm, page, at, pte)
+        pfn = pte >> PAGE_SHIFT if pte_present(pte) else k.pages.get_zeroed_page("program page")
+        vma.anon_vma = True
+        set_pte(k, mm, page, at, mk_pte(pfn, vma) | (PTE_RW if vma.vm_flags & VM_WRITE else 0))
         part = min(page + 4096, end) - address
         taken = len(data) - (end - address)
-        k.machine.ram.write((pte & PTE_FRAME) + (address - page), data[taken : taken + part])
+        k.machine.ram.write((pfn << PAGE_SHIFT) + (address - page), data[taken : taken + part])
         address += part
 
 
