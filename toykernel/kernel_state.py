@@ -43,6 +43,7 @@ from toykernel.security import SecurityHooks
 from toykernel.stats import RunStats, TaskRecord
 from toykernel.syscall_table import SYSCALLS
 from toykernel.syscall_table import sys_ni_syscall as ni_syscall
+from toykernel.sysctl import set_sysctl
 from toykernel.task import Task
 from toykernel.trace import Tracepoints
 from userland.assembler import Program
@@ -74,6 +75,7 @@ class Config:
     scheduler: str = ""  # "cfs" or "goodness"; "" is the profile's
     profile: Profile = DEFAULT_PROFILE
     stdin: bytes = b""
+    sysctl: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -164,6 +166,8 @@ class Kernel:
         self.current: Task
         self.root_user: UserStruct
         boot.setup_machine(self)
+        for name, value in self.config.sysctl:
+            set_sysctl(self, name, value)
         self._gates = self._make_gates()
 
     # -- the gate ----------------------------------------------------------------------------------

@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any
 from toykernel.arch.x86.signal import sys_rt_sigreturn, sys_sigaltstack, sys_sigreturn
 from toykernel.arch.x86.tls import sys_get_thread_area, sys_set_thread_area
 from toykernel.fs.exec import sys_execve
-from toykernel.fs.read_write import sys_write
 from toykernel.kernel.exit import sys_exit, sys_exit_group
 from toykernel.kernel.fork import sys_clone, sys_fork, sys_vfork
 from toykernel.kernel.futex import sys_futex, sys_set_robust_list
@@ -89,6 +88,7 @@ from toykernel.mm.mlock import sys_mlock, sys_mlockall, sys_munlock, sys_munlock
 from toykernel.mm.mmap import sys_mmap2, sys_munmap, sys_old_mmap
 from toykernel.mm.mprotect import sys_mprotect
 from toykernel.mm.mremap import sys_mremap
+from toykernel.syscall_rows import ROWS
 
 if TYPE_CHECKING:
     from toykernel.kernel.wait import Result
@@ -101,11 +101,14 @@ STATUS, UTSNAME, RUSAGE, ENVIRONMENT = "status", "utsname", "rusage", "environme
 PROT, MMAP_FLAGS, MREMAP_FLAGS, MADVICE = "prot", "mmap_flags", "mremap_flags", "madvice"
 MSYNC_FLAGS, MLOCKALL_FLAGS = "msync_flags", "mlockall_flags"
 CLONE_FLAGS, FUTEX_OP, WAIT_WHICH = "clone_flags", "futex_op", "wait_which"
+OPEN_FLAGS, MODE, SEEK_WHENCE, ACCESS_MODE = "open_flags", "mode", "seek_whence", "access_mode"
+FD_PAIR, FCNTL_CMD, DIRFD, BUFFER_OUT = "fd_pair", "fcntl_cmd", "dirfd", "buffer_out"
+ID, RLIMIT, PRCTL_OPTION = "id", "rlimit", "prctl_option"
 SIGNAL, HANDLER, HOW, SIGSET, OLD_SIGSET = "signal", "handler", "how", "sigset", "old_sigset"
 SIGACTION, OLD_SIGACTION, STACK = "sigaction", "old_sigaction", "stack"
 CLOCK, TIMESPEC, TIMEVAL, POLICY = "clock", "timespec", "timeval", "policy"
 ITIMER, ITIMERVAL, ITIMERSPEC = "itimer", "itimerval", "itimerspec"
-SIGNED = frozenset((INT, FD, PID, WAIT_OPTIONS, SIGNAL, HOW, CLOCK, POLICY, ITIMER))
+SIGNED = frozenset((INT, FD, PID, WAIT_OPTIONS, SIGNAL, HOW, CLOCK, POLICY, ITIMER, DIRFD))
 
 Function = Callable[..., "Result"]
 
@@ -154,7 +157,6 @@ def _call(
 _IMPLEMENTED = (
     _call(1, "exit", sys_exit, "status:int"),
     _call(2, "fork", sys_fork, entry="ptregs_fork"),
-    _call(4, "write", sys_write, "fd:fd buf:buffer_in count:size"),
     _call(7, "waitpid", sys_waitpid, "pid:pid wstatus:status options:wait_options"),
     _call(11, "execve", sys_execve, "pathname:path argv:strings envp:environment"),
     _call(20, "getpid", sys_getpid),
@@ -203,6 +205,7 @@ _IMPLEMENTED = (
         "which:wait_which pid:pid infop:address options:wait_options rusage:address",
     ),
     _call(311, "set_robust_list", sys_set_robust_list, "head:address len:size"),
+    *(_call(*row) for row in ROWS),
 )
 
 _SIGNALS = (

@@ -13,6 +13,7 @@ from emu.errors import EngineContractError
 from toykernel.cli.console import guest_console
 from toykernel.cli.options import guest_files, machine_config
 from toykernel.session import LoadError, Session, build
+from toykernel.sysctl import SysctlError
 from userland.assembler import AssemblyError, Program
 
 
@@ -28,7 +29,7 @@ def explained(memory: int | None = None) -> Iterator[None]:
     except AssemblyError as error:
         hint = f"\n  hint: {error.hint}" if error.hint else ""
         raise CannotLoad(f"{error}{hint}") from None
-    except (LoadError, EngineContractError) as error:
+    except (LoadError, SysctlError, EngineContractError) as error:
         raise CannotLoad(f"toykernel: {error}") from None
     except (MemoryError, OSError) as error:
         what = "not enough memory" if memory is None else f"no machine with {memory} bytes of RAM"

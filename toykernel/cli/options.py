@@ -110,6 +110,20 @@ MACHINE: tuple[Decorator, ...] = (
         help="Share pages at fork until they are written, or copy them all at once.",
     ),
     click.option(
+        "--kernel",
+        type=click.Choice(("2.4", "2.6.39", "3.x", "4.x")),
+        default="2.6.39",
+        show_default=True,
+        help="Whose fork it is: the differences are listed in docs/kernel-versions.md.",
+    ),
+    click.option(
+        "--sysctl",
+        type=assignment,
+        multiple=True,
+        metavar="NAME=VALUE",
+        help="A setting of the kernel, as kernel.pid_max=400. Repeatable.",
+    ),
+    click.option(
         "--rlimit",
         type=rlimit,
         multiple=True,
@@ -223,6 +237,7 @@ class OptionalValueCommand(click.Command):
 def machine_config(values: Mapping[str, Any]) -> Config:
     """The kernel's configuration of parsed MACHINE options."""
     from toykernel.kernel_state import Config
+    from toykernel.profiles import PROFILES
 
     limits = dict(values["rlimit"])
     return Config(
@@ -230,6 +245,8 @@ def machine_config(values: Mapping[str, Any]) -> Config:
         cpu=values["cpu"],
         eager_fork=values["fork"] == "eager",
         rlimit_stack=limits.get("stack", Config.rlimit_stack),
+        profile=PROFILES[values["kernel"]],
+        sysctl=tuple(values["sysctl"]),
     )
 
 

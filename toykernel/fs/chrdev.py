@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from emu.ram import PAGE_SIZE
 from toykernel.arch.x86.uaccess import copy_from_user, copy_to_user
 from toykernel.errno import ESPIPE, Errno
 from toykernel.fs.file import File, FileOperations
@@ -13,6 +12,8 @@ if TYPE_CHECKING:
     from toykernel.kernel_state import Kernel
 
 _CHUNK = 1 << 16
+#: A terminal takes pieces of this size (tty_write).
+TTY_CHUNK = 2048
 
 
 def no_llseek(k: Kernel, file: File, offset: int, whence: int) -> int:
@@ -31,10 +32,10 @@ def no_release(k: Kernel, file: File) -> None:
 
 
 def console_write(k: Kernel, file: File, buf: int, count: int) -> int:
-    """Takes a page at a time, all of it or nothing, as a pipe does; how much was taken."""
+    """Takes pieces as tty_write does, each whole or not at all; how much was taken."""
     written = 0
     while written < count:
-        part = min(count - written, PAGE_SIZE)
+        part = min(count - written, TTY_CHUNK)
         try:
             data = copy_from_user(k, buf + written, part)
         except Errno:

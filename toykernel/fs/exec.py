@@ -1,31 +1,72 @@
-"""execve (fs/exec.c): a new program in the same task."""
+"""execve (fs/exec.c): a new program in the same task.
+
+Everything that can fail comes first and changes nothing. Then the other threads of the group are killed
+(de_thread), which may take a while; when the last of them is gone, the new program is put in place.
+"""
 
 from __future__ import annotations
 
 from contextlib import ExitStack
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from toykernel.arch.x86.process import account, exit_thread, start_thread
+from toykernel.arch.x86.tls import clear_tls
 from toykernel.arch.x86.uaccess import get_user, strncpy_from_user
-from toykernel.errno import E2BIG, EFAULT, ENOENT, Errno
-from toykernel.fs.binfmt_elf import load_elf_binary, parse_elf
+from toykernel.errno import (
+    E2BIG,
+    EACCES,
+    EAGAIN,
+    EFAULT,
+    ELOOP,
+    ENOEXEC,
+    Errno,
+)
+from toykernel.fs.binfmt_elf import ElfImage, load_elf_binary, parse_elf
+from toykernel.fs.file import dup_fd, filp_close, put_files_struct
+from toykernel.fs.inode import MAY_EXEC, S_IFREG, S_ISGID, S_ISUID, Inode, inode_permission
+from toykernel.fs.namei import getname, path_lookup
+from toykernel.kernel.cred import Cred, commit_creds, prepare_creds, put_cred
+from toykernel.kernel.exit import mm_release, release_task, signal_group_exit, zap_other_threads
 from toykernel.kernel.fork import mm_alloc, mmput
-from toykernel.task import PF_FORKNOEXEC, TaskStats
+from toykernel.kernel.fork_parts import put_sighand
+from toykernel.kernel.pid import attach_pid, detach_pid
+from toykernel.kernel.sched.core import activate_task, deactivate_task
+from toykernel.kernel.signal import SIGCHLD, SIGKILL
+from toykernel.kernel.signal_types import SIG_IGN, SigAction, copy_actions
+from toykernel.kernel.wait import Result, Wait, WaitQueue
+from toykernel.security import security_bprm_check
+from toykernel.task import EXIT_DEAD, PF_FORKNOEXEC, TASK_KILLABLE, Task, TaskStats
 
 if TYPE_CHECKING:
+    from toykernel.fs.fs_types import FilesStruct
+    from toykernel.kernel.signal_types import SighandStruct
     from toykernel.kernel_state import Kernel
+    from toykernel.mm.mm_types import MmStruct
 
-PATH_MAX = 4096
 MAX_ARG_STRINGS = 0x7FFF
 MAX_ARG_STRLEN = 32 * 4096
 TASK_COMM_LEN = 16
+BINPRM_BUF_SIZE = 128
+MAX_INTERPRETERS = 4
 
 
-def sys_execve(k: Kernel, filename: int, argv: int, envp: int) -> int:
+@dataclass(eq=False)
+class Binprm:
+    """struct linux_binprm: the new program, complete, while the old one still runs."""
+
+    path: str  # as given: what comm and AT_EXECFN come from
+    image: ElfImage
+    mm: MmStruct
+    sp: int
+    cred: Cred
+    files: FilesStruct | None  # a table of its own, when the old one is shared
+    sighand: SighandStruct | None  # the same for the handlers
+
+
+def sys_execve(k: Kernel, filename: int, argv: int, envp: int) -> Result:
     """Replace the program; on success the caller's registers are the new program's."""
-    path = strncpy_from_user(k, filename, PATH_MAX).decode(errors="surrogateescape")
-    if not path:
-        raise Errno(ENOENT)
+    path = getname(k, filename)
     return do_execve(k, path, _strings(k, argv), _strings(k, envp))
 
 
@@ -48,29 +89,197 @@ def _strings(k: Kernel, vector: int) -> list[bytes]:
     return strings
 
 
-def do_execve(k: Kernel, path: str, argv: list[bytes], envp: list[bytes]) -> int:
+def open_exec(k: Kernel, path: str) -> Inode:
+    """The file, if it may be executed. Raises Errno."""
+    inode = path_lookup(k, path).found()
+    if inode.type != S_IFREG:
+        raise Errno(EACCES)
+    inode_permission(k, inode, MAY_EXEC)
+    security_bprm_check(k, path)
+    return inode
+
+
+def _interpreter(data: bytes, path: str, argv: list[bytes]) -> tuple[str, list[bytes]] | None:
+    """For a script: its interpreter, and the arguments that this one gets (binfmt_script)."""
+    if not data.startswith(b"#!"):
+        return None
+    line = bytes(data[2:BINPRM_BUF_SIZE]).split(b"\n")[0].strip(b" \t")
+    if not line:
+        raise Errno(ENOEXEC)
+    name, *rest = line.split(None, 1)
+    argument = [rest[0].strip(b" \t")] if rest else []
+    encoded = path.encode(errors="surrogateescape")
+    return name.decode(errors="surrogateescape"), [name, *argument, encoded, *argv[1:]]
+
+
+def do_execve(k: Kernel, path: str, argv: list[bytes], envp: list[bytes]) -> Result:
     """The old address space stays until the new one is complete. Raises Errno, changing nothing."""
-    image = parse_elf(k.fs.read(path))
+    task = k.current
+    inode = open_exec(k, path)
+    file = path
+    for _ in range(MAX_INTERPRETERS):
+        script = _interpreter(bytes(inode.data[:BINPRM_BUF_SIZE]), file, argv)
+        if script is None:
+            break
+        file, argv = script
+        inode = open_exec(k, file)
+    else:
+        raise Errno(ELOOP)
+    image = parse_elf(bytes(inode.data))
     with ExitStack() as undo:
+        cred = prepare_exec_creds(k, inode)
+        undo.callback(put_cred, k, cred)
+        files = sighand = None
+        if task.files is not None and task.files.count > 1:
+            files = dup_fd(k, task.files)
+            undo.callback(put_files_struct, k, files)
+        if task.sighand.count > 1:
+            sighand = copy_actions(task.sighand, k.sighand_cachep.alloc())
+            undo.callback(put_sighand, k, sighand)
         mm = mm_alloc(k)
         undo.callback(mmput, k, mm)
         sp = load_elf_binary(k, mm, image, path, argv, envp)
+        if signal_group_exit(task.signal):
+            raise Errno(EAGAIN)  # another thread execs or ends the group: it wins
         undo.pop_all()
+    bprm = Binprm(path, image, mm, sp, cred, files, sighand)
+    return de_thread(k, bprm)
 
+
+def prepare_exec_creds(k: Kernel, inode: Inode) -> Cred:
+    """Credentials after exec: set-id bits, and capabilities by root's old rule. Raises Errno."""
+    new = prepare_creds(k)
+    if inode.mode & S_ISUID:
+        new.euid = inode.uid
+    if inode.mode & (S_ISGID | 0o010) == S_ISGID | 0o010:
+        new.egid = inode.gid
+    new.suid = new.fsuid = new.euid
+    new.sgid = new.fsgid = new.egid
+    root = 0 in (new.uid, new.euid)
+    new.cap_permitted = (new.cap_bset | new.cap_inheritable) if root else 0
+    new.cap_effective = new.cap_permitted if new.euid == 0 else 0
+    return new
+
+
+# -- the other threads -----------------------------------------------------------------------------
+
+
+def de_thread(k: Kernel, bprm: Binprm) -> Result:
+    """Kill the other threads; the leader's place is taken when it is a zombie and alone."""
     task = k.current
+    signal = task.signal
+    others = zap_other_threads(k, task)
+    if not others:
+        return install(k, bprm)
+    signal.group_exit_task = task
+    # The leader is not released by itself: it counts by its death (notify_count -1).
+    signal.notify_count = others if task.is_group_leader else others - 1
+    return _wait_for_threads(k, bprm, WaitQueue(f"threads of {task.tgid}"))
+
+
+def _wait_for_threads(k: Kernel, bprm: Binprm, queue: WaitQueue) -> Result:
+    task = k.current
+    signal = task.signal
+    if len(signal.threads) > (1 if task.is_group_leader else 2):
+        return _sleep_in_exec(k, bprm, queue)
+    leader = task.group_leader
+    if leader is not task:
+        if not leader.exit_state:
+            signal.notify_count = -1
+            return _sleep_in_exec(k, bprm, queue)
+        _take_leaders_place(k, task, leader)
+    signal.group_exit_task, signal.notify_count = None, 0
+    return install(k, bprm)
+
+
+def _sleep_in_exec(k: Kernel, bprm: Binprm, queue: WaitQueue) -> Result:
+    task = k.current
+    if SIGKILL in task.pending:
+        task.signal.group_exit_task, task.signal.notify_count = None, 0
+        _drop(k, bprm)
+        raise Errno(EAGAIN)
+    reason = f"execve: {len(task.signal.threads) - 1} other threads are to end"
+    return Wait(queue, _wait_for_threads, (bprm, queue), reason, TASK_KILLABLE)
+
+
+def _drop(k: Kernel, bprm: Binprm) -> None:
+    mmput(k, bprm.mm)
+    put_cred(k, bprm.cred)
+    if bprm.files is not None:
+        put_files_struct(k, bprm.files)
+    if bprm.sighand is not None:
+        put_sighand(k, bprm.sighand)
+
+
+def _take_leaders_place(k: Kernel, task: Task, leader: Task) -> None:
+    """The thread becomes the leader: with its number, its parent's list, its birth."""
+    deactivate_task(k, task)
+    for each in (task, leader):
+        detach_pid(each, each.pid_struct)
+    task.pid_struct, leader.pid_struct = leader.pid_struct, task.pid_struct
+    task.pid, leader.pid = leader.pid, task.pid
+    for each in (task, leader):
+        attach_pid(each, each.pid_struct)
+    siblings = leader.parent.children
+    siblings[siblings.index(leader)] = task
+    task.group_leader = leader.group_leader = task
+    task.start_time = leader.start_time
+    task.exit_signal, leader.exit_signal = SIGCHLD, -1
+    leader.exit_state = EXIT_DEAD
+    activate_task(k, task)
+    release_task(k, leader)
+
+
+# -- the point of no return ------------------------------------------------------------------------
+
+
+def install(k: Kernel, bprm: Binprm) -> int:
+    """flush_old_exec and what follows it: nothing here fails."""
+    task = k.current
+    old_files, old_sighand = task.files, task.sighand
+    if bprm.files is not None and old_files is not None:
+        task.files = bprm.files
+        put_files_struct(k, old_files)
+    if bprm.sighand is not None:
+        task.sighand = bprm.sighand
+        put_sighand(k, old_sighand)
+
+    mm_release(k, task)  # vfork's parent goes on
     exit_thread(k, task)
     old = task.mm
-    task.mm = task.active_mm = mm
-    k.activate_mm(mm)
+    task.mm = task.active_mm = bprm.mm
+    k.activate_mm(bprm.mm)
     if old is not None:
         mmput(k, old)
-    task.comm = path.rsplit("/", 1)[-1][: TASK_COMM_LEN - 1]
+
+    clear_tls(k, task)
+    flush_signal_handlers(task)
+    task.sas_ss_sp = task.sas_ss_size = 0
+    if task.files is not None:
+        for fd in sorted(task.files.close_on_exec):
+            filp_close(k, task.files, fd)
+    old_ids = (task.cred.euid, task.cred.egid)
+    commit_creds(k, bprm.cred)
+    if old_ids != (task.cred.euid, task.cred.egid):
+        task.pdeath_signal = 0
+    task.comm = bprm.path.rsplit("/", 1)[-1][: TASK_COMM_LEN - 1]
     task.did_exec = True
     task.flags &= ~PF_FORKNOEXEC
+    task.self_exec_id += 1
     account(k, task)
     task.stats = TaskStats()
-    start_thread(k, k.task_pt_regs(task), image.entry, sp)
+    start_thread(k, k.task_pt_regs(task), bprm.image.entry, bprm.sp)
     k.exec_done(task)
     for listener in k.trace.process_exec:
-        listener(task, path)
+        listener(task, bprm.path)
     return 0
+
+
+def flush_signal_handlers(task: Task) -> None:
+    """A handler is an address in the old program: only SIG_IGN survives."""
+    actions = task.sighand.action
+    for number in sorted(actions):
+        if actions[number].handler == SIG_IGN:
+            actions[number] = SigAction(SIG_IGN)
+        else:
+            del actions[number]

@@ -5,19 +5,22 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from toykernel.errno import EACCES, Errno
+from toykernel.kernel.cred import CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH, capable
+
 if TYPE_CHECKING:
     from toykernel.fs.pipe import Pipe
+    from toykernel.kernel_state import Kernel
     from toykernel.mm.filemap import AddressSpace
 
 S_IFMT = 0o170000
-S_IFSOCK, S_IFLNK, S_IFREG, S_IFBLK = 0o140000, 0o120000, 0o100000, 0o060000
-S_IFDIR, S_IFCHR, S_IFIFO = 0o040000, 0o020000, 0o010000
+S_IFREG, S_IFDIR, S_IFCHR, S_IFIFO = 0o100000, 0o040000, 0o020000, 0o010000
 S_ISUID, S_ISGID, S_ISVTX = 0o4000, 0o2000, 0o1000
 
 
 @dataclass(eq=False)
 class Inode:
-    """struct inode. One of `data`, `entries`, `target`, `device`, `pipe` is used, by type."""
+    """struct inode. One of `data`, `entries`, `device`, `pipe` is used, by type."""
 
     ino: int
     mode: int
@@ -28,7 +31,6 @@ class Inode:
     entries: dict[str, Inode] = field(default_factory=dict)  # a directory's, without . and ..
     parent: Inode | None = None  # a directory's ..
     name: str = ""  # a directory's name in its parent
-    target: str = ""  # a symbolic link's
     device: str = ""  # console, null, zero
     pipe: Pipe | None = None
     i_mapping: AddressSpace | None = None  # made when the file is first mapped
@@ -43,3 +45,25 @@ class Inode:
     def is_dir(self) -> bool:
         """S_ISDIR."""
         return self.mode & S_IFMT == S_IFDIR
+
+
+MAY_EXEC, MAY_WRITE, MAY_READ = 1, 2, 4
+
+
+def inode_permission(k: Kernel, inode: Inode, mask: int) -> None:
+    """Whether the current task may read, write, execute (or search). Raises Errno(EACCES)."""
+    cred = k.current.cred
+    mode = inode.mode
+    if cred.fsuid == inode.uid:
+        mode >>= 6
+    elif cred.fsgid == inode.gid or inode.gid in cred.groups:
+        mode >>= 3
+    if not mask & ~mode:
+        return
+    executable = inode.is_dir or inode.mode & 0o111
+    if (not mask & MAY_EXEC or executable) and capable(k, CAP_DAC_OVERRIDE):
+        return
+    searching = mask == MAY_READ or (inode.is_dir and not mask & MAY_WRITE)
+    if searching and capable(k, CAP_DAC_READ_SEARCH):
+        return
+    raise Errno(EACCES)

@@ -2,11 +2,20 @@
 
 from __future__ import annotations
 
-from toykernel.errno import ENOENT, Errno
-from toykernel.fs.inode import S_IFCHR, S_IFDIR, Inode
-from toykernel.fs.inode import S_IFREG as S_IFREG
+from typing import TYPE_CHECKING
 
-ROOT_INO = 1
+from toykernel.arch.x86.uaccess import copy_from_user, copy_to_user
+from toykernel.errno import EFBIG, EINVAL, EISDIR, ENOENT, ENOSPC, Errno
+from toykernel.fs.file import O_APPEND, File, FileOperations
+from toykernel.fs.inode import S_IFCHR, S_IFDIR, S_IFREG, Inode
+from toykernel.kernel.signal_types import RLIMIT_FSIZE
+
+if TYPE_CHECKING:
+    from toykernel.kernel_state import Kernel
+
+#: All files together, in bytes: the host's memory is not the guest's to fill.
+MAX_BYTES = 64 << 20
+_CHUNK = 1 << 16
 
 
 class RamFs:
@@ -58,3 +67,83 @@ class RamFs:
                 raise Errno(ENOENT)
             at = at.entries[part]
         return bytes(at.data)
+
+    def total_bytes(self, inode: Inode | None = None) -> int:
+        """What all files hold."""
+        at = inode or self.root
+        return len(at.data) + sum(self.total_bytes(child) for child in at.entries.values())
+
+
+def ramfs_read(k: Kernel, file: File, buf: int, count: int) -> int:
+    """From the offset to the end of the file at most."""
+    if file.inode.i_mapping is not None:
+        file.inode.i_mapping.write_back(k)  # what was stored through a mapping
+    done = 0
+    while done < count:
+        data = bytes(file.inode.data[file.pos : file.pos + min(count - done, _CHUNK)])
+        if not data:
+            break
+        try:
+            copy_to_user(k, buf + done, data)
+        except Errno:
+            if not done:
+                raise
+            break
+        file.pos += len(data)
+        done += len(data)
+    return done
+
+
+def ramfs_write(k: Kernel, file: File, buf: int, count: int) -> int:
+    """At the offset; a hole in front of it is zeros. Raises Errno(EFBIG), Errno(ENOSPC)."""
+    data = file.inode.data
+    if file.flags & O_APPEND:
+        file.pos = len(data)
+    limit = k.current.signal.rlim[RLIMIT_FSIZE][0]
+    if count and file.pos >= limit:
+        raise Errno(EFBIG)
+    count = min(count, limit - file.pos)
+    if file.inode.i_mapping is not None:
+        file.inode.i_mapping.write_back(k)
+    growth = file.pos + count - len(data)
+    if growth > 0 and k.fs.total_bytes() + growth > MAX_BYTES:
+        raise Errno(ENOSPC)
+    done = 0
+    while done < count:
+        part = min(count - done, _CHUNK)
+        try:
+            chunk = copy_from_user(k, buf + done, part)
+        except Errno:
+            if not done:
+                raise
+            break
+        if len(data) < file.pos:
+            data.extend(bytes(file.pos - len(data)))
+        data[file.pos : file.pos + part] = chunk
+        if file.inode.i_mapping is not None:
+            file.inode.i_mapping.wrote(k, file.pos, part)
+        file.pos += part
+        done += part
+    return done
+
+
+def ramfs_llseek(k: Kernel, file: File, offset: int, whence: int) -> int:
+    """SEEK_SET, SEEK_CUR, SEEK_END. Raises Errno(EINVAL) for a negative result."""
+    start = (0, file.pos, len(file.inode.data))[whence]
+    if not 0 <= start + offset <= 0x7FFFFFFF:
+        raise Errno(EINVAL)
+    file.pos = start + offset
+    return file.pos
+
+
+def ramfs_release(k: Kernel, file: File) -> None:
+    """Nothing to give back: an inode without names and opens is garbage."""
+
+
+def no_transfer(k: Kernel, file: File, buf: int, count: int) -> int:
+    """A directory is not read by read."""
+    raise Errno(EISDIR)
+
+
+REGULAR = FileOperations(ramfs_read, ramfs_write, ramfs_llseek, ramfs_release)
+DIRECTORY = FileOperations(no_transfer, no_transfer, ramfs_llseek, ramfs_release)

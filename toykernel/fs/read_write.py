@@ -1,43 +1,50 @@
-"""write to the console (fs/read_write.c). Descriptors 0 to 2 are the console; there are no others."""
+"""read, write and where they happen (fs/read_write.c). What a file does is its own business (f_op)."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from toykernel.arch.x86.uaccess import access_ok, read_some
+from toykernel.arch.x86.uaccess import access_ok
 from toykernel.errno import EBADF, EFAULT, EINVAL, Errno
+from toykernel.fs.file import fget
 
 if TYPE_CHECKING:
+    from toykernel.kernel.wait import Result
     from toykernel.kernel_state import Kernel
 
 #: What one call transfers at most, as Linux: INT_MAX rounded down to a page.
 MAX_RW_COUNT = 0x7FFFF000
-#: A terminal takes pieces of this size (tty_write): each is written whole or, when it cannot be read
-#: to its end, not at all.
-TTY_CHUNK = 2048
-_CHUNK = 32 * TTY_CHUNK
+SEEK_SET, SEEK_CUR, SEEK_END = range(3)
 
 
-def sys_write(k: Kernel, fd: int, buf: int, count: int) -> int:
-    """Write to the console: how much was written before the first piece that cannot be read."""
-    if fd not in (0, 1, 2):
-        raise Errno(EBADF)
+def _transfer_size(buf: int, count: int) -> int:
+    """rw_verify_area: how much to transfer. Raises Errno(EFAULT), Errno(EINVAL)."""
     if not access_ok(buf, count):
         raise Errno(EFAULT)
     if count > 0x7FFFFFFF:
         raise Errno(EINVAL)
-    left, written = min(count, MAX_RW_COUNT), 0
-    while left:
-        part = min(left, _CHUNK)
-        data = read_some(k, buf + written, part)
-        if len(data) < part:
-            data = data[: len(data) // TTY_CHUNK * TTY_CHUNK]
-        if data:
-            k.console_write(fd, data)
-        written += len(data)
-        left -= len(data)
-        if len(data) < part:
-            break
-    if count and not written:
-        raise Errno(EFAULT)
-    return written
+    return min(count, MAX_RW_COUNT)
+
+
+def sys_read(k: Kernel, fd: int, buf: int, count: int) -> Result:
+    """read: from the file's offset on."""
+    file = fget(k, fd)
+    if not file.readable:
+        raise Errno(EBADF)
+    return file.op.read(k, file, buf, _transfer_size(buf, count))
+
+
+def sys_write(k: Kernel, fd: int, buf: int, count: int) -> Result:
+    """write: at the file's offset, or at its end with O_APPEND."""
+    file = fget(k, fd)
+    if not file.writable:
+        raise Errno(EBADF)
+    return file.op.write(k, file, buf, _transfer_size(buf, count))
+
+
+def sys_lseek(k: Kernel, fd: int, offset: int, whence: int) -> int:
+    """lseek: set the offset that all who share the open file see."""
+    file = fget(k, fd)
+    if whence not in (SEEK_SET, SEEK_CUR, SEEK_END):
+        raise Errno(EINVAL)
+    return file.op.llseek(k, file, offset, whence)

@@ -6,9 +6,19 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from toykernel.kernel.timer import HrTimer
     from toykernel.kernel.wait import WaitQueue
     from toykernel.kernel_state import Kernel
     from toykernel.task import Task
+
+
+@dataclass(eq=False)
+class SleepingOps:
+    """struct sem_queue: operations that wait, as (number, operation, flags), and their time-out."""
+
+    task: Task
+    sops: tuple[tuple[int, int, int], ...]
+    timer: HrTimer | None = None
 
 
 @dataclass(eq=False)
@@ -29,6 +39,7 @@ class SemArray:
     otime: int = 0
     ctime: int = 0
     gone: bool = False
+    pending: list[SleepingOps] = field(default_factory=list)
 
 
 @dataclass(eq=False)
@@ -36,7 +47,7 @@ class SemIds:
     """The sets of one namespace, by identifier."""
 
     sets: dict[int, SemArray] = field(default_factory=dict)
-    last: int = -1
+    seq: int = 0
 
 
 @dataclass(eq=False)

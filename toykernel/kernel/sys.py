@@ -1,16 +1,24 @@
-"""Small system calls (kernel/sys.c)."""
+"""Small system calls (kernel/sys.c, kernel/timer.c)."""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from toykernel.arch.x86.uaccess import copy_to_user
-from toykernel.errno import ENOSYS, Errno
+from toykernel.arch.x86.uaccess import copy_from_user, copy_to_user
+from toykernel.errno import EINVAL, ENOSYS, EPERM, ESRCH, Errno
+from toykernel.kernel.cred import CAP_SYS_ADMIN, capable
+from toykernel.kernel.pid import find_task_by_vpid, pid_vnr, task_pid_vnr
+from toykernel.task import IoContext
 
 if TYPE_CHECKING:
     from toykernel.kernel_state import Kernel
+    from toykernel.task import Task
 
 NEW_UTS_LEN = 64
+IOPRIO_WHO_PROCESS = 1
+_IOPRIO_CLASSES = 4
+_IOPRIO_LEVELS = 8
 
 
 def sys_ni_syscall(k: Kernel) -> int:
@@ -20,17 +28,23 @@ def sys_ni_syscall(k: Kernel) -> int:
 
 def sys_getpid(k: Kernel) -> int:
     """The thread group's number."""
-    return k.current.tgid
+    return pid_vnr(k, k.current.tgid)
 
 
 def sys_gettid(k: Kernel) -> int:
     """The task's own number."""
-    return k.current.pid
+    return task_pid_vnr(k, k.current)
 
 
 def sys_getppid(k: Kernel) -> int:
-    """The parent's thread group."""
-    return k.current.real_parent.tgid
+    """The parent's thread group; 0 when it is outside the pid namespace."""
+    return pid_vnr(k, k.current.real_parent.tgid)
+
+
+def sys_set_tid_address(k: Kernel, tidptr: int) -> int:
+    """set_tid_address: where exit stores 0 and wakes a futex; the caller's number."""
+    k.current.clear_child_tid = tidptr
+    return task_pid_vnr(k, k.current)
 
 
 def sys_uname(k: Kernel, name: int) -> int:
@@ -43,6 +57,62 @@ def sys_uname(k: Kernel, name: int) -> int:
         k.uts.machine,
         k.uts.domainname,
     )
-    data = b"".join(text.encode()[:NEW_UTS_LEN].ljust(NEW_UTS_LEN + 1, b"\0") for text in fields)
+    data = b"".join(
+        text.encode(errors="surrogateescape")[:NEW_UTS_LEN].ljust(NEW_UTS_LEN + 1, b"\0")
+        for text in fields
+    )
     copy_to_user(k, name, data)
     return 0
+
+
+def _new_name(k: Kernel, name: int, length: int) -> str:
+    if not capable(k, CAP_SYS_ADMIN):
+        raise Errno(EPERM)
+    if not 0 <= length <= NEW_UTS_LEN:
+        raise Errno(EINVAL)
+    return copy_from_user(k, name, length).split(b"\0")[0].decode(errors="surrogateescape")
+
+
+def sys_sethostname(k: Kernel, name: int, length: int) -> int:
+    """sethostname: for every task of the uts namespace."""
+    uts = k.current.nsproxy.uts_ns
+    uts.name = replace(uts.name, nodename=_new_name(k, name, length))
+    return 0
+
+
+def sys_setdomainname(k: Kernel, name: int, length: int) -> int:
+    """setdomainname."""
+    uts = k.current.nsproxy.uts_ns
+    uts.name = replace(uts.name, domainname=_new_name(k, name, length))
+    return 0
+
+
+def _ioprio_task(k: Kernel, which: int, who: int) -> Task:
+    if which != IOPRIO_WHO_PROCESS:
+        raise Errno(EINVAL)
+    task = find_task_by_vpid(k, who) if who else k.current
+    if task is None:
+        raise Errno(ESRCH)
+    return task
+
+
+def sys_ioprio_set(k: Kernel, which: int, who: int, ioprio: int) -> int:
+    """ioprio_set, of one process: its io_context is made by the first call."""
+    class_, level = ioprio >> 13, ioprio & 0x1FFF
+    if class_ >= _IOPRIO_CLASSES or level >= _IOPRIO_LEVELS or (class_ == 0 and level):
+        raise Errno(EINVAL)
+    if class_ == 1 and not capable(k, CAP_SYS_ADMIN):
+        raise Errno(EPERM)
+    task = _ioprio_task(k, which, who)
+    if task.cred.uid not in (k.current.cred.euid, k.current.cred.uid) and k.current.cred.euid:
+        raise Errno(EPERM)
+    if task.io_context is None:
+        task.io_context = IoContext(k.ioc_cachep.alloc())
+    task.io_context.ioprio = ioprio
+    return 0
+
+
+def sys_ioprio_get(k: Kernel, which: int, who: int) -> int:
+    """ioprio_get, of one process."""
+    task = _ioprio_task(k, which, who)
+    return task.io_context.ioprio if task.io_context is not None else 0

@@ -86,6 +86,12 @@ def set_tls_of_child(k: Kernel, p: Task, address: int) -> None:
     do_set_thread_area(k, p, -1, address, allocate=False)
 
 
+def clear_tls(k: Kernel, task: Task) -> None:
+    """exec: a program starts without any."""
+    task.thread.tls_array = ((0, 0), (0, 0), (0, 0))
+    load_tls(k, task)
+
+
 def load_tls(k: Kernel, task: Task) -> None:
     """Put a task's entries into the GDT (fork-path H5)."""
     at = k.gdt + GDT_TLS_MIN * 8

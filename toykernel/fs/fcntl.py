@@ -1,0 +1,92 @@
+"""dup and fcntl (fs/fcntl.c): more descriptors for one open file."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from toykernel.errno import EBADF, EINVAL, EMFILE, ENOTTY, Errno
+from toykernel.fs.file import (
+    O_APPEND,
+    O_CLOEXEC,
+    O_NONBLOCK,
+    current_files,
+    fd_install,
+    fget,
+    filp_close,
+    get_file,
+    get_unused_fd,
+)
+from toykernel.kernel.signal_types import RLIMIT_NOFILE
+
+if TYPE_CHECKING:
+    from toykernel.kernel_state import Kernel
+
+F_DUPFD, F_GETFD, F_SETFD, F_GETFL, F_SETFL = range(5)
+F_DUPFD_CLOEXEC = 1030
+FD_CLOEXEC = 1
+_SETFL_MASK = O_APPEND | O_NONBLOCK
+
+
+def sys_dup(k: Kernel, fildes: int) -> int:
+    """dup: the lowest free descriptor for the same open file."""
+    file = fget(k, fildes)
+    return fd_install(k, get_unused_fd(k), get_file(file))
+
+
+def sys_dup2(k: Kernel, oldfd: int, newfd: int) -> int:
+    """dup2: a chosen descriptor, closed first if it is open; nothing happens when both are one."""
+    if oldfd == newfd:
+        fget(k, oldfd)
+        return newfd
+    return _dup_to(k, oldfd, newfd, cloexec=False)
+
+
+def sys_dup3(k: Kernel, oldfd: int, newfd: int, flags: int) -> int:
+    """dup3: with O_CLOEXEC, and two different descriptors only."""
+    if flags & ~O_CLOEXEC or oldfd == newfd:
+        raise Errno(EINVAL)
+    return _dup_to(k, oldfd, newfd, cloexec=bool(flags & O_CLOEXEC))
+
+
+def _dup_to(k: Kernel, oldfd: int, newfd: int, *, cloexec: bool) -> int:
+    if not 0 <= newfd < k.current.signal.rlim[RLIMIT_NOFILE][0]:
+        raise Errno(EBADF)
+    file = get_file(fget(k, oldfd))
+    files = current_files(k)
+    if newfd in files.fd:
+        filp_close(k, files, newfd)
+    return fd_install(k, newfd, file, cloexec=cloexec)
+
+
+def sys_fcntl(k: Kernel, fd: int, cmd: int, arg: int) -> int:
+    """fcntl: duplicate, and flags of the descriptor and of the open file."""
+    file = fget(k, fd)
+    files = current_files(k)
+    if cmd in (F_DUPFD, F_DUPFD_CLOEXEC):
+        if arg >= k.current.signal.rlim[RLIMIT_NOFILE][0]:
+            raise Errno(EINVAL)
+        try:
+            new = get_unused_fd(k, arg)
+        except Errno:
+            raise Errno(EMFILE) from None
+        return fd_install(k, new, get_file(file), cloexec=cmd == F_DUPFD_CLOEXEC)
+    if cmd == F_GETFD:
+        return FD_CLOEXEC if fd in files.close_on_exec else 0
+    if cmd == F_SETFD:
+        if arg & FD_CLOEXEC:
+            files.close_on_exec.add(fd)
+        else:
+            files.close_on_exec.discard(fd)
+        return 0
+    if cmd == F_GETFL:
+        return file.flags
+    if cmd == F_SETFL:
+        file.flags = file.flags & ~_SETFL_MASK | arg & _SETFL_MASK
+        return 0
+    raise Errno(EINVAL)
+
+
+def sys_ioctl(k: Kernel, fd: int, request: int, argp: int) -> int:
+    """ioctl: no file here has any."""
+    fget(k, fd)
+    raise Errno(ENOTTY)

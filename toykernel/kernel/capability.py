@@ -1,0 +1,83 @@
+"""capget and capset (kernel/capability.c)."""
+
+from __future__ import annotations
+
+import struct
+from typing import TYPE_CHECKING
+
+from toykernel.arch.x86.uaccess import copy_from_user, copy_to_user, put_user
+from toykernel.errno import EINVAL, EPERM, ESRCH, Errno
+from toykernel.kernel.cred import (
+    CAP_FULL_SET,
+    CAP_SETPCAP,
+    capable,
+    commit_creds,
+    prepare_creds,
+)
+from toykernel.kernel.pid import find_task_by_vpid, task_pid_vnr
+
+if TYPE_CHECKING:
+    from toykernel.kernel_state import Kernel
+
+#: Version of the header -> 32-bit words a set.
+_VERSIONS = {0x19980330: 1, 0x20071026: 2, 0x20080522: 2}
+_PREFERRED = 0x20080522
+
+
+def _header(k: Kernel, header: int) -> tuple[int, int]:
+    """(words, pid). An unknown version is answered with the preferred one and EINVAL."""
+    version, pid = struct.unpack("<Ii", copy_from_user(k, header, 8))
+    if version not in _VERSIONS:
+        put_user(k, _PREFERRED, header)
+        raise Errno(EINVAL)
+    return _VERSIONS[version], pid
+
+
+def sys_capget(k: Kernel, header: int, dataptr: int) -> int:
+    """capget: effective, permitted and inheritable sets of a task."""
+    try:
+        words, pid = _header(k, header)
+    except Errno as error:
+        if not dataptr and error.number == EINVAL:
+            return 0  # it only asked for the version
+        raise
+    if pid < 0:
+        raise Errno(EINVAL)
+    task = find_task_by_vpid(k, pid) if pid else k.current
+    if task is None:
+        raise Errno(ESRCH)
+    c = task.cred
+    data = b"".join(
+        struct.pack(
+            "<III",
+            c.cap_effective >> shift & 0xFFFFFFFF,
+            c.cap_permitted >> shift & 0xFFFFFFFF,
+            c.cap_inheritable >> shift & 0xFFFFFFFF,
+        )
+        for shift in range(0, 32 * words, 32)
+    )
+    copy_to_user(k, dataptr, data)
+    return 0
+
+
+def sys_capset(k: Kernel, header: int, dataptr: int) -> int:
+    """capset: the caller's own sets; permitted only shrinks, effective stays within it."""
+    words, pid = _header(k, header)
+    if pid not in (0, task_pid_vnr(k, k.current)):
+        raise Errno(EPERM)
+    fields = struct.unpack(f"<{3 * words}I", copy_from_user(k, dataptr, 12 * words))
+    effective, permitted, inheritable = (
+        sum(word << 32 * i for i, word in enumerate(fields[n::3])) & CAP_FULL_SET for n in range(3)
+    )
+    old = k.current.cred
+    allowed = old.cap_inheritable | old.cap_permitted
+    if inheritable & ~allowed and not capable(k, CAP_SETPCAP):
+        raise Errno(EPERM)
+    if inheritable & ~(old.cap_inheritable | old.cap_bset):
+        raise Errno(EPERM)
+    if permitted & ~old.cap_permitted or effective & ~permitted:
+        raise Errno(EPERM)
+    new = prepare_creds(k)
+    new.cap_effective, new.cap_permitted, new.cap_inheritable = effective, permitted, inheritable
+    commit_creds(k, new)
+    return 0

@@ -1,0 +1,135 @@
+"""The i386 entry points of uid.py: each call twice, with 16-bit ids and, named …32, with 32-bit ones."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from toykernel.kernel import uid
+from toykernel.kernel.uid import high2low, low2high
+
+if TYPE_CHECKING:
+    from toykernel.kernel_state import Kernel
+
+
+def sys_getuid(k: Kernel) -> int:
+    """getuid."""
+    return high2low(k.current.cred.uid)
+
+
+def sys_geteuid(k: Kernel) -> int:
+    """geteuid."""
+    return high2low(k.current.cred.euid)
+
+
+def sys_getgid(k: Kernel) -> int:
+    """getgid."""
+    return high2low(k.current.cred.gid)
+
+
+def sys_getegid(k: Kernel) -> int:
+    """getegid."""
+    return high2low(k.current.cred.egid)
+
+
+def sys_getuid32(k: Kernel) -> int:
+    """getuid32."""
+    return k.current.cred.uid
+
+
+def sys_geteuid32(k: Kernel) -> int:
+    """geteuid32."""
+    return k.current.cred.euid
+
+
+def sys_getgid32(k: Kernel) -> int:
+    """getgid32."""
+    return k.current.cred.gid
+
+
+def sys_getegid32(k: Kernel) -> int:
+    """getegid32."""
+    return k.current.cred.egid
+
+
+def sys_setuid(k: Kernel, user: int) -> int:
+    """setuid."""
+    return uid.setuid(k, low2high(user))
+
+
+def sys_setgid(k: Kernel, group: int) -> int:
+    """setgid."""
+    return uid.setgid(k, low2high(group))
+
+
+def sys_setreuid(k: Kernel, ruid: int, euid: int) -> int:
+    """setreuid."""
+    return uid.setreuid(k, low2high(ruid), low2high(euid))
+
+
+def sys_setregid(k: Kernel, rgid: int, egid: int) -> int:
+    """setregid."""
+    return uid.setregid(k, low2high(rgid), low2high(egid))
+
+
+def sys_setresuid(k: Kernel, ruid: int, euid: int, suid: int) -> int:
+    """setresuid."""
+    return uid.setresuid(k, low2high(ruid), low2high(euid), low2high(suid))
+
+
+def sys_setresgid(k: Kernel, rgid: int, egid: int, sgid: int) -> int:
+    """setresgid."""
+    return uid.setresgid(k, low2high(rgid), low2high(egid), low2high(sgid))
+
+
+def sys_setfsuid(k: Kernel, user: int) -> int:
+    """setfsuid."""
+    return high2low(uid.setfsuid(k, low2high(user)))
+
+
+def sys_setfsgid(k: Kernel, group: int) -> int:
+    """setfsgid."""
+    return high2low(uid.setfsgid(k, low2high(group)))
+
+
+def sys_getresuid(k: Kernel, ruid: int, euid: int, suid: int) -> int:
+    """getresuid."""
+    c = k.current.cred
+    return uid.put_ids(k, (c.uid, c.euid, c.suid), (ruid, euid, suid), width=2)
+
+
+def sys_getresgid(k: Kernel, rgid: int, egid: int, sgid: int) -> int:
+    """getresgid."""
+    c = k.current.cred
+    return uid.put_ids(k, (c.gid, c.egid, c.sgid), (rgid, egid, sgid), width=2)
+
+
+def sys_getresuid32(k: Kernel, ruid: int, euid: int, suid: int) -> int:
+    """getresuid32."""
+    c = k.current.cred
+    return uid.put_ids(k, (c.uid, c.euid, c.suid), (ruid, euid, suid), width=4)
+
+
+def sys_getresgid32(k: Kernel, rgid: int, egid: int, sgid: int) -> int:
+    """getresgid32."""
+    c = k.current.cred
+    return uid.put_ids(k, (c.gid, c.egid, c.sgid), (rgid, egid, sgid), width=4)
+
+
+def sys_getgroups(k: Kernel, size: int, grouplist: int) -> int:
+    """getgroups."""
+    return uid.getgroups(k, size, grouplist, width=2)
+
+
+def sys_setgroups(k: Kernel, size: int, grouplist: int) -> int:
+    """setgroups."""
+    return uid.setgroups(k, size, grouplist, width=2)
+
+
+def sys_getgroups32(k: Kernel, size: int, grouplist: int) -> int:
+    """getgroups32."""
+    return uid.getgroups(k, size, grouplist, width=4)
+
+
+def sys_setgroups32(k: Kernel, size: int, grouplist: int) -> int:
+    """setgroups32."""
+    return uid.setgroups(k, size, grouplist, width=4)

@@ -1,0 +1,77 @@
+"""unshare (kernel/fork.c): take back what an earlier clone shared."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from typing import TYPE_CHECKING
+
+from toykernel.errno import EINVAL, EPERM, Errno
+from toykernel.fs.file import dup_fd, put_files_struct
+from toykernel.fs.fs_types import FsStruct
+from toykernel.ipc.sem import exit_sem
+from toykernel.kernel.clone_flags import (
+    CLONE_FILES,
+    CLONE_FS,
+    CLONE_NEWIPC,
+    CLONE_NEWNET,
+    CLONE_NEWNS,
+    CLONE_NEWUTS,
+    CLONE_SIGHAND,
+    CLONE_SYSVSEM,
+    CLONE_THREAD,
+    CLONE_VM,
+)
+from toykernel.kernel.cred import CAP_SYS_ADMIN, capable
+from toykernel.kernel.fork_parts import put_fs
+from toykernel.kernel.nsproxy import create_new_namespaces, put_nsproxy
+
+if TYPE_CHECKING:
+    from toykernel.kernel_state import Kernel
+
+_NAMESPACES = CLONE_NEWNS | CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWNET
+_ALLOWED = _NAMESPACES | CLONE_FS | CLONE_FILES | CLONE_SYSVSEM
+_ALLOWED |= CLONE_THREAD | CLONE_SIGHAND | CLONE_VM
+
+
+def sys_unshare(k: Kernel, flags: int) -> int:
+    """unshare: everything that is asked for, or nothing."""
+    task = k.current
+    if flags & ~_ALLOWED:
+        raise Errno(EINVAL)
+    # What shares memory shares handlers, and threads share both: none of it can be parted.
+    if flags & CLONE_THREAD and len(task.signal.threads) > 1:
+        raise Errno(EINVAL)
+    if flags & CLONE_SIGHAND and task.sighand.count > 1:
+        raise Errno(EINVAL)
+    if flags & CLONE_VM and task.mm is not None and task.mm.mm_users > 1:
+        raise Errno(EINVAL)
+    if flags & CLONE_NEWNS:
+        flags |= CLONE_FS
+    fs, files = task.fs, task.files
+    assert fs is not None
+    assert files is not None
+    new_fs = new_files = new_ns = None
+    with ExitStack() as undo:
+        if flags & CLONE_FS and fs.users > 1:
+            new_fs = FsStruct(k.fs_cachep.alloc(), fs.root, fs.pwd, fs.umask)
+            undo.callback(put_fs, k, new_fs)
+        if flags & CLONE_FILES and files.count > 1:
+            new_files = dup_fd(k, files)
+            undo.callback(put_files_struct, k, new_files)
+        if flags & _NAMESPACES:
+            if not capable(k, CAP_SYS_ADMIN):
+                raise Errno(EPERM)
+            new_ns = create_new_namespaces(k, flags & _NAMESPACES, task.nsproxy)
+        undo.pop_all()
+    if flags & (CLONE_SYSVSEM | CLONE_NEWIPC):
+        exit_sem(k, task)
+    if new_fs is not None:
+        task.fs = new_fs
+        put_fs(k, fs)
+    if new_files is not None:
+        task.files = new_files
+        put_files_struct(k, files)
+    if new_ns is not None:
+        old, task.nsproxy = task.nsproxy, new_ns
+        put_nsproxy(k, old)
+    return 0

@@ -1,0 +1,104 @@
+"""`--sysctl NAME=VALUE`: settings of the kernel by their names under /proc/sys."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, fields, replace
+from typing import TYPE_CHECKING
+
+from toykernel.kernel.pid import PID_MAX_LIMIT, PID_MAX_MIN
+from toykernel.kernel.sched.runqueue import SchedTunables
+
+if TYPE_CHECKING:
+    from toykernel.kernel_state import Kernel
+
+MIN_THREADS = 1
+
+
+class SysctlError(ValueError):
+    """No such setting, or a value it cannot have; the text says which it has."""
+
+
+@dataclass(frozen=True)
+class IntSetting:
+    """A number with its bounds, and the two functions that read and set it."""
+
+    low: int
+    high: int
+    get: Callable[[Kernel], int]
+    set: Callable[[Kernel, int], None]
+
+
+@dataclass(frozen=True)
+class TextSetting:
+    """A name of at most 64 bytes."""
+
+    get: Callable[[Kernel], str]
+    set: Callable[[Kernel, str], None]
+
+
+def _set_pid_max(k: Kernel, value: int) -> None:
+    k.pids.pid_max = value
+
+
+def _set_threads_max(k: Kernel, value: int) -> None:
+    k.max_threads = value
+
+
+def _uts_field(name: str) -> TextSetting:
+    def get(k: Kernel) -> str:
+        text: str = getattr(k.idle.nsproxy.uts_ns.name, name)
+        return text
+
+    def put(k: Kernel, value: str) -> None:
+        uts = k.idle.nsproxy.uts_ns
+        uts.name = replace(uts.name, **{name: value})
+
+    return TextSetting(get, put)
+
+
+def _sched(name: str) -> IntSetting:
+    def get(k: Kernel) -> int:
+        value: int = getattr(k.sched_tunables, name)
+        return value
+
+    def put(k: Kernel, value: int) -> None:
+        setattr(k.sched_tunables, name, value)
+
+    return IntSetting(0 if name == "sched_child_runs_first" else 1, 1_000_000_000, get, put)
+
+
+def settings() -> dict[str, IntSetting | TextSetting]:
+    """Every setting, by name."""
+    return {
+        "kernel.pid_max": IntSetting(
+            PID_MAX_MIN, PID_MAX_LIMIT, lambda k: k.pids.pid_max, _set_pid_max
+        ),
+        "kernel.threads-max": IntSetting(
+            MIN_THREADS, 1 << 20, lambda k: k.max_threads, _set_threads_max
+        ),
+        "kernel.hostname": _uts_field("nodename"),
+        "kernel.domainname": _uts_field("domainname"),
+        **{f"kernel.{f.name}": _sched(f.name) for f in fields(SchedTunables)},
+    }
+
+
+def set_sysctl(k: Kernel, name: str, text: str) -> None:
+    """Set one. Raises SysctlError."""
+    table = settings()
+    setting = table.get(name)
+    if setting is None:
+        known = ", ".join(sorted(table))
+        raise SysctlError(f"there is no sysctl {name!r}; there are {known}")
+    if isinstance(setting, TextSetting):
+        if len(text.encode()) > 64:
+            raise SysctlError(f"{name}: at most 64 bytes")
+        setting.set(k, text)
+        return
+    try:
+        value = int(text, 0)
+    except ValueError:
+        raise SysctlError(f"{name}: {text!r} is not a number") from None
+    if not setting.low <= value <= setting.high:
+        raise SysctlError(f"{name}: {value} is not between {setting.low} and {setting.high}")
+    setting.set(k, value)
