@@ -11,6 +11,7 @@ import click
 
 from toykernel import runner
 from toykernel.cli import run as run_command
+from toykernel.cli.attach import attach
 from toykernel.cli.load import CannotLoad, make_session
 from toykernel.expectations import (
     Difference,
@@ -23,7 +24,7 @@ from toykernel.report import make_report
 
 PASSED, FAILED, SILENT = "passed", "failed", "without expectations"
 #: Options that a header cannot ask for: they are about the host's files and terminal.
-HOST_OPTIONS = ("report", "summary", "strace")
+HOST_OPTIONS = ("report", "summary", "strace", "cow")
 
 
 @dataclass(frozen=True)
@@ -61,12 +62,9 @@ def _run_and_compare(expectations: Expectations, max_cycles: int) -> list[Differ
     try:
         values = parse_options(expectations)
         session = make_session(expectations.path, expectations.args, values, None)
+        attach(session.kernel, values)
     except click.ClickException as error:
         return [Difference(at, f"options: {error.format_message()}")]
-    if values["check"]:
-        from toykernel.check.invariants import install
-
-        install(session.kernel)
     limit = values["max_cycles"]
     result = runner.run(session, max_cycles=limit or max_cycles)
     report = make_report(session, result) if expectations.report else {}

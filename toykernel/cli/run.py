@@ -19,7 +19,6 @@ from toykernel.cli.options import (
 from toykernel.errors import HostError
 
 if TYPE_CHECKING:
-    from toykernel.check.fail import Injector
     from toykernel.kernel_state import Kernel
     from toykernel.observe.cow_journal import CowEvent
     from toykernel.session import Session
@@ -50,6 +49,7 @@ def command(program: str, args: tuple[str, ...], **values: Any) -> int:
         report_file = open_output(files, "--report", values["report"])
         strace_file = open_output(files, "--strace", values["strace"] or None)
         cow_file = open_output(files, "--cow", values["cow"] or None)
+        from toykernel.cli.attach import attach
         from toykernel.cli.load import load
 
         session = load(program, args, values)
@@ -61,11 +61,7 @@ def command(program: str, args: tuple[str, ...], **values: Any) -> int:
             files.callback(add_strace(session.kernel, strace_file))
         if values["cow"] is not None:
             add_cow(session, cow_file)
-        if values["check"]:
-            from toykernel.check.invariants import install
-
-            install(session.kernel)
-        injector = add_injector(session.kernel, values["fail_nth"])
+        injector = attach(session.kernel, values)
         result = runner.run(session, max_cycles=values["max_cycles"])
         if result.message:
             host_message(result.message)
@@ -97,18 +93,6 @@ def open_output(files: ExitStack, option: str, path: str | None) -> OutputFile |
         raise click.BadParameter(f"cannot write {path}: {reason}", param_hint=option) from None
     files.callback(output.close)
     return output
-
-
-def add_injector(k: Kernel, fail_nth: tuple[str, int] | None) -> Injector | None:
-    """Failure injection, when asked for. Raises click.BadParameter."""
-    if fail_nth is None:
-        return None
-    from toykernel.check.fail import Injector
-
-    try:
-        return Injector(k, *fail_nth)
-    except ValueError as error:
-        raise click.BadParameter(str(error), param_hint="--fail-nth") from None
 
 
 def add_strace(k: Kernel, output: OutputFile | None) -> Callable[[], None]:

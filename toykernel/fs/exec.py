@@ -67,6 +67,7 @@ class Binprm:
 def sys_execve(k: Kernel, filename: int, argv: int, envp: int) -> Result:
     """Replace the program; on success the caller's registers are the new program's."""
     path = getname(k, filename)
+    open_exec(k, path)  # what is wrong with the file is said before what is wrong with arguments
     return do_execve(k, path, _strings(k, argv), _strings(k, envp))
 
 

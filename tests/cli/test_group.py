@@ -1,0 +1,136 @@
+"""The command itself: help, versions, commands that do not exist, start-up, words that make no sense."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from command import ROOT, environment, toykernel
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from toykernel.cli.group import call
+
+
+def test_help_names_the_commands(capfd: pytest.CaptureFixture[str]) -> None:
+    assert call(["--help"]) == 0
+    out = capfd.readouterr().out
+    for name in ("run", "build", "test"):
+        assert f"\n  {name} " in out
+
+
+@pytest.mark.parametrize("name", ["run", "build", "test"])
+def test_every_command_explains_itself(capfd: pytest.CaptureFixture[str], name: str) -> None:
+    assert call([name, "--help"]) == 0
+    out = capfd.readouterr().out
+    assert out.startswith(f"Usage: toykernel {name} ")
+
+
+def test_the_version(capfd: pytest.CaptureFixture[str]) -> None:
+    assert call(["--version"]) == 0
+    assert capfd.readouterr().out.startswith("toykernel 0.")
+
+
+@pytest.mark.parametrize("args", [[], ["rn"], ["--frobnicate"], ["main"], ["console"], ["options"]])
+def test_misuse_is_125(capfd: pytest.CaptureFixture[str], args: list[str]) -> None:
+    assert call(args) == 125
+    err = capfd.readouterr().err
+    assert "Traceback" not in err
+    assert "Usage" in err
+    if args == ["rn"]:
+        assert "Did you mean run?" in err
+
+
+def test_the_exit_status_reaches_the_shell() -> None:
+    assert toykernel("rn").returncode == 125
+    assert toykernel("--help").returncode == 0
+
+
+def test_help_does_not_load_the_machine() -> None:
+    done = subprocess.run(
+        [sys.executable, "-X", "importtime", "-m", "toykernel.cli.main", "run", "--help"],
+        capture_output=True,
+        text=True,
+        cwd=ROOT,
+        env=environment(),
+        check=True,
+    )
+    loaded = {line.rpartition("|")[2].strip() for line in done.stderr.splitlines()}
+    assert "toykernel.cli.options" in loaded
+    assert not loaded & {"unicorn", "capstone", "keystone", "elftools", "toykernel.kernel_state"}
+
+
+def test_a_run_loads_nothing_that_it_does_not_need() -> None:
+    done = subprocess.run(
+        [sys.executable, "-X", "importtime", "-m", "toykernel.cli.main", "run", "userland/hello.S"],
+        capture_output=True,
+        text=True,
+        cwd=ROOT,
+        env=environment(),
+        check=True,
+    )
+    loaded = {line.rpartition("|")[2].strip() for line in done.stderr.splitlines()}
+    assert "unicorn" in loaded
+    assert not loaded & {"toykernel.observe.strace", "toykernel.cli.test", "multiprocessing"}
+
+
+def test_a_help_text_that_nobody_reads_to_its_end() -> None:
+    done = subprocess.run(
+        f"{sys.executable} -m toykernel.cli.main run --help | true",
+        shell=True,
+        capture_output=True,
+        cwd=ROOT,
+        env=environment(),
+        check=False,
+    )
+    assert done.stderr == b""
+
+
+WORDS = st.one_of(
+    st.sampled_from(
+        [
+            *(
+                "run",
+                "build",
+                "test",
+                "--memory",
+                "--memory=16M",
+                "--cpu",
+                "max",
+                "--fork",
+                "--check",
+            ),
+            *("--strace", "--strace=/nonexistent/x", "--report", "--summary", "--max-cycles", "1"),
+            *("--env", "--file", "a:/b", "--rlimit", "--", "-", "-o", "-j", "-k", "-x", "--help"),
+            *("userland", "userland/hello.S", "/nonexistent", ".", ""),
+        ]
+    ),
+    st.text(st.characters(blacklist_characters="\0", blacklist_categories=("Cs",)), max_size=12),
+)
+
+
+@settings(
+    max_examples=150,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
+@given(st.lists(WORDS, max_size=7))
+def test_no_command_line_is_answered_by_a_traceback(
+    capfd: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    words: list[str],
+) -> None:
+    if words[:1] == ["test"] or "debug" in words:
+        words = [*words, "/nonexistent"]  # not the whole of userland every time
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "userland").mkdir(exist_ok=True)
+    source = ".globl _start\n_start: movl $1, %eax\nmovl $7, %ebx\nint $0x80\n"
+    (tmp_path / "userland" / "hello.S").write_text(source)
+    status = call(words)
+    out, err = capfd.readouterr()
+    assert status in (0, 1, 7, 75, 124, 125), (status, err)
+    assert "Traceback" not in out + err
+    assert "internal error" not in err
