@@ -1,0 +1,300 @@
+"""Random lives of several processes against a model of memory; every invariant at every step.
+
+The kernel's own functions are called as the gate calls them. Accesses go through the machine's
+translation with its memory of earlier ones, so a flush that is missing shows as a wrong byte.
+"""
+
+from pathlib import Path
+
+import hypothesis.strategies as st
+from hypothesis import HealthCheck, settings
+from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+
+from emu.paging import PF_W, PageFault
+from memory_model import BASE, PAGE, PAGES, READ, WRITE, Memory
+from toykernel.arch.x86.fault import BadArea, access_error, find_area
+from toykernel.arch.x86.uaccess import copy_from_user, put_user
+from toykernel.check.fail import differences, fingerprint
+from toykernel.check.invariants import check_all
+from toykernel.check.owners import leaked_frames
+from toykernel.errno import ENOMEM, Errno
+from toykernel.kernel.clone_flags import CloneArgs
+from toykernel.kernel.exit import do_exit
+from toykernel.kernel.fork import do_fork
+from toykernel.kernel.signal import SIGCHLD
+from toykernel.mm.heap import sys_brk
+from toykernel.mm.madvise import sys_madvise
+from toykernel.mm.memory import handle_mm_fault
+from toykernel.mm.mman import MADV_DOFORK, MADV_DONTFORK, MADV_DONTNEED
+from toykernel.mm.mmap import sys_mmap2, sys_munmap
+from toykernel.mm.mprotect import sys_mprotect
+from toykernel.session import Session
+from toykernel.task import Task
+
+USERLAND = Path(__file__).parents[2] / "userland"
+MAX_TASKS = 4
+first_page = st.integers(0, PAGES - 1)
+length = st.integers(1, 6)
+prot = st.sampled_from([0, READ, WRITE, READ | WRITE, READ | WRITE])
+
+
+class Segfault(Exception):
+    """The access is refused."""
+
+
+class MemoryMachine(RuleBasedStateMachine):
+    """Several processes; `current` acts."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.session = Session(USERLAND / "hello.S")
+        self.session.break_at("_start")
+        assert self.session.run().kind == "breakpoint"
+        self.k = self.session.kernel
+        root = self.k.current
+        objects: dict[tuple[int, int], int] = {}
+        self.models: dict[int, Memory] = {root.pid: Memory(objects)}
+        self.tasks: dict[int, Task] = {root.pid: root}
+        self.heaps: dict[int, dict[int, int]] = {root.pid: {}}
+        assert root.mm is not None
+        self.brk_start = root.mm.brk
+        self.pid = root.pid
+        self.next_value = 1
+        self.next_object = 1
+
+    # -- the two sides -----------------------------------------------------------------------------
+
+    @property
+    def model(self) -> Memory:
+        return self.models[self.pid]
+
+    def switch(self, pid: int) -> None:
+        self.pid = pid
+        task = self.tasks[pid]
+        self.k.current = task
+        if task.mm is not self.k.active_mm:
+            assert task.mm is not None
+            self.k.activate_mm(task.mm)
+
+    def access(self, address: int, write: bool) -> int:
+        """Physical address of a user access, faulting as the CPU and the kernel do."""
+        k = self.k
+        mm = k.current.mm
+        assert mm is not None
+        for _ in range(2):
+            try:
+                return k.machine.linear.physical(address, write=write)
+            except PageFault as fault:
+                code = fault.error_code
+            try:
+                area = find_area(k, mm, address, bool(code & PF_W), None)
+            except BadArea:
+                raise Segfault from None
+            if access_error(area, code):
+                raise Segfault
+            handle_mm_fault(k, k.current, mm, area, address, write)
+        raise AssertionError(f"{address:#x} faults again after its fault was handled")
+
+    def load(self, address: int) -> int:
+        return self.k.machine.ram.read32(self.access(address, False))
+
+    def store(self, address: int, value: int) -> None:
+        self.k.machine.ram.write32(self.access(address, True), value)
+
+    def value(self) -> int:
+        self.next_value += 1
+        return self.next_value
+
+    def answer(self, ok: bool, call, *args) -> None:  # type: ignore[no-untyped-def]
+        """The call succeeds exactly when the model says so."""
+        try:
+            call(self.k, *args)
+        except Errno as error:
+            assert not ok, f"{call.__name__}{args} answered {error}"
+            assert error.number == ENOMEM
+        else:
+            assert ok, f"{call.__name__}{args} should have failed"
+
+    # -- rules -------------------------------------------------------------------------------------
+
+    @rule(first=first_page, count=length, prot=prot, shared=st.booleans())
+    def mmap(self, first: int, count: int, prot: int, shared: bool) -> None:
+        count = min(count, PAGES - first)
+        flags = 0x30 | (1 if shared else 2)
+        assert sys_mmap2(self.k, BASE + first * PAGE, count * PAGE, prot, flags, -1, 0)
+        self.next_object += 1
+        self.model.map(first, count, prot, self.next_object if shared else None)
+
+    @rule(first=first_page, count=length)
+    def munmap(self, first: int, count: int) -> None:
+        sys_munmap(self.k, BASE + first * PAGE, count * PAGE)
+        self.model.unmap(first, count)
+
+    @rule(first=first_page, count=length, prot=prot)
+    def mprotect(self, first: int, count: int, prot: int) -> None:
+        ok = self.model.protect(first, count, prot)
+        self.answer(ok, sys_mprotect, BASE + first * PAGE, count * PAGE, prot)
+
+    @rule(first=first_page, count=length)
+    def dontneed(self, first: int, count: int) -> None:
+        ok = self.model.dontneed(first, count)
+        self.answer(ok, sys_madvise, BASE + first * PAGE, count * PAGE, MADV_DONTNEED)
+
+    @rule(first=first_page, count=length, dontfork=st.booleans())
+    def advise_fork(self, first: int, count: int, dontfork: bool) -> None:
+        ok = self.model.advise_fork(first, count, dontfork)
+        advice = MADV_DONTFORK if dontfork else MADV_DOFORK
+        self.answer(ok, sys_madvise, BASE + first * PAGE, count * PAGE, advice)
+
+    @rule(index=first_page)
+    def write(self, index: int) -> None:
+        self.write_one(index)
+
+    @rule(first=first_page, count=length)
+    def write_many(self, first: int, count: int) -> None:
+        for index in range(first, min(first + count, PAGES)):
+            self.write_one(index)
+
+    def write_one(self, index: int) -> None:
+        value = self.value()
+        if self.model.can(index, WRITE):
+            self.store(BASE + index * PAGE, value)
+            self.model.write(index, value)
+        else:
+            try:
+                self.store(BASE + index * PAGE, value)
+            except Segfault:
+                return
+            raise AssertionError(f"page {index} could be written")
+
+    @rule(index=first_page)
+    def read(self, index: int) -> None:
+        if self.model.can(index, READ):
+            assert self.load(BASE + index * PAGE) == self.model.read(index)
+        else:
+            try:
+                self.load(BASE + index * PAGE)
+            except Segfault:
+                return
+            raise AssertionError(f"page {index} could be read")
+
+    @rule(index=first_page)
+    def kernel_writes(self, index: int) -> None:  # K8
+        value = self.value()
+        if self.model.can(index, WRITE):
+            put_user(self.k, value, BASE + index * PAGE)
+            self.model.write(index, value)
+        else:
+            try:
+                put_user(self.k, value, BASE + index * PAGE)
+            except Errno:
+                return
+            raise AssertionError(f"the kernel could write page {index}")
+
+    @rule(pages=st.integers(0, 8))
+    def brk(self, pages: int) -> None:
+        end = self.brk_start + pages * PAGE
+        assert sys_brk(self.k, end) == end
+        heap = self.heaps[self.pid]
+        for page in [p for p in heap if p >= pages]:
+            del heap[page]
+        for page in range(pages):
+            address = self.brk_start + page * PAGE
+            assert self.load(address) == heap.get(page, 0)
+            heap[page] = self.value()
+            self.store(address, heap[page])
+
+    @precondition(lambda self: len(self.tasks) < MAX_TASKS)
+    @rule()
+    def fork(self) -> None:
+        k = self.k
+        regs = k.task_pt_regs(k.current)
+        pid = do_fork(k, CloneArgs(SIGCHLD, regs.sp, regs))
+        assert isinstance(pid, int)
+        self.tasks[pid] = next(t for t in k.tasks if t.pid == pid)
+        self.models[pid] = self.model.fork()
+        self.heaps[pid] = dict(self.heaps[self.pid])
+
+    @rule(nth=st.integers(1, 30))
+    def fork_that_fails(self, nth: int) -> None:  # J
+        k = self.k
+        count = 0
+
+        def may_fail(what: str) -> None:
+            nonlocal count
+            count += 1
+            if count == nth:
+                raise Errno(ENOMEM)
+
+        regs = k.task_pt_regs(k.current)
+        before = fingerprint(k)
+        k.pages.may_fail = may_fail
+        try:
+            pid = do_fork(k, CloneArgs(SIGCHLD, regs.sp, regs))
+        except Errno as error:
+            assert error.number == ENOMEM
+            assert not differences(before, fingerprint(k))
+        else:
+            assert count < nth
+            assert isinstance(pid, int)
+            self.end(pid)
+        finally:
+            k.pages.may_fail = None
+
+    def end(self, pid: int) -> None:
+        """Let a task exit."""
+        back = self.pid
+        k = self.k
+        k.current = next(t for t in k.tasks if t.pid == pid)
+        assert k.current.mm is not None
+        k.activate_mm(k.current.mm)
+        do_exit(k, 0)
+        self.switch(back)
+
+    @rule(data=st.data())
+    def switch_task(self, data: st.DataObject) -> None:
+        self.switch(data.draw(st.sampled_from(sorted(self.tasks))))
+
+    @precondition(lambda self: len(self.tasks) > 1)
+    @rule(data=st.data())
+    def exit(self, data: st.DataObject) -> None:
+        victim = data.draw(st.sampled_from(sorted(set(self.tasks) - {self.pid})))
+        self.end(victim)
+        del self.tasks[victim], self.models[victim], self.heaps[victim]
+
+    # -- always ------------------------------------------------------------------------------------
+
+    @invariant()
+    def kernel_is_sound(self) -> None:
+        check_all(self.k)
+        assert leaked_frames(self.k) == 0
+
+    @invariant()
+    def contents_are_the_model_s(self) -> None:
+        """Without faulting anything in: what is mapped reads as the model says, for everybody."""
+        k = self.k
+        for pid, model in self.models.items():
+            mm = self.tasks[pid].mm
+            assert mm is not None
+            for index in model.pages:
+                view = self.session.task(pid).walk(BASE + index * PAGE)
+                if view.physical is not None:
+                    found = k.machine.ram.read32(view.physical)
+                    assert found == model.read(index), f"pid {pid} page {index}"
+
+    def teardown(self) -> None:
+        if len(self.tasks) > 1:
+            for pid in sorted(set(self.tasks) - {self.pid}):
+                self.end(pid)
+        check_all(self.k)
+        assert copy_from_user(self.k, self.session.address("_start"), 1)
+
+
+MemoryMachine.TestCase.settings = settings(
+    max_examples=40,
+    stateful_step_count=50,
+    deadline=None,
+    derandomize=True,
+    suppress_health_check=list(HealthCheck),
+)
+TestMemory = MemoryMachine.TestCase
