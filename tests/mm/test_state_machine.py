@@ -9,9 +9,9 @@ from pathlib import Path
 import hypothesis.strategies as st
 from hypothesis import HealthCheck, settings
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+from memory_model import BASE, PAGE, PAGES, READ, WRITE, Memory
 
 from emu.paging import PF_W, PageFault
-from memory_model import BASE, PAGE, PAGES, READ, WRITE, Memory
 from toykernel.arch.x86.fault import BadArea, access_error, find_area
 from toykernel.arch.x86.uaccess import copy_from_user, put_user
 from toykernel.check.fail import differences, fingerprint
@@ -107,13 +107,13 @@ class MemoryMachine(RuleBasedStateMachine):
 
     def answer(self, ok: bool, call, *args) -> None:  # type: ignore[no-untyped-def]
         """The call succeeds exactly when the model says so."""
+        number = 0
         try:
             call(self.k, *args)
         except Errno as error:
-            assert not ok, f"{call.__name__}{args} answered {error}"
-            assert error.number == ENOMEM
-        else:
-            assert ok, f"{call.__name__}{args} should have failed"
+            number = error.number
+        wanted = 0 if ok else ENOMEM
+        assert number == wanted, f"{call.__name__}{args}: error {number}, not {wanted}"
 
     # -- rules -------------------------------------------------------------------------------------
 
@@ -229,17 +229,20 @@ class MemoryMachine(RuleBasedStateMachine):
         regs = k.task_pt_regs(k.current)
         before = fingerprint(k)
         k.pages.may_fail = may_fail
+        error = pid = 0
         try:
             pid = do_fork(k, CloneArgs(SIGCHLD, regs.sp, regs))
-        except Errno as error:
-            assert error.number == ENOMEM
+        except Errno as failed:
+            error = failed.number
+        finally:
+            k.pages.may_fail = None
+        if error:
+            assert error == ENOMEM
             assert not differences(before, fingerprint(k))
         else:
             assert count < nth
             assert isinstance(pid, int)
             self.end(pid)
-        finally:
-            k.pages.may_fail = None
 
     def end(self, pid: int) -> None:
         """Let a task exit."""

@@ -37,8 +37,6 @@ def sys_mremap(k: Kernel, addr: int, old_len: int, new_len: int, flags: int, new
     if old_len >= new_len:
         if old_len > new_len:
             do_munmap(k, mm, addr + new_len, old_len - new_len)
-        elif mm.find_exact(addr) is None:
-            raise Errno(EFAULT)
         return addr
     area = _vma_to_resize(k, mm, addr, old_len, new_len)
     if old_len == area.vm_end - addr and _expandable(mm, area, new_len - old_len):
