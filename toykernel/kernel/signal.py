@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from toykernel.arch.x86.asm_offsets import TIF_SIGPENDING
-from toykernel.arch.x86.thread_info import clear_ti_flag, set_ti_flag
+from toykernel.arch.x86.thread_info import clear_ti_flag, set_ti_flag, test_ti_flag
 from toykernel.errno import EAGAIN
 from toykernel.kernel.siginfo import (
     BUS_ADRALN,
@@ -273,14 +273,14 @@ def _continue(k: Kernel, p: Task) -> None:
 
 
 def wants_signal(k: Kernel, sig: int, task: Task) -> bool:
-    """Whether a thread can take a signal now."""
+    """Whether a thread can take a signal now; one that has work already is left alone."""
     if task.blocked >> (sig - 1) & 1 or task.flags & PF_EXITING or task.exit_state:
         return False
     if sig == SIGKILL:
         return True
     if task.state == TASK_STOPPED:
         return False
-    return task is k.current or not signal_pending(task)
+    return task is k.current or not test_ti_flag(k.machine.ram, task.stack, TIF_SIGPENDING)
 
 
 def _complete_signal(k: Kernel, p: Task, sig: int, group: bool) -> None:
