@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 ADDRESS, SYSCALL, TRAP, FORK, COW = "breakpoint", "syscall", "trap", "fork", "cow"
 #: Cycles between two looks at whether the user wants the prompt back.
-SLICE_CYCLES = 2_000_000
+SLICE_CYCLES = 500_000
 _VECTORS = {name.lstrip("#").lower(): vector for vector, name in VECTOR_NAMES.items()}
 
 
@@ -198,17 +198,18 @@ class Breakpoints:
         self._arm(extra)
         self._reported[k.current.pid] = (k.machine.cpu.eip, k.machine.cpu.retired)
         passing = True
+        slice_end = clock.cycles + SLICE_CYCLES
         while k.outcome is None:
-            if self.interrupted():
-                return Outcome("interrupted")
-            limit = clock.cycles + SLICE_CYCLES
-            limit = limit if until is None else min(limit, until)
+            limit = slice_end if until is None else min(slice_end, until)
             event = k.machine.run(limit, pass_breakpoint=passing)
             passing = False
             outcome = k.handle(event)
             if event.stop is Stop.LIMIT:
                 if limit == until:
                     return outcome or Outcome("limit", event)
+                if self.interrupted():
+                    return Outcome("interrupted")
+                slice_end = clock.cycles + SLICE_CYCLES
                 continue
             if event.stop is Stop.BREAKPOINT:
                 found = self._at_address(event, extra)
@@ -223,21 +224,28 @@ class Breakpoints:
                 return outcome
         return k.outcome
 
-    def after_step(self, outcome: Outcome | None) -> Outcome | None:
-        """What Kernel.step answered, with breakpoints of traps, forks and COW faults seen to."""
-        event = outcome.event if outcome is not None else None
-        if self._after(event) and (outcome is None or outcome.kind == "event"):
-            return self._stopped(event)
-        if outcome is None and self.pause is not None:
-            return Outcome("paused", None, self.pause)
-        return None if outcome is not None and outcome.kind == "event" else outcome
-
-    def before_step(self) -> None:
-        """Forget the last stop."""
+    def arm_steps(self) -> None:
+        """Before steps: forget the last stop, and have traps stop that are to."""
         self.hit, self._pending, self.pause = [], [], None
-        cpu = self.kernel.machine.cpu
-        self._reported[self.kernel.current.pid] = (cpu.eip, cpu.retired)
         self._arm_traps()
+
+    def step(self) -> Outcome | None:
+        """One instruction or one trap. Breakpoints at addresses do not count, the others do.
+
+        None when there is nothing to tell; else as `run`. Raises KernelOops.
+        """
+        k = self.kernel
+        cpu = k.machine.cpu
+        self._reported[k.current.pid] = (cpu.eip, cpu.retired)
+        outcome = k.step()
+        if outcome is None and not self._pending and self.pause is None:
+            return None
+        event = outcome.event if outcome is not None else None
+        if self._after(event):
+            return self._stopped(event)
+        if self.pause is not None:
+            return Outcome("paused", event, self.pause)
+        return None if outcome is not None and outcome.kind == "event" else outcome
 
     def _arm(self, extra: dict[int, Condition]) -> None:
         wanted = {a for point in self.all.values() for a in point.addresses}

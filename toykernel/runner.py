@@ -73,7 +73,7 @@ def run(session: Session, *, max_cycles: int | None = None) -> Result:
     except InvariantError as error:
         return Result(EXIT_OOPS, message=f"{error}\n{_where(session)}")
     except Exception as error:
-        return Result(EXIT_OOPS, message=_bug(session, error))
+        return Result(EXIT_OOPS, message=bug_report(session, error))
     return _result(session, outcome, last_signal.text)
 
 
@@ -112,7 +112,7 @@ def _finished(session: Session, signal_text: str) -> Result:
     return Result(128 + sig, signal=sig, message=message)
 
 
-def _bug(session: Session, error: Exception) -> str:
+def bug_report(session: Session, error: Exception) -> str:
     """The kernel's own code failed in Python: say where, as an oops does."""
     at = traceback.extract_tb(error.__traceback__)[-1]
     where = f"in {at.name} ({at.filename}:{at.lineno})"

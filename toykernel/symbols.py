@@ -168,6 +168,14 @@ class Image:
         inner = Place(entry.file, entry.line, entry.text)  # its parameters filled in
         return Place(file, line, self.source(file, line) or entry.text, inner)
 
+    def block(self, address: int) -> tuple[int, int] | None:
+        """From the label at or before an address to the next label or the section's end."""
+        span = self._span(address)
+        if span is None:
+            return None
+        marks = {span[0], span[1]} | {v for v in self.labels.values() if span[0] <= v < span[1]}
+        return max(m for m in marks if m <= address), min(m for m in marks if m > address)
+
     # -- by line -----------------------------------------------------------------------------------
 
     def source(self, file: str, line: int) -> str | None:

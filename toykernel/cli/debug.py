@@ -1,0 +1,92 @@
+"""`toykernel debug`: step a program, look at everything."""
+
+from __future__ import annotations
+
+import sys
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import click
+
+from toykernel.cli.console import write_all
+from toykernel.cli.load import load
+from toykernel.cli.main import EXIT_INTERRUPTED, EXIT_MISUSE
+from toykernel.cli.options import MACHINE, apply
+
+EPILOG = """\b
+Commands come from FILE, from the terminal, or from standard input; `help' lists them.
+\b
+Exit status:
+  0    left by quit or at the end of the commands
+  1    a command of FILE or of standard input failed
+  125  wrong usage, or a program that does not assemble or load
+"""
+
+
+@click.command("debug", epilog=EPILOG, context_settings={"allow_interspersed_args": False})
+@apply(MACHINE)
+@click.option("-x", "script", metavar="FILE", multiple=True, help="Run the commands in FILE first.")
+@click.option(
+    "--boot", is_flag=True, help="Stop at power-on, not at the program's first instruction."
+)
+@click.argument("program")
+@click.argument("args", nargs=-1)
+def command(program: str, args: tuple[str, ...], **values: Any) -> int:
+    """Step PROGRAM instruction by instruction, through its traps into the kernel and out again.
+
+    ARGS are the program's.
+    """
+    scripts = [_read_script(path) for path in values["script"]]
+    session = load(program, args, values)
+    if session is None:
+        return EXIT_MISUSE
+
+    from toykernel.debug.commands.command import Console
+    from toykernel.debug.commands.run import show
+    from toykernel.debug.debugger import Debugger
+    from toykernel.debug.format import location_lines
+    from toykernel.debug.repl import Repl, stdin_lines
+
+    def write(line: str) -> None:
+        write_all(1, f"{line}\n".encode("utf-8", "replace"))
+
+    console = Console(Debugger(session), write)
+    repl = Repl(console)
+    try:
+        if values["boot"]:
+            console.lines(location_lines(console.debugger.location()))
+        else:
+            with repl.catching_interrupts():
+                show(console, console.debugger.start())
+        for script in scripts:
+            if not console.leaving:
+                repl.script(script)
+        if not console.leaving and sys.stdin is not None and sys.stdin.isatty():
+            repl.interact()
+            return 0
+        if not console.leaving and not scripts and sys.stdin is not None:
+            repl.script(stdin_lines(), repeat=True)
+    except KeyboardInterrupt:
+        return EXIT_INTERRUPTED
+    return 1 if repl.failures else 0
+
+
+def _read_script(path: str) -> list[str]:
+    try:
+        return Path(path).read_text(encoding="utf-8", errors="replace").splitlines()
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise click.BadParameter(f"cannot read {path}: {reason}", param_hint="-x") from None
+
+
+def main() -> None:
+    """`python -m toykernel.cli.debug`."""
+    from toykernel.cli.group import call
+
+    with suppress(KeyboardInterrupt):
+        sys.exit(call(["debug", *sys.argv[1:]]))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,39 @@
+"""help and quit."""
+
+from __future__ import annotations
+
+from toykernel.debug.commands.command import Command, Console, no_arguments
+from toykernel.debug.format import table
+
+
+def help_(console: Console, text: str) -> None:
+    """help [COMMAND]"""
+    from toykernel.debug.commands import GROUPS, find
+
+    if text:
+        command = find(text.split()[0])
+        names = ", ".join((command.name, *command.aliases))
+        console.write(f"{command.name} {command.usage}".rstrip() + f": {command.summary}")
+        if command.aliases:
+            console.write(f"  (also: {names})")
+        console.lines([f"  {line}" for line in command.help.splitlines()])
+        return
+    for title, commands in GROUPS.items():
+        console.write(f"{title}:")
+        rows = [(f"  {c.name} {c.usage}".rstrip(), c.summary) for c in commands]
+        console.lines(table(rows))
+    console.write(
+        "`help COMMAND' says more. A beginning of a name is enough; an empty line repeats."
+    )
+
+
+def quit_(console: Console, text: str) -> None:
+    """quit"""
+    no_arguments(text)
+    console.leaving = True
+
+
+HELP = (
+    Command("help", "[COMMAND]", "this, or more on one command", help_, aliases=("h", "?")),
+    Command("quit", "", "leave; so does Ctrl-D", quit_, aliases=("q", "exit")),
+)

@@ -1,0 +1,305 @@
+"""`info`: what there is to see. Each subcommand is a row of one table."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+
+from emu.cpu import EFLAGS_IF
+from toykernel.debug.commands.breaks import place_text
+from toykernel.debug.commands.command import Command, Console, count_of, no_arguments
+from toykernel.debug.errors import DebugError
+from toykernel.debug.format import (
+    address_text,
+    frame_lines,
+    page_lines,
+    source_text,
+    table,
+    task_rows,
+    task_where,
+    what_text,
+)
+from toykernel.debug.pages import area_flags, mapped_ranges, page_info
+from toykernel.debug.tables import cr0_text, eflags_text, gdt, idt, selector_text, tss
+from toykernel.taskview import SEGMENTS, TaskView
+
+GENERAL = ("eax", "ebx", "ecx", "edx", "esi", "edi", "ebp", "esp")
+
+
+@dataclass(frozen=True)
+class Topic:
+    """One subcommand of info."""
+
+    name: str
+    usage: str
+    summary: str
+    run: Callable[[Console, str], None]
+
+
+def _view(console: Console, text: str) -> TaskView:
+    """The task of an optional PID."""
+    if not text:
+        return console.debugger.view
+    if not (text.isascii() and text.isdigit()) or len(text) > 9:
+        raise DebugError(f"{text[:40]} is not a pid")
+    return console.debugger.task(int(text))
+
+
+def breakpoints(console: Console, text: str) -> None:
+    """All breakpoints."""
+    no_arguments(text)
+    points = list(console.debugger.stops.all.values())
+    if not points:
+        console.write("No breakpoints.")
+        return
+    rows: list[tuple[str, ...]] = [("NUM", "HITS", "", "WHAT")]
+    for point in points:
+        once = "once" if point.temporary else ""
+        what = what_text(point) + place_text(point)
+        rows.append((str(point.number), str(point.hits), once, what))
+    console.lines(table(rows))
+
+
+def regs(console: Console, text: str) -> None:
+    """The CPU's registers, or those that a task's trap has saved."""
+    view = _view(console, text)
+    debugger = console.debugger
+    cpu = debugger.machine.cpu
+    if view.is_current:
+        values = view.cpu_regs
+        console.write(f"CPU, running pid {view.pid} ({view.comm}) in ring {cpu.cpl}")
+    else:
+        values = debugger.saved_registers(view)
+        console.write(f"pid {view.pid} ({view.comm}), user registers in its pt_regs")
+    name = debugger.name(view)
+    for pair in (GENERAL[:4], GENERAL[4:]):
+        console.write("  ".join(f"{r} {values[r]:08x}" for r in pair))
+    flags = values["eflags"]
+    console.write(f"eip {address_text(values['eip'], name(values['eip']))}")
+    console.write(f"eflags {flags:08x}  {eflags_text(flags)}")
+    for segment in SEGMENTS:
+        value = values[segment] & 0xFFFF
+        console.write(f"{segment}  {value:04x}  {selector_text(value)}")
+    if view.is_current:
+        console.write(f"cr0 {cpu.cr0:08x}  {cr0_text(cpu.cr0)}")
+        console.write(f"cr2 {cpu.cr2:08x}  cr3 {cpu.cr3:08x}  cr4 {cpu.cr4:08x}")
+    else:
+        thread = view.task.thread
+        where = address_text(thread.ip, debugger.images.kernel.symbol_at(thread.ip))
+        console.write(f"goes on in the kernel at {where}, esp {thread.sp:08x}")
+
+
+def tasks(console: Console, text: str) -> None:
+    """Every task."""
+    no_arguments(text)
+    console.lines(table(task_rows(console.debugger)))
+
+
+def task(console: Console, text: str) -> None:
+    """One task in full."""
+    view = _view(console, text)
+    debugger = console.debugger
+    one = view.task
+    console.write(f"pid {one.pid} ({one.comm}), parent {view.ppid}, state {view.state}")
+    console.write(f"where: {task_where(debugger, view)}")
+    children = ", ".join(str(child.pid) for child in one.children) or "none"
+    console.write(f"children: {children}")
+    console.write(
+        f"kernel stack {one.stack:#010x}-{one.stack + 8192:#010x}, thread.sp0 {one.thread.sp0:#010x}"
+    )
+    if one.mm is not None:
+        mm = one.mm
+        console.write(
+            f"address space {mm.ident}: page directory at physical {mm.pgd:#010x}, "
+            f"{mm.nr_ptes} page tables, {mm.rss} pages present of {mm.total_vm}"
+        )
+    if one.pending:
+        console.write(f"pending signals: {', '.join(map(str, sorted(one.pending)))}")
+    debugger_stats = one.stats
+    faults = ", ".join(f"{kind} {count}" for kind, count in debugger_stats.faults.items())
+    console.write(f"faults since exec or fork: {faults}")
+
+
+def frame(console: Console, text: str) -> None:
+    """The frames of traps on a kernel stack."""
+    console.lines(frame_lines(console.debugger, _view(console, text)))
+
+
+def tab(console: Console, text: str) -> None:
+    """Page-table entries of an address; without one, everything that is mapped."""
+    view = console.debugger.view
+    if text:
+        address = console.debugger.evaluate(text)
+        console.lines(page_lines(view, page_info(view, address), with_frame=False))
+        return
+    if view.task.mm is None:
+        console.write(f"pid {view.pid} ({view.comm}) has no user half.")
+        return
+    console.write(f"user pages of pid {view.pid}; page directory at {view.directory:#010x}")
+    rows = [
+        (f"{r.start:#010x}-{r.end:#010x}", f"{(r.end - r.start) >> 12} pages", r.letters)
+        for r in mapped_ranges(view)
+    ]
+    console.lines(table(rows) or ["none is present"])
+
+
+def page(console: Console, text: str) -> None:
+    """The same with the frame, its references and who else maps it."""
+    if not text:
+        raise DebugError("info page needs an address")
+    view = console.debugger.view
+    address = console.debugger.evaluate(text)
+    console.lines(page_lines(view, page_info(view, address), with_frame=True))
+
+
+def idt_(console: Console, text: str) -> None:
+    """The interrupt descriptor table."""
+    no_arguments(text)
+    kernel = console.debugger.images.kernel
+    rows: list[tuple[str, ...]] = [("VECTOR", "WHAT", "GATE", "DPL", "HANDLER")]
+    for row in idt(console.debugger.kernel, kernel.symbol_at):
+        handler = f"{row.selector:04x}:{address_text(row.offset, row.symbol)}"
+        rows.append((f"{row.vector:#04x}", row.what, row.kind, str(row.dpl), handler))
+    console.lines(table(rows))
+    console.write("All other entries are not present.")
+
+
+def gdt_(console: Console, text: str) -> None:
+    """The global descriptor table."""
+    no_arguments(text)
+    rows: list[tuple[str, ...]] = [("SELECTOR", "", "TYPE", "DPL", "BASE", "LIMIT")]
+    for row in gdt(console.debugger.kernel):
+        s = row.segment
+        rows.append(
+            (f"{row.selector:#06x}", row.what, row.kind, str(s.dpl), f"{s.base:#010x}",
+             f"{s.limit:#x}")
+        )  # fmt: skip
+    console.lines(table(rows))
+
+
+def tss_(console: Console, text: str) -> None:
+    """The task-state segment in RAM: where the CPU finds the kernel's stack."""
+    no_arguments(text)
+    debugger = console.debugger
+    current = debugger.kernel.current
+    for offset, name, value in tss(debugger.kernel):
+        note = ""
+        if name == "esp0" and value == current.thread.sp0:
+            note = f"top of the kernel stack of pid {current.pid} ({current.comm})"
+        elif name == "ss0":
+            note = selector_text(value)
+        elif name == "I/O map base" and value >= 104:
+            note = "no bitmap: every port is refused in ring 3"
+        elif not value:
+            continue
+        console.write(f"+{offset:#04x}  {name:12}  {value:#010x}  {note}".rstrip())
+
+
+def vma(console: Console, text: str) -> None:
+    """The areas of an address space."""
+    view = _view(console, text)
+    if not view.areas:
+        console.write(f"pid {view.pid} ({view.comm}) has no user half.")
+        return
+    rows: list[tuple[str, ...]] = [("START", "END", "PERM", "PAGES", "", "NAME")]
+    for area in view.areas:
+        pages = str((area.vm_end - area.vm_start) >> 12)
+        start, end = f"{area.vm_start:#010x}", f"{area.vm_end:#010x}"
+        rows.append((start, end, area.permissions(), pages, area_flags(area), area.name))
+    console.lines(table(rows))
+
+
+def symbols(console: Console, text: str) -> None:
+    """Labels, by address; of those that match a pattern."""
+    pattern = text if any(c in text for c in "*?[") else f"*{text}*"
+    found = False
+    for image in console.debugger.images.all():
+        rows = sorted(
+            (value, label) for label, value in image.labels.items() if fnmatchcase(label, pattern)
+        )
+        if rows:
+            found = True
+            console.write(f"{image.name}:")
+            console.lines([f"  {value:#010x}  {label}" for value, label in rows])
+    if not found:
+        console.write(f"No label matches {text}.")
+
+
+def line(console: Console, text: str) -> None:
+    """The source line of an address."""
+    debugger = console.debugger
+    address = debugger.where(text) if text else debugger.register("eip")
+    task_ = debugger.view.task
+    place = debugger.images.place_at(task_, address)
+    where = address_text(address, debugger.images.symbol_at(task_, address))
+    console.write(f"{where}  {source_text(place) if place else 'has no source line'}")
+
+
+def log(console: Console, text: str) -> None:
+    """What the kernel has logged."""
+    lines = console.debugger.kernel.log
+    shown = lines[-count_of(text) :] if text else lines
+    console.lines([f"[{cycles:>12}] {message}" for cycles, message in shown] or ["Nothing."])
+
+
+def time(console: Console, text: str) -> None:
+    """The clock and what it counted."""
+    no_arguments(text)
+    debugger = console.debugger
+    clock, k = debugger.machine.clock, debugger.kernel
+    console.write(f"{clock.cycles} cycles, {clock.instructions} instructions, {k.jiffies} ticks")
+    for rule, cycles in clock.by_rule().items():
+        console.write(f"  {rule:24} {cycles}")
+    timer = debugger.machine.timer
+    if timer.next is not None:
+        enabled = "on" if debugger.machine.cpu.eflags & EFLAGS_IF else "off"
+        left = timer.next - clock.cycles
+        console.write(f"timer interrupt in {left} cycles; interrupts are {enabled}")
+
+
+TOPICS = (
+    Topic("breakpoints", "", "numbers, hits, places", breakpoints),
+    Topic("regs", "[PID]", "the CPU's registers, or a task's saved ones", regs),
+    Topic("tasks", "", "every task: state, where it is, what it waits for", tasks),
+    Topic("task", "[PID]", "one task in full", task),
+    Topic("frame", "[PID]", "what the trap pushed, and pt_regs", frame),
+    Topic("tab", "[ADDR]", "page-table entries, bit by bit; all mapped ranges without ADDR", tab),
+    Topic("page", "ADDR", "the same, the frame, its references, who else maps it", page),
+    Topic("idt", "", "interrupt descriptor table", idt_),
+    Topic("gdt", "", "global descriptor table", gdt_),
+    Topic("tss", "", "task-state segment", tss_),
+    Topic("vma", "[PID]", "areas of the address space", vma),
+    Topic("symbols", "[PATTERN]", "labels of the program, the kernel and init", symbols),
+    Topic("line", "[WHERE]", "the source line of an address", line),
+    Topic("log", "[N]", "the kernel's log", log),
+    Topic("time", "", "cycles, instructions, what they were spent on", time),
+)
+_ALIASES = {
+    "b": "breakpoints",
+    "break": "breakpoints",
+    "r": "regs",
+    "registers": "regs",
+    "t": "tasks",
+}
+
+
+def info(console: Console, text: str) -> None:
+    """info TOPIC [ARGUMENT]"""
+    word, _, rest = text.partition(" ")
+    word = _ALIASES.get(word, word)
+    exact = [topic for topic in TOPICS if topic.name == word]
+    matches = exact or [topic for topic in TOPICS if word and topic.name.startswith(word)]
+    if len(matches) != 1:
+        names = ", ".join(topic.name for topic in (matches or TOPICS))
+        problem = f'info "{word[:40]}" is ambiguous' if matches else "info about what"
+        raise DebugError(f"{problem}? One of: {names}")
+    matches[0].run(console, rest.strip())
+
+
+INFO = (
+    Command(
+        "info", "TOPIC", "show registers, tasks, frames, pages, tables, ...", info,
+        "\n".join(table((f"info {t.name} {t.usage}", t.summary) for t in TOPICS)), ("i",),
+    ),
+)  # fmt: skip

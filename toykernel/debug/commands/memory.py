@@ -1,0 +1,117 @@
+"""Commands that show memory and values."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from toykernel.debug.commands.command import Command, Console, count_of
+from toykernel.debug.errors import DebugError
+from toykernel.debug.format import address_text
+from toykernel.debug.memory import Spec, examine, number_text
+from toykernel.symbols import Image
+from toykernel.taskview import UnreadableError
+
+MAX_INSTRUCTIONS = 1000
+
+
+def x(console: Console, text: str) -> None:
+    """x[/NFS] [ADDRESS]"""
+    debugger = console.debugger
+    format_, expression = split_format(text)
+    if format_:
+        debugger.examined = debugger.examined.change(format_)
+    else:
+        debugger.examined = replace(debugger.examined, count=1)
+    if expression:
+        address = debugger.evaluate(expression)
+    elif debugger.next_address is not None:
+        address = debugger.next_address
+    else:
+        raise DebugError("x needs an address")
+    try:
+        for line, after in examine(debugger.view, debugger.examined, address, debugger.name()):
+            debugger.next_address = after & 0xFFFFFFFF
+            console.write(line)
+    except UnreadableError as error:
+        raise DebugError(str(error)) from None
+
+
+def split_format(text: str) -> tuple[str, str]:
+    """`/4wx ADDRESS` in its two parts."""
+    if not text.startswith("/"):
+        return "", text
+    format_, _, rest = text.partition(" ")
+    return format_, rest.strip()
+
+
+def print_(console: Console, text: str) -> None:
+    """print[/F] EXPRESSION"""
+    debugger = console.debugger
+    format_, expression = split_format(text)
+    value = debugger.evaluate(expression)
+    if format_:
+        spec = Spec().change(format_)
+        if spec.format in "si" or spec.count != 1:
+            raise DebugError(f"{format_}: print shows one value; x shows strings and instructions")
+        console.write(f"= {number_text(value, spec.format, spec.size)}")
+        return
+    signed = value - (1 << 32) if value >> 31 else value
+    symbol = debugger.name()(value) if value > 0xFFFF else None
+    console.write(f"= {signed}  {address_text(value, symbol)}")
+
+
+def disassemble(console: Console, text: str) -> None:
+    """disassemble [WHERE [, COUNT]]"""
+    debugger = console.debugger
+    view = debugger.view
+    where, _, count_text = (part.strip() for part in text.partition(","))
+    here = debugger.register("eip")
+    start = debugger.where(where) if where else here
+    image: Image | None = debugger.images.of_address(view.task, start)
+    end: int | None = None
+    if count_text:
+        count = count_of(count_text)
+    else:
+        count = MAX_INSTRUCTIONS
+        block = image.block(start) if image is not None else None
+        if block is None:
+            count = 10
+        else:
+            start, end = (block[0] if not where else start), block[1]
+    if count > MAX_INSTRUCTIONS:
+        raise DebugError(f"at most {MAX_INSTRUCTIONS} instructions at a time")
+    address = start
+    while count and (end is None or address < end):
+        instruction = debugger.instruction(address, view)
+        if instruction is None:
+            raise DebugError(
+                f"cannot access memory at address {address:#x}: no page is mapped there"
+            )
+        mark = "=>" if address == here else "  "
+        symbol = debugger.images.symbol_at(view.task, address)
+        console.write(f"{mark} {address_text(address, symbol)}:\t{instruction.text}")
+        address = address + instruction.size & 0xFFFFFFFF
+        count -= 1
+
+
+MEMORY = (
+    Command(
+        "x", "[/NFS] [ADDRESS]", "examine memory", x,
+        "N a count, F a format (x hex, d signed, u unsigned, o octal, t binary, c character,\n"
+        "s string, i instruction), S a size (b byte, h half word, w word). Without an address\n"
+        "it goes on where it stopped. Nothing is changed by looking: pages are not faulted in.",
+        (), True, "", True,
+    ),
+    Command(
+        "print", "[/F] EXPRESSION", "show a value", print_,
+        "Numbers, symbols, $registers, C's operators in 32 bits; *X is the word at X:\n"
+        "  print *($esp+4)      print/x counter & ~0xfff      print kernel:schedule",
+        ("p", "inspect"), False, None, True,
+    ),
+    Command(
+        "disassemble", "[WHERE [, COUNT]]", "instructions from a place to the next label",
+        disassemble,
+        "WHERE is an expression, a label, or FILE:LINE; without it, around the present one.",
+        ("disas",),
+    ),
+)  # fmt: skip

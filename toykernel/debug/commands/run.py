@@ -1,0 +1,62 @@
+"""Commands that make the machine run."""
+
+from __future__ import annotations
+
+from toykernel.debug.commands.command import Command, Console, count_of, no_arguments
+from toykernel.debug.debugger import Stopped
+from toykernel.debug.format import stop_lines
+
+
+def show(console: Console, stopped: Stopped) -> None:
+    """Say why and where the machine stands."""
+    console.lines(stop_lines(console.debugger, stopped))
+
+
+def stepi(console: Console, text: str) -> None:
+    """stepi [N]"""
+    show(console, console.debugger.stepi(count_of(text)))
+
+
+def nexti(console: Console, text: str) -> None:
+    """nexti [N]"""
+    show(console, console.debugger.nexti(count_of(text)))
+
+
+def continue_(console: Console, text: str) -> None:
+    """continue"""
+    no_arguments(text)
+    show(console, console.debugger.cont())
+
+
+def out(console: Console, text: str) -> None:
+    """out"""
+    no_arguments(text)
+    show(console, console.debugger.out())
+
+
+RUN = (
+    Command(
+        "stepi", "[N]", "execute one instruction, or N", stepi,
+        "A step is one instruction, one attempt that faults, or one interrupt taken. It goes\n"
+        "through traps: after `int $0x80' comes the first instruction of system_call. An OUT to\n"
+        "the gate's port runs a function of the kernel in Python; the step says which.\n"
+        "Only the last of N steps is shown. Breakpoints at addresses do not stop it.",
+        ("si", "s", "step"), True,
+    ),
+    Command(
+        "nexti", "[N]", "execute one instruction, with the calls and traps that it makes", nexti,
+        "In user mode a system call, a page fault or an interrupt is one step; other tasks may\n"
+        "run meanwhile. In ring 0 a call is one step, even when the task sleeps in it.\n"
+        "Stops early at a breakpoint, or when the task dies.",
+        ("ni", "n", "next"), True,
+    ),
+    Command(
+        "continue", "", "run to a breakpoint or to the end", continue_,
+        "Ctrl-C stops it and gives the prompt back.", ("c",), True,
+    ),
+    Command(
+        "out", "", "run until the present task is back in user mode", out,
+        "Other tasks may run meanwhile. Stops early at a breakpoint, or when the task dies.",
+        ("finish",), True,
+    ),
+)  # fmt: skip

@@ -1,0 +1,172 @@
+"""What happened during one step, in words: the trap taken, the function run in Python, the switch."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from emu.microcode import EXTERNAL, SOFTWARE, VECTOR_NAMES, Delivery
+from emu.paging import PF_P, PF_RSVD, PF_U, PF_W
+from toykernel.arch.x86.asm_offsets import FIRST_EXTERNAL_VECTOR, SYSCALL_VECTOR, TIMER_IRQ
+from toykernel.errno import is_error
+from toykernel.errno import name as errno_name
+from toykernel.kernel.signal import SIGNAL_NAMES
+from toykernel.syscall_table import name_of
+
+if TYPE_CHECKING:
+    from toykernel.kernel_state import Kernel
+    from toykernel.task import Task
+
+PAGE_FAULT = 14
+
+
+def page_fault_bits(error_code: int) -> str:
+    """What a page fault's error code says."""
+    words = [
+        "protection" if error_code & PF_P else "page not present",
+        "write" if error_code & PF_W else "read or fetch",
+        "user" if error_code & PF_U else "supervisor",
+    ]
+    if error_code & PF_RSVD:
+        words.append("reserved bit")
+    return ", ".join(words)
+
+
+def selector_error_bits(error_code: int) -> str:
+    """What the error code of #TS, #NP, #SS and #GP says (SDM vol. 3, 6.13)."""
+    if not error_code:
+        return "no selector"
+    table = "IDT" if error_code & 2 else "LDT" if error_code & 4 else "GDT"
+    external = ", external event" if error_code & 1 else ""
+    index = error_code >> 3
+    return f"{table} entry {index:#x}{external}"
+
+
+def vector_text(vector: int) -> str:
+    """#PF, or the number with what the kernel uses it for."""
+    if vector in VECTOR_NAMES:
+        return VECTOR_NAMES[vector]
+    if vector == SYSCALL_VECTOR:
+        return f"{vector:#x} (system call)"
+    line = vector - FIRST_EXTERNAL_VECTOR
+    if line == TIMER_IRQ:
+        return f"{vector:#x} (timer)"
+    return f"{vector:#x} (line {line})" if 0 < line < 8 else f"{vector:#x}"
+
+
+def result_text(result: int) -> str:
+    """A system call's result, as strace shows it."""
+    signed = result - (1 << 32) if result >> 31 & 1 and result > 0 else result
+    if is_error(signed):
+        return f"{signed} ({errno_name(-signed)})"
+    return str(signed) if -0x10000 < signed < 0x10000 else f"{result & 0xFFFFFFFF:#x}"
+
+
+def wait_status_text(code: int) -> str:
+    """A wait status in words."""
+    sig = code & 0x7F
+    return f"killed by {SIGNAL_NAMES.get(sig, sig)}" if sig else f"status {code >> 8 & 0xFF}"
+
+
+class Journal:
+    """Listens to one kernel; `lines` are those since `clear`. Recording costs, so it can be off."""
+
+    def __init__(self, k: Kernel) -> None:
+        self._k = k
+        self.lines: list[str] = []
+        self.recording = False
+        self.last_trap: Delivery | None = None
+        self._gate: tuple[int, int] | None = None  # index of the line, pid
+        k.machine.trap_listeners.append(self._on_trap)
+        self._pairs: tuple[tuple[list[Any], Any], ...] = (
+            (k.trace.gate, self._on_gate),
+            (k.trace.sys_exit, self._on_sys_exit),
+            (k.trace.sched_switch, self._on_switch),
+            (k.trace.process_fork, self._on_fork),
+            (k.trace.process_exec, self._on_exec),
+            (k.trace.process_exit, self._on_exit),
+            (k.trace.signal_deliver, self._on_signal),
+            (k.trace.fault, self._on_fault),
+        )
+        for listeners, listener in self._pairs:
+            listeners.append(listener)
+
+    def close(self) -> None:
+        """Stop listening."""
+        self._k.machine.trap_listeners.remove(self._on_trap)
+        for listeners, listener in self._pairs:
+            listeners.remove(listener)
+
+    def clear(self) -> None:
+        """A new step begins."""
+        self.last_trap = None
+        if self.lines:
+            self.lines = []
+        self._gate = None
+
+    def _add(self, text: str) -> None:
+        if self.recording:
+            self.lines.append(text)
+
+    def _on_trap(self, trap: Delivery) -> None:
+        self.last_trap = trap
+        if not self.recording:
+            return
+        what = {SOFTWARE: "int ", EXTERNAL: "interrupt "}.get(trap.kind, "") + vector_text(
+            trap.vector
+        )
+        if trap.error_code is not None:
+            page = trap.vector == PAGE_FAULT
+            bits = (page_fault_bits if page else selector_error_bits)(trap.error_code)
+            what += f", error code {trap.error_code:#x} ({bits})"
+            if page:
+                what += f", cr2 {trap.cr2:#010x}"
+        stack = "stack of the TSS" if trap.cpl else "same stack"
+        self._add(f"trap: {what}; ring {trap.cpl} -> ring {self._k.machine.cpu.cpl}, {stack}")
+
+    def _on_gate(self, task: Task, name: str) -> None:
+        self._gate = (len(self.lines), task.pid)
+        self._add(f"gate: Python ran {name}")
+
+    def _on_sys_exit(self, task: Task, number: int, result: int) -> None:
+        if not self.recording:
+            return
+        answer = result_text(result)
+        if self._gate is not None and self._gate[1] == task.pid:
+            self.lines[self._gate[0]] += f" = {answer}"
+        else:
+            self._add(f"gate: {name_of(number)} of pid {task.pid} goes on, and returns {answer}")
+
+    def _on_switch(self, previous: Task, following: Task) -> None:
+        if not self.recording:
+            return
+        why = ""
+        if previous.wait is not None:
+            why = f", which sleeps in {previous.wait.reason}"
+        elif previous.exit_state:
+            why = ", which is dead"
+        self._add(
+            f"switch: from pid {previous.pid} ({previous.comm}){why}, "
+            f"to pid {following.pid} ({following.comm})"
+        )
+
+    def _on_fork(self, parent: Task, child: Task, flags: int) -> None:
+        self._add(f"fork: pid {parent.pid} has the child {child.pid}")
+
+    def _on_exec(self, task: Task, path: str) -> None:
+        self._add(f"exec: pid {task.pid} runs {path}")
+
+    def _on_exit(self, task: Task) -> None:
+        self._add(f"exit: pid {task.pid} ({task.comm}), {wait_status_text(task.exit_code)}")
+
+    def _on_signal(self, task: Task, sig: int, info: object) -> None:
+        self._add(f"signal: {SIGNAL_NAMES.get(sig, sig)} delivered to pid {task.pid}")
+
+    def _on_fault(
+        self, task: Task, kind: str, address: int, old: int | None, new: int | None
+    ) -> None:
+        frames = ""
+        if old is not None and new is not None and old != new:
+            frames = f", frame {old:#x} copied to {new:#x}"
+        elif old is not None:
+            frames = f", frame {old:#x} kept"
+        self._add(f"fault: {kind} at {address:#010x}{frames}")
