@@ -1,0 +1,52 @@
+"""The examples of docs/api.md run, and give what they say."""
+
+from __future__ import annotations
+
+import ast
+import re
+from pathlib import Path
+
+import pytest
+
+import toykernel
+
+ROOT = Path(__file__).parents[2]
+TEXT = (ROOT / "docs/api.md").read_text()
+BLOCKS = re.findall(r"```python\n(.*?)```", TEXT, re.DOTALL)
+
+
+def test_the_examples(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(ROOT)
+    names: dict[str, object] = {}
+    checked = 0
+    for block in BLOCKS:
+        lines = block.splitlines()
+        for statement in ast.parse(block).body:
+            source = "\n".join(lines[statement.lineno - 1 : statement.end_lineno])
+            expected = re.search(r"# → (.*)", source)
+            if expected is None:
+                exec(compile(ast.Module([statement], []), "docs/api.md", "exec"), names)
+                continue
+            assert isinstance(statement, ast.Expr), source
+            code = compile(ast.Expression(statement.value), "docs/api.md", "eval")
+            assert eval(code, names) == ast.literal_eval(expected[1]), source
+            checked += 1
+    assert checked >= 12
+
+
+def test_every_name_of_the_package_is_there() -> None:
+    for name in toykernel.__all__:
+        assert getattr(toykernel, name).__name__ == name
+    assert set(toykernel.__all__) <= set(dir(toykernel))
+    with pytest.raises(AttributeError):
+        toykernel.nothing  # noqa: B018
+
+
+def test_the_page_names_what_session_has() -> None:
+    session = toykernel.Session(ROOT / "userland/hello.S")
+    table = TEXT[TEXT.index("## Session") : TEXT.index("## TaskView")]
+    names = re.findall(r"`(\w+)(?:\([^`]*\))?`", "".join(r.split("|")[1] for r in table.split("\n")
+                                                         if r.startswith("| `")))  # fmt: skip
+    assert len(names) > 15
+    for name in names:
+        assert name == "Session" or hasattr(session, name), name
