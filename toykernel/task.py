@@ -12,6 +12,7 @@ from toykernel.kernel.signal_types import Pending, SighandStruct, SignalStruct
 from toykernel.mm.mm_types import MmStruct
 
 if TYPE_CHECKING:
+    from toykernel.fs.exec import Binprm
     from toykernel.fs.fs_types import FilesStruct, FsStruct
     from toykernel.ipc.sem import SemUndoList
     from toykernel.kernel.cred import Cred
@@ -131,6 +132,7 @@ class Task:
         self.exit_signal = 0
         self.pdeath_signal = 0
         self.did_exec = False
+        self.bprm: Binprm | None = None  # the new program, while exec waits for other threads
         self.self_exec_id = self.parent_exec_id = 0
         self.set_child_tid = self.clear_child_tid = 0  # user addresses; 0 is none
         self.vfork_done: Completion | None = None
@@ -162,7 +164,7 @@ class Task:
         twin.jobctl_stop, twin.restart_block = False, None
         twin.children = list(self.children)
         twin.stats = TaskStats()
-        twin.wait = twin.syscall = None
+        twin.wait = twin.syscall = twin.bprm = None
         return twin
 
     def __repr__(self) -> str:

@@ -20,6 +20,7 @@ Record = tuple[str, int]  # cache, address
 def address_spaces(k: Kernel) -> list[MmStruct]:
     """Every address space that a task has, once, in order of their numbers."""
     found = {task.mm.ident: task.mm for task in k.tasks if task.mm is not None}
+    found |= {task.bprm.mm.ident: task.bprm.mm for task in k.tasks if task.bprm is not None}
     return [found[ident] for ident in sorted(found)]
 
 
@@ -40,6 +41,12 @@ def _of_task(k: Kernel, task: Task) -> Iterator[Record]:
         yield "io_context", task.io_context.slab
     if task.undo_list is not None:
         yield "sem_undo_list", task.undo_list.slab
+    if task.bprm is not None:
+        yield "cred", task.bprm.cred.slab
+        if task.bprm.files is not None:
+            yield from _of_files(task.bprm.files)
+        if task.bprm.sighand is not None:
+            yield "sighand_struct", task.bprm.sighand.slab
     if not task.exit_state:
         yield from _of_namespaces(task.nsproxy)
     ns: PidNamespace | None = task.pid_struct.ns

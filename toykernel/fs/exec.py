@@ -180,6 +180,7 @@ def de_thread(k: Kernel, bprm: Binprm) -> Result:
 
 def _wait_for_threads(k: Kernel, bprm: Binprm, queue: WaitQueue) -> Result:
     task = k.current
+    task.bprm = None
     signal = task.signal
     if len(signal.threads) > (1 if task.is_group_leader else 2):
         return _sleep_in_exec(k, bprm, queue)
@@ -199,6 +200,7 @@ def _sleep_in_exec(k: Kernel, bprm: Binprm, queue: WaitQueue) -> Result:
         task.signal.group_exit_task, task.signal.notify_count = None, 0
         _drop(k, bprm)
         raise Errno(EAGAIN)
+    task.bprm = bprm
     reason = f"execve: {len(task.signal.threads) - 1} other threads are to end"
     return Wait(queue, _wait_for_threads, (bprm, queue), reason, TASK_KILLABLE)
 
