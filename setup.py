@@ -4,6 +4,12 @@ from setuptools import Extension, setup
 
 setup(
     ext_modules=[
-        Extension("emu._native", ["emu/_native.c"], extra_compile_args=["-O2"], optional=True)
+        Extension(
+            "emu._native",
+            ["emu/_native.c"],
+            depends=["emu/_timing.h"],
+            extra_compile_args=["-O2"],
+            optional=True,
+        )
     ]
 )

@@ -326,6 +326,8 @@ static int may_fault(struct engine_state *s, uint32_t address)
     return !(class == 1 || (class == 2 && code[1] >= 0xc0));
 }
 
+#include "_timing.h"
+
 /* CPL > IOPL, or virtual-8086 mode: the I/O bitmap decides. */
 static int io_needs_leave(struct engine_state *s)
 {
@@ -375,11 +377,18 @@ static void on_code(uc_engine *uc, uint64_t address64, uint32_t size, void *user
     }
     /* A REP instruction calls this hook once an iteration, and one that stores into its own
      * translation a second time when it has been translated anew. */
-    if (s->in_flight_valid && s->in_flight == address && !transfers(s, address))
+    if (s->in_flight_valid && s->in_flight == address && !transfers(s, address)) {
+        if (s->timing && s->in_flight_kind & KIND_REP)
+            timing_iterate(s);
         return;
-    if (s->in_flight_valid)
+    }
+    if (s->in_flight_valid) {
         s->completed = 1;
-    if (s->in_flight_kind & KIND_SYSTEM || s->retired >= s->limit) {
+        if (s->timing)
+            timing_finish(s, address);
+    }
+    if (s->in_flight_kind & KIND_SYSTEM || s->retired >= s->limit ||
+        (s->timing && s->cycles >= s->cycle_limit)) {
         stop(s, EV_LIMIT);
         return;
     }
@@ -427,6 +436,8 @@ static void on_code(uc_engine *uc, uint64_t address64, uint32_t size, void *user
     s->in_flight_kind = kind;
     s->allow_io = 0;
     s->skip_break = 0;
+    if (s->timing)
+        timing_begin(s, address);
     s->retired++;
     s->in_flight = address;
     s->in_flight_valid = 1;
@@ -559,11 +570,17 @@ static void settle(struct engine_state *s)
     if (here && (refused || unfinished)) {
         s->retired--;
         kind = s->previous_kind;
+        if (s->timing)
+            timing_abandon(s);
         if (refused && s->flags_known)
             regs[FIELD_EFLAGS] = (regs[FIELD_EFLAGS] & ~(uint32_t)ARITHMETIC) |
                 (s->flags_before & ARITHMETIC);
     } else if (s->in_flight_valid) {
         s->completed = 1;
+        if (s->timing && s->event == EV_INVALID && !s->value)
+            timing_abandon(s); /* SYSENTER, noticed behind itself */
+        if (s->timing)
+            timing_finish(s, regs[FIELD_EIP] + regs[FIELD_CS_BASE]);
         if (kind & KIND_SYSTEM)
             s->system_changed = 1;
     }
@@ -690,6 +707,9 @@ PyMODINIT_FUNC PyInit__native(void)
         add(module, "on_out", (uintptr_t)on_out) < 0 ||
         add(module, "on_sysenter", (uintptr_t)on_sysenter) < 0 ||
         add(module, "on_memory", (uintptr_t)on_memory) < 0 ||
+        add(module, "timing_gate", (uintptr_t)timing_gate) < 0 ||
+        add(module, "timing_size", sizeof(struct timing)) < 0 ||
+        add(module, "insn_size", sizeof(struct insn)) < 0 ||
         add(module, "state_size", sizeof(struct engine_state)) < 0) {
         Py_DECREF(module);
         return NULL;

@@ -36,6 +36,7 @@ from emu.paging import CR0_PG, CR0_WP, CR4_PSE
 from emu.python_hooks import PythonHooks
 from emu.ram import Ram
 from emu.timing.engine import EngineView, PythonTiming, Timing
+from emu.timing.native import NativeTiming
 from emu.timing.profiles import Profile
 
 EFLAGS_CF = 1 << 0
@@ -145,7 +146,11 @@ class Cpu:
 
     def _make_driver(self, native: bool, profile: Profile | None) -> hooks.Driver:
         module = load_native() if native else None
-        if module is not None and profile is None:
+        if module is not None:
+            if profile is not None:
+                native_timing = NativeTiming(profile, self.state, self.layout, module)
+                native_timing.attach(self._live_registers())
+                self.timing = native_timing
             return hooks.NativeHooks(self.state, module)
         timing = self._python_timing(profile) if profile else None
         self.timing = timing
@@ -328,8 +333,12 @@ class Cpu:
             flush_code(self._uc)
             ram.held_code[:] = bytes(len(ram.held_code))
             ram.code_stale = False
+        if self.timing is None:
+            return self.driver.run(limit)
         self.state.cycle_limit = cycle_limit
-        return self.driver.run(limit)
+        event = self.driver.run(limit)
+        self.timing.reraise()
+        return event
 
     def set_exits(self, addresses: frozenset[int]) -> None:
         """End translated blocks in front of these linear addresses."""

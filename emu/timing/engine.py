@@ -19,7 +19,7 @@ from emu.timing.rules import INSTRUCTION_RULES
 
 _CR0_PG, _CR4_PSE = 1 << 31, 1 << 4
 _HF_CPL = 3
-_SEGMENTS = ("es", "cs", "ss", "ds", "fs", "gs")
+SEGMENTS = ("es", "cs", "ss", "ds", "fs", "gs")
 State = dict[str, list[int]]
 
 
@@ -36,6 +36,9 @@ class Timing(Protocol):
 
     def attach(self, env: int) -> None:
         """The engine's live registers are at this host address (now)."""
+
+    def reraise(self) -> None:
+        """Raise what decoding an instruction raised during the run: Ctrl-C, above all."""
 
     def insns(self) -> Iterable[Insn]:
         """Every instruction executed, by address."""
@@ -78,7 +81,7 @@ class EngineView:
         self._span = layout.state_end - layout.fields[FIELD["eax"]][0]
         start = layout.fields[FIELD["eax"]][0]
         self._at = {name: layout.fields[index][0] - start for name, index in FIELD.items()}
-        self._bases = tuple(self._at[f"{name}_base"] for name in _SEGMENTS)
+        self._bases = tuple(self._at[f"{name}_base"] for name in SEGMENTS)
         self._ram = ram
         self._read_register = read_register
 
@@ -177,6 +180,9 @@ class PythonTiming:
 
     def attach(self, env: int) -> None:
         self._view.attach(env)
+
+    def reraise(self) -> None:
+        """Python hooks raise what happens in them by themselves."""
 
     def insns(self) -> Iterable[Insn]:
         return iter(self.records)

@@ -175,7 +175,8 @@ class Model:
 
         Nothing when ECX has not moved: the engine begins an iteration twice that stores into code.
         """
-        assert self._insn is not None
+        if self._insn is None or self._insn.cost.kind != Kind.REP:
+            return
         left = self._count(self._insn.cost)
         if left == self._rep_left:
             return
@@ -215,7 +216,8 @@ class Model:
         done = self._rep_start - self._count(insn.cost) & self._count_mask(insn.cost)
         if done:
             self._charge_rep(insn)
-            self._commit(insn, self._rep_pending)
+            whole = done > self._iterations  # the last one ended in a single-step trap, not a fault
+            self._commit(insn, self._pending if whole else self._rep_pending)
 
     def trap_taken(self) -> None:
         """A gate was gone through: nothing carries over to the handler's first instruction."""
@@ -343,7 +345,7 @@ class Model:
         if rights is not None and not rights & 1:
             self._add("descriptor", self.profile.accessed)
         if self.profile.memory:
-            self._access(at, 8, READ, 3)
+            self._access(at, 8, READ, rules.SEGMENT_MISS)
 
     def _return_from_trap(self, width: int) -> None:
         """IRET: outward when CS on the stack is of a lesser privilege."""

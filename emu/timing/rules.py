@@ -35,6 +35,8 @@ ACCESSED_CLOCKS = 11
 PAGE_FAULT_CLOCKS, EXTERNAL_CLOCKS = 24, 11
 #: L1 (rule 11): a read that misses; a read-modify-write that misses (i486 manual, appendix E).
 READ_MISS, RMW_MISS = 2, 6
+#: A segment load whose descriptor misses (i486 manual, appendix E).
+SEGMENT_MISS = 3
 #: Per missed line of a string instruction (i486 manual, appendix E, notes 16-19), by REP or not.
 STRING_MISS = {"movs": (2, 4), "lods": (2, 2), "scas": (2, 4), "cmps": (3, 3), "stos": (0, 0)}
 #: A missed line of sequential code: 2.6 measured (Abrash, listing 12.2 unrolled), 3 charged.

@@ -80,8 +80,9 @@ class Bare:
         model: str = "max",
         memory: int = MEMORY,
         stop_on_traps: bool = True,
+        timing: str = "off",
     ) -> None:
-        self.machine = Machine(memory, model=model, native=native)
+        self.machine = Machine(memory, model=model, native=native, timing=timing)
         self.ram, self.cpu = self.machine.ram, self.machine.cpu
         self.deliveries: list[Delivery] = []
         self.machine.trap_listeners.append(self.deliveries.append)

@@ -1,0 +1,253 @@
+"""The cycle model in C (emu/_timing.h): its memory, and handing it instructions and numbers."""
+
+from __future__ import annotations
+
+import ctypes
+import mmap
+from collections.abc import Iterable
+from typing import Any
+
+from emu.engine_quirks import FIELD, ContextLayout
+from emu.errors import EngineContractError
+from emu.hooks import EngineState
+from emu.timing import rules
+from emu.timing.cost import Cost
+from emu.timing.engine import SEGMENTS, State, totals
+from emu.timing.model import NOWHERE, Insn
+from emu.timing.profiles import Profile
+from emu.timing.records import LONGEST, cost_of
+from emu.timing.rules import INSTRUCTION_RULES
+
+_RULES = len(INSTRUCTION_RULES)
+#: Instructions kept at a time; when there are more, their counts are put aside in Python.
+CAPACITY = 1 << 16
+_BUCKETS = 1 << 16
+_U32, _U64, _U8, _U16 = ctypes.c_uint32, ctypes.c_uint64, ctypes.c_uint8, ctypes.c_uint16
+
+
+class NativeAccess(ctypes.Structure):
+    """struct access."""
+
+    _fields_ = (("where", _U8), ("use", _U8), ("size", _U16))
+
+
+class NativeInsn(ctypes.Structure):
+    """struct insn: change both."""
+
+    _fields_ = (
+        *(("code", _U8 * 16), ("mask", _U64 * 2)),
+        *((n, _U64) for n in ("count", "taken_count")),
+        ("spent", _U64 * _RULES),
+        *((n, _U32) for n in ("address", "next")),
+        *((n, ctypes.c_int32) for n in ("displacement", "immediate")),
+        *((n, _U16) for n in ("base", "taken", "fixed")),
+        *((n, _U16) for n in ("rep_none", "rep_one", "rep_start", "rep_each")),
+        *(
+            (n, _U8)
+            for n in (
+                *("length", "kind", "flags", "components"),
+                *("address_registers", "reads", "writes", "byte_writes"),
+                *("ea_base", "ea_index", "ea_scale", "segment"),
+                *("source", "size", "condition", "control"),
+                *("read_miss", "access_count"),
+            )
+        ),
+        ("access", NativeAccess * 2),
+    )
+
+
+class TimingState(ctypes.Structure):
+    """struct timing: change both."""
+
+    _fields_ = (
+        *((n, _U64) for n in ("env", "decode", "insns", "buckets", "offset")),
+        *((n, _U64 * _RULES) for n in ("pending", "rep_pending")),
+        ("store_done", _U64 * 4),
+        *((n, _U32) for n in ("capacity", "used", "bucket_mask", "current")),
+        *((n, _U32) for n in ("agi", "byte_register", "misaligned", "accessed", "memory", "i386")),
+        *((n, _U32) for n in ("rmw_miss", "segment_miss", "sequential_code_miss")),
+        *(("walk", _U32), ("walk_line", _U32), ("walk_updates", _U32 * 3)),
+        *(("store_clocks", _U32), ("gate_miss", _U32 * 2), ("iret_miss", _U32 * 2)),
+        ("at_base", _U32 * 6),
+        *((f"at_{n}", _U32) for n in ("hflags", "gdt", "ldt", "cr0", "cr3", "cr4")),
+        *((n, _U32) for n in ("previous_writes", "previous_bytes", "code_line", "code_next")),
+        *((n, _U32) for n in ("taken", "stores", "rep_start", "rep_left", "iterations")),
+        *(("l1_tags", _U32 * 512), ("l1_bits", _U32 * 128)),
+        *(("tlb_tags", _U32 * 32), ("tlb_bits", _U32 * 8)),
+        *(("tlb_frames", _U32 * 32), ("tlb_dirty", _U32 * 32)),
+    )
+
+
+_CARRY = ("previous_writes", "previous_bytes", "code_line", "code_next")
+_ARRAYS = ("l1_tags", "l1_bits", "tlb_tags", "tlb_bits", "tlb_frames", "tlb_dirty", "store_done")
+
+
+def fill(record: NativeInsn, cost: Cost) -> None:
+    """Put an instruction's static cost into its record."""
+    d = cost.decoded
+    record.displacement = ctypes.c_int32(d.displacement & 0xFFFFFFFF).value
+    record.immediate = ctypes.c_int32(d.immediate & 0xFFFFFFFF).value
+    record.base, record.taken, record.fixed = cost.base, cost.taken, cost.fixed
+    record.rep_none, record.rep_one, record.rep_start, record.rep_each = cost.rep
+    record.length, record.kind, record.flags = d.length, cost.kind, cost.flags
+    record.components = d.components
+    record.address_registers, record.reads = d.address_registers, d.reads
+    record.writes, record.byte_writes = d.writes, d.byte_writes
+    record.ea_base, record.ea_index, record.ea_scale = d.base, d.index, d.scale
+    record.segment, record.source, record.size = d.segment, d.source, d.size
+    record.condition, record.control = d.condition, d.control
+    record.read_miss, record.access_count = cost.read_miss, len(cost.accesses)
+    for slot, access in zip(record.access, cost.accesses, strict=False):
+        slot.where, slot.use, slot.size = access
+
+
+class NativeTiming:
+    """The model that the native hooks drive. `raised` is what decoding raised, for after the run."""
+
+    def __init__(
+        self, profile: Profile, state: EngineState, layout: ContextLayout, module: Any
+    ) -> None:
+        sizes = (ctypes.sizeof(TimingState), ctypes.sizeof(NativeInsn))
+        if sizes != (module.timing_size, module.insn_size):
+            raise EngineContractError(
+                "emu/_native was built from another version; reinstall the package"
+            )
+        self.profile = profile
+        self.raised: BaseException | None = None
+        self._state = state
+        self._memory = mmap.mmap(-1, CAPACITY * sizes[1])
+        self._insns = (NativeInsn * CAPACITY).from_buffer(self._memory)
+        self._buckets = (_U32 * _BUCKETS)()
+        self._callback = ctypes.CFUNCTYPE(None, ctypes.c_void_p)(self._decode)
+        self._gate = ctypes.CFUNCTYPE(
+            _U64, ctypes.c_void_p, ctypes.c_void_p, _U32, _U32, _U32, _U32
+        )(module.timing_gate)
+        self._put_aside: dict[tuple[int, bytes], Insn] = {}
+        self._earlier: dict[str, int] = {}
+        self._t = TimingState()
+        self._set_up(profile, layout)
+        state.timing = ctypes.addressof(self._t)
+
+    def _set_up(self, p: Profile, layout: ContextLayout) -> None:
+        t = self._t
+        t.decode = ctypes.cast(self._callback, ctypes.c_void_p).value or 0
+        t.insns, t.buckets = ctypes.addressof(self._insns), ctypes.addressof(self._buckets)
+        t.capacity, t.bucket_mask = CAPACITY, _BUCKETS - 1
+        t.agi, t.byte_register, t.misaligned = p.agi, p.byte_register, p.misaligned
+        t.accessed, t.memory, t.i386 = p.accessed, p.memory, p.i386
+        t.rmw_miss, t.segment_miss = rules.RMW_MISS, rules.SEGMENT_MISS
+        t.sequential_code_miss = rules.SEQUENTIAL_CODE_MISS
+        t.walk, t.walk_line = rules.WALK, rules.WALK_LINE
+        t.walk_updates[:] = rules.WALK_UPDATES
+        t.store_clocks = rules.STORE_CLOCKS
+        t.gate_miss[:], t.iret_miss[:] = rules.GATE_MISS, rules.IRET_MISS
+        start = layout.fields[FIELD["eax"]][0]
+        at = {name: layout.fields[index][0] - start for name, index in FIELD.items()}
+        t.at_base[:] = [at[f"{name}_base"] for name in SEGMENTS]
+        t.at_hflags, t.at_gdt, t.at_ldt = at["hflags"], at["gdt_base"], at["ldtr_base"]
+        t.at_cr0, t.at_cr3, t.at_cr4 = at["cr0"], at["cr3"], at["cr4"]
+        t.code_line = t.code_next = NOWHERE
+
+    def attach(self, env: int) -> None:
+        self._t.env = env
+
+    def reraise(self) -> None:
+        raised, self.raised = self.raised, None
+        if raised is not None:
+            raise raised
+
+    # -- instructions ------------------------------------------------------------------------------
+
+    def _decode(self, address: int | None) -> None:
+        """From C: fill the record at a host address in; None: there is no room for more."""
+        try:
+            if address is None:
+                self._empty()
+                return
+            record = NativeInsn.from_address(address)
+            code = bytes(record.code)[: min(record.length, LONGEST)]
+            fill(record, cost_of(code, self.profile))
+        except BaseException as error:
+            self.raised = self.raised or error
+
+    def _key(self, record: NativeInsn) -> tuple[int, bytes]:
+        return int(record.address), bytes(record.code)[: record.length]
+
+    def _empty(self) -> None:
+        """Put the counts of all records aside and start again."""
+        self._put_aside = {(i.address, i.code): i for i in self.insns()}
+        self._clear()
+
+    def _clear(self) -> None:
+        self._t.used = 0
+        ctypes.memset(self._t.buckets, 0, ctypes.sizeof(self._buckets))
+
+    def insns(self) -> Iterable[Insn]:
+        found = {key: self._copy(insn) for key, insn in self._put_aside.items()}
+        for number in range(self._t.used):
+            record = self._insns[number]
+            key = self._key(record)
+            insn = found.get(key)
+            if insn is None:
+                insn = found[key] = Insn(*key, cost_of(key[1], self.profile))
+            insn.count += record.count
+            insn.taken += record.taken_count
+            insn.spent = [a + b for a, b in zip(insn.spent, record.spent, strict=True)]
+        return [found[key] for key in sorted(found)]
+
+    @staticmethod
+    def _copy(insn: Insn) -> Insn:
+        return Insn(insn.address, insn.code, insn.cost, insn.count, insn.taken, list(insn.spent))
+
+    # -- what the clock asks -------------------------------------------------------------------------
+
+    @property
+    def offset(self) -> int:
+        return int(self._t.offset)
+
+    @offset.setter
+    def offset(self, value: int) -> None:
+        self._t.offset = value
+
+    @property
+    def cycles(self) -> int:
+        return int(self._state.cycles)
+
+    def by_rule(self) -> dict[str, int]:
+        now = dict(zip(INSTRUCTION_RULES, totals(self.insns()), strict=True))
+        return {name: clocks + self._earlier.get(name, 0) for name, clocks in now.items()}
+
+    def flush_tlb(self) -> None:
+        t = self._t
+        ctypes.memset(ctypes.addressof(t) + TimingState.tlb_tags.offset, 0, 4 * (32 + 8))
+        t.code_line = NOWHERE
+
+    def trap_taken(self) -> None:
+        t = self._t
+        t.previous_writes = t.previous_bytes = 0
+        t.code_line = t.code_next = NOWHERE
+
+    def gate(self, accesses: list[tuple[int, int]], pushed: tuple[int, int], inward: bool) -> int:
+        if not self.profile.memory:
+            return 0
+        flat = [number & 0xFFFFFFFF for pair in accesses for number in pair]
+        reads = (_U32 * len(flat))(*flat)
+        state = ctypes.addressof(self._state)
+        return int(self._gate(state, ctypes.addressof(reads), len(accesses), *pushed, inward))
+
+    # -- snapshots -----------------------------------------------------------------------------------
+
+    def save(self) -> State:
+        t = self._t
+        found = {"carry": [int(getattr(t, name)) for name in _CARRY]}
+        return found | {name: list(getattr(t, name)) for name in _ARRAYS}
+
+    def load(self, state: State, by_rule: dict[str, int]) -> None:
+        self._put_aside = {}
+        self._clear()
+        self._earlier = {name: by_rule.get(name, 0) for name in INSTRUCTION_RULES}
+        self._state.cycles = sum(self._earlier.values())
+        for name, value in zip(_CARRY, state["carry"], strict=True):
+            setattr(self._t, name, value)
+        for name in _ARRAYS:
+            getattr(self._t, name)[:] = state[name]
