@@ -135,6 +135,7 @@ class Kernel:
         self.pages = PageAllocator(self.machine.ram)
         self.pages.on_free = self.trace.page_free
         self.rmap = ReverseMap()
+        self.pins: dict[int, int] = {}  # frames that the kernel holds for later, and how often
         self.mms: dict[int, MmStruct] = {}  # every address space that exists, by number
         self.mappings: dict[int, AddressSpace] = {}  # every object that is mapped, by number
         self._mapping_count = 0

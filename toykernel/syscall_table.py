@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from toykernel.arch.x86.signal import sys_rt_sigreturn, sys_sigaltstack, sys_sigreturn
 from toykernel.arch.x86.tls import sys_get_thread_area, sys_set_thread_area
 from toykernel.fs.exec import sys_execve
+from toykernel.fs.splice import sys_vmsplice
 from toykernel.kernel.exit import sys_exit, sys_exit_group
 from toykernel.kernel.fork import sys_clone, sys_fork, sys_vfork
 from toykernel.kernel.futex import sys_futex, sys_set_robust_list
@@ -190,6 +191,7 @@ _IMPLEMENTED = (
         "addr:address length:size prot:prot flags:mmap_flags fd:fd pgoffset:hex",
     ),
     _call(218, "mincore", sys_mincore, "addr:address length:size vec:address"),
+    _call(316, "vmsplice", sys_vmsplice, "fd:fd iov:address nr_segs:size flags:hex"),
     _call(219, "madvise", sys_madvise, "addr:address length:size advice:madvice"),
     _call(190, "vfork", sys_vfork, entry="ptregs_vfork"),
     _call(224, "gettid", sys_gettid),

@@ -62,9 +62,22 @@ def options(expectations: Expectations) -> tuple[int | None, dict[str, str]]:
         elif word == "--env":
             name, _, text = value.partition("=")
             env[name] = text
-        else:
+        elif word not in ("--memory", "--fork"):
             raise AssertionError(f"{expectations.path}: teach {__name__} the option {word}")
     return limit, env
+
+
+def machine(expectations: Expectations) -> dict[str, Any]:
+    """--memory (in M) and --fork of a header's `options:` line, as fields of Config."""
+    fields: dict[str, Any] = {}
+    words = iter(expectations.options)
+    for word in words:
+        value = next(words)
+        if word == "--memory":
+            fields["memory"] = int(value.removesuffix("M")) << 20
+        elif word == "--fork":
+            fields["eager_fork"] = value == "eager"
+    return fields
 
 
 def finish(session: Session, outcome: Outcome) -> Run:
@@ -94,7 +107,8 @@ def new_session(source: Path, *, native: bool = True) -> tuple[Session, int | No
     """A machine with the program, and its cycle limit."""
     wanted = header(source)
     limit, env = options(wanted)
-    return Session(source, wanted.args, env=env, config=Config(native=native)), limit
+    config = Config(native=native, **machine(wanted))
+    return Session(source, wanted.args, env=env, config=config), limit
 
 
 def plain(source: Path, prepare: Callable[[Session], None] | None = None) -> Run:

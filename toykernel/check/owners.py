@@ -109,6 +109,12 @@ def _page_cache(k: Kernel) -> Iterator[Claim]:
             yield pfn, f"page {index} of {mapping.name}"
 
 
+def _pins(k: Kernel) -> Iterator[Claim]:
+    for pfn, count in k.pins.items():
+        for _ in range(count):
+            yield pfn, "held by the kernel"
+
+
 def _reserved(k: Kernel) -> Iterator[Claim]:
     yield k.zero_pfn, "zero page of the kernel"
 
@@ -119,6 +125,7 @@ HOLDERS: tuple[Callable[[Kernel], Iterator[Claim]], ...] = (
     _page_tables,
     _user_pages,
     _page_cache,
+    _pins,
     _kernel_stacks,
     _slab_pages,
 )

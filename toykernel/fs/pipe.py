@@ -22,6 +22,7 @@ from toykernel.fs.file import (
     get_unused_fd,
 )
 from toykernel.fs.inode import S_IFIFO
+from toykernel.fs.splice import PipeBuffer, consume, peek
 from toykernel.kernel.signal import SIGPIPE, send_signal, signal_pending
 from toykernel.kernel.wait import Result, Wait, WaitQueue, wake_up
 
@@ -39,6 +40,7 @@ class Pipe:
     slab: int
     wait: WaitQueue
     data: bytearray = field(default_factory=bytearray)
+    pages: list[PipeBuffer] = field(default_factory=list)  # parts of `data` that are user pages
     readers: int = 1
     writers: int = 1
 
@@ -55,9 +57,9 @@ def pipe_read(k: Kernel, file: File, buf: int, count: int) -> Result:
     if not count:
         return 0
     if pipe.data:
-        data = bytes(pipe.data[:count])
+        data = peek(k, pipe, count)
         copy_to_user(k, buf, data)
-        del pipe.data[: len(data)]
+        consume(k, pipe, len(data))
         wake_up(k, pipe.wait)
         return len(data)
     if not pipe.writers:
@@ -131,6 +133,7 @@ def release_writer(k: Kernel, file: File) -> None:
 def _release(k: Kernel, file: File, pipe: Pipe) -> None:
     wake_up(k, pipe.wait)
     if not pipe.readers and not pipe.writers:
+        consume(k, pipe, len(pipe.data))
         file.inode.pipe = None
         k.pipe_cachep.free(pipe.slab)
 

@@ -177,10 +177,10 @@ def do_wp_page(
     """A write to a present read-only page of a writable area (fork-path K5, K6).
 
     What decides is the frame's whole count, not the number of entries: a frame that the kernel itself
-    still holds must not change under it, so it is copied too.
+    still holds must not change under it, so it is copied too. (The zero page is one of these.)
     """
     pfn = pte >> PAGE_SHIFT
-    if vma.vm_flags & VM_SHARED or (pfn != k.zero_pfn and k.pages.page_count(pfn) == 1):
+    if vma.vm_flags & VM_SHARED or k.pages.page_count(pfn) == 1:
         set_pte(k, mm, address, at, pte | PTE_RW | PTE_A | PTE_D)
         flush_tlb_page(k, mm, address)
         k.count_fault(task, "cow_reused", address, pfn, pfn)

@@ -48,6 +48,14 @@ def _page(k: Kernel, mm: MmStruct, address: int, write: bool) -> int:
     return (pte & PTE_FRAME) | (address & (PAGE_SIZE - 1))
 
 
+def user_frame(k: Kernel, address: int) -> int:
+    """Physical address behind a readable address of the caller, faulted in. Raises Errno(EFAULT)."""
+    mm = k.current.mm
+    if mm is None or not access_ok(address, 1):
+        raise Errno(EFAULT)
+    return _page(k, mm, address, False)
+
+
 def read_some(k: Kernel, address: int, size: int) -> bytes:
     """As many of `size` bytes as can be read before one that cannot (may be none)."""
     mm = k.current.mm

@@ -1,0 +1,34 @@
+"""Holding user pages (mm/gup.c): the kernel keeps a frame for later, whatever becomes of its entry.
+
+A frame that is held has one more reference than entries, so a write to it by the program is copied
+(do_wp_page): what the kernel holds does not change any more.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from emu.ram import PAGE_SHIFT
+from toykernel.arch.x86.uaccess import user_frame
+
+if TYPE_CHECKING:
+    from toykernel.kernel_state import Kernel
+
+
+def get_user_page(k: Kernel, address: int) -> int:
+    """Fault the page of an address of the caller in for reading and hold it; its frame.
+
+    Raises Errno(EFAULT).
+    """
+    pfn = user_frame(k, address) >> PAGE_SHIFT
+    k.pages.get_page(pfn)
+    k.pins[pfn] = k.pins.get(pfn, 0) + 1
+    return pfn
+
+
+def put_user_page(k: Kernel, pfn: int) -> None:
+    """Let go of a frame."""
+    k.pins[pfn] -= 1
+    if not k.pins[pfn]:
+        del k.pins[pfn]
+    k.pages.put_page(pfn)
