@@ -28,6 +28,7 @@ from toykernel.kernel.fork_parts import (
 from toykernel.kernel.futex import exit_robust_list, futex_wake
 from toykernel.kernel.itimer import exit_itimers
 from toykernel.kernel.pid import detach_pid, pid_nr_ns
+from toykernel.kernel.sched.core import sched_exit
 from toykernel.kernel.signal import (
     SIGCHLD,
     SIGKILL,
@@ -249,6 +250,7 @@ def release_task(k: Kernel, p: Task) -> None:
             listener(p)
         k.record_death(p)
         uncount_process(p)
+        sched_exit(k, p)
         _exit_signal(k, p)
         leader = p.group_leader
         put_task_struct(k, p)

@@ -37,22 +37,6 @@
 	movl	%edx, %es
 .endm
 
-.macro RESTORE_ALL
-	popl	%ebx
-	popl	%ecx
-	popl	%edx
-	popl	%esi
-	popl	%edi
-	popl	%ebp
-	popl	%eax
-	popl	%ds
-	popl	%es
-	popl	%fs
-	popl	%gs
-	addl	$4, %esp		# orig_eax
-	iret
-.endm
-
 # The area is at (%eax) to save, at (%edx) to load; 16-byte aligned.
 .macro SAVE_FPU
 .if HAVE_FXSR
@@ -133,7 +117,33 @@ syscall_exit:
 	testl	$_TIF_WORK_MASK, TI_flags(%ebp)
 	jnz	work_pending
 restore_all:
-	RESTORE_ALL
+	popl	%ebx
+	popl	%ecx
+	popl	%edx
+	popl	%esi
+	popl	%edi
+	popl	%ebp
+	popl	%eax
+# A program can have any selector in its frame: each of these loads may fault, and
+# has its fix-up (arch/x86/extable.py).
+restore_ds:
+	popl	%ds
+restore_es:
+	popl	%es
+restore_fs:
+	popl	%fs
+restore_gs:
+	popl	%gs
+	addl	$4, %esp		# orig_eax
+restore_iret:
+	iret
+
+# The iret above faulted: what it was to return to is no place for a program.
+# Its frame is still there, and becomes the frame of an exception from user mode.
+iret_exc:
+	pushl	$0
+	pushl	$do_iret_error
+	jmp	error_code
 
 syscall_badsys:
 	call	sys_ni_syscall

@@ -10,11 +10,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from toykernel.arch.x86.asm_offsets import FIRST_EXTERNAL_VECTOR, TIMER_IRQ
+from toykernel.arch.x86.extable import fixup_exception
 from toykernel.arch.x86.fault import do_page_fault
 from toykernel.arch.x86.ptrace import PtRegs
 from toykernel.kernel.signal import (
     BUS_ADRALN,
     FPE_INTDIV,
+    ILL_BADSTK,
     ILL_ILLOPN,
     SI_KERNEL,
     SIGBUS,
@@ -32,6 +34,8 @@ if TYPE_CHECKING:
     from toykernel.kernel_state import Kernel
 
 _TF = 1 << 8
+#: trap_no of a failed iret, behind the CPU's own vectors.
+IRET_ERROR = 32
 
 
 @dataclass(frozen=True)
@@ -75,6 +79,8 @@ def do_trap(k: Kernel, vector: int, regs: PtRegs, error_code: int) -> None:
     """One exception, other than a page fault."""
     rule = TRAPS[vector]
     if not regs.user_mode:
+        if fixup_exception(k, regs):
+            return
         k.die(rule.text, regs, error_code)
     if vector == 2:
         k.printk("NMI received for unknown reason")
@@ -98,10 +104,18 @@ def _trap_handler(vector: int) -> Callable[[Kernel, PtRegs, int], None]:
     return handler
 
 
+def do_iret_error(k: Kernel, regs: PtRegs, error_code: int) -> None:
+    """The frame that a program wanted to return to (by sigreturn) cannot be returned to."""
+    task = k.current
+    task.thread.trap_no, task.thread.error_code = IRET_ERROR, error_code
+    force_sig_info(k, task, SIGILL, {"si_code": ILL_BADSTK, "si_addr": 0})
+
+
 #: Functions that error_code in entry.S calls, by label: (kernel, pt_regs, error code).
 TRAP_HANDLERS: dict[str, Callable[[Kernel, PtRegs, int], None]] = {
     **{rule.handler: _trap_handler(vector) for vector, rule in TRAPS.items()},
     "do_page_fault": do_page_fault,
+    "do_iret_error": do_iret_error,
 }
 
 

@@ -160,6 +160,14 @@ def sched_fork(k: Kernel, p: Task) -> None:
     class_of(k, p).task_fork(k, p)
 
 
+def sched_exit(k: Kernel, p: Task) -> None:
+    """A task is released: with 2.4's counters, its parent gets what it did not use."""
+    from toykernel.kernel.sched.goodness import GoodnessClass, return_counter
+
+    if isinstance(k.sched_classes[0], GoodnessClass):
+        return_counter(k, p.parent, p)
+
+
 def scheduler_tick(k: Kernel) -> None:
     """Once a timer interrupt."""
     update_rq_clock(k)

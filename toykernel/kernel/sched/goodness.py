@@ -136,7 +136,7 @@ class GoodnessClass:
         return nice_to_ticks(k, p.se.nice)
 
 
-def sched_exit(k: Kernel, parent: Task, child: Task) -> None:
+def return_counter(k: Kernel, parent: Task, child: Task) -> None:
     """release_task in 2.4: what the child did not use goes back, up to a full counter."""
     full = nice_to_ticks(k, -20)
     parent.se.counter = min(parent.se.counter + child.se.counter, full)

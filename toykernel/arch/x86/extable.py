@@ -1,0 +1,33 @@
+"""Faults of the kernel's own instructions that have a fix-up (arch/x86/mm/extable.c).
+
+Only the way back to user mode has any: it loads what a program has put into its frame.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from toykernel.arch.x86.asm_offsets import PAGE_OFFSET, PT_OFFSET
+
+if TYPE_CHECKING:
+    from toykernel.arch.x86.ptrace import PtRegs
+    from toykernel.kernel_state import Kernel
+
+_SEGMENT_LOADS = ("restore_ds", "restore_es", "restore_fs", "restore_gs")
+
+
+def fixup_exception(k: Kernel, regs: PtRegs) -> bool:
+    """Repair a fault in ring 0, if there is a way; the instruction or its fix-up runs next.
+
+    A segment register that cannot be loaded becomes null, as on Linux.
+    """
+    ip = regs.ip
+    if ip == k.symbols["restore_iret"]:
+        regs.ip = k.symbols["iret_exc"]
+        return True
+    if all(ip != k.symbols[name] for name in _SEGMENT_LOADS):
+        return False
+    # A trap from ring 0 pushes no stack pointer: the stack goes on right above the frame.
+    slot = regs.address + PT_OFFSET["flags"] + 4
+    k.machine.ram.write32(slot - PAGE_OFFSET, 0)
+    return True
