@@ -257,7 +257,7 @@ def _priority_changed(k: Kernel, p: Task, old: tuple[int, int]) -> None:
 
 def init_idle(k: Kernel, idle: Task) -> None:
     """The idle task's priority is below every other."""
-    idle.se = SchedEntity(static_prio=MAX_PRIO - 1, prio=MAX_PRIO)
+    idle.se = SchedEntity(prio=MAX_PRIO)
 
 
 def set_user_nice(k: Kernel, p: Task, nice: int) -> None:
