@@ -12,6 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from toykernel.cli.group import call
+from toykernel.cli.main import main
 
 
 def test_help_names_the_commands(capfd: pytest.CaptureFixture[str]) -> None:
@@ -86,6 +87,16 @@ def test_a_help_text_that_nobody_reads_to_its_end() -> None:
         check=False,
     )
     assert done.stderr == b""
+
+
+def test_ctrl_c_while_the_command_is_still_being_imported(monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(_: object) -> int:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("toykernel.cli.group.call", interrupted)
+    with pytest.raises(SystemExit) as ended:
+        main()
+    assert ended.value.code == 130
 
 
 WORDS = st.one_of(

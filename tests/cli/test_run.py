@@ -411,6 +411,17 @@ def test_equal_runs_give_equal_reports_and_traces(
     assert seen[0] == seen[1]
 
 
+def test_a_trace_file_is_written_line_by_line_over_an_old_one(
+    capfdbinary: pytest.CaptureFixture[bytes], tmp_path: Path
+) -> None:
+    trace = tmp_path / "trace"
+    trace.write_text("old\n" * 1000)
+    _, out, err = run(capfdbinary, f"--strace={trace}", USERLAND / "hello.S")
+    assert (out, err) == (b"Hello from ring 3\n", b"")
+    lines = trace.read_text().splitlines()
+    assert [line[6:12] for line in lines] == ["execve", "write(", "exit(0", "+++ ex"]
+
+
 def test_the_summary_shows_what_copy_on_write_cost(
     capfdbinary: pytest.CaptureFixture[bytes],
 ) -> None:
