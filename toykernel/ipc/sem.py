@@ -58,6 +58,8 @@ class SemUndoList:
     refcnt: int = 1
     adjust: dict[int, list[int]] = field(default_factory=dict)
     ids: SemIds | None = None
+    #: The child whose clone made the list for its parent, until that clone has succeeded.
+    made_for: Task | None = None
 
 
 def free_all_sems(k: Kernel, ids: SemIds) -> None:
@@ -82,9 +84,17 @@ def copy_semundo(k: Kernel, p: Task, share: bool) -> None:
     p.undo_list = None
     if share:
         if current.undo_list is None:
-            current.undo_list = SemUndoList(k.sem_undo_list_cachep.alloc())
+            current.undo_list = SemUndoList(k.sem_undo_list_cachep.alloc(), made_for=p)
         current.undo_list.refcnt += 1
         p.undo_list = current.undo_list
+
+
+def uncopy_semundo(k: Kernel, p: Task) -> None:
+    """The clone failed: a list that it made for the parent goes, too."""
+    undo, parent = p.undo_list, k.current
+    exit_sem(k, p)
+    if undo is not None and undo.made_for is p:
+        exit_sem(k, parent)
 
 
 def exit_sem(k: Kernel, p: Task) -> None:

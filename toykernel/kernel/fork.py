@@ -55,10 +55,10 @@ from toykernel.kernel.fork_parts import (
     exit_files,
     exit_fs,
     exit_io_context,
-    exit_sem,
     exit_task_namespaces,
     free_pid,
     join_group,
+    uncopy_semundo,
 )
 from toykernel.kernel.pid import attach_pid, task_pid_vnr
 from toykernel.kernel.sched.core import sched_fork, wake_up_new_task
@@ -407,7 +407,7 @@ LADDER: tuple[Step, ...] = (
     Step("D7", copy_flags),
     Step("D8", clear_inherited),
     Step("D9", fork_scheduling),
-    Step("D10", copy_semundo, exit_sem),
+    Step("D10", copy_semundo, uncopy_semundo),
     Step("D10", copy_files, exit_files),
     Step("D10", copy_fs, exit_fs),
     Step("D10", copy_sighand, cleanup_sighand),
@@ -431,6 +431,8 @@ def publish(k: Kernel, p: Task, args: CloneArgs) -> None:
     current = k.current
     if p.mm is not None:
         p.mm.cow_protected.clear()
+    if p.undo_list is not None:
+        p.undo_list.made_for = None
     if CLONE_THREAD in args:
         p.signal.nr_threads += 1
         p.signal.live += 1

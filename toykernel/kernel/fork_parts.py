@@ -76,6 +76,11 @@ def copy_semundo(k: Kernel, p: Task, args: CloneArgs) -> None:
     sem.copy_semundo(k, p, CLONE_SYSVSEM in args)
 
 
+def uncopy_semundo(k: Kernel, p: Task) -> None:
+    """No list, neither for the child nor, if it is the first, for the parent."""
+    sem.uncopy_semundo(k, p)
+
+
 def exit_sem(k: Kernel, p: Task) -> None:
     """The last user of an undo list applies it."""
     sem.exit_sem(k, p)
