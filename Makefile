@@ -12,13 +12,14 @@ DEVELOP := $(VENV)/.develop
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help run test lint bench timing-check clean
+.PHONY: help run test lint bench faults timing-check clean
 
 help:
 	@echo "make run    the classic fork sample, with what its copy-on-write cost"
 	@echo "make test   lint, types and all tests"
 	@echo "make lint   ruff and mypy"
 	@echo "make bench  speed: a table, and bench.json"
+	@echo "make faults every step of fork fails in turn, for every shape of caller"
 	@echo "make timing-check  the cycle model against hand-derived and measured sequences"
 	@echo "make clean  remove .venv and everything that was built"
 
@@ -35,6 +36,9 @@ lint: $(DEVELOP)
 
 bench: $(RUNTIME)
 	$(BIN)/python -m bench --json bench.json
+
+faults: $(RUNTIME)
+	@$(BIN)/python -m toykernel.check.faults
 
 timing-check: $(RUNTIME)
 	@$(BIN)/python tests/timing/microbench.py

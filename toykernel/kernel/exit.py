@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from toykernel.arch.x86.process import account, exit_thread
+from toykernel.arch.x86.process import account, check_stack_end, exit_thread
 from toykernel.arch.x86.uaccess import put_user
 from toykernel.errno import Errno
 from toykernel.kernel.cred import put_cred, uncount_process
@@ -118,6 +118,7 @@ def do_exit(k: Kernel, code: int) -> Result:
 def finish_exit(k: Kernel, code: int) -> Result:
     """The second half: give everything back, in do_exit's order."""
     tsk = k.current
+    check_stack_end(k, tsk)
     account(k, tsk)
     tsk.exit_code = code
     for listener in k.trace.process_exit:

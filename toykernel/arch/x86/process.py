@@ -97,12 +97,17 @@ def start_thread(k: Kernel, regs: PtRegs, ip: int, sp: int) -> None:
     regs.flags = EFLAGS_IF | EFLAGS_FIXED
 
 
+def check_stack_end(k: Kernel, task: Task) -> None:
+    """The word at the end of a kernel stack is still there (fork-path E3), or the kernel stops."""
+    if not stack_end_intact(k.machine.ram, task.stack):
+        k.panic(f"kernel stack overflow in task {task.pid} ({task.comm})")
+
+
 def switch_to(k: Kernel, prev: Task, next_task: Task) -> None:
     """The one door for switching tasks (fork-path H5): stacks, esp0, CR3, FPU."""
     machine = k.machine
     cpu = machine.cpu
-    if not stack_end_intact(machine.ram, prev.stack):
-        k.panic(f"kernel stack overflow in task {prev.pid} ({prev.comm})")
+    check_stack_end(k, prev)
     prev.thread.sp, prev.thread.ip = cpu.esp, cpu.eip
     account(k, prev)
     next_task.ran_since = (machine.clock.cycles, machine.clock.instructions)
