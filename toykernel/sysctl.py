@@ -65,7 +65,8 @@ def _sched(name: str) -> IntSetting:
     def put(k: Kernel, value: int) -> None:
         setattr(k.sched_tunables, name, value)
 
-    return IntSetting(0 if name == "sched_child_runs_first" else 1, 1_000_000_000, get, put)
+    low = {"sched_child_runs_first": 0, "sched_rt_runtime_us": -1}.get(name, 1)
+    return IntSetting(low, 1_000_000_000, get, put)
 
 
 def settings() -> dict[str, IntSetting | TextSetting]:

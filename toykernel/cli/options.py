@@ -163,6 +163,15 @@ INJECT: tuple[Decorator, ...] = (
     ),
 )
 
+
+def trace_events(text: str) -> tuple[str, str | None]:
+    """EVENTS[=FILE]; the only events are the scheduler's."""
+    events, equals, path = text.partition("=")
+    if events != "sched" or (equals and not path):
+        raise BadParameter(f"{text!r}: write sched or sched=FILE")
+    return events, path or None
+
+
 OBSERVE: tuple[Decorator, ...] = (
     click.option(
         "--strace",
@@ -173,6 +182,17 @@ OBSERVE: tuple[Decorator, ...] = (
         "--cow",
         metavar="[=FILE]",
         help="The life of every frame (shared, copied, reused, freed), to standard error or FILE.",
+    ),
+    click.option(
+        "--trace",
+        type=trace_events,
+        metavar="sched[=FILE]",
+        help="Print the scheduler's trace events as the kernel does, to standard error or FILE.",
+    ),
+    click.option(
+        "--timeline",
+        metavar="FILE",
+        help="Write the run as Trace Event JSON, for ui.perfetto.dev.",
     ),
     click.option(
         "--report",

@@ -24,7 +24,7 @@ from toykernel.report import make_report
 
 PASSED, FAILED, SILENT = "passed", "failed", "without expectations"
 #: Options that a header cannot ask for: they are about the host's files and terminal.
-HOST_OPTIONS = ("report", "summary", "strace", "cow")
+HOST_OPTIONS = ("report", "summary", "strace", "timeline", "trace", "cow")
 
 
 @dataclass(frozen=True)

@@ -49,6 +49,9 @@ def command(program: str, args: tuple[str, ...], **values: Any) -> int:
         report_file = open_output(files, "--report", values["report"])
         strace_file = open_output(files, "--strace", values["strace"] or None)
         cow_file = open_output(files, "--cow", values["cow"] or None)
+        trace = values["trace"]
+        trace_file = open_output(files, "--trace", trace[1] if trace else None)
+        timeline_file = open_output(files, "--timeline", values["timeline"])
         from toykernel.cli.attach import attach
         from toykernel.cli.load import load
 
@@ -61,6 +64,15 @@ def command(program: str, args: tuple[str, ...], **values: Any) -> int:
             files.callback(add_strace(session.kernel, strace_file))
         if values["cow"] is not None:
             add_cow(session, cow_file)
+        if trace is not None:
+            from toykernel.observe.sched_trace import SchedTrace
+
+            SchedTrace(session.kernel, writer(trace_file))
+        if timeline_file is not None:
+            from toykernel.observe.timeline import Timeline
+
+            timeline = Timeline(session.kernel)
+            files.callback(lambda: writer(timeline_file)(timeline.finish().encode()))
         injector = attach(session.kernel, values)
         result = runner.run(session, max_cycles=values["max_cycles"])
         if result.message:

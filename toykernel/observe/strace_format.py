@@ -20,6 +20,7 @@ from toykernel.kernel.signal import (
     SIGTRAP,
 )
 from toykernel.observe.peek import peek, peek_string, peek_word
+from toykernel.observe.strace_signals import SIGNAL_AT_EXIT, SIGNAL_PRINTERS
 
 if TYPE_CHECKING:
     from toykernel.kernel_state import Kernel
@@ -281,7 +282,8 @@ PRINTERS: Mapping[str, Callable[[Memory, int, Sequence[int]], str]] = {
     table.STATUS: _status,
     table.UTSNAME: _utsname,
     table.RUSAGE: _rusage,
+    **SIGNAL_PRINTERS,
 }
 
 #: Arguments that only the end of the call fills in; they and all behind them are written then.
-AT_EXIT = frozenset((table.STATUS, table.UTSNAME, table.RUSAGE))
+AT_EXIT = frozenset((table.STATUS, table.UTSNAME, table.RUSAGE)) | SIGNAL_AT_EXIT

@@ -313,7 +313,7 @@ def restore_sigcontext(k: Kernel, task: Task, regs: PtRegs, data: bytes) -> int:
         clear_fpu(k, task)
     recalc_sigpending(k, task)
     ax: int = words["ax"]
-    return ax
+    return ax - (1 << 32) if ax >> 31 else ax
 
 
 # -- the alternate stack ---------------------------------------------------------------------------

@@ -1,0 +1,93 @@
+"""`--trace sched`: the scheduler's trace events as the kernel itself prints them (trace-cmd, ftrace).
+
+    COMM-PID [CPU] SECONDS.MICROSECONDS: EVENT: NAME=VALUE...
+
+Times are those of the machine's clock. Programs that read such text, trace viewers among them, read this.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from toykernel.kernel.timekeeping import ktime_get
+from toykernel.kernel_state import Kernel
+from toykernel.task import STATE_LETTERS, TASK_RUNNING, Task
+
+HEADER = (
+    "# tracer: nop\n"
+    "#\n"
+    "#           TASK-PID    CPU#    TIMESTAMP  FUNCTION\n"
+    "#              | |       |          |         |\n"
+)
+
+
+def state_text(task: Task) -> str:
+    """The state in which a task is switched away from: R when it only lost its turn, x when it ended."""
+    if task.exit_state:
+        return "x"
+    return STATE_LETTERS[task.state] if task.state != TASK_RUNNING else "R"
+
+
+class SchedTrace:
+    """Listens to a kernel; `write` takes whole lines as bytes."""
+
+    def __init__(self, k: Kernel, write: Callable[[bytes], None]) -> None:
+        self._k = k
+        self._write = write
+        write(HEADER.encode())
+        trace = k.trace
+        trace.sched_switch.append(self._switch)
+        trace.sched_wakeup.append(lambda task: self._wakeup("sched_wakeup", task))
+        trace.sched_wakeup_new.append(lambda task: self._wakeup("sched_wakeup_new", task))
+        trace.process_fork.append(self._fork)
+        trace.process_exec.append(self._exec)
+        trace.process_exit.append(lambda task: self._ended("sched_process_exit", task))
+        trace.release_task.append(lambda task: self._ended("sched_process_free", task))
+
+    def _line(self, event: str, task: Task, **fields: Any) -> None:
+        seconds, ns = divmod(ktime_get(self._k), 1_000_000_000)
+        words = " ".join(f"{name}={value}" for name, value in fields.items())
+        comm = task.comm if task.pid else "<idle>"
+        head = f"{comm:>16}-{task.pid:<5} [000] {seconds:5}.{ns // 1000:06}: "
+        self._write(f"{head}{event}: {words}\n".encode(errors="surrogateescape"))
+
+    def _switch(self, prev: Task, chosen: Task) -> None:
+        self._line(
+            "sched_switch",
+            prev,
+            prev_comm=prev.comm,
+            prev_pid=prev.pid,
+            prev_prio=prev.se.prio,
+            prev_state=f"{state_text(prev)} ==>",
+            next_comm=chosen.comm,
+            next_pid=chosen.pid,
+            next_prio=chosen.se.prio,
+        )
+
+    def _wakeup(self, event: str, task: Task) -> None:
+        self._line(
+            event,
+            self._k.current,
+            comm=task.comm,
+            pid=task.pid,
+            prio=task.se.prio,
+            success=1,
+            target_cpu="000",
+        )
+
+    def _fork(self, parent: Task, child: Task, _flags: int) -> None:
+        self._line(
+            "sched_process_fork",
+            parent,
+            comm=parent.comm,
+            pid=parent.pid,
+            child_comm=child.comm,
+            child_pid=child.pid,
+        )
+
+    def _exec(self, task: Task, path: str) -> None:
+        self._line("sched_process_exec", task, filename=path, pid=task.pid, old_pid=task.pid)
+
+    def _ended(self, event: str, task: Task) -> None:
+        self._line(event, self._k.current, comm=task.comm, pid=task.pid, prio=task.se.prio)

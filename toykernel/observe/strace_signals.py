@@ -1,0 +1,165 @@
+"""How strace writes the arguments of calls about signals, time and scheduling."""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from toykernel.kernel.sched.entity import POLICY_NAMES, SCHED_RESET_ON_FORK
+from toykernel.kernel.siginfo import NSIG, SIGNAL_NAMES, SIGRTMIN
+from toykernel.observe.peek import peek
+
+if TYPE_CHECKING:
+    from toykernel.observe.strace_format import Memory
+
+Printer = Callable[["Memory", int, Sequence[int]], str]
+
+_SA_FLAGS = {
+    0x04000000: "SA_RESTORER",
+    0x08000000: "SA_ONSTACK",
+    0x10000000: "SA_RESTART",
+    0x40000000: "SA_NODEFER",
+    0x80000000: "SA_RESETHAND",
+    0x4: "SA_SIGINFO",
+    0x1: "SA_NOCLDSTOP",
+    0x2: "SA_NOCLDWAIT",
+}
+_HOW = ("SIG_BLOCK", "SIG_UNBLOCK", "SIG_SETMASK")
+_HANDLERS = {0: "SIG_DFL", 1: "SIG_IGN"}
+_CLOCKS = (
+    "CLOCK_REALTIME",
+    "CLOCK_MONOTONIC",
+    "CLOCK_PROCESS_CPUTIME_ID",
+    "CLOCK_THREAD_CPUTIME_ID",
+    "CLOCK_MONOTONIC_RAW",
+    "CLOCK_REALTIME_COARSE",
+    "CLOCK_MONOTONIC_COARSE",
+    "CLOCK_BOOTTIME",
+)
+_ITIMERS = ("ITIMER_REAL", "ITIMER_VIRTUAL", "ITIMER_PROF")
+
+
+def _pointer(word: int) -> str:
+    return f"{word:#x}" if word else "NULL"
+
+
+def signal_short(number: int) -> str:
+    """A member of a set: without SIG."""
+    if number < SIGRTMIN:
+        return SIGNAL_NAMES[number].removeprefix("SIG")
+    return "RTMIN" if number == SIGRTMIN else f"RT_{number - SIGRTMIN}"
+
+
+def set_text(mask: int, width: int = NSIG) -> str:
+    """[USR1 USR2], or ~[...] when that is shorter."""
+    members = [n + 1 for n in range(width) if mask >> n & 1]
+    if len(members) > width * 2 // 3:
+        missing = [n + 1 for n in range(width) if not mask >> n & 1]
+        return "~[" + " ".join(map(signal_short, missing)) + "]"
+    return "[" + " ".join(map(signal_short, members)) + "]"
+
+
+def _signal(_memory: Memory, word: int, _following: Sequence[int]) -> str:
+    if word in SIGNAL_NAMES:
+        return SIGNAL_NAMES[word]
+    return str(word - (1 << 32) if word >> 31 else word)
+
+
+def _handler(_memory: Memory, word: int, _following: Sequence[int]) -> str:
+    return _HANDLERS.get(word) or f"{word:#x}"
+
+
+def _named(names: Sequence[str]) -> Printer:
+    def text(_memory: Memory, word: int, _following: Sequence[int]) -> str:
+        return names[word] if word < len(names) else f"{word:#x}"
+
+    return text
+
+
+def _policy(_memory: Memory, word: int, _following: Sequence[int]) -> str:
+    base = POLICY_NAMES.get(word & ~SCHED_RESET_ON_FORK, f"{word & ~SCHED_RESET_ON_FORK:#x}")
+    return base + ("|SCHED_RESET_ON_FORK" if word & SCHED_RESET_ON_FORK else "")
+
+
+def _record(size: int, show: Callable[[bytes], str], *, filled: bool = False) -> Printer:
+    """A record in memory; a `filled` one is only there when the call has succeeded."""
+
+    def text(memory: Memory, word: int, _following: Sequence[int]) -> str:
+        if not word or (filled and (memory.result is None or memory.result < 0)):
+            return _pointer(word)
+        data = peek(memory.k, memory.mm, word, size)
+        return _pointer(word) if data is None or len(data) < size else show(data)
+
+    return text
+
+
+def _set(data: bytes) -> str:
+    return set_text(int.from_bytes(data, "little"), 8 * len(data))
+
+
+def _action(handler: int, flags: int, restorer: int, mask: str) -> str:
+    named = [name for bit, name in _SA_FLAGS.items() if flags & bit]
+    left = flags & ~sum(_SA_FLAGS)
+    text = "|".join([*named, *([f"{left:#x}"] if left else [])]) or "0"
+    tail = f", sa_restorer={restorer:#x}" if flags & 0x04000000 else ""
+    shown = _HANDLERS.get(handler) or f"{handler:#x}"
+    member = "sa_sigaction" if flags & 4 and handler > 1 else "sa_handler"
+    return f"{{{member}={shown}, sa_mask={mask}, sa_flags={text}{tail}}}"
+
+
+def _rt_action(data: bytes) -> str:
+    handler, flags, restorer, mask = struct.unpack("<3IQ", data)
+    return _action(handler, flags, restorer, set_text(mask))
+
+
+def _old_action(data: bytes) -> str:
+    handler, mask, flags, restorer = struct.unpack("<4I", data)
+    return _action(handler, flags, restorer, set_text(mask, 32))
+
+
+def _stack(data: bytes) -> str:
+    address, flags, size = struct.unpack("<3I", data)
+    named = {0: "0", 1: "SS_ONSTACK", 2: "SS_DISABLE"}.get(flags, f"{flags:#x}")
+    return f"{{ss_sp={_pointer(address)}, ss_flags={named}, ss_size={size}}}"
+
+
+def _timespec(data: bytes) -> str:
+    seconds, ns = struct.unpack("<2i", data)
+    return f"{{tv_sec={seconds}, tv_nsec={ns}}}"
+
+
+def _timeval(data: bytes) -> str:
+    seconds, usec = struct.unpack("<2i", data)
+    return f"{{tv_sec={seconds}, tv_usec={usec}}}"
+
+
+def _pair(show: Callable[[bytes], str]) -> Callable[[bytes], str]:
+    return lambda data: f"{{it_interval={show(data[:8])}, it_value={show(data[8:])}}}"
+
+
+_RECORDS: Mapping[str, tuple[int, Callable[[bytes], str]]] = {
+    "sigset": (8, _set),
+    "old_sigset": (4, _set),
+    "sigaction": (20, _rt_action),
+    "old_sigaction": (16, _old_action),
+    "stack": (12, _stack),
+    "timespec": (8, _timespec),
+    "timeval": (8, _timeval),
+    "itimerval": (16, _pair(_timeval)),
+    "itimerspec": (16, _pair(_timespec)),
+}
+
+SIGNAL_PRINTERS: Mapping[str, Printer] = {
+    "signal": _signal,
+    "handler": _handler,
+    "how": _named(_HOW),
+    "clock": _named(_CLOCKS),
+    "itimer": _named(_ITIMERS),
+    "policy": _policy,
+    **{kind: _record(size, show) for kind, (size, show) in _RECORDS.items()},
+    **{f"{kind}_out": _record(size, show, filled=True) for kind, (size, show) in _RECORDS.items()},
+}
+
+#: Records that the call fills in.
+SIGNAL_AT_EXIT = frozenset(f"{kind}_out" for kind in _RECORDS)
