@@ -707,6 +707,7 @@ PyMODINIT_FUNC PyInit__native(void)
         add(module, "on_out", (uintptr_t)on_out) < 0 ||
         add(module, "on_sysenter", (uintptr_t)on_sysenter) < 0 ||
         add(module, "on_memory", (uintptr_t)on_memory) < 0 ||
+        add(module, "timing_copy_lines", (uintptr_t)timing_copy_lines) < 0 ||
         add(module, "timing_gate", (uintptr_t)timing_gate) < 0 ||
         add(module, "timing_size", sizeof(struct timing)) < 0 ||
         add(module, "insn_size", sizeof(struct insn)) < 0 ||

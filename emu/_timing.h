@@ -781,6 +781,19 @@ static void timing_abandon(struct engine_state *s)
     commit(s, i, done > t->iterations ? t->pending : t->rep_pending);
 }
 
+/* Model.copy_lines: how many lines of the source miss. */
+static uint32_t timing_copy_lines(struct timing *t, uint32_t destination, uint32_t source,
+                                  uint32_t length)
+{
+    uint32_t at, missed = 0;
+
+    for (at = 0; at < length; at += 16) {
+        missed += (uint32_t)l1_read(t, (source + at) >> 4);
+        l1_write(t, (destination + at) >> 4);
+    }
+    return missed;
+}
+
 /* Model.gate. `reads` is (address, bytes) pairs; the result is clocks. */
 static uint64_t timing_gate(struct engine_state *s, const uint32_t *reads, uint32_t count,
                             uint32_t pushed, uint32_t size, uint32_t inward)

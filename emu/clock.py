@@ -57,6 +57,10 @@ class InstructionClock:
         """These, by mnemonic as a disassembler prints it."""
         return {}
 
+    def copy_lines(self, destination: int, source: int, length: int) -> int:
+        """Clocks for the lines that a copy between physical addresses misses in L1; it is not charged."""
+        return 0
+
     @property
     def counts_cycles(self) -> bool:
         """Whether a timing profile is on: kernel work has a price then."""
@@ -121,6 +125,9 @@ class CycleClock(InstructionClock):
     def charge(self, rule: str, cycles: int) -> None:
         super().charge(rule, cycles)
         self._timing.offset = self.extra
+
+    def copy_lines(self, destination: int, source: int, length: int) -> int:
+        return self._timing.copy_lines(destination, source, length)
 
     def limits(self, deadline: int) -> tuple[int, int]:
         return NO_LIMIT, max(deadline - self.extra, 0)

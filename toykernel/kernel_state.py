@@ -45,6 +45,7 @@ from toykernel.syscall_table import SYSCALLS
 from toykernel.syscall_table import sys_ni_syscall as ni_syscall
 from toykernel.sysctl import set_sysctl
 from toykernel.task import Task
+from toykernel.timing_costs import COSTS
 from toykernel.trace import Tracepoints
 from userland.assembler import Program
 
@@ -72,6 +73,7 @@ class Config:
     eager_fork: bool = False
     rlimit_stack: int = 8 << 20
     native: bool = True
+    timing: str = "off"
     scheduler: str = ""  # "cfs" or "goodness"; "" is the profile's
     profile: Profile = DEFAULT_PROFILE
     stdin: bytes = b""
@@ -107,7 +109,12 @@ class Kernel:
     ) -> None:
         """`program` is a path among `files`; `argv` its arguments, argv[0] included."""
         self.config = config or Config()
-        self.machine = Machine(self.config.memory, model=self.config.cpu, native=self.config.native)
+        self.machine = Machine(
+            self.config.memory,
+            model=self.config.cpu,
+            native=self.config.native,
+            timing=self.config.timing,
+        )
         self.trace = Tracepoints()
         self.console_write = console or (lambda fd, data: None)
         self.cpu_hz = CPU_HZ
@@ -134,6 +141,7 @@ class Kernel:
 
         self.pages = PageAllocator(self.machine.ram)
         self.pages.on_free = self.trace.page_free
+        self.pages.charge = self.charge
         self.rmap = ReverseMap()
         self.pins: dict[int, int] = {}  # frames that the kernel holds for later, and how often
         self.mms: dict[int, MmStruct] = {}  # every address space that exists, by number
@@ -196,6 +204,7 @@ class Kernel:
     def gate(self, event: Event) -> None:
         """Run the kernel function behind the thunk that the guest is in."""
         name, function = self._gates[event.address]
+        self.charge("call")
         for listener in self.trace.gate:
             listener(self.current, name)
         try:
@@ -231,6 +240,7 @@ class Kernel:
         task = self.current
         words = self.machine.ram.words(task_pt_regs(task.stack) - PAGE_OFFSET, _ORIG_AX + 1)
         asked = task.syscall = words[_ORIG_AX]
+        self.charge("system_call")
         for listener in self.trace.sys_enter:
             listener(task, asked, words[:6])
         if number is None:
@@ -293,6 +303,12 @@ class Kernel:
                 self.panic(f"page tables lead outside RAM at {event.address:#010x}")
             case _:
                 self.panic(f"the machine stopped: {event.stop.value} at {event.address:#010x}")
+
+    def charge(self, work: str, times: int = 1) -> None:
+        """The one door for the time that the kernel's own work takes: see timing_costs."""
+        clock = self.machine.clock
+        if clock.counts_cycles:
+            clock.charge(f"kernel {work}", COSTS[work] * times)
 
     # -- time --------------------------------------------------------------------------------------
 
@@ -364,12 +380,14 @@ class Kernel:
 
     def activate_mm(self, mm: MmStruct) -> None:
         """Run in this address space from now on."""
+        self.charge("load_cr3")
         self.machine.load_cr3(mm.pgd)
         self.active_mm = mm
         mm.stale.clear()
 
     def leave_mm(self) -> None:
         """Run in no user address space."""
+        self.charge("load_cr3")
         self.machine.load_cr3(self.swapper_pg_dir)
         self.active_mm = None
 

@@ -55,6 +55,9 @@ class Timing(Protocol):
     def gate(self, accesses: list[tuple[int, int]], pushed: tuple[int, int], inward: bool) -> int:
         """What the memory behind a delivery costs, in clocks."""
 
+    def copy_lines(self, destination: int, source: int, length: int) -> int:
+        """Clocks for the lines that REP MOVS between physical addresses misses in L1."""
+
     def save(self) -> State:
         """For a snapshot."""
 
@@ -199,6 +202,9 @@ class PythonTiming:
 
     def gate(self, accesses: list[tuple[int, int]], pushed: tuple[int, int], inward: bool) -> int:
         return self.model.gate(accesses, pushed, inward)
+
+    def copy_lines(self, destination: int, source: int, length: int) -> int:
+        return self.model.copy_lines(destination, source, length)
 
     def begin(self, address: int) -> None:
         """Before the instruction at a linear address, which has been fetched."""

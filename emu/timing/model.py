@@ -239,6 +239,16 @@ class Model:
         self._access(*pushed, WRITE, 0)
         return clocks + sum(self._pending)
 
+    def copy_lines(self, destination: int, source: int, length: int) -> int:
+        """Rule 11 for a copy that the host makes between physical addresses, as REP MOVS would."""
+        if not self.profile.memory:
+            return 0
+        missed = 0
+        for at in range(0, length, 1 << LINE_SHIFT):
+            missed += self.l1.read(source + at >> LINE_SHIFT)
+            self.l1.write(destination + at >> LINE_SHIFT)
+        return missed * rules.STRING_MISS["movs"][1]
+
     # -- charging ----------------------------------------------------------------------------------
 
     def _add(self, rule: str, clocks: int) -> None:

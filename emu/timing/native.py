@@ -16,7 +16,7 @@ from emu.timing.engine import SEGMENTS, State, totals
 from emu.timing.model import NOWHERE, Insn
 from emu.timing.profiles import Profile
 from emu.timing.records import LONGEST, cost_of
-from emu.timing.rules import INSTRUCTION_RULES
+from emu.timing.rules import INSTRUCTION_RULES, STRING_MISS
 
 _RULES = len(INSTRUCTION_RULES)
 #: Instructions kept at a time; when there are more, their counts are put aside in Python.
@@ -122,6 +122,9 @@ class NativeTiming:
         self._gate = ctypes.CFUNCTYPE(
             _U64, ctypes.c_void_p, ctypes.c_void_p, _U32, _U32, _U32, _U32
         )(module.timing_gate)
+        self._copy_lines = ctypes.CFUNCTYPE(_U32, ctypes.c_void_p, _U32, _U32, _U32)(
+            module.timing_copy_lines
+        )
         self._put_aside: dict[tuple[int, bytes], Insn] = {}
         self._earlier: dict[str, int] = {}
         self._t = TimingState()
@@ -234,6 +237,12 @@ class NativeTiming:
         reads = (_U32 * len(flat))(*flat)
         state = ctypes.addressof(self._state)
         return int(self._gate(state, ctypes.addressof(reads), len(accesses), *pushed, inward))
+
+    def copy_lines(self, destination: int, source: int, length: int) -> int:
+        if not self.profile.memory:
+            return 0
+        t = ctypes.addressof(self._t)
+        return int(self._copy_lines(t, destination, source, length)) * STRING_MISS["movs"][1]
 
     # -- snapshots -----------------------------------------------------------------------------------
 

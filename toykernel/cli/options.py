@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Any
 import click
 from click import BadParameter
 
+from emu.timing.profiles import OFF, PROFILE_NAMES
+
 if TYPE_CHECKING:
     from toykernel.kernel_state import Config
 
@@ -101,6 +103,13 @@ MACHINE: tuple[Decorator, ...] = (
         default="max",
         show_default=True,
         help="CPU features that a guest sees.",
+    ),
+    click.option(
+        "--timing",
+        type=click.Choice(PROFILE_NAMES),
+        default=OFF,
+        show_default=True,
+        help="What instructions cost: see docs/timing.md.",
     ),
     click.option(
         "--fork",
@@ -263,6 +272,7 @@ def machine_config(values: Mapping[str, Any]) -> Config:
     return Config(
         memory=values["memory"],
         cpu=values["cpu"],
+        timing=values["timing"],
         eager_fork=values["fork"] == "eager",
         rlimit_stack=limits.get("stack", Config.rlimit_stack),
         profile=PROFILES[values["kernel"]],

@@ -216,6 +216,7 @@ def dup_task_struct(k: Kernel, orig: Task) -> Task:
         stack = alloc_thread_info(k.pages)
         undo.pop_all()
     p = orig.dup(slab, stack)
+    k.charge("copy_task")
     copy_thread_info(k.machine.ram, stack, orig.stack)
     set_task(k.machine.ram, stack, slab)
     clear_ti_flag(k.machine.ram, stack, TIF_NEED_RESCHED)

@@ -27,6 +27,7 @@ from toykernel.arch.x86.pgtable import (
 from toykernel.errno import EFAULT, Errno
 from toykernel.mm.filemap import FaultSigbus, vma_frame
 from toykernel.mm.mm_types import VM_DONTCOPY, VM_RWX, VM_SHARED, VM_WRITE, MmStruct, VmArea
+from toykernel.timing_costs import copy_page
 
 if TYPE_CHECKING:
     from toykernel.kernel_state import Kernel
@@ -96,7 +97,7 @@ def _copy_eagerly(k: Kernel, dst: MmStruct, address: int, new_at: int, pte: int)
         set_pte(k, dst, address, new_at, pte)
         return
     pfn = k.pages.alloc_pages(0, "eager copy")
-    k.machine.ram.copy(pfn << PAGE_SHIFT, source)
+    copy_page(k, pfn << PAGE_SHIFT, source)
     set_pte(k, dst, address, new_at, pfn << PAGE_SHIFT | pte & ~PTE_FRAME)
 
 
@@ -161,7 +162,7 @@ def do_fault(
     pfn = vma_frame(k, vma, address)
     if write and not vma.vm_flags & VM_SHARED:
         new = k.pages.alloc_pages(0, "anonymous page")
-        k.machine.ram.copy(new << PAGE_SHIFT, pfn << PAGE_SHIFT)
+        copy_page(k, new << PAGE_SHIFT, pfn << PAGE_SHIFT)
         vma.anon_vma = True
         set_pte(k, mm, address, at, mk_pte(new, vma) | PTE_RW | PTE_D)
         k.count_fault(task, "not_present", address, pfn, new)
@@ -187,7 +188,7 @@ def do_wp_page(
         return
     new = k.pages.alloc_pages(0, "cow copy")
     vma.anon_vma = True
-    k.machine.ram.copy(new << PAGE_SHIFT, pfn << PAGE_SHIFT)
+    copy_page(k, new << PAGE_SHIFT, pfn << PAGE_SHIFT)
     set_pte(k, mm, address, at, mk_pte(new, vma) | PTE_RW | PTE_D)
     flush_tlb_page(k, mm, address)
     k.pages.put_page(pfn)

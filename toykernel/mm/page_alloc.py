@@ -44,6 +44,8 @@ class PageAllocator:
         self._used = 0
         self._reserved: dict[int, None] = {}
         self._peak = 0
+        #: Charges for work by name (Kernel.charge); None before there is a kernel.
+        self.charge: Callable[[str], None] | None = None
         #: Set by failure injection: raises Errno(ENOMEM) when this allocation is to fail.
         self.may_fail: Callable[[str], None] | None = None
         #: Hear of each block whose last reference is given back: (first frame, order).
@@ -75,6 +77,8 @@ class PageAllocator:
                 break
         else:
             raise Errno(ENOMEM)
+        if self.charge is not None:
+            self.charge("alloc_pages")
         pfn, _ = self._free[size].popitem()
         while size > order:
             size -= 1
@@ -89,6 +93,8 @@ class PageAllocator:
         """One frame of zeros."""
         pfn = self.alloc_pages(0, what)
         self._ram.fill(pfn << PAGE_SHIFT, PAGE_SIZE)
+        if self.charge is not None:
+            self.charge("clear_page")
         return pfn
 
     def get_page(self, pfn: int) -> None:
@@ -109,6 +115,8 @@ class PageAllocator:
             self._free_block(pfn, self._order[pfn])
 
     def _free_block(self, pfn: int, order: int) -> None:
+        if self.charge is not None:
+            self.charge("free_pages")
         self._used -= 1 << order
         while order < MAX_ORDER - 1:
             buddy = pfn ^ (1 << order)

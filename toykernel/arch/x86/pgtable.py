@@ -39,6 +39,7 @@ def pgd_alloc(k: Kernel) -> int:
     ram = k.machine.ram
     ram.fill(pgd, USER_PGD_PTRS * 4)
     half = USER_PGD_PTRS * 4
+    k.charge("pgd_alloc")
     ram.copy(pgd + half, k.swapper_pg_dir + half, PAGE_SIZE - half)
     return pgd
 
@@ -81,6 +82,7 @@ def set_pte(k: Kernel, mm: MmStruct, address: int, at: int, value: int) -> None:
     somebody flushes; gaining rights needs no flush on i386.
     """
     ram = k.machine.ram
+    k.charge("set_pte")
     old = ram.read32(at)
     ram.write32(at, value)
     if old & PTE_P and (
@@ -124,8 +126,11 @@ def present_ptes(k: Kernel, mm: MmStruct, start: int, end: int) -> Iterator[tupl
         pde = ram.read32(mm.pgd + (start >> 22) * 4)
         if pde & PTE_P:
             at = (pde & PTE_FRAME) + ((start >> 12) & 0x3FF) * 4
-            for index, pte in enumerate(ram.words(at, (next_table - start) >> 12)):
+            entries = ram.words(at, (next_table - start) >> 12)
+            k.charge("scan_pte", len(entries))
+            for index, pte in enumerate(entries):
                 if pte:
+                    k.charge("present_pte")
                     yield start + (index << 12), at + index * 4, pte
         start = next_table
 

@@ -109,12 +109,14 @@ def switch_to(k: Kernel, prev: Task, next_task: Task) -> None:
     cpu = machine.cpu
     check_stack_end(k, prev)
     prev.thread.sp, prev.thread.ip = cpu.esp, cpu.eip
+    k.charge("switch_to")
     account(k, prev)
     next_task.ran_since = (machine.clock.cycles, machine.clock.instructions)
     mm = next_task.mm
     if mm is None:
         next_task.active_mm = k.active_mm  # a kernel thread borrows what is there
     elif mm is not k.active_mm:
+        k.charge("load_cr3")
         machine.load_cr3(mm.pgd)
         k.active_mm = mm
         mm.stale.clear()
