@@ -46,6 +46,8 @@ typedef void (*decode_fn)(struct insn *);
 struct timing {
     uint64_t env, decode, insns, buckets;
     uint64_t offset;            /* clocks charged outside instructions */
+    uint64_t user_cycles;       /* of completed instructions in ring 3 */
+    uint64_t before;            /* cycles as the instruction in flight began */
     uint64_t pending[N_RULES], rep_pending[N_RULES];
     uint64_t store_done[4];
     uint32_t capacity, used, bucket_mask, current;
@@ -54,7 +56,7 @@ struct timing {
     uint32_t store_clocks, gate_miss[2], iret_miss[2];
     uint32_t at_base[6], at_hflags, at_gdt, at_ldt, at_cr0, at_cr3, at_cr4;
     uint32_t previous_writes, previous_bytes, code_line, code_next;
-    uint32_t taken, stores, rep_start, rep_left, iterations;
+    uint32_t taken, stores, rep_start, rep_left, iterations, user;
     uint32_t l1_tags[512], l1_bits[128];
     uint32_t tlb_tags[32], tlb_bits[8], tlb_frames[32], tlb_dirty[32];
 };
@@ -678,6 +680,8 @@ static void timing_begin(struct engine_state *s, uint32_t address)
     t->current = (uint32_t)(i - (struct insn *)(uintptr_t)t->insns) + 1;
     memset(t->pending, 0, sizeof t->pending);
     t->taken = t->stores = 0;
+    t->user = live_cpl(t) == 3;
+    t->before = s->cycles;
     if ((t->previous_writes | t->previous_bytes) & i->address_registers)
         t->pending[R_AGI] += t->agi;
     if (t->previous_bytes & i->reads)
@@ -763,6 +767,8 @@ static void timing_finish(struct engine_state *s, uint32_t next)
         t->pending[R_BASE] += target ? target->components : 1;
     }
     commit(s, i, t->pending);
+    if (t->user)
+        t->user_cycles += s->cycles - t->before;
     t->previous_writes = i->writes;
     t->previous_bytes = i->byte_writes;
     t->current = 0;

@@ -115,6 +115,7 @@ class Kernel:
             native=self.config.native,
             timing=self.config.timing,
         )
+        self._timed = self.machine.clock.counts_cycles
         self.trace = Tracepoints()
         self.console_write = console or (lambda fd, data: None)
         self.cpu_hz = CPU_HZ
@@ -306,9 +307,8 @@ class Kernel:
 
     def charge(self, work: str, times: int = 1) -> None:
         """The one door for the time that the kernel's own work takes: see timing_costs."""
-        clock = self.machine.clock
-        if clock.counts_cycles:
-            clock.charge(f"kernel {work}", COSTS[work] * times)
+        if self._timed:
+            self.machine.clock.charge(f"kernel {work}", COSTS[work] * times)
 
     # -- time --------------------------------------------------------------------------------------
 

@@ -57,6 +57,8 @@ def state_parts(k: Kernel) -> Iterator[tuple[str, str]]:
     yield "cpu.cpl", str(cpu.cpl)
     yield "cpu.fpu", cpu.fpu_state().hex()
     clock = machine.clock
+    if clock.counts_cycles:
+        yield "timing", f"{sorted(clock.save_state().items())}"
     yield "clock", f"{clock.instructions} {clock.cycles} {sorted(clock.save().items())}"
     yield "halted", str(machine.halted)
     for device in machine.devices:

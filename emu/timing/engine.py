@@ -40,6 +40,10 @@ class Timing(Protocol):
     def reraise(self) -> None:
         """Raise what decoding an instruction raised during the run: Ctrl-C, above all."""
 
+    @property
+    def user_cycles(self) -> int:
+        """Cycles of completed instructions of ring 3 (a REP cut short by a fault not included)."""
+
     def insns(self) -> Iterable[Insn]:
         """Every instruction executed, by address."""
 
@@ -186,6 +190,10 @@ class PythonTiming:
 
     def reraise(self) -> None:
         """Python hooks raise what happens in them by themselves."""
+
+    @property
+    def user_cycles(self) -> int:
+        return self.model.user_cycles
 
     def insns(self) -> Iterable[Insn]:
         return iter(self.records)

@@ -129,6 +129,10 @@ class Model:
     def __init__(self, profile: Profile, processor: Processor) -> None:
         self.profile = profile
         self.cycles = 0
+        #: Those of them that instructions in ring 3 took.
+        self.user_cycles = 0
+        self._user = False
+        self._before = 0
         #: Clocks charged outside instructions: time that has passed as well.
         self.offset = 0
         self._cpu = processor
@@ -154,6 +158,8 @@ class Model:
         self._insn = insn
         self._pending = [0] * len(INSTRUCTION_RULES)
         self._taken = False
+        self._user = self._cpu.cpl() == 3
+        self._before = self.cycles
         self._stores = 0
         if (self.previous_writes | self.previous_bytes) & d.address_registers:
             self._add("agi", self.profile.agi)
@@ -205,6 +211,8 @@ class Model:
         if cost.flags & PLUS_M and (self._taken or cost.kind != Kind.BRANCH):
             self._add("base", next_components)
         self._commit(insn, self._pending)
+        if self._user:
+            self.user_cycles += self.cycles - self._before
         self.previous_writes, self.previous_bytes = d.writes, d.byte_writes
         self._insn = None
 

@@ -60,7 +60,10 @@ class TimingState(ctypes.Structure):
     """struct timing: change both."""
 
     _fields_ = (
-        *((n, _U64) for n in ("env", "decode", "insns", "buckets", "offset")),
+        *(
+            (n, _U64)
+            for n in ("env", "decode", "insns", "buckets", "offset", "user_cycles", "before")
+        ),
         *((n, _U64 * _RULES) for n in ("pending", "rep_pending")),
         ("store_done", _U64 * 4),
         *((n, _U32) for n in ("capacity", "used", "bucket_mask", "current")),
@@ -71,7 +74,7 @@ class TimingState(ctypes.Structure):
         ("at_base", _U32 * 6),
         *((f"at_{n}", _U32) for n in ("hflags", "gdt", "ldt", "cr0", "cr3", "cr4")),
         *((n, _U32) for n in ("previous_writes", "previous_bytes", "code_line", "code_next")),
-        *((n, _U32) for n in ("taken", "stores", "rep_start", "rep_left", "iterations")),
+        *((n, _U32) for n in ("taken", "stores", "rep_start", "rep_left", "iterations", "user")),
         *(("l1_tags", _U32 * 512), ("l1_bits", _U32 * 128)),
         *(("tlb_tags", _U32 * 32), ("tlb_bits", _U32 * 8)),
         *(("tlb_frames", _U32 * 32), ("tlb_dirty", _U32 * 32)),
@@ -215,6 +218,10 @@ class NativeTiming:
     @property
     def cycles(self) -> int:
         return int(self._state.cycles)
+
+    @property
+    def user_cycles(self) -> int:
+        return int(self._t.user_cycles)
 
     def by_rule(self) -> dict[str, int]:
         now = dict(zip(INSTRUCTION_RULES, totals(self.insns()), strict=True))
