@@ -34,7 +34,7 @@ _TRANSPARENT = (Machine, Ram, InstructionClock, Tracepoints, Program)
 #: Left by the last trap or by the engine itself; no instruction of the guest can see them.
 _ENGINE_ONLY = frozenset(("error_code", "is_int", "hflags", "old_exception"))
 #: Attributes anywhere that hold listeners and injected failures.
-_HOOKS = frozenset(("may_fail", "on_free"))
+_HOOKS = frozenset(("may_fail", "on_free", "charge"))
 _BLANK = bytes(PAGE_SIZE)
 
 
