@@ -14,6 +14,12 @@ from emu.ram import PAGE_SHIFT, PAGE_SIZE
 from toykernel.arch.x86.asm_offsets import TASK_SIZE
 from toykernel.arch.x86.pgtable import PTRS_PER_TABLE, USER_PGD_PTRS
 from toykernel.arch.x86.thread_info import stack_end_intact
+from toykernel.check.contents import (
+    SharedFrames,
+    reuse_needs_the_only_reference,
+    reverse_map_is_true,
+    zero_page_is_never_written,
+)
 from toykernel.check.owners import (
     address_spaces,
     entries,
@@ -29,6 +35,7 @@ if TYPE_CHECKING:
     from toykernel.task import Task
 
 Check = Callable[["Kernel"], Iterator[str]]
+REUSED = "cow_reused"
 
 
 class InvariantError(Exception):
@@ -79,7 +86,7 @@ def writable_frames_have_one_user(k: Kernel) -> Iterator[str]:
             area = mm.find_exact(entry.address)
             if area is not None and area.vm_flags & VM_SHARED:
                 continue
-            count = k.pages.page_count(entry.pfn)
+            count = k.pages.page_count(entry.pfn) - k.pins.get(entry.pfn, 0)
             if count != 1 or entry.pfn == k.zero_pfn:
                 who = users_of(k, mm)
                 yield (
@@ -193,20 +200,29 @@ CHECKS: tuple[Check, ...] = (
     kernel_stacks_are_whole,
     slab_objects_have_records,
     free_frames_add_up,
+    reverse_map_is_true,
+    zero_page_is_never_written,
 )
 
 
-def check_all(k: Kernel) -> None:
+def check_all(k: Kernel, more: tuple[Check, ...] = ()) -> None:
     """Every check, in order. Raises InvariantError for the first breach."""
-    for check in CHECKS:
+    for check in (*CHECKS, *more):
         for detail in check(k):
             raise InvariantError(check.__name__, detail)
 
 
 def install(k: Kernel) -> None:
-    """Check after every trap that the kernel has dealt with, from now on."""
+    """Check after every trap that the kernel has dealt with, from now on; and every reuse in place."""
+    more: tuple[Check, ...] = (SharedFrames().shared_frames_do_not_change,)
 
     def after_trap(_task: Task) -> None:
-        check_all(k)
+        check_all(k, more)
+
+    def on_fault(task: Task, kind: str, address: int, _old: int | None, new: int | None) -> None:
+        detail = reuse_needs_the_only_reference(k, task, new, address) if kind == REUSED else ""
+        if detail:
+            raise InvariantError(reuse_needs_the_only_reference.__name__, detail)
 
     k.trace.to_user.append(after_trap)
+    k.trace.fault.append(on_fault)

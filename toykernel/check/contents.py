@@ -1,0 +1,99 @@
+"""What frames hold: the zero page stays zero, and a frame that is shared does not change.
+
+The second is what copy-on-write is for: a child sees the bytes of the moment of fork until it writes
+itself. It is looked at from outside, by comparing bytes, so it catches whatever breaks it: an entry that
+kept its write bit, a translation that was not flushed, a store of the kernel's own, a frame reused in
+place while somebody else still holds it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from emu.ram import PAGE_SHIFT, PAGE_SIZE
+from toykernel.check.owners import address_spaces, entries, users_of
+from toykernel.mm.mm_types import VM_SHARED
+
+if TYPE_CHECKING:
+    from toykernel.kernel_state import Kernel
+    from toykernel.task import Task
+
+_ZEROS = bytes(PAGE_SIZE)
+
+
+def zero_page_is_never_written(k: Kernel) -> Iterator[str]:
+    """The frame that all untouched memory reads from is all zeros."""
+    page = k.machine.ram.read(k.zero_pfn << PAGE_SHIFT, PAGE_SIZE)
+    if k.pages.page_count(k.zero_pfn) and page != _ZEROS:
+        at = next(i for i, byte in enumerate(page) if byte)
+        yield f"the zero page, frame {k.zero_pfn:#x}, holds {page[at]:#04x} at offset {at:#x}"
+
+
+def reverse_map_is_true(k: Kernel) -> Iterator[str]:
+    """The reverse map names exactly the entries that the page tables have."""
+    found: dict[int, list[tuple[int, int]]] = {}
+    for mm in address_spaces(k):
+        for entry in entries(k, mm):
+            if entry.present:
+                found.setdefault(entry.pfn, []).append((mm.ident, entry.address))
+    for pfn in sorted({*found, *k.rmap.mapped()}):
+        tables, noted = sorted(found.get(pfn, [])), sorted(k.rmap.entries(pfn))
+        if tables != noted:
+            yield f"frame {pfn:#x} is mapped by {_names(tables)}, the reverse map says {_names(noted)}"
+
+
+def _names(entries_: list[tuple[int, int]]) -> str:
+    return ", ".join(f"mm {ident} at {address:#010x}" for ident, address in entries_) or "nobody"
+
+
+def _users(k: Kernel, pfn: int) -> int:
+    """References but for those by which the kernel holds a page of whoever writes it."""
+    return k.pages.page_count(pfn) - k.pins.get(pfn, 0)
+
+
+class SharedFrames:
+    """Remembers what every shared private frame holds, and looks whether it still does."""
+
+    def __init__(self) -> None:
+        self._held: dict[int, bytes] = {}
+
+    def shared_frames_do_not_change(self, k: Kernel) -> Iterator[str]:
+        """A frame that a private area shares with anybody holds what it held when sharing began."""
+        now: dict[int, bytes] = {}
+        ram = k.machine.ram
+        for mm in address_spaces(k):
+            for entry in entries(k, mm):
+                pfn = entry.pfn
+                if not entry.present or pfn in now or _users(k, pfn) < 2:
+                    continue
+                area = mm.find_exact(entry.address)
+                if pfn == k.zero_pfn or area is None or area.mapping is not None:
+                    continue  # those of the page cache may be written by whoever shares them
+                if area.vm_flags & VM_SHARED:
+                    continue
+                now[pfn] = ram.read(pfn << PAGE_SHIFT, PAGE_SIZE)
+                before = self._held.get(pfn)
+                if before is not None and before != now[pfn]:
+                    at = next(i for i in range(PAGE_SIZE) if before[i] != now[pfn][i])
+                    yield (
+                        f"frame {pfn:#x}, shared by {users_of(k, mm)} at {entry.address:#010x} and "
+                        f"others, changed from {before[at]:#04x} to {now[pfn][at]:#04x} at offset "
+                        f"{at:#x}"
+                    )
+        self._held = now
+
+
+def reuse_needs_the_only_reference(k: Kernel, task: Task, pfn: int | None, address: int) -> str:
+    """A write bit given back in place: nobody else may map or hold the frame; "" when that is so."""
+    mm = task.mm
+    area = mm.find_exact(address) if mm is not None else None
+    if pfn is None or area is None or area.vm_flags & VM_SHARED:
+        return ""
+    count = k.pages.page_count(pfn)
+    if count == 1:
+        return ""
+    return (
+        f"pid {task.pid} ({task.comm}) got the write bit of frame {pfn:#x} at {address:#010x} back, "
+        f"which has {count} references, {k.pins.get(pfn, 0)} of them the kernel's"
+    )
