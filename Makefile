@@ -12,13 +12,14 @@ DEVELOP := $(VENV)/.develop
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help run test lint bench faults timing-check clean
+.PHONY: help run test lint bench faults mutants timing-check clean
 
 help:
 	@echo "make run    the classic fork sample, with what its copy-on-write cost"
 	@echo "make test   lint, types and all tests"
 	@echo "make lint   ruff and mypy"
-	@echo "make bench  speed: a table, and bench.json"
+	@echo "make bench  speed: tables, bench.json, fork-cost.json, docs/fork-cost.svg"
+	@echo "make mutants put single faults into the memory code; a test must catch each"
 	@echo "make faults every step of fork fails in turn, for every shape of caller"
 	@echo "make timing-check  the cycle model against hand-derived and measured sequences"
 	@echo "make clean  remove .venv and everything that was built"
@@ -36,6 +37,11 @@ lint: $(DEVELOP)
 
 bench: $(RUNTIME)
 	$(BIN)/python -m bench --json bench.json
+	$(BIN)/python -m bench.fork_cost --json fork-cost.json --svg docs/fork-cost.svg
+
+# Single faults put into the memory code, one at a time; each must be caught by a test.
+mutants: $(DEVELOP)
+	$(BIN)/python tests/mm/mutants.py --markdown mutants.md
 
 faults: $(RUNTIME)
 	@$(BIN)/python -m toykernel.check.faults
@@ -45,7 +51,7 @@ timing-check: $(RUNTIME)
 
 clean:
 	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
-	rm -f emu/_native*.so bench.json
+	rm -f emu/_native*.so bench.json fork-cost.json mutants.md
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(BIN)/python:

@@ -285,6 +285,8 @@ class MemoryMachine(RuleBasedStateMachine):
                 if view.physical is not None:
                     found = k.machine.ram.read32(view.physical)
                     assert found == model.read(index), f"pid {pid} page {index}"
+                    beside = k.machine.ram.read32(view.physical + 8)  # which nobody ever writes
+                    assert beside == 0, f"pid {pid} page {index} holds somebody's old {beside:#x}"
 
     def teardown(self) -> None:
         if len(self.tasks) > 1:
