@@ -32,6 +32,7 @@ from toykernel.kernel.fork import mm_alloc, mmput
 from toykernel.kernel.fork_parts import put_sighand
 from toykernel.kernel.pid import attach_pid, detach_pid
 from toykernel.kernel.sched.core import activate_task, deactivate_task
+from toykernel.kernel.posix_timers import delete_posix_timers
 from toykernel.kernel.signal import SIGCHLD, SIGKILL
 from toykernel.kernel.signal_types import SIG_IGN, SigAction, copy_actions
 from toykernel.kernel.wait import Result, Wait, WaitQueue
@@ -257,6 +258,7 @@ def install(k: Kernel, bprm: Binprm) -> int:
 
     clear_tls(k, task)
     flush_signal_handlers(task)
+    delete_posix_timers(k, task)
     task.sas_ss_sp = task.sas_ss_size = 0
     if task.files is not None:
         for fd in sorted(task.files.close_on_exec):

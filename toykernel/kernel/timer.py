@@ -123,6 +123,8 @@ def run_hrtimers(k: Kernel) -> None:
 
 def update_process_times(k: Kernel, user_mode: bool) -> None:
     """A tick is charged to the task that it finds running."""
+    from toykernel.kernel.itimer import run_cpu_timers
+
     task = k.current
     if task is not k.idle:
         if user_mode:
@@ -132,3 +134,5 @@ def update_process_times(k: Kernel, user_mode: bool) -> None:
     for listener in k.trace.tick:
         listener(task)
     core.scheduler_tick(k)
+    if task is not k.idle:
+        run_cpu_timers(k, task)
