@@ -16,6 +16,8 @@ class TrapCosts:
         self._cpu = cpu
         self._clock = clock
         self._timing = timing
+        #: Clocks of the last delivery.
+        self.last = 0
 
     def __call__(self, vector: int, kind: int, cpl: int, marked: int) -> None:
         """See Microcode.on_cost."""
@@ -23,6 +25,7 @@ class TrapCosts:
         inward = cpu.cpl != cpl
         page_fault = kind == mc.EXCEPTION and vector == mc.PF
         external = kind == mc.EXTERNAL
+        before = clock.extra
         clock.charge("gate", profile.gate(inward=inward, page_fault=page_fault, external=external))
         if marked:
             clock.charge("gate descriptor", marked * profile.accessed)
@@ -37,4 +40,5 @@ class TrapCosts:
         memory = self._timing.gate(reads, (cpu.esp, 4 * words), inward)
         if memory:
             clock.charge("gate memory", memory)
+        self.last = clock.extra - before
         self._timing.trap_taken()
