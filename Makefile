@@ -28,7 +28,7 @@ run: $(RUNTIME)
 	@$(BIN)/toykernel run --summary userland/fork_sample.S
 
 test: lint
-	$(BIN)/python -m pytest -n $(JOBS) $(PYTEST_ARGS)
+	$(BIN)/python -m pytest -n $(JOBS) -rs $(PYTEST_ARGS)
 
 lint: $(DEVELOP)
 	$(BIN)/ruff check .
