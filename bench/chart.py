@@ -40,9 +40,9 @@ def _panel(series: dict[str, list[Cost]], by: str, left: int) -> list[str]:
         colour = COLOURS[mode]
         parts.append(f'<polyline points="{path}" fill="none" stroke="{colour}" stroke-width="2"/>')
         parts += [f'<circle cx="{x}" cy="{y}" r="3" fill="{colour}"/>' for x, y in line]
-        x, y = line[-1]
+        last_x, last_y = line[-1]
         parts.append(
-            f'<text x="{x - 8}" y="{y - 8}" text-anchor="end" fill="{colour}">{mode}</text>'
+            f'<text x="{last_x - 8}" y="{last_y - 8}" text-anchor="end" fill="{colour}">{mode}</text>'
         )
     middle = left + MARGIN + (WIDTH - MARGIN - 20) / 2
     parts.append(f'<text x="{middle}" y="{HEIGHT - 16}" text-anchor="middle">{by}</text>')
