@@ -66,7 +66,7 @@ class AddressSpace:
         if pfn is None:
             if index << PAGE_SHIFT >= self.size:
                 raise FaultSigbus
-            pfn = k.pages.get_zeroed_page("page cache")
+            pfn = k.pages.get_zeroed_page("page cache", highmem=True)
             if self.contents is not None:
                 start = index << PAGE_SHIFT
                 k.machine.ram.write(

@@ -96,7 +96,7 @@ def _copy_eagerly(k: Kernel, dst: MmStruct, address: int, new_at: int, pte: int)
         k.pages.get_page(k.zero_pfn)
         set_pte(k, dst, address, new_at, pte)
         return
-    pfn = k.pages.alloc_pages(0, "eager copy")
+    pfn = k.pages.alloc_pages(0, "eager copy", highmem=True)
     copy_page(k, pfn << PAGE_SHIFT, source)
     set_pte(k, dst, address, new_at, pfn << PAGE_SHIFT | pte & ~PTE_FRAME)
 
@@ -148,7 +148,7 @@ def do_anonymous_page(
         set_pte(k, mm, address, at, mk_pte(k.zero_pfn, vma))
         k.count_fault(task, "zero_page", address)
         return
-    pfn = k.pages.get_zeroed_page("anonymous page")
+    pfn = k.pages.get_zeroed_page("anonymous page", highmem=True)
     vma.anon_vma = True
     set_pte(k, mm, address, at, mk_pte(pfn, vma) | PTE_RW | PTE_D)
     k.count_fault(task, "not_present", address, None, pfn)
@@ -161,7 +161,7 @@ def do_fault(
     or, for a write to a private area, a copy of it."""
     pfn = vma_frame(k, vma, address)
     if write and not vma.vm_flags & VM_SHARED:
-        new = k.pages.alloc_pages(0, "anonymous page")
+        new = k.pages.alloc_pages(0, "anonymous page", highmem=True)
         copy_page(k, new << PAGE_SHIFT, pfn << PAGE_SHIFT)
         vma.anon_vma = True
         set_pte(k, mm, address, at, mk_pte(new, vma) | PTE_RW | PTE_D)
@@ -186,7 +186,7 @@ def do_wp_page(
         flush_tlb_page(k, mm, address)
         k.count_fault(task, "cow_reused", address, pfn, pfn)
         return
-    new = k.pages.alloc_pages(0, "cow copy")
+    new = k.pages.alloc_pages(0, "cow copy", highmem=True)
     vma.anon_vma = True
     copy_page(k, new << PAGE_SHIFT, pfn << PAGE_SHIFT)
     set_pte(k, mm, address, at, mk_pte(new, vma) | PTE_RW | PTE_D)
@@ -206,7 +206,11 @@ def populate(k: Kernel, mm: MmStruct, vma: VmArea, address: int, data: bytes | m
         page = address & PTE_FRAME
         at = pte_alloc(k, mm, page)
         pte = get_pte(k, mm, page)
-        pfn = pte >> PAGE_SHIFT if pte_present(pte) else k.pages.get_zeroed_page("program page")
+        pfn = (
+            pte >> PAGE_SHIFT
+            if pte_present(pte)
+            else k.pages.get_zeroed_page("program page", highmem=True)
+        )
         vma.anon_vma = True
         set_pte(k, mm, page, at, mk_pte(pfn, vma) | (PTE_RW if vma.vm_flags & VM_WRITE else 0))
         part = min(page + 4096, end) - address

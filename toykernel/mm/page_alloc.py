@@ -2,7 +2,8 @@
 
 A frame is named by its number (pfn), the physical address divided by 4096. Blocks of 2**order frames
 are kept per order, split when smaller ones are wanted and merged with their buddy when freed. The
-block freed last is given first, as on Linux.
+block freed last is given first, as on Linux. Frames above lowmem are a zone of their own (ZONE_HIGHMEM):
+the kernel has no linear address for them, so only user pages lie there.
 """
 
 from __future__ import annotations
@@ -12,9 +13,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from emu.ram import PAGE_SHIFT, PAGE_SIZE, Ram
+from toykernel.arch.x86.asm_offsets import MAXMEM
 from toykernel.errno import ENOMEM, Errno
 
 MAX_ORDER = 11
+
+
+#: Free blocks by order: first frames, the one freed last at the end.
+Zone = list[dict[int, None]]
 
 
 class PageCountError(Exception):
@@ -39,7 +45,10 @@ class PageAllocator:
         self.frames = ram.frames
         self._count = array("i", bytes(4 * self.frames))
         self._order = bytearray(self.frames)
-        self._free: list[dict[int, None]] = [{} for _ in range(MAX_ORDER)]
+        self._lowmem = min(self.frames, MAXMEM >> PAGE_SHIFT)
+        normal: Zone = [{} for _ in range(MAX_ORDER)]
+        high: Zone = [{} for _ in range(MAX_ORDER)]
+        self._zones = (normal, high)
         self._managed = 0
         self._used = 0
         self._reserved: dict[int, None] = {}
@@ -60,38 +69,45 @@ class PageAllocator:
             )
             while first + (1 << order) > end:
                 order -= 1
-            self._free[order][first] = None
+            self._zone(first)[order][first] = None
             first += 1 << order
+
+    def _zone(self, pfn: int) -> Zone:
+        return self._zones[pfn >= self._lowmem]
 
     def reserve(self, pfn: int) -> None:
         """A frame of the boot's that takes references like others, and is never freed."""
         self._count[pfn] = 1
         self._reserved[pfn] = None
 
-    def alloc_pages(self, order: int = 0, what: str = "page") -> int:
-        """2**order frames with one reference; the first one's number. Raises Errno(ENOMEM)."""
+    def alloc_pages(self, order: int = 0, what: str = "page", *, highmem: bool = False) -> int:
+        """2**order frames with one reference; the first one's number. Raises Errno(ENOMEM).
+
+        Frames above lowmem, which the kernel does not map, go to those who can do without: `highmem`.
+        """
         if self.may_fail is not None:
             self.may_fail(what)
-        for size in range(order, MAX_ORDER):
-            if self._free[size]:
+        for zone in (self._zones[1], self._zones[0]) if highmem else self._zones[:1]:
+            size = next((size for size in range(order, MAX_ORDER) if zone[size]), None)
+            if size is not None:
                 break
         else:
             raise Errno(ENOMEM)
         if self.charge is not None:
             self.charge("alloc_pages")
-        pfn, _ = self._free[size].popitem()
+        pfn, _ = zone[size].popitem()
         while size > order:
             size -= 1
-            self._free[size][pfn + (1 << size)] = None
+            zone[size][pfn + (1 << size)] = None
         self._count[pfn] = 1
         self._order[pfn] = order
         self._used += 1 << order
         self._peak = max(self._peak, self._used)
         return pfn
 
-    def get_zeroed_page(self, what: str = "page") -> int:
+    def get_zeroed_page(self, what: str = "page", *, highmem: bool = False) -> int:
         """One frame of zeros."""
-        pfn = self.alloc_pages(0, what)
+        pfn = self.alloc_pages(0, what, highmem=highmem)
         self._ram.fill(pfn << PAGE_SHIFT, PAGE_SIZE)
         if self.charge is not None:
             self.charge("clear_page")
@@ -118,14 +134,15 @@ class PageAllocator:
         if self.charge is not None:
             self.charge("free_pages")
         self._used -= 1 << order
+        zone = self._zone(pfn)  # its end is the end of a block of the highest order
         while order < MAX_ORDER - 1:
             buddy = pfn ^ (1 << order)
-            if buddy not in self._free[order]:
+            if buddy not in zone[order]:
                 break
-            del self._free[order][buddy]
+            del zone[order][buddy]
             pfn = min(pfn, buddy)
             order += 1
-        self._free[order][pfn] = None
+        zone[order][pfn] = None
 
     def page_count(self, pfn: int) -> int:
         """References to a frame; 0 when it is free or inside a larger block."""
