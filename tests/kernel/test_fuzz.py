@@ -121,7 +121,7 @@ LOOP = (
 CURSOR = DATA + 0x3000
 TABLE = DATA + 0x4000
 
-EXIT_CALLS = frozenset((1, 252, 119, 173))
+EXIT_CALLS = frozenset((1, 252))
 
 
 def storm_image(rng: random.Random, numbers: list[int]) -> bytes:

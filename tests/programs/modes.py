@@ -1,13 +1,16 @@
 """One program, many ways of running it: each must give the same to the last bit."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
 from toykernel.check.invariants import check_all
+from toykernel.cli.attach import attach
+from toykernel.cli.options import guest_files, machine_config
+from toykernel.cli.program_test import parse_options
 from toykernel.expectations import Expectations, parse_header
-from toykernel.kernel_state import Config, Outcome
+from toykernel.kernel_state import Outcome
 from toykernel.report import make_report
 from toykernel.runner import EXIT_LIMIT, Result
 from toykernel.session import Session
@@ -51,35 +54,6 @@ def header(source: Path) -> Expectations:
     return parse_header(source.read_text(), str(source))
 
 
-def options(expectations: Expectations) -> tuple[int | None, dict[str, str]]:
-    """--max-cycles and --env of a header's `options:` line; any other option is an error here."""
-    limit, env = None, {}
-    words = iter(expectations.options)
-    for word in words:
-        value = next(words)
-        if word == "--max-cycles":
-            limit = int(value)
-        elif word == "--env":
-            name, _, text = value.partition("=")
-            env[name] = text
-        elif word not in ("--memory", "--fork"):
-            raise AssertionError(f"{expectations.path}: teach {__name__} the option {word}")
-    return limit, env
-
-
-def machine(expectations: Expectations) -> dict[str, Any]:
-    """--memory (in M) and --fork of a header's `options:` line, as fields of Config."""
-    fields: dict[str, Any] = {}
-    words = iter(expectations.options)
-    for word in words:
-        value = next(words)
-        if word == "--memory":
-            fields["memory"] = int(value.removesuffix("M")) << 20
-        elif word == "--fork":
-            fields["eager_fork"] = value == "eager"
-    return fields
-
-
 def finish(session: Session, outcome: Outcome) -> Run:
     """Collect."""
     k = session.kernel
@@ -104,11 +78,18 @@ def finish(session: Session, outcome: Outcome) -> Run:
 
 
 def new_session(source: Path, *, native: bool = True) -> tuple[Session, int | None]:
-    """A machine with the program, and its cycle limit."""
+    """A machine with the program, as its header's options ask, and its cycle limit."""
     wanted = header(source)
-    limit, env = options(wanted)
-    config = Config(native=native, **machine(wanted))
-    return Session(source, wanted.args, env=env, config=config), limit
+    values = parse_options(wanted)
+    session = Session(
+        source,
+        wanted.args,
+        env=dict(values["env"]),
+        files=guest_files(values),
+        config=replace(machine_config(values), native=native),
+    )
+    attach(session.kernel, values)
+    return session, values["max_cycles"]
 
 
 def plain(source: Path, prepare: Callable[[Session], None] | None = None) -> Run:
@@ -139,18 +120,18 @@ def sliced(source: Path, slice_: int) -> Run:
             return finish(session, outcome)
 
 
-def stepped(source: Path, instructions: int) -> Run:
+def stepped(source: Path, whole: Run) -> Run:
     """Instruction by instruction; a long program only at its start and its end."""
     session, limit = new_session(source)
     clock = session.kernel.machine.clock
     outcome: Outcome | None = None
-    both_ends = instructions > STEPS
+    both_ends = whole.instructions > STEPS
     while outcome is None and not (both_ends and clock.instructions >= STEPS // 2):
         if limit is not None and clock.cycles >= limit:
             return finish(session, Outcome("limit"))
         outcome = session.step()
     if both_ends:
-        session.run(instructions - STEPS // 2)
+        session.run(whole.report["cycles"] - STEPS // 2)
         while outcome is None:
             if limit is not None and clock.cycles >= limit:
                 return finish(session, Outcome("limit"))

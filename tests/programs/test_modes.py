@@ -60,7 +60,7 @@ def test_twice_in_a_row(source: Path) -> None:
 
 @by_program
 def test_stepped(source: Path) -> None:
-    check_same(source, modes.stepped(source, reference(source).instructions))
+    check_same(source, modes.stepped(source, reference(source)))
 
 
 @by_program
