@@ -216,5 +216,80 @@ def _bare_engine(count: int) -> float:
     return count / (time.process_time() - start)
 
 
+#: Intel syntax for raw Keystone. EDX counts passes.
+_TIMED_LOOPS = {
+    "10 instructions": (
+        "l: mov eax,[ebx]; add eax,ecx; mov [ebx+4],eax; push eax; inc edx; test edx,3; jz k; "
+        "sub eax,1; k: pop esi; dec ecx; jmp l"
+    ),
+    "calls": (
+        "l: call f; call g; inc edx; jmp l; f: push ebp; mov ebp,esp; mov eax,[ebx]; pop ebp; ret; "
+        "g: push ebx; inc eax; pop ebx; ret"
+    ),
+    "rep": (
+        "l: mov ecx,0x40; mov esi,0x20000; mov edi,0x30000; cld; .byte 0xf3,0xa5; mov ecx,0x40; "
+        "mov edi,0x30000; .byte 0xf3,0xab; inc edx; jmp l"
+    ),
+}
+
+
+def timing(divisor: int) -> list[Figure]:
+    """The cycle model's price: loops on the bare engine, and under each profile."""
+    figures = []
+    for name, source in _TIMED_LOOPS.items():
+        bare = _bare_passes(source, 0.6 / divisor)
+        rates = {
+            profile: _timed_passes(source, profile, 6_000_000 // divisor)
+            for profile in ("off", "i486-ideal", "i486")
+        }
+        python = _timed_passes(source, "i486", 60_000 // divisor, native=False)
+        figures += [
+            Figure(f"{name}: off / bare engine", rates["off"] / bare, "x"),
+            Figure(f"{name}: i486-ideal / bare engine", rates["i486-ideal"] / bare, "x"),
+            Figure(f"{name}: i486 / bare engine", rates["i486"] / bare, "x"),
+            Figure(f"{name}: i486 in Python / bare engine", python / bare, "x"),
+        ]
+    return figures
+
+
+_LOOP_AT, _LOOP_REGISTERS = 0x10000, {"ebx": 0x20000, "esp": 0x40000, "ecx": 0x1000000}
+
+
+def _timed_loop(source: str) -> bytes:
+    from keystone import KS_ARCH_X86, KS_MODE_32, Ks
+
+    return bytes(Ks(KS_ARCH_X86, KS_MODE_32).asm(source, _LOOP_AT)[0])
+
+
+def _timed_passes(source: str, profile: str, cycles: int, *, native: bool = True) -> float:
+    """Passes a second on a machine."""
+    from emu.machine import Machine
+
+    machine = Machine(1 << 20, timing=profile, native=native)
+    machine.ram.write(_LOOP_AT, _timed_loop(source))
+    for name, value in {**_LOOP_REGISTERS, "eip": _LOOP_AT}.items():
+        setattr(machine.cpu, name, value)
+    machine.run(2000)
+    passes, now = machine.cpu.edx, machine.clock.cycles
+    start = time.process_time()
+    machine.run(now + cycles)
+    return float(machine.cpu.edx - passes) / (time.process_time() - start)
+
+
+def _bare_passes(source: str, seconds: float) -> float:
+    """The same on the engine alone."""
+    from unicorn import UC_ARCH_X86, UC_MODE_32, Uc, x86_const
+
+    engine = Uc(UC_ARCH_X86, UC_MODE_32)
+    engine.mem_map(0, 1 << 20)
+    engine.mem_write(_LOOP_AT, _timed_loop(source))
+    for name, value in _LOOP_REGISTERS.items():
+        engine.reg_write(getattr(x86_const, f"UC_X86_REG_{name.upper()}"), value)
+    start = time.process_time()
+    engine.emu_start(_LOOP_AT, 0, timeout=int(seconds * 1e6))
+    took = time.process_time() - start
+    return int(engine.reg_read(x86_const.UC_X86_REG_EDX)) / took
+
+
 Measurement = Callable[[int], list[Figure]]
-MEASUREMENTS: tuple[Measurement, ...] = (hello, getpid, fork, steps, instructions)
+MEASUREMENTS: tuple[Measurement, ...] = (hello, getpid, fork, steps, instructions, timing)

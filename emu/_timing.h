@@ -56,7 +56,7 @@ struct timing {
     uint32_t store_clocks, gate_miss[2], iret_miss[2];
     uint32_t at_base[6], at_hflags, at_gdt, at_ldt, at_cr0, at_cr3, at_cr4;
     uint32_t previous_writes, previous_bytes, code_line, code_next;
-    uint32_t taken, stores, rep_start, rep_left, iterations, user;
+    uint32_t taken, stores, rep_start, rep_left, iterations, user, dirty;
     uint32_t l1_tags[512], l1_bits[128];
     uint32_t tlb_tags[32], tlb_bits[8], tlb_frames[32], tlb_dirty[32];
 };
@@ -64,6 +64,20 @@ struct timing {
 static struct timing *timing_of(struct engine_state *s)
 {
     return (struct timing *)(uintptr_t)s->timing;
+}
+
+static void add_clocks(struct timing *t, uint32_t rule, uint64_t clocks)
+{
+    t->pending[rule] += clocks;
+    t->dirty |= clocks != 0;
+}
+
+/* Most instructions have nothing pending: the table is cleared only after those that had. */
+static void clear_pending(struct timing *t)
+{
+    if (t->dirty)
+        memset(t->pending, 0, sizeof t->pending);
+    t->dirty = 0;
 }
 
 static uint32_t live(const struct timing *t, uint32_t at)
@@ -232,7 +246,7 @@ static void store_one(struct engine_state *s, struct timing *t)
     start = now + wait > t->store_done[3] ? now + wait : t->store_done[3];
     memmove(t->store_done, t->store_done + 1, 3 * sizeof t->store_done[0]);
     t->store_done[3] = start + t->store_clocks;
-    t->pending[R_WRITE_BUFFER] += wait;
+    add_clocks(t, R_WRITE_BUFFER, wait);
 }
 
 /* Rule 13: the frame of a linear page through the TLB. */
@@ -263,7 +277,7 @@ static uint32_t translate(struct engine_state *s, struct timing *t, uint32_t pag
         frame = entry & ~0xfffu;
     }
     updates += !(entry & PTE_A_) || (write && !(entry & PTE_D_));
-    t->pending[R_TLB] += t->walk + t->walk_line * missed + t->walk_updates[updates];
+    add_clocks(t, R_TLB, t->walk + t->walk_line * missed + t->walk_updates[updates]);
     way = set_find(t->tlb_tags, t->tlb_bits, index, page + 1);
     if (way < 0)
         way = (int)set_fill(t->tlb_tags, t->tlb_bits, index, page + 1);
@@ -331,7 +345,7 @@ static void access_memory(struct engine_state *s, struct timing *t, uint32_t add
         if (!(use & USE_READ))
             l1_write(t, lines[n]);
         else if (l1_read(t, lines[n]))
-            t->pending[R_L1_DATA] += miss;
+            add_clocks(t, R_L1_DATA, miss);
     }
     if (use & USE_WRITE && count)
         for (n = (size + 3) / 4 + crossings(address, size); n; n--)
@@ -462,7 +476,7 @@ static void operands(struct engine_state *s, struct timing *t, const struct insn
         uint32_t split = (address & 3) + a->size > 4 ? crossings(address, a->size) : 0;
 
         if (split)
-            t->pending[R_MISALIGNED] += t->misaligned * split * (a->use == USE_RMW ? 2 : 1);
+            add_clocks(t, R_MISALIGNED, t->misaligned * split * (a->use == USE_RMW ? 2 : 1));
         if (t->memory)
             access_memory(s, t, address, a->size, a->use,
                           a->use == USE_RMW ? t->rmw_miss : i->read_miss);
@@ -563,7 +577,7 @@ static void segment_load(struct engine_state *s, struct timing *t, const struct 
     at = descriptor_at(t, selector);
     rights = read_linear(s, t, at + 5, 1, 1);
     if (!(rights & 1))
-        t->pending[R_DESCRIPTOR] += t->accessed;
+        add_clocks(t, R_DESCRIPTOR, t->accessed);
     if (t->memory)
         access_memory(s, t, at, 8, USE_READ, t->segment_miss);
 }
@@ -581,7 +595,7 @@ static void return_from_trap(struct engine_state *s, struct timing *t, uint32_t 
     share_lines(s, t, &sum, descriptor_at(t, selector), 8);
     if (t->taken)
         share_lines(s, t, &sum, descriptor_at(t, inner), 8);
-    t->pending[R_L1_DATA] += share_of(&sum, t->iret_miss[t->taken]);
+    add_clocks(t, R_L1_DATA, share_of(&sum, t->iret_miss[t->taken]));
 }
 
 static void values(struct engine_state *s, struct timing *t, const struct insn *i)
@@ -590,17 +604,17 @@ static void values(struct engine_state *s, struct timing *t, const struct insn *
 
     switch (i->kind) {
     case K_MULTIPLY:
-        t->pending[R_MULTIPLY] += multiply_clocks(s, t, i);
+        add_clocks(t, R_MULTIPLY, multiply_clocks(s, t, i));
         break;
     case K_BSF:
-        t->pending[R_BASE] += bsf_clocks(t, source_of(s, t, i));
+        add_clocks(t, R_BASE, bsf_clocks(t, source_of(s, t, i)));
         break;
     case K_BSR:
-        t->pending[R_BASE] += bsr_clocks(t, i, source_of(s, t, i));
+        add_clocks(t, R_BASE, bsr_clocks(t, i, source_of(s, t, i)));
         break;
     case K_ROTATE:
         flags = 8 + (gpr(t, G_ECX) & 31);
-        t->pending[R_BASE] += flags < 30 ? flags : 30;
+        add_clocks(t, R_BASE, flags < 30 ? flags : 30);
         break;
     case K_SETCC:
         t->taken = (uint32_t)condition_holds(read_reg(s, s->reg_eflags), i->condition);
@@ -644,7 +658,7 @@ static void fetch_line(struct engine_state *s, struct timing *t, uint32_t line, 
 
     if (frame == NO_FRAME || !l1_read(t, (frame | (linear & 0xfff)) >> 4))
         return;
-    t->pending[R_L1_CODE] += sequential ? t->sequential_code_miss : 1 + (dwords < 4 ? dwords : 4);
+    add_clocks(t, R_L1_CODE, sequential ? t->sequential_code_miss : 1 + (dwords < 4 ? dwords : 4));
 }
 
 static void fetch_code(struct engine_state *s, struct timing *t, uint32_t address, uint32_t length)
@@ -678,14 +692,14 @@ static void timing_begin(struct engine_state *s, uint32_t address)
     if (!i)
         return;
     t->current = (uint32_t)(i - (struct insn *)(uintptr_t)t->insns) + 1;
-    memset(t->pending, 0, sizeof t->pending);
+    clear_pending(t);
     t->taken = t->stores = 0;
     t->user = live_cpl(t) == 3;
     t->before = s->cycles;
     if ((t->previous_writes | t->previous_bytes) & i->address_registers)
-        t->pending[R_AGI] += t->agi;
+        add_clocks(t, R_AGI, t->agi);
     if (t->previous_bytes & i->reads)
-        t->pending[R_BYTE] += t->byte_register;
+        add_clocks(t, R_BYTE, t->byte_register);
     if (t->memory)
         fetch_code(s, t, address, i->length);
     if (i->kind == K_REP) {
@@ -764,9 +778,10 @@ static void timing_finish(struct engine_state *s, uint32_t next)
     }
     if (t->i386 && i->flags & F_PLUS_M && (t->taken || i->kind != K_BRANCH)) {
         target = find_insn(s, t, next);
-        t->pending[R_BASE] += target ? target->components : 1;
+        add_clocks(t, R_BASE, target ? target->components : 1);
     }
-    commit(s, i, t->pending);
+    if (t->dirty)
+        commit(s, i, t->pending);
     if (t->user)
         t->user_cycles += s->cycles - t->before;
     t->previous_writes = i->writes;
@@ -811,7 +826,7 @@ static uint64_t timing_gate(struct engine_state *s, const uint32_t *reads, uint3
 
     if (!t->memory)
         return 0;
-    memset(t->pending, 0, sizeof t->pending);
+    clear_pending(t);
     t->stores = 0;
     for (n = 0; n < count; n++)
         share_lines(s, t, &sum, reads[2 * n], reads[2 * n + 1]);

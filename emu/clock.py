@@ -12,9 +12,10 @@ from collections.abc import Callable
 
 from emu.hooks import NO_LIMIT
 from emu.timing.engine import Timing
+from emu.timing.rules import STRING_IO, UNKNOWN_CLOCKS
 from emu.timing.tables import table_hash
 
-_INSTRUCTION = "instruction "
+_INSTRUCTION, _UNKNOWN = "instruction ", "unknown "
 
 
 class InstructionClock:
@@ -60,6 +61,12 @@ class InstructionClock:
     def copy_lines(self, destination: int, source: int, length: int) -> int:
         """Clocks for the lines that a copy between physical addresses misses in L1; it is not charged."""
         return 0
+
+    def charge_unknown(self, name: str) -> None:
+        """An instruction that the machine does itself and that the table has no row for."""
+
+    def charge_string_io(self, n: int, *, output: bool, repeated: bool, outer: bool) -> None:
+        """INS or OUTS, done by the machine, has moved n elements; `outer` with CPL > IOPL."""
 
     @property
     def counts_cycles(self) -> bool:
@@ -115,7 +122,11 @@ class CycleClock(InstructionClock):
         return sum(self.unknown_instructions().values())
 
     def unknown_instructions(self) -> dict[str, int]:
-        found: dict[str, int] = {}
+        found = {
+            rule.removeprefix(_UNKNOWN): clocks // UNKNOWN_CLOCKS
+            for rule, clocks in self.charged.items()
+            if rule.startswith(_UNKNOWN)
+        }
         for insn in self._timing.insns():
             if not insn.cost.known and insn.count:
                 name = insn.text()
@@ -125,6 +136,13 @@ class CycleClock(InstructionClock):
     def charge(self, rule: str, cycles: int) -> None:
         super().charge(rule, cycles)
         self._timing.offset = self.extra
+
+    def charge_unknown(self, name: str) -> None:
+        self.charge(f"{_UNKNOWN}{name}", UNKNOWN_CLOCKS)
+
+    def charge_string_io(self, n: int, *, output: bool, repeated: bool, outer: bool) -> None:
+        rule = STRING_IO[self._timing.profile.cpu][output]
+        self.charge("string i/o", rule.clocks(n, repeated=repeated, outer=outer))
 
     def copy_lines(self, destination: int, source: int, length: int) -> int:
         return self._timing.copy_lines(destination, source, length)

@@ -451,6 +451,7 @@ class Machine:
         now = self.clock.cycles
         cpu.eax, cpu.edx = now & _FLAT, now >> 32 & _FLAT
         self._completed(length)
+        self.clock.charge_unknown("rdtsc")
         return self._debug(DR6_BS) if cpu.eflags & EFLAGS_TF else None
 
     def _page_fault(self, fault: PageFault) -> Event | None:
@@ -458,6 +459,21 @@ class Machine:
         return self._trap(lambda: self.microcode.exception(mc.PF, fault.error_code))
 
     def _string_io(self, instruction: IoInstruction, port: int) -> Event | None:
+        """INS or OUTS, and what the elements that it moved cost."""
+        cpu = self.cpu
+        mask = 0xFFFF if instruction.address16 else _FLAT
+        before, retired, outer = cpu.ecx, cpu.retired, cpu.cpl > cpu.iopl
+        try:
+            return self._string_elements(instruction, port)
+        finally:
+            done = cpu.retired != retired
+            n = before - cpu.ecx & mask if instruction.repeated else int(done)
+            if n or done:
+                self.clock.charge_string_io(
+                    n, output=not instruction.is_input, repeated=instruction.repeated, outer=outer
+                )
+
+    def _string_elements(self, instruction: IoInstruction, port: int) -> Event | None:
         """INS and OUTS, which the engine cannot be stopped in: done here, element by element."""
         cpu, size = self.cpu, instruction.size
         mask = 0xFFFF if instruction.address16 else _FLAT

@@ -74,7 +74,10 @@ class TimingState(ctypes.Structure):
         ("at_base", _U32 * 6),
         *((f"at_{n}", _U32) for n in ("hflags", "gdt", "ldt", "cr0", "cr3", "cr4")),
         *((n, _U32) for n in ("previous_writes", "previous_bytes", "code_line", "code_next")),
-        *((n, _U32) for n in ("taken", "stores", "rep_start", "rep_left", "iterations", "user")),
+        *(
+            (n, _U32)
+            for n in ("taken", "stores", "rep_start", "rep_left", "iterations", "user", "dirty")
+        ),
         *(("l1_tags", _U32 * 512), ("l1_bits", _U32 * 128)),
         *(("tlb_tags", _U32 * 32), ("tlb_bits", _U32 * 8)),
         *(("tlb_frames", _U32 * 32), ("tlb_dirty", _U32 * 32)),

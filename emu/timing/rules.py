@@ -83,6 +83,25 @@ REP_I386 = {
 }
 
 
+class StringIo(NamedTuple):
+    """INS or OUTS: alone, and repeated `start` + `each` * n; for CPL <= IOPL, and beyond."""
+
+    alone: tuple[int, int]
+    start: tuple[int, int]
+    each: int
+
+    def clocks(self, n: int, *, repeated: bool, outer: bool) -> int:
+        """n elements were moved (80386 and i486 manuals)."""
+        return self.start[outer] + self.each * n if repeated else self.alone[outer]
+
+
+#: By CPU; input, then output.
+STRING_IO = {
+    "i486": (StringIo((10, 32), (10, 30), 8), StringIo((10, 32), (11, 31), 5)),
+    "i386": (StringIo((9, 29), (7, 27), 6), StringIo((8, 28), (6, 26), 5)),
+}
+
+
 def ceil_log2(value: int) -> int:
     """Smallest n with 2**n >= value; 0 for 0 and 1."""
     return max(value - 1, 0).bit_length()
