@@ -25,6 +25,7 @@ from toykernel.errno import Errno
 from toykernel.fs.ramfs import RamFs
 from toykernel.kernel.exit import do_exit
 from toykernel.kernel.fork import schedule_tail
+from toykernel.kernel.futex import holder_of
 from toykernel.kernel.nsproxy import UtsName
 from toykernel.kernel.pid import PidMap, PidNamespace
 from toykernel.kernel.sched import core
@@ -318,8 +319,11 @@ class Kernel:
             program_timer(self, idle=True)
             return
         others = [t for t in self.tasks if t.pid > 1]
+        holders = {q.task: text for q in self.futexes if (text := holder_of(self, q))}
         sleepers = ", ".join(
-            f"{t.pid} ({t.comm}) in {t.wait.reason}" for t in others if t.wait is not None
+            f"{t.pid} ({t.comm}) in {t.wait.reason}" + (f", {holders[t]}" if t in holders else "")
+            for t in others
+            if t.wait is not None
         )
         self.outcome = Outcome("deadlock", detail=sleepers)
 

@@ -6,14 +6,16 @@ where it is shared, so that two processes that map one page meet.
 
 from __future__ import annotations
 
+import struct
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from toykernel.arch.x86.asm_offsets import TASK_SIZE
-from toykernel.arch.x86.uaccess import access_ok, get_user, put_user
+from toykernel.arch.x86.uaccess import access_ok, copy_from_user, get_user, put_user
 from toykernel.errno import (
     EAGAIN,
     EFAULT,
+    EINTR,
     EINVAL,
     ENOSYS,
     ERESTARTSYS,
@@ -21,6 +23,8 @@ from toykernel.errno import (
     Errno,
 )
 from toykernel.kernel.signal import signal_pending
+from toykernel.kernel.timekeeping import NSEC_PER_SEC, ktime_get
+from toykernel.kernel.timer import HrTimer, hrtimer_cancel, sleep_until
 from toykernel.kernel.wait import Result, Wait, WaitQueue
 from toykernel.mm.memory import follow_page
 from toykernel.mm.mm_types import VM_SHARED
@@ -100,33 +104,74 @@ def futex_wait(k: Kernel, uaddr: int, val: int, timeout: int, bitset: int, op: i
     """Sleep while the word is `val`. Raises Errno(EAGAIN) when it is not, and the like."""
     if not bitset:
         raise Errno(EINVAL)
-    if timeout:
-        raise Errno(ENOSYS)  # until there are timers
-    deadline = None
+    deadline = _deadline(k, timeout, op) if timeout else None
     key = get_futex_key(k, uaddr, private=bool(op & FUTEX_PRIVATE_FLAG))
     if get_user(k, uaddr) != val:
         raise Errno(EAGAIN)
     q = FutexQ(k.current, key, bitset, WaitQueue(f"futex {uaddr:#x}"))
     k.futexes.append(q)
-    return _sleep(k, q, uaddr, deadline)
+    timer = sleep_until(k, k.current, deadline) if deadline is not None else None
+    return _sleep(k, q, uaddr, val, timer)
 
 
-def _sleep(k: Kernel, q: FutexQ, uaddr: int, deadline: int | None) -> Result:
-    reason = f"futex at {uaddr:#x}"
-    return Wait(q.queue, futex_woken, (q, uaddr, deadline), reason)
+def _deadline(k: Kernel, timeout: int, op: int) -> int:
+    """When a wait ends, in ns of CLOCK_MONOTONIC: FUTEX_WAIT's is relative. Raises Errno."""
+    seconds, ns = struct.unpack("<iI", copy_from_user(k, timeout, 8))
+    if seconds < 0 or ns >= NSEC_PER_SEC:
+        raise Errno(EINVAL)
+    time = int(seconds) * NSEC_PER_SEC + int(ns)
+    if op & ~(FUTEX_PRIVATE_FLAG | FUTEX_CLOCK_REALTIME) == FUTEX_WAIT:
+        return ktime_get(k) + time
+    return time - k.wall_offset if op & FUTEX_CLOCK_REALTIME else time
 
 
-def futex_woken(k: Kernel, q: FutexQ, uaddr: int, deadline: int | None) -> Result:
+def _sleep(k: Kernel, q: FutexQ, uaddr: int, val: int, timer: HrTimer | None) -> Result:
+    return Wait(q.queue, futex_woken, (q, uaddr, val, timer), f"futex at {uaddr:#x}, word {val}")
+
+
+def futex_woken(k: Kernel, q: FutexQ, uaddr: int, val: int, timer: HrTimer | None) -> Result:
     """The sleeper goes on: was it woken, was it late, was it a signal?"""
+    late = timer is not None and not timer.active
+    if q.key is not None and not late and not signal_pending(k.current):
+        return _sleep(k, q, uaddr, val, timer)
+    if timer is not None:
+        hrtimer_cancel(k, timer)
     if q.key is None:
         return 0
-    if deadline is not None and k.machine.clock.cycles >= deadline:
-        k.futexes.remove(q)
+    k.futexes.remove(q)
+    if late:
         raise Errno(ETIMEDOUT)
-    if signal_pending(k.current):
-        k.futexes.remove(q)
-        raise Errno(ERESTARTSYS)
-    return _sleep(k, q, uaddr, deadline)
+    raise Errno(EINTR if timer is not None else ERESTARTSYS)
+
+
+# -- who holds a lock ------------------------------------------------------------------------------
+
+
+def holder_of(k: Kernel, q: FutexQ) -> str:
+    """For people: whom the word of a futex names, if it is a lock whose word is its holder's tid.
+
+    A child of a threaded program can wait for a thread that fork did not copy (fork-path L5).
+    """
+    word = _word(k, q)
+    tid = word & FUTEX_TID_MASK
+    if not tid:
+        return ""
+    holder = k.pids.tasks.get(tid)
+    if holder is None:
+        return f"held by {tid}, which is gone"
+    if holder.mm is not q.task.mm:
+        where = f"process {holder.tgid}"
+        return f"held by {tid} ({holder.comm}), a thread of {where}: fork left it locked here"
+    return f"held by {tid} ({holder.comm})"
+
+
+def _word(k: Kernel, q: FutexQ) -> int:
+    mm = q.task.mm
+    if q.key is None or mm is None:
+        return 0
+    kind, _, at = q.key
+    physical = at if kind == "shared" else follow_page(k, mm, at)
+    return k.machine.ram.read32(physical) if physical is not None else 0
 
 
 def futex_wake(
