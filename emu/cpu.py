@@ -256,6 +256,13 @@ class Cpu:
         """Instructions completed since the machine was made."""
         return int(self.state.retired)
 
+    @property
+    def fpu_words(self) -> tuple[int, int, int]:
+        """FPU control word, FPU status word, MXCSR."""
+        ids = (x86.UC_X86_REG_FPCW, x86.UC_X86_REG_FPSW, x86.UC_X86_REG_MXCSR)
+        control, status, mxcsr = (int(self._uc.reg_read(ident)) for ident in ids)
+        return control, status, mxcsr
+
     def gpr(self, name: str) -> int:
         """A general register by name."""
         return self.regs[FIELD[name]]

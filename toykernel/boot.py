@@ -33,6 +33,7 @@ from emu.descriptors import (
 from emu.devices import pic
 from emu.paging import (
     CR0_ET,
+    CR0_MP,
     CR0_NE,
     CR0_PE,
     CR0_PG,
@@ -168,7 +169,8 @@ def setup_machine(k: Kernel) -> None:
 
     model = machine.cpu.model
     cr4 = CR4_OSFXSR | CR4_OSXMMEXCPT if model in SSE_MODELS else 0
-    cr0 = CR0_PG | CR0_WP | CR0_NE | CR0_ET | CR0_PE
+    # MP: WAIT traps while TS is set, so it does not see another task's FPU errors.
+    cr0 = CR0_PG | CR0_WP | CR0_NE | CR0_ET | CR0_MP | CR0_PE
     layout = {
         "SWAPPER_PG_DIR": k.swapper_pg_dir,
         "CR0_BOOT": cr0,

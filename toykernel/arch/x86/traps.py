@@ -15,6 +15,11 @@ from toykernel.arch.x86.fault import do_page_fault
 from toykernel.arch.x86.ptrace import PtRegs
 from toykernel.kernel.signal import (
     BUS_ADRALN,
+    FPE_FLTDIV,
+    FPE_FLTINV,
+    FPE_FLTOVF,
+    FPE_FLTRES,
+    FPE_FLTUND,
     FPE_INTDIV,
     ILL_BADSTK,
     ILL_ILLOPN,
@@ -34,6 +39,7 @@ if TYPE_CHECKING:
     from toykernel.kernel_state import Kernel
 
 _TF = 1 << 8
+MATH_FAULT, SIMD_FAULT = 16, 19
 #: trap_no of a failed iret, behind the CPU's own vectors.
 IRET_ERROR = 32
 
@@ -94,6 +100,11 @@ def do_trap(k: Kernel, vector: int, regs: PtRegs, error_code: int) -> None:
         dr6 = k.machine.cpu.dr6
         info["si_code"] = TRAP_TRACE if dr6 & 1 << 14 else TRAP_BRKPT
         k.machine.cpu.set_dr(6, 0)
+    if vector in (MATH_FAULT, SIMD_FAULT):
+        code = math_error_code(k, vector)
+        if not code:
+            return  # nothing unmasked is pending: a spurious one
+        info["si_code"] = code
     force_sig_info(k, task, rule.signal, info)
 
 
@@ -102,6 +113,22 @@ def _trap_handler(vector: int) -> Callable[[Kernel, PtRegs, int], None]:
         do_trap(k, vector, regs, error_code)
 
     return handler
+
+
+def math_error_code(k: Kernel, vector: int) -> int:
+    """FPE_ code of the first unmasked exception (math_error); 0 when there is none."""
+    control, status, mxcsr = k.machine.cpu.fpu_words
+    raised, masked = (status, control) if vector == MATH_FAULT else (mxcsr, mxcsr >> 7)
+    pending = raised & ~masked
+    if pending & 0x01:  # invalid operation, stack faults too
+        return FPE_FLTINV
+    if pending & 0x04:
+        return FPE_FLTDIV
+    if pending & 0x08:
+        return FPE_FLTOVF
+    if pending & 0x12:  # a denormal operand counts as underflow
+        return FPE_FLTUND
+    return FPE_FLTRES if pending & 0x20 else 0
 
 
 def do_iret_error(k: Kernel, regs: PtRegs, error_code: int) -> None:

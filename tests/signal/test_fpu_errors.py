@@ -1,0 +1,51 @@
+"""Which x87 errors the engine reports: the rows of docs/deviations.md on floating point."""
+
+from pathlib import Path
+
+import pytest
+
+from toykernel.kernel.siginfo import SIGFPE
+from toykernel.session import Session
+
+PROGRAM = """
+.include "linux.inc"
+.text
+.globl _start
+_start:
+    fninit
+    fldcw unmasked
+    {operation}
+    fwait
+    sys_exit $0
+.data
+unmasked:
+    .word 0x340
+    .word 0
+huge:
+    .long 0x7f000000
+tiny:
+    .long 0x00800000
+single:
+    .long 0
+minus:
+    .long -1
+.include "print.inc"
+"""
+
+
+@pytest.mark.parametrize(
+    ("operation", "reported"),
+    [
+        ("fld1; fldz; fdivrp", True),
+        ("fldz; fldz; fdivrp", True),
+        ("flds huge; fmuls huge; fstps single", False),
+        ("flds tiny; fmuls tiny; fstps single", False),
+        ("fildl minus; fsqrt", False),
+    ],
+)
+def test_only_division_by_zero_is_reported(tmp_path: Path, operation: str, reported: bool) -> None:
+    source = tmp_path / "fpu.S"
+    source.write_text(PROGRAM.format(operation=operation.replace("; ", "\n    ")))
+    session = Session(source)
+    assert session.run(10_000_000).kind == "finished"
+    assert session.kernel.program_status == (SIGFPE if reported else 0)
