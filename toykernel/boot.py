@@ -77,7 +77,7 @@ from toykernel.kernel.fork_parts import join_group, leave_group
 from toykernel.kernel.nsproxy import IpcNamespace, MntNamespace, Nsproxy, UtsName, UtsNamespace
 from toykernel.kernel.pid import Pid, get_pid_ns
 from toykernel.kernel.sched.core import init_idle, wake_up_new_task
-from toykernel.kernel.signal import SIGCHLD
+from toykernel.kernel.siginfo import SIGCHLD
 from toykernel.kernel.signal_types import default_rlimits
 from toykernel.kernel.timer import start_ticks
 from toykernel.syscall_table import SYSCALLS

@@ -9,7 +9,7 @@ from typing import Any
 from toykernel.check.invariants import InvariantError
 from toykernel.errno import name as errno_name
 from toykernel.errors import HostError
-from toykernel.kernel.signal import SEGV_ACCERR, SEGV_MAPERR, SIGNAL_NAMES, SIGSEGV
+from toykernel.kernel.siginfo import SEGV_ACCERR, SEGV_MAPERR, SIGNAL_NAMES, SIGSEGV
 from toykernel.kernel_state import PROGRAM_PID, Outcome
 from toykernel.oops import KernelOops, symbol_for
 from toykernel.session import Session

@@ -36,7 +36,8 @@ from toykernel.kernel.clone_flags import (
 )
 from toykernel.kernel.cred import CAP_SETGID, CAP_SYS_ADMIN, Cred, UserStruct
 from toykernel.kernel.fork import copy_process, do_fork, kernel_thread
-from toykernel.kernel.signal import SIGCHLD, SIGKILL, SIGUSR1, SIGUSR2, send_signal
+from toykernel.kernel.siginfo import SIGCHLD, SIGKILL, SIGUSR1, SIGUSR2
+from toykernel.kernel.signal import send_signal
 from toykernel.kernel.signal_types import RLIMIT_NPROC, SigAction
 from toykernel.kernel_state import Kernel
 from toykernel.oops import KernelOops

@@ -22,7 +22,7 @@ from toykernel.errno import ENOMEM, Errno
 from toykernel.kernel.clone_flags import CloneArgs
 from toykernel.kernel.exit import do_exit
 from toykernel.kernel.fork import do_fork
-from toykernel.kernel.signal import SIGCHLD
+from toykernel.kernel.siginfo import SIGCHLD
 from toykernel.mm.heap import sys_brk
 from toykernel.mm.madvise import sys_madvise
 from toykernel.mm.memory import handle_mm_fault

@@ -20,7 +20,8 @@ from toykernel.check.owners import leaked_frames, leaked_objects
 from toykernel.errno import EACCES, ENOMEM, ERESTARTNOINTR, Errno, is_error
 from toykernel.errno import name as errno_name
 from toykernel.kernel.fork import LADDER, Step
-from toykernel.kernel.signal import SIGUSR1, send_signal
+from toykernel.kernel.siginfo import SIGUSR1
+from toykernel.kernel.signal import send_signal
 from toykernel.session import Session
 from toykernel.syscall_table import BY_NAME
 

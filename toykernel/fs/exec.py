@@ -33,7 +33,7 @@ from toykernel.kernel.fork_parts import put_sighand
 from toykernel.kernel.pid import attach_pid, detach_pid
 from toykernel.kernel.posix_timers import delete_posix_timers
 from toykernel.kernel.sched.core import activate_task, deactivate_task
-from toykernel.kernel.signal import SIGCHLD, SIGKILL
+from toykernel.kernel.siginfo import SIGCHLD, SIGKILL
 from toykernel.kernel.signal_types import SIG_IGN, SigAction, copy_actions
 from toykernel.kernel.wait import Result, Wait, WaitQueue
 from toykernel.security import security_bprm_check

@@ -23,7 +23,8 @@ from toykernel.fs.file import (
 )
 from toykernel.fs.inode import S_IFIFO
 from toykernel.fs.splice import PipeBuffer, consume, peek
-from toykernel.kernel.signal import SIGPIPE, send_signal, signal_pending
+from toykernel.kernel.siginfo import SIGPIPE
+from toykernel.kernel.signal import send_signal, signal_pending
 from toykernel.kernel.wait import Result, Wait, WaitQueue, wake_up
 
 if TYPE_CHECKING:

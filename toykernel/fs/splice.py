@@ -13,7 +13,8 @@ from emu.ram import PAGE_SHIFT, PAGE_SIZE
 from toykernel.arch.x86.uaccess import get_user
 from toykernel.errno import EAGAIN, EBADF, EINVAL, EPIPE, ERESTARTSYS, Errno
 from toykernel.fs.file import File, fget
-from toykernel.kernel.signal import SIGPIPE, send_signal, signal_pending
+from toykernel.kernel.siginfo import SIGPIPE
+from toykernel.kernel.signal import send_signal, signal_pending
 from toykernel.kernel.wait import Result, Wait, wake_up
 from toykernel.mm.gup import get_user_page, put_user_page
 

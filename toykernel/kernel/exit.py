@@ -29,14 +29,8 @@ from toykernel.kernel.futex import exit_robust_list, futex_wake
 from toykernel.kernel.itimer import exit_itimers
 from toykernel.kernel.pid import detach_pid, pid_nr_ns
 from toykernel.kernel.sched.core import sched_exit
-from toykernel.kernel.signal import (
-    SIGCHLD,
-    SIGKILL,
-    action_of,
-    group_send_sig_info,
-    kill_thread,
-    send_signal,
-)
+from toykernel.kernel.siginfo import SIGCHLD, SIGKILL
+from toykernel.kernel.signal import action_of, group_send_sig_info, kill_thread, send_signal
 from toykernel.kernel.signal_types import SA_NOCLDWAIT, SIG_IGN, SignalStruct
 from toykernel.kernel.wait import Result, Wait, complete, wake_up
 from toykernel.task import (

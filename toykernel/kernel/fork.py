@@ -62,7 +62,8 @@ from toykernel.kernel.fork_parts import (
 )
 from toykernel.kernel.pid import attach_pid, task_pid_vnr
 from toykernel.kernel.sched.core import sched_fork, wake_up_new_task
-from toykernel.kernel.signal import SIGCHLD, SIGKILL, signal_pending
+from toykernel.kernel.siginfo import SIGCHLD, SIGKILL
+from toykernel.kernel.signal import signal_pending
 from toykernel.kernel.wait import Completion, Result, Wait, WaitQueue
 from toykernel.mm.memory import copy_page_range, unprotect_ptes
 from toykernel.mm.mm_types import VM_DONTCOPY, VM_LOCKED, MmStruct

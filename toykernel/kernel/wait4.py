@@ -16,7 +16,8 @@ from toykernel.kernel.exit import (
     release_task,
 )
 from toykernel.kernel.pid import global_pid, task_pid_vnr
-from toykernel.kernel.signal import SIGCHLD, SIGCONT, signal_pending
+from toykernel.kernel.siginfo import SIGCHLD, SIGCONT
+from toykernel.kernel.signal import signal_pending
 from toykernel.kernel.wait import Result, Wait
 from toykernel.task import SIGNAL_STOP_CONTINUED, SIGNAL_STOP_STOPPED, Task
 

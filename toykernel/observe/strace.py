@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from toykernel.kernel.signal import SIGNAL_NAMES
+from toykernel.kernel.siginfo import SIGNAL_NAMES
 from toykernel.kernel_state import Kernel
 from toykernel.observe.strace_format import (
     AT_EXIT,

@@ -8,15 +8,8 @@ from emu.paging import PF_P, PF_U, PF_W
 from toykernel.arch.x86.asm_offsets import TASK_SIZE
 from toykernel.arch.x86.ptrace import PtRegs
 from toykernel.errno import EFAULT, ENOMEM, Errno
-from toykernel.kernel.signal import (
-    BUS_ADRERR,
-    SEGV_ACCERR,
-    SEGV_MAPERR,
-    SIGBUS,
-    SIGKILL,
-    SIGSEGV,
-    force_sig_info,
-)
+from toykernel.kernel.siginfo import BUS_ADRERR, SEGV_ACCERR, SEGV_MAPERR, SIGBUS, SIGKILL, SIGSEGV
+from toykernel.kernel.signal import force_sig_info
 from toykernel.mm.filemap import FaultSigbus
 from toykernel.mm.heap import expand_stack
 from toykernel.mm.memory import handle_mm_fault

@@ -20,7 +20,8 @@ from toykernel.arch.x86.thread_info import stack_end_intact, task_pt_regs
 from toykernel.arch.x86.tls import load_tls, set_tls_of_child
 from toykernel.errno import Errno
 from toykernel.kernel.clone_flags import CLONE_SETTLS, CloneArgs
-from toykernel.kernel.signal import SIGKILL, force_sig_info
+from toykernel.kernel.siginfo import SIGKILL
+from toykernel.kernel.signal import force_sig_info
 
 if TYPE_CHECKING:
     from toykernel.kernel_state import Kernel

@@ -13,7 +13,7 @@ from toykernel.arch.x86.asm_offsets import FIRST_EXTERNAL_VECTOR, TIMER_IRQ
 from toykernel.arch.x86.extable import fixup_exception
 from toykernel.arch.x86.fault import do_page_fault
 from toykernel.arch.x86.ptrace import PtRegs
-from toykernel.kernel.signal import (
+from toykernel.kernel.siginfo import (
     BUS_ADRALN,
     FPE_FLTDIV,
     FPE_FLTINV,
@@ -31,8 +31,8 @@ from toykernel.kernel.signal import (
     SIGTRAP,
     TRAP_BRKPT,
     TRAP_TRACE,
-    force_sig_info,
 )
+from toykernel.kernel.signal import force_sig_info
 from toykernel.kernel.timer import timer_interrupt
 
 if TYPE_CHECKING:
