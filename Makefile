@@ -20,6 +20,7 @@ help:
 	@echo "make lint   ruff and mypy"
 	@echo "make bench  speed: tables, bench.json, fork-cost.json, docs/fork-cost.svg"
 	@echo "make mutants put single faults into the memory code; a test must catch each"
+	@echo "make docs   the table of behaviours, code and tests: docs/fork-path.md"
 	@echo "make faults every step of fork fails in turn, for every shape of caller"
 	@echo "make timing-check  the cycle model against hand-derived and measured sequences"
 	@echo "make clean  remove .venv and everything that was built"
@@ -42,6 +43,9 @@ bench: $(RUNTIME)
 # Single faults put into the memory code, one at a time; each must be caught by a test.
 mutants: $(DEVELOP)
 	$(BIN)/python tests/mm/mutants.py --markdown mutants.md
+
+docs: $(RUNTIME)
+	$(BIN)/python docs/fork_path.py
 
 faults: $(RUNTIME)
 	@$(BIN)/python -m toykernel.check.faults

@@ -522,3 +522,24 @@ tid:    .long 0
     assert word(k, child, at) == child.pid
     assert word(k, task(session, PROGRAM_PID), at) == 0
     assert finish(session) == 0
+
+
+def test_the_switch_comes_later(k: Kernel) -> None:  # F6, C6
+    parent = k.current
+    nr = do_fork(k, CloneArgs(SIGCHLD, 0, k.task_pt_regs(parent)))
+    assert k.current is parent
+    assert k.pids.tasks[nr].on_rq if isinstance(nr, int) else False
+
+
+def test_page_tables_of_its_own(k: Kernel) -> None:  # K1
+    p = child_of(k, SIGCHLD)
+    parent = k.current
+    assert p.mm is not None
+    assert parent.mm is not None
+    assert p.mm.pgd != parent.mm.pgd
+    ram = k.machine.ram
+    mine, its = (ram.words(mm.pgd, 1024) for mm in (parent.mm, p.mm))
+    for ours, copied in zip(mine[:768], its[:768], strict=True):
+        assert bool(ours & 1) == bool(copied & 1)
+        assert not ours & 1 or ours & ~0xFFF != copied & ~0xFFF
+    assert mine[768:] == its[768:]  # the kernel's half is shared

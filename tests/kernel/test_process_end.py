@@ -228,6 +228,43 @@ fds:    .long 0, 0
     )
 
 
+def test_wait_options() -> None:  # L3
+    run(
+        f"""{PROCESS}
+        sys_waitpid $ANY_CHILD, $0, $0x10
+        check_equal "an unknown option", $-EINVAL, %eax
+        sys_waitpid $ANY_CHILD, $0, $0
+        check_equal "no child", $-ECHILD, %eax
+        invoke1 __NR_pipe, $fds
+        sys_fork
+        testl %eax, %eax
+        jz child
+        movl %eax, %ebp
+        sys_waitpid %ebp, $0, $WNOHANG
+        check_equal "not yet", $0, %eax
+        incl %ebp
+        sys_waitpid %ebp, $0, $0
+        check_equal "not ours", $-ECHILD, %eax
+        decl %ebp
+        sys_write fds + 4, $status, $1
+        invoke5 __NR_waitid, $1, %ebp, $info, $0x01000004, $0
+        check_equal "waitid answers 0", $0, %eax
+        check_equal "the signal", $17, info
+        check_equal "the code", $1, info + 8
+        check_equal "the status", $3, info + 20
+        sys_waitpid %ebp, $status, $0
+        check_equal "WNOWAIT left it", $0x300, status
+        sys_exit $0
+child:  invoke3 __NR_read, fds, $status, $1
+        sys_exit $3
+        .data
+fds:    .long 0, 0
+status: .long 0
+info:   .zero 128
+        {PRINT}"""
+    )
+
+
 def test_clear_child_tid_is_for_memory_that_is_still_shared() -> None:  # L4
     run(
         f"""{PROCESS}

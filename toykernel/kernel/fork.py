@@ -111,7 +111,8 @@ def sys_clone(
 def kernel_thread(k: Kernel, fn: str, argument: int, flags: int = 0) -> int:
     """A task that never leaves the kernel; its pid. `fn` is a function of the kernel's text.
 
-    It starts in kernel_thread_helper, which calls the function and then do_exit. Raises Errno.
+    It starts in kernel_thread_helper, which calls the function and then do_exit; nobody traces it
+    (fork-path C2). Raises Errno.
     """
     regs = kernel_thread_regs(k, k.symbols[fn], argument)
     pid = do_fork(k, CloneArgs(flags | CLONE_VM | CLONE_UNTRACED, 0, regs))
@@ -123,7 +124,7 @@ def kernel_thread(k: Kernel, fn: str, argument: int, flags: int = 0) -> int:
 
 
 def do_fork(k: Kernel, args: CloneArgs) -> Result:
-    """Build a child and set it going: its pid, as the caller sees it."""
+    """Build a child and set it going: its pid, as the caller sees it (fork-path B2)."""
     current = k.current
     try:
         check_user_namespace(k, args.flags)  # C1
@@ -212,11 +213,11 @@ def copy_process(k: Kernel, args: CloneArgs) -> Task:
 def dup_task_struct(k: Kernel, orig: Task) -> Task:
     """A task record and a kernel stack, copies of the caller's (fork-path E). Errno(ENOMEM)."""
     with ExitStack() as undo:
-        slab = k.task_struct_cachep.alloc()
+        slab = k.task_struct_cachep.alloc()  # E1
         undo.callback(k.task_struct_cachep.free, slab)
         stack = alloc_thread_info(k.pages)
         undo.pop_all()
-    p = orig.dup(slab, stack)
+    p = orig.dup(slab, stack)  # E2
     k.charge("copy_task")
     copy_thread_info(k.machine.ram, stack, orig.stack)
     set_task(k.machine.ram, stack, slab)
