@@ -15,6 +15,7 @@ from toykernel.debug.repl import Repl
 ROOT = Path(__file__).parents[2]
 USERLAND = ROOT / "userland"
 SAMPLE = USERLAND / "fork_sample.S"
+LIMIT = 50_000_000  # cycles: no test takes so many, unless something is broken
 COMMAND = [sys.executable, "-m", "toykernel.cli.main", "debug"]
 
 
@@ -31,6 +32,7 @@ class Terminal:
         self.debugger = Debugger(self.session)
         self.console = Console(self.debugger, self.output.append)
         self.repl = Repl(self.console)
+        self.debugger.set_interrupted(lambda: self.session.kernel.machine.clock.cycles > LIMIT)
         if self.start:
             assert self.debugger.start().kind == "step"
 

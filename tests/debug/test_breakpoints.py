@@ -11,6 +11,7 @@ from toykernel import BreakpointError, Session, SymbolError
 
 USERLAND = Path(__file__).parents[2] / "userland"
 SAMPLE = USERLAND / "fork_sample.S"
+LIMIT = 300_000  # cycles: far more than any program here takes
 
 
 def state(session: Session) -> tuple[object, ...]:
@@ -28,7 +29,7 @@ def state(session: Session) -> tuple[object, ...]:
 
 def plain(path: Path) -> tuple[object, ...]:
     session = Session(path)
-    assert session.run().kind == "finished"
+    assert session.run(LIMIT).kind == "finished"
     return state(session)
 
 
@@ -39,7 +40,7 @@ def test_the_guest_does_not_notice(name: str) -> None:
     for where in ("_start", "fork", "cow", "syscall write", "trap #PF", "kernel:syscall_exit"):
         session.break_at(where)
     stops = 0
-    while (outcome := session.run()).kind == "breakpoint":
+    while (outcome := session.run(LIMIT)).kind == "breakpoint":
         stops += 1
         for view in session.tasks:
             _ = view.pt_regs if view.pid else None
@@ -57,18 +58,18 @@ def test_a_label_of_the_program_is_not_inits() -> None:
     address = session.images.program.labels["_start"]
     assert address == session.images.init.labels["_start"]  # the same place, another program
     session.break_at("_start")
-    session.run()
+    session.run(LIMIT)
     assert (session.current.pid, session.current.comm) == (2, "fork_sample")
 
     session = Session(SAMPLE)
     session.break_at("init:_start")
-    session.run()
+    session.run(LIMIT)
     assert (session.current.pid, session.current.comm) == (1, "init")
 
     session = Session(SAMPLE)
     session.break_at(address)
     pids = []
-    while session.run().kind == "breakpoint":
+    while session.run(LIMIT).kind == "breakpoint":
         pids.append(session.current.pid)
     assert pids == [1, 2]
 
@@ -82,7 +83,7 @@ def test_an_instruction_that_faults_stops_once(tmp_path: Path) -> None:
     session = Session(path)
     point = session.break_at("again")
     counts = []
-    while session.run().kind == "breakpoint":
+    while session.run(LIMIT).kind == "breakpoint":
         counts.append(session.current.regs["ecx"])
     assert counts == [3, 2, 1]  # the first of them page-faults, and is executed again
     assert point.hits == 3
@@ -92,7 +93,7 @@ def test_an_instruction_that_faults_stops_once(tmp_path: Path) -> None:
 def test_an_interrupted_instruction_stops_once() -> None:
     session = Session(USERLAND / "infinite_loop.S")
     session.break_at("_start")
-    session.run()
+    session.run(LIMIT)
     machine = session.kernel.machine
     taken: list[tuple[int, int]] = []
     machine.trap_listeners.append(lambda trap: taken.append((trap.vector, trap.eip)))
@@ -105,7 +106,7 @@ def test_cow_tells_frames_and_counts() -> None:
     session = Session(SAMPLE)
     session.break_at("cow")
     records = []
-    while session.run().kind == "breakpoint":
+    while session.run(LIMIT).kind == "breakpoint":
         records.append(session.hit[0].record)
         assert session.images.kernel.symbol_at(session.current.cpu_regs["eip"]) == "do_page_fault+2"
     first, second = records
@@ -123,7 +124,7 @@ def test_cow_by_the_kernel_names_the_system_call() -> None:
     session = Session(USERLAND / "cow_by_kernel.S")
     session.break_at("cow")
     seen = []
-    while session.run().kind == "breakpoint":
+    while session.run(LIMIT).kind == "breakpoint":
         record = session.hit[0].record
         seen.append((record.error_code, record.syscall))
     assert (None, 7) in seen  # K8: waitpid stores the status
@@ -132,10 +133,10 @@ def test_cow_by_the_kernel_names_the_system_call() -> None:
 def test_fork_counts_shared_frames() -> None:
     session = Session(SAMPLE)
     session.break_at("_start", temporary=True)
-    session.run()
+    session.run(LIMIT)
     assert session.breakpoints == []
     session.break_at("fork")
-    session.run()
+    session.run(LIMIT)
     record = session.hit[0].record
     assert (record.parent, record.child) == (2, 3)
     assert record.shared_frames == len(list(session.task(2).page_table()))
@@ -149,15 +150,15 @@ def test_fork_counts_shared_frames() -> None:
 def test_system_calls_by_name_number_and_all() -> None:
     session = Session(USERLAND / "enosys.S")
     session.break_at("_start")
-    session.run()
+    session.run(LIMIT)
     session.break_at("syscall 9999")
-    session.run()
+    session.run(LIMIT)
     assert session.current.cpu_regs["eax"] == 9999
     assert session.current.cpu_regs["eip"] == session.address("kernel:system_call")
     session.delete(2)
     session.break_at("syscall")
     calls = 0
-    while session.run().kind == "breakpoint":
+    while session.run(LIMIT).kind == "breakpoint":
         calls += 1
     assert calls > 3
 
@@ -167,7 +168,7 @@ def test_lines_labels_and_macro_uses() -> None:
     text = SAMPLE.read_text().splitlines()
     use = text.index("    sys_fork") + 1
     point = session.break_at(f"fork_sample.S:{use}")
-    session.run()
+    session.run(LIMIT)
     place = session.images.place_at(session.current.task, session.current.cpu_regs["eip"])
     assert place is not None
     assert (place.name, place.text) == (f"fork_sample.S:{use}", "sys_fork")
@@ -217,7 +218,7 @@ def test_an_elf_has_its_symbols_and_lines(tmp_path: Path) -> None:
     path.write_bytes(Session(SAMPLE).elf)
     session = Session(path)
     session.break_at("child")
-    session.run()
+    session.run(LIMIT)
     assert session.current.pid == 3
     place = session.images.place_at(session.current.task, session.current.cpu_regs["eip"])
     assert place is not None

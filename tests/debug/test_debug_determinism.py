@@ -29,7 +29,7 @@ def state(session: Session) -> tuple[object, ...]:
 
 def plain(path: Path) -> tuple[object, ...]:
     session = Session(path)
-    assert session.run().kind == "finished"
+    assert session.run(300_000).kind == "finished"
     return state(session)
 
 

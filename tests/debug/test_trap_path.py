@@ -16,6 +16,7 @@ from toykernel import Session, TaskView
 KERNEL_CS, KERNEL_DS, USER_CS, USER_DS = 0x60, 0x68, 0x73, 0x7B  # arch/x86 segment.h of Linux
 IF, TF, FIXED = 0x200, 0x100, 0x2
 THREAD_SIZE = 8192
+LIMIT = 300_000  # cycles: far more than any program here takes
 #: struct pt_regs, in the order of its addresses.
 PT_REGS = ["bx", "cx", "dx", "si", "di", "bp", "ax", "ds", "es", "fs", "gs", "orig_ax", "ip", "cs"]
 PT_REGS += ["flags", "sp", "ss"]
@@ -69,7 +70,7 @@ def make(tmp_path: Path) -> Make:
 def at(session: Session, label: str) -> Session:
     """Run to a label of the program."""
     point = session.break_at(label)
-    assert session.run().kind == "breakpoint"
+    assert session.run(LIMIT).kind == "breakpoint"
     session.delete(point.number)
     return session
 
@@ -169,6 +170,7 @@ def test_save_all_builds_pt_regs_word_by_word_on_the_tasks_own_stack(make: Make)
         "flags": user["eflags"], "sp": user["esp"], "ss": USER_DS,
     }  # fmt: skip
     assert session.current.cpu_regs["ds"] == session.current.cpu_regs["es"] == USER_DS
+    assert view.regs == {**user, "eip": session.address("after")}
 
 
 def path_of_call(session: Session) -> list[str]:
@@ -308,7 +310,7 @@ def test_int_through_a_gate_of_ring_0_is_a_gp_fault(make: Make, vector: int) -> 
     assert esp == stack_top(view) - 24
     assert kernel_word(session, esp) == 8 * vector + 2
     assert kernel_word(session, esp + 4) == session.address("try")  # the instruction's own
-    session.run()
+    session.run(LIMIT)
     assert session.kernel.program_status == 11  # A6: SIGSEGV
 
 
@@ -316,7 +318,7 @@ def test_copy_thread_builds_the_childs_stack(make: Make) -> None:  # H1, H2
     session = at(make(FORK), "the_call")
     parent = session.current
     session.break_at("fork")
-    session.run()
+    session.run(LIMIT)
     record = session.hit[0].record
     assert record is not None
     child = session.task(3)
@@ -373,7 +375,7 @@ def test_a_single_stepped_parent_has_a_child_without_tf(make: Make) -> None:  # 
     session = at(make(FORK), "the_call")
     session.kernel.machine.cpu.eflags |= TF
     session.break_at("fork")
-    session.run()
+    session.run(LIMIT)
     assert session.task(2).pt_regs["flags"] & TF
     assert not session.task(3).pt_regs["flags"] & TF
 
@@ -418,7 +420,7 @@ def test_both_returns_of_fork_and_the_end(make: Make) -> None:  # B2
     session = make(FORK)
     point = session.break_at("after")
     seen = {}
-    while session.run().kind == "breakpoint":
+    while session.run(LIMIT).kind == "breakpoint":
         seen[session.current.pid] = session.current.cpu_regs["eax"]
     assert seen == {2: 3, 3: 0}
     assert point.hits == 2
