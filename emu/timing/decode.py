@@ -184,6 +184,9 @@ class Decoded:
     immediate_size: int = 0
     condition: int = 0
     control: int = 0
+    #: Bytes up to the displacement and the immediate, and the displacement's own.
+    head: int = 0
+    displacement_size: int = 0
     known: bool = True
 
     @property
@@ -206,6 +209,7 @@ class _Decoder:
         self.operand16 = self.address16 = self.rep = False
         self.segment: int | None = None
         self.prefixes = 0
+        self.head = self.displacement_size = 0
         self.modrm = -1
         self.register_only = False
         self.base = self.index = NO_REGISTER
@@ -241,12 +245,14 @@ class _Decoder:
             self.address16 |= byte == 0x67
             self.rep |= byte in (0xF2, 0xF3)
             self.segment = _OVERRIDES.get(byte, self.segment)
+        self.head = self.at
         table, groups = ONE_BYTE, ONE_BYTE_GROUPS
         two = byte == 0x0F
         if two:
             byte = self.byte()
             self.components += 1
             table, groups = TWO_BYTE, TWO_BYTE_GROUPS
+            self.head = self.at
         digit = -1
         if byte in groups:
             if self.at >= len(self.code):
@@ -259,6 +265,7 @@ class _Decoder:
             return
         self.modrm = self.byte()
         self.components += 1
+        self.head = self.at
         mode, rm = self.modrm >> 6, self.modrm & 7
         if mode == 3 or self.register_only:
             return
@@ -292,8 +299,9 @@ class _Decoder:
                 self.base, width = NO_REGISTER, 4
         if self.base in (4, 5):
             self.default_segment = _SS
+        self.head = self.at
         if width:
-            self.displacement = self.number(width)
+            self.displacement, self.displacement_size = self.number(width), width
             self.has_displacement = True
             self.components += 1
 
@@ -413,6 +421,8 @@ def _decode(d: _Decoder) -> Decoded | None:
         immediate_size=d.immediate_size,
         condition=opcode & 15,
         control=d.modrm >> 3 & 7 if d.modrm >= 0 else 0,
+        head=d.head,
+        displacement_size=d.displacement_size,
     )
 
 
@@ -441,7 +451,8 @@ def _operand(d: _Decoder, code: str, width: int) -> tuple[str, int]:
         d.read_immediate(width)
         return "p", NO_REGISTER
     if head == "O":
-        d.displacement = d.number(2 if d.address16 else 4)
+        d.displacement_size = 2 if d.address16 else 4
+        d.displacement = d.number(d.displacement_size)
         d.has_displacement = True
         d.components += 1
         return "o", NO_REGISTER

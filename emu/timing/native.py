@@ -56,6 +56,12 @@ class NativeInsn(ctypes.Structure):
     )
 
 
+#: The part of a record that the bytes alone decide.
+_STATIC = NativeInsn.displacement.offset
+_STATIC_SIZE = ctypes.sizeof(NativeInsn) - _STATIC
+_LONGEST_HEAD = 8
+
+
 class TimingState(ctypes.Structure):
     """struct timing: change both."""
 
@@ -131,6 +137,8 @@ class NativeTiming:
         self._copy_lines = ctypes.CFUNCTYPE(_U32, ctypes.c_void_p, _U32, _U32, _U32)(
             module.timing_copy_lines
         )
+        #: By the bytes up to displacement and immediate: a record, what POP adds, and their sizes.
+        self._templates: dict[bytes, tuple[NativeInsn, int, int, int]] = {}
         self._put_aside: dict[tuple[int, bytes], Insn] = {}
         self._earlier: dict[str, int] = {}
         self._t = TimingState()
@@ -175,9 +183,52 @@ class NativeTiming:
                 return
             record = NativeInsn.from_address(address)
             code = bytes(record.code)[: min(record.length, LONGEST)]
-            fill(record, cost_of(code, self.profile))
+            if not self._from_template(record, code):
+                cost = cost_of(code, self.profile)
+                fill(record, cost)
+                self._keep_template(record, cost, code)
         except BaseException as error:
             self.raised = self.raised or error
+
+    def _from_template(self, record: NativeInsn, code: bytes) -> bool:
+        """Fill a record in from one that differs in displacement and immediate only."""
+        for head in range(1, min(_LONGEST_HEAD, len(code)) + 1):
+            found = self._templates.get(code[:head])
+            if found is None:
+                continue
+            template, more, displacement, immediate = found
+            if template.length > len(code):
+                return False
+            ctypes.memmove(
+                ctypes.addressof(record) + _STATIC,
+                ctypes.addressof(template) + _STATIC,
+                _STATIC_SIZE,
+            )
+            if displacement:
+                value = int.from_bytes(code[head : head + displacement], "little", signed=True)
+                record.displacement = value + more
+            if immediate:
+                at = head + displacement
+                value = int.from_bytes(code[at : at + immediate], "little", signed=True)
+                record.immediate = value
+            return True
+        return False
+
+    def _keep_template(self, record: NativeInsn, cost: Cost, code: bytes) -> None:
+        d = cost.decoded
+        tail = d.displacement_size + d.immediate_size
+        if not d.head or d.head > _LONGEST_HEAD or d.head + tail != d.length:
+            return  # unknown, or with two immediates
+        if d.mnemonic in ("rcl", "rcr"):
+            return  # the immediate decides what they cost
+        at, size = d.head, d.displacement_size
+        raw = int.from_bytes(code[at : at + size], "little", signed=True)
+        self._templates[code[: d.head]] = (
+            NativeInsn.from_buffer_copy(record),
+            d.displacement - raw,
+            size,
+            d.immediate_size,
+        )
 
     def _key(self, record: NativeInsn) -> tuple[int, bytes]:
         return int(record.address), bytes(record.code)[: record.length]
