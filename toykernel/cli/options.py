@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import click
 from click import BadParameter
 
-from emu.timing.profiles import OFF, PROFILE_NAMES
+from emu.timing.profiles import DEFAULT_PROFILE, PROFILE_NAMES
 
 if TYPE_CHECKING:
     from toykernel.kernel_state import Config
@@ -107,7 +107,7 @@ MACHINE: tuple[Decorator, ...] = (
     click.option(
         "--timing",
         type=click.Choice(PROFILE_NAMES),
-        default=OFF,
+        default=DEFAULT_PROFILE,
         show_default=True,
         help="What instructions cost: see docs/timing.md.",
     ),
