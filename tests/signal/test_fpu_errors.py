@@ -5,7 +5,10 @@ from pathlib import Path
 import pytest
 
 from toykernel.kernel.siginfo import SIGFPE
+from toykernel.kernel_state import Config
 from toykernel.session import Session
+
+USERLAND = Path(__file__).parents[2] / "userland"
 
 PROGRAM = """
 .include "linux.inc"
@@ -49,3 +52,13 @@ def test_only_division_by_zero_is_reported(tmp_path: Path, operation: str, repor
     session = Session(source)
     assert session.run(10_000_000).kind == "finished"
     assert session.kernel.program_status == (SIGFPE if reported else 0)
+
+
+@pytest.mark.parametrize("model", ["486", "pentium", "pentium3", "max"])
+@pytest.mark.parametrize("name", ["fpu_state", "fpu_error"])
+def test_both_forms_of_saving_keep_every_number(name: str, model: str) -> None:
+    """FNSAVE, which empties the FPU, and FXSAVE, which does not."""
+    session = Session(USERLAND / f"{name}.S", config=Config(cpu=model))
+    assert session.run(10_000_000).kind == "finished"
+    assert b"FAILED" not in session.stdout
+    assert session.kernel.program_status == 0

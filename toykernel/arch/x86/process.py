@@ -173,7 +173,6 @@ def math_state_restore(k: Kernel) -> int:
     owner = k.fpu_owner
     k.fpu_owner = task
     cpu.edx = task.thread.fpu
-    # The owner itself traps after unlazy_fpu: its area is current.
     return owner.thread.fpu if owner is not None and owner is not task else 0
 
 
@@ -194,5 +193,11 @@ def init_fpu(k: Kernel) -> int:
 
 
 def fpu_area(k: Kernel) -> int:
-    """Where unlazy_fpu saves the running task's FPU registers; 0 when the FPU holds another's."""
-    return k.current.thread.fpu if k.fpu_owner is k.current else 0
+    """Where unlazy_fpu saves the running task's FPU registers; 0 when the FPU holds another's.
+
+    FNSAVE leaves the FPU empty, so the registers are nobody's from then on: the next use loads the area.
+    """
+    if k.fpu_owner is not k.current:
+        return 0
+    k.fpu_owner = None
+    return k.current.thread.fpu
