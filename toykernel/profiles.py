@@ -23,7 +23,6 @@ class Profile:
     clone_pid: bool  # CLONE_PID exists, for pid 0 only
     newuser_refusals: bool  # NEWUSER+FS, SIGHAND+NEWUSER, SIGHAND+NEWPID
     clone_parent_keeps_leader_signal: bool  # D15 with CLONE_PARENT
-    seccomp_copied: bool
     reserved_pids: int  # where numbers go on after pid_max
 
 
@@ -37,7 +36,6 @@ _2_6_39 = Profile(
     clone_pid=False,
     newuser_refusals=False,
     clone_parent_keeps_leader_signal=False,
-    seccomp_copied=False,
     reserved_pids=300,
 )
 
@@ -52,7 +50,6 @@ PROFILES: dict[str, Profile] = {
         clone_pid=True,
         newuser_refusals=False,
         clone_parent_keeps_leader_signal=False,
-        seccomp_copied=False,
         reserved_pids=300,
     ),
     "2.6.39": _2_6_39,
@@ -66,7 +63,6 @@ PROFILES: dict[str, Profile] = {
         clone_pid=False,
         newuser_refusals=True,
         clone_parent_keeps_leader_signal=True,
-        seccomp_copied=True,
         reserved_pids=300,
     ),
     "4.x": Profile(
@@ -79,7 +75,6 @@ PROFILES: dict[str, Profile] = {
         clone_pid=False,
         newuser_refusals=True,
         clone_parent_keeps_leader_signal=True,
-        seccomp_copied=True,
         reserved_pids=300,
     ),
 }

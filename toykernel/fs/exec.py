@@ -257,6 +257,7 @@ def install(k: Kernel, bprm: Binprm) -> int:
         mmput(k, old)
 
     clear_tls(k, task)
+    delete_posix_timers(k, task)  # interval timers go on
     flush_signal_handlers(task)
     delete_posix_timers(k, task)
     task.sas_ss_sp = task.sas_ss_size = 0

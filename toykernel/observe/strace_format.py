@@ -12,6 +12,7 @@ from toykernel.errno import MAX_ERRNO
 from toykernel.errno import name as errno_name
 from toykernel.kernel.siginfo import SIGBUS, SIGCHLD, SIGFPE, SIGILL, SIGNAL_NAMES, SIGSEGV, SIGTRAP
 from toykernel.observe.peek import peek, peek_string, peek_word
+from toykernel.observe.strace_process import PROCESS_AT_EXIT, PROCESS_PRINTERS
 from toykernel.observe.strace_signals import SIGNAL_AT_EXIT, SIGNAL_PRINTERS
 
 if TYPE_CHECKING:
@@ -275,7 +276,8 @@ PRINTERS: Mapping[str, Callable[[Memory, int, Sequence[int]], str]] = {
     table.UTSNAME: _utsname,
     table.RUSAGE: _rusage,
     **SIGNAL_PRINTERS,
+    **PROCESS_PRINTERS,
 }
 
 #: Arguments that only the end of the call fills in; they and all behind them are written then.
-AT_EXIT = frozenset((table.STATUS, table.UTSNAME, table.RUSAGE)) | SIGNAL_AT_EXIT
+AT_EXIT = frozenset((table.STATUS, table.UTSNAME, table.RUSAGE)) | SIGNAL_AT_EXIT | PROCESS_AT_EXIT
