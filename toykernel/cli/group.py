@@ -14,7 +14,7 @@ from toykernel.cli.main import EXIT_BUG, EXIT_INTERRUPTED, EXIT_MISUSE
 from toykernel.errors import HostError
 
 #: In the order of the help text. A command is there when its module is; each has a `command`.
-COMMANDS = ("run", "cycles", "build", "test", "debug", "gdb")
+COMMANDS = ("run", "cycles", "build", "test", "debug", "gdb", "sysctl")
 
 
 class CommandGroup(click.Group):

@@ -1,0 +1,37 @@
+"""`toykernel sysctl`: the kernel's settings and their values."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from toykernel.cli.console import host_message
+from toykernel.cli.options import MACHINE, apply, machine_config
+
+
+@click.command()
+@apply(MACHINE)
+@click.argument("names", nargs=-1, metavar="[NAME]...")
+def command(names: tuple[str, ...], **values: Any) -> int:
+    """Print settings of the kernel that the options describe: those named, or all.
+
+    What --sysctl sets for a run is set here too, so that a value can be tried.
+    """
+    from toykernel.kernel_state import Kernel
+    from toykernel.sysctl import SysctlError, settings
+
+    table = settings()
+    for name in names:
+        if name not in table:
+            known = ", ".join(sorted(table))
+            host_message(f"there is no sysctl {name!r}; there are {known}")
+            return 125
+    try:
+        k = Kernel({}, "/init", [b"/init"], config=machine_config(values))
+    except SysctlError as error:
+        host_message(str(error))
+        return 125
+    for name in names or sorted(table):
+        click.echo(f"{name} = {table[name].get(k)}")
+    return 0
