@@ -37,6 +37,7 @@ SUITES = (
     "tests/mm/test_fail_fork.py",
     "tests/mm/test_native_memory.py",
     "tests/mm/test_mappings.py",
+    "tests/mm/test_checks.py",
 )
 
 

@@ -89,7 +89,14 @@ def test_reuse_of_a_held_page(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize(
-    "program", ["history_held_page.S", "history_write_race.S", "cow_mmap_split.S", "fork_tree.S"]
+    "program",
+    [
+        "mmap_file.S",
+        "history_held_page.S",
+        "history_write_race.S",
+        "cow_mmap_split.S",
+        "fork_tree.S",
+    ],
 )
 def test_programs_pass(program: str) -> None:
     assert run_checked(program).kernel.program_status == 0 or program == "fork_tree.S"

@@ -10,7 +10,7 @@ from pathlib import Path
 import hypothesis.strategies as st
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
-from memory_model import BASE, PAGE, PAGES, READ, WRITE, Memory
+from memory_model import BASE, PAGE, READ, WRITE, Memory
 
 from emu.paging import PF_W, PageFault
 from toykernel.arch.x86.fault import BadArea, access_error, find_area
@@ -34,6 +34,7 @@ from toykernel.task import Task
 
 USERLAND = Path(__file__).parents[2] / "userland"
 MAX_TASKS = 4
+PAGES = 8  # of the window: few, so that what is done meets what was done before
 first_page = st.integers(0, PAGES - 1)
 length = st.integers(1, 6)
 prot = st.sampled_from([0, READ, WRITE, READ | WRITE, READ | WRITE])
@@ -62,6 +63,10 @@ class MemoryMachine(RuleBasedStateMachine):
         self.pid = root.pid
         self.next_value = 1
         self.next_object = 1
+        self.mmap(0, PAGES, READ | WRITE, False)
+        self.mmap(3, 2, READ | WRITE, True)
+        for index in range(0, PAGES, 2):
+            self.write_one(index)
 
     # -- the two sides -----------------------------------------------------------------------------
 
@@ -119,6 +124,9 @@ class MemoryMachine(RuleBasedStateMachine):
     # -- rules -------------------------------------------------------------------------------------
 
     @rule(first=first_page, count=length, prot=prot, shared=st.booleans())
+    def map_pages(self, first: int, count: int, prot: int, shared: bool) -> None:
+        self.mmap(first, count, prot, shared)
+
     def mmap(self, first: int, count: int, prot: int, shared: bool) -> None:
         count = min(count, PAGES - first)
         flags = 0x30 | (1 if shared else 2)
