@@ -437,6 +437,7 @@ class Kernel:
     ) -> None:
         """One page fault of a kind of the report, by a task (or by the kernel for it)."""
         task.stats.faults[kind] += 1
+        task.min_flt += kind != "protection"
         self.stats.count_fault(task, kind)
         for listener in self.trace.fault:
             listener(task, kind, address, old, new)

@@ -149,6 +149,7 @@ class Task:
         self.ran_since = (0, 0)  # cycles and instructions when it was last switched to
         self.utime_ticks = 0
         self.stime_ticks = 0
+        self.min_flt = 0  # page faults that were dealt with, since its birth
         self.syscall: int | None = None  # the call it is in
         self.wait: Wait | None = None  # what it sleeps on, and how it goes on
         self.stats = TaskStats()

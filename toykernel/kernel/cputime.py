@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from toykernel.task import Task
 
 
+RUSAGE_SELF, RUSAGE_CHILDREN, RUSAGE_BOTH, RUSAGE_THREAD = 0, -1, -2, 1
+
+
 def task_sched_runtime(k: Kernel, task: Task) -> int:
     """ns that a task has run."""
     if task is k.current:
@@ -51,9 +54,23 @@ def group_times(k: Kernel, task: Task) -> tuple[int, int]:
 
 
 def children_times(k: Kernel, task: Task) -> tuple[int, int]:
-    """User and system ns of the group's dead children: their ticks."""
-    tick = core.tick_ns(k)
-    return task.signal.cutime * tick, task.signal.cstime * tick
+    """User and system ns of the children that the group has waited for, and of theirs."""
+    return task.signal.cutime, task.signal.cstime
+
+
+def account_child(k: Kernel, p: Task) -> None:
+    """A child is waited for: its figures and its own children's become the caller's (wait_task_zombie)."""
+    group, dead = k.current.signal, p.signal
+    user, system = group_times(k, p)
+    group.cutime += user + dead.cutime
+    group.cstime += system + dead.cstime
+    group.cmin_flt += dead.min_flt + dead.cmin_flt
+    group.cnvcsw += dead.nvcsw + dead.cnvcsw
+    group.cnivcsw += dead.nivcsw + dead.cnivcsw
+    for t in threads(p):
+        group.cmin_flt += t.min_flt
+        group.cnvcsw += t.se.nvcsw
+        group.cnivcsw += t.se.nivcsw
 
 
 def group_runtime(k: Kernel, task: Task) -> int:
@@ -61,22 +78,26 @@ def group_runtime(k: Kernel, task: Task) -> int:
     return sum(group_times(k, task))
 
 
-def _rusage(times: tuple[int, int], faults: int, switches: tuple[int, int]) -> bytes:
+def pack_rusage(k: Kernel, task: Task, who: int) -> bytes:
+    """struct rusage of a thread, of its group, of the group's dead children, or of both."""
+    signal = task.signal
+    user = system = faults = voluntary = involuntary = 0
+    if who in (RUSAGE_CHILDREN, RUSAGE_BOTH):
+        user, system = children_times(k, task)
+        faults, voluntary, involuntary = signal.cmin_flt, signal.cnvcsw, signal.cnivcsw
+    if who != RUSAGE_CHILDREN:
+        alone = who == RUSAGE_THREAD
+        times = task_times(k, task) if alone else group_times(k, task)
+        user, system = user + times[0], system + times[1]
+        if not alone:  # threads that are gone
+            faults += signal.min_flt
+            voluntary += signal.nvcsw
+            involuntary += signal.nivcsw
+        for t in (task,) if alone else threads(task):
+            faults += t.min_flt
+            voluntary += t.se.nvcsw
+            involuntary += t.se.nivcsw
     words = [0] * 14
     words[4] = faults  # ru_minflt: nothing here is ever read from a disk
-    words[12], words[13] = switches
-    return pack_timeval(times[0]) + pack_timeval(times[1]) + struct.pack("<14I", *words)
-
-
-def pack_rusage(k: Kernel, task: Task, who: int) -> bytes:
-    """struct rusage: 0 the group's, -1 its dead children's, 1 the thread's own."""
-    signal = task.signal
-    if who == -1:
-        return _rusage(children_times(k, task), signal.cmin_flt, (0, 0))
-    members = [task] if who == 1 else threads(task)
-    times = task_times(k, task) if who == 1 else group_times(k, task)
-    faults = sum(sum(t.stats.faults.values()) for t in members)
-    if who == 0:
-        faults += signal.min_flt
-    switches = (sum(t.se.nvcsw for t in members), sum(t.se.nivcsw for t in members))
-    return _rusage(times, faults, switches)
+    words[12], words[13] = voluntary, involuntary
+    return pack_timeval(user) + pack_timeval(system) + struct.pack("<14I", *words)

@@ -269,6 +269,9 @@ def _exit_signal(k: Kernel, p: Task) -> None:
         signal.utime += p.utime_ticks
         signal.stime += p.stime_ticks
         signal.sum_sched_runtime += p.se.sum_exec_runtime
+        signal.min_flt += p.min_flt
+        signal.nvcsw += p.se.nvcsw
+        signal.nivcsw += p.se.nivcsw
     else:
         p.parent.children.remove(p)
         leave_group(k, signal)

@@ -247,7 +247,7 @@ def clear_inherited(k: Kernel, p: Task, args: CloneArgs) -> None:
     p.children = []
     p.pending = {}
     clear_ti_flag(k.machine.ram, p.stack, TIF_SIGPENDING)
-    p.utime_ticks = p.stime_ticks = 0
+    p.utime_ticks = p.stime_ticks = p.min_flt = 0
     p.start_time = k.machine.clock.cycles
     p.lock_depth = -1
     p.vfork_done = None

@@ -92,7 +92,7 @@ class SignalStruct:
     is_child_subreaper: bool = False
     has_child_subreaper: bool = False
     tty: str | None = None
-    # Figures of threads and children that are gone: ticks and faults.
+    # Figures of threads that are gone (ticks), and of children that were waited for (ns).
     utime: int = 0
     stime: int = 0
     cutime: int = 0
@@ -100,6 +100,10 @@ class SignalStruct:
     sum_sched_runtime: int = 0  # ns that threads which are gone have run
     min_flt: int = 0
     cmin_flt: int = 0
+    nvcsw: int = 0
+    nivcsw: int = 0
+    cnvcsw: int = 0
+    cnivcsw: int = 0
     # Interval timers by which (ITIMER_*), and POSIX timers by id: off in a new group.
     itimers: dict[int, Any] = field(default_factory=dict)
     posix_timers: dict[int, Any] = field(default_factory=dict)

@@ -18,6 +18,9 @@ from toykernel.errno import (
     Errno,
 )
 from toykernel.kernel.cputime import (
+    RUSAGE_CHILDREN,
+    RUSAGE_SELF,
+    RUSAGE_THREAD,
     children_times,
     group_runtime,
     group_times,
@@ -56,7 +59,6 @@ if TYPE_CHECKING:
 
 TIMER_ABSTIME = 1
 USER_HZ = 100
-RUSAGE_SELF, RUSAGE_CHILDREN, RUSAGE_THREAD = 0, -1, 1
 _COARSE = (CLOCK_REALTIME_COARSE, CLOCK_MONOTONIC_COARSE)
 _SLEEPABLE = (CLOCK_REALTIME, CLOCK_MONOTONIC, CLOCK_BOOTTIME)
 

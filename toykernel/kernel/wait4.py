@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from toykernel.arch.x86.uaccess import copy_to_user, put_user
 from toykernel.errno import ECHILD, EINVAL, ERESTARTSYS, Errno
+from toykernel.kernel.cputime import RUSAGE_BOTH, account_child, pack_rusage
 from toykernel.kernel.exit import (
     CLD_DUMPED,
     CLD_EXITED,
@@ -124,16 +125,13 @@ def wait_task_zombie(k: Kernel, p: Task, wo: WaitOpts) -> int:
     """Reap one zombie; the answer is stored after it is gone, so EFAULT loses it, as on Linux."""
     status = exit_code_of(p)
     pid, uid = task_pid_vnr(k, p), p.cred.uid
-    usage = rusage(k, p)
+    usage = pack_rusage(k, p, RUSAGE_BOTH)
     if status & 0x7F:
         code, value = (CLD_DUMPED if status & 0x80 else CLD_KILLED), status & 0x7F
     else:
         code, value = CLD_EXITED, status >> 8
     if not wo.options & WNOWAIT:
-        group = k.current.signal
-        dead = p.signal
-        group.cutime += p.utime_ticks + dead.utime + dead.cutime
-        group.cstime += p.stime_ticks + dead.stime + dead.cstime
+        account_child(k, p)
         release_task(k, p)
     return _answer(k, wo, pid, (code, pid, uid, value), status, usage)
 
@@ -145,7 +143,7 @@ def wait_task_stopped(k: Kernel, p: Task, wo: WaitOpts) -> int:
         p.signal.group_exit_code = 0
     pid = task_pid_vnr(k, p)
     told = (CLD_STOPPED, pid, p.cred.uid, status)
-    return _answer(k, wo, pid, told, status << 8 | 0x7F, rusage(k, p))
+    return _answer(k, wo, pid, told, status << 8 | 0x7F, pack_rusage(k, p, RUSAGE_BOTH))
 
 
 def wait_task_continued(k: Kernel, p: Task, wo: WaitOpts) -> int:
@@ -153,7 +151,8 @@ def wait_task_continued(k: Kernel, p: Task, wo: WaitOpts) -> int:
     if not wo.options & WNOWAIT:
         p.signal.flags &= ~SIGNAL_STOP_CONTINUED
     pid = task_pid_vnr(k, p)
-    return _answer(k, wo, pid, (CLD_CONTINUED, pid, p.cred.uid, SIGCONT), 0xFFFF, rusage(k, p))
+    told = (CLD_CONTINUED, pid, p.cred.uid, SIGCONT)
+    return _answer(k, wo, pid, told, 0xFFFF, pack_rusage(k, p, RUSAGE_BOTH))
 
 
 def _answer(
@@ -176,13 +175,3 @@ def _answer(
         signo = SIGCHLD if told is not None else 0
         copy_to_user(k, wo.info, struct.pack("<iiiIIi", signo, 0, code, child, uid, value))
     return 0
-
-
-def rusage(k: Kernel, p: Task) -> bytes:
-    """struct rusage of a child and its own children: user and system time, minor faults."""
-    tick = 1_000_000 // k.hz
-    user = (p.utime_ticks + p.signal.utime + p.signal.cutime) * tick
-    system = (p.stime_ticks + p.signal.stime + p.signal.cstime) * tick
-    minor = sum(p.stats.faults.values())
-    times = (user // 1_000_000, user % 1_000_000, system // 1_000_000, system % 1_000_000)
-    return struct.pack("<4I", *times) + struct.pack("<14I", *(0, 0, 0, 0, minor, *(0,) * 9))
