@@ -41,6 +41,7 @@ _FLAT = 0xFFFFFFFF
 SLICE = 1_000_000
 DR6_BS = 1 << 14
 _ICEBP = 0xF1
+_INT_6 = b"\xcd\x06"
 _RDTSC = b"\x0f\x31"
 _HLT = b"\xf4"
 
@@ -321,6 +322,10 @@ class Machine:
         if code[at : at + 1] == bytes((_ICEBP,)):  # INT1: a trap, which no gate's DPL refuses
             self._completed(at + 1)
             return self._trap(self.microcode.exception, mc.DB)
+        if code[at : at + 2] == _INT_6:  # which the engine takes for #UD itself
+            start = cpu.eip
+            self._completed(at + 2)
+            return self._trap(self.microcode.software_interrupt, mc.UD, start)
         return self._trap(self.microcode.exception, mc.UD)
 
     @property

@@ -105,6 +105,16 @@ def test_int_through_a_dpl_0_gate_is_gp(bare: Bare, vector: int) -> None:  # A1
     assert bare.cpu.retired == 0
 
 
+def test_int_6_is_an_interrupt_like_others(bare: Bare) -> None:  # A1
+    trap = bare.trap(b"\xcd\x06")
+    assert (trap.vector, trap.error_code, bare.machine.clock.instructions) == (13, 6 * 8 + 2, 0)
+    bare.gate(6, dpl=3)
+    bare.ring3()
+    trap = bare.trap(b"\xcd\x06")
+    assert (trap.vector, trap.error_code) == (6, None)
+    assert bare.machine.clock.instructions == 1
+
+
 def test_int_through_a_dpl_0_gate_from_ring_0(bare: Bare) -> None:
     bare.ring0()
     assert bare.trap(b"\xcd\x21").vector == 0x21

@@ -16,7 +16,21 @@ from toykernel.task import Task
 
 LIMIT = 5_000_000  # cycles; what takes longer does not end
 PROGRAM_PID = 2
-HEAD = '.include "linux.inc"\n.globl _start\n.text\n_start:\n'
+#: What every program starts with. `give_way` sleeps for an instant, so that all others have a turn.
+HEAD = """.include "linux.inc"
+.macro give_way
+    .section .rodata
+887: .long 0, 1
+    .text
+    movl $887b, %ebx
+    xorl %ecx, %ecx
+    movl $162, %eax             # nanosleep
+    int $0x80
+.endm
+.globl _start
+.text
+_start:
+"""
 
 
 def boot(

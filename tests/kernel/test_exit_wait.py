@@ -161,7 +161,9 @@ def test_init_reaps_the_zombies_of_the_dead() -> None:  # L2
 def test_a_zombie_keeps_its_record_and_nothing_else() -> None:  # L2
     session = boot(
         "movl $1, page\n sys_fork\n testl %eax, %eax\n jz child\n movl %eax, %edi\n"
-        "movl $50, %ebp\n1: sys_sched_yield\n decl %ebp\n jnz 1b\n here: sys_waitpid %edi, $page, $0\n cmpl $0x700, page\n jne bad\n"
+        "movl $284, %eax\n xorl %ebx, %ebx\n xorl %edx, %edx\n movl $0x01000004, %esi\n"
+        "int $0x80\n"  # waitid(P_ALL, 0, NULL, WEXITED | WNOWAIT)
+        "here: sys_waitpid $-1, $page, $0\n cmpl $0x700, page\n jne bad\n"
         "sys_exit $0\nbad: sys_exit $1\nchild: sys_exit $7\n.data\n.balign 4096\npage: .long 0\n",
         check=True,
     )

@@ -1,7 +1,7 @@
 """FPU and SSE registers belong to a task, though the CPU has one set: fork-path H3, H5."""
 
 import pytest
-from guest import boot, label, run, run_to, status_of, task
+from guest import boot, finish, label, run, run_to, status_of, task
 
 from emu.paging import CR0_TS
 from toykernel.errno import ENOMEM, Errno
@@ -52,7 +52,7 @@ TWO_TASKS = """
     fildl control
     XMM_SET
     again:
-    sys_sched_yield
+    give_way
     fistl control
     cmpl control, %esi
     jne bad
@@ -75,8 +75,16 @@ XMM_CHECK = "movd %xmm5, %eax\n cmpl %eax, %esi\n jne bad\n"
 def test_tasks_have_their_own_fpu(cpu: str) -> None:  # H5
     sse = cpu in ("pentium3", "max")
     text = TWO_TASKS.replace("XMM_SET", XMM_SET if sse else "")
-    session = run(text.replace("XMM_CHECK", XMM_CHECK if sse else "") + END, cpu=cpu)
-    assert session.kernel.fpu_owner is None
+    session = boot(text.replace("XMM_CHECK", XMM_CHECK if sse else "") + END, cpu=cpu, check=True)
+    k = session.kernel
+    saved: list[int] = []
+    k.trace.gate.append(
+        lambda t, name: saved.append(t.pid) if name == "math_state_restore" else None
+    )
+    assert finish(session) == 0
+    assert saved.count(2) > 50
+    assert saved.count(3) > 50
+    assert k.fpu_owner is None
 
 
 @pytest.mark.parametrize("cpu", ["486", "pentium", "pentium3", "max"])
@@ -126,7 +134,7 @@ def test_exec_gives_a_fresh_fpu(cpu: str) -> None:
         + "second:\n"
         + FRESH
         + FIRST_USE
-        + "sys_sched_yield\n fnstcw control\n cmpw $0x0e7f, control\n jne bad\n sys_exit $0\n"
+        + "give_way\n fnstcw control\n cmpw $0x0e7f, control\n jne bad\n sys_exit $0\n"
         + END,
         cpu=cpu,
     )
@@ -153,7 +161,7 @@ def test_nothing_of_others_comes_through() -> None:
     jne bad
     sys_exit $0
 child:
-    sys_sched_yield
+    give_way
     movd %xmm3, %eax
     testl %eax, %eax
     jnz bad
