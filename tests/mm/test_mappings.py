@@ -9,6 +9,9 @@ from toykernel.arch.x86.pgtable import get_pte, pte_present
 from toykernel.arch.x86.uaccess import copy_from_user, put_user
 from toykernel.check.invariants import check_all
 from toykernel.errno import EAGAIN, EBADF, EFAULT, EINVAL, ENOMEM, EPERM, Errno
+from toykernel.kernel.clone_flags import CloneArgs
+from toykernel.kernel.fork import do_fork
+from toykernel.kernel.siginfo import SIGCHLD
 from toykernel.kernel.signal_types import RLIMIT_AS, RLIMIT_DATA, RLIMIT_MEMLOCK, RLIMIT_STACK
 from toykernel.kernel_state import Kernel
 from toykernel.mm import mman
@@ -268,3 +271,15 @@ def test_the_last_unmapping_frees_shared_frames(k: Kernel) -> None:
     sys_munmap(k, AT, 4 * PAGE)
     assert not k.mappings
     assert k.pages.free == free
+
+
+def test_a_merged_area_remembers_that_it_has_pages(k: Kernel) -> None:  # K2
+    map_at(k, 1, 1)
+    put_user(k, 9, AT + PAGE)
+    map_at(k, 0, 1)
+    assert areas(k) == [(0, 2, "rw-p")]
+    regs = k.task_pt_regs(k.current)
+    do_fork(k, CloneArgs(SIGCHLD, regs.sp, regs))
+    child = k.tasks[-1].mm
+    assert child is not None
+    assert get_pte(k, child, AT + PAGE) >> 12 == get_pte(k, mm_of(k), AT + PAGE) >> 12 != 0
