@@ -159,7 +159,7 @@ class Task:
         twin = copy.copy(self)
         twin.slab, twin.stack = slab, stack
         twin.thread = replace(self.thread)
-        twin.pending = {}
+        twin.pending = dict(self.pending)
         twin.se = self.se.copy()
         twin.real_blocked, twin.saved_sigmask = 0, None
         twin.jobctl_stop, twin.restart_block = False, None

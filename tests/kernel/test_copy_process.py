@@ -277,8 +277,11 @@ def test_a_stack_that_grows_too_far_is_named(call: str) -> None:  # E3: at exit,
     session = boot(f"here: nop\n{call}\n")
     overflown = run_to(session, "here")
     session.kernel.machine.ram.write32(overflown.stack - PAGE_OFFSET + TI_SIZE, 0)
+    ended: list[Task] = []
+    session.kernel.trace.process_exit.append(ended.append)
     with pytest.raises(KernelOops, match=r"kernel stack overflow in task 2 \(guest\)"):
         session.run(50_000_000)
+    assert not ended  # it is seen before anything is given back
 
 
 SHARED: dict[int, Callable[[Task], object]] = {

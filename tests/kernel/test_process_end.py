@@ -10,11 +10,13 @@ from hypothesis import strategies as st
 from toykernel.errno import Errno
 from toykernel.kernel.pid import PidMap
 from toykernel.kernel_state import Config
+from toykernel.mm.memory import follow_page
 from toykernel.observe.task_tree import shared_with, task_fields, task_tree, tree_text
 from toykernel.runner import EXIT_DEADLOCK
 from toykernel.runner import run as run_to_result
 from toykernel.session import Session
 from toykernel.sysctl import SysctlError
+from toykernel.task import Task
 
 USERLAND = Path(__file__).parents[2] / "userland"
 PROCESS = '.include "process.inc"\n'
@@ -340,3 +342,37 @@ def test_what_threads_share() -> None:  # G
     assert fields["memory shared with"] == "2"
     assert fields["tgid"] == "2"
     assert fields["parent"] == "1"
+
+
+def test_the_last_user_of_a_memory_clears_no_word() -> None:  # L4
+    source = f"""{PROCESS}
+        sys_clone $(CLONE_CHILD_CLEARTID | CLONE_CHILD_SETTID | CHILD_SIGNAL), $0, $0, $0, $word
+        testl %eax, %eax
+        jz child
+        sys_waitpid %eax, $0, $0
+child:  sys_exit $0
+        .data
+word:   .long 7
+    """
+    session = boot(source)
+    k = session.kernel
+    assert session.program is not None
+    at = session.program.symbols["word"].value
+    frames: list[int] = []
+    words: list[int] = []
+
+    def before(dying: Task) -> None:
+        if dying.pid == 3:
+            assert dying.mm is not None
+            physical = follow_page(k, dying.mm, at)
+            assert physical is not None
+            frames.append(physical)
+
+    def after(dead: Task) -> None:
+        if dead.pid == 3:
+            words.append(k.machine.ram.read32(frames[0]))
+
+    k.trace.process_exit.append(before)
+    k.trace.release_task.append(after)
+    assert finish(session) == 0
+    assert words == [3]  # as CLONE_CHILD_SETTID left it
