@@ -55,6 +55,17 @@ def test_a_source_with_a_mistake_leaves_the_old_file(
     assert sorted(p.name for p in tmp_path.iterdir()) == ["old", "program.S"]
 
 
+@pytest.mark.parametrize("name", ["program.S", "link"])
+def test_a_source_is_not_overwritten_by_what_is_built_from_it(
+    capfd: pytest.CaptureFixture[str], tmp_path: Path, name: str
+) -> None:
+    source = write(tmp_path, EXIT_7)
+    (tmp_path / "link").symlink_to(source)
+    assert call(["build", str(source), "-o", str(tmp_path / name)]) == 125
+    assert "is the source itself" in capfd.readouterr().err
+    assert source.read_text() == EXIT_7
+
+
 def test_an_interrupted_write_leaves_nothing(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

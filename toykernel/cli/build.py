@@ -11,6 +11,9 @@ import click
 
 from toykernel.cli.console import host_message
 
+#: How the names of assembly sources end.
+SOURCES = (".S", ".s", ".asm")
+
 
 @click.command()
 @click.argument("program", type=click.Path())
@@ -22,6 +25,10 @@ def command(program: str, output: str) -> int:
     """
     from toykernel.cli.load import build_program
 
+    if program.endswith(SOURCES) and same_file(program, output):
+        raise click.BadParameter(
+            f"{output} is the source itself; name another file", param_hint="--output"
+        )
     built = build_program(program)
     if built is None:
         return 125
@@ -31,6 +38,13 @@ def command(program: str, output: str) -> int:
         host_message(f"cannot write {output}: {getattr(error, 'strerror', None) or error}")
         return 125
     return 0
+
+
+def same_file(one: str, other: str) -> bool:
+    """Whether two paths lead to one file that is there."""
+    with suppress(OSError, ValueError):
+        return os.path.samefile(one, other)
+    return False
 
 
 def write_executable(path: Path, data: bytes) -> None:
