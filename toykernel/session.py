@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import os
 import stat
+import struct
 from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
@@ -50,8 +51,27 @@ def build(path: Path) -> tuple[bytes, Program | None]:
     try:
         parse_elf(data)
     except Errno:
-        raise LoadError(f"{path}: neither assembly source (.S) nor a static i386 ELF") from None
+        raise LoadError(f"{path}: {why_refused(data)}") from None
     return data, None
+
+
+def why_refused(data: bytes) -> str:
+    """What an image is that `parse_elf` has refused, and what to have instead."""
+    other = "neither assembly source (.S) nor a static i386 ELF"
+    if data[:4] != b"\x7fELF" or len(data) < 20:
+        return other
+    kind, machine = struct.unpack_from("<HH", data, 16)
+    if data[4:6] != b"\1\1" or machine not in (3, 6):
+        what = "it is an ELF file of another machine; build it for 32 bits: as --32, gcc -m32"
+    elif kind == 1:
+        what = "it is an object file; link it: ld -m elf_i386"
+    elif kind == 3:
+        what = "it is position-independent or a library; link it with -static -no-pie"
+    elif kind != 2:
+        what = "it is not an executable"
+    else:
+        what = "it is linked dynamically, cut off, or its program headers are wrong"
+    return f"{other}: {what}"
 
 
 class Session:

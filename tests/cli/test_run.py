@@ -178,6 +178,14 @@ def break_getpid(monkeypatch: pytest.MonkeyPatch, function: Any) -> None:
         (["--file", "only", "hello.S"], b"HOST:GUEST"),
         (["--file", "host:relative", "hello.S"], b"HOST:GUEST"),
         (["--file", "/nonexistent:/x", "hello.S"], b"cannot read /nonexistent"),
+        (["--file", "hello.S:/", "hello.S"], b"cannot put a file at /: "),
+        (["--file", "hello.S:/dev", "hello.S"], b"cannot put a file at /dev: "),
+        (["--file", "hello.S:/tmp/.", "hello.S"], b"cannot put a file at /tmp/.: "),
+        (["--file", "hello.S:/dev/console", "hello.S"], b"cannot put a file at /dev/console: "),
+        (["--file", "hello.S:/dev/null/x", "hello.S"], b"cannot put a file at /dev/null/x: "),
+        (["--file", "hello.S:/bin/../x", "hello.S"], b"cannot put a file at /bin/../x: "),
+        (["--file", "hello.S:/a", "--file", "hello.S:/a/b", "hello.S"], b"directory of another"),
+        (["--file", "hello.S:/a", "--file", "hello.S://a", "hello.S"], b"two files want"),
         (["--rlimit", "stack", "hello.S"], b"NAME=SIZE"),
         (["--rlimit", "nofile=3", "hello.S"], b"NAME=SIZE"),
         (["--rlimit", "stack=1K", "hello.S"], b"out of range"),
@@ -222,6 +230,34 @@ def test_an_elf_of_another_kind_is_125(
     status, _, err = run(capfdbinary, built)
     assert status == 125
     assert b"not a static i386 ELF" in err or b"neither" in err
+
+
+@pytest.mark.parametrize(
+    ("offset", "byte", "words"),
+    [
+        (4, 2, b"of another machine"),
+        (18, 40, b"of another machine"),
+        (16, 1, b"an object file; link it"),
+        (16, 3, b"-static -no-pie"),
+        (16, 4, b"not an executable"),
+        (44, 0, b"program headers are wrong"),
+    ],
+)
+def test_a_refused_elf_is_told_why(
+    capfdbinary: pytest.CaptureFixture[bytes],
+    tmp_path: Path,
+    offset: int,
+    byte: int,
+    words: bytes,
+) -> None:
+    built = tmp_path / "hello"
+    assert call(["build", str(USERLAND / "hello.S"), "-o", str(built)]) == 0
+    image = bytearray(built.read_bytes())
+    image[offset] = byte
+    built.write_bytes(image)
+    status, _, err = run(capfdbinary, built)
+    assert status == 125
+    assert words in err
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")

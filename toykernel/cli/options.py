@@ -289,4 +289,24 @@ def guest_files(values: Mapping[str, Any]) -> dict[str, bytes]:
         except (OSError, ValueError) as error:
             reason = getattr(error, "strerror", None) or error
             raise BadParameter(f"cannot read {host}: {reason}", param_hint="--file") from None
+    refuse_clashes(list(files))
     return files
+
+
+def refuse_clashes(paths: list[str]) -> None:
+    """Raises BadParameter for a guest path that is a directory's, or goes through a file or `..`."""
+    names = [tuple(part for part in path.split("/") if part not in ("", ".")) for path in paths]
+    devices = [("dev", name) for name in ("console", "null", "zero")]
+    for path, parts in zip(paths, names, strict=True):
+        above = {other[:end] for other in (*names, *devices) for end in range(len(other))}
+        if not parts or ".." in parts or parts in (("dev",), ("tmp",)):
+            why = "that name is taken or is none; write the path of a new file, as /bin/true"
+        elif parts[:2] in devices:
+            why = f"/dev/{parts[1]} is a device"
+        elif parts in above:
+            why = "it is the directory of another file"
+        elif names.count(parts) > 1:
+            why = "two files want this name"
+        else:
+            continue
+        raise BadParameter(f"cannot put a file at {path}: {why}", param_hint="--file")
