@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from command import ROOT, environment, toykernel
+from command import COMMAND, ROOT, TIMEOUT, environment, toykernel
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -42,6 +42,25 @@ def test_misuse_is_125(capfd: pytest.CaptureFixture[str], args: list[str]) -> No
     assert "Usage" in err
     if args == ["rn"]:
         assert "Did you mean run?" in err
+
+
+@pytest.mark.parametrize(
+    "args", [["--help"], ["test", "userland/fork_return.S"], ["cycles", "userland/hello.S"]]
+)
+def test_a_full_disk_behind_standard_output_is_125(args: list[str]) -> None:
+    with Path("/dev/full").open("wb") as full:
+        done = subprocess.run(
+            [*COMMAND, *args],
+            stdout=full,
+            stderr=subprocess.PIPE,
+            cwd=ROOT,
+            timeout=TIMEOUT,
+            check=False,
+            env=environment(),
+        )
+    assert done.returncode == 125
+    assert b"cannot write standard output: No space left" in done.stderr
+    assert b"internal error" not in done.stderr
 
 
 def test_the_exit_status_reaches_the_shell() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Sequence
 from importlib import import_module
 from importlib.util import find_spec
@@ -15,6 +16,9 @@ from toykernel.errors import HostError
 
 #: In the order of the help text. A command is there when its module is; each has a `command`.
 COMMANDS = ("run", "cycles", "build", "test", "debug", "gdb", "sysctl")
+
+#: What a write to standard output fails with when its disk is full or its device is gone.
+LOST_OUTPUT = (errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EBADF)
 
 
 class CommandGroup(click.Group):
@@ -84,13 +88,23 @@ def call(args: Sequence[str]) -> int:
         return EXIT_INTERRUPTED
     except BrokenPipeError:  # whoever read the help text has had enough of it
         return broken_pipe().status
+    except OSError as error:
+        if error.filename is not None or error.errno not in LOST_OUTPUT:
+            return bug(error)
+        host_message(f"cannot write standard output: {error.strerror}")
+        return EXIT_MISUSE
     except HostError as error:
         if error.message:
             host_message(error.message)
         return error.status
-    except Exception as error:  # a bug of ours: say where, in one line
-        at = extract_tb(error.__traceback__)[-1]
-        where = f"{at.filename}:{at.lineno}"
-        host_message(f"internal error in {where}: {type(error).__name__}: {error}")
-        return EXIT_BUG
+    except Exception as error:
+        return bug(error)
     return status if isinstance(status, int) else 0
+
+
+def bug(error: Exception) -> int:
+    """Say where a bug of ours is, in one line; the exit status for it."""
+    at = extract_tb(error.__traceback__)[-1]
+    where = f"{at.filename}:{at.lineno}"
+    host_message(f"internal error in {where}: {type(error).__name__}: {error}")
+    return EXIT_BUG
