@@ -9,14 +9,12 @@ a run and the same run in single steps give the same instructions, cycles and st
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from enum import Enum
-from typing import Any, NamedTuple
 
 from emu import hooks
 from emu import microcode as mc
+from emu import snapshot as snapshots
 from emu.clock import CycleClock, InstructionClock
-from emu.cpu import EFLAGS_DF, EFLAGS_FIXED, EFLAGS_IF, EFLAGS_RF, EFLAGS_TF, EFLAGS_VM, Cpu
+from emu.cpu import EFLAGS_FIXED, EFLAGS_IF, EFLAGS_RF, Cpu
 from emu.descriptors import SEG_ACCESSED, SEG_CODE, SEG_READABLE, SEG_WRITABLE, Segment
 from emu.devices import Device
 from emu.devices.pic import InterruptController
@@ -24,66 +22,26 @@ from emu.devices.power import PowerSwitch
 from emu.devices.serial import SerialConsole
 from emu.devices.timer import LINE as TIMER_LINE
 from emu.devices.timer import Timer
-from emu.engine_quirks import FIELD
-from emu.errors import BusError, EngineContractError, SnapshotError
+from emu.errors import BusError, EngineContractError
+from emu.events import DR6_BS, Event, Stop
 from emu.hooks import EV_OUT, EV_TRAP
 from emu.linear import LinearMemory
-from emu.paging import CR4_TSD, PageFault
-from emu.port_io import LONGEST, IoInstruction, code_bytes, decode_io, split_prefixes
+from emu.port_io import LONGEST, code_bytes, split_prefixes
+from emu.port_unit import PortUnit
 from emu.ram import Ram
+from emu.snapshot import Snapshot
 from emu.timing.profiles import OFF, PROFILE_NAMES, PROFILES
 from emu.timing.traps import TrapCosts
 from emu.untranslatable import is_untranslatable, untranslatable_starts
 
-SNAPSHOT_VERSION = 2
 _FLAT = 0xFFFFFFFF
 #: Instructions in one entry into the engine, so that Ctrl-C is noticed while a guest loops.
 SLICE = 1_000_000
-DR6_BS = 1 << 14
 _ICEBP = 0xF1
 _INT_6 = b"\xcd\x06"
-_RDTSC = b"\x0f\x31"
 _HLT = b"\xf4"
 
-
-class Stop(Enum):
-    """Why a run ended."""
-
-    GATE = "gate"  # the guest wrote a gate port: `value`
-    LIMIT = "limit"  # the clock reached the caller's limit
-    STEP = "step"  # one step was asked for, and done
-    BREAKPOINT = "breakpoint"  # before the instruction at `address`
-    TRAP = "trap"  # a trap that was asked to stop has just been delivered: `value` = vector
-    HALT = "halt"  # halted, and no device will ever wake it
-    POWER_OFF = "power-off"  # `value` = status
-    SHUTDOWN = "shutdown"  # triple fault
-    BUS_ERROR = "bus error"  # an access outside RAM: `address` = EIP
-
-
-class Event(NamedTuple):
-    """One reason to stop, with its number: see Stop."""
-
-    stop: Stop
-    value: int = 0
-    address: int = 0
-    port: int = 0
-
-
-@dataclass(frozen=True)
-class Snapshot:
-    """Everything a machine is: restore it anywhere with the same RAM size and CPU model."""
-
-    version: int
-    ram_size: int
-    model: str
-    ram: dict[int, bytes]
-    cpu: bytes
-    retired: int
-    charged: dict[str, int]
-    profile: str
-    timing: dict[str, list[int]]
-    devices: dict[str, dict[str, Any]]
-    halted: bool
+__all__ = ["Event", "Machine", "Snapshot", "Stop"]
 
 
 class Machine:
@@ -112,10 +70,10 @@ class Machine:
         self.power = PowerSwitch()
         self.devices: tuple[Device, ...] = (self.pic, self.timer, self.serial, self.power)
         self._clocked: tuple[Device, ...] = (self.timer,)  # the only one with deadlines
-        self._ports: dict[int, Device] = {p: d for d in self.devices for p in d.ports}
-        self._gates: frozenset[int] = frozenset()
+        self.ports = PortUnit(self, self.devices)
         self.halted = False
-        self._allow_io = False
+        #: The next instruction may reach its port: it has been checked.
+        self.allow_io = False
         #: Vectors whose delivery ends a run, for debuggers.
         self.trap_stops: frozenset[int] = frozenset()
         #: Hears of every trap that was delivered, in order of registration.
@@ -147,9 +105,7 @@ class Machine:
 
     def add_gate(self, port: int) -> None:
         """Make writes to this port end a run with Stop.GATE."""
-        if port in self._ports:
-            raise ValueError(f"port {port:#x} belongs to the {self._ports[port].name}")
-        self._gates |= {port}
+        self.ports.add_gate(port)
 
     def flush_tlb(self) -> None:
         """Forget cached translations, as a CR3 write does. Owed after any change to page tables."""
@@ -229,8 +185,8 @@ class Machine:
             limit = min(limit, retired)
         if watch_if or state.watch_if:
             state.watch_if = watch_if
-        if self._allow_io:
-            state.allow_io, self._allow_io = 1, False
+        if self.allow_io:
+            state.allow_io, self.allow_io = 1, False
         happened = cpu.run(limit, cycle_limit)
         if state.system_changed:
             self.linear.flush()
@@ -252,7 +208,7 @@ class Machine:
     def _take_interrupt(self) -> Event | None:
         self.halted = False
         vector = self.pic.acknowledge()
-        return self._trap(self.microcode.interrupt, vector)
+        return self.trap(self.microcode.interrupt, vector)
 
     def _wait_halted(self, wake: int | None, until: int | None) -> Event | None:
         """Let time pass to the next device event: a halted CPU executes nothing."""
@@ -266,27 +222,27 @@ class Machine:
         cpu = self.cpu
         state = cpu.state
         if event == EV_OUT:  # this and the next are nearly all there is
-            stop = self._out(state.port, state.size, state.value)
-            return self._debug(DR6_BS) or stop if state.debug_pending else stop
+            stop = self.ports.write(state.port, state.size, state.value)
+            return self.debug(DR6_BS) or stop if state.debug_pending else stop
         if event == EV_TRAP and cpu.is_int:
             at = state.in_flight - cpu.cs_base & _FLAT
-            return self._trap(self.microcode.software_interrupt, state.vector, at)
+            return self.trap(self.microcode.software_interrupt, state.vector, at)
         match event:
             case hooks.EV_LIMIT:
                 return None
             case hooks.EV_TRAP if state.vector == mc.DB:
-                return self._debug(state.debug_hits)
+                return self.debug(state.debug_hits)
             case hooks.EV_TRAP:
-                return self._trap(self._exception, state.vector)
+                return self.trap(self._exception, state.vector)
             case hooks.EV_INVALID:
                 return self._invalid()
             case hooks.EV_DEBUG:
-                return self._debug(state.debug_hits)
+                return self.debug(state.debug_hits)
             case hooks.EV_IN:
-                self._in(state.port, state.size)
+                self.ports.read(state.port, state.size)
                 return self._stepped_port()
             case hooks.EV_IO:
-                return self._check_io()
+                return self.ports.instruction()
             case hooks.EV_BREAK:
                 return Event(Stop.BREAKPOINT, address=cpu.eip)
             case hooks.EV_ABORT:
@@ -313,20 +269,20 @@ class Machine:
         """An opcode that the engine does not know, or one that this machine does not have."""
         cpu, state = self.cpu, self.cpu.state
         if state.value:  # the hooks refused it: nothing has been begun
-            return self._trap(self.microcode.exception, mc.UD)
+            return self.trap(self.microcode.exception, mc.UD)
         if state.in_flight_valid and not self._at_in_flight:
             cpu.eip = state.in_flight - cpu.cs_base & _FLAT
             cpu.uncount()  # SYSENTER and SYSCALL are noticed behind themselves
         code = code_bytes(self.linear, cpu.eip + cpu.cs_base & _FLAT)
         at = split_prefixes(code)[2]
         if code[at : at + 1] == bytes((_ICEBP,)):  # INT1: a trap, which no gate's DPL refuses
-            self._completed(at + 1)
-            return self._trap(self.microcode.exception, mc.DB)
+            self.completed(at + 1)
+            return self.trap(self.microcode.exception, mc.DB)
         if code[at : at + 2] == _INT_6:  # which the engine takes for #UD itself
             start = cpu.eip
-            self._completed(at + 2)
-            return self._trap(self.microcode.software_interrupt, mc.UD, start)
-        return self._trap(self.microcode.exception, mc.UD)
+            self.completed(at + 2)
+            return self.trap(self.microcode.software_interrupt, mc.UD, start)
+        return self.trap(self.microcode.exception, mc.UD)
 
     @property
     def _at_exit(self) -> bool:
@@ -360,14 +316,14 @@ class Machine:
             return None  # what the code hook would have stopped for
         at = cpu.eip + cpu.cs_base & _FLAT
         if is_untranslatable(code_bytes(self.linear, at)):
-            return self._trap(self.microcode.exception, mc.UD)
+            return self.trap(self.microcode.exception, mc.UD)
         exits = cpu.exits
         cpu.set_exits(exits - {at})
         happened = cpu.run(cpu.retired + 1)
         cpu.set_exits(exits)
         return self._handle(happened)
 
-    def _completed(self, length: int) -> None:
+    def completed(self, length: int) -> None:
         """An instruction of so many bytes, done outside the engine, is over."""
         cpu = self.cpu
         cpu.eip = cpu.eip + length & _FLAT
@@ -376,21 +332,21 @@ class Machine:
         cpu.count()
         cpu.state.skip_break = 0
 
-    def _debug(self, reasons: int) -> Event | None:
+    def debug(self, reasons: int) -> Event | None:
         """#DB, for these bits of DR6 and those that are set already."""
         cpu = self.cpu
         cpu.dr6 |= reasons
         if self._at_in_flight and cpu.state.in_flight_kind & hooks.KIND_REP:
             cpu.eflags |= EFLAGS_RF  # SDM vol. 3, 17.3.1.1: a string instruction goes on
-        return self._trap(self.microcode.exception, mc.DB)
+        return self.trap(self.microcode.exception, mc.DB)
 
     def _stepped_port(self) -> Event | None:
         """The single-step trap behind a port access that stopped the engine."""
         if not self.cpu.state.debug_pending:
             return None
-        return self._debug(DR6_BS)
+        return self.debug(DR6_BS)
 
-    def _trap(self, deliver: Callable[..., None], *args: int) -> Event | None:
+    def trap(self, deliver: Callable[..., None], *args: int) -> Event | None:
         self._last_trap = None
         self.cpu.state.skip_break = 0  # it was for the instruction at the old EIP
         heard = self.trap_stops or self.trap_listeners
@@ -404,155 +360,12 @@ class Machine:
             return Event(Stop.TRAP, value=taken.vector, address=taken.eip)
         return None
 
-    # -- ports -----------------------------------------------------------------------------------
-
-    def _out(self, port: int, size: int, value: int) -> Event | None:
-        if port in self._gates:
-            return Event(Stop.GATE, value, self.cpu.eip, port)
-        device = self._ports.get(port)
-        if device is not None:
-            device.write(port, size, value)
-            if self.power.status is not None:
-                return Event(Stop.POWER_OFF, value=self.power.status, address=self.cpu.eip)
-        return None
-
-    def _read_port(self, port: int, size: int) -> int:
-        device = self._ports.get(port)
-        mask = (1 << 8 * size) - 1
-        return (device.read(port, size) if device else mask) & mask
-
-    def _in(self, port: int, size: int) -> None:
-        cpu = self.cpu
-        mask = (1 << 8 * size) - 1
-        cpu.eax = cpu.eax & ~mask & _FLAT | self._read_port(port, size)
-
-    def _check_io(self) -> Event | None:
-        """An instruction that the engine does wrong is about to run."""
-        cpu = self.cpu
-        code = code_bytes(self.linear, cpu.eip + cpu.cs_base & _FLAT)
-        at = split_prefixes(code)[2]
-        if code[at : at + 2] == _RDTSC:
-            return self._rdtsc(at + 2)
-        instruction = decode_io(code, wide=cpu.code32)
-        port = cpu.edx & 0xFFFF if instruction.immediate is None else instruction.immediate
-        try:
-            privileged = cpu.cpl <= cpu.iopl and not cpu.eflags & EFLAGS_VM
-            if not privileged and not self.microcode.io_permitted(port, instruction.size):
-                return self._trap(self.microcode.exception, mc.GP)
-            if instruction.is_string:
-                return self._string_io(instruction, port)
-        except PageFault as fault:
-            return self._page_fault(fault)
-        self._allow_io = True
-        return None
-
-    def _rdtsc(self, length: int) -> Event | None:
-        """RDTSC: the clock before this instruction (SDM vol. 2)."""
-        cpu = self.cpu
-        if cpu.model == "486":
-            return self._trap(self.microcode.exception, mc.UD)
-        if cpu.cr4 & CR4_TSD and cpu.cpl:
-            return self._trap(self.microcode.exception, mc.GP)
-        now = self.clock.cycles
-        cpu.eax, cpu.edx = now & _FLAT, now >> 32 & _FLAT
-        self._completed(length)
-        self.clock.charge_unknown("rdtsc")
-        return self._debug(DR6_BS) if cpu.eflags & EFLAGS_TF else None
-
-    def _page_fault(self, fault: PageFault) -> Event | None:
-        self.cpu.cr2 = fault.linear
-        return self._trap(lambda: self.microcode.exception(mc.PF, fault.error_code))
-
-    def _string_io(self, instruction: IoInstruction, port: int) -> Event | None:
-        """INS or OUTS, and what the elements that it moved cost."""
-        cpu = self.cpu
-        mask = 0xFFFF if instruction.address16 else _FLAT
-        before, retired, outer = cpu.ecx, cpu.retired, cpu.cpl > cpu.iopl
-        try:
-            return self._string_elements(instruction, port)
-        finally:
-            done = cpu.retired != retired
-            n = before - cpu.ecx & mask if instruction.repeated else int(done)
-            if n or done:
-                self.clock.charge_string_io(
-                    n, output=not instruction.is_input, repeated=instruction.repeated, outer=outer
-                )
-
-    def _string_elements(self, instruction: IoInstruction, port: int) -> Event | None:
-        """INS and OUTS, which the engine cannot be stopped in: done here, element by element."""
-        cpu, size = self.cpu, instruction.size
-        mask = 0xFFFF if instruction.address16 else _FLAT
-        segment = "es" if instruction.is_input else instruction.segment
-        index = FIELD["edi" if instruction.is_input else "esi"]
-        event: Event | None = None
-        while not instruction.repeated or cpu.ecx & mask:
-            pointer = cpu.regs[index]
-            linear = cpu.regs[FIELD[f"{segment}_base"]] + (pointer & mask) & _FLAT
-            write = instruction.is_input
-            spans = self.linear.spans(linear, size, write=write, user=cpu.cpl == 3)
-            step = -size if cpu.eflags & EFLAGS_DF else size
-            cpu.regs[index] = pointer & ~mask & _FLAT | pointer + step & mask
-            if instruction.repeated:
-                cpu.ecx = cpu.ecx & ~mask & _FLAT | cpu.ecx - 1 & mask
-            if instruction.is_input:
-                data = self._read_port(port, size).to_bytes(size, "little")
-                for physical, length in spans:
-                    self.ram.write(physical, data[:length])
-                    data = data[length:]
-            else:
-                data = b"".join(self.ram.read(*span) for span in spans)
-                event = self._out(port, size, int.from_bytes(data, "little"))
-            unfinished = instruction.repeated and cpu.ecx & mask
-            if not unfinished:
-                break
-            if cpu.eflags & EFLAGS_TF:
-                cpu.eflags |= EFLAGS_RF
-                return self._debug(DR6_BS) or event
-            if event is not None:
-                return event
-        self._completed(instruction.length)
-        if cpu.eflags & EFLAGS_TF:
-            return self._debug(DR6_BS) or event
-        return event
-
     # -- snapshots -------------------------------------------------------------------------------
 
     def snapshot(self) -> Snapshot:
         """RAM, registers, devices and clock, as plain data."""
-        return Snapshot(
-            version=SNAPSHOT_VERSION,
-            ram_size=self.ram.size,
-            model=self.cpu.model,
-            ram=self.ram.image(),
-            cpu=self.cpu.save_state(),
-            retired=self.cpu.retired,
-            charged=self.clock.save(),
-            profile=self.clock.profile,
-            timing=self.clock.save_state(),
-            devices={d.name: d.save() for d in self.devices},
-            halted=self.halted,
-        )
+        return snapshots.take(self)
 
     def restore(self, snapshot: Snapshot) -> None:
         """Go back to a snapshot. Raises SnapshotError when it is another machine's."""
-        if snapshot.version != SNAPSHOT_VERSION:
-            raise SnapshotError(f"snapshot version {snapshot.version}, not {SNAPSHOT_VERSION}")
-        if (snapshot.ram_size, snapshot.model) != (self.ram.size, self.cpu.model):
-            raise SnapshotError(
-                f"the snapshot is of {snapshot.ram_size} bytes and a {snapshot.model}, "
-                f"the machine has {self.ram.size} and is a {self.cpu.model}"
-            )
-        if snapshot.profile != self.clock.profile:
-            raise SnapshotError(
-                f"the snapshot is timed by the profile {snapshot.profile}, "
-                f"the machine by {self.clock.profile}"
-            )
-        self.cpu.load_state(snapshot.cpu)
-        self.ram.load_image(snapshot.ram)
-        self.linear.flush()
-        self.cpu.state.retired = snapshot.retired
-        self.clock.load(snapshot.charged)
-        self.clock.load_state(snapshot.timing, snapshot.charged)
-        for device in self.devices:
-            device.load(snapshot.devices[device.name])
-        self.halted = snapshot.halted
+        snapshots.put_back(self, snapshot)

@@ -1,0 +1,31 @@
+"""Why the machine hands control back to whoever runs it."""
+
+from __future__ import annotations
+
+from enum import Enum
+from typing import NamedTuple
+
+DR6_BS = 1 << 14
+
+
+class Stop(Enum):
+    """Why a run ended."""
+
+    GATE = "gate"  # the guest wrote a gate port: `value`
+    LIMIT = "limit"  # the clock reached the caller's limit
+    STEP = "step"  # one step was asked for, and done
+    BREAKPOINT = "breakpoint"  # before the instruction at `address`
+    TRAP = "trap"  # a trap that was asked to stop has just been delivered: `value` = vector
+    HALT = "halt"  # halted, and no device will ever wake it
+    POWER_OFF = "power-off"  # `value` = status
+    SHUTDOWN = "shutdown"  # triple fault
+    BUS_ERROR = "bus error"  # an access outside RAM: `address` = EIP
+
+
+class Event(NamedTuple):
+    """One reason to stop, with its number: see Stop."""
+
+    stop: Stop
+    value: int = 0
+    address: int = 0
+    port: int = 0

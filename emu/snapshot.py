@@ -1,0 +1,72 @@
+"""Snapshots: everything a machine is, as plain data with a version."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from emu.errors import SnapshotError
+
+if TYPE_CHECKING:
+    from emu.machine import Machine
+
+SNAPSHOT_VERSION = 2
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """Everything a machine is: restore it anywhere with the same RAM size and CPU model."""
+
+    version: int
+    ram_size: int
+    model: str
+    ram: dict[int, bytes]
+    cpu: bytes
+    retired: int
+    charged: dict[str, int]
+    profile: str
+    timing: dict[str, list[int]]
+    devices: dict[str, dict[str, Any]]
+    halted: bool
+
+
+def take(machine: Machine) -> Snapshot:
+    """RAM, registers, devices and clock."""
+    return Snapshot(
+        version=SNAPSHOT_VERSION,
+        ram_size=machine.ram.size,
+        model=machine.cpu.model,
+        ram=machine.ram.image(),
+        cpu=machine.cpu.save_state(),
+        retired=machine.cpu.retired,
+        charged=machine.clock.save(),
+        profile=machine.clock.profile,
+        timing=machine.clock.save_state(),
+        devices={d.name: d.save() for d in machine.devices},
+        halted=machine.halted,
+    )
+
+
+def put_back(machine: Machine, snapshot: Snapshot) -> None:
+    """Make the machine what it was. Raises SnapshotError when it is another machine's."""
+    if snapshot.version != SNAPSHOT_VERSION:
+        raise SnapshotError(f"snapshot version {snapshot.version}, not {SNAPSHOT_VERSION}")
+    if (snapshot.ram_size, snapshot.model) != (machine.ram.size, machine.cpu.model):
+        raise SnapshotError(
+            f"the snapshot is of {snapshot.ram_size} bytes and a {snapshot.model}, "
+            f"the machine has {machine.ram.size} and is a {machine.cpu.model}"
+        )
+    if snapshot.profile != machine.clock.profile:
+        raise SnapshotError(
+            f"the snapshot is timed by the profile {snapshot.profile}, "
+            f"the machine by {machine.clock.profile}"
+        )
+    machine.cpu.load_state(snapshot.cpu)
+    machine.ram.load_image(snapshot.ram)
+    machine.linear.flush()
+    machine.cpu.state.retired = snapshot.retired
+    machine.clock.load(snapshot.charged)
+    machine.clock.load_state(snapshot.timing, snapshot.charged)
+    for device in machine.devices:
+        device.load(snapshot.devices[device.name])
+    machine.halted = snapshot.halted
