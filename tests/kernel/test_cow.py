@@ -5,6 +5,7 @@ the kernel.
 """
 
 import pytest
+from elf_image import Phdr, elf, exits
 from guest import boot, finish, frame, label, look, run_to, status_of, table_bytes, task, word
 
 from emu.paging import CR0_WP, PTE_D, PTE_P, PTE_RW
@@ -38,7 +39,7 @@ child:
 constant: .long 42
     .data
     .balign 4096
-page: .long 0
+page: .long 0, 0x600d
     .balign 4096
 status: .long 0
     .bss
@@ -153,6 +154,7 @@ def test_the_writer_gets_a_copy() -> None:  # K5
     assert k.pages.page_count(shared) == 1
     assert k.pages.page_count(mine.physical >> 12) == 1
     assert (word(k, parent, page), word(k, child, page)) == (1, 2)
+    assert word(k, child, page + 4) == word(k, parent, page + 4) == 0x600D  # the rest came along
     assert child.stats.faults["cow_copied"] == 1
     assert finish(session) == 0
 
@@ -405,6 +407,55 @@ def test_a_frame_that_held_code_is_used_again() -> None:
     k.trace.process_exit.append(lambda t: frames.add(frame(k, t, label(session, "code"))))
     assert finish(session) == 0
     assert len(frames) < 10
+
+
+EXEC_BY_TURNS = """
+    movl $20, %ebp
+again:
+    sys_fork
+    testl %eax, %eax
+    jz child
+    sys_waitpid %eax, $status, $0
+    movl %ebp, %eax
+    andl $1, %eax
+    addl $5, %eax
+    shll $8, %eax
+    cmpl %eax, status
+    jne bad
+    decl %ebp
+    jnz again
+    sys_exit $0
+bad:
+    sys_exit $1
+child:
+    movl $odd, %ebx
+    testl $1, %ebp
+    jnz 1f
+    movl $even, %ebx
+1:  xorl %ecx, %ecx
+    xorl %edx, %edx
+    movl $11, %eax              # execve
+    int $0x80
+    sys_exit $99
+    .data
+status: .long 0
+odd: .asciz "/odd"
+even: .asciz "/even"
+"""
+
+
+def test_two_programs_at_one_place_by_turns() -> None:
+    """Their code is written by the kernel, into the frames that the other one has just left."""
+    at = 0x08060000
+    files = {
+        name: elf(Phdr(at, exits(status)), entry=at) for name, status in (("/even", 5), ("/odd", 6))
+    }
+    session = boot(EXEC_BY_TURNS, files=files)
+    k = session.kernel
+    frames: list[int] = []
+    k.trace.process_exit.append(lambda t: frames.append(frame(k, t, at)) if t.pid > 2 else None)
+    assert finish(session) == 0
+    assert len(set(frames)) < len(frames)
 
 
 def test_code_that_changes_itself() -> None:

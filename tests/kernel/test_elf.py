@@ -128,6 +128,7 @@ def test_two_segments_on_a_page(first: int, second: int, status: int) -> None:
     )
     session = boot(image, check=True)
     assert finish(session) == status
+    assert session.kernel.stats.faults["cow_reused"] == 0  # the right was there from the start
 
 
 def test_bss_on_the_page_of_another_segment() -> None:

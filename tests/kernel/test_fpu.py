@@ -175,6 +175,40 @@ child:
     )
 
 
+def test_nothing_of_the_dead_comes_through() -> None:
+    """The save area of a task that has ended serves the next one."""
+    run(
+        """
+    sys_fork
+    testl %eax, %eax
+    jz first
+    sys_waitpid %eax, $0, $0
+    sys_fork
+    testl %eax, %eax
+    jz second
+    sys_waitpid %eax, $status, $0
+    cmpl $0, status
+    jne bad
+    sys_exit $0
+first:
+    movl $0x5ec2e7, %eax
+    movd %eax, %xmm6
+    fldpi
+    give_way                    # others have a turn, but nobody uses the FPU
+    movl $2, %eax
+    int $0x80                   # fork saves the registers
+    sys_exit $0
+second:
+    movd %xmm6, %eax
+    testl %eax, %eax
+    jnz bad
+"""
+        + FRESH
+        + "sys_exit $0\n"
+        + END
+    )
+
+
 def test_a_dead_owner_is_forgotten() -> None:
     run(
         """
