@@ -1,5 +1,6 @@
 """What tests of several folders share."""
 
+import signal
 import sys
 from pathlib import Path
 
@@ -8,6 +9,10 @@ import pytest
 sys.path.insert(0, str(Path(__file__).parent / "programs"))
 
 from native_linux import skip_unless_linux32
+
+# A shell that starts a job in the background lets it ignore Ctrl-C; the tests are about not ignoring it.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")
