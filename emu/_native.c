@@ -47,7 +47,7 @@ struct engine_state {
     uint32_t in_flight_valid;
     uint32_t watch_if;     /* stop as soon as EFLAGS.IF is set */
     uint32_t skip_break;   /* let the first instruction pass its breakpoint */
-    uint32_t allow_io;     /* let the first instruction pass its I/O check */
+    uint32_t allow_io;     /* let the first instruction pass its check */
     uint32_t in_flight_kind;
     uint32_t flags_before; /* EFLAGS before the instruction in flight, when flags_known */
     uint32_t code_page;    /* linear page number of the last instruction */
@@ -336,6 +336,12 @@ static int io_needs_leave(struct engine_state *s)
     return flags & EFLAGS_VM || (read_reg(s, s->reg_cs) & 3) > ((flags >> 12) & 3);
 }
 
+/* The engine would load VM there. */
+static int iret_of_outer_ring(struct engine_state *s)
+{
+    return read_reg(s, s->reg_cs) & 3 && !(read_reg(s, s->reg_eflags) & EFLAGS_VM);
+}
+
 /* Whether an instruction can be its own successor: a jump, a call or a return. */
 static int transfers(struct engine_state *s, uint32_t address)
 {
@@ -422,8 +428,8 @@ static void on_code(uc_engine *uc, uint64_t address64, uint32_t size, void *user
         return;
     }
     if (kind & KIND_EMULATED ||
-        (kind & KIND_IO && !s->allow_io &&
-         io_needs_leave(s))) {
+        (kind & KIND_IO && !s->allow_io && io_needs_leave(s)) ||
+        (kind & KIND_IRET && !s->allow_io && iret_of_outer_ring(s))) {
         stop(s, EV_IO);
         return;
     }

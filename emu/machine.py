@@ -152,6 +152,12 @@ class Machine:
         self.cpu.state.skip_break = 0
         return event
 
+    def finish_instruction(self) -> Event | None:
+        """The instruction that was stopped at, past its check, and nothing else."""
+        state = self.cpu.state
+        state.allow_io, self.allow_io = 1, False
+        return self._handle(self.cpu.run(state.retired + 1))
+
     def advance(self, until: int | None, *, single: bool = False) -> Event | None:
         """One entry into the engine, or one trap; None when there is nothing to tell the caller."""
         try:

@@ -1,4 +1,4 @@
-"""IN, OUT, INS, OUTS and RDTSC: the instructions that the engine cannot finish by itself."""
+"""IN, OUT, INS, OUTS, RDTSC and IRET: the instructions that the engine cannot finish by itself."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from emu import microcode as mc
 from emu.cpu import EFLAGS_DF, EFLAGS_RF, EFLAGS_TF, EFLAGS_VM
 from emu.devices import Device
-from emu.engine_quirks import FIELD
+from emu.engine_quirks import FIELD, HF_SS32
 from emu.events import DR6_BS, Event, Stop
 from emu.paging import CR4_TSD, PageFault
 from emu.port_io import IoInstruction, code_bytes, decode_io, split_prefixes
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 _FLAT = 0xFFFFFFFF
 _RDTSC = b"\x0f\x31"
+_IRET = b"\xcf"
 
 
 class PortUnit:
@@ -66,6 +67,8 @@ class PortUnit:
         at = split_prefixes(code)[2]
         if code[at : at + 2] == _RDTSC:
             return self._rdtsc(at + 2)
+        if code[at : at + 1] == _IRET:
+            return self._iret(wide=cpu.code32 != (0x66 in code[:at]))
         instruction = decode_io(code, wide=cpu.code32)
         port = cpu.edx & 0xFFFF if instruction.immediate is None else instruction.immediate
         try:
@@ -92,6 +95,35 @@ class PortUnit:
         m.completed(length)
         m.clock.charge_unknown("rdtsc")
         return m.debug(DR6_BS) if cpu.eflags & EFLAGS_TF else None
+
+    def _iret(self, *, wide: bool) -> Event | None:
+        """IRET outside ring 0: it leaves VM alone (SDM vol. 2), but the engine would load it.
+
+        So the engine is shown an image of EFLAGS without VM, for as long as the instruction takes.
+        """
+        m = self._machine
+        cpu = m.cpu
+        mask = _FLAT if cpu.hflags & HF_SS32 else 0xFFFF
+        at = cpu.regs[FIELD["ss_base"]] + (cpu.esp + 8 & mask) & _FLAT
+        image = b""
+        try:
+            spans = m.linear.spans(at, 4, write=False, user=cpu.cpl == 3) if wide else []
+            image = b"".join(m.ram.read(*span) for span in spans)
+        except PageFault:
+            spans = []  # so it will be for the engine
+        flags = int.from_bytes(image, "little")
+        if not flags & EFLAGS_VM:
+            return m.finish_instruction()
+        self._store(spans, (flags & ~EFLAGS_VM).to_bytes(4, "little"))
+        try:
+            return m.finish_instruction()
+        finally:
+            self._store(spans, image)
+
+    def _store(self, spans: list[tuple[int, int]], data: bytes) -> None:
+        for physical, length in spans:
+            self._machine.ram.write(physical, data[:length])
+            data = data[length:]
 
     def _page_fault(self, fault: PageFault) -> Event | None:
         m = self._machine
@@ -132,10 +164,7 @@ class PortUnit:
             if instruction.repeated:
                 cpu.ecx = cpu.ecx & ~mask & _FLAT | cpu.ecx - 1 & mask
             if instruction.is_input:
-                data = self._value(port, size).to_bytes(size, "little")
-                for physical, length in spans:
-                    m.ram.write(physical, data[:length])
-                    data = data[length:]
+                self._store(spans, self._value(port, size).to_bytes(size, "little"))
             else:
                 data = b"".join(m.ram.read(*span) for span in spans)
                 event = self.write(port, size, int.from_bytes(data, "little"))

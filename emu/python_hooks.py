@@ -294,8 +294,11 @@ class PythonHooks:
         if kind & KIND_UNDEFINED:
             s.value = 1
             return self._stop(EV_INVALID)
-        needs_leave = flags & EFLAGS_VM or self._read(s.reg_cs) & 3 > (flags >> 12) & 3
-        if kind & KIND_EMULATED or (kind & KIND_IO and not s.allow_io and needs_leave):
+        virtual, ring = flags & EFLAGS_VM, self._read(s.reg_cs) & 3
+        checked = (kind & KIND_IO and (virtual or ring > (flags >> 12) & 3)) or (
+            kind & KIND_IRET and ring and not virtual  # the engine would load VM there
+        )
+        if kind & KIND_EMULATED or (checked and not s.allow_io):
             return self._stop(EV_IO)
         s.flags_before, s.flags_known = flags, 1
         if kind & KIND_READS_FLAGS:

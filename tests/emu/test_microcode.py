@@ -725,6 +725,39 @@ def test_virtual_8086_mode_and_back(bare: Bare) -> None:
     assert not bare.cpu.eflags & VM
 
 
+@pytest.mark.parametrize("iopl", [0, 0x3000])
+@pytest.mark.parametrize("by_steps", [False, True], ids=["run", "step"])
+@pytest.mark.parametrize("top", [0xA0000, 0x9FFF8, 0x9FFF5], ids=["aligned", "two-pages", "split"])
+@pytest.mark.parametrize("selector", [UCODE, 0x1000, KCODE])
+def test_ring_3_cannot_load_vm(
+    bare: Bare, selector: int, top: int, by_steps: bool, iopl: int
+) -> None:
+    """SDM vol. 2, IRET: VM is for ring 0; elsewhere the rest of the image is loaded, or a fault comes."""
+    image = [UCODE_AT + 7, selector, 0x20003 | 0x202]
+    for index, word in enumerate(image):
+        bare.ram.write(top + 4 * index, word.to_bytes(4, "little"))
+    bare.cpu.esp = top
+    bare.cpu.eflags |= iopl
+    bare.code(b"\xcf" + b"\x0f\x0b" * 4 + INT80)
+    if by_steps:
+        while not bare.deliveries:
+            bare.machine.step()
+    else:
+        bare.run()
+    trap = bare.deliveries[0]
+    if selector == UCODE:
+        assert (trap.vector, bare.machine.clock.instructions) == (6, 1)
+        frame = bare.frame()
+        assert (frame.eip, frame.cs, frame.esp) == (UCODE_AT + 7, UCODE, top + 12)
+        assert frame.eflags & 0x30203 & ~RF == 0x203
+    else:
+        assert (trap.vector, trap.error_code) == (13, selector & 0xFFFC)
+        frame = bare.frame(error_code=True)
+        assert (frame.eip, frame.esp) == (UCODE_AT, top)
+    assert not frame.eflags & VM
+    assert [int.from_bytes(bare.ram.read(top + 4 * i, 4), "little") for i in range(3)] == image
+
+
 def test_virtual_8086_trap_must_lead_to_ring_0(bare: Bare) -> None:
     bare.ring0()
     bare.gate(0x80, selector=UCODE & ~3, dpl=3)
