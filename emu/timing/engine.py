@@ -45,7 +45,7 @@ class Timing(Protocol):
         """Cycles of completed instructions of ring 3 (a REP cut short by a fault not included)."""
 
     def insns(self) -> Iterable[Insn]:
-        """Every instruction executed, by address."""
+        """Every instruction executed, by address, then by bytes."""
 
     def by_rule(self) -> dict[str, int]:
         """Cycles by rule, all rules, adding up to `cycles`."""

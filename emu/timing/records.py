@@ -53,7 +53,7 @@ class Records:
 
     def __iter__(self) -> Iterator[Insn]:
         for address in sorted(self._by_address):
-            yield from self._by_address[address]
+            yield from sorted(self._by_address[address], key=lambda insn: insn.code)
 
     def clear(self) -> None:
         """Forget all counts."""
