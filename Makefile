@@ -6,7 +6,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 JOBS ?= 2
 
-MADE_FROM := pyproject.toml setup.py emu/_native.c emu/_timing.h
+MADE_FROM := pyproject.toml setup.py emu/_native.c $(wildcard emu/_*.h)
 RUNTIME := $(VENV)/.runtime
 DEVELOP := $(VENV)/.develop
 

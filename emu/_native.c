@@ -20,13 +20,15 @@ typedef struct uc_struct uc_engine;
 typedef struct uc_context uc_context;
 
 enum { EV_NONE, EV_LIMIT, EV_TRAP, EV_IN, EV_OUT, EV_INVALID, EV_BREAK, EV_IO, EV_DEBUG,
-       EV_ABORT };
-enum { FIELD_EIP = 8, FIELD_EFLAGS = 9, FIELD_CS_BASE = 15, FIELD_DR0 = 50, FIELD_DR7 = 55 };
+       EV_ABORT, EV_MODE };
+enum { FIELD_EIP = 8, FIELD_EFLAGS = 9, FIELD_CS_BASE = 15, FIELD_DR0 = 50, FIELD_DR7 = 55,
+       FIELD_HFLAGS = 56 };
 enum { EFLAGS_IF = 0x200, EFLAGS_RF = 0x10000, EFLAGS_VM = 0x20000, ARITHMETIC = 0x8d5, CR4_PSE = 0x10, PTE_P = 1, PDE_PS = 0x80 };
 enum { VECTOR_DB = 1, MEM_WRITE = 17, LONGEST = 15 };
 enum { DR_EXECUTE = 0, DR_WRITE = 1, DR_ACCESS = 3 };
 enum { KIND_REP = 1, KIND_IO = 2, KIND_EMULATED = 4, KIND_SYSTEM = 8, KIND_IRET = 16,
        KIND_UNDEFINED = 32, KIND_READS_FLAGS = 64 };
+enum { FLAG_WORDS = 5 }; /* EFLAGS and the operands that its arithmetic flags are still to be made of */
 #define NO_FRAME 0xffffffffu
 #define CR0_PG 0x80000000u
 
@@ -42,6 +44,7 @@ struct engine_state {
     uint64_t cycles;       /* of completed instructions, under a timing profile */
     uint64_t cycle_limit;  /* stop before an instruction once cycles >= cycle_limit */
     uint64_t timing;       /* struct timing *; 0: instructions are counted, not timed */
+    uint64_t blocks;       /* struct blocks *; 0: every instruction goes through on_code */
     uint32_t event, vector, port, size, value;
     uint32_t in_flight;    /* linear address of the instruction counted last */
     uint32_t in_flight_valid;
@@ -49,7 +52,7 @@ struct engine_state {
     uint32_t skip_break;   /* let the first instruction pass its breakpoint */
     uint32_t allow_io;     /* let the first instruction pass its check */
     uint32_t in_flight_kind;
-    uint32_t flags_before; /* EFLAGS before the instruction in flight, when flags_known */
+    uint32_t flags_known;  /* EFLAGS before the instruction in flight were kept */
     uint32_t code_page;    /* linear page number of the last instruction */
     uint32_t code_page_valid;
     uint32_t code_frame;   /* its physical address; NO_FRAME outside RAM */
@@ -57,7 +60,7 @@ struct engine_state {
     uint32_t previous_kind;  /* of the instruction before the one in flight */
     uint32_t completed;      /* an instruction has completed since the run began */
     uint32_t resume;         /* EFLAGS.RF as the run began */
-    uint32_t flags_known;
+    uint32_t careful;        /* breakpoints of some kind: look at every address */
     uint32_t debug_hits;     /* DR6 bits 0-3 that the instruction in flight has earned */
     uint32_t debug_pending;  /* TF trapped behind a port access */
     uint32_t system_changed; /* CR, DR or TLB instruction executed; cleared by Python */
@@ -73,6 +76,8 @@ struct engine_state {
     uint32_t reg_cs, reg_eax;
     uint32_t error;        /* uc_err of the last uc_emu_start */
     uint64_t fn_start, fn_stop, fn_save, fn_restore, fn_reg_read, fn_reg_write;
+    uint64_t flags_at;     /* host address of the live flags, as the engine keeps them; or 0 */
+    uint64_t flags_kept[FLAG_WORDS]; /* those, or EFLAGS itself, before the instruction in flight */
 };
 
 typedef int (*start_fn)(uc_engine *, uint64_t, uint64_t, uint64_t, size_t);
@@ -128,11 +133,13 @@ static uint32_t frame_of(struct engine_state *s, uint32_t page)
     return pte & PTE_P ? pte & 0xfffff000u : NO_FRAME;
 }
 
+static uint32_t frame_from_state(const struct engine_state *s, uint32_t page);
+
 /* Note that this page's frame holds translated code, so that a later host
  * write to it drops the translations. */
 static void enter_code_page(struct engine_state *s, uint32_t page)
 {
-    uint32_t pa = frame_of(s, page);
+    uint32_t pa = s->blocks ? frame_from_state(s, page) : frame_of(s, page);
 
     if (pa >= s->ram_size)
         pa = NO_FRAME;
@@ -298,35 +305,27 @@ static uint32_t classify(struct engine_state *s, uint32_t address)
     return 0;
 }
 
-/* Common opcodes that cannot fault: 1 never, 2 with a register as the operand. */
-static const uint8_t HARMLESS[256] = {
-#define ALU(op) [op] = 2, [op + 1] = 2, [op + 2] = 2, [op + 3] = 2, [op + 4] = 1, [op + 5] = 1
-    ALU(0x00), ALU(0x08), ALU(0x10), ALU(0x18), ALU(0x20), ALU(0x28), ALU(0x30), ALU(0x38),
-#undef ALU
-#define EIGHT(op) [op] = 1, [op + 1] = 1, [op + 2] = 1, [op + 3] = 1, \
-        [op + 4] = 1, [op + 5] = 1, [op + 6] = 1, [op + 7] = 1
-    EIGHT(0x40), EIGHT(0x48), EIGHT(0x70), EIGHT(0x78), EIGHT(0x90), EIGHT(0xb0), EIGHT(0xb8),
-#undef EIGHT
-    [0x84] = 2, [0x85] = 2, [0x86] = 2, [0x87] = 2, [0x88] = 2, [0x89] = 2, [0x8a] = 2, [0x8b] = 2,
-    [0x80] = 2, [0x81] = 2, [0x83] = 2, [0xc0] = 2, [0xc1] = 2, [0xd0] = 2, [0xd1] = 2, [0xd2] = 2,
-    [0xd3] = 2, [0xa8] = 1, [0xa9] = 1, [0xe9] = 1, [0xeb] = 1,
-};
-
-/* Whether the flags before this instruction may be needed. */
-static int may_fault(struct engine_state *s, uint32_t address)
+/* Keep the flags before an instruction: it may fault. */
+static void keep_flags(struct engine_state *s)
 {
-    const uint8_t *code = (const uint8_t *)(uintptr_t)s->ram;
-    uint32_t at = address & 0xfff;
-    int class;
+    s->flags_known = 1;
+    if (s->flags_at)
+        memcpy(s->flags_kept, (const void *)(uintptr_t)s->flags_at, sizeof s->flags_kept);
+    else
+        s->flags_kept[0] = read_reg(s, s->reg_eflags);
+}
 
-    if (s->code_frame == NO_FRAME || at == 0xfff)
-        return 1;
-    code += s->code_frame + at;
-    class = HARMLESS[code[0]];
-    return !(class == 1 || (class == 2 && code[1] >= 0xc0));
+/* Make them the engine's again. */
+static void put_back_flags(struct engine_state *s)
+{
+    if (s->flags_at)
+        memcpy((void *)(uintptr_t)s->flags_at, s->flags_kept, sizeof s->flags_kept);
+    else
+        write_reg(s, s->reg_eflags, (uint32_t)s->flags_kept[0]);
 }
 
 #include "_timing.h"
+#include "_blocks.h"
 
 /* CPL > IOPL, or virtual-8086 mode: the I/O bitmap decides. */
 static int io_needs_leave(struct engine_state *s)
@@ -361,10 +360,36 @@ static int transfers(struct engine_state *s, uint32_t address)
     return 0;
 }
 
+/* Breakpoints, and the end of waiting for EFLAGS.IF. */
+static int stops_here(struct engine_state *s, uint32_t address)
+{
+    const uint32_t *regs = (const uint32_t *)(uintptr_t)s->regs;
+    uint32_t resume;
+
+    if (s->break_count && !s->skip_break && is_break(s, address)) {
+        stop(s, EV_BREAK);
+        return 1;
+    }
+    if (s->watch_if && read_reg(s, s->reg_eflags) & EFLAGS_IF) {
+        stop(s, EV_LIMIT);
+        return 1;
+    }
+    resume = s->in_flight_valid
+        ? s->in_flight_kind & KIND_IRET && read_reg(s, s->reg_eflags) & EFLAGS_RF
+        : s->resume;
+    if (!(regs[FIELD_DR7] & 0xff) || resume)
+        return 0;
+    s->debug_hits = execute_hits(s, address);
+    if (!s->debug_hits)
+        return 0;
+    s->value = 1;
+    stop(s, EV_DEBUG);
+    return 1;
+}
+
 static void on_code(uc_engine *uc, uint64_t address64, uint32_t size, void *user)
 {
     struct engine_state *s = user;
-    const uint32_t *regs = (const uint32_t *)(uintptr_t)s->regs;
     uint32_t address = (uint32_t)address64;
     uint32_t kind = 0;
 
@@ -382,9 +407,11 @@ static void on_code(uc_engine *uc, uint64_t address64, uint32_t size, void *user
         return;
     }
     /* A REP instruction calls this hook once an iteration, and one that stores into its own
-     * translation a second time when it has been translated anew. */
+     * translation a second time when it has been translated anew, with wrong flags. */
     if (s->in_flight_valid && s->in_flight == address && !transfers(s, address)) {
-        if (s->timing && s->in_flight_kind & KIND_REP)
+        if (!(s->in_flight_kind & KIND_REP))
+            put_back_flags(s);
+        else if (s->timing)
             timing_iterate(s);
         return;
     }
@@ -398,27 +425,8 @@ static void on_code(uc_engine *uc, uint64_t address64, uint32_t size, void *user
         stop(s, EV_LIMIT);
         return;
     }
-    if (s->break_count && !s->skip_break && is_break(s, address)) {
-        stop(s, EV_BREAK);
+    if (s->careful && stops_here(s, address))
         return;
-    }
-    if (s->watch_if && (read_reg(s, s->reg_eflags) & EFLAGS_IF)) {
-        stop(s, EV_LIMIT);
-        return;
-    }
-    if (regs[FIELD_DR7] & 0xff) {
-        uint32_t resume = s->in_flight_valid
-            ? s->in_flight_kind & KIND_IRET && read_reg(s, s->reg_eflags) & EFLAGS_RF
-            : s->resume;
-        uint32_t hits = resume ? 0 : execute_hits(s, address);
-
-        if (hits) {
-            s->debug_hits = hits;
-            s->value = 1;
-            stop(s, EV_DEBUG);
-            return;
-        }
-    }
     if (s->code_frame == NO_FRAME ||
         SPECIAL[((const uint8_t *)(uintptr_t)s->ram)[s->code_frame + (address & 0xfff)]])
         kind = classify(s, address);
@@ -433,11 +441,9 @@ static void on_code(uc_engine *uc, uint64_t address64, uint32_t size, void *user
         stop(s, EV_IO);
         return;
     }
-    s->flags_known = may_fault(s, address);
-    if (s->flags_known)
-        s->flags_before = read_reg(s, s->reg_eflags);
     if (kind & KIND_READS_FLAGS) /* the engine would work from stale ones */
-        write_reg(s, s->reg_eflags, s->flags_before);
+        write_reg(s, s->reg_eflags, read_reg(s, s->reg_eflags));
+    keep_flags(s);
     s->previous_kind = s->in_flight_kind;
     s->in_flight_kind = kind;
     s->allow_io = 0;
@@ -578,9 +584,11 @@ static void settle(struct engine_state *s)
         kind = s->previous_kind;
         if (s->timing)
             timing_abandon(s);
-        if (refused && s->flags_known)
+        if (refused && s->flags_known) {
+            put_back_flags(s);
             regs[FIELD_EFLAGS] = (regs[FIELD_EFLAGS] & ~(uint32_t)ARITHMETIC) |
-                (s->flags_before & ARITHMETIC);
+                (read_reg(s, s->reg_eflags) & ARITHMETIC);
+        }
     } else if (s->in_flight_valid) {
         s->completed = 1;
         if (s->timing && s->event == EV_INVALID && !s->value)
@@ -634,6 +642,24 @@ static void start_engine(struct engine_state *s, uint32_t eip)
     way_out = NULL;
 }
 
+/* Among whole blocks and exactly, by turns. */
+static void run_blocks(struct engine_state *s)
+{
+    struct blocks *b = blocks_of(s);
+    uint32_t eip = ((const uint32_t *)(uintptr_t)s->regs)[FIELD_EIP];
+
+    begin_blocks(s, b);
+    start_engine(s, eip);
+    while (s->event == EV_MODE)
+        start_engine(s, other_mode(s, b));
+    leave_blocks(b);
+    gather(s);
+    if (b->mode == MODE_WHOLE)
+        settle_blocks(s, b);
+    else
+        settle(s);
+}
+
 /* Run from the registers in s->regs until an event; leave the registers there. */
 static void engine_run(struct engine_state *s)
 {
@@ -645,7 +671,12 @@ static void engine_run(struct engine_state *s)
     s->in_flight_kind = s->previous_kind = 0;
     s->completed = s->debug_hits = s->debug_pending = 0;
     s->resume = regs[FIELD_EFLAGS] & EFLAGS_RF;
+    s->careful = s->break_count || s->watch_if || regs[FIELD_DR7] & 0xff;
     scatter(s);
+    if (s->blocks) {
+        run_blocks(s);
+        return;
+    }
     start_engine(s, regs[FIELD_EIP]);
     gather(s);
     settle(s);
@@ -707,6 +738,7 @@ PyMODINIT_FUNC PyInit__native(void)
         return NULL;
     guard_abort();
     if (add(module, "on_code", (uintptr_t)on_code) < 0 ||
+        add(module, "on_block", (uintptr_t)on_block) < 0 ||
         add(module, "on_trap", (uintptr_t)on_trap) < 0 ||
         add(module, "on_invalid", (uintptr_t)on_invalid) < 0 ||
         add(module, "on_in", (uintptr_t)on_in) < 0 ||
@@ -715,7 +747,10 @@ PyMODINIT_FUNC PyInit__native(void)
         add(module, "on_memory", (uintptr_t)on_memory) < 0 ||
         add(module, "timing_copy_lines", (uintptr_t)timing_copy_lines) < 0 ||
         add(module, "timing_gate", (uintptr_t)timing_gate) < 0 ||
+        add(module, "blocks_fold", (uintptr_t)blocks_fold) < 0 ||
+        add(module, "blocks_forget", (uintptr_t)blocks_forget) < 0 ||
         add(module, "timing_size", sizeof(struct timing)) < 0 ||
+        add(module, "blocks_size", sizeof(struct blocks)) < 0 ||
         add(module, "insn_size", sizeof(struct insn)) < 0 ||
         add(module, "state_size", sizeof(struct engine_state)) < 0) {
         Py_DECREF(module);

@@ -16,7 +16,7 @@ enum { F_MEMORY_SOURCE = 1, F_SIGNED = 2, F_IMMEDIATE = 4, F_PLUS_M = 8, F_ADDRE
        F_POPS_SEGMENT = 32 };
 enum { AT_MODRM, AT_PUSH, AT_POP, AT_ESI, AT_EDI, AT_EBP, AT_XLAT, AT_BIT };
 enum { USE_READ = 1, USE_WRITE = 2, USE_RMW = 3 };
-enum { G_EAX = 0, G_ECX = 1, G_EBX = 3, G_ESP = 4, G_EBP = 5, G_ESI = 6, G_EDI = 7 };
+enum { G_EAX = 0, G_ECX = 1, G_EDX = 2, G_EBX = 3, G_ESP = 4, G_EBP = 5, G_ESI = 6, G_EDI = 7 };
 enum { PTE_RW_ = 2, PTE_A_ = 0x20, PTE_D_ = 0x40, WAYS = 4, NO_REGISTER = 0xff };
 #define NOWHERE 0xffffffffu
 
@@ -54,7 +54,7 @@ struct timing {
     uint32_t agi, byte_register, misaligned, accessed, memory, i386;
     uint32_t rmw_miss, segment_miss, sequential_code_miss, walk, walk_line, walk_updates[3];
     uint32_t store_clocks, gate_miss[2], iret_miss[2];
-    uint32_t at_base[6], at_hflags, at_gdt, at_ldt, at_cr0, at_cr3, at_cr4;
+    uint32_t at_base[6], at_hflags, at_gdt, at_ldt, at_cr0, at_cr3, at_cr4, at_eip;
     uint32_t previous_writes, previous_bytes, code_line, code_next;
     uint32_t taken, stores, rep_start, rep_left, iterations, user, dirty;
     uint32_t l1_tags[512], l1_bits[128];

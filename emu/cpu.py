@@ -28,6 +28,7 @@ from emu.engine_quirks import (
     Context,
     calibrate,
     flush_code,
+    locate_bounds,
     locate_env,
     open_engine,
 )
@@ -36,7 +37,7 @@ from emu.paging import CR0_PG, CR0_WP, CR4_PSE
 from emu.python_hooks import PythonHooks
 from emu.ram import Ram
 from emu.timing.engine import EngineView, PythonTiming, Timing
-from emu.timing.native import NativeTiming
+from emu.timing.native import Instructions, NativeTiming
 from emu.timing.profiles import Profile
 
 EFLAGS_CF = 1 << 0
@@ -108,13 +109,28 @@ class Cpu:
         self.state = self._make_state()
         #: The cycle model, under a timing profile.
         self.timing: Timing | None = None
+        #: Instructions and blocks as the native hooks know them.
+        self.instructions: Instructions | None = None
+        self._bounds = locate_bounds(self._uc)
+        self._live = False
         self.driver = self._make_driver(native, profile)
         self._watches_memory = False
         #: Linear addresses at which blocks end: see emu/untranslatable.py.
         self.exits: frozenset[int] = frozenset()
         self._abandoned: list[Any] = []
-        hooks.install(self.state, self.driver)
+        self._install_hooks()
         self._reload()
+
+    def _install_hooks(self) -> None:
+        handle = hooks.install(self.state, self.driver)
+        if self.instructions is not None:
+            self.instructions.blocks.attach(handle + self._bounds if self._may_run_whole else 0)
+
+    @property
+    def _may_run_whole(self) -> bool:
+        """Costs can be foreseen, and the engine can be told to leave the code hook out."""
+        foreseen = self.timing is None or not self.timing.profile.i386
+        return foreseen and self._bounds != 0 and self._live
 
     def _make_state(self) -> hooks.EngineState:
         s = hooks.EngineState()
@@ -147,10 +163,13 @@ class Cpu:
     def _make_driver(self, native: bool, profile: Profile | None) -> hooks.Driver:
         module = load_native() if native else None
         if module is not None:
-            if profile is not None:
-                native_timing = NativeTiming(profile, self.state, self.layout, module)
-                native_timing.attach(self._live_registers())
-                self.timing = native_timing
+            if profile is None:
+                self.instructions = Instructions(self.state, self.layout, module)
+            else:
+                self.instructions = self.timing = NativeTiming(
+                    profile, self.state, self.layout, module
+                )
+            self._attach()
             return hooks.NativeHooks(self.state, module)
         timing = self._python_timing(profile) if profile else None
         self.timing = timing
@@ -158,6 +177,15 @@ class Cpu:
             *(self.state, self.ram, self.regs, self._context.data, self.layout, self._breaks),
             timing,
         )
+
+    def _attach(self) -> None:
+        """Tell the native hooks where the engine keeps its live registers."""
+        env = locate_env(self._uc)
+        self._live = bool(env)
+        if self.instructions is not None and env:
+            self.instructions.attach(env)
+        elif self.timing is not None:
+            self.timing.attach(self._live_registers())
 
     def _live_registers(self) -> int:
         env = locate_env(self._uc)
@@ -340,11 +368,10 @@ class Cpu:
             flush_code(self._uc)
             ram.held_code[:] = bytes(len(ram.held_code))
             ram.code_stale = False
-        if self.timing is None:
-            return self.driver.run(limit)
         self.state.cycle_limit = cycle_limit
         event = self.driver.run(limit)
-        self.timing.reraise()
+        if self.instructions is not None and self.instructions.raised is not None:
+            self.instructions.reraise()
         return event
 
     def set_exits(self, addresses: frozenset[int]) -> None:
@@ -369,9 +396,8 @@ class Cpu:
         self._context.save()
         self.state.engine = self._handle.value or 0
         self.state.context = self._context.address
-        hooks.install(self.state, self.driver)
-        if self.timing is not None:
-            self.timing.attach(self._live_registers())
+        self._attach()
+        self._install_hooks()
         self._watches_memory = False
         self.load_state(state)
         self.regs[:] = array("I", registers)

@@ -32,11 +32,16 @@ issues.
 * With a code hook, an instruction that faults behind one that set the flags leaves wrong flags; RCL
   and RCR on memory lose CF by themselves, CMPXCHG8B and the bit tests others.
   -> the code hook keeps the EFLAGS of before, and the fault path puts them back.
+* So does one that stores into its own block, which the engine translates anew and begins again.
+  -> the code hook, called a second time, puts the EFLAGS of before back.
 * For the same reason CMPXCHG8B spoils flags that it should keep.
   -> the code hook writes EFLAGS in front of it.
 * Hooks added after a block was translated do not fire in it (#2200).
   -> all hooks are installed before the first instruction.
 * A REP instruction calls the code hook once an iteration.  -> the hook counts an address once.
+* The code hook halves the engine's speed.  -> two translations of guest code, one without it, told apart
+  by a bit of hflags that nothing else uses (emu/blocks.py); which one is made is decided by the
+  hook's address range, which is changed in the engine's own record of the hook.
 """
 
 from __future__ import annotations
@@ -46,7 +51,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import BinaryIO
 
-from unicorn import UC_ARCH_X86, UC_HOOK_INTR, UC_MODE_32, UC_PROT_ALL, Uc, UcError
+from unicorn import UC_ARCH_X86, UC_HOOK_CODE, UC_HOOK_INTR, UC_MODE_32, UC_PROT_ALL, Uc, UcError
 from unicorn import x86_const as x86
 from unicorn.unicorn_py3.unicorn import uclib
 
@@ -86,6 +91,7 @@ HF_SS32 = 1 << 5
 HF_ADDSEG = 1 << 6
 
 _SEGMENT_SIZE = 24
+_HOOK_SIZE = 48  # bytes of a hook's record that are looked at
 _PART_AT = {"selector": (0, 4), "base": (8, 8), "limit": (16, 4), "flags": (20, 4)}
 
 
@@ -200,6 +206,31 @@ def _copies(memory: BinaryIO, handle: int, pattern: bytes) -> Iterator[int]:
             while at >= 0:
                 yield int(address) + at
                 at = data.find(pattern, at + 1)
+
+
+def locate_bounds(uc: Uc) -> int:
+    """How far behind a hook's handle its first and its last address stand; 0 when not found there.
+
+    A hook is the engine's own record, and its handle is a pointer to it.
+    """
+    marks = (0x5EED_0123_4567_89AB, 0x5EED_0123_4567_89AC)
+    handle = ctypes.c_size_t()
+    function = ctypes.CFUNCTYPE(None)(lambda: None)
+    _check(
+        uclib.uc_hook_add(
+            uc._uch,
+            ctypes.byref(handle),
+            ctypes.c_int(UC_HOOK_CODE),
+            function,
+            None,
+            *(ctypes.c_uint64(mark) for mark in marks),
+        ),
+        "uc_hook_add",
+    )
+    pattern = b"".join(mark.to_bytes(8, "little") for mark in marks)
+    at = ctypes.string_at(handle.value or 0, _HOOK_SIZE).find(pattern)
+    _check(uclib.uc_hook_del(uc._uch, handle), "uc_hook_del")
+    return max(at, 0)
 
 
 def flush_code(uc: Uc) -> None:

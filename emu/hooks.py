@@ -20,6 +20,7 @@ from functools import partial
 from typing import Any, Protocol
 
 from unicorn import (
+    UC_HOOK_BLOCK,
     UC_HOOK_CODE,
     UC_HOOK_INSN,
     UC_HOOK_INSN_INVALID,
@@ -40,6 +41,7 @@ KIND_REP, KIND_IO, KIND_EMULATED, KIND_SYSTEM, KIND_IRET, KIND_UNDEFINED, KIND_R
     1 << n for n in range(7)
 )
 NO_FRAME = 0xFFFFFFFF
+FLAG_WORDS = 5
 
 NO_LIMIT = (1 << 63) - 1
 MAX_BREAKS = 4096
@@ -60,17 +62,17 @@ class EngineState(ctypes.Structure):
 
     _fields_ = (
         *((n, ctypes.c_uint64) for n in ("retired", "limit")),
-        *((n, ctypes.c_uint64) for n in ("cycles", "cycle_limit", "timing")),
+        *((n, ctypes.c_uint64) for n in ("cycles", "cycle_limit", "timing", "blocks")),
         *(
             (n, ctypes.c_uint32)
             for n in (
                 *("event", "vector", "port", "size", "value"),
                 *("in_flight", "in_flight_valid", "watch_if", "skip_break"),
-                *("allow_io", "in_flight_kind", "flags_before"),
+                *("allow_io", "in_flight_kind", "flags_known"),
                 *("code_page", "code_page_valid", "code_frame"),
                 *("break_count", "break_capacity"),
                 *("previous_kind", "completed", "resume"),
-                "flags_known",
+                "careful",
                 *("debug_hits", "debug_pending", "system_changed"),
             )
         ),
@@ -94,6 +96,8 @@ class EngineState(ctypes.Structure):
             (f"fn_{n}", ctypes.c_uint64)
             for n in ("start", "stop", "save", "restore", "reg_read", "reg_write")
         ),
+        ("flags_at", ctypes.c_uint64),
+        ("flags_kept", ctypes.c_uint64 * FLAG_WORDS),
     )
 
 
@@ -125,11 +129,19 @@ class Driver(Protocol):
 
 
 _MEMORY_HOOK = ("on_memory", UC_HOOK_MEM_READ | UC_HOOK_MEM_WRITE, None)
+_BLOCK_HOOK = ("on_block", UC_HOOK_BLOCK, None)
+#: Only native: see emu/blocks.py.
+_NATIVE_HOOKS = (_BLOCK_HOOK, *_ALL_HOOKS)
+_EVERY_ADDRESS = (1, 0)
 
 
-def install(state: EngineState, driver: Driver) -> None:
-    """Register every hook but one, once, before anything has been translated."""
-    _install(state, driver, _ALL_HOOKS)
+def install(state: EngineState, driver: Driver) -> int:
+    """Register every hook but one, once, before anything has been translated.
+
+    Returns the engine's handle of the code hook.
+    """
+    native = driver.name == NativeHooks.name
+    return _install(state, driver, _NATIVE_HOOKS if native else _ALL_HOOKS)["on_code"]
 
 
 def install_memory_hook(state: EngineState, driver: Driver) -> None:
@@ -142,8 +154,9 @@ def install_memory_hook(state: EngineState, driver: Driver) -> None:
 
 def _install(
     state: EngineState, driver: Driver, wanted: tuple[tuple[str, int, int | None], ...]
-) -> None:
+) -> dict[str, int]:
     addresses = driver.addresses()
+    handles: dict[str, int] = {}
     for name, kind, insn in wanted:
         handle = ctypes.c_size_t()
         extra = () if insn is None else (ctypes.c_int(insn),)
@@ -153,12 +166,13 @@ def _install(
             ctypes.c_int(kind),
             ctypes.c_void_p(addresses[name]),
             ctypes.byref(state),
-            ctypes.c_uint64(1),
-            ctypes.c_uint64(0),
+            *(ctypes.c_uint64(bound) for bound in _EVERY_ADDRESS),
             *extra,
         )
         if status:
             raise EngineContractError(f"the engine refuses the hook {name} (error {status})")
+        handles[name] = handle.value
+    return handles
 
 
 class NativeHooks:
@@ -176,7 +190,7 @@ class NativeHooks:
         self.run: Callable[[int], int] = partial(module.run, ctypes.addressof(state))
 
     def addresses(self) -> dict[str, int]:
-        return {name: getattr(self._module, name) for name, _, _ in (*_ALL_HOOKS, _MEMORY_HOOK)}
+        return {name: getattr(self._module, name) for name, _, _ in (*_NATIVE_HOOKS, _MEMORY_HOOK)}
 
 
 def field_table(layout: ContextLayout) -> Any:

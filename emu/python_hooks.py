@@ -271,9 +271,11 @@ class PythonHooks:
             s.value = 0
             return self._stop(EV_DEBUG)
         # A REP instruction calls this hook once an iteration.
-        # One that stores into its own translation calls it a second time.
+        # One that stores into its own translation calls it a second time, with wrong flags.
         if s.in_flight_valid and s.in_flight == address and not self._transfers(address):
-            if self._timing is not None and s.in_flight_kind & KIND_REP:
+            if not s.in_flight_kind & KIND_REP:
+                self._write(s.reg_eflags, s.flags_kept[0])
+            elif self._timing is not None:
                 self._timing.model.iterate()
             return None
         if s.in_flight_valid:
@@ -300,7 +302,7 @@ class PythonHooks:
         )
         if kind & KIND_EMULATED or (checked and not s.allow_io):
             return self._stop(EV_IO)
-        s.flags_before, s.flags_known = flags, 1
+        s.flags_kept[0], s.flags_known = flags, 1
         if kind & KIND_READS_FLAGS:
             self._write(s.reg_eflags, flags)
         s.previous_kind, s.in_flight_kind = s.in_flight_kind, kind
@@ -420,7 +422,7 @@ class PythonHooks:
             s.retired -= 1
             kind = s.previous_kind
             if refused and s.flags_known:
-                regs[_EFLAGS] = regs[_EFLAGS] & ~ARITHMETIC | s.flags_before & ARITHMETIC
+                regs[_EFLAGS] = regs[_EFLAGS] & ~ARITHMETIC | s.flags_kept[0] & ARITHMETIC
             if self._timing is not None:
                 self._timing.model.abandon()
                 s.cycles = self._timing.cycles

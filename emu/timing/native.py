@@ -7,15 +7,16 @@ import mmap
 from collections.abc import Iterable
 from typing import Any
 
+from emu.blocks import Blocks
 from emu.engine_quirks import FIELD, ContextLayout
 from emu.errors import EngineContractError
-from emu.hooks import EngineState
+from emu.hooks import FLAG_WORDS, EngineState
 from emu.timing import rules
 from emu.timing.cost import Cost
 from emu.timing.engine import SEGMENTS, State, totals
 from emu.timing.model import NOWHERE, Insn
 from emu.timing.profiles import Profile
-from emu.timing.records import LONGEST, cost_of
+from emu.timing.records import LONGEST, cost_of, length_of
 from emu.timing.rules import INSTRUCTION_RULES, STRING_MISS
 
 _RULES = len(INSTRUCTION_RULES)
@@ -78,7 +79,7 @@ class TimingState(ctypes.Structure):
         *(("walk", _U32), ("walk_line", _U32), ("walk_updates", _U32 * 3)),
         *(("store_clocks", _U32), ("gate_miss", _U32 * 2), ("iret_miss", _U32 * 2)),
         ("at_base", _U32 * 6),
-        *((f"at_{n}", _U32) for n in ("hflags", "gdt", "ldt", "cr0", "cr3", "cr4")),
+        *((f"at_{n}", _U32) for n in ("hflags", "gdt", "ldt", "cr0", "cr3", "cr4", "eip")),
         *((n, _U32) for n in ("previous_writes", "previous_bytes", "code_line", "code_next")),
         *(
             (n, _U32)
@@ -113,24 +114,84 @@ def fill(record: NativeInsn, cost: Cost) -> None:
         slot.where, slot.use, slot.size = access
 
 
-class NativeTiming:
-    """The model that the native hooks drive. `raised` is what decoding raised, for after the run."""
+class Instructions:
+    """The instructions that the native hooks have met, looked up by address and bytes: lengths, no clocks.
 
-    def __init__(
-        self, profile: Profile, state: EngineState, layout: ContextLayout, module: Any
-    ) -> None:
+    `raised` is what decoding raised, for after the run.
+    """
+
+    def __init__(self, state: EngineState, layout: ContextLayout, module: Any) -> None:
         sizes = (ctypes.sizeof(TimingState), ctypes.sizeof(NativeInsn))
         if sizes != (module.timing_size, module.insn_size):
             raise EngineContractError(
                 "emu/_native was built from another version; reinstall the package"
             )
-        self.profile = profile
         self.raised: BaseException | None = None
         self._state = state
         self._memory = mmap.mmap(-1, CAPACITY * sizes[1])
         self._insns = (NativeInsn * CAPACITY).from_buffer(self._memory)
         self._buckets = (_U32 * _BUCKETS)()
         self._callback = ctypes.CFUNCTYPE(None, ctypes.c_void_p)(self._decode)
+        self._t = t = TimingState()
+        t.decode = ctypes.cast(self._callback, ctypes.c_void_p).value or 0
+        t.insns, t.buckets = ctypes.addressof(self._insns), ctypes.addressof(self._buckets)
+        t.capacity, t.bucket_mask = CAPACITY, _BUCKETS - 1
+        start = layout.fields[FIELD["eax"]][0]
+        at = {name: layout.fields[index][0] - start for name, index in FIELD.items()}
+        t.at_base[:] = [at[f"{name}_base"] for name in SEGMENTS]
+        t.at_hflags, t.at_gdt, t.at_ldt = at["hflags"], at["gdt_base"], at["ldtr_base"]
+        t.at_cr0, t.at_cr3, t.at_cr4, t.at_eip = at["cr0"], at["cr3"], at["cr4"], at["eip"]
+        #: Blocks of these instructions, where they can run whole.
+        self.blocks = Blocks(state, module, ctypes.addressof(t), timed=self.timed)
+
+    timed = False
+
+    def attach(self, env: int) -> None:
+        """The engine's live registers are at this host address (now)."""
+        self._t.env = env
+        flags = self._t.at_eip + 8
+        known = self._t.at_hflags - flags == 8 * FLAG_WORDS
+        self._state.flags_at = env + flags if known else 0
+
+    def reraise(self) -> None:
+        """Raise what decoding an instruction raised during the run: Ctrl-C, above all."""
+        raised, self.raised = self.raised, None
+        if raised is not None:
+            raise raised
+
+    def _decode(self, address: int | None) -> None:
+        """From C: fill the record at a host address in; None: there is no room for more."""
+        try:
+            if address is None:
+                self._empty()
+                return
+            record = NativeInsn.from_address(address)
+            self._fill(record, bytes(record.code)[: min(record.length, LONGEST)])
+        except BaseException as error:
+            self.raised = self.raised or error
+
+    def _fill(self, record: NativeInsn, code: bytes) -> None:
+        record.length = length_of(code)
+
+    def _empty(self) -> None:
+        self._clear()
+
+    def _clear(self) -> None:
+        self.blocks.forget()
+        self._t.used = 0
+        ctypes.memset(self._t.buckets, 0, ctypes.sizeof(self._buckets))
+
+
+class NativeTiming(Instructions):
+    """The model that the native hooks drive."""
+
+    timed = True
+
+    def __init__(
+        self, profile: Profile, state: EngineState, layout: ContextLayout, module: Any
+    ) -> None:
+        super().__init__(state, layout, module)
+        self.profile = profile
         self._gate = ctypes.CFUNCTYPE(
             _U64, ctypes.c_void_p, ctypes.c_void_p, _U32, _U32, _U32, _U32
         )(module.timing_gate)
@@ -141,15 +202,11 @@ class NativeTiming:
         self._templates: dict[bytes, tuple[NativeInsn, int, int, int]] = {}
         self._put_aside: dict[tuple[int, bytes], Insn] = {}
         self._earlier: dict[str, int] = {}
-        self._t = TimingState()
-        self._set_up(profile, layout)
+        self._set_up(profile)
         state.timing = ctypes.addressof(self._t)
 
-    def _set_up(self, p: Profile, layout: ContextLayout) -> None:
+    def _set_up(self, p: Profile) -> None:
         t = self._t
-        t.decode = ctypes.cast(self._callback, ctypes.c_void_p).value or 0
-        t.insns, t.buckets = ctypes.addressof(self._insns), ctypes.addressof(self._buckets)
-        t.capacity, t.bucket_mask = CAPACITY, _BUCKETS - 1
         t.agi, t.byte_register, t.misaligned = p.agi, p.byte_register, p.misaligned
         t.accessed, t.memory, t.i386 = p.accessed, p.memory, p.i386
         t.rmw_miss, t.segment_miss = rules.RMW_MISS, rules.SEGMENT_MISS
@@ -158,37 +215,15 @@ class NativeTiming:
         t.walk_updates[:] = rules.WALK_UPDATES
         t.store_clocks = rules.STORE_CLOCKS
         t.gate_miss[:], t.iret_miss[:] = rules.GATE_MISS, rules.IRET_MISS
-        start = layout.fields[FIELD["eax"]][0]
-        at = {name: layout.fields[index][0] - start for name, index in FIELD.items()}
-        t.at_base[:] = [at[f"{name}_base"] for name in SEGMENTS]
-        t.at_hflags, t.at_gdt, t.at_ldt = at["hflags"], at["gdt_base"], at["ldtr_base"]
-        t.at_cr0, t.at_cr3, t.at_cr4 = at["cr0"], at["cr3"], at["cr4"]
         t.code_line = t.code_next = NOWHERE
-
-    def attach(self, env: int) -> None:
-        self._t.env = env
-
-    def reraise(self) -> None:
-        raised, self.raised = self.raised, None
-        if raised is not None:
-            raise raised
 
     # -- instructions ------------------------------------------------------------------------------
 
-    def _decode(self, address: int | None) -> None:
-        """From C: fill the record at a host address in; None: there is no room for more."""
-        try:
-            if address is None:
-                self._empty()
-                return
-            record = NativeInsn.from_address(address)
-            code = bytes(record.code)[: min(record.length, LONGEST)]
-            if not self._from_template(record, code):
-                cost = cost_of(code, self.profile)
-                fill(record, cost)
-                self._keep_template(record, cost, code)
-        except BaseException as error:
-            self.raised = self.raised or error
+    def _fill(self, record: NativeInsn, code: bytes) -> None:
+        if not self._from_template(record, code):
+            cost = cost_of(code, self.profile)
+            fill(record, cost)
+            self._keep_template(record, cost, code)
 
     def _from_template(self, record: NativeInsn, code: bytes) -> bool:
         """Fill a record in from one that differs in displacement and immediate only."""
@@ -238,11 +273,8 @@ class NativeTiming:
         self._put_aside = {(i.address, i.code): i for i in self.insns()}
         self._clear()
 
-    def _clear(self) -> None:
-        self._t.used = 0
-        ctypes.memset(self._t.buckets, 0, ctypes.sizeof(self._buckets))
-
     def insns(self) -> Iterable[Insn]:
+        self.blocks.fold()
         found = {key: self._copy(insn) for key, insn in self._put_aside.items()}
         for number in range(self._t.used):
             record = self._insns[number]

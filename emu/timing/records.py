@@ -8,20 +8,29 @@ from collections.abc import Callable, Iterator
 from functools import lru_cache
 
 from emu.timing.cost import Cost, cost
-from emu.timing.decode import decode, unknown
+from emu.timing.decode import Decoded, decode, unknown
 from emu.timing.model import Insn, disassembler
 from emu.timing.profiles import PROFILES, Profile
 
 LONGEST = 15
 
 
-@lru_cache(maxsize=1 << 14)
-def _cost_of(code: bytes, profile: str) -> Cost:
+def _decoded(code: bytes) -> Decoded:
     d = decode(code)
     if d is None:
         found = next(disassembler().disasm_lite(code, 0), None)
         d = unknown(found[1] if found else 1)
-    return cost(d, PROFILES[profile])
+    return d
+
+
+@lru_cache(maxsize=1 << 14)
+def _cost_of(code: bytes, profile: str) -> Cost:
+    return cost(_decoded(code), PROFILES[profile])
+
+
+def length_of(code: bytes) -> int:
+    """Bytes of the instruction at the start of up to 15 bytes."""
+    return _decoded(code).length
 
 
 def cost_of(code: bytes, profile: Profile) -> Cost:

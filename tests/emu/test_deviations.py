@@ -102,6 +102,17 @@ def test_data_breakpoints_ignore_trap_frames() -> None:
     assert bare.cpu.dr6 & 0xF == 0
 
 
+def test_code_ahead_is_accessed() -> None:
+    """The block stops at its first instruction, and would have run over the end of the page."""
+    bare = Bare()
+    bare.page(UCODE_AT + 0x1000, (UCODE_AT + 0x1000) | 7)
+    bare.cpu.eip = UCODE_AT + 0xFF0
+    bare.code(asm("movl 0x300000, %eax", 0) + b"\x90" * 0x20)
+    bare.page(0x300000, 0)
+    assert bare.trap().vector == 14
+    assert bare.ram.read32(TABLE + 4 * (UCODE_AT + 0x1000 >> 12)) & 0x20
+
+
 def test_global_pages() -> None:
     bare = Bare()
     bare.page(DATA, DATA | 0x107)

@@ -758,3 +758,32 @@ def test_flags_survive_a_stop_behind_a_port_access(native: bool) -> None:
     assert bare.cpu.eflags & 0x8D5 == 0x91
     bare.machine.step()
     assert bare.cpu.eip == 0x5010
+
+
+# -- two translations of the same code -------------------------------------------------------------
+
+
+def test_raw_the_code_hook_can_be_left_out_by_its_bounds() -> None:
+    """Which of two translations runs is decided by a bit of hflags that nothing else looks at."""
+    raw = Raw()
+    layout = Bare().cpu.layout
+    at = engine_quirks.locate_bounds(raw.uc)
+    assert at
+    called: list[int] = []
+    handle = raw.uc.hook_add(uc_const.UC_HOOK_CODE, lambda uc, address, *_: called.append(address))
+    bounds = (ctypes.c_uint64 * 2).from_address(handle + at)
+    assert list(bounds) == [1, 0]
+    env = engine_quirks.locate_env(raw.uc)
+    index = engine_quirks.FIELD
+    hflags = ctypes.c_uint32.from_address(
+        env + layout.fields[index["hflags"]][0] - layout.fields[index["eax"]][0]
+    )
+    counts = []
+    for whole in (False, True, False, True):
+        bounds[:] = [2**64 - 1] * 2 if whole else [1, 0]
+        hflags.value = hflags.value & ~(1 << 30) | whole << 30
+        called.clear()
+        raw.run("incl %eax; decl %ecx; incl %eax; hlt")
+        counts.append(len(called))
+    assert counts == [4, 0, 4, 0]
+    assert raw.get("eax") == 8

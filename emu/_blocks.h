@@ -1,0 +1,733 @@
+/*
+ * Whole blocks at a time: what makes counting and static timing free.
+ *
+ * The engine calls the code hook before every instruction, which halves its speed. Most blocks need
+ * no such care: how many instructions they have and what these cost is known once. So there are two
+ * translations of guest code, told apart by a bit in hflags that the engine keeps apart translations
+ * by and otherwise ignores: one with the code hook ("exact": on_code in _native.c), and one with only the
+ * block hook ("whole": here). A run goes from one to the other at the start of a block, as
+ * often as it likes; both count the same, to the instruction and to the clock.
+ *
+ * A block is whole when every instruction is on the list in plain_insn() and every misaligned
+ * operand can be foreseen from the registers at the block's start. A block that faults half-way is
+ * settled by EIP, which is exact.
+ */
+#ifndef EMU_BLOCKS_H
+#define EMU_BLOCKS_H
+
+enum { BLOCKS = 1 << 14, BLOCK_BUCKETS = 1 << 14, BLOCK_PARTS = 1 << 17, BLOCK_CHECKS = 1 << 15,
+       BLOCK_CODE = 1 << 20, LONGEST_BLOCK = 512, LATE = 64, SHORTEST_EXACT = 64,
+       LONGEST_EXACT = 1 << 16, SOON = 256 };
+enum { EFLAGS_TF = 0x100, HF_CS32 = 0x10, HF_WHOLE = 1 << 30 };
+enum { MODE_EXACT, MODE_WHOLE };
+#ifdef __GNUC__
+#define COLD __attribute__((noinline, cold))
+#else
+#define COLD
+#endif
+
+struct part {               /* an instruction of a block */
+    uint32_t record;        /* its struct insn */
+    uint16_t offset;        /* bytes from the block's start */
+    uint8_t agi, byte;      /* clocks that the instruction before it always causes */
+};
+
+struct check {              /* a memory operand, addressed by the registers at the block's start */
+    int32_t displacement;
+    uint16_t part;
+    uint8_t base, index, scale, segment, size, use, miss;
+};
+
+enum { R_NONE = 8 };        /* a symbolic register that is a constant */
+
+struct symbol {             /* what a register holds, from the registers at the block's start */
+    uint8_t known, from;
+    uint32_t plus;
+};
+
+struct block {
+    uint64_t count, taken;  /* times it has run to its end, and jumped, since the counts were taken */
+    uint32_t address, size, next, successor;
+    uint32_t parts, checks, code;
+    uint32_t target;        /* of a direct jump or call at the end */
+    uint32_t fixed, most;   /* clocks: without anything dynamic, and at most */
+    int32_t taken_more;
+    uint16_t n, check_count, quick_count; /* the quick checks stand behind the others */
+    uint8_t first_address, first_reads, last_writes, last_bytes;
+    uint8_t slow, branch, indirect, last_stores, repeats;
+    struct symbol rep_count, rep_source, rep_target;
+};
+
+struct blocks {             /* the fields up to `mode` are set by Python: BlockState in emu/blocks.py */
+    uint64_t records;       /* struct timing *: where instructions are looked up */
+    uint64_t bounds;        /* uint64_t[2]: the addresses that the code hook is called for */
+    uint64_t timed;         /* instructions are charged, too */
+    uint64_t mode;          /* after a run: how it ended; for tests */
+    uint64_t exact_until;   /* stay exact until so many instructions have retired */
+    uint64_t whole_since, span;
+    uint32_t current, extra_count;
+    uint64_t extra_agi, extra_byte;
+    uint32_t user, may_whole, rep_start, unused;
+    uint32_t used, parts_used, checks_used, code_used;
+    struct { uint32_t part, clocks; } extra[2 * LONGEST_BLOCK];
+    uint32_t address[2 * LONGEST_BLOCK]; /* of the operands of the current block */
+    uint32_t buckets[BLOCK_BUCKETS];
+    struct block block[BLOCKS];
+    struct part part[BLOCK_PARTS];
+    struct check check[BLOCK_CHECKS];
+    uint8_t code[BLOCK_CODE];
+};
+
+static struct blocks *blocks_of(struct engine_state *s)
+{
+    return (struct blocks *)(uintptr_t)s->blocks;
+}
+
+static struct timing *records_of(struct blocks *b)
+{
+    return (struct timing *)(uintptr_t)b->records;
+}
+
+/* As frame_of, without asking the engine. */
+static uint32_t frame_from_state(const struct engine_state *s, uint32_t page)
+{
+    return plain_frame(s, records_of((struct blocks *)(uintptr_t)s->blocks), page);
+}
+
+static struct insn *part_insn(struct blocks *b, const struct part *part)
+{
+    return (struct insn *)(uintptr_t)records_of(b)->insns + part->record;
+}
+
+static struct insn *last_insn(struct blocks *b, const struct block *block)
+{
+    return part_insn(b, &b->part[block->parts + block->n - 1]);
+}
+
+/* Add what whole blocks have counted to their instructions, and start the blocks' counts again. */
+static void blocks_fold(struct blocks *b)
+{
+    uint32_t n, k;
+
+    for (n = 0; n < b->used; n++) {
+        struct block *block = &b->block[n];
+
+        if (!block->count)
+            continue;
+        for (k = 0; k < block->n; k++) {
+            struct part *part = &b->part[block->parts + k];
+            struct insn *i = part_insn(b, part);
+
+            i->count += block->count;
+            i->spent[R_AGI] += block->count * part->agi;
+            i->spent[R_BYTE] += block->count * part->byte;
+        }
+        last_insn(b, block)->taken_count += block->taken;
+        block->count = block->taken = 0;
+    }
+}
+
+/* Forget all blocks; their counts have been folded. */
+static void blocks_forget(struct blocks *b)
+{
+    memset(b->buckets, 0, sizeof b->buckets);
+    b->used = b->parts_used = b->checks_used = b->code_used = b->current = 0;
+}
+
+#include "_block_scan.h"
+
+static int blocks_full(const struct blocks *b, const struct timing *t)
+{
+    return b->used == BLOCKS || b->parts_used + LONGEST_BLOCK > BLOCK_PARTS ||
+        b->checks_used + 4 * LONGEST_BLOCK > BLOCK_CHECKS || b->code_used + 8192 > BLOCK_CODE ||
+        t->used + LONGEST_BLOCK + 2 > t->capacity;
+}
+
+static int same_bytes(const uint8_t *a, const uint8_t *b, uint32_t size)
+{
+    uint64_t x, y, difference = 0;
+    uint32_t at, p, q;
+
+    if (size < 8) {
+        if (size < 4) {
+            for (at = 0; at < size; at++)
+                difference |= (uint64_t)(a[at] ^ b[at]);
+            return !difference;
+        }
+        memcpy(&p, a, 4);
+        memcpy(&q, b, 4);
+        difference = p ^ q;
+        memcpy(&p, a + size - 4, 4);
+        memcpy(&q, b + size - 4, 4);
+        return !(difference | (p ^ q));
+    }
+    for (at = 0; at + 8 < size; at += 8) {
+        memcpy(&x, a + at, 8);
+        memcpy(&y, b + at, 8);
+        difference |= x ^ y;
+    }
+    memcpy(&x, a + size - 8, 8);
+    memcpy(&y, b + size - 8, 8);
+    return !(difference | (x ^ y));
+}
+
+static int is_block(const struct engine_state *s, const struct blocks *b, uint32_t number,
+                    uint32_t address, uint32_t size)
+{
+    const struct block *block = &b->block[number - 1];
+    const uint8_t *code = (const uint8_t *)(uintptr_t)s->ram + s->code_frame + (address & 0xfff);
+
+    return block->address == address && block->size == size &&
+        same_bytes(b->code + block->code, code, size);
+}
+
+/* The block of this size at an address, as the code there is now; NULL where it crosses a page. */
+static COLD struct block *find_block(struct engine_state *s, struct blocks *b, uint32_t address,
+                                uint32_t size)
+{
+    uint32_t *bucket = &b->buckets[(address ^ address >> 14) & (BLOCK_BUCKETS - 1)], number;
+    const uint8_t *code = (const uint8_t *)(uintptr_t)s->ram + s->code_frame + (address & 0xfff);
+    struct block *block;
+
+    if (!size || s->code_frame == NO_FRAME || (address & 0xfff) + size > 0x1000)
+        return NULL;
+    for (number = *bucket; number; number = b->block[number - 1].next)
+        if (is_block(s, b, number, address, size))
+            return &b->block[number - 1];
+    if (blocks_full(b, records_of(b))) {
+        ((decode_fn)(uintptr_t)records_of(b)->decode)(NULL);
+        bucket = &b->buckets[(address ^ address >> 14) & (BLOCK_BUCKETS - 1)];
+    }
+    block = &b->block[b->used];
+    memset(block, 0, sizeof *block);
+    block->address = address;
+    block->size = size;
+    block->code = b->code_used;
+    memcpy(b->code + block->code, code, size);
+    memset(b->code + block->code + size, 0, 16);
+    b->code_used += size + 16;
+    block->next = *bucket;
+    *bucket = ++b->used;
+    build_block(s, b, block);
+    return block;
+}
+
+/* -- the life of a block --------------------------------------------------------------------- */
+
+static struct block *current_block(struct blocks *b)
+{
+    return b->current ? &b->block[b->current - 1] : NULL;
+}
+
+static uint32_t value_of(const struct timing *t, const struct symbol *symbol)
+{
+    return symbol->plus + (symbol->from == R_NONE ? 0 : gpr(t, symbol->from));
+}
+
+static uint64_t rep_clocks(const struct insn *i, uint32_t done)
+{
+    return done == 0 ? i->rep_none : done == 1 ? i->rep_one
+        : i->rep_start + (uint64_t)i->rep_each * done;
+}
+
+/* What the REP instruction at the end will cost at most; *fits = 0 when it wants to be watched. */
+static COLD uint64_t foresee_rep(struct blocks *b, const struct block *block, int *fits)
+{
+    struct timing *t = records_of(b);
+    const struct insn *i = last_insn(b, block);
+    uint32_t size = i->access_count ? i->access[0].size : 1, target = value_of(t, &block->rep_target);
+    uint64_t reach;
+
+    b->rep_start = value_of(t, &block->rep_count);
+    reach = (uint64_t)size * b->rep_start + 0x1000;
+    if ((value_of(t, &block->rep_source) | target | live(t, t->at_base[0]) |
+         live(t, t->at_base[i->segment])) & (size - 1))
+        *fits = 0; /* misaligned */
+    if (block->last_stores && (uint64_t)(target - block->address) + reach > 0xffffffffu - reach)
+        *fits = 0;
+    if (block->last_stores && target - block->address < reach)
+        *fits = 0; /* it may write over itself */
+    return rep_clocks(i, b->rep_start);
+}
+
+/* The REP instruction at the end has done what ECX says. */
+static COLD uint64_t take_rep(struct blocks *b, const struct block *block)
+{
+    struct timing *t = records_of(b);
+    struct insn *i = last_insn(b, block);
+    uint64_t clocks = rep_clocks(i, b->rep_start - gpr(t, G_ECX));
+
+    i->spent[R_REP] += clocks;
+    return clocks;
+}
+
+/* The TLB has the page, and for a write the entry is dirty already: looking it up costs nothing. */
+static int tlb_holds(const struct timing *t, uint32_t page, uint32_t write)
+{
+    uint32_t at = (page & 7) * WAYS, way;
+
+    for (way = 0; way < WAYS; way++)
+        if (t->tlb_tags[at + way] == page + 1)
+            return !write || t->tlb_dirty[at + way];
+    return 0;
+}
+
+static int operand_held(const struct timing *t, const struct check *k, uint32_t address)
+{
+    uint32_t last = address + k->size - 1;
+
+    return tlb_holds(t, address >> 12, k->use & USE_WRITE) &&
+        (address >> 12 == last >> 12 || tlb_holds(t, last >> 12, k->use & USE_WRITE));
+}
+
+static uint32_t operand_address(const struct timing *t, const struct check *k)
+{
+    uint32_t address = live(t, t->at_base[k->segment]) + (uint32_t)k->displacement;
+
+    if (k->base != NO_REGISTER)
+        address += gpr(t, k->base);
+    if (k->index != NO_REGISTER)
+        address += gpr(t, k->index) * k->scale;
+    return address;
+}
+
+static void note_extra(struct blocks *b, const struct check *k, uint32_t address)
+{
+    uint32_t split = crossings(address, k->size);
+
+    if (!split)
+        return;
+    b->extra[b->extra_count].part = k->part;
+    b->extra[b->extra_count++].clocks =
+        records_of(b)->misaligned * split * (k->use == USE_RMW ? 2 : 1);
+}
+
+/* Before a block whose operands may be misaligned, or under a profile with memory: look at each. 0 when the
+ * TLB would be filled on the way: page tables must be read when an access is made, not before. */
+static COLD int look_at_operands(struct blocks *b, const struct block *block)
+{
+    struct timing *t = records_of(b);
+    int walks = t->memory && live(t, t->at_cr0) & CR0_PG;
+    uint32_t n;
+
+    if (walks && !tlb_holds(t, block->address >> 12, 0))
+        return 0;
+    for (n = 0; n < block->check_count; n++) {
+        const struct check *k = &b->check[block->checks + n];
+        uint32_t address = operand_address(t, k);
+
+        if (walks && !operand_held(t, k, address))
+            return 0;
+        if ((address & 3) + k->size > 4)
+            note_extra(b, k, address);
+        b->address[n] = address;
+    }
+    return 1;
+}
+
+/* Before a block: what it costs beyond what is fixed, as far as the registers tell. */
+static inline int look_ahead(struct blocks *b, const struct block *block)
+{
+    struct timing *t = records_of(b);
+    const struct check *k = &b->check[block->checks + block->check_count];
+    uint32_t n, skewed = 0;
+
+    b->extra_count = 0;
+    b->extra_agi = (t->previous_writes | t->previous_bytes) & block->first_address ? t->agi : 0;
+    b->extra_byte = t->previous_bytes & block->first_reads ? t->byte_register : 0;
+    if (!t->memory) {
+        for (n = 0; n < block->quick_count; n++)
+            skewed |= operand_address(t, k + n) & 3;
+        if (!skewed)
+            return 1;
+    }
+    return look_at_operands(b, block);
+}
+
+/* -- under a profile with memory: each instruction of a block in turn, when they have run ----- */
+
+static void begin_part(struct engine_state *s, struct blocks *b, const struct block *block,
+                       const struct insn *i, uint32_t k, uint32_t *check)
+{
+    struct timing *t = records_of(b);
+
+    clear_pending(t);
+    t->stores = 0;
+    t->current = 0;
+    fetch_code(s, t, i->address, i->length);
+    for (; *check < block->check_count; ++*check) {
+        const struct check *c = &b->check[block->checks + *check];
+
+        if (c->part != k)
+            break;
+        access_memory(s, t, b->address[*check], c->size, c->use, c->miss);
+    }
+}
+
+/* L1, TLB and write buffers see the first k instructions, and the next one begin where it faulted. */
+static void replay(struct engine_state *s, struct blocks *b, const struct block *block, uint32_t k,
+                   int begun)
+{
+    struct timing *t = records_of(b);
+    uint64_t before = s->cycles;
+    uint32_t n, check = 0, extra = 0;
+
+    for (n = 0; n < k; n++) {
+        const struct part *part = &b->part[block->parts + n];
+        struct insn *i = part_insn(b, part);
+        uint64_t clocks = i->fixed + part->agi + part->byte;
+
+        begin_part(s, b, block, i, n, &check);
+        if (n == 0) {
+            clocks += b->extra_agi + b->extra_byte;
+            i->spent[R_AGI] += b->extra_agi;
+            i->spent[R_BYTE] += b->extra_byte;
+        }
+        for (; extra < b->extra_count && b->extra[extra].part == n; extra++) {
+            clocks += b->extra[extra].clocks;
+            i->spent[R_MISALIGNED] += b->extra[extra].clocks;
+        }
+        s->cycles += clocks;
+        if (t->dirty)
+            commit(s, i, t->pending);
+    }
+    if (begun)
+        begin_part(s, b, block, part_insn(b, &b->part[block->parts + k]), k, &check);
+    if (b->user)
+        t->user_cycles += s->cycles - before;
+}
+
+/* Clocks of the first k instructions beyond what is fixed. */
+static COLD uint64_t take_extra(struct blocks *b, const struct block *block, uint32_t k)
+{
+    uint64_t clocks = b->extra_agi + b->extra_byte;
+    struct insn *first = part_insn(b, &b->part[block->parts]);
+    uint32_t n;
+
+    if (!k)
+        return 0;
+    first->spent[R_AGI] += b->extra_agi;
+    first->spent[R_BYTE] += b->extra_byte;
+    for (n = 0; n < b->extra_count; n++)
+        if (b->extra[n].part < k) {
+            part_insn(b, &b->part[block->parts + b->extra[n].part])->spent[R_MISALIGNED] +=
+                b->extra[n].clocks;
+            clocks += b->extra[n].clocks;
+        }
+    return clocks;
+}
+
+static void charge_block(struct engine_state *s, struct blocks *b, uint64_t clocks)
+{
+    s->cycles += clocks;
+    if (b->user)
+        records_of(b)->user_cycles += clocks;
+}
+
+/* The block has run to its end, and the next instruction is at `next`. */
+static void finish_block(struct engine_state *s, struct blocks *b, struct block *block, uint32_t next)
+{
+    struct timing *t = records_of(b);
+
+    block->count++;
+    s->retired += block->n;
+    s->completed = 1;
+    if (!b->timed)
+        return;
+    {
+        uint64_t clocks = block->fixed;
+
+        if (t->memory) {
+            replay(s, b, block, block->n, 0);
+            clocks = 0;
+        } else if (b->extra_count | (uint32_t)(b->extra_agi | b->extra_byte))
+            clocks += take_extra(b, block, block->n);
+        if (block->repeats)
+            clocks += take_rep(b, block);
+        if (block->branch && next != block->address + block->size) {
+            block->taken++;
+            clocks += (uint64_t)(int64_t)block->taken_more;
+        }
+        charge_block(s, b, clocks);
+    }
+    t->previous_writes = block->last_writes;
+    t->previous_bytes = block->last_bytes;
+}
+
+/* Only the first k instructions have completed; the next one was begun, when it faulted. */
+static COLD void break_off(struct engine_state *s, struct blocks *b, struct block *block, uint32_t k,
+                      int begun)
+{
+    struct timing *t = records_of(b);
+    uint64_t clocks = 0;
+    uint32_t n;
+
+    if (b->timed && t->memory)
+        replay(s, b, block, k, begun);
+    if (!k)
+        return;
+    s->retired += k;
+    s->completed = 1;
+    for (n = 0; n < k; n++) {
+        struct part *part = &b->part[block->parts + n];
+        struct insn *i = part_insn(b, part);
+
+        i->count++;
+        if (!b->timed)
+            continue;
+        i->spent[R_AGI] += part->agi;
+        i->spent[R_BYTE] += part->byte;
+        clocks += i->fixed + part->agi + part->byte;
+        t->previous_writes = i->writes;
+        t->previous_bytes = i->byte_writes;
+    }
+    if (b->timed && !t->memory)
+        charge_block(s, b, clocks + take_extra(b, block, k));
+}
+
+/* A REP instruction has faulted: what it did before costs. */
+static void cut_rep(struct engine_state *s, struct blocks *b, const struct block *block)
+{
+    if (b->timed && b->rep_start != gpr(records_of(b), G_ECX))
+        s->cycles += take_rep(b, block);
+}
+
+/* Which instruction of the block is at an address; block->n when none is. */
+static uint32_t part_at(const struct blocks *b, const struct block *block, uint32_t address)
+{
+    uint32_t offset = address - block->address, k;
+
+    for (k = 0; k < block->n; k++)
+        if (b->part[block->parts + k].offset == offset)
+            return k;
+    return block->n;
+}
+
+static uint32_t part_length(const struct blocks *b, const struct block *block, uint32_t k)
+{
+    uint32_t end = k + 1 < block->n ? b->part[block->parts + k + 1].offset : block->size;
+
+    return end - b->part[block->parts + k].offset;
+}
+
+static uint32_t last_address(const struct blocks *b, const struct block *block)
+{
+    return block->address + b->part[block->parts + block->n - 1].offset;
+}
+
+/* An instruction that stores into its own block is begun anew, alone in a block: what has completed
+ * of the old block is what stands before it. */
+static COLD uint32_t begun_anew(const struct blocks *b, const struct block *block, uint32_t address,
+                           uint32_t size)
+{
+    uint32_t k;
+
+    if (address - block->address >= block->size)
+        return block->n;
+    k = part_at(b, block, address);
+    if (k == block->n || size != part_length(b, block, k))
+        return block->n;
+    if (k + 1 == block->n && !block->last_stores)
+        return block->n;
+    return k;
+}
+
+/* Go on in the other kind of translation, from here. */
+static void change_mode(struct engine_state *s)
+{
+    stop(s, EV_MODE);
+}
+
+/* Exact, for `span` instructions: longer each time that whole blocks did not get far. */
+static COLD void be_exact(struct engine_state *s, struct blocks *b)
+{
+    if (s->retired - b->whole_since >= SOON || !b->span)
+        b->span = SHORTEST_EXACT;
+    else if (b->span < LONGEST_EXACT)
+        b->span *= 4;
+    b->exact_until = s->retired + b->span;
+    change_mode(s);
+}
+
+static int past_limit(const struct engine_state *s, const struct blocks *b)
+{
+    return s->retired >= s->limit || (b->timed && s->cycles >= s->cycle_limit);
+}
+
+static void on_block(uc_engine *uc, uint64_t address64, uint32_t size, void *user)
+{
+    struct engine_state *s = user;
+    struct blocks *b = blocks_of(s);
+    uint32_t address = (uint32_t)address64;
+    struct block *block, *previous;
+    uint64_t most;
+
+    (void)uc;
+    if (!b || s->event)
+        return;
+    if (b->mode == MODE_EXACT) {
+        if (b->may_whole && s->retired >= b->exact_until && s->in_flight_valid &&
+            !(s->in_flight_kind & (KIND_SYSTEM | KIND_REP)) && s->in_flight != address)
+            change_mode(s);
+        return;
+    }
+    enter_code(s, address);
+    previous = current_block(b);
+    if (previous) {
+        uint32_t k = previous->n;
+
+        if (address - previous->address < previous->size) {
+            if (previous->repeats && address == last_address(b, previous))
+                return; /* one more iteration */
+            k = begun_anew(b, previous, address, size);
+        }
+        if (k == previous->n)
+            finish_block(s, b, previous, address);
+        else
+            break_off(s, b, previous, k, 0);
+        b->current = 0;
+    }
+    if (previous && previous->successor && (address & 0xfff) + size <= 0x1000 &&
+        s->code_frame != NO_FRAME && is_block(s, b, previous->successor, address, size)) {
+        block = &b->block[previous->successor - 1];
+    } else {
+        block = find_block(s, b, address, size);
+        if (block && previous && b->used)
+            previous->successor = (uint32_t)(block - b->block) + 1;
+    }
+    if (!block || block->slow) {
+        if (past_limit(s, b))
+            stop(s, EV_LIMIT);
+        else
+            be_exact(s, b);
+        return;
+    }
+    most = block->most;
+    if (b->timed && block->repeats) {
+        int fits = 1;
+
+        most += foresee_rep(b, block, &fits);
+        if (!fits) {
+            if (past_limit(s, b))
+                stop(s, EV_LIMIT);
+            else
+                be_exact(s, b);
+            return;
+        }
+    }
+    if (s->retired + block->n > s->limit || (b->timed && s->cycles + most > s->cycle_limit)) {
+        if (past_limit(s, b)) {
+            stop(s, EV_LIMIT);
+            return;
+        }
+        b->may_whole = 0; /* the limit is somewhere in this block */
+        change_mode(s);
+        return;
+    }
+    if (b->timed && !look_ahead(b, block)) {
+        b->exact_until = s->retired + 1; /* this block */
+        change_mode(s);
+        return;
+    }
+    b->current = (uint32_t)(block - b->block) + 1;
+}
+
+/* -- runs ------------------------------------------------------------------------------------ */
+
+/* Nothing wants to be asked about single instructions. */
+static int may_run_whole(const struct engine_state *s)
+{
+    const uint32_t *regs = (const uint32_t *)(uintptr_t)s->regs;
+    uint32_t flags = regs[FIELD_EFLAGS];
+
+    return !(regs[FIELD_DR7] & 0xff) && !s->break_count && !s->watch_if && !s->allow_io &&
+        !(flags & (EFLAGS_TF | EFLAGS_RF | EFLAGS_VM)) && regs[FIELD_HFLAGS] & HF_CS32 &&
+        s->retired + LATE < s->limit;
+}
+
+static void mark_live(const struct timing *t, int whole)
+{
+    uint32_t hflags = live(t, t->at_hflags) & ~(uint32_t)HF_WHOLE;
+
+    if (whole)
+        hflags |= HF_WHOLE;
+    memcpy((uint8_t *)(uintptr_t)t->env + t->at_hflags, &hflags, 4);
+}
+
+static void set_mode(struct blocks *b, uint64_t mode)
+{
+    uint64_t *bounds = (uint64_t *)(uintptr_t)b->bounds;
+
+    b->mode = mode;
+    bounds[0] = mode == MODE_WHOLE ? UINT64_MAX : 1; /* no address, every address */
+    bounds[1] = mode == MODE_WHOLE ? UINT64_MAX : 0;
+    mark_live(records_of(b), mode == MODE_WHOLE);
+    b->user = live_cpl(records_of(b)) == 3; /* no block that runs whole changes it */
+}
+
+static void begin_blocks(struct engine_state *s, struct blocks *b)
+{
+    uint64_t before = b->mode;
+
+    b->may_whole = (uint32_t)may_run_whole(s);
+    b->current = 0;
+    set_mode(b, b->may_whole && s->retired >= b->exact_until ? MODE_WHOLE : MODE_EXACT);
+    if (before == MODE_EXACT)
+        b->whole_since = s->retired;
+}
+
+/* Nobody outside sees the mark. */
+static void leave_blocks(struct blocks *b)
+{
+    mark_live(records_of(b), 0);
+}
+
+/* The change that on_block asked for; EIP to go on from. */
+static uint32_t other_mode(struct engine_state *s, struct blocks *b)
+{
+    struct timing *t = records_of(b);
+    uint32_t eip = live(t, t->at_eip);
+
+    if (b->mode == MODE_EXACT) {
+        s->completed = 1;
+        if (s->timing)
+            timing_finish(s, eip + live(t, t->at_base[1]));
+        b->current = 0;
+        b->whole_since = s->retired;
+    }
+    s->event = EV_NONE;
+    s->in_flight_valid = 0;
+    s->in_flight_kind = s->previous_kind = 0;
+    set_mode(b, !b->mode);
+    return eip;
+}
+
+/* What a run that ended among whole blocks leaves: as if each instruction had been seen. */
+static void settle_blocks(struct engine_state *s, struct blocks *b)
+{
+    uint32_t *regs = (uint32_t *)(uintptr_t)s->regs;
+    uint32_t at = regs[FIELD_EIP] + regs[FIELD_CS_BASE], k;
+    struct block *block = current_block(b);
+    int refused = (s->event == EV_INVALID && !s->value) || (s->event == EV_NONE && s->error) ||
+        (s->event == EV_TRAP && s->vector != VECTOR_DB && !regs[s->is_int_field]);
+
+    s->flags_known = 0;
+    s->in_flight_valid = block != NULL;
+    if (block) {
+        k = refused ? part_at(b, block, at) : block->n;
+        if (k == block->n) {
+            finish_block(s, b, block, at);
+            k--;
+        } else {
+            break_off(s, b, block, k, 1);
+            if (block->repeats && k + 1 == block->n)
+                cut_rep(s, b, block);
+        }
+        s->in_flight = block->address + b->part[block->parts + k].offset;
+        b->current = 0;
+    }
+    if (s->completed)
+        regs[FIELD_EFLAGS] &= ~(uint32_t)EFLAGS_RF;
+}
+
+#endif
