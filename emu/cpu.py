@@ -117,6 +117,8 @@ class Cpu:
         self._watches_memory = False
         #: Linear addresses at which blocks end: see emu/untranslatable.py.
         self.exits: frozenset[int] = frozenset()
+        #: And at these, once: see emu/page_end.py.
+        self.page_ends: frozenset[int] = frozenset()
         self._abandoned: list[Any] = []
         self._install_hooks()
         self._reload()
@@ -197,7 +199,7 @@ class Cpu:
         return env
 
     def _python_timing(self, profile: Profile) -> PythonTiming:
-        view = EngineView(self.layout, self.ram.view, self._read)
+        view = EngineView(self.layout, self.ram.view, self._read, self.state)
         timing = PythonTiming(profile, view)
         timing.attach(self._live_registers())
         return timing
@@ -374,10 +376,12 @@ class Cpu:
             self.instructions.reraise()
         return event
 
-    def set_exits(self, addresses: frozenset[int]) -> None:
+    def set_exits(self, addresses: frozenset[int], page_ends: frozenset[int] | None = None) -> None:
         """End translated blocks in front of these linear addresses."""
         self.exits = addresses
-        self._uc.ctl_set_exits(sorted(addresses))
+        if page_ends is not None:
+            self.page_ends = page_ends
+        self._uc.ctl_set_exits(sorted(self.exits | self.page_ends))
         flush_code(self._uc)
 
     def reopen(self) -> None:

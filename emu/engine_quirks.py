@@ -17,6 +17,8 @@ issues.
 * Host writes do not drop translated code (#1561).
   -> Ram notes writes to frames that have held code; `flush_code`.
 * Undefined opcodes do not arrive as vector 6.  -> the invalid-instruction hook.
+* A block that reaches over the end of a page faults for the next one when it is translated, before any of
+  it has run.  -> the machine ends the block there (emu/page_end.py).
 * IN and OUT ignore IOPL and the I/O bitmap; a run stopped in INS starts it over for ever.
   -> the code hook stops before an I/O instruction with CPL > IOPL, and the machine decides; the
   string forms are always done by the machine.

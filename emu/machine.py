@@ -26,6 +26,7 @@ from emu.errors import BusError, EngineContractError
 from emu.events import DR6_BS, Event, Stop
 from emu.hooks import EV_OUT, EV_TRAP
 from emu.linear import LinearMemory
+from emu.page_end import needs_next_page
 from emu.port_io import LONGEST, code_bytes, split_prefixes
 from emu.port_unit import PortUnit
 from emu.ram import Ram
@@ -238,6 +239,8 @@ class Machine:
                 return None
             case hooks.EV_TRAP if state.vector == mc.DB:
                 return self.debug(state.debug_hits)
+            case hooks.EV_TRAP if state.vector == mc.PF and self._ends_block_early():
+                return self._go_on()
             case hooks.EV_TRAP:
                 return self.trap(self._exception, state.vector)
             case hooks.EV_INVALID:
@@ -253,7 +256,7 @@ class Machine:
                 return Event(Stop.BREAKPOINT, address=cpu.eip)
             case hooks.EV_ABORT:
                 self._engine_gave_up()
-                return self._handle(cpu.run(state.limit, state.cycle_limit))
+                return self._go_on()
             case _ if self._at_exit:
                 return self._untranslatable()
             case _ if state.error:
@@ -261,6 +264,23 @@ class Machine:
             case _:
                 self.halted = True
                 return None
+
+    def _go_on(self) -> Event | None:
+        """The run that came to nothing, once more."""
+        state = self.cpu.state
+        return self._handle(self.cpu.run(state.limit, state.cycle_limit))
+
+    def _ends_block_early(self) -> bool:
+        """See emu/page_end.py: a page fault for code ahead; the block now ends in front of that page."""
+        cpu = self.cpu
+        start = cpu.eip + cpu.cs_base & _FLAT
+        if self._at_in_flight or cpu.cr2 != (start | 0xFFF) + 1 & _FLAT:
+            return False
+        end = start + needs_next_page(code_bytes(self.linear, start, 0x1000 - (start & 0xFFF)))
+        if end == start or end in cpu.page_ends:
+            return False
+        cpu.set_exits(cpu.exits, cpu.page_ends | {end})
+        return True
 
     @property
     def _at_in_flight(self) -> bool:
@@ -294,7 +314,8 @@ class Machine:
     def _at_exit(self) -> bool:
         """The run ended in front of an exit, and not behind a HLT."""
         cpu, state = self.cpu, self.cpu.state
-        if not cpu.exits or cpu.eip + cpu.cs_base & _FLAT not in cpu.exits:
+        at = cpu.eip + cpu.cs_base & _FLAT
+        if at not in cpu.exits and at not in cpu.page_ends:
             return False
         if not state.in_flight_valid:
             return True
@@ -321,6 +342,9 @@ class Machine:
         if late or cpu.retired >= state.limit or (state.watch_if and cpu.eflags & EFLAGS_IF):
             return None  # what the code hook would have stopped for
         at = cpu.eip + cpu.cs_base & _FLAT
+        if at in cpu.page_ends:
+            cpu.set_exits(cpu.exits, cpu.page_ends - {at})
+            return self._go_on()
         if is_untranslatable(code_bytes(self.linear, at)):
             return self.trap(self.microcode.exception, mc.UD)
         exits = cpu.exits

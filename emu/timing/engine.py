@@ -12,6 +12,7 @@ from typing import Protocol
 from unicorn import x86_const as x86
 
 from emu.engine_quirks import FIELD, ContextLayout
+from emu.hooks import NO_FRAME, EngineState
 from emu.timing.model import Insn, Model
 from emu.timing.profiles import Profile
 from emu.timing.records import LONGEST, Records
@@ -82,8 +83,13 @@ class EngineView:
     """The Processor of emu.timing.model, read straight from the engine's state in this process."""
 
     def __init__(
-        self, layout: ContextLayout, ram: memoryview, read_register: Callable[[int], int]
+        self,
+        layout: ContextLayout,
+        ram: memoryview,
+        read_register: Callable[[int], int],
+        state: EngineState,
     ) -> None:
+        self._state = state
         self._env = memoryview(b"")
         self._span = layout.state_end - layout.fields[FIELD["eax"]][0]
         start = layout.fields[FIELD["eax"]][0]
@@ -158,6 +164,15 @@ class EngineView:
             address, size = address + part & 0xFFFFFFFF, size - part
         return out
 
+    def code_bytes(self, address: int) -> bytes:
+        """The longest instruction's bytes where code is being fetched: on the present page, as it was
+        translated, whatever the page tables say by now."""
+        s, at = self._state, address & 0xFFF
+        here = s.code_page_valid and s.code_page == address >> 12 and s.code_frame != NO_FRAME
+        if here and at <= 0xFF0:
+            return bytes(self._ram[s.code_frame + at : s.code_frame + at + LONGEST])
+        return self.read_bytes(address, LONGEST)
+
     def read_linear(self, address: int, size: int) -> int | None:
         data = self.read_bytes(address, size)
         return int.from_bytes(data, "little") if len(data) == size else None
@@ -170,7 +185,7 @@ class PythonTiming:
         self.profile = profile
         self._view = view
         self.model = Model(profile, view)
-        self.records = Records(profile, lambda address: view.read_bytes(address, LONGEST))
+        self.records = Records(profile, view.code_bytes)
         self._earlier: dict[str, int] = {}
 
     @property

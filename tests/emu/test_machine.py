@@ -456,3 +456,26 @@ def test_a_store_into_its_own_translation_counts_once(native: bool) -> None:
         assert bare.cpu.eip - start == offset
     assert bare.cpu.retired - before == 4
     assert bare.cpu.eax == 5
+
+
+@pytest.mark.parametrize("timing", ["off", "i386"])
+@pytest.mark.parametrize("native", [True, False], ids=["native", "python"])
+@pytest.mark.parametrize("stepped", [False, True], ids=["run", "stepped"])
+@pytest.mark.parametrize("length", [1, 2, 50, 700])
+@pytest.mark.parametrize("crossing", [b"", b"\xc7\x05\x00"], ids=["at the end", "across"])
+def test_a_fetch_faults_when_it_is_made(
+    crossing: bytes, length: int, stepped: bool, native: bool, timing: str
+) -> None:
+    """Everything before the end of the page is executed first: SDM vol. 3, 6.15, #PF."""
+    bare = Bare(native=native, timing=timing)
+    bare.page(UCODE_AT + 0x1000, 0)
+    bare.cpu.eip = start = UCODE_AT + 0x1000 - length - len(crossing)
+    bare.code(b"\x40" * length + crossing)
+    bare.cpu.eax = 0
+    event = Event(Stop.STEP)
+    while event.stop is Stop.STEP:
+        event = bare.machine.step() if stepped else bare.run()
+    assert (event.stop, event.value) == (Stop.TRAP, 14)
+    assert bare.cpu.cr2 == UCODE_AT + 0x1000
+    assert bare.frame(error_code=True).eip == start + length
+    assert (bare.cpu.eax, bare.cpu.retired) == (length, length)

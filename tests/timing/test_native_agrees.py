@@ -51,6 +51,8 @@ REGISTERS = st.fixed_dictionaries(
 PROGRAMS = st.lists(st.sampled_from(PHRASES), min_size=1, max_size=40).map(b"".join)
 #: Writes EAX's low byte over its own first byte, for ever.
 PATCHING = bytes.fromhex("908803ebfb")
+#: Goes on among zeros (ADD to (EAX)) in the page directory, in ring 0.
+UNMAPPING = bytes.fromhex("0f20d840")
 JUNK = st.binary(min_size=1, max_size=60)
 
 
@@ -132,6 +134,7 @@ def outcome(b: Bare) -> dict[str, Any]:
 @given(code=PROGRAMS, registers=REGISTERS)
 @example(code=bytes.fromhex("f3a4") * 2, registers={"ecx": 0x30, "esi": DATA, "edi": DATA + 0x2FF0})
 @example(code=PATCHING, registers={"eax": 0x40, "ebx": UCODE_AT})
+@example(code=UNMAPPING, registers={"eax": 0})
 def test_programs(profile: str, ring: int, code: bytes, registers: dict[str, int]) -> None:
     native = outcome(go(build(code, registers, profile, True, ring), "run", registers, ring))
     assert native == outcome(
