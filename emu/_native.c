@@ -53,7 +53,7 @@ struct engine_state {
     uint32_t allow_io;     /* let the first instruction pass its check */
     uint32_t in_flight_kind;
     uint32_t flags_known;  /* EFLAGS before the instruction in flight were kept */
-    uint32_t code_page;    /* linear page number of the last instruction */
+    uint32_t code_page;    /* linear page number of the last instruction, until the TLB is flushed */
     uint32_t code_page_valid;
     uint32_t code_frame;   /* its physical address; NO_FRAME outside RAM */
     uint32_t break_count, break_capacity;
@@ -595,8 +595,10 @@ static void settle(struct engine_state *s)
             timing_abandon(s); /* SYSENTER, noticed behind itself */
         if (s->timing)
             timing_finish(s, regs[FIELD_EIP] + regs[FIELD_CS_BASE]);
-        if (kind & KIND_SYSTEM)
+        if (kind & KIND_SYSTEM) {
             s->system_changed = 1;
+            s->code_page_valid = 0;
+        }
     }
     if (s->completed && !(kind & KIND_IRET))
         regs[FIELD_EFLAGS] &= ~(uint32_t)EFLAGS_RF;
@@ -667,7 +669,6 @@ static void engine_run(struct engine_state *s)
 
     s->event = EV_NONE;
     s->in_flight_valid = 0;
-    s->code_page_valid = 0;
     s->in_flight_kind = s->previous_kind = 0;
     s->completed = s->debug_hits = s->debug_pending = 0;
     s->resume = regs[FIELD_EFLAGS] & EFLAGS_RF;

@@ -306,6 +306,7 @@ class Cpu:
         self._store()
         self._write(_CR_IDS[number], value)
         self._reload()
+        self.state.code_page_valid = 0
 
     def set_dr(self, number: int, value: int) -> None:
         """Write a debug register; DR7 arms and disarms the hardware breakpoints."""
@@ -317,11 +318,13 @@ class Cpu:
         """Forget every cached translation of a linear address."""
         word = ctypes.c_uint64(self.cr3)
         uclib.uc_reg_write(self._handle, ctypes.c_int(_CR_IDS[3]), ctypes.byref(word))
+        self.state.code_page_valid = 0
 
     def load_cr3(self, directory: int) -> None:
         """Switch to the page directory at a physical address; the TLB is flushed."""
         word = ctypes.c_uint64(directory)
         uclib.uc_reg_write(self._handle, ctypes.c_int(_CR_IDS[3]), ctypes.byref(word))
+        self.state.code_page_valid = 0
         index = FIELD["cr3"]
         self.regs[index] = directory
         # The next run restores the saved context: it must hold the new directory too.
@@ -370,6 +373,7 @@ class Cpu:
             flush_code(self._uc)
             ram.held_code[:] = bytes(len(ram.held_code))
             ram.code_stale = False
+            self.state.code_page_valid = 0  # what is run now is marked again
         self.state.cycle_limit = cycle_limit
         event = self.driver.run(limit)
         if self.instructions is not None and self.instructions.raised is not None:

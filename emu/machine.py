@@ -24,7 +24,7 @@ from emu.devices.timer import LINE as TIMER_LINE
 from emu.devices.timer import Timer
 from emu.errors import BusError, EngineContractError
 from emu.events import DR6_BS, Event, Stop
-from emu.hooks import EV_OUT, EV_TRAP
+from emu.hooks import EV_OUT, EV_TRAP, NO_FRAME
 from emu.linear import LinearMemory
 from emu.page_end import needs_next_page
 from emu.port_io import LONGEST, code_bytes, split_prefixes
@@ -276,11 +276,22 @@ class Machine:
         start = cpu.eip + cpu.cs_base & _FLAT
         if self._at_in_flight or cpu.cr2 != (start | 0xFFF) + 1 & _FLAT:
             return False
-        end = start + needs_next_page(code_bytes(self.linear, start, 0x1000 - (start & 0xFFF)))
+        end = start + needs_next_page(self._rest_of_page(start))
         if end == start or end in cpu.page_ends:
             return False
         cpu.set_exits(cpu.exits, cpu.page_ends | {end})
         return True
+
+    def _rest_of_page(self, start: int) -> bytes:
+        """Code to the end of the page: where it was fetched last, should the tables have changed."""
+        state, at = self.cpu.state, start & 0xFFF
+        if (
+            state.code_page_valid
+            and state.code_page == start >> 12
+            and state.code_frame != NO_FRAME
+        ):
+            return bytes(self.ram.read(state.code_frame + at, 0x1000 - at))
+        return code_bytes(self.linear, start, 0x1000 - at)
 
     @property
     def _at_in_flight(self) -> bool:

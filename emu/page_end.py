@@ -1,6 +1,6 @@
 """Code that runs over the end of a page into one that is not there.
 
-On an i386 the fetch faults when it is made, behind everything that stands before it. The engine faults when it
+On an i386 the fetch faults when it is made, behind everything before it. The engine faults when it
 translates a block that reaches over the end, and then nothing of the block has been executed. The
 machine recognizes that fault, ends the block in front of the first instruction that needs the next page,
 and runs it; the fault comes again when EIP is there.

@@ -387,7 +387,7 @@ class PythonHooks:
         s, regs = self._s, self._regs
         s.limit = limit
         s.event = EV_NONE
-        s.in_flight_valid = s.code_page_valid = 0
+        s.in_flight_valid = 0
         s.in_flight_kind = s.previous_kind = 0
         s.completed = s.debug_hits = s.debug_pending = 0
         s.resume = regs[_EFLAGS] & EFLAGS_RF
@@ -433,5 +433,6 @@ class PythonHooks:
             self._finish((regs[_EIP] + regs[_CS_BASE]) & 0xFFFFFFFF)
             if kind & KIND_SYSTEM:
                 s.system_changed = 1
+                s.code_page_valid = 0
         if s.completed and not kind & KIND_IRET:
             regs[_EFLAGS] &= ~EFLAGS_RF

@@ -13,10 +13,11 @@ from emu.errors import EngineContractError
 from emu.hooks import FLAG_WORDS, EngineState
 from emu.timing import rules
 from emu.timing.cost import Cost
+from emu.timing.decode import Decoded
 from emu.timing.engine import SEGMENTS, State, totals
 from emu.timing.model import NOWHERE, Insn
 from emu.timing.profiles import Profile
-from emu.timing.records import LONGEST, cost_of, length_of
+from emu.timing.records import LONGEST, cost_of, decoded
 from emu.timing.rules import INSTRUCTION_RULES, STRING_MISS
 
 _RULES = len(INSTRUCTION_RULES)
@@ -24,6 +25,7 @@ _RULES = len(INSTRUCTION_RULES)
 CAPACITY = 1 << 16
 _BUCKETS = 1 << 16
 _U32, _U64, _U8, _U16 = ctypes.c_uint32, ctypes.c_uint64, ctypes.c_uint8, ctypes.c_uint16
+_I32 = ctypes.c_int32
 
 
 class NativeAccess(ctypes.Structure):
@@ -60,6 +62,8 @@ class NativeInsn(ctypes.Structure):
 #: The part of a record that the bytes alone decide.
 _STATIC = NativeInsn.displacement.offset
 _STATIC_SIZE = ctypes.sizeof(NativeInsn) - _STATIC
+_LENGTH, _DISPLACEMENT = NativeInsn.length.offset, NativeInsn.displacement.offset
+_IMMEDIATE = NativeInsn.immediate.offset
 _LONGEST_HEAD = 8
 
 
@@ -141,6 +145,10 @@ class Instructions:
         t.at_base[:] = [at[f"{name}_base"] for name in SEGMENTS]
         t.at_hflags, t.at_gdt, t.at_ldt = at["hflags"], at["gdt_base"], at["ldtr_base"]
         t.at_cr0, t.at_cr3, t.at_cr4, t.at_eip = at["cr0"], at["cr3"], at["cr4"], at["eip"]
+        #: By the bytes up to displacement and immediate: a record, what POP adds, and their sizes.
+        self._templates: dict[bytes, tuple[NativeInsn, int, int, int]] = {}
+        #: How many bytes that may be, by the first one.
+        self._heads: dict[int, tuple[int, ...]] = {}
         #: Blocks of these instructions, where they can run whole.
         self.blocks = Blocks(state, module, ctypes.addressof(t), timed=self.timed)
 
@@ -165,13 +173,50 @@ class Instructions:
             if address is None:
                 self._empty()
                 return
-            record = NativeInsn.from_address(address)
-            self._fill(record, bytes(record.code)[: min(record.length, LONGEST)])
+            mapped = _U8.from_address(address + _LENGTH).value
+            code = ctypes.string_at(address, min(mapped, LONGEST))
+            if not self._from_template(address, code):
+                record = NativeInsn.from_address(address)
+                self._keep_template(record, self._fill(record, code), code)
         except BaseException as error:
             self.raised = self.raised or error
 
-    def _fill(self, record: NativeInsn, code: bytes) -> None:
-        record.length = length_of(code)
+    def _fill(self, record: NativeInsn, code: bytes) -> Decoded:
+        d = decoded(code)
+        record.length = d.length
+        return d
+
+    def _from_template(self, address: int, code: bytes) -> bool:
+        """Fill a record in from one that differs in displacement and immediate only."""
+        for head in self._heads.get(code[0], ()):
+            found = self._templates.get(code[:head])
+            if found is None:
+                continue
+            template, more, displacement, immediate = found
+            if template.length > len(code):
+                return False
+            ctypes.memmove(address + _STATIC, ctypes.addressof(template) + _STATIC, _STATIC_SIZE)
+            if displacement:
+                value = int.from_bytes(code[head : head + displacement], "little", signed=True)
+                _I32.from_address(address + _DISPLACEMENT).value = value + more
+            if immediate:
+                at = head + displacement
+                value = int.from_bytes(code[at : at + immediate], "little", signed=True)
+                _I32.from_address(address + _IMMEDIATE).value = value
+            return True
+        return False
+
+    def _keep_template(self, record: NativeInsn, d: Decoded, code: bytes) -> None:
+        tail = d.displacement_size + d.immediate_size
+        if not d.head or d.head > _LONGEST_HEAD or d.head + tail != d.length:
+            return  # unknown, or with two immediates
+        if d.mnemonic in ("rcl", "rcr"):
+            return  # the immediate decides what they cost
+        at, size = d.head, d.displacement_size
+        raw = int.from_bytes(code[at : at + size], "little", signed=True)
+        template = NativeInsn.from_buffer_copy(record)
+        self._templates[code[: d.head]] = (template, d.displacement - raw, size, d.immediate_size)
+        self._heads[code[0]] = tuple(sorted({*self._heads.get(code[0], ()), d.head}))
 
     def _empty(self) -> None:
         self._clear()
@@ -198,8 +243,6 @@ class NativeTiming(Instructions):
         self._copy_lines = ctypes.CFUNCTYPE(_U32, ctypes.c_void_p, _U32, _U32, _U32)(
             module.timing_copy_lines
         )
-        #: By the bytes up to displacement and immediate: a record, what POP adds, and their sizes.
-        self._templates: dict[bytes, tuple[NativeInsn, int, int, int]] = {}
         self._put_aside: dict[tuple[int, bytes], Insn] = {}
         self._earlier: dict[str, int] = {}
         self._set_up(profile)
@@ -219,51 +262,10 @@ class NativeTiming(Instructions):
 
     # -- instructions ------------------------------------------------------------------------------
 
-    def _fill(self, record: NativeInsn, code: bytes) -> None:
-        if not self._from_template(record, code):
-            cost = cost_of(code, self.profile)
-            fill(record, cost)
-            self._keep_template(record, cost, code)
-
-    def _from_template(self, record: NativeInsn, code: bytes) -> bool:
-        """Fill a record in from one that differs in displacement and immediate only."""
-        for head in range(1, min(_LONGEST_HEAD, len(code)) + 1):
-            found = self._templates.get(code[:head])
-            if found is None:
-                continue
-            template, more, displacement, immediate = found
-            if template.length > len(code):
-                return False
-            ctypes.memmove(
-                ctypes.addressof(record) + _STATIC,
-                ctypes.addressof(template) + _STATIC,
-                _STATIC_SIZE,
-            )
-            if displacement:
-                value = int.from_bytes(code[head : head + displacement], "little", signed=True)
-                record.displacement = value + more
-            if immediate:
-                at = head + displacement
-                value = int.from_bytes(code[at : at + immediate], "little", signed=True)
-                record.immediate = value
-            return True
-        return False
-
-    def _keep_template(self, record: NativeInsn, cost: Cost, code: bytes) -> None:
-        d = cost.decoded
-        tail = d.displacement_size + d.immediate_size
-        if not d.head or d.head > _LONGEST_HEAD or d.head + tail != d.length:
-            return  # unknown, or with two immediates
-        if d.mnemonic in ("rcl", "rcr"):
-            return  # the immediate decides what they cost
-        at, size = d.head, d.displacement_size
-        raw = int.from_bytes(code[at : at + size], "little", signed=True)
-        self._templates[code[: d.head]] = (
-            NativeInsn.from_buffer_copy(record),
-            d.displacement - raw,
-            size,
-            d.immediate_size,
-        )
+    def _fill(self, record: NativeInsn, code: bytes) -> Decoded:
+        cost = cost_of(code, self.profile)
+        fill(record, cost)
+        return cost.decoded
 
     def _key(self, record: NativeInsn) -> tuple[int, bytes]:
         return int(record.address), bytes(record.code)[: record.length]

@@ -84,8 +84,8 @@ _I386 = Profile(
 )
 
 OFF = "off"
-#: What `toykernel run` and its kin use without --timing.
-DEFAULT_PROFILE = OFF
+#: What the command line uses without --timing.
+DEFAULT_PROFILE = "i486"
 PROFILES: dict[str, Profile] = {
     "i486": _i486("i486", memory=True),
     "i486-ideal": _i486("i486-ideal", memory=False),

@@ -15,7 +15,8 @@ from emu.timing.profiles import PROFILES, Profile
 LONGEST = 15
 
 
-def _decoded(code: bytes) -> Decoded:
+def decoded(code: bytes) -> Decoded:
+    """The instruction at the start of up to 15 bytes; unknown ones have a length too."""
     d = decode(code)
     if d is None:
         found = next(disassembler().disasm_lite(code, 0), None)
@@ -25,16 +26,16 @@ def _decoded(code: bytes) -> Decoded:
 
 @lru_cache(maxsize=1 << 14)
 def _cost_of(code: bytes, profile: str) -> Cost:
-    return cost(_decoded(code), PROFILES[profile])
+    return cost(decoded(code), PROFILES[profile])
 
 
 def length_of(code: bytes) -> int:
     """Bytes of the instruction at the start of up to 15 bytes."""
-    return _decoded(code).length
+    return decoded(code).length
 
 
 def cost_of(code: bytes, profile: Profile) -> Cost:
-    """The cost of the instruction at the start of up to 15 bytes; unknown ones have a length too."""
+    """The cost of the instruction at the start of up to 15 bytes."""
     return _cost_of(code, profile.name)
 
 

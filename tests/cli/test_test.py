@@ -58,7 +58,7 @@ def test_every_kind_of_verdict(capfd: pytest.CaptureFixture[str], tmp_path: Path
     write(tmp_path, "# expect status: 7\n" + SPIN, "g_endless.S")
     (tmp_path / "inner").mkdir()
     write(tmp_path / "inner", "# expect status: 7\n# args: one\n" + EXIT_7, "h_deep.S")
-    status, out, _ = outcome(capfd, "-v", "-j", 1, "--max-cycles", 50_000, tmp_path)
+    status, out, _ = outcome(capfd, "-v", "-j", 1, "--max-cycles", 500_000, tmp_path)
     text = out.replace(str(tmp_path) + "/", "")
     assert status == 1
     assert "a_good.S: passed\n" in text

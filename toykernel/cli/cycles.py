@@ -8,13 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import click
-from click.core import ParameterSource
 
 from emu.timing.profiles import OFF
 from toykernel.cli.console import host_message, write_all
 from toykernel.cli.options import MACHINE, apply, count
-
-DEFAULT_PROFILE = "i486"
 
 
 @click.command(context_settings={"allow_interspersed_args": False})
@@ -27,10 +24,7 @@ DEFAULT_PROFILE = "i486"
 )
 @click.argument("program", type=click.Path())
 @click.argument("args", nargs=-1)
-@click.pass_context
 def command(
-    ctx: click.Context,
-    /,
     program: str,
     args: tuple[str, ...],
     max_cycles: int | None,
@@ -38,12 +32,9 @@ def command(
 ) -> int:
     """Run PROGRAM and show its cycles: by rule, by system call and fault, by function, by line.
 
-    The timing profile is i486 unless --timing says otherwise. What the program writes goes to
-    standard error. Exit status: the program's.
+    What the program writes goes to standard error. Exit status: the program's.
     """
-    if ctx.get_parameter_source("timing") is ParameterSource.DEFAULT:
-        values["timing"] = DEFAULT_PROFILE
-    elif values["timing"] == OFF:
+    if values["timing"] == OFF:
         raise click.BadParameter("the profile off counts no cycles", param_hint="--timing")
     other = read_profile(values["against"])
     from toykernel import runner
