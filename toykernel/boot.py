@@ -40,6 +40,8 @@ from emu.paging import (
     CR0_WP,
     CR4_OSFXSR,
     CR4_OSXMMEXCPT,
+    CR4_PSE,
+    PDE_PS,
     PTE_P,
     PTE_RW,
 )
@@ -89,6 +91,7 @@ if TYPE_CHECKING:
 
 PHYSICAL_START = 0x1000
 TEXT_BASE = PAGE_OFFSET + PHYSICAL_START
+PGDIR_SHIFT = 22  # a directory entry maps 4 MiB
 IDT_ENTRIES = 256
 IRQ_LINES = 8
 SSE_MODELS = frozenset(("pentium3", "max"))
@@ -160,15 +163,17 @@ def setup_machine(k: Kernel) -> None:
     memory = _Bump(PHYSICAL_START + text_size)
     k.swapper_pg_dir = memory.take(PAGE_SIZE)
     lowmem = min(machine.ram.size, MAXMEM)
-    tables = memory.take(((lowmem >> 22) + bool(lowmem & 0x3FFFFF)) * PAGE_SIZE)
+    model = machine.cpu.model
+    pse = model in CR4_MODELS
+    large = lowmem >> PGDIR_SHIFT if pse else 0  # how many 4 MiB pages
+    tables = memory.take((-(-lowmem >> PGDIR_SHIFT) - large) * PAGE_SIZE)
     gdt = memory.take(PAGE_SIZE)
     k.gdt, k.tss = gdt, gdt + GDT_ENTRIES * 8
     k.idt = memory.take(PAGE_SIZE)
     k.zero_pfn = memory.take(PAGE_SIZE) >> PAGE_SHIFT
     idle_stack = memory.take(THREAD_SIZE, THREAD_SIZE) + PAGE_OFFSET
 
-    model = machine.cpu.model
-    cr4 = CR4_OSFXSR | CR4_OSXMMEXCPT if model in SSE_MODELS else 0
+    cr4 = (CR4_OSFXSR | CR4_OSXMMEXCPT if model in SSE_MODELS else 0) | pse * CR4_PSE
     # MP: WAIT traps while TS is set, so it does not see another task's FPU errors.
     cr0 = CR0_PG | CR0_WP | CR0_NE | CR0_ET | CR0_MP | CR0_PE
     layout = {
@@ -190,7 +195,7 @@ def setup_machine(k: Kernel) -> None:
         machine.ram.write(section.address - PAGE_OFFSET, section.data)
     k.symbols = {name: symbol.value for name, symbol in k.program.symbols.items()}
 
-    _kernel_page_tables(k, tables, lowmem)
+    _kernel_page_tables(k, tables, lowmem, large)
     _descriptor_tables(k)
     k.reserved_end = memory.next >> PAGE_SHIFT
     _idle_task(k, idle_stack)
@@ -199,17 +204,25 @@ def setup_machine(k: Kernel) -> None:
     machine.cpu.esp = idle_stack + THREAD_SIZE - STACK_TOP_GAP - PAGE_OFFSET
 
 
-def _kernel_page_tables(k: Kernel, tables: int, lowmem: int) -> None:
-    """Lowmem at PAGE_OFFSET, supervisor only; and at 0 until paging is on."""
+def _kernel_page_tables(k: Kernel, tables: int, lowmem: int, large: int) -> None:
+    """Lowmem at PAGE_OFFSET, supervisor only; and at 0 until paging is on.
+
+    The first `large` entries of the directory map 4 MiB each by themselves (SDM vol. 3, 4.3, CR4.PSE),
+    the others through tables.
+    """
     ram = k.machine.ram
     flags = PTE_P | PTE_RW
     ram.fill(k.swapper_pg_dir, PAGE_SIZE)
-    for index in range(-(-lowmem >> 22)):
-        count = min(1024, (lowmem >> PAGE_SHIFT) - index * 1024)
-        entries = [(index * 1024 + i) << PAGE_SHIFT | flags for i in range(count)]
-        ram.write(tables + index * PAGE_SIZE, struct.pack(f"<{count}I", *entries))
-        entry = tables + index * PAGE_SIZE | flags
-        ram.write32(k.swapper_pg_dir + ((PAGE_OFFSET >> 22) + index) * 4, entry)
+    for index in range(-(-lowmem >> PGDIR_SHIFT)):
+        if index < large:
+            entry = index << PGDIR_SHIFT | flags | PDE_PS
+        else:
+            table = tables + (index - large) * PAGE_SIZE
+            count = min(1024, (lowmem >> PAGE_SHIFT) - index * 1024)
+            entries = [(index * 1024 + i) << PAGE_SHIFT | flags for i in range(count)]
+            ram.write(table, struct.pack(f"<{count}I", *entries))
+            entry = table | flags
+        ram.write32(k.swapper_pg_dir + ((PAGE_OFFSET >> PGDIR_SHIFT) + index) * 4, entry)
         if not index:
             ram.write32(k.swapper_pg_dir, entry)
 

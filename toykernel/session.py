@@ -225,6 +225,10 @@ class Session:
     @cached_property
     def cow_journal(self) -> CowJournal:
         """The life of every user frame, from when this is first asked for on."""
+        return self.new_cow_journal()
+
+    def new_cow_journal(self) -> CowJournal:
+        """Another one, from now on; its source lines are the session's."""
         from toykernel.observe.cow_journal import CowJournal
 
         def locate(task: Task, eip: int) -> str:

@@ -126,7 +126,8 @@ class TaskView:
 
     def walk(self, address: int) -> Walk:
         """What its page tables say of a linear address; no bit is set by looking."""
-        return walk(self.kernel.machine.ram, self.directory, address & 0xFFFFFFFF)
+        machine = self.kernel.machine
+        return walk(machine.ram, self.directory, address & 0xFFFFFFFF, pse=machine.cpu.pse)
 
     def page_table(self) -> Iterator[Walk]:
         """Every present page of its user half."""

@@ -328,8 +328,36 @@ def test_info_tasks_and_task(terminal: Terminal) -> None:
     assert "kernel: ret_from_fork" in rows[4]
     text = "\n".join(terminal.do("info task 2"))
     assert "children: 3" in text
+    assert re.search(r"^exit signal, code +17, 0x0$", text, re.MULTILINE)
+    assert re.search(r"^memory +its own$", text, re.MULTILINE)
+    assert re.search(r"^namespaces shared with +0 1 3$", text, re.MULTILINE)
+    tree = terminal.do("info tasks --tree")
+    assert tree == ["1 init S", "└─2 fork_sample S", "  └─3 fork_sample R"]
+    assert 'unexpected "--forest"' in terminal.refused("info tasks --forest")
     assert "cow_copied 1" in text
     assert "is not a pid" in terminal.refused("info task x")
+
+
+def test_info_cow_tells_the_life_of_a_page_and_of_a_frame(terminal: Terminal) -> None:
+    terminal.do("break cow")
+    terminal.do("continue")
+    lines = terminal.do("info cow counter")
+    copied = re.search(r"copied to frame (0x[0-9a-f]+)", "\n".join(lines))
+    assert copied is not None
+    new = int(copied[1], 16)
+    assert lines[0].endswith(f"pid 2, frame {new:#x} now:")
+    assert [re.split(r"\d, | with | to |, a|, b", line)[0].split()[-1] for line in lines[1:]] == [
+        *("allocated", "shared", "copied", "allocated"),
+    ]
+    assert "fork_sample.S:32: incl counter" in lines[3]
+    assert terminal.do(f"info cow {new:#x}")[1:] == lines[4:]
+    assert terminal.do("info cow 0x10000000")[1:] == ["nothing has happened to it"]
+    assert "needs an address" in terminal.refused("info cow")
+
+
+def test_the_kernel_is_mapped_by_large_pages_where_the_cpu_has_them(terminal: Terminal) -> None:
+    assert "a 4 MiB page" in terminal.do("info tab 0xc0001000")
+    assert "frame 0x1, physical 0x00001000" in terminal.do("info page 0xc0001000")
 
 
 def test_looking_at_another_task(terminal: Terminal) -> None:

@@ -346,6 +346,14 @@ def test_no_memory_for_a_copy() -> None:  # K11
     k.pages.may_fail = fail
     run_to(session, "waited")
     assert child.exit_code == 9
+    log = [text for _, text in k.log]
+    assert log[0].startswith("Out of memory: ")
+    assert log[-1] == "Out of memory: killed process 3 (guest)"
+    held = {line.split()[-1]: line.replace("[", "").replace("]", "").split() for line in log[2:-2]}
+    # Parent and child share all they have: neither would give a page back by itself.
+    assert list(held) == ["init", "guest"]
+    assert [line.split("]")[1].split()[3] for line in log if line.endswith(" guest")] == ["0", "0"]
+    assert "kernel: 6 in stacks" in log[-2]
     assert look(k, parent, page).pte == entry
     assert word(k, parent, page) == 1
     assert finish(session) == 0

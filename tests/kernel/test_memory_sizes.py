@@ -5,6 +5,7 @@ import random
 import pytest
 from guest import boot, finish, frame, run_to, status_of
 
+from emu.paging import PDE_PS, walk
 from emu.ram import PAGE_SHIFT, Ram
 from toykernel.arch.x86.asm_offsets import MAXMEM, PAGE_OFFSET
 from toykernel.errno import ENOMEM, Errno
@@ -87,3 +88,23 @@ def test_the_zones_do_not_mix() -> None:
     # Everything has merged again: the largest blocks can be had.
     assert all(pages.alloc_pages(10, highmem=True) for _ in range(4))
     assert pages.alloc_pages(10) + 1024 <= LOWMEM_END
+
+
+@pytest.mark.parametrize("cpu", ["486", "pentium", "max"])
+@pytest.mark.parametrize("mebibytes", [1, 4, 6, 16])
+def test_the_kernels_mapping_is_of_large_pages_where_there_are_such(
+    cpu: str, mebibytes: int
+) -> None:
+    """SDM vol. 3, 4.3: with CR4.PSE, a directory entry with PS maps 4 MiB. A 486 has no CR4."""
+    session = boot(FORK, memory=mebibytes << 20, cpu=cpu)
+    k = session.kernel
+    run_to(session, "written")
+    ram, size = k.machine.ram, mebibytes << 20
+    entries = ram.words(k.swapper_pg_dir + 4 * (PAGE_OFFSET >> 22), -(-size >> 22))
+    large = [bool(entry & PDE_PS) for entry in entries]
+    assert large == [cpu != "486" and (n + 1) << 22 <= size for n in range(len(entries))]
+    assert k.machine.cpu.pse == (cpu != "486")
+    for linear in range(0, size, 4096):
+        found = walk(ram, k.swapper_pg_dir, PAGE_OFFSET + linear, pse=k.machine.cpu.pse)
+        assert (found.physical, found.user, found.writable) == (linear, False, True)
+    assert finish(session) == 0

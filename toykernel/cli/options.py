@@ -204,6 +204,11 @@ OBSERVE: tuple[Decorator, ...] = (
         help="Write the run as Trace Event JSON, for ui.perfetto.dev.",
     ),
     click.option(
+        "--process-tree",
+        metavar="FILE",
+        help="Draw the run's processes, their times and ends, as an SVG picture.",
+    ),
+    click.option(
         "--report",
         metavar="FILE",
         help="Write the run's figures as JSON (`-`: to standard output, after the run).",

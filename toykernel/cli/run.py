@@ -52,6 +52,7 @@ def command(program: str, args: tuple[str, ...], **values: Any) -> int:
         trace = values["trace"]
         trace_file = open_output(files, "--trace", trace[1] if trace else None)
         timeline_file = open_output(files, "--timeline", values["timeline"])
+        tree_file = open_output(files, "--process-tree", values["process_tree"])
         from toykernel.cli.attach import attach
         from toykernel.cli.load import load
 
@@ -73,8 +74,16 @@ def command(program: str, args: tuple[str, ...], **values: Any) -> int:
 
             timeline = Timeline(session.kernel)
             files.callback(lambda: writer(timeline_file)(timeline.finish().encode()))
+        if tree_file is not None:
+            from toykernel.observe.process_tree import ProcessTree
+
+            tree = ProcessTree(session.kernel)
+            files.callback(lambda: writer(tree_file)(tree.svg().encode()))
         injector = attach(session.kernel, values)
         result = runner.run(session, max_cycles=values["max_cycles"])
+        if result.status != runner.EXIT_OOPS:  # whose message has it all
+            for cycles, text in session.kernel.log:
+                host_message(f"[{cycles:>12}] {text}")
         if result.message:
             host_message(result.message)
         if injector is not None:

@@ -69,6 +69,7 @@ class Debugger:
         self.stops = session.stops
         self.frames = FrameLog(self.kernel)
         self.journal = Journal(self.kernel)
+        self.cow_journal = session.new_cow_journal()
         self.selected: int | None = None
         self.dead = ""
         self.examined = Spec()
@@ -85,6 +86,7 @@ class Debugger:
         """Take every listener out again; the session goes on without."""
         self.frames.close()
         self.journal.close()
+        self.cow_journal.close()
         self.kernel.trace.process_exit.remove(self._on_exit)
 
     def set_interrupted(self, interrupted: Condition) -> None:

@@ -223,14 +223,18 @@ def page_lines(view: TaskView, info: PageInfo, *, with_frame: bool) -> list[str]
     linear = walk.linear
     lines = [
         f"linear {linear:#010x} of pid {view.pid}: directory entry {linear >> 22}, "
-        f"table entry {linear >> 12 & 0x3FF}, offset {linear & 0xFFF:#x}"
+        + (
+            f"table entry {linear >> 12 & 0x3FF}, offset {linear & 0xFFF:#x}"
+            if walk.pte_address is not None or walk.physical is None
+            else f"offset {linear & 0x3FFFFF:#x}"
+        )
     ]
     lines.append(
         f"PDE at physical {walk.pde_address:#010x}: {walk.pde:#010x}  "
-        + ", ".join(entry_bits(walk.pde, table=True))
+        + ", ".join(entry_bits(walk.pde, table=walk.pte is not None or walk.physical is None))
     )
     if walk.pte_address is None or walk.pte is None:
-        lines.append("no page table")
+        lines.append("a 4 MiB page" if walk.physical is not None else "no page table")
     else:
         lines.append(
             f"PTE at physical {walk.pte_address:#010x}: {walk.pte:#010x}  "

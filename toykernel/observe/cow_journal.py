@@ -130,6 +130,17 @@ class CowJournal:
         page = address & ~0xFFF
         return [e for e in self.events if e.address == page and pid in (e.pid, e.child)]
 
+    def of_page(self, pid: int, address: int, frame: int | None) -> list[CowEvent]:
+        """What a task saw at a page, and the whole life of the frame that is there now."""
+        page = address & ~0xFFF
+        life = self._lives.get(frame, 0) if frame is not None else 0
+        return [
+            e
+            for e in self.events
+            if (e.address == page and pid in (e.pid, e.child))
+            or (frame is not None and (e.frame, e.life) == (frame, life))
+        ]
+
     def data(self) -> list[dict[str, Any]]:
         """For the report: one record for each life of each frame, in order of birth."""
         lives: dict[tuple[int, int], list[CowEvent]] = {}

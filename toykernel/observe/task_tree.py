@@ -85,16 +85,39 @@ def task_fields(k: Kernel, task: Task) -> dict[str, str]:
         "threads": " ".join(str(t.pid) for t in signal.threads),
         "group, session": f"{signal.pgrp}, {signal.session}{' (leader)' if signal.leader else ''}",
         "flags": f"{task.flags:#010x}",
-        "exit signal": str(task.exit_signal),
+        "exit signal, code": f"{task.exit_signal}, {task.exit_code:#x}",
+        "signal at the parent's death": str(task.pdeath_signal),
+        "exec": f"{'done' if task.did_exec else 'not since fork'}, id {task.self_exec_id}, "
+        f"the parent's was {task.parent_exec_id}",
+        "scheduling": _scheduling(task),
+        "times": f"born at {task.start_time}, {task.stats.cycles} cycles, "
+        f"{task.utime_ticks} ticks user, {task.stime_ticks} system",
+        "page faults": str(task.min_flt),
         "user": f"uid {cred.uid} {cred.euid} {cred.suid}, gid {cred.gid} {cred.egid} {cred.sgid}",
         "capabilities": f"effective {cred.cap_effective:#x}, permitted {cred.cap_permitted:#x}",
         "processes of the user": str(cred.user.processes),
         "kernel stack": f"{task.stack:#010x}, record {task.slab:#010x}",
         "saved sp, ip": f"{task.thread.sp:#010x}, {task.thread.ip:#010x}",
+        "TLS": " ".join(
+            f"{high:08x}{low:08x}" for low, high in task.thread.tls_array if low or high
+        ),
+        "FPU area": f"{task.thread.fpu:#010x}" if task.thread.fpu else "none yet",
+        "last fault": f"cr2 {task.thread.cr2:#010x}, trap {task.thread.trap_no}, "
+        f"error {task.thread.error_code:#x}",
         "set, clear child tid": f"{task.set_child_tid:#x}, {task.clear_child_tid:#x}",
+        "robust futexes": f"{task.robust_list:#x}",
+        "vfork": "its parent waits for exec or exit" if task.vfork_done is not None else "",
+        "personality": f"{task.personality:#x}",
+        "lock depth, fs_excl": f"{task.lock_depth}, {task.fs_excl}",
+        "timer slack": f"{task.timer_slack_ns} ns",
+        "stack canary": f"{task.stack_canary:#010x}",
         "pending": " ".join(map(str, task.pending)) or "none",
         "pending of the group": " ".join(map(str, signal.shared_pending)) or "none",
         "blocked": f"{task.blocked:#x}",
+        "alternate stack": f"{task.sas_ss_size} bytes at {task.sas_ss_sp:#010x}"
+        if task.sas_ss_size
+        else "none",
+        "call to be restarted": task.restart_block[0].__name__ if task.restart_block else "",
         "limits": ", ".join(
             f"{name} {_limit(signal.rlim[number][0])}"
             for name, number in (
@@ -103,13 +126,27 @@ def task_fields(k: Kernel, task: Task) -> dict[str, str]:
             )
         ),
     }
+    if task.fs is not None:
+        fields["umask"] = f"{task.fs.umask:03o}"
     if task.files is not None:
         opened = (f"{fd} {f.path} at {f.pos}" for fd, f in sorted(task.files.fd.items()))
         fields["files"] = "; ".join(opened)
-    for name, others in shared_with(k, task).items():
+    for (name, others), (_, attribute) in zip(
+        shared_with(k, task).items(), SHARED_PARTS, strict=True
+    ):
         if others:
             fields[f"{name} shared with"] = " ".join(map(str, others))
+        elif getattr(task, attribute) is not None:
+            fields[name] = "its own"
     return {name: text for name, text in fields.items() if text}
+
+
+def _scheduling(task: Task) -> str:
+    se = task.se
+    return (
+        f"policy {se.policy}, priority {se.prio}, nice {se.nice}, vruntime {se.vruntime}, "
+        f"slice {se.time_slice or se.counter}, {se.nvcsw + se.nivcsw} switches"
+    )
 
 
 def _limit(value: int) -> str:

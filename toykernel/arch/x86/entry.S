@@ -60,13 +60,13 @@
 startup_32:
 	movl	$SWAPPER_PG_DIR, %eax	# physical
 	movl	%eax, %cr3
-	movl	$CR0_BOOT, %eax
-	movl	%eax, %cr0		# paging on, with write protection for ring 0
 	movl	$CR4_BOOT, %eax
 	testl	%eax, %eax
 	jz	1f			# a 486 has no CR4
-	movl	%eax, %cr4
-1:	movl	$start_virtual, %eax
+	movl	%eax, %cr4		# 4 MiB pages, before paging is on
+1:	movl	$CR0_BOOT, %eax
+	movl	%eax, %cr0		# paging on, with write protection for ring 0
+	movl	$start_virtual, %eax
 	jmp	*%eax
 start_virtual:
 	lgdt	gdt_descr

@@ -14,6 +14,7 @@ from toykernel.mm.filemap import FaultSigbus
 from toykernel.mm.heap import expand_stack
 from toykernel.mm.memory import handle_mm_fault
 from toykernel.mm.mm_types import VM_EXEC, VM_GROWSDOWN, VM_READ, VM_WRITE
+from toykernel.mm.oom import report_oom
 
 if TYPE_CHECKING:
     from toykernel.kernel_state import Kernel
@@ -88,7 +89,7 @@ def do_page_fault(k: Kernel, regs: PtRegs, error_code: int) -> None:
         if error.number != ENOMEM:
             raise
         # fork-path K11: the task that needs the page goes, nobody else is touched.
-        k.printk(f"Out of memory: killed process {task.pid} ({task.comm})")
+        report_oom(k, task)
         force_sig_info(k, task, SIGKILL, {})
     return None
 

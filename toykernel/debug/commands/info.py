@@ -22,6 +22,7 @@ from toykernel.debug.format import (
 )
 from toykernel.debug.pages import area_flags, mapped_ranges, page_info
 from toykernel.debug.tables import cr0_text, eflags_text, gdt, idt, selector_text, tss
+from toykernel.observe.task_tree import task_fields, task_tree, tree_text
 from toykernel.taskview import SEGMENTS, TaskView
 
 GENERAL = ("eax", "ebx", "ecx", "edx", "esi", "edi", "ebp", "esp")
@@ -91,7 +92,10 @@ def regs(console: Console, text: str) -> None:
 
 
 def tasks(console: Console, text: str) -> None:
-    """Every task."""
+    """Every task; as a tree."""
+    if text == "--tree":
+        console.lines(tree_text(task_tree(console.debugger.kernel)).splitlines())
+        return
     no_arguments(text)
     console.lines(table(task_rows(console.debugger)))
 
@@ -114,11 +118,9 @@ def task(console: Console, text: str) -> None:
             f"address space {mm.ident}: page directory at physical {mm.pgd:#010x}, "
             f"{mm.nr_ptes} page tables, {mm.rss} pages present of {mm.total_vm}"
         )
-    if one.pending:
-        console.write(f"pending signals: {', '.join(map(str, sorted(one.pending)))}")
-    debugger_stats = one.stats
-    faults = ", ".join(f"{kind} {count}" for kind, count in debugger_stats.faults.items())
+    faults = ", ".join(f"{kind} {count}" for kind, count in one.stats.faults.items())
     console.write(f"faults since exec or fork: {faults}")
+    console.lines(table(task_fields(debugger.kernel, one).items()))
 
 
 def frame(console: Console, text: str) -> None:
@@ -151,6 +153,25 @@ def page(console: Console, text: str) -> None:
     view = console.debugger.view
     address = console.debugger.evaluate(text)
     console.lines(page_lines(view, page_info(view, address), with_frame=True))
+
+
+def cow(console: Console, text: str) -> None:
+    """The life of a frame, or of the page at an address of the task that is looked at."""
+    if not text:
+        raise DebugError("info cow needs an address, or a frame's number")
+    debugger = console.debugger
+    view, value = debugger.view, debugger.evaluate(text)
+    journal = debugger.cow_journal
+    info = page_info(view, value)
+    if info.frame is None and value < debugger.kernel.pages.frames:
+        events, what = journal.life(value), f"frame {value:#x}"
+    else:
+        frame = info.frame
+        events = journal.of_page(view.pid, value, frame)
+        now = f"frame {frame:#x} now" if frame is not None else "not present now"
+        what = f"{address_text(value, debugger.name(view)(value))} of pid {view.pid}, {now}"
+    console.write(f"{what}:")
+    console.lines([str(event) for event in events] or ["nothing has happened to it"])
 
 
 def idt_(console: Console, text: str) -> None:
@@ -261,11 +282,12 @@ def time(console: Console, text: str) -> None:
 TOPICS = (
     Topic("breakpoints", "", "numbers, hits, places", breakpoints),
     Topic("regs", "[PID]", "the CPU's registers, or a task's saved ones", regs),
-    Topic("tasks", "", "every task: state, where it is, what it waits for", tasks),
-    Topic("task", "[PID]", "one task in full", task),
+    Topic("tasks", "[--tree]", "every task: state, where it is, what it waits for", tasks),
+    Topic("task", "[PID]", "one task in full: every field, and what it shares with whom", task),
     Topic("frame", "[PID]", "what the trap pushed, and pt_regs", frame),
     Topic("tab", "[ADDR]", "page-table entries, bit by bit; all mapped ranges without ADDR", tab),
     Topic("page", "ADDR", "the same, the frame, its references, who else maps it", page),
+    Topic("cow", "ADDR|FRAME", "the life of a page or frame: shared, copied, reused, freed", cow),
     Topic("idt", "", "interrupt descriptor table", idt_),
     Topic("gdt", "", "global descriptor table", gdt_),
     Topic("tss", "", "task-state segment", tss_),
