@@ -6,9 +6,17 @@ import argparse
 import json
 import platform
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
-from bench.figures import MEASUREMENTS, Figure
+from bench.figures import Figure, fork, getpid, hello, instructions, steps, timing
+from bench.processes import births, crowds, switches
+
+Measurement = Callable[[int], list[Figure]]
+MEASUREMENTS: tuple[Measurement, ...] = (
+    *(hello, getpid, fork, steps, instructions, timing),
+    *(births, crowds, switches),
+)
 
 
 def main() -> int:

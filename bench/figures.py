@@ -9,7 +9,6 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -361,7 +360,3 @@ def _bare_passes(source: str, seconds: float) -> float:
     engine.emu_start(_LOOP_AT, 0, timeout=int(seconds * 1e6))
     took = time.process_time() - start
     return int(engine.reg_read(x86_const.UC_X86_REG_EDX)) / took
-
-
-Measurement = Callable[[int], list[Figure]]
-MEASUREMENTS: tuple[Measurement, ...] = (hello, getpid, fork, steps, instructions, timing)

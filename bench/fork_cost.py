@@ -130,7 +130,7 @@ def measure(
     with tempfile.TemporaryDirectory() as directory:
         path = Path(directory) / "fork_cost.S"
         path.write_text(text)
-        session = Session(path, config=Config(memory=memory, eager_fork=eager))
+        session = Session(path, config=Config(memory=memory, eager_fork=eager, timing="i486"))
     watch = _Watch(session)
     gc.collect()
     session.run()
