@@ -117,7 +117,11 @@ def test_the_hash_sees_everything() -> None:
 
     def half_way() -> Session:
         session, _ = modes.new_session(source)
-        session.run(500)
+        limit = 500
+        session.run(limit)
+        while session.kernel.current.mm is None:  # between two tasks
+            limit += 1
+            session.run(limit)
         return session
 
     def hash_after(change: str) -> str:

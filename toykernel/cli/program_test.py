@@ -24,7 +24,7 @@ from toykernel.report import make_report
 
 PASSED, FAILED, SILENT = "passed", "failed", "without expectations"
 #: Options that a header cannot ask for: they are about the host's files and terminal.
-HOST_OPTIONS = ("report", "summary", "strace", "timeline", "trace", "cow")
+HOST_OPTIONS = ("report", "summary", "strace", "timeline", "process_tree", "trace", "cow")
 
 
 @dataclass(frozen=True)
@@ -86,5 +86,6 @@ def parse_options(expectations: Expectations) -> Mapping[str, Any]:
     values: dict[str, Any] = context.params
     for name in HOST_OPTIONS:
         if values[name]:
-            raise click.UsageError(f"--{name} has no place in a header")
+            option = name.replace("_", "-")
+            raise click.UsageError(f"--{option} has no place in a header")
     return values
