@@ -32,6 +32,7 @@ def make_report(session: Session, result: Result) -> dict[str, Any]:
         "timing": {
             "profile": clock.profile,
             "table": clock.table,
+            "driver": k.machine.cpu.driver.name,  # native or python; it changes no other figure
             "by_rule": clock.by_rule(),
             "unknown": clock.unknown,
         },

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from emu.cpu import load_native
 from toykernel import runner
 from toykernel.kernel_state import Config
 from toykernel.report import make_report
@@ -36,7 +37,9 @@ def run(
     k = session.kernel
     clock = k.machine.clock
     assert sum(clock.by_rule().values()) == clock.cycles
-    return make_report(session, result), session.stdout, state_hash(k)
+    report = make_report(session, result)
+    assert report["timing"].pop("driver") == ("native" if native and load_native() else "python")
+    return report, session.stdout, state_hash(k)
 
 
 @pytest.mark.slow
