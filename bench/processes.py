@@ -16,6 +16,20 @@ from toykernel.session import Session
 
 _HEAD = '.include "linux.inc"\n.include "process.inc"\n.globl _start\n_start:\n'
 
+_WAITED_FOR = """
+    movl ${count}, %ebp
+again:
+    {birth}
+    testl %eax, %eax
+    jz child
+    sys_waitpid %eax, $0, $0
+    decl %ebp
+    jnz again
+    sys_exit $0
+child:
+    sys_exit $0
+"""
+
 #: Each makes {count} children, one after the other, and waits for each.
 _BIRTHS = {
     "clone of a thread": """
@@ -46,33 +60,8 @@ tid: .long 0
     .zero 512
 stack_top:
 """,
-    "vfork + exit": """
-    movl ${count}, %ebp
-again:
-    movl $190, %eax
-    int $0x80
-    testl %eax, %eax
-    jz child
-    sys_waitpid %eax, $0, $0
-    decl %ebp
-    jnz again
-    sys_exit $0
-child:
-    sys_exit $0
-""",
-    "fork + exit": """
-    movl ${count}, %ebp
-again:
-    sys_fork
-    testl %eax, %eax
-    jz child
-    sys_waitpid %eax, $0, $0
-    decl %ebp
-    jnz again
-    sys_exit $0
-child:
-    sys_exit $0
-""",
+    "vfork + exit": _WAITED_FOR.replace("{birth}", "invoke0 190"),
+    "fork + exit": _WAITED_FOR.replace("{birth}", "sys_fork"),
 }
 
 #: {count} children that sleep, all alive at once; then all are killed and waited for. Exit status 0 when
