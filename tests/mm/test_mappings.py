@@ -8,7 +8,7 @@ import pytest
 from toykernel.arch.x86.pgtable import get_pte, pte_present
 from toykernel.arch.x86.uaccess import copy_from_user, put_user
 from toykernel.check.invariants import check_all
-from toykernel.errno import EAGAIN, EBADF, EFAULT, EINVAL, ENOMEM, EPERM, Errno
+from toykernel.errno import EAGAIN, EBADF, EFAULT, EINVAL, ENOMEM, EOVERFLOW, EPERM, Errno
 from toykernel.kernel.clone_flags import CloneArgs
 from toykernel.kernel.fork import do_fork
 from toykernel.kernel.siginfo import SIGCHLD
@@ -283,3 +283,20 @@ def test_a_merged_area_remembers_that_it_has_pages(k: Kernel) -> None:  # K2
     child = k.tasks[-1].mm
     assert child is not None
     assert get_pte(k, child, AT + PAGE) >> 12 == get_pte(k, mm_of(k), AT + PAGE) >> 12 != 0
+
+
+def test_lengths_wrap_at_32_bits(k: Kernel) -> None:
+    """PAGE_ALIGN of a length within a page of 4 GiB is 0, and each call says what it says of 0."""
+    map_at(k, 0, 1)
+    for length in (0xFFFFF001, 0xFFFFFFFF):
+        assert error(sys_mremap, k, AT, PAGE, length, mman.MREMAP_MAYMOVE, 0) == EINVAL
+        assert sys_mlock(k, AT, length) == 0
+        assert sys_msync(k, AT, length, mman.MS_SYNC) == 0
+        assert error(sys_mmap2, k, 0, length, RW, ANON, 0, 0) == ENOMEM
+        assert error(sys_mprotect, k, AT, length, RW) == ENOMEM
+        assert error(sys_munmap, k, AT, length) == EINVAL
+
+
+def test_an_offset_whose_end_wraps_is_refused(k: Kernel) -> None:
+    assert sys_mmap2(k, 0, PAGE, RW, ANON, 0, 0xFFFFFFFE) > 0
+    assert error(sys_mmap2, k, 0, PAGE, RW, ANON, 0, 0xFFFFFFFF) == EOVERFLOW

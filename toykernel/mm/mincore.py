@@ -10,7 +10,7 @@ from toykernel.arch.x86.uaccess import access_ok, copy_to_user
 from toykernel.errno import EBUSY, EFAULT, EINVAL, ENOMEM, Errno
 from toykernel.mm.mm_types import VM_LOCKED, VM_SHARED, VmArea
 from toykernel.mm.mman import MS_ASYNC, MS_INVALIDATE, MS_SYNC
-from toykernel.mm.mmap import page_align, user_mm
+from toykernel.mm.mmap import page_align, page_align_word, user_mm
 
 if TYPE_CHECKING:
     from toykernel.kernel_state import Kernel
@@ -51,7 +51,7 @@ def sys_msync(k: Kernel, start: int, length: int, flags: int) -> int:
         raise Errno(EINVAL)
     if flags & MS_ASYNC and flags & MS_SYNC:
         raise Errno(EINVAL)
-    end = start + page_align(length)
+    end = start + page_align_word(length)
     if end >> 32:
         raise Errno(ENOMEM)
     mm = user_mm(k)

@@ -12,7 +12,7 @@ from toykernel.mm.limits import can_do_mlock, rlimit
 from toykernel.mm.memory import make_pages_present, populate_range
 from toykernel.mm.mm_types import VM_LOCKED, VM_RWX, MmStruct
 from toykernel.mm.mman import MCL_CURRENT, MCL_FUTURE
-from toykernel.mm.mmap import page_align, user_mm
+from toykernel.mm.mmap import page_align_word, user_mm
 from toykernel.mm.vma import isolate, merge
 
 if TYPE_CHECKING:
@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 
 def _range(start: int, length: int) -> tuple[int, int]:
     """The pages that a range of bytes touches. Raises Errno(EINVAL) when it wraps around."""
-    end = page_align(length + (start & 0xFFF)) + (start & -4096)
-    if end > 1 << 32:
+    end = page_align_word(length + (start & 0xFFF)) + (start & -4096)
+    if end >> 32:
         raise Errno(EINVAL)
     return start & -4096, end
 

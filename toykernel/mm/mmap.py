@@ -57,6 +57,11 @@ def page_align(address: int) -> int:
     return (address + _OFFSET) & ~_OFFSET
 
 
+def page_align_word(length: int) -> int:
+    """PAGE_ALIGN of an unsigned long: the last page's worth of lengths comes out as 0."""
+    return page_align(length) & 0xFFFFFFFF
+
+
 def user_mm(k: Kernel) -> MmStruct:
     """The address space of the calling process."""
     mm = k.current.mm
@@ -136,7 +141,7 @@ def do_mmap_pgoff(
     length = page_align(length)
     if not length or length > 0xFFFFFFFF:
         raise Errno(ENOMEM)
-    if pgoff + (length >> 12) > 1 << 32:
+    if pgoff + (length >> 12) >> 32:
         raise Errno(EOVERFLOW)
     if len(mm.areas) > MAX_MAP_COUNT:
         raise Errno(ENOMEM)

@@ -13,7 +13,7 @@ from toykernel.mm.limits import may_expand_vm, may_lock, vm_enough_memory
 from toykernel.mm.memory import move_page_tables, populate_range
 from toykernel.mm.mm_types import VM_ACCOUNT, VM_LOCKED, MmStruct, VmArea
 from toykernel.mm.mman import MAP_FIXED, MREMAP_FIXED, MREMAP_MAYMOVE
-from toykernel.mm.mmap import do_munmap, get_unmapped_area, page_align, user_mm
+from toykernel.mm.mmap import do_munmap, get_unmapped_area, page_align_word, user_mm
 from toykernel.mm.vma import copy_area, free_area, merge
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ def sys_mremap(k: Kernel, addr: int, old_len: int, new_len: int, flags: int, new
     """mremap: the address where the mapping is afterwards."""
     if flags & ~(MREMAP_FIXED | MREMAP_MAYMOVE) or addr & _OFFSET:
         raise Errno(EINVAL)
-    old_len, new_len = page_align(old_len), page_align(new_len)
+    old_len, new_len = page_align_word(old_len), page_align_word(new_len)
     if not new_len:
         raise Errno(EINVAL)
     mm = user_mm(k)
