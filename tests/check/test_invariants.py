@@ -9,12 +9,12 @@ import pytest
 
 from emu.paging import PTE_P, PTE_RW, PTE_US
 from toykernel.arch.x86.asm_offsets import PAGE_OFFSET, TI_SIZE
-from toykernel.arch.x86.pgtable import pte_offset
+from toykernel.arch.x86.pgtable import PTE_PROTNONE, pte_offset
 from toykernel.check import invariants
 from toykernel.check.invariants import CHECKS, InvariantError, check_all
 from toykernel.check.owners import entries, leaked_frames, owners
 from toykernel.kernel_state import Kernel
-from toykernel.mm.mm_types import MmStruct
+from toykernel.mm.mm_types import VM_EXEC, VM_READ, VM_WRITE, MmStruct
 from toykernel.session import Session
 
 USERLAND = Path(__file__).parents[2] / "userland"
@@ -108,6 +108,31 @@ def page_without_area(k: Kernel) -> None:
     k.machine.ram.write32(at, pfn << 12 | PTE_P | PTE_US)
 
 
+def page_of_a_forbidden_area(k: Kernel) -> None:
+    area = mm_of(k).find_exact(data_entry(k)[0])
+    assert area is not None
+    area.vm_flags &= ~(VM_READ | VM_WRITE | VM_EXEC)
+
+
+def page_kept_from_its_area(k: Kernel) -> None:
+    _, at, pte = data_entry(k)
+    k.machine.ram.write32(at, pte & ~PTE_P | PTE_PROTNONE)
+
+
+def locked_page_not_counted(k: Kernel) -> None:
+    mm_of(k).locked_vm += 1
+
+
+def used_frame_on_a_free_list(k: Kernel) -> None:
+    normal, _ = k.pages._zones
+    normal[0][data_entry(k)[2] >> 12] = None
+
+
+def free_block_lost(k: Kernel) -> None:
+    normal, _ = k.pages._zones
+    next(blocks for blocks in normal if blocks).popitem()
+
+
 def areas_overlap(k: Kernel) -> None:
     first, second = list(mm_of(k))[:2]
     first.vm_end = second.vm_start + 4096
@@ -157,6 +182,11 @@ BREACHES: list[tuple[Break, str]] = [
     (frame_outside_ram, "entries_point_to_user_frames"),
     (supervisor_page_in_user_half, "entries_point_to_user_frames"),
     (page_without_area, "entries_obey_areas"),
+    (page_of_a_forbidden_area, "entries_obey_areas"),
+    (page_kept_from_its_area, "entries_obey_areas"),
+    (locked_page_not_counted, "areas_are_in_order"),
+    (used_frame_on_a_free_list, "free_frames_add_up"),
+    (free_block_lost, "free_frames_add_up"),
     (areas_overlap, "areas_are_in_order"),
     (area_of_half_a_page, "areas_are_in_order"),
     (table_not_counted, "tables_are_accounted_for"),

@@ -28,7 +28,7 @@ from toykernel.check.owners import (
     tables,
     users_of,
 )
-from toykernel.mm.mm_types import VM_SHARED, VM_WRITE
+from toykernel.mm.mm_types import VM_EXEC, VM_LOCKED, VM_READ, VM_SHARED, VM_WRITE
 
 if TYPE_CHECKING:
     from toykernel.kernel_state import Kernel
@@ -107,13 +107,15 @@ def entries_obey_areas(k: Kernel) -> Iterator[str]:
                 yield f"{where} is mapped where there is no area"
             elif entry.pte & PTE_RW and not area.vm_flags & VM_WRITE:
                 yield f"{where} is writable in an area that is {area.permissions()}"
+            elif bool(entry.pte & PTE_P) != bool(area.vm_flags & (VM_READ | VM_WRITE | VM_EXEC)):
+                may = "can" if entry.pte & PTE_P else "cannot"
+                yield f"{where} {may} be accessed in an area that is {area.permissions()}"
 
 
 def areas_are_in_order(k: Kernel) -> Iterator[str]:
     """Areas are whole pages of user space and do not overlap."""
     for mm in address_spaces(k):
-        last = 0
-        pages = 0
+        last = pages = locked = 0
         for start, area in mm.areas.items():
             where = f"{users_of(k, mm)}: area {area.vm_start:#010x}-{area.vm_end:#010x}"
             if start != area.vm_start or area.vm_start >= area.vm_end or area.vm_end > TASK_SIZE:
@@ -123,9 +125,12 @@ def areas_are_in_order(k: Kernel) -> Iterator[str]:
             if area.vm_start < last:
                 yield f"{where} overlaps the one below it"
             last = area.vm_end
+            locked += area.pages if area.vm_flags & VM_LOCKED else 0
             pages += (area.vm_end - area.vm_start) >> PAGE_SHIFT
         if pages != mm.total_vm:
             yield f"{users_of(k, mm)}: areas have {pages} pages, total_vm says {mm.total_vm}"
+        if locked != mm.locked_vm:
+            yield f"{users_of(k, mm)}: {locked} pages are locked, locked_vm says {mm.locked_vm}"
 
 
 def tables_are_accounted_for(k: Kernel) -> Iterator[str]:
@@ -181,11 +186,21 @@ def slab_objects_have_records(k: Kernel) -> Iterator[str]:
 
 
 def free_frames_add_up(k: Kernel) -> Iterator[str]:
-    """Frames in use and free frames are all the frames there are."""
+    """Frames in use and frames on the free lists are all the frames there are, each of them once."""
     used = sum(1 << order for order in k.pages.allocated().values())
     totals = k.pages.totals()
     if used != totals.used:
         yield f"{used} frames have references, the allocator counts {totals.used}"
+    free = end = 0
+    for first, order in sorted(k.pages.free_blocks()):
+        if first < end:
+            yield f"frame {first:#x} is on the free lists twice"
+        end = first + (1 << order)
+        free += 1 << order
+        if k.pages.in_use(first, end):
+            yield f"frames {first:#x} to {end - 1:#x} are on a free list, and one is in use"
+    if used + free != totals.managed:
+        yield f"{used} frames are used and {free} free, of {totals.managed}"
 
 
 CHECKS: tuple[Check, ...] = (

@@ -9,7 +9,7 @@ the kernel has no linear address for them, so only user pages lie there.
 from __future__ import annotations
 
 from array import array
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from emu.ram import PAGE_SHIFT, PAGE_SIZE, Ram
@@ -159,6 +159,17 @@ class PageAllocator:
             for pfn, count in enumerate(self._count)
             if count and pfn not in self._reserved
         }
+
+    def free_blocks(self) -> Iterator[tuple[int, int]]:
+        """(first frame, order) of everything on the free lists."""
+        for zone in self._zones:
+            for order, blocks in enumerate(zone):
+                for pfn in blocks:
+                    yield pfn, order
+
+    def in_use(self, start: int, end: int) -> bool:
+        """Whether a frame of [start, end) has references."""
+        return any(self._count[start:end])
 
     def totals(self) -> FrameTotals:
         """The figures of the report."""
