@@ -1,8 +1,8 @@
 """`python -m bench.fork_cost [--json FILE] [--svg FILE]`: what fork costs, against what there is to copy.
 
 Host time is this process's CPU time between a fork's entry and its return, seen from the tracepoints, so
-that other work on the machine counts little; the best of a few.
-Host time is taken without a timing profile, cycles under i486; frames are what the fork took. A copy-on-write fault is timed as a whole: guest,
+that other work on the machine counts little; the best of a few. It is taken without a timing profile,
+cycles under i486; frames are what the fork took. A copy-on-write fault is timed as a whole: guest,
 trap, kernel and back.
 """
 
