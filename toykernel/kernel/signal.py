@@ -297,11 +297,9 @@ def force_sigsegv(k: Kernel, task: Task, sig: int) -> None:
 
 
 def next_signal(pending: Pending, blocked: int) -> int:
-    """The signal of a queue to act on first: synchronous ones, then the lowest number; 0: none."""
+    """The signal of a queue to act on first: the lowest synchronous one, or else the lowest; 0: none."""
     ready = [sig for sig in pending if not blocked >> (sig - 1) & 1]
-    if not ready:
-        return 0
-    return next((sig for sig in SYNCHRONOUS if sig in ready), min(ready))
+    return min(ready, key=lambda sig: (sig not in SYNCHRONOUS, sig), default=0)
 
 
 def dequeue_signal(k: Kernel, task: Task, blocked: int) -> Siginfo | None:
