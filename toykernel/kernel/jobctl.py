@@ -40,6 +40,7 @@ from toykernel.kernel.wait import Wait, WaitQueue, wake_up
 from toykernel.task import (
     PF_EXITING,
     SIGNAL_GROUP_EXIT,
+    SIGNAL_STOP_CONTINUED,
     SIGNAL_STOP_STOPPED,
     SIGNAL_UNKILLABLE,
     TASK_STOPPED,
@@ -144,7 +145,7 @@ def participate_in_stop(k: Kernel, task: Task) -> Result:
     if signal.group_stop_count:
         signal.group_stop_count -= 1
     if not signal.group_stop_count:
-        signal.flags |= SIGNAL_STOP_STOPPED
+        signal.flags = signal.flags & ~SIGNAL_STOP_CONTINUED | SIGNAL_STOP_STOPPED
         notify_parent_cldstop(k, task.group_leader, CLD_STOPPED)
     return Wait(WaitQueue("SIGCONT"), do_notify_resume, (), "stopped", TASK_STOPPED)
 
