@@ -52,6 +52,7 @@ from userland.assembler import Program
 
 if TYPE_CHECKING:
     from toykernel.fs.file import File
+    from toykernel.fs.inode import Inode
     from toykernel.kernel.cred import UserStruct
     from toykernel.kernel.fork import Step
     from toykernel.kernel.futex import FutexQ
@@ -130,6 +131,7 @@ class Kernel:
         self.eager_fork = self.config.eager_fork
         self.rlimit_stack = self.config.rlimit_stack
         self.stack_guard_gap = 256 << 12
+        self.pipe_max_size = 1 << 20
         self.mmap_min_addr = 0x10000 >> 4
         self.profile = self.config.profile
         self.fs = RamFs(files)
@@ -148,6 +150,7 @@ class Kernel:
         self.pins: dict[int, int] = {}  # frames that the kernel holds for later, and how often
         self.mms: dict[int, MmStruct] = {}  # every address space that exists, by number
         self.mappings: dict[int, AddressSpace] = {}  # every object that is mapped, by number
+        self.exe_files: dict[int, Inode] = {}  # what each address space executes, by its number
         self._mapping_count = 0
         self.init_pid_ns = PidNamespace(0, PidMap(reserved=self.profile.reserved_pids))
         self.pids = self.init_pid_ns.map

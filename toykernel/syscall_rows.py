@@ -36,6 +36,10 @@ FILES: tuple[Row, ...] = (
     (107, "lstat", stat.sys_stat, "pathname:path statbuf:address"),
     (108, "fstat", stat.sys_fstat, "fd:fd statbuf:address"),
     (133, "fchdir", open.sys_fchdir, "fd:fd"),
+    (
+        *(140, "_llseek", read_write.sys_llseek),
+        "fd:fd offset_high:hex offset_low:hex result:address whence:seek_whence",
+    ),
     (183, "getcwd", open.sys_getcwd, "buf:buffer_out size:size"),
     (195, "stat64", stat.sys_stat64, "pathname:path statbuf:address"),
     (196, "lstat64", stat.sys_stat64, "pathname:path statbuf:address"),

@@ -45,6 +45,10 @@ def _set_threads_max(k: Kernel, value: int) -> None:
     k.max_threads = value
 
 
+def _set_pipe_max_size(k: Kernel, value: int) -> None:
+    k.pipe_max_size = 4096 << (-(-value // 4096) - 1).bit_length()  # as the kernel rounds it
+
+
 def _uts_field(name: str) -> TextSetting:
     def get(k: Kernel) -> str:
         text: str = getattr(k.idle.nsproxy.uts_ns.name, name)
@@ -77,6 +81,9 @@ def settings() -> dict[str, IntSetting | TextSetting]:
         ),
         "kernel.threads-max": IntSetting(
             MIN_THREADS, 1 << 20, lambda k: k.max_threads, _set_threads_max
+        ),
+        "fs.pipe-max-size": IntSetting(
+            4096, 1 << 31, lambda k: k.pipe_max_size, _set_pipe_max_size
         ),
         "kernel.hostname": _uts_field("nodename"),
         "kernel.domainname": _uts_field("domainname"),

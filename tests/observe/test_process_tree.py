@@ -78,6 +78,52 @@ def test_who_had_the_cpu_adds_up() -> None:
     assert sum(map(ran, tree.lives)) == sum(turns)
 
 
+REAPED = """
+    invoke2 __NR_signal, $SIGCHLD, $1   # SIG_IGN: a child is released by its own exit
+    sys_fork
+    testl %eax, %eax
+    jz child
+    invoke4 __NR_waitpid, $-1, $0, $0, $0
+    sys_exit $0
+child:
+    movl $3000, %ecx
+1:  loop 1b
+    sys_exit $0
+"""
+
+
+def test_the_last_turn_of_a_task_that_nobody_waits_for(tmp_path: Path) -> None:
+    path = tmp_path / "reaped.S"
+    head = '.include "linux.inc"\n.include "process.inc"\n.equ __NR_signal, 48\n'
+    path.write_text(head + ".globl _start\n_start:" + REAPED)
+    session = Session(path)
+    tree = ProcessTree(session.kernel)
+    clock = session.kernel.machine.clock
+    since: dict[int, int] = {}
+    died: dict[int, int] = {}
+
+    def switch(prev: Task, chosen: Task) -> None:
+        since[chosen.pid] = clock.cycles
+
+    session.kernel.trace.sched_switch.append(switch)
+    session.kernel.trace.process_exit.append(lambda task: died.update({task.pid: clock.cycles}))
+    session.run(1_000_000_000)
+    tree.svg()
+    child = tree.lives[1]
+    assert child.died == died[3]
+    assert died[3] - since[3] > 3000
+    assert child.turns[-1][0] == since[3]
+    assert child.turns[-1][1] >= died[3]
+
+
+def test_a_thread_that_execs_keeps_the_cpu() -> None:
+    _, tree, _ = drawn("exec_from_thread")
+    for life in tree.lives:
+        assert life.turns, life
+        if life.died is not None:  # its exit was its own doing: it was on the CPU
+            assert any(start <= life.died <= until for start, until in life.turns), life
+
+
 def test_names_are_escaped_and_an_empty_run_is_a_picture() -> None:
     session = Session(USERLAND / "hello.S")
     tree = ProcessTree(session.kernel)

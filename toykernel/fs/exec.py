@@ -20,6 +20,7 @@ from toykernel.errno import (
     EFAULT,
     ELOOP,
     ENOEXEC,
+    ETXTBSY,
     Errno,
 )
 from toykernel.fs.binfmt_elf import ElfImage, load_elf_binary, parse_elf
@@ -28,7 +29,7 @@ from toykernel.fs.inode import MAY_EXEC, S_IFREG, S_ISGID, S_ISUID, Inode, inode
 from toykernel.fs.namei import getname, path_lookup
 from toykernel.kernel.cred import Cred, commit_creds, prepare_creds, put_cred
 from toykernel.kernel.exit import mm_release, release_task, signal_group_exit, zap_other_threads
-from toykernel.kernel.fork import mm_alloc, mmput
+from toykernel.kernel.fork import mm_alloc, mmput, set_mm_exe_file
 from toykernel.kernel.fork_parts import put_sighand
 from toykernel.kernel.pid import attach_pid, detach_pid
 from toykernel.kernel.posix_timers import delete_posix_timers
@@ -36,6 +37,7 @@ from toykernel.kernel.sched.core import activate_task, deactivate_task
 from toykernel.kernel.siginfo import SIGCHLD, SIGKILL
 from toykernel.kernel.signal_types import SIG_IGN, SigAction, copy_actions
 from toykernel.kernel.wait import Result, Wait, WaitQueue
+from toykernel.mm.mm_types import VM_MAYWRITE, VM_SHARED
 from toykernel.security import security_bprm_check
 from toykernel.task import EXIT_DEAD, PF_FORKNOEXEC, TASK_KILLABLE, Task, TaskStats
 
@@ -97,8 +99,20 @@ def open_exec(k: Kernel, path: str) -> Inode:
     if inode.type != S_IFREG:
         raise Errno(EACCES)
     inode_permission(k, inode, MAY_EXEC)
+    if inode.i_writecount > 0 or _mapped_for_writing(k, inode):
+        raise Errno(ETXTBSY)
     security_bprm_check(k, path)
     return inode
+
+
+def _mapped_for_writing(k: Kernel, inode: Inode) -> bool:
+    """A shared mapping of an open for writing keeps that open alive, whoever closes the descriptor."""
+    mapping = inode.i_mapping
+    return mapping is not None and any(
+        area.mapping is mapping and area.vm_flags & VM_SHARED and area.vm_flags & VM_MAYWRITE
+        for mm in k.mms.values()
+        for area in mm
+    )
 
 
 def _interpreter(data: bytes, path: str, argv: list[bytes]) -> tuple[str, list[bytes]] | None:
@@ -140,6 +154,7 @@ def do_execve(k: Kernel, path: str, argv: list[bytes], envp: list[bytes]) -> Res
             undo.callback(put_sighand, k, sighand)
         mm = mm_alloc(k)
         undo.callback(mmput, k, mm)
+        set_mm_exe_file(k, mm, inode)
         sp = load_elf_binary(k, mm, image, path, argv, envp)
         if signal_group_exit(task.signal):
             raise Errno(EAGAIN)  # another thread execs or ends the group: it wins

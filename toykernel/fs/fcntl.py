@@ -16,13 +16,14 @@ from toykernel.fs.file import (
     get_file,
     get_unused_fd,
 )
+from toykernel.fs.pipe import pipe_fcntl
 from toykernel.kernel.signal_types import RLIMIT_NOFILE
 
 if TYPE_CHECKING:
     from toykernel.kernel_state import Kernel
 
 F_DUPFD, F_GETFD, F_SETFD, F_GETFL, F_SETFL = range(5)
-F_DUPFD_CLOEXEC = 1030
+F_DUPFD_CLOEXEC, F_SETPIPE_SZ, F_GETPIPE_SZ = 1030, 1031, 1032
 FD_CLOEXEC = 1
 _SETFL_MASK = O_APPEND | O_NONBLOCK
 
@@ -59,7 +60,7 @@ def _dup_to(k: Kernel, oldfd: int, newfd: int, *, cloexec: bool) -> int:
 
 
 def sys_fcntl(k: Kernel, fd: int, cmd: int, arg: int) -> int:
-    """fcntl: duplicate, and flags of the descriptor and of the open file."""
+    """fcntl: duplicate, flags of the descriptor and of the open file, size of a pipe."""
     file = fget(k, fd)
     files = current_files(k)
     if cmd in (F_DUPFD, F_DUPFD_CLOEXEC):
@@ -83,6 +84,10 @@ def sys_fcntl(k: Kernel, fd: int, cmd: int, arg: int) -> int:
     if cmd == F_SETFL:
         file.flags = file.flags & ~_SETFL_MASK | arg & _SETFL_MASK
         return 0
+    if cmd == F_SETPIPE_SZ:
+        return pipe_fcntl(k, file, arg)
+    if cmd == F_GETPIPE_SZ:
+        return pipe_fcntl(k, file, None)
     raise Errno(EINVAL)
 
 

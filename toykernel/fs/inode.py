@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from toykernel.errno import EACCES, Errno
+from toykernel.errno import EACCES, ETXTBSY, Errno
 from toykernel.kernel.cred import CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH, capable
 
 if TYPE_CHECKING:
@@ -35,6 +35,7 @@ class Inode:
     pipe: Pipe | None = None
     i_mapping: AddressSpace | None = None  # made when the file is first mapped
     mtime: int = 0  # seconds since boot
+    i_writecount: int = 0  # opens for writing; below zero: address spaces that execute it
 
     @property
     def type(self) -> int:
@@ -48,6 +49,30 @@ class Inode:
 
 
 MAY_EXEC, MAY_WRITE, MAY_READ = 1, 2, 4
+
+
+def get_write_access(inode: Inode) -> None:
+    """One more open for writing. Raises Errno(ETXTBSY) for a program that is being executed."""
+    if inode.i_writecount < 0:
+        raise Errno(ETXTBSY)
+    inode.i_writecount += 1
+
+
+def put_write_access(inode: Inode) -> None:
+    """It has been closed."""
+    inode.i_writecount -= 1
+
+
+def deny_write_access(inode: Inode) -> None:
+    """One more address space executes it. Raises Errno(ETXTBSY) for a file that is open for writing."""
+    if inode.i_writecount > 0:
+        raise Errno(ETXTBSY)
+    inode.i_writecount -= 1
+
+
+def allow_write_access(inode: Inode) -> None:
+    """The address space is gone."""
+    inode.i_writecount += 1
 
 
 def inode_permission(k: Kernel, inode: Inode, mask: int) -> None:

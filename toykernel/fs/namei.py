@@ -9,6 +9,7 @@ from toykernel.arch.x86.uaccess import strncpy_from_user
 from toykernel.errno import (
     EBUSY,
     EEXIST,
+    EINVAL,
     EISDIR,
     ENAMETOOLONG,
     ENOENT,
@@ -94,7 +95,7 @@ def _step(at: Inode, part: str, root: Inode) -> Inode | None:
     if part == ".":
         return at
     if part == "..":
-        return at if at is root or at.parent is None else at.parent
+        return at if at is root or at.parent is None else at.parent  # a removed one's, too
     return at.entries.get(part)
 
 
@@ -102,7 +103,7 @@ def d_path(root: Inode, at: Inode) -> str | None:
     """The path of a directory below a root; None when it has been removed."""
     names = []
     while at is not root:
-        if at.parent is None or at.parent is at:
+        if not at.nlink or at.parent is None or at.parent is at:
             return None
         names.append(at.name)
         at = at.parent
@@ -123,7 +124,7 @@ def sys_mkdir(k: Kernel, pathname: int, mode: int) -> int:
 
 def may_create(k: Kernel, parent: Inode) -> None:
     """Raises Errno(EACCES), or Errno(ENOENT) in a directory that has been removed."""
-    if parent.parent is None:
+    if not parent.nlink:
         raise Errno(ENOENT)
     inode_permission(k, parent, MAY_WRITE | MAY_EXEC)
 
@@ -141,8 +142,9 @@ def _may_delete(k: Kernel, nd: Nameidata) -> Inode:
 def sys_rmdir(k: Kernel, pathname: int) -> int:
     """rmdir: an empty directory."""
     nd = path_lookup(k, getname(k, pathname))
-    if nd.inode is k.fs.root or nd.name in (".", ".."):
-        raise Errno(EBUSY)
+    refused = {".": EINVAL, "..": ENOTEMPTY, "": EBUSY}.get(nd.name)
+    if refused is not None:
+        raise Errno(refused)
     inode = _may_delete(k, nd)
     if not inode.is_dir:
         raise Errno(ENOTDIR)
@@ -150,7 +152,7 @@ def sys_rmdir(k: Kernel, pathname: int) -> int:
         raise Errno(ENOTEMPTY)
     del nd.parent.entries[nd.name]
     nd.parent.nlink -= 1
-    inode.parent, inode.nlink = None, 0
+    inode.nlink = 0  # whoever is in it still finds the way out
     return 0
 
 

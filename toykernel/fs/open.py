@@ -43,7 +43,9 @@ from toykernel.fs.inode import (
     S_IFDIR,
     S_IFREG,
     Inode,
+    get_write_access,
     inode_permission,
+    put_write_access,
 )
 from toykernel.fs.namei import AT_FDCWD, current_fs, d_path, getname, may_create, path_lookup
 from toykernel.fs.ramfs import DIRECTORY, REGULAR
@@ -91,11 +93,26 @@ def filp_open(k: Kernel, path: str, flags: int, mode: int, dirfd: int = AT_FDCWD
         wanted = {0: MAY_READ, 1: MAY_WRITE}.get(access, MAY_READ | MAY_WRITE)
         inode_permission(k, inode, wanted | (MAY_WRITE if flags & O_TRUNC else 0))
     file = get_empty_filp(k, inode, operations(inode), flags & _KEPT_FLAGS, path)
+    try:
+        _claim(inode, file, truncate=bool(flags & O_TRUNC))
+    except Errno:
+        k.filp_cachep.free(file.slab)
+        raise
     if created:
         nd.parent.entries[nd.name] = inode
-    elif flags & O_TRUNC and inode.type == S_IFREG:
-        inode.data.clear()
     return file
+
+
+def _claim(inode: Inode, file: File, *, truncate: bool) -> None:
+    """The right to write to a regular file, and O_TRUNC. Raises Errno(ETXTBSY)."""
+    if inode.type != S_IFREG:
+        return
+    if file.writable or truncate:
+        get_write_access(inode)
+    if truncate:
+        inode.data.clear()
+        if not file.writable:
+            put_write_access(inode)
 
 
 def do_sys_open(k: Kernel, dirfd: int, pathname: int, flags: int, mode: int) -> int:

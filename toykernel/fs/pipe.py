@@ -7,8 +7,19 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from emu.ram import PAGE_SIZE
 from toykernel.arch.x86.uaccess import copy_from_user, copy_to_user
-from toykernel.errno import EAGAIN, EINVAL, EPIPE, ERESTARTSYS, Errno
+from toykernel.errno import (
+    EAGAIN,
+    EBADF,
+    EBUSY,
+    EINVAL,
+    ENOMEM,
+    EPERM,
+    EPIPE,
+    ERESTARTSYS,
+    Errno,
+)
 from toykernel.fs.chrdev import no_llseek
 from toykernel.fs.file import (
     O_CLOEXEC,
@@ -23,6 +34,7 @@ from toykernel.fs.file import (
 )
 from toykernel.fs.inode import S_IFIFO
 from toykernel.fs.splice import PipeBuffer, consume, peek
+from toykernel.kernel.cred import CAP_SYS_RESOURCE, capable
 from toykernel.kernel.siginfo import SIGPIPE
 from toykernel.kernel.signal import send_signal, signal_pending
 from toykernel.kernel.wait import Result, Wait, WaitQueue, wake_up
@@ -32,6 +44,8 @@ if TYPE_CHECKING:
 
 PIPE_BUF = 4096
 PIPE_SIZE = 16 * 4096
+PIPE_BUFFER_BYTES = 24  # struct pipe_buffer: one for each page
+KMALLOC_MAX_SIZE = 4 << 20
 
 
 @dataclass(eq=False)
@@ -44,6 +58,7 @@ class Pipe:
     pages: list[PipeBuffer] = field(default_factory=list)  # parts of `data` that are user pages
     readers: int = 1
     writers: int = 1
+    capacity: int = PIPE_SIZE
 
 
 def _pipe(file: File) -> Pipe:
@@ -87,7 +102,7 @@ def pipe_write_more(k: Kernel, file: File, buf: int, count: int, written: int) -
             if written:
                 return written
             raise Errno(EPIPE)
-        room, left = PIPE_SIZE - len(pipe.data), count - written
+        room, left = pipe.capacity - len(pipe.data), count - written
         part = min(room, left, PIPE_BUF)
         if part and (count > PIPE_BUF or room >= left):
             try:
@@ -167,6 +182,31 @@ def do_pipe(k: Kernel, fildes: int, flags: int) -> int:
     fd_install(k, first, reader, cloexec=cloexec)
     fd_install(k, second, writer, cloexec=cloexec)
     return 0
+
+
+def pipe_fcntl(k: Kernel, file: File, size: int | None) -> int:
+    """F_GETPIPE_SZ, or F_SETPIPE_SZ with a size: how many bytes fit. Raises Errno.
+
+    A power of two of pages, at least one. No page that is in use is taken away (EBUSY), only a privileged
+    caller goes over pipe-max-size (EPERM), and the array of pages must be one that kmalloc has (ENOMEM).
+    """
+    pipe = file.inode.pipe
+    if pipe is None:
+        raise Errno(EBADF)
+    if size is None:
+        return pipe.capacity
+    if size > 1 << 31:
+        raise Errno(EINVAL)
+    pages = 1 << max(-(-size // PAGE_SIZE) - 1, 0).bit_length()
+    if pages * PAGE_SIZE > k.pipe_max_size and not capable(k, CAP_SYS_RESOURCE):
+        raise Errno(EPERM)
+    if pages * PAGE_SIZE < len(pipe.data):
+        raise Errno(EBUSY)
+    if pages * PIPE_BUFFER_BYTES > KMALLOC_MAX_SIZE:
+        raise Errno(ENOMEM)
+    pipe.capacity = pages * PAGE_SIZE
+    wake_up(k, pipe.wait)  # there may be room now
+    return pipe.capacity
 
 
 def sys_pipe(k: Kernel, fildes: int) -> int:

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 from toykernel.arch.x86.uaccess import copy_from_user, copy_to_user
 from toykernel.errno import EFBIG, EINVAL, EISDIR, ENOENT, ENOSPC, Errno
-from toykernel.fs.file import O_APPEND, File, FileOperations
-from toykernel.fs.inode import S_IFCHR, S_IFDIR, S_IFREG, Inode
+from toykernel.fs.file import O_APPEND, O_LARGEFILE, File, FileOperations
+from toykernel.fs.inode import S_IFCHR, S_IFDIR, S_IFREG, Inode, put_write_access
 from toykernel.kernel.signal_types import RLIMIT_FSIZE
 
 if TYPE_CHECKING:
@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 #: All files together, in bytes: the host's memory is not the guest's to fill.
 MAX_BYTES = 64 << 20
+#: s_maxbytes where the page cache counts pages in 31 bits, and what open without O_LARGEFILE may write.
+MAX_LFS_FILESIZE, MAX_NON_LFS = (4096 << 31) - 1, 0x7FFFFFFF
 _CHUNK = 1 << 16
 
 
@@ -96,11 +98,14 @@ def ramfs_read(k: Kernel, file: File, buf: int, count: int) -> int:
 
 def ramfs_write(k: Kernel, file: File, buf: int, count: int) -> int:
     """At the offset; a hole in front of it is zeros. Raises Errno(EFBIG), Errno(ENOSPC)."""
+    if not count:
+        return 0
     data = file.inode.data
     if file.flags & O_APPEND:
         file.pos = len(data)
     limit = k.current.signal.rlim[RLIMIT_FSIZE][0]
-    if count and file.pos >= limit:
+    limit = min(limit, MAX_LFS_FILESIZE if file.flags & O_LARGEFILE else MAX_NON_LFS)
+    if file.pos >= limit:
         raise Errno(EFBIG)
     count = min(count, limit - file.pos)
     if file.inode.i_mapping is not None:
@@ -130,14 +135,16 @@ def ramfs_write(k: Kernel, file: File, buf: int, count: int) -> int:
 def ramfs_llseek(k: Kernel, file: File, offset: int, whence: int) -> int:
     """SEEK_SET, SEEK_CUR, SEEK_END. Raises Errno(EINVAL) for a negative result."""
     start = (0, file.pos, len(file.inode.data))[whence]
-    if not 0 <= start + offset <= 0x7FFFFFFF:
+    if not 0 <= start + offset <= MAX_LFS_FILESIZE:
         raise Errno(EINVAL)
     file.pos = start + offset
     return file.pos
 
 
 def ramfs_release(k: Kernel, file: File) -> None:
-    """Nothing to give back: an inode without names and opens is garbage."""
+    """An inode without names and opens is garbage; only the right to write is given back."""
+    if file.writable:
+        put_write_access(file.inode)
 
 
 def no_transfer(k: Kernel, file: File, buf: int, count: int) -> int:

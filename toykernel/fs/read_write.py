@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import struct
 from typing import TYPE_CHECKING
 
-from toykernel.arch.x86.uaccess import access_ok
-from toykernel.errno import EBADF, EFAULT, EINVAL, Errno
+from toykernel.arch.x86.uaccess import access_ok, copy_to_user
+from toykernel.errno import EBADF, EFAULT, EINVAL, EOVERFLOW, Errno
 from toykernel.fs.file import fget
 
 if TYPE_CHECKING:
@@ -14,6 +15,8 @@ if TYPE_CHECKING:
 
 #: What one call transfers at most, as Linux: INT_MAX rounded down to a page.
 MAX_RW_COUNT = 0x7FFFF000
+#: What lseek can answer: off_t has 32 bits.
+OFF_T_MAX = 0x7FFFFFFF
 SEEK_SET, SEEK_CUR, SEEK_END = range(3)
 
 
@@ -47,4 +50,18 @@ def sys_lseek(k: Kernel, fd: int, offset: int, whence: int) -> int:
     file = fget(k, fd)
     if whence not in (SEEK_SET, SEEK_CUR, SEEK_END):
         raise Errno(EINVAL)
-    return file.op.llseek(k, file, offset, whence)
+    at = file.op.llseek(k, file, offset, whence)
+    if at > OFF_T_MAX:
+        raise Errno(EOVERFLOW)  # the offset has been set all the same
+    return at
+
+
+def sys_llseek(k: Kernel, fd: int, high: int, low: int, result: int, whence: int) -> int:
+    """_llseek: the offset is a 64-bit number, in two words and in memory."""
+    file = fget(k, fd)
+    if whence not in (SEEK_SET, SEEK_CUR, SEEK_END):
+        raise Errno(EINVAL)
+    (offset,) = struct.unpack("<q", struct.pack("<II", low, high))
+    at = file.op.llseek(k, file, offset, whence)
+    copy_to_user(k, result, struct.pack("<q", at))
+    return 0

@@ -80,8 +80,6 @@ def sys_vmsplice(k: Kernel, fd: int, iov: int, nr_segs: int, flags: int) -> Resu
 
 
 def _splice(k: Kernel, file: File, segments: tuple[tuple[int, int], ...], nonblock: bool) -> Result:
-    from toykernel.fs.pipe import PIPE_SIZE
-
     pipe = file.inode.pipe
     assert pipe is not None
     if not pipe.readers:
@@ -89,9 +87,9 @@ def _splice(k: Kernel, file: File, segments: tuple[tuple[int, int], ...], nonblo
         raise Errno(EPIPE)
     done = 0
     for base, length in segments:
-        while length and len(pipe.data) < PIPE_SIZE:
+        while length and len(pipe.data) < pipe.capacity:
             offset = base & (PAGE_SIZE - 1)
-            part = min(length, PAGE_SIZE - offset, PIPE_SIZE - len(pipe.data))
+            part = min(length, PAGE_SIZE - offset, pipe.capacity - len(pipe.data))
             try:
                 pfn = get_user_page(k, base)
             except Errno:

@@ -41,6 +41,8 @@ def sys_capget(k: Kernel, header: int, dataptr: int) -> int:
         if not dataptr and error.number == EINVAL:
             return 0  # it only asked for the version
         raise
+    if not dataptr:
+        return 0  # the version is one that the kernel knows: no more was asked
     if pid < 0:
         raise Errno(EINVAL)
     task = find_task_by_vpid(k, pid) if pid else k.current

@@ -23,6 +23,7 @@ from toykernel.arch.x86.thread_info import (
 )
 from toykernel.arch.x86.uaccess import put_user
 from toykernel.errno import EAGAIN, ENOMEM, ERESTARTNOINTR, Errno
+from toykernel.fs.inode import allow_write_access, deny_write_access
 from toykernel.kernel.clone_flags import (
     CLONE_CHILD_CLEARTID,
     CLONE_CHILD_SETTID,
@@ -81,6 +82,7 @@ from toykernel.task import (
 )
 
 if TYPE_CHECKING:
+    from toykernel.fs.inode import Inode
     from toykernel.kernel_state import Kernel
     from toykernel.mm.memory import ProtectedPte
 
@@ -350,6 +352,12 @@ def mm_alloc(k: Kernel) -> MmStruct:
     return mm
 
 
+def set_mm_exe_file(k: Kernel, mm: MmStruct, inode: Inode) -> None:
+    """What an address space executes: nobody can write to it meanwhile. Raises Errno(ETXTBSY)."""
+    deny_write_access(inode)
+    k.exe_files[mm.ident] = inode
+
+
 def dup_mm(k: Kernel, oldmm: MmStruct) -> MmStruct:
     """A copy of an address space, its pages shared until written (fork-path K)."""
     protected: list[ProtectedPte] = []
@@ -357,6 +365,8 @@ def dup_mm(k: Kernel, oldmm: MmStruct) -> MmStruct:
         undo.callback(unprotect_ptes, k, oldmm, protected)
         mm = mm_alloc(k)
         undo.callback(mmput, k, mm)
+        if oldmm.ident in k.exe_files:
+            set_mm_exe_file(k, mm, k.exe_files[oldmm.ident])
         dup_mmap(k, mm, oldmm, protected)
         undo.pop_all()
     mm.cow_protected = protected
@@ -386,6 +396,9 @@ def mmput(k: Kernel, mm: MmStruct) -> None:
     if mm.mm_users:
         return
     exit_mmap(k, mm)
+    executed = k.exe_files.pop(mm.ident, None)
+    if executed is not None:
+        allow_write_access(executed)
     if k.active_mm is mm:  # nobody runs in it any more, but its tables are still loaded
         k.leave_mm()
     pgd_free(k, mm)

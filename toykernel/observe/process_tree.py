@@ -93,7 +93,16 @@ class ProcessTree:
     def _on_release(self, task: Task) -> None:
         life = self._alive.pop(task.pid, None)
         if life is not None:
+            if self._turn is not None and self._turn[0] == task.pid:
+                self._goes_without_a_switch(task, life)
             life.released = self._now()
+
+    def _goes_without_a_switch(self, task: Task, life: Life) -> None:
+        """Nobody is to wait for the task that runs; or a thread that execs gives up its number."""
+        assert self._turn is not None
+        life.turns.append((self._turn[1], self._now()))
+        current = self._k.current
+        self._turn = (current.pid, self._now()) if current is not task else None
 
     def _on_switch(self, prev: Task, chosen: Task) -> None:
         self._end_turn()

@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from toykernel.kernel.clone_flags import CLONE_UNTRACED
 from toykernel.kernel.siginfo import SIGNAL_NAMES
 from toykernel.kernel_state import Kernel
 from toykernel.observe.strace_format import (
@@ -57,6 +58,7 @@ class Strace:
         self._write = write
         self._every = every_line_has_pid
         self._alive: dict[int, None] = {}
+        self._untraced: set[int] = set()  # children that CLONE_UNTRACED keeps from us, and theirs
         self._calls: dict[int, _Call] = {}
         self._signals: dict[int, list[str]] = {}  # lines to come when the call is over
         self._line = ""  # begun, not yet written
@@ -125,7 +127,7 @@ class Strace:
         return len(call.words) if call.row is None else len(call.row.arguments)
 
     def _enter(self, task: Task, number: int, words: list[int]) -> None:
-        if task.tgid <= INIT_PID:
+        if not self._traced(task):
             return
         self._alive[task.pid] = None
         self._flush_signals(task.pid)
@@ -160,8 +162,14 @@ class Strace:
 
     # -- processes and signals ---------------------------------------------------------------------
 
-    def _fork(self, parent: Task, child: Task, _flags: int) -> None:
-        if parent.tgid <= INIT_PID:
+    def _traced(self, task: Task) -> bool:
+        """Neither the kernel's own, nor kept from tracers (fork-path C2)."""
+        return task.tgid > INIT_PID and task.pid not in self._untraced
+
+    def _fork(self, parent: Task, child: Task, flags: int) -> None:
+        if flags & CLONE_UNTRACED or parent.pid in self._untraced:
+            self._untraced.add(child.pid)
+        if not self._traced(child) or parent.tgid <= INIT_PID:
             return
         self._alive[child.pid] = None
         if not self._every:  # strace's own message, which falls into the line of the call
@@ -169,7 +177,8 @@ class Strace:
             self._line = ""
 
     def _end(self, task: Task) -> None:
-        if task.tgid <= INIT_PID:
+        if not self._traced(task):
+            self._untraced.discard(task.pid)
             return
         self._finish(task, None)
         self._signals.pop(task.pid, None)
@@ -181,13 +190,13 @@ class Strace:
         self._alive.pop(task.pid, None)
 
     def _deliver(self, task: Task, sig: int, info: dict[str, Any]) -> None:
-        if task.tgid > INIT_PID:
+        if self._traced(task):
             self._flush_signals(task.pid)
             self._whole(task.pid, self._signal_line(sig, info))
 
     def _discard(self, task: Task, sig: int, info: dict[str, Any]) -> None:
         """A signal without effect: a tracer sees it when the task is on its way to user mode."""
-        if task.tgid > INIT_PID:
+        if self._traced(task):
             self._signals.setdefault(task.pid, []).append(self._signal_line(sig, info))
 
     @staticmethod

@@ -30,7 +30,7 @@ _NAMES: Mapping[str, Mapping[int, str]] = {
     "seek_whence": {0: "SEEK_SET", 1: "SEEK_CUR", 2: "SEEK_END"},
     "fcntl_cmd": {
         0: "F_DUPFD", 1: "F_GETFD", 2: "F_SETFD", 3: "F_GETFL", 4: "F_SETFL",
-        1030: "F_DUPFD_CLOEXEC",
+        1030: "F_DUPFD_CLOEXEC", 1031: "F_SETPIPE_SZ", 1032: "F_GETPIPE_SZ",
     },
     "wait_which": {0: "P_ALL", 1: "P_PID", 2: "P_PGID"},
     "rlimit": {number: f"RLIMIT_{name}" for number, name in enumerate(_RLIMITS)},
