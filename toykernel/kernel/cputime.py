@@ -9,8 +9,14 @@ from __future__ import annotations
 import struct
 from typing import TYPE_CHECKING
 
+from toykernel.errno import EINVAL, Errno
+from toykernel.kernel.pid import find_task_by_vpid
 from toykernel.kernel.sched import core
-from toykernel.kernel.timekeeping import pack_timeval
+from toykernel.kernel.timekeeping import (
+    CLOCK_PROCESS_CPUTIME_ID,
+    CLOCK_THREAD_CPUTIME_ID,
+    pack_timeval,
+)
 
 if TYPE_CHECKING:
     from toykernel.kernel_state import Kernel
@@ -71,6 +77,31 @@ def account_child(k: Kernel, p: Task) -> None:
         group.cmin_flt += t.min_flt
         group.cnvcsw += t.se.nvcsw
         group.cnivcsw += t.se.nivcsw
+
+
+def cpu_clock_task(k: Kernel, clock: int) -> tuple[Task, bool]:
+    """Whose time a CPU clock shows, and whether it is the thread's alone. Raises Errno(EINVAL).
+
+    Beside the two that have names: ~pid << 3, plus 4 for a thread, plus the kind.
+    """
+    if clock == CLOCK_PROCESS_CPUTIME_ID:
+        return k.current.group_leader, False
+    if clock == CLOCK_THREAD_CPUTIME_ID:
+        return k.current, True
+    pid, alone = ~(clock >> 3), bool(clock & 4)
+    own = k.current if alone else k.current.group_leader
+    task = find_task_by_vpid(k, pid) if pid else own
+    if task is None or clock & 3 == 3:
+        raise Errno(EINVAL)
+    allowed = task.signal is k.current.signal if alone else task is task.group_leader
+    if not allowed:
+        raise Errno(EINVAL)
+    return task, alone
+
+
+def cpu_clock_read(k: Kernel, task: Task, alone: bool) -> int:
+    """ns that a thread (`alone`) or its group has run."""
+    return task_sched_runtime(k, task) if alone else group_runtime(k, task)
 
 
 def group_runtime(k: Kernel, task: Task) -> int:

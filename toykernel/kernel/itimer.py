@@ -11,10 +11,9 @@ from typing import TYPE_CHECKING
 
 from toykernel.arch.x86.uaccess import copy_from_user, copy_to_user
 from toykernel.errno import EINVAL, Errno
-from toykernel.kernel.posix_timers import posix_timer_signal_taken
+from toykernel.kernel.posix_timers import posix_timer_signal_taken, run_posix_cpu_timers
 from toykernel.kernel.sched import core
 from toykernel.kernel.siginfo import (
-    SI_TIMER,
     SIGALRM,
     SIGKILL,
     SIGPROF,
@@ -74,7 +73,7 @@ def timer_signal_taken(k: Kernel, task: Task, info: Siginfo) -> None:
         if real is not None and real.interval and not real.timer.active:
             hrtimer_forward(real.timer, ktime_get(k), real.interval)
             hrtimer_restart(k, real.timer, real.timer.expires)
-    if info["si_code"] == SI_TIMER:
+    if "si_timerid" in info:  # a program can send SI_TIMER, too
         posix_timer_signal_taken(k, task, info)
 
 
@@ -100,6 +99,7 @@ def run_cpu_timers(k: Kernel, task: Task) -> None:
         if now >= timer.expires:
             timer.expires = timer.expires + timer.interval if timer.interval else 0
             send_signal(k, task, sig, {}, group=True)
+    run_posix_cpu_timers(k, task)
     soft, hard = signal.rlim.get(RLIMIT_CPU, (RLIM_INFINITY, RLIM_INFINITY))
     if soft == RLIM_INFINITY:
         return

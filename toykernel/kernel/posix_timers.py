@@ -1,4 +1,8 @@
-"""POSIX timers (kernel/posix-timers.c) on the real-time and the monotonic clock."""
+"""POSIX timers (kernel/posix-timers.c, kernel/posix-cpu-timers.c).
+
+A timer on a clock of the wall is one of the kernel's timers; one on CPU time hangs on the thread group whose
+time it is, and is looked at in each tick that finds the group running.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +11,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from toykernel.arch.x86.uaccess import copy_from_user, copy_to_user, put_user
-from toykernel.errno import EAGAIN, EINVAL, EOPNOTSUPP, Errno
+from toykernel.errno import EAGAIN, EINVAL, Errno
+from toykernel.kernel.cputime import cpu_clock_read, cpu_clock_task
 from toykernel.kernel.siginfo import NSIG, SI_TIMER, SIGALRM, Siginfo
 from toykernel.kernel.signal import send_signal, sig_ignored
 from toykernel.kernel.timekeeping import (
@@ -48,10 +53,52 @@ class PosixTimer:
     sig: int
     value: int  # sigev_value
     target: Task  # the group's leader, or the thread of SIGEV_THREAD_ID
-    timer: HrTimer
+    timer: HrTimer  # on a CPU clock only a record: `expires` is of that clock
+    watched: Task | None = None  # whose CPU time
+    alone: bool = False  # the thread's, not the group's
     interval: int = 0
     overrun: int = 0
     last_overrun: int = 0
+
+
+def _now(k: Kernel, posix: PosixTimer) -> int:
+    """The timer's clock (monotonic for the wall's), ns."""
+    if posix.watched is None:
+        return ktime_get(k)
+    return cpu_clock_read(k, posix.watched, posix.alone)
+
+
+def _active(posix: PosixTimer) -> bool:
+    if posix.watched is None:
+        return posix.timer.active
+    return posix in posix.watched.signal.cpu_timers
+
+
+def _stop(k: Kernel, posix: PosixTimer) -> None:
+    if posix.watched is None:
+        hrtimer_cancel(k, posix.timer)
+    elif _active(posix):
+        posix.watched.signal.cpu_timers.remove(posix)
+
+
+def _start(k: Kernel, posix: PosixTimer, expires: int) -> None:
+    if posix.watched is None:
+        hrtimer_restart(k, posix.timer, expires)
+        return
+    posix.timer.expires = expires
+    if expires <= _now(k, posix):
+        posix_timer_fn(k, posix.timer)
+    else:
+        posix.watched.signal.cpu_timers.append(posix)
+
+
+def run_posix_cpu_timers(k: Kernel, task: Task) -> None:
+    """In the tick: what is due on the CPU time of the running task and its group."""
+    for posix in list(task.signal.cpu_timers):
+        due = posix.watched is task if posix.alone else True
+        if due and _now(k, posix) >= posix.timer.expires:
+            _stop(k, posix)
+            posix_timer_fn(k, posix.timer)
 
 
 def posix_timer_fn(k: Kernel, timer: HrTimer) -> None:
@@ -73,14 +120,14 @@ def posix_timer_fn(k: Kernel, timer: HrTimer) -> None:
 
 def _go_on(k: Kernel, posix: PosixTimer) -> None:
     if posix.interval:
-        posix.overrun += hrtimer_forward(posix.timer, ktime_get(k), posix.interval) - 1
-        hrtimer_restart(k, posix.timer, posix.timer.expires)
+        posix.overrun += hrtimer_forward(posix.timer, _now(k, posix), posix.interval) - 1
+        _start(k, posix, posix.timer.expires)
 
 
 def posix_timer_signal_taken(k: Kernel, task: Task, info: Siginfo) -> None:
     """The signal leaves the queue: say how many expiries it stands for, and go on."""
     posix = task.signal.posix_timers.get(info["si_timerid"])
-    if posix is None or posix.timer.active:
+    if posix is None or _active(posix):
         return
     _go_on(k, posix)
     posix.last_overrun, posix.overrun = min(posix.overrun, DELAYTIMER_MAX), 0
@@ -111,9 +158,10 @@ def _event_target(k: Kernel, notify: int, tid: int, sig: int) -> Task:
 
 def sys_timer_create(k: Kernel, clock: int, event: int, created: int) -> int:
     """timer_create: a timer on a clock and what it does; SIGALRM by default."""
+    watched, alone = None, False
     if clock in (CLOCK_PROCESS_CPUTIME_ID, CLOCK_THREAD_CPUTIME_ID) or clock < 0:
-        raise Errno(EOPNOTSUPP)
-    if clock not in _CLOCKS:
+        watched, alone = cpu_clock_task(k, clock)
+    elif clock not in _CLOCKS:
         raise Errno(EINVAL)
     timers = k.current.signal.posix_timers
     ident = next((n for n in range(_TIMERS_MAX) if n not in timers), None)
@@ -125,15 +173,16 @@ def sys_timer_create(k: Kernel, clock: int, event: int, created: int) -> int:
     target = _event_target(k, notify, tid, sig)
     put_user(k, ident, created)
     timer = HrTimer(0, posix_timer_fn)
-    timer.data = timers[ident] = PosixTimer(ident, clock, notify, sig, value, target, timer)
+    posix = PosixTimer(ident, clock, notify, sig, value, target, timer, watched, alone)
+    timer.data = timers[ident] = posix
     return 0
 
 
 def _left(k: Kernel, posix: PosixTimer) -> int:
     if not posix.timer.expires:
         return 0
-    now = ktime_get(k)
-    if posix.timer.active:
+    now = _now(k, posix)
+    if _active(posix):
         return max(posix.timer.expires - now, 1)
     if posix.interval:  # fired, its signal is still pending: the time to the next expiry
         return posix.interval - (now - posix.timer.expires) % posix.interval
@@ -147,17 +196,17 @@ def sys_timer_settime(k: Kernel, ident: int, flags: int, new: int, old: int) -> 
     interval, value = timespec_from_user(k, new), timespec_from_user(k, new + 8)
     posix = _find(k, ident)
     before = pack_timespec(posix.interval) + pack_timespec(_left(k, posix))
-    hrtimer_cancel(k, posix.timer)
+    _stop(k, posix)
     posix.timer.expires = 0
     posix.interval = interval if value else 0
     posix.overrun = posix.last_overrun = 0
     if value:
         expires = value
         if not flags & TIMER_ABSTIME:
-            expires += ktime_get(k)
+            expires += _now(k, posix)
         elif posix.clock == CLOCK_REALTIME:
             expires -= k.wall_offset
-        hrtimer_restart(k, posix.timer, expires)
+        _start(k, posix, expires)
     if old:
         copy_to_user(k, old, before)
     return 0
@@ -177,7 +226,7 @@ def sys_timer_getoverrun(k: Kernel, ident: int) -> int:
 
 def sys_timer_delete(k: Kernel, ident: int) -> int:
     """timer_delete: it does not fire any more."""
-    hrtimer_cancel(k, _find(k, ident).timer)
+    _stop(k, _find(k, ident))
     del k.current.signal.posix_timers[ident]
     return 0
 
@@ -185,5 +234,5 @@ def sys_timer_delete(k: Kernel, ident: int) -> int:
 def delete_posix_timers(k: Kernel, task: Task) -> None:
     """exec, and the end of the group."""
     for posix in task.signal.posix_timers.values():
-        hrtimer_cancel(k, posix.timer)
+        _stop(k, posix)
     task.signal.posix_timers.clear()

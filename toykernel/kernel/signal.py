@@ -145,9 +145,10 @@ def send_signal(
         return 0
     info = {"si_signo": sig, "si_errno": 0, "si_code": SI_KERNEL, **info}
     queue = task.signal.shared_pending if group else task.pending
-    if sig in queue and sig < SIGRTMIN:
+    of_timer = "si_timerid" in info  # its own record is never dropped for another's signal
+    if sig in queue and sig < SIGRTMIN and not of_timer:
         return 0
-    if sig >= SIGRTMIN and _queue_full(k, task):
+    if sig >= SIGRTMIN and not of_timer and _queue_full(k, task):
         if info["si_code"] not in (SI_USER, SI_KERNEL):
             return EAGAIN
         if sig in queue:

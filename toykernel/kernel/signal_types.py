@@ -107,15 +107,15 @@ class SignalStruct:
     # Interval timers by which (ITIMER_*), and POSIX timers by id: off in a new group.
     itimers: dict[int, Any] = field(default_factory=dict)
     posix_timers: dict[int, Any] = field(default_factory=dict)
+    cpu_timers: list[Any] = field(default_factory=list)  # POSIX ones on this group's time
 
     def fork(self, slab: int) -> SignalStruct:
-        """copy_signal: limits, group and session are inherited, everything else starts anew."""
+        """copy_signal: limits, group and session are inherited, the terminal later (D18), nothing else."""
         return SignalStruct(
             slab,
             pgrp=self.pgrp,
             session=self.session,
             rlim=dict(self.rlim),
-            tty=self.tty,
             has_child_subreaper=self.has_child_subreaper or self.is_child_subreaper,
         )
 

@@ -22,13 +22,12 @@ from toykernel.kernel.cputime import (
     RUSAGE_SELF,
     RUSAGE_THREAD,
     children_times,
-    group_runtime,
+    cpu_clock_read,
+    cpu_clock_task,
     group_times,
     pack_rusage,
-    task_sched_runtime,
 )
 from toykernel.kernel.cred import CAP_SYS_TIME, capable
-from toykernel.kernel.pid import find_task_by_vpid
 from toykernel.kernel.sched.core import tick_ns
 from toykernel.kernel.sched.entity import rt_policy
 from toykernel.kernel.signal import signal_pending
@@ -71,29 +70,14 @@ def _last_tick(k: Kernel) -> int:
     return cycles_to_ns(k, max(k.next_tick - k.cycles_per_tick, 0))
 
 
-def _cpu_clock(k: Kernel, clock: int) -> int:
-    """A CPU clock of some process or thread: ~pid << 3, plus 4 for a thread, plus the kind."""
-    pid = ~(clock >> 3)
-    task = find_task_by_vpid(k, pid) if pid else k.current
-    if task is None or clock & 3 == 3:
-        raise Errno(EINVAL)
-    if clock & 4:
-        return task_sched_runtime(k, task)
-    return group_runtime(k, task)
-
-
 def clock_get(k: Kernel, clock: int) -> int:
     """A clock in ns. Raises Errno(EINVAL) for one that does not exist."""
-    if clock < 0:
-        return _cpu_clock(k, clock)
+    if clock < 0 or clock in (CLOCK_PROCESS_CPUTIME_ID, CLOCK_THREAD_CPUTIME_ID):
+        return cpu_clock_read(k, *cpu_clock_task(k, clock))
     if clock == CLOCK_REALTIME:
         return ktime_get_real(k)
     if clock in (CLOCK_MONOTONIC, CLOCK_MONOTONIC_RAW, CLOCK_BOOTTIME):
         return ktime_get(k)
-    if clock == CLOCK_PROCESS_CPUTIME_ID:
-        return group_runtime(k, k.current)
-    if clock == CLOCK_THREAD_CPUTIME_ID:
-        return task_sched_runtime(k, k.current)
     if clock == CLOCK_REALTIME_COARSE:
         return k.wall_offset + _last_tick(k)
     if clock == CLOCK_MONOTONIC_COARSE:
