@@ -45,6 +45,7 @@ struct engine_state {
     uint64_t cycle_limit;  /* stop before an instruction once cycles >= cycle_limit */
     uint64_t timing;       /* struct timing *; 0: instructions are counted, not timed */
     uint64_t blocks;       /* struct blocks *; 0: every instruction goes through on_code */
+    uint64_t traps;        /* struct trap_plans *; 0: every trap goes through Python */
     uint32_t event, vector, port, size, value;
     uint32_t in_flight;    /* linear address of the instruction counted last */
     uint32_t in_flight_valid;
@@ -326,6 +327,7 @@ static void put_back_flags(struct engine_state *s)
 
 #include "_timing.h"
 #include "_blocks.h"
+#include "_traps.h"
 
 /* CPL > IOPL, or virtual-8086 mode: the I/O bitmap decides. */
 static int io_needs_leave(struct engine_state *s)
@@ -663,7 +665,7 @@ static void run_blocks(struct engine_state *s)
 }
 
 /* Run from the registers in s->regs until an event; leave the registers there. */
-static void engine_run(struct engine_state *s)
+static void run_once(struct engine_state *s)
 {
     uint32_t *regs = (uint32_t *)(uintptr_t)s->regs;
 
@@ -681,6 +683,19 @@ static void engine_run(struct engine_state *s)
     start_engine(s, regs[FIELD_EIP]);
     gather(s);
     settle(s);
+}
+
+/* The same, through traps that go the way that they went before. */
+static void engine_run(struct engine_state *s)
+{
+    run_once(s);
+    while (s->event == EV_TRAP && s->traps && take_trap(s)) {
+        if (s->retired >= s->limit) {
+            s->event = EV_LIMIT;
+            return;
+        }
+        run_once(s);
+    }
 }
 
 /* run(address of the state, limit) -> event: the one call from Python, a run at a time. */
@@ -752,6 +767,7 @@ PyMODINIT_FUNC PyInit__native(void)
         add(module, "blocks_forget", (uintptr_t)blocks_forget) < 0 ||
         add(module, "timing_size", sizeof(struct timing)) < 0 ||
         add(module, "blocks_size", sizeof(struct blocks)) < 0 ||
+        add(module, "trap_plans_size", sizeof(struct trap_plans)) < 0 ||
         add(module, "insn_size", sizeof(struct insn)) < 0 ||
         add(module, "state_size", sizeof(struct engine_state)) < 0) {
         Py_DECREF(module);

@@ -8,9 +8,7 @@ the ledger always adds up to the clock.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
-from emu.hooks import NO_LIMIT
+from emu.hooks import NO_LIMIT, EngineState
 from emu.timing.engine import Timing
 from emu.timing.rules import STRING_IO, UNKNOWN_CLOCKS
 from emu.timing.tables import table_hash
@@ -21,26 +19,26 @@ _INSTRUCTION, _UNKNOWN = "instruction ", "unknown "
 class InstructionClock:
     """Counts one cycle an instruction (timing profile `off`).
 
-    `retired` returns the number of instructions completed so far.
+    `state` counts the instructions completed so far.
     """
 
     profile = "off"
     table: str | None = None  # which clock table, for the report: none here
 
-    def __init__(self, retired: Callable[[], int]) -> None:
-        self._retired = retired
+    def __init__(self, state: EngineState) -> None:
+        self._state = state
         self.charged: dict[str, int] = {}
         self.extra = 0
 
     @property
     def instructions(self) -> int:
         """Instructions completed."""
-        return self._retired()
+        return int(self._state.retired)
 
     @property
     def cycles(self) -> int:
         """Cycles since power-on."""
-        return self._retired() + self.extra
+        return int(self._state.retired) + self.extra
 
     def charge(self, rule: str, cycles: int) -> None:
         """The one door for cycles that no instruction accounts for."""
@@ -81,7 +79,7 @@ class InstructionClock:
 
     def by_rule(self) -> dict[str, int]:
         """The ledger; its values add up to `cycles`."""
-        return {"instructions": self._retired(), **dict(sorted(self.charged.items()))}
+        return {"instructions": self.instructions, **dict(sorted(self.charged.items()))}
 
     def save(self) -> dict[str, int]:
         """For a snapshot."""
@@ -103,8 +101,8 @@ class InstructionClock:
 class CycleClock(InstructionClock):
     """Counts what a timing profile says that instructions cost."""
 
-    def __init__(self, retired: Callable[[], int], timing: Timing) -> None:
-        super().__init__(retired)
+    def __init__(self, state: EngineState, timing: Timing) -> None:
+        super().__init__(state)
         self.profile = timing.profile.name
         self.table = table_hash()
         self._timing = timing

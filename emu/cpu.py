@@ -366,7 +366,7 @@ class Cpu:
         timing profile), or something happens; returns a hooks.EV_ code.
         """
         ram = self.ram
-        if not self._watches_memory and self._has_data_breakpoint():
+        if self.regs[_DR7] & 0xFF and not self._watches_memory and self._has_data_breakpoint():
             hooks.install_memory_hook(self.state, self.driver)
             self._watches_memory = ram.code_stale = True
         if ram.code_stale:
@@ -413,9 +413,7 @@ class Cpu:
 
     def _has_data_breakpoint(self) -> bool:
         dr7 = self.regs[_DR7]
-        return bool(dr7 & 0xFF) and any(
-            dr7 >> 2 * n & 3 and dr7 >> 16 + 4 * n & 1 for n in range(4)
-        )
+        return any(dr7 >> 2 * n & 3 and dr7 >> 16 + 4 * n & 1 for n in range(4))
 
     def count(self) -> None:
         """One instruction more has completed, outside the engine."""

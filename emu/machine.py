@@ -80,16 +80,16 @@ class Machine:
         #: Hears of every trap that was delivered, in order of registration.
         self.trap_listeners: list[Callable[[mc.Delivery], None]] = []
         self._last_trap: mc.Delivery | None = None
+        # A delivery that costs nothing and that nobody hears of needs no Python.
+        free = self.cpu.timing is None and self.cpu.driver.name == hooks.NativeHooks.name
+        self._plans_at = self.microcode.plans.address if free else 0
         self._reset()
 
     def _make_clock(self) -> InstructionClock:
-        def retired() -> int:
-            return int(self.cpu.state.retired)
-
         timing = self.cpu.timing
         if timing is None:
-            return InstructionClock(retired)
-        clock = CycleClock(retired, timing)
+            return InstructionClock(self.cpu.state)
+        clock = CycleClock(self.cpu.state, timing)
         self.microcode.on_cost = TrapCosts(self.cpu, clock, timing)
         return clock
 
@@ -194,6 +194,7 @@ class Machine:
             state.watch_if = watch_if
         if self.allow_io:
             state.allow_io, self.allow_io = 1, False
+        state.traps = 0 if self.trap_listeners or self.trap_stops else self._plans_at
         happened = cpu.run(limit, cycle_limit)
         if state.system_changed:
             self.linear.flush()

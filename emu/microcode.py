@@ -83,7 +83,7 @@ class Microcode:
     def __init__(self, cpu: Cpu, linear: LinearMemory) -> None:
         self._cpu = cpu
         self._linear = linear
-        self._plans = TrapPlans(cpu.ram, cpu, linear)
+        self.plans = TrapPlans(cpu.ram, cpu, linear)
         self.on_delivery: Callable[[Delivery], None] | None = None
         #: Charges for a delivery: vector, kind, CPL it came from, Accessed bits that were set.
         self.on_cost: Callable[[int, int, int, int], None] | None = None
@@ -166,7 +166,7 @@ class Microcode:
             code = error_code if vector in HAS_ERROR_CODE else None
             rf = EFLAGS_RF if vector in _FAULTS else 0
         try:
-            return self._plans.deliver(vector, kind, code, rf)
+            return self.plans.deliver(vector, kind, code, rf)
         except PageFault:  # the stack refuses: the long way finds the same, and says what follows
             return False
 
@@ -242,13 +242,13 @@ class Microcode:
         cpu = self._cpu
         gate_at = cpu.idt_base + key[0] * 8
         if stack is None:
-            self._plans.remember(key, (gate_at, code_at), code, None, 0, keep)
+            self.plans.remember(key, (gate_at, code_at), code, None, 0, keep)
             return
         selector, stack_segment, _ = stack
         stack_descriptor = cpu.gdt_base + (selector & 0xFFF8)
         stack_at = cpu.tr_base + TSS_ESP0 + cpu.cpl * 8
         reads = (gate_at, code_at, stack_descriptor)
-        self._plans.remember(key, reads, code, stack_segment, stack_at, keep)
+        self.plans.remember(key, reads, code, stack_segment, stack_at, keep)
 
     def _pushed_eflags(self, vector: int, kind: int) -> int:
         """SDM vol. 3, 17.3.1.1: faults push RF = 1, except instruction breakpoints."""

@@ -4,11 +4,13 @@ Delivering a trap reads a gate, a code segment, the TSS and a stack segment. Nea
 they were the last time. A plan keeps the raw words that were read, where they were read, and what came
 of them; it is used only while all of them are the same, so it never decides anything that
 emu.microcode would decide otherwise. Whatever is unusual (16-bit stacks, LDT, V86, a wrapping stack,
-an Accessed bit to set) is not remembered.
+an Accessed bit to set) is not remembered. The native hooks have the same plans, and take such a trap
+without leaving the run (emu/_traps.h).
 """
 
 from __future__ import annotations
 
+import ctypes
 import struct
 from array import array
 from dataclasses import dataclass
@@ -26,6 +28,8 @@ _DS_BASE, _ES_BASE = FIELD["ds_base"], FIELD["es_base"]
 _ESP, _EIP, _EFLAGS, _HFLAGS = FIELD["esp"], FIELD["eip"], FIELD["eflags"], FIELD["hflags"]
 _B_BIT = 1 << 22
 _HFLAGS_KEPT = ~(HF_CPL | HF_CS32 | HF_SS32 | HF_ADDSEG | HF_INHIBIT_IRQ)
+_NATIVE_PLANS = 32
+_U32, _U64 = ctypes.c_uint32, ctypes.c_uint64
 _FRAMES = {count: struct.Struct(f"<{count}I") for count in range(3, 7)}
 
 
@@ -45,6 +49,28 @@ class TrapPlan:
     offset: int
     keep: int  # mask for EFLAGS
     hflags: int  # CPL and operand sizes
+
+
+class TrapPlanRecord(ctypes.Structure):
+    """struct trap_plan of emu/_traps.h: change both."""
+
+    _fields_ = (
+        *((name, _U32) for name in ("vector", "kind", "cpl", "read_count")),
+        ("tables", _U32 * 6),
+        ("linear", _U32 * 3),
+        ("physical", _U32 * 3),
+        ("words", _U64 * 3),
+        *((name, _U32) for name in ("stack_at", "stack_physical", "stack_selector", "offset")),
+        ("code", _U32 * 4),
+        ("stack", _U32 * 4),
+        *((name, _U32) for name in ("keep", "hflags")),
+    )
+
+
+class TrapPlanTable(ctypes.Structure):
+    """struct trap_plans there."""
+
+    _fields_ = (("count", _U64), ("plans", TrapPlanRecord * _NATIVE_PLANS))
 
 
 def _copy(parts: memoryview) -> memoryview:
@@ -68,6 +94,13 @@ class TrapPlans:
         self._cpu = cpu
         self._linear = linear
         self._plans: dict[tuple[int, int, int], TrapPlan] = {}
+        self._native = TrapPlanTable()
+        self._slots: dict[tuple[int, int, int], int] = {}
+
+    @property
+    def address(self) -> int:
+        """Host address of the plans, for EngineState.traps."""
+        return ctypes.addressof(self._native)
 
     def _unchanged(self, plan: TrapPlan) -> bool:
         """Whether everything the plan was made from is as it was."""
@@ -162,7 +195,7 @@ class TrapPlans:
             return
         regs = self._cpu.regs
         spots = [self._linear.physical(linear) >> 3 for linear in reads]
-        self._plans[key] = TrapPlan(
+        plan = self._plans[key] = TrapPlan(
             tables=tuple(regs[i] for at in (_IDT, _GDT, _TR) for i in (at, at + 1)),
             reads=reads,
             words=tuple((index, self._ram.quads[index]) for index in spots),
@@ -176,3 +209,22 @@ class TrapPlans:
             keep=keep & _FLAT,
             hflags=regs[_HFLAGS] & (HF_CPL | HF_CS32 | HF_SS32),
         )
+        self._write_native(key, plan)
+
+    def _write_native(self, key: tuple[int, int, int], plan: TrapPlan) -> None:
+        table = self._native
+        if key not in self._slots and len(self._slots) == _NATIVE_PLANS:
+            self._slots.clear()  # a guest of many gates: those in use come back
+            table.count = 0
+        slot = self._slots.setdefault(key, len(self._slots))
+        record = TrapPlanRecord(
+            *(*key, len(plan.reads), plan.tables, plan.reads),
+            tuple(index << 3 for index, _ in plan.words),
+            tuple(value for _, value in plan.words),
+            *(plan.stack_at, plan.stack_physical, plan.stack_selector, plan.offset),
+            tuple(plan.code),
+            tuple(plan.stack or ()),
+            *(plan.keep, plan.hflags),
+        )
+        table.plans[slot] = record
+        table.count = max(table.count, slot + 1)

@@ -1,0 +1,152 @@
+"""Deliveries taken without Python (emu/_traps.h) against those that Python makes (A1, K1).
+
+A machine with a trap listener takes every trap in Python. Each change below comes after both machines
+have taken the same trap many times, so that it was remembered; then both go on.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Callable
+
+import pytest
+from bare import (
+    DATA,
+    FLAT,
+    GDT,
+    HANDLERS,
+    IDT,
+    KCODE,
+    KCODE_AT,
+    KSTACK,
+    SPARE,
+    TABLE,
+    TSS,
+    UCODE_AT,
+    Bare,
+)
+
+from emu.descriptors import SEG_CODE, SEG_READABLE, TYPE_INTERRUPT_GATE, pack_segment
+
+CALLS = "again: int $0x80; incl %ecx; jmp again"
+FAULTS = f"movl ${DATA:#x}, %edx; again: incl %ecx; movl %ecx, (%edx); jmp again"
+MISSING = f"movl ${DATA:#x}, %edx; movl %ecx, (%edx)"
+RING_0 = "again: int $0x21; incl %ecx; jmp again"
+PRESENT, DIRTY, ACCESSED = 1, 0x40, 0x20
+
+
+def entry(bare: Bare, linear: int, clear: int) -> None:
+    at = TABLE + 4 * (linear >> 12)
+    bare.page(linear, bare.ram.read32(at) & ~clear)
+
+
+CHANGES: dict[str, Callable[[Bare], None]] = {
+    "nothing": lambda bare: None,
+    "gate moved": lambda bare: bare.gate(0x80, dpl=3, offset=HANDLERS + 16 * 0x81),
+    "gate of the other type": lambda bare: bare.gate(0x80, dpl=3, type_=TYPE_INTERRUPT_GATE),
+    "gate refused": lambda bare: bare.gate(0x80, dpl=0),
+    "gate gone": lambda bare: bare.gate(0x80, dpl=3, present=False),
+    "page fault's gate gone": lambda bare: bare.gate(14, present=False),
+    "IDT cut": lambda bare: setattr(bare.cpu, "idt_limit", 0x3FF),
+    "GDT cut": lambda bare: setattr(bare.cpu, "gdt_limit", 0xF),
+    "TSS cut": lambda bare: setattr(bare.cpu, "tr_limit", 7),
+    "other IDT": lambda bare: setattr(bare.cpu, "idt_base", IDT + 8),
+    "code segment not accessed": lambda bare: bare.ram.write(
+        GDT + KCODE, pack_segment(0, FLAT, SEG_CODE | SEG_READABLE)
+    ),
+    "stack elsewhere": lambda bare: bare.ram.write(TSS + 4, struct.pack("<I", KSTACK - 0x800)),
+    "stack across pages": lambda bare: bare.ram.write(TSS + 4, struct.pack("<I", KSTACK + 8)),
+    "stack at the bottom": lambda bare: bare.ram.write(TSS + 4, struct.pack("<I", 8)),
+    "null stack": lambda bare: bare.ram.write(TSS + 8, bytes(4)),
+    "stack of an empty slot": lambda bare: bare.ram.write(TSS + 8, struct.pack("<I", SPARE)),
+    "stack page gone": lambda bare: entry(bare, KSTACK - 1, PRESENT),
+    "stack page read-only": lambda bare: entry(bare, KSTACK - 1, 2),
+    "stack page clean": lambda bare: entry(bare, KSTACK - 1, DIRTY),
+    "stack page elsewhere": lambda bare: bare.page(KSTACK - 1, 0x7000 | 7),
+    "IDT page not accessed": lambda bare: entry(bare, IDT, ACCESSED),
+    "IDT page gone": lambda bare: entry(bare, IDT, PRESENT),
+}
+
+
+def both(program: str, *, ring0: bool = False) -> tuple[Bare, Bare]:
+    machines = []
+    for heard in (True, False):
+        bare = Bare(stop_on_traps=False)
+        if not heard:
+            bare.machine.trap_listeners.clear()
+        if program is FAULTS or program is MISSING:
+            bare.page(DATA, bare.ram.read32(TABLE + 4 * (DATA >> 12)) & ~(2 | PRESENT))
+        if ring0:
+            bare.ring0()
+        bare.code(program)
+        bare.machine.run(200)
+        machines.append(bare)
+    return machines[0], machines[1]
+
+
+def agree(one: Bare, other: Bare) -> None:
+    states = [bare.state()[:-1] for bare in (one, other)]
+    assert states[0] == states[1]
+
+
+@pytest.mark.parametrize("program", [CALLS, FAULTS], ids=["int", "page fault"])
+@pytest.mark.parametrize("change", CHANGES.values(), ids=CHANGES)
+def test_a_changed_table_is_noticed(change: Callable[[Bare], None], program: str) -> None:
+    one, other = both(program)
+    agree(one, other)
+    assert one.deliveries
+    for bare in (one, other):
+        change(bare)
+    for until in (217, 300, 333):
+        ends = [bare.machine.run(until) for bare in (one, other)]
+        assert ends[0] == ends[1]
+        agree(one, other)
+
+
+def test_ring_0_traps_on_its_present_stack() -> None:
+    one, other = both(RING_0, ring0=True)
+    agree(one, other)
+    for bare in (one, other):
+        bare.cpu.esp = KCODE_AT - 0x100
+        bare.machine.run(400)
+    agree(one, other)
+
+
+def test_a_frame_that_is_code() -> None:
+    """The handler is the frame itself, which starts with INC EAX and INC EDX by turns (EIP 0x20040 and
+    0x20042): no stale translation of it is run."""
+    machines = both("int $0x80")
+    for bare in machines:
+        cpu = bare.cpu
+        cpu.eip = UCODE_AT + 0x3E
+        bare.code("again: int $0x80; int $0x80; jmp again")
+        cpu.eax = cpu.ebx = cpu.ecx = cpu.edx = cpu.esi = DATA
+        bare.ram.write(KSTACK, b"\xcf\xcf")
+        bare.gate(0x80, dpl=3, offset=KSTACK - 20)
+        bare.machine.run(2_000)
+        assert cpu.edx > DATA
+    agree(*machines)
+
+
+def test_steps_end_behind_each_trap() -> None:
+    one, other = both(CALLS)
+    for _ in range(9):
+        for bare in (one, other):
+            bare.machine.step()
+        agree(one, other)
+
+
+def test_traps_in_the_run_are_what_is_compared() -> None:
+    """Without a listener, calls do not come back to Python one by one."""
+    bare = both(CALLS)[1]
+    runs = 0
+    inner = bare.cpu.run
+
+    def counted(*limits: int) -> int:
+        nonlocal runs
+        runs += 1
+        return inner(*limits)
+
+    bare.cpu.run = counted  # type: ignore[method-assign]
+    bare.machine.run(20_000)
+    assert runs <= 2
