@@ -25,9 +25,12 @@ def fixup_exception(k: Kernel, regs: PtRegs) -> bool:
     if ip == k.symbols["restore_iret"]:
         regs.ip = k.symbols["iret_exc"]
         return True
-    if all(ip != k.symbols[name] for name in _SEGMENT_LOADS):
+    name = next((name for name in _SEGMENT_LOADS if ip == k.symbols[name]), None)
+    if name is None:
         return False
     # A trap from ring 0 pushes no stack pointer: the stack goes on right above the frame.
     slot = regs.address + PT_OFFSET["flags"] + 4
     k.machine.ram.write32(slot - PAGE_OFFSET, 0)
+    # The register can still hold what cannot be loaded any more, and then so does this frame.
+    setattr(regs, name.removeprefix("restore_"), 0)
     return True

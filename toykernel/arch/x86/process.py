@@ -105,7 +105,7 @@ def check_stack_end(k: Kernel, task: Task) -> None:
 
 
 def switch_to(k: Kernel, prev: Task, next_task: Task) -> None:
-    """The one door for switching tasks (fork-path H5): stacks, esp0, CR3, FPU."""
+    """The one door for switching tasks (fork-path H5): stacks, esp0, CR3, segments, FPU."""
     machine = k.machine
     cpu = machine.cpu
     check_stack_end(k, prev)
@@ -123,6 +123,8 @@ def switch_to(k: Kernel, prev: Task, next_task: Task) -> None:
         mm.stale.clear()
     machine.ram.write32(k.tss + TSS_ESP0, next_task.thread.sp0)
     load_tls(k, next_task)
+    for name in ("fs", "gs"):  # the last task's selectors may name nothing in this GDT
+        cpu.null_segment(name)
     _lazy_fpu(k, next_task)
     k.current = next_task
     cpu.esp, cpu.eip = next_task.thread.sp, next_task.thread.ip
