@@ -14,6 +14,7 @@ from toykernel.mm.mm_types import MmStruct
 if TYPE_CHECKING:
     from toykernel.fs.exec import Binprm
     from toykernel.fs.fs_types import FilesStruct, FsStruct
+    from toykernel.fs.pipe import Pipe
     from toykernel.ipc.sem import SemUndoList
     from toykernel.kernel.cred import Cred
     from toykernel.kernel.nsproxy import Nsproxy
@@ -140,7 +141,7 @@ class Task:
         self.personality = 0
         self.stack_canary = 0
         self.fs_excl = 0
-        self.splice_pipe: None = None
+        self.splice_pipe: Pipe | None = None
         self.lock_depth = -1
         self.timer_slack_ns = self.default_timer_slack_ns = 50_000
         self.on_rq = False

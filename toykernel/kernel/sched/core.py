@@ -30,7 +30,7 @@ from toykernel.kernel.sched.sched_class import (
 )
 from toykernel.kernel.signal import signal_pending_state
 from toykernel.kernel.timekeeping import ktime_get
-from toykernel.task import TASK_RUNNING
+from toykernel.task import TASK_NEW, TASK_RUNNING
 
 if TYPE_CHECKING:
     from toykernel.kernel_state import Kernel
@@ -111,8 +111,8 @@ def deactivate_task(k: Kernel, task: Task, flags: int = 0) -> None:
 
 
 def try_to_wake_up(k: Kernel, task: Task) -> bool:
-    """Wake a sleeping task; False when it was not asleep."""
-    if task.state == TASK_RUNNING or task.exit_state:
+    """Wake a sleeping task; False when it was not asleep. Who is not born yet does not sleep (F1)."""
+    if task.state in (TASK_RUNNING, TASK_NEW) or task.exit_state:
         return False
     activate_task(k, task, ENQUEUE_WAKEUP)
     for listener in k.trace.sched_wakeup:
@@ -142,8 +142,7 @@ def wake_up_new_task(k: Kernel, task: Task) -> None:
 
 
 def sched_fork(k: Kernel, p: Task) -> None:
-    """A child is born running, and on no queue, so nobody can run or wake it (fork-path F1-F4)."""
-    p.state = TASK_RUNNING
+    """A child's place in the scheduler: on no queue yet (fork-path F1-F4)."""
     p.on_rq = False
     se = p.se = k.current.se.copy()
     se.exec_start = se.sum_exec_runtime = se.prev_sum_exec_runtime = se.nvcsw = se.nivcsw = 0
