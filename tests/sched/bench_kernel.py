@@ -4,11 +4,13 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from sortedcontainers import SortedDict
 
 from emu.ram import Ram
 from toykernel.arch.x86.asm_offsets import PAGE_OFFSET, THREAD_SIZE
 from toykernel.kernel.sched import core
 from toykernel.kernel.sched.runqueue import RunQueue, SchedTunables
+from toykernel.kernel.timer import run_hrtimers
 from toykernel.task import TASK_INTERRUPTIBLE, Task
 from toykernel.trace import Tracepoints
 
@@ -32,7 +34,7 @@ class Bench:
             sched_classes=core.sched_classes(scheduler),
             trace=Tracepoints(),
             next_tick=0,
-            timers={},
+            timers=SortedDict(),
             timer_arrivals=0,
             nothing_runnable=lambda: None,
             leave_idle=lambda: None,
@@ -74,10 +76,13 @@ class Bench:
         end = self.clock.cycles + ns
         while self.clock.cycles < end:
             tick = (self.clock.cycles // TICK + 1) * TICK
-            self.clock.cycles = min(tick, end)
+            timer = self.k.timers.peekitem(0)[0][0] if self.k.timers else tick
+            self.clock.cycles = min(tick, end, max(timer, self.clock.cycles))
+            core.update_rq_clock(self.k)
+            run_hrtimers(self.k)
             if self.clock.cycles == tick:
                 core.scheduler_tick(self.k)
-                self.maybe_schedule()
+            self.maybe_schedule()
 
     def sleep(self) -> None:
         """The running task waits for something."""

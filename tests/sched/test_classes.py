@@ -165,3 +165,104 @@ def test_2_4_shares_time_by_counters(monkeypatch: pytest.MonkeyPatch) -> None:
     assert full == 6
     assert ran[0] == pytest.approx(650 * full / (2 * full + least), abs=2 * full)
     assert ran[2] == pytest.approx(650 * least / (2 * full + least), abs=2 * full)
+
+
+def fifo(bench: Bench, count: int, policy: int = SCHED_FIFO, priority: int = 10) -> list[Task]:
+    """Real-time tasks of one priority, the first of which runs."""
+    tasks = [bench.spawn() for _ in range(count)]
+    for task in tasks:
+        make_rt(bench, task, policy, priority)
+    assert bench.k.current is tasks[0]
+    return tasks
+
+
+def test_nice_does_not_move_a_fifo_task_in_its_queue(monkeypatch: pytest.MonkeyPatch) -> None:
+    bench = Bench(monkeypatch)
+    first, second = fifo(bench, 2)
+    high = bench.spawn()
+    bench.renice(first, 5)
+    assert first.se.nice == 5
+    make_rt(bench, high, SCHED_FIFO, 50)
+    assert bench.k.current is high
+    bench.sleep()
+    assert bench.k.current is first, "it was preempted, and is still the first of its priority"
+    bench.sleep()
+    assert bench.k.current is second
+
+
+def test_the_same_policy_again_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    bench = Bench(monkeypatch)
+    first, _ = fifo(bench, 2)
+    make_rt(bench, first, SCHED_FIFO, 10)
+    core.resched_task(bench.k, first)
+    bench.maybe_schedule()
+    assert bench.k.current is first
+
+
+def test_another_priority_is_a_new_place_at_the_tail(monkeypatch: pytest.MonkeyPatch) -> None:
+    bench = Bench(monkeypatch)
+    first, second, third = fifo(bench, 3)
+    make_rt(bench, first, SCHED_FIFO, 5)
+    make_rt(bench, third, SCHED_FIFO, 5)
+    assert bench.k.current is second
+    make_rt(bench, second, SCHED_FIFO, 5)
+    assert bench.k.current is first
+    bench.sleep()
+    assert bench.k.current is third
+    bench.sleep()
+    assert bench.k.current is second
+
+
+@pytest.mark.parametrize(
+    ("runtime_us", "share"), [(950_000, 0.95), (300_000, 0.3), (1_000_000, 1), (-1, 1)]
+)
+def test_real_time_tasks_leave_a_part_of_each_second(
+    monkeypatch: pytest.MonkeyPatch, runtime_us: int, share: float
+) -> None:
+    bench = Bench(monkeypatch)
+    bench.k.sched_tunables.sched_rt_runtime_us = runtime_us
+    loop, normal = bench.spawn(), bench.spawn()
+    make_rt(bench, loop, SCHED_FIFO, 99)
+    start = bench.runtime(loop), bench.runtime(normal)
+    for second in range(1, 6):
+        bench.run(100 * TICK)
+        used = bench.runtime(loop) - start[0]
+        # A tick late at most, and that is taken off the next second's part.
+        assert abs(used - second * share * 100 * TICK) <= 2 * TICK
+        assert used + bench.runtime(normal) - start[1] == second * 100 * TICK
+
+
+def test_held_back_real_time_tasks_leave_the_cpu_idle(monkeypatch: pytest.MonkeyPatch) -> None:
+    bench = Bench(monkeypatch)
+    loop = bench.spawn()
+    make_rt(bench, loop, SCHED_FIFO, 1)
+    bench.run(97 * TICK)
+    assert bench.k.current is bench.k.idle
+    bench.run(4 * TICK)
+    assert bench.k.current is loop
+
+
+def test_2_4_real_time_tasks_take_turns(monkeypatch: pytest.MonkeyPatch) -> None:
+    bench = Bench(monkeypatch, "goodness")
+    tasks = fifo(bench, 3, SCHED_RR)
+    seen = []
+    for _ in range(60):
+        if not seen or seen[-1] is not bench.k.current:
+            seen.append(bench.k.current)
+        bench.run(TICK)
+    assert seen[:6] == tasks * 2 or seen[:6] == [tasks[0], tasks[2], tasks[1]] * 2
+
+
+def test_2_4_a_real_time_task_can_yield_to_its_like_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    bench = Bench(monkeypatch, "goodness")
+    bench.spawn()
+    first, second = (bench.spawn() for _ in range(2))
+    make_rt(bench, first, SCHED_FIFO, 7)
+    make_rt(bench, second, SCHED_FIFO, 7)
+    assert bench.k.current is first
+    bench.run(20 * TICK)
+    assert bench.k.current is first, "FIFO has no slice"
+    bench.yield_()
+    assert bench.k.current is second
+    bench.yield_()
+    assert bench.k.current is first

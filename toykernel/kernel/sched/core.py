@@ -23,7 +23,6 @@ from toykernel.kernel.sched.entity import (
 )
 from toykernel.kernel.sched.sched_class import (
     DEQUEUE_SLEEP,
-    ENQUEUE_HEAD,
     ENQUEUE_WAKEUP,
     WF_FORK,
     SchedClass,
@@ -216,8 +215,18 @@ def change_priority(
     static_prio: int | None = None,
     reset_on_fork: bool | None = None,
 ) -> None:
-    """The one door for a task's priority: off the queue, changed, on again, preemption checked."""
+    """The one door for a task's priority: off the queue, changed, on again, preemption checked.
+
+    What changes nothing that counts now leaves the task where it is in its queue.
+    """
     update_rq_clock(k)
+    if reset_on_fork is not None:
+        p.se.reset_on_fork = reset_on_fork
+    if rt_policy(p.se.policy) and policy is None and static_prio is not None:
+        p.se.static_prio = static_prio  # remembered for later
+        return
+    if policy == p.se.policy and rt_priority == p.se.rt_priority and static_prio is None:
+        return
     queued, running = p.on_rq, p is k.current
     old_rank, old_prio = class_rank(k, p), p.se.prio
     old_class = k.sched_classes[old_rank]
@@ -231,8 +240,6 @@ def change_priority(
         p.se.policy, p.se.rt_priority = policy, rt_priority
     if static_prio is not None:
         p.se.static_prio = static_prio
-    if reset_on_fork is not None:
-        p.se.reset_on_fork = reset_on_fork
     p.se.prio = p.se.normal_prio
     new_rank = class_rank(k, p)
     new_class = k.sched_classes[new_rank]
@@ -241,7 +248,7 @@ def change_priority(
     if running:
         new_class.set_curr_task(k)
     if queued:
-        new_class.enqueue_task(k, p, ENQUEUE_HEAD if old_prio < p.se.prio else 0)
+        new_class.enqueue_task(k, p, 0)
     _priority_changed(k, p, (old_rank, old_prio))
 
 

@@ -82,14 +82,14 @@ class GoodnessClass:
             core.resched_task(k, k.current)
 
     def pick_next_task(self, k: Kernel) -> Task | None:
-        """The first of the best; the running one when it is as good."""
-        self._refill_rr(k)
+        """The first of the best; the running one when it is as good, unless its turn is over."""
+        stays = not self._refill_rr(k) and k.rq.yielded is not k.current
         while k.rq.list24:
             candidates = k.rq.list24
             best = max(goodness(k, p) for p in candidates)
             if best:
                 chosen = next(p for p in candidates if goodness(k, p) == best)
-                if k.current.on_rq and goodness(k, k.current) == best:
+                if stays and k.current.on_rq and goodness(k, k.current) == best:
                     chosen = k.current
                 k.rq.yielded = None
                 chosen.se.exec_start = k.rq.clock
@@ -98,11 +98,14 @@ class GoodnessClass:
                 p.se.counter = (p.se.counter >> 1) + nice_to_ticks(k, p.se.nice)
         return None
 
-    def _refill_rr(self, k: Kernel) -> None:
+    def _refill_rr(self, k: Kernel) -> bool:
+        """RR's slice is used up: a new one, at the tail."""
         p = k.current
         if p.on_rq and p.se.policy == SCHED_RR and not p.se.counter:
             p.se.counter = nice_to_ticks(k, p.se.nice)
             self._to_tail(k, p)
+            return True
+        return False
 
     def put_prev_task(self, k: Kernel, p: Task) -> None:
         """It stays where it is."""

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 
 from toykernel.kernel.sched import core
 from toykernel.kernel.sched.entity import SCHED_RR
-from toykernel.kernel.sched.sched_class import ENQUEUE_HEAD
 from toykernel.kernel.timer import HrTimer, hrtimer_start
 
 if TYPE_CHECKING:
@@ -67,10 +66,9 @@ class RtClass:
             core.resched_task(k, p)
 
     def enqueue_task(self, k: Kernel, p: Task, flags: int) -> None:
-        """To the tail of its priority's list, or to the head."""
+        """To the tail of its priority's list."""
         rt = k.rq.rt
-        queue = rt.queues.setdefault(p.se.prio, [])
-        queue.insert(0 if flags & ENQUEUE_HEAD else len(queue), p)
+        rt.queues.setdefault(p.se.prio, []).append(p)
         rt.nr_running += 1
         if rt.period_timer is None and k.sched_tunables.sched_rt_runtime_us >= 0:
             _start_period(k)

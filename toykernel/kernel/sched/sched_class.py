@@ -12,7 +12,6 @@ if TYPE_CHECKING:
     from toykernel.task import Task
 
 ENQUEUE_WAKEUP = 1
-ENQUEUE_HEAD = 4
 DEQUEUE_SLEEP = 1
 WF_FORK = 2
 

@@ -14,6 +14,7 @@ from toykernel.kernel.sched.entity import (
     MAX_USER_RT_PRIO,
     MIN_NICE,
     POLICY_NAMES,
+    SCHED_BATCH,
     SCHED_FIFO,
     SCHED_IDLE,
     SCHED_RESET_ON_FORK,
@@ -76,12 +77,25 @@ def _priority_targets(k: Kernel, which: int, who: int) -> list[Task]:
     raise Errno(EINVAL)
 
 
+def _same_owner(k: Kernel, p: Task) -> bool:
+    return k.current.cred.euid in (p.cred.euid, p.cred.uid)
+
+
+def policies(k: Kernel) -> frozenset[int]:
+    """The policies that the scheduler has: 2.4's knows three."""
+    later = {SCHED_BATCH, SCHED_IDLE} if k.sched_classes[0].name == "goodness" else set()
+    return frozenset(POLICY_NAMES) - later
+
+
 def sys_setpriority(k: Kernel, which: int, who: int, niceval: int) -> int:
     """setpriority: a nice level for a process, a group or a user."""
     targets = _priority_targets(k, which, who)
     niceval = max(MIN_NICE, min(MAX_NICE, niceval))
     error: int | None = ESRCH
     for task in targets:
+        if not _same_owner(k, task) and not capable(k, CAP_SYS_NICE):
+            error = EPERM
+            continue
         if niceval < task.se.nice and not can_nice(k, task, niceval):
             error = EACCES  # as setpriority(2) says; nice answers EPERM
             continue
@@ -108,9 +122,10 @@ def _set_scheduler(k: Kernel, pid: int, policy: int | None, param: int) -> int:
     if policy is None:
         policy, reset = p.se.policy, p.se.reset_on_fork
     else:
-        reset = bool(policy & SCHED_RESET_ON_FORK)
-        policy &= ~SCHED_RESET_ON_FORK
-        if policy not in POLICY_NAMES:
+        known = policies(k)
+        reset = SCHED_IDLE in known and bool(policy & SCHED_RESET_ON_FORK)
+        policy -= SCHED_RESET_ON_FORK if reset else 0
+        if policy not in known:
             raise Errno(EINVAL)
     if not 0 <= priority < MAX_USER_RT_PRIO or rt_policy(policy) != (priority != 0):
         raise Errno(EINVAL)
@@ -132,9 +147,9 @@ def _check_permission(k: Kernel, p: Task, policy: int, priority: int, reset: boo
             priority > p.se.rt_priority and priority > limit
         ):
             raise Errno(EPERM)
-    if p.se.policy == SCHED_IDLE and policy != SCHED_IDLE:
+    if p.se.policy == SCHED_IDLE and policy != SCHED_IDLE and not can_nice(k, p, p.se.nice):
         raise Errno(EPERM)
-    if k.current.cred.euid not in (p.cred.euid, p.cred.uid) or (p.se.reset_on_fork and not reset):
+    if not _same_owner(k, p) or (p.se.reset_on_fork and not reset):
         raise Errno(EPERM)
 
 
@@ -170,7 +185,7 @@ def sys_sched_get_priority_max(k: Kernel, policy: int) -> int:
     """The best priority of a policy."""
     if policy in (SCHED_FIFO, SCHED_RR):
         return MAX_USER_RT_PRIO - 1
-    if policy in POLICY_NAMES:
+    if policy in policies(k):
         return 0
     raise Errno(EINVAL)
 
@@ -179,7 +194,7 @@ def sys_sched_get_priority_min(k: Kernel, policy: int) -> int:
     """The worst."""
     if policy in (SCHED_FIFO, SCHED_RR):
         return 1
-    if policy in POLICY_NAMES:
+    if policy in policies(k):
         return 0
     raise Errno(EINVAL)
 
