@@ -55,7 +55,7 @@ if TYPE_CHECKING:
     from toykernel.fs.inode import Inode
     from toykernel.kernel.cred import UserStruct
     from toykernel.kernel.fork import Step
-    from toykernel.kernel.futex import FutexQ
+    from toykernel.kernel.futex import ForkOrigin, FutexQ
 
 CPU_HZ = 33_000_000
 HZ = 100
@@ -151,7 +151,9 @@ class Kernel:
         self.mms: dict[int, MmStruct] = {}  # every address space that exists, by number
         self.mappings: dict[int, AddressSpace] = {}  # every object that is mapped, by number
         self.exe_files: dict[int, Inode] = {}  # what each address space executes, by its number
-        self._mapping_count = 0
+        #: Who had the memory that an address space is a copy of, by its number: for holder_of.
+        self.fork_origins: dict[int, tuple[ForkOrigin, ...]] = {}
+        self._mapping_count = self._anon_vma_count = 0
         self.init_pid_ns = PidNamespace(0, PidMap(reserved=self.profile.reserved_pids))
         self.pids = self.init_pid_ns.map
         self.tasks: list[Task] = []
@@ -384,6 +386,11 @@ class Kernel:
         """A number for an object that gets mapped."""
         self._mapping_count += 1
         return self._mapping_count
+
+    def next_anon_vma_ident(self) -> int:
+        """A number for a set of areas whose private pages may lie in one area."""
+        self._anon_vma_count += 1
+        return self._anon_vma_count
 
     def activate_mm(self, mm: MmStruct) -> None:
         """Run in this address space from now on."""

@@ -319,6 +319,85 @@ def test_a_lock_that_nobody_will_unlock_is_explained() -> None:  # L5
     assert "held by 3 (guest), a thread of process 2: fork left it locked here" in result.message
 
 
+def test_the_program_about_it_blocks_for_ever() -> None:  # L5
+    result = run_to_result(Session(USERLAND / "inherited_lock.S"))
+    assert result.status == EXIT_DEADLOCK
+    assert "2 (inherited_lock) in wait4 for child 4" in result.message
+    held = "held by 3 (inherited_lock), a thread of process 2, gone now: fork left it locked here"
+    assert result.message.endswith(held)
+
+
+def stuck(before: str, word: str) -> str:
+    """What is said of a task that sleeps for ever on `word`, after `before` has run."""
+    source = f"""{PROCESS}
+        .include "mman.inc"
+        {before}
+wait:   invoke4 __NR_futex, $lock, $FUTEX_WAIT, lock, $0
+        jmp wait
+sleep:  invoke4 __NR_futex, $never, $FUTEX_WAIT, $0, $0
+        jmp sleep
+        .data
+        .balign 4096
+lock:   .long {word}
+        .zero 4092
+never:  .long 0
+        .bss
+        .zero 512
+stack_top:
+    """
+    result = run_to_result(boot(source))
+    assert result.status == EXIT_DEADLOCK, result
+    return result.message
+
+
+FORK = "sys_fork\ntestl %eax, %eax\n"
+THREAD = "sys_clone $CLONE_AS_THREAD, $stack_top\ntestl %eax, %eax\njz sleep\n"
+
+
+@pytest.mark.parametrize(
+    ("before", "word", "said"),
+    [
+        # A number that somebody has is no evidence: pid 3 is a child, with a memory of its own.
+        (FORK + "jz sleep", "3", "word 3, holder unknown: 3 is no thread that had this memory"),
+        # Nor is init's, nor nobody's.
+        ("", "77", "word 77, holder unknown: 77 is no thread that had this memory"),
+        # 0, 1, 2 are the states of the simplest lock, and 2 is a thread here.
+        (THREAD + FORK + "jnz sleep", "2", "word 2, holder unknown: 2 may be a state of the lock"),
+        ("", "1", "word 1, holder unknown: 1 may be a state of the lock"),
+        # With FUTEX_WAITERS it is a tid.
+        (THREAD, "0x80000002", "held by 2 (guest)"),
+        (
+            FORK + "jnz sleep",
+            "0x80000002",
+            "held by 2 (guest) when it forked: its copy here has another number",
+        ),
+        # Memory that is copied twice: thread 3 was there, two forks ago.
+        (
+            THREAD + FORK + "jnz sleep\n" + FORK + "jnz sleep",
+            "3",
+            "held by 3 (guest), a thread of process 2: fork left it locked here",
+        ),
+        # A thread that came after the fork has nothing to do with the copy.
+        (FORK + "jz wait\n" + THREAD + "jmp sleep", "4", "holder unknown: 4 is no thread"),
+        # Shared memory: whoever maps it can have locked it.
+        (
+            "sys_mprotect_shared\n" + FORK + "jz sleep\n",
+            "0",
+            "held by 3 (guest)",
+        ),
+    ],
+)
+def test_a_holder_is_named_only_with_evidence(before: str, word: str, said: str) -> None:  # L5
+    shared = """.equ MAP_SHARED_FIXED, 0x31
+        .macro sys_mprotect_shared
+        sys_mmap $lock, $4096, $PROT_RW, $MAP_SHARED_FIXED
+        movl $3, lock
+        .endm
+    """
+    message = stuck(shared + before, word)
+    assert said in message, message
+
+
 def test_the_tree() -> None:
     session = boot(INHERITED)
     run_to(session, "child")

@@ -12,7 +12,7 @@ from toykernel.cli.program_test import parse_options
 from toykernel.expectations import Expectations, parse_header
 from toykernel.kernel_state import Outcome
 from toykernel.report import make_report
-from toykernel.runner import EXIT_LIMIT, Result
+from toykernel.runner import EXIT_DEADLOCK, EXIT_LIMIT, Result
 from toykernel.session import Session
 from toykernel.statehash import state_hash, state_parts
 from toykernel.task import Task
@@ -61,6 +61,8 @@ def finish(session: Session, outcome: Outcome) -> Run:
     signal = None if code is None or not code & 0x7F else code & 0x7F
     if outcome.kind == "limit":
         result = Result(EXIT_LIMIT)
+    elif outcome.kind == "deadlock":
+        result = Result(EXIT_DEADLOCK)
     else:
         assert code is not None, outcome
         exit_status = None if signal else code >> 8

@@ -43,6 +43,8 @@ def fingerprint(k: Kernel) -> dict[str, object]:
         "process numbers in use": k.pids.in_use(),
         "address spaces": sorted(k.mms),
         "mapped objects": sorted(k.mappings),
+        "executed files": {ident: inode.i_writecount for ident, inode in k.exe_files.items()},
+        "origins of address spaces": sorted(k.fork_origins),
         "reverse map": {pfn: k.rmap.entries(pfn) for pfn in k.rmap.mapped()},
     }
     for cache in k.caches():

@@ -61,6 +61,7 @@ from toykernel.kernel.fork_parts import (
     join_group,
     uncopy_semundo,
 )
+from toykernel.kernel.futex import fork_origins
 from toykernel.kernel.pid import attach_pid, task_pid_vnr
 from toykernel.kernel.sched.core import sched_fork, wake_up_new_task
 from toykernel.kernel.siginfo import SIGCHLD, SIGKILL
@@ -69,7 +70,7 @@ from toykernel.kernel.wait import Completion, Result, Wait, WaitQueue
 from toykernel.mm.memory import copy_page_range, unprotect_ptes
 from toykernel.mm.mm_types import VM_DONTCOPY, VM_LOCKED, MmStruct
 from toykernel.mm.mmap import exit_mmap
-from toykernel.mm.vma import copy_area
+from toykernel.mm.vma import anon_vma_fork, copy_area
 from toykernel.security import security_task_create
 from toykernel.task import (
     PF_FORKNOEXEC,
@@ -328,6 +329,7 @@ def copy_mm(k: Kernel, p: Task, args: CloneArgs) -> None:
         p.mm = p.active_mm = oldmm
     else:
         p.mm = p.active_mm = dup_mm(k, oldmm)
+        k.fork_origins[p.mm.ident] = fork_origins(k)
 
 
 def uncopy_mm(k: Kernel, p: Task) -> None:
@@ -385,6 +387,7 @@ def dup_mmap(k: Kernel, mm: MmStruct, oldmm: MmStruct, protected: list[Protected
         if area.vm_flags & VM_DONTCOPY:
             continue
         copy = copy_area(k, area)
+        anon_vma_fork(k, copy)
         copy.vm_flags &= ~VM_LOCKED  # mlock is the parent's alone
         mm.insert(copy)
         copy_page_range(k, mm, oldmm, area, protected)
@@ -396,6 +399,7 @@ def mmput(k: Kernel, mm: MmStruct) -> None:
     if mm.mm_users:
         return
     exit_mmap(k, mm)
+    k.fork_origins.pop(mm.ident, None)
     executed = k.exe_files.pop(mm.ident, None)
     if executed is not None:
         allow_write_access(executed)
