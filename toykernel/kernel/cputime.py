@@ -7,7 +7,7 @@ on a kernel with tick accounting.
 from __future__ import annotations
 
 import struct
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from toykernel.errno import EINVAL, Errno
 from toykernel.kernel.pid import find_task_by_vpid
@@ -33,16 +33,28 @@ def task_sched_runtime(k: Kernel, task: Task) -> int:
     return task.se.sum_exec_runtime
 
 
-def split(runtime: int, user_ticks: int, system_ticks: int) -> tuple[int, int]:
-    """User and system ns of a run time, in proportion to the ticks; all user without any tick."""
+class CpuTimes(Protocol):
+    """What was last told of a thread or of a group, ns."""
+
+    prev_utime: int
+    prev_stime: int
+
+
+def split(told: CpuTimes, runtime: int, user_ticks: int, system_ticks: int) -> tuple[int, int]:
+    """User and system ns of a run time, in proportion to the ticks; all user without any tick.
+
+    A tick changes the proportion; neither part becomes less than was told before.
+    """
     total = user_ticks + system_ticks
     user = runtime * user_ticks // total if total else runtime
-    return user, runtime - user
+    told.prev_utime = max(told.prev_utime, min(user, runtime - told.prev_stime))
+    told.prev_stime = runtime - told.prev_utime
+    return told.prev_utime, told.prev_stime
 
 
 def task_times(k: Kernel, task: Task) -> tuple[int, int]:
     """User and system ns of one task."""
-    return split(task_sched_runtime(k, task), task.utime_ticks, task.stime_ticks)
+    return split(task.se, task_sched_runtime(k, task), task.utime_ticks, task.stime_ticks)
 
 
 def threads(task: Task) -> list[Task]:
@@ -56,7 +68,8 @@ def group_times(k: Kernel, task: Task) -> tuple[int, int]:
     signal = task.signal
     runtime = signal.sum_sched_runtime + sum(task_sched_runtime(k, t) for t in members)
     user = signal.utime + sum(t.utime_ticks for t in members)
-    return split(runtime, user, signal.stime + sum(t.stime_ticks for t in members))
+    system = signal.stime + sum(t.stime_ticks for t in members)
+    return split(signal, runtime, user, system)
 
 
 def children_times(k: Kernel, task: Task) -> tuple[int, int]:

@@ -98,6 +98,8 @@ class SignalStruct:
     cutime: int = 0
     cstime: int = 0
     sum_sched_runtime: int = 0  # ns that threads which are gone have run
+    prev_utime: int = 0  # ns of user and system time that were last told
+    prev_stime: int = 0
     min_flt: int = 0
     cmin_flt: int = 0
     nvcsw: int = 0

@@ -145,7 +145,7 @@ def sched_fork(k: Kernel, p: Task) -> None:
     p.on_rq = False
     se = p.se = k.current.se.copy()
     se.exec_start = se.sum_exec_runtime = se.prev_sum_exec_runtime = se.nvcsw = se.nivcsw = 0
-    se.vruntime = 0
+    se.vruntime = se.prev_utime = se.prev_stime = 0
     if se.reset_on_fork:  # F2
         if rt_policy(se.policy):
             se.policy, se.rt_priority = SCHED_NORMAL, 0

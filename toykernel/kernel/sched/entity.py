@@ -64,6 +64,8 @@ class SchedEntity:
     exec_start: int = 0
     sum_exec_runtime: int = 0
     prev_sum_exec_runtime: int = 0  # when it was last picked
+    prev_utime: int = 0  # ns of user and system time that were last told
+    prev_stime: int = 0
     nvcsw: int = 0  # switches because it had to wait
     nivcsw: int = 0  # switches because its turn was over
     key: tuple[int, int] | None = None  # its place in the fair queue
