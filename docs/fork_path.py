@@ -1,8 +1,8 @@
 """Writes docs/fork-path.md: every numbered behaviour of fork, the code that makes it, the tests of it.
 
-The numbers stand in docstrings and comments of toykernel/ ("fork-path D7", "# D7") and in comments of
-tests/ ("# D7"); this script finds them, so the table cannot go stale. `--check` writes nothing and
-answers 1 when the file is not what the script would write.
+The numbers stand in docstrings and comments of toykernel/ ("fork-path D7", "# D7"; in its assembly, too) and
+in comments of tests/ ("# D7"); this script finds them, so the table cannot go stale. `--check` writes
+nothing and answers 1 when the file is not what the script would write.
 """
 
 from __future__ import annotations
@@ -111,13 +111,27 @@ def _definition(lines: list[str], index: int, *, inside: bool) -> str:
     return ""
 
 
+def _label(lines: list[str], index: int) -> str:
+    """The label that a line of assembly belongs to: a comment of its own stands above it."""
+    above = lines[index].startswith("#")
+    for line in lines[index:] if above else reversed(lines[: index + 1]):
+        match = re.match(r"(?:\.macro (\w+))|([a-z]\w*):", line)
+        if match:
+            return match[1] or match[2]
+    return ""
+
+
+def _place(path: Path, lines: list[str], index: int) -> str:
+    return _label(lines, index) if path.suffix == ".S" else _definition(lines, index, inside=True)
+
+
 def scan(folder: Path, pattern: re.Pattern[str]) -> dict[str, list[str]]:
     """By number: `file:function` of every place that names it."""
     places: dict[str, list[str]] = {}
-    for path in sorted(folder.rglob("*.py")):
+    for path in sorted([*folder.rglob("*.py"), *folder.rglob("*.S")]):
         lines = path.read_text().splitlines()
         for index, line in enumerate(lines):
-            named = [(n, _definition(lines, index, inside=True)) for m in pattern.findall(line)
+            named = [(n, _place(path, lines, index)) for m in pattern.findall(line)
                      for n in expand(m)]  # fmt: skip
             named += [(number, function) for number, function in _STEP.findall(line)]
             for number, function in named:

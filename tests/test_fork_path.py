@@ -1,6 +1,8 @@
 """docs/fork_path.py: every numbered behaviour has code and a test that names it."""
 
 import importlib.util
+import subprocess
+import sys
 from pathlib import Path
 from types import ModuleType
 
@@ -34,3 +36,41 @@ def test_the_table_names_code_and_test(script: ModuleType) -> None:
     row = next(line for line in script.table().splitlines() if line.startswith("| D17 |"))
     assert "kernel/fork.py:check_signals" in row
     assert "kernel/test_copy_process.py:test_a_signal_comes_first" in row
+
+
+def test_the_table_names_labels_of_the_entry_code(script: ModuleType) -> None:
+    rows = {line.split("|")[1].strip(): line for line in script.table().splitlines() if "|" in line}
+    assert "`arch/x86/entry.S:system_call`" in rows["A2"]
+    assert "`arch/x86/entry.S:syscall_badsys`" in rows["A3"]
+    assert "`arch/x86/entry.S:work_pending`" in rows["A4"]
+    assert "`arch/x86/entry.S:ret_from_fork`" in rows["H4"]
+
+
+def test_every_behaviour_names_code(script: ModuleType) -> None:
+    rows = [line.split("|") for line in script.table().splitlines() if line.startswith("| ")]
+    assert not [row[1].strip() for row in rows[1:] if row[3].strip() == "-"]
+
+
+def check(script: Path) -> subprocess.CompletedProcess[str]:
+    """Run `SCRIPT --check`."""
+    command = [sys.executable, str(script), "--check"]
+    return subprocess.run(command, capture_output=True, text=True, check=False)
+
+
+def test_the_table_is_up_to_date() -> None:
+    done = check(SCRIPT)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_a_stale_table_is_told(tmp_path: Path) -> None:
+    (tmp_path / "docs").mkdir()
+    copy = tmp_path / "docs" / SCRIPT.name
+    copy.write_text(SCRIPT.read_text())
+    for folder in ("toykernel", "tests"):
+        (tmp_path / folder).mkdir()
+    subprocess.run([sys.executable, str(copy)], check=True)
+    assert check(copy).returncode == 0
+    (tmp_path / "toykernel" / "new.py").write_text("def alloc():  # D11\n    return 0\n")
+    done = check(copy)
+    assert done.returncode == 1
+    assert "is stale" in done.stderr

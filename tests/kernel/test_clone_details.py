@@ -3,7 +3,7 @@
 from typing import Any
 
 import pytest
-from guest import PROGRAM_PID, boot, finish, label, run, run_to, task, word
+from guest import PROGRAM_PID, boot, finish, frame, label, look, run, run_to, task, word
 
 from emu.descriptors import Segment
 from toykernel.arch.x86.asm_offsets import PAGE_OFFSET, TIF_SIGPENDING
@@ -221,7 +221,7 @@ def a_signal(k: Kernel) -> None:
     ],
 )
 def test_what_a_step_fails_with(k: Kernel, number: str, cause: Any, errno: int) -> None:
-    """D4, D6, D11, D17: what it really answers, and what the failure injection says it does."""
+    """What it really answers, and what the failure injection says it does."""  # D4, D6, D11, D17
     cause(k)
     reached: list[str] = []
     k.fail_step = lambda step: reached.append(step.number)
@@ -479,8 +479,11 @@ def test_segments_are_inherited(session: Session) -> None:  # H3
 
 
 def test_each_task_has_its_own_segment() -> None:  # H3, H5
-    """Two threads give way to each other; every look through %gs shows one's own word."""
-    run(
+    """Two threads give way to each other; every look through %gs shows one's own word.
+
+    The idle task, which has no segments, is not left with the selector of either.
+    """
+    session = boot(
         f"""{PROCESS}
         invoke1 __NR_set_thread_area, $mine
         movl mine, %eax
@@ -514,8 +517,14 @@ finished: .long 0
         .bss
         .zero 512
 stack_top:
-        {PRINT}"""
+        {PRINT}""",
+        check=True,
     )
+    names: list[str] = []
+    session.kernel.trace.gate.append(lambda _task, name: names.append(name))
+    assert finish(session) == 0
+    assert "do_general_protection" not in names
+    assert names.count("do_IRQ") > 5  # the sleepers were woken in the idle loop
 
 
 def test_a_selector_that_is_gone_is_repaired_once(session: Session) -> None:  # A6, H5
@@ -575,3 +584,94 @@ def test_a_bad_descriptor_leaves_no_thread(session: Session) -> None:  # H3, J
     with pytest.raises(Errno):
         fork(k, THREAD | CLONE_SETTLS | CLONE_CHILD_CLEARTID, tls=KERNEL_ADDRESS)
     assert (k.pages.free, k.nr_threads, k.current.signal.nr_threads) == before
+
+
+# -- memory ----------------------------------------------------------------------------------------
+
+SHARED = f"""{PROCESS}.include "mman.inc"
+        sys_mmap $0, $(2 * PAGE_SIZE), $PROT_RW, $ANON_SHARED
+        movl %eax, memory
+        movl $5, (%eax)             # this page is there at the fork, the next one is not
+        movl $5, private
+        sys_fork
+        testl %eax, %eax
+        jz child
+        sys_waitpid %eax, $0, $0
+        movl memory, %edi
+        check_equal "the child's store", $6, (%edi)
+        check_equal "on a page that nobody had", $7, PAGE_SIZE(%edi)
+        check_equal "private memory", $5, private
+        sys_exit $0
+child:  movl memory, %edi
+        check_equal "the parent's store", $5, (%edi)
+        movl $6, (%edi)
+        movl $7, PAGE_SIZE(%edi)
+        movl $6, private
+stored: sys_exit $0
+        .data
+memory: .long 0
+        .balign 4096
+private: .long 0
+        .balign 4096
+        {PRINT}"""
+
+
+@pytest.mark.parametrize("eager", [False, True])
+def test_shared_memory_stays_shared(eager: bool) -> None:  # K13
+    """One frame, written by both without a copy, also where private pages are copied at once."""
+    session = boot(SHARED, check=True, eager_fork=eager)
+    k = session.kernel
+    child = run_to(session, "stored")
+    parent = task(session, PROGRAM_PID)
+    memory = word(k, child, label(session, "memory"))
+    assert look(k, child, memory).writable
+    assert look(k, parent, memory).writable
+    assert frame(k, child, memory) == frame(k, parent, memory)
+    private = label(session, "private")
+    assert frame(k, child, private) != frame(k, parent, private)
+    assert finish(session) == 0
+
+
+def test_no_memory_for_the_kernels_own_store() -> None:  # K11, K8
+    """The call fails; nobody is killed, and no other task's memory changes."""
+    session = boot(
+        f"""{PROCESS}
+        invoke1 __NR_pipe, $fds
+        sys_fork
+        testl %eax, %eax
+        jz child
+        sys_waitpid %eax, $status, $0
+        check_equal "the child lives, to the end", $0x300, status
+        check_equal "our own word", $7, page
+        sys_exit $0
+child:  sys_write fds + 4, $fds, $1
+now:    invoke3 __NR_read, fds, $page, $1
+        cmpl $-ENOMEM, %eax
+        je there
+        cmpl $-EFAULT, %eax
+        jne bad
+there:  cmpl $7, page
+        jne bad
+        sys_exit $3
+bad:    sys_exit $4
+        .data
+fds:    .long 0, 0
+status: .long -1
+        .balign 4096
+page:   .long 7
+        .balign 4096
+        {PRINT}"""
+    )
+    k = session.kernel
+    child = run_to(session, "now")
+    asked: list[str] = []
+
+    def fail(what: str) -> None:
+        asked.append(what)
+        if k.current is child and what == "cow copy":
+            k.pages.may_fail = None
+            raise Errno(ENOMEM)
+
+    k.pages.may_fail = fail
+    assert finish(session) == 0
+    assert "cow copy" in asked

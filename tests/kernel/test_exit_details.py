@@ -22,8 +22,8 @@ PRINT = '\n.include "print.inc"\n'
         ("$SIG_DFL", "$0", "%ebp", 0),
     ],
 )
-def test_who_leaves_no_zombie(handler: str, flags: str, answer: str, calls: int) -> None:
-    """L2: with SA_NOCLDWAIT as with SIG_IGN; but a handler is still called."""
+def test_who_leaves_no_zombie(handler: str, flags: str, answer: str, calls: int) -> None:  # L2
+    """With SA_NOCLDWAIT as with SIG_IGN; but a handler is still called."""
     run(
         f"""{PROCESS}
         set_handler $SIGCHLD, {handler}, {flags}

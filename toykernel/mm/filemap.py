@@ -103,7 +103,8 @@ def shmem_zero_setup(size: int) -> AddressSpace:
 
 
 def vma_frame(k: Kernel, vma: VmArea, address: int) -> int:
-    """The page cache's frame for an address. Raises Errno(ENOMEM) or FaultSigbus."""
+    """The page cache's frame for an address: the same for all who map it, before a fork and after
+    (fork-path K13). Raises Errno(ENOMEM) or FaultSigbus."""
     assert vma.mapping is not None
     return vma.mapping.find_or_create_page(k, vma.page_index(address))
 

@@ -19,7 +19,7 @@
 	andl	%esp, %ebp
 .endm
 
-.macro SAVE_ALL
+.macro SAVE_ALL				# fork-path A2
 	cld
 	pushl	%gs
 	pushl	%fs
@@ -100,7 +100,7 @@ cpu_idle:
 	call	schedule
 	jmp	cpu_idle
 
-# int $0x80: the number in %eax, arguments in %ebx %ecx %edx %esi %edi %ebp.
+# int $0x80: the number in %eax, arguments in %ebx %ecx %edx %esi %edi %ebp (fork-path A1-A3).
 .globl system_call
 system_call:
 	pushl	%eax			# orig_eax
@@ -116,7 +116,7 @@ syscall_exit:
 	GET_THREAD_INFO
 	testl	$_TIF_WORK_MASK, TI_flags(%ebp)
 	jnz	work_pending
-restore_all:
+restore_all:				# fork-path A4: out of here again
 	popl	%ebx
 	popl	%ecx
 	popl	%edx
@@ -145,11 +145,11 @@ iret_exc:
 	pushl	$do_iret_error
 	jmp	error_code
 
-syscall_badsys:
+syscall_badsys:				# fork-path A3
 	call	sys_ni_syscall
 	jmp	syscall_done
 
-# A child's first instruction. schedule_tail finishes the switch that brought
+# A child's first instruction (fork-path H4). schedule_tail finishes the switch that brought
 # it here; %eax is the task that ran before.
 .globl ret_from_fork
 ret_from_fork:
@@ -179,7 +179,7 @@ resume_userspace:
 	testl	$_TIF_WORK_MASK, TI_flags(%ebp)
 	jz	restore_all
 
-work_pending:
+work_pending:				# fork-path A4
 	testl	$_TIF_NEED_RESCHED, TI_flags(%ebp)
 	jz	work_notifysig
 work_resched:
@@ -192,7 +192,7 @@ work_notifysig:
 	call	do_notify_resume
 	jmp	resume_userspace
 
-# Exceptions. The handler's address is pushed where %gs belongs, above the error
+# Exceptions (fork-path A5). The handler's address is pushed where %gs belongs, above the error
 # code (the CPU's, or a 0 in its place); error_code sorts that out.
 divide_error:
 	pushl	$0
@@ -274,7 +274,7 @@ error_code:
 	call	*%edi
 	jmp	ret_from_exception
 
-# #NM: the FPU holds another task's registers. math_state_restore answers with
+# #NM (fork-path H5): the FPU holds another task's registers. math_state_restore answers with
 # two save areas: %eax for the registers in the FPU (0: nobody's), %edx for
 # those to load (0: there is none, and the task has its signal).
 device_not_available:

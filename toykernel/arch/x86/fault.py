@@ -105,7 +105,8 @@ def _segv(k: Kernel, address: int, error_code: int, si_code: int) -> None:
 
 
 def fault_in_user(k: Kernel, mm: MmStruct, address: int, write: bool, *, present: bool) -> None:
-    """The kernel's own access to user memory faulted. Raises Errno(EFAULT) or Errno(ENOMEM)."""
+    """The kernel's own access to user memory faulted. Raises Errno(EFAULT), or Errno(ENOMEM), with
+    which the system call fails and nobody is killed (fork-path K11)."""
     error_code = (PF_W if write else 0) | (PF_P if present else 0)
     try:
         vma = find_area(k, mm, address, write, None)
