@@ -1,6 +1,7 @@
 """CPU times that programs read: they add up to what the clock says, and never go back."""
 
 import struct
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -47,7 +48,7 @@ def test_neither_time_goes_back(tmp_path: Path, who: int, count: int, work: int)
         (a * 10**6 + b, c * 10**6 + d) for a, b, c, d in struct.iter_unpack("<4I", session.stdout)
     ]
     assert len(seen) == count
-    for (user, system), (later_user, later_system) in zip(seen, seen[1:], strict=False):
+    for (user, system), (later_user, later_system) in pairwise(seen):
         assert later_user >= user
         assert later_system >= system
         assert later_user + later_system >= user + system
