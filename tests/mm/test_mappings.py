@@ -1,5 +1,6 @@
 """The memory calls one by one: what Linux answers, and what the areas are afterwards."""
 
+import struct
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -9,11 +10,12 @@ from toykernel.arch.x86.pgtable import get_pte, pte_present
 from toykernel.arch.x86.uaccess import copy_from_user, put_user
 from toykernel.check.invariants import check_all
 from toykernel.errno import EAGAIN, EBADF, EFAULT, EINVAL, ENOMEM, EOVERFLOW, EPERM, Errno
+from toykernel.fs.binfmt_elf import PT_GNU_STACK
 from toykernel.kernel.clone_flags import CloneArgs
 from toykernel.kernel.fork import do_fork
 from toykernel.kernel.siginfo import SIGCHLD
 from toykernel.kernel.signal_types import RLIMIT_AS, RLIMIT_DATA, RLIMIT_MEMLOCK, RLIMIT_STACK
-from toykernel.kernel_state import Kernel
+from toykernel.kernel_state import PROGRAM_PID, Kernel
 from toykernel.mm import mman
 from toykernel.mm.heap import expand_stack, sys_brk
 from toykernel.mm.madvise import sys_madvise
@@ -23,7 +25,7 @@ from toykernel.mm.mm_types import VM_GROWSDOWN, VM_LOCKED, MmStruct
 from toykernel.mm.mmap import sys_mmap2, sys_munmap, sys_old_mmap
 from toykernel.mm.mprotect import sys_mprotect
 from toykernel.mm.mremap import sys_mremap
-from toykernel.session import Session
+from toykernel.session import Session, build
 
 USERLAND = Path(__file__).parents[2] / "userland"
 PAGE = 4096
@@ -31,6 +33,7 @@ AT = 0x30000000
 RW = mman.PROT_READ | mman.PROT_WRITE
 ANON = mman.MAP_PRIVATE | mman.MAP_ANONYMOUS
 FIXED = ANON | mman.MAP_FIXED
+PF_X, PF_W, PF_R = 1, 2, 4
 SHARED = mman.MAP_SHARED | mman.MAP_ANONYMOUS
 
 
@@ -283,6 +286,57 @@ def test_a_merged_area_remembers_that_it_has_pages(k: Kernel) -> None:  # K2
     child = k.tasks[-1].mm
     assert child is not None
     assert get_pte(k, child, AT + PAGE) >> 12 == get_pte(k, mm_of(k), AT + PAGE) >> 12 != 0
+
+
+def test_what_a_child_writes_is_of_another_family(k: Kernel) -> None:
+    """anon_vma_fork of 2.6.39: each area of a child that has pages gets an anon_vma of its own."""
+    map_at(k, 0, 1)
+    map_at(k, 1, 1, RW | mman.PROT_EXEC)
+    for page in range(2):
+        put_user(k, page, AT + page * PAGE)
+    regs = k.task_pt_regs(k.current)
+    do_fork(k, CloneArgs(SIGCHLD, regs.sp, regs))
+    family = [mm_of(k).areas[AT + page * PAGE].anon_vma for page in range(2)]
+    child = k.tasks[-1].mm
+    assert child is not None
+    inherited = [child.areas[AT + page * PAGE].anon_vma for page in range(2)]
+    assert family[0] == family[1] != 0
+    assert len({*family, *inherited}) == 3
+    sys_mprotect(k, AT + PAGE, PAGE, RW)
+    assert areas(k) == [(0, 2, "rw-p")]
+
+
+@pytest.mark.parametrize(
+    ("gnu_stack", "rights"), [(None, "rwxp"), (PF_R | PF_W, "rw-p"), (PF_R | PF_W | PF_X, "rwxp")]
+)
+def test_an_image_that_says_nothing_of_its_stack_may_execute_all(
+    gnu_stack: int | None, rights: str, tmp_path: Path
+) -> None:
+    """elf_read_implies_exec: without PT_GNU_STACK, what can be read can be executed."""
+    image = bytearray(build(USERLAND / "hello.S")[0])
+    at = image.index(struct.pack("<I", PT_GNU_STACK))
+    if gnu_stack is None:
+        image[at : at + 4] = bytes(4)  # PT_NULL
+    else:
+        struct.pack_into("<I", image, at + 24, gnu_stack)
+    path = tmp_path / "image"
+    path.write_bytes(image)
+    session = Session(path)
+    session.break_at(struct.unpack_from("<I", image, 24)[0])
+    while session.current.pid != PROGRAM_PID:  # init starts at the same address
+        assert session.run().kind == "breakpoint"
+    k = session.kernel
+    brk = sys_brk(k, 0)
+    sys_brk(k, brk + PAGE)
+    address = sys_mmap2(k, 0, PAGE, mman.PROT_READ, ANON, -1, 0)
+    mm = mm_of(k)
+    named = {area.name: area.permissions() for area in mm}
+    assert (named["[heap]"], named["[stack]"]) == (rights, rights)
+    assert mm.areas[address].permissions()[2] == rights[2]
+    sys_mprotect(k, address, PAGE, mman.PROT_READ | mman.PROT_WRITE)
+    assert mm.areas[address].permissions() == rights
+    sys_mprotect(k, address, PAGE, 0)
+    assert mm.areas[address].permissions() == "---p"
 
 
 def test_lengths_wrap_at_32_bits(k: Kernel) -> None:

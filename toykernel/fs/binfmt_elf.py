@@ -13,8 +13,8 @@ from toykernel.kernel.signal_types import RLIMIT_STACK
 from toykernel.mm.limits import rlimit
 from toykernel.mm.memory import change_protection, populate
 from toykernel.mm.mm_types import (
+    READ_IMPLIES_EXEC,
     VM_ACCOUNT,
-    VM_DATA_DEFAULT,
     VM_EXEC,
     VM_GROWSDOWN,
     VM_MAYEXEC,
@@ -23,9 +23,10 @@ from toykernel.mm.mm_types import (
     VM_READ,
     VM_WRITE,
     MmStruct,
+    vm_data_default,
 )
 from toykernel.mm.mmap import arch_pick_mmap_layout, page_align
-from toykernel.mm.vma import free_area, new_area
+from toykernel.mm.vma import anon_vma_prepare, free_area, new_area
 
 if TYPE_CHECKING:
     from toykernel.kernel_state import Kernel
@@ -40,7 +41,7 @@ _HEADER = struct.Struct("<16s2H5I6H")
 _PROGRAM_HEADER = struct.Struct("<8I")
 ELF_IDENT = b"\x7fELF\x01\x01\x01"  # magic, 32 bits, little-endian, version 1
 ET_EXEC, EM_386, EM_486 = 2, 3, 6
-PT_LOAD, PT_INTERP = 1, 3
+PT_LOAD, PT_INTERP, PT_GNU_STACK = 1, 3, 0x6474E551
 #: Linux reads 64 KiB of program headers at most.
 MAX_PHDRS = 65536 // _PROGRAM_HEADER.size
 
@@ -74,6 +75,12 @@ class ElfImage:
     segments: tuple[Segment, ...]
     phdr: int
     phnum: int
+    stack: int | None  # the flags of PT_GNU_STACK, if there is one
+
+    def personality(self, old: int) -> int:
+        """The task's, once it runs this (elf_read_implies_exec): an image that does not say that its stack
+        needs no execution is an old one."""
+        return old | (READ_IMPLIES_EXEC if self.stack is None or self.stack & 1 else 0)
 
 
 def parse_elf(data: bytes) -> ElfImage:
@@ -97,8 +104,10 @@ def parse_elf(data: bytes) -> ElfImage:
         raise Errno(ENOEXEC)  # dynamic linking: there is no interpreter to start
     view = memoryview(data)
     segments = []
-    phdr = 0
+    phdr, stack = 0, None
     for type_, offset, vaddr, _, filesz, memsz, flags, _ in headers:
+        if type_ == PT_GNU_STACK:
+            stack = flags
         if type_ != PT_LOAD:
             continue
         if filesz > memsz or memsz > TASK_SIZE or vaddr > TASK_SIZE - memsz:
@@ -112,15 +121,17 @@ def parse_elf(data: bytes) -> ElfImage:
         segments.append(Segment(vaddr, view[offset : offset + filesz], memsz, flags))
     if not segments:
         raise Errno(ENOEXEC)
-    return ElfImage(entry, tuple(segments), phdr, phnum)
+    return ElfImage(entry, tuple(segments), phdr, phnum, stack)
 
 
 def load_elf_binary(
     k: Kernel, mm: MmStruct, image: ElfImage, path: str, argv: list[bytes], envp: list[bytes]
 ) -> int:
     """Fill an empty address space; the stack pointer at entry. Raises Errno."""
+    implied = VM_EXEC if image.personality(k.current.personality) & READ_IMPLIES_EXEC else 0
     for segment in sorted(image.segments, key=lambda s: s.vaddr):
-        _map_segment(k, mm, segment)
+        flags = segment.vm_flags
+        _map_segment(k, mm, segment, flags | (implied if flags & VM_READ else 0))
     executable = [s for s in image.segments if s.flags & 1] or list(image.segments)
     mm.start_code = min(s.vaddr for s in executable)
     mm.end_code = max(s.vaddr + len(s.data) for s in executable)
@@ -132,7 +143,7 @@ def load_elf_binary(
     return _set_up_stack(k, mm, image, path, argv, envp)
 
 
-def _map_segment(k: Kernel, mm: MmStruct, segment: Segment) -> None:
+def _map_segment(k: Kernel, mm: MmStruct, segment: Segment, flags: int) -> None:
     """One area for one segment. Where two segments share a page, the later one's rights hold there.
 
     Raises Errno: ENOMEM, EPERM for page 0 and its neighbours, EINVAL for more than a shared page.
@@ -152,10 +163,10 @@ def _map_segment(k: Kernel, mm: MmStruct, segment: Segment) -> None:
         else:  # all of it was on this page, which stays
             mm.remove(area)
             free_area(k, area)
-    area = new_area(k, start, end, segment.vm_flags, "program")
+    area = new_area(k, start, end, flags, "program")
     mm.insert(area)
     if shared:
-        area.anon_vma = True
+        anon_vma_prepare(k, mm, area)
         change_protection(k, mm, area)
     populate(k, mm, area, segment.vaddr, segment.data)
 
@@ -212,7 +223,10 @@ def _set_up_stack(
     start = (sp & -PAGE_SIZE) - STACK_RESERVE * PAGE_SIZE
     if mm.overlapping(start, STACK_TOP):
         raise Errno(ENOMEM)
-    stack = new_area(k, start, STACK_TOP, VM_DATA_DEFAULT | VM_GROWSDOWN | VM_ACCOUNT, "[stack]")
+    flags = vm_data_default(image.personality(k.current.personality)) | VM_GROWSDOWN | VM_ACCOUNT
+    if image.stack is not None and not image.stack & 1:
+        flags &= ~VM_EXEC  # whatever the personality was before
+    stack = new_area(k, start, STACK_TOP, flags, "[stack]")
     mm.insert(stack)
     mm.start_stack = sp
     populate(k, mm, stack, sp, b"".join(word.to_bytes(4, "little") for word in words))

@@ -274,7 +274,7 @@ def install(k: Kernel, bprm: Binprm) -> int:
     clear_tls(k, task)
     delete_posix_timers(k, task)  # interval timers go on
     flush_signal_handlers(task)
-    delete_posix_timers(k, task)
+    task.personality = bprm.image.personality(task.personality)
     task.sas_ss_sp = task.sas_ss_size = 0
     if task.files is not None:
         for fd in sorted(task.files.close_on_exec):

@@ -144,7 +144,7 @@ def sys_prctl(k: Kernel, option: int, arg2: int, arg3: int, arg4: int, arg5: int
 
 
 def sys_personality(k: Kernel, persona: int) -> int:
-    """personality: the old one; 0xFFFFFFFF only asks. fork and exec keep it."""
+    """personality: the old one; 0xFFFFFFFF only asks. fork keeps it; exec only adds to it."""
     old = k.current.personality
     if persona != _QUERY:
         k.current.personality = persona

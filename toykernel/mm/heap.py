@@ -16,7 +16,7 @@ from toykernel.mm.limits import (
     vm_enough_memory,
 )
 from toykernel.mm.memory import populate_range
-from toykernel.mm.mm_types import VM_ACCOUNT, VM_DATA_DEFAULT, VM_LOCKED, MmStruct, VmArea
+from toykernel.mm.mm_types import VM_ACCOUNT, VM_LOCKED, MmStruct, VmArea, vm_data_default
 from toykernel.mm.mmap import do_munmap, page_align, user_mm
 from toykernel.mm.vma import merge, new_area
 
@@ -60,7 +60,7 @@ def sys_brk(k: Kernel, brk: int) -> int:
 def do_brk(k: Kernel, mm: MmStruct, start: int, end: int) -> None:
     """Anonymous memory at a place that is free. Raises Errno."""
     pages = (end - start) >> 12
-    flags = VM_DATA_DEFAULT | VM_ACCOUNT | mm.def_flags
+    flags = vm_data_default(k.current.personality) | VM_ACCOUNT | mm.def_flags
     if flags & VM_LOCKED and not may_lock(k, mm, pages):
         raise Errno(EAGAIN)
     if not may_expand_vm(k, mm, pages):

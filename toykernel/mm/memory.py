@@ -27,6 +27,7 @@ from toykernel.arch.x86.pgtable import (
 from toykernel.errno import EFAULT, Errno
 from toykernel.mm.filemap import FaultSigbus, vma_frame
 from toykernel.mm.mm_types import VM_DONTCOPY, VM_RWX, VM_SHARED, VM_WRITE, MmStruct, VmArea
+from toykernel.mm.vma import anon_vma_prepare
 from toykernel.timing_costs import copy_page
 
 if TYPE_CHECKING:
@@ -149,7 +150,7 @@ def do_anonymous_page(
         k.count_fault(task, "zero_page", address)
         return
     pfn = k.pages.get_zeroed_page("anonymous page", highmem=True)
-    vma.anon_vma = True
+    anon_vma_prepare(k, mm, vma)
     set_pte(k, mm, address, at, mk_pte(pfn, vma) | PTE_RW | PTE_D)
     k.count_fault(task, "not_present", address, None, pfn)
 
@@ -163,7 +164,7 @@ def do_fault(
     if write and not vma.vm_flags & VM_SHARED:
         new = k.pages.alloc_pages(0, "anonymous page", highmem=True)
         copy_page(k, new << PAGE_SHIFT, pfn << PAGE_SHIFT)
-        vma.anon_vma = True
+        anon_vma_prepare(k, mm, vma)
         set_pte(k, mm, address, at, mk_pte(new, vma) | PTE_RW | PTE_D)
         k.count_fault(task, "not_present", address, pfn, new)
         return
@@ -187,7 +188,7 @@ def do_wp_page(
         k.count_fault(task, "cow_reused", address, pfn, pfn)
         return
     new = k.pages.alloc_pages(0, "cow copy", highmem=True)
-    vma.anon_vma = True
+    anon_vma_prepare(k, mm, vma)
     copy_page(k, new << PAGE_SHIFT, pfn << PAGE_SHIFT)
     set_pte(k, mm, address, at, mk_pte(new, vma) | PTE_RW | PTE_D)
     flush_tlb_page(k, mm, address)
@@ -211,7 +212,7 @@ def populate(k: Kernel, mm: MmStruct, vma: VmArea, address: int, data: bytes | m
             if pte_present(pte)
             else k.pages.get_zeroed_page("program page", highmem=True)
         )
-        vma.anon_vma = True
+        anon_vma_prepare(k, mm, vma)
         set_pte(k, mm, page, at, mk_pte(pfn, vma) | (PTE_RW if vma.vm_flags & VM_WRITE else 0))
         part = min(page + 4096, end) - address
         taken = len(data) - (end - address)

@@ -28,7 +28,15 @@ VM_ACCOUNT = 0x00100000
 VM_NORESERVE = 0x00200000
 
 VM_RWX = VM_READ | VM_WRITE | VM_EXEC
-VM_DATA_DEFAULT = VM_READ | VM_WRITE | VM_EXEC | VM_MAYREAD | VM_MAYWRITE | VM_MAYEXEC
+_DATA = VM_READ | VM_WRITE | VM_MAYREAD | VM_MAYWRITE | VM_MAYEXEC
+
+#: A personality bit (linux/personality.h): what can be read can be executed too.
+READ_IMPLIES_EXEC = 0x00400000
+
+
+def vm_data_default(personality: int) -> int:
+    """VM_DATA_DEFAULT_FLAGS: what the heap and the stack allow."""
+    return _DATA | (VM_EXEC if personality & READ_IMPLIES_EXEC else 0)
 
 
 @dataclass
@@ -36,8 +44,9 @@ class VmArea:
     """struct vm_area_struct: one range with one set of permissions. `name` is for people.
 
     `vm_pgoff` is the page of `mapping` at vm_start; for private anonymous memory, the page number that
-    vm_start had when the memory was mapped. `anon_vma` says that the area may hold pages of its own,
-    which nothing but a page table remembers.
+    vm_start had when the memory was mapped. `anon_vma`, when not 0, says that the area may hold pages of
+    its own, which nothing but a page table remembers, and names the struct anon_vma that they belong to:
+    areas with two of them never merge. `cloned` is set when the area came from a fork with pages.
     """
 
     vm_start: int
@@ -47,7 +56,8 @@ class VmArea:
     slab: int = 0  # address of the record
     vm_pgoff: int = 0
     mapping: AddressSpace | None = None
-    anon_vma: bool = False
+    anon_vma: int = 0
+    cloned: bool = False
 
     @property
     def pages(self) -> int:

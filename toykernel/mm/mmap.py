@@ -14,6 +14,7 @@ from toykernel.mm.filemap import AddressSpace, file_mapping, is_zero_device, shm
 from toykernel.mm.limits import can_do_mlock, charge, may_expand_vm, may_lock
 from toykernel.mm.memory import populate_range, unmap_page_range
 from toykernel.mm.mm_types import (
+    READ_IMPLIES_EXEC,
     VM_GROWSDOWN,
     VM_LOCKED,
     VM_MAYEXEC,
@@ -37,6 +38,8 @@ from toykernel.mm.mman import (
     MAP_PRIVATE,
     MAP_SHARED,
     MAP_TYPE,
+    PROT_EXEC,
+    PROT_READ,
     PROT_WRITE,
     calc_vm_prot_bits,
 )
@@ -146,6 +149,8 @@ def do_mmap_pgoff(
     if len(mm.areas) > MAX_MAP_COUNT:
         raise Errno(ENOMEM)
     addr = get_unmapped_area(k, mm, addr, length, flags)
+    if prot & PROT_READ and k.current.personality & READ_IMPLIES_EXEC:
+        prot |= PROT_EXEC
     vm_flags = calc_vm_prot_bits(prot) | mm.def_flags | VM_MAYREAD | VM_MAYWRITE | VM_MAYEXEC
     vm_flags |= VM_GROWSDOWN if flags & MAP_GROWSDOWN else 0
     if flags & MAP_LOCKED:

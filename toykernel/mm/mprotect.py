@@ -10,8 +10,11 @@ from toykernel.errno import EACCES, EINVAL, ENOMEM, Errno
 from toykernel.mm.limits import vm_enough_memory
 from toykernel.mm.memory import change_protection
 from toykernel.mm.mm_types import (
+    READ_IMPLIES_EXEC,
     VM_ACCOUNT,
+    VM_EXEC,
     VM_GROWSDOWN,
+    VM_MAYEXEC,
     VM_NORESERVE,
     VM_RWX,
     VM_SHARED,
@@ -62,20 +65,22 @@ def sys_mprotect(k: Kernel, start: int, length: int, prot: int) -> int:
         start = first.vm_start
     elif first.vm_start > start:
         raise Errno(ENOMEM)
+    implied = prot & PROT_READ and k.current.personality & READ_IMPLIES_EXEC
     try:
-        _protect(k, mm, start, end, calc_vm_prot_bits(prot))
+        _protect(k, mm, start, end, calc_vm_prot_bits(prot), VM_EXEC if implied else 0)
     finally:
         merge(k, mm, start, end)
         flush_tlb_mm(k, mm)
     return 0
 
 
-def _protect(k: Kernel, mm: MmStruct, start: int, end: int, rights: int) -> None:
+def _protect(k: Kernel, mm: MmStruct, start: int, end: int, rights: int, implied: int) -> None:
     while start < end:
         area = mm.find_exact(start)
         if area is None:
             raise Errno(ENOMEM)
         flags = area.vm_flags & ~VM_RWX | rights
+        flags |= implied if flags & VM_MAYEXEC else 0
         if flags & ~(flags >> 4) & VM_RWX:  # more than VM_MAYREAD and so on allow
             raise Errno(EACCES)
         stop = min(area.vm_end, end)

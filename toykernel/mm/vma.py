@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from copy import copy
 from typing import TYPE_CHECKING
 
 from toykernel.errno import ENOMEM, Errno
 from toykernel.mm.filemap import AddressSpace
-from toykernel.mm.mm_types import MmStruct, VmArea
+from toykernel.mm.mm_types import VM_RWX, MmStruct, VmArea
 
 if TYPE_CHECKING:
     from toykernel.kernel_state import Kernel
@@ -36,10 +36,34 @@ def new_area(
 
 def copy_area(k: Kernel, area: VmArea) -> VmArea:
     """A record of its own with the same contents. Raises Errno(ENOMEM)."""
-    copy = replace(area, slab=k.vm_area_cachep.alloc())
-    if copy.mapping is not None:
-        copy.mapping.map_area(k)
-    return copy
+    slab = k.vm_area_cachep.alloc()
+    twin = copy(area)
+    twin.slab = slab
+    if twin.mapping is not None:
+        twin.mapping.map_area(k)
+    return twin
+
+
+def anon_vma_prepare(k: Kernel, mm: MmStruct, area: VmArea) -> None:
+    """The area is about to get its first own page: it belongs to a neighbour's anon_vma, if the two could
+    become one area again with the same rights, or to a new one."""
+    if area.anon_vma:
+        return
+    for near in (mm.find_exact(area.vm_end), mm.find_exact(area.vm_start - 1)):
+        if near is None or not near.anon_vma or near.cloned:
+            continue
+        lower, upper = (area, near) if near.vm_start == area.vm_end else (near, area)
+        if _compatible(lower, upper, ~VM_RWX):
+            area.anon_vma = near.anon_vma
+            return
+    area.anon_vma = k.next_anon_vma_ident()
+
+
+def anon_vma_fork(k: Kernel, area: VmArea) -> None:
+    """A child's record of a parent's area: pages that it gets from now on are no longer the parent's."""
+    if area.anon_vma:
+        area.anon_vma = k.next_anon_vma_ident()
+        area.cloned = True
 
 
 def free_area(k: Kernel, area: VmArea) -> None:
@@ -83,15 +107,20 @@ def carve(k: Kernel, mm: MmStruct, start: int, end: int) -> list[VmArea]:
     return mm.overlapping(start, end)
 
 
+def _compatible(lower: VmArea, upper: VmArea, flags: int) -> bool:
+    """Neighbours, of one object in one piece, and alike in these flags."""
+    return (
+        lower.vm_end == upper.vm_start
+        and not (lower.vm_flags ^ upper.vm_flags) & flags
+        and lower.mapping is upper.mapping
+        and lower.vm_pgoff + lower.pages == upper.vm_pgoff
+    )
+
+
 def can_merge(lower: VmArea, upper: VmArea) -> bool:
     """Whether two neighbours are one area in all but the record (can_vma_merge_after)."""
-    if lower.vm_end != upper.vm_start or lower.vm_flags != upper.vm_flags:
-        return False
-    if lower.mapping is not upper.mapping or lower.name != upper.name:
-        return False
-    if lower.mapping is None and not (lower.anon_vma and upper.anon_vma):
-        return True  # at least one of them has no pages whose place could be mistaken
-    return lower.vm_pgoff + lower.pages == upper.vm_pgoff
+    anon = (lower.anon_vma, upper.anon_vma)
+    return _compatible(lower, upper, ~0) and (0 in anon or anon[0] == anon[1])
 
 
 def merge(k: Kernel, mm: MmStruct, start: int, end: int) -> None:
@@ -108,11 +137,9 @@ def merge(k: Kernel, mm: MmStruct, start: int, end: int) -> None:
 
 
 def _absorb(k: Kernel, mm: MmStruct, lower: VmArea, upper: VmArea) -> None:
-    pgoff = lower.vm_pgoff
-    if lower.mapping is None and upper.anon_vma and not lower.anon_vma:
-        pgoff = upper.vm_pgoff - lower.pages
     mm.remove(upper)
     mm.resize(lower, lower.vm_start, upper.vm_end)
-    lower.vm_pgoff = pgoff
     lower.anon_vma = lower.anon_vma or upper.anon_vma
+    lower.cloned = lower.cloned or upper.cloned
+    lower.name = lower.name or upper.name
     free_area(k, upper)
