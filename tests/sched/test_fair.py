@@ -1,6 +1,7 @@
 """CFS: its queue under random work, fairness by weight, bounded waiting (fork-path F4, F6)."""
 
 import math
+from random import Random
 
 import pytest
 from bench_kernel import TICK, Bench
@@ -109,6 +110,39 @@ def test_nobody_waits_longer_than_a_round(monkeypatch: pytest.MonkeyPatch, count
         last[pid] = bench.clock.cycles
     assert set(last) == {t.pid for t in bench.tasks}
     assert longest <= (count + 2) * TICK  # each runs at least one tick once it has been chosen
+
+
+@settings(
+    deadline=None,
+    max_examples=15,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
+@given(nices=st.lists(st.integers(-12, 19), min_size=2, max_size=6), seed=st.randoms())
+def test_nobody_starves_whatever_the_weights(
+    monkeypatch: pytest.MonkeyPatch, nices: list[int], seed: Random
+) -> None:
+    """A task that ran for a tick waits until the others have had theirs in proportion, not longer.
+
+    Meanwhile another sleeps and wakes as it likes: sleeping does not let it hold anybody back.
+    """
+    bench = Bench(monkeypatch)
+    for task, nice in zip([bench.spawn() for _ in nices], nices, strict=True):
+        bench.renice(task, nice)
+    sleeper = bench.spawn()
+    load = sum(t.se.weight for t in bench.tasks)
+    bounds = {t.pid: TICK * (load // t.se.weight + len(bench.tasks) + 2) for t in bench.tasks}
+    last = {t.pid: bench.clock.cycles for t in bench.tasks}
+    end = bench.clock.cycles + min(2 * max(bounds.values()), 4000 * TICK)
+    while bench.clock.cycles < end:
+        now = bench.clock.cycles
+        if bench.k.current is sleeper and seed.random() < 0.5:
+            bench.sleep()
+        elif seed.random() < 0.5:
+            bench.wake(sleeper)
+        last[bench.k.current.pid] = last[sleeper.pid] = now
+        for task in bench.tasks:
+            assert now - last[task.pid] <= bounds[task.pid], f"nice {task.se.nice} starves"
+        bench.run(TICK // 2)
 
 
 def test_a_sleeper_gets_at_most_half_a_latency(monkeypatch: pytest.MonkeyPatch) -> None:
