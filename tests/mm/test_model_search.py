@@ -219,8 +219,15 @@ def test_no_interleaving_is_wrong() -> None:  # K2, K4-K6
     assert search(Machine(Rules(), processes=3, pages=1)) > 200
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize(("processes", "pages"), [(2, 3), (3, 2)])
+def test_no_interleaving_of_more_is_wrong(processes: int, pages: int) -> None:  # K2, K4-K6
+    assert search(Machine(Rules(), processes=processes, pages=pages)) > 10_000
+
+
 @pytest.mark.parametrize("left_out", Rules.__dataclass_fields__)
 def test_whatever_is_left_out_is_missed(left_out: str) -> None:
     rules = replace(Rules(), **{left_out: False})
-    with pytest.raises(Wrong):
-        search(Machine(rules, processes=3, pages=1))
+    for processes, pages in ((3, 1), (2, 2)):
+        with pytest.raises(Wrong):
+            search(Machine(rules, processes=processes, pages=pages))

@@ -309,7 +309,7 @@ PHASES = [p for p in Phase if p is not Phase.shrink or "NO_SHRINKING" not in os.
 
 MemoryMachine.TestCase.settings = settings(
     phases=PHASES,
-    max_examples=40,
+    max_examples=100,
     stateful_step_count=50,
     deadline=None,
     derandomize=True,
