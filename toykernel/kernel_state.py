@@ -54,7 +54,6 @@ if TYPE_CHECKING:
     from toykernel.fs.file import File
     from toykernel.fs.inode import Inode
     from toykernel.kernel.cred import UserStruct
-    from toykernel.kernel.fork import Step
     from toykernel.kernel.futex import ForkOrigin, FutexQ
 
 CPU_HZ = 33_000_000
@@ -164,8 +163,9 @@ class Kernel:
         self.sched_tunables = SchedTunables()
         self.rq = RunQueue()
         self.stats = RunStats()
-        #: Failure injection: asked before each step of copy_process; raises what the step may.
-        self.fail_step: Callable[[Step], None] | None = None
+        #: Failure injection: told of each step of copy_process before it begins, by number, name and
+        #: error number (0: it cannot fail); raises what the step may.
+        self.fail_step: Callable[[str, str, int], None] | None = None
         self.fpu_owner: Task | None = None
         self.active_mm: MmStruct | None = None
         self._mm_count = 0

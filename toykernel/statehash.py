@@ -27,7 +27,10 @@ if TYPE_CHECKING:
 
 #: Attributes of the Kernel that are the host's affair, or follow from what is hashed anyway.
 HOST_SIDE = frozenset(
-    ("machine", "trace", "console_write", "config", "symbols", "program", "_gates")
+    (
+        *("machine", "trace", "console_write", "config", "symbols", "program", "_gates"),
+        *("fail_step", "security"),
+    )
 )
 #: Objects that say nothing of their own wherever they are met.
 _TRANSPARENT = (Machine, Ram, InstructionClock, Tracepoints, Program)

@@ -8,7 +8,7 @@
 # p plain, f from a process with a thread, t a thread, v vfork, s with a signal pending, n with new
 # namespaces, u with a new user namespace, i with an open pipe, an I/O priority, semaphores to undo and
 # the FPU in use, l as a user who may have one process more.
-# While stepping: `run --fail-nth clone:3` and `break syscall clone`: the third allocation fails once.
+# While stepping: `run --fail-nth clone:3` and `break syscall clone`: the third point, an allocation, fails once.
 
 .include "linux.inc"
 .include "process.inc"

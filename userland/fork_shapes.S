@@ -5,7 +5,7 @@
 # Idea: a fork that fails must leave nothing behind, so that the next one can succeed. The first
 # letter of the argument says what the parent has to be copied: s little, a many areas, d a deep stack,
 # m shared mappings, p thousands of pages, n a child that forks in its turn.
-# While stepping: run it with `--fail-nth N` for growing N: each time another allocation of fork fails,
+# While stepping: run it with `--fail-nth N` for growing N: each time another step or allocation of fork fails,
 # and each time the parent just calls fork once more.
 
 .include "linux.inc"
@@ -96,10 +96,8 @@ nested:
 
 again:
     sys_fork
-    cmpl $-ENOMEM, %eax
-    je again
     testl %eax, %eax
-    js failed
+    js again                    # whatever the error was
     jz child
     sys_waitpid %eax, $status, $0
     cmpl $0, status

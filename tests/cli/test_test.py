@@ -84,12 +84,12 @@ def test_options_and_arguments_of_the_header_are_honoured(
 def test_failure_injection_of_the_header_is_honoured(
     capfd: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
-    # J: the first allocation of fork fails, and its negative error number becomes the exit status
+    # J: the third point of fork is its first allocation; the error number becomes the exit status
     fork = (
         ".globl _start\n_start: movl $2, %eax\nint $0x80\nmovl %eax, %ebx\n"
         "negl %ebx\nmovl $1, %eax\nint $0x80\n"
     )
-    header = "# expect status: 12\n# options: --fail-nth 1 --check\n"
+    header = "# expect status: 12\n# options: --fail-nth 3 --check\n"
     header += "# expect report forks.failed.ENOMEM: 1\n"
     assert outcome(capfd, write(tmp_path, header + fork))[:2] == (0, "1 passed, 0 failed\n")
 

@@ -1,22 +1,40 @@
 """Every step of copy_process fails once, for every shape of caller (fork-path D, J)."""
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 
 from toykernel.check import faults
-from toykernel.check.faults import SHAPES, sweep, table
+from toykernel.check.fail import fingerprint
+from toykernel.check.faults import LEAKS, SHAPES, counts, leak_column, sweep, table
+from toykernel.errno import ENOMEM
 from toykernel.kernel import fork
+from toykernel.kernel.clone_flags import CloneArgs
 from toykernel.kernel.fork import LADDER, Step
+from toykernel.kernel_state import Kernel
+from toykernel.session import Session
+from toykernel.task import Task
 
 
 @pytest.mark.parametrize("shape", SHAPES)
-def test_a_failed_clone_leaves_nothing(shape: str) -> None:  # J, B2, D2-D17
+def test_a_failed_clone_leaves_nothing(shape: str) -> None:  # J, B2, D1-D19
     outcome = sweep(shape)
     assert not outcome.problems
     assert len(outcome.faults) >= len(LADDER)
     steps = {fault.step for fault in outcome.faults}
-    assert steps >= {"D2", "D3", *(step.number for step in LADDER)}
+    assert steps >= {f"D{n}" for n in range(1, 20)}
+    errors = {
+        "D1": "EINVAL",
+        "D2": "EACCES",
+        "D4": "EAGAIN",
+        "D6": "EAGAIN",
+        "D17": "ERESTARTNOINTR",
+    }
+    for fault in outcome.faults:
+        made = fault.step in ("D18", "D19", "C3")
+        assert fault.errno == ("success" if made else errors.get(fault.step, "ENOMEM")), fault
+        assert fault.continues
 
 
 @pytest.mark.parametrize("broken", [s.undo.__name__ for s in LADDER if s.undo is not None])
@@ -55,6 +73,75 @@ def test_the_table_counts_what_was_left() -> None:
     outcome = sweep("p")
     lines = table([outcome]).splitlines()
     assert lines[1].split()[:4] == ["plain", "process", str(len(outcome.faults)), "0"]
+
+
+def test_every_difference_has_a_column() -> None:
+    session = Session(faults.PROGRAM, ["p"])
+    session.run(300_000)
+    k = session.kernel
+    names = [*fingerprint(k), *counts(k)]
+    assert {leak_column(name) for name in names} == set(LEAKS)
+    assert leak_column("slab vm_area_struct: (1, 2) became (1, 3)") == "slab"
+    assert leak_column("descriptors of pid 2") == "fds"
+
+
+def columns_of(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> dict[str, str]:
+    """Rows of the table for a plain process, by step; the command must have failed."""
+    monkeypatch.setattr(faults, "SHAPES", {"p": "plain process"})
+    assert faults.main() == 1
+    rows = capsys.readouterr().out.split("\nstep ")[1].splitlines()
+    return {row.split()[0]: row for row in rows if row.startswith(("D", "C"))}
+
+
+def test_a_wrong_error_fails_the_command(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    wrong = [replace(s, errno=ENOMEM) if s.number == "D6" else s for s in LADDER]
+    monkeypatch.setattr(fork, "LADDER", tuple(wrong))
+    rows = columns_of(monkeypatch, capsys)
+    assert rows["D6"].split()[1:3] == ["EAGAIN", "ENOMEM"]
+    assert rows["D4"].split()[1:3] == ["EAGAIN", "EAGAIN"]
+
+
+def test_a_child_that_is_not_counted_fails_the_command(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    publish = fork.publish
+
+    def forget(k: Kernel, p: Task, args: CloneArgs) -> None:  # D19
+        publish(k, p, args)
+        k.total_forks -= 1
+
+    monkeypatch.setattr(fork, "publish", forget)
+    rows = columns_of(monkeypatch, capsys)
+    header = ["frames", "slab", "pids", "counts", "refs", "tables", "fds"]
+    assert dict(zip(header, rows["D19"].split()[4:], strict=False))["counts"] == "1"
+    assert set(rows["D18"].split()[4:11]) == {"0"}
+
+
+def test_a_child_that_does_not_join_fails_the_command(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    publish = fork.publish
+
+    def forget(k: Kernel, p: Task, args: CloneArgs) -> None:  # D18
+        publish(k, p, args)
+        p.signal.tty = f"tty{p.pid}"
+
+    monkeypatch.setattr(fork, "publish", forget)
+    rows = columns_of(monkeypatch, capsys)
+    assert set(rows["D18"].split()[4:11]) == {"0", "1"}
+
+
+def test_a_parent_that_gives_up_fails_the_command(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(faults, "went_on", lambda _session: False)
+    rows = columns_of(monkeypatch, capsys)
+    assert rows["D1"].endswith("  yes")  # it called again
+    assert rows["D19"].endswith("  NO")
 
 
 def test_main_answers_1_when_something_is_left(

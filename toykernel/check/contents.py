@@ -17,7 +17,6 @@ from toykernel.mm.mm_types import VM_SHARED
 
 if TYPE_CHECKING:
     from toykernel.kernel_state import Kernel
-    from toykernel.task import Task
 
 _ZEROS = bytes(PAGE_SIZE)
 
@@ -68,10 +67,10 @@ class SharedFrames:
                 if not entry.present or pfn in now or _users(k, pfn) < 2:
                     continue
                 area = mm.find_exact(entry.address)
-                if pfn == k.zero_pfn or area is None or area.mapping is not None:
-                    continue  # those of the page cache may be written by whoever shares them
-                if area.vm_flags & VM_SHARED:
+                if pfn == k.zero_pfn or area is None or area.vm_flags & VM_SHARED:
                     continue
+                if area.mapping is not None and pfn in area.mapping.pages.values():
+                    continue  # the page cache's own may be written by whoever shares it
                 now[pfn] = ram.read(pfn << PAGE_SHIFT, PAGE_SIZE)
                 before = self._held.get(pfn)
                 if before is not None and before != now[pfn]:
@@ -82,18 +81,3 @@ class SharedFrames:
                         f"{at:#x}"
                     )
         self._held = now
-
-
-def reuse_needs_the_only_reference(k: Kernel, task: Task, pfn: int | None, address: int) -> str:
-    """A write bit given back in place: nobody else may map or hold the frame; "" when that is so."""
-    mm = task.mm
-    area = mm.find_exact(address) if mm is not None else None
-    if pfn is None or area is None or area.vm_flags & VM_SHARED:
-        return ""
-    count = k.pages.page_count(pfn)
-    if count == 1:
-        return ""
-    return (
-        f"pid {task.pid} ({task.comm}) got the write bit of frame {pfn:#x} at {address:#010x} back, "
-        f"which has {count} references, {k.pins.get(pfn, 0)} of them the kernel's"
-    )

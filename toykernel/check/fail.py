@@ -1,9 +1,9 @@
-"""Failure injection: chosen allocations of a chosen system call fail, and nothing may be left behind.
+"""Failure injection: chosen points of a chosen system call fail, and nothing may be left behind.
 
-Every allocation has a name: a kind of frame ("page table", "kernel stack", "cow copy", …) or a slab
-cache ("vm_area_struct", …; a cache that needs a fresh page asks for a "vm_area_struct slab" next). The
-N-th of them inside the system call raises ENOMEM. When the call returns an error, the state of the
-kernel is compared with what it was when the call began.
+A point is an allocation, or, in the calls that make a task, a step of copy_process. Every allocation has a
+name: a kind of frame ("page table", "kernel stack", "cow copy", …) or a slab cache ("vm_area_struct", …; a
+cache that needs a fresh page asks for a "vm_area_struct slab" next). The N-th point inside the system call
+fails. When the call returns an error, the state of the kernel is compared with what it was before.
 """
 
 from __future__ import annotations
@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING
 
 from emu.paging import PTE_FRAME
 from toykernel.check.owners import tables
-from toykernel.errno import ENOMEM, Errno, is_error
+from toykernel.check.points import FORKS, FaultPoints, Point, expected_error
+from toykernel.errno import is_error
 from toykernel.errno import name as errno_name
 from toykernel.kernel_state import PROGRAM_PID
 from toykernel.syscall_table import BY_NAME
@@ -71,63 +72,69 @@ def differences(before: dict[str, object], after: dict[str, object]) -> list[str
 
 @dataclass(frozen=True)
 class Injection:
-    """One failure that was injected: which allocation of the call, what the call answered, and what
-    was not as before when it returned an error."""
+    """One failure that was injected: which point of the call, what the call answered, what it should
+    have, and what was not as before when it returned an error."""
 
     number: int
-    what: str
+    point: Point
     errno: str
     left_behind: tuple[str, ...]
+
+    @property
+    def step(self) -> str:
+        """The step of copy_process, "" in calls that make no task."""
+        return self.point.step
+
+    @property
+    def what(self) -> str:
+        """What was allocated, or the function of the step."""
+        return self.point.what
+
+    @property
+    def expected(self) -> str:
+        """The error that Linux has for this point."""
+        return expected_error(self.step)
 
 
 @dataclass
 class Injector:
-    """Counts the allocations of one system call by the program and its children, and fails some.
+    """Counts the points (see points.py) of one system call by the program and its children, and lets
+    some fail.
 
-    With `nth` the N-th of the run fails. Without, every call fails at one allocation more than the
-    one before, until one succeeds: a program that calls until it succeeds sweeps them all, and so
-    does the next caller.
+    With `nth` the N-th of the run fails. Without, every call fails at one point more than the one
+    before, until one succeeds: a program that calls until it succeeds sweeps them all, and so does the
+    next caller.
     """
 
     kernel: Kernel
     syscall: str = "fork"
     nth: int | None = None
     done: list[Injection] = field(default_factory=list)
-    seen: list[str] = field(default_factory=list)  # allocations of the run, or of the present call
+    seen: int = 0  # points of the run
 
     def __post_init__(self) -> None:
         if self.syscall not in BY_NAME:
             raise ValueError(f"there is no system call {self.syscall}")
         self._number = BY_NAME[self.syscall].number
         self._target = self.nth or 1
-        self._caller: Task | None = None
-        self._failed = ""
         self._before: dict[str, object] = {}
-        self.kernel.pages.may_fail = self._allocating
+        self._points = FaultPoints(self.kernel)
         self.kernel.trace.sys_enter.append(self._enter)
         self.kernel.trace.sys_exit.append(self._exit)
 
     def _enter(self, task: Task, number: int, _words: list[int]) -> None:
         if number != self._number or task.pid < PROGRAM_PID or not self.kernel.stats.started:
             return
-        if self.nth is None:
-            self.seen = []
-        self._caller, self._failed = task, ""
+        self._points.begin(task, number, self._target - (self.seen if self.nth else 0))
         self._before = fingerprint(self.kernel)
 
-    def _allocating(self, what: str) -> None:
-        if self._caller is None or self._caller is not self.kernel.current:
-            return
-        self.seen.append(what)
-        if len(self.seen) == self._target:
-            self._failed = what
-            raise Errno(ENOMEM)
-
     def _exit(self, task: Task, _number: int, result: int) -> None:
-        if task is not self._caller:
+        points = self._points
+        if task is not points.caller:
             return
-        self._caller = None
-        if not self._failed:
+        points.end()
+        self.seen += len(points.passed)
+        if points.failed is None:
             if self.nth is None:
                 self._target = 1  # this caller is through; the next starts over
             return
@@ -136,17 +143,18 @@ class Injector:
         if is_error(result):
             left = differences(self._before, fingerprint(self.kernel))
             answer = errno_name(-result)
-        self.done.append(Injection(self._target, self._failed, answer, tuple(left)))
+        self.done.append(Injection(self._target, points.failed, answer, tuple(left)))
         if self.nth is None:
             self._target += 1
 
     def summary(self) -> str:
-        """One line for people about the N-th allocation."""
+        """One line for people about the N-th point."""
+        noun = "point" if self._number in FORKS else "allocation"
         if not self.done:
             return (
-                f"{self.syscall} made {len(self.seen)} allocations: "
-                f"there was no allocation {self.nth} to fail"
+                f"{self.syscall} had {self.seen} {noun}s that can fail: "
+                f"there was no {noun} {self.nth} to fail"
             )
         one = self.done[0]
         left = f"; left behind: {'; '.join(one.left_behind)}" if one.left_behind else ""
-        return f"allocation {one.number} of {self.syscall} ({one.what}) failed: {one.errno}{left}"
+        return f"{noun} {one.number} of {self.syscall} ({one.point}) failed: {one.errno}{left}"

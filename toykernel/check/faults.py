@@ -1,8 +1,9 @@
 """Every step of copy_process fails once, for every shape of caller: `make faults` (fork-path D, J).
 
-A point is a step of the ladder (kernel/fork.py) about to begin, or an allocation in one. The program
-userland/clone_shapes.S calls clone until it succeeds; each call fails one point later than the one before.
-After each failure the kernel's state is compared with what it was when the call began.
+A point is a step of the ladder (kernel/fork.py) about to begin, or an allocation in one (points.py). The
+program userland/clone_shapes.S calls clone until it succeeds; each call fails one point later than the one
+before. After each failure the kernel's state is compared with what it was when the call began. The last call
+succeeds: D18 and D19 do not fail, but do what they must.
 """
 
 from __future__ import annotations
@@ -10,20 +11,19 @@ from __future__ import annotations
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from toykernel.check.fail import differences, fingerprint
 from toykernel.check.invariants import InvariantError, check_all
 from toykernel.check.owners import leaked_frames, leaked_objects
-from toykernel.errno import EACCES, ENOMEM, ERESTARTNOINTR, Errno, is_error
+from toykernel.check.points import FORKS, MADE, FaultPoints, expected_error
+from toykernel.errno import is_error
 from toykernel.errno import name as errno_name
-from toykernel.kernel.fork import LADDER, Step
-from toykernel.kernel.siginfo import SIGUSR1
-from toykernel.kernel.signal import send_signal
+from toykernel.kernel.clone_flags import CLONE_NEWPID, CLONE_THREAD
+from toykernel.kernel.fork import LADDER
 from toykernel.session import Session
-from toykernel.syscall_table import BY_NAME
 
 if TYPE_CHECKING:
     from toykernel.kernel_state import Kernel
@@ -43,23 +43,42 @@ SHAPES = {
     "i": "pipe, I/O priority, semaphores, FPU",
     "l": "a user's last process",
 }
-_CALLS = frozenset(BY_NAME[name].number for name in ("fork", "vfork", "clone"))
+#: Every step, in order; C3 is what comes after copy_process.
+STEPS = tuple(dict.fromkeys(["D1", "D2", "D3", *(s.number for s in LADDER), "D18", "D19", MADE]))
+#: What can be left behind: a column of the table, and what `fingerprint` and `counts` call it.
+LEAKS = {
+    "frames": ("free frames",),
+    "slab": ("slab ",),
+    "pids": ("process numbers in use", "tasks"),
+    "counts": ("nr_threads", "total_forks", "counts of "),
+    "refs": ("frame references", "reverse map", "mapped objects", "address spaces", "executed files",
+             "origins of "),
+    "tables": ("page tables of ", "areas of "),
+    "fds": ("descriptors of ",),
+}  # fmt: skip
+
+
+def leak_column(name: str) -> str:
+    """Which column a line of `differences` belongs to."""
+    return next(column for column, starts in LEAKS.items() if name.startswith(starts))
 
 
 @dataclass(frozen=True)
 class Fault:
-    """One failure: where, what the call answered, what it should have, and what was left behind."""
+    """One failure: where, what the call answered, what it should have, what was left behind, and whether
+    the caller went on and called again. D18 and D19 do not fail: the child must be there."""
 
     step: str
     point: str
     errno: str
     expected: str
     left_behind: tuple[str, ...]
+    continues: bool = False
 
     @property
     def good(self) -> bool:
         """As it must be."""
-        return self.errno == self.expected and not self.left_behind
+        return self.errno == self.expected and not self.left_behind and self.continues
 
 
 @dataclass
@@ -73,28 +92,20 @@ class Sweep:
 
     def __post_init__(self) -> None:
         k = self.kernel
-        self._caller: Task | None = None
-        self._points = 0
-        self._failed: tuple[str, str, int] | None = None
-        self._step = "D3"
         self._before: dict[str, object] = {}
-        k.pages.may_fail = self._allocation
-        k.fail_step = self._begin_step
-        k.security.task_create.append(self._security)
+        self._threads: tuple[int, int, int] = (0, 0, 0)
+        k.trace.process_fork.append(self._made)  # before FaultPoints: at D19, not yet at C3
+        self._points = FaultPoints(k)
         k.trace.sys_enter.append(self._enter)
         k.trace.sys_exit.append(self._exit)
-        k.trace.process_fork.append(self._made)
-
-    def _made(self, parent: Task, _child: Task, _flags: int) -> None:
-        """The child is there: what fails from now on does not undo the fork (C3)."""
-        if parent is self._caller:
-            self._step = "C3"
 
     def _enter(self, task: Task, number: int, words: list[int]) -> None:
-        if number not in _CALLS or task.pid != 2 or self.finished or not self._wanted(words[1]):
+        if number not in FORKS or task.pid != 2 or self.finished or not self._wanted(words[1]):
             return
-        self._caller, self._points, self._failed, self._step = task, 0, None, "D3"
+        self.faults = [replace(fault, continues=True) for fault in self.faults]
+        self._points.begin(task, number, self.target)
         self._before = fingerprint(self.kernel) | counts(self.kernel)
+        self._threads = _group_counts(task)
 
     def _wanted(self, stack: int) -> bool:
         """Not the thread that a shape starts with."""
@@ -102,55 +113,72 @@ class Sweep:
 
     first_stack = -1
 
-    def _point(self, what: str, errno: int) -> bool:
-        if self._caller is None or self._caller is not self.kernel.current:
-            return False
-        self._points += 1
-        if self._points != self.target:
-            return False
-        self._failed = (self._step, what, errno)
-        return True
-
-    def _security(self, _k: Kernel, _flags: int) -> int:
-        self._step = "D2"
-        refused = self._point("security_task_create", EACCES)
-        self._step = "D3"
-        return -EACCES if refused else 0
-
-    def _begin_step(self, step: Step) -> None:
-        self._step = step.number
-        if not self._point(step.build.__name__, step.errno):
+    def _made(self, parent: Task, child: Task, flags: int) -> None:
+        """D18, D19: what the child has joined, and what has grown by one."""
+        if parent is not self._points.caller:
             return
-        if step.errno == ERESTARTNOINTR:  # not an error to raise, but a signal that comes now
-            send_signal(self.kernel, self.kernel.current, SIGUSR1, {"si_code": 0})
-        else:
-            raise Errno(step.errno)
-
-    def _allocation(self, what: str) -> None:
-        if self._point(f"allocation of {what}", ENOMEM):
-            raise Errno(ENOMEM)
+        for step, wrong in (
+            ("D18", _not_joined(self.kernel, parent, child, flags, self._threads)),
+            ("D19", _not_counted(self.kernel, self._before)),
+        ):
+            expected = expected_error(step)
+            self.faults.append(Fault(step, f"{step} publish", "success", expected, tuple(wrong)))
 
     def _exit(self, task: Task, number: int, result: int) -> None:
-        if self._caller is not task or number not in _CALLS:
+        points = self._points
+        if points.caller is not task or number not in FORKS:
             return
-        self._caller = None
-        if self._failed is None:
+        points.end()
+        failed = points.failed
+        if failed is None:
             self.finished = True  # there was no such point: the call has succeeded
             return
-        step, what, expected = self._failed
         got = errno_name(-result) if is_error(result) else "success"
-        if step == "C3":
+        if failed.step == MADE:
             self.finished = True
-            self.faults.append(Fault(step, what, got, "success", ()))
+            self.faults.append(Fault(MADE, str(failed), got, expected_error(MADE), ()))
             return
         after = fingerprint(self.kernel) | counts(self.kernel)
         left = tuple(differences(self._before, after))
-        self.faults.append(Fault(step, what, got, errno_name(expected), left))
+        expected = expected_error(failed.step)
+        self.faults.append(Fault(failed.step, str(failed), got, expected, left))
         self.target += 1
 
 
+def _group_counts(task: Task) -> tuple[int, int, int]:
+    return task.signal.nr_threads, task.signal.live, task.signal.sigcnt
+
+
+def _not_joined(
+    k: Kernel, parent: Task, child: Task, flags: int, before: tuple[int, int, int]
+) -> Iterator[str]:
+    if child not in k.tasks or child not in child.signal.threads:
+        yield "tasks: the child is in no list"
+    if flags & CLONE_THREAD:
+        if (
+            _group_counts(child) != tuple(n + 1 for n in before)
+            or child.signal is not parent.signal
+        ):
+            yield f"counts of the group: {before} became {_group_counts(child)}"
+        return
+    if child not in parent.children:
+        yield "tasks: the child is not among its parent's children"
+    ours, theirs = parent.signal, child.signal
+    if (ours.pgrp, ours.session, ours.tty) != (theirs.pgrp, theirs.session, theirs.tty):
+        yield "counts of process group and session: not the parent's"
+    if flags & CLONE_NEWPID and child.pid_struct.ns.child_reaper is not child:
+        yield "tasks: the first of a pid namespace is not its reaper"
+
+
+def _not_counted(k: Kernel, before: dict[str, object]) -> Iterator[str]:
+    for name in ("nr_threads", "total_forks"):
+        old, new = before[name], getattr(k, name)
+        if not isinstance(old, int) or new != old + 1:
+            yield f"{name}: {old} became {new}"
+
+
 def counts(k: Kernel) -> dict[str, object]:
-    """The counts of every shared record, by task."""
+    """The counts of every shared record, and the open files, by task."""
     state: dict[str, object] = {}
     for task in k.tasks:
         if task.exit_state:
@@ -159,13 +187,17 @@ def counts(k: Kernel) -> dict[str, object]:
         assert task.files is not None
         assert task.fs is not None
         undo, io = task.undo_list, task.io_context
+        state[f"descriptors of pid {task.pid}"] = (
+            {fd: file.count for fd, file in task.files.fd.items()},
+            sorted(task.files.close_on_exec),
+        )
         state[f"counts of pid {task.pid}"] = {
             "usage": task.usage,
             "cred": task.cred.count,
             "user": (user.count, user.processes),
             "signal": (signal.sigcnt, signal.live, signal.nr_threads, len(signal.threads)),
             "sighand": task.sighand.count,
-            "files": (task.files.count, {fd: f.count for fd, f in task.files.fd.items()}),
+            "files": task.files.count,
             "fs": task.fs.users,
             "mm": task.mm.mm_users if task.mm is not None else 0,
             "nsproxy": task.nsproxy.count,
@@ -197,7 +229,15 @@ def sweep(shape: str, prepare: Callable[[Session], None] | None = None) -> Outco
     if prepare is not None:
         prepare(session)
     outcome = session.run(LIMIT)
+    if went_on(session):  # what the last call has made is the end of the sweep
+        injector.faults = [replace(fault, continues=True) for fault in injector.faults]
     return Outcome(shape, tuple(injector.faults), tuple(_problems(session, injector, outcome.kind)))
+
+
+def went_on(session: Session) -> bool:
+    """The parent has its child and has said so."""
+    said = session.stdout == b"there is a child at last\n"
+    return session.kernel.program_status == 0 and said
 
 
 def _problems(session: Session, injector: Sweep, ended: str) -> Iterator[str]:
@@ -205,17 +245,18 @@ def _problems(session: Session, injector: Sweep, ended: str) -> Iterator[str]:
     if ended != "finished":
         yield f"the run ended with {ended}"
         return
-    if k.program_status != 0 or session.stdout != b"there is a child at last\n":
+    if not went_on(session):
         yield f"the parent did not go on: status {k.program_status}, {session.stdout!r}"
     if not injector.finished:
         yield "no call got through"
     for fault in injector.faults:
         if not fault.good:
             left = "; ".join(each[:80] for each in fault.left_behind) or "nothing left behind"
-            yield f"{fault.step} {fault.point}: {fault.errno}, not {fault.expected}: {left}"
+            goes = "" if fault.continues else "; the parent did not go on"
+            yield f"{fault.point}: {fault.errno}, expected {fault.expected}: {left}{goes}"
     reached = {fault.step for fault in injector.faults}
-    for number in dict.fromkeys(["D2", "D3", *(step.number for step in LADDER)]):
-        if number not in reached:
+    for number in STEPS:
+        if number not in reached and number != MADE:  # not every caller asks for more than a child
             yield f"{number} was not reached"
     try:
         check_all(k)
@@ -229,17 +270,28 @@ def _problems(session: Session, injector: Sweep, ended: str) -> Iterator[str]:
 
 
 def table(outcomes: list[Outcome]) -> str:
-    """Lines of the table that `make faults` prints."""
+    """Lines of the tables that `make faults` prints: by caller, and by step."""
     lines = [f"{'caller':36} {'injections':>10} {'leaks':>6}  answers"]
     for outcome in outcomes:
         tally = Counter(fault.errno for fault in outcome.faults)
         answers = ", ".join(f"{name} {n}" for name, n in sorted(tally.items()))
         leaks = sum(bool(fault.left_behind) for fault in outcome.faults)
         lines.append(f"{SHAPES[outcome.shape]:36} {len(outcome.faults):10} {leaks:6}  {answers}")
-    lines += ["", f"{'step':6}" + "".join(f"{shape:>6}" for shape in SHAPES)]
-    for number in dict.fromkeys(["D2", "D3", *(step.number for step in LADDER), "C3"]):
-        row = (sum(f.step == number for f in outcome.faults) for outcome in outcomes)
-        lines.append(f"{number:6}" + "".join(f"{count:6}" for count in row))
+    every = [fault for outcome in outcomes for fault in outcome.faults]
+    columns = "".join(f"{column:>8}" for column in LEAKS)
+    lines += ["", f"{'step':5} {'expected':17} {'answer':17} {'faults':>6}{columns}  continues"]
+    for step in STEPS:
+        kinds: dict[tuple[str, str], list[Fault]] = {}
+        for fault in every:
+            if fault.step == step:
+                kinds.setdefault((fault.expected, fault.errno), []).append(fault)
+        if not kinds:
+            lines.append(f"{step:5} not reached")
+        for (expected, answer), faults in kinds.items():
+            left = Counter(leak_column(name) for f in faults for name in f.left_behind)
+            cells = "".join(f"{left[column]:8}" for column in LEAKS)
+            goes = "yes" if all(f.continues for f in faults) else "NO"
+            lines.append(f"{step:5} {expected:17} {answer:17} {len(faults):6}{cells}  {goes}")
     return "\n".join(lines)
 
 

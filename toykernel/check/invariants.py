@@ -16,10 +16,10 @@ from toykernel.arch.x86.pgtable import PTRS_PER_TABLE, USER_PGD_PTRS
 from toykernel.arch.x86.thread_info import stack_end_intact
 from toykernel.check.contents import (
     SharedFrames,
-    reuse_needs_the_only_reference,
     reverse_map_is_true,
     zero_page_is_never_written,
 )
+from toykernel.check.moments import Moments
 from toykernel.check.owners import (
     address_spaces,
     entries,
@@ -35,7 +35,6 @@ if TYPE_CHECKING:
     from toykernel.task import Task
 
 Check = Callable[["Kernel"], Iterator[str]]
-REUSED = "cow_reused"
 
 
 class InvariantError(Exception):
@@ -228,16 +227,16 @@ def check_all(k: Kernel, more: tuple[Check, ...] = ()) -> None:
 
 
 def install(k: Kernel) -> None:
-    """Check after every trap that the kernel has dealt with, from now on; and every reuse in place."""
-    more: tuple[Check, ...] = (SharedFrames().shared_frames_do_not_change,)
+    """Check after every trap that the kernel has dealt with, from now on; and what happens, as it does."""
+
+    def report(name: str, detail: str) -> None:
+        raise InvariantError(name, detail)
+
+    moments = Moments(k, report)
+    more = (SharedFrames().shared_frames_do_not_change, moments.tlb_holds_nothing_lost)
 
     def after_trap(_task: Task) -> None:
+        moments.settled()
         check_all(k, more)
 
-    def on_fault(task: Task, kind: str, address: int, _old: int | None, new: int | None) -> None:
-        detail = reuse_needs_the_only_reference(k, task, new, address) if kind == REUSED else ""
-        if detail:
-            raise InvariantError(reuse_needs_the_only_reference.__name__, detail)
-
     k.trace.to_user.append(after_trap)
-    k.trace.fault.append(on_fault)

@@ -156,7 +156,7 @@ MACHINE: tuple[Decorator, ...] = (
 )
 
 
-def nth_allocation(text: str) -> tuple[str, int]:
+def nth_point(text: str) -> tuple[str, int]:
     """[CALL:]N; the call is fork when none is named."""
     call, _, number = text.rpartition(":")
     return call or "fork", count(number)
@@ -166,9 +166,10 @@ def nth_allocation(text: str) -> tuple[str, int]:
 INJECT: tuple[Decorator, ...] = (
     click.option(
         "--fail-nth",
-        type=nth_allocation,
+        type=nth_point,
         metavar="[CALL:]N",
-        help="Let the N-th allocation inside the system call CALL (fork) fail with ENOMEM.",
+        help="Let the N-th point inside the system call CALL (fork) fail: an allocation, with ENOMEM, or "
+        "in fork, vfork and clone a step of copy_process, with its own error.",
     ),
 )
 

@@ -22,7 +22,7 @@ from toykernel.arch.x86.thread_info import (
     set_task,
 )
 from toykernel.arch.x86.uaccess import put_user
-from toykernel.errno import EAGAIN, ENOMEM, ERESTARTNOINTR, Errno
+from toykernel.errno import EAGAIN, EINVAL, ENOMEM, ERESTARTNOINTR, Errno
 from toykernel.fs.inode import allow_write_access, deny_write_access
 from toykernel.kernel.clone_flags import (
     CLONE_CHILD_CLEARTID,
@@ -197,20 +197,26 @@ class Step:
 
 def copy_process(k: Kernel, args: CloneArgs) -> Task:
     """A copy of the caller that is not running yet. Raises Errno, leaving nothing."""
+    may_fail = k.fail_step or _never_fails
+    may_fail("D1", "check_flags", EINVAL)
     check_flags(k, args.flags)  # D1
     security_task_create(k, args.flags)  # D2
     p = dup_task_struct(k, k.current)  # D3
     with ExitStack() as undo:
         undo.callback(free_task, k, p)
         for step in LADDER:
-            if k.fail_step is not None:
-                k.fail_step(step)
+            may_fail(step.number, step.build.__name__, step.errno)
             step.build(k, p, args)
             if step.undo is not None:
                 undo.callback(step.undo, k, p)
         undo.pop_all()
+    may_fail("D18", "publish", 0)
     publish(k, p, args)  # D18, D19
     return p
+
+
+def _never_fails(_number: str, _what: str, _errno: int) -> None:
+    """Nobody injects failures."""
 
 
 def dup_task_struct(k: Kernel, orig: Task) -> Task:
