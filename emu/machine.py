@@ -79,6 +79,8 @@ class Machine:
         self.trap_stops: frozenset[int] = frozenset()
         #: Hears of every trap that was delivered, in order of registration.
         self.trap_listeners: list[Callable[[mc.Delivery], None]] = []
+        #: How often the TLB was flushed through the doors below.
+        self.tlb_flushes = 0
         self._last_trap: mc.Delivery | None = None
         # A delivery that costs nothing and that nobody hears of needs no Python.
         free = self.cpu.timing is None and self.cpu.driver.name == hooks.NativeHooks.name
@@ -110,6 +112,7 @@ class Machine:
 
     def flush_tlb(self) -> None:
         """Forget cached translations, as a CR3 write does. Owed after any change to page tables."""
+        self.tlb_flushes += 1
         self.cpu.flush_tlb()
         self.linear.flush()
         if self.cpu.timing is not None:
@@ -117,6 +120,7 @@ class Machine:
 
     def load_cr3(self, directory: int) -> None:
         """Switch to the page directory at a physical address."""
+        self.tlb_flushes += 1
         self.cpu.load_cr3(directory)
         self.linear.flush()
         if self.cpu.timing is not None:

@@ -22,6 +22,9 @@ class Tracepoints:
     )  # (task, kind, address, old pfn or None, new pfn or None)
     page_fault: Listeners = field(default_factory=list)  # (task, address, error code, eip)
     set_pte: Listeners = field(default_factory=list)  # (mm, address, old entry, new entry)
+    user_write: Listeners = field(
+        default_factory=list
+    )  # (task, address, pfn): the kernel is about to write there
     page_free: Listeners = field(default_factory=list)  # (first pfn, order)
     sched_switch: Listeners = field(default_factory=list)  # (previous task, next task)
     sched_wakeup: Listeners = field(default_factory=list)  # (task)

@@ -4,8 +4,12 @@ from pathlib import Path
 
 import pytest
 
+from emu.paging import PTE_RW
+from toykernel.arch.x86 import uaccess
+from toykernel.arch.x86.pgtable import set_pte
 from toykernel.check.contents import SharedFrames, reverse_map_is_true, zero_page_is_never_written
 from toykernel.check.invariants import CHECKS, InvariantError, check_all, install
+from toykernel.kernel import fork
 from toykernel.kernel_state import Kernel
 from toykernel.mm import memory
 from toykernel.session import Session
@@ -86,6 +90,63 @@ def test_reuse_of_a_held_page(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(memory, "do_wp_page", by_entries)
     with pytest.raises(InvariantError, match="reuse_needs_the_only_reference"):
         session.run(50_000_000)
+
+
+def test_a_copy_without_contents(monkeypatch: pytest.MonkeyPatch) -> None:  # K6
+    monkeypatch.setattr(memory, "copy_page", lambda *_: None)
+    with pytest.raises(InvariantError, match="a_copy_is_its_source"):
+        run_checked("cow_copy_reuse.S")
+
+
+def test_a_fresh_page_with_somebody_s_bytes(monkeypatch: pytest.MonkeyPatch) -> None:  # K9
+    session = Session(USERLAND / "deep_stack.S")
+    k = session.kernel
+    install(k)
+
+    def dirty(name: str, *, highmem: bool = False) -> int:
+        pfn = k.pages.alloc_pages(0, name, highmem=highmem)
+        k.machine.ram.fill(pfn << 12, 4096)
+        if name == "anonymous page":
+            k.machine.ram.write32((pfn << 12) + 0x20, 0x55)
+        return pfn
+
+    while not k.stats.started:
+        session.step()
+    monkeypatch.setattr(k.pages, "get_zeroed_page", dirty)
+    with pytest.raises(InvariantError, match=r"a_fresh_page_is_zero.*with 0x55 at offset 0x20"):
+        session.run(50_000_000)
+
+
+def test_a_write_bit_for_two(forked: tuple[Session, Kernel]) -> None:  # K5
+    """Behind the back of do_wp_page: no fault is reported, and the entry could be taken back in time."""
+    session, k = forked
+    install(k)
+    walk = session.walk(3, session.address("shared"))
+    mm = session.task(3).task.mm
+    assert mm is not None
+    assert walk.pte_address is not None
+    assert walk.pte is not None
+    with pytest.raises(InvariantError, match="write_is_given_to_one_user"):
+        set_pte(k, mm, walk.linear, walk.pte_address, walk.pte | PTE_RW)
+
+
+def test_a_flush_that_is_only_noted(monkeypatch: pytest.MonkeyPatch) -> None:  # K4
+    """The kernel's own book says that nothing is owed; the machine has seen no flush."""
+    session = Session(USERLAND / "cow_tlb_flush.S")
+    k = session.kernel
+    install(k)
+    while not k.stats.started:
+        session.step()
+    monkeypatch.setattr(fork, "flush_tlb_mm", lambda _k, mm: mm.stale.clear())
+    with pytest.raises(InvariantError, match="tlb_holds_nothing_lost"):
+        session.run(50_000_000)
+
+
+def test_a_store_of_the_kernel_s_into_a_shared_frame(monkeypatch: pytest.MonkeyPatch) -> None:  # K8
+    """As before CVE-2016-5195: the write goes through an entry that cannot be written."""
+    monkeypatch.setattr(uaccess, "PTE_RW", 0)
+    with pytest.raises(InvariantError, match="kernel_writes_break_sharing"):
+        run_checked("cow_by_kernel.S")
 
 
 @pytest.mark.parametrize(

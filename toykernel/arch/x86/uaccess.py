@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from emu.paging import PTE_A, PTE_D, PTE_FRAME, PTE_P, PTE_RW, PTE_US
-from emu.ram import PAGE_SIZE
+from emu.ram import PAGE_SHIFT, PAGE_SIZE
 from toykernel.arch.x86.asm_offsets import TASK_SIZE
 from toykernel.arch.x86.pgtable import get_pte, pte_offset, set_pte
 from toykernel.errno import EFAULT, ENAMETOOLONG, ENOMEM, Errno
@@ -89,7 +89,10 @@ def copy_to_user(k: Kernel, address: int, data: bytes) -> None:
     at = 0
     while at < len(data):
         part = min(len(data) - at, PAGE_SIZE - (address & (PAGE_SIZE - 1)))
-        k.machine.ram.write(_page(k, mm, address, True), data[at : at + part])
+        physical = _page(k, mm, address, True)
+        for listener in k.trace.user_write:
+            listener(k.current, address, physical >> PAGE_SHIFT)
+        k.machine.ram.write(physical, data[at : at + part])
         address += part
         at += part
 
