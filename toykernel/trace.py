@@ -25,6 +25,10 @@ class Tracepoints:
     user_write: Listeners = field(
         default_factory=list
     )  # (task, address, pfn): the kernel is about to write there
+    move_pte: Listeners = field(
+        default_factory=list
+    )  # (mm, old address, new address, entry): mremap, before it does
+    page_pin: Listeners = field(default_factory=list)  # (pfn, whether it is held from now on)
     page_free: Listeners = field(default_factory=list)  # (first pfn, order)
     sched_switch: Listeners = field(default_factory=list)  # (previous task, next task)
     sched_wakeup: Listeners = field(default_factory=list)  # (task)

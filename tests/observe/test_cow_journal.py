@@ -85,3 +85,67 @@ def test_the_command_writes_it(tmp_path: Path) -> None:
     assert any(event["event"] == "copied" for frame in frames for event in frame["events"])
     assert call(["run", "--report", str(report), program]) == 0
     assert "cow" not in json.loads(report.read_text())
+
+
+def life_with(program: str, event: str) -> list[tuple[str, int, int]]:
+    """What happened to the first frame that has such an event: event, pid, references afterwards."""
+    session, events = journal_of(program)
+    frame = next(e for e in events if e.event == event)
+    return [(e.event, e.pid, e.count) for e in session.cow_journal.life(frame.frame, frame.life)]
+
+
+def test_a_frame_that_the_kernel_holds() -> None:  # K6
+    """CVE-2020-29374's page: the child's vmsplice holds it, so the parent's store gets a copy."""
+    assert life_with("history_held_page.S", "held") == [
+        ("allocated", 2, 1),
+        ("shared", 2, 2),
+        ("held", 3, 3),
+        ("unmapped", 3, 2),
+        ("copied", 2, 1),
+        ("released", 3, 0),
+        ("freed", 3, 0),
+    ]
+
+
+def test_a_page_that_mremap_moves() -> None:
+    session, events = journal_of("mremap_grow.S")
+    moved = [e for e in events if e.event == "moved"]
+    assert [e.reason for e in moved] == ["from 0x30000000", "from 0x30001000"]
+    target = moved[0].address
+    assert target is not None
+    assert [e.address for e in moved] == [target, target + 0x1000]
+    assert {e.syscall for e in moved} == {"mremap"}
+    life = [e.event for e in session.cow_journal.life(moved[0].frame, moved[0].life)]
+    assert life == ["allocated", "moved", *["shared", "unmapped"], *["shared", "copied"], "freed"]
+
+
+def test_a_page_of_shared_memory_is_mapped_by_the_second(tmp_path: Path) -> None:
+    source = tmp_path / "second.S"
+    source.write_text(
+        """
+.include "linux.inc"
+.include "mman.inc"
+.globl _start
+_start:
+    sys_mmap $0x30000000, $PAGE_SIZE, $PROT_RW, $(ANON_SHARED | MAP_FIXED)
+    run_child child
+    movl 0x30000000, %ebx
+    sys_exit %ebx
+child:
+    movl $7, 0x30000000
+    sys_exit $0
+.include "print.inc"
+"""
+    )
+    session = Session(source)
+    journal = session.cow_journal
+    session.run()
+    frame = next(e for e in journal.events if e.event == "mapped").frame
+    told = [(e.event, e.pid, e.count) for e in journal.life(frame)]
+    assert told == [
+        ("allocated", 3, 2),  # the page cache's, and the child's entry
+        ("unmapped", 3, 1),
+        ("mapped", 2, 2),
+        ("unmapped", 2, 1),
+        ("freed", 2, 0),
+    ]

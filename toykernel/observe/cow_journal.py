@@ -4,6 +4,10 @@
     shared      a fork mapped the frame into the child too
     copied      a write found it shared: the writer got a copy, which is another frame
     reused      a write found nobody else: the entry just became writable again
+    mapped      somebody else touched a page of a file, or of shared memory, that was there already
+    moved       mremap took the entry to another address
+    held        the kernel keeps the frame for later (vmsplice): one more reference
+    released    and has let go of it
     unmapped    an entry that mapped it is gone, others are left
     freed       its last reference is gone
 
@@ -28,7 +32,8 @@ if TYPE_CHECKING:
     from toykernel.task import Task
 
 ALLOCATED, SHARED, COPIED, REUSED = "allocated", "shared", "copied", "reused"
-UNMAPPED, FREED = "unmapped", "freed"
+UNMAPPED, FREED, MAPPED, MOVED = "unmapped", "freed", "mapped", "moved"
+HELD, RELEASED = "held", "released"
 #: How a source line is found: (task, user instruction) to `file:line: text`, or "".
 Locate = Callable[["Task", int], str]
 
@@ -99,10 +104,13 @@ class CowJournal:
         self.events: list[CowEvent] = []
         self._lives: dict[int, int] = {}  # frame -> how often it has been allocated
         self._alive: dict[int, None] = {}  # frames with a life that has begun
+        self._moving: int | None = None  # where mremap is taking an entry from
         self._forking: dict[int, list[tuple[int, int]]] = {}  # mm of a child -> frame, address
         trace = k.trace
         trace.fault.append(self._on_fault)
         trace.set_pte.append(self._on_set_pte)
+        trace.move_pte.append(self._on_move)
+        trace.page_pin.append(self._on_pin)
         trace.process_exec.append(self._on_exec)
         trace.process_fork.append(self._on_fork)
         trace.sys_exit.append(self._on_sys_exit)
@@ -113,6 +121,8 @@ class CowJournal:
         trace = self._k.trace
         trace.fault.remove(self._on_fault)
         trace.set_pte.remove(self._on_set_pte)
+        trace.move_pte.remove(self._on_move)
+        trace.page_pin.remove(self._on_pin)
         trace.process_exec.remove(self._on_exec)
         trace.process_fork.remove(self._on_fork)
         trace.sys_exit.remove(self._on_sys_exit)
@@ -193,18 +203,42 @@ class CowJournal:
             self._add(ALLOCATED, new, task, address=page, reason="a copy of frame", other=old)
         elif kind == "cow_reused" and new is not None:
             self._add(REUSED, new, task, address=page)
-        elif kind == "not_present" and new is not None and new not in self._alive:
-            self._add(ALLOCATED, new, task, address=page, reason="first touch")
+        elif kind == "not_present" and new is not None:
+            if new in self._alive:
+                self._add(MAPPED, new, task, address=page)
+            elif old is None:
+                self._add(ALLOCATED, new, task, address=page, reason="first touch")
+            else:
+                reason = "a private copy of the file's frame"
+                self._add(ALLOCATED, new, task, address=page, reason=reason, other=old)
 
     def _on_set_pte(self, mm: MmStruct, address: int, old: int, new: int) -> None:
         task = self._k.current
         if pte_present(old) and not pte_present(new):
             frame = old >> PAGE_SHIFT
             left = self._k.pages.page_count(frame) - 1  # the reference goes right afterwards
+            moving, self._moving = self._moving == address, None
+            if moving:
+                return
             if self._watching(task) and left and mm.ident not in self._forking:
                 self._add(UNMAPPED, frame, task, address=address, count=left)
         elif pte_present(new) and not pte_present(old) and mm is not task.mm:
             self._forking.setdefault(mm.ident, []).append((new >> PAGE_SHIFT, address))
+
+    def _on_move(self, mm: MmStruct, old: int, new: int, pte: int) -> None:
+        self._moving = old
+        if self._watching(self._k.current) and pte_present(pte):
+            reason = f"from {old:#010x}"
+            self._add(MOVED, pte >> PAGE_SHIFT, self._k.current, address=new, reason=reason)
+
+    def _on_pin(self, pfn: int, held: bool) -> None:
+        task = self._k.current
+        if self._watching(task):
+            count = self._k.pages.page_count(pfn) - (
+                not held
+            )  # the reference goes right afterwards
+            kind = HELD if held else RELEASED
+            self._add(kind, pfn, task, reason="by the kernel", count=count)
 
     def _on_exec(self, task: Task, path: str) -> None:
         if self._watching(task) and task.mm is not None:
