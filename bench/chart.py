@@ -1,4 +1,5 @@
-"""The curves of fork_cost as a picture: two panels, both axes logarithmic, SVG without any library."""
+"""The curves of fork_cost as a picture: host time, cycles and frames against entries and against areas,
+all axes logarithmic, SVG without any library."""
 
 from __future__ import annotations
 
@@ -9,19 +10,22 @@ if TYPE_CHECKING:
     from bench.fork_cost import Cost
 
 WIDTH, HEIGHT, MARGIN = 420, 320, 56
+#: What is measured, by field of Cost: the row's heading.
+ROWS = {"us": "Host time of one fork, µs", "cycles": "Cycles (i486)", "frames": "Frames"}
 COLOURS = {"cow": "#1f5fa8", "eager": "#c0392b"}
 
 
-def _panel(series: dict[str, list[Cost]], by: str, left: int) -> list[str]:
+def _panel(series: dict[str, list[Cost]], by: str, of: str, left: int, top_: int) -> list[str]:
     points = [cost for costs in series.values() for cost in costs]
     xs = [math.log10(getattr(c, by)) for c in points]
-    ys = [math.log10(c.us) for c in points]
+    ys = [math.log10(max(getattr(c, of), 1)) for c in points]
     x0, x1 = math.floor(min(xs)), math.ceil(max(xs))
-    y0, y1 = math.floor(min(ys)), math.ceil(max(ys))
+    y0 = math.floor(min(ys))
+    y1 = max(math.ceil(max(ys)), y0 + 1)
 
     def at(x: float, y: float) -> tuple[float, float]:
         px = left + MARGIN + (x - x0) / (x1 - x0) * (WIDTH - MARGIN - 20)
-        py = HEIGHT - MARGIN - (y - y0) / (y1 - y0) * (HEIGHT - MARGIN - 40)
+        py = top_ + HEIGHT - MARGIN - (y - y0) / (y1 - y0) * (HEIGHT - MARGIN - 40)
         return round(px, 1), round(py, 1)
 
     parts = []
@@ -32,10 +36,9 @@ def _panel(series: dict[str, list[Cost]], by: str, left: int) -> list[str]:
     for y in range(y0, y1 + 1):
         (start, py), (end, _) = at(x0, y), at(x1, y)
         parts.append(f'<line x1="{start}" y1="{py}" x2="{end}" y2="{py}" stroke="#ddd"/>')
-        label = f"{10**y:,} µs" if y < 3 else f"{10 ** (y - 3):,} ms"
-        parts.append(f'<text x="{start - 6}" y="{py + 4}" text-anchor="end">{label}</text>')
+        parts.append(f'<text x="{start - 6}" y="{py + 4}" text-anchor="end">{10**y:,}</text>')
     for mode, costs in series.items():
-        line = [at(math.log10(getattr(c, by)), math.log10(c.us)) for c in costs]
+        line = [at(math.log10(getattr(c, by)), math.log10(max(getattr(c, of), 1))) for c in costs]
         path = " ".join(f"{x},{y}" for x, y in line)
         colour = COLOURS[mode]
         parts.append(f'<polyline points="{path}" fill="none" stroke="{colour}" stroke-width="2"/>')
@@ -45,19 +48,23 @@ def _panel(series: dict[str, list[Cost]], by: str, left: int) -> list[str]:
             f'<text x="{last_x - 8}" y="{last_y - 8}" text-anchor="end" fill="{colour}">{mode}</text>'
         )
     middle = left + MARGIN + (WIDTH - MARGIN - 20) / 2
-    parts.append(f'<text x="{middle}" y="{HEIGHT - 16}" text-anchor="middle">{by}</text>')
+    parts.append(f'<text x="{middle}" y="{top_ + HEIGHT - 16}" text-anchor="middle">{by}</text>')
     return parts
 
 
 def chart(by_entries: dict[str, list[Cost]], by_areas: dict[str, list[Cost]]) -> str:
-    """Host time of one fork against present entries and against areas."""
+    """What one fork costs against present entries and against areas."""
+    width, height = 2 * WIDTH, len(ROWS) * HEIGHT
     parts = [
-        f'<svg xmlns="http://www.w3.org/2000/svg" width="{2 * WIDTH}" height="{HEIGHT}" '
-        f'viewBox="0 0 {2 * WIDTH} {HEIGHT}" font-family="sans-serif" font-size="11">',
-        f'<rect width="{2 * WIDTH}" height="{HEIGHT}" fill="white"/>',
-        f'<text x="{WIDTH}" y="22" text-anchor="middle" font-size="14">Host time of one fork</text>',
-        *_panel(by_entries, "entries", 0),
-        *_panel(by_areas, "areas", WIDTH),
-        "</svg>",
+        f'<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="{height}" '
+        f'viewBox="0 0 {width} {height}" font-family="sans-serif" font-size="11">',
+        f'<rect width="{width}" height="{height}" fill="white"/>',
     ]
-    return "\n".join(parts) + "\n"
+    for number, (of, title) in enumerate(ROWS.items()):
+        top = number * HEIGHT
+        parts.append(
+            f'<text x="{WIDTH}" y="{top + 22}" text-anchor="middle" font-size="14">{title}</text>'
+        )
+        parts += _panel(by_entries, "entries", of, 0, top)
+        parts += _panel(by_areas, "areas", of, WIDTH, top)
+    return "\n".join([*parts, "</svg>"]) + "\n"
