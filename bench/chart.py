@@ -36,7 +36,8 @@ def _panel(series: dict[str, list[Cost]], by: str, of: str, left: int, top_: int
     for y in range(y0, y1 + 1):
         (start, py), (end, _) = at(x0, y), at(x1, y)
         parts.append(f'<line x1="{start}" y1="{py}" x2="{end}" y2="{py}" stroke="#ddd"/>')
-        parts.append(f'<text x="{start - 6}" y="{py + 4}" text-anchor="end">{10**y:,}</text>')
+        label = f"{10**y:,}" if y < 6 else f"{10 ** (y - 6):,} M"
+        parts.append(f'<text x="{start - 6}" y="{py + 4}" text-anchor="end">{label}</text>')
     for mode, costs in series.items():
         line = [at(math.log10(getattr(c, by)), math.log10(max(getattr(c, of), 1))) for c in costs]
         path = " ".join(f"{x},{y}" for x, y in line)
