@@ -9,6 +9,7 @@ from toykernel.arch.x86 import uaccess
 from toykernel.arch.x86.pgtable import set_pte
 from toykernel.check.contents import SharedFrames, reverse_map_is_true, zero_page_is_never_written
 from toykernel.check.invariants import CHECKS, InvariantError, check_all, install
+from toykernel.check.moments import Moments
 from toykernel.kernel import fork
 from toykernel.kernel_state import Kernel
 from toykernel.mm import memory
@@ -36,6 +37,14 @@ def frame_of(session: Session, pid: int) -> int:
     physical = session.walk(pid, session.address("shared")).physical
     assert physical is not None
     return physical >> 12
+
+
+def test_every_check_is_in_the_docs() -> None:
+    text = (USERLAND.parent / "docs" / "testing.md").read_text()
+    moments = [name for name in vars(Moments) if not name.startswith("_") and name != "settled"]
+    assert len(moments) == 6
+    for name in [*(check.__name__ for check in CHECKS), "shared_frames_do_not_change", *moments]:
+        assert f"| `{name}` |" in text
 
 
 def test_all_is_well(forked: tuple[Session, Kernel]) -> None:
