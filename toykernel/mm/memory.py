@@ -61,24 +61,20 @@ def copy_page_range(
     and goes away with it, and what `src` has lost is in `protected`.
     """
     if vma.vm_flags & VM_DONTCOPY or not vma.anon_vma:
-        return  # left out, or can all be faulted in again from the page cache or the zero page
+        return  # left out, or (K13, too) all to be had again from the page cache or the zero page
     for address, at, pte in present_ptes(k, src, vma.vm_start, vma.vm_end):
         new_at = pte_alloc(k, dst, address)
-        if k.eager_fork and vma.is_cow:
+        if k.eager_fork:
             _copy_eagerly(k, dst, address, new_at, pte)
         else:
-            if vma.is_cow and pte & PTE_RW:
+            if pte & PTE_RW:
                 protected.append((address, at, pte))
                 pte &= ~PTE_RW  # in both: whoever writes first must fault
                 set_pte(k, src, address, at, pte)
-            _copy_one_pte(k, dst, vma, address, new_at, pte)
+            _copy_one_pte(k, dst, address, new_at, pte)
 
 
-def _copy_one_pte(
-    k: Kernel, dst: MmStruct, vma: VmArea, address: int, new_at: int, pte: int
-) -> None:
-    if vma.vm_flags & VM_SHARED:
-        pte &= ~PTE_D  # the child's entry has not written anything
+def _copy_one_pte(k: Kernel, dst: MmStruct, address: int, new_at: int, pte: int) -> None:
     k.pages.get_page(pte >> PAGE_SHIFT)
     set_pte(k, dst, address, new_at, pte & ~PTE_A)
 

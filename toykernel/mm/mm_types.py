@@ -68,11 +68,6 @@ class VmArea:
         """The page of `mapping` behind an address."""
         return self.vm_pgoff + ((address - self.vm_start) >> 12)
 
-    @property
-    def is_cow(self) -> bool:
-        """Private and possibly writable: pages are shared at fork and copied on write."""
-        return self.vm_flags & (VM_SHARED | VM_MAYWRITE) == VM_MAYWRITE
-
     def permissions(self) -> str:
         """As in /proc/PID/maps."""
         letters = ((VM_READ, "r"), (VM_WRITE, "w"), (VM_EXEC, "x"))
