@@ -66,7 +66,7 @@ from toykernel.arch.x86.asm_offsets import (
 from toykernel.arch.x86.process import start_thread
 from toykernel.arch.x86.thread_info import init_thread_info
 from toykernel.arch.x86.traps import TRAP_HANDLERS, TRAPS
-from toykernel.errno import Errno
+from toykernel.errno import ENOMEM, Errno
 from toykernel.fs.binfmt_elf import load_elf_binary, parse_elf
 from toykernel.fs.chrdev import CONSOLE
 from toykernel.fs.file import O_RDWR, File
@@ -322,7 +322,8 @@ def rest_init(k: Kernel) -> None:
         image = parse_elf(build_init())
         sp = load_elf_binary(k, mm, image, "/init", argv, k.init_envp)
     except Errno as error:
-        k.panic(f"no memory for init ({error})")
+        short = error.number == ENOMEM
+        k.panic(f"no memory for init ({error})" if short else f"init was refused: {error}")
     p.comm = "init"
     p.mm = p.active_mm = mm
     leave_group(k, p.signal)

@@ -13,6 +13,7 @@ from toykernel.kernel import fork
 from toykernel.kernel.clone_flags import CloneArgs
 from toykernel.kernel.fork import LADDER, Step
 from toykernel.kernel_state import Kernel
+from toykernel.oops import KernelOops
 from toykernel.session import Session
 from toykernel.task import Task
 
@@ -157,3 +158,13 @@ def test_main_answers_1_when_something_is_left(
     assert faults.main() == 1
     assert "objects of task_struct leaked" in capsys.readouterr().out
     assert fork.free_task is not kept
+
+
+@pytest.mark.parametrize(
+    ("errno", "said"), [(13, "init was refused: EACCES"), (12, "no memory for init")]
+)
+def test_a_refused_init_is_not_a_lack_of_memory(errno: int, said: str) -> None:  # D2
+    session = Session(faults.PROGRAM, ["p"])
+    session.kernel.security.task_create.append(lambda _k, _flags: -errno)
+    with pytest.raises(KernelOops, match=said):
+        session.run()
