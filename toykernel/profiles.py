@@ -16,26 +16,26 @@ class Profile:
 
     name: str
     release: str  # what uname says
-    entry: str  # the function that every fork goes through
     state_at_birth: int  # of a child, until it is woken for the first time
     scheduler: str  # goodness (counters) or cfs
     splits_time_slice: bool  # F5: a fork halves what is left of the parent's
     clone_pid: bool  # CLONE_PID exists, for pid 0 only
     newuser_refusals: bool  # NEWUSER+FS, SIGHAND+NEWUSER, SIGHAND+NEWPID
     clone_parent_keeps_leader_signal: bool  # D15 with CLONE_PARENT
+    nproc_waits_for_exec: bool  # setuid beyond RLIMIT_NPROC works, and the next exec fails
     reserved_pids: int  # where numbers go on after pid_max
 
 
 _2_6_39 = Profile(
     name="2.6.39",
     release="2.6.39",
-    entry="do_fork",
     state_at_birth=TASK_RUNNING,
     scheduler="cfs",
     splits_time_slice=False,
     clone_pid=False,
     newuser_refusals=False,
     clone_parent_keeps_leader_signal=False,
+    nproc_waits_for_exec=False,
     reserved_pids=300,
 )
 
@@ -43,38 +43,38 @@ PROFILES: dict[str, Profile] = {
     "2.4": Profile(
         name="2.4",
         release="2.4.37",
-        entry="do_fork",
         state_at_birth=TASK_UNINTERRUPTIBLE,
         scheduler="goodness",
         splits_time_slice=True,
         clone_pid=True,
         newuser_refusals=False,
         clone_parent_keeps_leader_signal=False,
+        nproc_waits_for_exec=False,
         reserved_pids=300,
     ),
     "2.6.39": _2_6_39,
     "3.x": Profile(
         name="3.x",
         release="3.18.0",
-        entry="do_fork",
         state_at_birth=TASK_RUNNING,
         scheduler="cfs",
         splits_time_slice=False,
         clone_pid=False,
         newuser_refusals=True,
         clone_parent_keeps_leader_signal=True,
+        nproc_waits_for_exec=True,
         reserved_pids=300,
     ),
     "4.x": Profile(
         name="4.x",
         release="4.19.0",
-        entry="_do_fork",
         state_at_birth=TASK_NEW,
         scheduler="cfs",
         splits_time_slice=False,
         clone_pid=False,
         newuser_refusals=True,
         clone_parent_keeps_leader_signal=True,
+        nproc_waits_for_exec=True,
         reserved_pids=300,
     ),
 }

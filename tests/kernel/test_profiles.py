@@ -4,7 +4,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from guest import run
 
+from toykernel.errno import EAGAIN, ENOENT
 from toykernel.profiles import PROFILES, Profile
 from toykernel.task import TASK_NEW, TASK_RUNNING, TASK_UNINTERRUPTIBLE
 
@@ -18,7 +20,6 @@ def yes(value: bool) -> str:
 
 ROWS: dict[str, Callable[[Profile], str]] = {
     "`uname -r`": lambda p: p.release,
-    "entry": lambda p: p.entry,
     "state at birth": lambda p: STATES[p.state_at_birth],
     "scheduler": lambda p: p.scheduler,
     "fork splits the time slice": lambda p: yes(p.splits_time_slice),
@@ -26,6 +27,9 @@ ROWS: dict[str, Callable[[Profile], str]] = {
     "refuses NEWUSER+FS, SIGHAND+NEWUSER, SIGHAND+NEWPID": lambda p: yes(p.newuser_refusals),
     "CLONE_PARENT keeps the leader's exit signal": lambda p: yes(
         p.clone_parent_keeps_leader_signal
+    ),
+    "`setuid` beyond RLIMIT_NPROC works, the next `execve` is EAGAIN": lambda p: yes(
+        p.nproc_waits_for_exec
     ),
 }
 
@@ -40,3 +44,60 @@ def test_the_document_has_every_row() -> None:
     lines = [line for line in DOCUMENT.read_text().splitlines() if line.startswith("| ")]
     assert len(lines) == len(ROWS) + 1
     assert lines[0] == "| | " + " | ".join(PROFILES) + " |"
+
+
+@pytest.mark.parametrize(
+    ("kernel", "setuid", "execve"),
+    [("2.4", -EAGAIN, -ENOENT), ("2.6.39", -EAGAIN, -ENOENT), ("3.x", 0, -EAGAIN), ("4.x", 0, -EAGAIN)],
+)  # fmt: skip
+def test_who_pays_for_a_user_with_too_many_processes(kernel: str, setuid: int, execve: int) -> None:
+    """N; setuid(2), ERRORS: since 3.1 the limit is looked at by execve, for callers that do not check."""
+    source = f"""
+    movl $75, %eax              # setrlimit(RLIMIT_NPROC, {{1, 1}})
+    movl $6, %ebx
+    movl $limit, %ecx
+    int $0x80
+    movl $2, %eax
+    int $0x80
+    movl %eax, %edi
+    testl %eax, %eax
+    jz child
+    give_way
+    movl $213, %eax             # setuid32
+    movl $1000, %ebx
+    int $0x80
+    cmpl ${setuid}, %eax
+    jne failed
+    movl $11, %eax              # execve
+    movl $nothing, %ebx
+    xorl %ecx, %ecx
+    xorl %edx, %edx
+    int $0x80
+    cmpl ${execve}, %eax
+    jne failed
+    movl $37, %eax              # kill
+    movl %edi, %ebx
+    movl $9, %ecx
+    int $0x80
+    sys_waitpid %edi, $0, $0
+    movl $11, %eax              # alone again: exec goes as far as the name
+    movl $nothing, %ebx
+    xorl %ecx, %ecx
+    xorl %edx, %edx
+    int $0x80
+    cmpl ${-ENOENT}, %eax
+    jne failed
+    sys_exit $0
+failed:
+    sys_exit $1
+child:
+    movl $213, %eax
+    movl $1000, %ebx
+    int $0x80
+    movl $29, %eax              # pause
+    int $0x80
+.data
+limit: .long 1, 1
+nothing: .asciz "/nothing"
+"""
+    run(source, profile=PROFILES[kernel])

@@ -35,11 +35,18 @@ from toykernel.kernel.pid import attach_pid, detach_pid
 from toykernel.kernel.posix_timers import delete_posix_timers
 from toykernel.kernel.sched.core import activate_task, deactivate_task
 from toykernel.kernel.siginfo import SIGCHLD, SIGKILL
-from toykernel.kernel.signal_types import SIG_IGN, SigAction, copy_actions
+from toykernel.kernel.signal_types import RLIMIT_NPROC, SIG_IGN, SigAction, copy_actions
 from toykernel.kernel.wait import Result, Wait, WaitQueue
 from toykernel.mm.mm_types import VM_MAYWRITE, VM_SHARED
 from toykernel.security import security_bprm_check
-from toykernel.task import EXIT_DEAD, PF_FORKNOEXEC, TASK_KILLABLE, Task, TaskStats
+from toykernel.task import (
+    EXIT_DEAD,
+    PF_FORKNOEXEC,
+    PF_NPROC_EXCEEDED,
+    TASK_KILLABLE,
+    Task,
+    TaskStats,
+)
 
 if TYPE_CHECKING:
     from toykernel.fs.fs_types import FilesStruct
@@ -70,6 +77,7 @@ class Binprm:
 def sys_execve(k: Kernel, filename: int, argv: int, envp: int) -> Result:
     """Replace the program; on success the caller's registers are the new program's."""
     path = getname(k, filename)
+    check_nproc_exceeded(k.current)
     open_exec(k, path)  # what is wrong with the file is said before what is wrong with arguments
     return do_execve(k, path, _strings(k, argv), _strings(k, envp))
 
@@ -161,6 +169,14 @@ def do_execve(k: Kernel, path: str, argv: list[bytes], envp: list[bytes]) -> Res
         undo.pop_all()
     bprm = Binprm(path, image, mm, sp, cred, files, sighand)
     return de_thread(k, bprm)
+
+
+def check_nproc_exceeded(task: Task) -> None:
+    """A setuid went beyond RLIMIT_NPROC (3.x and later). Raises Errno(EAGAIN) while that is still so."""
+    limit = task.signal.rlim[RLIMIT_NPROC][0]
+    if task.flags & PF_NPROC_EXCEEDED and task.cred.user.processes > limit:
+        raise Errno(EAGAIN)
+    task.flags &= ~PF_NPROC_EXCEEDED
 
 
 def prepare_exec_creds(k: Kernel, inode: Inode) -> Cred:

@@ -33,7 +33,7 @@ from toykernel.kernel.signal_types import (
     SignalStruct,
     copy_actions,
 )
-from toykernel.task import IoContext, Task
+from toykernel.task import PF_NPROC_EXCEEDED, IoContext, Task
 
 if TYPE_CHECKING:
     from toykernel.kernel_state import Kernel
@@ -46,10 +46,10 @@ def check_nproc(k: Kernel, p: Task, args: CloneArgs) -> None:
     """fork-path D4. Raises Errno(EAGAIN)."""
     limit = p.signal.rlim[RLIMIT_NPROC][0]
     user = p.cred.user
-    if limit == RLIM_INFINITY or user.processes < limit or user is k.root_user:
-        return
-    if not capable(k, CAP_SYS_ADMIN) and not capable(k, CAP_SYS_RESOURCE):
+    exceeded = limit != RLIM_INFINITY and user.processes >= limit and user is not k.root_user
+    if exceeded and not capable(k, CAP_SYS_ADMIN) and not capable(k, CAP_SYS_RESOURCE):
         raise Errno(EAGAIN)
+    k.current.flags &= ~PF_NPROC_EXCEEDED
 
 
 def copy_creds(k: Kernel, p: Task, args: CloneArgs) -> None:

@@ -27,6 +27,7 @@ from toykernel.kernel.cred import (
 )
 from toykernel.kernel.signal_types import RLIMIT_NPROC
 from toykernel.security import security_task_fix_setuid
+from toykernel.task import PF_NPROC_EXCEEDED
 
 if TYPE_CHECKING:
     from toykernel.kernel_state import Kernel
@@ -72,12 +73,16 @@ def _change(k: Kernel, change: Callable[[Cred, Cred], None], *, user: bool = Tru
 
 
 def _set_user(k: Kernel, new: Cred) -> None:
-    """The process will count for another user. Raises Errno(EAGAIN) beyond RLIMIT_NPROC."""
+    """The process will count for another user. Raises Errno(EAGAIN) beyond RLIMIT_NPROC, unless that is
+    left to the next exec: too many programs do not look whether setuid failed."""
     user = alloc_uid(k, new.user.ns, new.uid)
     limit = k.current.signal.rlim[RLIMIT_NPROC][0]
-    if user.processes >= limit and user is not k.root_user:
+    exceeded = user.processes >= limit and user is not k.root_user
+    if exceeded and not k.profile.nproc_waits_for_exec:
         free_uid(k, user)
         raise Errno(EAGAIN)
+    k.current.flags &= ~PF_NPROC_EXCEEDED
+    k.current.flags |= PF_NPROC_EXCEEDED if exceeded else 0
     free_uid(k, new.user)
     new.user = user
 
