@@ -10,9 +10,9 @@ from toykernel.session import Session
 USERLAND = Path(__file__).parents[2] / "userland"
 
 
-def trace(name: str) -> str:
+def trace(program: str | Path) -> str:
     """What strace writes of a program."""
-    session = Session(USERLAND / f"{name}.S")
+    session = Session(program if isinstance(program, Path) else USERLAND / f"{program}.S")
     written: list[bytes] = []
     strace = Strace(session.kernel, written.append, every_line_has_pid=True)
     session.run(50_000_000)
@@ -37,3 +37,31 @@ def trace(name: str) -> str:
 )
 def test_a_line(program: str, line: str) -> None:
     assert line in trace(program)
+
+
+@pytest.mark.parametrize(("flag", "seen"), [(0, True), (0x2000, True), (0x800000, False)])
+def test_who_is_traced(flag: int, seen: bool, tmp_path: Path) -> None:  # C2
+    """CLONE_UNTRACED keeps a child from the tracer; CLONE_PTRACE has none to give it to."""
+    path = tmp_path / "made.S"
+    path.write_text(
+        f""".globl _start
+_start: movl $120, %eax         # clone
+        movl ${flag | 17:#x}, %ebx
+        xorl %ecx, %ecx
+        int $0x80
+        testl %eax, %eax
+        jz child
+        movl $7, %eax
+        movl $-1, %ebx
+        xorl %ecx, %ecx
+        xorl %edx, %edx
+        int $0x80
+child:  movl $20, %eax          # getpid
+        int $0x80
+        movl $1, %eax
+        xorl %ebx, %ebx
+        int $0x80
+"""
+    )
+    pids = {line.split()[0] for line in trace(path).splitlines()}
+    assert pids == ({"2", "3"} if seen else {"2"})
