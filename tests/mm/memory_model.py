@@ -1,7 +1,7 @@
 """What a process's memory is, without frames or page tables: bytes by page, and rights.
 
-One word is looked at on each page. Private pages have values of their own, shared ones belong to an
-object. fork copies the first and keeps the second.
+Two words are looked at on each page, so that a store to one says something of the other. Private pages
+have values of their own, shared ones belong to an object. fork copies the first and keeps the second.
 """
 
 from dataclasses import dataclass, field, replace
@@ -14,10 +14,10 @@ READ, WRITE = 1, 2
 
 @dataclass
 class Page:
-    """One mapped page: rights, what it reads as, and for shared memory the object and place."""
+    """One mapped page: rights, what its words read as, and for shared memory the object and place."""
 
     prot: int
-    value: int = 0
+    values: tuple[int, ...] = (0, 0)
     shared: tuple[int, int] | None = None
     dontfork: bool = False
 
@@ -26,13 +26,13 @@ class Page:
 class Memory:
     """The window of PAGES pages from BASE, by index; `objects` is the shared memory of everybody."""
 
-    objects: dict[tuple[int, int], int]
+    objects: dict[tuple[int, int], tuple[int, ...]]
     pages: dict[int, Page] = field(default_factory=dict)
 
     def map(self, first: int, count: int, prot: int, shared: int | None) -> None:
         for n in range(count):
             place = None if shared is None else (shared, n)
-            self.pages[first + n] = Page(prot, 0, place)
+            self.pages[first + n] = Page(prot, (0, 0), place)
 
     def unmap(self, first: int, count: int) -> None:
         for index in range(first, first + count):
@@ -52,7 +52,7 @@ class Memory:
     def dontneed(self, first: int, count: int) -> bool:
         for index in range(first, first + count):
             if index in self.pages:
-                self.pages[index].value = 0
+                self.pages[index].values = (0, 0)
         return self.covered(first, count)
 
     def advise_fork(self, first: int, count: int, dontfork: bool) -> bool:
@@ -66,16 +66,21 @@ class Memory:
         page = self.pages.get(index)
         return page is not None and bool(page.prot & (right | WRITE))
 
-    def read(self, index: int) -> int:
+    def words(self, index: int) -> tuple[int, ...]:
         page = self.pages[index]
-        return page.value if page.shared is None else self.objects.get(page.shared, 0)
+        return page.values if page.shared is None else self.objects.get(page.shared, (0, 0))
 
-    def write(self, index: int, value: int) -> None:
+    def read(self, index: int, word: int = 0) -> int:
+        return self.words(index)[word]
+
+    def write(self, index: int, value: int, word: int = 0) -> None:
         page = self.pages[index]
+        words = self.words(index)
+        words = (*words[:word], value, *words[word + 1 :])
         if page.shared is None:
-            page.value = value
+            page.values = words
         else:
-            self.objects[page.shared] = value
+            self.objects[page.shared] = words
 
     def fork(self) -> "Memory":
         kept = {i: replace(p) for i, p in self.pages.items() if not p.dontfork}

@@ -37,6 +37,8 @@ MAX_TASKS = 4
 PAGES = 8  # of the window: few, so that what is done meets what was done before
 first_page = st.integers(0, PAGES - 1)
 length = st.integers(1, 6)
+WORDS = (0, 0xFFC)  # the words of a page that are written, by offset
+word = st.integers(0, 1)
 prot = st.sampled_from([0, READ, WRITE, READ | WRITE, READ | WRITE])
 
 
@@ -54,7 +56,7 @@ class MemoryMachine(RuleBasedStateMachine):
         assert self.session.run().kind == "breakpoint"
         self.k = self.session.kernel
         root = self.k.current
-        objects: dict[tuple[int, int], int] = {}
+        objects: dict[tuple[int, int], tuple[int, ...]] = {}
         self.models: dict[int, Memory] = {root.pid: Memory(objects)}
         self.tasks: dict[int, Task] = {root.pid: root}
         self.heaps: dict[int, dict[int, int]] = {root.pid: {}}
@@ -155,31 +157,31 @@ class MemoryMachine(RuleBasedStateMachine):
         advice = MADV_DONTFORK if dontfork else MADV_DOFORK
         self.answer(ok, sys_madvise, BASE + first * PAGE, count * PAGE, advice)
 
-    @rule(index=first_page)
-    def write(self, index: int) -> None:
-        self.write_one(index)
+    @rule(index=first_page, word=word)
+    def write(self, index: int, word: int) -> None:
+        self.write_one(index, word)
 
     @rule(first=first_page, count=length)
     def write_many(self, first: int, count: int) -> None:
         for index in range(first, min(first + count, PAGES)):
             self.write_one(index)
 
-    def write_one(self, index: int) -> None:
+    def write_one(self, index: int, word: int = 0) -> None:
         value = self.value()
         if self.model.can(index, WRITE):
-            self.store(BASE + index * PAGE, value)
-            self.model.write(index, value)
+            self.store(BASE + index * PAGE + WORDS[word], value)
+            self.model.write(index, value, word)
         else:
             try:
-                self.store(BASE + index * PAGE, value)
+                self.store(BASE + index * PAGE + WORDS[word], value)
             except Segfault:
                 return
             raise AssertionError(f"page {index} could be written")
 
-    @rule(index=first_page)
-    def read(self, index: int) -> None:
+    @rule(index=first_page, word=word)
+    def read(self, index: int, word: int) -> None:
         if self.model.can(index, READ):
-            assert self.load(BASE + index * PAGE) == self.model.read(index)
+            assert self.load(BASE + index * PAGE + WORDS[word]) == self.model.read(index, word)
         else:
             try:
                 self.load(BASE + index * PAGE)
@@ -187,12 +189,12 @@ class MemoryMachine(RuleBasedStateMachine):
                 return
             raise AssertionError(f"page {index} could be read")
 
-    @rule(index=first_page)
-    def kernel_writes(self, index: int) -> None:  # K8
+    @rule(index=first_page, word=word)
+    def kernel_writes(self, index: int, word: int) -> None:  # K8
         value = self.value()
         if self.model.can(index, WRITE):
-            put_user(self.k, value, BASE + index * PAGE)
-            self.model.write(index, value)
+            put_user(self.k, value, BASE + index * PAGE + WORDS[word])
+            self.model.write(index, value, word)
         else:
             try:
                 put_user(self.k, value, BASE + index * PAGE)
@@ -291,8 +293,8 @@ class MemoryMachine(RuleBasedStateMachine):
             for index in model.pages:
                 view = self.session.task(pid).walk(BASE + index * PAGE)
                 if view.physical is not None:
-                    found = k.machine.ram.read32(view.physical)
-                    assert found == model.read(index), f"pid {pid} page {index}"
+                    found = tuple(k.machine.ram.read32(view.physical + at) for at in WORDS)
+                    assert found == model.words(index), f"pid {pid} page {index}"
                     beside = k.machine.ram.read32(view.physical + 8)  # which nobody ever writes
                     assert beside == 0, f"pid {pid} page {index} holds somebody's old {beside:#x}"
 
