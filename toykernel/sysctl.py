@@ -69,8 +69,19 @@ def _sched(name: str) -> IntSetting:
     def put(k: Kernel, value: int) -> None:
         setattr(k.sched_tunables, name, value)
 
-    low = {"sched_child_runs_first": 0, "sched_rt_runtime_us": -1}.get(name, 1)
-    return IntSetting(low, 1_000_000_000, get, put)
+    return IntSetting(*_SCHED_BOUNDS[name], get, put)
+
+
+#: kernel/sysctl.c of 2.6.39: min_sched_granularity_ns and its neighbours. Times of real-time bandwidth
+#: also bound each other: sched_rt_global_constraints.
+_SCHED_BOUNDS = {
+    "sched_latency_ns": (100_000, 1_000_000_000),
+    "sched_min_granularity_ns": (100_000, 1_000_000_000),
+    "sched_wakeup_granularity_ns": (0, 1_000_000_000),
+    "sched_child_runs_first": (-(1 << 31), (1 << 31) - 1),  # any number but 0 says yes
+    "sched_rt_period_us": (1, 1_000_000_000),
+    "sched_rt_runtime_us": (-1, 1_000_000_000),
+}
 
 
 def settings() -> dict[str, IntSetting | TextSetting]:
@@ -109,4 +120,9 @@ def set_sysctl(k: Kernel, name: str, text: str) -> None:
         raise SysctlError(f"{name}: {text!r} is not a number") from None
     if not setting.low <= value <= setting.high:
         raise SysctlError(f"{name}: {value} is not between {setting.low} and {setting.high}")
+    before = setting.get(k)
     setting.set(k, value)
+    runtime, period = k.sched_tunables.sched_rt_runtime_us, k.sched_tunables.sched_rt_period_us
+    if runtime > period:
+        setting.set(k, before)
+        raise SysctlError(f"{name}: a runtime of {runtime} us is more than the period, {period} us")

@@ -37,3 +37,21 @@ def test_a_wrong_name_or_value_is_misuse() -> None:
         assert done.stdout == ""
         assert "Traceback" not in done.stderr
         assert "sysctl" in done.stderr or "pid_max" in done.stderr
+
+
+def test_bounds_are_linux_s() -> None:
+    """kernel/sysctl.c and sched_rt_global_constraints of 2.6.39."""
+    for setting, said in (
+        ("kernel.sched_latency_ns=99999", "100000"),
+        ("kernel.sched_min_granularity_ns=1000000001", "1000000000"),
+        ("kernel.sched_wakeup_granularity_ns=-1", "0 and"),
+        ("kernel.sched_rt_period_us=0", "1 and"),
+        ("kernel.sched_rt_runtime_us=1000001", "more than the period, 1000000 us"),
+        ("kernel.sched_rt_period_us=949999", "a runtime of 950000 us"),
+    ):
+        done = sysctl("--sysctl", setting)
+        assert (done.returncode, done.stdout) == (125, "")
+        assert said in done.stderr
+    for name, value in (("sched_wakeup_granularity_ns", 0), ("sched_child_runs_first", 7)):
+        done = sysctl("--sysctl", f"kernel.{name}={value}", f"kernel.{name}")
+        assert done.stdout == f"kernel.{name} = {value}\n"

@@ -421,6 +421,12 @@ def test_what_threads_share() -> None:  # G
     assert fields["memory shared with"] == "2"
     assert fields["tgid"] == "2"
     assert fields["parent"] == "1"
+    assert (fields["cwd"], fields["root"]) == ("/", "/")
+    assert fields["references"] == (  # the namespaces are those of every task, idle included
+        "task 2, mm 2, files 2, fs 2, sighand 2, cred 2, nsproxy 5, signal 2, live threads 2, threads 2"
+    )
+    assert "bounding" in fields["capabilities"]
+    assert "address space unlimited" in fields["limits"]
 
 
 def test_the_last_user_of_a_memory_clears_no_word() -> None:  # L4

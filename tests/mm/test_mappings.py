@@ -288,6 +288,25 @@ def test_a_merged_area_remembers_that_it_has_pages(k: Kernel) -> None:  # K2
     assert get_pte(k, child, AT + PAGE) >> 12 == get_pte(k, mm_of(k), AT + PAGE) >> 12 != 0
 
 
+def test_areas_with_pages_of_two_families_stay_two(k: Kernel) -> None:
+    """As userland/area_merging.S, which a real Linux runs, too."""
+    map_at(k, 0, 1)
+    map_at(k, 2, 1)
+    for page in (0, 2):
+        put_user(k, page, AT + page * PAGE)
+    map_at(k, 1, 1)
+    assert areas(k) == [(0, 2, "rw-p"), (2, 1, "rw-p")]
+
+
+def test_moved_memory_has_no_new_neighbours(k: Kernel) -> None:
+    map_at(k, 8, 1)
+    put_user(k, 1, AT + 8 * PAGE)
+    map_at(k, 1, 1)
+    moves = mman.MREMAP_MAYMOVE | mman.MREMAP_FIXED
+    assert sys_mremap(k, AT + 8 * PAGE, PAGE, PAGE, moves, AT) == AT
+    assert areas(k) == [(0, 1, "rw-p"), (1, 1, "rw-p")]
+
+
 def test_what_a_child_writes_is_of_another_family(k: Kernel) -> None:
     """anon_vma_fork of 2.6.39: each area of a child that has pages gets an anon_vma of its own."""
     map_at(k, 0, 1)

@@ -27,6 +27,7 @@ from toykernel.kernel.fork_parts import (
 )
 from toykernel.kernel.futex import exit_robust_list, futex_wake
 from toykernel.kernel.itimer import exit_itimers
+from toykernel.kernel.jobctl import kill_orphaned_pgrp
 from toykernel.kernel.pid import detach_pid, pid_nr_ns
 from toykernel.kernel.sched.core import sched_exit
 from toykernel.kernel.siginfo import SIGCHLD, SIGKILL
@@ -147,6 +148,8 @@ def mm_release(k: Kernel, tsk: Task) -> None:
 def exit_notify(k: Kernel, tsk: Task) -> None:
     """Children find a new parent; the old parent hears of the death."""
     forget_original_parent(k, tsk)
+    if not tsk.signal.live:
+        kill_orphaned_pgrp(k, tsk.group_leader, None)
     exit_task_namespaces(k, tsk)
     if tsk.exit_signal not in (SIGCHLD, -1) and (
         tsk.parent_exec_id != tsk.real_parent.self_exec_id or tsk.self_exec_id != tsk.parent_exec_id
@@ -173,6 +176,8 @@ def do_notify_parent(k: Kernel, tsk: Task, sig: int) -> bool:
         "si_pid": pid_nr_ns(tsk.pid_struct, parent.pid_struct.ns),
         "si_uid": tsk.cred.uid,
         "si_status": code & 0x7F if code & 0x7F else code >> 8,
+        "si_utime": tsk.utime_ticks + tsk.signal.utime,
+        "si_stime": tsk.stime_ticks + tsk.signal.stime,
     }
     autoreap = False
     if sig == SIGCHLD:
@@ -227,6 +232,7 @@ def forget_original_parent(k: Kernel, father: Task) -> None:
         if reaper.signal is father.signal:
             continue
         child.exit_signal = SIGCHLD
+        kill_orphaned_pgrp(k, child, father)
         alone = len(child.signal.threads) == 1
         if child.is_zombie and alone and do_notify_parent(k, child, child.exit_signal):
             dead.append(child)

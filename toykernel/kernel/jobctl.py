@@ -14,6 +14,7 @@ from toykernel.kernel.siginfo import (
     KERNEL_STOP,
     SIGCHLD,
     SIGCONT,
+    SIGHUP,
     SIGSTOP,
     Siginfo,
     sigmask,
@@ -107,15 +108,37 @@ def dumps_core(task: Task, sig: int) -> bool:
 
 
 def is_current_pgrp_orphaned(k: Kernel) -> bool:
-    """Whether nobody in the session could continue the group: no member has a parent outside it."""
-    group = k.current.signal
+    """Whether nobody in the session could continue the caller's group."""
+    return _orphaned(k, k.current.signal.pgrp, None)
+
+
+def kill_orphaned_pgrp(k: Kernel, member: Task, parent: Task | None) -> None:
+    """The last link between a group and its session goes, with `member` itself or (`parent`) because that
+    ends: a group in which somebody is stopped gets SIGHUP and SIGCONT, for nobody else could help it.
+    """
+    group = member.signal
+    ignored = None if parent is not None else member
+    above = parent or member.real_parent
+    if above.signal.pgrp == group.pgrp or above.signal.session != group.session:
+        return
+    if not _orphaned(k, group.pgrp, ignored):
+        return
+    leaders = [t for t in k.tasks if t is t.group_leader and t.signal.pgrp == group.pgrp]
+    if any(t.signal.flags & SIGNAL_STOP_STOPPED for t in leaders if t is not k.idle):
+        for sig in (SIGHUP, SIGCONT):
+            for task in leaders:
+                send_signal(k, task, sig, {}, group=True)
+
+
+def _orphaned(k: Kernel, pgrp: int, ignored: Task | None) -> bool:
+    """Whether no member of a group, `ignored` left out, has a parent outside it in the same session."""
     for task in k.tasks:
-        if task is k.idle or task.signal.pgrp != group.pgrp or task.exit_state:
+        if task is k.idle or task.signal.pgrp != pgrp or task.exit_state or task is ignored:
             continue
         parent = task.real_parent.signal
         if task.real_parent.pid == 1:
             continue
-        if parent.pgrp != group.pgrp and parent.session == task.signal.session:
+        if parent.pgrp != pgrp and parent.session == task.signal.session:
             return False
     return True
 

@@ -127,6 +127,11 @@ def status_text(status: int) -> str:
     return f"{{WIFEXITED(s) && WEXITSTATUS(s) == {status >> 8 & 0xFF}}}"
 
 
+def _clock_t(ticks: int) -> str:
+    """Hundredths of a second, as strace has them."""
+    return f"{ticks} /* {ticks / 100:.2f} s */" if ticks else "0"
+
+
 def siginfo_text(sig: int, info: Mapping[str, Any]) -> str:
     """The braces of a `--- SIG... ---` line."""
     code: int = info.get("si_code", 0x80)
@@ -147,7 +152,8 @@ def siginfo_text(sig: int, info: Mapping[str, Any]) -> str:
         fields += [f"si_pid={info['si_pid']}", f"si_uid={info.get('si_uid', 0)}"]
     if sig == SIGCHLD and "si_pid" in info:
         shown = str(status) if code == 1 else signal_text(status)
-        fields += [f"si_status={shown}", "si_utime=0", "si_stime=0"]
+        times = (f"{name}={_clock_t(info.get(name, 0))}" for name in ("si_utime", "si_stime"))
+        fields += [f"si_status={shown}", *times]
     elif sig in _SIGNAL_CODES and "si_pid" not in info:
         fields.append(f"si_addr={address_text(info.get('si_addr', 0))}")
     return "{" + ", ".join(fields) + "}"

@@ -5,9 +5,18 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from toykernel.kernel.signal_types import RLIM_INFINITY, RLIMIT_NOFILE, RLIMIT_NPROC, RLIMIT_STACK
+from toykernel.fs.namei import d_path
+from toykernel.kernel.signal_types import (
+    RLIM_INFINITY,
+    RLIMIT_AS,
+    RLIMIT_NOFILE,
+    RLIMIT_NPROC,
+    RLIMIT_STACK,
+)
+from toykernel.task import SIGNAL_GROUP_EXIT, SIGNAL_STOP_CONTINUED, SIGNAL_STOP_STOPPED
 
 if TYPE_CHECKING:
+    from toykernel.kernel.signal_types import SignalStruct
     from toykernel.kernel_state import Kernel
     from toykernel.task import Task
 
@@ -93,8 +102,11 @@ def task_fields(k: Kernel, task: Task) -> dict[str, str]:
         "times": f"born at {task.start_time}, {task.stats.cycles} cycles, "
         f"{task.utime_ticks} ticks user, {task.stime_ticks} system",
         "page faults": str(task.min_flt),
-        "user": f"uid {cred.uid} {cred.euid} {cred.suid}, gid {cred.gid} {cred.egid} {cred.sgid}",
-        "capabilities": f"effective {cred.cap_effective:#x}, permitted {cred.cap_permitted:#x}",
+        "user": f"uid {cred.uid} {cred.euid} {cred.suid} {cred.fsuid}, "
+        f"gid {cred.gid} {cred.egid} {cred.sgid} {cred.fsgid}",
+        "other groups": " ".join(map(str, cred.groups)),
+        "capabilities": f"effective {cred.cap_effective:#x}, permitted {cred.cap_permitted:#x}, "
+        f"inheritable {cred.cap_inheritable:#x}, bounding {cred.cap_bset:#x}",
         "processes of the user": str(cred.user.processes),
         "kernel stack": f"{task.stack:#010x}, record {task.slab:#010x}",
         "saved sp, ip": f"{task.thread.sp:#010x}, {task.thread.ip:#010x}",
@@ -114,6 +126,17 @@ def task_fields(k: Kernel, task: Task) -> dict[str, str]:
         "pending": " ".join(map(str, task.pending)) or "none",
         "pending of the group": " ".join(map(str, signal.shared_pending)) or "none",
         "blocked": f"{task.blocked:#x}",
+        "blocked before": f"{task.saved_sigmask:#x}" if task.saved_sigmask is not None else "",
+        "group's state": _group_state(signal),
+        "subreaper": "itself"
+        if signal.is_child_subreaper
+        else "above" * signal.has_child_subreaper,
+        "terminal": signal.tty or "",
+        "timers": ", ".join(
+            f"{kind} {' '.join(map(str, sorted(timers)))}"
+            for kind, timers in (("interval", signal.itimers), ("POSIX", signal.posix_timers))
+            if timers
+        ),
         "alternate stack": f"{task.sas_ss_size} bytes at {task.sas_ss_sp:#010x}"
         if task.sas_ss_size
         else "none",
@@ -122,12 +145,15 @@ def task_fields(k: Kernel, task: Task) -> dict[str, str]:
             f"{name} {_limit(signal.rlim[number][0])}"
             for name, number in (
                 *(("processes", RLIMIT_NPROC), ("files", RLIMIT_NOFILE)),
-                ("stack", RLIMIT_STACK),
+                *(("stack", RLIMIT_STACK), ("address space", RLIMIT_AS)),
             )
         ),
     }
     if task.fs is not None:
         fields["umask"] = f"{task.fs.umask:03o}"
+        fields["cwd"] = d_path(task.fs.root, task.fs.pwd) or "removed"
+        fields["root"] = d_path(k.fs.root, task.fs.root) or "removed"
+    fields["references"] = _references(task)
     if task.files is not None:
         opened = (f"{fd} {f.path} at {f.pos}" for fd, f in sorted(task.files.fd.items()))
         fields["files"] = "; ".join(opened)
@@ -139,6 +165,32 @@ def task_fields(k: Kernel, task: Task) -> dict[str, str]:
         elif getattr(task, attribute) is not None:
             fields[name] = "its own"
     return {name: text for name, text in fields.items() if text}
+
+
+def _group_state(signal: SignalStruct) -> str:
+    names = {
+        SIGNAL_STOP_STOPPED: "stopped",
+        SIGNAL_STOP_CONTINUED: "continued",
+        SIGNAL_GROUP_EXIT: f"exits with {signal.group_exit_code:#x}",
+    }
+    return ", ".join(text for flag, text in names.items() if signal.flags & flag)
+
+
+def _references(task: Task) -> str:
+    """The counts of the records, as Linux keeps them."""
+    counts = {
+        "task": task.usage,
+        "mm": task.mm.mm_users if task.mm is not None else None,
+        "files": task.files.count if task.files is not None else None,
+        "fs": task.fs.users if task.fs is not None else None,
+        "sighand": task.sighand.count,
+        "cred": task.cred.count,
+        "nsproxy": task.nsproxy.count,
+        "signal": task.signal.sigcnt,
+        "live threads": task.signal.live,
+        "threads": task.signal.nr_threads,
+    }
+    return ", ".join(f"{name} {count}" for name, count in counts.items() if count is not None)
 
 
 def _scheduling(task: Task) -> str:
