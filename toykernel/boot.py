@@ -74,7 +74,8 @@ from toykernel.fs.fs_types import FilesStruct, FsStruct
 from toykernel.ipc.sem import SemIds
 from toykernel.kernel.clone_flags import CloneArgs
 from toykernel.kernel.cred import init_cred
-from toykernel.kernel.fork import copy_process, mm_alloc
+from toykernel.kernel.fork import copy_process
+from toykernel.kernel.fork_mm import mm_alloc
 from toykernel.kernel.fork_parts import join_group, leave_group
 from toykernel.kernel.nsproxy import IpcNamespace, MntNamespace, Nsproxy, UtsName, UtsNamespace
 from toykernel.kernel.pid import Pid, get_pid_ns

@@ -224,7 +224,7 @@ def test_what_a_step_fails_with(k: Kernel, number: str, cause: Any, errno: int) 
     """What it really answers, and what the failure injection says it does."""  # D4, D6, D11, D17
     cause(k)
     reached: list[str] = []
-    k.fail_step = lambda step: reached.append(step.number)
+    k.fail_step = lambda step, _what, _errno: reached.append(step)
     assert refused(k) == errno
     assert reached[-1] == number
     assert {step.errno for step in LADDER if step.number == number} == {errno}
@@ -329,8 +329,8 @@ def test_the_state_while_the_parts_are_copied(profile: str) -> None:  # F1, D9, 
     k = stopped(profile=PROFILES[profile]).kernel
     states: list[int] = []
 
-    def look(step: Any) -> None:
-        if step.number == "D11":  # the newest record that is in no list yet
+    def look(number: str, _what: str, _errno: int) -> None:
+        if number == "D11":  # the newest record that is in no list yet
             states.append(newborn[-1].state)
 
     newborn: list[Task] = []

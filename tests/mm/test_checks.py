@@ -10,7 +10,7 @@ from toykernel.arch.x86.pgtable import set_pte
 from toykernel.check.contents import SharedFrames, reverse_map_is_true, zero_page_is_never_written
 from toykernel.check.invariants import CHECKS, InvariantError, check_all, install
 from toykernel.check.moments import Moments
-from toykernel.kernel import fork
+from toykernel.kernel import fork_mm
 from toykernel.kernel_state import Kernel
 from toykernel.mm import memory
 from toykernel.session import Session
@@ -146,7 +146,7 @@ def test_a_flush_that_is_only_noted(monkeypatch: pytest.MonkeyPatch) -> None:  #
     install(k)
     while not k.stats.started:
         session.step()
-    monkeypatch.setattr(fork, "flush_tlb_mm", lambda _k, mm: mm.stale.clear())
+    monkeypatch.setattr(fork_mm, "flush_tlb_mm", lambda _k, mm: mm.stale.clear())
     with pytest.raises(InvariantError, match="tlb_holds_nothing_lost"):
         session.run(50_000_000)
 

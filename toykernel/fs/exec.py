@@ -29,7 +29,7 @@ from toykernel.fs.inode import MAY_EXEC, S_IFREG, S_ISGID, S_ISUID, Inode, inode
 from toykernel.fs.namei import getname, path_lookup
 from toykernel.kernel.cred import Cred, commit_creds, prepare_creds, put_cred
 from toykernel.kernel.exit import mm_release, release_task, signal_group_exit, zap_other_threads
-from toykernel.kernel.fork import mm_alloc, mmput, set_mm_exe_file
+from toykernel.kernel.fork_mm import mm_alloc, mmput, set_mm_exe_file
 from toykernel.kernel.fork_parts import put_sighand
 from toykernel.kernel.pid import attach_pid, detach_pid
 from toykernel.kernel.posix_timers import delete_posix_timers

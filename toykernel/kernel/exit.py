@@ -13,7 +13,8 @@ from toykernel.arch.x86.process import account, check_stack_end, exit_thread
 from toykernel.arch.x86.uaccess import put_user
 from toykernel.errno import Errno
 from toykernel.kernel.cred import put_cred, uncount_process
-from toykernel.kernel.fork import exit_mm, free_task
+from toykernel.kernel.fork import free_task
+from toykernel.kernel.fork_mm import exit_mm
 from toykernel.kernel.fork_parts import (
     exit_files,
     exit_fs,

@@ -1,7 +1,9 @@
 """fork (kernel/fork.c): do_fork, copy_process and the table that it works through.
 
-Read LADDER downwards and you read how a child is made (fork-path D); read its second column upwards and
-you read how a half-made child is taken apart (fork-path J). copy_process does no more than climb.
+Read LADDER downwards and you read how a child is made (fork-path D4 to D17); read its second column upwards
+and you read how a half-made child is taken apart (fork-path J). copy_process does no more than climb, with
+D1 to D3 before and D18, D19 (publish) behind. The steps are here; what copies or shares one record is in
+fork_parts.py, the address space in fork_mm.py.
 """
 
 from __future__ import annotations
@@ -12,7 +14,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from toykernel.arch.x86.asm_offsets import TIF_NEED_RESCHED, TIF_SIGPENDING, TIF_SYSCALL_TRACE
-from toykernel.arch.x86.pgtable import flush_tlb_mm, pgd_alloc, pgd_free
 from toykernel.arch.x86.process import EFLAGS_TF, copy_thread, exit_thread, kernel_thread_regs
 from toykernel.arch.x86.thread_info import (
     alloc_thread_info,
@@ -23,7 +24,6 @@ from toykernel.arch.x86.thread_info import (
 )
 from toykernel.arch.x86.uaccess import put_user
 from toykernel.errno import EAGAIN, EINVAL, ENOMEM, ERESTARTNOINTR, Errno
-from toykernel.fs.inode import allow_write_access, deny_write_access
 from toykernel.kernel.clone_flags import (
     CLONE_CHILD_CLEARTID,
     CLONE_CHILD_SETTID,
@@ -38,6 +38,7 @@ from toykernel.kernel.clone_flags import (
     check_flags,
     check_user_namespace,
 )
+from toykernel.kernel.fork_mm import copy_mm, uncopy_mm
 from toykernel.kernel.fork_parts import (
     alloc_pid,
     check_max_threads,
@@ -61,16 +62,11 @@ from toykernel.kernel.fork_parts import (
     join_group,
     uncopy_semundo,
 )
-from toykernel.kernel.futex import fork_origins
 from toykernel.kernel.pid import attach_pid, task_pid_vnr
 from toykernel.kernel.sched.core import sched_fork, wake_up_new_task
 from toykernel.kernel.siginfo import SIGCHLD, SIGKILL
 from toykernel.kernel.signal import signal_pending
 from toykernel.kernel.wait import Completion, Result, Wait, WaitQueue
-from toykernel.mm.memory import copy_page_range, unprotect_ptes
-from toykernel.mm.mm_types import VM_DONTCOPY, VM_LOCKED, MmStruct
-from toykernel.mm.mmap import exit_mmap
-from toykernel.mm.vma import anon_vma_fork, copy_area
 from toykernel.security import security_task_create
 from toykernel.task import (
     PF_FORKNOEXEC,
@@ -83,9 +79,7 @@ from toykernel.task import (
 )
 
 if TYPE_CHECKING:
-    from toykernel.fs.inode import Inode
     from toykernel.kernel_state import Kernel
-    from toykernel.mm.memory import ProtectedPte
 
 
 # -- the callers (fork-path B) ---------------------------------------------------------------------
@@ -176,7 +170,7 @@ def schedule_tail(k: Kernel) -> int:
     return 0
 
 
-# -- copy_process (fork-path D, J) -----------------------------------------------------------------
+# -- the steps of copy_process (fork-path D) -------------------------------------------------------
 
 Build = Callable[["Kernel", Task, CloneArgs], None]
 Undo = Callable[["Kernel", Task], None]
@@ -193,30 +187,6 @@ class Step:
     build: Build
     undo: Undo | None = None
     errno: int = ENOMEM
-
-
-def copy_process(k: Kernel, args: CloneArgs) -> Task:
-    """A copy of the caller that is not running yet. Raises Errno, leaving nothing."""
-    may_fail = k.fail_step or _never_fails
-    may_fail("D1", "check_flags", EINVAL)
-    check_flags(k, args.flags)  # D1
-    security_task_create(k, args.flags)  # D2
-    p = dup_task_struct(k, k.current)  # D3
-    with ExitStack() as undo:
-        undo.callback(free_task, k, p)
-        for step in LADDER:
-            may_fail(step.number, step.build.__name__, step.errno)
-            step.build(k, p, args)
-            if step.undo is not None:
-                undo.callback(step.undo, k, p)
-        undo.pop_all()
-    may_fail("D18", "publish", 0)
-    publish(k, p, args)  # D18, D19
-    return p
-
-
-def _never_fails(_number: str, _what: str, _errno: int) -> None:
-    """Nobody injects failures."""
 
 
 def dup_task_struct(k: Kernel, orig: Task) -> Task:
@@ -321,109 +291,7 @@ def check_signals(k: Kernel, p: Task, args: CloneArgs) -> None:
         raise Errno(ERESTARTNOINTR)
 
 
-# -- the address space (fork-path K) ----------------------------------------------------------------
-
-
-def copy_mm(k: Kernel, p: Task, args: CloneArgs) -> None:
-    """The address space, shared or copy-on-write; a kernel thread has none. Raises Errno(ENOMEM)."""
-    oldmm = k.current.mm
-    p.mm = p.active_mm = None
-    if oldmm is None:
-        return
-    if CLONE_VM in args:
-        oldmm.mm_users += 1
-        p.mm = p.active_mm = oldmm
-    else:
-        p.mm = p.active_mm = dup_mm(k, oldmm)
-        k.fork_origins[p.mm.ident] = fork_origins(k)
-
-
-def uncopy_mm(k: Kernel, p: Task) -> None:
-    """A later step failed: the parent's entries get their write bits back, too."""
-    mm, oldmm = p.mm, k.current.mm
-    if mm is None or oldmm is None:
-        return
-    exit_mm(k, p)
-    if mm is not oldmm:
-        unprotect_ptes(k, oldmm, mm.cow_protected)
-
-
-def mm_alloc(k: Kernel) -> MmStruct:
-    """An empty address space with a directory. Raises Errno(ENOMEM)."""
-    with ExitStack() as undo:
-        slab = k.mm_cachep.alloc()
-        undo.callback(k.mm_cachep.free, slab)
-        mm = MmStruct(k.next_mm_ident(), slab)
-        mm.pgd = pgd_alloc(k)
-        undo.pop_all()
-    k.mms[mm.ident] = mm
-    return mm
-
-
-def set_mm_exe_file(k: Kernel, mm: MmStruct, inode: Inode) -> None:
-    """What an address space executes: nobody can write to it meanwhile. Raises Errno(ETXTBSY)."""
-    deny_write_access(inode)
-    k.exe_files[mm.ident] = inode
-
-
-def dup_mm(k: Kernel, oldmm: MmStruct) -> MmStruct:
-    """A copy of an address space, its pages shared until written (fork-path K)."""
-    protected: list[ProtectedPte] = []
-    with ExitStack() as undo:
-        undo.callback(unprotect_ptes, k, oldmm, protected)
-        mm = mm_alloc(k)
-        undo.callback(mmput, k, mm)
-        if oldmm.ident in k.exe_files:
-            set_mm_exe_file(k, mm, k.exe_files[oldmm.ident])
-        dup_mmap(k, mm, oldmm, protected)
-        undo.pop_all()
-    mm.cow_protected = protected
-    flush_tlb_mm(k, oldmm)  # K4
-    return mm
-
-
-def dup_mmap(k: Kernel, mm: MmStruct, oldmm: MmStruct, protected: list[ProtectedPte]) -> None:
-    """Areas and page tables. Raises Errno(ENOMEM)."""
-    for name in (
-        *("start_code", "end_code", "start_data", "end_data", "start_brk", "brk"),
-        *("start_stack", "arg_start", "arg_end", "env_start", "env_end", "mmap_base"),
-    ):
-        setattr(mm, name, getattr(oldmm, name))
-    for area in oldmm:
-        if area.vm_flags & VM_DONTCOPY:
-            continue
-        copy = copy_area(k, area)
-        anon_vma_fork(k, copy)
-        copy.vm_flags &= ~VM_LOCKED  # mlock is the parent's alone
-        mm.insert(copy)
-        copy_page_range(k, mm, oldmm, area, protected)
-
-
-def mmput(k: Kernel, mm: MmStruct) -> None:
-    """Give back one use of an address space; the last frees everything."""
-    mm.mm_users -= 1
-    if mm.mm_users:
-        return
-    exit_mmap(k, mm)
-    k.fork_origins.pop(mm.ident, None)
-    executed = k.exe_files.pop(mm.ident, None)
-    if executed is not None:
-        allow_write_access(executed)
-    if k.active_mm is mm:  # nobody runs in it any more, but its tables are still loaded
-        k.leave_mm()
-    pgd_free(k, mm)
-    del k.mms[mm.ident]
-    k.mm_cachep.free(mm.slab)
-
-
-def exit_mm(k: Kernel, p: Task) -> None:
-    """Take the address space away from a task."""
-    mm, p.mm = p.mm, None
-    if mm is not None:
-        mmput(k, mm)
-
-
-# -- the ladder -------------------------------------------------------------------------------------
+# -- copy_process (fork-path D, J) -----------------------------------------------------------------
 
 #: How a child is made, in order: number, step, its undoing, what it fails with.
 LADDER: tuple[Step, ...] = (
@@ -450,6 +318,30 @@ LADDER: tuple[Step, ...] = (
     Step("D16", choose_parent),
     Step("D17", check_signals, errno=ERESTARTNOINTR),
 )
+
+
+def copy_process(k: Kernel, args: CloneArgs) -> Task:
+    """A copy of the caller that is not running yet. Raises Errno, leaving nothing."""
+    may_fail = k.fail_step or _never_fails
+    may_fail("D1", "check_flags", EINVAL)
+    check_flags(k, args.flags)  # D1
+    security_task_create(k, args.flags)  # D2
+    p = dup_task_struct(k, k.current)  # D3
+    with ExitStack() as undo:
+        undo.callback(free_task, k, p)
+        for step in LADDER:
+            may_fail(step.number, step.build.__name__, step.errno)
+            step.build(k, p, args)
+            if step.undo is not None:
+                undo.callback(step.undo, k, p)
+        undo.pop_all()
+    may_fail("D18", "publish", 0)
+    publish(k, p, args)  # D18, D19
+    return p
+
+
+def _never_fails(_number: str, _what: str, _errno: int) -> None:
+    """Nobody injects failures."""
 
 
 def publish(k: Kernel, p: Task, args: CloneArgs) -> None:

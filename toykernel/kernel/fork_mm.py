@@ -1,0 +1,120 @@
+"""The address space at fork (kernel/fork.c, what is about mm_struct; fork-path K)."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from typing import TYPE_CHECKING
+
+from toykernel.arch.x86.pgtable import flush_tlb_mm, pgd_alloc, pgd_free
+from toykernel.fs.inode import allow_write_access, deny_write_access
+from toykernel.kernel.clone_flags import CLONE_VM, CloneArgs
+from toykernel.kernel.futex import fork_origins
+from toykernel.mm.memory import copy_page_range, unprotect_ptes
+from toykernel.mm.mm_types import VM_DONTCOPY, VM_LOCKED, MmStruct
+from toykernel.mm.mmap import exit_mmap
+from toykernel.mm.vma import anon_vma_fork, copy_area
+
+if TYPE_CHECKING:
+    from toykernel.fs.inode import Inode
+    from toykernel.kernel_state import Kernel
+    from toykernel.mm.memory import ProtectedPte
+    from toykernel.task import Task
+
+
+def copy_mm(k: Kernel, p: Task, args: CloneArgs) -> None:
+    """The address space, shared or copy-on-write; a kernel thread has none. Raises Errno(ENOMEM)."""
+    oldmm = k.current.mm
+    p.mm = p.active_mm = None
+    if oldmm is None:
+        return
+    if CLONE_VM in args:
+        oldmm.mm_users += 1
+        p.mm = p.active_mm = oldmm
+    else:
+        p.mm = p.active_mm = dup_mm(k, oldmm)
+        k.fork_origins[p.mm.ident] = fork_origins(k)
+
+
+def uncopy_mm(k: Kernel, p: Task) -> None:
+    """A later step failed: the parent's entries get their write bits back, too."""
+    mm, oldmm = p.mm, k.current.mm
+    if mm is None or oldmm is None:
+        return
+    exit_mm(k, p)
+    if mm is not oldmm:
+        unprotect_ptes(k, oldmm, mm.cow_protected)
+
+
+def mm_alloc(k: Kernel) -> MmStruct:
+    """An empty address space with a directory. Raises Errno(ENOMEM)."""
+    with ExitStack() as undo:
+        slab = k.mm_cachep.alloc()
+        undo.callback(k.mm_cachep.free, slab)
+        mm = MmStruct(k.next_mm_ident(), slab)
+        mm.pgd = pgd_alloc(k)
+        undo.pop_all()
+    k.mms[mm.ident] = mm
+    return mm
+
+
+def set_mm_exe_file(k: Kernel, mm: MmStruct, inode: Inode) -> None:
+    """What an address space executes: nobody can write to it meanwhile. Raises Errno(ETXTBSY)."""
+    deny_write_access(inode)
+    k.exe_files[mm.ident] = inode
+
+
+def dup_mm(k: Kernel, oldmm: MmStruct) -> MmStruct:
+    """A copy of an address space, its pages shared until written (fork-path K)."""
+    protected: list[ProtectedPte] = []
+    with ExitStack() as undo:
+        undo.callback(unprotect_ptes, k, oldmm, protected)
+        mm = mm_alloc(k)
+        undo.callback(mmput, k, mm)
+        if oldmm.ident in k.exe_files:
+            set_mm_exe_file(k, mm, k.exe_files[oldmm.ident])
+        dup_mmap(k, mm, oldmm, protected)
+        undo.pop_all()
+    mm.cow_protected = protected
+    flush_tlb_mm(k, oldmm)  # K4
+    return mm
+
+
+def dup_mmap(k: Kernel, mm: MmStruct, oldmm: MmStruct, protected: list[ProtectedPte]) -> None:
+    """Areas and page tables. Raises Errno(ENOMEM)."""
+    for name in (
+        *("start_code", "end_code", "start_data", "end_data", "start_brk", "brk"),
+        *("start_stack", "arg_start", "arg_end", "env_start", "env_end", "mmap_base"),
+    ):
+        setattr(mm, name, getattr(oldmm, name))
+    for area in oldmm:
+        if area.vm_flags & VM_DONTCOPY:
+            continue
+        copy = copy_area(k, area)
+        anon_vma_fork(k, copy)
+        copy.vm_flags &= ~VM_LOCKED  # mlock is the parent's alone
+        mm.insert(copy)
+        copy_page_range(k, mm, oldmm, area, protected)
+
+
+def mmput(k: Kernel, mm: MmStruct) -> None:
+    """Give back one use of an address space; the last frees everything."""
+    mm.mm_users -= 1
+    if mm.mm_users:
+        return
+    exit_mmap(k, mm)
+    k.fork_origins.pop(mm.ident, None)
+    executed = k.exe_files.pop(mm.ident, None)
+    if executed is not None:
+        allow_write_access(executed)
+    if k.active_mm is mm:  # nobody runs in it any more, but its tables are still loaded
+        k.leave_mm()
+    pgd_free(k, mm)
+    del k.mms[mm.ident]
+    k.mm_cachep.free(mm.slab)
+
+
+def exit_mm(k: Kernel, p: Task) -> None:
+    """Take the address space away from a task."""
+    mm, p.mm = p.mm, None
+    if mm is not None:
+        mmput(k, mm)
