@@ -77,7 +77,7 @@ def test_a_forgotten_undo_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:
     def forget(k: object, mm: object, protected: list[ProtectedPte]) -> None:
         del k, mm, protected
 
-    monkeypatch.setattr("toykernel.kernel.fork.unprotect_ptes", forget)
+    monkeypatch.setattr("toykernel.kernel.fork_mm.unprotect_ptes", forget)
     _, injector = sweep("s")
     left = [name for i in injector.done for name in i.left_behind]
     assert any(name.startswith("page tables of mm") for name in left)

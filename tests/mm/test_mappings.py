@@ -7,10 +7,11 @@ from pathlib import Path
 import pytest
 
 from toykernel.arch.x86.pgtable import get_pte, pte_present
-from toykernel.arch.x86.uaccess import copy_from_user, put_user
+from toykernel.arch.x86.uaccess import copy_from_user, copy_to_user, put_user
 from toykernel.check.invariants import check_all
 from toykernel.errno import EAGAIN, EBADF, EFAULT, EINVAL, ENOMEM, EOVERFLOW, EPERM, Errno
 from toykernel.fs.binfmt_elf import PT_GNU_STACK
+from toykernel.fs.open import sys_open
 from toykernel.kernel.clone_flags import CloneArgs
 from toykernel.kernel.fork import do_fork
 from toykernel.kernel.siginfo import SIGCHLD
@@ -286,6 +287,26 @@ def test_a_merged_area_remembers_that_it_has_pages(k: Kernel) -> None:  # K2
     child = k.tasks[-1].mm
     assert child is not None
     assert get_pte(k, child, AT + PAGE) >> 12 == get_pte(k, mm_of(k), AT + PAGE) >> 12 != 0
+
+
+def test_a_private_write_to_a_file_stays_private() -> None:  # K9, do_fault
+    session = Session(USERLAND / "hello.S", files={"/data": b"A" * PAGE})
+    session.break_at("_start")
+    assert session.run().kind == "breakpoint"
+    k = session.kernel
+    map_at(k, 0, 1)
+    copy_to_user(k, AT, b"/data\0")
+    fd = sys_open(k, AT, 2, 0)
+    assert isinstance(fd, int)
+    flags = mman.MAP_PRIVATE | mman.MAP_FIXED
+    private = sys_mmap2(k, AT + PAGE, PAGE, RW, flags, fd, 0)
+    put_user(k, 0x42424242, private)  # the first touch is the write
+    shared = sys_mmap2(k, AT + 2 * PAGE, PAGE, RW, mman.MAP_SHARED | mman.MAP_FIXED, fd, 0)
+    assert copy_from_user(k, shared, 4) == b"AAAA"
+    assert copy_from_user(k, private, 8) == b"BBBBAAAA"
+    put_user(k, 0x43434343, shared + 4)
+    assert copy_from_user(k, private, 8) == b"BBBBAAAA"
+    check_all(k)
 
 
 def test_areas_with_pages_of_two_families_stay_two(k: Kernel) -> None:
