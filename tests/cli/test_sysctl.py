@@ -55,3 +55,17 @@ def test_bounds_are_linux_s() -> None:
     for name, value in (("sched_wakeup_granularity_ns", 0), ("sched_child_runs_first", 7)):
         done = sysctl("--sysctl", f"kernel.{name}={value}", f"kernel.{name}")
         assert done.stdout == f"kernel.{name} = {value}\n"
+
+
+def test_every_number_is_kept() -> None:
+    """What was set is what is in force, for each setting there is."""
+    for line in sysctl().stdout.splitlines():
+        name, _, text = line.partition(" = ")
+        if not text.lstrip("-").isdigit():
+            continue
+        wanted = {"kernel.sched_rt_runtime_us": int(text) - 1}.get(name, int(text) + 1)
+        if name == "fs.pipe-max-size":
+            wanted = 2 * int(text)  # a power of two
+        elif name == "kernel.pid_max":
+            wanted = int(text) - 1
+        assert sysctl("--sysctl", f"{name}={wanted}", name).stdout == f"{name} = {wanted}\n"

@@ -11,6 +11,7 @@ import pytest
 from toykernel.observe.sched_trace import SchedTrace
 from toykernel.observe.timeline import CPU_PID, Timeline
 from toykernel.session import Session
+from toykernel.syscall_table import name_of
 
 USERLAND = Path(__file__).parents[2] / "userland"
 LINE = re.compile(
@@ -115,3 +116,85 @@ def test_listening_changes_nothing() -> None:
     loud, _ = timeline("signal_stop")
     assert quiet.kernel.machine.clock.cycles == loud.kernel.machine.clock.cycles
     assert quiet.stdout == loud.stdout
+
+
+NICE = """
+.include "linux.inc"
+.globl _start
+_start:
+    movl $34, %eax              # nice(7)
+    movl $7, %ebx
+    int $0x80
+    sys_fork
+    testl %eax, %eax
+    jz child
+    sys_waitpid %eax, $0, $0
+    incl word                   # nobody shares it any more
+child:
+    incl word
+    sys_exit $0
+.data
+word: .long 0
+.include "print.inc"
+"""
+
+
+def nice_session(tmp_path: Path) -> Session:
+    source = tmp_path / "nice.S"
+    source.write_text(NICE)
+    return Session(source)
+
+
+def test_fields_say_what_linux_s_would(tmp_path: Path) -> None:
+    """Priorities are 120 + nice (sched(7)); include/trace/events/sched.h has the order of the fields."""
+    session = nice_session(tmp_path)
+    k = session.kernel
+    lines: list[bytes] = []
+    clocks: list[float] = []
+    SchedTrace(k, lines.append)
+    k.trace.sched_switch.append(lambda *_: clocks.append(k.machine.clock.cycles / k.cpu_hz))
+    session.run(1_000_000_000)
+    events = [m for line in lines[1:] if (m := LINE.fullmatch(line.decode().rstrip("\n")))]
+    said = [f"{m['event']}: {m['rest']}" for m in events]
+    assert "sched_process_fork: comm=nice pid=2 child_comm=nice child_pid=3" in said
+    assert "sched_wakeup_new: comm=nice pid=3 prio=127 success=1 target_cpu=000" in said
+    assert (
+        "sched_switch: prev_comm=nice prev_pid=2 prev_prio=127 prev_state=S ==> "
+        "next_comm=nice next_pid=3 next_prio=127"
+    ) in said
+    assert "sched_wakeup: comm=nice pid=2 prio=127 success=1 target_cpu=000" in said
+    assert "sched_process_exit: comm=nice pid=3 prio=127" in said
+    times = [float(m["time"]) for m in events if m["event"] == "sched_switch"]
+    assert times == pytest.approx(clocks, abs=1e-6)
+
+
+def test_the_timeline_leaves_nothing_out(tmp_path: Path) -> None:
+    """Every call with its result, every fault, fork and wake-up that the tracepoints tell of."""
+    session = nice_session(tmp_path)
+    k = session.kernel
+    listener = Timeline(k)
+    calls: list[tuple[int, str, object]] = []
+    faults: list[tuple[int, str]] = []
+    arrows: list[int] = []
+    k.trace.sys_exit.append(
+        lambda task, number, result: calls.append((task.pid, name_of(number), result))
+    )
+    k.trace.fault.append(lambda task, kind, *_: faults.append((task.pid, f"fault: {kind}")))
+    k.trace.process_fork.append(lambda _parent, child, _flags: arrows.append(child.pid))
+    k.trace.sched_wakeup.append(lambda task: arrows.append(task.pid))
+    session.run(1_000_000_000)
+    events = json.loads(listener.finish())["traceEvents"]
+    shown = [
+        (e["tid"], e["name"], e["args"]["result"])
+        for e in events
+        if e.get("cat") == "syscall" and "result" in e["args"]
+    ]
+    assert sorted(shown) == sorted((pid, name, result) for pid, name, result in calls)
+    assert (2, "fork", 3) in shown
+    assert (2, "nice", 0) in shown
+    instants = [(e["tid"], e["name"]) for e in events if e["ph"] == "i"]
+    assert [i for i in instants if i[1].startswith("fault")] == faults
+    assert (3, "fault: cow_copied") in faults
+    assert (2, "fault: cow_reused") in faults
+    assert (2, "fork 3") in instants
+    assert len([e for e in events if e["ph"] == "s"]) == len(arrows)

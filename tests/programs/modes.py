@@ -11,6 +11,11 @@ from toykernel.cli.options import guest_files, machine_config
 from toykernel.cli.program_test import parse_options
 from toykernel.expectations import Expectations, parse_header
 from toykernel.kernel_state import Outcome
+from toykernel.observe.process_tree import ProcessTree
+from toykernel.observe.sched_trace import SchedTrace
+from toykernel.observe.strace import Strace
+from toykernel.observe.task_tree import task_fields, task_tree, tree_text
+from toykernel.observe.timeline import Timeline
 from toykernel.report import make_report
 from toykernel.runner import EXIT_DEADLOCK, EXIT_LIMIT, Result
 from toykernel.session import Session
@@ -19,6 +24,8 @@ from toykernel.task import Task
 
 #: Programs of up to so many instructions are stepped from end to end, the others at both ends.
 STEPS = 100_000
+#: How often a watched program is stopped to be looked at.
+LOOKS = 40
 
 
 @dataclass(frozen=True)
@@ -161,6 +168,34 @@ def listen_everywhere(session: Session) -> dict[str, int]:
     for field in fields(trace):
         getattr(trace, field.name).append(listener(field.name))
     return heard
+
+
+def watched(source: Path) -> Run:
+    """With every tracer that there is, and stopped at its first forks, faults and calls to be looked at."""
+    session, limit = new_session(source)
+    k = session.kernel
+    lines: list[bytes] = []
+    strace = Strace(k, lines.append, every_line_has_pid=True)
+    SchedTrace(k, lines.append)
+    timeline, tree, journal = Timeline(k), ProcessTree(k), session.new_cow_journal()
+    stops = [session.break_at(where) for where in ("fork", "cow", "trap 14", "syscall exit")]
+    looks = 0
+    while (outcome := session.run(limit)).kind == "breakpoint":
+        session.report()
+        for view in session.tasks:
+            task_fields(k, view.task)
+            view.walk(0x08049000)
+        tree_text(task_tree(k))
+        journal.data()
+        looks += 1
+        if looks == LOOKS:
+            for stop in stops:
+                session.delete(stop.number)
+    strace.close()
+    timeline.finish()
+    tree.svg()
+    assert lines
+    return finish(session, outcome)
 
 
 def check_after_traps(session: Session) -> None:

@@ -81,6 +81,13 @@ def test_with_every_tracepoint_heard(source: Path) -> None:
 
 
 @by_program
+def test_watched_by_everything(source: Path) -> None:
+    """Under the profile of the command line, where what the kernel does has its price, and looking none."""
+    assert reference(source).report["timing"]["profile"] == "i486"
+    check_same(source, modes.watched(source))
+
+
+@by_program
 def test_with_invariants_checked(source: Path) -> None:
     checked = modes.plain(source, modes.check_after_traps)
     check_same(source, checked)

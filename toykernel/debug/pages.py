@@ -20,7 +20,7 @@ from emu.paging import (
 )
 from emu.ram import PAGE_SHIFT
 from toykernel.arch.x86.asm_offsets import PAGE_OFFSET, TASK_SIZE, THREAD_SIZE
-from toykernel.arch.x86.pgtable import present_ptes
+from toykernel.arch.x86.pgtable import look_at_ptes
 from toykernel.mm.mm_types import VM_SHARED, VM_WRITE, MmStruct, VmArea
 from toykernel.taskview import TaskView
 
@@ -130,7 +130,7 @@ def address_spaces(k: Kernel) -> dict[int, tuple[MmStruct, list[int]]]:
 def mappers(k: Kernel, frame: int) -> Iterator[Mapper]:
     """Every user page-table entry that points to a frame, by address space."""
     for mm, pids in address_spaces(k).values():
-        for linear, _, entry in present_ptes(k, mm, 0, TASK_SIZE):
+        for linear, entry in look_at_ptes(k, mm, 0, TASK_SIZE):
             if entry & PTE_P and (entry & PTE_FRAME) >> PAGE_SHIFT == frame:
                 yield Mapper(tuple(pids), linear, entry)
 

@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any
 
 from emu.ram import PAGE_SHIFT
 from toykernel.arch.x86.asm_offsets import TASK_SIZE
-from toykernel.arch.x86.pgtable import present_ptes, pte_present
+from toykernel.arch.x86.pgtable import look_at_ptes, pte_present
 from toykernel.kernel_state import PROGRAM_PID
 from toykernel.syscall_table import name_of
 
@@ -242,7 +242,7 @@ class CowJournal:
 
     def _on_exec(self, task: Task, path: str) -> None:
         if self._watching(task) and task.mm is not None:
-            for address, _, pte in present_ptes(self._k, task.mm, 0, TASK_SIZE):
+            for address, pte in look_at_ptes(self._k, task.mm, 0, TASK_SIZE):
                 self._add(ALLOCATED, pte >> PAGE_SHIFT, task, address=address, reason="by exec")
 
     def _on_fork(self, parent: Task, child: Task, flags: int) -> None:
