@@ -7,11 +7,12 @@ the gate puts the task to sleep, switches, and runs what the next task was waiti
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, NoReturn
 
 from sortedcontainers import SortedDict
 
+from emu.engine_quirks import CPU_MODELS
 from emu.machine import Event, Machine, Stop
 from toykernel import boot
 from toykernel.arch.x86 import pgtable
@@ -80,6 +81,13 @@ class Config:
     stdin: bytes = b""
     sysctl: tuple[tuple[str, str], ...] = ()
 
+    def __post_init__(self) -> None:
+        """Raises TypeError or ValueError for what would only fail deep inside."""
+        if not isinstance(self.memory, int):
+            raise TypeError(f"memory is a number of bytes, as 16 << 20, not {self.memory!r}")
+        if self.cpu not in CPU_MODELS:
+            raise ValueError(f"there is no cpu {self.cpu!r}; there are {', '.join(CPU_MODELS)}")
+
 
 @dataclass(frozen=True)
 class Outcome:
@@ -88,11 +96,6 @@ class Outcome:
     kind: str
     event: Event | None = None
     detail: str = ""
-
-
-@dataclass
-class _Gates:
-    by_address: dict[int, tuple[str, Callable[[], Result | None]]] = field(default_factory=dict)
 
 
 class Kernel:

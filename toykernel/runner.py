@@ -6,10 +6,11 @@ import traceback
 from dataclasses import dataclass
 from typing import Any
 
+from emu.microcode import GP
 from toykernel.check.invariants import InvariantError
 from toykernel.errno import name as errno_name
 from toykernel.errors import HostError
-from toykernel.kernel.siginfo import SEGV_ACCERR, SEGV_MAPERR, SIGNAL_NAMES, SIGSEGV
+from toykernel.kernel.siginfo import SEGV_ACCERR, SEGV_MAPERR, SI_KERNEL, SIGNAL_NAMES, SIGSEGV
 from toykernel.kernel_state import PROGRAM_PID, Outcome
 from toykernel.oops import KernelOops, symbol_for
 from toykernel.session import Session
@@ -18,6 +19,7 @@ from toykernel.task import Task
 EXIT_OOPS = 70
 EXIT_DEADLOCK = 75
 EXIT_LIMIT = 124
+EXIT_INTERRUPTED = 130
 EXIT_MISUSE = 125
 
 
@@ -53,7 +55,9 @@ class _LastSignal:
             entry = session.program.line_at(ip)
             if entry is not None:
                 text += f" ({entry.file}:{entry.line}: {' '.join(entry.text.split())})"
-        if sig == SIGSEGV and "si_addr" in info:
+        if sig == SIGSEGV and task.thread.trap_no == GP and info.get("si_code") == SI_KERNEL:
+            text += f", general protection fault, error code {task.thread.error_code:#x}"
+        elif sig == SIGSEGV and "si_addr" in info:
             text += f", address {info['si_addr']:#010x}{_WHY.get(info['si_code'], '')}"
         self.text = text
 
@@ -74,16 +78,21 @@ def run(session: Session, *, max_cycles: int | None = None) -> Result:
         return Result(EXIT_OOPS, message=f"{error}\n{_where(session)}")
     except Exception as error:
         return Result(EXIT_OOPS, message=bug_report(session, error))
-    return _result(session, outcome, last_signal.text)
+    return _result(session, outcome, last_signal.text, max_cycles)
 
 
-def _result(session: Session, outcome: Outcome, signal_text: str) -> Result:
-    k = session.kernel
+def interrupted(session: Session) -> Result:
+    """The run was broken off from outside."""
+    return Result(EXIT_INTERRUPTED, message=f"interrupted: {_where(session)}")
+
+
+def _result(
+    session: Session, outcome: Outcome, signal_text: str, max_cycles: int | None = None
+) -> Result:
     match outcome.kind:
         case "limit":
-            who = f"pid {k.current.pid} ({k.current.comm})"
-            message = f"stopped at the limit of {k.machine.clock.cycles} cycles, running {who}"
-            return Result(EXIT_LIMIT, message=message)
+            limit = f"the limit of {max_cycles} cycles" if max_cycles else "the limit"
+            return Result(EXIT_LIMIT, message=f"stopped at {limit}: {_where(session)}")
         case "deadlock":
             return Result(EXIT_DEADLOCK, message=f"every task sleeps for ever: {outcome.detail}")
         case "finished":

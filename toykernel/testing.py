@@ -82,6 +82,10 @@ class Run:
             return f"it ended with {how}" + (f", having written {said!r}" if said else "")
         if outcome.kind == "limit":
             return f"it still runs after {LIMIT:,} cycles"
+        if outcome.kind == "breakpoint":
+            return (
+                f"it stands at a breakpoint, pid {k.current.pid} ({k.current.comm}); call finish()"
+            )
         return f"{outcome.kind}: {outcome.detail}"
 
     @property
@@ -234,7 +238,7 @@ class Run:
         __tracebackhide__ = True
         code = self.session.kernel.program_status
         if code != status << 8:
-            outcome = self.outcome or Outcome("limit")
+            outcome = self.outcome or Outcome("breakpoint")
             self._fail(f"no exit with status {status}: {self._ending(outcome)}")
 
     # -- explaining --------------------------------------------------------------------------------

@@ -4,7 +4,7 @@
 #
 # Idea: a page table serves 4 MiB. The parent touches one page in each of three regions that lie far
 # apart; fork makes one table for each of them, and none for all the memory between.
-# While stepping: `break fork`, then `info pgd` for both processes: the same slots are in use, with other
+# While stepping: `break fork`, then `info tab` for both processes: the same slots are in use, with other
 # tables behind them.
 
 .include "linux.inc"

@@ -8,7 +8,7 @@
 # Idea: CVE-2016-5195 ("Dirty COW"). The kernel breaks sharing for a store of its own, the page is thrown
 # away in between, and the store goes to the original frame. Here the original is the zero page, which
 # every untouched page of every process shares: each store by the kernel must look at the entry anew.
-# While stepping: `info pte` at both pages after each call: the frame of the first changes, that of the
+# While stepping: `info page` at both pages after each call: the frame of the first changes, that of the
 # second is always the zero page.
 
 .include "linux.inc"

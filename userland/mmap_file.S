@@ -10,7 +10,7 @@
 #
 # Idea: both mappings find the same frames, those of the page cache. The private one maps them without
 # the write bit, so that the first store is copied, exactly as after a fork; the shared one with it.
-# While stepping: `break cow`; `info pte` of both mappings: one frame until the private store.
+# While stepping: `break cow`; `info page` of both mappings: one frame until the private store.
 
 .include "linux.inc"
 .include "mman.inc"

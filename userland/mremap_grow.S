@@ -7,7 +7,7 @@
 #
 # Idea: a mapping becomes longer in place when the room behind it is free; otherwise its page-table
 # entries are taken to another place. Frames, contents and sharing by fork stay what they are.
-# While stepping: `info pte` of the old and the new address around the second mremap: one frame.
+# While stepping: `info page` of the old and the new address around the second mremap: one frame.
 
 .include "linux.inc"
 .include "mman.inc"

@@ -6,7 +6,7 @@
 #
 # Idea: pages of a shared mapping belong to an object, not to a process. fork does not copy their
 # entries at all: a fault finds the same frame again, and no write is ever copied.
-# While stepping: `info pte` for both processes at the shared page: one frame, writable in both.
+# While stepping: `info page` for both processes at the shared page: one frame, writable in both.
 
 .include "linux.inc"
 .include "mman.inc"

@@ -80,7 +80,10 @@ def command(program: str, args: tuple[str, ...], **values: Any) -> int:
             tree = ProcessTree(session.kernel)
             files.callback(lambda: writer(tree_file)(tree.svg().encode()))
         injector = attach(session.kernel, values)
-        result = runner.run(session, max_cycles=values["max_cycles"])
+        try:
+            result = runner.run(session, max_cycles=values["max_cycles"])
+        except KeyboardInterrupt:
+            result = runner.interrupted(session)
         if result.status != runner.EXIT_OOPS:  # whose message has it all
             for cycles, text in session.kernel.log:
                 host_message(f"[{cycles:>12}] {text}")
