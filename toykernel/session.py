@@ -41,6 +41,8 @@ def build(path: Path) -> tuple[bytes, Program | None]:
     try:
         if stat.S_ISCHR(path.stat().st_mode) or stat.S_ISBLK(path.stat().st_mode):
             raise LoadError(f"{path}: a device, not a file")
+        if path.is_dir():
+            raise LoadError(f"{path}: Is a directory, not a program")
         if path.suffix in (".S", ".s", ".asm"):
             program = assemble(path, include=[path.parent, path.parent / "include", INCLUDE])
             return program.elf(), program

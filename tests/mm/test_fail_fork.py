@@ -109,7 +109,9 @@ def test_the_nth_of_a_run() -> None:
         injector = Injector(session.kernel, "fork", n)
         session.run(LIMIT)
         assert session.kernel.program_status == 0
-        assert injector.summary() == f"point {n} of fork ({where}) failed: {errno}"
+        assert (
+            injector.summary() == f"point {n} of fork ({where}) failed: {errno}; nothing was left"
+        )
     session = Session(USERLAND / "fork_shapes.S", ["s"])
     injector = Injector(session.kernel, "fork", 999)
     session.run(LIMIT)

@@ -156,5 +156,7 @@ class Injector:
                 f"there was no {noun} {self.nth} to fail"
             )
         one = self.done[0]
-        left = f"; left behind: {'; '.join(one.left_behind)}" if one.left_behind else ""
-        return f"{noun} {one.number} of {self.syscall} ({one.point}) failed: {one.errno}{left}"
+        left = (
+            f"left behind: {'; '.join(one.left_behind)}" if one.left_behind else "nothing was left"
+        )
+        return f"{noun} {one.number} of {self.syscall} ({one.point}) failed: {one.errno}; {left}"

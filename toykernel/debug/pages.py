@@ -106,7 +106,7 @@ def page_info(view: TaskView, address: int) -> PageInfo:
 def _next_write(k: Kernel, walk: Walk, area: VmArea | None, frame: int, count: int) -> str:
     """What a write by the program would do now."""
     if area is None or not walk.user:
-        return "not user memory" if walk.linear >= TASK_SIZE else ""
+        return "is SIGSEGV: not user memory" if walk.linear >= TASK_SIZE else ""
     if walk.writable:
         return "just happens"
     if not area.vm_flags & VM_WRITE:
