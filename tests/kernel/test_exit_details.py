@@ -4,6 +4,7 @@ import pytest
 from guest import boot, finish, run, run_to, task
 
 from toykernel.kernel.siginfo import SIGCHLD, SIGUSR1
+from toykernel.task import Task
 
 PROCESS = '.include "process.inc"\n.include "signal.inc"\n'
 PRINT = '\n.include "print.inc"\n'
@@ -249,3 +250,32 @@ status: .long -1
 top:
         {PRINT}"""
     run(source)
+
+
+def test_a_child_s_end_tells_its_times() -> None:
+    """do_notify_parent: ticks of the child, those of its threads that are gone included."""
+    session = boot(
+        """
+        sys_fork
+        testl %eax, %eax
+        jz child
+        sys_waitpid %eax, $0, $0
+        sys_exit $0
+child:  movl $3000000, %ecx
+1:      loop 1b
+        sys_exit $0
+        """
+    )
+    k = session.kernel
+    ticks: list[int] = []
+    told: list[int] = []
+    k.trace.tick.append(lambda task: ticks.append(task.pid))
+
+    def hear(_task: Task, sig: int, info: dict[str, int]) -> None:
+        if sig == SIGCHLD and info["si_pid"] == 3:
+            told.append(info["si_utime"] + info["si_stime"])
+
+    k.trace.signal_discard.append(hear)  # nobody has a handler
+    assert finish(session, 50_000_000) == 0
+    assert told == [ticks.count(3)]
+    assert told[0] >= 3
