@@ -150,9 +150,11 @@ def test_fields_say_what_linux_s_would(tmp_path: Path) -> None:
     session = nice_session(tmp_path)
     k = session.kernel
     lines: list[bytes] = []
-    clocks: list[float] = []
+    clocks: list[int] = []
     SchedTrace(k, lines.append)
-    k.trace.sched_switch.append(lambda *_: clocks.append(k.machine.clock.cycles / k.cpu_hz))
+    k.trace.sched_switch.append(
+        lambda *_: clocks.append(k.machine.clock.cycles * 1_000_000 // k.cpu_hz)
+    )
     session.run(1_000_000_000)
     events = [m for line in lines[1:] if (m := LINE.fullmatch(line.decode().rstrip("\n")))]
     said = [f"{m['event']}: {m['rest']}" for m in events]
@@ -164,8 +166,8 @@ def test_fields_say_what_linux_s_would(tmp_path: Path) -> None:
     ) in said
     assert "sched_wakeup: comm=nice pid=2 prio=127 success=1 target_cpu=000" in said
     assert "sched_process_exit: comm=nice pid=3 prio=127" in said
-    times = [float(m["time"]) for m in events if m["event"] == "sched_switch"]
-    assert times == pytest.approx(clocks, abs=1e-6)
+    times = [int(m["time"].replace(".", "")) for m in events if m["event"] == "sched_switch"]
+    assert times == clocks  # whole microseconds that have passed
 
 
 def test_the_timeline_leaves_nothing_out(tmp_path: Path) -> None:
