@@ -27,12 +27,19 @@ PROGRAMS = ("fork_tree", "signal_stop", "sleep", "yield_pingpong")
 def traced(name: str) -> tuple[Session, list[re.Match[str]]]:
     session = Session(USERLAND / f"{name}.S")
     lines: list[bytes] = []
-    SchedTrace(session.kernel, lines.append)
+    clocks: list[int] = []
+    k = session.kernel
+    SchedTrace(k, lines.append)
+    k.trace.sched_switch.append(
+        lambda *_: clocks.append(k.machine.clock.cycles * 1_000_000 // k.cpu_hz)
+    )
     assert session.run(1_000_000_000).kind == "finished"
     text = b"".join(lines).decode().splitlines()
     assert text[0] == "# tracer: nop"
     matches = [LINE.fullmatch(line) for line in text if not line.startswith("#")]
     assert all(matches)
+    switches = [m["time"] for m in matches if m and m["event"] == "sched_switch"]
+    assert [int(time.replace(".", "")) for time in switches] == clocks  # microseconds
     return session, [m for m in matches if m]
 
 
