@@ -15,9 +15,10 @@ import struct
 from array import array
 from dataclasses import dataclass
 
-from emu.cpu import EFLAGS_VM, Cpu
+from emu.cpu import EFLAGS_VM, Cpu, load_native
 from emu.descriptors import SEG_ACCESSED, SEG_EXPAND_DOWN, Segment
 from emu.engine_quirks import FIELD, HF_ADDSEG, HF_CPL, HF_CS32, HF_INHIBIT_IRQ, HF_SS32
+from emu.errors import EngineContractError
 from emu.linear import LinearMemory
 from emu.ram import Ram
 
@@ -99,7 +100,11 @@ class TrapPlans:
 
     @property
     def address(self) -> int:
-        """Host address of the plans, for EngineState.traps."""
+        """Host address of the plans, for EngineState.traps. Raises EngineContractError."""
+        if load_native().trap_plans_size != ctypes.sizeof(TrapPlanTable):
+            raise EngineContractError(
+                "emu/_native was built from another version; reinstall the package"
+            )
         return ctypes.addressof(self._native)
 
     def _unchanged(self, plan: TrapPlan) -> bool:

@@ -18,14 +18,19 @@ from toykernel.mm.mm_types import VM_SHARED
 if TYPE_CHECKING:
     from toykernel.kernel_state import Kernel
 
-_ZEROS = bytes(PAGE_SIZE)
+ZEROS = bytes(PAGE_SIZE)
+
+
+def first_difference(one: bytes, other: bytes) -> int:
+    """Offset of the first byte in which two pages that are not the same differ."""
+    return next(i for i in range(PAGE_SIZE) if one[i] != other[i])
 
 
 def zero_page_is_never_written(k: Kernel) -> Iterator[str]:
     """The frame that all untouched memory reads from is all zeros."""
     page = k.machine.ram.read(k.zero_pfn << PAGE_SHIFT, PAGE_SIZE)
-    if k.pages.page_count(k.zero_pfn) and page != _ZEROS:
-        at = next(i for i, byte in enumerate(page) if byte)
+    if k.pages.page_count(k.zero_pfn) and page != ZEROS:
+        at = first_difference(page, ZEROS)
         yield f"the zero page, frame {k.zero_pfn:#x}, holds {page[at]:#04x} at offset {at:#x}"
 
 
@@ -46,7 +51,7 @@ def _names(entries_: list[tuple[int, int]]) -> str:
     return ", ".join(f"mm {ident} at {address:#010x}" for ident, address in entries_) or "nobody"
 
 
-def _users(k: Kernel, pfn: int) -> int:
+def users(k: Kernel, pfn: int) -> int:
     """References but for those by which the kernel holds a page of whoever writes it."""
     return k.pages.page_count(pfn) - k.pins.get(pfn, 0)
 
@@ -64,7 +69,7 @@ class SharedFrames:
         for mm in address_spaces(k):
             for entry in entries(k, mm):
                 pfn = entry.pfn
-                if not entry.present or pfn in now or _users(k, pfn) < 2:
+                if not entry.present or pfn in now or users(k, pfn) < 2:
                     continue
                 area = mm.find_exact(entry.address)
                 if pfn == k.zero_pfn or area is None or area.vm_flags & VM_SHARED:
@@ -74,7 +79,7 @@ class SharedFrames:
                 now[pfn] = ram.read(pfn << PAGE_SHIFT, PAGE_SIZE)
                 before = self._held.get(pfn)
                 if before is not None and before != now[pfn]:
-                    at = next(i for i in range(PAGE_SIZE) if before[i] != now[pfn][i])
+                    at = first_difference(before, now[pfn])
                     yield (
                         f"frame {pfn:#x}, shared by {users_of(k, mm)} at {entry.address:#010x} and "
                         f"others, changed from {before[at]:#04x} to {now[pfn][at]:#04x} at offset "

@@ -17,6 +17,7 @@ from toykernel.arch.x86.thread_info import stack_end_intact
 from toykernel.check.contents import (
     SharedFrames,
     reverse_map_is_true,
+    users,
     zero_page_is_never_written,
 )
 from toykernel.check.moments import Moments
@@ -85,7 +86,7 @@ def writable_frames_have_one_user(k: Kernel) -> Iterator[str]:
             area = mm.find_exact(entry.address)
             if area is not None and area.vm_flags & VM_SHARED:
                 continue
-            count = k.pages.page_count(entry.pfn) - k.pins.get(entry.pfn, 0)
+            count = users(k, entry.pfn)
             if count != 1 or entry.pfn == k.zero_pfn:
                 who = users_of(k, mm)
                 yield (

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from emu.paging import PTE_FRAME, PTE_P, PTE_RW, PTE_US
 from emu.ram import PAGE_SHIFT, PAGE_SIZE
+from toykernel.check.contents import ZEROS, first_difference, users
 from toykernel.mm.mm_types import VM_SHARED
 
 if TYPE_CHECKING:
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
     from toykernel.task import Task
 
 _RIGHTS = PTE_P | PTE_RW | PTE_US
-_ZEROS = bytes(PAGE_SIZE)
 #: What to do with a breach: the name of the check, and a sentence.
 Report = Callable[[str, str], None]
 
@@ -75,7 +75,7 @@ class Moments:
         """The frame that a writer gets holds what the shared one holds (K6)."""
         source, copy = self._page(old), self._page(new)
         if source != copy:
-            at = next(i for i in range(PAGE_SIZE) if source[i] != copy[i])
+            at = first_difference(source, copy)
             self._report(
                 "a_copy_is_its_source",
                 f"{_who(task)} got frame {new:#x} at {address:#010x} as a copy of {old:#x}: offset "
@@ -85,8 +85,8 @@ class Moments:
     def a_fresh_page_is_zero(self, task: Task, address: int, pfn: int) -> None:
         """Anonymous memory starts as zeros, whoever had the frame before (K9)."""
         page = self._page(pfn)
-        if page != _ZEROS:
-            at = next(i for i in range(PAGE_SIZE) if page[i])
+        if page != ZEROS:
+            at = first_difference(page, ZEROS)
             self._report(
                 "a_fresh_page_is_zero",
                 f"{_who(task)} got frame {pfn:#x} at {address:#010x} with {page[at]:#04x} at offset "
@@ -143,7 +143,7 @@ class Moments:
     def kernel_writes_break_sharing(self, task: Task, address: int, pfn: int) -> None:
         """A store of the kernel's to private user memory reaches a frame of that user alone (K8)."""
         k = self._k
-        count = k.pages.page_count(pfn) - k.pins.get(pfn, 0)
+        count = users(k, pfn)
         if count != 1 or pfn == k.zero_pfn:
             self._report(
                 "kernel_writes_break_sharing",
