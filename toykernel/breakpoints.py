@@ -16,9 +16,8 @@ from typing import TYPE_CHECKING
 from emu.hooks import MAX_BREAKS
 from emu.machine import Event, Stop
 from emu.microcode import VECTOR_NAMES, Delivery
-from emu.paging import PTE_FRAME, PTE_P
-from toykernel.arch.x86.asm_offsets import TASK_SIZE
-from toykernel.arch.x86.pgtable import look_at_ptes
+from emu.paging import PTE_P
+from toykernel.check.owners import entries
 from toykernel.kernel_state import Kernel, Outcome
 from toykernel.observe.faultlog import FaultLog, FaultRecord
 from toykernel.symbols import KERNEL, Code, Image, Images
@@ -318,7 +317,7 @@ class Breakpoints:
         if parent.mm is None or child.mm is None:
             return 0
         frames = [
-            {p & PTE_FRAME for _, p in look_at_ptes(self.kernel, mm, 0, TASK_SIZE) if p & PTE_P}
+            {entry.pfn for entry in entries(self.kernel, mm) if entry.pte & PTE_P}
             for mm in (parent.mm, child.mm)
         ]
         return len(frames[0] & frames[1])

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 from emu.paging import (
     PTE_A,
     PTE_D,
-    PTE_FRAME,
     PTE_G,
     PTE_P,
     PTE_PCD,
@@ -20,7 +19,7 @@ from emu.paging import (
 )
 from emu.ram import PAGE_SHIFT
 from toykernel.arch.x86.asm_offsets import PAGE_OFFSET, TASK_SIZE, THREAD_SIZE
-from toykernel.arch.x86.pgtable import look_at_ptes
+from toykernel.check.owners import entries
 from toykernel.mm.mm_types import VM_SHARED, VM_WRITE, MmStruct, VmArea
 from toykernel.taskview import TaskView
 
@@ -130,9 +129,9 @@ def address_spaces(k: Kernel) -> dict[int, tuple[MmStruct, list[int]]]:
 def mappers(k: Kernel, frame: int) -> Iterator[Mapper]:
     """Every user page-table entry that points to a frame, by address space."""
     for mm, pids in address_spaces(k).values():
-        for linear, entry in look_at_ptes(k, mm, 0, TASK_SIZE):
-            if entry & PTE_P and (entry & PTE_FRAME) >> PAGE_SHIFT == frame:
-                yield Mapper(tuple(pids), linear, entry)
+        for entry in entries(k, mm):
+            if entry.pte & PTE_P and entry.pfn == frame:
+                yield Mapper(tuple(pids), entry.address, entry.pte)
 
 
 def frame_role(k: Kernel, frame: int) -> str:

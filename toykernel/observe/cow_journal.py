@@ -21,8 +21,8 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from emu.ram import PAGE_SHIFT
-from toykernel.arch.x86.asm_offsets import TASK_SIZE
-from toykernel.arch.x86.pgtable import look_at_ptes, pte_present
+from toykernel.arch.x86.pgtable import pte_present
+from toykernel.check.owners import entries
 from toykernel.kernel_state import PROGRAM_PID
 from toykernel.syscall_table import name_of
 
@@ -242,8 +242,8 @@ class CowJournal:
 
     def _on_exec(self, task: Task, path: str) -> None:
         if self._watching(task) and task.mm is not None:
-            for address, pte in look_at_ptes(self._k, task.mm, 0, TASK_SIZE):
-                self._add(ALLOCATED, pte >> PAGE_SHIFT, task, address=address, reason="by exec")
+            for entry in entries(self._k, task.mm):
+                self._add(ALLOCATED, entry.pfn, task, address=entry.address, reason="by exec")
 
     def _on_fork(self, parent: Task, child: Task, flags: int) -> None:
         mapped = self._forking.pop(child.mm.ident, []) if child.mm is not None else []

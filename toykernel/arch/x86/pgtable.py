@@ -121,35 +121,20 @@ def flush_tlb_page(k: Kernel, mm: MmStruct, address: int) -> None:
 def present_ptes(k: Kernel, mm: MmStruct, start: int, end: int) -> Iterator[tuple[int, int, int]]:
     """(linear address, physical address of the entry, entry) of all nonzero entries in a range.
 
-    The kernel's own walk, which takes time: whoever only watches uses `look_at_ptes`.
+    The kernel's own walk, which takes time: whoever only watches uses check.owners.entries.
     """
-    for address, at, entries in _table_parts(k, mm, start, end):
-        k.charge("scan_pte", len(entries))
-        for index, pte in enumerate(entries):
-            if pte:
-                k.charge("present_pte")
-                yield address + (index << 12), at + index * 4, pte
-
-
-def look_at_ptes(k: Kernel, mm: MmStruct, start: int, end: int) -> Iterator[tuple[int, int]]:
-    """(linear address, entry) of the same, for observers: nothing is charged to the machine's clock."""
-    for address, _, entries in _table_parts(k, mm, start, end):
-        for index, pte in enumerate(entries):
-            if pte:
-                yield address + (index << 12), pte
-
-
-def _table_parts(
-    k: Kernel, mm: MmStruct, start: int, end: int
-) -> Iterator[tuple[int, int, list[int]]]:
-    """By page table: the first linear address, where its entry lies, and the entries in the range."""
     ram = k.machine.ram
     while start < end:
         next_table = min((start & -PGDIR_SIZE) + PGDIR_SIZE, end)
         pde = ram.read32(mm.pgd + (start >> 22) * 4)
         if pde & PTE_P:
             at = (pde & PTE_FRAME) + ((start >> 12) & 0x3FF) * 4
-            yield start, at, ram.words(at, (next_table - start) >> 12)
+            entries = ram.words(at, (next_table - start) >> 12)
+            k.charge("scan_pte", len(entries))
+            for index, pte in enumerate(entries):
+                if pte:
+                    k.charge("present_pte")
+                    yield start + (index << 12), at + index * 4, pte
         start = next_table
 
 
