@@ -133,7 +133,7 @@ class Injector:
         if task is not points.caller:
             return
         points.end()
-        self.seen += len(points.passed)
+        self.seen += points.passed
         if points.failed is None:
             if self.nth is None:
                 self._target = 1  # this caller is through; the next starts over

@@ -61,7 +61,7 @@ class FaultPoints:
     def __init__(self, k: Kernel) -> None:
         self._k = k
         self.caller: Task | None = None  # whose call is being watched
-        self.passed: list[Point] = []  # those that have been reached in it
+        self.passed = 0  # how many have been reached in it
         self.failed: Point | None = None
         self._target = 0
         self._step = ""
@@ -73,7 +73,7 @@ class FaultPoints:
     def begin(self, caller: Task, number: int, target: int) -> None:
         """A call begins: its `target`-th point, counted from 1, is to fail."""
         self.caller, self._target = caller, target
-        self.passed, self.failed = [], None
+        self.passed, self.failed = 0, None
         self._step = "D1" if number in FORKS else ""
 
     def end(self) -> None:
@@ -85,11 +85,10 @@ class FaultPoints:
         return self.caller is not None and self.caller is self._k.current
 
     def _reach(self, what: str, errno: int, *, allocation: bool = False) -> bool:
-        point = Point(self._step, what, errno, allocation)
-        self.passed.append(point)
-        if len(self.passed) != self._target:
+        self.passed += 1
+        if self.passed != self._target:
             return False
-        self.failed = point
+        self.failed = Point(self._step, what, errno, allocation)
         return True
 
     def _allocation(self, what: str) -> None:
