@@ -79,6 +79,7 @@ from toykernel.kernel.fork_mm import mm_alloc
 from toykernel.kernel.fork_parts import join_group, leave_group
 from toykernel.kernel.nsproxy import IpcNamespace, MntNamespace, Nsproxy, UtsName, UtsNamespace
 from toykernel.kernel.pid import Pid, get_pid_ns
+from toykernel.kernel.sched.classes import sched_classes
 from toykernel.kernel.sched.core import init_idle, wake_up_new_task
 from toykernel.kernel.siginfo import SIGCHLD
 from toykernel.kernel.signal_types import default_rlimits
@@ -280,6 +281,7 @@ def _idle_task(k: Kernel, stack: int) -> None:
     idle.fs = FsStruct(0, k.fs.root, k.fs.root)
     idle.files = _console_files(k)
     k.idle = k.current = idle
+    k.sched_classes = sched_classes(k.config.scheduler or k.profile.scheduler)
     init_idle(k, idle)
     k.tasks.append(idle)
     k.pids.tasks[0] = idle

@@ -17,11 +17,11 @@ from emu.machine import Event, Machine, Stop
 from toykernel import boot
 from toykernel.arch.x86 import pgtable
 from toykernel.arch.x86.asm_offsets import PAGE_OFFSET, PT_REGS
-from toykernel.arch.x86.process import account, fpu_area, math_state_restore
+from toykernel.arch.x86.process import account, fpu_area
 from toykernel.arch.x86.ptrace import PtRegs
 from toykernel.arch.x86.signal import do_notify_resume
 from toykernel.arch.x86.thread_info import task_pt_regs
-from toykernel.arch.x86.traps import TRAP_HANDLERS, do_IRQ
+from toykernel.arch.x86.traps import TRAP_HANDLERS, do_IRQ, math_state_restore
 from toykernel.errno import Errno
 from toykernel.fs.ramfs import RamFs
 from toykernel.kernel.exit import do_exit
@@ -31,6 +31,7 @@ from toykernel.kernel.nsproxy import UtsName
 from toykernel.kernel.pid import PidMap, PidNamespace
 from toykernel.kernel.sched import core
 from toykernel.kernel.sched.runqueue import RunQueue, SchedTunables
+from toykernel.kernel.sched.sched_class import SchedClass
 from toykernel.kernel.timekeeping import BOOT_EPOCH
 from toykernel.kernel.timer import HrTimer, program_timer
 from toykernel.kernel.wait import Result, Wait, WaitQueue, finish_wait, prepare_to_wait
@@ -162,7 +163,7 @@ class Kernel:
         self.nr_threads = 0
         self.total_forks = 0
         self.max_threads = max(self.machine.ram.frames // (8 * 2), 20)
-        self.sched_classes = core.sched_classes(self.config.scheduler or self.profile.scheduler)
+        self.sched_classes: tuple[SchedClass, ...] = ()  # best first; boot chooses them
         self.sched_tunables = SchedTunables()
         self.rq = RunQueue()
         self.stats = RunStats()

@@ -18,7 +18,8 @@ from toykernel.kernel.siginfo import SIGCHLD
 from toykernel.kernel.signal_types import RLIMIT_AS, RLIMIT_DATA, RLIMIT_MEMLOCK, RLIMIT_STACK
 from toykernel.kernel_state import PROGRAM_PID, Kernel
 from toykernel.mm import mman
-from toykernel.mm.heap import expand_stack, sys_brk
+from toykernel.mm.access import expand_stack
+from toykernel.mm.heap import sys_brk
 from toykernel.mm.madvise import sys_madvise
 from toykernel.mm.mincore import sys_mincore, sys_msync
 from toykernel.mm.mlock import sys_mlock, sys_mlockall, sys_munlock, sys_munlockall

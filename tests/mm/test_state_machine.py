@@ -13,7 +13,6 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 from memory_model import BASE, PAGE, READ, WRITE, Memory
 
 from emu.paging import PF_W, PageFault
-from toykernel.arch.x86.fault import BadArea, access_error, find_area
 from toykernel.arch.x86.uaccess import copy_from_user, put_user
 from toykernel.check.fail import differences, fingerprint
 from toykernel.check.invariants import check_all
@@ -23,6 +22,7 @@ from toykernel.kernel.clone_flags import CloneArgs
 from toykernel.kernel.exit import do_exit
 from toykernel.kernel.fork import do_fork
 from toykernel.kernel.siginfo import SIGCHLD
+from toykernel.mm.access import BadArea, access_error, find_area
 from toykernel.mm.heap import sys_brk
 from toykernel.mm.madvise import sys_madvise
 from toykernel.mm.memory import handle_mm_fault

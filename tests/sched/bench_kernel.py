@@ -9,6 +9,7 @@ from sortedcontainers import SortedDict
 from emu.ram import Ram
 from toykernel.arch.x86.asm_offsets import PAGE_OFFSET, THREAD_SIZE
 from toykernel.kernel.sched import core
+from toykernel.kernel.sched.classes import sched_classes
 from toykernel.kernel.sched.runqueue import RunQueue, SchedTunables
 from toykernel.kernel.timer import run_hrtimers
 from toykernel.task import TASK_INTERRUPTIBLE, Task
@@ -31,7 +32,7 @@ class Bench:
             hz=CPU_HZ // TICK,
             rq=RunQueue(),
             sched_tunables=SchedTunables(),
-            sched_classes=core.sched_classes(scheduler),
+            sched_classes=sched_classes(scheduler),
             trace=Tracepoints(),
             next_tick=0,
             timers=SortedDict(),

@@ -13,7 +13,7 @@ from toykernel.kernel.sched.entity import (
     SCHED_NORMAL,
     SCHED_RR,
 )
-from toykernel.kernel.sched.goodness import nice_to_ticks, return_counter
+from toykernel.kernel.sched.goodness import nice_to_ticks
 from toykernel.task import Task
 
 
@@ -150,7 +150,8 @@ def test_forking_makes_no_time_slices(
     assert sum(t.se.counter for t in family) == counter
     while len(family) > 1:
         dead = family.pop()
-        return_counter(bench.k, family[-1], dead)
+        dead.parent = family[-1]
+        core.sched_exit(bench.k, dead)
     assert parent.se.counter <= min(counter, nice_to_ticks(bench.k, -20))
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from toykernel.kernel.wait import wake_up
+
 if TYPE_CHECKING:
     from toykernel.kernel.timer import HrTimer
     from toykernel.kernel.wait import WaitQueue
@@ -70,8 +72,6 @@ def free_all_sems(k: Kernel, ids: SemIds) -> None:
 
 def freeary(k: Kernel, ids: SemIds, sma: SemArray) -> None:
     """Remove a set; whoever sleeps on it learns that it is gone."""
-    from toykernel.kernel.wait import wake_up
-
     del ids.sets[sma.ident]
     sma.gone = True
     wake_up(k, sma.queue)
@@ -99,8 +99,6 @@ def uncopy_semundo(k: Kernel, p: Task) -> None:
 
 def exit_sem(k: Kernel, p: Task) -> None:
     """The last user of an undo list applies it: every adjustment is added, never below zero."""
-    from toykernel.kernel.wait import wake_up
-
     undo, p.undo_list = p.undo_list, None
     if undo is None:
         return

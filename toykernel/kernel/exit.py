@@ -12,8 +12,7 @@ from typing import TYPE_CHECKING
 from toykernel.arch.x86.process import account, check_stack_end, exit_thread
 from toykernel.arch.x86.uaccess import put_user
 from toykernel.errno import Errno
-from toykernel.kernel.cred import put_cred, uncount_process
-from toykernel.kernel.fork import free_task
+from toykernel.kernel.cred import uncount_process
 from toykernel.kernel.fork_mm import exit_mm
 from toykernel.kernel.fork_parts import (
     exit_files,
@@ -24,7 +23,6 @@ from toykernel.kernel.fork_parts import (
     free_pid,
     leave_group,
     put_sighand,
-    put_signal_struct,
 )
 from toykernel.kernel.futex import exit_robust_list, futex_wake
 from toykernel.kernel.itimer import exit_itimers
@@ -34,6 +32,7 @@ from toykernel.kernel.sched.core import sched_exit
 from toykernel.kernel.siginfo import SIGCHLD, SIGKILL
 from toykernel.kernel.signal import action_of, group_send_sig_info, kill_thread, send_signal
 from toykernel.kernel.signal_types import SA_NOCLDWAIT, SIG_IGN, SignalStruct
+from toykernel.kernel.task_struct import put_task_struct
 from toykernel.kernel.wait import Result, Wait, complete, wake_up
 from toykernel.task import (
     EXIT_DEAD,
@@ -289,17 +288,6 @@ def _exit_signal(k: Kernel, p: Task) -> None:
     k.nr_threads -= 1
     free_pid(k, p)
     put_sighand(k, p.sighand)
-
-
-def put_task_struct(k: Kernel, p: Task) -> None:
-    """One user of the record less: the task itself when it has been switched away from for the last
-    time, and whoever released it. The last one frees record, stack and what hangs on them.
-    """
-    p.usage -= 1
-    if not p.usage:
-        put_cred(k, p.cred)
-        put_signal_struct(k, p.signal)
-        free_task(k, p)
 
 
 # -- the end of a pid namespace --------------------------------------------------------------------

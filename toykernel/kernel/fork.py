@@ -19,7 +19,6 @@ from toykernel.arch.x86.thread_info import (
     alloc_thread_info,
     clear_ti_flag,
     copy_thread_info,
-    free_thread_info,
     set_task,
 )
 from toykernel.arch.x86.uaccess import put_user
@@ -66,6 +65,7 @@ from toykernel.kernel.pid import attach_pid, task_pid_vnr
 from toykernel.kernel.sched.core import sched_fork, wake_up_new_task
 from toykernel.kernel.siginfo import SIGCHLD, SIGKILL
 from toykernel.kernel.signal import signal_pending
+from toykernel.kernel.task_struct import free_task
 from toykernel.kernel.wait import Completion, Result, Wait, WaitQueue
 from toykernel.security import security_task_create
 from toykernel.task import (
@@ -206,12 +206,6 @@ def dup_task_struct(k: Kernel, orig: Task) -> Task:
     p.splice_pipe = None
     p.stack_canary = k.get_random_int()
     return p
-
-
-def free_task(k: Kernel, p: Task) -> None:
-    """The stack, then the record."""
-    free_thread_info(k.pages, p.stack)
-    k.task_struct_cachep.free(p.slab)
 
 
 def copy_flags(k: Kernel, p: Task, args: CloneArgs) -> None:

@@ -11,7 +11,11 @@ from typing import TYPE_CHECKING
 
 from toykernel.arch.x86.uaccess import copy_from_user, copy_to_user
 from toykernel.errno import EINVAL, Errno
-from toykernel.kernel.posix_timers import posix_timer_signal_taken, run_posix_cpu_timers
+from toykernel.kernel.posix_timers import (
+    delete_posix_timers,
+    posix_timer_signal_taken,
+    run_posix_cpu_timers,
+)
 from toykernel.kernel.sched import core
 from toykernel.kernel.siginfo import (
     SIGALRM,
@@ -144,8 +148,6 @@ def _set(k: Kernel, task: Task, which: int, value: int, interval: int) -> None:
 
 def exit_itimers(k: Kernel, task: Task) -> None:
     """The thread group ends: its timers do not fire any more."""
-    from toykernel.kernel.posix_timers import delete_posix_timers
-
     real = task.signal.itimers.pop(ITIMER_REAL, None)
     if real is not None:
         hrtimer_cancel(k, real.timer)

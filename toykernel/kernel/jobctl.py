@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from toykernel.kernel.dequeue import dequeue_signal
 from toykernel.kernel.pid import pid_nr_ns
 from toykernel.kernel.siginfo import (
     CLD_CONTINUED,
@@ -23,7 +25,6 @@ from toykernel.kernel.signal import (
     SIGNAL_CLD_CONTINUED,
     SIGNAL_CLD_MASK,
     action_of,
-    dequeue_signal,
     recalc_sigpending,
     send_signal,
     signal_wake_up,
@@ -37,7 +38,7 @@ from toykernel.kernel.signal_types import (
     SIG_IGN,
     SigAction,
 )
-from toykernel.kernel.wait import Wait, WaitQueue, wake_up
+from toykernel.kernel.wait import wake_up
 from toykernel.task import (
     PF_EXITING,
     SIGNAL_GROUP_EXIT,
@@ -48,7 +49,6 @@ from toykernel.task import (
 )
 
 if TYPE_CHECKING:
-    from toykernel.kernel.wait import Result
     from toykernel.kernel_state import Kernel
     from toykernel.task import Task
 
@@ -56,13 +56,28 @@ _CORE_FLAG = 0x80
 _MIN_COREDUMP = 4096
 
 
-def get_signal_to_deliver(k: Kernel) -> tuple[SigAction, Siginfo] | Result | None:
-    """What the current task must do next: run a handler, wait or end (a Result), or nothing.
+@dataclass(frozen=True)
+class Handle:
+    """Run the program's handler."""
 
-    Default actions happen here. A stopped task comes back to this function when it is continued.
-    """
-    from toykernel.kernel.exit import do_group_exit
+    action: SigAction
+    info: Siginfo
 
+
+@dataclass(frozen=True)
+class GroupExit:
+    """The thread group ends with this wait status."""
+
+    code: int
+
+
+@dataclass(frozen=True)
+class Stop:
+    """Sleep until SIGCONT, then ask again."""
+
+
+def get_signal_to_deliver(k: Kernel) -> Handle | GroupExit | Stop | None:
+    """What the current task must do next; None: nothing. arch/x86/signal.py carries it out."""
     task = k.current
     while True:
         signal = task.signal
@@ -71,7 +86,8 @@ def get_signal_to_deliver(k: Kernel) -> tuple[SigAction, Siginfo] | Result | Non
             signal.flags &= ~SIGNAL_CLD_MASK
             notify_parent_cldstop(k, task.group_leader, why)
         if task.jobctl_stop:
-            return participate_in_stop(k, task)
+            participate_in_stop(k, task)
+            return Stop()
         info = dequeue_signal(k, task, task.blocked)
         if info is None:
             return None
@@ -86,7 +102,7 @@ def get_signal_to_deliver(k: Kernel) -> tuple[SigAction, Siginfo] | Result | Non
                 task.sighand.action[sig] = SigAction(
                     SIG_DFL, action.flags, action.restorer, action.mask
                 )
-            return action, info
+            return Handle(action, info)
         if sigmask(sig) & KERNEL_IGNORE:
             continue
         if signal.flags & SIGNAL_UNKILLABLE and not sigmask(sig) & KERNEL_ONLY:
@@ -95,10 +111,11 @@ def get_signal_to_deliver(k: Kernel) -> tuple[SigAction, Siginfo] | Result | Non
             if sig != SIGSTOP and is_current_pgrp_orphaned(k):
                 continue
             start_group_stop(k, task, sig)
-            return participate_in_stop(k, task)
+            participate_in_stop(k, task)
+            return Stop()
         if signal.flags & SIGNAL_GROUP_EXIT:
-            return do_group_exit(k, signal.group_exit_code)
-        return do_group_exit(k, sig | (_CORE_FLAG if dumps_core(task, sig) else 0))
+            return GroupExit(signal.group_exit_code)
+        return GroupExit(sig | (_CORE_FLAG if dumps_core(task, sig) else 0))
 
 
 def dumps_core(task: Task, sig: int) -> bool:
@@ -157,10 +174,8 @@ def start_group_stop(k: Kernel, task: Task, sig: int) -> None:
             signal_wake_up(k, thread, False)
 
 
-def participate_in_stop(k: Kernel, task: Task) -> Result:
+def participate_in_stop(k: Kernel, task: Task) -> None:
     """This thread stops; the last one tells the parent."""
-    from toykernel.arch.x86.signal import do_notify_resume
-
     signal = task.signal
     task.jobctl_stop = False
     recalc_sigpending(k, task)
@@ -170,7 +185,6 @@ def participate_in_stop(k: Kernel, task: Task) -> Result:
     if not signal.group_stop_count:
         signal.flags = signal.flags & ~SIGNAL_STOP_CONTINUED | SIGNAL_STOP_STOPPED
         notify_parent_cldstop(k, task.group_leader, CLD_STOPPED)
-    return Wait(WaitQueue("SIGCONT"), do_notify_resume, (), "stopped", TASK_STOPPED)
 
 
 def notify_parent_cldstop(k: Kernel, task: Task, why: int) -> None:

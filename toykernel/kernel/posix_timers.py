@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from toykernel.arch.x86.uaccess import copy_from_user, copy_to_user, put_user
 from toykernel.errno import EAGAIN, EINVAL, Errno
 from toykernel.kernel.cputime import cpu_clock_read, cpu_clock_task
+from toykernel.kernel.pid import find_task_by_vpid
 from toykernel.kernel.siginfo import NSIG, SI_TIMER, SIGALRM, Siginfo
 from toykernel.kernel.signal import send_signal, sig_ignored
 from toykernel.kernel.timekeeping import (
@@ -142,8 +143,6 @@ def _find(k: Kernel, ident: int) -> PosixTimer:
 
 
 def _event_target(k: Kernel, notify: int, tid: int, sig: int) -> Task:
-    from toykernel.kernel.pid import find_task_by_vpid
-
     if notify not in (SIGEV_SIGNAL, SIGEV_NONE, SIGEV_THREAD, SIGEV_THREAD_ID):
         raise Errno(EINVAL)
     if notify != SIGEV_NONE and not 1 <= sig <= NSIG:

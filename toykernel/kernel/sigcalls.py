@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from toykernel.arch.x86.uaccess import copy_from_user, copy_to_user, get_user, put_user
 from toykernel.errno import EAGAIN, EINTR, EINVAL, EPERM, ERESTARTNOHAND, ESRCH, Errno
 from toykernel.kernel.cred import CAP_KILL, capable
+from toykernel.kernel.dequeue import dequeue_signal
 from toykernel.kernel.pid import find_task_by_vpid, global_pid, task_pid_vnr
 from toykernel.kernel.siginfo import (
     KERNEL_IGNORE,
@@ -24,7 +25,6 @@ from toykernel.kernel.siginfo import (
 )
 from toykernel.kernel.signal import (
     action_of,
-    dequeue_signal,
     flush_sigqueue,
     pending_set,
     send_signal,

@@ -301,20 +301,3 @@ def next_signal(pending: Pending, blocked: int) -> int:
     """The signal of a queue to act on first: the lowest synchronous one, or else the lowest; 0: none."""
     ready = [sig for sig in pending if not blocked >> (sig - 1) & 1]
     return min(ready, key=lambda sig: (sig not in SYNCHRONOUS, sig), default=0)
-
-
-def dequeue_signal(k: Kernel, task: Task, blocked: int) -> Siginfo | None:
-    """Take the next signal outside a mask: the thread's own first, then the group's."""
-    from toykernel.kernel.itimer import timer_signal_taken
-
-    for queue in (task.pending, task.signal.shared_pending):
-        sig = next_signal(queue, blocked)
-        if sig:
-            info = queue[sig].pop(0)
-            if not queue[sig]:
-                del queue[sig]
-            recalc_sigpending(k, task)
-            timer_signal_taken(k, task, info)
-            return info
-    recalc_sigpending(k, task)
-    return None

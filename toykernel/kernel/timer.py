@@ -1,4 +1,4 @@
-"""Timers in virtual time (kernel/hrtimer.c, kernel/timer.c), and the timer interrupt.
+"""Timers in virtual time (kernel/hrtimer.c, kernel/timer.c).
 
 One ordered queue holds every timer of the kernel by expiry. The board's timer is set to the next tick or
 the next expiry, whichever comes first, so that both are exact to the cycle; while the CPU idles
@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from emu.devices.timer import LEFT
-from toykernel.kernel.sched import core
 from toykernel.kernel.timekeeping import ktime_get, ns_to_cycles
 
 if TYPE_CHECKING:
@@ -98,18 +97,6 @@ def start_ticks(k: Kernel) -> None:
     program_timer(k)
 
 
-def timer_interrupt(k: Kernel, user_mode: bool) -> None:
-    """Line 0: timers that are due, and the tick when it is time for one."""
-    run_hrtimers(k)
-    now = k.machine.clock.cycles
-    if now >= k.next_tick:
-        ticks = (now - k.next_tick) // k.cycles_per_tick + 1
-        k.next_tick += ticks * k.cycles_per_tick
-        k.jiffies += ticks
-        update_process_times(k, user_mode)
-    program_timer(k, idle=k.current is k.idle and not core.need_resched(k, k.idle))
-
-
 def run_hrtimers(k: Kernel) -> None:
     """Fire what is due, in order of expiry."""
     now = ktime_get(k)
@@ -119,20 +106,3 @@ def run_hrtimers(k: Kernel) -> None:
             return
         hrtimer_cancel(k, timer)
         timer.function(k, timer)
-
-
-def update_process_times(k: Kernel, user_mode: bool) -> None:
-    """A tick is charged to the task that it finds running."""
-    from toykernel.kernel.itimer import run_cpu_timers
-
-    task = k.current
-    if task is not k.idle:
-        if user_mode:
-            task.utime_ticks += 1
-        else:
-            task.stime_ticks += 1
-    for listener in k.trace.tick:
-        listener(task)
-    core.scheduler_tick(k)
-    if task is not k.idle:
-        run_cpu_timers(k, task)

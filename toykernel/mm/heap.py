@@ -7,35 +7,19 @@ from typing import TYPE_CHECKING
 from emu.ram import PAGE_SIZE
 from toykernel.arch.x86.asm_offsets import TASK_SIZE
 from toykernel.errno import EAGAIN, ENOMEM, Errno
-from toykernel.kernel.signal_types import RLIMIT_STACK
 from toykernel.mm.limits import (
     may_expand_data,
     may_expand_vm,
     may_lock,
-    rlimit,
     vm_enough_memory,
 )
 from toykernel.mm.memory import populate_range
-from toykernel.mm.mm_types import VM_ACCOUNT, VM_LOCKED, MmStruct, VmArea, vm_data_default
+from toykernel.mm.mm_types import VM_ACCOUNT, VM_LOCKED, MmStruct, vm_data_default
 from toykernel.mm.mmap import do_munmap, page_align, user_mm
 from toykernel.mm.vma import merge, new_area
 
 if TYPE_CHECKING:
     from toykernel.kernel_state import Kernel
-
-
-def expand_stack(k: Kernel, mm: MmStruct, vma: VmArea, address: int) -> None:
-    """Grow a stack area down to an address (fork-path K10). Raises Errno(ENOMEM) at its limits."""
-    start = address & -PAGE_SIZE
-    grow = (vma.vm_start - start) >> 12
-    if start < k.mmap_min_addr or mm.overlapping(max(start - k.stack_guard_gap, 0), vma.vm_start):
-        raise Errno(ENOMEM)
-    if vma.vm_end - start > rlimit(k, RLIMIT_STACK) or not may_expand_vm(k, mm, grow):
-        raise Errno(ENOMEM)
-    if vma.vm_flags & VM_LOCKED and not may_lock(k, mm, grow):
-        raise Errno(ENOMEM)
-    vm_enough_memory(k, grow)
-    mm.resize(vma, start, vma.vm_end)
 
 
 def sys_brk(k: Kernel, brk: int) -> int:

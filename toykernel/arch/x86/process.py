@@ -18,10 +18,7 @@ from toykernel.arch.x86.asm_offsets import (
 from toykernel.arch.x86.ptrace import PtRegs
 from toykernel.arch.x86.thread_info import stack_end_intact, task_pt_regs
 from toykernel.arch.x86.tls import load_tls, set_tls_of_child
-from toykernel.errno import Errno
 from toykernel.kernel.clone_flags import CLONE_SETTLS, CloneArgs
-from toykernel.kernel.siginfo import SIGKILL
-from toykernel.kernel.signal import force_sig_info
 
 if TYPE_CHECKING:
     from toykernel.kernel_state import Kernel
@@ -131,15 +128,6 @@ def switch_to(k: Kernel, prev: Task, next_task: Task) -> None:
     cpu.eax = prev.slab  # what ret_from_fork hands to schedule_tail
     for listener in k.trace.sched_switch:
         listener(prev, next_task)
-    finish_task_switch(k, prev)
-
-
-def finish_task_switch(k: Kernel, prev: Task) -> None:
-    """A dead task has been switched away from for the last time: its own use of its record ends."""
-    from toykernel.kernel.exit import put_task_struct
-
-    if prev.exit_state:
-        put_task_struct(k, prev)
 
 
 def account(k: Kernel, task: Task) -> None:
@@ -156,26 +144,6 @@ def _lazy_fpu(k: Kernel, next_task: Task) -> None:
     wanted = cpu.cr0 & ~CR0_TS | (0 if k.fpu_owner is next_task else CR0_TS)
     if wanted != cpu.cr0:
         cpu.set_cr(0, wanted)
-
-
-def math_state_restore(k: Kernel) -> int:
-    """#NM: decide whose registers to save (eax) and whose to load (edx); entry.S does it."""
-    cpu = k.machine.cpu
-    task = k.current
-    regs = PtRegs(k.machine.ram, cpu.esp + 4)
-    if not regs.user_mode:
-        k.die("FPU used in the kernel", regs, 0)
-    if not task.thread.fpu:
-        try:
-            task.thread.fpu = init_fpu(k)
-        except Errno:
-            force_sig_info(k, task, SIGKILL, {})
-            cpu.edx = 0
-            return 0
-    owner = k.fpu_owner
-    k.fpu_owner = task
-    cpu.edx = task.thread.fpu
-    return owner.thread.fpu if owner is not None and owner is not task else 0
 
 
 def init_fpu(k: Kernel) -> int:

@@ -29,7 +29,8 @@ from toykernel.errno import (
     ERESTARTSYS,
     Errno,
 )
-from toykernel.kernel.jobctl import get_signal_to_deliver
+from toykernel.kernel.exit import do_group_exit
+from toykernel.kernel.jobctl import GroupExit, Handle, Stop, get_signal_to_deliver
 from toykernel.kernel.siginfo import SIGINFO_SIZE, SIGSEGV, Siginfo, pack_siginfo, sigmask
 from toykernel.kernel.signal import (
     force_sig_info,
@@ -45,6 +46,8 @@ from toykernel.kernel.signal_types import (
     SA_SIGINFO,
     SigAction,
 )
+from toykernel.kernel.wait import Wait, WaitQueue
+from toykernel.task import TASK_STOPPED
 
 if TYPE_CHECKING:
     from toykernel.kernel.wait import Result
@@ -86,12 +89,14 @@ def do_notify_resume(k: Kernel) -> Result:
     """The work flags name a signal: act on it (do_signal). entry.S has saved the FPU registers."""
     task = k.current
     regs = k.task_pt_regs(task)
-    taken = get_signal_to_deliver(k)
-    if isinstance(taken, tuple):
-        handle_signal(k, task, regs, *taken)
-        return 0
-    if taken is not None:
-        return taken
+    match get_signal_to_deliver(k):
+        case Handle(action, info):
+            handle_signal(k, task, regs, action, info)
+            return 0
+        case GroupExit(code):
+            return do_group_exit(k, code)
+        case Stop():
+            return Wait(WaitQueue("SIGCONT"), do_notify_resume, (), "stopped", TASK_STOPPED)
     restart_without_handler(regs)
     if task.saved_sigmask is not None:
         saved, task.saved_sigmask = task.saved_sigmask, None

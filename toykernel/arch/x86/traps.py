@@ -12,7 +12,9 @@ from typing import TYPE_CHECKING, Any
 from toykernel.arch.x86.asm_offsets import FIRST_EXTERNAL_VECTOR, TIMER_IRQ
 from toykernel.arch.x86.extable import fixup_exception
 from toykernel.arch.x86.fault import do_page_fault
+from toykernel.arch.x86.process import init_fpu
 from toykernel.arch.x86.ptrace import PtRegs
+from toykernel.errno import Errno
 from toykernel.kernel.siginfo import (
     BUS_ADRALN,
     FPE_FLTDIV,
@@ -27,13 +29,14 @@ from toykernel.kernel.siginfo import (
     SIGBUS,
     SIGFPE,
     SIGILL,
+    SIGKILL,
     SIGSEGV,
     SIGTRAP,
     TRAP_BRKPT,
     TRAP_TRACE,
 )
 from toykernel.kernel.signal import force_sig_info
-from toykernel.kernel.timer import timer_interrupt
+from toykernel.kernel.tick import timer_interrupt
 
 if TYPE_CHECKING:
     from toykernel.kernel_state import Kernel
@@ -129,6 +132,26 @@ def math_error_code(k: Kernel, vector: int) -> int:
     if pending & 0x12:  # a denormal operand counts as underflow
         return FPE_FLTUND
     return FPE_FLTRES if pending & 0x20 else 0
+
+
+def math_state_restore(k: Kernel) -> int:
+    """#NM: decide whose registers to save (eax) and whose to load (edx); entry.S does it."""
+    cpu = k.machine.cpu
+    task = k.current
+    regs = PtRegs(k.machine.ram, cpu.esp + 4)
+    if not regs.user_mode:
+        k.die("FPU used in the kernel", regs, 0)
+    if not task.thread.fpu:
+        try:
+            task.thread.fpu = init_fpu(k)
+        except Errno:
+            force_sig_info(k, task, SIGKILL, {})
+            cpu.edx = 0
+            return 0
+    owner = k.fpu_owner
+    k.fpu_owner = task
+    cpu.edx = task.thread.fpu
+    return owner.thread.fpu if owner is not None and owner is not task else 0
 
 
 def do_iret_error(k: Kernel, regs: PtRegs, error_code: int) -> None:

@@ -13,6 +13,7 @@ from emu.ram import PAGE_SHIFT, PAGE_SIZE
 from toykernel.arch.x86.asm_offsets import TASK_SIZE
 from toykernel.arch.x86.pgtable import get_pte, pte_offset, set_pte
 from toykernel.errno import EFAULT, ENAMETOOLONG, ENOMEM, Errno
+from toykernel.mm.access import fault_in_user
 
 if TYPE_CHECKING:
     from toykernel.kernel_state import Kernel
@@ -28,8 +29,6 @@ def access_ok(address: int, size: int) -> bool:
 
 def _page(k: Kernel, mm: MmStruct, address: int, write: bool) -> int:
     """Physical address behind a user address, faulted in. Raises Errno(EFAULT)."""
-    from toykernel.arch.x86.fault import fault_in_user
-
     wanted = _PRESENT | (PTE_RW if write else 0)
     pte = get_pte(k, mm, address)
     if pte & wanted != wanted:

@@ -28,6 +28,7 @@ from toykernel.kernel.sched.sched_class import (
     SchedClass,
 )
 from toykernel.kernel.signal import signal_pending_state
+from toykernel.kernel.task_struct import put_task_struct
 from toykernel.kernel.timekeeping import ktime_get
 from toykernel.task import TASK_NEW, TASK_RUNNING
 
@@ -36,20 +37,6 @@ if TYPE_CHECKING:
     from toykernel.task import Task
 
 NSEC_PER_SEC = 1_000_000_000
-
-
-def sched_classes(scheduler: str) -> tuple[SchedClass, ...]:
-    """The classes of a scheduler, best first: "cfs" (2.6.23 and later) or "goodness" (2.4)."""
-    from toykernel.kernel.sched.fair import FairClass
-    from toykernel.kernel.sched.goodness import GoodnessClass
-    from toykernel.kernel.sched.idle import IdleClass
-    from toykernel.kernel.sched.rt import RtClass
-
-    if scheduler == "goodness":
-        return GoodnessClass(), IdleClass()
-    if scheduler == "cfs":
-        return RtClass(), FairClass(), IdleClass()
-    raise ValueError(f"no scheduler {scheduler!r}: cfs or goodness")
 
 
 def class_rank(k: Kernel, p: Task) -> int:
@@ -159,11 +146,8 @@ def sched_fork(k: Kernel, p: Task) -> None:
 
 
 def sched_exit(k: Kernel, p: Task) -> None:
-    """A task is released: with 2.4's counters, its parent gets what it did not use."""
-    from toykernel.kernel.sched.goodness import GoodnessClass, return_counter
-
-    if isinstance(k.sched_classes[0], GoodnessClass):
-        return_counter(k, p.parent, p)
+    """A task is released."""
+    class_of(k, p).sched_exit(k, p)
 
 
 def scheduler_tick(k: Kernel) -> None:
@@ -195,6 +179,13 @@ def schedule(k: Kernel) -> None:
         prev.se.nvcsw += sleeps
         prev.se.nivcsw += not sleeps
         switch_to(k, prev, chosen)
+        finish_task_switch(k, prev)
+
+
+def finish_task_switch(k: Kernel, prev: Task) -> None:
+    """A dead task has been switched away from for the last time: its own use of its record ends."""
+    if prev.exit_state:
+        put_task_struct(k, prev)
 
 
 def pick_next_task(k: Kernel) -> Task:

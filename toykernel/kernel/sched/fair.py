@@ -244,6 +244,9 @@ class FairClass:
             core.resched_task(k, curr)
         se.vruntime -= cfs.min_vruntime
 
+    def sched_exit(self, k: Kernel, p: Task) -> None:
+        """Its virtual time goes with it."""
+
     def get_rr_interval(self, k: Kernel, p: Task) -> int:
         """The slice, in ticks."""
         return sched_slice(k, p) // core.tick_ns(k) if k.rq.cfs.load else 0

@@ -132,14 +132,13 @@ class GoodnessClass:
         if not parent.counter:
             core.resched_task(k, k.current)
 
+    def sched_exit(self, k: Kernel, p: Task) -> None:
+        """release_task in 2.4: what the child did not use goes back, up to a full counter."""
+        parent = p.parent.se
+        parent.counter = min(parent.counter + p.se.counter, nice_to_ticks(k, -20))
+
     def get_rr_interval(self, k: Kernel, p: Task) -> int:
         """A full counter."""
         if p.se.policy == SCHED_FIFO:
             return 0
         return nice_to_ticks(k, p.se.nice)
-
-
-def return_counter(k: Kernel, parent: Task, child: Task) -> None:
-    """release_task in 2.4: what the child did not use goes back, up to a full counter."""
-    full = nice_to_ticks(k, -20)
-    parent.se.counter = min(parent.se.counter + child.se.counter, full)

@@ -50,6 +50,9 @@ class IdleClass:
     def task_fork(self, k: Kernel, p: Task) -> None:
         """Boot's own forks start with an empty record."""
 
+    def sched_exit(self, k: Kernel, p: Task) -> None:
+        """It never ends."""
+
     def get_rr_interval(self, k: Kernel, p: Task) -> int:
         """None."""
         return 0

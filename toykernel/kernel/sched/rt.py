@@ -130,6 +130,9 @@ class RtClass:
     def task_fork(self, k: Kernel, p: Task) -> None:
         """Nothing is divided between parent and child."""
 
+    def sched_exit(self, k: Kernel, p: Task) -> None:
+        """What is left of its slice is nobody's."""
+
     def get_rr_interval(self, k: Kernel, p: Task) -> int:
         """FIFO has no slice."""
         return def_timeslice(k) if p.se.policy == SCHED_RR else 0

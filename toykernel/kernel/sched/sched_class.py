@@ -48,6 +48,9 @@ class SchedClass(Protocol):
     def task_fork(self, k: Kernel, p: Task) -> None:
         """`p` is being made by the running task."""
 
+    def sched_exit(self, k: Kernel, p: Task) -> None:
+        """`p` is released."""
+
     def update_curr(self, k: Kernel) -> None:
         """Charge the running task for the time since it was last charged."""
 

@@ -21,6 +21,7 @@ from toykernel.kernel.sched.entity import (
     SCHED_RR,
     rt_policy,
 )
+from toykernel.kernel.sched.rt import def_timeslice
 from toykernel.kernel.signal_types import RLIMIT_NICE, RLIMIT_RTPRIO
 
 if TYPE_CHECKING:
@@ -132,8 +133,6 @@ def _set_scheduler(k: Kernel, pid: int, policy: int | None, param: int) -> int:
     _check_permission(k, p, policy, priority, reset)
     core.change_priority(k, p, policy=policy, rt_priority=priority, reset_on_fork=reset)
     if policy == SCHED_RR:
-        from toykernel.kernel.sched.rt import def_timeslice
-
         p.se.time_slice = p.se.time_slice or def_timeslice(k)
     return 0
 

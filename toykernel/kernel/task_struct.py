@@ -1,0 +1,30 @@
+"""The end of a task's record (kernel/fork.c): who holds it, and what goes with the last holder."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from toykernel.arch.x86.thread_info import free_thread_info
+from toykernel.kernel.cred import put_cred
+from toykernel.kernel.fork_parts import put_signal_struct
+
+if TYPE_CHECKING:
+    from toykernel.kernel_state import Kernel
+    from toykernel.task import Task
+
+
+def free_task(k: Kernel, p: Task) -> None:
+    """The stack, then the record."""
+    free_thread_info(k.pages, p.stack)
+    k.task_struct_cachep.free(p.slab)
+
+
+def put_task_struct(k: Kernel, p: Task) -> None:
+    """One user of the record less: the task itself when it has been switched away from for the last
+    time, and whoever released it. The last one frees record, stack and what hangs on them.
+    """
+    p.usage -= 1
+    if not p.usage:
+        put_cred(k, p.cred)
+        put_signal_struct(k, p.signal)
+        free_task(k, p)

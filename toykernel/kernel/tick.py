@@ -1,0 +1,39 @@
+"""The timer interrupt and what a tick is charged to (kernel/timer.c, kernel/time/tick-common.c)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from toykernel.kernel.itimer import run_cpu_timers
+from toykernel.kernel.sched import core
+from toykernel.kernel.timer import program_timer, run_hrtimers
+
+if TYPE_CHECKING:
+    from toykernel.kernel_state import Kernel
+
+
+def timer_interrupt(k: Kernel, user_mode: bool) -> None:
+    """Line 0: timers that are due, and the tick when it is time for one."""
+    run_hrtimers(k)
+    now = k.machine.clock.cycles
+    if now >= k.next_tick:
+        ticks = (now - k.next_tick) // k.cycles_per_tick + 1
+        k.next_tick += ticks * k.cycles_per_tick
+        k.jiffies += ticks
+        update_process_times(k, user_mode)
+    program_timer(k, idle=k.current is k.idle and not core.need_resched(k, k.idle))
+
+
+def update_process_times(k: Kernel, user_mode: bool) -> None:
+    """A tick is charged to the task that it finds running."""
+    task = k.current
+    if task is not k.idle:
+        if user_mode:
+            task.utime_ticks += 1
+        else:
+            task.stime_ticks += 1
+    for listener in k.trace.tick:
+        listener(task)
+    core.scheduler_tick(k)
+    if task is not k.idle:
+        run_cpu_timers(k, task)
