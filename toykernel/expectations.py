@@ -29,6 +29,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from toykernel.harness.exit_status import SIGNALED
 from toykernel.report_path import NotInReport, ReportPath
 
 # Signal numbers of Linux on the i386 (include/uapi/asm/signal.h); the host's may differ.
@@ -133,7 +134,7 @@ class Expectations:
         """The exit status to see: as stated, 128 + n for signal n, or 0."""
         if self.status is not None:
             return self.status
-        return 0 if self.signal is None else 128 + self.signal
+        return 0 if self.signal is None else SIGNALED + self.signal
 
     @property
     def says_anything(self) -> bool:
@@ -266,11 +267,11 @@ class _Header:
         self.report.append(ReportExpectation(parsed, value, self.line))
 
     def finish(self) -> Expectations:
-        if self.signal is not None and self.status not in (None, 128 + self.signal):
+        if self.signal is not None and self.status not in (None, SIGNALED + self.signal):
             self.line = self.seen["expect status"]
             raise self.error(
                 f"status {self.status} contradicts {signal_name(self.signal)}, which gives "
-                f"{128 + self.signal}; leave the status out"
+                f"{SIGNALED + self.signal}; leave the status out"
             )
         return Expectations(
             path=self.path,
@@ -422,7 +423,7 @@ def _compare_end(expectations: Expectations, status: int, signal: int | None) ->
     wanted_signal = expectations.signal
     same_signal = signal == wanted_signal or (
         # A status such as 139 says how a shell sees a death by signal.
-        wanted_signal is None and signal is not None and expectations.status == 128 + signal
+        wanted_signal is None and signal is not None and expectations.status == SIGNALED + signal
     )
     if same_signal and status == expectations.expected_status:
         return []

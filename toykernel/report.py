@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from toykernel.check.owners import leaked_frames
-from toykernel.kernel_state import Kernel
-from toykernel.runner import Result
-from toykernel.session import Session
-from toykernel.stats import TaskRecord
+
+if TYPE_CHECKING:
+    from toykernel.kernel_state import Kernel
+    from toykernel.runner import Result
+    from toykernel.session import Session
+    from toykernel.stats import TaskRecord
 
 SCHEMA = 1
 

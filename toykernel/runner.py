@@ -4,23 +4,27 @@ from __future__ import annotations
 
 import traceback
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from emu.microcode import GP
 from toykernel.check.invariants import InvariantError
 from toykernel.errno import name as errno_name
 from toykernel.errors import HostError
+from toykernel.harness.exit_status import (
+    EXIT_BUG,
+    EXIT_DEADLOCK,
+    EXIT_INTERRUPTED,
+    EXIT_LIMIT,
+    EXIT_MISUSE,
+    SIGNALED,
+)
 from toykernel.kernel.siginfo import SEGV_ACCERR, SEGV_MAPERR, SI_KERNEL, SIGNAL_NAMES, SIGSEGV
 from toykernel.kernel_state import PROGRAM_PID, Outcome
 from toykernel.oops import KernelOops, symbol_for
-from toykernel.session import Session
-from toykernel.task import Task
 
-EXIT_OOPS = 70
-EXIT_DEADLOCK = 75
-EXIT_LIMIT = 124
-EXIT_INTERRUPTED = 130
-EXIT_MISUSE = 125
+if TYPE_CHECKING:
+    from toykernel.session import Session
+    from toykernel.task import Task
 
 
 @dataclass(frozen=True)
@@ -73,11 +77,11 @@ def run(session: Session, *, max_cycles: int | None = None) -> Result:
     except (HostError, KeyboardInterrupt):
         raise
     except KernelOops as oops:
-        return Result(EXIT_OOPS, message=str(oops))
+        return Result(EXIT_BUG, message=str(oops))
     except InvariantError as error:
-        return Result(EXIT_OOPS, message=f"{error}\n{_where(session)}")
+        return Result(EXIT_BUG, message=f"{error}\n{_where(session)}")
     except Exception as error:
-        return Result(EXIT_OOPS, message=bug_report(session, error))
+        return Result(EXIT_BUG, message=bug_report(session, error))
     return _result(session, outcome, last_signal.text, max_cycles)
 
 
@@ -98,7 +102,7 @@ def _result(
         case "finished":
             return _finished(session, signal_text)
         case _:
-            return Result(EXIT_OOPS, message=f"the run stopped: {outcome.kind} {outcome.event}")
+            return Result(EXIT_BUG, message=f"the run stopped: {outcome.kind} {outcome.event}")
 
 
 def result_so_far(session: Session) -> Result:
@@ -118,7 +122,7 @@ def _finished(session: Session, signal_text: str) -> Result:
         return Result(code >> 8, exit_status=code >> 8)
     name = SIGNAL_NAMES.get(sig, f"signal {sig}")
     message = f"pid {PROGRAM_PID} killed by {name} {signal_text}".rstrip()
-    return Result(128 + sig, signal=sig, message=message)
+    return Result(SIGNALED + sig, signal=sig, message=message)
 
 
 def bug_report(session: Session, error: Exception) -> str:

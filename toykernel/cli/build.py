@@ -10,6 +10,7 @@ from pathlib import Path
 import click
 
 from toykernel.cli.console import host_message
+from toykernel.harness.exit_status import EXIT_MISUSE
 
 #: How the names of assembly sources end.
 SOURCES = (".S", ".s", ".asm")
@@ -31,12 +32,12 @@ def command(program: str, output: str) -> int:
         )
     built = build_program(program)
     if built is None:
-        return 125
+        return EXIT_MISUSE
     try:
         write_executable(Path(output), built[0])
     except (OSError, ValueError) as error:
         host_message(f"cannot write {output}: {getattr(error, 'strerror', None) or error}")
-        return 125
+        return EXIT_MISUSE
     return 0
 
 

@@ -10,6 +10,7 @@ import sys
 from contextlib import suppress
 
 from toykernel.errors import HostError
+from toykernel.harness.exit_status import EXIT_MISUSE, SIGNALED
 
 SIGPIPE = 13
 
@@ -20,7 +21,7 @@ def broken_pipe() -> HostError:
         null = os.open(os.devnull, os.O_WRONLY)
         os.dup2(null, 1)
         os.close(null)
-    return HostError(128 + SIGPIPE, "")
+    return HostError(SIGNALED + SIGPIPE, "")
 
 
 def write_all(fd: int, data: bytes) -> None:
@@ -38,7 +39,7 @@ def write_all(fd: int, data: bytes) -> None:
             raise broken_pipe() from None
         except OSError as error:
             name = {1: "standard output", 2: "standard error"}.get(fd, "output")
-            raise HostError(125, f"cannot write {name}: {error.strerror}") from None
+            raise HostError(EXIT_MISUSE, f"cannot write {name}: {error.strerror}") from None
 
 
 def guest_console(fd: int, data: bytes) -> None:

@@ -12,6 +12,7 @@ import click
 from emu.timing.profiles import OFF
 from toykernel.cli.console import host_message, write_all
 from toykernel.cli.options import MACHINE, apply, count
+from toykernel.harness.exit_status import EXIT_MISUSE
 
 
 @click.command(context_settings={"allow_interspersed_args": False})
@@ -46,7 +47,7 @@ def command(
         session = make_session(program, args, values, console=None)
     except CannotLoad as error:
         click.echo(str(error), err=True)
-        return 125
+        return EXIT_MISUSE
     profile = CycleProfile(session)
     result = runner.run(session, max_cycles=max_cycles)
     write_all(2, session.stdout + session.stderr)

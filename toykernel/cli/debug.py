@@ -10,9 +10,10 @@ from typing import Any
 import click
 
 from toykernel.cli.console import write_all
+from toykernel.cli.group import call
 from toykernel.cli.load import load
-from toykernel.cli.main import EXIT_INTERRUPTED, EXIT_MISUSE
 from toykernel.cli.options import MACHINE, apply
+from toykernel.harness.exit_status import EXIT_INTERRUPTED, EXIT_MISUSE
 
 EPILOG = """\b
 Commands come from FILE, from the terminal, or from standard input; `help' lists them.
@@ -82,8 +83,6 @@ def _read_script(path: str) -> list[str]:
 
 def main() -> None:
     """`python -m toykernel.cli.debug`."""
-    from toykernel.cli.group import call
-
     with suppress(KeyboardInterrupt):
         sys.exit(call(["debug", *sys.argv[1:]]))
 

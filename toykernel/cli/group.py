@@ -11,8 +11,8 @@ from traceback import extract_tb
 import click
 
 from toykernel.cli.console import broken_pipe, host_message
-from toykernel.cli.main import EXIT_BUG, EXIT_INTERRUPTED, EXIT_MISUSE
 from toykernel.errors import HostError
+from toykernel.harness.exit_status import EXIT_BUG, EXIT_INTERRUPTED, EXIT_MISUSE
 
 #: In the order of the help text. A command is there when its module is; each has a `command`.
 COMMANDS = ("run", "cycles", "build", "test", "debug", "gdb", "sysctl")

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import sys
 
-EXIT_BUG = 70
-EXIT_MISUSE = 125
-EXIT_INTERRUPTED = 130
+from toykernel.harness.exit_status import EXIT_INTERRUPTED
 
 
 def main() -> None:

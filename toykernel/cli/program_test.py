@@ -20,6 +20,7 @@ from toykernel.expectations import (
     differences,
     parse_header,
 )
+from toykernel.harness.exit_status import EXIT_LIMIT
 from toykernel.report import make_report
 
 PASSED, FAILED, SILENT = "passed", "failed", "without expectations"
@@ -73,7 +74,7 @@ def _run_and_compare(expectations: Expectations, max_cycles: int) -> list[Differ
     )
     if found and result.message:
         found += [Difference(expectations.end_number, t) for t in result.message.splitlines()]
-    if found and result.status == runner.EXIT_LIMIT and limit is None:
+    if found and result.status == EXIT_LIMIT and limit is None:
         found.append(Difference(at, "no `# options: --max-cycles N`, so the test's limit held"))
     return found
 

@@ -17,6 +17,7 @@ from toykernel.cli.options import (
     apply,
 )
 from toykernel.errors import HostError
+from toykernel.harness.exit_status import EXIT_BUG, EXIT_MISUSE
 
 if TYPE_CHECKING:
     from toykernel.kernel_state import Kernel
@@ -58,7 +59,7 @@ def command(program: str, args: tuple[str, ...], **values: Any) -> int:
 
         session = load(program, args, values)
         if session is None:
-            return 125
+            return EXIT_MISUSE
         from toykernel import runner
 
         if values["strace"] is not None:
@@ -84,7 +85,7 @@ def command(program: str, args: tuple[str, ...], **values: Any) -> int:
             result = runner.run(session, max_cycles=values["max_cycles"])
         except KeyboardInterrupt:
             result = runner.interrupted(session)
-        if result.status != runner.EXIT_OOPS:  # whose message has it all
+        if result.status != EXIT_BUG:  # whose message has it all
             for cycles, text in session.kernel.log:
                 host_message(f"[{cycles:>12}] {text}")
         if result.message:
@@ -100,7 +101,7 @@ def command(program: str, args: tuple[str, ...], **values: Any) -> int:
                     report_file.write(report_json(report).encode())
                 except OSError as error:
                     host_message(f"cannot write the report {values['report']}: {error.strerror}")
-                    return 125
+                    return EXIT_MISUSE
             if values["summary"]:
                 click.echo(summary(report), err=True)
         return result.status

@@ -8,6 +8,7 @@ import click
 
 from toykernel.cli.console import host_message
 from toykernel.cli.options import MACHINE, apply, machine_config
+from toykernel.harness.exit_status import EXIT_MISUSE
 
 
 @click.command()
@@ -26,12 +27,12 @@ def command(names: tuple[str, ...], **values: Any) -> int:
         if name not in table:
             known = ", ".join(sorted(table))
             host_message(f"there is no sysctl {name!r}; there are {known}")
-            return 125
+            return EXIT_MISUSE
     try:
         k = Kernel({}, "/init", [b"/init"], config=machine_config(values))
     except SysctlError as error:
         host_message(str(error))
-        return 125
+        return EXIT_MISUSE
     for name in names or sorted(table):
         click.echo(f"{name} = {table[name].get(k)}")
     return 0

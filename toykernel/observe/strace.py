@@ -16,13 +16,12 @@ from toykernel.kernel_state import Kernel
 from toykernel.observe.strace_format import (
     AT_EXIT,
     PRINTERS,
-    Memory,
-    address_text,
     raw,
     result_text,
     siginfo_text,
     signal_text,
 )
+from toykernel.observe.strace_memory import Memory, address_text
 from toykernel.syscall_table import SYSCALLS, Syscall, name_of
 from toykernel.task import Task
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from toykernel import syscall_table as table
@@ -12,23 +11,17 @@ from toykernel.errno import MAX_ERRNO
 from toykernel.errno import name as errno_name
 from toykernel.kernel.siginfo import SIGBUS, SIGCHLD, SIGFPE, SIGILL, SIGNAL_NAMES, SIGSEGV, SIGTRAP
 from toykernel.observe.peek import peek, peek_string, peek_word
+from toykernel.observe.strace_memory import Memory, address_text, quote
 from toykernel.observe.strace_process import PROCESS_AT_EXIT, PROCESS_PRINTERS
 from toykernel.observe.strace_signals import SIGNAL_AT_EXIT, SIGNAL_PRINTERS
 
 if TYPE_CHECKING:
-    from toykernel.kernel_state import Kernel
-    from toykernel.mm.mm_types import MmStruct
+    pass
 
 STRING_LIMIT = 32  # strace -s
 ARRAY_LIMIT = 32
 PATH_MAX = 4096
 
-_ESCAPES = {
-    ord(char): escape
-    for char, escape in zip(
-        '"\\\n\r\t\v\f', ('\\"', "\\\\", *(f"\\{c}" for c in "nrtvf")), strict=True
-    )
-}
 _WAIT_OPTIONS = {
     1: "WNOHANG",
     2: "WSTOPPED",
@@ -61,34 +54,6 @@ _RESTARTS = {
     516: "Interrupted by signal",
 }
 _RETURN_ADDRESS = frozenset(("brk", "mmap", "mmap2", "mremap"))
-
-
-@dataclass(frozen=True)
-class Memory:
-    """Whose memory the arguments of a call point into, and what the call answered (None: not yet)."""
-
-    k: Kernel
-    mm: MmStruct | None
-    result: int | None = None
-
-
-def quote(data: bytes) -> str:
-    """A C string literal; octal escapes as short as the next character allows."""
-    text = ""
-    for index, byte in enumerate(data):
-        if byte in _ESCAPES:
-            text += _ESCAPES[byte]
-        elif 0x20 <= byte < 0x7F:
-            text += chr(byte)
-        else:
-            following = data[index + 1 : index + 2]
-            text += f"\\{byte:03o}" if b"0" <= following <= b"7" else f"\\{byte:o}"
-    return f'"{text}"'
-
-
-def address_text(word: int) -> str:
-    """NULL or hexadecimal."""
-    return f"{word:#x}" if word else "NULL"
 
 
 def raw(word: int) -> str:

@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING
 
 from toykernel.kernel.clone_flags import CSIGNAL, FLAG_NAMES
 from toykernel.kernel.siginfo import SIGNAL_NAMES
 from toykernel.observe.peek import peek, peek_word
-
-if TYPE_CHECKING:
-    from toykernel.observe.strace_format import Memory
+from toykernel.observe.strace_memory import Memory, address_text, quote
 
 Printer = Callable[["Memory", int, Sequence[int]], str]
 STRING_LIMIT = 32
@@ -95,8 +92,6 @@ def _futex_op(_memory: Memory, word: int, _following: Sequence[int]) -> str:
 
 def _buffer_out(memory: Memory, word: int, _following: Sequence[int]) -> str:
     """What the call has stored: as many bytes as it answers."""
-    from toykernel.observe.strace_format import address_text, quote
-
     size = memory.result
     if size == 0:
         return '""'  # the end of a file
@@ -108,8 +103,6 @@ def _buffer_out(memory: Memory, word: int, _following: Sequence[int]) -> str:
 
 
 def _fd_pair(memory: Memory, word: int, _following: Sequence[int]) -> str:
-    from toykernel.observe.strace_format import address_text
-
     words = [peek_word(memory.k, memory.mm, word + at) for at in (0, 4)]
     if memory.result != 0 or None in words:
         return address_text(word)

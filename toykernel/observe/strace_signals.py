@@ -4,14 +4,11 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING
 
 from toykernel.kernel.sched.entity import POLICY_NAMES, SCHED_RESET_ON_FORK
 from toykernel.kernel.siginfo import NSIG, SIGNAL_NAMES, SIGRTMIN
 from toykernel.observe.peek import peek
-
-if TYPE_CHECKING:
-    from toykernel.observe.strace_format import Memory
+from toykernel.observe.strace_memory import Memory
 
 Printer = Callable[["Memory", int, Sequence[int]], str]
 

@@ -5,20 +5,26 @@ from __future__ import annotations
 from difflib import get_close_matches
 
 from toykernel.debug.commands.breaks import BREAKS
-from toykernel.debug.commands.command import Command
-from toykernel.debug.commands.help import HELP
+from toykernel.debug.commands.command import Command, Console
+from toykernel.debug.commands.help import QUIT, help_, help_command
 from toykernel.debug.commands.info import INFO
 from toykernel.debug.commands.memory import MEMORY
 from toykernel.debug.commands.run import RUN
 from toykernel.debug.commands.source import SOURCE
 from toykernel.debug.errors import DebugError
 
+
+def _help(console: Console, text: str) -> None:
+    """help [COMMAND]"""
+    help_(console, text, GROUPS, find)
+
+
 #: Group title -> its commands, in the order of the help text.
 GROUPS: dict[str, tuple[Command, ...]] = {
     "Running": RUN,
     "Breakpoints": BREAKS,
     "Looking": (*INFO, *MEMORY, *SOURCE),
-    "The debugger": HELP,
+    "The debugger": (help_command(_help), *QUIT),
 }
 COMMANDS: tuple[Command, ...] = tuple(c for group in GROUPS.values() for c in group)
 

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
+
 from toykernel.debug.commands.command import Command, Console, no_arguments
 from toykernel.debug.format import table
 
+Groups = Mapping[str, tuple[Command, ...]]
 
-def help_(console: Console, text: str) -> None:
-    """help [COMMAND]"""
-    from toykernel.debug.commands import GROUPS, find
 
+def help_(console: Console, text: str, groups: Groups, find: Callable[[str], Command]) -> None:
+    """help [COMMAND]: over the table of all commands, in which it stands itself."""
     if text:
         command = find(text.split()[0])
         names = ", ".join((command.name, *command.aliases))
@@ -18,7 +20,7 @@ def help_(console: Console, text: str) -> None:
             console.write(f"  (also: {names})")
         console.lines([f"  {line}" for line in command.help.splitlines()])
         return
-    for title, commands in GROUPS.items():
+    for title, commands in groups.items():
         console.write(f"{title}:")
         rows = [(f"  {c.name} {c.usage}".rstrip(), c.summary) for c in commands]
         console.lines(table(rows))
@@ -33,7 +35,9 @@ def quit_(console: Console, text: str) -> None:
     console.leaving = True
 
 
-HELP = (
-    Command("help", "[COMMAND]", "this, or more on one command", help_, aliases=("h", "?")),
-    Command("quit", "", "leave; so does Ctrl-D", quit_, aliases=("q", "exit")),
-)
+def help_command(run: Callable[[Console, str], None]) -> Command:
+    """The command, whose function knows the table."""
+    return Command("help", "[COMMAND]", "this, or more on one command", run, aliases=("h", "?"))
+
+
+QUIT = (Command("quit", "", "leave; so does Ctrl-D", quit_, aliases=("q", "exit")),)

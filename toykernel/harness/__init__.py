@@ -1,0 +1,1 @@
+"""What runs a program: the session, the run, its report, and what a test says of it."""
