@@ -12,7 +12,8 @@ Physical memory, from the bottom:
 from __future__ import annotations
 
 import struct
-from functools import lru_cache
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -86,19 +87,21 @@ from toykernel.kernel.signal_types import default_rlimits
 from toykernel.kernel.timer import start_ticks
 from toykernel.syscall_table import SYSCALLS
 from toykernel.task import PF_STARTING, Task, ThreadStruct
-from userland.assembler import Program, assemble, assemble_text
 
 if TYPE_CHECKING:
     from toykernel.kernel_state import Kernel
 
 PHYSICAL_START = 0x1000
 TEXT_BASE = PAGE_OFFSET + PHYSICAL_START
+TEXT_SIZE = 8 * PAGE_SIZE  # text in the first half, data in the second
+DATA_BASE = TEXT_BASE + TEXT_SIZE // 2
 PGDIR_SHIFT = 22  # a directory entry maps 4 MiB
 IDT_ENTRIES = 256
 IRQ_LINES = 8
 SSE_MODELS = frozenset(("pentium3", "max"))
 CR4_MODELS = frozenset(("pentium", "pentium3", "max"))
-HERE = Path(__file__).parent
+ENTRY = Path(__file__).parent / "arch/x86/entry.S"
+INIT = Path(__file__).parent / "arch/x86/init.S"
 
 #: Functions of the kernel that entry.S calls by name, besides system calls and exceptions.
 SERVICES = (
@@ -126,23 +129,68 @@ def thunks() -> str:
     return "\n".join(lines) + "\n"
 
 
-@lru_cache(maxsize=8)
-def build_kernel(
-    data_base: int, fxsr: bool, cr4: int, layout: tuple[tuple[str, int], ...]
-) -> Program:
-    """Assemble entry.S with the thunks; the same inputs give the same text."""
-    defines = {**DEFINES, **dict(layout), "HAVE_FXSR": int(fxsr), "CR4_BOOT": cr4}
-    defines["NR_syscalls"] = len(SYSCALLS)
-    source = (HERE / "arch/x86/entry.S").read_text() + thunks()
-    return assemble_text(
-        source, name="entry.S", origin={".text": TEXT_BASE, ".data": data_base}, defines=defines
-    )
+def kernel_source() -> str:
+    """The kernel's text as source: entry.S with the thunks."""
+    return ENTRY.read_text() + thunks()
 
 
-@lru_cache(maxsize=1)
-def build_init() -> bytes:
-    """init as an ELF executable."""
-    return assemble(HERE / "arch/x86/init.S").elf()
+@dataclass(frozen=True)
+class Layout:
+    """Physical addresses of what boot lays out below the page allocator's memory.
+
+    It follows from the size of RAM and the CPU's model alone. `large` is how many 4 MiB pages map
+    lowmem; `cr4` is the register's value from boot on.
+    """
+
+    swapper_pg_dir: int
+    tables: int
+    gdt: int
+    idt: int
+    zero_page: int
+    idle_stack: int
+    end: int
+    lowmem: int
+    large: int
+    cr4: int
+    fxsr: bool
+
+    @property
+    def origin(self) -> dict[str, int]:
+        """Linear addresses of the sections of the kernel's text."""
+        return {".text": TEXT_BASE, ".data": DATA_BASE}
+
+    @property
+    def defines(self) -> dict[str, int]:
+        """What entry.S is assembled with."""
+        # MP: WAIT traps while TS is set, so it does not see another task's FPU errors.
+        cr0 = CR0_PG | CR0_WP | CR0_NE | CR0_ET | CR0_MP | CR0_PE
+        stack_top = self.idle_stack + PAGE_OFFSET + THREAD_SIZE - STACK_TOP_GAP
+        return {
+            **DEFINES,
+            "SWAPPER_PG_DIR": self.swapper_pg_dir,
+            "CR0_BOOT": cr0,
+            "GDT_BASE": PAGE_OFFSET + self.gdt,
+            "GDT_LIMIT": GDT_ENTRIES * 8 - 1,
+            "IDT_BASE": PAGE_OFFSET + self.idt,
+            "IDT_LIMIT": IDT_ENTRIES * 8 - 1,
+            "INIT_STACK_TOP": stack_top,
+            "HAVE_FXSR": int(self.fxsr),
+            "CR4_BOOT": self.cr4,
+            "NR_syscalls": len(SYSCALLS),
+        }
+
+
+@dataclass(frozen=True)
+class BootImages:
+    """What boot loads, finished: the kernel's text, its labels, and init as an ELF executable.
+
+    `sections` are linear addresses and bytes; they were made for `layout`.
+    """
+
+    layout: Layout
+    sections: tuple[tuple[int, bytes], ...]
+    symbols: Mapping[str, int]
+    init: bytes
 
 
 class _Bump:
@@ -158,68 +206,75 @@ class _Bump:
         return address
 
 
-def setup_machine(k: Kernel) -> None:
-    """Lay out memory, load the kernel's text and point the CPU at it. The guest starts the rest."""
-    machine = k.machine
-    text_size = 8 * PAGE_SIZE  # text, then data; checked below
-    memory = _Bump(PHYSICAL_START + text_size)
-    k.swapper_pg_dir = memory.take(PAGE_SIZE)
-    lowmem = min(machine.ram.size, MAXMEM)
-    model = machine.cpu.model
+def memory_layout(ram_size: int, model: str) -> Layout:
+    """Where everything goes on a machine with `ram_size` bytes and a CPU of that model."""
+    memory = _Bump(PHYSICAL_START + TEXT_SIZE)
+    swapper_pg_dir = memory.take(PAGE_SIZE)
+    lowmem = min(ram_size, MAXMEM)
     pse = model in CR4_MODELS
-    large = lowmem >> PGDIR_SHIFT if pse else 0  # how many 4 MiB pages
-    tables = memory.take((-(-lowmem >> PGDIR_SHIFT) - large) * PAGE_SIZE)
-    gdt = memory.take(PAGE_SIZE)
-    k.gdt, k.tss = gdt, gdt + GDT_ENTRIES * 8
-    k.idt = memory.take(PAGE_SIZE)
-    k.zero_pfn = memory.take(PAGE_SIZE) >> PAGE_SHIFT
-    idle_stack = memory.take(THREAD_SIZE, THREAD_SIZE) + PAGE_OFFSET
+    sse = model in SSE_MODELS
+    large = lowmem >> PGDIR_SHIFT if pse else 0
+    return Layout(
+        swapper_pg_dir=swapper_pg_dir,
+        tables=memory.take((-(-lowmem >> PGDIR_SHIFT) - large) * PAGE_SIZE),
+        gdt=memory.take(PAGE_SIZE),
+        idt=memory.take(PAGE_SIZE),
+        zero_page=memory.take(PAGE_SIZE),
+        idle_stack=memory.take(THREAD_SIZE, THREAD_SIZE),
+        end=memory.next,
+        lowmem=lowmem,
+        large=large,
+        cr4=(CR4_OSFXSR | CR4_OSXMMEXCPT if sse else 0) | pse * CR4_PSE,
+        fxsr=sse,
+    )
 
-    cr4 = (CR4_OSFXSR | CR4_OSXMMEXCPT if model in SSE_MODELS else 0) | pse * CR4_PSE
-    # MP: WAIT traps while TS is set, so it does not see another task's FPU errors.
-    cr0 = CR0_PG | CR0_WP | CR0_NE | CR0_ET | CR0_MP | CR0_PE
-    layout = {
-        "SWAPPER_PG_DIR": k.swapper_pg_dir,
-        "CR0_BOOT": cr0,
-        "GDT_BASE": PAGE_OFFSET + gdt,
-        "GDT_LIMIT": GDT_ENTRIES * 8 - 1,
-        "IDT_BASE": PAGE_OFFSET + k.idt,
-        "IDT_LIMIT": IDT_ENTRIES * 8 - 1,
-        "INIT_STACK_TOP": idle_stack + THREAD_SIZE - STACK_TOP_GAP,
-    }
-    data_base = TEXT_BASE + text_size // 2
-    k.program = build_kernel(data_base, model in SSE_MODELS, cr4, tuple(sorted(layout.items())))
-    for section in k.program.sections:
-        end = section.address + section.size
-        limit = data_base if section.address < data_base else TEXT_BASE + text_size
-        if end > limit:
-            raise ValueError(f"kernel section {section.name} does not fit its place")
-        machine.ram.write(section.address - PAGE_OFFSET, section.data)
-    k.symbols = {name: symbol.value for name, symbol in k.program.symbols.items()}
 
-    _kernel_page_tables(k, tables, lowmem, large)
+def setup_machine(k: Kernel) -> None:
+    """Lay out memory, load the kernel's text and point the CPU at it. The guest starts the rest.
+
+    Raises ValueError for images that were made for another machine, or do not fit.
+    """
+    machine = k.machine
+    layout = memory_layout(machine.ram.size, machine.cpu.model)
+    images = k.images
+    if images.layout != layout:
+        raise ValueError("the kernel's images were made for another machine")
+    k.swapper_pg_dir = layout.swapper_pg_dir
+    k.gdt, k.tss = layout.gdt, layout.gdt + GDT_ENTRIES * 8
+    k.idt = layout.idt
+    k.zero_pfn = layout.zero_page >> PAGE_SHIFT
+    idle_stack = layout.idle_stack + PAGE_OFFSET
+    for address, data in images.sections:
+        limit = DATA_BASE if address < DATA_BASE else TEXT_BASE + TEXT_SIZE
+        if address + len(data) > limit:
+            raise ValueError(f"the kernel's section at {address:#010x} does not fit its place")
+        machine.ram.write(address - PAGE_OFFSET, data)
+    k.symbols = dict(images.symbols)
+
+    _kernel_page_tables(k, layout)
     _descriptor_tables(k)
-    k.reserved_end = memory.next >> PAGE_SHIFT
+    k.reserved_end = layout.end >> PAGE_SHIFT
     _idle_task(k, idle_stack)
     machine.add_gate(GATE_PORT)
     machine.cpu.eip = k.symbols["startup_32"] - PAGE_OFFSET
     machine.cpu.esp = idle_stack + THREAD_SIZE - STACK_TOP_GAP - PAGE_OFFSET
 
 
-def _kernel_page_tables(k: Kernel, tables: int, lowmem: int, large: int) -> None:
+def _kernel_page_tables(k: Kernel, layout: Layout) -> None:
     """Lowmem at PAGE_OFFSET, supervisor only; and at 0 until paging is on.
 
     The first `large` entries of the directory map 4 MiB each by themselves (SDM vol. 3, 4.3, CR4.PSE),
     the others through tables.
     """
     ram = k.machine.ram
+    lowmem, large = layout.lowmem, layout.large
     flags = PTE_P | PTE_RW
     ram.fill(k.swapper_pg_dir, PAGE_SIZE)
     for index in range(-(-lowmem >> PGDIR_SHIFT)):
         if index < large:
             entry = index << PGDIR_SHIFT | flags | PDE_PS
         else:
-            table = tables + (index - large) * PAGE_SIZE
+            table = layout.tables + (index - large) * PAGE_SIZE
             count = min(1024, (lowmem >> PAGE_SHIFT) - index * 1024)
             entries = [(index * 1024 + i) << PAGE_SHIFT | flags for i in range(count)]
             ram.write(table, struct.pack(f"<{count}I", *entries))
@@ -322,7 +377,7 @@ def rest_init(k: Kernel) -> None:
         p = copy_process(k, CloneArgs(SIGCHLD, 0, frame))
         mm = mm_alloc(k)
         argv = [b"/init", *k.init_argv]
-        image = parse_elf(build_init())
+        image = parse_elf(k.images.init)
         sp = load_elf_binary(k, mm, image, "/init", argv, k.init_envp)
     except Errno as error:
         short = error.number == ENOMEM

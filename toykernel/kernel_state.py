@@ -50,7 +50,6 @@ from toykernel.sysctl import set_sysctl
 from toykernel.task import Task
 from toykernel.timing_costs import COSTS
 from toykernel.trace import Tracepoints
-from userland.assembler import Program
 
 if TYPE_CHECKING:
     from toykernel.fs.file import File
@@ -109,11 +108,14 @@ class Kernel:
         argv: list[bytes],
         envp: list[bytes] | None = None,
         *,
+        images: boot.BootImages,
         config: Config | None = None,
         console: Callable[[int, bytes], None] | None = None,
     ) -> None:
-        """`program` is a path among `files`; `argv` its arguments, argv[0] included."""
+        """`program` is a path among `files`; `argv` its arguments, argv[0] included. `images` are
+        what boots on a machine of this configuration."""
         self.config = config or Config()
+        self.images = images
         self.machine = Machine(
             self.config.memory,
             model=self.config.cpu,
@@ -177,7 +179,6 @@ class Kernel:
         self.outcome: Outcome | None = None
 
         # Filled in by boot.
-        self.program: Program
         self.symbols: dict[str, int] = {}
         self.swapper_pg_dir = self.gdt = self.tss = self.idt = 0
         self.zero_pfn = self.reserved_end = 0

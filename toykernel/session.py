@@ -12,9 +12,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from emu.paging import Walk
+from toykernel.boot import ENTRY, kernel_source
 from toykernel.errno import Errno
 from toykernel.fs.binfmt_elf import parse_elf
 from toykernel.fs.exec import TASK_COMM_LEN
+from toykernel.harness.images import boot_images, init_program, kernel_program
 from toykernel.kernel_state import Config, Kernel, Outcome
 from toykernel.observe.faultlog import FaultLog, FaultRecord
 from userland.assembler import Program, assemble
@@ -108,6 +110,7 @@ class Session:
             self.guest_path,
             [os.fsencode(self.guest_path), *(os.fsencode(a) for a in args)],
             [os.fsencode(f"{key}={value}") for key, value in (env or {}).items()],
+            images=boot_images(self.config),
             config=self.config,
             console=self._write,
         )
@@ -152,13 +155,16 @@ class Session:
     @cached_property
     def images(self) -> Images:
         """Names and source lines of the program, init and the kernel."""
-        from toykernel.symbols import PROGRAM, Image, Images
+        from toykernel.symbols import INIT, KERNEL, PROGRAM, Image, Images
 
         if self.program is not None:
             program = Image.of_program(PROGRAM, self.program)
         else:
             program = Image.of_elf(PROGRAM, self.elf)
-        return Images(self.kernel, self.guest_path, program)
+        text = kernel_program(self.kernel.images.layout)
+        kernel = Image.of_program(KERNEL, text, {ENTRY.name: kernel_source()})
+        init = Image.of_program(INIT, init_program())
+        return Images(self.kernel, self.guest_path, program, kernel, init)
 
     @cached_property
     def stops(self) -> Breakpoints:

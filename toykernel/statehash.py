@@ -20,7 +20,6 @@ from emu.engine_quirks import FIELD_NAMES
 from emu.machine import Machine
 from emu.ram import PAGE_SHIFT, PAGE_SIZE, Ram
 from toykernel.trace import Tracepoints
-from userland.assembler import Program
 
 if TYPE_CHECKING:
     from toykernel.kernel_state import Kernel
@@ -28,12 +27,12 @@ if TYPE_CHECKING:
 #: Attributes of the Kernel that are the host's affair, or follow from what is hashed anyway.
 HOST_SIDE = frozenset(
     (
-        *("machine", "trace", "console_write", "config", "symbols", "program", "_gates"),
+        *("machine", "trace", "console_write", "config", "symbols", "images", "_gates"),
         *("fail_step", "security"),
     )
 )
 #: Objects that say nothing of their own wherever they are met.
-_TRANSPARENT = (Machine, Ram, InstructionClock, Tracepoints, Program)
+_TRANSPARENT = (Machine, Ram, InstructionClock, Tracepoints)
 #: Left by the last trap or by the engine itself; no instruction of the guest can see them.
 _ENGINE_ONLY = frozenset(("error_code", "is_int", "hflags", "old_exception"))
 #: Attributes anywhere that hold listeners and injected failures.

@@ -16,9 +16,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from toykernel.arch.x86.asm_offsets import PAGE_OFFSET
-from toykernel.boot import HERE, thunks
 from toykernel.errno import Errno
-from userland.assembler import LineEntry, Program, assemble
+from userland.assembler import LineEntry, Program
 
 if TYPE_CHECKING:
     from toykernel.kernel_state import Kernel
@@ -269,12 +268,13 @@ def _line_program(program: Any, folder: bytes) -> list[LineEntry]:
 class Images:
     """Every executable of one session. Listens to exec and fork to know who runs what."""
 
-    def __init__(self, k: Kernel, guest_path: str, program: Image) -> None:
+    def __init__(
+        self, k: Kernel, guest_path: str, program: Image, kernel: Image, init: Image
+    ) -> None:
         self._k = k
         self._guest_path = guest_path
-        text = (HERE / "arch/x86/entry.S").read_text() + thunks()
-        self.kernel = Image.of_program(KERNEL, k.program, {"entry.S": text})
-        self.init = Image.of_program(INIT, assemble(HERE / "arch/x86/init.S"))
+        self.kernel = kernel
+        self.init = init
         self.program = program
         self._others: dict[str, Image] = {}
         self._by_pid: dict[int, Image | None] = {}

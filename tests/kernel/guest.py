@@ -10,6 +10,7 @@ from toykernel.arch.x86.asm_offsets import PAGE_OFFSET
 from toykernel.arch.x86.pgtable import USER_PGD_PTRS
 from toykernel.check.invariants import check_all
 from toykernel.check.owners import leaked_frames
+from toykernel.harness.images import boot_images
 from toykernel.kernel_state import Config, Kernel, Outcome
 from toykernel.session import Session
 from toykernel.task import Task
@@ -52,6 +53,14 @@ def boot(
     if check:
         session.kernel.trace.to_user.append(lambda _task: check_all(session.kernel))
     return session
+
+
+def boot_elf(image: bytes, **config: Any) -> Kernel:
+    """A kernel without a session, with an ELF image as its program."""
+    machine = Config(**config)
+    return Kernel(
+        {"/guest": image}, "/guest", [b"/guest"], images=boot_images(machine), config=machine
+    )
 
 
 def finish(session: Session, limit: int = LIMIT) -> int:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 from elf_image import DATA, TEXT, Phdr, R, W, X, elf, exits
-from guest import boot, finish, look, run_to, status_of
+from guest import boot, boot_elf, finish, look, run_to, status_of
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from native_linux import run as run_native
@@ -13,7 +13,6 @@ from toykernel.check.invariants import check_all
 from toykernel.check.owners import leaked_frames
 from toykernel.errno import EINVAL, EIO, ENOEXEC, EPERM, Errno, name
 from toykernel.fs.binfmt_elf import ElfImage, parse_elf
-from toykernel.kernel_state import Config, Kernel
 
 GOOD = elf(Phdr(TEXT, exits(7)))
 SEGV = 11
@@ -21,7 +20,7 @@ SEGV = 11
 
 def exec_error(image: bytes) -> int:
     """The errno with which exec of an image fails; init's child exits with it. 0 when it ran."""
-    k = Kernel({"/guest": image}, "/guest", [b"/guest"], config=Config(memory=2 << 20))
+    k = boot_elf(image, memory=2 << 20)
     assert k.run(2_000_000).kind == "finished"
     check_all(k)
     assert leaked_frames(k) == 0
@@ -203,7 +202,7 @@ def test_whatever_the_bytes_parse_answers(image: bytes) -> None:
 @given(mutations())
 def test_whatever_the_bytes_exec_ends(image: bytes) -> None:
     """Loaded and run, or refused: no exception, no leak, no broken invariant."""
-    k = Kernel({"/guest": image}, "/guest", [b"/guest"], config=Config(memory=1 << 20))
+    k = boot_elf(image, memory=1 << 20)
     outcome = k.run(200_000)
     check_all(k)
     assert leaked_frames(k) == 0

@@ -9,10 +9,11 @@ import struct
 
 import pytest
 from elf_image import TEXT, Phdr, R, W, X, elf
+from guest import boot_elf
 
 from toykernel.check.invariants import check_all
 from toykernel.check.owners import leaked_frames
-from toykernel.kernel_state import Config, Kernel
+from toykernel.kernel_state import Kernel
 from toykernel.syscall_table import SYSCALLS
 from toykernel.task import Task
 
@@ -23,9 +24,7 @@ STORM_CALLS = 40
 
 def start(image: bytes, seed: int, **config: int) -> Kernel:
     """A machine with an image, invariants checked at some of its traps."""
-    k = Kernel(
-        {"/guest": image}, "/guest", [b"/guest"], config=Config(**{"memory": 2 << 20} | config)
-    )
+    k = boot_elf(image, **{"memory": 2 << 20} | config)
     count = seed % 7
 
     def check(_task: Task) -> None:

@@ -19,6 +19,7 @@ def command(names: tuple[str, ...], **values: Any) -> int:
 
     What --sysctl sets for a run is set here too, so that a value can be tried.
     """
+    from toykernel.harness.images import boot_images
     from toykernel.kernel_state import Kernel
     from toykernel.sysctl import SysctlError, settings
 
@@ -29,7 +30,8 @@ def command(names: tuple[str, ...], **values: Any) -> int:
             host_message(f"there is no sysctl {name!r}; there are {known}")
             return EXIT_MISUSE
     try:
-        k = Kernel({}, "/init", [b"/init"], config=machine_config(values))
+        config = machine_config(values)
+        k = Kernel({}, "/init", [b"/init"], images=boot_images(config), config=config)
     except SysctlError as error:
         host_message(str(error))
         return EXIT_MISUSE
