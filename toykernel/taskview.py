@@ -6,9 +6,10 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from emu.engine_quirks import GPRS
-from emu.paging import PTE_P, Walk, walk
+from emu.paging import PTE_P, Walk
 from emu.ram import PAGE_SIZE
-from toykernel.arch.x86.asm_offsets import PAGE_OFFSET, PT_REGS
+from toykernel.arch.x86.asm_offsets import PT_REGS
+from toykernel.look.page_tables import entries, walk
 from toykernel.mm.mm_types import VmArea
 from toykernel.task import Task
 
@@ -126,18 +127,14 @@ class TaskView:
 
     def walk(self, address: int) -> Walk:
         """What its page tables say of a linear address; no bit is set by looking."""
-        machine = self.kernel.machine
-        return walk(machine.ram, self.directory, address & 0xFFFFFFFF, pse=machine.cpu.pse)
+        return walk(self.kernel, self.directory, address)
 
     def page_table(self) -> Iterator[Walk]:
         """Every present page of its user half."""
-        ram = self.kernel.machine.ram
-        for index in range(PAGE_OFFSET >> 22):
-            if ram.read32(self.directory + 4 * index) & PTE_P:
-                for page in range(1024):
-                    found = self.walk(index << 22 | page << 12)
-                    if found.physical is not None:
-                        yield found
+        if self.task.mm is not None:
+            for entry in entries(self.kernel, self.task.mm):
+                if entry.pte & PTE_P:
+                    yield self.walk(entry.address)
 
     def read(self, address: int, size: int) -> bytes:
         """Memory as it sees it, kernel half included. Raises UnreadableError."""

@@ -26,6 +26,7 @@ from toykernel.arch.x86.pgtable import get_pte, pte_present
 from toykernel.check.invariants import install
 from toykernel.check.owners import leaked_frames, leaked_objects
 from toykernel.kernel_state import Config, Outcome
+from toykernel.look.spaces import users
 from toykernel.mm.mm_types import MmStruct
 from toykernel.observe.cow_journal import COPIED, text
 from toykernel.session import Session
@@ -252,7 +253,7 @@ class Run:
         k = self.session.kernel
         names = []
         for ident, address in k.rmap.entries(frame):
-            pids = ", ".join(f"pid {t.pid}" for t in k.tasks if t.mm is k.mms[ident])
+            pids = ", ".join(f"pid {t.pid}" for t in users(k, k.mms[ident]))
             names.append(f"{pids or f'mm {ident}'} at {address:#010x}")
         return "; ".join(names) or "nobody"
 

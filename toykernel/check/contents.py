@@ -12,7 +12,8 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from emu.ram import PAGE_SHIFT, PAGE_SIZE
-from toykernel.check.owners import address_spaces, entries, users_of
+from toykernel.look.page_tables import entries
+from toykernel.look.spaces import address_spaces, users_of
 from toykernel.mm.mm_types import VM_SHARED
 
 if TYPE_CHECKING:

@@ -12,11 +12,11 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from emu.paging import PTE_FRAME
-from toykernel.check.owners import tables
 from toykernel.check.points import FORKS, FaultPoints, Point, expected_error
 from toykernel.errno import is_error
 from toykernel.errno import name as errno_name
 from toykernel.kernel_state import PROGRAM_PID
+from toykernel.look.page_tables import tables
 from toykernel.syscall_table import BY_NAME
 
 if TYPE_CHECKING:

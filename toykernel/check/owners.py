@@ -10,59 +10,16 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from emu.paging import PTE_FRAME
-from emu.ram import PAGE_SHIFT, PAGE_SIZE
-from toykernel.arch.x86.asm_offsets import PAGE_OFFSET
-from toykernel.arch.x86.pgtable import PTRS_PER_TABLE, USER_PGD_PTRS, pte_present
-from toykernel.check.records import address_spaces, records
+from emu.paging import PTE_FRAME, PTE_P
+from emu.ram import PAGE_SHIFT
+from toykernel.arch.x86.asm_offsets import PAGE_OFFSET, THREAD_SIZE
+from toykernel.check.records import records
+from toykernel.look.page_tables import entries, tables
+from toykernel.look.spaces import address_spaces, users
 
 if TYPE_CHECKING:
     from toykernel.kernel_state import Kernel
-    from toykernel.mm.mm_types import MmStruct
     from toykernel.mm.slab import KmemCache
-
-
-@dataclass(frozen=True)
-class Entry:
-    """A nonzero user page-table entry: linear address, the entry, and the address space's number."""
-
-    mm: MmStruct
-    address: int
-    pte: int
-
-    @property
-    def pfn(self) -> int:
-        """The frame that it points to."""
-        return self.pte >> PAGE_SHIFT
-
-    @property
-    def present(self) -> bool:
-        """Whether it holds a frame; the CPU may use it only when its P bit is set as well."""
-        return pte_present(self.pte)
-
-
-def users_of(k: Kernel, mm: MmStruct) -> str:
-    """For messages: whose address space it is."""
-    return ", ".join(f"pid {t.pid} ({t.comm})" for t in k.tasks if t.mm is mm) or f"mm {mm.ident}"
-
-
-def tables(k: Kernel, mm: MmStruct) -> Iterator[tuple[int, int]]:
-    """(first linear address, directory entry) of every user page-table page."""
-    for index, pde in enumerate(k.machine.ram.words(mm.pgd, USER_PGD_PTRS)):
-        if pde:
-            yield index << 22, pde
-
-
-def entries(k: Kernel, mm: MmStruct) -> Iterator[Entry]:
-    """Every nonzero user entry, by address. Tables outside RAM are skipped: a check reports them."""
-    ram = k.machine.ram
-    for base, pde in tables(k, mm):
-        at = pde & PTE_FRAME
-        if at + PAGE_SIZE > ram.size:
-            continue
-        for index, pte in enumerate(ram.words(at, PTRS_PER_TABLE)):
-            if pte:
-                yield Entry(mm, base + (index << PAGE_SHIFT), pte)
 
 
 Claim = tuple[int, str]  # frame, by whom
@@ -155,16 +112,39 @@ def leaked_objects(k: Kernel, cache: KmemCache) -> int:
     return cache.active - sum(1 for kind, _ in records(k) if kind == cache.name)
 
 
-__all__ = [
-    "HOLDERS",
-    "Claim",
-    "Entry",
-    "address_spaces",
-    "entries",
-    "leaked_frames",
-    "leaked_objects",
-    "owners",
-    "records",
-    "tables",
-    "users_of",
-]
+@dataclass(frozen=True)
+class Mapper:
+    """A page-table entry that points to a frame: whose, for which linear address."""
+
+    pids: tuple[int, ...]
+    linear: int
+    entry: int
+
+
+def mappers(k: Kernel, frame: int) -> Iterator[Mapper]:
+    """Every user page-table entry that points to a frame, by address space."""
+    for mm in address_spaces(k):
+        pids = tuple(task.pid for task in users(k, mm))
+        for entry in entries(k, mm):
+            if entry.pte & PTE_P and entry.pfn == frame:
+                yield Mapper(pids, entry.address, entry.pte)
+
+
+def frame_role(k: Kernel, frame: int) -> str:
+    """What the kernel uses a frame for, empty for a user page."""
+    if frame == k.zero_pfn:
+        return "the zero page"
+    if frame < k.reserved_end:
+        return "the kernel's own: text, tables, boot memory"
+    for task in k.tasks:
+        base = (task.stack - PAGE_OFFSET) >> PAGE_SHIFT
+        if base <= frame < base + (THREAD_SIZE >> PAGE_SHIFT):
+            return f"kernel stack of pid {task.pid}"
+    for mm in address_spaces(k):
+        who = f"pid {', '.join(str(task.pid) for task in users(k, mm))}"
+        if mm.pgd >> PAGE_SHIFT == frame:
+            return f"page directory of {who}"
+        for base, pde in tables(k, mm):
+            if pde >> PAGE_SHIFT == frame:
+                return f"page table of {who}, for {base:#010x} and up"
+    return "free" if not k.pages.page_count(frame) else ""

@@ -5,23 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from toykernel.look.spaces import address_spaces
+
 if TYPE_CHECKING:
     from toykernel.fs.fs_types import FilesStruct
     from toykernel.fs.inode import Inode
     from toykernel.kernel.nsproxy import Nsproxy
     from toykernel.kernel.pid import PidNamespace
     from toykernel.kernel_state import Kernel
-    from toykernel.mm.mm_types import MmStruct
     from toykernel.task import Task
 
 Record = tuple[str, int]  # cache, address
-
-
-def address_spaces(k: Kernel) -> list[MmStruct]:
-    """Every address space that a task has, once, in order of their numbers."""
-    found = {task.mm.ident: task.mm for task in k.tasks if task.mm is not None}
-    found |= {task.bprm.mm.ident: task.bprm.mm for task in k.tasks if task.bprm is not None}
-    return [found[ident] for ident in sorted(found)]
 
 
 def _of_task(k: Kernel, task: Task) -> Iterator[Record]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -18,9 +17,9 @@ from emu.paging import (
     Walk,
 )
 from emu.ram import PAGE_SHIFT
-from toykernel.arch.x86.asm_offsets import PAGE_OFFSET, TASK_SIZE, THREAD_SIZE
-from toykernel.check.owners import entries
-from toykernel.mm.mm_types import VM_SHARED, VM_WRITE, MmStruct, VmArea
+from toykernel.arch.x86.asm_offsets import TASK_SIZE
+from toykernel.check.owners import Mapper, frame_role, mappers
+from toykernel.mm.mm_types import VM_SHARED, VM_WRITE, VmArea
 from toykernel.taskview import TaskView
 
 if TYPE_CHECKING:
@@ -57,15 +56,6 @@ def entry_letters(entry: int) -> str:
     """P RW US A D as letters, `-` for a clear bit."""
     letters = zip("PWUAD", (PTE_P, PTE_RW, PTE_US, PTE_A, PTE_D), strict=True)
     return "".join(letter if entry & bit else "-" for letter, bit in letters)
-
-
-@dataclass(frozen=True)
-class Mapper:
-    """A page-table entry that points to a frame: whose, for which linear address."""
-
-    pids: tuple[int, ...]
-    linear: int
-    entry: int
 
 
 @dataclass(frozen=True)
@@ -115,44 +105,6 @@ def _next_write(k: Kernel, walk: Walk, area: VmArea | None, frame: int, count: i
     if frame == k.zero_pfn:
         return "faults, and gets a frame of its own for the zero page"
     return "faults, and copies the frame" if count > 1 else "faults, and gets the write bit back"
-
-
-def address_spaces(k: Kernel) -> dict[int, tuple[MmStruct, list[int]]]:
-    """Every user address space by its number, with the pids that live in it."""
-    found: dict[int, tuple[MmStruct, list[int]]] = {}
-    for task in k.tasks:
-        if task.mm is not None:
-            found.setdefault(task.mm.ident, (task.mm, []))[1].append(task.pid)
-    return found
-
-
-def mappers(k: Kernel, frame: int) -> Iterator[Mapper]:
-    """Every user page-table entry that points to a frame, by address space."""
-    for mm, pids in address_spaces(k).values():
-        for entry in entries(k, mm):
-            if entry.pte & PTE_P and entry.pfn == frame:
-                yield Mapper(tuple(pids), entry.address, entry.pte)
-
-
-def frame_role(k: Kernel, frame: int) -> str:
-    """What the kernel uses a frame for, empty for a user page."""
-    if frame == k.zero_pfn:
-        return "the zero page"
-    if frame < k.reserved_end:
-        return "the kernel's own: text, tables, boot memory"
-    for task in k.tasks:
-        base = (task.stack - PAGE_OFFSET) >> PAGE_SHIFT
-        if base <= frame < base + (THREAD_SIZE >> PAGE_SHIFT):
-            return f"kernel stack of pid {task.pid}"
-    for mm, pids in address_spaces(k).values():
-        who = f"pid {', '.join(map(str, pids))}"
-        if mm.pgd >> PAGE_SHIFT == frame:
-            return f"page directory of {who}"
-        for index in range(TASK_SIZE >> 22):
-            entry = k.machine.ram.read32(mm.pgd + 4 * index)
-            if entry & PTE_P and entry >> PAGE_SHIFT == frame:
-                return f"page table of {who}, for {index << 22:#010x} and up"
-    return "free" if not k.pages.page_count(frame) else ""
 
 
 @dataclass(frozen=True)

@@ -22,8 +22,8 @@ from typing import TYPE_CHECKING, Any
 
 from emu.ram import PAGE_SHIFT
 from toykernel.arch.x86.pgtable import pte_present
-from toykernel.check.owners import entries
 from toykernel.kernel_state import PROGRAM_PID
+from toykernel.look.page_tables import entries
 from toykernel.syscall_table import name_of
 
 if TYPE_CHECKING:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from emu.paging import walk
 from emu.ram import PAGE_SIZE
 from toykernel.arch.x86.asm_offsets import TASK_SIZE
+from toykernel.look.page_tables import walk
 
 if TYPE_CHECKING:
     from toykernel.kernel_state import Kernel
@@ -24,7 +24,7 @@ def peek(k: Kernel, mm: MmStruct | None, address: int, size: int) -> bytes | Non
     parts = []
     while size:
         part = min(size, PAGE_SIZE - address % PAGE_SIZE)
-        physical = walk(ram, mm.pgd, address).physical
+        physical = walk(k, mm.pgd, address).physical
         if physical is not None:
             parts.append(ram.read(physical, part))
         elif mm.find_exact(address) is not None:

@@ -121,7 +121,7 @@ def flush_tlb_page(k: Kernel, mm: MmStruct, address: int) -> None:
 def present_ptes(k: Kernel, mm: MmStruct, start: int, end: int) -> Iterator[tuple[int, int, int]]:
     """(linear address, physical address of the entry, entry) of all nonzero entries in a range.
 
-    The kernel's own walk, which takes time: whoever only watches uses check.owners.entries.
+    The kernel's own walk, which takes time: whoever only watches uses look.page_tables.entries.
     """
     ram = k.machine.ram
     while start < end:
