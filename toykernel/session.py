@@ -11,6 +11,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import userland
 from emu.paging import Walk
 from toykernel.boot import ENTRY, kernel_source
 from toykernel.errno import Errno
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
     from toykernel.task import Task
     from toykernel.taskview import TaskView
 
-INCLUDE = Path(__file__).parent.parent / "userland" / "include"
+INCLUDE = Path(userland.__file__).parent / "include"
 
 
 class LoadError(Exception):
@@ -227,7 +228,7 @@ class Session:
         return self.task(pid).walk(address)
 
     def read(self, pid: int, address: int, size: int) -> bytes:
-        """Memory as a task sees it. Raises LookupError or taskview.UnreadableError."""
+        """Memory as a task sees it. Raises LookupError or UnreadableError."""
         return self.task(pid).read(address, size)
 
     @cached_property

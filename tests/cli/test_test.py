@@ -11,10 +11,10 @@ from pathlib import Path
 import pytest
 from command import COMMAND, EXIT_7, ROOT, SPIN, TIMEOUT, USERLAND, environment, write
 
-from toykernel.cli import program_test
 from toykernel.cli.attach import ATTACHED
 from toykernel.cli.group import call
 from toykernel.cli.options import INJECT, OBSERVE
+from toykernel.cli.program_test import HOST_OPTIONS
 from toykernel.cli.run import command as run_command
 
 
@@ -141,7 +141,7 @@ def test_nothing_promised_is_nothing_tested(
 def test_no_option_of_a_run_is_silently_ignored_in_a_header() -> None:
     """Whoever adds an option says whether a header may ask for it."""
     names = {p.name for p in run_command.params}
-    known = {*ATTACHED, *program_test.HOST_OPTIONS}
+    known = {*ATTACHED, *HOST_OPTIONS}
     observed = {
         p.name for option in (*OBSERVE, *INJECT) for p in option(lambda: 0).__click_params__
     }

@@ -106,7 +106,7 @@ def verdicts(programs: Sequence[str], jobs: int, max_cycles: int) -> Iterator[It
     import multiprocessing
     from concurrent.futures import ProcessPoolExecutor
 
-    from toykernel.cli import program_test
+    from toykernel.cli.program_test import judge
 
     judge_all: Callable[..., Iterator[Verdict]]
     pool = ProcessPoolExecutor(
@@ -114,7 +114,7 @@ def verdicts(programs: Sequence[str], jobs: int, max_cycles: int) -> Iterator[It
     )
     try:
         judge_all = pool.map
-        yield judge_all(program_test.judge, programs, [max_cycles] * len(programs))
+        yield judge_all(judge, programs, [max_cycles] * len(programs))
     except BaseException:
         pool.shutdown(wait=False, cancel_futures=True)
         for child in multiprocessing.active_children():
