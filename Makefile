@@ -48,7 +48,7 @@ docs: $(RUNTIME)
 	$(BIN)/python docs/fork_path.py
 
 faults: $(RUNTIME)
-	@$(BIN)/python -m toykernel.check.faults
+	@$(BIN)/python -m toykernel.harness.faults
 
 timing-check: $(RUNTIME)
 	@$(BIN)/python tests/timing/microbench.py

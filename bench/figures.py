@@ -14,9 +14,9 @@ from pathlib import Path
 from typing import Any
 
 from emu.machine import Machine
-from toykernel import runner
-from toykernel.report import make_report
-from toykernel.session import Session
+from toykernel.harness import runner
+from toykernel.harness.report import make_report
+from toykernel.harness.session import Session
 
 ROOT = Path(__file__).parent.parent
 

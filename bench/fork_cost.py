@@ -17,8 +17,8 @@ import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from toykernel.harness.session import Session
 from toykernel.kernel_state import Config
-from toykernel.session import Session
 from toykernel.syscall_table import BY_NAME
 from toykernel.task import Task
 

@@ -9,10 +9,10 @@ import time
 from pathlib import Path
 
 from bench.figures import Figure
-from toykernel import runner
-from toykernel.check.owners import leaked_frames
+from toykernel.harness import runner
+from toykernel.harness.session import Session
 from toykernel.kernel_state import Config
-from toykernel.session import Session
+from toykernel.look.frames import leaked_frames
 
 _HEAD = '.include "linux.inc"\n.include "process.inc"\n.globl _start\n_start:\n'
 

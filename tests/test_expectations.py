@@ -7,14 +7,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from toykernel.expectations import (
+from toykernel.harness.expectations import (
     Expectations,
     HeaderError,
     LineGroup,
     compare,
     parse_header,
 )
-from toykernel.report_path import NotInReport, ReportPath
+from toykernel.harness.report_path import NotInReport, ReportPath
 
 FULL = """\
 # title: Two processes

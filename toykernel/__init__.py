@@ -10,13 +10,13 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from toykernel.breakpoints import Breakpoint, BreakpointError
+    from toykernel.harness.breakpoints import Breakpoint, BreakpointError
+    from toykernel.harness.session import LoadError, Session
     from toykernel.kernel_state import Config, Outcome
+    from toykernel.look.symbols import SymbolError
+    from toykernel.look.task import TaskView, UnreadableError
     from toykernel.observe.faultlog import FaultRecord
     from toykernel.oops import KernelOops
-    from toykernel.session import LoadError, Session
-    from toykernel.symbols import SymbolError
-    from toykernel.taskview import TaskView, UnreadableError
     from userland.assembler import AssemblyError
 
 __all__ = [
@@ -36,17 +36,17 @@ __all__ = [
 
 _HOMES = {
     "AssemblyError": "userland.assembler",
-    "Breakpoint": "toykernel.breakpoints",
-    "BreakpointError": "toykernel.breakpoints",
+    "Breakpoint": "toykernel.harness.breakpoints",
+    "BreakpointError": "toykernel.harness.breakpoints",
     "Config": "toykernel.kernel_state",
     "FaultRecord": "toykernel.observe.faultlog",
     "KernelOops": "toykernel.oops",
-    "LoadError": "toykernel.session",
+    "LoadError": "toykernel.harness.session",
     "Outcome": "toykernel.kernel_state",
-    "Session": "toykernel.session",
-    "SymbolError": "toykernel.symbols",
-    "TaskView": "toykernel.taskview",
-    "UnreadableError": "toykernel.taskview",
+    "Session": "toykernel.harness.session",
+    "SymbolError": "toykernel.look.symbols",
+    "TaskView": "toykernel.look.task",
+    "UnreadableError": "toykernel.look.task",
 }
 
 

@@ -24,16 +24,16 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from emu.paging import PTE_P, PTE_RW
 from toykernel.arch.x86.pgtable import get_pte, pte_present
 from toykernel.check.invariants import install
-from toykernel.check.owners import leaked_frames, leaked_objects
+from toykernel.harness.session import Session
 from toykernel.kernel_state import Config, Outcome
+from toykernel.look.frames import leaked_frames, leaked_objects
 from toykernel.look.spaces import users
 from toykernel.mm.mm_types import MmStruct
 from toykernel.observe.cow_journal import COPIED, text
-from toykernel.session import Session
 from toykernel.task import FAULT_KINDS
 
 if TYPE_CHECKING:
-    from toykernel.taskview import TaskView
+    from toykernel.look.task import TaskView
 
 Address = int | str
 PAGE = 4096

@@ -12,11 +12,11 @@ from toykernel.arch.x86.asm_offsets import PAGE_OFFSET, TI_SIZE
 from toykernel.arch.x86.pgtable import PTE_PROTNONE, pte_offset
 from toykernel.check import invariants
 from toykernel.check.invariants import CHECKS, InvariantError, check_all
-from toykernel.check.owners import leaked_frames, owners
+from toykernel.harness.session import Session
 from toykernel.kernel_state import Kernel
+from toykernel.look.frames import leaked_frames, owners
 from toykernel.look.page_tables import entries
 from toykernel.mm.mm_types import VM_EXEC, VM_READ, VM_WRITE, MmStruct
-from toykernel.session import Session
 
 USERLAND = Path(__file__).parents[2] / "userland"
 

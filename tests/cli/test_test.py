@@ -13,8 +13,8 @@ from command import COMMAND, EXIT_7, ROOT, SPIN, TIMEOUT, USERLAND, environment,
 
 from toykernel.cli.attach import ATTACHED
 from toykernel.cli.group import call
+from toykernel.cli.judge import HOST_OPTIONS
 from toykernel.cli.options import INJECT, OBSERVE
-from toykernel.cli.program_test import HOST_OPTIONS
 from toykernel.cli.run import command as run_command
 
 

@@ -9,10 +9,10 @@ from emu.paging import Walk, walk
 from toykernel.arch.x86.asm_offsets import PAGE_OFFSET
 from toykernel.arch.x86.pgtable import USER_PGD_PTRS
 from toykernel.check.invariants import check_all
-from toykernel.check.owners import leaked_frames
 from toykernel.harness.images import boot_images
+from toykernel.harness.session import Session
 from toykernel.kernel_state import Config, Kernel, Outcome
-from toykernel.session import Session
+from toykernel.look.frames import leaked_frames
 from toykernel.task import Task
 
 LIMIT = 5_000_000  # cycles; what takes longer does not end

@@ -12,6 +12,7 @@ from toykernel.arch.x86.thread_info import test_ti_flag as ti_flag
 from toykernel.arch.x86.tls import load_tls
 from toykernel.errno import EAGAIN, ENOMEM, ERESTARTNOINTR, Errno
 from toykernel.fs.pipe import Pipe
+from toykernel.harness.session import Session
 from toykernel.kernel.clone_flags import (
     CLONE_CHILD_CLEARTID,
     CLONE_IO,
@@ -35,7 +36,6 @@ from toykernel.kernel.wait import Completion, WaitQueue
 from toykernel.kernel_state import Kernel
 from toykernel.observe.strace import Strace
 from toykernel.profiles import PROFILES
-from toykernel.session import Session
 from toykernel.task import TASK_NEW, TASK_RUNNING, TASK_UNINTERRUPTIBLE, IoContext, Task
 
 THREAD = CLONE_VM | CLONE_SIGHAND | CLONE_THREAD

@@ -5,16 +5,16 @@ from dataclasses import replace
 
 import pytest
 
-from toykernel.check import faults
 from toykernel.check.fail import fingerprint
-from toykernel.check.faults import LEAKS, SHAPES, counts, leak_column, sweep, table
 from toykernel.errno import ENOMEM
+from toykernel.harness import faults
+from toykernel.harness.faults import LEAKS, SHAPES, counts, leak_column, sweep, table
+from toykernel.harness.session import Session
 from toykernel.kernel import fork
 from toykernel.kernel.clone_flags import CloneArgs
 from toykernel.kernel.fork import LADDER, Step
 from toykernel.kernel_state import Kernel
 from toykernel.oops import KernelOops
-from toykernel.session import Session
 from toykernel.task import Task
 
 

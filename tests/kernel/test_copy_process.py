@@ -18,6 +18,7 @@ from toykernel.arch.x86.process import EFLAGS_TF
 from toykernel.arch.x86.thread_info import set_ti_flag, task_pt_regs
 from toykernel.arch.x86.thread_info import test_ti_flag as ti_flag
 from toykernel.errno import EAGAIN, EINVAL, EPERM, ERESTARTNOINTR, Errno
+from toykernel.harness.session import Session
 from toykernel.kernel.clone_flags import (
     CLONE_FILES,
     CLONE_FS,
@@ -42,7 +43,6 @@ from toykernel.kernel.signal_types import RLIMIT_NPROC, SigAction
 from toykernel.kernel_state import Kernel
 from toykernel.oops import KernelOops
 from toykernel.profiles import PROFILES
-from toykernel.session import Session
 from toykernel.task import (
     PF_FORKNOEXEC,
     PF_STARTING,

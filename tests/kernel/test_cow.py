@@ -11,8 +11,8 @@ from guest import boot, finish, frame, label, look, run_to, status_of, table_byt
 from emu.paging import CR0_WP, PTE_D, PTE_P, PTE_RW
 from toykernel.arch.x86.asm_offsets import PAGE_OFFSET
 from toykernel.errno import ENOMEM, Errno
+from toykernel.harness.session import Session
 from toykernel.mm.mm_types import VM_DONTCOPY
-from toykernel.session import Session
 
 KERNEL_HALF = PAGE_OFFSET >> 22
 

@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 from native_linux import run as run_native
 
 from toykernel.check.invariants import check_all
-from toykernel.check.owners import leaked_frames
 from toykernel.errno import EINVAL, EIO, ENOEXEC, EPERM, Errno, name
 from toykernel.fs.binfmt_elf import ElfImage, parse_elf
+from toykernel.look.frames import leaked_frames
 
 GOOD = elf(Phdr(TEXT, exits(7)))
 SEGV = 11

@@ -12,8 +12,8 @@ from elf_image import TEXT, Phdr, R, W, X, elf
 from guest import boot_elf
 
 from toykernel.check.invariants import check_all
-from toykernel.check.owners import leaked_frames
 from toykernel.kernel_state import Kernel
+from toykernel.look.frames import leaked_frames
 from toykernel.syscall_table import SYSCALLS
 from toykernel.task import Task
 

@@ -8,13 +8,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from toykernel.errno import Errno
+from toykernel.harness.runner import EXIT_DEADLOCK
+from toykernel.harness.runner import run as run_to_result
+from toykernel.harness.session import Session
 from toykernel.kernel.pid import PidMap
 from toykernel.kernel_state import Config
 from toykernel.mm.memory import follow_page
 from toykernel.observe.task_tree import shared_with, task_fields, task_tree, tree_text
-from toykernel.runner import EXIT_DEADLOCK
-from toykernel.runner import run as run_to_result
-from toykernel.session import Session
 from toykernel.sysctl import SysctlError
 from toykernel.task import Task
 

@@ -4,11 +4,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from toykernel.check.contents import reverse_map_is_true
-from toykernel.check.owners import frame_role, leaked_frames, mappers, owners
-from toykernel.check.records import records
+from toykernel.harness.session import Session
+from toykernel.look.frames import frame_role, leaked_frames, mappers, owners
 from toykernel.look.page_tables import entries, tables
+from toykernel.look.records import records
 from toykernel.look.spaces import address_spaces, users_of
-from toykernel.session import Session
 from toykernel.task import Task
 
 PROGRAM = Path(__file__).parents[2] / "userland" / "exec_from_thread.S"

@@ -10,10 +10,10 @@ from toykernel.arch.x86.pgtable import set_pte
 from toykernel.check.contents import SharedFrames, reverse_map_is_true, zero_page_is_never_written
 from toykernel.check.invariants import CHECKS, InvariantError, check_all, install
 from toykernel.check.moments import Moments
+from toykernel.harness.session import Session
 from toykernel.kernel import fork_mm
 from toykernel.kernel_state import Kernel
 from toykernel.mm import memory
-from toykernel.session import Session
 
 USERLAND = Path(__file__).parents[2] / "userland"
 

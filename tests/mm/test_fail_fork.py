@@ -7,11 +7,11 @@ import pytest
 
 from toykernel.check.fail import Injector, differences, fingerprint
 from toykernel.check.invariants import check_all
-from toykernel.check.owners import leaked_frames, leaked_objects
+from toykernel.harness.session import Session
 from toykernel.kernel_state import Config
+from toykernel.look.frames import leaked_frames, leaked_objects
 from toykernel.mm import memory
 from toykernel.mm.memory import ProtectedPte
-from toykernel.session import Session
 
 USERLAND = Path(__file__).parents[2] / "userland"
 #: Shape, and the least number of allocations that its fork makes.

@@ -12,6 +12,7 @@ from toykernel.check.invariants import check_all
 from toykernel.errno import EAGAIN, EBADF, EFAULT, EINVAL, ENOMEM, EOVERFLOW, EPERM, Errno
 from toykernel.fs.binfmt_elf import PT_GNU_STACK
 from toykernel.fs.open import sys_open
+from toykernel.harness.session import Session, build
 from toykernel.kernel.clone_flags import CloneArgs
 from toykernel.kernel.fork import do_fork
 from toykernel.kernel.siginfo import SIGCHLD
@@ -27,7 +28,6 @@ from toykernel.mm.mm_types import VM_GROWSDOWN, VM_LOCKED, MmStruct
 from toykernel.mm.mmap import sys_mmap2, sys_munmap, sys_old_mmap
 from toykernel.mm.mprotect import sys_mprotect
 from toykernel.mm.mremap import sys_mremap
-from toykernel.session import Session, build
 
 USERLAND = Path(__file__).parents[2] / "userland"
 PAGE = 4096

@@ -10,7 +10,7 @@ import pytest
 from memory_model import BASE, PAGE, PAGES, READ, WRITE, Memory
 
 from toykernel.check.invariants import install
-from toykernel.session import Session
+from toykernel.harness.session import Session
 
 HERE = Path(__file__).parent
 INCLUDE = HERE.parents[1] / "userland" / "include"

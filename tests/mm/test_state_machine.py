@@ -16,12 +16,13 @@ from emu.paging import PF_W, PageFault
 from toykernel.arch.x86.uaccess import copy_from_user, put_user
 from toykernel.check.fail import differences, fingerprint
 from toykernel.check.invariants import check_all
-from toykernel.check.owners import leaked_frames
 from toykernel.errno import ENOMEM, Errno
+from toykernel.harness.session import Session
 from toykernel.kernel.clone_flags import CloneArgs
 from toykernel.kernel.exit import do_exit
 from toykernel.kernel.fork import do_fork
 from toykernel.kernel.siginfo import SIGCHLD
+from toykernel.look.frames import leaked_frames
 from toykernel.mm.access import BadArea, access_error, find_area
 from toykernel.mm.heap import sys_brk
 from toykernel.mm.madvise import sys_madvise
@@ -29,7 +30,6 @@ from toykernel.mm.memory import handle_mm_fault
 from toykernel.mm.mman import MADV_DOFORK, MADV_DONTFORK, MADV_DONTNEED
 from toykernel.mm.mmap import sys_mmap2, sys_munmap
 from toykernel.mm.mprotect import sys_mprotect
-from toykernel.session import Session
 from toykernel.task import Task
 
 USERLAND = Path(__file__).parents[2] / "userland"

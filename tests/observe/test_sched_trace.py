@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
+from toykernel.harness.session import Session
 from toykernel.observe.sched_trace import SchedTrace
 from toykernel.observe.timeline import CPU_PID, Timeline
-from toykernel.session import Session
 from toykernel.syscall_table import name_of
 
 USERLAND = Path(__file__).parents[2] / "userland"

@@ -11,11 +11,11 @@ import pytest
 from native_linux import skip_unless_linux32
 
 from emu.paging import PTE_A, PTE_D, walk
-from toykernel.expectations import parse_header
+from toykernel.harness.expectations import parse_header
+from toykernel.harness.session import Session, build
+from toykernel.look.memory import peek, peek_string, peek_word
 from toykernel.observe import strace_format as fmt
-from toykernel.observe.peek import peek, peek_string, peek_word
 from toykernel.observe.strace import Strace
-from toykernel.session import Session, build
 
 USERLAND = Path(__file__).parents[2] / "userland"
 

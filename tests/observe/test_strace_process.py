@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
+from toykernel.harness.session import Session
 from toykernel.observe.strace import Strace
-from toykernel.session import Session
 
 USERLAND = Path(__file__).parents[2] / "userland"
 

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
+from toykernel.harness.session import Session
 from toykernel.observe.strace import Strace
 from toykernel.observe.strace_signals import set_text
-from toykernel.session import Session
 
 USERLAND = Path(__file__).parents[2] / "userland"
 

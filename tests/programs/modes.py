@@ -7,18 +7,18 @@ from typing import Any
 
 from toykernel.check.invariants import check_all
 from toykernel.cli.attach import attach
+from toykernel.cli.judge import parse_options
 from toykernel.cli.options import guest_files, machine_config
-from toykernel.cli.program_test import parse_options
-from toykernel.expectations import Expectations, parse_header
+from toykernel.harness.expectations import Expectations, parse_header
+from toykernel.harness.report import make_report
+from toykernel.harness.runner import EXIT_DEADLOCK, EXIT_LIMIT, Result
+from toykernel.harness.session import Session
 from toykernel.kernel_state import Outcome
 from toykernel.observe.process_tree import ProcessTree
 from toykernel.observe.sched_trace import SchedTrace
 from toykernel.observe.strace import Strace
 from toykernel.observe.task_tree import task_fields, task_tree, tree_text
 from toykernel.observe.timeline import Timeline
-from toykernel.report import make_report
-from toykernel.runner import EXIT_DEADLOCK, EXIT_LIMIT, Result
-from toykernel.session import Session
 from toykernel.statehash import state_hash, state_parts
 from toykernel.task import Task
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from toykernel.expectations import Expectations
+from toykernel.harness.expectations import Expectations
 
 USERLAND = Path(__file__).parents[2] / "userland"
 PROGRAMS = sorted(USERLAND.glob("*.S"))

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from native_linux import PROGRAMS, USERLAND, build, environment, run
 
-from toykernel.expectations import compare, parse_header
+from toykernel.harness.expectations import compare, parse_header
 
 
 @pytest.mark.parametrize("source", PROGRAMS, ids=lambda path: path.stem)

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from toykernel.harness.session import Session
 from toykernel.kernel.cputime import split
 from toykernel.kernel.sched.entity import SchedEntity
-from toykernel.session import Session
 
 PROGRAM = """
 .include "linux.inc"

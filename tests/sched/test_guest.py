@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
+from toykernel.harness.session import Session
 from toykernel.kernel.sched.entity import PRIO_TO_WEIGHT
 from toykernel.kernel_state import Config, Kernel
-from toykernel.session import Session
 from toykernel.task import Task
 
 SPINNERS = """

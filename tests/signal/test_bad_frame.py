@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from toykernel.session import Session
+from toykernel.harness.session import Session
 
 PROGRAM = """
 .include "linux.inc"

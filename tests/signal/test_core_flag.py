@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from toykernel.session import Session
+from toykernel.harness.session import Session
 
 CORE = {3, 4, 5, 6, 7, 8, 11, 24, 25, 31}  # QUIT ILL TRAP ABRT BUS FPE SEGV XCPU XFSZ SYS
 HARMLESS = {17, 18, 23, 28}  # CHLD CONT URG WINCH

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from toykernel.session import Session
+from toykernel.harness.session import Session
 from toykernel.task import Task
 
 PROGRAM = """

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
+from toykernel.harness.session import Session
 from toykernel.kernel.siginfo import SIGFPE
 from toykernel.kernel_state import Config
-from toykernel.session import Session
 
 USERLAND = Path(__file__).parents[2] / "userland"
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from native_linux import skip_unless_linux32
 
-from toykernel.session import Session, build
+from toykernel.harness.session import Session, build
 
 EPERM, ESRCH, EINVAL = 1, 3, 22
 KILL, TKILL, QUEUE, SETSID, SETRESUID = 37, 238, 178, 66, 208

@@ -3,9 +3,9 @@
 from pathlib import Path
 from typing import Any
 
+from toykernel.harness.session import Session
 from toykernel.kernel.siginfo import SIGCHLD, SIGKILL, SIGSTOP, SIGTERM, SIGUSR1
 from toykernel.kernel.signal import send_signal
-from toykernel.session import Session
 from toykernel.task import Task
 
 FORK = """

@@ -8,12 +8,12 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from toykernel import runner
 from toykernel.cli.group import cli
+from toykernel.harness import runner
+from toykernel.harness.session import Session
 from toykernel.kernel_state import Config
 from toykernel.observe.cycles import CycleProfile
 from toykernel.observe.cycles_text import comparison, html, text
-from toykernel.session import Session
 
 USERLAND = Path(__file__).parent.parent.parent / "userland"
 

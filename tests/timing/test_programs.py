@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 
 from emu.cpu import load_native
-from toykernel import runner
+from toykernel.harness import runner
+from toykernel.harness.report import make_report
+from toykernel.harness.session import Session
 from toykernel.kernel_state import Config
-from toykernel.report import make_report
-from toykernel.session import Session
 from toykernel.statehash import state_hash
 
 USERLAND = Path(__file__).parent.parent.parent / "userland"

@@ -21,7 +21,7 @@ from toykernel.check.contents import (
     zero_page_is_never_written,
 )
 from toykernel.check.moments import Moments
-from toykernel.check.owners import leaked_objects, owners
+from toykernel.look.frames import leaked_objects, owners
 from toykernel.look.page_tables import entries, tables
 from toykernel.look.spaces import address_spaces, users_of
 from toykernel.mm.mm_types import VM_EXEC, VM_LOCKED, VM_READ, VM_SHARED, VM_WRITE

@@ -38,8 +38,8 @@ def command(
     if values["timing"] == OFF:
         raise click.BadParameter("the profile off counts no cycles", param_hint="--timing")
     other = read_profile(values["against"])
-    from toykernel import runner
     from toykernel.cli.load import CannotLoad, make_session
+    from toykernel.harness import runner
     from toykernel.observe.cycles import CycleProfile
     from toykernel.observe.cycles_text import comparison, html, text
 

@@ -12,7 +12,7 @@ import click
 from emu.errors import EngineContractError
 from toykernel.cli.console import guest_console
 from toykernel.cli.options import guest_files, machine_config
-from toykernel.session import LoadError, Session, build
+from toykernel.harness.session import LoadError, Session, build
 from toykernel.sysctl import SysctlError
 from userland.assembler import AssemblyError, Program
 

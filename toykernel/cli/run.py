@@ -20,9 +20,9 @@ from toykernel.errors import HostError
 from toykernel.harness.exit_status import EXIT_BUG, EXIT_MISUSE
 
 if TYPE_CHECKING:
+    from toykernel.harness.session import Session
     from toykernel.kernel_state import Kernel
     from toykernel.observe.cow_journal import CowEvent
-    from toykernel.session import Session
 
 EPILOG = """\b
 Exit status:
@@ -60,7 +60,7 @@ def command(program: str, args: tuple[str, ...], **values: Any) -> int:
         session = load(program, args, values)
         if session is None:
             return EXIT_MISUSE
-        from toykernel import runner
+        from toykernel.harness import runner
 
         if values["strace"] is not None:
             files.callback(add_strace(session.kernel, strace_file))
@@ -93,7 +93,7 @@ def command(program: str, args: tuple[str, ...], **values: Any) -> int:
         if injector is not None:
             host_message(injector.summary())
         if report_file is not None or values["summary"]:
-            from toykernel.report import make_report, report_json, summary
+            from toykernel.harness.report import make_report, report_json, summary
 
             report = make_report(session, result)
             if report_file is not None:

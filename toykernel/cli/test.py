@@ -15,7 +15,7 @@ import click
 from toykernel.cli.options import count
 
 if TYPE_CHECKING:
-    from toykernel.cli.program_test import Verdict
+    from toykernel.cli.judge import Verdict
 
 MAX_CYCLES = 1_000_000_000
 SUFFIXES = (".S", ".s", ".asm")
@@ -99,14 +99,14 @@ def _progress(text: str) -> None:
 def verdicts(programs: Sequence[str], jobs: int, max_cycles: int) -> Iterator[Iterator[Verdict]]:
     """What came of each program, in order; Ctrl-C ends the workers."""
     if jobs == 1:
-        from toykernel.cli.program_test import judge
+        from toykernel.cli.judge import judge
 
         yield (judge(program, max_cycles) for program in programs)
         return
     import multiprocessing
     from concurrent.futures import ProcessPoolExecutor
 
-    from toykernel.cli.program_test import judge
+    from toykernel.cli.judge import judge
 
     judge_all: Callable[..., Iterator[Verdict]]
     pool = ProcessPoolExecutor(

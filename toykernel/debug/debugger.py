@@ -10,7 +10,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from toykernel.arch.x86.asm_offsets import PAGE_OFFSET
-from toykernel.breakpoints import Breakpoint, Condition, Hit
 from toykernel.debug.disassembly import LONGEST, Instruction, decode
 from toykernel.debug.errors import DebugError
 from toykernel.debug.expressions import evaluate
@@ -18,13 +17,14 @@ from toykernel.debug.frames import FrameLog
 from toykernel.debug.journal import Journal
 from toykernel.debug.memory import Spec
 from toykernel.errors import HostError
+from toykernel.harness.breakpoints import Breakpoint, Condition, Hit
+from toykernel.harness.runner import bug_report, result_so_far
+from toykernel.harness.session import Session
 from toykernel.kernel_state import Outcome
+from toykernel.look.symbols import Code, Image, Place, SymbolError
+from toykernel.look.task import SEGMENTS, TaskView, UnreadableError
 from toykernel.oops import KernelOops
-from toykernel.runner import bug_report, result_so_far
-from toykernel.session import Session
-from toykernel.symbols import Code, Image, Place, SymbolError
 from toykernel.task import Task
-from toykernel.taskview import SEGMENTS, TaskView, UnreadableError
 
 _ALIASES = {"pc": "eip", "sp": "esp", "fp": "ebp", "ip": "eip", "flags": "eflags", "ps": "eflags"}
 _CONTROL = ("cr0", "cr2", "cr3", "cr4", "dr6", "dr7", "cpl")

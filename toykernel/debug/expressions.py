@@ -12,7 +12,7 @@ import re
 from collections.abc import Callable
 
 from toykernel.debug.errors import DebugError
-from toykernel.symbols import SymbolError
+from toykernel.look.symbols import SymbolError
 
 WORD = 0xFFFFFFFF
 MAX_DEPTH = 32

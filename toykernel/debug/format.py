@@ -7,16 +7,16 @@ from pathlib import Path
 
 from emu.microcode import EXTERNAL, SOFTWARE
 from toykernel.arch.x86.asm_offsets import SYSCALL_VECTOR
-from toykernel.breakpoints import Breakpoint, ForkRecord, Hit
 from toykernel.debug.debugger import Debugger, Location, Stopped
 from toykernel.debug.frames import FrameWord, TrapFrame
 from toykernel.debug.journal import page_fault_bits, selector_error_bits, vector_text
 from toykernel.debug.pages import PageInfo, area_flags, entry_bits, entry_letters
 from toykernel.debug.tables import eflags_text, selector_text
+from toykernel.harness.breakpoints import Breakpoint, ForkRecord, Hit
+from toykernel.look.symbols import Place
+from toykernel.look.task import TaskView
 from toykernel.observe.faultlog import FaultRecord
-from toykernel.symbols import Place
 from toykernel.syscall_table import name_of
-from toykernel.taskview import TaskView
 
 SEGMENT_NAMES = frozenset(("cs", "ss", "ds", "es", "fs", "gs"))
 PAGE_FAULT = 14

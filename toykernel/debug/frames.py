@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 
 from emu.microcode import Delivery
 from toykernel.arch.x86.asm_offsets import PT_OFFSET, PT_REGS
-from toykernel.taskview import TaskView
+from toykernel.look.task import TaskView
 
 if TYPE_CHECKING:
     from toykernel.kernel_state import Kernel

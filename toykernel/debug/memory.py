@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 from toykernel.debug.disassembly import LONGEST, decode
 from toykernel.debug.errors import DebugError
-from toykernel.taskview import TaskView, UnreadableError
+from toykernel.look.task import TaskView, UnreadableError
 
 FORMATS = "xduotcsi"
 SIZES = {"b": 1, "h": 2, "w": 4}

@@ -18,9 +18,9 @@ from emu.paging import (
 )
 from emu.ram import PAGE_SHIFT
 from toykernel.arch.x86.asm_offsets import TASK_SIZE
-from toykernel.check.owners import Mapper, frame_role, mappers
+from toykernel.look.frames import Mapper, frame_role, mappers
+from toykernel.look.task import TaskView
 from toykernel.mm.mm_types import VM_SHARED, VM_WRITE, VmArea
-from toykernel.taskview import TaskView
 
 if TYPE_CHECKING:
     from toykernel.kernel_state import Kernel

@@ -9,12 +9,12 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 
-from toykernel.breakpoints import BreakpointError
 from toykernel.debug.commands import COMMANDS, Command, find
 from toykernel.debug.commands.command import Console
 from toykernel.debug.errors import DebugError
 from toykernel.errors import HostError
-from toykernel.symbols import SymbolError
+from toykernel.harness.breakpoints import BreakpointError
+from toykernel.look.symbols import SymbolError
 
 PROMPT = "(toykernel) "
 _WORD = re.compile(r"([A-Za-z?][\w-]*)(/\S*)?(?:\s+(.*))?\Z", re.DOTALL)

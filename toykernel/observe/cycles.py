@@ -20,7 +20,7 @@ from toykernel.arch.x86.asm_offsets import PAGE_OFFSET
 from toykernel.syscall_table import name_of
 
 if TYPE_CHECKING:
-    from toykernel.session import Session
+    from toykernel.harness.session import Session
     from toykernel.task import Task
 
 SCHEMA = 1

@@ -10,7 +10,7 @@ from toykernel import syscall_table as table
 from toykernel.errno import MAX_ERRNO
 from toykernel.errno import name as errno_name
 from toykernel.kernel.siginfo import SIGBUS, SIGCHLD, SIGFPE, SIGILL, SIGNAL_NAMES, SIGSEGV, SIGTRAP
-from toykernel.observe.peek import peek, peek_string, peek_word
+from toykernel.look.memory import peek, peek_string, peek_word
 from toykernel.observe.strace_memory import Memory, address_text, quote
 from toykernel.observe.strace_process import PROCESS_AT_EXIT, PROCESS_PRINTERS
 from toykernel.observe.strace_signals import SIGNAL_AT_EXIT, SIGNAL_PRINTERS

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 from toykernel.kernel.clone_flags import CSIGNAL, FLAG_NAMES
 from toykernel.kernel.siginfo import SIGNAL_NAMES
-from toykernel.observe.peek import peek, peek_word
+from toykernel.look.memory import peek, peek_word
 from toykernel.observe.strace_memory import Memory, address_text, quote
 
 Printer = Callable[["Memory", int, Sequence[int]], str]

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 from toykernel.kernel.sched.entity import POLICY_NAMES, SCHED_RESET_ON_FORK
 from toykernel.kernel.siginfo import NSIG, SIGNAL_NAMES, SIGRTMIN
-from toykernel.observe.peek import peek
+from toykernel.look.memory import peek
 from toykernel.observe.strace_memory import Memory
 
 Printer = Callable[["Memory", int, Sequence[int]], str]

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from toykernel.breakpoints import ADDRESS, Breakpoint
 from toykernel.debug.commands.command import Command, Console, count_of
 from toykernel.debug.errors import DebugError
 from toykernel.debug.format import what_text
+from toykernel.harness.breakpoints import ADDRESS, Breakpoint
 
 PLACES = """\
 LABEL          a label of the program, else of the kernel; kernel:LABEL and init:LABEL

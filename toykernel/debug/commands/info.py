@@ -22,8 +22,8 @@ from toykernel.debug.format import (
 )
 from toykernel.debug.pages import area_flags, mapped_ranges, page_info
 from toykernel.debug.tables import cr0_text, eflags_text, gdt, idt, selector_text, tss
+from toykernel.look.task import SEGMENTS, TaskView
 from toykernel.observe.task_tree import task_fields, task_tree, tree_text
-from toykernel.taskview import SEGMENTS, TaskView
 
 GENERAL = ("eax", "ebx", "ecx", "edx", "esi", "edi", "ebp", "esp")
 

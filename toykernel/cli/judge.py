@@ -9,19 +9,19 @@ from typing import Any
 
 import click
 
-from toykernel import runner
 from toykernel.cli import run as run_command
 from toykernel.cli.attach import attach
 from toykernel.cli.load import CannotLoad, make_session
-from toykernel.expectations import (
+from toykernel.harness import runner
+from toykernel.harness.exit_status import EXIT_LIMIT
+from toykernel.harness.expectations import (
     Difference,
     Expectations,
     HeaderError,
     differences,
     parse_header,
 )
-from toykernel.harness.exit_status import EXIT_LIMIT
-from toykernel.report import make_report
+from toykernel.harness.report import make_report
 
 PASSED, FAILED, SILENT = "passed", "failed", "without expectations"
 #: Options that a header cannot ask for: they are about the host's files and terminal.

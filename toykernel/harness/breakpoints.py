@@ -19,8 +19,8 @@ from emu.microcode import VECTOR_NAMES, Delivery
 from emu.paging import PTE_P
 from toykernel.kernel_state import Kernel, Outcome
 from toykernel.look.page_tables import entries
+from toykernel.look.symbols import KERNEL, Code, Image, Images
 from toykernel.observe.faultlog import FaultLog, FaultRecord
-from toykernel.symbols import KERNEL, Code, Image, Images
 from toykernel.syscall_table import BY_NAME, name_of
 
 if TYPE_CHECKING:

@@ -30,7 +30,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from toykernel.harness.exit_status import SIGNALED
-from toykernel.report_path import NotInReport, ReportPath
+from toykernel.harness.report_path import NotInReport, ReportPath
 
 # Signal numbers of Linux on the i386 (include/uapi/asm/signal.h); the host's may differ.
 SIGNAL_NUMBERS: Mapping[str, int] = {

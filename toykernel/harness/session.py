@@ -23,11 +23,11 @@ from toykernel.observe.faultlog import FaultLog, FaultRecord
 from userland.assembler import Program, assemble
 
 if TYPE_CHECKING:
-    from toykernel.breakpoints import Breakpoint, Breakpoints, Hit
+    from toykernel.harness.breakpoints import Breakpoint, Breakpoints, Hit
+    from toykernel.look.symbols import Images
+    from toykernel.look.task import TaskView
     from toykernel.observe.cow_journal import CowJournal
-    from toykernel.symbols import Images
     from toykernel.task import Task
-    from toykernel.taskview import TaskView
 
 INCLUDE = Path(userland.__file__).parent / "include"
 
@@ -156,7 +156,7 @@ class Session:
     @cached_property
     def images(self) -> Images:
         """Names and source lines of the program, init and the kernel."""
-        from toykernel.symbols import INIT, KERNEL, PROGRAM, Image, Images
+        from toykernel.look.symbols import INIT, KERNEL, PROGRAM, Image, Images
 
         if self.program is not None:
             program = Image.of_program(PROGRAM, self.program)
@@ -170,7 +170,7 @@ class Session:
     @cached_property
     def stops(self) -> Breakpoints:
         """All breakpoints, and the run that honours them."""
-        from toykernel.breakpoints import Breakpoints
+        from toykernel.harness.breakpoints import Breakpoints
 
         return Breakpoints(self.kernel, self.images, self._faults)
 
@@ -205,14 +205,14 @@ class Session:
     @property
     def tasks(self) -> list[TaskView]:
         """Every task that there is, the idle task included, in the order in which they were made."""
-        from toykernel.taskview import TaskView
+        from toykernel.look.task import TaskView
 
         return [TaskView(self.kernel, task) for task in self.kernel.tasks]
 
     @property
     def current(self) -> TaskView:
         """The task that the CPU runs."""
-        from toykernel.taskview import TaskView
+        from toykernel.look.task import TaskView
 
         return TaskView(self.kernel, self.kernel.current)
 
@@ -253,7 +253,7 @@ class Session:
 
     def report(self) -> dict[str, Any]:
         """The figures of the run so far, as `toykernel run --report` writes them."""
-        from toykernel.report import make_report
-        from toykernel.runner import result_so_far
+        from toykernel.harness.report import make_report
+        from toykernel.harness.runner import result_so_far
 
         return make_report(self, result_so_far(self))

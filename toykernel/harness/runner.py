@@ -23,7 +23,7 @@ from toykernel.kernel_state import PROGRAM_PID, Outcome
 from toykernel.oops import KernelOops, symbol_for
 
 if TYPE_CHECKING:
-    from toykernel.session import Session
+    from toykernel.harness.session import Session
     from toykernel.task import Task
 
 

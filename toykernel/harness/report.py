@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-from toykernel.check.owners import leaked_frames
+from toykernel.look.frames import leaked_frames
 
 if TYPE_CHECKING:
+    from toykernel.harness.runner import Result
+    from toykernel.harness.session import Session
     from toykernel.kernel_state import Kernel
-    from toykernel.runner import Result
-    from toykernel.session import Session
     from toykernel.stats import TaskRecord
 
 SCHEMA = 1

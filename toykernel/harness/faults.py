@@ -17,13 +17,13 @@ from typing import TYPE_CHECKING
 
 from toykernel.check.fail import differences, fingerprint
 from toykernel.check.invariants import InvariantError, check_all
-from toykernel.check.owners import leaked_frames, leaked_objects
 from toykernel.check.points import FORKS, MADE, FaultPoints, expected_error
 from toykernel.errno import is_error
 from toykernel.errno import name as errno_name
+from toykernel.harness.session import Session
 from toykernel.kernel.clone_flags import CLONE_NEWPID, CLONE_THREAD
 from toykernel.kernel.fork import LADDER
-from toykernel.session import Session
+from toykernel.look.frames import leaked_frames, leaked_objects
 
 if TYPE_CHECKING:
     from toykernel.kernel_state import Kernel

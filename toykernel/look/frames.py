@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 from emu.paging import PTE_FRAME, PTE_P
 from emu.ram import PAGE_SHIFT
 from toykernel.arch.x86.asm_offsets import PAGE_OFFSET, THREAD_SIZE
-from toykernel.check.records import records
 from toykernel.look.page_tables import entries, tables
+from toykernel.look.records import records
 from toykernel.look.spaces import address_spaces, users
 
 if TYPE_CHECKING:
