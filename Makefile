@@ -17,7 +17,7 @@ DEVELOP := $(VENV)/.develop
 help:
 	@echo "make run    the classic fork sample, with what its copy-on-write cost"
 	@echo "make test   lint, types and all tests"
-	@echo "make lint   ruff and mypy"
+	@echo "make lint   ruff, mypy, and the floors of the house"
 	@echo "make bench  speed: tables, bench.json, fork-cost.json, docs/fork-cost.svg"
 	@echo "make mutants put single faults into the memory code; a test must catch each"
 	@echo "make docs   the table of behaviours, code and tests: docs/fork-path.md"
@@ -35,6 +35,7 @@ lint: $(DEVELOP)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/lint-imports
 
 bench: $(RUNTIME)
 	$(BIN)/python -m bench --json bench.json

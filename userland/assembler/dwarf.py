@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import struct
 from pathlib import PurePath
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-from .program import LineEntry, Program, Section
+if TYPE_CHECKING:
+    from .program import LineEntry, Program, Section
 
 DW_TAG_COMPILE_UNIT: Final = 0x11
 DW_AT_NAME, DW_AT_STMT_LIST, DW_AT_LOW_PC, DW_AT_HIGH_PC = 0x03, 0x10, 0x11, 0x12

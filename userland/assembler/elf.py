@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import struct
 from dataclasses import dataclass, field
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from .dwarf import debug_sections
-from .program import Program
+
+if TYPE_CHECKING:
+    from .program import Program
 
 PAGE: Final = 0x1000
 EHDR_SIZE: Final = 52

@@ -6,6 +6,8 @@ from bisect import bisect_right
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from .elf import write_elf
+
 
 @dataclass(frozen=True)
 class Section:
@@ -64,8 +66,6 @@ class Program:
 
     def elf(self) -> bytes:
         """The program as a static ELF32 executable that Linux runs, with symbols and lines."""
-        from .elf import write_elf
-
         return write_elf(self)
 
     def line_at(self, address: int) -> LineEntry | None:
