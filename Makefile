@@ -55,7 +55,7 @@ timing-check: $(RUNTIME)
 	@$(BIN)/python tests/timing/microbench.py
 
 clean:
-	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
 	rm -f emu/_native*.so bench.json fork-cost.json mutants.md
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
