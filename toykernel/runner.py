@@ -7,9 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from emu.microcode import GP
-from toykernel.check.invariants import InvariantError
 from toykernel.errno import name as errno_name
-from toykernel.errors import HostError
+from toykernel.errors import HostError, StopRun
 from toykernel.kernel.siginfo import SEGV_ACCERR, SEGV_MAPERR, SI_KERNEL, SIGNAL_NAMES, SIGSEGV
 from toykernel.kernel_state import PROGRAM_PID, Outcome
 from toykernel.oops import KernelOops, symbol_for
@@ -74,7 +73,7 @@ def run(session: Session, *, max_cycles: int | None = None) -> Result:
         raise
     except KernelOops as oops:
         return Result(EXIT_OOPS, message=str(oops))
-    except InvariantError as error:
+    except StopRun as error:
         return Result(EXIT_OOPS, message=f"{error}\n{_where(session)}")
     except Exception as error:
         return Result(EXIT_OOPS, message=bug_report(session, error))

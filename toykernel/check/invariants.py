@@ -29,6 +29,7 @@ from toykernel.check.owners import (
     tables,
     users_of,
 )
+from toykernel.errors import StopRun
 from toykernel.mm.mm_types import VM_EXEC, VM_LOCKED, VM_READ, VM_SHARED, VM_WRITE
 
 if TYPE_CHECKING:
@@ -38,7 +39,7 @@ if TYPE_CHECKING:
 Check = Callable[["Kernel"], Iterator[str]]
 
 
-class InvariantError(Exception):
+class InvariantError(StopRun):
     """Something that must always hold does not; `name` is the check's, `detail` says where."""
 
     def __init__(self, name: str, detail: str) -> None:

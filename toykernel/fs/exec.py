@@ -307,8 +307,8 @@ def install(k: Kernel, bprm: Binprm) -> int:
     task.stats = TaskStats()
     start_thread(k, k.task_pt_regs(task), bprm.image.entry, bprm.sp)
     k.exec_done(task)
-    for listener in k.trace.process_exec:
-        listener(task, bprm.path)
+    if k.trace.process_exec:
+        k.trace.process_exec.emit(task, bprm.path)
     return 0
 
 

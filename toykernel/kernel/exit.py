@@ -117,8 +117,8 @@ def finish_exit(k: Kernel, code: int) -> Result:
     check_stack_end(k, tsk)
     account(k, tsk)
     tsk.exit_code = code
-    for listener in k.trace.process_exit:
-        listener(tsk)
+    if k.trace.process_exit:
+        k.trace.process_exit.emit(tsk)
     mm_release(k, tsk)
     exit_mm(k, tsk)
     exit_sem(k, tsk)
@@ -248,8 +248,8 @@ def release_task(k: Kernel, p: Task) -> None:
     """The last of a zombie: its number, its place in the tree, its records."""
     while True:
         p.exit_state = EXIT_DEAD
-        for listener in k.trace.release_task:
-            listener(p)
+        if k.trace.release_task:
+            k.trace.release_task.emit(p)
         k.record_death(p)
         uncount_process(p)
         sched_exit(k, p)

@@ -129,8 +129,8 @@ def do_fork(k: Kernel, args: CloneArgs) -> Result:
     except Errno as error:
         k.count_failed_fork(error)
         raise
-    for listener in k.trace.process_fork:
-        listener(current, p, args.flags)
+    if k.trace.process_fork:
+        k.trace.process_fork.emit(current, p, args.flags)
     k.count_fork(_kind(args.flags))
     nr = task_pid_vnr(k, p)
     if CLONE_PARENT_SETTID in args:  # C3

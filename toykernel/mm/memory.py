@@ -263,7 +263,7 @@ def move_page_tables(k: Kernel, mm: MmStruct, old: int, new: int, length: int) -
         pte_alloc(k, mm, address - old + new)
     for address, at, pte in entries:
         target = address - old + new
-        for listener in k.trace.move_pte:
-            listener(mm, address, target, pte)
+        if k.trace.move_pte:
+            k.trace.move_pte.emit(mm, address, target, pte)
         set_pte(k, mm, address, at, 0)
         set_pte(k, mm, target, pte_alloc(k, mm, target), pte)

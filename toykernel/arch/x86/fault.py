@@ -66,8 +66,8 @@ def do_page_fault(k: Kernel, regs: PtRegs, error_code: int) -> None:
     """#PF. From user mode: a page, or a signal. From ring 0: a bug of the kernel."""
     task = k.current
     address = k.machine.cpu.cr2
-    for listener in k.trace.page_fault:
-        listener(task, address, error_code, regs.ip)
+    if k.trace.page_fault:
+        k.trace.page_fault.emit(task, address, error_code, regs.ip)
     mm = task.mm
     if mm is None or not regs.user_mode:
         k.die(f"page fault at {address:#010x}", regs, error_code)

@@ -129,8 +129,8 @@ def switch_to(k: Kernel, prev: Task, next_task: Task) -> None:
     k.current = next_task
     cpu.esp, cpu.eip = next_task.thread.sp, next_task.thread.ip
     cpu.eax = prev.slab  # what ret_from_fork hands to schedule_tail
-    for listener in k.trace.sched_switch:
-        listener(prev, next_task)
+    if k.trace.sched_switch:
+        k.trace.sched_switch.emit(prev, next_task)
     finish_task_switch(k, prev)
 
 
