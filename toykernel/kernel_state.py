@@ -166,9 +166,9 @@ class Kernel:
         self.sched_tunables = SchedTunables()
         self.rq = RunQueue()
         self.stats = RunStats()
-        #: Failure injection: told of each step of copy_process before it begins, by number, name and
-        #: error number (0: it cannot fail); raises what the step may.
-        self.fail_step: Callable[[str, str, int], None] | None = None
+        #: Failure injection: told of each step of copy_process before it begins, by number and name;
+        #: raises what the step may.
+        self.fail_step: Callable[[str, str], None] | None = None
         self.fpu_owner: Task | None = None
         self.active_mm: MmStruct | None = None
         self._mm_count = 0

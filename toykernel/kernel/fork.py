@@ -2,8 +2,8 @@
 
 Read LADDER downwards and you read how a child is made (fork-path D4 to D17); read its second column upwards
 and you read how a half-made child is taken apart (fork-path J). copy_process does no more than climb, with
-D1 to D3 before and D18, D19 (publish) behind. The steps are here; what copies or shares one record is in
-fork_parts.py, the address space in fork_mm.py.
+D1 to D3 before and D18, D19 (publish) behind. What changes the task alone is here; what copies or shares a
+record stands with that record, what refuses in fork_checks.py, the address space in fork_mm.py.
 """
 
 from __future__ import annotations
@@ -23,7 +23,10 @@ from toykernel.arch.x86.thread_info import (
     set_task,
 )
 from toykernel.arch.x86.uaccess import put_user
-from toykernel.errno import EAGAIN, EINVAL, ENOMEM, ERESTARTNOINTR, Errno
+from toykernel.errno import ERESTARTNOINTR, Errno
+from toykernel.fs.file import copy_files, exit_files
+from toykernel.fs.fs_types import copy_fs, exit_fs
+from toykernel.ipc.sem import copy_semundo, uncopy_semundo
 from toykernel.kernel.clone_flags import (
     CLONE_CHILD_CLEARTID,
     CLONE_CHILD_SETTID,
@@ -35,37 +38,22 @@ from toykernel.kernel.clone_flags import (
     CLONE_VM,
     CSIGNAL,
     CloneArgs,
+)
+from toykernel.kernel.cred import copy_creds, exit_creds
+from toykernel.kernel.fork_checks import (
     check_flags,
+    check_max_threads,
+    check_nproc,
     check_user_namespace,
 )
 from toykernel.kernel.fork_mm import copy_mm, uncopy_mm
-from toykernel.kernel.fork_parts import (
-    alloc_pid,
-    check_max_threads,
-    check_nproc,
-    cleanup_sighand,
-    cleanup_signal,
-    copy_creds,
-    copy_files,
-    copy_fs,
-    copy_io,
-    copy_namespaces,
-    copy_semundo,
-    copy_sighand,
-    copy_signal,
-    exit_creds,
-    exit_files,
-    exit_fs,
-    exit_io_context,
-    exit_task_namespaces,
-    free_pid,
-    join_group,
-    uncopy_semundo,
-)
-from toykernel.kernel.pid import attach_pid, task_pid_vnr
+from toykernel.kernel.io_context import copy_io, exit_io_context
+from toykernel.kernel.nsproxy import copy_namespaces, exit_task_namespaces
+from toykernel.kernel.pid import alloc_pid, attach_pid, free_pid, join_group, task_pid_vnr
 from toykernel.kernel.sched.core import sched_fork, wake_up_new_task
 from toykernel.kernel.siginfo import SIGCHLD, SIGKILL
 from toykernel.kernel.signal import signal_pending
+from toykernel.kernel.signal_types import cleanup_sighand, cleanup_signal, copy_sighand, copy_signal
 from toykernel.kernel.wait import Completion, Result, Wait, WaitQueue
 from toykernel.security import security_task_create
 from toykernel.task import (
@@ -133,11 +121,11 @@ def do_fork(k: Kernel, args: CloneArgs) -> Result:
         k.trace.process_fork.emit(current, p, args.flags)
     k.count_fork(_kind(args.flags))
     nr = task_pid_vnr(k, p)
-    if CLONE_PARENT_SETTID in args:  # C3
+    if args.flags & CLONE_PARENT_SETTID:  # C3
         with suppress(Errno):  # the child is made; a bad pointer is the caller's own loss
             put_user(k, nr, args.parent_tidptr)
     vfork = None
-    if CLONE_VFORK in args:
+    if args.flags & CLONE_VFORK:
         vfork = p.vfork_done = Completion(WaitQueue(f"vfork of {p.pid}"))
     p.flags &= ~PF_STARTING  # C5
     wake_up_new_task(k, p)  # C6
@@ -172,21 +160,18 @@ def schedule_tail(k: Kernel) -> int:
 
 # -- the steps of copy_process (fork-path D) -------------------------------------------------------
 
-Build = Callable[["Kernel", Task, CloneArgs], None]
-Undo = Callable[["Kernel", Task], None]
-
 
 @dataclass(frozen=True)
 class Step:
     """One rung: what it does to the child, and what takes that back when a later rung breaks.
 
-    A step that raises has undone its own part. `errno` is what it fails with.
+    A step that raises has undone its own part. Where undoing needs more than the child tells, `build`
+    answers with it, and `undo` gets that as its last argument.
     """
 
     number: str
-    build: Build
-    undo: Undo | None = None
-    errno: int = ENOMEM
+    build: Callable[[Kernel, Task, CloneArgs], object]
+    undo: Callable[..., None] | None = None
 
 
 def dup_task_struct(k: Kernel, orig: Task) -> Task:
@@ -243,13 +228,13 @@ def fork_scheduling(k: Kernel, p: Task, args: CloneArgs) -> None:
 
 def set_tid_addresses(k: Kernel, p: Task, args: CloneArgs) -> None:
     """fork-path D12: where schedule_tail stores the child's number, and where exit clears it."""
-    p.set_child_tid = args.child_tidptr if CLONE_CHILD_SETTID in args else 0
-    p.clear_child_tid = args.child_tidptr if CLONE_CHILD_CLEARTID in args else 0
+    p.set_child_tid = args.child_tidptr if args.flags & CLONE_CHILD_SETTID else 0
+    p.clear_child_tid = args.child_tidptr if args.flags & CLONE_CHILD_CLEARTID else 0
 
 
 def drop_altstack(k: Kernel, p: Task, args: CloneArgs) -> None:
     """fork-path D13: two tasks in one memory cannot have one alternate signal stack."""
-    if CLONE_VM in args and CLONE_VFORK not in args:
+    if args.flags & (CLONE_VM | CLONE_VFORK) == CLONE_VM:
         p.sas_ss_sp = p.sas_ss_size = 0
 
 
@@ -261,12 +246,12 @@ def stop_tracing(k: Kernel, p: Task, args: CloneArgs) -> None:
 
 def set_exit_signal(k: Kernel, p: Task, args: CloneArgs) -> None:
     """fork-path D15."""
-    if CLONE_THREAD in args:
+    if args.flags & CLONE_THREAD:
         p.exit_signal = -1
         p.group_leader = k.current.group_leader
     else:
         leader = k.current.group_leader
-        inherited = CLONE_PARENT in args and k.profile.clone_parent_keeps_leader_signal
+        inherited = args.flags & CLONE_PARENT and k.profile.clone_parent_keeps_leader_signal
         p.exit_signal = leader.exit_signal if inherited else args.flags & CSIGNAL
         p.group_leader = p
     p.pdeath_signal = 0
@@ -276,7 +261,7 @@ def set_exit_signal(k: Kernel, p: Task, args: CloneArgs) -> None:
 def choose_parent(k: Kernel, p: Task, args: CloneArgs) -> None:
     """fork-path D16."""
     current = k.current
-    if CLONE_PARENT in args or CLONE_THREAD in args:
+    if args.flags & (CLONE_PARENT | CLONE_THREAD):
         p.real_parent = current.real_parent
         p.parent_exec_id = current.parent_exec_id
     else:
@@ -293,11 +278,11 @@ def check_signals(k: Kernel, p: Task, args: CloneArgs) -> None:
 
 # -- copy_process (fork-path D, J) -----------------------------------------------------------------
 
-#: How a child is made, in order: number, step, its undoing, what it fails with.
+#: How a child is made, in order: number, step, its undoing.
 LADDER: tuple[Step, ...] = (
-    Step("D4", check_nproc, errno=EAGAIN),
+    Step("D4", check_nproc),
     Step("D5", copy_creds, exit_creds),
-    Step("D6", check_max_threads, errno=EAGAIN),
+    Step("D6", check_max_threads),
     Step("D7", copy_flags),
     Step("D8", clear_inherited),
     Step("D9", fork_scheduling),
@@ -316,42 +301,40 @@ LADDER: tuple[Step, ...] = (
     Step("D14", stop_tracing),
     Step("D15", set_exit_signal),
     Step("D16", choose_parent),
-    Step("D17", check_signals, errno=ERESTARTNOINTR),
+    Step("D17", check_signals),
 )
 
 
 def copy_process(k: Kernel, args: CloneArgs) -> Task:
     """A copy of the caller that is not running yet. Raises Errno, leaving nothing."""
-    may_fail = k.fail_step or _never_fails
-    may_fail("D1", "check_flags", EINVAL)
+    begins = k.fail_step  # failure injection, and nearly always nobody
+    if begins is not None:
+        begins("D1", "check_flags")
     check_flags(k, args.flags)  # D1
     security_task_create(k, args.flags)  # D2
     p = dup_task_struct(k, k.current)  # D3
-    with ExitStack() as undo:
-        undo.callback(free_task, k, p)
+    done: list[tuple[Step, object]] = []
+    try:
         for step in LADDER:
-            may_fail(step.number, step.build.__name__, step.errno)
-            step.build(k, p, args)
+            if begins is not None:
+                begins(step.number, step.build.__name__)
+            done.append((step, step.build(k, p, args)))
+    except BaseException:
+        for step, token in reversed(done):
             if step.undo is not None:
-                undo.callback(step.undo, k, p)
-        undo.pop_all()
-    may_fail("D18", "publish", 0)
+                step.undo(k, p) if token is None else step.undo(k, p, token)
+        free_task(k, p)
+        raise
+    if begins is not None:
+        begins("D18", "publish")
     publish(k, p, args)  # D18, D19
     return p
-
-
-def _never_fails(_number: str, _what: str, _errno: int) -> None:
-    """Nobody injects failures."""
 
 
 def publish(k: Kernel, p: Task, args: CloneArgs) -> None:
     """fork-path D18, D19: from here on the child is seen. Nothing fails any more."""
     current = k.current
-    if p.mm is not None:
-        p.mm.cow_protected.clear()
-    if p.undo_list is not None:
-        p.undo_list.made_for = None
-    if CLONE_THREAD in args:
+    if args.flags & CLONE_THREAD:
         p.signal.nr_threads += 1
         p.signal.live += 1
         p.signal.sigcnt += 1

@@ -19,11 +19,12 @@ from toykernel.arch.x86.ptrace import PtRegs
 from toykernel.arch.x86.thread_info import stack_end_intact, task_pt_regs
 from toykernel.arch.x86.tls import load_tls, set_tls_of_child
 from toykernel.errno import Errno
-from toykernel.kernel.clone_flags import CLONE_SETTLS, CloneArgs
+from toykernel.kernel.clone_flags import CLONE_SETTLS
 from toykernel.kernel.siginfo import SIGKILL
 from toykernel.kernel.signal import force_sig_info
 
 if TYPE_CHECKING:
+    from toykernel.kernel.clone_flags import CloneArgs
     from toykernel.kernel_state import Kernel
     from toykernel.task import Task
 
@@ -51,7 +52,7 @@ def copy_thread(k: Kernel, p: Task, args: CloneArgs) -> None:
     p.thread.sp = childregs.address
     p.thread.sp0 = p.stack + THREAD_SIZE - STACK_TOP_GAP
     p.thread.ip = k.symbols["ret_from_fork"]
-    if CLONE_SETTLS in args:
+    if args.flags & CLONE_SETTLS:
         set_tls_of_child(k, p, args.tls)
     parent_area = k.current.thread.fpu
     p.thread.fpu = 0
