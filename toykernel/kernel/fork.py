@@ -3,7 +3,7 @@
 Read LADDER downwards and you read how a child is made (fork-path D4 to D17); read its second column upwards
 and you read how a half-made child is taken apart (fork-path J). copy_process does no more than climb, with
 D1 to D3 before and D18, D19 (publish) behind. What changes the task alone is here; what copies or shares a
-record stands with that record, what refuses in fork_checks.py, the address space in fork_mm.py.
+record stands with that record, the address space in fork_mm.py.
 """
 
 from __future__ import annotations
@@ -23,13 +23,15 @@ from toykernel.arch.x86.thread_info import (
     set_task,
 )
 from toykernel.arch.x86.uaccess import put_user
-from toykernel.errno import ERESTARTNOINTR, Errno
+from toykernel.errno import EAGAIN, EINVAL, EPERM, ERESTARTNOINTR, Errno
 from toykernel.fs.file import copy_files, exit_files
 from toykernel.fs.fs_types import copy_fs, exit_fs
 from toykernel.ipc.sem import copy_semundo, uncopy_semundo
 from toykernel.kernel.clone_flags import (
     CLONE_CHILD_CLEARTID,
     CLONE_CHILD_SETTID,
+    CLONE_IO,
+    CLONE_NEWUSER,
     CLONE_PARENT,
     CLONE_PARENT_SETTID,
     CLONE_THREAD,
@@ -39,25 +41,36 @@ from toykernel.kernel.clone_flags import (
     CSIGNAL,
     CloneArgs,
 )
-from toykernel.kernel.cred import copy_creds, exit_creds
-from toykernel.kernel.fork_checks import (
-    check_flags,
-    check_max_threads,
-    check_nproc,
-    check_user_namespace,
+from toykernel.kernel.clone_refusals import check_flags
+from toykernel.kernel.cred import (
+    CAP_SETGID,
+    CAP_SETUID,
+    CAP_SYS_ADMIN,
+    CAP_SYS_RESOURCE,
+    capable,
+    copy_creds,
+    exit_creds,
 )
 from toykernel.kernel.fork_mm import copy_mm, uncopy_mm
-from toykernel.kernel.io_context import copy_io, exit_io_context
+from toykernel.kernel.io_context import IoContext, exit_io_context
 from toykernel.kernel.nsproxy import copy_namespaces, exit_task_namespaces
 from toykernel.kernel.pid import alloc_pid, attach_pid, free_pid, join_group, task_pid_vnr
 from toykernel.kernel.sched.core import sched_fork, wake_up_new_task
 from toykernel.kernel.siginfo import SIGCHLD, SIGKILL
 from toykernel.kernel.signal import signal_pending
-from toykernel.kernel.signal_types import cleanup_sighand, cleanup_signal, copy_sighand, copy_signal
+from toykernel.kernel.signal_types import (
+    RLIM_INFINITY,
+    RLIMIT_NPROC,
+    cleanup_sighand,
+    cleanup_signal,
+    copy_sighand,
+    copy_signal,
+)
 from toykernel.kernel.wait import Completion, Result, Wait, WaitQueue
 from toykernel.security import security_task_create
 from toykernel.task import (
     PF_FORKNOEXEC,
+    PF_NPROC_EXCEEDED,
     PF_STARTING,
     PF_SUPERPRIV,
     PF_WQ_WORKER,
@@ -132,6 +145,16 @@ def do_fork(k: Kernel, args: CloneArgs) -> Result:
     return wait_for_vfork_done(k, vfork, p, nr) if vfork is not None else nr
 
 
+def check_user_namespace(k: Kernel, flags: int) -> None:
+    """fork-path C1: before anything is allocated. Raises Errno."""
+    if not flags & CLONE_NEWUSER:
+        return
+    if flags & CLONE_THREAD:
+        raise Errno(EINVAL)
+    if not all(capable(k, cap) for cap in (CAP_SYS_ADMIN, CAP_SETUID, CAP_SETGID)):
+        raise Errno(EPERM)
+
+
 def _kind(flags: int) -> str:
     if flags & CLONE_VFORK:
         return "vfork"
@@ -199,6 +222,22 @@ def free_task(k: Kernel, p: Task) -> None:
     k.task_struct_cachep.free(p.slab)
 
 
+def check_nproc(k: Kernel, p: Task, args: CloneArgs) -> None:
+    """fork-path D4. Raises Errno(EAGAIN)."""
+    limit = p.signal.rlim[RLIMIT_NPROC][0]
+    user = p.cred.user
+    exceeded = limit != RLIM_INFINITY and user.processes >= limit and user is not k.root_user
+    if exceeded and not capable(k, CAP_SYS_ADMIN) and not capable(k, CAP_SYS_RESOURCE):
+        raise Errno(EAGAIN)
+    k.current.flags &= ~PF_NPROC_EXCEEDED
+
+
+def check_max_threads(k: Kernel, p: Task, args: CloneArgs) -> None:
+    """fork-path D6. Raises Errno(EAGAIN)."""
+    if k.nr_threads >= k.max_threads:
+        raise Errno(EAGAIN)
+
+
 def copy_flags(k: Kernel, p: Task, args: CloneArgs) -> None:
     """fork-path D7, C5."""
     p.did_exec = False
@@ -224,6 +263,19 @@ def fork_scheduling(k: Kernel, p: Task, args: CloneArgs) -> None:
     """fork-path D9, F. The state at birth keeps everybody from running or waking the child (F1, N)."""
     sched_fork(k, p)
     p.state = k.profile.state_at_birth
+
+
+def copy_io(k: Kernel, p: Task, args: CloneArgs) -> None:
+    """fork-path G: none unless the parent has one. Raises Errno(ENOMEM)."""
+    old = k.current.io_context
+    p.io_context = None
+    if old is None:
+        return
+    if args.flags & CLONE_IO:
+        old.nr_tasks += 1
+        p.io_context = old
+    elif old.ioprio:
+        p.io_context = IoContext(k.ioc_cachep.alloc(), old.ioprio)
 
 
 def set_tid_addresses(k: Kernel, p: Task, args: CloneArgs) -> None:

@@ -10,9 +10,9 @@ from toykernel.fs.inode import allow_write_access, deny_write_access
 from toykernel.kernel.clone_flags import CLONE_VM, CloneArgs
 from toykernel.kernel.futex import fork_origins
 from toykernel.mm.memory import copy_page_range, unprotect_ptes
-from toykernel.mm.mm_types import VM_DONTCOPY, VM_LOCKED, MmStruct
+from toykernel.mm.mm_types import VM_DONTCOPY, MmStruct
 from toykernel.mm.mmap import exit_mmap
-from toykernel.mm.vma import anon_vma_fork, copy_area
+from toykernel.mm.vma import fork_area
 
 if TYPE_CHECKING:
     from toykernel.fs.inode import Inode
@@ -92,10 +92,7 @@ def dup_mmap(k: Kernel, mm: MmStruct, oldmm: MmStruct, protected: list[Protected
     for area in oldmm:
         if area.vm_flags & VM_DONTCOPY:
             continue
-        copy = copy_area(k, area)
-        anon_vma_fork(k, copy)
-        copy.vm_flags &= ~VM_LOCKED  # mlock is the parent's alone
-        mm.insert(copy)
+        mm.insert(fork_area(k, area))
         copy_page_range(k, mm, oldmm, area, protected)
 
 

@@ -5,10 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from toykernel.kernel.clone_flags import CLONE_IO
-
 if TYPE_CHECKING:
-    from toykernel.kernel.clone_flags import CloneArgs
     from toykernel.kernel_state import Kernel
     from toykernel.task import Task
 
@@ -20,19 +17,6 @@ class IoContext:
     slab: int
     ioprio: int = 0
     nr_tasks: int = 1
-
-
-def copy_io(k: Kernel, p: Task, args: CloneArgs) -> None:
-    """None unless the parent has one. Raises Errno(ENOMEM)."""
-    old = k.current.io_context
-    p.io_context = None
-    if old is None:
-        return
-    if args.flags & CLONE_IO:
-        old.nr_tasks += 1
-        p.io_context = old
-    elif old.ioprio:
-        p.io_context = IoContext(k.ioc_cachep.alloc(), old.ioprio)
 
 
 def exit_io_context(k: Kernel, p: Task) -> None:

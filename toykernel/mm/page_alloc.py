@@ -89,8 +89,10 @@ class PageAllocator:
         if self.may_fail is not None:
             self.may_fail(what)
         for zone in (self._zones[1], self._zones[0]) if highmem else self._zones[:1]:
-            size = next((size for size in range(order, MAX_ORDER) if zone[size]), None)
-            if size is not None:
+            size = order
+            while size < MAX_ORDER and not zone[size]:
+                size += 1
+            if size < MAX_ORDER:
                 break
         else:
             raise Errno(ENOMEM)

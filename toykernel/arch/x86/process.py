@@ -41,15 +41,16 @@ def copy_thread(k: Kernel, p: Task, args: CloneArgs) -> None:
 
     Raises Errno(ENOMEM) for its FPU area, Errno(EFAULT) or Errno(EINVAL) for a bad TLS descriptor.
     """
-    childregs = PtRegs(k.machine.ram, task_pt_regs(p.stack))
+    at = task_pt_regs(p.stack)
     if isinstance(args.regs, PtRegs):
-        args.regs.copy_to(childregs.address)
+        childregs = args.regs.copy_to(at)
     else:
+        childregs = PtRegs(k.machine.ram, at)
         childregs.store(args.regs)
     childregs.ax = 0
     if args.stack_start:
         childregs.sp = args.stack_start
-    p.thread.sp = childregs.address
+    p.thread.sp = at
     p.thread.sp0 = p.stack + THREAD_SIZE - STACK_TOP_GAP
     p.thread.ip = k.symbols["ret_from_fork"]
     if args.flags & CLONE_SETTLS:

@@ -1,4 +1,4 @@
-"""What fork refuses before it has made anything worth undoing (kernel/fork.c; fork-path C1, D1, D4, D6)."""
+"""The flags of clone that copy_process does not take together (kernel/fork.c; fork-path D1)."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from toykernel.errno import EAGAIN, EINVAL, EPERM, Errno
+from toykernel.errno import EINVAL, EPERM, Errno
 from toykernel.kernel.clone_flags import (
     CLONE_FS,
     CLONE_NEWNS,
@@ -17,17 +17,8 @@ from toykernel.kernel.clone_flags import (
     CLONE_SIGHAND,
     CLONE_THREAD,
     CLONE_VM,
-    CloneArgs,
 )
-from toykernel.kernel.cred import (
-    CAP_SETGID,
-    CAP_SETUID,
-    CAP_SYS_ADMIN,
-    CAP_SYS_RESOURCE,
-    capable,
-)
-from toykernel.kernel.signal_types import RLIM_INFINITY, RLIMIT_NPROC
-from toykernel.task import PF_NPROC_EXCEEDED, SIGNAL_UNKILLABLE, Task
+from toykernel.task import SIGNAL_UNKILLABLE
 
 if TYPE_CHECKING:
     from toykernel.kernel_state import Kernel
@@ -83,29 +74,3 @@ def check_flags(k: Kernel, flags: int) -> None:
     for row in REFUSALS:
         if flags & row.present == row.present and not flags & row.absent and row.holds(k):
             raise Errno(row.errno)
-
-
-def check_user_namespace(k: Kernel, flags: int) -> None:
-    """fork-path C1: before anything is allocated. Raises Errno."""
-    if not flags & CLONE_NEWUSER:
-        return
-    if flags & CLONE_THREAD:
-        raise Errno(EINVAL)
-    if not all(capable(k, cap) for cap in (CAP_SYS_ADMIN, CAP_SETUID, CAP_SETGID)):
-        raise Errno(EPERM)
-
-
-def check_nproc(k: Kernel, p: Task, args: CloneArgs) -> None:
-    """fork-path D4. Raises Errno(EAGAIN)."""
-    limit = p.signal.rlim[RLIMIT_NPROC][0]
-    user = p.cred.user
-    exceeded = limit != RLIM_INFINITY and user.processes >= limit and user is not k.root_user
-    if exceeded and not capable(k, CAP_SYS_ADMIN) and not capable(k, CAP_SYS_RESOURCE):
-        raise Errno(EAGAIN)
-    k.current.flags &= ~PF_NPROC_EXCEEDED
-
-
-def check_max_threads(k: Kernel, p: Task, args: CloneArgs) -> None:
-    """fork-path D6. Raises Errno(EAGAIN)."""
-    if k.nr_threads >= k.max_threads:
-        raise Errno(EAGAIN)
