@@ -12,7 +12,7 @@ from toykernel.kernel.siginfo import BUS_ADRERR, SEGV_ACCERR, SEGV_MAPERR, SIGBU
 from toykernel.kernel.signal import force_sig_info
 from toykernel.mm.filemap import FaultSigbus
 from toykernel.mm.heap import expand_stack
-from toykernel.mm.memory import handle_mm_fault
+from toykernel.mm.memory import Fault, handle_mm_fault
 from toykernel.mm.mm_types import VM_EXEC, VM_GROWSDOWN, VM_READ, VM_WRITE
 from toykernel.mm.oom import report_oom
 
@@ -80,7 +80,7 @@ def do_page_fault(k: Kernel, regs: PtRegs, error_code: int) -> None:
     if access_error(vma, error_code):
         return _segv(k, address, error_code, SEGV_ACCERR)
     try:
-        handle_mm_fault(k, task, mm, vma, address, bool(error_code & PF_W))
+        handle_mm_fault(k, Fault(task, mm, vma, address, error_code))
     except FaultSigbus:
         task.thread.cr2, task.thread.trap_no = address, PAGE_FAULT_VECTOR
         task.thread.error_code = error_code
@@ -115,6 +115,6 @@ def fault_in_user(k: Kernel, mm: MmStruct, address: int, write: bool, *, present
     if access_error(vma, error_code & ~PF_U):
         raise Errno(EFAULT)
     try:
-        handle_mm_fault(k, k.current, mm, vma, address, write)
+        handle_mm_fault(k, Fault(k.current, mm, vma, address, error_code))
     except FaultSigbus:
         raise Errno(EFAULT) from None
