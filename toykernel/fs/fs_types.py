@@ -43,7 +43,7 @@ class FsStruct:
 
 
 def copy_fs(k: Kernel, p: Task, args: CloneArgs) -> None:
-    """fork-path G. Raises Errno(ENOMEM), Errno(EAGAIN) while a thread execs."""
+    """fork-path G: root, working directory, umask. Errno(ENOMEM); Errno(EAGAIN) while a thread execs."""
     old = k.current.fs
     assert old is not None
     if args.flags & CLONE_FS:
