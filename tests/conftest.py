@@ -2,6 +2,7 @@
 
 import signal
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -10,9 +11,29 @@ sys.path.insert(0, str(Path(__file__).parent / "programs"))
 
 from native_linux import skip_unless_linux32
 
+from toykernel.trace import Tracepoint
+
 # A shell that starts a job in the background lets it ignore Ctrl-C; the tests are about not ignoring it.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+@pytest.fixture(autouse=True)
+def listeners_do_not_fail(monkeypatch: pytest.MonkeyPatch) -> Iterator[pytest.MonkeyPatch]:
+    """A run survives a listener that fails; a test whose own listener fails must not."""
+
+    def fail(_tracepoint: object, _listener: object, error: Exception) -> None:
+        raise error
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Tracepoint, "_switch_off", fail)
+        yield patch
+
+
+@pytest.fixture
+def listeners_may_fail(listeners_do_not_fail: pytest.MonkeyPatch) -> None:
+    """For tests of what becomes of such a listener."""
+    listeners_do_not_fail.undo()
 
 
 @pytest.fixture(scope="session")

@@ -1,6 +1,7 @@
 """docs/fork_path.py: every numbered behaviour has code and a test that names it."""
 
 import importlib.util
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -51,6 +52,27 @@ def test_every_behaviour_names_code(script: ModuleType) -> None:
     assert not [row[1].strip() for row in rows[1:] if row[3].strip() == "-"]
 
 
+def test_every_number_is_explained_in_sentences_with_its_source(script: ModuleType) -> None:
+    assert script.unexplained() == []
+    document = SCRIPT.with_name("fork-path.md").read_text()
+    for number, behaviour in script.BEHAVIOURS.items():
+        assert set(behaviour) == {"title", "text", "source"}, number
+        text = behaviour["text"].strip()
+        assert text.endswith("."), number
+        assert len(text.split()) > 12, number
+        assert re.search(r"\.[cShp]+\b|SDM|POSIX", behaviour["source"]), number
+        assert f"**{number}: {behaviour['title']}.**\n{text}\n*Source: " in document
+
+
+def test_a_number_without_an_explanation_is_told(
+    script: ModuleType, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    known = dict(script.BEHAVIOURS)
+    del known["D17"], known["K7"]
+    monkeypatch.setattr(script, "BEHAVIOURS", known)
+    assert sorted(script.unexplained()) == ["D17", "K7"]
+
+
 def check(script: Path) -> subprocess.CompletedProcess[str]:
     """Run `SCRIPT --check`."""
     command = [sys.executable, str(script), "--check"]
@@ -66,6 +88,8 @@ def test_a_stale_table_is_told(tmp_path: Path) -> None:
     (tmp_path / "docs").mkdir()
     copy = tmp_path / "docs" / SCRIPT.name
     copy.write_text(SCRIPT.read_text())
+    explanations = SCRIPT.with_name("fork-path.toml")
+    (tmp_path / "docs" / explanations.name).write_text(explanations.read_text())
     for folder in ("toykernel", "tests"):
         (tmp_path / folder).mkdir()
     subprocess.run([sys.executable, str(copy)], check=True)

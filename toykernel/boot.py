@@ -77,9 +77,8 @@ from toykernel.kernel.clone_flags import CloneArgs
 from toykernel.kernel.cred import init_cred
 from toykernel.kernel.fork import copy_process
 from toykernel.kernel.fork_mm import mm_alloc
-from toykernel.kernel.fork_parts import join_group, leave_group
 from toykernel.kernel.nsproxy import IpcNamespace, MntNamespace, Nsproxy, UtsName, UtsNamespace
-from toykernel.kernel.pid import Pid, get_pid_ns
+from toykernel.kernel.pid import Pid, get_pid_ns, join_group, leave_group
 from toykernel.kernel.sched.classes import sched_classes
 from toykernel.kernel.sched.core import init_idle, wake_up_new_task
 from toykernel.kernel.siginfo import SIGCHLD

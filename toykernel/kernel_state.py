@@ -169,9 +169,9 @@ class Kernel:
         self.sched_tunables = SchedTunables()
         self.rq = RunQueue()
         self.stats = RunStats()
-        #: Failure injection: told of each step of copy_process before it begins, by number, name and
-        #: error number (0: it cannot fail); raises what the step may.
-        self.fail_step: Callable[[str, str, int], None] | None = None
+        #: Failure injection: told of each step of copy_process before it begins, by number and name;
+        #: raises what the step may.
+        self.fail_step: Callable[[str, str], None] | None = None
         self.fpu_owner: Task | None = None
         self.active_mm: MmStruct | None = None
         self._mm_count = 0
@@ -217,15 +217,15 @@ class Kernel:
         """Run the kernel function behind the thunk that the guest is in."""
         name, function = self._gates[event.address]
         self.charge("call")
-        for listener in self.trace.gate:
-            listener(self.current, name)
+        if self.trace.gate:
+            self.trace.gate.emit(self.current, name)
         try:
             result = function()
         except Errno as error:
             result = -error.number
         self._return(result)
-        for listener in self.trace.to_user:
-            listener(self.current)
+        if self.trace.to_user:
+            self.trace.to_user.emit(self.current)
 
     def _return(self, result: Result | None) -> None:
         """Hand a result to the guest; while it is a Wait, let others run."""
@@ -253,8 +253,8 @@ class Kernel:
         words = self.machine.ram.words(task_pt_regs(task.stack) - PAGE_OFFSET, _ORIG_AX + 1)
         asked = task.syscall = words[_ORIG_AX]
         self.charge("system_call")
-        for listener in self.trace.sys_enter:
-            listener(task, asked, words[:6])
+        if self.trace.sys_enter:
+            self.trace.sys_enter.emit(task, asked, words[:6])
         if number is None:
             return ni_syscall(self)
         row = SYSCALLS[number]
@@ -270,8 +270,8 @@ class Kernel:
             return
         number, task.syscall = task.syscall, None
         self.stats.count_syscall(task, number, result)
-        for listener in self.trace.sys_exit:
-            listener(task, number, result)
+        if self.trace.sys_exit:
+            self.trace.sys_exit.emit(task, number, result)
 
     def never_return(self) -> Wait:
         """The answer of a function whose caller is not coming back."""
@@ -454,8 +454,8 @@ class Kernel:
         task.stats.faults[kind] += 1
         task.min_flt += kind != "protection"
         self.stats.count_fault(task, kind)
-        for listener in self.trace.fault:
-            listener(task, kind, address, old, new)
+        if self.trace.fault:
+            self.trace.fault.emit(task, kind, address, old, new)
 
     def count_fork(self, kind: str) -> None:
         """A successful fork, vfork or clone of the current task."""

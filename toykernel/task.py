@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from toykernel.fs.pipe import Pipe
     from toykernel.ipc.sem import SemUndoList
     from toykernel.kernel.cred import Cred
+    from toykernel.kernel.io_context import IoContext
     from toykernel.kernel.nsproxy import Nsproxy
     from toykernel.kernel.pid import Pid
     from toykernel.kernel.wait import Completion, Result, Wait
@@ -72,15 +73,6 @@ class ThreadStruct:
     fpu: int = 0  # address of the FPU save area; 0 before the first use
     #: Thread-local storage: GDT entries 6 to 8 of this task, as two words each.
     tls_array: tuple[tuple[int, int], ...] = ((0, 0), (0, 0), (0, 0))
-
-
-@dataclass(eq=False)
-class IoContext:
-    """struct io_context: I/O priority, shared with CLONE_IO."""
-
-    slab: int
-    ioprio: int = 0
-    nr_tasks: int = 1
 
 
 @dataclass

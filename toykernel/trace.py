@@ -1,47 +1,105 @@
-"""Tracepoints: lists of listeners, called in the order in which they registered.
+"""Tracepoints: what the kernel tells of, and who listens.
 
-The kernel calls the tracepoint, never a tracer. A listener sees; it changes nothing in the guest.
+The kernel calls a tracepoint, never a tracer: `if k.trace.tick: k.trace.tick.emit(task)`. The truth test is
+all that it costs when nobody listens. A listener sees; it changes nothing in the guest.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, field
+import traceback
+from collections.abc import Callable, Iterator
+from pathlib import PurePath
+from typing import TYPE_CHECKING, Any, Generic, ParamSpec
 
-Listeners = list[Callable[..., None]]
+from toykernel.errors import StopRun
+
+if TYPE_CHECKING:
+    from toykernel.mm.mm_types import MmStruct
+    from toykernel.task import Task
+
+P = ParamSpec("P")
 
 
-@dataclass
+class Tracepoint(list[Callable[P, None]], Generic[P]):
+    """Its listeners, called by `emit` in the order in which they registered.
+
+    A listener that raises is a fault of the observer, not of the kernel: one line of `messages` says which
+    it was, it hears nothing more of this tracepoint, and the run goes on. StopRun goes through.
+    """
+
+    def __init__(self, name: str, messages: list[str] | None = None) -> None:
+        super().__init__()
+        self.name = name
+        self._messages = messages if messages is not None else []
+        self._off: list[Callable[P, None]] = []
+
+    def emit(self, *args: P.args, **kwargs: P.kwargs) -> None:
+        """Tell every listener. Raises StopRun, which a listener raises on purpose."""
+        for listener in tuple(self):
+            try:
+                listener(*args, **kwargs)
+            except StopRun:
+                raise
+            except Exception as error:
+                self._switch_off(listener, error)
+
+    def remove(self, listener: Callable[P, None]) -> None:
+        """Nothing more for this one; ValueError when it never listened."""
+        if listener in self._off:
+            self._off.remove(listener)
+        else:
+            super().remove(listener)
+
+    def _switch_off(self, listener: Callable[P, None], error: Exception) -> None:
+        if listener in self:
+            super().remove(listener)
+            self._off.append(listener)
+        at = traceback.extract_tb(error.__traceback__)[-1]
+        what = " ".join(f"{type(error).__name__}: {error}".split())
+        self._messages.append(
+            f"tracepoint {self.name}: listener {_name(listener)} is off after "
+            f"{what} ({PurePath(at.filename).name}:{at.lineno})"
+        )
+
+
+def _name(listener: Callable[..., None]) -> str:
+    """Module and qualified name; an object without one goes by its type's."""
+    named: Any = listener if hasattr(listener, "__qualname__") else type(listener)
+    return f"{named.__module__}.{named.__qualname__}"
+
+
 class Tracepoints:
-    """What can be listened to, with the arguments that a listener gets."""
+    """All tracepoints of one kernel; behind each what a listener gets."""
 
-    sys_enter: Listeners = field(default_factory=list)  # (task, nr, [six arguments])
-    sys_exit: Listeners = field(default_factory=list)  # (task, nr, result as signed int)
-    fault: Listeners = field(
-        default_factory=list
-    )  # (task, kind, address, old pfn or None, new pfn or None)
-    page_fault: Listeners = field(default_factory=list)  # (task, address, error code, eip)
-    set_pte: Listeners = field(default_factory=list)  # (mm, address, old entry, new entry)
-    user_write: Listeners = field(
-        default_factory=list
-    )  # (task, address, pfn): the kernel is about to write there
-    move_pte: Listeners = field(
-        default_factory=list
-    )  # (mm, old address, new address, entry): mremap, before it does
-    page_pin: Listeners = field(default_factory=list)  # (pfn, whether it is held from now on)
-    page_free: Listeners = field(default_factory=list)  # (first pfn, order)
-    sched_switch: Listeners = field(default_factory=list)  # (previous task, next task)
-    sched_wakeup: Listeners = field(default_factory=list)  # (task)
-    sched_wakeup_new: Listeners = field(default_factory=list)  # (task), its first
-    tick: Listeners = field(default_factory=list)  # (task that the tick found running)
-    process_fork: Listeners = field(default_factory=list)  # (parent, child, clone flags)
-    process_exec: Listeners = field(default_factory=list)  # (task, path)
-    process_exit: Listeners = field(default_factory=list)  # (task)
-    release_task: Listeners = field(default_factory=list)  # (task)
-    signal_generate: Listeners = field(default_factory=list)  # (task, signal, siginfo)
-    signal_deliver: Listeners = field(default_factory=list)  # (task, signal, siginfo)
-    signal_discard: Listeners = field(
-        default_factory=list
-    )  # (task, signal, siginfo): raised, and without effect
-    gate: Listeners = field(default_factory=list)  # (task, name of the kernel function)
-    to_user: Listeners = field(default_factory=list)  # (task), a trap has been dealt with
+    sys_enter: Tracepoint[Task, int, list[int]]  # task, number, six arguments
+    sys_exit: Tracepoint[Task, int, int]  # task, number, result as signed int
+    fault: Tracepoint[Task, str, int, int | None, int | None]  # task, kind, address, old pfn, new
+    page_fault: Tracepoint[Task, int, int, int]  # task, address, error code, eip
+    set_pte: Tracepoint[MmStruct, int, int, int]  # mm, address, old entry, new entry
+    user_write: Tracepoint[Task, int, int]  # task, address, pfn: the kernel is about to write there
+    move_pte: Tracepoint[MmStruct, int, int, int]  # mm, from, to, entry: mremap, before it does
+    page_pin: Tracepoint[int, bool]  # pfn, whether it is held from now on
+    page_free: Tracepoint[int, int]  # first pfn, order
+    sched_switch: Tracepoint[Task, Task]  # previous, next
+    sched_wakeup: Tracepoint[Task]
+    sched_wakeup_new: Tracepoint[Task]  # its first
+    tick: Tracepoint[Task]  # whom the tick found running
+    process_fork: Tracepoint[Task, Task, int]  # parent, child, clone flags
+    process_exec: Tracepoint[Task, str]  # task, path
+    process_exit: Tracepoint[Task]
+    release_task: Tracepoint[Task]
+    signal_generate: Tracepoint[Task, int, dict[str, Any]]  # task, signal, siginfo
+    signal_deliver: Tracepoint[Task, int, dict[str, Any]]
+    signal_discard: Tracepoint[Task, int, dict[str, Any]]  # raised, and without effect
+    gate: Tracepoint[Task, str]  # task, name of the kernel function
+    to_user: Tracepoint[Task]  # a trap has been dealt with
+
+    def __init__(self) -> None:
+        #: What became of listeners, for people: no part of the guest or of its kernel.
+        self.messages: list[str] = []
+        for name in Tracepoints.__annotations__:
+            setattr(self, name, Tracepoint(name, self.messages))
+
+    def __iter__(self) -> Iterator[Tracepoint[...]]:
+        """Every tracepoint."""
+        return (getattr(self, name) for name in Tracepoints.__annotations__)

@@ -10,6 +10,7 @@ from toykernel.arch.x86.asm_offsets import PAGE_OFFSET, TIF_SIGPENDING
 from toykernel.arch.x86.thread_info import set_ti_flag
 from toykernel.arch.x86.thread_info import test_ti_flag as ti_flag
 from toykernel.arch.x86.tls import load_tls
+from toykernel.check.points import FAILS_WITH
 from toykernel.errno import EAGAIN, ENOMEM, ERESTARTNOINTR, Errno
 from toykernel.fs.pipe import Pipe
 from toykernel.harness.session import Session
@@ -26,7 +27,8 @@ from toykernel.kernel.clone_flags import (
     CloneArgs,
 )
 from toykernel.kernel.cred import CAP_SYS_ADMIN, CAP_SYS_NICE, CAP_SYS_RESOURCE, Cred, UserStruct
-from toykernel.kernel.fork import LADDER, copy_process, do_fork, kernel_thread
+from toykernel.kernel.fork import copy_process, do_fork, kernel_thread
+from toykernel.kernel.io_context import IoContext
 from toykernel.kernel.sched.core import wake_up_new_task
 from toykernel.kernel.session import sys_setsid
 from toykernel.kernel.siginfo import SIGCHLD, SIGKILL, SIGUSR1
@@ -36,7 +38,7 @@ from toykernel.kernel.wait import Completion, WaitQueue
 from toykernel.kernel_state import Kernel
 from toykernel.observe.strace import Strace
 from toykernel.profiles import PROFILES
-from toykernel.task import TASK_NEW, TASK_RUNNING, TASK_UNINTERRUPTIBLE, IoContext, Task
+from toykernel.task import TASK_NEW, TASK_RUNNING, TASK_UNINTERRUPTIBLE, Task
 
 THREAD = CLONE_VM | CLONE_SIGHAND | CLONE_THREAD
 KERNEL_ADDRESS = 0xC0100000
@@ -224,10 +226,10 @@ def test_what_a_step_fails_with(k: Kernel, number: str, cause: Any, errno: int) 
     """What it really answers, and what the failure injection says it does."""  # D4, D6, D11, D17
     cause(k)
     reached: list[str] = []
-    k.fail_step = lambda step, _what, _errno: reached.append(step)
+    k.fail_step = lambda step, _what: reached.append(step)
     assert refused(k) == errno
     assert reached[-1] == number
-    assert {step.errno for step in LADDER if step.number == number} == {errno}
+    assert FAILS_WITH.get(number, ENOMEM) == errno
 
 
 def test_without_a_number_nothing_is_left(k: Kernel) -> None:  # D11, J
@@ -329,7 +331,7 @@ def test_the_state_while_the_parts_are_copied(profile: str) -> None:  # F1, D9, 
     k = stopped(profile=PROFILES[profile]).kernel
     states: list[int] = []
 
-    def look(number: str, _what: str, _errno: int) -> None:
+    def look(number: str, _what: str) -> None:
         if number == "D11":  # the newest record that is in no list yet
             states.append(newborn[-1].state)
 

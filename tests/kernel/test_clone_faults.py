@@ -1,11 +1,11 @@
 """Every step of copy_process fails once, for every shape of caller (fork-path D, J)."""
 
 from collections.abc import Callable
-from dataclasses import replace
 
 import pytest
 
 from toykernel.check.fail import fingerprint
+from toykernel.check.points import FAILS_WITH
 from toykernel.errno import ENOMEM
 from toykernel.harness import faults
 from toykernel.harness.faults import LEAKS, SHAPES, counts, leak_column, sweep, table
@@ -44,7 +44,7 @@ def test_a_forgotten_undo_is_seen(broken: str, monkeypatch: pytest.MonkeyPatch) 
 
     def forget(step: Step) -> Step:
         if step.undo is not None and step.undo.__name__ == broken:
-            return Step(step.number, step.build, None, step.errno)
+            return Step(step.number, step.build)
         return step
 
     ladder = tuple(forget(step) for step in LADDER)
@@ -99,8 +99,7 @@ def columns_of(
 def test_a_wrong_error_fails_the_command(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    wrong = [replace(s, errno=ENOMEM) if s.number == "D6" else s for s in LADDER]
-    monkeypatch.setattr(fork, "LADDER", tuple(wrong))
+    monkeypatch.setitem(FAILS_WITH, "D6", ENOMEM)
     rows = columns_of(monkeypatch, capsys)
     assert rows["D6"].split()[1:3] == ["EAGAIN", "ENOMEM"]
     assert rows["D4"].split()[1:3] == ["EAGAIN", "EAGAIN"]

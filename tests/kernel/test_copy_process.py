@@ -37,6 +37,7 @@ from toykernel.kernel.clone_flags import (
 )
 from toykernel.kernel.cred import CAP_SETGID, CAP_SYS_ADMIN, Cred, UserStruct
 from toykernel.kernel.fork import copy_process, do_fork, kernel_thread
+from toykernel.kernel.io_context import IoContext
 from toykernel.kernel.siginfo import SIGCHLD, SIGKILL, SIGUSR1, SIGUSR2
 from toykernel.kernel.signal import send_signal
 from toykernel.kernel.signal_types import RLIMIT_NPROC, SigAction
@@ -49,7 +50,6 @@ from toykernel.task import (
     PF_SUPERPRIV,
     PF_WQ_WORKER,
     SIGNAL_UNKILLABLE,
-    IoContext,
     Task,
 )
 

@@ -26,7 +26,7 @@ from toykernel.look.frames import leaked_frames
 from toykernel.mm.access import BadArea, access_error, find_area
 from toykernel.mm.heap import sys_brk
 from toykernel.mm.madvise import sys_madvise
-from toykernel.mm.memory import handle_mm_fault
+from toykernel.mm.memory import Fault, handle_mm_fault
 from toykernel.mm.mman import MADV_DOFORK, MADV_DONTFORK, MADV_DONTNEED
 from toykernel.mm.mmap import sys_mmap2, sys_munmap
 from toykernel.mm.mprotect import sys_mprotect
@@ -100,7 +100,7 @@ class MemoryMachine(RuleBasedStateMachine):
                 raise Segfault from None
             if access_error(area, code):
                 raise Segfault
-            handle_mm_fault(k, k.current, mm, area, address, write)
+            handle_mm_fault(k, Fault(k.current, mm, area, address, code))
         raise AssertionError(f"{address:#x} faults again after its fault was handled")
 
     def load(self, address: int) -> int:

@@ -1,7 +1,7 @@
 """One program, many ways of running it: each must give the same to the last bit."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -165,8 +165,8 @@ def listen_everywhere(session: Session) -> dict[str, int]:
 
         return count
 
-    for field in fields(trace):
-        getattr(trace, field.name).append(listener(field.name))
+    for tracepoint in trace:
+        tracepoint.append(listener(tracepoint.name))
     return heard
 
 

@@ -21,6 +21,7 @@ from toykernel.check.contents import (
     zero_page_is_never_written,
 )
 from toykernel.check.moments import Moments
+from toykernel.errors import StopRun
 from toykernel.look.frames import leaked_objects, owners
 from toykernel.look.page_tables import entries, tables
 from toykernel.look.spaces import address_spaces, users_of
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
 Check = Callable[["Kernel"], Iterator[str]]
 
 
-class InvariantError(Exception):
+class InvariantError(StopRun):
     """Something that must always hold does not; `name` is the check's, `detail` says where."""
 
     def __init__(self, name: str, detail: str) -> None:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from toykernel.arch.x86.asm_offsets import TIF_SIGPENDING
 from toykernel.arch.x86.thread_info import set_ti_flag
-from toykernel.errno import EACCES, ENOMEM, ERESTARTNOINTR, Errno
+from toykernel.errno import EACCES, EAGAIN, EINVAL, ENOMEM, ERESTARTNOINTR, Errno
 from toykernel.kernel.siginfo import SIGUSR1
 from toykernel.kernel.signal import action_of, send_signal
 from toykernel.kernel.signal_types import SIG_IGN
@@ -34,6 +34,8 @@ _EXPECTED = {
     "D17": "ERESTARTNOINTR",
     **dict.fromkeys(("D18", "D19", MADE), "success"),
 }
+#: What a step is made to fail with, ENOMEM where it is not named; 0: it cannot be made to fail.
+FAILS_WITH = {"D1": EINVAL, "D4": EAGAIN, "D6": EAGAIN, "D17": ERESTARTNOINTR, "D18": 0}
 
 
 def expected_error(step: str) -> str:
@@ -103,11 +105,12 @@ class FaultPoints:
         self._step = "D3"
         return -EACCES if refused else 0
 
-    def _begin_step(self, number: str, what: str, errno: int) -> None:
+    def _begin_step(self, number: str, what: str) -> None:
         if not self._watching:
             return
         self._step = number
-        if not errno or not self._reach(what, errno):  # 0: a step that cannot fail
+        errno = FAILS_WITH.get(number, ENOMEM)
+        if not errno or not self._reach(what, errno):
             return
         if errno != ERESTARTNOINTR:
             raise Errno(errno)

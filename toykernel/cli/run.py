@@ -88,6 +88,8 @@ def command(program: str, args: tuple[str, ...], **values: Any) -> int:
         if result.status != EXIT_BUG:  # whose message has it all
             for cycles, text in session.kernel.log:
                 host_message(f"[{cycles:>12}] {text}")
+        for text in session.kernel.trace.messages:
+            host_message(text)
         if result.message:
             host_message(result.message)
         if injector is not None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from emu.microcode import EXTERNAL, SOFTWARE, VECTOR_NAMES, Delivery
 from emu.paging import PF_P, PF_RSVD, PF_U, PF_W
@@ -15,6 +16,7 @@ from toykernel.syscall_table import name_of
 if TYPE_CHECKING:
     from toykernel.kernel_state import Kernel
     from toykernel.task import Task
+    from toykernel.trace import Tracepoint
 
 PAGE_FAULT = 14
 
@@ -77,7 +79,7 @@ class Journal:
         self.last_trap: Delivery | None = None
         self._gate: tuple[int, int] | None = None  # index of the line, pid
         k.machine.trap_listeners.append(self._on_trap)
-        self._pairs: tuple[tuple[list[Any], Any], ...] = (
+        self._pairs: tuple[tuple[Tracepoint[...], Callable[..., None]], ...] = (
             (k.trace.gate, self._on_gate),
             (k.trace.sys_exit, self._on_sys_exit),
             (k.trace.sched_switch, self._on_switch),
@@ -87,14 +89,14 @@ class Journal:
             (k.trace.signal_deliver, self._on_signal),
             (k.trace.fault, self._on_fault),
         )
-        for listeners, listener in self._pairs:
-            listeners.append(listener)
+        for tracepoint, listener in self._pairs:
+            tracepoint.append(listener)
 
     def close(self) -> None:
         """Stop listening."""
         self._k.machine.trap_listeners.remove(self._on_trap)
-        for listeners, listener in self._pairs:
-            listeners.remove(listener)
+        for tracepoint, listener in self._pairs:
+            tracepoint.remove(listener)
 
     def clear(self) -> None:
         """A new step begins."""

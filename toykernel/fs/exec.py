@@ -30,12 +30,17 @@ from toykernel.fs.namei import getname, path_lookup
 from toykernel.kernel.cred import Cred, commit_creds, prepare_creds, put_cred
 from toykernel.kernel.exit import mm_release, release_task, signal_group_exit, zap_other_threads
 from toykernel.kernel.fork_mm import mm_alloc, mmput, set_mm_exe_file
-from toykernel.kernel.fork_parts import put_sighand
 from toykernel.kernel.pid import attach_pid, detach_pid
 from toykernel.kernel.posix_timers import delete_posix_timers
 from toykernel.kernel.sched.core import activate_task, deactivate_task
 from toykernel.kernel.siginfo import SIGCHLD, SIGKILL
-from toykernel.kernel.signal_types import RLIMIT_NPROC, SIG_IGN, SigAction, copy_actions
+from toykernel.kernel.signal_types import (
+    RLIMIT_NPROC,
+    SIG_IGN,
+    SigAction,
+    copy_actions,
+    put_sighand,
+)
 from toykernel.kernel.wait import Result, Wait, WaitQueue
 from toykernel.mm.mm_types import VM_MAYWRITE, VM_SHARED
 from toykernel.security import security_bprm_check
@@ -307,8 +312,8 @@ def install(k: Kernel, bprm: Binprm) -> int:
     task.stats = TaskStats()
     start_thread(k, k.task_pt_regs(task), bprm.image.entry, bprm.sp)
     k.exec_done(task)
-    for listener in k.trace.process_exec:
-        listener(task, bprm.path)
+    if k.trace.process_exec:
+        k.trace.process_exec.emit(task, bprm.path)
     return 0
 
 

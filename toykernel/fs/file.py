@@ -8,12 +8,15 @@ from typing import TYPE_CHECKING
 
 from toykernel.errno import EBADF, EMFILE, Errno
 from toykernel.fs.fs_types import FilesStruct
+from toykernel.kernel.clone_flags import CLONE_FILES
 from toykernel.kernel.signal_types import RLIMIT_NOFILE
 
 if TYPE_CHECKING:
     from toykernel.fs.inode import Inode
+    from toykernel.kernel.clone_flags import CloneArgs
     from toykernel.kernel.wait import Result
     from toykernel.kernel_state import Kernel
+    from toykernel.task import Task
 
 O_ACCMODE, O_RDONLY, O_WRONLY, O_RDWR = 3, 0, 1, 2
 O_CREAT, O_EXCL, O_NOCTTY, O_TRUNC = 0o100, 0o200, 0o400, 0o1000
@@ -135,3 +138,20 @@ def put_files_struct(k: Kernel, files: FilesStruct) -> None:
             filp_close(k, files, fd)
         if files.slab:
             k.files_cachep.free(files.slab)
+
+
+def copy_files(k: Kernel, p: Task, args: CloneArgs) -> None:
+    """fork-path G: the descriptor table; offsets are shared either way. Raises Errno(ENOMEM)."""
+    old = current_files(k)
+    if args.flags & CLONE_FILES:
+        old.count += 1
+        p.files = old
+    else:
+        p.files = dup_fd(k, old)
+
+
+def exit_files(k: Kernel, p: Task) -> None:
+    """The last user of a table closes what is open."""
+    files, p.files = p.files, None
+    if files is not None:
+        put_files_struct(k, files)

@@ -9,9 +9,15 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from toykernel.errno import EAGAIN, Errno
+from toykernel.kernel.clone_flags import CLONE_FS
+
 if TYPE_CHECKING:
     from toykernel.fs.file import File
     from toykernel.fs.inode import Inode
+    from toykernel.kernel.clone_flags import CloneArgs
+    from toykernel.kernel_state import Kernel
+    from toykernel.task import Task
 
 
 @dataclass(eq=False)
@@ -34,3 +40,30 @@ class FsStruct:
     umask: int = 0o022
     users: int = 1
     in_exec: bool = False
+
+
+def copy_fs(k: Kernel, p: Task, args: CloneArgs) -> None:
+    """fork-path G: root, working directory, umask. Errno(ENOMEM); Errno(EAGAIN) while a thread execs."""
+    old = k.current.fs
+    assert old is not None
+    if args.flags & CLONE_FS:
+        if old.in_exec:
+            raise Errno(EAGAIN)
+        old.users += 1
+        p.fs = old
+    else:
+        p.fs = FsStruct(k.fs_cachep.alloc(), old.root, old.pwd, old.umask)
+
+
+def exit_fs(k: Kernel, p: Task) -> None:
+    """One user less."""
+    fs, p.fs = p.fs, None
+    if fs is not None:
+        put_fs(k, fs)
+
+
+def put_fs(k: Kernel, fs: FsStruct) -> None:
+    """Give a place back."""
+    fs.users -= 1
+    if not fs.users:
+        k.fs_cachep.free(fs.slab)

@@ -7,9 +7,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from emu.microcode import GP
-from toykernel.check.invariants import InvariantError
 from toykernel.errno import name as errno_name
-from toykernel.errors import HostError
+from toykernel.errors import HostError, StopRun
 from toykernel.harness.exit_status import (
     EXIT_BUG,
     EXIT_DEADLOCK,
@@ -78,7 +77,7 @@ def run(session: Session, *, max_cycles: int | None = None) -> Result:
         raise
     except KernelOops as oops:
         return Result(EXIT_BUG, message=str(oops))
-    except InvariantError as error:
+    except StopRun as error:
         return Result(EXIT_BUG, message=f"{error}\n{_where(session)}")
     except Exception as error:
         return Result(EXIT_BUG, message=bug_report(session, error))

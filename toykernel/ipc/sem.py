@@ -5,9 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from toykernel.kernel.clone_flags import CLONE_SYSVSEM
 from toykernel.kernel.wait import wake_up
 
 if TYPE_CHECKING:
+    from toykernel.kernel.clone_flags import CloneArgs
     from toykernel.kernel.timer import HrTimer
     from toykernel.kernel.wait import WaitQueue
     from toykernel.kernel_state import Kernel
@@ -60,8 +62,6 @@ class SemUndoList:
     refcnt: int = 1
     adjust: dict[int, list[int]] = field(default_factory=dict)
     ids: SemIds | None = None
-    #: The child whose clone made the list for its parent, until that clone has succeeded.
-    made_for: Task | None = None
 
 
 def free_all_sems(k: Kernel, ids: SemIds) -> None:
@@ -78,23 +78,28 @@ def freeary(k: Kernel, ids: SemIds, sma: SemArray) -> None:
     k.sem_cachep.free(sma.slab)
 
 
-def copy_semundo(k: Kernel, p: Task, share: bool) -> None:
-    """fork-path G: a plain fork starts with no list. Raises Errno(ENOMEM)."""
+def copy_semundo(k: Kernel, p: Task, args: CloneArgs) -> bool:
+    """fork-path G: a plain fork starts with no list. Whether one had to be made for the parent.
+
+    Raises Errno(ENOMEM).
+    """
     current = k.current
     p.undo_list = None
-    if share:
-        if current.undo_list is None:
-            current.undo_list = SemUndoList(k.sem_undo_list_cachep.alloc(), made_for=p)
-        current.undo_list.refcnt += 1
-        p.undo_list = current.undo_list
+    if not args.flags & CLONE_SYSVSEM:
+        return False
+    made = current.undo_list is None
+    if current.undo_list is None:
+        current.undo_list = SemUndoList(k.sem_undo_list_cachep.alloc())
+    current.undo_list.refcnt += 1
+    p.undo_list = current.undo_list
+    return made
 
 
-def uncopy_semundo(k: Kernel, p: Task) -> None:
+def uncopy_semundo(k: Kernel, p: Task, made: bool) -> None:
     """The clone failed: a list that it made for the parent goes, too."""
-    undo, parent = p.undo_list, k.current
     exit_sem(k, p)
-    if undo is not None and undo.made_for is p:
-        exit_sem(k, parent)
+    if made:
+        exit_sem(k, k.current)
 
 
 def exit_sem(k: Kernel, p: Task) -> None:

@@ -6,7 +6,10 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
+from toykernel.kernel.clone_flags import CLONE_NEWUSER, CLONE_THREAD
+
 if TYPE_CHECKING:
+    from toykernel.kernel.clone_flags import CloneArgs
     from toykernel.kernel_state import Kernel
     from toykernel.task import Task
 
@@ -144,19 +147,19 @@ def commit_creds(k: Kernel, new: Cred) -> None:
     put_cred(k, old)
 
 
-def copy_creds(k: Kernel, p: Task, *, thread: bool, new_user_ns: bool) -> None:
+def copy_creds(k: Kernel, p: Task, args: CloneArgs) -> None:
     """fork-path D5: a thread shares the record, a process gets one. Counts the process for its user.
 
     Raises Errno(ENOMEM).
     """
-    if thread:
+    if args.flags & CLONE_THREAD:
         new = k.current.cred
         new.count += 1
     else:
         with ExitStack() as undo:
             new = prepare_creds(k)
             undo.callback(put_cred, k, new)
-            if new_user_ns:
+            if args.flags & CLONE_NEWUSER:
                 create_user_ns(k, new)
             undo.pop_all()
     p.cred = new

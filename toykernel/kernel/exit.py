@@ -12,26 +12,26 @@ from typing import TYPE_CHECKING
 from toykernel.arch.x86.process import account, check_stack_end, exit_thread
 from toykernel.arch.x86.uaccess import put_user
 from toykernel.errno import Errno
+from toykernel.fs.file import exit_files
+from toykernel.fs.fs_types import exit_fs
+from toykernel.ipc.sem import exit_sem
 from toykernel.kernel.cred import uncount_process
 from toykernel.kernel.fork_mm import exit_mm
-from toykernel.kernel.fork_parts import (
-    exit_files,
-    exit_fs,
-    exit_io_context,
-    exit_sem,
-    exit_task_namespaces,
-    free_pid,
-    leave_group,
-    put_sighand,
-)
 from toykernel.kernel.futex import exit_robust_list, futex_wake
+from toykernel.kernel.io_context import exit_io_context
 from toykernel.kernel.itimer import exit_itimers
 from toykernel.kernel.jobctl import kill_orphaned_pgrp
-from toykernel.kernel.pid import detach_pid, pid_nr_ns
+from toykernel.kernel.nsproxy import exit_task_namespaces
+from toykernel.kernel.pid import detach_pid, free_pid, leave_group, pid_nr_ns
 from toykernel.kernel.sched.core import sched_exit
 from toykernel.kernel.siginfo import SIGCHLD, SIGKILL
 from toykernel.kernel.signal import action_of, group_send_sig_info, kill_thread, send_signal
-from toykernel.kernel.signal_types import SA_NOCLDWAIT, SIG_IGN, SignalStruct
+from toykernel.kernel.signal_types import (
+    SA_NOCLDWAIT,
+    SIG_IGN,
+    SignalStruct,
+    put_sighand,
+)
 from toykernel.kernel.task_struct import put_task_struct
 from toykernel.kernel.wait import Result, Wait, complete, wake_up
 from toykernel.task import (
@@ -116,8 +116,8 @@ def finish_exit(k: Kernel, code: int) -> Result:
     check_stack_end(k, tsk)
     account(k, tsk)
     tsk.exit_code = code
-    for listener in k.trace.process_exit:
-        listener(tsk)
+    if k.trace.process_exit:
+        k.trace.process_exit.emit(tsk)
     mm_release(k, tsk)
     exit_mm(k, tsk)
     exit_sem(k, tsk)
@@ -247,8 +247,8 @@ def release_task(k: Kernel, p: Task) -> None:
     """The last of a zombie: its number, its place in the tree, its records."""
     while True:
         p.exit_state = EXIT_DEAD
-        for listener in k.trace.release_task:
-            listener(p)
+        if k.trace.release_task:
+            k.trace.release_task.emit(p)
         k.record_death(p)
         uncount_process(p)
         sched_exit(k, p)

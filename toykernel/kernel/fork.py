@@ -2,8 +2,8 @@
 
 Read LADDER downwards and you read how a child is made (fork-path D4 to D17); read its second column upwards
 and you read how a half-made child is taken apart (fork-path J). copy_process does no more than climb, with
-D1 to D3 before and D18, D19 (publish) behind. The steps are here; what copies or shares one record is in
-fork_parts.py, the address space in fork_mm.py.
+D1 to D3 before and D18, D19 (publish) behind. What changes the task alone is here; what copies or shares a
+record stands with that record, the address space in fork_mm.py.
 """
 
 from __future__ import annotations
@@ -22,10 +22,15 @@ from toykernel.arch.x86.thread_info import (
     set_task,
 )
 from toykernel.arch.x86.uaccess import put_user
-from toykernel.errno import EAGAIN, EINVAL, ENOMEM, ERESTARTNOINTR, Errno
+from toykernel.errno import EAGAIN, EINVAL, EPERM, ERESTARTNOINTR, Errno
+from toykernel.fs.file import copy_files, exit_files
+from toykernel.fs.fs_types import copy_fs, exit_fs
+from toykernel.ipc.sem import copy_semundo, uncopy_semundo
 from toykernel.kernel.clone_flags import (
     CLONE_CHILD_CLEARTID,
     CLONE_CHILD_SETTID,
+    CLONE_IO,
+    CLONE_NEWUSER,
     CLONE_PARENT,
     CLONE_PARENT_SETTID,
     CLONE_THREAD,
@@ -34,42 +39,38 @@ from toykernel.kernel.clone_flags import (
     CLONE_VM,
     CSIGNAL,
     CloneArgs,
-    check_flags,
-    check_user_namespace,
+)
+from toykernel.kernel.clone_refusals import check_flags
+from toykernel.kernel.cred import (
+    CAP_SETGID,
+    CAP_SETUID,
+    CAP_SYS_ADMIN,
+    CAP_SYS_RESOURCE,
+    capable,
+    copy_creds,
+    exit_creds,
 )
 from toykernel.kernel.fork_mm import copy_mm, uncopy_mm
-from toykernel.kernel.fork_parts import (
-    alloc_pid,
-    check_max_threads,
-    check_nproc,
-    cleanup_sighand,
-    cleanup_signal,
-    copy_creds,
-    copy_files,
-    copy_fs,
-    copy_io,
-    copy_namespaces,
-    copy_semundo,
-    copy_sighand,
-    copy_signal,
-    exit_creds,
-    exit_files,
-    exit_fs,
-    exit_io_context,
-    exit_task_namespaces,
-    free_pid,
-    join_group,
-    uncopy_semundo,
-)
-from toykernel.kernel.pid import attach_pid, task_pid_vnr
+from toykernel.kernel.io_context import IoContext, exit_io_context
+from toykernel.kernel.nsproxy import copy_namespaces, exit_task_namespaces
+from toykernel.kernel.pid import alloc_pid, attach_pid, free_pid, join_group, task_pid_vnr
 from toykernel.kernel.sched.core import sched_fork, wake_up_new_task
 from toykernel.kernel.siginfo import SIGCHLD, SIGKILL
 from toykernel.kernel.signal import signal_pending
+from toykernel.kernel.signal_types import (
+    RLIM_INFINITY,
+    RLIMIT_NPROC,
+    cleanup_sighand,
+    cleanup_signal,
+    copy_sighand,
+    copy_signal,
+)
 from toykernel.kernel.task_struct import free_task
 from toykernel.kernel.wait import Completion, Result, Wait, WaitQueue
 from toykernel.security import security_task_create
 from toykernel.task import (
     PF_FORKNOEXEC,
+    PF_NPROC_EXCEEDED,
     PF_STARTING,
     PF_SUPERPRIV,
     PF_WQ_WORKER,
@@ -129,19 +130,29 @@ def do_fork(k: Kernel, args: CloneArgs) -> Result:
     except Errno as error:
         k.count_failed_fork(error)
         raise
-    for listener in k.trace.process_fork:
-        listener(current, p, args.flags)
+    if k.trace.process_fork:
+        k.trace.process_fork.emit(current, p, args.flags)
     k.count_fork(_kind(args.flags))
     nr = task_pid_vnr(k, p)
-    if CLONE_PARENT_SETTID in args:  # C3
+    if args.flags & CLONE_PARENT_SETTID:  # C3
         with suppress(Errno):  # the child is made; a bad pointer is the caller's own loss
             put_user(k, nr, args.parent_tidptr)
     vfork = None
-    if CLONE_VFORK in args:
+    if args.flags & CLONE_VFORK:
         vfork = p.vfork_done = Completion(WaitQueue(f"vfork of {p.pid}"))
     p.flags &= ~PF_STARTING  # C5
     wake_up_new_task(k, p)  # C6
     return wait_for_vfork_done(k, vfork, p, nr) if vfork is not None else nr
+
+
+def check_user_namespace(k: Kernel, flags: int) -> None:
+    """fork-path C1: before anything is allocated. Raises Errno."""
+    if not flags & CLONE_NEWUSER:
+        return
+    if flags & CLONE_THREAD:
+        raise Errno(EINVAL)
+    if not all(capable(k, cap) for cap in (CAP_SYS_ADMIN, CAP_SETUID, CAP_SETGID)):
+        raise Errno(EPERM)
 
 
 def _kind(flags: int) -> str:
@@ -172,21 +183,18 @@ def schedule_tail(k: Kernel) -> int:
 
 # -- the steps of copy_process (fork-path D) -------------------------------------------------------
 
-Build = Callable[["Kernel", Task, CloneArgs], None]
-Undo = Callable[["Kernel", Task], None]
-
 
 @dataclass(frozen=True)
 class Step:
     """One rung: what it does to the child, and what takes that back when a later rung breaks.
 
-    A step that raises has undone its own part. `errno` is what it fails with.
+    A step that raises has undone its own part. Where undoing needs more than the child tells, `build`
+    answers with it, and `undo` gets that as its last argument.
     """
 
     number: str
-    build: Build
-    undo: Undo | None = None
-    errno: int = ENOMEM
+    build: Callable[[Kernel, Task, CloneArgs], object]
+    undo: Callable[..., None] | None = None
 
 
 def dup_task_struct(k: Kernel, orig: Task) -> Task:
@@ -206,6 +214,22 @@ def dup_task_struct(k: Kernel, orig: Task) -> Task:
     p.splice_pipe = None
     p.stack_canary = k.get_random_int()
     return p
+
+
+def check_nproc(k: Kernel, p: Task, args: CloneArgs) -> None:
+    """fork-path D4. Raises Errno(EAGAIN)."""
+    limit = p.signal.rlim[RLIMIT_NPROC][0]
+    user = p.cred.user
+    exceeded = limit != RLIM_INFINITY and user.processes >= limit and user is not k.root_user
+    if exceeded and not capable(k, CAP_SYS_ADMIN) and not capable(k, CAP_SYS_RESOURCE):
+        raise Errno(EAGAIN)
+    k.current.flags &= ~PF_NPROC_EXCEEDED
+
+
+def check_max_threads(k: Kernel, p: Task, args: CloneArgs) -> None:
+    """fork-path D6. Raises Errno(EAGAIN)."""
+    if k.nr_threads >= k.max_threads:
+        raise Errno(EAGAIN)
 
 
 def copy_flags(k: Kernel, p: Task, args: CloneArgs) -> None:
@@ -235,15 +259,28 @@ def fork_scheduling(k: Kernel, p: Task, args: CloneArgs) -> None:
     p.state = k.profile.state_at_birth
 
 
+def copy_io(k: Kernel, p: Task, args: CloneArgs) -> None:
+    """fork-path G: none unless the parent has one. Raises Errno(ENOMEM)."""
+    old = k.current.io_context
+    p.io_context = None
+    if old is None:
+        return
+    if args.flags & CLONE_IO:
+        old.nr_tasks += 1
+        p.io_context = old
+    elif old.ioprio:
+        p.io_context = IoContext(k.ioc_cachep.alloc(), old.ioprio)
+
+
 def set_tid_addresses(k: Kernel, p: Task, args: CloneArgs) -> None:
     """fork-path D12: where schedule_tail stores the child's number, and where exit clears it."""
-    p.set_child_tid = args.child_tidptr if CLONE_CHILD_SETTID in args else 0
-    p.clear_child_tid = args.child_tidptr if CLONE_CHILD_CLEARTID in args else 0
+    p.set_child_tid = args.child_tidptr if args.flags & CLONE_CHILD_SETTID else 0
+    p.clear_child_tid = args.child_tidptr if args.flags & CLONE_CHILD_CLEARTID else 0
 
 
 def drop_altstack(k: Kernel, p: Task, args: CloneArgs) -> None:
     """fork-path D13: two tasks in one memory cannot have one alternate signal stack."""
-    if CLONE_VM in args and CLONE_VFORK not in args:
+    if args.flags & (CLONE_VM | CLONE_VFORK) == CLONE_VM:
         p.sas_ss_sp = p.sas_ss_size = 0
 
 
@@ -255,12 +292,12 @@ def stop_tracing(k: Kernel, p: Task, args: CloneArgs) -> None:
 
 def set_exit_signal(k: Kernel, p: Task, args: CloneArgs) -> None:
     """fork-path D15."""
-    if CLONE_THREAD in args:
+    if args.flags & CLONE_THREAD:
         p.exit_signal = -1
         p.group_leader = k.current.group_leader
     else:
         leader = k.current.group_leader
-        inherited = CLONE_PARENT in args and k.profile.clone_parent_keeps_leader_signal
+        inherited = args.flags & CLONE_PARENT and k.profile.clone_parent_keeps_leader_signal
         p.exit_signal = leader.exit_signal if inherited else args.flags & CSIGNAL
         p.group_leader = p
     p.pdeath_signal = 0
@@ -270,7 +307,7 @@ def set_exit_signal(k: Kernel, p: Task, args: CloneArgs) -> None:
 def choose_parent(k: Kernel, p: Task, args: CloneArgs) -> None:
     """fork-path D16."""
     current = k.current
-    if CLONE_PARENT in args or CLONE_THREAD in args:
+    if args.flags & (CLONE_PARENT | CLONE_THREAD):
         p.real_parent = current.real_parent
         p.parent_exec_id = current.parent_exec_id
     else:
@@ -287,11 +324,11 @@ def check_signals(k: Kernel, p: Task, args: CloneArgs) -> None:
 
 # -- copy_process (fork-path D, J) -----------------------------------------------------------------
 
-#: How a child is made, in order: number, step, its undoing, what it fails with.
+#: How a child is made, in order: number, step, its undoing.
 LADDER: tuple[Step, ...] = (
-    Step("D4", check_nproc, errno=EAGAIN),
+    Step("D4", check_nproc),
     Step("D5", copy_creds, exit_creds),
-    Step("D6", check_max_threads, errno=EAGAIN),
+    Step("D6", check_max_threads),
     Step("D7", copy_flags),
     Step("D8", clear_inherited),
     Step("D9", fork_scheduling),
@@ -310,42 +347,40 @@ LADDER: tuple[Step, ...] = (
     Step("D14", stop_tracing),
     Step("D15", set_exit_signal),
     Step("D16", choose_parent),
-    Step("D17", check_signals, errno=ERESTARTNOINTR),
+    Step("D17", check_signals),
 )
 
 
 def copy_process(k: Kernel, args: CloneArgs) -> Task:
     """A copy of the caller that is not running yet. Raises Errno, leaving nothing."""
-    may_fail = k.fail_step or _never_fails
-    may_fail("D1", "check_flags", EINVAL)
+    begins = k.fail_step  # failure injection, and nearly always nobody
+    if begins is not None:
+        begins("D1", "check_flags")
     check_flags(k, args.flags)  # D1
     security_task_create(k, args.flags)  # D2
     p = dup_task_struct(k, k.current)  # D3
-    with ExitStack() as undo:
-        undo.callback(free_task, k, p)
+    done: list[tuple[Step, object]] = []
+    try:
         for step in LADDER:
-            may_fail(step.number, step.build.__name__, step.errno)
-            step.build(k, p, args)
+            if begins is not None:
+                begins(step.number, step.build.__name__)
+            done.append((step, step.build(k, p, args)))
+    except BaseException:
+        for step, token in reversed(done):
             if step.undo is not None:
-                undo.callback(step.undo, k, p)
-        undo.pop_all()
-    may_fail("D18", "publish", 0)
+                step.undo(k, p) if token is None else step.undo(k, p, token)
+        free_task(k, p)
+        raise
+    if begins is not None:
+        begins("D18", "publish")
     publish(k, p, args)  # D18, D19
     return p
-
-
-def _never_fails(_number: str, _what: str, _errno: int) -> None:
-    """Nobody injects failures."""
 
 
 def publish(k: Kernel, p: Task, args: CloneArgs) -> None:
     """fork-path D18, D19: from here on the child is seen. Nothing fails any more."""
     current = k.current
-    if p.mm is not None:
-        p.mm.cow_protected.clear()
-    if p.undo_list is not None:
-        p.undo_list.made_for = None
-    if CLONE_THREAD in args:
+    if args.flags & CLONE_THREAD:
         p.signal.nr_threads += 1
         p.signal.live += 1
         p.signal.sigcnt += 1

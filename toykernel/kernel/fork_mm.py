@@ -10,9 +10,9 @@ from toykernel.fs.inode import allow_write_access, deny_write_access
 from toykernel.kernel.clone_flags import CLONE_VM, CloneArgs
 from toykernel.kernel.futex import fork_origins
 from toykernel.mm.memory import copy_page_range, unprotect_ptes
-from toykernel.mm.mm_types import VM_DONTCOPY, VM_LOCKED, MmStruct
+from toykernel.mm.mm_types import VM_DONTCOPY, MmStruct
 from toykernel.mm.mmap import exit_mmap
-from toykernel.mm.vma import anon_vma_fork, copy_area
+from toykernel.mm.vma import fork_area
 
 if TYPE_CHECKING:
     from toykernel.fs.inode import Inode
@@ -21,28 +21,31 @@ if TYPE_CHECKING:
     from toykernel.task import Task
 
 
-def copy_mm(k: Kernel, p: Task, args: CloneArgs) -> None:
-    """The address space, shared or copy-on-write; a kernel thread has none. Raises Errno(ENOMEM)."""
+def copy_mm(k: Kernel, p: Task, args: CloneArgs) -> list[ProtectedPte]:
+    """fork-path G: the address space, shared or copy-on-write; a kernel thread has none.
+
+    Answers with the parent's entries that lost their write bit. Raises Errno(ENOMEM).
+    """
     oldmm = k.current.mm
     p.mm = p.active_mm = None
     if oldmm is None:
-        return
-    if CLONE_VM in args:
+        return []
+    if args.flags & CLONE_VM:
         oldmm.mm_users += 1
         p.mm = p.active_mm = oldmm
-    else:
-        p.mm = p.active_mm = dup_mm(k, oldmm)
-        k.fork_origins[p.mm.ident] = fork_origins(k)
+        return []
+    p.mm, protected = dup_mm(k, oldmm)
+    p.active_mm = p.mm
+    k.fork_origins[p.mm.ident] = fork_origins(k)
+    return protected
 
 
-def uncopy_mm(k: Kernel, p: Task) -> None:
+def uncopy_mm(k: Kernel, p: Task, protected: list[ProtectedPte]) -> None:
     """A later step failed: the parent's entries get their write bits back, too."""
     mm, oldmm = p.mm, k.current.mm
-    if mm is None or oldmm is None:
-        return
     exit_mm(k, p)
-    if mm is not oldmm:
-        unprotect_ptes(k, oldmm, mm.cow_protected)
+    if oldmm is not None and mm is not oldmm:
+        unprotect_ptes(k, oldmm, protected)
 
 
 def mm_alloc(k: Kernel) -> MmStruct:
@@ -63,8 +66,9 @@ def set_mm_exe_file(k: Kernel, mm: MmStruct, inode: Inode) -> None:
     k.exe_files[mm.ident] = inode
 
 
-def dup_mm(k: Kernel, oldmm: MmStruct) -> MmStruct:
-    """A copy of an address space, its pages shared until written (fork-path K)."""
+def dup_mm(k: Kernel, oldmm: MmStruct) -> tuple[MmStruct, list[ProtectedPte]]:
+    """A copy of an address space, its pages shared until written (fork-path K), and what the old one
+    lost by that. Raises Errno(ENOMEM)."""
     protected: list[ProtectedPte] = []
     with ExitStack() as undo:
         undo.callback(unprotect_ptes, k, oldmm, protected)
@@ -74,9 +78,8 @@ def dup_mm(k: Kernel, oldmm: MmStruct) -> MmStruct:
             set_mm_exe_file(k, mm, k.exe_files[oldmm.ident])
         dup_mmap(k, mm, oldmm, protected)
         undo.pop_all()
-    mm.cow_protected = protected
     flush_tlb_mm(k, oldmm)  # K4
-    return mm
+    return mm, protected
 
 
 def dup_mmap(k: Kernel, mm: MmStruct, oldmm: MmStruct, protected: list[ProtectedPte]) -> None:
@@ -89,10 +92,7 @@ def dup_mmap(k: Kernel, mm: MmStruct, oldmm: MmStruct, protected: list[Protected
     for area in oldmm:
         if area.vm_flags & VM_DONTCOPY:
             continue
-        copy = copy_area(k, area)
-        anon_vma_fork(k, copy)
-        copy.vm_flags &= ~VM_LOCKED  # mlock is the parent's alone
-        mm.insert(copy)
+        mm.insert(fork_area(k, area))
         copy_page_range(k, mm, oldmm, area, protected)
 
 

@@ -92,8 +92,8 @@ def get_signal_to_deliver(k: Kernel) -> Handle | GroupExit | Stop | None:
         if info is None:
             return None
         sig = info["si_signo"]
-        for listener in k.trace.signal_deliver:
-            listener(task, sig, info)
+        if k.trace.signal_deliver:
+            k.trace.signal_deliver.emit(task, sig, info)
         action = action_of(task, sig)
         if action.handler == SIG_IGN:
             continue

@@ -26,6 +26,7 @@ from toykernel.kernel.cred import CAP_SYS_ADMIN, capable
 from toykernel.kernel.pid import PidNamespace, create_pid_namespace, get_pid_ns, put_pid_ns
 
 if TYPE_CHECKING:
+    from toykernel.kernel.clone_flags import CloneArgs
     from toykernel.kernel_state import Kernel
     from toykernel.task import Task
 
@@ -153,9 +154,9 @@ def create_new_namespaces(k: Kernel, flags: int, old: Nsproxy) -> Nsproxy:
     return Nsproxy(slab, uts, ipc, mnt, pid)
 
 
-def copy_namespaces(k: Kernel, p: Task, flags: int) -> None:
+def copy_namespaces(k: Kernel, p: Task, args: CloneArgs) -> None:
     """The caller's nsproxy, or one with new namespaces (fork-path G). Raises Errno."""
-    old = k.current.nsproxy
+    flags, old = args.flags, k.current.nsproxy
     if not flags & CLONE_NEWNAMESPACES:
         p.nsproxy = get_nsproxy(old)
         return

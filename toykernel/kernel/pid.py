@@ -11,9 +11,12 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from toykernel.errno import EAGAIN, EINVAL, Errno
+from toykernel.errno import EAGAIN, EINVAL, ENOMEM, Errno
+from toykernel.kernel.clone_flags import CLONE_THREAD
 
 if TYPE_CHECKING:
+    from toykernel.kernel.clone_flags import CloneArgs
+    from toykernel.kernel.signal_types import SignalStruct
     from toykernel.kernel_state import Kernel
     from toykernel.task import Task
 
@@ -97,8 +100,21 @@ def pid_nr_ns(pid: Pid, ns: PidNamespace) -> int:
     return 0
 
 
-def alloc_pid(k: Kernel, ns: PidNamespace) -> Pid:
-    """A number in a namespace and in all above it. Raises Errno(EAGAIN) or Errno(ENOMEM)."""
+def alloc_pid(k: Kernel, p: Task, args: CloneArgs) -> None:
+    """fork-path D11, L1: a number in the task's namespace and in all above it, and what follows from it
+    (D15). Whatever is wrong, it is Errno(ENOMEM)."""
+    if not args.idle:
+        p.pid_struct = _new_pid(k, p.nsproxy.pid_ns)
+    p.pid = p.pid_struct.nr
+    p.tgid = k.current.tgid if args.flags & CLONE_THREAD else p.pid
+
+
+def free_pid(k: Kernel, p: Task) -> None:
+    """The numbers are free again."""
+    put_pid(k, p.pid_struct)
+
+
+def _new_pid(k: Kernel, ns: PidNamespace) -> Pid:
     chain: list[PidNamespace] = []
     at: PidNamespace | None = ns
     while at is not None:
@@ -109,7 +125,10 @@ def alloc_pid(k: Kernel, ns: PidNamespace) -> Pid:
         undo.callback(k.pid_cachep.free, slab)
         given = []
         for space in chain:
-            number = space.map.alloc()
+            try:
+                number = space.map.alloc()
+            except Errno:
+                raise Errno(ENOMEM) from None
             undo.callback(space.map.free, number)
             given.append((space, number))
         undo.pop_all()
@@ -135,6 +154,17 @@ def put_pid(k: Kernel, pid: Pid) -> None:
             ns.map.free(number)
         k.pid_cachep.free(pid.slab)
         put_pid_ns(k, pid.ns)
+
+
+def join_group(k: Kernel, signal: SignalStruct, pgrp: Pid, session: Pid) -> None:
+    """Attach a thread group to a process group and a session, which hold their numbers."""
+    signal.pgrp, signal.session = get_pid(pgrp).nr, get_pid(session).nr
+
+
+def leave_group(k: Kernel, signal: SignalStruct) -> None:
+    """Let go of both."""
+    for number in (signal.pgrp, signal.session):
+        put_pid(k, k.init_pid_ns.pids[number])
 
 
 def attach_pid(task: Task, pid: Pid) -> None:

@@ -5,8 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from toykernel.errno import EACCES, EINVAL, EPERM, ESRCH, Errno
-from toykernel.kernel.fork_parts import join_group
-from toykernel.kernel.pid import find_task_by_vpid, global_pid, pid_vnr, put_pid
+from toykernel.kernel.pid import find_task_by_vpid, global_pid, join_group, pid_vnr, put_pid
 from toykernel.security import security_task_setpgid
 
 if TYPE_CHECKING:

@@ -140,8 +140,8 @@ def send_signal(
     if task.exit_state:
         return 0
     if not _prepare_signal(k, task, sig, force):
-        for listener in k.trace.signal_discard:
-            listener(task, sig, info)
+        if k.trace.signal_discard:
+            k.trace.signal_discard.emit(task, sig, info)
         return 0
     info = {"si_signo": sig, "si_errno": 0, "si_code": SI_KERNEL, **info}
     queue = task.signal.shared_pending if group else task.pending
@@ -153,8 +153,8 @@ def send_signal(
             return EAGAIN
         if sig in queue:
             return 0
-    for listener in k.trace.signal_generate:
-        listener(task, sig, info)
+    if k.trace.signal_generate:
+        k.trace.signal_generate.emit(task, sig, info)
     queue.setdefault(sig, []).append(info)
     _complete_signal(k, task, sig, group)
     return 0

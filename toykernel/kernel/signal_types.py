@@ -9,8 +9,12 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
+from toykernel.kernel.clone_flags import CLONE_SIGHAND, CLONE_THREAD
+
 if TYPE_CHECKING:
+    from toykernel.kernel.clone_flags import CloneArgs
     from toykernel.kernel.wait import WaitQueue
+    from toykernel.kernel_state import Kernel
     from toykernel.task import Task
 
 SIG_DFL, SIG_IGN = 0, 1
@@ -125,3 +129,53 @@ class SignalStruct:
 def copy_actions(sighand: SighandStruct, slab: int) -> SighandStruct:
     """A table of its own with the same actions."""
     return SighandStruct(slab, action={n: replace(a) for n, a in sighand.action.items()})
+
+
+def copy_sighand(k: Kernel, p: Task, args: CloneArgs) -> None:
+    """fork-path G: the handler table. Raises Errno(ENOMEM)."""
+    old = k.current.sighand
+    if args.flags & CLONE_SIGHAND:
+        old.count += 1
+        p.sighand = old
+    else:
+        p.sighand = copy_actions(old, k.sighand_cachep.alloc())
+
+
+def cleanup_sighand(k: Kernel, p: Task) -> None:
+    """One user less."""
+    put_sighand(k, p.sighand)
+
+
+def put_sighand(k: Kernel, sighand: SighandStruct) -> None:
+    """Give a table back."""
+    sighand.count -= 1
+    if not sighand.count and sighand.slab:
+        k.sighand_cachep.free(sighand.slab)
+
+
+def copy_signal(k: Kernel, p: Task, args: CloneArgs) -> None:
+    """fork-path G: the thread group's record; a thread is counted in when it joins (D18).
+
+    Raises Errno(ENOMEM).
+    """
+    if not args.flags & CLONE_THREAD:
+        p.signal = k.current.signal.fork(k.signal_cachep.alloc())
+
+
+def cleanup_signal(k: Kernel, p: Task) -> None:
+    """After a failed fork: a record that nobody else has."""
+    if p.signal is not k.current.signal:
+        free_signal_struct(k, p.signal)
+
+
+def put_signal_struct(k: Kernel, signal: SignalStruct) -> None:
+    """One task less that refers to a group's record."""
+    signal.sigcnt -= 1
+    if not signal.sigcnt:
+        free_signal_struct(k, signal)
+
+
+def free_signal_struct(k: Kernel, signal: SignalStruct) -> None:
+    """Give the record back."""
+    if signal.slab:
+        k.signal_cachep.free(signal.slab)

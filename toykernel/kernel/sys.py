@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 from toykernel.arch.x86.uaccess import copy_from_user, copy_to_user
 from toykernel.errno import EINVAL, ENOSYS, EPERM, ESRCH, Errno
 from toykernel.kernel.cred import CAP_SYS_ADMIN, capable
+from toykernel.kernel.io_context import IoContext
 from toykernel.kernel.pid import find_task_by_vpid, pid_vnr, task_pid_vnr
-from toykernel.task import IoContext
 
 if TYPE_CHECKING:
     from toykernel.kernel_state import Kernel

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from toykernel.arch.x86.thread_info import free_thread_info
 from toykernel.kernel.cred import put_cred
-from toykernel.kernel.fork_parts import put_signal_struct
+from toykernel.kernel.signal_types import put_signal_struct
 
 if TYPE_CHECKING:
     from toykernel.kernel_state import Kernel

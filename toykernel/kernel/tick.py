@@ -32,8 +32,8 @@ def update_process_times(k: Kernel, user_mode: bool) -> None:
             task.utime_ticks += 1
         else:
             task.stime_ticks += 1
-    for listener in k.trace.tick:
-        listener(task)
+    if k.trace.tick:
+        k.trace.tick.emit(task)
     core.scheduler_tick(k)
     if task is not k.idle:
         run_cpu_timers(k, task)

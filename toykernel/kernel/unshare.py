@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from toykernel.errno import EINVAL, EPERM, Errno
 from toykernel.fs.file import dup_fd, put_files_struct
-from toykernel.fs.fs_types import FsStruct
+from toykernel.fs.fs_types import FsStruct, put_fs
 from toykernel.ipc.sem import exit_sem
 from toykernel.kernel.clone_flags import (
     CLONE_FILES,
@@ -22,7 +22,6 @@ from toykernel.kernel.clone_flags import (
     CLONE_VM,
 )
 from toykernel.kernel.cred import CAP_SYS_ADMIN, capable
-from toykernel.kernel.fork_parts import put_fs
 from toykernel.kernel.nsproxy import create_new_namespaces, put_nsproxy
 
 if TYPE_CHECKING:

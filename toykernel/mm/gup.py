@@ -23,8 +23,8 @@ def get_user_page(k: Kernel, address: int) -> int:
     pfn = user_frame(k, address) >> PAGE_SHIFT
     k.pages.get_page(pfn)
     k.pins[pfn] = k.pins.get(pfn, 0) + 1
-    for listener in k.trace.page_pin:
-        listener(pfn, True)
+    if k.trace.page_pin:
+        k.trace.page_pin.emit(pfn, True)
     return pfn
 
 
@@ -33,6 +33,6 @@ def put_user_page(k: Kernel, pfn: int) -> None:
     k.pins[pfn] -= 1
     if not k.pins[pfn]:
         del k.pins[pfn]
-    for listener in k.trace.page_pin:
-        listener(pfn, False)
+    if k.trace.page_pin:
+        k.trace.page_pin.emit(pfn, False)
     k.pages.put_page(pfn)

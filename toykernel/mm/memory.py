@@ -9,9 +9,10 @@ just the write bit back.
 from __future__ import annotations
 
 from contextlib import suppress
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from emu.paging import PTE_A, PTE_D, PTE_FRAME, PTE_P, PTE_RW, PTE_US
+from emu.paging import PF_W, PTE_A, PTE_D, PTE_FRAME, PTE_P, PTE_RW, PTE_US
 from emu.ram import PAGE_SHIFT
 from toykernel.arch.x86.pgtable import (
     PTE_PROTNONE,
@@ -106,41 +107,60 @@ def unmap_page_range(k: Kernel, mm: MmStruct, start: int, end: int) -> None:
             k.pages.put_page(pte >> PAGE_SHIFT)
 
 
-def handle_mm_fault(
-    k: Kernel, task: Task, mm: MmStruct, vma: VmArea, address: int, write: bool
-) -> None:
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """An access that the page tables did not let through, and that its area permits.
+
+    `error_code` is the CPU's (SDM vol. 3, 4.7), or, without PF_U, that of an access which the kernel makes
+    for the task.
+    """
+
+    task: Task
+    mm: MmStruct
+    vma: VmArea
+    address: int
+    error_code: int
+
+    @property
+    def page(self) -> int:
+        """The address of the page."""
+        return self.address & PTE_FRAME
+
+    @property
+    def write(self) -> bool:
+        """Whether it was a write."""
+        return bool(self.error_code & PF_W)
+
+
+def handle_mm_fault(k: Kernel, fault: Fault) -> None:
     """Make a page present, or writable, as its area allows.
 
     Raises Errno(ENOMEM), or FaultSigbus beyond the end of a mapped object.
     """
-    address &= PTE_FRAME
-    at = pte_alloc(k, mm, address)
-    handle_pte_fault(k, task, mm, vma, address, at, write)
+    handle_pte_fault(k, fault, pte_alloc(k, fault.mm, fault.page))
 
 
-def handle_pte_fault(
-    k: Kernel, task: Task, mm: MmStruct, vma: VmArea, address: int, at: int, write: bool
-) -> None:
-    """The four ways out of a fault that the area permits."""
+def handle_pte_fault(k: Kernel, fault: Fault, at: int) -> None:
+    """The four ways out; `at` is the physical address of the entry."""
+    mm, vma, address, write = fault.mm, fault.vma, fault.page, fault.write
     pte = k.machine.ram.read32(at)
     if not pte & PTE_P:
         if vma.mapping is not None:
-            do_fault(k, task, mm, vma, address, at, write)
+            do_fault(k, fault, at)
         else:
-            do_anonymous_page(k, task, mm, vma, address, at, write)
+            do_anonymous_page(k, fault, at)
     elif write and not pte & PTE_RW:
-        do_wp_page(k, task, mm, vma, address, at, pte)
+        do_wp_page(k, fault, at, pte)
     else:
         # Another task of the same address space was faster: only the TLB was old.
         set_pte(k, mm, address, at, pte | PTE_A | (PTE_D if write else 0))
         flush_tlb_page(k, mm, address)
 
 
-def do_anonymous_page(
-    k: Kernel, task: Task, mm: MmStruct, vma: VmArea, address: int, at: int, write: bool
-) -> None:
+def do_anonymous_page(k: Kernel, fault: Fault, at: int) -> None:
     """First touch: a frame of zeros for a write, the shared zero frame for a read (fork-path K9)."""
-    if not write:
+    task, mm, vma, address = fault.task, fault.mm, fault.vma, fault.page
+    if not fault.write:
         k.pages.get_page(k.zero_pfn)
         set_pte(k, mm, address, at, mk_pte(k.zero_pfn, vma))
         k.count_fault(task, "zero_page", address)
@@ -151,11 +171,10 @@ def do_anonymous_page(
     k.count_fault(task, "not_present", address, None, pfn)
 
 
-def do_fault(
-    k: Kernel, task: Task, mm: MmStruct, vma: VmArea, address: int, at: int, write: bool
-) -> None:
+def do_fault(k: Kernel, fault: Fault, at: int) -> None:
     """First touch of a page of a file or of shared memory (__do_fault): the page cache's own frame,
     or, for a write to a private area, a copy of it."""
+    task, mm, vma, address, write = fault.task, fault.mm, fault.vma, fault.page, fault.write
     pfn = vma_frame(k, vma, address)
     if write and not vma.vm_flags & VM_SHARED:
         new = k.pages.alloc_pages(0, "anonymous page", highmem=True)
@@ -169,14 +188,13 @@ def do_fault(
     k.count_fault(task, "not_present", address, None, pfn)
 
 
-def do_wp_page(
-    k: Kernel, task: Task, mm: MmStruct, vma: VmArea, address: int, at: int, pte: int
-) -> None:
+def do_wp_page(k: Kernel, fault: Fault, at: int, pte: int) -> None:
     """A write to a present read-only page of a writable area (fork-path K5, K6).
 
     What decides is the frame's whole count, not the number of entries: a frame that the kernel itself
     still holds must not change under it, so it is copied too. (The zero page is one of these.)
     """
+    task, mm, vma, address = fault.task, fault.mm, fault.vma, fault.page
     pfn = pte >> PAGE_SHIFT
     if vma.vm_flags & VM_SHARED or k.pages.page_count(pfn) == 1:
         set_pte(k, mm, address, at, pte | PTE_RW | PTE_A | PTE_D)
@@ -237,7 +255,7 @@ def make_pages_present(k: Kernel, mm: MmStruct, start: int, end: int) -> None:
         write = vma.vm_flags & (VM_WRITE | VM_SHARED) == VM_WRITE
         wanted = PTE_P | (PTE_RW if write else 0)
         if get_pte(k, mm, address) & wanted != wanted:
-            handle_mm_fault(k, k.current, mm, vma, address, write)
+            handle_mm_fault(k, Fault(k.current, mm, vma, address, PF_W if write else 0))
 
 
 def populate_range(k: Kernel, mm: MmStruct, start: int, end: int) -> None:
@@ -263,7 +281,7 @@ def move_page_tables(k: Kernel, mm: MmStruct, old: int, new: int, length: int) -
         pte_alloc(k, mm, address - old + new)
     for address, at, pte in entries:
         target = address - old + new
-        for listener in k.trace.move_pte:
-            listener(mm, address, target, pte)
+        if k.trace.move_pte:
+            k.trace.move_pte.emit(mm, address, target, pte)
         set_pte(k, mm, address, at, 0)
         set_pte(k, mm, target, pte_alloc(k, mm, target), pte)

@@ -97,9 +97,6 @@ class MmStruct:
         self.arg_start = self.arg_end = self.env_start = self.env_end = 0
         #: Pages whose entries lost rights since the last flush: a CPU may still hold them.
         self.stale: dict[int, None] = {}
-        #: While fork builds this copy: (address, physical address, entry) of the parent's entries that
-        #: lost their write bit, to be given back when a later step fails.
-        self.cow_protected: list[tuple[int, int, int]] = []
 
     def find_vma(self, address: int) -> VmArea | None:
         """The first area that ends above `address` (it may start above it too)."""

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from emu.ram import PAGE_SHIFT, PAGE_SIZE, Ram
 from toykernel.arch.x86.asm_offsets import MAXMEM
 from toykernel.errno import ENOMEM, Errno
+from toykernel.trace import Tracepoint
 
 MAX_ORDER = 11
 
@@ -58,7 +59,7 @@ class PageAllocator:
         #: Set by failure injection: raises Errno(ENOMEM) when this allocation is to fail.
         self.may_fail: Callable[[str], None] | None = None
         #: Hear of each block whose last reference is given back: (first frame, order).
-        self.on_free: list[Callable[..., None]] = []
+        self.on_free: Tracepoint[int, int] = Tracepoint("page_free")
 
     def release_range(self, first: int, end: int) -> None:
         """Hand frames `first` to `end` - 1 over to the allocator, at boot."""
@@ -88,8 +89,10 @@ class PageAllocator:
         if self.may_fail is not None:
             self.may_fail(what)
         for zone in (self._zones[1], self._zones[0]) if highmem else self._zones[:1]:
-            size = next((size for size in range(order, MAX_ORDER) if zone[size]), None)
-            if size is not None:
+            size = order
+            while size < MAX_ORDER and not zone[size]:
+                size += 1
+            if size < MAX_ORDER:
                 break
         else:
             raise Errno(ENOMEM)
@@ -126,8 +129,8 @@ class PageAllocator:
             raise PageCountError(f"reference given back to frame {pfn:#x}, which is free")
         self._count[pfn] = count
         if not count:
-            for listener in self.on_free:
-                listener(pfn, self._order[pfn])
+            if self.on_free:
+                self.on_free.emit(pfn, self._order[pfn])
             self._free_block(pfn, self._order[pfn])
 
     def _free_block(self, pfn: int, order: int) -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from toykernel.errno import ENOMEM, Errno
 from toykernel.mm.filemap import AddressSpace
-from toykernel.mm.mm_types import VM_RWX, MmStruct, VmArea
+from toykernel.mm.mm_types import VM_LOCKED, VM_RWX, MmStruct, VmArea
 
 if TYPE_CHECKING:
     from toykernel.kernel_state import Kernel
@@ -59,11 +59,15 @@ def anon_vma_prepare(k: Kernel, mm: MmStruct, area: VmArea) -> None:
     area.anon_vma = k.next_anon_vma_ident()
 
 
-def anon_vma_fork(k: Kernel, area: VmArea) -> None:
-    """A child's record of a parent's area: pages that it gets from now on are no longer the parent's."""
-    if area.anon_vma:
-        area.anon_vma = k.next_anon_vma_ident()
-        area.cloned = True
+def fork_area(k: Kernel, area: VmArea) -> VmArea:
+    """A child's record of a parent's area: pages that it gets from now on are no longer the parent's
+    (anon_vma_fork), and mlock was the parent's alone. Raises Errno(ENOMEM)."""
+    twin = copy_area(k, area)
+    if twin.anon_vma:
+        twin.anon_vma = k.next_anon_vma_ident()
+        twin.cloned = True
+    twin.vm_flags &= ~VM_LOCKED
+    return twin
 
 
 def free_area(k: Kernel, area: VmArea) -> None:

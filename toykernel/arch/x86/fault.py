@@ -12,7 +12,7 @@ from toykernel.kernel.siginfo import BUS_ADRERR, SEGV_ACCERR, SEGV_MAPERR, SIGBU
 from toykernel.kernel.signal import force_sig_info
 from toykernel.mm.access import BadArea, access_error, find_area
 from toykernel.mm.filemap import FaultSigbus
-from toykernel.mm.memory import handle_mm_fault
+from toykernel.mm.memory import Fault, handle_mm_fault
 from toykernel.mm.oom import report_oom
 
 if TYPE_CHECKING:
@@ -25,8 +25,8 @@ def do_page_fault(k: Kernel, regs: PtRegs, error_code: int) -> None:
     """#PF. From user mode: a page, or a signal. From ring 0: a bug of the kernel."""
     task = k.current
     address = k.machine.cpu.cr2
-    for listener in k.trace.page_fault:
-        listener(task, address, error_code, regs.ip)
+    if k.trace.page_fault:
+        k.trace.page_fault.emit(task, address, error_code, regs.ip)
     mm = task.mm
     if mm is None or not regs.user_mode:
         k.die(f"page fault at {address:#010x}", regs, error_code)
@@ -39,7 +39,7 @@ def do_page_fault(k: Kernel, regs: PtRegs, error_code: int) -> None:
     if access_error(vma, error_code):
         return _segv(k, address, error_code, SEGV_ACCERR)
     try:
-        handle_mm_fault(k, task, mm, vma, address, bool(error_code & PF_W))
+        handle_mm_fault(k, Fault(task, mm, vma, address, error_code))
     except FaultSigbus:
         task.thread.cr2, task.thread.trap_no = address, PAGE_FAULT_VECTOR
         task.thread.error_code = error_code

@@ -100,8 +100,8 @@ def set_pte(k: Kernel, mm: MmStruct, address: int, at: int, value: int) -> None:
     elif now:
         mm.rss += 1
         k.rmap.add(value >> PAGE_SHIFT, mm.ident, address)
-    for listener in k.trace.set_pte:
-        listener(mm, address, old, value)
+    if k.trace.set_pte:
+        k.trace.set_pte.emit(mm, address, old, value)
 
 
 def flush_tlb_mm(k: Kernel, mm: MmStruct) -> None:

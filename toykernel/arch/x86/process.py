@@ -21,6 +21,7 @@ from toykernel.arch.x86.tls import load_tls, set_tls_of_child
 from toykernel.kernel.clone_flags import CLONE_SETTLS, CloneArgs
 
 if TYPE_CHECKING:
+    from toykernel.kernel.clone_flags import CloneArgs
     from toykernel.kernel_state import Kernel
     from toykernel.task import Task
 
@@ -37,18 +38,19 @@ def copy_thread(k: Kernel, p: Task, args: CloneArgs) -> None:
 
     Raises Errno(ENOMEM) for its FPU area, Errno(EFAULT) or Errno(EINVAL) for a bad TLS descriptor.
     """
-    childregs = PtRegs(k.machine.ram, task_pt_regs(p.stack))
+    at = task_pt_regs(p.stack)
     if isinstance(args.regs, PtRegs):
-        args.regs.copy_to(childregs.address)
+        childregs = args.regs.copy_to(at)
     else:
+        childregs = PtRegs(k.machine.ram, at)
         childregs.store(args.regs)
     childregs.ax = 0
     if args.stack_start:
         childregs.sp = args.stack_start
-    p.thread.sp = childregs.address
+    p.thread.sp = at
     p.thread.sp0 = p.stack + THREAD_SIZE - STACK_TOP_GAP
     p.thread.ip = k.symbols["ret_from_fork"]
-    if CLONE_SETTLS in args:
+    if args.flags & CLONE_SETTLS:
         set_tls_of_child(k, p, args.tls)
     parent_area = k.current.thread.fpu
     p.thread.fpu = 0
@@ -126,8 +128,8 @@ def switch_to(k: Kernel, prev: Task, next_task: Task) -> None:
     k.current = next_task
     cpu.esp, cpu.eip = next_task.thread.sp, next_task.thread.ip
     cpu.eax = prev.slab  # what ret_from_fork hands to schedule_tail
-    for listener in k.trace.sched_switch:
-        listener(prev, next_task)
+    if k.trace.sched_switch:
+        k.trace.sched_switch.emit(prev, next_task)
 
 
 def account(k: Kernel, task: Task) -> None:

@@ -89,8 +89,8 @@ def copy_to_user(k: Kernel, address: int, data: bytes) -> None:
     while at < len(data):
         part = min(len(data) - at, PAGE_SIZE - (address & (PAGE_SIZE - 1)))
         physical = _page(k, mm, address, True)
-        for listener in k.trace.user_write:
-            listener(k.current, address, physical >> PAGE_SHIFT)
+        if k.trace.user_write:
+            k.trace.user_write.emit(k.current, address, physical >> PAGE_SHIFT)
         k.machine.ram.write(physical, data[at : at + part])
         address += part
         at += part

@@ -101,8 +101,8 @@ def try_to_wake_up(k: Kernel, task: Task) -> bool:
     if task.state in (TASK_RUNNING, TASK_NEW) or task.exit_state:
         return False
     activate_task(k, task, ENQUEUE_WAKEUP)
-    for listener in k.trace.sched_wakeup:
-        listener(task)
+    if k.trace.sched_wakeup:
+        k.trace.sched_wakeup.emit(task)
     check_preempt_curr(k, task, 0)
     return True
 
@@ -122,8 +122,8 @@ def check_preempt_curr(k: Kernel, task: Task, flags: int) -> None:
 def wake_up_new_task(k: Kernel, task: Task) -> None:
     """A child's first wake-up (fork-path C6, F6): queued; the switch comes later."""
     activate_task(k, task)
-    for listener in k.trace.sched_wakeup_new:
-        listener(task)
+    if k.trace.sched_wakeup_new:
+        k.trace.sched_wakeup_new.emit(task)
     check_preempt_curr(k, task, WF_FORK)
 
 

@@ -1,0 +1,28 @@
+"""What tasks that do their input and output together share: a priority (block/blk-ioc.c; fork-path G)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from toykernel.kernel_state import Kernel
+    from toykernel.task import Task
+
+
+@dataclass(eq=False)
+class IoContext:
+    """struct io_context: I/O priority, shared with CLONE_IO."""
+
+    slab: int
+    ioprio: int = 0
+    nr_tasks: int = 1
+
+
+def exit_io_context(k: Kernel, p: Task) -> None:
+    """One user less."""
+    ioc, p.io_context = p.io_context, None
+    if ioc is not None:
+        ioc.nr_tasks -= 1
+        if not ioc.nr_tasks:
+            k.ioc_cachep.free(ioc.slab)
