@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import TYPE_CHECKING, NoReturn
 
 from sortedcontainers import SortedDict
@@ -89,11 +90,24 @@ class Config:
             raise ValueError(f"there is no cpu {self.cpu!r}; there are {', '.join(CPU_MODELS)}")
 
 
+class OutcomeKind(StrEnum):
+    """Why a run returned. Each is also its own name as a string."""
+
+    FINISHED = "finished"  # only init is left
+    DEADLOCK = "deadlock"  # every task sleeps, and no timer will wake one
+    LIMIT = "limit"  # the clock shows what the caller asked for
+    EVENT = "event"  # the machine stopped for a debugger, who has not yet said why
+    BREAKPOINT = "breakpoint"
+    ARRIVED = "arrived"  # at an address that a debugger's command wanted
+    PAUSED = "paused"  # by a listener, between two instructions
+    INTERRUPTED = "interrupted"  # from outside
+
+
 @dataclass(frozen=True)
 class Outcome:
-    """How a run ended: `kind` is one of finished, deadlock, limit, event."""
+    """How a run ended."""
 
-    kind: str
+    kind: OutcomeKind
     event: Event | None = None
     detail: str = ""
 
@@ -306,9 +320,9 @@ class Kernel:
             case Stop.STEP:
                 return None
             case Stop.LIMIT:
-                return Outcome("limit", event)
+                return Outcome(OutcomeKind.LIMIT, event)
             case Stop.BREAKPOINT | Stop.TRAP:
-                return Outcome("event", event)
+                return Outcome(OutcomeKind.EVENT, event)
             case Stop.SHUTDOWN:
                 self.panic(f"triple fault at {event.address:#010x}")
             case Stop.BUS_ERROR:
@@ -335,7 +349,7 @@ class Kernel:
             for t in others
             if t.wait is not None
         )
-        self.outcome = Outcome("deadlock", detail=sleepers)
+        self.outcome = Outcome(OutcomeKind.DEADLOCK, detail=sleepers)
 
     def leave_idle(self) -> None:
         """Somebody runs again: so do the ticks."""
@@ -479,7 +493,7 @@ class Kernel:
     def check_finished(self) -> None:
         """A run ends when only init is left."""
         if self.nr_threads == 1:
-            self.outcome = Outcome("finished")
+            self.outcome = Outcome(OutcomeKind.FINISHED)
 
     def task_records(self) -> list[TaskRecord]:
         """Figures of every task but idle and init, dead or alive, in order of pid."""

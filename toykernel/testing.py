@@ -25,7 +25,7 @@ from emu.paging import PTE_P, PTE_RW
 from toykernel.arch.x86.pgtable import get_pte, pte_present
 from toykernel.check.invariants import install
 from toykernel.harness.session import Session
-from toykernel.kernel_state import Config, Outcome
+from toykernel.kernel_state import Config, Outcome, OutcomeKind
 from toykernel.look.frames import leaked_frames, leaked_objects
 from toykernel.look.spaces import users
 from toykernel.mm.mm_types import MmStruct
@@ -59,7 +59,7 @@ class Run:
         """Run to a label, an address, `FILE:LINE`, `fork`, `cow`, `syscall NAME`; the task there."""
         point = self.session.break_at(where, temporary=True)
         outcome = self.session.run(LIMIT)
-        if outcome.kind != "breakpoint":
+        if outcome.kind != OutcomeKind.BREAKPOINT:
             self.session.delete(point.number)
             self.outcome = outcome
             self._fail(f"the program did not come to {where}: {self._ending(outcome)}")
@@ -70,20 +70,20 @@ class Run:
         for point in self.session.breakpoints:
             self.session.delete(point.number)
         self.outcome = self.session.run(LIMIT)
-        if self.outcome.kind != "finished":
+        if self.outcome.kind != OutcomeKind.FINISHED:
             self._fail(f"the program did not end: {self._ending(self.outcome)}")
         return self
 
     def _ending(self, outcome: Outcome) -> str:
         k = self.session.kernel
-        if outcome.kind == "finished":
+        if outcome.kind == OutcomeKind.FINISHED:
             code = k.program_status or 0
             how = f"signal {code & 0x7F}" if code & 0x7F else f"exit status {code >> 8}"
             said = self.session.stdout[-200:].decode(errors="replace")
             return f"it ended with {how}" + (f", having written {said!r}" if said else "")
-        if outcome.kind == "limit":
+        if outcome.kind == OutcomeKind.LIMIT:
             return f"it still runs after {LIMIT:,} cycles"
-        if outcome.kind == "breakpoint":
+        if outcome.kind == OutcomeKind.BREAKPOINT:
             return (
                 f"it stands at a breakpoint, pid {k.current.pid} ({k.current.comm}); call finish()"
             )
@@ -239,7 +239,7 @@ class Run:
         __tracebackhide__ = True
         code = self.session.kernel.program_status
         if code != status << 8:
-            outcome = self.outcome or Outcome("breakpoint")
+            outcome = self.outcome or Outcome(OutcomeKind.BREAKPOINT)
             self._fail(f"no exit with status {status}: {self._ending(outcome)}")
 
     # -- explaining --------------------------------------------------------------------------------

@@ -1,18 +1,22 @@
 """Every step of copy_process fails once, for every shape of caller (fork-path D, J)."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from typing import Any
 
 import pytest
 
+from emu.paging import PTE_RW
+from toykernel.arch.x86.pgtable import present_ptes
 from toykernel.check.fail import fingerprint
 from toykernel.check.points import FAILS_WITH
-from toykernel.errno import ENOMEM
+from toykernel.errno import ENOMEM, Errno
 from toykernel.harness import faults
 from toykernel.harness.faults import LEAKS, SHAPES, counts, leak_column, sweep, table
 from toykernel.harness.session import Session
 from toykernel.kernel import fork
 from toykernel.kernel.clone_flags import CloneArgs
 from toykernel.kernel.fork import LADDER, Step
+from toykernel.kernel.siginfo import SIGCHLD
 from toykernel.kernel_state import Kernel
 from toykernel.oops import KernelOops
 from toykernel.task import Task
@@ -167,3 +171,52 @@ def test_a_refused_init_is_not_a_lack_of_memory(errno: int, said: str) -> None: 
     session.kernel.security.task_create.append(lambda _k, _flags: -errno)
     with pytest.raises(KernelOops, match=said):
         session.run()
+
+
+def test_undoing_goes_backwards_and_gets_what_building_answered(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # J
+    session = Session(faults.PROGRAM.with_name("fork_sample.S"))
+    session.break_at("syscall fork")
+    session.run()
+    k = session.kernel
+    told: list[tuple[Any, ...]] = []
+
+    def listening(step: Step) -> Step:
+        if step.undo is None:
+            return step
+        undo = step.undo
+
+        def listen(k: Kernel, p: Task, *token: object) -> None:
+            told.append((step.build.__name__, *token))
+            undo(k, p, *token)
+
+        return Step(step.number, step.build, listen)
+
+    monkeypatch.setattr(fork, "LADDER", tuple(listening(step) for step in LADDER))
+
+    def fail(number: str, _what: str) -> None:
+        if number == "D17":
+            raise Errno(ENOMEM)
+
+    k.fail_step = fail
+    writable = sum(1 for _ in writable_entries(k))
+    with pytest.raises(Errno):
+        fork.copy_process(k, CloneArgs(SIGCHLD, 0, k.task_pt_regs(k.current)))
+    undone = [step.build.__name__ for step in reversed(LADDER) if step.undo is not None]
+    assert [name for name, *_ in told] == undone
+    tokens = {name: token for name, *token in told if token}
+    assert set(tokens) == {"copy_semundo", "copy_mm"}
+    assert tokens["copy_semundo"] == [False]
+    assert len(tokens["copy_mm"][0]) == writable > 0
+    assert sum(1 for _ in writable_entries(k)) == writable
+
+
+def writable_entries(k: Kernel) -> Iterator[int]:
+    """Entries of the current task's private areas that have the write bit."""
+    mm = k.current.mm
+    assert mm is not None
+    for area in mm:
+        for _, _, pte in present_ptes(k, mm, area.vm_start, area.vm_end):
+            if pte & PTE_RW:
+                yield pte

@@ -13,7 +13,7 @@ from toykernel.harness.expectations import Expectations, parse_header
 from toykernel.harness.report import make_report
 from toykernel.harness.runner import EXIT_DEADLOCK, EXIT_LIMIT, Result
 from toykernel.harness.session import Session
-from toykernel.kernel_state import Outcome
+from toykernel.kernel_state import Outcome, OutcomeKind
 from toykernel.observe.process_tree import ProcessTree
 from toykernel.observe.sched_trace import SchedTrace
 from toykernel.observe.strace import Strace
@@ -66,9 +66,9 @@ def finish(session: Session, outcome: Outcome) -> Run:
     k = session.kernel
     code = k.program_status
     signal = None if code is None or not code & 0x7F else code & 0x7F
-    if outcome.kind == "limit":
+    if outcome.kind == OutcomeKind.LIMIT:
         result = Result(EXIT_LIMIT)
-    elif outcome.kind == "deadlock":
+    elif outcome.kind == OutcomeKind.DEADLOCK:
         result = Result(EXIT_DEADLOCK)
     else:
         assert code is not None, outcome
@@ -127,7 +127,7 @@ def sliced(source: Path, slice_: int) -> Run:
         if limit is not None:
             until = min(until, limit)
         outcome = session.run(until)
-        if outcome.kind != "limit" or until == limit:
+        if outcome.kind != OutcomeKind.LIMIT or until == limit:
             return finish(session, outcome)
 
 
@@ -139,13 +139,13 @@ def stepped(source: Path, whole: Run) -> Run:
     both_ends = whole.instructions > STEPS
     while outcome is None and not (both_ends and clock.instructions >= STEPS // 2):
         if limit is not None and clock.cycles >= limit:
-            return finish(session, Outcome("limit"))
+            return finish(session, Outcome(OutcomeKind.LIMIT))
         outcome = session.step()
     if both_ends:
         session.run(whole.report["cycles"] - STEPS // 2)
         while outcome is None:
             if limit is not None and clock.cycles >= limit:
-                return finish(session, Outcome("limit"))
+                return finish(session, Outcome(OutcomeKind.LIMIT))
             outcome = session.step()
     assert outcome is not None
     return finish(session, outcome)

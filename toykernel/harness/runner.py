@@ -18,7 +18,7 @@ from toykernel.harness.exit_status import (
     SIGNALED,
 )
 from toykernel.kernel.siginfo import SEGV_ACCERR, SEGV_MAPERR, SI_KERNEL, SIGNAL_NAMES, SIGSEGV
-from toykernel.kernel_state import PROGRAM_PID, Outcome
+from toykernel.kernel_state import PROGRAM_PID, Outcome, OutcomeKind
 from toykernel.oops import KernelOops, symbol_for
 
 if TYPE_CHECKING:
@@ -93,12 +93,12 @@ def _result(
     session: Session, outcome: Outcome, signal_text: str, max_cycles: int | None = None
 ) -> Result:
     match outcome.kind:
-        case "limit":
+        case OutcomeKind.LIMIT:
             limit = f"the limit of {max_cycles} cycles" if max_cycles else "the limit"
             return Result(EXIT_LIMIT, message=f"stopped at {limit}: {_where(session)}")
-        case "deadlock":
+        case OutcomeKind.DEADLOCK:
             return Result(EXIT_DEADLOCK, message=f"every task sleeps for ever: {outcome.detail}")
-        case "finished":
+        case OutcomeKind.FINISHED:
             return _finished(session, signal_text)
         case _:
             return Result(EXIT_BUG, message=f"the run stopped: {outcome.kind} {outcome.event}")

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from emu.paging import PF_W, PTE_A, PTE_D, PTE_FRAME, PTE_P, PTE_RW, PTE_US
 from emu.ram import PAGE_SHIFT
 from toykernel.arch.x86.pgtable import (
+    PGDIR_SIZE,
     PTE_PROTNONE,
     flush_tlb_mm,
     flush_tlb_page,
@@ -63,8 +64,12 @@ def copy_page_range(
     """
     if vma.vm_flags & VM_DONTCOPY or not vma.anon_vma:
         return  # left out, or (K13, too) all to be had again from the page cache or the zero page
+    reached = table = 0  # the page table of `dst` that the walk has come to, and where it lies
     for address, at, pte in present_ptes(k, src, vma.vm_start, vma.vm_end):
-        new_at = pte_alloc(k, dst, address)
+        if not table or address & -PGDIR_SIZE != reached:
+            reached = address & -PGDIR_SIZE
+            table = pte_alloc(k, dst, address) & PTE_FRAME
+        new_at = table | at & ~PTE_FRAME
         if k.eager_fork:
             _copy_eagerly(k, dst, address, new_at, pte)
         else:
