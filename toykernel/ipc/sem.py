@@ -6,7 +6,6 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from toykernel.kernel.timer import HrTimer
     from toykernel.kernel.wait import WaitQueue
     from toykernel.kernel_state import Kernel
     from toykernel.task import Task
@@ -14,11 +13,10 @@ if TYPE_CHECKING:
 
 @dataclass(eq=False)
 class SleepingOps:
-    """struct sem_queue: operations that wait, as (number, operation, flags), and their time-out."""
+    """struct sem_queue: operations that wait, as (number, operation, flags)."""
 
     task: Task
     sops: tuple[tuple[int, int, int], ...]
-    timer: HrTimer | None = None
 
 
 @dataclass(eq=False)

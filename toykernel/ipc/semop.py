@@ -27,7 +27,6 @@ from toykernel.kernel.cred import CAP_IPC_OWNER, CAP_SYS_ADMIN, capable
 from toykernel.kernel.pid import task_pid_vnr
 from toykernel.kernel.signal import signal_pending
 from toykernel.kernel.timekeeping import ktime_get, ktime_get_real
-from toykernel.kernel.timer import hrtimer_cancel, sleep_until
 from toykernel.kernel.wait import Result, Wait, WaitQueue, wake_up
 
 if TYPE_CHECKING:
@@ -176,18 +175,19 @@ def _try(k: Kernel, sma: SemArray, sops: tuple[SemBuf, ...], deadline: int | Non
         return 0
     if blocking[2] & IPC_NOWAIT:
         raise Errno(EAGAIN)
-    timer = sleep_until(k, k.current, deadline) if deadline is not None else None
-    sleeping = SleepingOps(k.current, sops, timer)
+    sleeping = SleepingOps(k.current, sops)
     sma.pending.append(sleeping)
     number, op, _ = blocking
     reason = f"semop {op:+d} on semaphore {number} of set {sma.ident}"
-    return Wait(sma.queue, semop_woken, (sma, sleeping, deadline), reason)
+    args = (sma, sleeping, deadline)
+    return Wait((sma.queue,), semop_woken, args, reason, deadline=deadline)
 
 
-def semop_woken(k: Kernel, sma: SemArray, sleeping: SleepingOps, deadline: int | None) -> Result:
+def semop_woken(
+    k: Kernel, sma: SemArray, sleeping: SleepingOps, deadline: int | None, late: bool = False
+) -> Result:
     """A sleeper goes on: the set is gone, it is too late, a signal came, or it may try again."""
     sma.pending.remove(sleeping)
-    late = sleeping.timer is not None and not hrtimer_cancel(k, sleeping.timer)
     if sma.gone:
         raise Errno(EIDRM)
     if perform_atomic_semop(k, sma, sleeping.sops) is None:

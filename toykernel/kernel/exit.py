@@ -322,6 +322,6 @@ def _reap_namespace(k: Kernel, ns: PidNamespace, code: int) -> Result:
             release_task(k, child)
     if tsk.children:
         reason = f"end of {len(tsk.children)} processes of its pid namespace"
-        return Wait(k.child_queue(tsk), _reap_namespace, (ns, code), reason, TASK_KILLABLE)
+        return Wait((k.child_queue(tsk),), _reap_namespace, (ns, code), reason, TASK_KILLABLE)
     ns.child_reaper = None
     return finish_exit(k, code)

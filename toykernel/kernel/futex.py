@@ -25,8 +25,7 @@ from toykernel.errno import (
 )
 from toykernel.kernel.signal import signal_pending
 from toykernel.kernel.timekeeping import NSEC_PER_SEC, ktime_get
-from toykernel.kernel.timer import HrTimer, hrtimer_cancel, sleep_until
-from toykernel.kernel.wait import Result, Wait, WaitQueue
+from toykernel.kernel.wait import Result, Wait
 from toykernel.mm.memory import follow_page
 from toykernel.mm.mm_types import VM_SHARED
 
@@ -53,7 +52,6 @@ class FutexQ:
     task: Task
     key: Key | None
     bitset: int
-    queue: WaitQueue
 
 
 def get_futex_key(k: Kernel, address: int, *, private: bool) -> Key:
@@ -109,10 +107,9 @@ def futex_wait(k: Kernel, uaddr: int, val: int, timeout: int, bitset: int, op: i
     key = get_futex_key(k, uaddr, private=bool(op & FUTEX_PRIVATE_FLAG))
     if get_user(k, uaddr) != val:
         raise Errno(EAGAIN)
-    q = FutexQ(k.current, key, bitset, WaitQueue(f"futex {uaddr:#x}"))
+    q = FutexQ(k.current, key, bitset)
     k.futexes.append(q)
-    timer = sleep_until(k, k.current, deadline) if deadline is not None else None
-    return _sleep(k, q, uaddr, val, timer)
+    return _sleep(k, q, uaddr, val, deadline)
 
 
 def _deadline(k: Kernel, timeout: int, op: int) -> int:
@@ -126,23 +123,23 @@ def _deadline(k: Kernel, timeout: int, op: int) -> int:
     return time - k.wall_offset if op & FUTEX_CLOCK_REALTIME else time
 
 
-def _sleep(k: Kernel, q: FutexQ, uaddr: int, val: int, timer: HrTimer | None) -> Result:
-    return Wait(q.queue, futex_woken, (q, uaddr, val, timer), f"futex at {uaddr:#x}, word {val}")
+def _sleep(k: Kernel, q: FutexQ, uaddr: int, val: int, deadline: int | None) -> Result:
+    args, reason = (q, uaddr, val, deadline), f"futex at {uaddr:#x}, word {val}"
+    return Wait((), futex_woken, args, reason, deadline=deadline)
 
 
-def futex_woken(k: Kernel, q: FutexQ, uaddr: int, val: int, timer: HrTimer | None) -> Result:
+def futex_woken(
+    k: Kernel, q: FutexQ, uaddr: int, val: int, deadline: int | None, late: bool = False
+) -> Result:
     """The sleeper goes on: was it woken, was it late, was it a signal?"""
-    late = timer is not None and not timer.active
-    if q.key is not None and not late and not signal_pending(k.current):
-        return _sleep(k, q, uaddr, val, timer)
-    if timer is not None:
-        hrtimer_cancel(k, timer)
     if q.key is None:
         return 0
+    if not late and not signal_pending(k.current):
+        return _sleep(k, q, uaddr, val, deadline)
     k.futexes.remove(q)
     if late:
         raise Errno(ETIMEDOUT)
-    raise Errno(EINTR if timer is not None else ERESTARTSYS)
+    raise Errno(EINTR if deadline is not None else ERESTARTSYS)
 
 
 # -- who holds a lock ------------------------------------------------------------------------------

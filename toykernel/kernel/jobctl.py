@@ -37,7 +37,7 @@ from toykernel.kernel.signal_types import (
     SIG_IGN,
     SigAction,
 )
-from toykernel.kernel.wait import Wait, WaitQueue, wake_up
+from toykernel.kernel.wait import Wait, wake_up
 from toykernel.task import (
     PF_EXITING,
     SIGNAL_GROUP_EXIT,
@@ -170,7 +170,7 @@ def participate_in_stop(k: Kernel, task: Task) -> Result:
     if not signal.group_stop_count:
         signal.flags = signal.flags & ~SIGNAL_STOP_CONTINUED | SIGNAL_STOP_STOPPED
         notify_parent_cldstop(k, task.group_leader, CLD_STOPPED)
-    return Wait(WaitQueue("SIGCONT"), do_notify_resume, (), "stopped", TASK_STOPPED)
+    return Wait((), do_notify_resume, (), "stopped", TASK_STOPPED)
 
 
 def notify_parent_cldstop(k: Kernel, task: Task, why: int) -> None:

@@ -118,7 +118,7 @@ def do_wait(k: Kernel, wo: WaitOpts) -> Result:
     if wo.which == P_PGID:
         who = f"a child in process group {wo.pid or current.signal.pgrp}"
     name = "waitid" if wo.waitid else "wait4"
-    return Wait(k.child_queue(current), do_wait, (wo,), f"{name} for {who}")
+    return Wait((k.child_queue(current),), do_wait, (wo,), f"{name} for {who}")
 
 
 def wait_task_zombie(k: Kernel, p: Task, wo: WaitOpts) -> int:
