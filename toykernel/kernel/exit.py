@@ -189,7 +189,7 @@ def do_notify_parent(k: Kernel, tsk: Task, sig: int) -> bool:
                 sig = 0
     if sig > 0:
         group_send_sig_info(k, parent, sig, info)
-    wake_up(k, k.child_queue(parent))
+    wake_up(k, k.child_queue(parent), key=tsk)
     return autoreap
 
 

@@ -137,8 +137,8 @@ def send_signal(
     A signal below SIGRTMIN that is pending already is not queued again. Returns 0, or EAGAIN when the
     user's queue of real-time signals is full.
     """
-    if task.exit_state:
-        return 0
+    if all(t.exit_state for t in (threads_of(task) if group else (task,))):
+        return 0  # a dead leader still stands for its living threads
     if not _prepare_signal(k, task, sig, force):
         for listener in k.trace.signal_discard:
             listener(task, sig, info)
