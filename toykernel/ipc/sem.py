@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 SEM_UNDO = 0x1000
-SEMVMX, SEMAEM = 32767, 16383
+SEMVMX = SEMAEM = 32767
 
 SemBuf = tuple[int, int, int]  # number, operation, flags
 
