@@ -189,6 +189,7 @@ def do_notify_parent(k: Kernel, tsk: Task, sig: int) -> bool:
                 sig = 0
     if sig > 0:
         group_send_sig_info(k, parent, sig, info)
+    parent.signal.dead_children[tsk] = None
     wake_up(k, k.child_queue(parent), key=tsk)
     return autoreap
 
@@ -232,6 +233,7 @@ def forget_original_parent(k: Kernel, father: Task) -> None:
         reaper.children.append(child)
         if reaper.signal is father.signal:
             continue
+        father.signal.dead_children.pop(child, None)
         child.exit_signal = SIGCHLD
         kill_orphaned_pgrp(k, child, father)
         alone = len(child.signal.threads) == 1
@@ -281,6 +283,7 @@ def _exit_signal(k: Kernel, p: Task) -> None:
         signal.nivcsw += p.se.nivcsw
     else:
         p.parent.children.remove(p)
+        p.parent.signal.dead_children.pop(p, None)
         leave_group(k, signal)
     signal.threads.remove(p)
     signal.nr_threads -= 1

@@ -118,23 +118,35 @@ def child_wait_wants(k: Kernel, task: Task, child: Task, wo: WaitOpts) -> bool:
 
 
 def _children(k: Kernel, wo: WaitOpts) -> Iterator[Task]:
-    """Whom to look at, in order. One that is asked for by number is found by it (do_wait_pid)."""
+    """Whom to look at, in order.
+
+    One that is asked for by number is found by it (do_wait_pid), and the only dead one before all living
+    ones when nothing but a death is asked for: whoever waits for many children need not pass them all
+    each time.
+    """
     current = k.current
-    if wo.which != P_PID:
-        for thread in [current] if wo.options & WNOTHREAD else current.signal.threads:
-            yield from thread.children
+    if wo.which == P_PID:
+        child = k.init_pid_ns.map.tasks.get(wo.number)
+        if child is not None and child.is_group_leader and _is_child(wo, child, current):
+            yield child
         return
-    child = k.init_pid_ns.map.tasks.get(wo.number)
-    if child is None or not child.is_group_leader:
-        return
-    of_group = not wo.options & WNOTHREAD and child.parent.signal is current.signal
-    if of_group or child.parent is current:
-        yield child
+    dead = current.signal.dead_children
+    if len(dead) == 1 and not wo.options & (WSTOPPED | WCONTINUED):
+        yield from (child for child in dead if _is_child(wo, child, current))
+    for thread in [current] if wo.options & WNOTHREAD else current.signal.threads:
+        yield from thread.children
+
+
+def _is_child(wo: WaitOpts, p: Task, parent: Task) -> bool:
+    """is_effectively_child: of the thread, or of its group."""
+    of_group = not wo.options & WNOTHREAD and p.parent.signal is parent.signal
+    return of_group or p.parent is parent
 
 
 def do_wait(k: Kernel, wo: WaitOpts) -> Result:
     """One look, which ends at the first child that serves; also how a waiter goes on when it is woken."""
     something = False  # whether anything that is waited for can still happen
+    quiet = not wo.options & (WSTOPPED | WCONTINUED) and not k.current.signal.dead_children
     for child in _children(k, wo):
         if not _eligible_child(wo, child):
             continue
@@ -143,6 +155,8 @@ def do_wait(k: Kernel, wo: WaitOpts) -> Result:
                 return wait_task_zombie(k, child, wo)
             continue  # nothing but its death is left to tell of
         something = True
+        if quiet:
+            break  # nobody is dead, and only deaths are waited for
         signal = child.signal
         if wo.options & WSTOPPED and signal.flags & SIGNAL_STOP_STOPPED and signal.group_exit_code:
             return wait_task_stopped(k, child, wo)
