@@ -35,7 +35,7 @@ from toykernel.kernel.sched.runqueue import RunQueue, SchedTunables
 from toykernel.kernel.sched.sched_class import SchedClass
 from toykernel.kernel.timekeeping import BOOT_EPOCH
 from toykernel.kernel.timer import HrTimer, program_timer
-from toykernel.kernel.wait import Result, Wait, WaitQueue, finish_wait, prepare_to_wait
+from toykernel.kernel.wait import SCHEDULE, Result, Wait, WaitQueue, finish_wait, prepare_to_wait
 from toykernel.mm.filemap import AddressSpace
 from toykernel.mm.mm_types import MmStruct
 from toykernel.mm.page_alloc import PageAllocator
@@ -62,9 +62,6 @@ CPU_HZ = 33_000_000
 HZ = 100
 PROGRAM_PID = 2
 _ORIG_AX = PT_REGS.index("orig_ax")
-
-#: What a function answers that does not return to its caller: the gate schedules.
-SCHEDULE = Wait(WaitQueue("nothing"), lambda: 0, (), "schedule")
 
 
 @dataclass(frozen=True)
@@ -243,17 +240,13 @@ class Kernel:
 
     def _return(self, result: Result | None) -> None:
         """Hand a result to the guest; while it is a Wait, let others run."""
+        if isinstance(result, Wait):
+            prepare_to_wait(self, self.current, result)
         while isinstance(result, Wait):
-            if result is not SCHEDULE:
-                prepare_to_wait(self.current, result)
             core.schedule(self)
             if self.current.wait is None:
                 return  # it goes on where it was switched away
-            wait = finish_wait(self.current)
-            try:
-                result = wait.resume(self, *wait.args)
-            except Errno as error:
-                result = -error.number
+            result = finish_wait(self, self.current)
         if result is not None:
             self.machine.cpu.eax = result
             self._syscall_done(result)

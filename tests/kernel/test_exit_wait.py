@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from toykernel.errno import EAGAIN, Errno
+from toykernel.kernel import wait4
 from toykernel.kernel.pid import PidMap
 from toykernel.kernel_state import Kernel
 from toykernel.task import Task
@@ -327,3 +328,60 @@ def test_rusage_of_a_child_and_its_children() -> None:  # L3
     minor, voluntary = usage[8], usage[16]
     assert minor == 4  # a, b, c and the grandchild's c: refused accesses would not count
     assert voluntary >= 1  # the wait
+
+
+@pytest.mark.parametrize("whom", ["$-1", "%edi"], ids=["any child", "each child"])
+def test_who_waits_for_many_children_does_not_look_at_all_of_them_each_time(
+    monkeypatch: pytest.MonkeyPatch, whom: str
+) -> None:
+    """They end one by one, the last-born first, while their parent sleeps."""
+    looked_at: list[int] = []
+    eligible = wait4._eligible_child
+
+    def counted(wo: wait4.WaitOpts, p: Task) -> bool:
+        looked_at.append(p.pid)
+        return eligible(wo, p)
+
+    monkeypatch.setattr(wait4, "_eligible_child", counted)
+    number = 40
+    run(
+        f"""
+        movl ${number}, %esi
+1:      movl $2, %eax
+        int $0x80
+        testl %eax, %eax
+        jz child
+        decl %esi
+        jnz 1b
+        movl %eax, %edi             # the last-born
+        movl ${number}, %esi
+2:      movl $7, %eax
+        movl {whom}, %ebx
+        xorl %ecx, %ecx
+        xorl %edx, %edx
+        int $0x80
+        cmpl %edi, %eax
+        jne wrong
+        decl %edi
+        decl %esi
+        jnz 2b
+        xorl %ebx, %ebx
+        movl $1, %eax
+        int $0x80
+wrong:  movl $1, %ebx
+        movl $1, %eax
+        int $0x80
+child:  imull $1000000, %esi, %eax
+        movl %eax, time + 4
+        movl $162, %eax             # nanosleep
+        movl $time, %ebx
+        xorl %ecx, %ecx
+        int $0x80
+        xorl %ebx, %ebx
+        movl $1, %eax
+        int $0x80
+        .data
+time:   .long 0, 0
+"""
+    )
+    assert number <= len([pid for pid in looked_at if pid > 2]) <= 4 * number

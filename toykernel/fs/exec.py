@@ -41,7 +41,7 @@ from toykernel.kernel.signal_types import (
     copy_actions,
     put_sighand,
 )
-from toykernel.kernel.wait import Result, Wait, WaitQueue
+from toykernel.kernel.wait import Result, Wait
 from toykernel.mm.mm_types import VM_MAYWRITE, VM_SHARED
 from toykernel.security import security_bprm_check
 from toykernel.task import (
@@ -212,26 +212,26 @@ def de_thread(k: Kernel, bprm: Binprm) -> Result:
     signal.group_exit_task = task
     # The leader is not released by itself: it counts by its death (notify_count -1).
     signal.notify_count = others if task.is_group_leader else others - 1
-    return _wait_for_threads(k, bprm, WaitQueue(f"threads of {task.tgid}"))
+    return _wait_for_threads(k, bprm)
 
 
-def _wait_for_threads(k: Kernel, bprm: Binprm, queue: WaitQueue) -> Result:
+def _wait_for_threads(k: Kernel, bprm: Binprm) -> Result:
     task = k.current
     task.bprm = None
     signal = task.signal
     if len(signal.threads) > (1 if task.is_group_leader else 2):
-        return _sleep_in_exec(k, bprm, queue)
+        return _sleep_in_exec(k, bprm)
     leader = task.group_leader
     if leader is not task:
         if not leader.exit_state:
             signal.notify_count = -1
-            return _sleep_in_exec(k, bprm, queue)
+            return _sleep_in_exec(k, bprm)
         _take_leaders_place(k, task, leader)
     signal.group_exit_task, signal.notify_count = None, 0
     return install(k, bprm)
 
 
-def _sleep_in_exec(k: Kernel, bprm: Binprm, queue: WaitQueue) -> Result:
+def _sleep_in_exec(k: Kernel, bprm: Binprm) -> Result:
     task = k.current
     if SIGKILL in task.pending:
         task.signal.group_exit_task, task.signal.notify_count = None, 0
@@ -239,7 +239,7 @@ def _sleep_in_exec(k: Kernel, bprm: Binprm, queue: WaitQueue) -> Result:
         raise Errno(EAGAIN)
     task.bprm = bprm
     reason = f"execve: {len(task.signal.threads) - 1} other threads are to end"
-    return Wait(queue, _wait_for_threads, (bprm, queue), reason, TASK_KILLABLE)
+    return Wait((), _wait_for_threads, (bprm,), reason, TASK_KILLABLE)
 
 
 def _drop(k: Kernel, bprm: Binprm) -> None:

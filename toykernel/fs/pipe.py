@@ -85,7 +85,7 @@ def pipe_read(k: Kernel, file: File, buf: int, count: int) -> Result:
     if signal_pending(k.current):
         raise Errno(ERESTARTSYS)
     reason = f"read of the empty {pipe.wait.name}"
-    return Wait(pipe.wait, pipe_read, (file, buf, count), reason)
+    return Wait((pipe.wait,), pipe_read, (file, buf, count), reason, holds=(file,))
 
 
 def pipe_write(k: Kernel, file: File, buf: int, count: int) -> Result:
@@ -123,7 +123,8 @@ def pipe_write_more(k: Kernel, file: File, buf: int, count: int, written: int) -
                 return written
             raise Errno(ERESTARTSYS)
         reason = f"write to the full {pipe.wait.name}"
-        return Wait(pipe.wait, pipe_write_more, (file, buf, count, written), reason)
+        args = (file, buf, count, written)
+        return Wait((pipe.wait,), pipe_write_more, args, reason, holds=(file,))
     return written
 
 

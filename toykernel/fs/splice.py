@@ -109,4 +109,4 @@ def _splice(k: Kernel, file: File, segments: tuple[tuple[int, int], ...], nonblo
     if signal_pending(k.current):
         raise Errno(ERESTARTSYS)
     reason = f"vmsplice to the full {pipe.wait.name}"
-    return Wait(pipe.wait, _splice, (file, segments, nonblock), reason)
+    return Wait((pipe.wait,), _splice, (file, segments, nonblock), reason, holds=(file,))

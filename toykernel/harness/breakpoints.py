@@ -18,7 +18,6 @@ from emu.machine import Event, Stop
 from emu.microcode import VECTOR_NAMES, Delivery
 from emu.paging import PTE_P
 from toykernel.kernel_state import Kernel, Outcome, OutcomeKind
-from toykernel.look.frames import entries
 from toykernel.look.page_tables import entries
 from toykernel.look.symbols import KERNEL, Code, Image, Images
 from toykernel.observe.faultlog import FaultLog, FaultRecord

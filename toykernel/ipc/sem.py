@@ -5,24 +5,39 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from toykernel.errno import EIDRM, ERANGE, Errno
 from toykernel.kernel.clone_flags import CLONE_SYSVSEM
-from toykernel.kernel.wait import wake_up
+from toykernel.kernel.timekeeping import NSEC_PER_SEC, ktime_get_real
 
 if TYPE_CHECKING:
     from toykernel.kernel.clone_flags import CloneArgs
-    from toykernel.kernel.timer import HrTimer
-    from toykernel.kernel.wait import WaitQueue
     from toykernel.kernel_state import Kernel
     from toykernel.task import Task
 
 
+SEM_UNDO = 0x1000
+SEMVMX = SEMAEM = 32767
+
+SemBuf = tuple[int, int, int]  # number, operation, flags
+
+
 @dataclass(eq=False)
-class SleepingOps:
-    """struct sem_queue: operations that wait, as (number, operation, flags), and their time-out."""
+class SemQueue:
+    """struct sem_queue: operations that are to be done together, for a task that may sleep.
+
+    `pid` is the task's number as GETPID tells it. `status` says how a sleeper was served: 0 or an error
+    number; None while it still waits.
+    """
 
     task: Task
-    sops: tuple[tuple[int, int, int], ...]
-    timer: HrTimer | None = None
+    sops: tuple[SemBuf, ...]
+    pid: int
+    status: int | None = None
+
+    @property
+    def alters(self) -> bool:
+        """Whether it changes a value; else it waits for zeros only."""
+        return any(op for _, op, _ in self.sops)
 
 
 @dataclass(eq=False)
@@ -39,11 +54,9 @@ class SemArray:
     mode: int
     values: list[int]
     pids: list[int]
-    queue: WaitQueue
     otime: int = 0
     ctime: int = 0
-    gone: bool = False
-    pending: list[SleepingOps] = field(default_factory=list)
+    pending: list[SemQueue] = field(default_factory=list)  # who sleeps, in the order they came
 
 
 @dataclass(eq=False)
@@ -73,9 +86,78 @@ def free_all_sems(k: Kernel, ids: SemIds) -> None:
 def freeary(k: Kernel, ids: SemIds, sma: SemArray) -> None:
     """Remove a set; whoever sleeps on it learns that it is gone."""
     del ids.sets[sma.ident]
-    sma.gone = True
-    wake_up(k, sma.queue)
+    for q in list(sma.pending):
+        _serve(k, sma, q, EIDRM)
     k.sem_cachep.free(sma.slab)
+
+
+def own_tgid(p: Task) -> int:
+    """What getpid answers to a task."""
+    return p.group_leader.pid_struct.numbers[-1][1]
+
+
+# -- doing operations ------------------------------------------------------------------------------
+
+
+def perform_atomic_semop(sma: SemArray, q: SemQueue) -> SemBuf | None:
+    """Do all, or answer with the one that would block. Raises Errno(ERANGE), changing nothing."""
+    values = list(sma.values)
+    undo = q.task.undo_list
+    adjust = list(undo.adjust.get(sma.ident, ())) if undo is not None else []
+    for sop in q.sops:
+        number, op, flags = sop
+        if op == 0 and values[number]:
+            return sop
+        if values[number] + op < 0:
+            return sop
+        if values[number] + op > SEMVMX:
+            raise Errno(ERANGE)
+        values[number] += op
+        if op and flags & SEM_UNDO:
+            adjust[number] -= op
+            if not -SEMAEM - 1 <= adjust[number] <= SEMAEM:
+                raise Errno(ERANGE)
+    sma.values[:] = values
+    for number, _, _ in q.sops:
+        sma.pids[number] = q.pid
+    if undo is not None and adjust:
+        undo.adjust[sma.ident] = adjust
+    return None
+
+
+def update_queue(k: Kernel, sma: SemArray) -> None:
+    """Values have changed: whoever changes them does for the sleepers what can be done now.
+
+    First who waits for zeros, then the others in the order they came, from the start again after each
+    that could be served.
+    """
+    while True:
+        for q in [q for q in sma.pending if not q.alters]:
+            _serve_if_possible(k, sma, q)
+        altering = [q for q in sma.pending if q.alters]
+        if not any(_serve_if_possible(k, sma, q) for q in altering):
+            return
+
+
+def _serve_if_possible(k: Kernel, sma: SemArray, q: SemQueue) -> bool:
+    try:
+        if perform_atomic_semop(sma, q) is not None:
+            return False
+    except Errno as error:
+        _serve(k, sma, q, error.number)
+        return False
+    sma.otime = ktime_get_real(k) // NSEC_PER_SEC
+    _serve(k, sma, q, 0)
+    return True
+
+
+def _serve(k: Kernel, sma: SemArray, q: SemQueue, status: int) -> None:
+    sma.pending.remove(q)
+    q.status = status
+    k.try_to_wake_up(q.task)
+
+
+# -- undo lists ------------------------------------------------------------------------------------
 
 
 def copy_semundo(k: Kernel, p: Task, args: CloneArgs) -> bool:
@@ -118,6 +200,6 @@ def exit_sem(k: Kernel, p: Task) -> None:
             for index, change in enumerate(adjustments):
                 if change:
                     sma.values[index] = min(max(sma.values[index] + change, 0), 32767)
-                    sma.pids[index] = p.tgid
-            wake_up(k, sma.queue)
+                    sma.pids[index] = own_tgid(p)
+            update_queue(k, sma)
     k.sem_undo_list_cachep.free(undo.slab)

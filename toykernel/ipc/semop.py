@@ -12,7 +12,6 @@ from toykernel.errno import (
     EAGAIN,
     EEXIST,
     EFBIG,
-    EIDRM,
     EINTR,
     EINVAL,
     ENOENT,
@@ -22,27 +21,34 @@ from toykernel.errno import (
     ERANGE,
     Errno,
 )
-from toykernel.ipc.sem import SemArray, SemIds, SemUndoList, SleepingOps, freeary
+from toykernel.ipc.sem import (
+    SEM_UNDO,
+    SEMVMX,
+    SemArray,
+    SemIds,
+    SemQueue,
+    SemUndoList,
+    freeary,
+    own_tgid,
+    perform_atomic_semop,
+    update_queue,
+)
 from toykernel.kernel.cred import CAP_IPC_OWNER, CAP_SYS_ADMIN, capable
-from toykernel.kernel.pid import task_pid_vnr
-from toykernel.kernel.signal import signal_pending
-from toykernel.kernel.timekeeping import ktime_get, ktime_get_real
-from toykernel.kernel.timer import hrtimer_cancel, sleep_until
-from toykernel.kernel.wait import Result, Wait, WaitQueue, wake_up
+from toykernel.kernel.signal import was_interrupted
+from toykernel.kernel.timekeeping import NSEC_PER_SEC, ktime_get, ktime_get_real
+from toykernel.kernel.wait import Result, Wait
 
 if TYPE_CHECKING:
     from toykernel.kernel_state import Kernel
 
 SEMOP, SEMGET, SEMCTL, SEMTIMEDOP = 1, 2, 3, 4
-IPC_CREAT, IPC_EXCL, IPC_NOWAIT, SEM_UNDO = 0o1000, 0o2000, 0o4000, 0x1000
+IPC_CREAT, IPC_EXCL, IPC_NOWAIT = 0o1000, 0o2000, 0o4000
 IPC_PRIVATE = 0
 IPC_RMID, IPC_SET, IPC_STAT, IPC_64 = 0, 1, 2, 0x100
 GETPID, GETVAL, GETALL, GETNCNT, GETZCNT, SETVAL, SETALL = range(11, 18)
-SEMMSL, SEMMNI, SEMOPM, SEMVMX, SEMAEM = 250, 128, 32, 32767, 16383
+SEMMSL, SEMMNI, SEMOPM = 250, 128, 32
 SEQ_MULTIPLIER = 32768
 S_READ, S_ALTER = 0o444, 0o222
-
-SemBuf = tuple[int, int, int]  # number, operation, flags
 
 
 def sys_ipc(
@@ -126,8 +132,7 @@ def semget(k: Kernel, key: int, nsems: int, semflg: int) -> int:
         semflg & 0o777,
         [0] * nsems,
         [0] * nsems,
-        WaitQueue(f"semaphore set {ident}"),
-        ctime=ktime_get_real(k) // 1_000_000_000,
+        ctime=ktime_get_real(k) // NSEC_PER_SEC,
     )
     return ident
 
@@ -146,16 +151,28 @@ def do_semtimedop(k: Kernel, semid: int, tsops: int, nsops: int, timeout: int) -
     deadline = None
     if timeout:
         seconds, ns = struct.unpack("<iI", copy_from_user(k, timeout, 8))
-        if seconds < 0 or ns >= 1_000_000_000:
+        if seconds < 0 or ns >= NSEC_PER_SEC:
             raise Errno(EINVAL)
-        deadline = ktime_get(k) + seconds * 1_000_000_000 + ns
+        deadline = ktime_get(k) + seconds * NSEC_PER_SEC + ns
     sma = _find(k, semid)
     if any(number >= len(sma.values) for number, _, _ in sops):
         raise Errno(EFBIG)
     _check(k, sma, S_ALTER if any(op for _, op, _ in sops) else S_READ)
     if any(op and flags & SEM_UNDO for _, op, flags in sops):
         _find_alloc_undo(k, sma)
-    return _try(k, sma, sops, deadline)
+    q = SemQueue(k.current, sops, own_tgid(k.current))
+    blocking = perform_atomic_semop(sma, q)
+    if blocking is None:
+        sma.otime = ktime_get_real(k) // NSEC_PER_SEC
+        if q.alters:
+            update_queue(k, sma)
+        return 0
+    number, op, flags = blocking
+    if flags & IPC_NOWAIT:
+        raise Errno(EAGAIN)
+    sma.pending.append(q)
+    reason = f"semop {op:+d} on semaphore {number} of set {sma.ident}"
+    return _sleep(k, sma, q, deadline, reason)
 
 
 def _find_alloc_undo(k: Kernel, sma: SemArray) -> None:
@@ -166,65 +183,22 @@ def _find_alloc_undo(k: Kernel, sma: SemArray) -> None:
     task.undo_list.adjust.setdefault(sma.ident, [0] * len(sma.values))
 
 
-def _try(k: Kernel, sma: SemArray, sops: tuple[SemBuf, ...], deadline: int | None) -> Result:
-    """One go; sleeps when an operation would block."""
-    blocking = perform_atomic_semop(k, sma, sops)
-    if blocking is None:
-        sma.otime = ktime_get_real(k) // 1_000_000_000
-        if any(op for _, op, _ in sops):
-            wake_up(k, sma.queue)
+def _sleep(k: Kernel, sma: SemArray, q: SemQueue, deadline: int | None, reason: str) -> Result:
+    return Wait((), semop_woken, (sma, q, deadline, reason), reason, deadline=deadline)
+
+
+def semop_woken(
+    k: Kernel, sma: SemArray, q: SemQueue, deadline: int | None, reason: str, late: bool = False
+) -> Result:
+    """A sleeper goes on: it was served, or the set is gone, or it is too late, or a signal came."""
+    if q.status is not None:
+        if q.status:
+            raise Errno(q.status)
         return 0
-    if blocking[2] & IPC_NOWAIT:
-        raise Errno(EAGAIN)
-    timer = sleep_until(k, k.current, deadline) if deadline is not None else None
-    sleeping = SleepingOps(k.current, sops, timer)
-    sma.pending.append(sleeping)
-    number, op, _ = blocking
-    reason = f"semop {op:+d} on semaphore {number} of set {sma.ident}"
-    return Wait(sma.queue, semop_woken, (sma, sleeping, deadline), reason)
-
-
-def semop_woken(k: Kernel, sma: SemArray, sleeping: SleepingOps, deadline: int | None) -> Result:
-    """A sleeper goes on: the set is gone, it is too late, a signal came, or it may try again."""
-    sma.pending.remove(sleeping)
-    late = sleeping.timer is not None and not hrtimer_cancel(k, sleeping.timer)
-    if sma.gone:
-        raise Errno(EIDRM)
-    if perform_atomic_semop(k, sma, sleeping.sops) is None:
-        sma.otime = ktime_get_real(k) // 1_000_000_000
-        wake_up(k, sma.queue)
-        return 0
-    if late:
-        raise Errno(EAGAIN)
-    if signal_pending(k.current):
-        raise Errno(EINTR)  # never restarted
-    return _try(k, sma, sleeping.sops, deadline)
-
-
-def perform_atomic_semop(k: Kernel, sma: SemArray, sops: tuple[SemBuf, ...]) -> SemBuf | None:
-    """Do all, or answer with the one that would block. Raises Errno(ERANGE), changing nothing."""
-    values = list(sma.values)
-    undo = k.current.undo_list
-    adjust = list(undo.adjust.get(sma.ident, ())) if undo is not None else []
-    for sop in sops:
-        number, op, flags = sop
-        if op == 0 and values[number]:
-            return sop
-        if values[number] + op < 0:
-            return sop
-        if values[number] + op > SEMVMX:
-            raise Errno(ERANGE)
-        values[number] += op
-        if op and flags & SEM_UNDO:
-            adjust[number] -= op
-            if not -SEMAEM - 1 <= adjust[number] <= SEMAEM:
-                raise Errno(ERANGE)
-    sma.values[:] = values
-    for number, _, _ in sops:
-        sma.pids[number] = task_pid_vnr(k, k.current.group_leader)
-    if undo is not None and adjust:
-        undo.adjust[sma.ident] = adjust
-    return None
+    if not late and not was_interrupted(k):
+        return _sleep(k, sma, q, deadline, reason)
+    sma.pending.remove(q)
+    raise Errno(EAGAIN if late else EINTR)  # never restarted
 
 
 # -- control ---------------------------------------------------------------------------------------
@@ -244,7 +218,7 @@ def semctl(k: Kernel, semid: int, semnum: int, cmd: int, arg: int) -> int:
         _check_owner(k, sma)
         _, uid, gid, _, _, mode = struct.unpack("<IIIIIH", copy_from_user(k, arg, 22))
         sma.uid, sma.gid, sma.mode = uid, gid, sma.mode & ~0o777 | mode & 0o777
-        sma.ctime = ktime_get_real(k) // 1_000_000_000
+        sma.ctime = ktime_get_real(k) // NSEC_PER_SEC
         return 0
     if cmd == IPC_STAT:
         _check(k, sma, S_READ)
@@ -297,12 +271,12 @@ def _set_values(k: Kernel, sma: SemArray, values: dict[int, int]) -> None:
     """New values forget what every undo list remembers of these semaphores."""
     for number, value in values.items():
         sma.values[number] = value
-        sma.pids[number] = task_pid_vnr(k, k.current.group_leader)
+        sma.pids[number] = own_tgid(k.current)
         for task in k.tasks:
             if task.undo_list is not None and sma.ident in task.undo_list.adjust:
                 task.undo_list.adjust[sma.ident][number] = 0
-    sma.ctime = ktime_get_real(k) // 1_000_000_000
-    wake_up(k, sma.queue)
+    sma.ctime = ktime_get_real(k) // NSEC_PER_SEC
+    update_queue(k, sma)
 
 
 def _semid64_ds(sma: SemArray) -> bytes:

@@ -188,7 +188,8 @@ def do_notify_parent(k: Kernel, tsk: Task, sig: int) -> bool:
                 sig = 0
     if sig > 0:
         group_send_sig_info(k, parent, sig, info)
-    wake_up(k, k.child_queue(parent))
+    parent.signal.dead_children[tsk] = None
+    wake_up(k, k.child_queue(parent), key=tsk)
     return autoreap
 
 
@@ -231,6 +232,7 @@ def forget_original_parent(k: Kernel, father: Task) -> None:
         reaper.children.append(child)
         if reaper.signal is father.signal:
             continue
+        father.signal.dead_children.pop(child, None)
         child.exit_signal = SIGCHLD
         kill_orphaned_pgrp(k, child, father)
         alone = len(child.signal.threads) == 1
@@ -280,6 +282,7 @@ def _exit_signal(k: Kernel, p: Task) -> None:
         signal.nivcsw += p.se.nivcsw
     else:
         p.parent.children.remove(p)
+        p.parent.signal.dead_children.pop(p, None)
         leave_group(k, signal)
     signal.threads.remove(p)
     signal.nr_threads -= 1
@@ -310,6 +313,6 @@ def _reap_namespace(k: Kernel, ns: PidNamespace, code: int) -> Result:
             release_task(k, child)
     if tsk.children:
         reason = f"end of {len(tsk.children)} processes of its pid namespace"
-        return Wait(k.child_queue(tsk), _reap_namespace, (ns, code), reason, TASK_KILLABLE)
+        return Wait((k.child_queue(tsk),), _reap_namespace, (ns, code), reason, TASK_KILLABLE)
     ns.child_reaper = None
     return finish_exit(k, code)

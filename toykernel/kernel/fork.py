@@ -169,7 +169,7 @@ def wait_for_vfork_done(k: Kernel, vfork: Completion, child: Task, nr: int) -> R
         child.vfork_done = None
         return nr
     reason = f"vfork: child {child.pid} has neither exec'd nor exited"
-    return Wait(vfork.wait, wait_for_vfork_done, (vfork, child, nr), reason, TASK_KILLABLE)
+    return Wait((vfork.wait,), wait_for_vfork_done, (vfork, child, nr), reason, TASK_KILLABLE)
 
 
 def schedule_tail(k: Kernel) -> int:

@@ -16,17 +16,17 @@ from toykernel.arch.x86.uaccess import access_ok, copy_from_user, get_user, put_
 from toykernel.errno import (
     EAGAIN,
     EFAULT,
-    EINTR,
     EINVAL,
     ENOSYS,
+    ERESTART_RESTARTBLOCK,
     ERESTARTSYS,
     ETIMEDOUT,
     Errno,
 )
+from toykernel.kernel.sched.entity import MAX_RT_PRIO
 from toykernel.kernel.signal import signal_pending
 from toykernel.kernel.timekeeping import NSEC_PER_SEC, ktime_get
-from toykernel.kernel.timer import HrTimer, hrtimer_cancel, sleep_until
-from toykernel.kernel.wait import Result, Wait, WaitQueue
+from toykernel.kernel.wait import Result, Wait
 from toykernel.mm.memory import follow_page
 from toykernel.mm.mm_types import VM_SHARED
 
@@ -53,7 +53,7 @@ class FutexQ:
     task: Task
     key: Key | None
     bitset: int
-    queue: WaitQueue
+    prio: int  # real-time sleepers are woken first, the best of them before the others
 
 
 def get_futex_key(k: Kernel, address: int, *, private: bool) -> Key:
@@ -106,13 +106,19 @@ def futex_wait(k: Kernel, uaddr: int, val: int, timeout: int, bitset: int, op: i
     if not bitset:
         raise Errno(EINVAL)
     deadline = _deadline(k, timeout, op) if timeout else None
-    key = get_futex_key(k, uaddr, private=bool(op & FUTEX_PRIVATE_FLAG))
+    return _wait(k, uaddr, val, bitset, bool(op & FUTEX_PRIVATE_FLAG), deadline)
+
+
+def _wait(
+    k: Kernel, uaddr: int, val: int, bitset: int, private: bool, deadline: int | None
+) -> Result:
+    """Also how a wait with a time goes on after a stop: futex_wait_restart."""
+    key = get_futex_key(k, uaddr, private=private)
     if get_user(k, uaddr) != val:
         raise Errno(EAGAIN)
-    q = FutexQ(k.current, key, bitset, WaitQueue(f"futex {uaddr:#x}"))
+    q = FutexQ(k.current, key, bitset, min(k.current.se.normal_prio, MAX_RT_PRIO))
     k.futexes.append(q)
-    timer = sleep_until(k, k.current, deadline) if deadline is not None else None
-    return _sleep(k, q, uaddr, val, timer)
+    return _sleep(k, q, (uaddr, val, bitset, private, deadline))
 
 
 def _deadline(k: Kernel, timeout: int, op: int) -> int:
@@ -126,23 +132,28 @@ def _deadline(k: Kernel, timeout: int, op: int) -> int:
     return time - k.wall_offset if op & FUTEX_CLOCK_REALTIME else time
 
 
-def _sleep(k: Kernel, q: FutexQ, uaddr: int, val: int, timer: HrTimer | None) -> Result:
-    return Wait(q.queue, futex_woken, (q, uaddr, val, timer), f"futex at {uaddr:#x}, word {val}")
+#: What `_wait` is called with.
+WaitArgs = tuple[int, int, int, bool, int | None]
 
 
-def futex_woken(k: Kernel, q: FutexQ, uaddr: int, val: int, timer: HrTimer | None) -> Result:
+def _sleep(k: Kernel, q: FutexQ, args: WaitArgs) -> Result:
+    reason = f"futex at {args[0]:#x}, word {args[1]}"
+    return Wait((), futex_woken, (q, args), reason, deadline=args[4])
+
+
+def futex_woken(k: Kernel, q: FutexQ, args: WaitArgs, late: bool = False) -> Result:
     """The sleeper goes on: was it woken, was it late, was it a signal?"""
-    late = timer is not None and not timer.active
-    if q.key is not None and not late and not signal_pending(k.current):
-        return _sleep(k, q, uaddr, val, timer)
-    if timer is not None:
-        hrtimer_cancel(k, timer)
     if q.key is None:
         return 0
+    if not late and not signal_pending(k.current):
+        return _sleep(k, q, args)
     k.futexes.remove(q)
     if late:
         raise Errno(ETIMEDOUT)
-    raise Errno(EINTR if timer is not None else ERESTARTSYS)
+    if args[4] is None:
+        raise Errno(ERESTARTSYS)
+    k.current.restart_block = (_wait, args)  # it keeps its deadline
+    raise Errno(ERESTART_RESTARTBLOCK)
 
 
 # -- who holds a lock ------------------------------------------------------------------------------
@@ -233,17 +244,22 @@ def futex_wake(
     bitset: int = FUTEX_BITSET_MATCH_ANY,
     private: bool = False,
 ) -> int:
-    """Wake up to `count` sleepers, in the order they came; how many were woken."""
+    """Wake up to `count` sleepers, by priority and then in the order they came; how many were woken."""
     if not bitset:
         raise Errno(EINVAL)
     key = get_futex_key(k, uaddr, private=private)
     woken = 0
-    for q in [q for q in k.futexes if q.key == key and q.bitset & bitset]:
+    for q in [q for q in _queued(k, key) if q.bitset & bitset]:
         _wake(k, q)
         woken += 1
         if woken >= count:
             break
     return woken
+
+
+def _queued(k: Kernel, key: Key) -> list[FutexQ]:
+    """Who sleeps on a word, in the order of Linux's plist."""
+    return sorted((q for q in k.futexes if q.key == key), key=lambda q: q.prio)
 
 
 def _wake(k: Kernel, q: FutexQ) -> None:
@@ -267,11 +283,13 @@ def futex_requeue(
     if expected is not None and get_user(k, uaddr) != expected:
         raise Errno(EAGAIN)
     done = 0
-    for q in [q for q in k.futexes if q.key == key]:
+    for q in _queued(k, key):
         if done < nr_wake:
             _wake(k, q)
         elif done - nr_wake < nr_requeue:
             q.key = key2
+            k.futexes.remove(q)
+            k.futexes.append(q)  # behind those who sleep there already
         else:
             break
         done += 1

@@ -202,4 +202,4 @@ def notify_parent_cldstop(k: Kernel, task: Task, why: int) -> None:
             "si_stime": task.stime_ticks,
         }
         send_signal(k, parent, SIGCHLD, info, group=True)
-    wake_up(k, k.child_queue(parent))
+    wake_up(k, k.child_queue(parent), key=task)

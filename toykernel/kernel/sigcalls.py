@@ -40,8 +40,7 @@ from toykernel.kernel.signal_types import (
     SigAction,
 )
 from toykernel.kernel.timekeeping import ktime_get, timespec_from_user
-from toykernel.kernel.timer import HrTimer, hrtimer_cancel, sleep_until
-from toykernel.kernel.wait import Wait, WaitQueue
+from toykernel.kernel.wait import Wait
 
 if TYPE_CHECKING:
     from toykernel.kernel.wait import Result
@@ -183,7 +182,7 @@ def wait_for_signal(k: Kernel) -> Result:
     """Sleep until a signal is to be acted on; then answer ERESTARTNOHAND."""
     if signal_pending(k.current):
         raise Errno(ERESTARTNOHAND)
-    return Wait(WaitQueue("a signal"), wait_for_signal, (), "pause")
+    return Wait((), wait_for_signal, (), "pause")
 
 
 def sys_pause(k: Kernel) -> Result:
@@ -222,15 +221,14 @@ def sys_rt_sigtimedwait(k: Kernel, uthese: int, uinfo: int, uts: int, size: int)
         return _signal_taken(k, info, uinfo)
     if timeout == 0:
         raise Errno(EAGAIN)
-    timer = sleep_until(k, task, ktime_get(k) + timeout) if timeout is not None else None
+    deadline = ktime_get(k) + timeout if timeout is not None else None
     task.real_blocked = task.blocked
     set_current_blocked(k, task, task.blocked & ~these)
-    return Wait(WaitQueue("signals"), _timedwait_over, (these, uinfo, timer), "rt_sigtimedwait")
+    return Wait((), _timedwait_over, (these, uinfo), "rt_sigtimedwait", deadline=deadline)
 
 
-def _timedwait_over(k: Kernel, these: int, uinfo: int, timer: HrTimer | None) -> Result:
+def _timedwait_over(k: Kernel, these: int, uinfo: int, expired: bool = False) -> Result:
     task = k.current
-    expired = timer is not None and not hrtimer_cancel(k, timer)
     info = dequeue_signal(k, task, _ALL & ~these)
     blocked, task.real_blocked = task.real_blocked, 0
     set_current_blocked(k, task, blocked)

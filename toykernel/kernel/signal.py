@@ -85,9 +85,20 @@ def signal_pending_state(state: int, task: Task) -> bool:
 
 
 def recalc_sigpending(k: Kernel, task: Task) -> None:
-    """Bring TIF_SIGPENDING in line with the queues and the mask."""
-    change = set_ti_flag if signal_pending(task) else clear_ti_flag
-    change(k.machine.ram, task.stack, TIF_SIGPENDING)
+    """Bring TIF_SIGPENDING in line with the queues and the mask.
+
+    Only the task itself takes it back: a call that a signal has interrupted must come by the restart in
+    do_notify_resume, even when SIGCONT has taken the stop signal away again.
+    """
+    if signal_pending(task):
+        set_ti_flag(k.machine.ram, task.stack, TIF_SIGPENDING)
+    elif task is k.current:
+        clear_ti_flag(k.machine.ram, task.stack, TIF_SIGPENDING)
+
+
+def was_interrupted(k: Kernel) -> bool:
+    """Whether a signal has come for the current task since it left user mode, taken back or not."""
+    return test_ti_flag(k.machine.ram, k.current.stack, TIF_SIGPENDING)
 
 
 def set_current_blocked(k: Kernel, task: Task, blocked: int) -> None:
@@ -137,8 +148,8 @@ def send_signal(
     A signal below SIGRTMIN that is pending already is not queued again. Returns 0, or EAGAIN when the
     user's queue of real-time signals is full.
     """
-    if task.exit_state:
-        return 0
+    if all(t.exit_state for t in (threads_of(task) if group else (task,))):
+        return 0  # a dead leader still stands for its living threads
     if not _prepare_signal(k, task, sig, force):
         if k.trace.signal_discard:
             k.trace.signal_discard.emit(task, sig, info)

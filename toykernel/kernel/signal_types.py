@@ -92,6 +92,7 @@ class SignalStruct:
     notify_count: int = 0
     group_stop_count: int = 0
     wait_chldexit: WaitQueue | None = None  # made when a thread first waits for children
+    dead_children: dict[Task, None] = field(default_factory=dict)  # that a wait can take
     rlim: Rlimits = field(default_factory=dict)
     is_child_subreaper: bool = False
     has_child_subreaper: bool = False

@@ -49,8 +49,7 @@ from toykernel.kernel.timekeeping import (
     timespec_from_user,
     timeval_from_user,
 )
-from toykernel.kernel.timer import HrTimer, hrtimer_cancel, sleep_until
-from toykernel.kernel.wait import Wait, WaitQueue
+from toykernel.kernel.wait import Wait
 
 if TYPE_CHECKING:
     from toykernel.kernel.wait import Result
@@ -169,16 +168,15 @@ def _sleep(k: Kernel, expires: int, remaining: int | None) -> Result:
     """Until `expires` (monotonic); `remaining` is None for a sleep to a point in time."""
     task = k.current
     if signal_pending(task):
-        return _sleep_over(k, None, expires, remaining)
+        return _sleep_over(k, expires, remaining, False)
     # A timer may be late by the task's slack, so that several can fire together.
     slack = 0 if rt_policy(task.se.policy) else task.timer_slack_ns
-    timer = sleep_until(k, task, expires + slack)
-    args = (timer, expires, remaining)
-    return Wait(WaitQueue("a timer"), _sleep_over, args, "nanosleep")
+    args = (expires, remaining)
+    return Wait((), _sleep_over, args, "nanosleep", deadline=expires + slack)
 
 
-def _sleep_over(k: Kernel, timer: HrTimer | None, expires: int, remaining: int | None) -> Result:
-    if timer is not None and not hrtimer_cancel(k, timer):
+def _sleep_over(k: Kernel, expires: int, remaining: int | None, late: bool) -> Result:
+    if late:
         return 0
     left = expires - ktime_get(k)
     if left <= 0:

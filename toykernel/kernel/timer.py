@@ -16,7 +16,6 @@ from toykernel.kernel.timekeeping import ktime_get, ns_to_cycles
 
 if TYPE_CHECKING:
     from toykernel.kernel_state import Kernel
-    from toykernel.task import Task
 
 
 @dataclass(eq=False)
@@ -67,16 +66,6 @@ def hrtimer_forward(timer: HrTimer, now: int, interval: int) -> int:
     passed = max((now - timer.expires) // interval, 0) + 1
     timer.expires += passed * interval
     return passed
-
-
-def wake_sleeper(k: Kernel, timer: HrTimer) -> None:
-    """The function of a timer whose data is the task that sleeps until it fires."""
-    k.try_to_wake_up(timer.data)
-
-
-def sleep_until(k: Kernel, task: Task, expires: int) -> HrTimer:
-    """Wake a task at a time. Whoever waits cancels it after waking: False there means time-out."""
-    return hrtimer_start(k, expires, wake_sleeper, task)
 
 
 def program_timer(k: Kernel, *, idle: bool = False) -> None:

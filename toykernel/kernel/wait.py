@@ -11,33 +11,66 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from toykernel.errno import Errno
+from toykernel.fs.file import fput, get_file
+from toykernel.kernel.signal import recalc_sigpending
+from toykernel.kernel.timer import HrTimer, hrtimer_cancel, hrtimer_start
 from toykernel.task import TASK_INTERRUPTIBLE
 
 if TYPE_CHECKING:
+    from toykernel.fs.file import File
     from toykernel.kernel_state import Kernel
     from toykernel.task import Task
 
 
-@dataclass
+@dataclass(eq=False)
+class WaitQueueEntry:
+    """wait_queue_entry: one sleeper on one queue; a task that waits for several things has several."""
+
+    task: Task
+
+
+@dataclass(eq=False)
 class WaitQueue:
-    """wait_queue_head_t: the tasks that sleep on something, in the order they came."""
+    """wait_queue_head_t: who sleeps on something, in the order they came; exclusive ones come last."""
 
     name: str
-    tasks: list[Task] = field(default_factory=list)
+    entries: dict[WaitQueueEntry, None] = field(default_factory=dict)
+    exclusive: dict[WaitQueueEntry, None] = field(default_factory=dict)
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False)
 class Wait:
-    """`reason` is for people: what a task that sleeps for ever sleeps on."""
+    """What a task sleeps on, and how it goes on.
 
-    queue: WaitQueue
+    It is woken by any of `queues`, by a signal that `state` lets through, or at `deadline`
+    (CLOCK_MONOTONIC in ns), where there is one. With a deadline `resume` gets one more argument, the last:
+    whether the time was up.
+
+    An exclusive waiter is one of those of whom a wake-up wakes only so many. `holds` are the open files
+    that stay open until `resume` has answered, whoever closes their descriptors in the meantime.
+    `wants(k, task, key, *args)` says whether a wake-up that names what happened (`key`) is worth getting
+    up for. `reason` is for people: what a task that sleeps for ever sleeps on.
+    """
+
+    queues: tuple[WaitQueue, ...]
     resume: Callable[..., int | Wait]
     args: tuple[Any, ...]
     reason: str
     state: int = TASK_INTERRUPTIBLE
+    deadline: int | None = None
+    exclusive: bool = False
+    holds: tuple[File, ...] = ()
+    wants: Callable[..., bool] | None = None
+    # While the task sleeps: its place on each queue, and what wakes it at the deadline.
+    entries: tuple[WaitQueueEntry, ...] = field(default=(), init=False)
+    timer: HrTimer | None = field(default=None, init=False)
 
 
 Result = int | Wait
+
+#: What a function answers that does not return to its caller: the gate only schedules.
+SCHEDULE = Wait((), lambda: 0, (), "schedule")
 
 
 @dataclass
@@ -54,24 +87,75 @@ def complete(k: Kernel, x: Completion) -> None:
     wake_up(k, x.wait)
 
 
-def prepare_to_wait(task: Task, wait: Wait) -> None:
-    """Put a task to sleep on a queue; the caller schedules."""
+# -- the sleeper -----------------------------------------------------------------------------------
+
+
+def prepare_to_wait(k: Kernel, task: Task, wait: Wait) -> None:
+    """Put the current task to sleep on every queue of `wait`; the caller schedules."""
+    if wait is SCHEDULE:
+        return
     task.wait = wait
     task.state = wait.state
-    wait.queue.tasks.append(task)
+    recalc_sigpending(k, task)  # what woke it before may have been taken back
+    wait.entries = tuple(WaitQueueEntry(task) for _ in wait.queues)
+    for queue, entry in zip(wait.queues, wait.entries, strict=True):
+        (queue.exclusive if wait.exclusive else queue.entries)[entry] = None
+    for file in wait.holds:
+        get_file(file)
+    if wait.deadline is not None:
+        wait.timer = hrtimer_start(k, wait.deadline, wake_sleeper, task)
 
 
-def finish_wait(task: Task) -> Wait:
-    """Take a woken task off its queue; its record."""
+def wake_sleeper(k: Kernel, timer: HrTimer) -> None:
+    """The function of a deadline's timer: its data is the task."""
+    k.try_to_wake_up(timer.data)
+
+
+def finish_wait(k: Kernel, task: Task) -> Result:
+    """The woken task leaves its queues and goes on; when it is to sleep again, it does already.
+
+    The files of the old wait are let go of only when the new one, if there is one, has them.
+    """
     wait = task.wait
     assert wait is not None
+    for queue, entry in zip(wait.queues, wait.entries, strict=True):
+        del (queue.exclusive if wait.exclusive else queue.entries)[entry]
+    late: tuple[bool, ...] = ()
+    if wait.timer is not None:
+        late = (not hrtimer_cancel(k, wait.timer),)
     task.wait = None
-    if task in wait.queue.tasks:
-        wait.queue.tasks.remove(task)
-    return wait
+    try:
+        result = wait.resume(k, *wait.args, *late)
+    except Errno as error:
+        result = -error.number
+    if isinstance(result, Wait):
+        prepare_to_wait(k, task, result)
+    for file in wait.holds:
+        fput(k, file)
+    return result
 
 
-def wake_up(k: Kernel, queue: WaitQueue) -> None:
-    """Make every task on a queue runnable; each looks for itself whether it may go on."""
-    for task in list(queue.tasks):
-        k.try_to_wake_up(task)
+# -- who wakes it ----------------------------------------------------------------------------------
+
+
+def wake_up(k: Kernel, queue: WaitQueue, *, nr_exclusive: int = 1, key: Any = None) -> None:
+    """Make the tasks on a queue runnable, as __wake_up; each looks for itself whether it may go on.
+
+    All that are not exclusive, and `nr_exclusive` of the others (0: all of them). A `key` says what
+    happened to sleepers that do not get up for everything.
+    """
+    for entry in list(queue.entries):
+        if _wanted(k, entry.task, key):
+            k.try_to_wake_up(entry.task)
+    for entry in list(queue.exclusive):
+        if _wanted(k, entry.task, key) and k.try_to_wake_up(entry.task):
+            nr_exclusive -= 1
+            if not nr_exclusive:
+                return
+
+
+def _wanted(k: Kernel, task: Task, key: Any) -> bool:
+    wait = task.wait
+    if key is None or wait is None or wait.wants is None:
+        return True
+    return wait.wants(k, task, key, *wait.args)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -42,10 +43,15 @@ RUSAGE_SIZE = 72
 
 @dataclass(frozen=True)
 class WaitOpts:
-    """struct wait_opts: whom, for what, and where the answer goes. `info` is waitid's siginfo."""
+    """struct wait_opts: whom, for what, and where the answer goes.
+
+    `pid` is the caller's number for whom, `number` the one that all of the system knows; `info` is
+    waitid's siginfo.
+    """
 
     which: int
     pid: int
+    number: int
     options: int
     stat_addr: int = 0
     info: int = 0
@@ -69,7 +75,8 @@ def sys_wait4(k: Kernel, upid: int, stat_addr: int, options: int, ru: int) -> Re
         which, pid = P_PID, upid
     elif upid == 0:
         pid = 0
-    return do_wait(k, WaitOpts(which, pid, options | WEXITED, stat_addr, rusage=ru))
+    number = _number(k, which, pid)
+    return do_wait(k, WaitOpts(which, pid, number, options | WEXITED, stat_addr, rusage=ru))
 
 
 def sys_waitid(k: Kernel, which: int, upid: int, infop: int, options: int, ru: int) -> Result:
@@ -80,35 +87,83 @@ def sys_waitid(k: Kernel, which: int, upid: int, infop: int, options: int, ru: i
         raise Errno(EINVAL)
     if which != P_ALL and upid <= 0:
         raise Errno(EINVAL)
-    return do_wait(k, WaitOpts(which, upid, options, info=infop, rusage=ru, waitid=True))
+    number = _number(k, which, upid)
+    return do_wait(k, WaitOpts(which, upid, number, options, info=infop, rusage=ru, waitid=True))
 
 
-def _eligible(k: Kernel, wo: WaitOpts, p: Task) -> bool:
-    if not wo.options & WALL and (p.exit_signal != SIGCHLD) != bool(wo.options & WCLONE):
-        return False
+def _number(k: Kernel, which: int, upid: int) -> int:
+    """Whom a number means when the call begins, by the number that all of the system knows."""
+    if which == P_PGID and not upid:
+        return k.current.signal.pgrp
+    return global_pid(k, upid)
+
+
+def _eligible_pid(wo: WaitOpts, p: Task) -> bool:
     if wo.which == P_ALL:
         return True
+    return wo.number != 0 and wo.number == (p.pid if wo.which == P_PID else p.signal.pgrp)
+
+
+def _eligible_child(wo: WaitOpts, p: Task) -> bool:
+    if not wo.options & WALL and (p.exit_signal != SIGCHLD) != bool(wo.options & WCLONE):
+        return False
+    return _eligible_pid(wo, p)
+
+
+def child_wait_wants(k: Kernel, task: Task, child: Task, wo: WaitOpts) -> bool:
+    """child_wait_callback: whether what happened to a child is worth getting up for."""
+    if wo.options & WNOTHREAD and child.parent is not task:
+        return False
+    return _eligible_pid(wo, child)
+
+
+def _children(k: Kernel, wo: WaitOpts) -> Iterator[Task]:
+    """Whom to look at, in order.
+
+    One that is asked for by number is found by it (do_wait_pid), and the only dead one before all living
+    ones when nothing but a death is asked for: whoever waits for many children need not pass them all
+    each time.
+    """
+    current = k.current
     if wo.which == P_PID:
-        return task_pid_vnr(k, p) == wo.pid
-    group = k.current.signal.pgrp if wo.pid == 0 else global_pid(k, wo.pid)
-    return group != 0 and p.signal.pgrp == group
+        child = k.init_pid_ns.map.tasks.get(wo.number)
+        if child is not None and child.is_group_leader and _is_child(wo, child, current):
+            yield child
+        return
+    dead = current.signal.dead_children
+    if len(dead) == 1 and not wo.options & (WSTOPPED | WCONTINUED):
+        yield from (child for child in dead if _is_child(wo, child, current))
+    for thread in [current] if wo.options & WNOTHREAD else current.signal.threads:
+        yield from thread.children
+
+
+def _is_child(wo: WaitOpts, p: Task, parent: Task) -> bool:
+    """is_effectively_child: of the thread, or of its group."""
+    of_group = not wo.options & WNOTHREAD and p.parent.signal is parent.signal
+    return of_group or p.parent is parent
 
 
 def do_wait(k: Kernel, wo: WaitOpts) -> Result:
-    """One look; also how a waiter goes on after each wake-up."""
-    current = k.current
-    threads = [current] if wo.options & WNOTHREAD else current.signal.threads
-    candidates = [c for t in threads for c in t.children if _eligible(k, wo, c)]
-    for child in candidates:
-        if child.is_zombie:
-            if len(child.signal.threads) == 1 and wo.options & WEXITED:
+    """One look, which ends at the first child that serves; also how a waiter goes on when it is woken."""
+    something = False  # whether anything that is waited for can still happen
+    quiet = not wo.options & (WSTOPPED | WCONTINUED) and not k.current.signal.dead_children
+    for child in _children(k, wo):
+        if not _eligible_child(wo, child):
+            continue
+        if child.is_zombie and len(child.signal.threads) == 1:
+            if wo.options & WEXITED:
                 return wait_task_zombie(k, child, wo)
-        elif wo.options & WSTOPPED and child.signal.flags & SIGNAL_STOP_STOPPED:
-            if child.signal.group_exit_code:
-                return wait_task_stopped(k, child, wo)
-        elif wo.options & WCONTINUED and child.signal.flags & SIGNAL_STOP_CONTINUED:
+            continue  # nothing but its death is left to tell of
+        something = True
+        if quiet:
+            break  # nobody is dead, and only deaths are waited for
+        signal = child.signal
+        if wo.options & WSTOPPED and signal.flags & SIGNAL_STOP_STOPPED and signal.group_exit_code:
+            return wait_task_stopped(k, child, wo)
+        if wo.options & WCONTINUED and signal.flags & SIGNAL_STOP_CONTINUED:
             return wait_task_continued(k, child, wo)
-    if not candidates:
+    current = k.current
+    if not something:
         raise Errno(ECHILD)
     if wo.options & WNOHANG:
         return _answer(k, wo, 0, None)
@@ -117,8 +172,8 @@ def do_wait(k: Kernel, wo: WaitOpts) -> Result:
     who = "any child" if wo.which == P_ALL else f"child {wo.pid}"
     if wo.which == P_PGID:
         who = f"a child in process group {wo.pid or current.signal.pgrp}"
-    name = "waitid" if wo.waitid else "wait4"
-    return Wait(k.child_queue(current), do_wait, (wo,), f"{name} for {who}")
+    reason = f"{'waitid' if wo.waitid else 'wait4'} for {who}"
+    return Wait((k.child_queue(current),), do_wait, (wo,), reason, wants=child_wait_wants)
 
 
 def wait_task_zombie(k: Kernel, p: Task, wo: WaitOpts) -> int:

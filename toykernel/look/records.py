@@ -35,6 +35,9 @@ def _of_task(k: Kernel, task: Task) -> Iterator[Record]:
         yield "io_context", task.io_context.slab
     if task.undo_list is not None:
         yield "sem_undo_list", task.undo_list.slab
+    for file in task.wait.holds if task.wait is not None else ():
+        yield "filp", file.slab
+        yield from _of_inode(file.inode)
     if task.bprm is not None:
         yield "cred", task.bprm.cred.slab
         if task.bprm.files is not None:

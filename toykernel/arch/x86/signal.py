@@ -46,7 +46,7 @@ from toykernel.kernel.signal_types import (
     SA_SIGINFO,
     SigAction,
 )
-from toykernel.kernel.wait import Wait, WaitQueue
+from toykernel.kernel.wait import Wait
 from toykernel.task import TASK_STOPPED
 
 if TYPE_CHECKING:
@@ -96,7 +96,7 @@ def do_notify_resume(k: Kernel) -> Result:
         case GroupExit(code):
             return do_group_exit(k, code)
         case Stop():
-            return Wait(WaitQueue("SIGCONT"), do_notify_resume, (), "stopped", TASK_STOPPED)
+            return Wait((), do_notify_resume, (), "stopped", TASK_STOPPED)
     restart_without_handler(regs)
     if task.saved_sigmask is not None:
         saved, task.saved_sigmask = task.saved_sigmask, None
