@@ -147,7 +147,7 @@ def writer(output: OutputFile | None) -> Callable[[bytes], None]:
         try:
             output.write(data)
         except OSError as error:
-            raise HostError(125, f"cannot write {output.path}: {error.strerror}") from None
+            raise HostError(EXIT_MISUSE, f"cannot write {output.path}: {error.strerror}") from None
 
     def to_stderr(data: bytes) -> None:
         write_all(2, data)
