@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from toykernel.fs.file import File
-    from toykernel.fs.inode import Inode
+    from toykernel.fs.mount import Path
 
 
 @dataclass(eq=False)
@@ -29,8 +29,8 @@ class FsStruct:
     """struct fs_struct: root, working directory, umask. `in_exec` as Linux: nobody may join then."""
 
     slab: int
-    root: Inode
-    pwd: Inode
+    root: Path
+    pwd: Path
     umask: int = 0o022
     users: int = 1
     in_exec: bool = False
