@@ -164,7 +164,7 @@ def do_execve(k: Kernel, path: str, argv: list[bytes], envp: list[bytes]) -> Res
         mm = mm_alloc(k)
         undo.callback(mmput, k, mm)
         set_mm_exe_file(k, mm, inode)
-        sp = load_elf_binary(k, mm, image, path, argv, envp)
+        sp = load_elf_binary(k, mm, image, path, argv, envp, inode.i_mapping)
         if signal_group_exit(task.signal):
             raise Errno(EAGAIN)  # another thread execs or ends the group: it wins
         undo.pop_all()

@@ -81,11 +81,6 @@ def do_umount(mnt: Mount) -> None:
     mnt.parent = mnt.mountpoint = None
 
 
-def is_mountpoint(path: Path) -> bool:
-    """Whether something is mounted on it, or it is the root of a mount: its name may not go."""
-    return path.dentry in path.mnt.mounts or path.dentry is path.mnt.root
-
-
 def d_path(root: Path, at: Path) -> str | None:
     """The path of a directory below a root; None when it has been removed."""
     names = []

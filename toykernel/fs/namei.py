@@ -18,9 +18,10 @@ from toykernel.errno import (
     ENOTEMPTY,
     EPERM,
     EROFS,
+    EXDEV,
     Errno,
 )
-from toykernel.fs.dcache import Dentry, d_add, d_drop
+from toykernel.fs.dcache import Dentry, d_add, d_drop, d_move, is_ancestor
 from toykernel.fs.file import fget
 from toykernel.fs.fs_types import FsStruct
 from toykernel.fs.inode import MAY_EXEC, MAY_WRITE, S_ISVTX, Inode, inode_permission
@@ -170,7 +171,7 @@ def may_create(k: Kernel, parent: Path) -> Inode:
 
 
 def may_delete(k: Kernel, parent: Path, victim: Dentry) -> None:
-    """Whether a name may be taken away. Raises Errno(EACCES), Errno(EPERM) by the sticky bit, EBUSY."""
+    """Whether a name may be taken away. Raises Errno(EACCES), or Errno(EPERM) by the sticky bit."""
     inode, directory = victim.inode, parent.dentry.inode
     inode_permission(k, directory, MAY_WRITE | MAY_EXEC)
     cred = k.current.cred
@@ -209,6 +210,56 @@ def do_symlink(k: Kernel, target: str, path: str, dirfd: int = AT_FDCWD) -> None
     nd = _new_name(k, path, dirfd)
     parent = may_create(k, nd.parent)
     d_add(nd.parent.dentry, nd.name, parent.i_op.symlink(k, parent, nd.name, target))
+
+
+def do_link(k: Kernel, old: str, new: str) -> None:
+    """One more name for a file, on the same mount; a link is linked itself. Raises Errno."""
+    source = path_lookup(k, old, follow=False).found()
+    nd = _new_name(k, new)
+    if nd.parent.mnt is not source.mnt:
+        raise Errno(EXDEV)
+    parent = may_create(k, nd.parent)
+    inode = source.dentry.inode
+    if inode.is_dir:
+        raise Errno(EPERM)
+    parent.i_op.link(k, inode, parent, nd.name)
+    d_add(nd.parent.dentry, nd.name, inode)
+
+
+def do_rename(k: Kernel, old: str, new: str) -> None:
+    """Another name, taking the place of what has it (vfs_rename). Raises Errno."""
+    source, target = path_parent(k, old), path_parent(k, new)
+    if source.parent.mnt is not target.parent.mnt:
+        raise Errno(EXDEV)
+    if source.name in ("", ".", "..") or target.name in ("", ".", ".."):
+        raise Errno(EBUSY)
+    if source.path is None:
+        raise Errno(ENOENT)
+    dentry = source.path.dentry
+    there = None if target.path is None else target.path.dentry
+    is_dir = dentry.inode.is_dir
+    if not is_dir and (source.trailing_slash or target.trailing_slash):
+        raise Errno(ENOTDIR)
+    if is_ancestor(dentry, target.parent.dentry):
+        raise Errno(EINVAL)
+    if there is not None and is_ancestor(there, source.parent.dentry):
+        raise Errno(ENOTEMPTY)
+    if there is not None and there.inode is dentry.inode:
+        return
+    may_delete(k, source.parent, dentry)
+    if there is None:
+        may_create(k, target.parent)
+    else:
+        may_delete(k, target.parent, there)
+        if is_dir != there.inode.is_dir:
+            raise Errno(ENOTDIR if is_dir else EISDIR)
+        _not_mounted(target.parent, there)
+    _not_mounted(source.parent, dentry)
+    old_dir, new_dir = source.parent.dentry.inode, target.parent.dentry.inode
+    if is_dir and old_dir is not new_dir:
+        inode_permission(k, dentry.inode, MAY_WRITE)  # its `..` changes
+    old_dir.i_op.rename(k, old_dir, dentry, new_dir, there)
+    d_move(dentry, target.parent.dentry, target.name)
 
 
 def do_rmdir(k: Kernel, path: str, dirfd: int = AT_FDCWD) -> None:
