@@ -160,8 +160,7 @@ def outcome(step: Callable[..., Result], *args: object) -> Result:
     except Errno as error:
         return -error.number
     except OSError as error:
-        assert error.errno is not None
-        return -error.errno
+        return -(error.errno or 0)
 
 
 def walk(k: Kernel, home: Path, steps: list[Step]) -> None:
