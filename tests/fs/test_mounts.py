@@ -2,14 +2,21 @@
 
 from trees import Here, outcome
 
+from toykernel.arch.x86.uaccess import copy_to_user, get_user
 from toykernel.fs.dcache import Dentry
 from toykernel.fs.file import fput
+from toykernel.fs.inode import S_IFDIR, S_IFREG, Inode
+from toykernel.fs.libfs import NO_FILE, SIMPLE_DIR, SPECIAL
 from toykernel.fs.mount import Mount, do_mount, do_umount
 from toykernel.fs.namei import path_lookup
+from toykernel.fs.operations import InodeOperations, SuperOperations
 from toykernel.fs.ramfs import MAX_INODES, ramfs_fill_super
-from toykernel.fs.stat import stat64
+from toykernel.fs.stat import stat64, sys_lstat64, sys_stat64
+from toykernel.fs.super import SuperBlock
 from toykernel.kernel_state import Kernel
+from toykernel.mm.mmap import sys_mmap2
 
+EPERM, EACCES = -1, -13
 EBUSY, EXDEV, EINVAL, ENOTDIR, EROFS, ENOENT, ENOSPC = -16, -18, -22, -20, -30, -2, -28
 O_RDONLY, O_RDWR, O_CREAT = 0, 2, 0o100
 
@@ -125,6 +132,20 @@ def test_device_numbers_tell_file_systems_apart(k: Kernel) -> None:
     assert outside[:8] != inside[:8]
 
 
+def test_stat_and_lstat_of_a_link(k: Kernel) -> None:
+    here = Here(k)
+    here.make("f")
+    here.symlink("f", "name")
+    at = sys_mmap2(k, 0, 4096, 3, 0x22, -1, 0)
+    copy_to_user(k, at, b"name\0")
+    modes = []
+    for call in (sys_stat64, sys_lstat64):
+        assert call(k, at, at + 64) == 0
+        modes.append(get_user(k, at + 64 + 16))  # st_mode
+    assert modes == [0o100644, 0o120777]
+    assert get_user(k, at + 64 + 44) == 1  # st_size of the link: its target's length
+
+
 def test_a_read_only_file_system(k: Kernel) -> None:
     here = Here(k)
     here.mkdir("m")
@@ -169,3 +190,47 @@ def test_a_link_takes_room(k: Kernel) -> None:
     assert (sb.s_bytes, sb.s_inodes) == (8, 2)
     here.unlink("m/s")
     assert (sb.s_bytes, sb.s_inodes) == (0, 1)
+
+
+# -- a file system that makes its names up, as /proc does -------------------------------------------
+
+
+def made_up_lookup(k: Kernel, parent: Inode, name: str) -> Inode | None:
+    """A number is there while the root's mtime is at least as much."""
+    if not name.isdigit() or int(name) > parent.mtime:
+        return None
+    sb = parent.i_sb
+    return Inode(sb.next_ino(), S_IFREG | 0o444, sb, SPECIAL, NO_FILE, private=int(name))
+
+
+def made_up_revalidate(k: Kernel, dentry: Dentry) -> bool:
+    number = dentry.inode.private
+    assert isinstance(number, int)
+    return number <= dentry.parent.inode.mtime
+
+
+MADE_UP_DIR = InodeOperations("test_mounts:MADE_UP_DIR", lookup=made_up_lookup)
+MADE_UP = SuperOperations("test_mounts:MADE_UP", d_revalidate=made_up_revalidate)
+
+
+def test_names_that_come_and_go(k: Kernel) -> None:
+    here = Here(k)
+    here.mkdir("m")
+    sb = SuperBlock(k.fs.new_dev(), "made up", MADE_UP, k.fs.pipefs.numbers)
+    root = Inode(sb.next_ino(), S_IFDIR | 0o755, sb, MADE_UP_DIR, SIMPLE_DIR, nlink=2)
+    do_mount(path_lookup(k, "m").found(), sb, Dentry("/", root))
+    assert outcome(here.kind, "m/2") == ENOENT
+    root.mtime = 2
+    assert here.kind("m/2") == "file"
+    found = path_lookup(k, "m/2").found()
+    assert path_lookup(k, "m/../m/2").found() == found  # known by now
+    root.mtime = 1
+    assert outcome(here.kind, "m/2") == ENOENT
+    root.mtime = 2
+    assert path_lookup(k, "m/2").found() != found
+    assert outcome(here.mkdir, "m/3") == EPERM
+    assert outcome(here.make, "m/3") == EACCES
+    assert outcome(here.unlink, "m/2") == EPERM
+    assert outcome(here.link, "m/2", "m/x") == EPERM
+    assert outcome(here.rename, "m/2", "m/x") == EPERM
+    assert outcome(here.symlink, "m/2", "m/x") == EPERM

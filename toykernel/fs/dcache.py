@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from toykernel.fs.inode import Inode
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, repr=False)
 class Dentry:
     """struct dentry: an inode under a name. A root is its own parent; a removed one keeps its parent."""
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from toykernel.fs.super import SuperBlock
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, repr=False)
 class Mount:
     """struct mount: a file system, or a part of it from `root` down, seen at a place."""
 

@@ -150,7 +150,9 @@ def lookup_one(k: Kernel, directory: Dentry, name: str) -> Dentry | None:
         raise Errno(ENAMETOOLONG)
     known = directory.children.get(name)
     if known is not None:
-        return known
+        if known.inode.i_sb.s_op.d_revalidate(k, known):
+            return known
+        d_drop(known)
     inode = directory.inode.i_op.lookup(k, directory.inode, name)
     return None if inode is None else d_add(directory, name, inode)
 

@@ -193,8 +193,18 @@ def clear_inode(k: Kernel, inode: Inode) -> None:
     inode.i_sb.put_ino()
 
 
+def always_valid(k: Kernel, dentry: Dentry) -> bool:
+    """A name stays what it is until it is removed here."""
+    return True
+
+
 @dataclass(frozen=True)
 class SuperOperations(Operations):
-    """struct super_operations: `evict_inode` takes what an inode held when its last reference goes."""
+    """struct super_operations, and d_revalidate, which all names of one file system share here.
+
+    `evict_inode` takes what an inode held when its last reference goes. `d_revalidate` says whether a
+    name that is known still stands for the same; if not, it is looked up again.
+    """
 
     evict_inode: Callable[[Kernel, Inode], None] = clear_inode
+    d_revalidate: Callable[[Kernel, Dentry], bool] = always_valid

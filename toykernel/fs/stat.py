@@ -57,6 +57,12 @@ def sys_stat(k: Kernel, pathname: int, statbuf: int) -> int:
     return 0
 
 
+def sys_lstat(k: Kernel, pathname: int, statbuf: int) -> int:
+    """lstat: of a link itself."""
+    copy_to_user(k, statbuf, new_stat(_named(k, pathname, follow=False)))
+    return 0
+
+
 def sys_fstat(k: Kernel, fd: int, statbuf: int) -> int:
     """fstat."""
     copy_to_user(k, statbuf, new_stat(fget(k, fd).inode))
@@ -66,6 +72,12 @@ def sys_fstat(k: Kernel, fd: int, statbuf: int) -> int:
 def sys_stat64(k: Kernel, pathname: int, statbuf: int) -> int:
     """stat64."""
     copy_to_user(k, statbuf, stat64(_named(k, pathname)))
+    return 0
+
+
+def sys_lstat64(k: Kernel, pathname: int, statbuf: int) -> int:
+    """lstat64: of a link itself."""
+    copy_to_user(k, statbuf, stat64(_named(k, pathname, follow=False)))
     return 0
 
 
