@@ -72,6 +72,7 @@ from toykernel.fs.binfmt_elf import load_elf_binary, parse_elf
 from toykernel.fs.chrdev import CONSOLE
 from toykernel.fs.file import O_RDWR, File
 from toykernel.fs.fs_types import FilesStruct, FsStruct
+from toykernel.fs.inode import igrab
 from toykernel.ipc.sem import SemIds
 from toykernel.kernel.clone_flags import CloneArgs
 from toykernel.kernel.cred import init_cred
@@ -343,9 +344,10 @@ def _idle_task(k: Kernel, stack: int) -> None:
 
 def _console_files(k: Kernel) -> FilesStruct:
     """Descriptors 0, 1 and 2: one open of the console for input and output, one for errors."""
-    inode = k.fs.root.entries["dev"].entries["console"]
-    k.console_error = File(0, inode, CONSOLE, O_RDWR, "/dev/console")
-    console = File(0, inode, CONSOLE, O_RDWR, "/dev/console", count=2)
+    path = k.fs.find("/dev/console")
+    inode = path.dentry.inode
+    k.console_error = File(0, igrab(inode), CONSOLE, O_RDWR, "/dev/console", f_path=path)
+    console = File(0, igrab(inode), CONSOLE, O_RDWR, "/dev/console", count=2, f_path=path)
     return FilesStruct(0, fd={0: console, 1: console, 2: k.console_error})
 
 

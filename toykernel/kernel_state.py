@@ -24,7 +24,7 @@ from toykernel.arch.x86.signal import do_notify_resume
 from toykernel.arch.x86.thread_info import task_pt_regs
 from toykernel.arch.x86.traps import TRAP_HANDLERS, do_IRQ, math_state_restore
 from toykernel.errno import Errno
-from toykernel.fs.ramfs import RamFs
+from toykernel.fs.rootfs import mount_root
 from toykernel.kernel.exit import do_exit
 from toykernel.kernel.fork import schedule_tail
 from toykernel.kernel.futex import holder_of
@@ -150,7 +150,7 @@ class Kernel:
         self.pipe_max_size = 1 << 20
         self.mmap_min_addr = 0x10000 >> 4
         self.profile = self.config.profile
-        self.fs = RamFs(files)
+        self.fs = mount_root(files)
         self.console_input = bytearray(self.config.stdin)
         self.security = SecurityHooks()
         self.futexes: list[FutexQ] = []

@@ -33,7 +33,7 @@ FILES: tuple[Row, ...] = (
     (60, "umask", open.sys_umask, "mask:mode"),
     (63, "dup2", fcntl.sys_dup2, "oldfd:fd newfd:fd"),
     (106, "stat", stat.sys_stat, "pathname:path statbuf:address"),
-    (107, "lstat", stat.sys_stat, "pathname:path statbuf:address"),
+    (107, "lstat", stat.sys_lstat, "pathname:path statbuf:address"),
     (108, "fstat", stat.sys_fstat, "fd:fd statbuf:address"),
     (133, "fchdir", open.sys_fchdir, "fd:fd"),
     (
@@ -42,7 +42,7 @@ FILES: tuple[Row, ...] = (
     ),
     (183, "getcwd", open.sys_getcwd, "buf:buffer_out size:size"),
     (195, "stat64", stat.sys_stat64, "pathname:path statbuf:address"),
-    (196, "lstat64", stat.sys_stat64, "pathname:path statbuf:address"),
+    (196, "lstat64", stat.sys_lstat64, "pathname:path statbuf:address"),
     (197, "fstat64", stat.sys_fstat64, "fd:fd statbuf:address"),
     (221, "fcntl64", fcntl.sys_fcntl, "fd:fd cmd:fcntl_cmd arg:hex"),
     (295, "openat", open.sys_openat, "dirfd:dirfd pathname:path flags:open_flags mode:mode"),

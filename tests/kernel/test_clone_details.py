@@ -12,7 +12,7 @@ from toykernel.arch.x86.thread_info import test_ti_flag as ti_flag
 from toykernel.arch.x86.tls import load_tls
 from toykernel.check.points import FAILS_WITH
 from toykernel.errno import EAGAIN, ENOMEM, ERESTARTNOINTR, Errno
-from toykernel.fs.pipe import Pipe
+from toykernel.fs.pipe_fs_i import Pipe
 from toykernel.harness.session import Session
 from toykernel.kernel.clone_flags import (
     CLONE_CHILD_CLEARTID,
@@ -390,7 +390,7 @@ def test_the_working_directory(extra: str, moved: bool) -> None:  # G
 def test_root_and_working_directory_are_two(k: Kernel) -> None:  # G
     fs = k.current.fs
     assert fs is not None
-    root, elsewhere = fs.root, k.fs.root.entries["dev"]
+    root, elsewhere = fs.root, k.fs.find("/dev")
     fs.pwd = elsewhere
     p = child_of(k, SIGCHLD)
     assert p.fs is not None

@@ -6,7 +6,7 @@ import struct
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from emu.ram import PAGE_SIZE
+from emu.ram import PAGE_SHIFT, PAGE_SIZE
 from toykernel.arch.x86.asm_offsets import TASK_SIZE
 from toykernel.errno import E2BIG, EINVAL, EIO, ENOEXEC, ENOMEM, EPERM, Errno
 from toykernel.kernel.signal_types import RLIMIT_STACK
@@ -30,6 +30,7 @@ from toykernel.mm.vma import anon_vma_prepare, free_area, new_area
 
 if TYPE_CHECKING:
     from toykernel.kernel_state import Kernel
+    from toykernel.mm.filemap import AddressSpace
 
 STACK_TOP = TASK_SIZE
 #: Argument and environment strings: Linux's old limit of 32 pages.
@@ -52,9 +53,10 @@ AT_HWCAP, AT_CLKTCK, AT_SECURE, AT_RANDOM, AT_EXECFN = 16, 17, 23, 25, 31
 
 @dataclass(frozen=True)
 class Segment:
-    """One PT_LOAD: linear addresses, file contents, size in memory."""
+    """One PT_LOAD: linear addresses, file contents and their place in the file, size in memory."""
 
     vaddr: int
+    offset: int
     data: memoryview
     memsz: int
     flags: int  # PF_X 1, PF_W 2, PF_R 4
@@ -118,20 +120,30 @@ def parse_elf(data: bytes) -> ElfImage:
             raise Errno(ENOEXEC)
         if offset <= phoff < offset + filesz:
             phdr = phoff - offset + vaddr
-        segments.append(Segment(vaddr, view[offset : offset + filesz], memsz, flags))
+        segments.append(Segment(vaddr, offset, view[offset : offset + filesz], memsz, flags))
     if not segments:
         raise Errno(ENOEXEC)
     return ElfImage(entry, tuple(segments), phdr, phnum, stack)
 
 
 def load_elf_binary(
-    k: Kernel, mm: MmStruct, image: ElfImage, path: str, argv: list[bytes], envp: list[bytes]
+    k: Kernel,
+    mm: MmStruct,
+    image: ElfImage,
+    path: str,
+    argv: list[bytes],
+    envp: list[bytes],
+    mapping: AddressSpace | None = None,
 ) -> int:
-    """Fill an empty address space; the stack pointer at entry. Raises Errno."""
+    """Fill an empty address space; the stack pointer at entry. Raises Errno.
+
+    `mapping` is the file's page cache: pages that the program throws away come from there again. init
+    has no file.
+    """
     implied = VM_EXEC if image.personality(k.current.personality) & READ_IMPLIES_EXEC else 0
     for segment in sorted(image.segments, key=lambda s: s.vaddr):
         flags = segment.vm_flags
-        _map_segment(k, mm, segment, flags | (implied if flags & VM_READ else 0))
+        _map_segment(k, mm, segment, flags | (implied if flags & VM_READ else 0), mapping)
     executable = [s for s in image.segments if s.flags & 1] or list(image.segments)
     mm.start_code = min(s.vaddr for s in executable)
     mm.end_code = max(s.vaddr + len(s.data) for s in executable)
@@ -143,8 +155,11 @@ def load_elf_binary(
     return _set_up_stack(k, mm, image, path, argv, envp)
 
 
-def _map_segment(k: Kernel, mm: MmStruct, segment: Segment, flags: int) -> None:
-    """One area for one segment. Where two segments share a page, the later one's rights hold there.
+def _map_segment(
+    k: Kernel, mm: MmStruct, segment: Segment, flags: int, mapping: AddressSpace | None
+) -> None:
+    """An area for a segment's file pages, and one for the pages behind them, which begin as zeros. Where
+    two segments share a page, the later one's rights hold there.
 
     Raises Errno: ENOMEM, EPERM for page 0 and its neighbours, EINVAL for more than a shared page.
     """
@@ -163,8 +178,18 @@ def _map_segment(k: Kernel, mm: MmStruct, segment: Segment, flags: int) -> None:
         else:  # all of it was on this page, which stays
             mm.remove(area)
             free_area(k, area)
-    area = new_area(k, start, end, flags, "program")
+    middle = page_align(segment.vaddr + len(segment.data)) if segment.data else start
+    backed = mapping is not None and middle > start
+    if backed:
+        pgoff = segment.offset >> PAGE_SHIFT
+        area = new_area(k, start, middle, flags, "program", pgoff=pgoff, mapping=mapping)
+    else:
+        area = new_area(k, start, end, flags, "program")
     mm.insert(area)
+    if backed and middle < end:
+        zeros = new_area(k, middle, end, flags, "program")
+        mm.insert(zeros)
+        anon_vma_prepare(k, mm, zeros)  # fork looks at its entries, as at the file's
     if shared:
         anon_vma_prepare(k, mm, area)
         change_protection(k, mm, area)

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from toykernel.arch.x86.uaccess import copy_from_user, copy_to_user
-from toykernel.errno import ESPIPE, Errno
-from toykernel.fs.file import File, FileOperations
+from toykernel.arch.x86.uaccess import copy_from_user, copy_some_to_user, copy_to_user
+from toykernel.errno import EFAULT, ENXIO, Errno
+from toykernel.fs.file import File
+from toykernel.fs.inode import S_IFCHR, Inode
+from toykernel.fs.operations import FileOperations
 
 if TYPE_CHECKING:
     from toykernel.kernel_state import Kernel
@@ -16,19 +18,10 @@ _CHUNK = 1 << 16
 TTY_CHUNK = 2048
 
 
-def no_llseek(k: Kernel, file: File, offset: int, whence: int) -> int:
-    """lseek on something that has no position."""
-    raise Errno(ESPIPE)
-
-
 def null_llseek(k: Kernel, file: File, offset: int, whence: int) -> int:
     """lseek on null and zero: always at the start."""
     file.pos = 0
     return 0
-
-
-def no_release(k: Kernel, file: File) -> None:
-    """Nothing to give back."""
 
 
 def console_write(k: Kernel, file: File, buf: int, count: int) -> int:
@@ -70,14 +63,41 @@ def zero_read(k: Kernel, file: File, buf: int, count: int) -> int:
     done = 0
     while done < count:
         part = min(count - done, _CHUNK)
-        copy_to_user(k, buf + done, bytes(part))
-        done += part
+        copied = copy_some_to_user(k, buf + done, bytes(part))
+        done += copied
+        if copied < part:
+            if not done:
+                raise Errno(EFAULT)
+            break
     return done
 
 
-CONSOLE = FileOperations(console_read, console_write, no_llseek, no_release)
-NULL = FileOperations(null_read, null_write, null_llseek, no_release)
-ZERO = FileOperations(zero_read, null_write, null_llseek, no_release)
+def zero_mmap(k: Kernel, file: File) -> None:
+    """Mapping /dev/zero is mapping anonymous memory."""
 
-#: By the name of the device node.
-DEVICES = {"console": CONSOLE, "null": NULL, "zero": ZERO}
+
+def chrdev_open(k: Kernel, file: File) -> None:
+    """The device behind the node takes over. Raises Errno(ENXIO) when there is none of that number."""
+    device = DEVICES.get(file.inode.rdev)
+    if device is None:
+        raise Errno(ENXIO)
+    file.op = device
+    device.open(k, file)
+
+
+CONSOLE = FileOperations("toykernel.fs.chrdev:CONSOLE", console_read, console_write)
+NULL = FileOperations("toykernel.fs.chrdev:NULL", null_read, null_write, null_llseek)
+ZERO = FileOperations(
+    "toykernel.fs.chrdev:ZERO", zero_read, null_write, null_llseek, mmap=zero_mmap
+)
+DEF_CHR = FileOperations("toykernel.fs.chrdev:DEF_CHR", open=chrdev_open)
+
+#: Device numbers, major << 8 | minor (Documentation/admin-guide/devices.txt).
+NULL_DEV, ZERO_DEV, CONSOLE_DEV = 1 << 8 | 3, 1 << 8 | 5, 5 << 8 | 1
+DEVICES = {CONSOLE_DEV: CONSOLE, NULL_DEV: NULL, ZERO_DEV: ZERO}
+
+
+def init_special_inode(inode: Inode, rdev: int) -> None:
+    """A device node's number, and what open does with it."""
+    if inode.type == S_IFCHR:
+        inode.i_fop, inode.rdev = DEF_CHR, rdev

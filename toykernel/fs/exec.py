@@ -27,6 +27,7 @@ from toykernel.fs.binfmt_elf import ElfImage, load_elf_binary, parse_elf
 from toykernel.fs.file import dup_fd, filp_close, put_files_struct
 from toykernel.fs.inode import MAY_EXEC, S_IFREG, S_ISGID, S_ISUID, Inode, inode_permission
 from toykernel.fs.namei import getname, path_lookup
+from toykernel.fs.read_write import kernel_read
 from toykernel.kernel.cred import Cred, commit_creds, prepare_creds, put_cred
 from toykernel.kernel.exit import mm_release, release_task, signal_group_exit, zap_other_threads
 from toykernel.kernel.fork_mm import mm_alloc, mmput, set_mm_exe_file
@@ -108,7 +109,7 @@ def _strings(k: Kernel, vector: int) -> list[bytes]:
 
 def open_exec(k: Kernel, path: str) -> Inode:
     """The file, if it may be executed. Raises Errno."""
-    inode = path_lookup(k, path).found()
+    inode = path_lookup(k, path).found().dentry.inode
     if inode.type != S_IFREG:
         raise Errno(EACCES)
     inode_permission(k, inode, MAY_EXEC)
@@ -147,14 +148,14 @@ def do_execve(k: Kernel, path: str, argv: list[bytes], envp: list[bytes]) -> Res
     inode = open_exec(k, path)
     file = path
     for _ in range(MAX_INTERPRETERS):
-        script = _interpreter(bytes(inode.data[:BINPRM_BUF_SIZE]), file, argv)
+        script = _interpreter(kernel_read(k, inode, 0, BINPRM_BUF_SIZE), file, argv)
         if script is None:
             break
         file, argv = script
         inode = open_exec(k, file)
     else:
         raise Errno(ELOOP)
-    image = parse_elf(bytes(inode.data))
+    image = parse_elf(kernel_read(k, inode, 0, inode.size))
     with ExitStack() as undo:
         cred = prepare_exec_creds(k, inode)
         undo.callback(put_cred, k, cred)
@@ -168,7 +169,7 @@ def do_execve(k: Kernel, path: str, argv: list[bytes], envp: list[bytes]) -> Res
         mm = mm_alloc(k)
         undo.callback(mmput, k, mm)
         set_mm_exe_file(k, mm, inode)
-        sp = load_elf_binary(k, mm, image, path, argv, envp)
+        sp = load_elf_binary(k, mm, image, path, argv, envp, inode.i_mapping)
         if signal_group_exit(task.signal):
             raise Errno(EAGAIN)  # another thread execs or ends the group: it wins
         undo.pop_all()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from toykernel.errno import EBADF, EINVAL, EMFILE, ENOTTY, Errno
+from toykernel.errno import EBADF, EINVAL, EMFILE, Errno
 from toykernel.fs.file import (
     O_APPEND,
     O_CLOEXEC,
@@ -92,6 +92,6 @@ def sys_fcntl(k: Kernel, fd: int, cmd: int, arg: int) -> int:
 
 
 def sys_ioctl(k: Kernel, fd: int, request: int, argp: int) -> int:
-    """ioctl: no file here has any."""
-    fget(k, fd)
-    raise Errno(ENOTTY)
+    """ioctl: what the file makes of it."""
+    file = fget(k, fd)
+    return file.op.ioctl(k, file, request, argp)

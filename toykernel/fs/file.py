@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from toykernel.errno import EBADF, EMFILE, Errno
 from toykernel.fs.fs_types import FilesStruct
+from toykernel.fs.inode import igrab, iput
 from toykernel.kernel.clone_flags import CLONE_FILES
 from toykernel.kernel.signal_types import RLIMIT_NOFILE
 
 if TYPE_CHECKING:
     from toykernel.fs.inode import Inode
+    from toykernel.fs.mount import Path
+    from toykernel.fs.operations import FileOperations
     from toykernel.kernel.clone_flags import CloneArgs
-    from toykernel.kernel.wait import Result
     from toykernel.kernel_state import Kernel
     from toykernel.task import Task
 
@@ -22,16 +23,6 @@ O_ACCMODE, O_RDONLY, O_WRONLY, O_RDWR = 3, 0, 1, 2
 O_CREAT, O_EXCL, O_NOCTTY, O_TRUNC = 0o100, 0o200, 0o400, 0o1000
 O_APPEND, O_NONBLOCK, O_LARGEFILE = 0o2000, 0o4000, 0o100000
 O_DIRECTORY, O_NOFOLLOW, O_CLOEXEC = 0o200000, 0o400000, 0o2000000
-
-
-@dataclass(frozen=True)
-class FileOperations:
-    """struct file_operations: what a kind of file does. Transfers take user addresses and bytes."""
-
-    read: Callable[[Kernel, File, int, int], Result]
-    write: Callable[[Kernel, File, int, int], Result]
-    llseek: Callable[[Kernel, File, int, int], int]
-    release: Callable[[Kernel, File], None]
 
 
 @dataclass(eq=False)
@@ -45,6 +36,7 @@ class File:
     path: str
     pos: int = 0
     count: int = 1
+    f_path: Path | None = None  # where it was opened; a pipe was nowhere
 
     @property
     def readable(self) -> bool:
@@ -58,8 +50,15 @@ class File:
 
 
 def get_empty_filp(k: Kernel, inode: Inode, op: FileOperations, flags: int, path: str) -> File:
-    """A record for one open. Raises Errno(ENOMEM)."""
-    return File(k.filp_cachep.alloc(), inode, op, flags, path)
+    """A record for one open, which holds the inode. Raises Errno(ENOMEM)."""
+    slab = k.filp_cachep.alloc()
+    return File(slab, igrab(inode), op, flags, path)
+
+
+def put_filp(k: Kernel, file: File) -> None:
+    """The open failed: give the record back."""
+    iput(k, file.inode)
+    k.filp_cachep.free(file.slab)
 
 
 def get_file(file: File) -> File:
@@ -73,6 +72,7 @@ def fput(k: Kernel, file: File) -> None:
     file.count -= 1
     if not file.count:
         file.op.release(k, file)
+        iput(k, file.inode)
         if file.slab:
             k.filp_cachep.free(file.slab)
 

@@ -14,7 +14,7 @@ from toykernel.kernel.clone_flags import CLONE_FS
 
 if TYPE_CHECKING:
     from toykernel.fs.file import File
-    from toykernel.fs.inode import Inode
+    from toykernel.fs.mount import Path
     from toykernel.kernel.clone_flags import CloneArgs
     from toykernel.kernel_state import Kernel
     from toykernel.task import Task
@@ -35,8 +35,8 @@ class FsStruct:
     """struct fs_struct: root, working directory, umask. `in_exec` as Linux: nobody may join then."""
 
     slab: int
-    root: Inode
-    pwd: Inode
+    root: Path
+    pwd: Path
     umask: int = 0o022
     users: int = 1
     in_exec: bool = False

@@ -1,40 +1,46 @@
-"""Inodes of the in-memory file system (fs/ramfs): what a file is, whatever names or descriptors it has."""
+"""Inodes: what a file is, whatever names or descriptors it has (fs/inode.c); who may do what with it."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from toykernel.errno import EACCES, ETXTBSY, Errno
+from toykernel.errno import EACCES, EROFS, ETXTBSY, Errno
 from toykernel.kernel.cred import CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH, capable
 
 if TYPE_CHECKING:
-    from toykernel.fs.pipe import Pipe
+    from toykernel.fs.operations import FileOperations, InodeOperations
+    from toykernel.fs.super import SuperBlock
     from toykernel.kernel_state import Kernel
     from toykernel.mm.filemap import AddressSpace
 
 S_IFMT = 0o170000
 S_IFREG, S_IFDIR, S_IFCHR, S_IFIFO = 0o100000, 0o040000, 0o020000, 0o010000
+S_IFLNK = 0o120000
 S_ISUID, S_ISGID, S_ISVTX = 0o4000, 0o2000, 0o1000
 
 
 @dataclass(eq=False)
 class Inode:
-    """struct inode. One of `data`, `entries`, `device`, `pipe` is used, by type."""
+    """struct inode. `private` belongs to its file system: a pipe's bytes, a link's target.
+
+    `i_count` counts what holds it besides its names: open files, a mapped page cache, address spaces that
+    execute it.
+    """
 
     ino: int
     mode: int
+    i_sb: SuperBlock
+    i_op: InodeOperations
+    i_fop: FileOperations
     uid: int = 0
     gid: int = 0
     nlink: int = 1
-    data: bytearray = field(default_factory=bytearray)
-    entries: dict[str, Inode] = field(default_factory=dict)  # a directory's, without . and ..
-    parent: Inode | None = None  # a directory's ..
-    name: str = ""  # a directory's name in its parent
-    device: str = ""  # console, null, zero
-    pipe: Pipe | None = None
-    i_mapping: AddressSpace | None = None  # made when the file is first mapped
+    rdev: int = 0  # a device's number: major << 8 | minor
+    i_mapping: AddressSpace | None = None  # a regular file's bytes
+    private: object = None
     mtime: int = 0  # seconds since boot
+    i_count: int = 0
     i_writecount: int = 0  # opens for writing; below zero: address spaces that execute it
 
     @property
@@ -47,8 +53,40 @@ class Inode:
         """S_ISDIR."""
         return self.mode & S_IFMT == S_IFDIR
 
+    @property
+    def is_link(self) -> bool:
+        """S_ISLNK."""
+        return self.mode & S_IFMT == S_IFLNK
+
+    @property
+    def size(self) -> int:
+        """i_size, in bytes: of a file's contents, of a link's target."""
+        if self.i_mapping is not None:
+            return self.i_mapping.size
+        return len(self.private) if isinstance(self.private, bytes) else 0
+
 
 MAY_EXEC, MAY_WRITE, MAY_READ = 1, 2, 4
+
+
+def igrab(inode: Inode) -> Inode:
+    """One more user."""
+    inode.i_count += 1
+    return inode
+
+
+def iput(k: Kernel, inode: Inode) -> None:
+    """One user less; the last one of an inode without names ends it."""
+    inode.i_count -= 1
+    if not inode.i_count and not inode.nlink:
+        inode.i_sb.s_op.evict_inode(k, inode)
+
+
+def drop_nlink(k: Kernel, inode: Inode, names: int = 1) -> None:
+    """It has lost a name (a directory: the one in its parent and its own `.`)."""
+    inode.nlink -= names
+    if not inode.nlink and not inode.i_count:
+        inode.i_sb.s_op.evict_inode(k, inode)
 
 
 def get_write_access(inode: Inode) -> None:
@@ -76,7 +114,18 @@ def allow_write_access(inode: Inode) -> None:
 
 
 def inode_permission(k: Kernel, inode: Inode, mask: int) -> None:
-    """Whether the current task may read, write, execute (or search). Raises Errno(EACCES)."""
+    """Whether the current task may read, write, execute (or search).
+
+    Raises Errno(EACCES), Errno(EROFS), or what the file system says.
+    """
+    stored = inode.mode & S_IFMT in (S_IFREG, S_IFDIR, S_IFLNK)
+    if mask & MAY_WRITE and inode.i_sb.read_only and stored:
+        raise Errno(EROFS)
+    inode.i_op.permission(k, inode, mask)
+
+
+def generic_permission(k: Kernel, inode: Inode, mask: int) -> None:
+    """By the permission bits and the capabilities. Raises Errno(EACCES)."""
     cred = k.current.cred
     mode = inode.mode
     if cred.fsuid == inode.uid:

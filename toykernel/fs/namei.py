@@ -1,4 +1,4 @@
-"""Paths (fs/namei.c): from a name to an inode, and the names of directories."""
+"""Paths (fs/namei.c): the walk from a name to a dentry, through symbolic links and mounts."""
 
 from __future__ import annotations
 
@@ -11,41 +11,47 @@ from toykernel.errno import (
     EEXIST,
     EINVAL,
     EISDIR,
+    ELOOP,
     ENAMETOOLONG,
     ENOENT,
     ENOTDIR,
     ENOTEMPTY,
     EPERM,
+    EROFS,
+    EXDEV,
     Errno,
 )
+from toykernel.fs.dcache import Dentry, d_add, d_drop, d_move, is_ancestor
 from toykernel.fs.file import fget
 from toykernel.fs.fs_types import FsStruct
-from toykernel.fs.inode import MAY_EXEC, MAY_WRITE, Inode, inode_permission
+from toykernel.fs.inode import MAY_EXEC, MAY_WRITE, S_ISVTX, Inode, inode_permission
+from toykernel.fs.mount import Path, follow_dotdot, traverse_mounts
 
 if TYPE_CHECKING:
     from toykernel.kernel_state import Kernel
 
 PATH_MAX = 4096
 NAME_MAX = 255
+MAXSYMLINKS = 40
 AT_FDCWD = -100
 
 
 @dataclass(frozen=True)
 class Nameidata:
-    """Where a path leads: the directory, the last name in it, and its inode if there is one."""
+    """Where a path leads: the directory, the last name in it, and what has that name, if anything."""
 
-    parent: Inode
+    parent: Path
     name: str
-    inode: Inode | None
+    path: Path | None
     trailing_slash: bool = False
 
-    def found(self) -> Inode:
-        """The inode. Raises Errno(ENOENT), Errno(ENOTDIR) for `file/`."""
-        if self.inode is None:
+    def found(self) -> Path:
+        """What the path names. Raises Errno(ENOENT), Errno(ENOTDIR) for `file/`."""
+        if self.path is None:
             raise Errno(ENOENT)
-        if self.trailing_slash and not self.inode.is_dir:
+        if self.trailing_slash and not self.path.dentry.inode.is_dir:
             raise Errno(ENOTDIR)
-        return self.inode
+        return self.path
 
 
 def current_fs(k: Kernel) -> FsStruct:
@@ -63,105 +69,241 @@ def getname(k: Kernel, address: int) -> str:
     return text
 
 
-def path_lookup(k: Kernel, path: str, dirfd: int = AT_FDCWD) -> Nameidata:
-    """Walk a path. Raises Errno for everything but a missing last name."""
+# -- the walk --------------------------------------------------------------------------------------
+
+
+def path_lookup(k: Kernel, path: str, dirfd: int = AT_FDCWD, *, follow: bool = True) -> Nameidata:
+    """Walk a path; a symbolic link at its end only with `follow`, or with a slash behind it.
+
+    Raises Errno for everything but a missing last name.
+    """
+    return _walk(k, path, dirfd, follow_last=follow or path.endswith("/"))
+
+
+def path_parent(k: Kernel, path: str, dirfd: int = AT_FDCWD) -> Nameidata:
+    """The same for who will make or remove the last name (LOOKUP_PARENT): that itself is taken as it is,
+    be it a link or something with a mount on it."""
+    return _walk(k, path, dirfd, follow_last=False, into_mount=False)
+
+
+def _start(k: Kernel, path: str, dirfd: int) -> Path:
     fs = current_fs(k)
-    at = fs.pwd
     if path.startswith("/"):
-        at = fs.root
-    elif dirfd != AT_FDCWD:
-        at = fget(k, dirfd).inode
-        if not at.is_dir:
-            raise Errno(ENOTDIR)
-    parts = [part for part in path.split("/") if part]
-    name, parent = "", at
-    for position, part in enumerate(parts):
-        if len(part.encode(errors="surrogateescape")) > NAME_MAX:
-            raise Errno(ENAMETOOLONG)
-        if not at.is_dir:
-            raise Errno(ENOTDIR)
-        inode_permission(k, at, MAY_EXEC)
-        parent, name = at, part
-        following = _step(at, part, fs.root)
-        if following is None:
-            if position + 1 < len(parts):
+        return fs.root
+    if dirfd == AT_FDCWD:
+        return fs.pwd
+    at = fget(k, dirfd).f_path
+    if at is None or not at.dentry.inode.is_dir:
+        raise Errno(ENOTDIR)
+    return at
+
+
+def _parts(path: str) -> list[str]:
+    """The names in a path, the last one first."""
+    return [part for part in path.split("/") if part][::-1]
+
+
+def _walk(
+    k: Kernel, path: str, dirfd: int, *, follow_last: bool, into_mount: bool = True
+) -> Nameidata:
+    root = current_fs(k).root
+    at = parent = _start(k, path, dirfd)
+    rest, slash = _parts(path), path.endswith("/")
+    name, links = "", 0
+    while rest:
+        name = rest.pop()
+        parent = at
+        last = not rest
+        inode_permission(k, at.dentry.inode, MAY_EXEC)
+        if name == ".":
+            continue
+        if name == "..":
+            at = follow_dotdot(at, root)
+            continue
+        found = lookup_one(k, at.dentry, name)
+        if found is None:
+            if not last:
                 raise Errno(ENOENT)
-            return Nameidata(parent, name, None, path.endswith("/"))
-        at = following
-    return Nameidata(parent, name, at, path.endswith("/"))
+            return Nameidata(parent, name, None, slash)
+        if found.inode.is_link and (follow_last or not last):
+            links += 1
+            if links > MAXSYMLINKS:
+                raise Errno(ELOOP)
+            target = found.inode.i_op.get_link(k, found.inode)
+            if target.startswith("/"):
+                at = root
+            slash = slash or (last and target.endswith("/"))
+            rest += _parts(target)
+            parent, name = at, ""  # of a link to the root itself
+            continue
+        at = Path(at.mnt, found)
+        if into_mount or not last:
+            at = traverse_mounts(at)
+        if not last and not at.dentry.inode.is_dir:
+            raise Errno(ENOTDIR)
+    return Nameidata(parent, name, at, slash)
 
 
-def _step(at: Inode, part: str, root: Inode) -> Inode | None:
-    if part == ".":
-        return at
-    if part == "..":
-        return at if at is root or at.parent is None else at.parent  # a removed one's, too
-    return at.entries.get(part)
+def lookup_one(k: Kernel, directory: Dentry, name: str) -> Dentry | None:
+    """A name in a directory: as it is known, or as the file system finds it. Raises Errno."""
+    if len(name.encode(errors="surrogateescape")) > NAME_MAX:
+        raise Errno(ENAMETOOLONG)
+    known = directory.children.get(name)
+    if known is not None:
+        if known.inode.i_sb.s_op.d_revalidate(k, known):
+            return known
+        d_drop(known)
+    inode = directory.inode.i_op.lookup(k, directory.inode, name)
+    return None if inode is None else d_add(directory, name, inode)
 
 
-def d_path(root: Inode, at: Inode) -> str | None:
-    """The path of a directory below a root; None when it has been removed."""
-    names = []
-    while at is not root:
-        if not at.nlink or at.parent is None or at.parent is at:
-            return None
-        names.append(at.name)
-        at = at.parent
-    return "/" + "/".join(reversed(names))
+# -- making and removing names ---------------------------------------------------------------------
+
+
+def may_create(k: Kernel, parent: Path) -> Inode:
+    """The directory, if a name may be made in it.
+
+    Raises Errno(EACCES), Errno(EROFS), or Errno(ENOENT) in a directory that has been removed.
+    """
+    inode = parent.dentry.inode
+    if not inode.nlink:
+        raise Errno(ENOENT)
+    inode_permission(k, inode, MAY_WRITE | MAY_EXEC)
+    return inode
+
+
+def may_delete(k: Kernel, parent: Path, victim: Dentry) -> None:
+    """Whether a name may be taken away. Raises Errno(EACCES), or Errno(EPERM) by the sticky bit."""
+    inode, directory = victim.inode, parent.dentry.inode
+    inode_permission(k, directory, MAY_WRITE | MAY_EXEC)
+    cred = k.current.cred
+    if directory.mode & S_ISVTX and cred.fsuid not in (inode.uid, directory.uid, 0):
+        raise Errno(EPERM)
+
+
+def _not_mounted(parent: Path, victim: Dentry) -> None:
+    if victim in parent.mnt.mounts:
+        raise Errno(EBUSY)
+
+
+def _new_name(k: Kernel, path: str, dirfd: int = AT_FDCWD, *, directory: bool = False) -> Nameidata:
+    """filename_create: the place of a name that does not exist yet. Raises Errno."""
+    nd = path_parent(k, path, dirfd)
+    if nd.path is not None:
+        raise Errno(EEXIST)
+    if nd.trailing_slash and not directory:
+        raise Errno(ENOENT)
+    if nd.parent.dentry.inode.i_sb.read_only:
+        raise Errno(EROFS)
+    return nd
 
 
 def sys_mkdir(k: Kernel, pathname: int, mode: int) -> int:
     """mkdir."""
-    nd = path_lookup(k, getname(k, pathname))
-    if nd.inode is not None:
-        raise Errno(EEXIST)
-    may_create(k, nd.parent)
-    cred = k.current.cred
+    nd = _new_name(k, getname(k, pathname), directory=True)
+    parent = may_create(k, nd.parent)
     bits = mode & 0o1777 & ~current_fs(k).umask
-    k.fs.mkdir(nd.parent, nd.name, bits, cred.fsuid, cred.fsgid)
+    d_add(nd.parent.dentry, nd.name, parent.i_op.mkdir(k, parent, nd.name, bits))
     return 0
 
 
-def may_create(k: Kernel, parent: Inode) -> None:
-    """Raises Errno(EACCES), or Errno(ENOENT) in a directory that has been removed."""
-    if not parent.nlink:
-        raise Errno(ENOENT)
-    inode_permission(k, parent, MAY_WRITE | MAY_EXEC)
+def do_symlink(k: Kernel, target: str, path: str, dirfd: int = AT_FDCWD) -> None:
+    """A name that leads to another path, whether or not that exists. Raises Errno."""
+    nd = _new_name(k, path, dirfd)
+    parent = may_create(k, nd.parent)
+    d_add(nd.parent.dentry, nd.name, parent.i_op.symlink(k, parent, nd.name, target))
 
 
-def _may_delete(k: Kernel, nd: Nameidata) -> Inode:
-    inode = nd.found()
-    inode_permission(k, nd.parent, MAY_WRITE | MAY_EXEC)
-    cred = k.current.cred
-    sticky = nd.parent.mode & 0o1000 and cred.fsuid not in (inode.uid, nd.parent.uid, 0)
-    if sticky:
+def do_link(k: Kernel, old: str, new: str) -> None:
+    """One more name for a file, on the same mount; a link is linked itself. Raises Errno."""
+    source = path_lookup(k, old, follow=False).found()
+    nd = _new_name(k, new)
+    if nd.parent.mnt is not source.mnt:
+        raise Errno(EXDEV)
+    parent = may_create(k, nd.parent)
+    inode = source.dentry.inode
+    if inode.is_dir:
         raise Errno(EPERM)
-    return inode
+    parent.i_op.link(k, inode, parent, nd.name)
+    d_add(nd.parent.dentry, nd.name, inode)
+
+
+def do_rename(k: Kernel, old: str, new: str) -> None:
+    """Another name, taking the place of what has it (vfs_rename). Raises Errno."""
+    source, target = path_parent(k, old), path_parent(k, new)
+    if source.parent.mnt is not target.parent.mnt:
+        raise Errno(EXDEV)
+    if source.name in ("", ".", "..") or target.name in ("", ".", ".."):
+        raise Errno(EBUSY)
+    if source.path is None:
+        raise Errno(ENOENT)
+    dentry = source.path.dentry
+    there = None if target.path is None else target.path.dentry
+    is_dir = dentry.inode.is_dir
+    if not is_dir and (source.trailing_slash or target.trailing_slash):
+        raise Errno(ENOTDIR)
+    if is_ancestor(dentry, target.parent.dentry):
+        raise Errno(EINVAL)
+    if there is not None and is_ancestor(there, source.parent.dentry):
+        raise Errno(ENOTEMPTY)
+    if there is not None and there.inode is dentry.inode:
+        return
+    may_delete(k, source.parent, dentry)
+    if there is None:
+        may_create(k, target.parent)
+    else:
+        may_delete(k, target.parent, there)
+        if is_dir != there.inode.is_dir:
+            raise Errno(ENOTDIR if is_dir else EISDIR)
+        _not_mounted(target.parent, there)
+    _not_mounted(source.parent, dentry)
+    old_dir, new_dir = source.parent.dentry.inode, target.parent.dentry.inode
+    if is_dir and old_dir is not new_dir:
+        inode_permission(k, dentry.inode, MAY_WRITE)  # its `..` changes
+    old_dir.i_op.rename(k, old_dir, dentry, new_dir, there)
+    d_move(dentry, target.parent.dentry, target.name)
+
+
+def do_rmdir(k: Kernel, path: str, dirfd: int = AT_FDCWD) -> None:
+    """An empty directory. Raises Errno."""
+    nd = path_parent(k, path, dirfd)
+    refused = {".": EINVAL, "..": ENOTEMPTY, "": EBUSY}.get(nd.name)
+    if refused is not None:
+        raise Errno(refused)
+    if nd.path is None:
+        raise Errno(ENOENT)
+    victim = nd.path.dentry
+    may_delete(k, nd.parent, victim)
+    if not victim.inode.is_dir:
+        raise Errno(ENOTDIR)
+    _not_mounted(nd.parent, victim)
+    parent = nd.parent.dentry.inode
+    parent.i_op.rmdir(k, parent, victim)
+    d_drop(victim)
+
+
+def do_unlink(k: Kernel, path: str, dirfd: int = AT_FDCWD) -> None:
+    """Any other name; whoever has the file open keeps it. Raises Errno."""
+    nd = path_parent(k, path, dirfd)
+    if nd.name in ("", ".", ".."):
+        raise Errno(EISDIR)
+    victim = nd.found().dentry
+    may_delete(k, nd.parent, victim)
+    if victim.inode.is_dir:
+        raise Errno(EISDIR)
+    _not_mounted(nd.parent, victim)
+    parent = nd.parent.dentry.inode
+    parent.i_op.unlink(k, parent, victim)
+    d_drop(victim)
 
 
 def sys_rmdir(k: Kernel, pathname: int) -> int:
     """rmdir: an empty directory."""
-    nd = path_lookup(k, getname(k, pathname))
-    refused = {".": EINVAL, "..": ENOTEMPTY, "": EBUSY}.get(nd.name)
-    if refused is not None:
-        raise Errno(refused)
-    inode = _may_delete(k, nd)
-    if not inode.is_dir:
-        raise Errno(ENOTDIR)
-    if inode.entries:
-        raise Errno(ENOTEMPTY)
-    del nd.parent.entries[nd.name]
-    nd.parent.nlink -= 1
-    inode.nlink = 0  # whoever is in it still finds the way out
+    do_rmdir(k, getname(k, pathname))
     return 0
 
 
 def sys_unlink(k: Kernel, pathname: int) -> int:
     """unlink: take a name away; whoever has the file open keeps it."""
-    nd = path_lookup(k, getname(k, pathname))
-    inode = _may_delete(k, nd)
-    if inode.is_dir:
-        raise Errno(EISDIR)
-    del nd.parent.entries[nd.name]
-    inode.nlink -= 1
+    do_unlink(k, getname(k, pathname))
     return 0

@@ -11,44 +11,52 @@ from toykernel.errno import (
     EEXIST,
     EINVAL,
     EISDIR,
+    ELOOP,
     ENOENT,
     ENOTDIR,
     ERANGE,
     Errno,
 )
-from toykernel.fs.chrdev import DEVICES
+from toykernel.fs.dcache import d_add
 from toykernel.fs.file import (
     O_ACCMODE,
     O_CLOEXEC,
     O_CREAT,
     O_DIRECTORY,
     O_EXCL,
+    O_NOFOLLOW,
     O_RDONLY,
     O_TRUNC,
     O_WRONLY,
     File,
-    FileOperations,
     current_files,
     fd_install,
     fget,
     filp_close,
     get_empty_filp,
     get_unused_fd,
+    put_filp,
 )
 from toykernel.fs.inode import (
     MAY_EXEC,
     MAY_READ,
     MAY_WRITE,
-    S_IFCHR,
-    S_IFDIR,
     S_IFREG,
     Inode,
+    drop_nlink,
     get_write_access,
     inode_permission,
     put_write_access,
 )
-from toykernel.fs.namei import AT_FDCWD, current_fs, d_path, getname, may_create, path_lookup
-from toykernel.fs.ramfs import DIRECTORY, REGULAR
+from toykernel.fs.mount import Path, d_path
+from toykernel.fs.namei import (
+    AT_FDCWD,
+    Nameidata,
+    current_fs,
+    getname,
+    may_create,
+    path_lookup,
+)
 from toykernel.security import security_file_open
 
 if TYPE_CHECKING:
@@ -58,59 +66,70 @@ _KEPT_FLAGS = ~(O_CREAT | O_EXCL | O_TRUNC | O_CLOEXEC | 0o400)  # and O_NOCTTY
 F_OK = 0
 
 
-def operations(inode: Inode) -> FileOperations:
-    """f_op by the type of an inode."""
-    if inode.type == S_IFDIR:
-        return DIRECTORY
-    return DEVICES[inode.device] if inode.type == S_IFCHR else REGULAR
-
-
 def filp_open(k: Kernel, path: str, flags: int, mode: int, dirfd: int = AT_FDCWD) -> File:
     """Open, and with O_CREAT make, a file. Raises Errno, leaving nothing."""
     security_file_open(k, path, flags)
-    nd = path_lookup(k, path, dirfd)
-    access = flags & O_ACCMODE
-    cred = k.current.cred
-    inode = nd.inode
-    created = False
-    if inode is None:
-        if not flags & O_CREAT:
-            raise Errno(ENOENT)
-        if nd.trailing_slash:
-            raise Errno(EISDIR)
-        may_create(k, nd.parent)
-        bits = mode & 0o7777 & ~current_fs(k).umask
-        inode = k.fs.new_inode(S_IFREG | bits, cred.fsuid, cred.fsgid)
-        created = True
-    else:
-        if flags & O_CREAT and flags & O_EXCL:
-            raise Errno(EEXIST)
-        nd.found()
-        if flags & O_DIRECTORY and not inode.is_dir:
-            raise Errno(ENOTDIR)
-        if inode.is_dir and (access != O_RDONLY or flags & O_CREAT):
-            raise Errno(EISDIR)
-        wanted = {0: MAY_READ, 1: MAY_WRITE}.get(access, MAY_READ | MAY_WRITE)
-        inode_permission(k, inode, wanted | (MAY_WRITE if flags & O_TRUNC else 0))
-    file = get_empty_filp(k, inode, operations(inode), flags & _KEPT_FLAGS, path)
+    exclusive = flags & O_CREAT and flags & O_EXCL
+    nd = path_lookup(k, path, dirfd, follow=not exclusive and not flags & O_NOFOLLOW)
+    if nd.path is None:
+        return _create(k, nd, path, flags, mode)
+    if exclusive:
+        raise Errno(EEXIST)
+    inode = nd.found().dentry.inode
+    _may_open(k, inode, flags)
+    file = get_empty_filp(k, inode, inode.i_fop, flags & _KEPT_FLAGS, path)
+    file.f_path = nd.path
     try:
-        _claim(inode, file, truncate=bool(flags & O_TRUNC))
+        file.op.open(k, file)
+        _claim(k, inode, file, truncate=bool(flags & O_TRUNC))
     except Errno:
-        k.filp_cachep.free(file.slab)
+        put_filp(k, file)
         raise
-    if created:
-        nd.parent.entries[nd.name] = inode
     return file
 
 
-def _claim(inode: Inode, file: File, *, truncate: bool) -> None:
+def _may_open(k: Kernel, inode: Inode, flags: int) -> None:
+    """may_open: whether what is there may be opened so. Raises Errno."""
+    access = flags & O_ACCMODE
+    if flags & O_DIRECTORY and not inode.is_dir:
+        raise Errno(ENOTDIR)
+    if inode.is_link:
+        raise Errno(ELOOP)  # only O_NOFOLLOW leads here
+    if inode.is_dir and (access != O_RDONLY or flags & O_CREAT):
+        raise Errno(EISDIR)
+    wanted = {0: MAY_READ, 1: MAY_WRITE}.get(access, MAY_READ | MAY_WRITE)
+    inode_permission(k, inode, wanted | (MAY_WRITE if flags & O_TRUNC else 0))
+
+
+def _create(k: Kernel, nd: Nameidata, path: str, flags: int, mode: int) -> File:
+    """The name does not exist: make the file, whose mode does not count for this open."""
+    if not flags & O_CREAT:
+        raise Errno(ENOENT)
+    if nd.trailing_slash:
+        raise Errno(EISDIR)
+    parent = may_create(k, nd.parent)
+    bits = mode & 0o7777 & ~current_fs(k).umask
+    inode = parent.i_op.create(k, parent, nd.name, bits)
+    try:
+        file = get_empty_filp(k, inode, inode.i_fop, flags & _KEPT_FLAGS, path)
+    except Errno:
+        drop_nlink(k, inode)
+        raise
+    if file.writable:
+        get_write_access(inode)
+    dentry = d_add(nd.parent.dentry, nd.name, inode)
+    file.f_path = Path(nd.parent.mnt, dentry)
+    return file
+
+
+def _claim(k: Kernel, inode: Inode, file: File, *, truncate: bool) -> None:
     """The right to write to a regular file, and O_TRUNC. Raises Errno(ETXTBSY)."""
     if inode.type != S_IFREG:
         return
     if file.writable or truncate:
         get_write_access(inode)
     if truncate:
-        inode.data.clear()
+        inode.i_op.truncate(k, inode, 0)
         if not file.writable:
             put_write_access(inode)
 
@@ -151,7 +170,7 @@ def sys_access(k: Kernel, pathname: int, mode: int) -> int:
     """access: what the real user may do, whoever the effective one is."""
     if mode & ~7:
         raise Errno(EINVAL)
-    inode = path_lookup(k, getname(k, pathname)).found()
+    inode = path_lookup(k, getname(k, pathname)).found().dentry.inode
     if mode == F_OK:
         return 0
     cred = k.current.cred
@@ -172,11 +191,11 @@ def sys_umask(k: Kernel, mask: int) -> int:
     return old
 
 
-def _set_pwd(k: Kernel, inode: Inode) -> int:
-    if not inode.is_dir:
+def _set_pwd(k: Kernel, path: Path | None) -> int:
+    if path is None or not path.dentry.inode.is_dir:
         raise Errno(ENOTDIR)
-    inode_permission(k, inode, MAY_EXEC)
-    current_fs(k).pwd = inode
+    inode_permission(k, path.dentry.inode, MAY_EXEC)
+    current_fs(k).pwd = path
     return 0
 
 
@@ -187,7 +206,7 @@ def sys_chdir(k: Kernel, pathname: int) -> int:
 
 def sys_fchdir(k: Kernel, fd: int) -> int:
     """fchdir."""
-    return _set_pwd(k, fget(k, fd).inode)
+    return _set_pwd(k, fget(k, fd).f_path)
 
 
 def sys_getcwd(k: Kernel, buf: int, size: int) -> int:

@@ -1,18 +1,18 @@
-"""Pipes (fs/pipe.c): 16 pages of bytes between whoever writes and whoever reads."""
+"""Pipes (fs/pipe.c): 16 buffers of a page between whoever writes and whoever reads."""
 
 from __future__ import annotations
 
 import struct
 from contextlib import ExitStack
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from emu.ram import PAGE_SIZE
-from toykernel.arch.x86.uaccess import copy_from_user, copy_to_user
+from toykernel.arch.x86.uaccess import copy_from_user, copy_some_to_user, copy_to_user, read_some
 from toykernel.errno import (
     EAGAIN,
     EBADF,
     EBUSY,
+    EFAULT,
     EINVAL,
     ENOMEM,
     EPERM,
@@ -20,20 +20,28 @@ from toykernel.errno import (
     ERESTARTSYS,
     Errno,
 )
-from toykernel.fs.chrdev import no_llseek
 from toykernel.fs.file import (
     O_CLOEXEC,
     O_NONBLOCK,
     O_RDONLY,
     O_WRONLY,
     File,
-    FileOperations,
     fd_install,
     get_empty_filp,
     get_unused_fd,
 )
-from toykernel.fs.inode import S_IFIFO
-from toykernel.fs.splice import PipeBuffer, consume, peek
+from toykernel.fs.inode import S_IFIFO, Inode
+from toykernel.fs.libfs import NO_FILE, SPECIAL
+from toykernel.fs.operations import (
+    POLLERR,
+    POLLHUP,
+    POLLIN,
+    POLLOUT,
+    POLLRDNORM,
+    POLLWRNORM,
+    FileOperations,
+)
+from toykernel.fs.pipe_fs_i import Pipe, PipeBuffer, consume, peek, release_buffer
 from toykernel.kernel.cred import CAP_SYS_RESOURCE, capable
 from toykernel.kernel.siginfo import SIGPIPE
 from toykernel.kernel.signal import send_signal, signal_pending
@@ -42,28 +50,13 @@ from toykernel.kernel.wait import Result, Wait, WaitQueue, wake_up
 if TYPE_CHECKING:
     from toykernel.kernel_state import Kernel
 
-PIPE_BUF = 4096
-PIPE_SIZE = 16 * 4096
 PIPE_BUFFER_BYTES = 24  # struct pipe_buffer: one for each page
 KMALLOC_MAX_SIZE = 4 << 20
 
 
-@dataclass(eq=False)
-class Pipe:
-    """struct pipe_inode_info: the bytes on their way, and how many opens there are of each end."""
-
-    slab: int
-    wait: WaitQueue
-    data: bytearray = field(default_factory=bytearray)
-    pages: list[PipeBuffer] = field(default_factory=list)  # parts of `data` that are user pages
-    readers: int = 1
-    writers: int = 1
-    capacity: int = PIPE_SIZE
-
-
 def _pipe(file: File) -> Pipe:
-    pipe = file.inode.pipe
-    assert pipe is not None
+    pipe = file.inode.private
+    assert isinstance(pipe, Pipe)
     return pipe
 
 
@@ -72,12 +65,10 @@ def pipe_read(k: Kernel, file: File, buf: int, count: int) -> Result:
     pipe = _pipe(file)
     if not count:
         return 0
-    if pipe.data:
-        data = peek(k, pipe, count)
-        copy_to_user(k, buf, data)
-        consume(k, pipe, len(data))
+    if pipe.bufs:
+        done = _read_buffers(k, pipe, buf, count)
         wake_up(k, pipe.wait)
-        return len(data)
+        return done
     if not pipe.writers:
         return 0
     if file.flags & O_NONBLOCK:
@@ -88,9 +79,38 @@ def pipe_read(k: Kernel, file: File, buf: int, count: int) -> Result:
     return Wait((pipe.wait,), pipe_read, (file, buf, count), reason, holds=(file,))
 
 
+def _read_buffers(k: Kernel, pipe: Pipe, buf: int, count: int) -> int:
+    """Buffer by buffer; one that does not fit into what the reader has mapped stays as it is.
+
+    Raises Errno(EFAULT) when not even the first did.
+    """
+    done = 0
+    while pipe.bufs and done < count:
+        data = peek(k, pipe.bufs[0], min(pipe.bufs[0].length, count - done))
+        if copy_some_to_user(k, buf + done, data) != len(data):
+            if not done:
+                raise Errno(EFAULT)
+            break
+        consume(k, pipe, len(data))
+        done += len(data)
+    return done
+
+
 def pipe_write(k: Kernel, file: File, buf: int, count: int) -> Result:
-    """All of it, sleeping while the pipe is full; up to PIPE_BUF bytes stay together."""
-    return pipe_write_more(k, file, buf, count, 0)
+    """All of it, sleeping while the pipe is full; up to a page (PIPE_BUF) stays together in a buffer."""
+    return pipe_write_more(k, file, buf, count, _merge(k, _pipe(file), buf, count))
+
+
+def _merge(k: Kernel, pipe: Pipe, buf: int, count: int) -> int:
+    """What does not fill a page goes behind the bytes of the last buffer, if all of it fits there."""
+    part = count & (PAGE_SIZE - 1)
+    if not part or not pipe.readers or not pipe.bufs or not pipe.bufs[-1].can_merge(part):
+        return 0
+    data = copy_from_user(k, buf, part)
+    pipe.bufs[-1].data += data
+    pipe.bufs[-1].length += part
+    wake_up(k, pipe.wait)
+    return part
 
 
 def pipe_write_more(k: Kernel, file: File, buf: int, count: int, written: int) -> Result:
@@ -102,15 +122,14 @@ def pipe_write_more(k: Kernel, file: File, buf: int, count: int, written: int) -
             if written:
                 return written
             raise Errno(EPIPE)
-        room, left = pipe.capacity - len(pipe.data), count - written
-        part = min(room, left, PIPE_BUF)
-        if part and (count > PIPE_BUF or room >= left):
-            try:
-                pipe.data += copy_from_user(k, buf + written, part)
-            except Errno:
+        if not pipe.full:
+            part = min(count - written, PAGE_SIZE)
+            data = read_some(k, buf + written, part)
+            if len(data) != part:
                 if written:
                     return written
-                raise
+                raise Errno(EFAULT)
+            pipe.bufs.append(PipeBuffer(0, part, bytearray(data)))
             written += part
             wake_up(k, pipe.wait)
             continue
@@ -128,9 +147,18 @@ def pipe_write_more(k: Kernel, file: File, buf: int, count: int, written: int) -
     return written
 
 
-def bad_transfer(k: Kernel, file: File, buf: int, count: int) -> Result:
-    """The wrong end; descriptors are checked before, so nobody gets here."""
-    raise Errno(EINVAL)
+def poll_reader(k: Kernel, file: File) -> int:
+    """Something to read, or nobody left who writes."""
+    pipe = _pipe(file)
+    mask = POLLIN | POLLRDNORM if pipe.bufs else 0
+    return mask if pipe.writers else mask | POLLHUP
+
+
+def poll_writer(k: Kernel, file: File) -> int:
+    """A free buffer, or nobody left who reads."""
+    pipe = _pipe(file)
+    mask = 0 if pipe.full else POLLOUT | POLLWRNORM
+    return mask if pipe.readers else mask | POLLERR
 
 
 def release_reader(k: Kernel, file: File) -> None:
@@ -150,13 +178,20 @@ def release_writer(k: Kernel, file: File) -> None:
 def _release(k: Kernel, file: File, pipe: Pipe) -> None:
     wake_up(k, pipe.wait)
     if not pipe.readers and not pipe.writers:
-        consume(k, pipe, len(pipe.data))
-        file.inode.pipe = None
+        for buf in pipe.bufs:
+            release_buffer(k, buf)
+        pipe.bufs.clear()
+        file.inode.private = None
+        file.inode.i_sb.put_ino()
         k.pipe_cachep.free(pipe.slab)
 
 
-READ_END = FileOperations(pipe_read, bad_transfer, no_llseek, release_reader)
-WRITE_END = FileOperations(bad_transfer, pipe_write, no_llseek, release_writer)
+READ_END = FileOperations(
+    "toykernel.fs.pipe:READ_END", read=pipe_read, poll=poll_reader, release=release_reader
+)
+WRITE_END = FileOperations(
+    "toykernel.fs.pipe:WRITE_END", write=pipe_write, poll=poll_writer, release=release_writer
+)
 
 
 def do_pipe(k: Kernel, fildes: int, flags: int) -> int:
@@ -166,8 +201,11 @@ def do_pipe(k: Kernel, fildes: int, flags: int) -> int:
     cred = k.current.cred
     with ExitStack() as undo:
         slab = k.pipe_cachep.alloc()
-        inode = k.fs.new_inode(S_IFIFO | 0o600, cred.fsuid, cred.fsgid)
-        inode.pipe = Pipe(slab, WaitQueue(f"pipe {inode.ino}"), readers=0, writers=0)
+        sb = k.fs.pipefs
+        ino, mode = sb.next_ino(), S_IFIFO | 0o600
+        undo.callback(sb.put_ino)
+        pipe = Pipe(slab, WaitQueue(f"pipe {ino}"), readers=0, writers=0)
+        inode = Inode(ino, mode, sb, SPECIAL, NO_FILE, cred.fsuid, cred.fsgid, private=pipe)
         undo.callback(k.pipe_cachep.free, slab)
         status, path = flags & O_NONBLOCK, f"pipe:[{inode.ino}]"
         reader = get_empty_filp(k, inode, READ_END, O_RDONLY | status, path)
@@ -178,7 +216,7 @@ def do_pipe(k: Kernel, fildes: int, flags: int) -> int:
         second = get_unused_fd(k, first + 1)
         copy_to_user(k, fildes, struct.pack("<2i", first, second))
         undo.pop_all()
-    inode.pipe.readers = inode.pipe.writers = 1
+    pipe.readers = pipe.writers = 1
     cloexec = bool(flags & O_CLOEXEC)
     fd_install(k, first, reader, cloexec=cloexec)
     fd_install(k, second, writer, cloexec=cloexec)
@@ -191,23 +229,23 @@ def pipe_fcntl(k: Kernel, file: File, size: int | None) -> int:
     A power of two of pages, at least one. No page that is in use is taken away (EBUSY), only a privileged
     caller goes over pipe-max-size (EPERM), and the array of pages must be one that kmalloc has (ENOMEM).
     """
-    pipe = file.inode.pipe
-    if pipe is None:
+    pipe = file.inode.private
+    if not isinstance(pipe, Pipe):
         raise Errno(EBADF)
     if size is None:
-        return pipe.capacity
+        return pipe.ring_size * PAGE_SIZE
     if size > 1 << 31:
         raise Errno(EINVAL)
     pages = 1 << max(-(-size // PAGE_SIZE) - 1, 0).bit_length()
     if pages * PAGE_SIZE > k.pipe_max_size and not capable(k, CAP_SYS_RESOURCE):
         raise Errno(EPERM)
-    if pages * PAGE_SIZE < len(pipe.data):
+    if pages < len(pipe.bufs):
         raise Errno(EBUSY)
     if pages * PIPE_BUFFER_BYTES > KMALLOC_MAX_SIZE:
         raise Errno(ENOMEM)
-    pipe.capacity = pages * PAGE_SIZE
+    pipe.ring_size = pages
     wake_up(k, pipe.wait)  # there may be room now
-    return pipe.capacity
+    return pages * PAGE_SIZE
 
 
 def sys_pipe(k: Kernel, fildes: int) -> int:

@@ -1,98 +1,149 @@
-"""The in-memory file system (fs/ramfs): made at boot from the files that the host gives."""
+"""The in-memory file system (fs/ramfs): a file is its page cache, a directory the dentries below it."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from toykernel.arch.x86.uaccess import copy_from_user, copy_to_user
-from toykernel.errno import EFBIG, EINVAL, EISDIR, ENOENT, ENOSPC, Errno
-from toykernel.fs.file import O_APPEND, O_LARGEFILE, File, FileOperations
-from toykernel.fs.inode import S_IFCHR, S_IFDIR, S_IFREG, Inode, put_write_access
+from toykernel.arch.x86.uaccess import copy_some_to_user, read_some
+from toykernel.errno import EFAULT, EFBIG, ENOSPC, Errno
+from toykernel.fs.chrdev import init_special_inode
+from toykernel.fs.file import O_APPEND, O_LARGEFILE, File
+from toykernel.fs.inode import S_IFDIR, S_IFLNK, S_IFMT, S_IFREG, S_ISGID, Inode, put_write_access
+from toykernel.fs.libfs import (
+    MAX_LFS_FILESIZE,
+    NO_FILE,
+    SIMPLE_DIR,
+    SIMPLE_SYMLINK,
+    SPECIAL,
+    generic_file_llseek,
+    simple_link,
+    simple_lookup,
+    simple_rename,
+    simple_rmdir,
+    simple_unlink,
+)
+from toykernel.fs.operations import (
+    FileOperations,
+    InodeOperations,
+    SuperOperations,
+    clear_inode,
+    noop_fsync,
+)
+from toykernel.fs.super import InodeNumbers, SuperBlock
 from toykernel.kernel.signal_types import RLIMIT_FSIZE
+from toykernel.mm.filemap import AddressSpace, generic_file_mmap
+from toykernel.mm.truncate import truncate_setsize
 
 if TYPE_CHECKING:
     from toykernel.kernel_state import Kernel
 
-#: All files together, in bytes: the host's memory is not the guest's to fill.
-MAX_BYTES = 64 << 20
-#: s_maxbytes where the page cache counts pages in 31 bits, and what open without O_LARGEFILE may write.
-MAX_LFS_FILESIZE, MAX_NON_LFS = (4096 << 31) - 1, 0x7FFFFFFF
+#: All files together, in bytes, and how many there may be: the host's memory is not the guest's to fill.
+MAX_BYTES, MAX_INODES = 64 << 20, 1 << 16
+#: What open without O_LARGEFILE may write.
+MAX_NON_LFS = 0x7FFFFFFF
 _CHUNK = 1 << 16
 
 
-class RamFs:
-    """A tree of inodes. Numbers count up from the root's 1."""
+# -- inodes ----------------------------------------------------------------------------------------
 
-    def __init__(self, files: dict[str, bytes]) -> None:
-        self._last_ino = 0
-        self.root = self.new_inode(S_IFDIR | 0o755)
-        self.root.parent = self.root
-        self.root.nlink = 2
-        for name in ("dev", "tmp"):
-            self.mkdir(self.root, name, 0o1777 if name == "tmp" else 0o755)
-        for name, mode in (("console", 0o620), ("null", 0o666), ("zero", 0o666)):
-            node = self.new_inode(S_IFCHR | mode)
-            node.device = name
-            self.root.entries["dev"].entries[name] = node
-        for path, data in sorted(files.items()):
-            self._place(path, data)
 
-    def new_inode(self, mode: int, uid: int = 0, gid: int = 0) -> Inode:
-        """An inode that has no name yet."""
-        self._last_ino += 1
-        return Inode(self._last_ino, mode, uid, gid)
+def new_inode(sb: SuperBlock, mode: int, uid: int = 0, gid: int = 0, rdev: int = 0) -> Inode:
+    """An inode that has no name yet. Raises Errno(ENOSPC)."""
+    inode = Inode(sb.next_ino(), mode, sb, SPECIAL, NO_FILE, uid, gid)
+    match inode.type:
+        case t if t == S_IFREG:
+            inode.i_op, inode.i_fop = FILE_INODE, REGULAR
+            inode.i_mapping = AddressSpace("", bytearray(), host=inode)
+        case t if t == S_IFDIR:
+            inode.i_op, inode.i_fop = DIR_INODE, SIMPLE_DIR
+            inode.nlink = 2
+        case t if t == S_IFLNK:
+            inode.i_op = SIMPLE_SYMLINK
+        case _:
+            init_special_inode(inode, rdev)
+    return inode
 
-    def mkdir(self, parent: Inode, name: str, mode: int, uid: int = 0, gid: int = 0) -> Inode:
-        """A directory in another."""
-        inode = self.new_inode(S_IFDIR | mode, uid, gid)
-        inode.parent, inode.name, inode.nlink = parent, name, 2
-        parent.entries[name] = inode
-        parent.nlink += 1
-        return inode
 
-    def _place(self, path: str, data: bytes) -> None:
-        parts = [part for part in path.split("/") if part not in ("", ".")]
-        at = self.root
-        for part in parts[:-1]:
-            at = at.entries[part] if part in at.entries else self.mkdir(at, part, 0o755)
-        inode = self.new_inode(S_IFREG | 0o755)
-        inode.data += data
-        at.entries[parts[-1]] = inode
+def _make(k: Kernel, parent: Inode, mode: int, rdev: int = 0) -> Inode:
+    """inode_init_owner: the caller's; in a set-group-id directory, the directory's group."""
+    cred = k.current.cred
+    gid = cred.fsgid
+    if parent.mode & S_ISGID:
+        gid = parent.gid
+        if mode & S_IFMT == S_IFDIR:
+            mode |= S_ISGID
+    return new_inode(parent.i_sb, mode, cred.fsuid, gid, rdev)
 
-    def read(self, path: str) -> bytes:
-        """Contents of a file by its absolute path. Raises Errno(ENOENT)."""
-        at = self.root
-        for part in path.split("/"):
-            if part in ("", "."):
-                continue
-            if part not in at.entries:
-                raise Errno(ENOENT)
-            at = at.entries[part]
-        return bytes(at.data)
 
-    def total_bytes(self, inode: Inode | None = None) -> int:
-        """What all files hold."""
-        at = inode or self.root
-        return len(at.data) + sum(self.total_bytes(child) for child in at.entries.values())
+def ramfs_create(k: Kernel, parent: Inode, name: str, mode: int) -> Inode:
+    """A regular file. Raises Errno(ENOSPC)."""
+    return _make(k, parent, S_IFREG | mode)
+
+
+def ramfs_mkdir(k: Kernel, parent: Inode, name: str, mode: int) -> Inode:
+    """A directory: its `..` is one more link of the parent. Raises Errno(ENOSPC)."""
+    inode = _make(k, parent, S_IFDIR | mode)
+    parent.nlink += 1
+    return inode
+
+
+def ramfs_mknod(k: Kernel, parent: Inode, name: str, mode: int, rdev: int) -> Inode:
+    """A node of the type in `mode`. Raises Errno(ENOSPC)."""
+    return _make(k, parent, mode, rdev)
+
+
+def ramfs_symlink(k: Kernel, parent: Inode, name: str, target: str) -> Inode:
+    """A symbolic link; its target takes room. Raises Errno(ENOSPC)."""
+    text = target.encode(errors="surrogateescape")
+    inode = _make(k, parent, S_IFLNK | 0o777)
+    try:
+        parent.i_sb.take_bytes(len(text))
+    except Errno:
+        clear_inode(k, inode)
+        raise
+    inode.private = text
+    return inode
+
+
+def ramfs_evict_inode(k: Kernel, inode: Inode) -> None:
+    """The last reference is gone: so are the bytes."""
+    inode.i_sb.s_bytes -= inode.size
+    clear_inode(k, inode)
+
+
+def ramfs_truncate(k: Kernel, inode: Inode, size: int) -> None:
+    """Another size: what is cut off is forgotten, what is added is zeros. Raises Errno(ENOSPC)."""
+    assert inode.i_mapping is not None
+    inode.i_sb.take_bytes(size - inode.size)
+    truncate_setsize(k, inode.i_mapping, size)
+
+
+# -- open files ------------------------------------------------------------------------------------
+
+
+def _mapping(file: File) -> tuple[AddressSpace, bytearray]:
+    mapping = file.inode.i_mapping
+    assert mapping is not None
+    assert mapping.contents is not None
+    return mapping, mapping.contents
 
 
 def ramfs_read(k: Kernel, file: File, buf: int, count: int) -> int:
-    """From the offset to the end of the file at most."""
-    if file.inode.i_mapping is not None:
-        file.inode.i_mapping.write_back(k)  # what was stored through a mapping
+    """From the offset to the end of the file at most, as far as the buffer goes."""
+    mapping, contents = _mapping(file)
+    mapping.write_back(k)  # what was stored through a mapping
     done = 0
     while done < count:
-        data = bytes(file.inode.data[file.pos : file.pos + min(count - done, _CHUNK)])
+        data = bytes(contents[file.pos : file.pos + min(count - done, _CHUNK)])
         if not data:
             break
-        try:
-            copy_to_user(k, buf + done, data)
-        except Errno:
+        copied = copy_some_to_user(k, buf + done, data)
+        file.pos += copied
+        done += copied
+        if copied < len(data):
             if not done:
-                raise
+                raise Errno(EFAULT)
             break
-        file.pos += len(data)
-        done += len(data)
     return done
 
 
@@ -100,57 +151,69 @@ def ramfs_write(k: Kernel, file: File, buf: int, count: int) -> int:
     """At the offset; a hole in front of it is zeros. Raises Errno(EFBIG), Errno(ENOSPC)."""
     if not count:
         return 0
-    data = file.inode.data
+    mapping, contents = _mapping(file)
     if file.flags & O_APPEND:
-        file.pos = len(data)
+        file.pos = len(contents)
     limit = k.current.signal.rlim[RLIMIT_FSIZE][0]
     limit = min(limit, MAX_LFS_FILESIZE if file.flags & O_LARGEFILE else MAX_NON_LFS)
     if file.pos >= limit:
         raise Errno(EFBIG)
     count = min(count, limit - file.pos)
-    if file.inode.i_mapping is not None:
-        file.inode.i_mapping.write_back(k)
-    growth = file.pos + count - len(data)
-    if growth > 0 and k.fs.total_bytes() + growth > MAX_BYTES:
+    mapping.write_back(k)
+    sb = file.inode.i_sb
+    if sb.s_bytes + max(file.pos + count - len(contents), 0) > sb.max_bytes > 0:
         raise Errno(ENOSPC)
     done = 0
     while done < count:
         part = min(count - done, _CHUNK)
-        try:
-            chunk = copy_from_user(k, buf + done, part)
-        except Errno:
+        chunk = read_some(k, buf + done, part)
+        if chunk:
+            sb.take_bytes(max(file.pos + len(chunk) - len(contents), 0))
+            if len(contents) < file.pos:
+                contents.extend(bytes(file.pos - len(contents)))
+            contents[file.pos : file.pos + len(chunk)] = chunk
+            mapping.wrote(k, file.pos, len(chunk))
+            file.pos += len(chunk)
+            done += len(chunk)
+        if len(chunk) < part:
             if not done:
-                raise
+                raise Errno(EFAULT)
             break
-        if len(data) < file.pos:
-            data.extend(bytes(file.pos - len(data)))
-        data[file.pos : file.pos + part] = chunk
-        if file.inode.i_mapping is not None:
-            file.inode.i_mapping.wrote(k, file.pos, part)
-        file.pos += part
-        done += part
     return done
 
 
-def ramfs_llseek(k: Kernel, file: File, offset: int, whence: int) -> int:
-    """SEEK_SET, SEEK_CUR, SEEK_END. Raises Errno(EINVAL) for a negative result."""
-    start = (0, file.pos, len(file.inode.data))[whence]
-    if not 0 <= start + offset <= MAX_LFS_FILESIZE:
-        raise Errno(EINVAL)
-    file.pos = start + offset
-    return file.pos
-
-
 def ramfs_release(k: Kernel, file: File) -> None:
-    """An inode without names and opens is garbage; only the right to write is given back."""
+    """The right to write is given back."""
     if file.writable:
         put_write_access(file.inode)
 
 
-def no_transfer(k: Kernel, file: File, buf: int, count: int) -> int:
-    """A directory is not read by read."""
-    raise Errno(EISDIR)
+REGULAR = FileOperations(
+    "toykernel.fs.ramfs:REGULAR",
+    read=ramfs_read,
+    write=ramfs_write,
+    llseek=generic_file_llseek,
+    mmap=generic_file_mmap,
+    release=ramfs_release,
+    fsync=noop_fsync,
+)
+FILE_INODE = InodeOperations("toykernel.fs.ramfs:FILE_INODE", truncate=ramfs_truncate)
+DIR_INODE = InodeOperations(
+    "toykernel.fs.ramfs:DIR_INODE",
+    lookup=simple_lookup,
+    create=ramfs_create,
+    link=simple_link,
+    unlink=simple_unlink,
+    symlink=ramfs_symlink,
+    mkdir=ramfs_mkdir,
+    rmdir=simple_rmdir,
+    mknod=ramfs_mknod,
+    rename=simple_rename,
+)
+RAMFS = SuperOperations("toykernel.fs.ramfs:RAMFS", evict_inode=ramfs_evict_inode)
 
 
-REGULAR = FileOperations(ramfs_read, ramfs_write, ramfs_llseek, ramfs_release)
-DIRECTORY = FileOperations(no_transfer, no_transfer, ramfs_llseek, ramfs_release)
+def ramfs_fill_super(s_dev: int, numbers: InodeNumbers) -> tuple[SuperBlock, Inode]:
+    """An empty file system, and the inode of its root."""
+    sb = SuperBlock(s_dev, "ramfs", RAMFS, numbers, max_bytes=MAX_BYTES, max_inodes=MAX_INODES)
+    return sb, new_inode(sb, S_IFDIR | 0o755)

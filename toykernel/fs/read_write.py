@@ -10,6 +10,7 @@ from toykernel.errno import EBADF, EFAULT, EINVAL, EOVERFLOW, Errno
 from toykernel.fs.file import fget
 
 if TYPE_CHECKING:
+    from toykernel.fs.inode import Inode
     from toykernel.kernel.wait import Result
     from toykernel.kernel_state import Kernel
 
@@ -27,6 +28,15 @@ def _transfer_size(buf: int, count: int) -> int:
     if count > 0x7FFFFFFF:
         raise Errno(EINVAL)
     return min(count, MAX_RW_COUNT)
+
+
+def kernel_read(k: Kernel, inode: Inode, start: int, count: int) -> bytes:
+    """Bytes of a regular file for the kernel itself (exec), from its page cache."""
+    mapping = inode.i_mapping
+    assert mapping is not None
+    assert mapping.contents is not None
+    mapping.write_back(k)
+    return bytes(mapping.contents[start : start + count])
 
 
 def sys_read(k: Kernel, fd: int, buf: int, count: int) -> Result:

@@ -7,21 +7,18 @@ from typing import TYPE_CHECKING
 
 from toykernel.arch.x86.uaccess import copy_to_user
 from toykernel.fs.file import fget
-from toykernel.fs.inode import S_IFREG, Inode
+from toykernel.fs.inode import Inode
 from toykernel.fs.namei import getname, path_lookup
 
 if TYPE_CHECKING:
     from toykernel.kernel_state import Kernel
 
 BLOCK_SIZE = 4096
-RAMFS_DEV, PIPE_DEV = 1, 2
-_RDEV = {"console": 5 << 8 | 1, "null": 1 << 8 | 3, "zero": 1 << 8 | 5}
 
 
 def _fields(inode: Inode) -> tuple[int, int, int, int, int]:
-    size = len(inode.data) if inode.type == S_IFREG else 0
-    device = PIPE_DEV if inode.pipe is not None else RAMFS_DEV
-    return device, _RDEV.get(inode.device, 0), size, (size + 511) // 512, inode.mtime
+    size = inode.size
+    return inode.i_sb.s_dev, inode.rdev, size, (size + 511) // 512, inode.mtime
 
 
 def new_stat(inode: Inode) -> bytes:
@@ -50,9 +47,19 @@ def stat64(inode: Inode) -> bytes:
     return head + middle + struct.pack("<6IQ", time, 0, time, 0, time, 0, inode.ino)
 
 
+def _named(k: Kernel, pathname: int, *, follow: bool = True) -> Inode:
+    return path_lookup(k, getname(k, pathname), follow=follow).found().dentry.inode
+
+
 def sys_stat(k: Kernel, pathname: int, statbuf: int) -> int:
     """stat."""
-    copy_to_user(k, statbuf, new_stat(path_lookup(k, getname(k, pathname)).found()))
+    copy_to_user(k, statbuf, new_stat(_named(k, pathname)))
+    return 0
+
+
+def sys_lstat(k: Kernel, pathname: int, statbuf: int) -> int:
+    """lstat: of a link itself."""
+    copy_to_user(k, statbuf, new_stat(_named(k, pathname, follow=False)))
     return 0
 
 
@@ -64,7 +71,13 @@ def sys_fstat(k: Kernel, fd: int, statbuf: int) -> int:
 
 def sys_stat64(k: Kernel, pathname: int, statbuf: int) -> int:
     """stat64."""
-    copy_to_user(k, statbuf, stat64(path_lookup(k, getname(k, pathname)).found()))
+    copy_to_user(k, statbuf, stat64(_named(k, pathname)))
+    return 0
+
+
+def sys_lstat64(k: Kernel, pathname: int, statbuf: int) -> int:
+    """lstat64: of a link itself."""
+    copy_to_user(k, statbuf, stat64(_named(k, pathname, follow=False)))
     return 0
 
 

@@ -6,7 +6,7 @@ from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
 from toykernel.arch.x86.pgtable import flush_tlb_mm, pgd_alloc, pgd_free
-from toykernel.fs.inode import allow_write_access, deny_write_access
+from toykernel.fs.inode import allow_write_access, deny_write_access, igrab, iput
 from toykernel.kernel.clone_flags import CLONE_VM, CloneArgs
 from toykernel.kernel.futex import fork_origins
 from toykernel.mm.memory import copy_page_range, unprotect_ptes
@@ -63,7 +63,7 @@ def mm_alloc(k: Kernel) -> MmStruct:
 def set_mm_exe_file(k: Kernel, mm: MmStruct, inode: Inode) -> None:
     """What an address space executes: nobody can write to it meanwhile. Raises Errno(ETXTBSY)."""
     deny_write_access(inode)
-    k.exe_files[mm.ident] = inode
+    k.exe_files[mm.ident] = igrab(inode)
 
 
 def dup_mm(k: Kernel, oldmm: MmStruct) -> tuple[MmStruct, list[ProtectedPte]]:
@@ -106,6 +106,7 @@ def mmput(k: Kernel, mm: MmStruct) -> None:
     executed = k.exe_files.pop(mm.ident, None)
     if executed is not None:
         allow_write_access(executed)
+        iput(k, executed)
     if k.active_mm is mm:  # nobody runs in it any more, but its tables are still loaded
         k.leave_mm()
     pgd_free(k, mm)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from toykernel.fs.pipe_fs_i import Pipe
 from toykernel.look.spaces import address_spaces
 
 if TYPE_CHECKING:
@@ -30,7 +31,6 @@ def _of_task(k: Kernel, task: Task) -> Iterator[Record]:
         yield from _of_files(task.files)
     if task.fs is not None:
         yield "fs_struct", task.fs.slab
-        yield from _of_inode(task.fs.pwd)
     if task.io_context is not None:
         yield "io_context", task.io_context.slab
     if task.undo_list is not None:
@@ -60,8 +60,8 @@ def _of_files(files: FilesStruct) -> Iterator[Record]:
 
 
 def _of_inode(inode: Inode) -> Iterator[Record]:
-    if inode.pipe is not None:
-        yield "pipe_inode_info", inode.pipe.slab
+    if isinstance(inode.private, Pipe):
+        yield "pipe_inode_info", inode.private.slab
 
 
 def _of_namespaces(nsproxy: Nsproxy) -> Iterator[Record]:

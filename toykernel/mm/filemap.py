@@ -10,11 +10,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from emu.ram import PAGE_SHIFT, PAGE_SIZE
-from toykernel.errno import ENODEV, Errno
-from toykernel.fs.inode import S_IFREG
+from toykernel.fs.inode import igrab, iput
 
 if TYPE_CHECKING:
     from toykernel.fs.file import File
+    from toykernel.fs.inode import Inode
     from toykernel.kernel_state import Kernel
     from toykernel.mm.mm_types import VmArea
 
@@ -27,12 +27,19 @@ class AddressSpace:
     """struct address_space: the pages of one object, by index.
 
     `contents` are a file's bytes, shared with the file system; None for memory without a file, which
-    has `size` bytes. `name` is for people.
+    has `size` bytes. `host` is the file, which is held while it is mapped. `name` is for people.
     """
 
-    def __init__(self, name: str, contents: bytearray | None = None, size: int = 0) -> None:
+    def __init__(
+        self,
+        name: str,
+        contents: bytearray | None = None,
+        size: int = 0,
+        host: Inode | None = None,
+    ) -> None:
         self.name = name
         self.contents = contents
+        self.host = host
         self._size = size
         self.pages: dict[int, int] = {}  # index -> frame
         self.i_mmap = 0  # areas that map it
@@ -49,6 +56,8 @@ class AddressSpace:
         if self.i_mmap == 1:
             self.ident = k.next_mapping_ident()
             k.mappings[self.ident] = self
+            if self.host is not None:
+                igrab(self.host)
 
     def unmap_area(self, k: Kernel) -> None:
         """One area fewer; the last one takes the frames away."""
@@ -59,6 +68,8 @@ class AddressSpace:
                 k.pages.put_page(pfn)
             self.pages.clear()
             del k.mappings[self.ident]
+            if self.host is not None:
+                iput(k, self.host)
 
     def find_or_create_page(self, k: Kernel, index: int) -> int:
         """The frame of a page. Raises Errno(ENOMEM), or FaultSigbus beyond the end."""
@@ -109,16 +120,9 @@ def vma_frame(k: Kernel, vma: VmArea, address: int) -> int:
     return vma.mapping.find_or_create_page(k, vma.page_index(address))
 
 
-def is_zero_device(file: File) -> bool:
-    """/dev/zero: mapping it is mapping anonymous memory."""
-    return file.inode.device == "zero"
-
-
-def file_mapping(file: File) -> AddressSpace:
-    """The object behind an open file. Raises Errno(ENODEV) for what is not a regular file."""
-    inode = file.inode
-    if inode.type != S_IFREG:
-        raise Errno(ENODEV)
-    if inode.i_mapping is None:
-        inode.i_mapping = AddressSpace(file.path, inode.data)
-    return inode.i_mapping
+def generic_file_mmap(k: Kernel, file: File) -> AddressSpace:
+    """f_op->mmap of a file that has a page cache; people know it by the path of the first open."""
+    mapping = file.inode.i_mapping
+    assert mapping is not None
+    mapping.name = mapping.name or file.path
+    return mapping

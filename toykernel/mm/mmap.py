@@ -10,7 +10,7 @@ from toykernel.arch.x86.pgtable import flush_tlb_mm, free_pgtables
 from toykernel.arch.x86.uaccess import get_user
 from toykernel.errno import EACCES, EAGAIN, EINVAL, ENOMEM, EOVERFLOW, EPERM, Errno
 from toykernel.fs.file import fget
-from toykernel.mm.filemap import AddressSpace, file_mapping, is_zero_device, shmem_zero_setup
+from toykernel.mm.filemap import AddressSpace, shmem_zero_setup
 from toykernel.mm.limits import can_do_mlock, charge, may_expand_vm, may_lock
 from toykernel.mm.memory import populate_range, unmap_page_range
 from toykernel.mm.mm_types import (
@@ -166,11 +166,12 @@ def do_mmap_pgoff(
     name = ""
     if kind == MAP_SHARED:
         vm_flags |= VM_SHARED | VM_MAYSHARE
-    if file is not None and not is_zero_device(file):
+    if file is not None:
         vm_flags = _check_file_rights(file, prot, kind, vm_flags)
-        mapping = file_mapping(file)
+        mapping = file.op.mmap(k, file)
+    if mapping is not None:
         name = mapping.name
-    elif kind == MAP_SHARED:
+    elif vm_flags & VM_SHARED:
         mapping, pgoff = shmem_zero_setup(length), 0
         name = mapping.name
     else:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from toykernel.fs.namei import d_path
+from toykernel.fs.mount import d_path
 from toykernel.kernel.signal_types import (
     RLIM_INFINITY,
     RLIMIT_AS,

@@ -82,18 +82,28 @@ def copy_from_user(k: Kernel, address: int, size: int) -> bytes:
 
 def copy_to_user(k: Kernel, address: int, data: bytes) -> None:
     """Store bytes, or Errno(EFAULT); pages before the bad one have been written then, as on Linux."""
+    if not access_ok(address, len(data)) or copy_some_to_user(k, address, data) != len(data):
+        raise Errno(EFAULT)
+
+
+def copy_some_to_user(k: Kernel, address: int, data: bytes) -> int:
+    """Store bytes up to the first that cannot be stored; how many there are before it."""
     mm = k.current.mm
     if mm is None or not access_ok(address, len(data)):
-        raise Errno(EFAULT)
+        return 0
     at = 0
     while at < len(data):
         part = min(len(data) - at, PAGE_SIZE - (address & (PAGE_SIZE - 1)))
-        physical = _page(k, mm, address, True)
+        try:
+            physical = _page(k, mm, address, True)
+        except Errno:
+            break
         if k.trace.user_write:
             k.trace.user_write.emit(k.current, address, physical >> PAGE_SHIFT)
         k.machine.ram.write(physical, data[at : at + part])
         address += part
         at += part
+    return at
 
 
 def get_user(k: Kernel, address: int) -> int:

@@ -1,0 +1,66 @@
+"""Names (fs/dcache.c): the tree of dentries that path walks have found, or file systems have made.
+
+For a file system in memory the tree is where the names are kept, as in Linux: its lookup never finds
+anything that is not here.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from toykernel.fs.inode import Inode
+
+
+@dataclass(eq=False, repr=False)
+class Dentry:
+    """struct dentry: an inode under a name. A root is its own parent; a removed one keeps its parent."""
+
+    name: str
+    inode: Inode
+    parent: Dentry = field(init=False)
+    children: dict[str, Dentry] = field(default_factory=dict)  # of a directory, but . and ..
+    hashed: bool = True
+
+    def __post_init__(self) -> None:
+        self.parent = self
+
+    @property
+    def is_root(self) -> bool:
+        """IS_ROOT."""
+        return self.parent is self
+
+
+def d_add(parent: Dentry, name: str, inode: Inode) -> Dentry:
+    """Give an inode a name in a directory."""
+    dentry = Dentry(name, inode)
+    dentry.parent = parent
+    parent.children[name] = dentry
+    return dentry
+
+
+def d_drop(dentry: Dentry) -> None:
+    """Nobody finds it by name any more."""
+    if dentry.hashed:
+        del dentry.parent.children[dentry.name]
+        dentry.hashed = False
+
+
+def d_move(dentry: Dentry, parent: Dentry, name: str) -> None:
+    """Another name, in another directory; what had it before is dropped."""
+    target = parent.children.get(name)
+    if target is not None:
+        d_drop(target)
+    del dentry.parent.children[dentry.name]
+    dentry.parent, dentry.name = parent, name
+    parent.children[name] = dentry
+
+
+def is_ancestor(dentry: Dentry, of: Dentry) -> bool:
+    """Whether `of` lies in the tree below a dentry, or is it."""
+    while of is not dentry:
+        if of.is_root:
+            return False
+        of = of.parent
+    return True

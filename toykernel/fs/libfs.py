@@ -1,0 +1,85 @@
+"""What file systems in memory have in common (fs/libfs.c): their names are the dentries themselves."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from toykernel.errno import EINVAL, EISDIR, ENOTEMPTY, Errno
+from toykernel.fs.file import File
+from toykernel.fs.inode import Inode, drop_nlink
+from toykernel.fs.operations import FileOperations, InodeOperations, noop_fsync
+
+if TYPE_CHECKING:
+    from toykernel.fs.dcache import Dentry
+    from toykernel.kernel_state import Kernel
+
+#: s_maxbytes where the page cache counts pages in 31 bits.
+MAX_LFS_FILESIZE = (4096 << 31) - 1
+
+
+def simple_lookup(k: Kernel, parent: Inode, name: str) -> None:
+    """What has no dentry does not exist."""
+
+
+def simple_link(k: Kernel, inode: Inode, parent: Inode, name: str) -> None:
+    """One more name."""
+    inode.nlink += 1
+
+
+def simple_unlink(k: Kernel, parent: Inode, dentry: Dentry) -> None:
+    """A name less."""
+    drop_nlink(k, dentry.inode)
+
+
+def simple_rmdir(k: Kernel, parent: Inode, dentry: Dentry) -> None:
+    """An empty directory goes; whoever is in it still finds the way out. Raises Errno(ENOTEMPTY)."""
+    if dentry.children:
+        raise Errno(ENOTEMPTY)
+    parent.nlink -= 1
+    drop_nlink(k, dentry.inode, dentry.inode.nlink)
+
+
+def simple_rename(
+    k: Kernel, old_dir: Inode, dentry: Dentry, new_dir: Inode, target: Dentry | None
+) -> None:
+    """The links that `..` makes follow; what had the new name loses it. Raises Errno(ENOTEMPTY)."""
+    if target is not None:
+        if target.inode.is_dir:
+            simple_rmdir(k, new_dir, target)
+        else:
+            simple_unlink(k, new_dir, target)
+    if dentry.inode.is_dir and old_dir is not new_dir:
+        old_dir.nlink -= 1
+        new_dir.nlink += 1
+
+
+def simple_get_link(k: Kernel, inode: Inode) -> str:
+    """A link's target, which is kept as bytes."""
+    assert isinstance(inode.private, bytes)
+    return inode.private.decode(errors="surrogateescape")
+
+
+def generic_file_llseek(k: Kernel, file: File, offset: int, whence: int) -> int:
+    """SEEK_SET, SEEK_CUR, SEEK_END. Raises Errno(EINVAL) for a negative result."""
+    start = (0, file.pos, file.inode.size)[whence]
+    if not 0 <= start + offset <= MAX_LFS_FILESIZE:
+        raise Errno(EINVAL)
+    file.pos = start + offset
+    return file.pos
+
+
+def generic_read_dir(k: Kernel, file: File, buf: int, count: int) -> int:
+    """A directory is not read by read. Raises Errno(EISDIR)."""
+    raise Errno(EISDIR)
+
+
+SIMPLE_DIR = FileOperations(
+    "toykernel.fs.libfs:SIMPLE_DIR",
+    read=generic_read_dir,
+    llseek=generic_file_llseek,
+    fsync=noop_fsync,
+)
+SIMPLE_SYMLINK = InodeOperations("toykernel.fs.libfs:SIMPLE_SYMLINK", get_link=simple_get_link)
+#: Operations of an inode that has none of its own: a device, a pipe; and of a file nobody can open.
+SPECIAL = InodeOperations("toykernel.fs.libfs:SPECIAL")
+NO_FILE = FileOperations("toykernel.fs.libfs:NO_FILE")

@@ -1,0 +1,210 @@
+"""What file systems are asked to do, and what Linux answers where they do not (include/linux/fs.h).
+
+A table of operations is a constant with a name, `module:CONSTANT`: copies and pickles of a kernel's data
+refer to it by that name, so that a table stays the one object that it is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib import import_module
+from typing import TYPE_CHECKING, NoReturn
+
+from toykernel.errno import EACCES, EINVAL, ENODEV, ENOTDIR, ENOTTY, EPERM, ESPIPE, Errno
+from toykernel.fs.inode import Inode, generic_permission
+
+if TYPE_CHECKING:
+    from toykernel.fs.dcache import Dentry
+    from toykernel.fs.file import File
+    from toykernel.kernel.wait import Result
+    from toykernel.kernel_state import Kernel
+    from toykernel.mm.filemap import AddressSpace
+
+POLLIN, POLLOUT, POLLERR, POLLHUP = 0x001, 0x004, 0x008, 0x010
+POLLRDNORM, POLLWRNORM = 0x040, 0x100
+DEFAULT_POLLMASK = POLLIN | POLLOUT | POLLRDNORM | POLLWRNORM
+
+
+def find_operations(name: str) -> Operations:
+    """The table that a name stands for."""
+    module, constant = name.split(":")
+    table: Operations = getattr(import_module(module), constant)
+    return table
+
+
+@dataclass(frozen=True)
+class Operations:
+    """A table of operations, known by its name."""
+
+    name: str
+
+    def __reduce__(self) -> tuple[Callable[[str], Operations], tuple[str]]:
+        return find_operations, (self.name,)
+
+
+# -- of an open file -------------------------------------------------------------------------------
+
+
+def bad_transfer(k: Kernel, file: File, buf: int, count: int) -> Result:
+    """No f_op->read, or no write (vfs_read, vfs_write). Raises Errno(EINVAL)."""
+    raise Errno(EINVAL)
+
+
+def no_llseek(k: Kernel, file: File, offset: int, whence: int) -> int:
+    """It has no position. Raises Errno(ESPIPE)."""
+    raise Errno(ESPIPE)
+
+
+def always_ready(k: Kernel, file: File) -> int:
+    """A file without poll never keeps anybody waiting (vfs_poll)."""
+    return DEFAULT_POLLMASK
+
+
+def no_ioctl(k: Kernel, file: File, request: int, argp: int) -> int:
+    """Raises Errno(ENOTTY)."""
+    raise Errno(ENOTTY)
+
+
+def no_mmap(k: Kernel, file: File) -> NoReturn:
+    """Raises Errno(ENODEV)."""
+    raise Errno(ENODEV)
+
+
+def nothing_to_open(k: Kernel, file: File) -> None:
+    """The file is ready as it is."""
+
+
+def nothing_to_release(k: Kernel, file: File) -> None:
+    """Nothing to give back."""
+
+
+def no_fsync(k: Kernel, file: File) -> int:
+    """Raises Errno(EINVAL)."""
+    raise Errno(EINVAL)
+
+
+def noop_fsync(k: Kernel, file: File) -> int:
+    """Memory is all the storage there is (libfs.c)."""
+    return 0
+
+
+@dataclass(frozen=True)
+class FileOperations(Operations):
+    """struct file_operations: what a kind of file does. Transfers take user addresses and bytes.
+
+    `mmap` answers what is to be mapped: the page cache of the file, or None for anonymous memory. `open`
+    may put another table into the file (a device's), and raises Errno when it refuses.
+    """
+
+    read: Callable[[Kernel, File, int, int], Result] = bad_transfer
+    write: Callable[[Kernel, File, int, int], Result] = bad_transfer
+    llseek: Callable[[Kernel, File, int, int], int] = no_llseek
+    poll: Callable[[Kernel, File], int] = always_ready
+    ioctl: Callable[[Kernel, File, int, int], int] = no_ioctl
+    mmap: Callable[[Kernel, File], AddressSpace | None] = no_mmap
+    open: Callable[[Kernel, File], None] = nothing_to_open
+    release: Callable[[Kernel, File], None] = nothing_to_release
+    fsync: Callable[[Kernel, File], int] = no_fsync
+
+
+# -- of an inode -----------------------------------------------------------------------------------
+
+
+def no_lookup(k: Kernel, parent: Inode, name: str) -> Inode | None:
+    """Not a directory. Raises Errno(ENOTDIR)."""
+    raise Errno(ENOTDIR)
+
+
+def no_create(k: Kernel, parent: Inode, name: str, mode: int) -> Inode:
+    """vfs_create without i_op->create. Raises Errno(EACCES)."""
+    raise Errno(EACCES)
+
+
+def no_mkdir(k: Kernel, parent: Inode, name: str, mode: int) -> Inode:
+    """Raises Errno(EPERM)."""
+    raise Errno(EPERM)
+
+
+def no_mknod(k: Kernel, parent: Inode, name: str, mode: int, rdev: int) -> Inode:
+    """Raises Errno(EPERM)."""
+    raise Errno(EPERM)
+
+
+def no_symlink(k: Kernel, parent: Inode, name: str, target: str) -> Inode:
+    """Raises Errno(EPERM)."""
+    raise Errno(EPERM)
+
+
+def no_link(k: Kernel, inode: Inode, parent: Inode, name: str) -> None:
+    """Raises Errno(EPERM)."""
+    raise Errno(EPERM)
+
+
+def no_unlink(k: Kernel, parent: Inode, dentry: Dentry) -> None:
+    """Raises Errno(EPERM)."""
+    raise Errno(EPERM)
+
+
+def no_rename(
+    k: Kernel, old_dir: Inode, dentry: Dentry, new_dir: Inode, target: Dentry | None
+) -> None:
+    """Raises Errno(EPERM)."""
+    raise Errno(EPERM)
+
+
+def no_get_link(k: Kernel, inode: Inode) -> str:
+    """Not a symbolic link. Raises Errno(EINVAL)."""
+    raise Errno(EINVAL)
+
+
+def no_truncate(k: Kernel, inode: Inode, size: int) -> None:
+    """Its size is not to be set. Raises Errno(EINVAL)."""
+    raise Errno(EINVAL)
+
+
+@dataclass(frozen=True)
+class InodeOperations(Operations):
+    """struct inode_operations: what a kind of inode does. The path walk has checked rights and names.
+
+    What makes an inode answers with it; the caller gives it its name (a dentry). What takes a name away
+    gets the dentry, which the caller drops afterwards.
+    """
+
+    lookup: Callable[[Kernel, Inode, str], Inode | None] = no_lookup
+    create: Callable[[Kernel, Inode, str, int], Inode] = no_create
+    link: Callable[[Kernel, Inode, Inode, str], None] = no_link
+    unlink: Callable[[Kernel, Inode, Dentry], None] = no_unlink
+    symlink: Callable[[Kernel, Inode, str, str], Inode] = no_symlink
+    mkdir: Callable[[Kernel, Inode, str, int], Inode] = no_mkdir
+    rmdir: Callable[[Kernel, Inode, Dentry], None] = no_unlink
+    mknod: Callable[[Kernel, Inode, str, int, int], Inode] = no_mknod
+    rename: Callable[[Kernel, Inode, Dentry, Inode, Dentry | None], None] = no_rename
+    get_link: Callable[[Kernel, Inode], str] = no_get_link
+    permission: Callable[[Kernel, Inode, int], None] = generic_permission
+    truncate: Callable[[Kernel, Inode, int], None] = no_truncate
+
+
+# -- of a file system ------------------------------------------------------------------------------
+
+
+def clear_inode(k: Kernel, inode: Inode) -> None:
+    """The inode has no name and no user any more: its number is free for another."""
+    inode.i_sb.put_ino()
+
+
+def always_valid(k: Kernel, dentry: Dentry) -> bool:
+    """A name stays what it is until it is removed here."""
+    return True
+
+
+@dataclass(frozen=True)
+class SuperOperations(Operations):
+    """struct super_operations, and d_revalidate, which all names of one file system share here.
+
+    `evict_inode` takes what an inode held when its last reference goes. `d_revalidate` says whether a
+    name that is known still stands for the same; if not, it is looked up again.
+    """
+
+    evict_inode: Callable[[Kernel, Inode], None] = clear_inode
+    d_revalidate: Callable[[Kernel, Dentry], bool] = always_valid

@@ -1,0 +1,55 @@
+"""File systems as such (fs/super.c): what all inodes of one have in common."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from toykernel.errno import ENOSPC, Errno
+
+if TYPE_CHECKING:
+    from toykernel.fs.operations import SuperOperations
+
+
+@dataclass(eq=False)
+class InodeNumbers:
+    """get_next_ino: one counter for all file systems in memory, from 1 up."""
+
+    last: int = 0
+
+
+@dataclass(eq=False)
+class SuperBlock:
+    """struct super_block: one file system, mounted or not.
+
+    `s_bytes` and `s_inodes` are what its inodes take, names or no names, until the last reference to each
+    goes: an unlinked file that somebody has open still takes its room. 0 is no limit.
+    """
+
+    s_dev: int  # st_dev of everything in it
+    s_type: str  # as in /proc/mounts
+    s_op: SuperOperations
+    numbers: InodeNumbers
+    read_only: bool = False
+    max_bytes: int = 0
+    max_inodes: int = 0
+    s_bytes: int = 0
+    s_inodes: int = 0
+
+    def next_ino(self) -> int:
+        """The number of a new inode. Raises Errno(ENOSPC)."""
+        if self.max_inodes and self.s_inodes >= self.max_inodes:
+            raise Errno(ENOSPC)
+        self.s_inodes += 1
+        self.numbers.last += 1
+        return self.numbers.last
+
+    def put_ino(self) -> None:
+        """An inode is gone."""
+        self.s_inodes -= 1
+
+    def take_bytes(self, count: int) -> None:
+        """Contents grow by so much. Raises Errno(ENOSPC), taking nothing."""
+        if self.max_bytes and count > 0 and self.s_bytes + count > self.max_bytes:
+            raise Errno(ENOSPC)
+        self.s_bytes += count
