@@ -39,6 +39,7 @@ from toykernel.kernel.signal_types import RLIMIT_NPROC, SIG_IGN, SigAction, copy
 from toykernel.kernel.wait import Result, Wait, WaitQueue
 from toykernel.mm.mm_types import VM_MAYWRITE, VM_SHARED
 from toykernel.security import security_bprm_check
+from toykernel.syscalls import syscall
 from toykernel.task import (
     EXIT_DEAD,
     PF_FORKNOEXEC,
@@ -74,6 +75,7 @@ class Binprm:
     sighand: SighandStruct | None  # the same for the handlers
 
 
+@syscall(11, "pathname:path argv:strings envp:environment")
 def sys_execve(k: Kernel, filename: int, argv: int, envp: int) -> Result:
     """Replace the program; on success the caller's registers are the new program's."""
     path = getname(k, filename)

@@ -21,6 +21,7 @@ from toykernel.errno import (
 from toykernel.fs.file import fget
 from toykernel.fs.fs_types import FsStruct
 from toykernel.fs.inode import MAY_EXEC, MAY_WRITE, Inode, inode_permission
+from toykernel.syscalls import syscall
 
 if TYPE_CHECKING:
     from toykernel.kernel_state import Kernel
@@ -110,6 +111,7 @@ def d_path(root: Inode, at: Inode) -> str | None:
     return "/" + "/".join(reversed(names))
 
 
+@syscall(39, "pathname:path mode:mode")
 def sys_mkdir(k: Kernel, pathname: int, mode: int) -> int:
     """mkdir."""
     nd = path_lookup(k, getname(k, pathname))
@@ -139,6 +141,7 @@ def _may_delete(k: Kernel, nd: Nameidata) -> Inode:
     return inode
 
 
+@syscall(40, "pathname:path")
 def sys_rmdir(k: Kernel, pathname: int) -> int:
     """rmdir: an empty directory."""
     nd = path_lookup(k, getname(k, pathname))
@@ -156,6 +159,7 @@ def sys_rmdir(k: Kernel, pathname: int) -> int:
     return 0
 
 
+@syscall(10, "pathname:path")
 def sys_unlink(k: Kernel, pathname: int) -> int:
     """unlink: take a name away; whoever has the file open keeps it."""
     nd = path_lookup(k, getname(k, pathname))

@@ -17,6 +17,7 @@ from toykernel.kernel.siginfo import SIGPIPE
 from toykernel.kernel.signal import send_signal, signal_pending
 from toykernel.kernel.wait import Result, Wait, wake_up
 from toykernel.mm.gup import get_user_page, put_user_page
+from toykernel.syscalls import syscall
 
 if TYPE_CHECKING:
     from toykernel.fs.pipe import Pipe
@@ -63,6 +64,7 @@ def consume(k: Kernel, pipe: Pipe, count: int) -> None:
     pipe.pages = kept
 
 
+@syscall(316, "fd:fd iov:address nr_segs:size flags:hex")
 def sys_vmsplice(k: Kernel, fd: int, iov: int, nr_segs: int, flags: int) -> Result:
     """vmsplice: bytes that are in the pipe now; on the reading end, bytes taken out."""
     file = fget(k, fd)

@@ -9,6 +9,7 @@ from toykernel.arch.x86.uaccess import copy_to_user
 from toykernel.fs.file import fget
 from toykernel.fs.inode import S_IFREG, Inode
 from toykernel.fs.namei import getname, path_lookup
+from toykernel.syscalls import syscall
 
 if TYPE_CHECKING:
     from toykernel.kernel_state import Kernel
@@ -50,24 +51,30 @@ def stat64(inode: Inode) -> bytes:
     return head + middle + struct.pack("<6IQ", time, 0, time, 0, time, 0, inode.ino)
 
 
+@syscall(106, "pathname:path statbuf:address")
+@syscall(107, "pathname:path statbuf:address", name="lstat")
 def sys_stat(k: Kernel, pathname: int, statbuf: int) -> int:
     """stat."""
     copy_to_user(k, statbuf, new_stat(path_lookup(k, getname(k, pathname)).found()))
     return 0
 
 
+@syscall(108, "fd:fd statbuf:address")
 def sys_fstat(k: Kernel, fd: int, statbuf: int) -> int:
     """fstat."""
     copy_to_user(k, statbuf, new_stat(fget(k, fd).inode))
     return 0
 
 
+@syscall(195, "pathname:path statbuf:address")
+@syscall(196, "pathname:path statbuf:address", name="lstat64")
 def sys_stat64(k: Kernel, pathname: int, statbuf: int) -> int:
     """stat64."""
     copy_to_user(k, statbuf, stat64(path_lookup(k, getname(k, pathname)).found()))
     return 0
 
 
+@syscall(197, "fd:fd statbuf:address")
 def sys_fstat64(k: Kernel, fd: int, statbuf: int) -> int:
     """fstat64."""
     copy_to_user(k, statbuf, stat64(fget(k, fd).inode))

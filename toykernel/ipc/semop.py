@@ -29,6 +29,7 @@ from toykernel.kernel.signal import signal_pending
 from toykernel.kernel.timekeeping import ktime_get, ktime_get_real
 from toykernel.kernel.timer import hrtimer_cancel, sleep_until
 from toykernel.kernel.wait import Result, Wait, WaitQueue, wake_up
+from toykernel.syscalls import syscall
 
 if TYPE_CHECKING:
     from toykernel.kernel_state import Kernel
@@ -45,6 +46,7 @@ S_READ, S_ALTER = 0o444, 0o222
 SemBuf = tuple[int, int, int]  # number, operation, flags
 
 
+@syscall(117, "call:uint first:int second:int third:int ptr:address fifth:hex")
 def sys_ipc(
     k: Kernel, call: int, first: int, second: int, third: int, ptr: int, fifth: int
 ) -> Result:

@@ -35,6 +35,7 @@ from toykernel.kernel.siginfo import SIGCHLD, SIGKILL
 from toykernel.kernel.signal import action_of, group_send_sig_info, kill_thread, send_signal
 from toykernel.kernel.signal_types import SA_NOCLDWAIT, SIG_IGN, SignalStruct
 from toykernel.kernel.wait import Result, Wait, complete, wake_up
+from toykernel.syscalls import syscall
 from toykernel.task import (
     EXIT_DEAD,
     EXIT_ZOMBIE,
@@ -53,11 +54,13 @@ if TYPE_CHECKING:
 CLD_EXITED, CLD_KILLED, CLD_DUMPED = 1, 2, 3
 
 
+@syscall(1, "status:int")
 def sys_exit(k: Kernel, error_code: int) -> Result:
     """exit: end the calling thread."""
     return do_exit(k, (error_code & 0xFF) << 8)
 
 
+@syscall(252, "status:int")
 def sys_exit_group(k: Kernel, error_code: int) -> Result:
     """exit_group: end every thread of the caller's group."""
     return do_group_exit(k, (error_code & 0xFF) << 8)

@@ -68,6 +68,7 @@ from toykernel.kernel.siginfo import SIGCHLD, SIGKILL
 from toykernel.kernel.signal import signal_pending
 from toykernel.kernel.wait import Completion, Result, Wait, WaitQueue
 from toykernel.security import security_task_create
+from toykernel.syscalls import syscall
 from toykernel.task import (
     PF_FORKNOEXEC,
     PF_STARTING,
@@ -85,18 +86,25 @@ if TYPE_CHECKING:
 # -- the callers (fork-path B) ---------------------------------------------------------------------
 
 
+@syscall(2, entry="ptregs_fork")
 def sys_fork(k: Kernel) -> Result:
     """fork: a child with a copy of everything."""
     regs = k.task_pt_regs(k.current)
     return do_fork(k, CloneArgs(SIGCHLD, regs.sp, regs))
 
 
+@syscall(190, entry="ptregs_vfork")
 def sys_vfork(k: Kernel) -> Result:
     """vfork: a child in the caller's own memory, while the caller sleeps."""
     regs = k.task_pt_regs(k.current)
     return do_fork(k, CloneArgs(CLONE_VFORK | CLONE_VM | SIGCHLD, regs.sp, regs))
 
 
+@syscall(
+    120,
+    "flags:clone_flags child_stack:address parent_tid:address tls:address child_tid:address",
+    entry="ptregs_clone",
+)
 def sys_clone(
     k: Kernel, flags: int, newsp: int, parent_tid: int, tls: int, child_tid: int
 ) -> Result:

@@ -51,6 +51,7 @@ from toykernel.kernel.timekeeping import (
 )
 from toykernel.kernel.timer import HrTimer, hrtimer_cancel, sleep_until
 from toykernel.kernel.wait import Wait, WaitQueue
+from toykernel.syscalls import syscall
 
 if TYPE_CHECKING:
     from toykernel.kernel.wait import Result
@@ -85,12 +86,14 @@ def clock_get(k: Kernel, clock: int) -> int:
     raise Errno(EINVAL)
 
 
+@syscall(265, "clockid:clock tp:timespec_out")
 def sys_clock_gettime(k: Kernel, clock: int, address: int) -> int:
     """clock_gettime: a clock as a timespec."""
     copy_to_user(k, address, pack_timespec(clock_get(k, clock)))
     return 0
 
 
+@syscall(266, "clockid:clock res:timespec_out")
 def sys_clock_getres(k: Kernel, clock: int, address: int) -> int:
     """clock_getres: 1 ns, a tick for the coarse clocks."""
     clock_get(k, clock)
@@ -106,6 +109,7 @@ def _set_wall_clock(k: Kernel, ns: int) -> int:
     return 0
 
 
+@syscall(264, "clockid:clock tp:timespec")
 def sys_clock_settime(k: Kernel, clock: int, address: int) -> int:
     """clock_settime: only CLOCK_REALTIME can be set."""
     if clock != CLOCK_REALTIME:
@@ -113,6 +117,7 @@ def sys_clock_settime(k: Kernel, clock: int, address: int) -> int:
     return _set_wall_clock(k, timespec_from_user(k, address))
 
 
+@syscall(78, "tv:timeval_out tz:address")
 def sys_gettimeofday(k: Kernel, tv: int, tz: int) -> int:
     """gettimeofday: microseconds; the time zone is UTC."""
     if tv:
@@ -122,6 +127,7 @@ def sys_gettimeofday(k: Kernel, tv: int, tz: int) -> int:
     return 0
 
 
+@syscall(79, "tv:timeval tz:address")
 def sys_settimeofday(k: Kernel, tv: int, tz: int) -> int:
     """settimeofday. A time zone is refused: nothing here would heed it."""
     ns = timeval_from_user(k, tv) if tv else None
@@ -130,6 +136,7 @@ def sys_settimeofday(k: Kernel, tv: int, tz: int) -> int:
     return _set_wall_clock(k, ns) if ns is not None else 0
 
 
+@syscall(13, "tloc:address")
 def sys_time(k: Kernel, address: int) -> int:
     """time: seconds since 1970."""
     seconds = ktime_get_real(k) // NSEC_PER_SEC
@@ -138,6 +145,7 @@ def sys_time(k: Kernel, address: int) -> int:
     return seconds
 
 
+@syscall(25, "t:address")
 def sys_stime(k: Kernel, address: int) -> int:
     """stime: set them."""
     seconds = int.from_bytes(copy_from_user(k, address, 4), "little", signed=True)
@@ -147,12 +155,14 @@ def sys_stime(k: Kernel, address: int) -> int:
 # -- sleeping --------------------------------------------------------------------------------------
 
 
+@syscall(162, "req:timespec rem:timespec_out")
 def sys_nanosleep(k: Kernel, request: int, remaining: int) -> Result:
     """nanosleep: sleep for a time; after a handler EINTR, and what was left in `remaining`."""
     ns = timespec_from_user(k, request)
     return _sleep(k, ktime_get(k) + ns, remaining)
 
 
+@syscall(267, "clockid:clock flags:hex request:timespec remain:timespec_out")
 def sys_clock_nanosleep(k: Kernel, clock: int, flags: int, request: int, remaining: int) -> Result:
     """clock_nanosleep: for a time, or with TIMER_ABSTIME until the clock shows one."""
     if clock in (CLOCK_PROCESS_CPUTIME_ID,) or clock < 0:
@@ -194,6 +204,7 @@ def _sleep_over(k: Kernel, timer: HrTimer | None, expires: int, remaining: int |
 # -- accounts --------------------------------------------------------------------------------------
 
 
+@syscall(43, "buf:address")
 def sys_times(k: Kernel, address: int) -> int:
     """times: CPU times of the group and of its dead children in 1/100 s; the ticks since boot."""
     if address:
@@ -203,6 +214,7 @@ def sys_times(k: Kernel, address: int) -> int:
     return k.jiffies * USER_HZ // k.hz
 
 
+@syscall(77, "who:int usage:rusage")
 def sys_getrusage(k: Kernel, who: int, address: int) -> int:
     """getrusage: of the group, of its dead children, of the thread."""
     if who not in (RUSAGE_SELF, RUSAGE_CHILDREN, RUSAGE_THREAD):

@@ -20,6 +20,7 @@ from toykernel.kernel.pid import global_pid, task_pid_vnr
 from toykernel.kernel.siginfo import SIGCHLD, SIGCONT
 from toykernel.kernel.signal import signal_pending
 from toykernel.kernel.wait import Result, Wait
+from toykernel.syscalls import syscall
 from toykernel.task import SIGNAL_STOP_CONTINUED, SIGNAL_STOP_STOPPED, Task
 
 if TYPE_CHECKING:
@@ -53,11 +54,13 @@ class WaitOpts:
     waitid: bool = False
 
 
+@syscall(7, "pid:pid wstatus:status options:wait_options")
 def sys_waitpid(k: Kernel, pid: int, stat_addr: int, options: int) -> Result:
     """waitpid: the old form of wait4."""
     return sys_wait4(k, pid, stat_addr, options, 0)
 
 
+@syscall(114, "pid:pid wstatus:status options:wait_options rusage:rusage")
 def sys_wait4(k: Kernel, upid: int, stat_addr: int, options: int, ru: int) -> Result:
     """wait4: take a dead child, or sleep until there is one."""
     if options & 0xFFFFFFFF & ~_WAIT4_OPTIONS:
@@ -72,6 +75,7 @@ def sys_wait4(k: Kernel, upid: int, stat_addr: int, options: int, ru: int) -> Re
     return do_wait(k, WaitOpts(which, pid, options | WEXITED, stat_addr, rusage=ru))
 
 
+@syscall(284, "which:wait_which pid:pid infop:address options:wait_options rusage:address")
 def sys_waitid(k: Kernel, which: int, upid: int, infop: int, options: int, ru: int) -> Result:
     """waitid: choose what to wait for, and whether to take it."""
     if options & 0xFFFFFFFF & ~_WAITID_OPTIONS or not options & (WEXITED | WSTOPPED | WCONTINUED):

@@ -19,6 +19,7 @@ from toykernel.mm.memory import populate_range
 from toykernel.mm.mm_types import VM_ACCOUNT, VM_LOCKED, MmStruct, VmArea, vm_data_default
 from toykernel.mm.mmap import do_munmap, page_align, user_mm
 from toykernel.mm.vma import merge, new_area
+from toykernel.syscalls import syscall
 
 if TYPE_CHECKING:
     from toykernel.kernel_state import Kernel
@@ -38,6 +39,7 @@ def expand_stack(k: Kernel, mm: MmStruct, vma: VmArea, address: int) -> None:
     mm.resize(vma, start, vma.vm_end)
 
 
+@syscall(45, "addr:address")
 def sys_brk(k: Kernel, brk: int) -> int:
     """brk: move the end of the heap; the end as it is now, moved or not."""
     mm = user_mm(k)

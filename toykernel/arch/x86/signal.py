@@ -45,6 +45,7 @@ from toykernel.kernel.signal_types import (
     SA_SIGINFO,
     SigAction,
 )
+from toykernel.syscalls import syscall
 
 if TYPE_CHECKING:
     from toykernel.kernel.wait import Result
@@ -255,6 +256,7 @@ def setup_rt_frame(
 # -- and back --------------------------------------------------------------------------------------
 
 
+@syscall(119)
 def sys_sigreturn(k: Kernel) -> int:
     """sigreturn: undo setup_frame. The restorer's `popl` has taken `sig` off the stack."""
     task = k.current
@@ -271,6 +273,7 @@ def sys_sigreturn(k: Kernel) -> int:
         return _bad_frame(k, task)
 
 
+@syscall(173)
 def sys_rt_sigreturn(k: Kernel) -> int:
     """rt_sigreturn: undo setup_rt_frame."""
     task = k.current
@@ -319,6 +322,7 @@ def restore_sigcontext(k: Kernel, task: Task, regs: PtRegs, data: bytes) -> int:
 # -- the alternate stack ---------------------------------------------------------------------------
 
 
+@syscall(186, "ss:stack old_ss:stack_out")
 def sys_sigaltstack(k: Kernel, uss: int, uoss: int) -> int:
     """sigaltstack: set and read the stack for SA_ONSTACK handlers."""
     task = k.current
