@@ -15,8 +15,9 @@ import struct
 from array import array
 from dataclasses import dataclass
 
-from emu.cpu import EFLAGS_VM, Cpu, load_native
+from emu.cpu import Cpu, load_native
 from emu.descriptors import SEG_ACCESSED, SEG_EXPAND_DOWN, Segment
+from emu.eflags import EFLAGS_VM
 from emu.engine_quirks import FIELD, HF_ADDSEG, HF_CPL, HF_CS32, HF_INHIBIT_IRQ, HF_SS32
 from emu.errors import EngineContractError
 from emu.linear import LinearMemory

@@ -44,6 +44,7 @@ from toykernel.task import (
     EXIT_DEAD,
     PF_FORKNOEXEC,
     PF_NPROC_EXCEEDED,
+    TASK_COMM_LEN,
     TASK_KILLABLE,
     Task,
     TaskStats,
@@ -57,7 +58,6 @@ if TYPE_CHECKING:
 
 MAX_ARG_STRINGS = 0x7FFF
 MAX_ARG_STRLEN = 32 * 4096
-TASK_COMM_LEN = 16
 BINPRM_BUF_SIZE = 128
 MAX_INTERPRETERS = 4
 

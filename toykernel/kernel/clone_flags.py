@@ -6,7 +6,7 @@ Sources: fork-path B1, C1, D1; include/linux/sched.h for the values.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from toykernel.errno import EINVAL, EPERM, Errno
@@ -55,8 +55,7 @@ class CloneArgs:
     """One call of do_fork. Addresses are the caller's; 0 is none.
 
     `stack_start` 0 keeps the caller's stack pointer. `regs` is the caller's frame, or, for a kernel
-    thread, the words of one. `protected` is filled by copy_mm: the parent's entries that lost their
-    write bit, so that a failure can give it back.
+    thread, the words of one.
     """
 
     flags: int
@@ -65,8 +64,6 @@ class CloneArgs:
     parent_tidptr: int = 0
     child_tidptr: int = 0
     tls: int = 0
-    idle: bool = False  # the boot-time idle task: it has number 0 and takes none
-    protected: list[tuple[int, int, int]] = field(default_factory=list)
 
     def __contains__(self, flag: int) -> bool:
         """`CLONE_VM in args`: whether every bit of a mask is set."""
@@ -133,11 +130,3 @@ def check_user_namespace(k: Kernel, flags: int) -> None:
         raise Errno(EINVAL)
     if not all(capable(k, cap) for cap in (CAP_SYS_ADMIN, CAP_SETUID, CAP_SETGID)):
         raise Errno(EPERM)
-
-
-def describe(flags: int) -> str:
-    """`CLONE_VM|CLONE_FS|SIGCHLD`, as strace writes it."""
-    names = [name for value, name in FLAG_NAMES.items() if flags & value]
-    if flags & CSIGNAL:
-        names.append(f"signal {flags & CSIGNAL}")
-    return "|".join(names) or "0"

@@ -31,7 +31,7 @@ from toykernel.kernel.itimer import exit_itimers
 from toykernel.kernel.jobctl import kill_orphaned_pgrp
 from toykernel.kernel.pid import detach_pid, pid_nr_ns
 from toykernel.kernel.sched.core import sched_exit
-from toykernel.kernel.siginfo import SIGCHLD, SIGKILL
+from toykernel.kernel.siginfo import CLD_DUMPED, CLD_EXITED, CLD_KILLED, SIGCHLD, SIGKILL
 from toykernel.kernel.signal import action_of, group_send_sig_info, kill_thread, send_signal
 from toykernel.kernel.signal_types import SA_NOCLDWAIT, SIG_IGN, SignalStruct
 from toykernel.kernel.wait import Result, Wait, complete, wake_up
@@ -50,8 +50,6 @@ from toykernel.task import (
 if TYPE_CHECKING:
     from toykernel.kernel.pid import PidNamespace
     from toykernel.kernel_state import Kernel
-
-CLD_EXITED, CLD_KILLED, CLD_DUMPED = 1, 2, 3
 
 
 @syscall(1, "status:int")

@@ -13,8 +13,9 @@ from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from emu.eflags import EFLAGS_TF
 from toykernel.arch.x86.asm_offsets import TIF_NEED_RESCHED, TIF_SIGPENDING, TIF_SYSCALL_TRACE
-from toykernel.arch.x86.process import EFLAGS_TF, copy_thread, exit_thread, kernel_thread_regs
+from toykernel.arch.x86.process import copy_thread, exit_thread, kernel_thread_regs
 from toykernel.arch.x86.thread_info import (
     alloc_thread_info,
     clear_ti_flag,

@@ -218,11 +218,10 @@ def exit_io_context(k: Kernel, p: Task) -> None:
 
 def alloc_pid(k: Kernel, p: Task, args: CloneArgs) -> None:
     """fork-path D11, and the numbers that follow from it (D15). Whatever is wrong, it is ENOMEM."""
-    if not args.idle:
-        try:
-            p.pid_struct = pid.alloc_pid(k, p.nsproxy.pid_ns)
-        except Errno:
-            raise Errno(ENOMEM) from None
+    try:
+        p.pid_struct = pid.alloc_pid(k, p.nsproxy.pid_ns)
+    except Errno:
+        raise Errno(ENOMEM) from None
     p.pid = p.pid_struct.nr
     p.tgid = k.current.tgid if CLONE_THREAD in args else p.pid
 

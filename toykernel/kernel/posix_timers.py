@@ -21,6 +21,7 @@ from toykernel.kernel.timekeeping import (
     CLOCK_PROCESS_CPUTIME_ID,
     CLOCK_REALTIME,
     CLOCK_THREAD_CPUTIME_ID,
+    TIMER_ABSTIME,
     ktime_get,
     pack_timespec,
     timespec_from_user,
@@ -38,7 +39,6 @@ if TYPE_CHECKING:
     from toykernel.task import Task
 
 SIGEV_SIGNAL, SIGEV_NONE, SIGEV_THREAD, SIGEV_THREAD_ID = 0, 1, 2, 4
-TIMER_ABSTIME = 1
 DELAYTIMER_MAX = 0x7FFFFFFF
 _TIMERS_MAX = 4096
 _CLOCKS = (CLOCK_REALTIME, CLOCK_MONOTONIC, CLOCK_BOOTTIME)

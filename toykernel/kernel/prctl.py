@@ -14,14 +14,14 @@ from toykernel.kernel.cred import (
     commit_creds,
     prepare_creds,
 )
-from toykernel.kernel.signal_types import NSIG
+from toykernel.kernel.siginfo import NSIG
 from toykernel.kernel.uid import SECURE_KEEP_CAPS
 from toykernel.syscalls import syscall
+from toykernel.task import TASK_COMM_LEN
 
 if TYPE_CHECKING:
     from toykernel.kernel_state import Kernel
 
-TASK_COMM_LEN = 16
 _QUERY = 0xFFFFFFFF
 
 

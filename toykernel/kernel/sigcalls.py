@@ -42,6 +42,7 @@ from toykernel.kernel.signal_types import (
 from toykernel.kernel.timekeeping import ktime_get, timespec_from_user
 from toykernel.kernel.timer import HrTimer, hrtimer_cancel, sleep_until
 from toykernel.kernel.wait import Wait, WaitQueue
+from toykernel.security import security_task_kill
 from toykernel.syscalls import syscall
 
 if TYPE_CHECKING:
@@ -272,21 +273,25 @@ def sys_restart_syscall(k: Kernel) -> Result:
 # -- sending ---------------------------------------------------------------------------------------
 
 
-def kill_permission(k: Kernel, sig: int, task: Task) -> None:
-    """Raises Errno(EPERM)."""
+def check_kill_permission(k: Kernel, sig: int, task: Task) -> None:
+    """Who may, by its ids, is still asked for by the security hooks. Raises Errno, EPERM by itself."""
+    if not _kill_ok_by_cred(k, sig, task):
+        raise Errno(EPERM)
+    security_task_kill(k, task, sig)
+
+
+def _kill_ok_by_cred(k: Kernel, sig: int, task: Task) -> bool:
     mine, other = k.current.cred, task.cred
     if task.signal is k.current.signal or capable(k, CAP_KILL):
-        return
+        return True
     if {mine.euid, mine.uid} & {other.suid, other.uid}:
-        return
-    if sig == SIGCONT and task.signal.session == k.current.signal.session:
-        return
-    raise Errno(EPERM)
+        return True
+    return sig == SIGCONT and task.signal.session == k.current.signal.session
 
 
 def _send(k: Kernel, task: Task, sig: int, info: Siginfo, *, group: bool = True) -> None:
     """kill for one target; signal 0 only asks. Raises Errno(EPERM) or Errno(EAGAIN)."""
-    kill_permission(k, sig, task)
+    check_kill_permission(k, sig, task)
     if sig:
         error = send_signal(k, task, sig, info, group=group)
         if error:

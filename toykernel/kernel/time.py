@@ -41,6 +41,7 @@ from toykernel.kernel.timekeeping import (
     CLOCK_REALTIME_COARSE,
     CLOCK_THREAD_CPUTIME_ID,
     NSEC_PER_SEC,
+    TIMER_ABSTIME,
     cycles_to_ns,
     ktime_get,
     ktime_get_real,
@@ -57,7 +58,6 @@ if TYPE_CHECKING:
     from toykernel.kernel.wait import Result
     from toykernel.kernel_state import Kernel
 
-TIMER_ABSTIME = 1
 USER_HZ = 100
 _COARSE = (CLOCK_REALTIME_COARSE, CLOCK_MONOTONIC_COARSE)
 _SLEEPABLE = (CLOCK_REALTIME, CLOCK_MONOTONIC, CLOCK_BOOTTIME)

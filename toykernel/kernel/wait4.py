@@ -9,15 +9,17 @@ from typing import TYPE_CHECKING
 from toykernel.arch.x86.uaccess import copy_to_user, put_user
 from toykernel.errno import ECHILD, EINVAL, ERESTARTSYS, Errno
 from toykernel.kernel.cputime import RUSAGE_BOTH, account_child, pack_rusage
-from toykernel.kernel.exit import (
+from toykernel.kernel.exit import exit_code_of, release_task
+from toykernel.kernel.pid import global_pid, task_pid_vnr
+from toykernel.kernel.siginfo import (
+    CLD_CONTINUED,
     CLD_DUMPED,
     CLD_EXITED,
     CLD_KILLED,
-    exit_code_of,
-    release_task,
+    CLD_STOPPED,
+    SIGCHLD,
+    SIGCONT,
 )
-from toykernel.kernel.pid import global_pid, task_pid_vnr
-from toykernel.kernel.siginfo import SIGCHLD, SIGCONT
 from toykernel.kernel.signal import signal_pending
 from toykernel.kernel.wait import Result, Wait
 from toykernel.syscalls import syscall
@@ -37,8 +39,6 @@ WCLONE = 0x80000000
 _WAIT4_OPTIONS = WNOHANG | WUNTRACED | WCONTINUED | WNOTHREAD | WALL | WCLONE
 _WAITID_OPTIONS = WNOHANG | WNOWAIT | WEXITED | WSTOPPED | WCONTINUED | WNOTHREAD | WALL | WCLONE
 P_ALL, P_PID, P_PGID = 0, 1, 2
-CLD_STOPPED, CLD_CONTINUED = 5, 6
-RUSAGE_SIZE = 72
 
 
 @dataclass(frozen=True)

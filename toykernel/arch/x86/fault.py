@@ -33,7 +33,7 @@ class BadArea(Exception):
         self.si_code = si_code
 
 
-def find_area(k: Kernel, mm: MmStruct, address: int, write: bool, sp: int | None) -> VmArea:
+def find_area(k: Kernel, mm: MmStruct, address: int, sp: int | None) -> VmArea:
     """The area of an access, grown if it is the stack. `sp` is None for the kernel's own accesses.
 
     Raises BadArea.
@@ -74,7 +74,7 @@ def do_page_fault(k: Kernel, regs: PtRegs, error_code: int) -> None:
     if address >= TASK_SIZE:
         return _segv(k, address, error_code, SEGV_MAPERR)
     try:
-        vma = find_area(k, mm, address, bool(error_code & PF_W), regs.sp)
+        vma = find_area(k, mm, address, regs.sp)
     except BadArea as bad:
         return _segv(k, address, error_code, bad.si_code)
     if access_error(vma, error_code):
@@ -109,7 +109,7 @@ def fault_in_user(k: Kernel, mm: MmStruct, address: int, write: bool, *, present
     which the system call fails and nobody is killed (fork-path K11)."""
     error_code = (PF_W if write else 0) | (PF_P if present else 0)
     try:
-        vma = find_area(k, mm, address, write, None)
+        vma = find_area(k, mm, address, None)
     except BadArea:
         raise Errno(EFAULT) from None
     if access_error(vma, error_code & ~PF_U):

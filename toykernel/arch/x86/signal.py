@@ -13,6 +13,7 @@ from __future__ import annotations
 import struct
 from typing import TYPE_CHECKING
 
+from emu.eflags import EFLAGS_DF, EFLAGS_TF
 from toykernel.arch.x86.asm_offsets import USER_CS, USER_DS
 from toykernel.arch.x86.i387 import FPSTATE_SIZE, clear_fpu, restore_fpstate, save_fpstate
 from toykernel.arch.x86.ptrace import PtRegs
@@ -52,7 +53,6 @@ if TYPE_CHECKING:
     from toykernel.kernel_state import Kernel
     from toykernel.task import Task
 
-EFLAGS_TF, EFLAGS_DF = 1 << 8, 1 << 10
 #: What sigreturn takes of EFLAGS: AC OF DF TF SF ZF AF PF CF RF. Nothing that ring 3 may not set.
 FIX_EFLAGS = 1 << 18 | 1 << 11 | 1 << 10 | 1 << 8 | 1 << 7 | 1 << 6 | 1 << 4 | 1 << 2 | 1 | 1 << 16
 
