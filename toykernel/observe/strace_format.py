@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from toykernel.errno import MAX_ERRNO
+from toykernel.errno import MAX_ERRNO, NAMES
 from toykernel.errno import name as errno_name
 from toykernel.kernel.siginfo import SIGBUS, SIGCHLD, SIGFPE, SIGILL, SIGNAL_NAMES, SIGSEGV, SIGTRAP
 from toykernel.observe.peek import peek, peek_string, peek_word
 from toykernel.observe.strace_process import PROCESS_PRINTERS
 from toykernel.observe.strace_signals import SIGNAL_PRINTERS
+from toykernel.observe.strerror import strerror
 from toykernel.syscalls import Kind
 
 if TYPE_CHECKING:
@@ -165,7 +165,9 @@ def result_text(name: str, result: int) -> str:
         number = -result
         if number in _RESTARTS:
             return f"? {errno_name(number)} ({_RESTARTS[number]})"
-        return f"-1 {errno_name(number)} ({os.strerror(number)})"
+        if number not in NAMES:
+            return f"-1 (errno {number})"
+        return f"-1 {errno_name(number)} ({strerror(number)})"
     return raw(result & 0xFFFFFFFF) if name in _RETURN_ADDRESS else str(result)
 
 
