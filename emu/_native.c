@@ -718,20 +718,15 @@ static PyObject *run(PyObject *module, PyObject *const *args, Py_ssize_t count)
     return PyLong_FromLong((long)s->event);
 }
 
+#include "_layout.h"
+
 static PyMethodDef methods[] = {
     {"run", (PyCFunction)(void (*)(void))run, METH_FASTCALL, "One run of the engine: its event."},
     {NULL, NULL, 0, NULL},
 };
 
-static PyObject *address_of(uintptr_t function)
+static int add_object(PyObject *module, const char *name, PyObject *value)
 {
-    return PyLong_FromUnsignedLongLong((unsigned long long)function);
-}
-
-static int add(PyObject *module, const char *name, uintptr_t function)
-{
-    PyObject *value = address_of(function);
-
     if (!value)
         return -1;
     if (PyModule_AddObject(module, name, value) < 0) {
@@ -739,6 +734,11 @@ static int add(PyObject *module, const char *name, uintptr_t function)
         return -1;
     }
     return 0;
+}
+
+static int add(PyObject *module, const char *name, uintptr_t function)
+{
+    return add_object(module, name, PyLong_FromUnsignedLongLong((unsigned long long)function));
 }
 
 static struct PyModuleDef module_def = {
@@ -765,11 +765,7 @@ PyMODINIT_FUNC PyInit__native(void)
         add(module, "timing_gate", (uintptr_t)timing_gate) < 0 ||
         add(module, "blocks_fold", (uintptr_t)blocks_fold) < 0 ||
         add(module, "blocks_forget", (uintptr_t)blocks_forget) < 0 ||
-        add(module, "timing_size", sizeof(struct timing)) < 0 ||
-        add(module, "blocks_size", sizeof(struct blocks)) < 0 ||
-        add(module, "trap_plans_size", sizeof(struct trap_plans)) < 0 ||
-        add(module, "insn_size", sizeof(struct insn)) < 0 ||
-        add(module, "state_size", sizeof(struct engine_state)) < 0) {
+        add_object(module, "layouts", layouts_dict()) < 0) {
         Py_DECREF(module);
         return NULL;
     }

@@ -11,6 +11,7 @@ import mmap
 from typing import Any
 
 from emu.hooks import EngineState
+from emu.layout import check_layout
 
 _U64 = ctypes.c_uint64
 
@@ -32,7 +33,7 @@ class Blocks:
 
     def __init__(self, state: EngineState, module: Any, records: int, *, timed: bool) -> None:
         self._state = state
-        self._memory = mmap.mmap(-1, module.blocks_size)
+        self._memory = mmap.mmap(-1, check_layout(module, "blocks", BlockState, head=True))
         self._b = BlockState.from_buffer(self._memory)
         self._b.records, self._b.timed = records, timed
         function = ctypes.CFUNCTYPE(None, ctypes.c_void_p)

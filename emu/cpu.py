@@ -40,16 +40,6 @@ from emu.timing.engine import EngineView, PythonTiming, Timing
 from emu.timing.native import Instructions, NativeTiming
 from emu.timing.profiles import Profile
 
-EFLAGS_CF = 1 << 0
-EFLAGS_FIXED = 1 << 1
-EFLAGS_TF = 1 << 8
-EFLAGS_IF = 1 << 9
-EFLAGS_DF = 1 << 10
-EFLAGS_IOPL = 3 << 12
-EFLAGS_NT = 1 << 14
-EFLAGS_RF = 1 << 16
-EFLAGS_VM = 1 << 17
-
 _WORD = 0xFFFFFFFF
 _DR7 = FIELD["dr7"]
 _BIG = 1 << 22  # D/B bit in a segment cache's flags

@@ -33,6 +33,7 @@ from unicorn.unicorn_py3.unicorn import uclib
 
 from emu.engine_quirks import FIELD_NAMES, ContextLayout
 from emu.errors import EngineContractError
+from emu.layout import check_layout
 
 EV_NONE, EV_LIMIT, EV_TRAP, EV_IN, EV_OUT, EV_INVALID, EV_BREAK, EV_IO, EV_DEBUG, EV_ABORT = range(
     10
@@ -48,7 +49,7 @@ MAX_BREAKS = 4096
 
 
 class Field(ctypes.Structure):
-    """Where one register lies in the saved context."""
+    """Where one register lies in the saved context; struct field of emu/_native.c: change both."""
 
     _fields_ = (
         ("offset", ctypes.c_uint32),
@@ -58,7 +59,7 @@ class Field(ctypes.Structure):
 
 
 class EngineState(ctypes.Structure):
-    """Shared with emu/_native.c, field by field: change both."""
+    """struct engine_state of emu/_native.c: change both."""
 
     _fields_ = (
         *((n, ctypes.c_uint64) for n in ("retired", "limit")),
@@ -181,10 +182,8 @@ class NativeHooks:
     name = "native"
 
     def __init__(self, state: EngineState, module: Any) -> None:
-        if module.state_size != ctypes.sizeof(EngineState):
-            raise EngineContractError(
-                "emu/_native was built from another version; reinstall the package"
-            )
+        check_layout(module, "engine_state", EngineState)
+        check_layout(module, "field", Field)
         self._module = module
         #: run(limit) -> event, with nothing in between.
         self.run: Callable[[int], int] = partial(module.run, ctypes.addressof(state))

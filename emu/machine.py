@@ -14,7 +14,7 @@ from emu import hooks
 from emu import microcode as mc
 from emu import snapshot as snapshots
 from emu.clock import CycleClock, InstructionClock
-from emu.cpu import EFLAGS_FIXED, EFLAGS_IF, EFLAGS_RF, Cpu
+from emu.cpu import Cpu
 from emu.descriptors import SEG_ACCESSED, SEG_CODE, SEG_READABLE, SEG_WRITABLE, Segment
 from emu.devices import Device
 from emu.devices.pic import InterruptController
@@ -22,6 +22,7 @@ from emu.devices.power import PowerSwitch
 from emu.devices.serial import SerialConsole
 from emu.devices.timer import LINE as TIMER_LINE
 from emu.devices.timer import Timer
+from emu.eflags import EFLAGS_FIXED, EFLAGS_IF, EFLAGS_RF
 from emu.errors import BusError, EngineContractError
 from emu.events import DR6_BS, Event, Stop
 from emu.hooks import EV_OUT, EV_TRAP, NO_FRAME

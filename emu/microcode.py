@@ -16,7 +16,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
 
-from emu.cpu import EFLAGS_IF, EFLAGS_NT, EFLAGS_RF, EFLAGS_TF, EFLAGS_VM, Cpu
+from emu.cpu import Cpu
 from emu.descriptors import (
     SEG_ACCESSED,
     TSS_ESP0,
@@ -26,6 +26,7 @@ from emu.descriptors import (
     Gate,
     Segment,
 )
+from emu.eflags import EFLAGS_IF, EFLAGS_NT, EFLAGS_RF, EFLAGS_TF, EFLAGS_VM
 from emu.engine_quirks import FIELD
 from emu.linear import LinearMemory
 from emu.paging import PageFault

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from emu import microcode as mc
-from emu.cpu import EFLAGS_DF, EFLAGS_RF, EFLAGS_TF, EFLAGS_VM
 from emu.devices import Device
+from emu.eflags import EFLAGS_DF, EFLAGS_RF, EFLAGS_TF, EFLAGS_VM
 from emu.engine_quirks import FIELD, HF_SS32
 from emu.events import DR6_BS, Event, Stop
 from emu.paging import CR4_TSD, PageFault

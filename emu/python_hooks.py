@@ -9,6 +9,7 @@ from typing import Any
 
 from unicorn.unicorn_py3.unicorn import uclib
 
+from emu.eflags import EFLAGS_IF, EFLAGS_RF, EFLAGS_VM
 from emu.engine_quirks import FIELD, ContextLayout
 from emu.errors import BusError
 from emu.hooks import (
@@ -36,10 +37,7 @@ from emu.ram import Ram
 from emu.timing.engine import PythonTiming
 
 VECTOR_DB = 1
-EFLAGS_IF = 0x200
 ARITHMETIC = 0x8D5  # CF PF AF ZF SF OF
-EFLAGS_RF = 0x10000
-EFLAGS_VM = 0x20000
 MEM_WRITE = 17  # UC_MEM_WRITE
 DR_EXECUTE, DR_WRITE, DR_ACCESS = 0, 1, 3  # DR7.R/W
 LONGEST = 15  # bytes of an instruction

@@ -10,7 +10,7 @@ from emu.errors import SnapshotError
 if TYPE_CHECKING:
     from emu.machine import Machine
 
-SNAPSHOT_VERSION = 2
+SNAPSHOT_VERSION = 3
 
 
 @dataclass(frozen=True)
@@ -28,6 +28,7 @@ class Snapshot:
     timing: dict[str, list[int]]
     devices: dict[str, dict[str, Any]]
     halted: bool
+    allow_io: bool
 
 
 def take(machine: Machine) -> Snapshot:
@@ -44,6 +45,8 @@ def take(machine: Machine) -> Snapshot:
         timing=machine.clock.save_state(),
         devices={d.name: d.save() for d in machine.devices},
         halted=machine.halted,
+        # It stays with the engine where a run ended before the instruction.
+        allow_io=machine.allow_io or bool(machine.cpu.state.allow_io),
     )
 
 
@@ -70,3 +73,4 @@ def put_back(machine: Machine, snapshot: Snapshot) -> None:
     for device in machine.devices:
         device.load(snapshot.devices[device.name])
     machine.halted = snapshot.halted
+    machine.allow_io, machine.cpu.state.allow_io = snapshot.allow_io, 0

@@ -15,10 +15,11 @@ import struct
 from array import array
 from dataclasses import dataclass
 
-from emu.cpu import EFLAGS_VM, Cpu, load_native
+from emu.cpu import Cpu, load_native
 from emu.descriptors import SEG_ACCESSED, SEG_EXPAND_DOWN, Segment
+from emu.eflags import EFLAGS_VM
 from emu.engine_quirks import FIELD, HF_ADDSEG, HF_CPL, HF_CS32, HF_INHIBIT_IRQ, HF_SS32
-from emu.errors import EngineContractError
+from emu.layout import check_layout
 from emu.linear import LinearMemory
 from emu.ram import Ram
 
@@ -56,7 +57,7 @@ class TrapPlanRecord(ctypes.Structure):
     """struct trap_plan of emu/_traps.h: change both."""
 
     _fields_ = (
-        *((name, _U32) for name in ("vector", "kind", "cpl", "read_count")),
+        *((name, _U32) for name in ("vector", "kind", "cpl", "reads")),
         ("tables", _U32 * 6),
         ("linear", _U32 * 3),
         ("physical", _U32 * 3),
@@ -71,7 +72,7 @@ class TrapPlanRecord(ctypes.Structure):
 class TrapPlanTable(ctypes.Structure):
     """struct trap_plans there."""
 
-    _fields_ = (("count", _U64), ("plans", TrapPlanRecord * _NATIVE_PLANS))
+    _fields_ = (("count", _U64), ("plan", TrapPlanRecord * _NATIVE_PLANS))
 
 
 def _copy(parts: memoryview) -> memoryview:
@@ -101,10 +102,9 @@ class TrapPlans:
     @property
     def address(self) -> int:
         """Host address of the plans, for EngineState.traps. Raises EngineContractError."""
-        if load_native().trap_plans_size != ctypes.sizeof(TrapPlanTable):
-            raise EngineContractError(
-                "emu/_native was built from another version; reinstall the package"
-            )
+        native = load_native()
+        check_layout(native, "trap_plan", TrapPlanRecord)
+        check_layout(native, "trap_plans", TrapPlanTable)
         return ctypes.addressof(self._native)
 
     def _unchanged(self, plan: TrapPlan) -> bool:
@@ -231,5 +231,5 @@ class TrapPlans:
             tuple(plan.stack or ()),
             *(plan.keep, plan.hflags),
         )
-        table.plans[slot] = record
+        table.plan[slot] = record
         table.count = max(table.count, slot + 1)

@@ -1,12 +1,11 @@
 """Linux's error numbers for i386, and the exception that carries one out of the kernel.
 
 Inside the kernel an error is raised; the gate turns it into the negative number that a system call
-returns. The four restart codes never reach a program.
+returns. Those from 512 are the kernel's own (include/linux/errno.h) and never reach a program; the others
+are asm-generic/errno-base.h and errno.h.
 """
 
 from __future__ import annotations
-
-from errno import errorcode
 
 EPERM = 1
 ENOENT = 2
@@ -22,6 +21,7 @@ EAGAIN = 11
 ENOMEM = 12
 EACCES = 13
 EFAULT = 14
+ENOTBLK = 15
 EBUSY = 16
 EEXIST = 17
 EXDEV = 18
@@ -37,27 +37,119 @@ EFBIG = 27
 ENOSPC = 28
 ESPIPE = 29
 EROFS = 30
+EMLINK = 31
 EPIPE = 32
+EDOM = 33
 ERANGE = 34
+EDEADLK = 35
 ENAMETOOLONG = 36
+ENOLCK = 37
 ENOSYS = 38
 ENOTEMPTY = 39
 ELOOP = 40
+ENOMSG = 42
 EIDRM = 43
+ECHRNG = 44
+EL2NSYNC = 45
+EL3HLT = 46
+EL3RST = 47
+ELNRNG = 48
+EUNATCH = 49
+ENOCSI = 50
+EL2HLT = 51
+EBADE = 52
+EBADR = 53
+EXFULL = 54
+ENOANO = 55
+EBADRQC = 56
+EBADSLT = 57
+EBFONT = 59
+ENOSTR = 60
+ENODATA = 61
+ETIME = 62
+ENOSR = 63
+ENONET = 64
+ENOPKG = 65
+EREMOTE = 66
+ENOLINK = 67
+EADV = 68
+ESRMNT = 69
+ECOMM = 70
+EPROTO = 71
+EMULTIHOP = 72
+EDOTDOT = 73
+EBADMSG = 74
 EOVERFLOW = 75
+ENOTUNIQ = 76
+EBADFD = 77
+EREMCHG = 78
+ELIBACC = 79
+ELIBBAD = 80
+ELIBSCN = 81
+ELIBMAX = 82
+ELIBEXEC = 83
+EILSEQ = 84
+ERESTART = 85
+ESTRPIPE = 86
+EUSERS = 87
+ENOTSOCK = 88
+EDESTADDRREQ = 89
+EMSGSIZE = 90
+EPROTOTYPE = 91
+ENOPROTOOPT = 92
+EPROTONOSUPPORT = 93
+ESOCKTNOSUPPORT = 94
 EOPNOTSUPP = 95
+EPFNOSUPPORT = 96
+EAFNOSUPPORT = 97
+EADDRINUSE = 98
+EADDRNOTAVAIL = 99
+ENETDOWN = 100
+ENETUNREACH = 101
+ENETRESET = 102
+ECONNABORTED = 103
+ECONNRESET = 104
+ENOBUFS = 105
+EISCONN = 106
+ENOTCONN = 107
+ESHUTDOWN = 108
+ETOOMANYREFS = 109
 ETIMEDOUT = 110
+ECONNREFUSED = 111
+EHOSTDOWN = 112
+EHOSTUNREACH = 113
+EALREADY = 114
+EINPROGRESS = 115
+ESTALE = 116
+EUCLEAN = 117
+ENOTNAM = 118
+ENAVAIL = 119
+EISNAM = 120
+EREMOTEIO = 121
+EDQUOT = 122
+ENOMEDIUM = 123
+EMEDIUMTYPE = 124
+ECANCELED = 125
+ENOKEY = 126
+EKEYEXPIRED = 127
+EKEYREVOKED = 128
+EKEYREJECTED = 129
+EOWNERDEAD = 130
+ENOTRECOVERABLE = 131
+ERFKILL = 132
+EHWPOISON = 133
 
 ERESTARTSYS = 512
 ERESTARTNOINTR = 513
 ERESTARTNOHAND = 514
+ENOIOCTLCMD = 515
 ERESTART_RESTARTBLOCK = 516
 
-_RESTARTS = {
-    ERESTARTSYS: "ERESTARTSYS",
-    ERESTARTNOINTR: "ERESTARTNOINTR",
-    ERESTARTNOHAND: "ERESTARTNOHAND",
-    ERESTART_RESTARTBLOCK: "ERESTART_RESTARTBLOCK",
+#: Names by number, as strace has them: EAGAIN, EDEADLK and EOPNOTSUPP, not their synonyms.
+NAMES: dict[int, str] = {
+    number: name
+    for name, number in list(globals().items())
+    if name.startswith("E") and isinstance(number, int)
 }
 MAX_ERRNO = 4095
 
@@ -72,7 +164,7 @@ class Errno(Exception):
 
 def name(number: int) -> str:
     """Symbolic name of a positive error number, or the number itself."""
-    return errorcode.get(number) or _RESTARTS.get(number) or str(number)
+    return NAMES.get(number, str(number))
 
 
 def is_error(value: int) -> bool:

@@ -16,7 +16,6 @@ from sortedcontainers import SortedDict
 from emu.engine_quirks import CPU_MODELS
 from emu.machine import Event, Machine, Stop
 from toykernel import boot
-from toykernel.arch.x86 import pgtable
 from toykernel.arch.x86.asm_offsets import PAGE_OFFSET, PT_REGS
 from toykernel.arch.x86.process import account, fpu_area
 from toykernel.arch.x86.ptrace import PtRegs
@@ -511,8 +510,3 @@ class Kernel:
         cpu = self.machine.cpu
         frame = PtRegs(self.machine.ram, max(cpu.esp, PAGE_OFFSET))
         raise KernelOops(oops_report(self, f"Kernel panic - not syncing: {what}", frame, None))
-
-    @property
-    def flush_tlb_mm(self) -> Callable[[Kernel, MmStruct], None]:
-        """For tests that take it away."""
-        return pgtable.flush_tlb_mm

@@ -18,7 +18,6 @@ class Profile:
     release: str  # what uname says
     state_at_birth: int  # of a child, until it is woken for the first time
     scheduler: str  # goodness (counters) or cfs
-    splits_time_slice: bool  # F5: a fork halves what is left of the parent's
     clone_pid: bool  # CLONE_PID exists, for pid 0 only
     newuser_refusals: bool  # NEWUSER+FS, SIGHAND+NEWUSER, SIGHAND+NEWPID
     clone_parent_keeps_leader_signal: bool  # D15 with CLONE_PARENT
@@ -31,7 +30,6 @@ _2_6_39 = Profile(
     release="2.6.39",
     state_at_birth=TASK_RUNNING,
     scheduler="cfs",
-    splits_time_slice=False,
     clone_pid=False,
     newuser_refusals=False,
     clone_parent_keeps_leader_signal=False,
@@ -45,7 +43,6 @@ PROFILES: dict[str, Profile] = {
         release="2.4.37",
         state_at_birth=TASK_UNINTERRUPTIBLE,
         scheduler="goodness",
-        splits_time_slice=True,
         clone_pid=True,
         newuser_refusals=False,
         clone_parent_keeps_leader_signal=False,
@@ -58,7 +55,6 @@ PROFILES: dict[str, Profile] = {
         release="3.18.0",
         state_at_birth=TASK_RUNNING,
         scheduler="cfs",
-        splits_time_slice=False,
         clone_pid=False,
         newuser_refusals=True,
         clone_parent_keeps_leader_signal=True,
@@ -70,7 +66,6 @@ PROFILES: dict[str, Profile] = {
         release="4.19.0",
         state_at_birth=TASK_NEW,
         scheduler="cfs",
-        splits_time_slice=False,
         clone_pid=False,
         newuser_refusals=True,
         clone_parent_keeps_leader_signal=True,

@@ -1,305 +1,50 @@
 """Every i386 system call of 2.6.39: number, name, function, arguments. Tracers read it too.
 
-A call without a function answers ENOSYS; its name and arguments are known all the same. Argument kinds
-say how a 32-bit register becomes a Python value and how a tracer shows it.
+The functions bring their rows themselves (`@syscall`, toykernel/syscalls.py); they are only collected
+here. A call without a function answers ENOSYS; its name is known all the same.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterable
+from types import ModuleType
+from typing import Any
 
-from toykernel.arch.x86.signal import sys_rt_sigreturn, sys_sigaltstack, sys_sigreturn
-from toykernel.arch.x86.tls import sys_get_thread_area, sys_set_thread_area
-from toykernel.fs.exec import sys_execve
-from toykernel.fs.splice import sys_vmsplice
-from toykernel.kernel.exit import sys_exit, sys_exit_group
-from toykernel.kernel.fork import sys_clone, sys_fork, sys_vfork
-from toykernel.kernel.futex import sys_futex, sys_set_robust_list
-from toykernel.kernel.itimer import sys_alarm, sys_getitimer, sys_setitimer
-from toykernel.kernel.posix_timers import (
-    sys_timer_create,
-    sys_timer_delete,
-    sys_timer_getoverrun,
-    sys_timer_gettime,
-    sys_timer_settime,
+from toykernel.arch.x86 import signal as x86_signal
+from toykernel.arch.x86 import tls
+from toykernel.fs import exec, fcntl, namei, open, pipe, read_write, splice, stat
+from toykernel.ipc import semop
+from toykernel.kernel import (
+    capability,
+    exit,
+    fork,
+    futex,
+    itimer,
+    posix_timers,
+    prctl,
+    resource,
+    session,
+    sigcalls,
+    sys,
+    time,
+    uid,
+    uid_calls,
+    unshare,
+    wait4,
 )
-from toykernel.kernel.sched.syscalls import (
-    sys_getpriority,
-    sys_nice,
-    sys_sched_get_priority_max,
-    sys_sched_get_priority_min,
-    sys_sched_getaffinity,
-    sys_sched_getparam,
-    sys_sched_getscheduler,
-    sys_sched_rr_get_interval,
-    sys_sched_setaffinity,
-    sys_sched_setparam,
-    sys_sched_setscheduler,
-    sys_sched_yield,
-    sys_setpriority,
-)
-from toykernel.kernel.sigcalls import (
-    sys_kill,
-    sys_pause,
-    sys_restart_syscall,
-    sys_rt_sigaction,
-    sys_rt_sigpending,
-    sys_rt_sigprocmask,
-    sys_rt_sigqueueinfo,
-    sys_rt_sigsuspend,
-    sys_rt_sigtimedwait,
-    sys_rt_tgsigqueueinfo,
-    sys_sgetmask,
-    sys_sigaction,
-    sys_signal,
-    sys_sigpending,
-    sys_sigprocmask,
-    sys_sigsuspend,
-    sys_ssetmask,
-    sys_tgkill,
-    sys_tkill,
-)
-from toykernel.kernel.sys import (
-    sys_getpid,
-    sys_getppid,
-    sys_gettid,
-    sys_ni_syscall,
-    sys_uname,
-)
-from toykernel.kernel.time import (
-    sys_clock_getres,
-    sys_clock_gettime,
-    sys_clock_nanosleep,
-    sys_clock_settime,
-    sys_getrusage,
-    sys_gettimeofday,
-    sys_nanosleep,
-    sys_settimeofday,
-    sys_stime,
-    sys_time,
-    sys_times,
-)
-from toykernel.kernel.wait4 import sys_wait4, sys_waitid, sys_waitpid
-from toykernel.mm.heap import sys_brk
-from toykernel.mm.madvise import sys_madvise
-from toykernel.mm.mincore import sys_mincore, sys_msync
-from toykernel.mm.mlock import sys_mlock, sys_mlockall, sys_munlock, sys_munlockall
-from toykernel.mm.mmap import sys_mmap2, sys_munmap, sys_old_mmap
-from toykernel.mm.mprotect import sys_mprotect
-from toykernel.mm.mremap import sys_mremap
-from toykernel.syscall_rows import ROWS
+from toykernel.kernel.sched import syscalls as sched_syscalls
+from toykernel.kernel.sys import sys_ni_syscall
+from toykernel.mm import heap, madvise, mincore, mlock, mmap, mprotect, mremap
+from toykernel.syscalls import Argument, Syscall, rows_of
 
-if TYPE_CHECKING:
-    from toykernel.kernel.wait import Result
-
-# Argument kinds. INT, FD, PID and OPTIONS are signed; the others are unsigned 32-bit values.
-INT, FD, PID, WAIT_OPTIONS = "int", "fd", "pid", "wait_options"
-UINT, HEX, SIZE, ADDRESS = "uint", "hex", "size", "address"
-PATH, BUFFER_IN, STRINGS = "path", "buffer_in", "strings"
-STATUS, UTSNAME, RUSAGE, ENVIRONMENT = "status", "utsname", "rusage", "environment"
-PROT, MMAP_FLAGS, MREMAP_FLAGS, MADVICE = "prot", "mmap_flags", "mremap_flags", "madvice"
-MSYNC_FLAGS, MLOCKALL_FLAGS = "msync_flags", "mlockall_flags"
-CLONE_FLAGS, FUTEX_OP, WAIT_WHICH = "clone_flags", "futex_op", "wait_which"
-OPEN_FLAGS, MODE, SEEK_WHENCE, ACCESS_MODE = "open_flags", "mode", "seek_whence", "access_mode"
-FD_PAIR, FCNTL_CMD, DIRFD, BUFFER_OUT = "fd_pair", "fcntl_cmd", "dirfd", "buffer_out"
-ID, RLIMIT, PRCTL_OPTION = "id", "rlimit", "prctl_option"
-SIGNAL, HANDLER, HOW, SIGSET, OLD_SIGSET = "signal", "handler", "how", "sigset", "old_sigset"
-SIGACTION, OLD_SIGACTION, STACK = "sigaction", "old_sigaction", "stack"
-CLOCK, TIMESPEC, TIMEVAL, POLICY = "clock", "timespec", "timeval", "policy"
-ITIMER, ITIMERVAL, ITIMERSPEC = "itimer", "itimerval", "itimerspec"
-SIGNED = frozenset((INT, FD, PID, WAIT_OPTIONS, SIGNAL, HOW, CLOCK, POLICY, ITIMER, DIRFD))
-
-Function = Callable[..., "Result"]
-
-
-@dataclass(frozen=True)
-class Argument:
-    """One argument: its name in the manual, and its kind."""
-
-    name: str
-    kind: str
-
-    def decode(self, word: int) -> int:
-        """The register's value as the function gets it."""
-        return word - (1 << 32) if self.kind in SIGNED and word >> 31 else word
-
-
-@dataclass(frozen=True)
-class Syscall:
-    """One row. `function` is None when the kernel does not have it; `entry` overrides the thunk."""
-
-    number: int
-    name: str
-    function: Function | None = None
-    arguments: tuple[Argument, ...] = ()
-    entry: str = ""
-
-    @property
-    def label(self) -> str:
-        """What sys_call_table holds for this number."""
-        if self.function is None:
-            return "sys_ni_syscall"
-        return self.entry or f"sys_{self.name}"
-
-
-def _arguments(text: str) -> tuple[Argument, ...]:
-    pairs = (item.split(":") for item in text.split())
-    return tuple(Argument(name, kind) for name, kind in pairs)
-
-
-def _call(
-    number: int, name: str, function: Function, arguments: str = "", entry: str = ""
-) -> Syscall:
-    return Syscall(number, name, function, _arguments(arguments), entry)
-
-
-_IMPLEMENTED = (
-    _call(1, "exit", sys_exit, "status:int"),
-    _call(2, "fork", sys_fork, entry="ptregs_fork"),
-    _call(7, "waitpid", sys_waitpid, "pid:pid wstatus:status options:wait_options"),
-    _call(11, "execve", sys_execve, "pathname:path argv:strings envp:environment"),
-    _call(20, "getpid", sys_getpid),
-    _call(45, "brk", sys_brk, "addr:address"),
-    _call(64, "getppid", sys_getppid),
-    _call(90, "mmap", sys_old_mmap, "arg:address"),
-    _call(91, "munmap", sys_munmap, "addr:address length:size"),
-    _call(114, "wait4", sys_wait4, "pid:pid wstatus:status options:wait_options rusage:rusage"),
-    _call(
-        *(120, "clone", sys_clone),
-        "flags:clone_flags child_stack:address parent_tid:address tls:address child_tid:address",
-        "ptregs_clone",
-    ),
-    _call(122, "uname", sys_uname, "buf:utsname"),
-    _call(125, "mprotect", sys_mprotect, "addr:address len:size prot:prot"),
-    _call(144, "msync", sys_msync, "addr:address length:size flags:msync_flags"),
-    _call(150, "mlock", sys_mlock, "addr:address len:size"),
-    _call(151, "munlock", sys_munlock, "addr:address len:size"),
-    _call(152, "mlockall", sys_mlockall, "flags:mlockall_flags"),
-    _call(153, "munlockall", sys_munlockall),
-    _call(
-        163,
-        "mremap",
-        sys_mremap,
-        "old_address:address old_size:size new_size:size flags:mremap_flags new_address:address",
-    ),
-    _call(
-        192,
-        "mmap2",
-        sys_mmap2,
-        "addr:address length:size prot:prot flags:mmap_flags fd:fd pgoffset:hex",
-    ),
-    _call(218, "mincore", sys_mincore, "addr:address length:size vec:address"),
-    _call(316, "vmsplice", sys_vmsplice, "fd:fd iov:address nr_segs:size flags:hex"),
-    _call(219, "madvise", sys_madvise, "addr:address length:size advice:madvice"),
-    _call(190, "vfork", sys_vfork, entry="ptregs_vfork"),
-    _call(224, "gettid", sys_gettid),
-    _call(
-        *(240, "futex", sys_futex),
-        "uaddr:address op:futex_op val:uint timeout:address uaddr2:address val3:uint",
-    ),
-    _call(243, "set_thread_area", sys_set_thread_area, "u_info:address"),
-    _call(244, "get_thread_area", sys_get_thread_area, "u_info:address"),
-    _call(252, "exit_group", sys_exit_group, "status:int"),
-    _call(
-        *(284, "waitid", sys_waitid),
-        "which:wait_which pid:pid infop:address options:wait_options rusage:address",
-    ),
-    _call(311, "set_robust_list", sys_set_robust_list, "head:address len:size"),
-    *(_call(*row) for row in ROWS),
-)
-
-_SIGNALS = (
-    _call(0, "restart_syscall", sys_restart_syscall),
-    _call(29, "pause", sys_pause),
-    _call(37, "kill", sys_kill, "pid:pid sig:signal"),
-    _call(48, "signal", sys_signal, "signum:signal handler:handler"),
-    _call(
-        67, "sigaction", sys_sigaction, "signum:signal act:old_sigaction oldact:old_sigaction_out"
-    ),
-    _call(68, "sgetmask", sys_sgetmask),
-    _call(69, "ssetmask", sys_ssetmask, "newmask:hex"),
-    _call(72, "sigsuspend", sys_sigsuspend, "unused:int unused:int mask:hex"),
-    _call(73, "sigpending", sys_sigpending, "set:old_sigset_out"),
-    _call(119, "sigreturn", sys_sigreturn),
-    _call(126, "sigprocmask", sys_sigprocmask, "how:how set:old_sigset oldset:old_sigset_out"),
-    _call(173, "rt_sigreturn", sys_rt_sigreturn),
-    _call(
-        *(174, "rt_sigaction", sys_rt_sigaction),
-        "signum:signal act:sigaction oldact:sigaction_out sigsetsize:size",
-    ),
-    _call(
-        *(175, "rt_sigprocmask", sys_rt_sigprocmask),
-        "how:how set:sigset oldset:sigset_out sigsetsize:size",
-    ),
-    _call(176, "rt_sigpending", sys_rt_sigpending, "set:sigset_out sigsetsize:size"),
-    _call(
-        *(177, "rt_sigtimedwait", sys_rt_sigtimedwait),
-        "set:sigset info:address timeout:timespec sigsetsize:size",
-    ),
-    _call(178, "rt_sigqueueinfo", sys_rt_sigqueueinfo, "tgid:pid sig:signal info:address"),
-    _call(179, "rt_sigsuspend", sys_rt_sigsuspend, "mask:sigset sigsetsize:size"),
-    _call(186, "sigaltstack", sys_sigaltstack, "ss:stack old_ss:stack_out"),
-    _call(238, "tkill", sys_tkill, "tid:pid sig:signal"),
-    _call(270, "tgkill", sys_tgkill, "tgid:pid tid:pid sig:signal"),
-    _call(
-        *(335, "rt_tgsigqueueinfo", sys_rt_tgsigqueueinfo),
-        "tgid:pid tid:pid sig:signal info:address",
-    ),
-)
-
-_TIME = (
-    _call(13, "time", sys_time, "tloc:address"),
-    _call(25, "stime", sys_stime, "t:address"),
-    _call(27, "alarm", sys_alarm, "seconds:uint"),
-    _call(43, "times", sys_times, "buf:address"),
-    _call(77, "getrusage", sys_getrusage, "who:int usage:rusage"),
-    _call(78, "gettimeofday", sys_gettimeofday, "tv:timeval_out tz:address"),
-    _call(79, "settimeofday", sys_settimeofday, "tv:timeval tz:address"),
-    _call(104, "setitimer", sys_setitimer, "which:itimer new:itimerval old:itimerval_out"),
-    _call(105, "getitimer", sys_getitimer, "which:itimer curr_value:itimerval_out"),
-    _call(162, "nanosleep", sys_nanosleep, "req:timespec rem:timespec_out"),
-    _call(259, "timer_create", sys_timer_create, "clockid:clock sevp:address timerid:address"),
-    _call(
-        *(260, "timer_settime", sys_timer_settime),
-        "timerid:int flags:hex new_value:itimerspec old_value:itimerspec_out",
-    ),
-    _call(261, "timer_gettime", sys_timer_gettime, "timerid:int curr_value:itimerspec_out"),
-    _call(262, "timer_getoverrun", sys_timer_getoverrun, "timerid:int"),
-    _call(263, "timer_delete", sys_timer_delete, "timerid:int"),
-    _call(264, "clock_settime", sys_clock_settime, "clockid:clock tp:timespec"),
-    _call(265, "clock_gettime", sys_clock_gettime, "clockid:clock tp:timespec_out"),
-    _call(266, "clock_getres", sys_clock_getres, "clockid:clock res:timespec_out"),
-    _call(
-        *(267, "clock_nanosleep", sys_clock_nanosleep),
-        "clockid:clock flags:hex request:timespec remain:timespec_out",
-    ),
-)
-
-_SCHEDULING = (
-    _call(34, "nice", sys_nice, "inc:int"),
-    _call(96, "getpriority", sys_getpriority, "which:int who:int"),
-    _call(97, "setpriority", sys_setpriority, "which:int who:int prio:int"),
-    _call(154, "sched_setparam", sys_sched_setparam, "pid:pid param:address"),
-    _call(155, "sched_getparam", sys_sched_getparam, "pid:pid param:address"),
-    _call(
-        *(156, "sched_setscheduler", sys_sched_setscheduler),
-        "pid:pid policy:policy param:address",
-    ),
-    _call(157, "sched_getscheduler", sys_sched_getscheduler, "pid:pid"),
-    _call(158, "sched_yield", sys_sched_yield),
-    _call(159, "sched_get_priority_max", sys_sched_get_priority_max, "policy:policy"),
-    _call(160, "sched_get_priority_min", sys_sched_get_priority_min, "policy:policy"),
-    _call(161, "sched_rr_get_interval", sys_sched_rr_get_interval, "pid:pid tp:timespec_out"),
-    _call(
-        *(241, "sched_setaffinity", sys_sched_setaffinity),
-        "pid:pid cpusetsize:size mask:address",
-    ),
-    _call(
-        *(242, "sched_getaffinity", sys_sched_getaffinity),
-        "pid:pid cpusetsize:size mask:address",
-    ),
+#: Where functions with `@syscall` are.
+MODULES: tuple[ModuleType, ...] = (
+    *(x86_signal, tls),
+    *(exec, fcntl, namei, open, pipe, read_write, splice, stat),
+    semop,
+    *(capability, exit, fork, futex, itimer, posix_timers, prctl, resource, session, sigcalls),
+    *(sys, time, uid, uid_calls, unshare, wait4, sched_syscalls),
+    *(heap, madvise, mincore, mlock, mmap, mprotect, mremap),
 )
 
 #: Names by number, from 0, as in the i386 unistd.h of 2.6.39; "" where there is no call.
@@ -341,18 +86,35 @@ fanotify_mark prlimit64 name_to_handle_at open_by_handle_at clock_adjtime syncfs
 """
 
 
-def _table() -> tuple[Syscall, ...]:
+def collect(modules: Iterable[ModuleType]) -> list[Syscall]:
+    """The rows of the functions that modules define (not of those that they import), by number."""
     rows = [
-        Syscall(number, "" if name == "-" else name) for number, name in enumerate(_NAMES.split())
+        row
+        for module in modules
+        for thing in vars(module).values()
+        if getattr(thing, "__module__", None) == module.__name__
+        for row in rows_of(thing)
     ]
-    for row in (*_IMPLEMENTED, *_SIGNALS, *_TIME, *_SCHEDULING):
-        if rows[row.number].name != row.name:
-            raise ValueError(f"system call {row.number} is {rows[row.number].name}, not {row.name}")
-        rows[row.number] = row
-    return tuple(rows)
+    return sorted(rows, key=lambda row: row.number)
 
 
-SYSCALLS: tuple[Syscall, ...] = _table()
+def table(names: Iterable[str], rows: Iterable[Syscall]) -> tuple[Syscall, ...]:
+    """A row for each number from 0, without gaps; `names` has "-" for a number that is no call.
+
+    Raises ValueError for a number twice, beyond the names, or with another name.
+    """
+    found = [Syscall(number, "" if n == "-" else n) for number, n in enumerate(names)]
+    for row in rows:
+        if row.number >= len(found) or found[row.number].name != row.name:
+            there = found[row.number].name if row.number < len(found) else "beyond the last"
+            raise ValueError(f"system call {row.number} is {there or 'none'}, not {row.name}")
+        if found[row.number].function is not None:
+            raise ValueError(f"two functions for system call {row.number}, {row.name}")
+        found[row.number] = row
+    return tuple(found)
+
+
+SYSCALLS: tuple[Syscall, ...] = table(_NAMES.split(), collect(MODULES))
 BY_NAME: dict[str, Syscall] = {row.name: row for row in SYSCALLS if row.name}
 
 

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from toykernel.kernel.pid import Pid
     from toykernel.kernel.wait import Completion, Result, Wait
 
+TASK_COMM_LEN = 16  # with the final zero
+
 TASK_RUNNING = 0
 TASK_INTERRUPTIBLE = 1
 TASK_UNINTERRUPTIBLE = 2

@@ -9,8 +9,8 @@ from typing import Any
 
 from emu.blocks import Blocks
 from emu.engine_quirks import FIELD, ContextLayout
-from emu.errors import EngineContractError
 from emu.hooks import FLAG_WORDS, EngineState
+from emu.layout import check_layout
 from emu.timing import rules
 from emu.timing.cost import Cost
 from emu.timing.decode import Decoded
@@ -125,14 +125,12 @@ class Instructions:
     """
 
     def __init__(self, state: EngineState, layout: ContextLayout, module: Any) -> None:
-        sizes = (ctypes.sizeof(TimingState), ctypes.sizeof(NativeInsn))
-        if sizes != (module.timing_size, module.insn_size):
-            raise EngineContractError(
-                "emu/_native was built from another version; reinstall the package"
-            )
+        for name, mirror in (("timing", TimingState), ("access", NativeAccess)):
+            check_layout(module, name, mirror)
+        record = check_layout(module, "insn", NativeInsn)
         self.raised: BaseException | None = None
         self._state = state
-        self._memory = mmap.mmap(-1, CAPACITY * sizes[1])
+        self._memory = mmap.mmap(-1, CAPACITY * record)
         self._insns = (NativeInsn * CAPACITY).from_buffer(self._memory)
         self._buckets = (_U32 * _BUCKETS)()
         self._callback = ctypes.CFUNCTYPE(None, ctypes.c_void_p)(self._decode)

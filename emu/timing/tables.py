@@ -15,7 +15,7 @@ from importlib import resources
 
 from emu.timing.decode import Decoded
 
-_I386, _I486 = "i386_clk", "i486_clk"
+_I386 = "i386_clk"
 _ALIASES = {
     **dict.fromkeys(("shl", "sal"), "shl/sal"),
     **dict.fromkeys(("lds", "les", "lfs", "lgs", "lss"), "lds/les/lfs/lgs/lss"),

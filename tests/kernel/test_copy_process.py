@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from guest import PROGRAM_PID, boot, finish, kernel_words, run, run_to, task, word
 
+from emu.eflags import EFLAGS_TF
 from toykernel.arch.x86.asm_offsets import (
     PAGE_OFFSET,
     STACK_END_MAGIC,
@@ -14,7 +15,6 @@ from toykernel.arch.x86.asm_offsets import (
     TIF_NEED_RESCHED,
     TIF_SYSCALL_TRACE,
 )
-from toykernel.arch.x86.process import EFLAGS_TF
 from toykernel.arch.x86.thread_info import set_ti_flag, task_pt_regs
 from toykernel.arch.x86.thread_info import test_ti_flag as ti_flag
 from toykernel.errno import EAGAIN, EINVAL, EPERM, ERESTARTNOINTR, Errno

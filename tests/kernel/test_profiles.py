@@ -22,7 +22,6 @@ ROWS: dict[str, Callable[[Profile], str]] = {
     "`uname -r`": lambda p: p.release,
     "state at birth": lambda p: STATES[p.state_at_birth],
     "scheduler": lambda p: p.scheduler,
-    "fork splits the time slice": lambda p: yes(p.splits_time_slice),
     "CLONE_PID, for pid 0 only": lambda p: yes(p.clone_pid),
     "refuses NEWUSER+FS, SIGHAND+NEWUSER, SIGHAND+NEWPID": lambda p: yes(p.newuser_refusals),
     "CLONE_PARENT keeps the leader's exit signal": lambda p: yes(

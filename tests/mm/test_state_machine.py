@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, Phase, settings
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 from memory_model import BASE, PAGE, READ, WRITE, Memory
 
-from emu.paging import PF_W, PageFault
+from emu.paging import PageFault
 from toykernel.arch.x86.uaccess import copy_from_user, put_user
 from toykernel.check.fail import differences, fingerprint
 from toykernel.check.invariants import check_all
@@ -95,7 +95,7 @@ class MemoryMachine(RuleBasedStateMachine):
             except PageFault as fault:
                 code = fault.error_code
             try:
-                area = find_area(k, mm, address, bool(code & PF_W), None)
+                area = find_area(k, mm, address, None)
             except BadArea:
                 raise Segfault from None
             if access_error(area, code):

@@ -8,9 +8,11 @@ import pytest
 from native_linux import skip_unless_linux32
 
 from toykernel.harness.session import Session, build
+from toykernel.kernel_state import Kernel
+from toykernel.task import Task
 
 EPERM, ESRCH, EINVAL = 1, 3, 22
-KILL, TKILL, QUEUE, SETSID, SETRESUID = 37, 238, 178, 66, 208
+KILL, TKILL, TGKILL, QUEUE, SETSID, SETRESUID = 37, 238, 270, 178, 66, 208
 
 #: What a child of root's tries on its parent (`ppid`); it gives itself up on the way. None: not compared.
 ATTEMPTS: list[tuple[str, int, tuple[int | str, ...], int | None]] = [
@@ -76,3 +78,69 @@ def test_native(tmp_path: Path) -> None:
     path.write_bytes(build(source)[0])
     path.chmod(0o755)
     assert failed(subprocess.run([path], timeout=10, check=False).returncode) is None
+
+
+@pytest.mark.parametrize(
+    ("call", "arguments"),
+    [
+        (KILL, ("%edi", "$10", "$0")),
+        (KILL, ("%edi", "$0", "$0")),  # to ask is to be asked about
+        (TKILL, ("%edi", "$10", "$0")),
+        (TGKILL, ("%edi", "%edi", "$10")),
+        (QUEUE, ("%edi", "$10", "$info")),
+    ],
+)
+@pytest.mark.parametrize("answer", [-13, -1])
+def test_the_security_hook_is_asked_and_chooses_the_error(
+    tmp_path: Path, call: int, arguments: tuple[str, str, str], answer: int
+) -> None:
+    """check_kill_permission (kernel/signal.c): security_task_kill has the last word, also over root."""
+    moves = "\n".join(
+        f"movl {argument}, %{register}"
+        for argument, register in zip(arguments, ("ebx", "ecx", "edx"), strict=True)
+    )
+    source = tmp_path / "hook.S"
+    source.write_text(f"""
+    .include "linux.inc"
+    .text
+    .globl _start
+_start:
+    sys_getpid
+    movl %eax, %edi
+    {moves}
+    movl ${call}, %eax
+    int $0x80
+    negl %eax
+    sys_exit %eax
+    .data
+info: .long 10, 0, -1
+    .fill 29, 4, 0
+    .include "print.inc"
+""")
+    session = Session(source)
+    asked = []
+
+    def hook(k: Kernel, task: Task, sig: int) -> int:
+        asked.append((task is k.current, sig))
+        return answer
+
+    session.kernel.security.task_kill.append(hook)
+    assert session.run(10_000_000).kind == "finished"
+    assert session.kernel.program_status >> 8 == -answer
+    assert asked == [(True, 0 if arguments[1] == "$0" else 10)]
+
+
+def test_whom_the_ids_refuse_no_hook_is_asked(tmp_path: Path) -> None:
+    source = tmp_path / "ids.S"
+    source.write_text(program())
+    session = Session(source)
+    asked = []
+
+    def hook(_k: Kernel, _task: Task, sig: int) -> int:
+        asked.append(sig)
+        return 0
+
+    session.kernel.security.task_kill.append(hook)
+    assert session.run(10_000_000).kind == "finished"
+    assert failed(session.kernel.program_status >> 8) is None
+    assert asked == [0, 0, 18, 0]

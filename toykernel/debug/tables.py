@@ -7,16 +7,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from emu.cpu import (
-    EFLAGS_CF,
-    EFLAGS_DF,
-    EFLAGS_IF,
-    EFLAGS_NT,
-    EFLAGS_RF,
-    EFLAGS_TF,
-    EFLAGS_VM,
-)
 from emu.descriptors import TYPE_INTERRUPT_GATE, TYPE_TASK_GATE, TYPE_TRAP_GATE, Gate, Segment
+from emu.eflags import EFLAGS_CF, EFLAGS_DF, EFLAGS_IF, EFLAGS_NT, EFLAGS_RF, EFLAGS_TF, EFLAGS_VM
 from emu.paging import (
     CR0_AM,
     CR0_EM,

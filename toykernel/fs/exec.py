@@ -45,10 +45,12 @@ from toykernel.kernel.signal_types import (
 from toykernel.kernel.wait import Result, Wait
 from toykernel.mm.mm_types import VM_MAYWRITE, VM_SHARED
 from toykernel.security import security_bprm_check
+from toykernel.syscalls import syscall
 from toykernel.task import (
     EXIT_DEAD,
     PF_FORKNOEXEC,
     PF_NPROC_EXCEEDED,
+    TASK_COMM_LEN,
     TASK_KILLABLE,
     Task,
     TaskStats,
@@ -62,7 +64,6 @@ if TYPE_CHECKING:
 
 MAX_ARG_STRINGS = 0x7FFF
 MAX_ARG_STRLEN = 32 * 4096
-TASK_COMM_LEN = 16
 BINPRM_BUF_SIZE = 128
 MAX_INTERPRETERS = 4
 
@@ -80,6 +81,7 @@ class Binprm:
     sighand: SighandStruct | None  # the same for the handlers
 
 
+@syscall(11, "pathname:path argv:strings envp:environment")
 def sys_execve(k: Kernel, filename: int, argv: int, envp: int) -> Result:
     """Replace the program; on success the caller's registers are the new program's."""
     path = getname(k, filename)

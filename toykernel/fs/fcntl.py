@@ -18,6 +18,7 @@ from toykernel.fs.file import (
 )
 from toykernel.fs.pipe import pipe_fcntl
 from toykernel.kernel.signal_types import RLIMIT_NOFILE
+from toykernel.syscalls import syscall
 
 if TYPE_CHECKING:
     from toykernel.kernel_state import Kernel
@@ -28,12 +29,14 @@ FD_CLOEXEC = 1
 _SETFL_MASK = O_APPEND | O_NONBLOCK
 
 
+@syscall(41, "oldfd:fd")
 def sys_dup(k: Kernel, fildes: int) -> int:
     """dup: the lowest free descriptor for the same open file."""
     file = fget(k, fildes)
     return fd_install(k, get_unused_fd(k), get_file(file))
 
 
+@syscall(63, "oldfd:fd newfd:fd")
 def sys_dup2(k: Kernel, oldfd: int, newfd: int) -> int:
     """dup2: a chosen descriptor, closed first if it is open; nothing happens when both are one."""
     if oldfd == newfd:
@@ -42,6 +45,7 @@ def sys_dup2(k: Kernel, oldfd: int, newfd: int) -> int:
     return _dup_to(k, oldfd, newfd, cloexec=False)
 
 
+@syscall(330, "oldfd:fd newfd:fd flags:open_flags")
 def sys_dup3(k: Kernel, oldfd: int, newfd: int, flags: int) -> int:
     """dup3: with O_CLOEXEC, and two different descriptors only."""
     if flags & ~O_CLOEXEC or oldfd == newfd:
@@ -59,6 +63,8 @@ def _dup_to(k: Kernel, oldfd: int, newfd: int, *, cloexec: bool) -> int:
     return fd_install(k, newfd, file, cloexec=cloexec)
 
 
+@syscall(55, "fd:fd cmd:fcntl_cmd arg:hex")
+@syscall(221, "fd:fd cmd:fcntl_cmd arg:hex", name="fcntl64")
 def sys_fcntl(k: Kernel, fd: int, cmd: int, arg: int) -> int:
     """fcntl: duplicate, flags of the descriptor and of the open file, size of a pipe."""
     file = fget(k, fd)
@@ -91,6 +97,7 @@ def sys_fcntl(k: Kernel, fd: int, cmd: int, arg: int) -> int:
     raise Errno(EINVAL)
 
 
+@syscall(54, "fd:fd request:hex argp:address")
 def sys_ioctl(k: Kernel, fd: int, request: int, argp: int) -> int:
     """ioctl: what the file makes of it."""
     file = fget(k, fd)

@@ -26,6 +26,7 @@ from toykernel.fs.file import fget
 from toykernel.fs.fs_types import FsStruct
 from toykernel.fs.inode import MAY_EXEC, MAY_WRITE, S_ISVTX, Inode, inode_permission
 from toykernel.fs.mount import Path, follow_dotdot, traverse_mounts
+from toykernel.syscalls import syscall
 
 if TYPE_CHECKING:
     from toykernel.kernel_state import Kernel
@@ -198,6 +199,7 @@ def _new_name(k: Kernel, path: str, dirfd: int = AT_FDCWD, *, directory: bool = 
     return nd
 
 
+@syscall(39, "pathname:path mode:mode")
 def sys_mkdir(k: Kernel, pathname: int, mode: int) -> int:
     """mkdir."""
     nd = _new_name(k, getname(k, pathname), directory=True)
@@ -297,12 +299,14 @@ def do_unlink(k: Kernel, path: str, dirfd: int = AT_FDCWD) -> None:
     d_drop(victim)
 
 
+@syscall(40, "pathname:path")
 def sys_rmdir(k: Kernel, pathname: int) -> int:
     """rmdir: an empty directory."""
     do_rmdir(k, getname(k, pathname))
     return 0
 
 
+@syscall(10, "pathname:path")
 def sys_unlink(k: Kernel, pathname: int) -> int:
     """unlink: take a name away; whoever has the file open keeps it."""
     do_unlink(k, getname(k, pathname))

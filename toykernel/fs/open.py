@@ -58,6 +58,7 @@ from toykernel.fs.namei import (
     path_lookup,
 )
 from toykernel.security import security_file_open
+from toykernel.syscalls import syscall
 
 if TYPE_CHECKING:
     from toykernel.kernel_state import Kernel
@@ -142,21 +143,25 @@ def do_sys_open(k: Kernel, dirfd: int, pathname: int, flags: int, mode: int) -> 
     return fd_install(k, fd, file, cloexec=bool(flags & O_CLOEXEC))
 
 
+@syscall(5, "pathname:path flags:open_flags mode:mode")
 def sys_open(k: Kernel, pathname: int, flags: int, mode: int) -> int:
     """open."""
     return do_sys_open(k, AT_FDCWD, pathname, flags, mode)
 
 
+@syscall(295, "dirfd:dirfd pathname:path flags:open_flags mode:mode")
 def sys_openat(k: Kernel, dirfd: int, pathname: int, flags: int, mode: int) -> int:
     """openat: relative to an open directory."""
     return do_sys_open(k, dirfd, pathname, flags, mode)
 
 
+@syscall(8, "pathname:path mode:mode")
 def sys_creat(k: Kernel, pathname: int, mode: int) -> int:
     """creat."""
     return do_sys_open(k, AT_FDCWD, pathname, O_CREAT | O_WRONLY | O_TRUNC, mode)
 
 
+@syscall(6, "fd:fd")
 def sys_close(k: Kernel, fd: int) -> int:
     """close."""
     files = current_files(k)
@@ -166,6 +171,7 @@ def sys_close(k: Kernel, fd: int) -> int:
     return 0
 
 
+@syscall(33, "pathname:path mode:access_mode")
 def sys_access(k: Kernel, pathname: int, mode: int) -> int:
     """access: what the real user may do, whoever the effective one is."""
     if mode & ~7:
@@ -184,6 +190,7 @@ def sys_access(k: Kernel, pathname: int, mode: int) -> int:
     return 0
 
 
+@syscall(60, "mask:mode")
 def sys_umask(k: Kernel, mask: int) -> int:
     """umask: the old one."""
     fs = current_fs(k)
@@ -199,16 +206,19 @@ def _set_pwd(k: Kernel, path: Path | None) -> int:
     return 0
 
 
+@syscall(12, "path:path")
 def sys_chdir(k: Kernel, pathname: int) -> int:
     """chdir."""
     return _set_pwd(k, path_lookup(k, getname(k, pathname)).found())
 
 
+@syscall(133, "fd:fd")
 def sys_fchdir(k: Kernel, fd: int) -> int:
     """fchdir."""
     return _set_pwd(k, fget(k, fd).f_path)
 
 
+@syscall(183, "buf:buffer_out size:size")
 def sys_getcwd(k: Kernel, buf: int, size: int) -> int:
     """getcwd: the length, with the NUL. Raises Errno(ERANGE), Errno(ENOENT) when it was removed."""
     fs = current_fs(k)

@@ -46,6 +46,7 @@ from toykernel.kernel.cred import CAP_SYS_RESOURCE, capable
 from toykernel.kernel.siginfo import SIGPIPE
 from toykernel.kernel.signal import send_signal, signal_pending
 from toykernel.kernel.wait import Result, Wait, WaitQueue, wake_up
+from toykernel.syscalls import syscall
 
 if TYPE_CHECKING:
     from toykernel.kernel_state import Kernel
@@ -248,11 +249,13 @@ def pipe_fcntl(k: Kernel, file: File, size: int | None) -> int:
     return pages * PAGE_SIZE
 
 
+@syscall(42, "pipefd:fd_pair")
 def sys_pipe(k: Kernel, fildes: int) -> int:
     """pipe."""
     return do_pipe(k, fildes, 0)
 
 
+@syscall(331, "pipefd:fd_pair flags:open_flags")
 def sys_pipe2(k: Kernel, fildes: int, flags: int) -> int:
     """pipe2: with O_CLOEXEC and O_NONBLOCK."""
     return do_pipe(k, fildes, flags)

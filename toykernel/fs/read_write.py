@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from toykernel.arch.x86.uaccess import access_ok, copy_to_user
 from toykernel.errno import EBADF, EFAULT, EINVAL, EOVERFLOW, Errno
 from toykernel.fs.file import fget
+from toykernel.syscalls import syscall
 
 if TYPE_CHECKING:
     from toykernel.fs.inode import Inode
@@ -39,6 +40,7 @@ def kernel_read(k: Kernel, inode: Inode, start: int, count: int) -> bytes:
     return bytes(mapping.contents[start : start + count])
 
 
+@syscall(3, "fd:fd buf:buffer_out count:size")
 def sys_read(k: Kernel, fd: int, buf: int, count: int) -> Result:
     """read: from the file's offset on."""
     file = fget(k, fd)
@@ -47,6 +49,7 @@ def sys_read(k: Kernel, fd: int, buf: int, count: int) -> Result:
     return file.op.read(k, file, buf, _transfer_size(buf, count))
 
 
+@syscall(4, "fd:fd buf:buffer_in count:size")
 def sys_write(k: Kernel, fd: int, buf: int, count: int) -> Result:
     """write: at the file's offset, or at its end with O_APPEND."""
     file = fget(k, fd)
@@ -55,6 +58,7 @@ def sys_write(k: Kernel, fd: int, buf: int, count: int) -> Result:
     return file.op.write(k, file, buf, _transfer_size(buf, count))
 
 
+@syscall(19, "fd:fd offset:int whence:seek_whence")
 def sys_lseek(k: Kernel, fd: int, offset: int, whence: int) -> int:
     """lseek: set the offset that all who share the open file see."""
     file = fget(k, fd)
@@ -66,6 +70,9 @@ def sys_lseek(k: Kernel, fd: int, offset: int, whence: int) -> int:
     return at
 
 
+@syscall(
+    140, "fd:fd offset_high:hex offset_low:hex result:address whence:seek_whence", name="_llseek"
+)
 def sys_llseek(k: Kernel, fd: int, high: int, low: int, result: int, whence: int) -> int:
     """_llseek: the offset is a 64-bit number, in two words and in memory."""
     file = fget(k, fd)

@@ -17,6 +17,7 @@ from toykernel.kernel.siginfo import SIGPIPE
 from toykernel.kernel.signal import send_signal, signal_pending
 from toykernel.kernel.wait import Result, Wait, wake_up
 from toykernel.mm.gup import get_user_page
+from toykernel.syscalls import syscall
 
 if TYPE_CHECKING:
     from toykernel.kernel_state import Kernel
@@ -25,6 +26,7 @@ SPLICE_F_MOVE, SPLICE_F_NONBLOCK, SPLICE_F_MORE, SPLICE_F_GIFT = 1, 2, 4, 8
 UIO_MAXIOV = 1024
 
 
+@syscall(316, "fd:fd iov:address nr_segs:size flags:hex")
 def sys_vmsplice(k: Kernel, fd: int, iov: int, nr_segs: int, flags: int) -> Result:
     """vmsplice: bytes that are in the pipe now; on the reading end, bytes taken out."""
     file = fget(k, fd)

@@ -9,6 +9,7 @@ from toykernel.arch.x86.uaccess import copy_to_user
 from toykernel.fs.file import fget
 from toykernel.fs.inode import Inode
 from toykernel.fs.namei import getname, path_lookup
+from toykernel.syscalls import syscall
 
 if TYPE_CHECKING:
     from toykernel.kernel_state import Kernel
@@ -51,36 +52,42 @@ def _named(k: Kernel, pathname: int, *, follow: bool = True) -> Inode:
     return path_lookup(k, getname(k, pathname), follow=follow).found().dentry.inode
 
 
+@syscall(106, "pathname:path statbuf:address")
 def sys_stat(k: Kernel, pathname: int, statbuf: int) -> int:
     """stat."""
     copy_to_user(k, statbuf, new_stat(_named(k, pathname)))
     return 0
 
 
+@syscall(107, "pathname:path statbuf:address")
 def sys_lstat(k: Kernel, pathname: int, statbuf: int) -> int:
     """lstat: of a link itself."""
     copy_to_user(k, statbuf, new_stat(_named(k, pathname, follow=False)))
     return 0
 
 
+@syscall(108, "fd:fd statbuf:address")
 def sys_fstat(k: Kernel, fd: int, statbuf: int) -> int:
     """fstat."""
     copy_to_user(k, statbuf, new_stat(fget(k, fd).inode))
     return 0
 
 
+@syscall(195, "pathname:path statbuf:address")
 def sys_stat64(k: Kernel, pathname: int, statbuf: int) -> int:
     """stat64."""
     copy_to_user(k, statbuf, stat64(_named(k, pathname)))
     return 0
 
 
+@syscall(196, "pathname:path statbuf:address")
 def sys_lstat64(k: Kernel, pathname: int, statbuf: int) -> int:
     """lstat64: of a link itself."""
     copy_to_user(k, statbuf, stat64(_named(k, pathname, follow=False)))
     return 0
 
 
+@syscall(197, "fd:fd statbuf:address")
 def sys_fstat64(k: Kernel, fd: int, statbuf: int) -> int:
     """fstat64."""
     copy_to_user(k, statbuf, stat64(fget(k, fd).inode))

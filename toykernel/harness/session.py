@@ -16,10 +16,10 @@ from emu.paging import Walk
 from toykernel.boot import ENTRY, kernel_source
 from toykernel.errno import Errno
 from toykernel.fs.binfmt_elf import parse_elf
-from toykernel.fs.exec import TASK_COMM_LEN
 from toykernel.harness.images import boot_images, init_program, kernel_program
 from toykernel.kernel_state import Config, Kernel, Outcome
 from toykernel.observe.faultlog import FaultLog, FaultRecord
+from toykernel.task import TASK_COMM_LEN
 from userland.assembler import Program, assemble
 
 if TYPE_CHECKING:

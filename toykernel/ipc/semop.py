@@ -37,6 +37,7 @@ from toykernel.kernel.cred import CAP_IPC_OWNER, CAP_SYS_ADMIN, capable
 from toykernel.kernel.signal import was_interrupted
 from toykernel.kernel.timekeeping import NSEC_PER_SEC, ktime_get, ktime_get_real
 from toykernel.kernel.wait import Result, Wait
+from toykernel.syscalls import syscall
 
 if TYPE_CHECKING:
     from toykernel.kernel_state import Kernel
@@ -51,6 +52,7 @@ SEQ_MULTIPLIER = 32768
 S_READ, S_ALTER = 0o444, 0o222
 
 
+@syscall(117, "call:uint first:int second:int third:int ptr:address fifth:hex")
 def sys_ipc(
     k: Kernel, call: int, first: int, second: int, third: int, ptr: int, fifth: int
 ) -> Result:

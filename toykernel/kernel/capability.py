@@ -15,6 +15,7 @@ from toykernel.kernel.cred import (
     prepare_creds,
 )
 from toykernel.kernel.pid import find_task_by_vpid, task_pid_vnr
+from toykernel.syscalls import syscall
 
 if TYPE_CHECKING:
     from toykernel.kernel_state import Kernel
@@ -33,6 +34,7 @@ def _header(k: Kernel, header: int) -> tuple[int, int]:
     return _VERSIONS[version], pid
 
 
+@syscall(184, "hdrp:address datap:address")
 def sys_capget(k: Kernel, header: int, dataptr: int) -> int:
     """capget: effective, permitted and inheritable sets of a task."""
     try:
@@ -62,6 +64,7 @@ def sys_capget(k: Kernel, header: int, dataptr: int) -> int:
     return 0
 
 
+@syscall(185, "hdrp:address datap:address")
 def sys_capset(k: Kernel, header: int, dataptr: int) -> int:
     """capset: the caller's own sets; permitted only shrinks, effective stays within it."""
     words, pid = _header(k, header)

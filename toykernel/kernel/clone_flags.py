@@ -6,7 +6,7 @@ Sources: fork-path B1; include/linux/sched.h for the values.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -50,8 +50,7 @@ class CloneArgs:
     """One call of do_fork. Addresses are the caller's; 0 is none.
 
     `stack_start` 0 keeps the caller's stack pointer. `regs` is the caller's frame, or, for a kernel
-    thread, the words of one. `protected` is filled by copy_mm: the parent's entries that lost their
-    write bit, so that a failure can give it back.
+    thread, the words of one.
     """
 
     flags: int
@@ -60,13 +59,3 @@ class CloneArgs:
     parent_tidptr: int = 0
     child_tidptr: int = 0
     tls: int = 0
-    idle: bool = False  # the boot-time idle task: it has number 0 and takes none
-    protected: list[tuple[int, int, int]] = field(default_factory=list)
-
-
-def describe(flags: int) -> str:
-    """`CLONE_VM|CLONE_FS|SIGCHLD`, as strace writes it."""
-    names = [name for value, name in FLAG_NAMES.items() if flags & value]
-    if flags & CSIGNAL:
-        names.append(f"signal {flags & CSIGNAL}")
-    return "|".join(names) or "0"

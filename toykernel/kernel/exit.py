@@ -24,7 +24,7 @@ from toykernel.kernel.jobctl import kill_orphaned_pgrp
 from toykernel.kernel.nsproxy import exit_task_namespaces
 from toykernel.kernel.pid import detach_pid, free_pid, leave_group, pid_nr_ns
 from toykernel.kernel.sched.core import sched_exit
-from toykernel.kernel.siginfo import SIGCHLD, SIGKILL
+from toykernel.kernel.siginfo import CLD_DUMPED, CLD_EXITED, CLD_KILLED, SIGCHLD, SIGKILL
 from toykernel.kernel.signal import action_of, group_send_sig_info, kill_thread, send_signal
 from toykernel.kernel.signal_types import (
     SA_NOCLDWAIT,
@@ -34,6 +34,7 @@ from toykernel.kernel.signal_types import (
 )
 from toykernel.kernel.task_struct import put_task_struct
 from toykernel.kernel.wait import Result, Wait, complete, wake_up
+from toykernel.syscalls import syscall
 from toykernel.task import (
     EXIT_DEAD,
     EXIT_ZOMBIE,
@@ -49,14 +50,14 @@ if TYPE_CHECKING:
     from toykernel.kernel.pid import PidNamespace
     from toykernel.kernel_state import Kernel
 
-CLD_EXITED, CLD_KILLED, CLD_DUMPED = 1, 2, 3
 
-
+@syscall(1, "status:int")
 def sys_exit(k: Kernel, error_code: int) -> Result:
     """exit: end the calling thread."""
     return do_exit(k, (error_code & 0xFF) << 8)
 
 
+@syscall(252, "status:int")
 def sys_exit_group(k: Kernel, error_code: int) -> Result:
     """exit_group: end every thread of the caller's group."""
     return do_group_exit(k, (error_code & 0xFF) << 8)

@@ -13,8 +13,9 @@ from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from emu.eflags import EFLAGS_TF
 from toykernel.arch.x86.asm_offsets import TIF_NEED_RESCHED, TIF_SIGPENDING, TIF_SYSCALL_TRACE
-from toykernel.arch.x86.process import EFLAGS_TF, copy_thread, exit_thread, kernel_thread_regs
+from toykernel.arch.x86.process import copy_thread, exit_thread, kernel_thread_regs
 from toykernel.arch.x86.thread_info import (
     alloc_thread_info,
     clear_ti_flag,
@@ -68,6 +69,7 @@ from toykernel.kernel.signal_types import (
 from toykernel.kernel.task_struct import free_task
 from toykernel.kernel.wait import Completion, Result, Wait, WaitQueue
 from toykernel.security import security_task_create
+from toykernel.syscalls import syscall
 from toykernel.task import (
     PF_FORKNOEXEC,
     PF_NPROC_EXCEEDED,
@@ -86,18 +88,25 @@ if TYPE_CHECKING:
 # -- the callers (fork-path B) ---------------------------------------------------------------------
 
 
+@syscall(2, entry="ptregs_fork")
 def sys_fork(k: Kernel) -> Result:
     """fork: a child with a copy of everything."""
     regs = k.task_pt_regs(k.current)
     return do_fork(k, CloneArgs(SIGCHLD, regs.sp, regs))
 
 
+@syscall(190, entry="ptregs_vfork")
 def sys_vfork(k: Kernel) -> Result:
     """vfork: a child in the caller's own memory, while the caller sleeps."""
     regs = k.task_pt_regs(k.current)
     return do_fork(k, CloneArgs(CLONE_VFORK | CLONE_VM | SIGCHLD, regs.sp, regs))
 
 
+@syscall(
+    120,
+    "flags:clone_flags child_stack:address parent_tid:address tls:address child_tid:address",
+    entry="ptregs_clone",
+)
 def sys_clone(
     k: Kernel, flags: int, newsp: int, parent_tid: int, tls: int, child_tid: int
 ) -> Result:

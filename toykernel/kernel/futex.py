@@ -29,6 +29,7 @@ from toykernel.kernel.timekeeping import NSEC_PER_SEC, ktime_get
 from toykernel.kernel.wait import Result, Wait
 from toykernel.mm.memory import follow_page
 from toykernel.mm.mm_types import VM_SHARED
+from toykernel.syscalls import syscall
 
 if TYPE_CHECKING:
     from toykernel.kernel_state import Kernel
@@ -74,6 +75,7 @@ def get_futex_key(k: Kernel, address: int, *, private: bool) -> Key:
     return ("private", mm.ident, address)
 
 
+@syscall(240, "uaddr:address op:futex_op val:uint timeout:address uaddr2:address val3:uint")
 def sys_futex(
     k: Kernel, uaddr: int, op: int, val: int, utime: int, uaddr2: int, val3: int
 ) -> Result:
@@ -299,6 +301,7 @@ def futex_requeue(
 # -- robust lists ----------------------------------------------------------------------------------
 
 
+@syscall(311, "head:address len:size")
 def sys_set_robust_list(k: Kernel, head: int, size: int) -> int:
     """set_robust_list: the locks that exit is to mark as left behind."""
     if size != ROBUST_LIST_HEAD_SIZE:

@@ -41,6 +41,7 @@ from toykernel.kernel.timer import (
     hrtimer_restart,
     hrtimer_start,
 )
+from toykernel.syscalls import syscall
 
 if TYPE_CHECKING:
     from toykernel.kernel_state import Kernel
@@ -159,6 +160,7 @@ def _pack(value: int, interval: int) -> bytes:
     return pack_timeval(interval) + pack_timeval(value)
 
 
+@syscall(105, "which:itimer curr_value:itimerval_out")
 def sys_getitimer(k: Kernel, which: int, address: int) -> int:
     """getitimer: interval and time left."""
     if which not in (ITIMER_REAL, ITIMER_VIRTUAL, ITIMER_PROF):
@@ -167,6 +169,7 @@ def sys_getitimer(k: Kernel, which: int, address: int) -> int:
     return 0
 
 
+@syscall(104, "which:itimer new:itimerval old:itimerval_out")
 def sys_setitimer(k: Kernel, which: int, new: int, old: int) -> int:
     """setitimer: interval and first time; a null `new` switches it off, as Linux has it."""
     value = interval = 0
@@ -182,6 +185,7 @@ def sys_setitimer(k: Kernel, which: int, new: int, old: int) -> int:
     return 0
 
 
+@syscall(27, "seconds:uint")
 def sys_alarm(k: Kernel, seconds: int) -> int:
     """alarm: SIGALRM in so many seconds; what was left of the last one, rounded, at least 1."""
     left = _get(k, k.current, ITIMER_REAL)[0]

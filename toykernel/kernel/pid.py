@@ -103,8 +103,7 @@ def pid_nr_ns(pid: Pid, ns: PidNamespace) -> int:
 def alloc_pid(k: Kernel, p: Task, args: CloneArgs) -> None:
     """fork-path D11, L1: a number in the task's namespace and in all above it, and what follows from it
     (D15). Whatever is wrong, it is Errno(ENOMEM)."""
-    if not args.idle:
-        p.pid_struct = _new_pid(k, p.nsproxy.pid_ns)
+    p.pid_struct = _new_pid(k, p.nsproxy.pid_ns)
     p.pid = p.pid_struct.nr
     p.tgid = k.current.tgid if args.flags & CLONE_THREAD else p.pid
 

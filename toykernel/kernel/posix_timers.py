@@ -22,6 +22,7 @@ from toykernel.kernel.timekeeping import (
     CLOCK_PROCESS_CPUTIME_ID,
     CLOCK_REALTIME,
     CLOCK_THREAD_CPUTIME_ID,
+    TIMER_ABSTIME,
     ktime_get,
     pack_timespec,
     timespec_from_user,
@@ -32,13 +33,13 @@ from toykernel.kernel.timer import (
     hrtimer_forward,
     hrtimer_restart,
 )
+from toykernel.syscalls import syscall
 
 if TYPE_CHECKING:
     from toykernel.kernel_state import Kernel
     from toykernel.task import Task
 
 SIGEV_SIGNAL, SIGEV_NONE, SIGEV_THREAD, SIGEV_THREAD_ID = 0, 1, 2, 4
-TIMER_ABSTIME = 1
 DELAYTIMER_MAX = 0x7FFFFFFF
 _TIMERS_MAX = 4096
 _CLOCKS = (CLOCK_REALTIME, CLOCK_MONOTONIC, CLOCK_BOOTTIME)
@@ -155,6 +156,7 @@ def _event_target(k: Kernel, notify: int, tid: int, sig: int) -> Task:
     return task
 
 
+@syscall(259, "clockid:clock sevp:address timerid:address")
 def sys_timer_create(k: Kernel, clock: int, event: int, created: int) -> int:
     """timer_create: a timer on a clock and what it does; SIGALRM by default."""
     watched, alone = None, False
@@ -188,6 +190,7 @@ def _left(k: Kernel, posix: PosixTimer) -> int:
     return 0
 
 
+@syscall(260, "timerid:int flags:hex new_value:itimerspec old_value:itimerspec_out")
 def sys_timer_settime(k: Kernel, ident: int, flags: int, new: int, old: int) -> int:
     """timer_settime: first expiry (0: off) and interval."""
     if not new:
@@ -211,6 +214,7 @@ def sys_timer_settime(k: Kernel, ident: int, flags: int, new: int, old: int) -> 
     return 0
 
 
+@syscall(261, "timerid:int curr_value:itimerspec_out")
 def sys_timer_gettime(k: Kernel, ident: int, address: int) -> int:
     """timer_gettime: interval and time left."""
     posix = _find(k, ident)
@@ -218,11 +222,13 @@ def sys_timer_gettime(k: Kernel, ident: int, address: int) -> int:
     return 0
 
 
+@syscall(262, "timerid:int")
 def sys_timer_getoverrun(k: Kernel, ident: int) -> int:
     """timer_getoverrun: expiries that the last signal stood for, without the first."""
     return _find(k, ident).last_overrun
 
 
+@syscall(263, "timerid:int")
 def sys_timer_delete(k: Kernel, ident: int) -> int:
     """timer_delete: it does not fire any more."""
     _stop(k, _find(k, ident))

@@ -14,13 +14,14 @@ from toykernel.kernel.cred import (
     commit_creds,
     prepare_creds,
 )
-from toykernel.kernel.signal_types import NSIG
+from toykernel.kernel.siginfo import NSIG
 from toykernel.kernel.uid import SECURE_KEEP_CAPS
+from toykernel.syscalls import syscall
+from toykernel.task import TASK_COMM_LEN
 
 if TYPE_CHECKING:
     from toykernel.kernel_state import Kernel
 
-TASK_COMM_LEN = 16
 _QUERY = 0xFFFFFFFF
 
 
@@ -135,6 +136,7 @@ OPTIONS: dict[int, Callable[[Kernel, int], int]] = {
 }
 
 
+@syscall(172, "option:prctl_option arg2:hex arg3:hex arg4:hex arg5:hex")
 def sys_prctl(k: Kernel, option: int, arg2: int, arg3: int, arg4: int, arg5: int) -> int:
     """prctl. An option that is not there is EINVAL."""
     function = OPTIONS.get(option)
@@ -143,6 +145,7 @@ def sys_prctl(k: Kernel, option: int, arg2: int, arg3: int, arg4: int, arg5: int
     return function(k, arg2)
 
 
+@syscall(136, "persona:hex")
 def sys_personality(k: Kernel, persona: int) -> int:
     """personality: the old one; 0xFFFFFFFF only asks. fork keeps it; exec only adds to it."""
     old = k.current.personality

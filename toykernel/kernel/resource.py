@@ -17,6 +17,7 @@ from toykernel.kernel.signal_types import (
     Rlimits,
 )
 from toykernel.security import security_task_setrlimit
+from toykernel.syscalls import syscall
 
 if TYPE_CHECKING:
     from toykernel.kernel_state import Kernel
@@ -47,6 +48,7 @@ def do_setrlimit(k: Kernel, task: Task, resource: int, new: tuple[int, int]) -> 
     task.signal.rlim[resource] = (soft, hard)
 
 
+@syscall(75, "resource:rlimit rlim:address")
 def sys_setrlimit(k: Kernel, resource: int, rlim: int) -> int:
     """setrlimit."""
     _limits(k, resource)
@@ -55,12 +57,14 @@ def sys_setrlimit(k: Kernel, resource: int, rlim: int) -> int:
     return 0
 
 
+@syscall(191, "resource:rlimit rlim:address", name="ugetrlimit")
 def sys_getrlimit(k: Kernel, resource: int, rlim: int) -> int:
     """ugetrlimit: getrlimit as it is now."""
     copy_to_user(k, rlim, struct.pack("<II", *_limits(k, resource)[resource]))
     return 0
 
 
+@syscall(76, "resource:rlimit rlim:address", name="getrlimit")
 def sys_old_getrlimit(k: Kernel, resource: int, rlim: int) -> int:
     """getrlimit of old: infinity was 0x7FFFFFFF."""
     soft, hard = _limits(k, resource)[resource]
@@ -68,6 +72,7 @@ def sys_old_getrlimit(k: Kernel, resource: int, rlim: int) -> int:
     return 0
 
 
+@syscall(340, "pid:pid resource:rlimit new_limit:address old_limit:address")
 def sys_prlimit64(k: Kernel, pid: int, resource: int, new_limit: int, old_limit: int) -> int:
     """prlimit64: get and set in one step, of another process too."""
     _limits(k, resource)

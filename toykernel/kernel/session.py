@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from toykernel.errno import EACCES, EINVAL, EPERM, ESRCH, Errno
 from toykernel.kernel.pid import find_task_by_vpid, global_pid, join_group, pid_vnr, put_pid
 from toykernel.security import security_task_setpgid
+from toykernel.syscalls import syscall
 
 if TYPE_CHECKING:
     from toykernel.kernel_state import Kernel
@@ -21,6 +22,7 @@ def _change_group(k: Kernel, task: Task, pgrp: int, session: int) -> None:
         put_pid(k, pid)
 
 
+@syscall(57, "pid:pid pgid:pid")
 def sys_setpgid(k: Kernel, pid: int, pgid: int) -> int:
     """setpgid: oneself or a child that has not exec'd, into a group of the same session."""
     leader = k.current.group_leader
@@ -60,21 +62,25 @@ def _find(k: Kernel, pid: int) -> Task:
     return task
 
 
+@syscall(132, "pid:pid")
 def sys_getpgid(k: Kernel, pid: int) -> int:
     """getpgid."""
     return pid_vnr(k, _find(k, pid).signal.pgrp)
 
 
+@syscall(65)
 def sys_getpgrp(k: Kernel) -> int:
     """getpgrp."""
     return pid_vnr(k, k.current.signal.pgrp)
 
 
+@syscall(147, "pid:pid")
 def sys_getsid(k: Kernel, pid: int) -> int:
     """getsid."""
     return pid_vnr(k, _find(k, pid).signal.session)
 
 
+@syscall(66)
 def sys_setsid(k: Kernel) -> int:
     """setsid: a session and a group of one's own, unless a group of that number exists."""
     leader = k.current.group_leader

@@ -41,6 +41,8 @@ from toykernel.kernel.signal_types import (
 )
 from toykernel.kernel.timekeeping import ktime_get, timespec_from_user
 from toykernel.kernel.wait import Wait
+from toykernel.security import security_task_kill
+from toykernel.syscalls import syscall
 
 if TYPE_CHECKING:
     from toykernel.kernel.wait import Result
@@ -73,6 +75,7 @@ def do_sigaction(k: Kernel, sig: int, new: SigAction | None) -> SigAction:
     return old
 
 
+@syscall(174, "signum:signal act:sigaction oldact:sigaction_out sigsetsize:size")
 def sys_rt_sigaction(k: Kernel, sig: int, act: int, oact: int, size: int) -> int:
     """rt_sigaction: handler, flags, restorer, 64-bit mask."""
     if size != SIGSET_SIZE:
@@ -88,6 +91,7 @@ def sys_rt_sigaction(k: Kernel, sig: int, act: int, oact: int, size: int) -> int
     return 0
 
 
+@syscall(67, "signum:signal act:old_sigaction oldact:old_sigaction_out")
 def sys_sigaction(k: Kernel, sig: int, act: int, oact: int) -> int:
     """sigaction: handler, 32-bit mask, flags, restorer."""
     new = None
@@ -101,6 +105,7 @@ def sys_sigaction(k: Kernel, sig: int, act: int, oact: int) -> int:
     return 0
 
 
+@syscall(48, "signum:signal handler:handler")
 def sys_signal(k: Kernel, sig: int, handler: int) -> int:
     """signal: System V's, once and without a mask."""
     return do_sigaction(k, sig, SigAction(handler, SA_RESETHAND | SA_NODEFER)).handler
@@ -122,6 +127,7 @@ def _change_mask(k: Kernel, how: int, bits: int, keep: int = 0) -> None:
     set_current_blocked(k, task, mask)
 
 
+@syscall(175, "how:how set:sigset oldset:sigset_out sigsetsize:size")
 def sys_rt_sigprocmask(k: Kernel, how: int, new: int, old: int, size: int) -> int:
     """rt_sigprocmask: the caller's mask of blocked signals."""
     if size != SIGSET_SIZE:
@@ -134,6 +140,7 @@ def sys_rt_sigprocmask(k: Kernel, how: int, new: int, old: int, size: int) -> in
     return 0
 
 
+@syscall(126, "how:how set:old_sigset oldset:old_sigset_out")
 def sys_sigprocmask(k: Kernel, how: int, new: int, old: int) -> int:
     """sigprocmask: the first 32 signals."""
     before = k.current.blocked & _OLD_SET
@@ -144,11 +151,13 @@ def sys_sigprocmask(k: Kernel, how: int, new: int, old: int) -> int:
     return 0
 
 
+@syscall(68)
 def sys_sgetmask(k: Kernel) -> int:
     """sgetmask: the first 32 blocked signals."""
     return k.current.blocked & _OLD_SET
 
 
+@syscall(69, "newmask:hex")
 def sys_ssetmask(k: Kernel, mask: int) -> int:
     """ssetmask: set them; the old ones."""
     old = sys_sgetmask(k)
@@ -161,6 +170,7 @@ def _pending(task: Task) -> int:
     return both & task.blocked
 
 
+@syscall(176, "set:sigset_out sigsetsize:size")
 def sys_rt_sigpending(k: Kernel, address: int, size: int) -> int:
     """rt_sigpending: signals that are raised and blocked."""
     if size > SIGSET_SIZE:
@@ -169,6 +179,7 @@ def sys_rt_sigpending(k: Kernel, address: int, size: int) -> int:
     return 0
 
 
+@syscall(73, "set:old_sigset_out")
 def sys_sigpending(k: Kernel, address: int) -> int:
     """sigpending: the first 32 of them."""
     put_user(k, _pending(k.current) & _OLD_SET, address)
@@ -185,6 +196,7 @@ def wait_for_signal(k: Kernel) -> Result:
     return Wait((), wait_for_signal, (), "pause")
 
 
+@syscall(29)
 def sys_pause(k: Kernel) -> Result:
     """pause: EINTR after a handler has run."""
     return wait_for_signal(k)
@@ -197,6 +209,7 @@ def _sigsuspend(k: Kernel, mask: int) -> Result:
     return wait_for_signal(k)
 
 
+@syscall(179, "mask:sigset sigsetsize:size")
 def sys_rt_sigsuspend(k: Kernel, address: int, size: int) -> Result:
     """rt_sigsuspend: another mask while waiting; the old one is back when the handler returns."""
     if size != SIGSET_SIZE:
@@ -204,11 +217,13 @@ def sys_rt_sigsuspend(k: Kernel, address: int, size: int) -> Result:
     return _sigsuspend(k, int.from_bytes(copy_from_user(k, address, 8), "little"))
 
 
+@syscall(72, "unused:int unused:int mask:hex")
 def sys_sigsuspend(k: Kernel, unused0: int, unused1: int, mask: int) -> Result:
     """sigsuspend: the mask is the third argument itself."""
     return _sigsuspend(k, mask)
 
 
+@syscall(177, "set:sigset info:address timeout:timespec sigsetsize:size")
 def sys_rt_sigtimedwait(k: Kernel, uthese: int, uinfo: int, uts: int, size: int) -> Result:
     """rt_sigtimedwait: take one of these signals without a handler, waiting for it at most so long."""
     if size != SIGSET_SIZE:
@@ -243,6 +258,7 @@ def _signal_taken(k: Kernel, info: Siginfo, uinfo: int) -> int:
     return int(info["si_signo"])
 
 
+@syscall(0)
 def sys_restart_syscall(k: Kernel) -> Result:
     """restart_syscall: what an interrupted call that keeps a deadline goes on with."""
     block, k.current.restart_block = k.current.restart_block, None
@@ -255,21 +271,25 @@ def sys_restart_syscall(k: Kernel) -> Result:
 # -- sending ---------------------------------------------------------------------------------------
 
 
-def kill_permission(k: Kernel, sig: int, task: Task) -> None:
-    """Raises Errno(EPERM)."""
+def check_kill_permission(k: Kernel, sig: int, task: Task) -> None:
+    """Who may, by its ids, is still asked for by the security hooks. Raises Errno, EPERM by itself."""
+    if not _kill_ok_by_cred(k, sig, task):
+        raise Errno(EPERM)
+    security_task_kill(k, task, sig)
+
+
+def _kill_ok_by_cred(k: Kernel, sig: int, task: Task) -> bool:
     mine, other = k.current.cred, task.cred
     if task.signal is k.current.signal or capable(k, CAP_KILL):
-        return
+        return True
     if {mine.euid, mine.uid} & {other.suid, other.uid}:
-        return
-    if sig == SIGCONT and task.signal.session == k.current.signal.session:
-        return
-    raise Errno(EPERM)
+        return True
+    return sig == SIGCONT and task.signal.session == k.current.signal.session
 
 
 def _send(k: Kernel, task: Task, sig: int, info: Siginfo, *, group: bool = True) -> None:
     """kill for one target; signal 0 only asks. Raises Errno(EPERM) or Errno(EAGAIN)."""
-    kill_permission(k, sig, task)
+    check_kill_permission(k, sig, task)
     if sig:
         error = send_signal(k, task, sig, info, group=group)
         if error:
@@ -290,6 +310,7 @@ def _check_signal(sig: int) -> None:
         raise Errno(EINVAL)
 
 
+@syscall(37, "pid:pid sig:signal")
 def sys_kill(k: Kernel, pid: int, sig: int) -> int:
     """kill: a process, a group (0: one's own, negative), or everybody (-1)."""
     info = user_info(k, SI_USER)
@@ -340,6 +361,7 @@ def _send_to_thread(k: Kernel, tgid: int, pid: int, sig: int, info: Siginfo) -> 
     return 0
 
 
+@syscall(270, "tgid:pid tid:pid sig:signal")
 def sys_tgkill(k: Kernel, tgid: int, pid: int, sig: int) -> int:
     """tgkill: one thread of a group."""
     if pid <= 0 or tgid <= 0:
@@ -347,6 +369,7 @@ def sys_tgkill(k: Kernel, tgid: int, pid: int, sig: int) -> int:
     return _send_to_thread(k, tgid, pid, sig, user_info(k, SI_TKILL))
 
 
+@syscall(238, "tid:pid sig:signal")
 def sys_tkill(k: Kernel, pid: int, sig: int) -> int:
     """tkill: one thread."""
     if pid <= 0:
@@ -362,6 +385,7 @@ def _queued_info(k: Kernel, sig: int, address: int) -> Siginfo:
     return info | {"si_signo": sig}
 
 
+@syscall(178, "tgid:pid sig:signal info:address")
 def sys_rt_sigqueueinfo(k: Kernel, pid: int, sig: int, address: int) -> int:
     """rt_sigqueueinfo: a signal with a value."""
     info = _queued_info(k, sig, address)
@@ -373,6 +397,7 @@ def sys_rt_sigqueueinfo(k: Kernel, pid: int, sig: int, address: int) -> int:
     return 0
 
 
+@syscall(335, "tgid:pid tid:pid sig:signal info:address")
 def sys_rt_tgsigqueueinfo(k: Kernel, tgid: int, pid: int, sig: int, address: int) -> int:
     """rt_tgsigqueueinfo: the same for one thread."""
     info = _queued_info(k, sig, address)

@@ -10,6 +10,7 @@ from toykernel.errno import EINVAL, ENOSYS, EPERM, ESRCH, Errno
 from toykernel.kernel.cred import CAP_SYS_ADMIN, capable
 from toykernel.kernel.io_context import IoContext
 from toykernel.kernel.pid import find_task_by_vpid, pid_vnr, task_pid_vnr
+from toykernel.syscalls import syscall
 
 if TYPE_CHECKING:
     from toykernel.kernel_state import Kernel
@@ -26,27 +27,32 @@ def sys_ni_syscall(k: Kernel) -> int:
     raise Errno(ENOSYS)
 
 
+@syscall(20)
 def sys_getpid(k: Kernel) -> int:
     """The thread group's number."""
     return pid_vnr(k, k.current.tgid)
 
 
+@syscall(224)
 def sys_gettid(k: Kernel) -> int:
     """The task's own number."""
     return task_pid_vnr(k, k.current)
 
 
+@syscall(64)
 def sys_getppid(k: Kernel) -> int:
     """The parent's thread group; 0 when it is outside the pid namespace."""
     return pid_vnr(k, k.current.real_parent.tgid)
 
 
+@syscall(258, "tidptr:address")
 def sys_set_tid_address(k: Kernel, tidptr: int) -> int:
     """set_tid_address: where exit stores 0 and wakes a futex; the caller's number."""
     k.current.clear_child_tid = tidptr
     return task_pid_vnr(k, k.current)
 
 
+@syscall(122, "buf:utsname")
 def sys_uname(k: Kernel, name: int) -> int:
     """new_utsname: six strings of 65 bytes."""
     fields = (
@@ -73,6 +79,7 @@ def _new_name(k: Kernel, name: int, length: int) -> str:
     return copy_from_user(k, name, length).split(b"\0")[0].decode(errors="surrogateescape")
 
 
+@syscall(74, "name:buffer_in len:int")
 def sys_sethostname(k: Kernel, name: int, length: int) -> int:
     """sethostname: for every task of the uts namespace."""
     uts = k.current.nsproxy.uts_ns
@@ -80,6 +87,7 @@ def sys_sethostname(k: Kernel, name: int, length: int) -> int:
     return 0
 
 
+@syscall(121, "name:buffer_in len:int")
 def sys_setdomainname(k: Kernel, name: int, length: int) -> int:
     """setdomainname."""
     uts = k.current.nsproxy.uts_ns
@@ -96,6 +104,7 @@ def _ioprio_task(k: Kernel, which: int, who: int) -> Task:
     return task
 
 
+@syscall(289, "which:int who:int ioprio:hex")
 def sys_ioprio_set(k: Kernel, which: int, who: int, ioprio: int) -> int:
     """ioprio_set, of one process: its io_context is made by the first call."""
     class_, level = ioprio >> 13, ioprio & 0x1FFF
@@ -112,6 +121,7 @@ def sys_ioprio_set(k: Kernel, which: int, who: int, ioprio: int) -> int:
     return 0
 
 
+@syscall(290, "which:int who:int")
 def sys_ioprio_get(k: Kernel, which: int, who: int) -> int:
     """ioprio_get, of one process."""
     task = _ioprio_task(k, which, who)

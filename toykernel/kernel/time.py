@@ -41,6 +41,7 @@ from toykernel.kernel.timekeeping import (
     CLOCK_REALTIME_COARSE,
     CLOCK_THREAD_CPUTIME_ID,
     NSEC_PER_SEC,
+    TIMER_ABSTIME,
     cycles_to_ns,
     ktime_get,
     ktime_get_real,
@@ -50,12 +51,12 @@ from toykernel.kernel.timekeeping import (
     timeval_from_user,
 )
 from toykernel.kernel.wait import Wait
+from toykernel.syscalls import syscall
 
 if TYPE_CHECKING:
     from toykernel.kernel.wait import Result
     from toykernel.kernel_state import Kernel
 
-TIMER_ABSTIME = 1
 USER_HZ = 100
 _COARSE = (CLOCK_REALTIME_COARSE, CLOCK_MONOTONIC_COARSE)
 _SLEEPABLE = (CLOCK_REALTIME, CLOCK_MONOTONIC, CLOCK_BOOTTIME)
@@ -84,12 +85,14 @@ def clock_get(k: Kernel, clock: int) -> int:
     raise Errno(EINVAL)
 
 
+@syscall(265, "clockid:clock tp:timespec_out")
 def sys_clock_gettime(k: Kernel, clock: int, address: int) -> int:
     """clock_gettime: a clock as a timespec."""
     copy_to_user(k, address, pack_timespec(clock_get(k, clock)))
     return 0
 
 
+@syscall(266, "clockid:clock res:timespec_out")
 def sys_clock_getres(k: Kernel, clock: int, address: int) -> int:
     """clock_getres: 1 ns, a tick for the coarse clocks."""
     clock_get(k, clock)
@@ -105,6 +108,7 @@ def _set_wall_clock(k: Kernel, ns: int) -> int:
     return 0
 
 
+@syscall(264, "clockid:clock tp:timespec")
 def sys_clock_settime(k: Kernel, clock: int, address: int) -> int:
     """clock_settime: only CLOCK_REALTIME can be set."""
     if clock != CLOCK_REALTIME:
@@ -112,6 +116,7 @@ def sys_clock_settime(k: Kernel, clock: int, address: int) -> int:
     return _set_wall_clock(k, timespec_from_user(k, address))
 
 
+@syscall(78, "tv:timeval_out tz:address")
 def sys_gettimeofday(k: Kernel, tv: int, tz: int) -> int:
     """gettimeofday: microseconds; the time zone is UTC."""
     if tv:
@@ -121,6 +126,7 @@ def sys_gettimeofday(k: Kernel, tv: int, tz: int) -> int:
     return 0
 
 
+@syscall(79, "tv:timeval tz:address")
 def sys_settimeofday(k: Kernel, tv: int, tz: int) -> int:
     """settimeofday. A time zone is refused: nothing here would heed it."""
     ns = timeval_from_user(k, tv) if tv else None
@@ -129,6 +135,7 @@ def sys_settimeofday(k: Kernel, tv: int, tz: int) -> int:
     return _set_wall_clock(k, ns) if ns is not None else 0
 
 
+@syscall(13, "tloc:address")
 def sys_time(k: Kernel, address: int) -> int:
     """time: seconds since 1970."""
     seconds = ktime_get_real(k) // NSEC_PER_SEC
@@ -137,6 +144,7 @@ def sys_time(k: Kernel, address: int) -> int:
     return seconds
 
 
+@syscall(25, "t:address")
 def sys_stime(k: Kernel, address: int) -> int:
     """stime: set them."""
     seconds = int.from_bytes(copy_from_user(k, address, 4), "little", signed=True)
@@ -146,12 +154,14 @@ def sys_stime(k: Kernel, address: int) -> int:
 # -- sleeping --------------------------------------------------------------------------------------
 
 
+@syscall(162, "req:timespec rem:timespec_out")
 def sys_nanosleep(k: Kernel, request: int, remaining: int) -> Result:
     """nanosleep: sleep for a time; after a handler EINTR, and what was left in `remaining`."""
     ns = timespec_from_user(k, request)
     return _sleep(k, ktime_get(k) + ns, remaining)
 
 
+@syscall(267, "clockid:clock flags:hex request:timespec remain:timespec_out")
 def sys_clock_nanosleep(k: Kernel, clock: int, flags: int, request: int, remaining: int) -> Result:
     """clock_nanosleep: for a time, or with TIMER_ABSTIME until the clock shows one."""
     if clock in (CLOCK_PROCESS_CPUTIME_ID,) or clock < 0:
@@ -192,6 +202,7 @@ def _sleep_over(k: Kernel, expires: int, remaining: int | None, late: bool) -> R
 # -- accounts --------------------------------------------------------------------------------------
 
 
+@syscall(43, "buf:address")
 def sys_times(k: Kernel, address: int) -> int:
     """times: CPU times of the group and of its dead children in 1/100 s; the ticks since boot."""
     if address:
@@ -201,6 +212,7 @@ def sys_times(k: Kernel, address: int) -> int:
     return k.jiffies * USER_HZ // k.hz
 
 
+@syscall(77, "who:int usage:rusage")
 def sys_getrusage(k: Kernel, who: int, address: int) -> int:
     """getrusage: of the group, of its dead children, of the thread."""
     if who not in (RUSAGE_SELF, RUSAGE_CHILDREN, RUSAGE_THREAD):

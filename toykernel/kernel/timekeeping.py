@@ -29,6 +29,7 @@ CLOCK_MONOTONIC_RAW = 4
 CLOCK_REALTIME_COARSE = 5
 CLOCK_MONOTONIC_COARSE = 6
 CLOCK_BOOTTIME = 7
+TIMER_ABSTIME = 1  # a flag of clock_nanosleep and timer_settime
 
 
 def cycles_to_ns(k: Kernel, cycles: int) -> int:

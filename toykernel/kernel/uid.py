@@ -27,6 +27,7 @@ from toykernel.kernel.cred import (
 )
 from toykernel.kernel.signal_types import RLIMIT_NPROC
 from toykernel.security import security_task_fix_setuid
+from toykernel.syscalls import syscall
 from toykernel.task import PF_NPROC_EXCEEDED
 
 if TYPE_CHECKING:
@@ -102,6 +103,7 @@ def _fix_capabilities(new: Cred, old: Cred) -> None:
         new.cap_effective = new.cap_permitted
 
 
+@syscall(213, "uid:id", name="setuid32")
 def setuid(k: Kernel, uid: int) -> int:
     """setuid: all three with CAP_SETUID, else the effective one to the real or the saved one."""
     if uid == UNCHANGED:
@@ -117,6 +119,7 @@ def setuid(k: Kernel, uid: int) -> int:
     return _change(k, change)
 
 
+@syscall(203, "ruid:id euid:id", name="setreuid32")
 def setreuid(k: Kernel, ruid: int, euid: int) -> int:
     """setreuid: real and effective, each from what the task already has, or with CAP_SETUID."""
 
@@ -137,6 +140,7 @@ def setreuid(k: Kernel, ruid: int, euid: int) -> int:
     return _change(k, change)
 
 
+@syscall(208, "ruid:id euid:id suid:id", name="setresuid32")
 def setresuid(k: Kernel, ruid: int, euid: int, suid: int) -> int:
     """setresuid: all three, each from what the task has, or with CAP_SETUID."""
 
@@ -155,6 +159,7 @@ def setresuid(k: Kernel, ruid: int, euid: int, suid: int) -> int:
     return _change(k, change)
 
 
+@syscall(215, "fsuid:id", name="setfsuid32")
 def setfsuid(k: Kernel, uid: int) -> int:
     """setfsuid: the old one, whether or not it was changed."""
     old = k.current.cred
@@ -176,6 +181,7 @@ def setfsuid(k: Kernel, uid: int) -> int:
 # -- group ids -------------------------------------------------------------------------------------
 
 
+@syscall(214, "gid:id", name="setgid32")
 def setgid(k: Kernel, gid: int) -> int:
     """setgid."""
     if gid == UNCHANGED:
@@ -191,6 +197,7 @@ def setgid(k: Kernel, gid: int) -> int:
     return _change(k, change, user=False)
 
 
+@syscall(204, "rgid:id egid:id", name="setregid32")
 def setregid(k: Kernel, rgid: int, egid: int) -> int:
     """setregid."""
 
@@ -211,6 +218,7 @@ def setregid(k: Kernel, rgid: int, egid: int) -> int:
     return _change(k, change, user=False)
 
 
+@syscall(210, "rgid:id egid:id sgid:id", name="setresgid32")
 def setresgid(k: Kernel, rgid: int, egid: int, sgid: int) -> int:
     """setresgid."""
 
@@ -229,6 +237,7 @@ def setresgid(k: Kernel, rgid: int, egid: int, sgid: int) -> int:
     return _change(k, change, user=False)
 
 
+@syscall(216, "fsgid:id", name="setfsgid32")
 def setfsgid(k: Kernel, gid: int) -> int:
     """setfsgid: the old one."""
     old = k.current.cred

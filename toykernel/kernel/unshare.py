@@ -23,6 +23,7 @@ from toykernel.kernel.clone_flags import (
 )
 from toykernel.kernel.cred import CAP_SYS_ADMIN, capable
 from toykernel.kernel.nsproxy import create_new_namespaces, put_nsproxy
+from toykernel.syscalls import syscall
 
 if TYPE_CHECKING:
     from toykernel.kernel_state import Kernel
@@ -32,6 +33,7 @@ _ALLOWED = _NAMESPACES | CLONE_FS | CLONE_FILES | CLONE_SYSVSEM
 _ALLOWED |= CLONE_THREAD | CLONE_SIGHAND | CLONE_VM
 
 
+@syscall(310, "flags:clone_flags")
 def sys_unshare(k: Kernel, flags: int) -> int:
     """unshare: everything that is asked for, or nothing."""
     task = k.current

@@ -10,17 +10,20 @@ from typing import TYPE_CHECKING
 from toykernel.arch.x86.uaccess import copy_to_user, put_user
 from toykernel.errno import ECHILD, EINVAL, ERESTARTSYS, Errno
 from toykernel.kernel.cputime import RUSAGE_BOTH, account_child, pack_rusage
-from toykernel.kernel.exit import (
+from toykernel.kernel.exit import exit_code_of, release_task
+from toykernel.kernel.pid import global_pid, task_pid_vnr
+from toykernel.kernel.siginfo import (
+    CLD_CONTINUED,
     CLD_DUMPED,
     CLD_EXITED,
     CLD_KILLED,
-    exit_code_of,
-    release_task,
+    CLD_STOPPED,
+    SIGCHLD,
+    SIGCONT,
 )
-from toykernel.kernel.pid import global_pid, task_pid_vnr
-from toykernel.kernel.siginfo import SIGCHLD, SIGCONT
 from toykernel.kernel.signal import signal_pending
 from toykernel.kernel.wait import Result, Wait
+from toykernel.syscalls import syscall
 from toykernel.task import SIGNAL_STOP_CONTINUED, SIGNAL_STOP_STOPPED, Task
 
 if TYPE_CHECKING:
@@ -37,8 +40,6 @@ WCLONE = 0x80000000
 _WAIT4_OPTIONS = WNOHANG | WUNTRACED | WCONTINUED | WNOTHREAD | WALL | WCLONE
 _WAITID_OPTIONS = WNOHANG | WNOWAIT | WEXITED | WSTOPPED | WCONTINUED | WNOTHREAD | WALL | WCLONE
 P_ALL, P_PID, P_PGID = 0, 1, 2
-CLD_STOPPED, CLD_CONTINUED = 5, 6
-RUSAGE_SIZE = 72
 
 
 @dataclass(frozen=True)
@@ -59,11 +60,13 @@ class WaitOpts:
     waitid: bool = False
 
 
+@syscall(7, "pid:pid wstatus:status options:wait_options")
 def sys_waitpid(k: Kernel, pid: int, stat_addr: int, options: int) -> Result:
     """waitpid: the old form of wait4."""
     return sys_wait4(k, pid, stat_addr, options, 0)
 
 
+@syscall(114, "pid:pid wstatus:status options:wait_options rusage:rusage")
 def sys_wait4(k: Kernel, upid: int, stat_addr: int, options: int, ru: int) -> Result:
     """wait4: take a dead child, or sleep until there is one."""
     if options & 0xFFFFFFFF & ~_WAIT4_OPTIONS:
@@ -79,6 +82,7 @@ def sys_wait4(k: Kernel, upid: int, stat_addr: int, options: int, ru: int) -> Re
     return do_wait(k, WaitOpts(which, pid, number, options | WEXITED, stat_addr, rusage=ru))
 
 
+@syscall(284, "which:wait_which pid:pid infop:address options:wait_options rusage:address")
 def sys_waitid(k: Kernel, which: int, upid: int, infop: int, options: int, ru: int) -> Result:
     """waitid: choose what to wait for, and whether to take it."""
     if options & 0xFFFFFFFF & ~_WAITID_OPTIONS or not options & (WEXITED | WSTOPPED | WCONTINUED):

@@ -40,7 +40,7 @@ class BadArea(Exception):
         self.si_code = si_code
 
 
-def find_area(k: Kernel, mm: MmStruct, address: int, write: bool, sp: int | None) -> VmArea:
+def find_area(k: Kernel, mm: MmStruct, address: int, sp: int | None) -> VmArea:
     """The area of an access, grown if it is the stack. `sp` is None for the kernel's own accesses.
 
     Raises BadArea.
@@ -88,7 +88,7 @@ def fault_in_user(k: Kernel, mm: MmStruct, address: int, write: bool, *, present
     which the system call fails and nobody is killed (fork-path K11)."""
     error_code = (PF_W if write else 0) | (PF_P if present else 0)
     try:
-        vma = find_area(k, mm, address, write, None)
+        vma = find_area(k, mm, address, None)
     except BadArea:
         raise Errno(EFAULT) from None
     if access_error(vma, error_code & ~PF_U):

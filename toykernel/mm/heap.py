@@ -17,11 +17,13 @@ from toykernel.mm.memory import populate_range
 from toykernel.mm.mm_types import VM_ACCOUNT, VM_LOCKED, MmStruct, vm_data_default
 from toykernel.mm.mmap import do_munmap, page_align, user_mm
 from toykernel.mm.vma import merge, new_area
+from toykernel.syscalls import syscall
 
 if TYPE_CHECKING:
     from toykernel.kernel_state import Kernel
 
 
+@syscall(45, "addr:address")
 def sys_brk(k: Kernel, brk: int) -> int:
     """brk: move the end of the heap; the end as it is now, moved or not."""
     mm = user_mm(k)

@@ -27,6 +27,7 @@ from toykernel.mm.mman import (
 )
 from toykernel.mm.mmap import page_align, user_mm
 from toykernel.mm.vma import isolate, merge
+from toykernel.syscalls import syscall
 
 if TYPE_CHECKING:
     from toykernel.kernel_state import Kernel
@@ -42,6 +43,7 @@ _FLAGS = {
 }
 
 
+@syscall(219, "addr:address length:size advice:madvice")
 def sys_madvise(k: Kernel, start: int, length: int, behavior: int) -> int:
     """madvise: a hole is an error, but only after everything else has been advised."""
     if behavior not in _FLAGS and behavior not in (MADV_WILLNEED, MADV_DONTNEED):

@@ -11,6 +11,7 @@ from toykernel.errno import EBUSY, EFAULT, EINVAL, ENOMEM, Errno
 from toykernel.mm.mm_types import VM_LOCKED, VM_SHARED, VmArea
 from toykernel.mm.mman import MS_ASYNC, MS_INVALIDATE, MS_SYNC
 from toykernel.mm.mmap import page_align, page_align_word, user_mm
+from toykernel.syscalls import syscall
 
 if TYPE_CHECKING:
     from toykernel.kernel_state import Kernel
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 _OFFSET = PAGE_SIZE - 1
 
 
+@syscall(218, "addr:address length:size vec:address")
 def sys_mincore(k: Kernel, start: int, length: int, vec: int) -> int:
     """mincore: one byte a page, 1 where it is in memory."""
     if start & _OFFSET:
@@ -45,6 +47,7 @@ def _cached(area: VmArea, address: int) -> bool:
     return area.mapping is not None and area.page_index(address) in area.mapping.pages
 
 
+@syscall(144, "addr:address length:size flags:msync_flags")
 def sys_msync(k: Kernel, start: int, length: int, flags: int) -> int:
     """msync: the file gets what was written to shared mappings of it."""
     if flags & ~(MS_ASYNC | MS_INVALIDATE | MS_SYNC) or start & _OFFSET:

@@ -14,6 +14,7 @@ from toykernel.mm.mm_types import VM_LOCKED, VM_RWX, MmStruct
 from toykernel.mm.mman import MCL_CURRENT, MCL_FUTURE
 from toykernel.mm.mmap import page_align_word, user_mm
 from toykernel.mm.vma import isolate, merge
+from toykernel.syscalls import syscall
 
 if TYPE_CHECKING:
     from toykernel.kernel_state import Kernel
@@ -31,6 +32,7 @@ def _within_limit(k: Kernel, pages: int) -> bool:
     return capable(k, CAP_IPC_LOCK) or pages <= rlimit(k, RLIMIT_MEMLOCK) >> 12
 
 
+@syscall(150, "addr:address len:size")
 def sys_mlock(k: Kernel, start: int, length: int) -> int:
     """mlock: fault the pages in and keep them."""
     if not can_do_mlock(k):
@@ -49,6 +51,7 @@ def sys_mlock(k: Kernel, start: int, length: int) -> int:
     return 0
 
 
+@syscall(151, "addr:address len:size")
 def sys_munlock(k: Kernel, start: int, length: int) -> int:
     """munlock: the pages may go again."""
     start, end = _range(start, length)
@@ -72,6 +75,7 @@ def _set_locked(k: Kernel, mm: MmStruct, start: int, end: int, locked: bool) -> 
         merge(k, mm, start, end)
 
 
+@syscall(152, "flags:mlockall_flags")
 def sys_mlockall(k: Kernel, flags: int) -> int:
     """mlockall: every area, those to come, or both."""
     if not flags or flags & ~(MCL_CURRENT | MCL_FUTURE):
@@ -91,6 +95,7 @@ def sys_mlockall(k: Kernel, flags: int) -> int:
     return 0
 
 
+@syscall(153)
 def sys_munlockall(k: Kernel) -> int:
     """munlockall: nothing is locked any more."""
     mm = user_mm(k)

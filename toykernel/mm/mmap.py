@@ -44,6 +44,7 @@ from toykernel.mm.mman import (
     calc_vm_prot_bits,
 )
 from toykernel.mm.vma import MAX_MAP_COUNT, carve, free_area, merge, new_area
+from toykernel.syscalls import syscall
 
 if TYPE_CHECKING:
     from toykernel.fs.file import File
@@ -256,11 +257,13 @@ def _mapped_file(k: Kernel, flags: int, fd: int) -> File | None:
     return None
 
 
+@syscall(192, "addr:address length:size prot:prot flags:mmap_flags fd:fd pgoffset:hex")
 def sys_mmap2(k: Kernel, addr: int, length: int, prot: int, flags: int, fd: int, pgoff: int) -> int:
     """mmap2: map memory; the offset counts pages."""
     return do_mmap_pgoff(k, _mapped_file(k, flags, fd), addr, length, prot, flags, pgoff)
 
 
+@syscall(90, "arg:address", name="mmap")
 def sys_old_mmap(k: Kernel, arg: int) -> int:
     """mmap: the old form, six words in memory; the offset counts bytes."""
     addr, length, prot, flags, fd, offset = (get_user(k, arg + 4 * n) for n in range(6))
@@ -270,6 +273,7 @@ def sys_old_mmap(k: Kernel, arg: int) -> int:
     return sys_mmap2(k, addr, length, prot, flags, fd, offset >> 12)
 
 
+@syscall(91, "addr:address length:size")
 def sys_munmap(k: Kernel, addr: int, length: int) -> int:
     """munmap: take memory away."""
     do_munmap(k, user_mm(k), addr, length)

@@ -33,6 +33,7 @@ from toykernel.mm.mman import (
 )
 from toykernel.mm.mmap import page_align, user_mm
 from toykernel.mm.vma import isolate, merge
+from toykernel.syscalls import syscall
 
 if TYPE_CHECKING:
     from toykernel.kernel_state import Kernel
@@ -41,6 +42,7 @@ _GROWS = PROT_GROWSDOWN | PROT_GROWSUP
 _KNOWN = PROT_READ | PROT_WRITE | PROT_EXEC | PROT_SEM
 
 
+@syscall(125, "addr:address len:size prot:prot")
 def sys_mprotect(k: Kernel, start: int, length: int, prot: int) -> int:
     """mprotect: areas are changed one by one, so those before a bad one stay changed."""
     grows, prot = prot & _GROWS, prot & ~_GROWS

@@ -15,6 +15,7 @@ from toykernel.mm.mm_types import VM_ACCOUNT, VM_LOCKED, MmStruct, VmArea
 from toykernel.mm.mman import MAP_FIXED, MREMAP_FIXED, MREMAP_MAYMOVE
 from toykernel.mm.mmap import do_munmap, get_unmapped_area, page_align_word, user_mm
 from toykernel.mm.vma import copy_area, free_area, merge
+from toykernel.syscalls import syscall
 
 if TYPE_CHECKING:
     from toykernel.kernel_state import Kernel
@@ -22,6 +23,9 @@ if TYPE_CHECKING:
 _OFFSET = PAGE_SIZE - 1
 
 
+@syscall(
+    163, "old_address:address old_size:size new_size:size flags:mremap_flags new_address:address"
+)
 def sys_mremap(k: Kernel, addr: int, old_len: int, new_len: int, flags: int, new_addr: int) -> int:
     """mremap: the address where the mapping is afterwards."""
     if flags & ~(MREMAP_FIXED | MREMAP_MAYMOVE) or addr & _OFFSET:

@@ -14,15 +14,15 @@ from toykernel.kernel.clone_flags import CLONE_UNTRACED
 from toykernel.kernel.siginfo import SIGNAL_NAMES
 from toykernel.kernel_state import Kernel
 from toykernel.observe.strace_format import (
-    AT_EXIT,
     PRINTERS,
     raw,
     result_text,
     siginfo_text,
     signal_text,
 )
-from toykernel.observe.strace_memory import Memory, address_text
-from toykernel.syscall_table import SYSCALLS, Syscall, name_of
+from toykernel.observe.strace_memory import Memory
+from toykernel.syscall_table import SYSCALLS, name_of
+from toykernel.syscalls import Syscall
 from toykernel.task import Task
 
 RESULT_COLUMN = 40
@@ -111,13 +111,11 @@ class Strace:
         texts = []
         kinds = [] if call.row is None else [a.kind for a in call.row.arguments]
         for index in range(call.printed, last):
-            kind = kinds[index] if kinds else None
-            printer = PRINTERS.get(kind) if kind is not None else None
             word = call.words[index]
-            if printer is not None:
-                texts.append(printer(memory, word, call.words[index + 1 :]))
+            if call.row is None:
+                texts.append(raw(word))
             else:
-                texts.append(raw(word) if kind is None else address_text(word))
+                texts.append(PRINTERS[kinds[index]](memory, word, call.words[index + 1 :]))
         call.printed = last
         return ", ".join(texts)
 
@@ -136,7 +134,7 @@ class Strace:
         call = self._calls[task.pid] = _Call(number, row, words, 0)
         count = self._count(call)
         kinds = [] if row is None else [a.kind for a in row.arguments]
-        first = next((i for i, kind in enumerate(kinds) if kind in AT_EXIT), count)
+        first = next((i for i, kind in enumerate(kinds) if kind.at_exit), count)
         self._begin(task.pid)
         self._add(f"{call.name}({self._arguments(task, call, first, None)}")
         if 0 < first < count:

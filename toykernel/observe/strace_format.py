@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from toykernel import syscall_table as table
-from toykernel.errno import MAX_ERRNO
+from toykernel.errno import MAX_ERRNO, NAMES
 from toykernel.errno import name as errno_name
 from toykernel.kernel.siginfo import SIGBUS, SIGCHLD, SIGFPE, SIGILL, SIGNAL_NAMES, SIGSEGV, SIGTRAP
 from toykernel.look.memory import peek, peek_string, peek_word
 from toykernel.observe.strace_memory import Memory, address_text, quote
-from toykernel.observe.strace_process import PROCESS_AT_EXIT, PROCESS_PRINTERS
-from toykernel.observe.strace_signals import SIGNAL_AT_EXIT, SIGNAL_PRINTERS
+from toykernel.observe.strace_process import PROCESS_PRINTERS
+from toykernel.observe.strace_signals import SIGNAL_PRINTERS
+from toykernel.observe.strerror import strerror
+from toykernel.syscalls import Kind
 
 if TYPE_CHECKING:
     pass
@@ -130,11 +130,13 @@ def result_text(name: str, result: int) -> str:
         number = -result
         if number in _RESTARTS:
             return f"? {errno_name(number)} ({_RESTARTS[number]})"
-        return f"-1 {errno_name(number)} ({os.strerror(number)})"
+        if number not in NAMES:
+            return f"-1 (errno {number})"
+        return f"-1 {errno_name(number)} ({strerror(number)})"
     return raw(result & 0xFFFFFFFF) if name in _RETURN_ADDRESS else str(result)
 
 
-# -- arguments, by the kinds of syscall_table ------------------------------------------------------
+# -- arguments, by their kinds ---------------------------------------------------------------------
 
 
 def _signed(_memory: Memory, word: int, _following: Sequence[int]) -> str:
@@ -229,26 +231,29 @@ def _rusage(memory: Memory, word: int, _following: Sequence[int]) -> str:
     return f"{{ru_utime={user}, ru_stime={system}, ...}}"
 
 
-#: (memory, register, the registers after it) -> text. A new kind of argument adds its line here.
-PRINTERS: Mapping[str, Callable[[Memory, int, Sequence[int]], str]] = {
-    table.INT: _signed,
-    table.FD: _signed,
-    table.PID: _signed,
-    table.WAIT_OPTIONS: _wait_options,
-    table.UINT: _unsigned,
-    table.SIZE: _unsigned,
-    table.HEX: _hex,
-    table.ADDRESS: _address,
-    table.PATH: _path,
-    table.BUFFER_IN: _buffer_in,
-    table.STRINGS: _strings,
-    table.ENVIRONMENT: _environment,
-    table.STATUS: _status,
-    table.UTSNAME: _utsname,
-    table.RUSAGE: _rusage,
+#: (memory, register, the registers after it) -> text. Each kind has one.
+PRINTERS: Mapping[Kind, Callable[[Memory, int, Sequence[int]], str]] = {
+    Kind.INT: _signed,
+    Kind.FD: _signed,
+    Kind.PID: _signed,
+    Kind.WAIT_OPTIONS: _wait_options,
+    Kind.UINT: _unsigned,
+    Kind.SIZE: _unsigned,
+    Kind.HEX: _hex,
+    Kind.ADDRESS: _address,
+    Kind.PROT: _address,
+    Kind.MMAP_FLAGS: _address,
+    Kind.MREMAP_FLAGS: _address,
+    Kind.MADVICE: _address,
+    Kind.MSYNC_FLAGS: _address,
+    Kind.MLOCKALL_FLAGS: _address,
+    Kind.PATH: _path,
+    Kind.BUFFER_IN: _buffer_in,
+    Kind.STRINGS: _strings,
+    Kind.ENVIRONMENT: _environment,
+    Kind.STATUS: _status,
+    Kind.UTSNAME: _utsname,
+    Kind.RUSAGE: _rusage,
     **SIGNAL_PRINTERS,
     **PROCESS_PRINTERS,
 }
-
-#: Arguments that only the end of the call fills in; they and all behind them are written then.
-AT_EXIT = frozenset((table.STATUS, table.UTSNAME, table.RUSAGE)) | SIGNAL_AT_EXIT | PROCESS_AT_EXIT

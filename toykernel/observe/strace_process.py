@@ -8,6 +8,7 @@ from toykernel.kernel.clone_flags import CSIGNAL, FLAG_NAMES
 from toykernel.kernel.siginfo import SIGNAL_NAMES
 from toykernel.look.memory import peek, peek_word
 from toykernel.observe.strace_memory import Memory, address_text, quote
+from toykernel.syscalls import Kind
 
 Printer = Callable[["Memory", int, Sequence[int]], str]
 STRING_LIMIT = 32
@@ -23,15 +24,15 @@ _RLIMITS = (
     *("SIGPENDING", "MSGQUEUE", "NICE", "RTPRIO", "RTTIME"),
 )
 _FUTEX = {0: "WAIT", 1: "WAKE", 3: "REQUEUE", 4: "CMP_REQUEUE", 9: "WAIT_BITSET", 10: "WAKE_BITSET"}
-_NAMES: Mapping[str, Mapping[int, str]] = {
-    "seek_whence": {0: "SEEK_SET", 1: "SEEK_CUR", 2: "SEEK_END"},
-    "fcntl_cmd": {
+_NAMES: Mapping[Kind, Mapping[int, str]] = {
+    Kind.SEEK_WHENCE: {0: "SEEK_SET", 1: "SEEK_CUR", 2: "SEEK_END"},
+    Kind.FCNTL_CMD: {
         0: "F_DUPFD", 1: "F_GETFD", 2: "F_SETFD", 3: "F_GETFL", 4: "F_SETFL",
         1030: "F_DUPFD_CLOEXEC", 1031: "F_SETPIPE_SZ", 1032: "F_GETPIPE_SZ",
     },
-    "wait_which": {0: "P_ALL", 1: "P_PID", 2: "P_PGID"},
-    "rlimit": {number: f"RLIMIT_{name}" for number, name in enumerate(_RLIMITS)},
-    "prctl_option": {
+    Kind.WAIT_WHICH: {0: "P_ALL", 1: "P_PID", 2: "P_PGID"},
+    Kind.RLIMIT: {number: f"RLIMIT_{name}" for number, name in enumerate(_RLIMITS)},
+    Kind.PRCTL_OPTION: {
         1: "PR_SET_PDEATHSIG", 2: "PR_GET_PDEATHSIG", 7: "PR_GET_KEEPCAPS", 8: "PR_SET_KEEPCAPS",
         15: "PR_SET_NAME", 16: "PR_GET_NAME", 23: "PR_CAPBSET_READ", 24: "PR_CAPBSET_DROP",
         29: "PR_SET_TIMERSLACK", 30: "PR_GET_TIMERSLACK", 36: "PR_SET_CHILD_SUBREAPER",
@@ -110,18 +111,15 @@ def _fd_pair(memory: Memory, word: int, _following: Sequence[int]) -> str:
 
 
 #: By kind of argument, for strace_format.
-PROCESS_PRINTERS: Mapping[str, Printer] = {
+PROCESS_PRINTERS: Mapping[Kind, Printer] = {
     **{kind: _named(names) for kind, names in _NAMES.items()},
-    "clone_flags": _clone_flags,
-    "open_flags": _open_flags,
-    "mode": _mode,
-    "access_mode": _access_mode,
-    "dirfd": _dirfd,
-    "id": _id,
-    "futex_op": _futex_op,
-    "buffer_out": _buffer_out,
-    "fd_pair": _fd_pair,
+    Kind.CLONE_FLAGS: _clone_flags,
+    Kind.OPEN_FLAGS: _open_flags,
+    Kind.MODE: _mode,
+    Kind.ACCESS_MODE: _access_mode,
+    Kind.DIRFD: _dirfd,
+    Kind.ID: _id,
+    Kind.FUTEX_OP: _futex_op,
+    Kind.BUFFER_OUT: _buffer_out,
+    Kind.FD_PAIR: _fd_pair,
 }
-
-#: What only the end of the call fills in.
-PROCESS_AT_EXIT = frozenset(("buffer_out", "fd_pair"))

@@ -9,6 +9,7 @@ from toykernel.kernel.sched.entity import POLICY_NAMES, SCHED_RESET_ON_FORK
 from toykernel.kernel.siginfo import NSIG, SIGNAL_NAMES, SIGRTMIN
 from toykernel.look.memory import peek
 from toykernel.observe.strace_memory import Memory
+from toykernel.syscalls import Kind
 
 Printer = Callable[["Memory", int, Sequence[int]], str]
 
@@ -135,28 +136,28 @@ def _pair(show: Callable[[bytes], str]) -> Callable[[bytes], str]:
     return lambda data: f"{{it_interval={show(data[:8])}, it_value={show(data[8:])}}}"
 
 
-_RECORDS: Mapping[str, tuple[int, Callable[[bytes], str]]] = {
-    "sigset": (8, _set),
-    "old_sigset": (4, _set),
-    "sigaction": (20, _rt_action),
-    "old_sigaction": (16, _old_action),
-    "stack": (12, _stack),
-    "timespec": (8, _timespec),
-    "timeval": (8, _timeval),
-    "itimerval": (16, _pair(_timeval)),
-    "itimerspec": (16, _pair(_timespec)),
+_RECORDS: Mapping[Kind, tuple[int, Callable[[bytes], str]]] = {
+    Kind.SIGSET: (8, _set),
+    Kind.OLD_SIGSET: (4, _set),
+    Kind.SIGACTION: (20, _rt_action),
+    Kind.OLD_SIGACTION: (16, _old_action),
+    Kind.STACK: (12, _stack),
+    Kind.TIMESPEC: (8, _timespec),
+    Kind.TIMEVAL: (8, _timeval),
+    Kind.ITIMERVAL: (16, _pair(_timeval)),
+    Kind.ITIMERSPEC: (16, _pair(_timespec)),
 }
 
-SIGNAL_PRINTERS: Mapping[str, Printer] = {
-    "signal": _signal,
-    "handler": _handler,
-    "how": _named(_HOW),
-    "clock": _named(_CLOCKS),
-    "itimer": _named(_ITIMERS),
-    "policy": _policy,
+SIGNAL_PRINTERS: Mapping[Kind, Printer] = {
+    Kind.SIGNAL: _signal,
+    Kind.HANDLER: _handler,
+    Kind.HOW: _named(_HOW),
+    Kind.CLOCK: _named(_CLOCKS),
+    Kind.ITIMER: _named(_ITIMERS),
+    Kind.POLICY: _policy,
     **{kind: _record(size, show) for kind, (size, show) in _RECORDS.items()},
-    **{f"{kind}_out": _record(size, show, filled=True) for kind, (size, show) in _RECORDS.items()},
+    **{
+        Kind(f"{kind.value}_out"): _record(size, show, filled=True)
+        for kind, (size, show) in _RECORDS.items()
+    },
 }
-
-#: Records that the call fills in.
-SIGNAL_AT_EXIT = frozenset(f"{kind}_out" for kind in _RECORDS)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from emu.paging import PF_P, PF_W
+from emu.paging import PF_P
 from toykernel.arch.x86.asm_offsets import TASK_SIZE
 from toykernel.arch.x86.ptrace import PtRegs
 from toykernel.errno import ENOMEM, Errno
@@ -33,7 +33,7 @@ def do_page_fault(k: Kernel, regs: PtRegs, error_code: int) -> None:
     if address >= TASK_SIZE:
         return _segv(k, address, error_code, SEGV_MAPERR)
     try:
-        vma = find_area(k, mm, address, bool(error_code & PF_W), regs.sp)
+        vma = find_area(k, mm, address, regs.sp)
     except BadArea as bad:
         return _segv(k, address, error_code, bad.si_code)
     if access_error(vma, error_code):

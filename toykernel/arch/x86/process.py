@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from emu.descriptors import TSS_ESP0
+from emu.eflags import EFLAGS_FIXED, EFLAGS_IF
 from emu.paging import CR0_TS, CR4_OSFXSR
 from toykernel.arch.x86.asm_offsets import (
     KERNEL_CS,
@@ -25,9 +26,6 @@ if TYPE_CHECKING:
     from toykernel.kernel_state import Kernel
     from toykernel.task import Task
 
-EFLAGS_IF = 0x200
-EFLAGS_TF = 0x100
-EFLAGS_FIXED = 0x2
 FPU_AREA_SIZE = 512
 FCW_INIT = 0x37F
 MXCSR_INIT = 0x1F80

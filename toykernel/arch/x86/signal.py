@@ -13,6 +13,7 @@ from __future__ import annotations
 import struct
 from typing import TYPE_CHECKING
 
+from emu.eflags import EFLAGS_DF, EFLAGS_TF
 from toykernel.arch.x86.asm_offsets import USER_CS, USER_DS
 from toykernel.arch.x86.i387 import FPSTATE_SIZE, clear_fpu, restore_fpstate, save_fpstate
 from toykernel.arch.x86.ptrace import PtRegs
@@ -47,6 +48,7 @@ from toykernel.kernel.signal_types import (
     SigAction,
 )
 from toykernel.kernel.wait import Wait
+from toykernel.syscalls import syscall
 from toykernel.task import TASK_STOPPED
 
 if TYPE_CHECKING:
@@ -54,7 +56,6 @@ if TYPE_CHECKING:
     from toykernel.kernel_state import Kernel
     from toykernel.task import Task
 
-EFLAGS_TF, EFLAGS_DF = 1 << 8, 1 << 10
 #: What sigreturn takes of EFLAGS: AC OF DF TF SF ZF AF PF CF RF. Nothing that ring 3 may not set.
 FIX_EFLAGS = 1 << 18 | 1 << 11 | 1 << 10 | 1 << 8 | 1 << 7 | 1 << 6 | 1 << 4 | 1 << 2 | 1 | 1 << 16
 
@@ -260,6 +261,7 @@ def setup_rt_frame(
 # -- and back --------------------------------------------------------------------------------------
 
 
+@syscall(119)
 def sys_sigreturn(k: Kernel) -> int:
     """sigreturn: undo setup_frame. The restorer's `popl` has taken `sig` off the stack."""
     task = k.current
@@ -276,6 +278,7 @@ def sys_sigreturn(k: Kernel) -> int:
         return _bad_frame(k, task)
 
 
+@syscall(173)
 def sys_rt_sigreturn(k: Kernel) -> int:
     """rt_sigreturn: undo setup_rt_frame."""
     task = k.current
@@ -324,6 +327,7 @@ def restore_sigcontext(k: Kernel, task: Task, regs: PtRegs, data: bytes) -> int:
 # -- the alternate stack ---------------------------------------------------------------------------
 
 
+@syscall(186, "ss:stack old_ss:stack_out")
 def sys_sigaltstack(k: Kernel, uss: int, uoss: int) -> int:
     """sigaltstack: set and read the stack for SA_ONSTACK handlers."""
     task = k.current

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from toykernel.arch.x86.asm_offsets import GDT_TLS_ENTRIES, GDT_TLS_MIN
 from toykernel.arch.x86.uaccess import copy_from_user, copy_to_user, put_user
 from toykernel.errno import EINVAL, ESRCH, Errno
+from toykernel.syscalls import syscall
 
 if TYPE_CHECKING:
     from toykernel.kernel_state import Kernel
@@ -101,12 +102,14 @@ def load_tls(k: Kernel, task: Task) -> None:
         ram.write(at, struct.pack(f"<{len(words)}I", *words))
 
 
+@syscall(243, "u_info:address")
 def sys_set_thread_area(k: Kernel, u_info: int) -> int:
     """set_thread_area: entry -1 takes a free one and says which."""
     do_set_thread_area(k, k.current, -1, u_info, allocate=True)
     return 0
 
 
+@syscall(244, "u_info:address")
 def sys_get_thread_area(k: Kernel, u_info: int) -> int:
     """get_thread_area: fill in base, limit and flags of an entry."""
     (entry,) = struct.unpack("<I", copy_from_user(k, u_info, 4))

@@ -41,7 +41,6 @@ from toykernel.kernel.tick import timer_interrupt
 if TYPE_CHECKING:
     from toykernel.kernel_state import Kernel
 
-_TF = 1 << 8
 MATH_FAULT, SIMD_FAULT = 16, 19
 #: trap_no of a failed iret, behind the CPU's own vectors.
 IRET_ERROR = 32

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
-from emu.cpu import EFLAGS_IF
+from emu.eflags import EFLAGS_IF
 from toykernel.debug.commands.breaks import place_text
 from toykernel.debug.commands.command import Command, Console, count_of, no_arguments
 from toykernel.debug.errors import DebugError

@@ -175,7 +175,6 @@ def schedule(k: Kernel) -> None:
     if chosen is not prev:
         if prev is k.idle:
             k.leave_idle()
-        k.rq.nr_switches += 1
         prev.se.nvcsw += sleeps
         prev.se.nivcsw += not sleeps
         switch_to(k, prev, chosen)

@@ -60,7 +60,6 @@ class RunQueue:
 
     clock: int = 0
     nr_running: int = 0
-    nr_switches: int = 0
     cfs: CfsRq = field(default_factory=CfsRq)
     rt: RtRq = field(default_factory=RtRq)
     list24: list[Task] = field(default_factory=list)  # the one list of the 2.4 scheduler

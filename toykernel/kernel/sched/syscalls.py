@@ -23,6 +23,7 @@ from toykernel.kernel.sched.entity import (
 )
 from toykernel.kernel.sched.rt import def_timeslice
 from toykernel.kernel.signal_types import RLIMIT_NICE, RLIMIT_RTPRIO
+from toykernel.syscalls import syscall
 
 if TYPE_CHECKING:
     from toykernel.kernel_state import Kernel
@@ -32,6 +33,7 @@ PRIO_PROCESS, PRIO_PGRP, PRIO_USER = 0, 1, 2
 _NR_CPUS = 1
 
 
+@syscall(158)
 def sys_sched_yield(k: Kernel) -> int:
     """Let the others have their turn."""
     core.update_rq_clock(k)
@@ -48,6 +50,7 @@ def find_process_by_pid(k: Kernel, pid: int) -> Task:
     return task
 
 
+@syscall(34, "inc:int")
 def sys_nice(k: Kernel, increment: int) -> int:
     """nice: change one's own level by so much, within -20 to 19. 0, or EPERM."""
     increment = max(-40, min(40, increment))
@@ -88,6 +91,7 @@ def policies(k: Kernel) -> frozenset[int]:
     return frozenset(POLICY_NAMES) - later
 
 
+@syscall(97, "which:int who:int prio:int")
 def sys_setpriority(k: Kernel, which: int, who: int, niceval: int) -> int:
     """setpriority: a nice level for a process, a group or a user."""
     targets = _priority_targets(k, which, who)
@@ -107,6 +111,7 @@ def sys_setpriority(k: Kernel, which: int, who: int, niceval: int) -> int:
     return 0
 
 
+@syscall(96, "which:int who:int")
 def sys_getpriority(k: Kernel, which: int, who: int) -> int:
     """getpriority: 20 - nice of the best of them, so that no answer looks like an error."""
     targets = _priority_targets(k, which, who)
@@ -152,6 +157,7 @@ def _check_permission(k: Kernel, p: Task, policy: int, priority: int, reset: boo
         raise Errno(EPERM)
 
 
+@syscall(156, "pid:pid policy:policy param:address")
 def sys_sched_setscheduler(k: Kernel, pid: int, policy: int, param: int) -> int:
     """sched_setscheduler: policy and real-time priority."""
     if policy < 0:
@@ -159,11 +165,13 @@ def sys_sched_setscheduler(k: Kernel, pid: int, policy: int, param: int) -> int:
     return _set_scheduler(k, pid, policy, param)
 
 
+@syscall(154, "pid:pid param:address")
 def sys_sched_setparam(k: Kernel, pid: int, param: int) -> int:
     """sched_setparam: the real-time priority."""
     return _set_scheduler(k, pid, None, param)
 
 
+@syscall(157, "pid:pid")
 def sys_sched_getscheduler(k: Kernel, pid: int) -> int:
     """sched_getscheduler: the policy."""
     if pid < 0:
@@ -172,6 +180,7 @@ def sys_sched_getscheduler(k: Kernel, pid: int) -> int:
     return se.policy | (SCHED_RESET_ON_FORK if se.reset_on_fork else 0)
 
 
+@syscall(155, "pid:pid param:address")
 def sys_sched_getparam(k: Kernel, pid: int, param: int) -> int:
     """sched_getparam: the real-time priority."""
     if not param or pid < 0:
@@ -180,6 +189,7 @@ def sys_sched_getparam(k: Kernel, pid: int, param: int) -> int:
     return 0
 
 
+@syscall(159, "policy:policy")
 def sys_sched_get_priority_max(k: Kernel, policy: int) -> int:
     """The best priority of a policy."""
     if policy in (SCHED_FIFO, SCHED_RR):
@@ -189,6 +199,7 @@ def sys_sched_get_priority_max(k: Kernel, policy: int) -> int:
     raise Errno(EINVAL)
 
 
+@syscall(160, "policy:policy")
 def sys_sched_get_priority_min(k: Kernel, policy: int) -> int:
     """The worst."""
     if policy in (SCHED_FIFO, SCHED_RR):
@@ -198,6 +209,7 @@ def sys_sched_get_priority_min(k: Kernel, policy: int) -> int:
     raise Errno(EINVAL)
 
 
+@syscall(161, "pid:pid tp:timespec_out")
 def sys_sched_rr_get_interval(k: Kernel, pid: int, interval: int) -> int:
     """sched_rr_get_interval: the time slice as a timespec."""
     if pid < 0:
@@ -210,6 +222,7 @@ def sys_sched_rr_get_interval(k: Kernel, pid: int, interval: int) -> int:
     return 0
 
 
+@syscall(242, "pid:pid cpusetsize:size mask:address")
 def sys_sched_getaffinity(k: Kernel, pid: int, length: int, mask: int) -> int:
     """sched_getaffinity: the one CPU. Bytes stored."""
     if length * 8 < _NR_CPUS or length & 3:
@@ -219,6 +232,7 @@ def sys_sched_getaffinity(k: Kernel, pid: int, length: int, mask: int) -> int:
     return 4
 
 
+@syscall(241, "pid:pid cpusetsize:size mask:address")
 def sys_sched_setaffinity(k: Kernel, pid: int, length: int, mask: int) -> int:
     """sched_setaffinity: a mask without the one CPU is refused."""
     data = copy_from_user(k, mask, min(length, 4))

@@ -1,0 +1,91 @@
+"""The table of system calls: what it collects, and what it refuses."""
+
+import re
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+import toykernel
+from toykernel.kernel import sys as kernel_sys
+from toykernel.observe.strace_format import PRINTERS
+from toykernel.syscall_table import MODULES, SYSCALLS, collect, table
+from toykernel.syscalls import Kind, Syscall, rows_of, syscall
+
+
+def answer(_k: object) -> int:
+    return 7
+
+
+def test_a_function_keeps_its_rows_and_stays_what_it_is():
+    decorated = syscall(0, "pid:pid to:address", name="zero")(answer)
+    assert decorated is answer
+    (row,) = rows_of(answer)
+    assert (row.number, row.name, row.function, row.entry) == (0, "zero", answer, "")
+    assert [(a.name, a.kind) for a in row.arguments] == [("pid", Kind.PID), ("to", Kind.ADDRESS)]
+    assert [a.decode(0xFFFFFFFF) for a in row.arguments] == [-1, 0xFFFFFFFF]
+
+
+def test_every_decorated_function_is_collected():
+    root = Path(toykernel.__file__).parent
+    sources = (
+        p.read_text() for p in root.rglob("*.py") if p.name != "syscalls.py" or p.parent != root
+    )
+    decorators = sum(len(re.findall(r"^@syscall\(", source, re.MULTILINE)) for source in sources)
+    rows = [row for row in SYSCALLS if row.function is not None]
+    assert decorators == len(rows) > 150
+
+
+def test_the_table_is_in_number_order_without_gaps():
+    assert [row.number for row in SYSCALLS] == list(range(len(SYSCALLS)))
+    named = {row.number: row.name for row in SYSCALLS}
+    # arch/x86/include/asm/unistd_32.h of 2.6.39
+    assert (named[1], named[120], named[192], named[344]) == ("exit", "clone", "mmap2", "syncfs")
+    assert {n for n, name in named.items() if not name} == {222, 223, 251, 285}
+
+
+def test_a_function_that_a_module_only_imports_is_not_its_own():
+    other = ModuleType("other")
+    vars(other)["sys_getpid"] = kernel_sys.sys_getpid
+    assert collect([other]) == []
+    assert 20 in {row.number for row in collect([kernel_sys])}
+    assert len(collect(MODULES)) == sum(row.function is not None for row in SYSCALLS)
+
+
+@pytest.mark.parametrize(
+    ("rows", "message"),
+    [
+        ([Syscall(1, "b", answer), Syscall(1, "b", answer)], "two functions for system call 1, b"),
+        ([Syscall(1, "c", answer)], "system call 1 is b, not c"),
+        ([Syscall(2, "c", answer)], "system call 2 is none, not c"),
+        ([Syscall(3, "d", answer)], "system call 3 is beyond the last, not d"),
+    ],
+)
+def test_doubles_and_wrong_names_are_refused(rows, message):
+    with pytest.raises(ValueError, match=message):
+        table(("a", "b", "-"), rows)
+
+
+def test_a_number_without_a_function_keeps_its_name():
+    first, second, none = table(("a", "b", "-"), [Syscall(1, "b", answer)])
+    assert (first.label, second.label, none.label) == ("sys_ni_syscall", "sys_b", "sys_ni_syscall")
+    assert (first.name, none.name) == ("a", "")
+
+
+def test_an_undeclared_kind_is_refused():
+    with pytest.raises(ValueError, match="'fdd' is not a valid Kind"):
+        syscall(3, "fd:fdd")
+
+
+def test_every_kind_is_used_and_has_a_printer():
+    used = {argument.kind for row in SYSCALLS for argument in row.arguments}
+    assert used == set(Kind)
+    assert set(PRINTERS) == set(Kind)
+
+
+def test_the_entries_of_entry_s_stay():
+    labels = {row.name: row.label for row in SYSCALLS}
+    assert [labels[n] for n in ("fork", "vfork", "clone", "getpid", "ptrace")] == [
+        *("ptregs_fork", "ptregs_vfork", "ptregs_clone"),
+        *("sys_getpid", "sys_ni_syscall"),
+    ]

@@ -1,0 +1,163 @@
+"""What a kernel function says about itself to be a system call: `@syscall(3, "fd:fd buf:buffer_out …")`.
+
+The row stays with the function; syscall_table.py collects the rows. Kinds of arguments say how a
+32-bit register becomes a Python value, and when a tracer can show it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import Enum
+from typing import TYPE_CHECKING, TypeVar
+
+if TYPE_CHECKING:
+    from toykernel.kernel.wait import Result
+
+_SIGNED, _AT_EXIT = "signed", "at exit"
+_ROWS = "__syscalls__"
+
+
+class Kind(Enum):
+    """Kinds of arguments, by the word that stands for one in `@syscall`.
+
+    `signed`: the function gets the register as a two's complement number, else from 0 to 2**32-1.
+    `at_exit`: only the end of the call fills in what the argument points to, so a tracer writes it
+    then, and all behind it. How each is written: toykernel/observe/strace_format.py, PRINTERS.
+    """
+
+    signed: bool
+    at_exit: bool
+
+    def __new__(cls, word: str, *traits: str) -> Kind:
+        """A member from its word and traits."""
+        kind = object.__new__(cls)
+        kind._value_ = word
+        kind.signed, kind.at_exit = _SIGNED in traits, _AT_EXIT in traits
+        return kind
+
+    INT = "int", _SIGNED
+    UINT = "uint"
+    HEX = "hex"
+    SIZE = "size"
+    ADDRESS = "address"
+    # processes
+    PID = "pid", _SIGNED
+    ID = "id"
+    WAIT_OPTIONS = "wait_options", _SIGNED
+    WAIT_WHICH = "wait_which"
+    STATUS = "status", _AT_EXIT
+    RUSAGE = "rusage", _AT_EXIT
+    UTSNAME = "utsname", _AT_EXIT
+    CLONE_FLAGS = "clone_flags"
+    FUTEX_OP = "futex_op"
+    RLIMIT = "rlimit"
+    PRCTL_OPTION = "prctl_option"
+    STRINGS = "strings"
+    ENVIRONMENT = "environment"
+    # files
+    FD = "fd", _SIGNED
+    DIRFD = "dirfd", _SIGNED
+    FD_PAIR = "fd_pair", _AT_EXIT
+    PATH = "path"
+    BUFFER_IN = "buffer_in"
+    BUFFER_OUT = "buffer_out", _AT_EXIT
+    OPEN_FLAGS = "open_flags"
+    MODE = "mode"
+    ACCESS_MODE = "access_mode"
+    SEEK_WHENCE = "seek_whence"
+    FCNTL_CMD = "fcntl_cmd"
+    # memory
+    PROT = "prot"
+    MMAP_FLAGS = "mmap_flags"
+    MREMAP_FLAGS = "mremap_flags"
+    MADVICE = "madvice"
+    MSYNC_FLAGS = "msync_flags"
+    MLOCKALL_FLAGS = "mlockall_flags"
+    # signals
+    SIGNAL = "signal", _SIGNED
+    HANDLER = "handler"
+    HOW = "how", _SIGNED
+    SIGSET = "sigset"
+    SIGSET_OUT = "sigset_out", _AT_EXIT
+    OLD_SIGSET = "old_sigset"
+    OLD_SIGSET_OUT = "old_sigset_out", _AT_EXIT
+    SIGACTION = "sigaction"
+    SIGACTION_OUT = "sigaction_out", _AT_EXIT
+    OLD_SIGACTION = "old_sigaction"
+    OLD_SIGACTION_OUT = "old_sigaction_out", _AT_EXIT
+    STACK = "stack"
+    STACK_OUT = "stack_out", _AT_EXIT
+    # time and scheduling
+    CLOCK = "clock", _SIGNED
+    POLICY = "policy", _SIGNED
+    ITIMER = "itimer", _SIGNED
+    TIMESPEC = "timespec"
+    TIMESPEC_OUT = "timespec_out", _AT_EXIT
+    TIMEVAL = "timeval"
+    TIMEVAL_OUT = "timeval_out", _AT_EXIT
+    ITIMERVAL = "itimerval"
+    ITIMERVAL_OUT = "itimerval_out", _AT_EXIT
+    ITIMERSPEC = "itimerspec"
+    ITIMERSPEC_OUT = "itimerspec_out", _AT_EXIT
+
+
+Function = Callable[..., "Result"]
+F = TypeVar("F", bound=Function)
+
+
+@dataclass(frozen=True)
+class Argument:
+    """One argument: its name in the manual, and its kind."""
+
+    name: str
+    kind: Kind
+
+    def decode(self, word: int) -> int:
+        """The register's value as the function gets it."""
+        return word - (1 << 32) if self.kind.signed and word >> 31 else word
+
+
+@dataclass(frozen=True)
+class Syscall:
+    """One row. `function` is None when the kernel does not have it; `entry` overrides the thunk."""
+
+    number: int
+    name: str
+    function: Function | None = None
+    arguments: tuple[Argument, ...] = ()
+    entry: str = ""
+
+    @property
+    def label(self) -> str:
+        """What sys_call_table holds for this number."""
+        if self.function is None:
+            return "sys_ni_syscall"
+        return self.entry or f"sys_{self.name}"
+
+
+def syscall(
+    number: int, arguments: str = "", *, name: str = "", entry: str = ""
+) -> Callable[[F], F]:
+    """Give a function its row; once per number that leads to it. The function stays what it is.
+
+    `arguments` are `name:kind` words; `name` is needed where the function is not `sys_NAME`; `entry` is
+    the routine in entry.S that stands in sys_call_table instead of the thunk `sys_NAME`. Raises
+    ValueError for a kind that is none.
+    """
+    pairs = (item.split(":") for item in arguments.split())
+    decoded = tuple(Argument(argument, Kind(kind)) for argument, kind in pairs)
+
+    def attach(function: F) -> F:
+        called = name or function.__name__.removeprefix("sys_")
+        row = Syscall(number, called, function, decoded, entry)
+        setattr(function, _ROWS, (row, *rows_of(function)))
+        return function
+
+    return attach
+
+
+def rows_of(thing: object) -> tuple[Syscall, ...]:
+    """The rows that `@syscall` gave it; none for what is no system call."""
+    found: tuple[Syscall, ...] = getattr(thing, _ROWS, ())
+    return found
