@@ -78,6 +78,7 @@ from toykernel.kernel.fork import copy_process
 from toykernel.kernel.fork_mm import mm_alloc
 from toykernel.kernel.fork_parts import join_group, leave_group
 from toykernel.kernel.nsproxy import IpcNamespace, MntNamespace, Nsproxy, UtsName, UtsNamespace
+from toykernel.kernel.panic import panic
 from toykernel.kernel.pid import Pid, get_pid_ns
 from toykernel.kernel.sched.core import init_idle, wake_up_new_task
 from toykernel.kernel.siginfo import SIGCHLD
@@ -187,14 +188,16 @@ def setup_machine(k: Kernel) -> None:
         "INIT_STACK_TOP": idle_stack + THREAD_SIZE - STACK_TOP_GAP,
     }
     data_base = TEXT_BASE + text_size // 2
-    k.program = build_kernel(data_base, model in SSE_MODELS, cr4, tuple(sorted(layout.items())))
-    for section in k.program.sections:
+    k.host.program = build_kernel(
+        data_base, model in SSE_MODELS, cr4, tuple(sorted(layout.items()))
+    )
+    for section in k.host.program.sections:
         end = section.address + section.size
         limit = data_base if section.address < data_base else TEXT_BASE + text_size
         if end > limit:
             raise ValueError(f"kernel section {section.name} does not fit its place")
         machine.ram.write(section.address - PAGE_OFFSET, section.data)
-    k.symbols = {name: symbol.value for name, symbol in k.program.symbols.items()}
+    k.host.symbols = {name: symbol.value for name, symbol in k.host.program.symbols.items()}
 
     _kernel_page_tables(k, tables, lowmem, large)
     _descriptor_tables(k)
@@ -300,7 +303,6 @@ def start_kernel(k: Kernel) -> None:
     k.machine.flush_tlb()
     k.pages.release_range(k.reserved_end, k.pages.frames)
     k.pages.reserve(k.zero_pfn)
-    k.task_struct_init()
     for port, value in (
         (pic.COMMAND, 0x13),  # ICW1: one controller, edge triggered, ICW4 follows
         (pic.DATA, FIRST_EXTERNAL_VECTOR),
@@ -324,7 +326,7 @@ def rest_init(k: Kernel) -> None:
         sp = load_elf_binary(k, mm, image, "/init", argv, k.init_envp)
     except Errno as error:
         short = error.number == ENOMEM
-        k.panic(f"no memory for init ({error})" if short else f"init was refused: {error}")
+        panic(k, f"no memory for init ({error})" if short else f"init was refused: {error}")
     p.comm = "init"
     p.mm = p.active_mm = mm
     leave_group(k, p.signal)

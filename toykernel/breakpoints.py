@@ -17,8 +17,9 @@ from emu.hooks import MAX_BREAKS
 from emu.machine import Event, Stop
 from emu.microcode import VECTOR_NAMES, Delivery
 from emu.paging import PTE_P
+from toykernel import run_loop
 from toykernel.check.owners import entries
-from toykernel.kernel_state import Kernel, Outcome
+from toykernel.kernel_state import Kernel, Outcome, OutcomeKind
 from toykernel.observe.faultlog import FaultLog, FaultRecord
 from toykernel.symbols import KERNEL, Code, Image, Images
 from toykernel.syscall_table import BY_NAME, name_of
@@ -202,12 +203,12 @@ class Breakpoints:
             limit = slice_end if until is None else min(slice_end, until)
             event = k.machine.run(limit, pass_breakpoint=passing)
             passing = False
-            outcome = k.handle(event)
+            outcome = run_loop.handle(k, event)
             if event.stop is Stop.LIMIT:
                 if limit == until:
-                    return outcome or Outcome("limit", event)
+                    return outcome or Outcome(OutcomeKind.LIMIT, event)
                 if self.interrupted():
-                    return Outcome("interrupted")
+                    return Outcome(OutcomeKind.INTERRUPTED)
                 slice_end = clock.cycles + SLICE_CYCLES
                 continue
             if event.stop is Stop.BREAKPOINT:
@@ -218,7 +219,7 @@ class Breakpoints:
             elif self._after(event):
                 return self._stopped(event)
             elif self.pause is not None:
-                return Outcome("paused", event, self.pause)
+                return Outcome(OutcomeKind.PAUSED, event, self.pause)
             elif outcome is not None:
                 return outcome
         return k.outcome
@@ -236,15 +237,15 @@ class Breakpoints:
         k = self.kernel
         cpu = k.machine.cpu
         self._reported[k.current.pid] = (cpu.eip, cpu.retired)
-        outcome = k.step()
+        outcome = run_loop.step(k)
         if outcome is None and not self._pending and self.pause is None:
             return None
         event = outcome.event if outcome is not None else None
         if self._after(event):
             return self._stopped(event)
         if self.pause is not None:
-            return Outcome("paused", event, self.pause)
-        return None if outcome is not None and outcome.kind == "event" else outcome
+            return Outcome(OutcomeKind.PAUSED, event, self.pause)
+        return None if outcome is not None and outcome.kind is OutcomeKind.EVENT else outcome
 
     def _arm(self, extra: dict[int, Condition]) -> None:
         wanted = {a for point in self.all.values() for a in point.addresses}
@@ -262,7 +263,7 @@ class Breakpoints:
             if hit.breakpoint.temporary:
                 self.all.pop(hit.breakpoint.number, None)
         what = ", ".join(f"{h.breakpoint.number}" for h in self.hit)
-        return Outcome("breakpoint", event, f"breakpoint {what}")
+        return Outcome(OutcomeKind.BREAKPOINT, event, f"breakpoint {what}")
 
     def _at_address(self, event: Event, extra: dict[int, Condition]) -> Outcome | None:
         """The stop at an address, or None when nobody wants it for this task, now."""
@@ -280,7 +281,7 @@ class Breakpoints:
             return self._stopped(event)
         condition = extra.get(address)
         if condition is not None and condition():
-            return Outcome("arrived", event)
+            return Outcome(OutcomeKind.ARRIVED, event)
         return None
 
     def _applies(self, point: Breakpoint, task: Task) -> bool:

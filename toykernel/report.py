@@ -7,9 +7,9 @@ from typing import Any
 
 from toykernel.check.owners import leaked_frames
 from toykernel.kernel_state import Kernel
+from toykernel.observe.run_stats import TaskRecord
 from toykernel.runner import Result
 from toykernel.session import Session
-from toykernel.stats import TaskRecord
 
 SCHEMA = 1
 
@@ -18,6 +18,7 @@ def make_report(session: Session, result: Result) -> dict[str, Any]:
     """Every figure of a run that is over, however it ended."""
     k = session.kernel
     clock = k.machine.clock
+    stats = session.stats
     extra: dict[str, Any] = {}
     if "cow_journal" in session.__dict__:  # somebody asked for it before the run
         extra["cow"] = session.cow_journal.data()
@@ -36,14 +37,14 @@ def make_report(session: Session, result: Result) -> dict[str, Any]:
             "by_rule": clock.by_rule(),
             "unknown": clock.unknown,
         },
-        "forks": {**k.stats.forks, "failed": dict(k.stats.failed)},
-        "faults": dict(k.stats.faults),
+        "forks": {**stats.forks, "failed": dict(stats.failed)},
+        "faults": dict(stats.faults),
         "frames": _frames(k),
         "syscalls": {
             name: {"calls": calls, "errors": errors}
-            for name, (calls, errors) in k.stats.syscalls_by_name().items()
+            for name, (calls, errors) in stats.syscalls_by_name().items()
         },
-        "tasks": [_task(record) for record in k.task_records()],
+        "tasks": [_task(record) for record in stats.task_records()],
     }
 
 

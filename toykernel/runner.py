@@ -11,7 +11,8 @@ from toykernel.check.invariants import InvariantError
 from toykernel.errno import name as errno_name
 from toykernel.errors import HostError
 from toykernel.kernel.siginfo import SEGV_ACCERR, SEGV_MAPERR, SI_KERNEL, SIGNAL_NAMES, SIGSEGV
-from toykernel.kernel_state import PROGRAM_PID, Outcome
+from toykernel.kernel_state import Outcome, OutcomeKind
+from toykernel.observe.program import PROGRAM_PID
 from toykernel.oops import KernelOops, symbol_for
 from toykernel.session import Session
 from toykernel.task import Task
@@ -90,12 +91,12 @@ def _result(
     session: Session, outcome: Outcome, signal_text: str, max_cycles: int | None = None
 ) -> Result:
     match outcome.kind:
-        case "limit":
+        case OutcomeKind.LIMIT:
             limit = f"the limit of {max_cycles} cycles" if max_cycles else "the limit"
             return Result(EXIT_LIMIT, message=f"stopped at {limit}: {_where(session)}")
-        case "deadlock":
+        case OutcomeKind.DEADLOCK:
             return Result(EXIT_DEADLOCK, message=f"every task sleeps for ever: {outcome.detail}")
-        case "finished":
+        case OutcomeKind.FINISHED:
             return _finished(session, signal_text)
         case _:
             return Result(EXIT_OOPS, message=f"the run stopped: {outcome.kind} {outcome.event}")
@@ -103,14 +104,13 @@ def _result(
 
 def result_so_far(session: Session) -> Result:
     """How a run ended, or nothing yet."""
-    outcome = session.kernel.outcome
+    outcome = session.outcome
     return Result(0) if outcome is None else _result(session, outcome, "")
 
 
 def _finished(session: Session, signal_text: str) -> Result:
-    k = session.kernel
-    code = k.program_status or 0
-    if not k.stats.started:  # init's child says why exec failed
+    code = session.stats.program_status or 0
+    if not session.stats.started:  # init's child says why exec failed
         reason = errno_name(code >> 8)
         return Result(EXIT_MISUSE, message=f"{session.path}: cannot be loaded: {reason}")
     sig = code & 0x7F

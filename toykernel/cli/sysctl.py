@@ -18,7 +18,7 @@ def command(names: tuple[str, ...], **values: Any) -> int:
 
     What --sysctl sets for a run is set here too, so that a value can be tried.
     """
-    from toykernel.kernel_state import Kernel
+    from toykernel.power_on import power_on
     from toykernel.sysctl import SysctlError, settings
 
     table = settings()
@@ -28,7 +28,7 @@ def command(names: tuple[str, ...], **values: Any) -> int:
             host_message(f"there is no sysctl {name!r}; there are {known}")
             return 125
     try:
-        k = Kernel({}, "/init", [b"/init"], config=machine_config(values))
+        k = power_on({}, "/init", [b"/init"], config=machine_config(values))
     except SysctlError as error:
         host_message(str(error))
         return 125

@@ -18,7 +18,7 @@ from toykernel.debug.frames import FrameLog
 from toykernel.debug.journal import Journal
 from toykernel.debug.memory import Spec
 from toykernel.errors import HostError
-from toykernel.kernel_state import Outcome
+from toykernel.kernel_state import Outcome, OutcomeKind
 from toykernel.oops import KernelOops
 from toykernel.runner import bug_report, result_so_far
 from toykernel.session import Session
@@ -28,7 +28,7 @@ from toykernel.taskview import SEGMENTS, TaskView, UnreadableError
 
 _ALIASES = {"pc": "eip", "sp": "esp", "fp": "ebp", "ip": "eip", "flags": "eflags", "ps": "eflags"}
 _CONTROL = ("cr0", "cr2", "cr3", "cr4", "dr6", "dr7", "cpl")
-OVER = frozenset(("finished", "deadlock"))
+OVER = frozenset((OutcomeKind.FINISHED, OutcomeKind.DEADLOCK))
 #: A faulting instruction is tried again after each fault: how often `nexti` follows it.
 MAX_RESTARTS = 16
 
@@ -181,7 +181,7 @@ class Debugger:
         if outcome is None:
             return Stopped("step", lines=lines)
         detail = self.ending() if outcome.kind in OVER else outcome.detail
-        hits = tuple(self.stops.hit) if outcome.kind == "breakpoint" else ()
+        hits = tuple(self.stops.hit) if outcome.kind is OutcomeKind.BREAKPOINT else ()
         return Stopped(outcome.kind, hits, lines, detail)
 
     def stepi(self, count: int = 1) -> Stopped:
@@ -199,7 +199,7 @@ class Debugger:
             if outcome is not None:
                 return outcome
             if interrupted():
-                return Outcome("interrupted")
+                return Outcome(OutcomeKind.INTERRUPTED)
         return None
 
     def cont(self) -> Stopped:
@@ -250,7 +250,7 @@ class Debugger:
             return self.kernel.current is task and cpu.esp >= esp
 
         outcome = self.stops.run(extra={address & 0xFFFFFFFF: arrived})
-        return None if outcome.kind == "arrived" else outcome
+        return None if outcome.kind is OutcomeKind.ARRIVED else outcome
 
     def out(self) -> Stopped:
         """Run until the current task is back in user mode."""
@@ -274,7 +274,7 @@ class Debugger:
 
         while True:
             outcome = self.stops.run(extra=dict.fromkeys(self._iret, leaves))
-            if outcome.kind != "arrived":
+            if outcome.kind is not OutcomeKind.ARRIVED:
                 return outcome
             stepped = self.stops.step()
             if stepped is not None:

@@ -56,7 +56,7 @@ class File:
 
 def get_empty_filp(k: Kernel, inode: Inode, op: FileOperations, flags: int, path: str) -> File:
     """A record for one open. Raises Errno(ENOMEM)."""
-    return File(k.filp_cachep.alloc(), inode, op, flags, path)
+    return File(k.slabs.filp.alloc(k), inode, op, flags, path)
 
 
 def get_file(file: File) -> File:
@@ -71,7 +71,7 @@ def fput(k: Kernel, file: File) -> None:
     if not file.count:
         file.op.release(k, file)
         if file.slab:
-            k.filp_cachep.free(file.slab)
+            k.slabs.filp.free(k, file.slab)
 
 
 def current_files(k: Kernel) -> FilesStruct:
@@ -120,7 +120,7 @@ def filp_close(k: Kernel, files: FilesStruct, fd: int) -> None:
 
 def dup_fd(k: Kernel, old: FilesStruct) -> FilesStruct:
     """A table of its own, referring to the same open files. Raises Errno(ENOMEM)."""
-    slab = k.files_cachep.alloc()
+    slab = k.slabs.files.alloc(k)
     new = FilesStruct(slab, fd=dict(sorted(old.fd.items())), close_on_exec=set(old.close_on_exec))
     for file in new.fd.values():
         get_file(file)
@@ -134,4 +134,4 @@ def put_files_struct(k: Kernel, files: FilesStruct) -> None:
         for fd in sorted(files.fd):
             filp_close(k, files, fd)
         if files.slab:
-            k.files_cachep.free(files.slab)
+            k.slabs.files.free(k, files.slab)

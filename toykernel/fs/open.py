@@ -96,7 +96,7 @@ def filp_open(k: Kernel, path: str, flags: int, mode: int, dirfd: int = AT_FDCWD
     try:
         _claim(inode, file, truncate=bool(flags & O_TRUNC))
     except Errno:
-        k.filp_cachep.free(file.slab)
+        k.slabs.filp.free(k, file.slab)
         raise
     if created:
         nd.parent.entries[nd.name] = inode

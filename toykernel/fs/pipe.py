@@ -151,7 +151,7 @@ def _release(k: Kernel, file: File, pipe: Pipe) -> None:
     if not pipe.readers and not pipe.writers:
         consume(k, pipe, len(pipe.data))
         file.inode.pipe = None
-        k.pipe_cachep.free(pipe.slab)
+        k.slabs.pipe.free(k, pipe.slab)
 
 
 READ_END = FileOperations(pipe_read, bad_transfer, no_llseek, release_reader)
@@ -164,15 +164,15 @@ def do_pipe(k: Kernel, fildes: int, flags: int) -> int:
         raise Errno(EINVAL)
     cred = k.current.cred
     with ExitStack() as undo:
-        slab = k.pipe_cachep.alloc()
+        slab = k.slabs.pipe.alloc(k)
         inode = k.fs.new_inode(S_IFIFO | 0o600, cred.fsuid, cred.fsgid)
         inode.pipe = Pipe(slab, WaitQueue(f"pipe {inode.ino}"), readers=0, writers=0)
-        undo.callback(k.pipe_cachep.free, slab)
+        undo.callback(k.slabs.pipe.free, k, slab)
         status, path = flags & O_NONBLOCK, f"pipe:[{inode.ino}]"
         reader = get_empty_filp(k, inode, READ_END, O_RDONLY | status, path)
-        undo.callback(k.filp_cachep.free, reader.slab)
+        undo.callback(k.slabs.filp.free, k, reader.slab)
         writer = get_empty_filp(k, inode, WRITE_END, O_WRONLY | status, path)
-        undo.callback(k.filp_cachep.free, writer.slab)
+        undo.callback(k.slabs.filp.free, k, writer.slab)
         first = get_unused_fd(k)
         second = get_unused_fd(k, first + 1)
         copy_to_user(k, fildes, struct.pack("<2i", first, second))

@@ -63,6 +63,7 @@ from toykernel.kernel.fork_parts import (
     uncopy_semundo,
 )
 from toykernel.kernel.pid import attach_pid, task_pid_vnr
+from toykernel.kernel.random import get_random_int
 from toykernel.kernel.sched.core import sched_fork, wake_up_new_task
 from toykernel.kernel.siginfo import SIGCHLD, SIGKILL
 from toykernel.kernel.signal import signal_pending
@@ -123,15 +124,10 @@ def kernel_thread(k: Kernel, fn: str, argument: int, flags: int = 0) -> int:
 def do_fork(k: Kernel, args: CloneArgs) -> Result:
     """Build a child and set it going: its pid, as the caller sees it (fork-path B2)."""
     current = k.current
-    try:
-        check_user_namespace(k, args.flags)  # C1
-        p = copy_process(k, args)
-    except Errno as error:
-        k.count_failed_fork(error)
-        raise
+    check_user_namespace(k, args.flags)  # C1
+    p = copy_process(k, args)
     for listener in k.trace.process_fork:
         listener(current, p, args.flags)
-    k.count_fork(_kind(args.flags))
     nr = task_pid_vnr(k, p)
     if CLONE_PARENT_SETTID in args:  # C3
         with suppress(Errno):  # the child is made; a bad pointer is the caller's own loss
@@ -142,12 +138,6 @@ def do_fork(k: Kernel, args: CloneArgs) -> Result:
     p.flags &= ~PF_STARTING  # C5
     wake_up_new_task(k, p)  # C6
     return wait_for_vfork_done(k, vfork, p, nr) if vfork is not None else nr
-
-
-def _kind(flags: int) -> str:
-    if flags & CLONE_VFORK:
-        return "vfork"
-    return "fork" if not flags & ~CSIGNAL else "clone"
 
 
 def wait_for_vfork_done(k: Kernel, vfork: Completion, child: Task, nr: int) -> Result:
@@ -192,9 +182,9 @@ class Step:
 def dup_task_struct(k: Kernel, orig: Task) -> Task:
     """A task record and a kernel stack, copies of the caller's (fork-path E). Errno(ENOMEM)."""
     with ExitStack() as undo:
-        slab = k.task_struct_cachep.alloc()  # E1
-        undo.callback(k.task_struct_cachep.free, slab)
-        stack = alloc_thread_info(k.pages)
+        slab = k.slabs.task_struct.alloc(k)  # E1
+        undo.callback(k.slabs.task_struct.free, k, slab)
+        stack = alloc_thread_info(k)
         undo.pop_all()
     p = orig.dup(slab, stack)  # E2
     k.charge("copy_task")
@@ -204,14 +194,14 @@ def dup_task_struct(k: Kernel, orig: Task) -> Task:
     p.usage = 2  # one for the task itself, one for whoever releases it
     p.fs_excl = 0
     p.splice_pipe = None
-    p.stack_canary = k.get_random_int()
+    p.stack_canary = get_random_int(k)
     return p
 
 
 def free_task(k: Kernel, p: Task) -> None:
     """The stack, then the record."""
-    free_thread_info(k.pages, p.stack)
-    k.task_struct_cachep.free(p.slab)
+    free_thread_info(k, p.stack)
+    k.slabs.task_struct.free(k, p.slab)
 
 
 def copy_flags(k: Kernel, p: Task, args: CloneArgs) -> None:
@@ -322,7 +312,7 @@ LADDER: tuple[Step, ...] = (
 
 def copy_process(k: Kernel, args: CloneArgs) -> Task:
     """A copy of the caller that is not running yet. Raises Errno, leaving nothing."""
-    may_fail = k.fail_step or _never_fails
+    may_fail = k.host.fail_step or _never_fails
     may_fail("D1", "check_flags", EINVAL)
     check_flags(k, args.flags)  # D1
     security_task_create(k, args.flags)  # D2

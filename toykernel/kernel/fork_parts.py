@@ -113,7 +113,7 @@ def copy_fs(k: Kernel, p: Task, args: CloneArgs) -> None:
         old.users += 1
         p.fs = old
     else:
-        p.fs = FsStruct(k.fs_cachep.alloc(), old.root, old.pwd, old.umask)
+        p.fs = FsStruct(k.slabs.fs.alloc(k), old.root, old.pwd, old.umask)
 
 
 def exit_fs(k: Kernel, p: Task) -> None:
@@ -127,7 +127,7 @@ def put_fs(k: Kernel, fs: FsStruct) -> None:
     """Give a place back."""
     fs.users -= 1
     if not fs.users:
-        k.fs_cachep.free(fs.slab)
+        k.slabs.fs.free(k, fs.slab)
 
 
 # -- signals ---------------------------------------------------------------------------------------
@@ -140,7 +140,7 @@ def copy_sighand(k: Kernel, p: Task, args: CloneArgs) -> None:
         old.count += 1
         p.sighand = old
     else:
-        p.sighand = copy_actions(old, k.sighand_cachep.alloc())
+        p.sighand = copy_actions(old, k.slabs.sighand.alloc(k))
 
 
 def cleanup_sighand(k: Kernel, p: Task) -> None:
@@ -152,14 +152,14 @@ def put_sighand(k: Kernel, sighand: SighandStruct) -> None:
     """Give a table back."""
     sighand.count -= 1
     if not sighand.count and sighand.slab:
-        k.sighand_cachep.free(sighand.slab)
+        k.slabs.sighand.free(k, sighand.slab)
 
 
 def copy_signal(k: Kernel, p: Task, args: CloneArgs) -> None:
     """The thread group's record; a thread is counted in when it joins (D18). Raises Errno(ENOMEM)."""
     if CLONE_THREAD in args:
         return
-    p.signal = k.current.signal.fork(k.signal_cachep.alloc())
+    p.signal = k.current.signal.fork(k.slabs.signal.alloc(k))
 
 
 def cleanup_signal(k: Kernel, p: Task) -> None:
@@ -178,7 +178,7 @@ def put_signal_struct(k: Kernel, signal: SignalStruct) -> None:
 def free_signal_struct(k: Kernel, signal: SignalStruct) -> None:
     """Give the record back."""
     if signal.slab:
-        k.signal_cachep.free(signal.slab)
+        k.slabs.signal.free(k, signal.slab)
 
 
 # -- namespaces, io, number ------------------------------------------------------------------------
@@ -204,7 +204,7 @@ def copy_io(k: Kernel, p: Task, args: CloneArgs) -> None:
         old.nr_tasks += 1
         p.io_context = old
     elif old.ioprio:
-        p.io_context = IoContext(k.ioc_cachep.alloc(), old.ioprio)
+        p.io_context = IoContext(k.slabs.ioc.alloc(k), old.ioprio)
 
 
 def exit_io_context(k: Kernel, p: Task) -> None:
@@ -213,7 +213,7 @@ def exit_io_context(k: Kernel, p: Task) -> None:
     if ioc is not None:
         ioc.nr_tasks -= 1
         if not ioc.nr_tasks:
-            k.ioc_cachep.free(ioc.slab)
+            k.slabs.ioc.free(k, ioc.slab)
 
 
 def alloc_pid(k: Kernel, p: Task, args: CloneArgs) -> None:

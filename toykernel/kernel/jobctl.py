@@ -37,7 +37,7 @@ from toykernel.kernel.signal_types import (
     SIG_IGN,
     SigAction,
 )
-from toykernel.kernel.wait import Wait, WaitQueue, wake_up
+from toykernel.kernel.wait import Wait, WaitQueue, child_queue, wake_up
 from toykernel.task import (
     PF_EXITING,
     SIGNAL_GROUP_EXIT,
@@ -188,4 +188,4 @@ def notify_parent_cldstop(k: Kernel, task: Task, why: int) -> None:
             "si_stime": task.stime_ticks,
         }
         send_signal(k, parent, SIGCHLD, info, group=True)
-    wake_up(k, k.child_queue(parent))
+    wake_up(k, child_queue(k, parent))

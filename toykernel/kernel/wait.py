@@ -75,3 +75,25 @@ def wake_up(k: Kernel, queue: WaitQueue) -> None:
     """Make every task on a queue runnable; each looks for itself whether it may go on."""
     for task in list(queue.tasks):
         k.try_to_wake_up(task)
+
+
+def child_queue(_k: Kernel, task: Task) -> WaitQueue:
+    """wait_chldexit: where the threads of a group wait for their children."""
+    signal = task.signal
+    if signal.wait_chldexit is None:
+        signal.wait_chldexit = WaitQueue(f"children of {task.tgid}")
+    return signal.wait_chldexit
+
+
+def _not_resumed(_k: Kernel) -> Result:
+    raise AssertionError("who only schedules is not resumed")
+
+
+#: What a function answers that does not return to its caller: the gate schedules.
+SCHEDULE = Wait(WaitQueue("nothing"), _not_resumed, (), "schedule")
+
+
+def never_return(k: Kernel) -> Wait:
+    """The answer of a function whose caller is not coming back."""
+    k.current.syscall = None
+    return SCHEDULE

@@ -19,7 +19,7 @@ from toykernel.kernel.exit import (
 from toykernel.kernel.pid import global_pid, task_pid_vnr
 from toykernel.kernel.siginfo import SIGCHLD, SIGCONT
 from toykernel.kernel.signal import signal_pending
-from toykernel.kernel.wait import Result, Wait
+from toykernel.kernel.wait import Result, Wait, child_queue
 from toykernel.task import SIGNAL_STOP_CONTINUED, SIGNAL_STOP_STOPPED, Task
 
 if TYPE_CHECKING:
@@ -118,7 +118,7 @@ def do_wait(k: Kernel, wo: WaitOpts) -> Result:
     if wo.which == P_PGID:
         who = f"a child in process group {wo.pid or current.signal.pgrp}"
     name = "waitid" if wo.waitid else "wait4"
-    return Wait(k.child_queue(current), do_wait, (wo,), f"{name} for {who}")
+    return Wait(child_queue(k, current), do_wait, (wo,), f"{name} for {who}")
 
 
 def wait_task_zombie(k: Kernel, p: Task, wo: WaitOpts) -> int:

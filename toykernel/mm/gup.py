@@ -35,4 +35,4 @@ def put_user_page(k: Kernel, pfn: int) -> None:
         del k.pins[pfn]
     for listener in k.trace.page_pin:
         listener(pfn, False)
-    k.pages.put_page(pfn)
+    k.pages.put_page(k, pfn)

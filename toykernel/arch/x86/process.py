@@ -20,6 +20,7 @@ from toykernel.arch.x86.thread_info import stack_end_intact, task_pt_regs
 from toykernel.arch.x86.tls import load_tls, set_tls_of_child
 from toykernel.errno import Errno
 from toykernel.kernel.clone_flags import CLONE_SETTLS, CloneArgs
+from toykernel.kernel.panic import die, panic
 from toykernel.kernel.siginfo import SIGKILL
 from toykernel.kernel.signal import force_sig_info
 
@@ -57,7 +58,7 @@ def copy_thread(k: Kernel, p: Task, args: CloneArgs) -> None:
     p.thread.fpu = 0
     if parent_area:
         # The entry stub has put the registers there: see unlazy_fpu in entry.S.
-        area = k.fpu_cachep.alloc()
+        area = k.slabs.fpu.alloc(k)
         k.machine.ram.copy(area - PAGE_OFFSET, parent_area - PAGE_OFFSET, FPU_AREA_SIZE)
         p.thread.fpu = area
 
@@ -84,7 +85,7 @@ def exit_thread(k: Kernel, p: Task) -> None:
         cpu = k.machine.cpu
         cpu.set_cr(0, cpu.cr0 | CR0_TS)  # after exec, the first use is a first use again
     if p.thread.fpu:
-        k.fpu_cachep.free(p.thread.fpu)
+        k.slabs.fpu.free(k, p.thread.fpu)
         p.thread.fpu = 0
 
 
@@ -101,7 +102,7 @@ def start_thread(k: Kernel, regs: PtRegs, ip: int, sp: int) -> None:
 def check_stack_end(k: Kernel, task: Task) -> None:
     """The word at the end of a kernel stack is still there (fork-path E3), or the kernel stops."""
     if not stack_end_intact(k.machine.ram, task.stack):
-        k.panic(f"kernel stack overflow in task {task.pid} ({task.comm})")
+        panic(k, f"kernel stack overflow in task {task.pid} ({task.comm})")
 
 
 def switch_to(k: Kernel, prev: Task, next_task: Task) -> None:
@@ -164,7 +165,7 @@ def math_state_restore(k: Kernel) -> int:
     task = k.current
     regs = PtRegs(k.machine.ram, cpu.esp + 4)
     if not regs.user_mode:
-        k.die("FPU used in the kernel", regs, 0)
+        die(k, "FPU used in the kernel", regs, 0)
     if not task.thread.fpu:
         try:
             task.thread.fpu = init_fpu(k)
@@ -183,7 +184,7 @@ def init_fpu(k: Kernel) -> int:
 
     A task's first use loads it, so that nothing of the registers' last user comes through.
     """
-    area = k.fpu_cachep.alloc()
+    area = k.slabs.fpu.alloc(k)
     ram, at = k.machine.ram, area - PAGE_OFFSET
     ram.fill(at, FPU_AREA_SIZE)
     ram.write32(at, FCW_INIT)
