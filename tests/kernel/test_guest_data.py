@@ -11,12 +11,14 @@ from typing import Any
 import pytest
 from sortedcontainers import SortedDict
 
+from toykernel import run_loop
 from toykernel.check.fail import Injector
 from toykernel.check.invariants import install
 from toykernel.host import HOST_TYPES
 from toykernel.kernel.wait import Wait, WaitQueue
-from toykernel.kernel_state import Kernel
+from toykernel.kernel_state import Kernel, Outcome, OutcomeKind
 from toykernel.observe.cow_journal import CowJournal
+from toykernel.power_on import power_on
 from toykernel.session import Session
 from toykernel.statehash import guest_data, state_hash
 
@@ -101,6 +103,17 @@ def test_it_comes_back_from_a_pickle() -> None:
     assert state_hash(k) == before
     session.run()
     assert session.stats.program_status == 0
+
+
+def test_a_kernel_without_observers_is_the_same() -> None:
+    """Nobody listens, the kernel calls nobody, and comes to the same state."""
+    session = Session(USERLAND / "fork_sample.S")
+    path = session.guest_path
+    k = power_on({path: session.elf}, path, [path.encode()])
+    assert not any(isinstance(value, list) and value for value in vars(k.trace).values())
+    assert run_loop.run(k) == Outcome(OutcomeKind.FINISHED) == session.run()
+    assert state_hash(k) == state_hash(session.kernel)
+    assert session.stats.forks["fork"] == 1
 
 
 def test_the_walk_finds_what_does_not_belong() -> None:
