@@ -186,8 +186,8 @@ class Breakpoints:
     # -- running -----------------------------------------------------------------------------------
 
     def run(self, until: int | None = None, extra: dict[int, Condition] | None = None) -> Outcome:
-        """Go on from here. Besides what Kernel.run answers: `breakpoint` (see `hit`),
-        `arrived` (a condition in `extra` held at its address), `paused`, `interrupted`.
+        """Go on from here. Besides what run_loop.run answers: BREAKPOINT (see `hit`),
+        ARRIVED (a condition in `extra` held at its address), PAUSED, INTERRUPTED.
 
         `until` is in cycles. Raises KernelOops.
         """

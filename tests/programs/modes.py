@@ -10,7 +10,7 @@ from toykernel.cli.attach import attach
 from toykernel.cli.options import guest_files, machine_config
 from toykernel.cli.program_test import parse_options
 from toykernel.expectations import Expectations, parse_header
-from toykernel.kernel_state import Outcome
+from toykernel.kernel_state import Outcome, OutcomeKind
 from toykernel.observe.process_tree import ProcessTree
 from toykernel.observe.sched_trace import SchedTrace
 from toykernel.observe.strace import Strace
@@ -139,13 +139,13 @@ def stepped(source: Path, whole: Run) -> Run:
     both_ends = whole.instructions > STEPS
     while outcome is None and not (both_ends and clock.instructions >= STEPS // 2):
         if limit is not None and clock.cycles >= limit:
-            return finish(session, Outcome("limit"))
+            return finish(session, Outcome(OutcomeKind.LIMIT))
         outcome = session.step()
     if both_ends:
         session.run(whole.report["cycles"] - STEPS // 2)
         while outcome is None:
             if limit is not None and clock.cycles >= limit:
-                return finish(session, Outcome("limit"))
+                return finish(session, Outcome(OutcomeKind.LIMIT))
             outcome = session.step()
     assert outcome is not None
     return finish(session, outcome)
