@@ -19,6 +19,7 @@ from pathlib import Path
 
 from toykernel.harness.session import Session
 from toykernel.kernel_state import Config
+from toykernel.observe.program import of_program
 from toykernel.syscall_table import BY_NAME
 from toykernel.task import Task
 
@@ -104,11 +105,11 @@ class _Watch:
         return time.process_time(), self._k.machine.clock.cycles, self._k.pages.free
 
     def _enter(self, task: Task, number: int, _words: list[int]) -> None:
-        if number == FORK_NR and self._k.stats.started:
+        if number == FORK_NR and of_program(task):
             self._begin = self._now()
 
-    def _fork(self, _parent: Task, _child: Task, _flags: int) -> None:
-        if self._k.stats.started:
+    def _fork(self, parent: Task, _child: Task, _flags: int) -> None:
+        if of_program(parent):
             (t0, c0, f0), (t1, c1, f1) = self._begin, self._now()
             self.forks.append((t1 - t0, c1 - c0, f0 - f1))
 
@@ -144,8 +145,8 @@ def _watch(
     watch = _Watch(session)
     gc.collect()
     session.run()
-    if session.kernel.program_status != 0 or len(watch.forks) != rounds:
-        raise RuntimeError(f"the program failed: status {session.kernel.program_status}")
+    if session.stats.program_status != 0 or len(watch.forks) != rounds:
+        raise RuntimeError(f"the program failed: status {session.stats.program_status}")
     return watch
 
 

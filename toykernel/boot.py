@@ -79,8 +79,8 @@ from toykernel.kernel.cred import init_cred
 from toykernel.kernel.fork import copy_process
 from toykernel.kernel.fork_mm import mm_alloc
 from toykernel.kernel.nsproxy import IpcNamespace, MntNamespace, Nsproxy, UtsName, UtsNamespace
+from toykernel.kernel.panic import panic
 from toykernel.kernel.pid import Pid, get_pid_ns, join_group, leave_group
-from toykernel.kernel.sched.classes import sched_classes
 from toykernel.kernel.sched.core import init_idle, wake_up_new_task
 from toykernel.kernel.siginfo import SIGCHLD
 from toykernel.kernel.signal_types import default_rlimits
@@ -249,7 +249,7 @@ def setup_machine(k: Kernel) -> None:
         if address + len(data) > limit:
             raise ValueError(f"the kernel's section at {address:#010x} does not fit its place")
         machine.ram.write(address - PAGE_OFFSET, data)
-    k.symbols = dict(images.symbols)
+    k.host.symbols = dict(images.symbols)
 
     _kernel_page_tables(k, layout)
     _descriptor_tables(k)
@@ -336,7 +336,6 @@ def _idle_task(k: Kernel, stack: int) -> None:
     idle.fs = FsStruct(0, k.fs.root, k.fs.root)
     idle.files = _console_files(k)
     k.idle = k.current = idle
-    k.sched_classes = sched_classes(k.config.scheduler or k.profile.scheduler)
     init_idle(k, idle)
     k.tasks.append(idle)
     k.pids.tasks[0] = idle
@@ -358,7 +357,6 @@ def start_kernel(k: Kernel) -> None:
     k.machine.flush_tlb()
     k.pages.release_range(k.reserved_end, k.pages.frames)
     k.pages.reserve(k.zero_pfn)
-    k.task_struct_init()
     for port, value in (
         (pic.COMMAND, 0x13),  # ICW1: one controller, edge triggered, ICW4 follows
         (pic.DATA, FIRST_EXTERNAL_VECTOR),
@@ -382,7 +380,7 @@ def rest_init(k: Kernel) -> None:
         sp = load_elf_binary(k, mm, image, "/init", argv, k.init_envp)
     except Errno as error:
         short = error.number == ENOMEM
-        k.panic(f"no memory for init ({error})" if short else f"init was refused: {error}")
+        panic(k, f"no memory for init ({error})" if short else f"init was refused: {error}")
     p.comm = "init"
     p.mm = p.active_mm = mm
     leave_group(k, p.signal)

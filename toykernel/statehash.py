@@ -1,9 +1,8 @@
 """One number for everything a machine with its kernel is: equal states have equal hashes.
 
 Hashed are RAM, the CPU's registers, the clock, the devices and all of the kernel's data that can be
-reached from the Kernel object. Left out is what is not the guest's: listeners, the host's console, and
-tables that follow from the configuration. Objects are named by the order in which they are reached,
-so neither addresses of the host nor identities come in.
+reached from the Kernel object. Left out is what is the host's, which its type tells: see host.py. Objects
+are named by the order in which they are reached, so neither addresses of the host nor identities come in.
 """
 
 from __future__ import annotations
@@ -15,28 +14,15 @@ from collections.abc import Callable, Iterator, Mapping
 from enum import Enum
 from typing import TYPE_CHECKING, Any
 
-from emu.clock import InstructionClock
 from emu.engine_quirks import FIELD_NAMES
-from emu.machine import Machine
 from emu.ram import PAGE_SHIFT, PAGE_SIZE, Ram
-from toykernel.trace import Tracepoints
+from toykernel.host import HOST_TYPES
 
 if TYPE_CHECKING:
     from toykernel.kernel_state import Kernel
 
-#: Attributes of the Kernel that are the host's affair, or follow from what is hashed anyway.
-HOST_SIDE = frozenset(
-    (
-        *("machine", "trace", "console_write", "config", "symbols", "images", "_gates"),
-        *("fail_step", "security"),
-    )
-)
-#: Objects that say nothing of their own wherever they are met.
-_TRANSPARENT = (Machine, Ram, InstructionClock, Tracepoints)
 #: Left by the last trap or by the engine itself; no instruction of the guest can see them.
 _ENGINE_ONLY = frozenset(("error_code", "is_int", "hflags", "old_exception"))
-#: Attributes anywhere that hold listeners and injected failures.
-_HOOKS = frozenset(("may_fail", "on_free", "charge"))
 _BLANK = bytes(PAGE_SIZE)
 
 
@@ -66,9 +52,13 @@ def state_parts(k: Kernel) -> Iterator[tuple[str, str]]:
     for device in machine.devices:
         yield f"device.{device.name}", repr(sorted(device.save().items()))
     walk = _Walk()
-    for name in sorted(vars(k)):
-        if name not in HOST_SIDE:
-            yield f"kernel.{name}", walk.dump(vars(k)[name])
+    for name, value in sorted(guest_data(k).items()):
+        yield f"kernel.{name}", walk.dump(value)
+
+
+def guest_data(k: Kernel) -> dict[str, Any]:
+    """The Kernel's attributes that are data of the guest's world: what a snapshot has to hold."""
+    return {name: value for name, value in vars(k).items() if not isinstance(value, HOST_TYPES)}
 
 
 def _ram_hash(ram: Ram) -> str:
@@ -102,8 +92,6 @@ class _Walk:
     def _value(self, value: Any, put: Callable[[str], None]) -> None:
         if value is None or isinstance(value, bool | int | float | str | bytes | Enum):
             put(repr(value))
-        elif isinstance(value, _TRANSPARENT):
-            put(f"<{type(value).__name__}>")
         elif isinstance(value, bytearray | array):
             put(hashlib.sha256(bytes(value)).hexdigest())
         elif isinstance(value, tuple):
@@ -112,10 +100,8 @@ class _Walk:
             put(repr(sorted(value)))
         elif isinstance(value, types.FunctionType | types.BuiltinFunctionType | type):
             put(f"<{value.__module__}.{value.__qualname__}>")
-        elif isinstance(value, types.MethodType):
-            put(f"<method {value.__func__.__qualname__} of ")
-            self._value(value.__self__, put)
-            put(">")
+        elif isinstance(value, HOST_TYPES):
+            raise TypeError(f"the guest's data holds a {type(value).__name__}, which is the host's")
         else:
             self._object(value, put)
 
@@ -139,8 +125,7 @@ class _Walk:
         elif isinstance(value, Mapping):
             self._items(value.items(), put)  # in its own order: a run queue is a dictionary
         else:
-            named = sorted(_attributes(value).items())
-            self._items([(name, part) for name, part in named if name not in _HOOKS], put)
+            self._items(sorted(_attributes(value).items()), put)
 
 
 def _attributes(value: Any) -> dict[str, Any]:

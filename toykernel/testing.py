@@ -59,7 +59,7 @@ class Run:
         """Run to a label, an address, `FILE:LINE`, `fork`, `cow`, `syscall NAME`; the task there."""
         point = self.session.break_at(where, temporary=True)
         outcome = self.session.run(LIMIT)
-        if outcome.kind != OutcomeKind.BREAKPOINT:
+        if outcome.kind is not OutcomeKind.BREAKPOINT:
             self.session.delete(point.number)
             self.outcome = outcome
             self._fail(f"the program did not come to {where}: {self._ending(outcome)}")
@@ -70,20 +70,20 @@ class Run:
         for point in self.session.breakpoints:
             self.session.delete(point.number)
         self.outcome = self.session.run(LIMIT)
-        if self.outcome.kind != OutcomeKind.FINISHED:
+        if self.outcome.kind is not OutcomeKind.FINISHED:
             self._fail(f"the program did not end: {self._ending(self.outcome)}")
         return self
 
     def _ending(self, outcome: Outcome) -> str:
         k = self.session.kernel
-        if outcome.kind == OutcomeKind.FINISHED:
-            code = k.program_status or 0
+        if outcome.kind is OutcomeKind.FINISHED:
+            code = self.session.stats.program_status or 0
             how = f"signal {code & 0x7F}" if code & 0x7F else f"exit status {code >> 8}"
             said = self.session.stdout[-200:].decode(errors="replace")
             return f"it ended with {how}" + (f", having written {said!r}" if said else "")
-        if outcome.kind == OutcomeKind.LIMIT:
+        if outcome.kind is OutcomeKind.LIMIT:
             return f"it still runs after {LIMIT:,} cycles"
-        if outcome.kind == OutcomeKind.BREAKPOINT:
+        if outcome.kind is OutcomeKind.BREAKPOINT:
             return (
                 f"it stands at a breakpoint, pid {k.current.pid} ({k.current.comm}); call finish()"
             )
@@ -132,7 +132,7 @@ class Run:
 
     def faults(self, pid: int) -> dict[str, int]:
         """A task's page faults by kind, from its last exec on; also of one that has ended."""
-        for record in reversed(self.session.kernel.task_records()):
+        for record in reversed(self.session.stats.task_records()):
             if record.pid == pid:
                 return dict(record.faults)
         self._fail(f"there has been no pid {pid}")
@@ -228,7 +228,7 @@ class Run:
         """Every frame and every record has somebody who accounts for it."""
         __tracebackhide__ = True
         k = self.session.kernel
-        lost = {cache.name: leaked_objects(k, cache) for cache in k.caches()}
+        lost = {cache.name: leaked_objects(k, cache) for cache in k.slabs}
         wrong = [f"{n} of {name}" for name, n in lost.items() if n]
         frames = leaked_frames(k)
         if frames or wrong:
@@ -237,7 +237,7 @@ class Run:
     def assert_exit(self, status: int = 0) -> None:
         """The program has ended by itself, with this status."""
         __tracebackhide__ = True
-        code = self.session.kernel.program_status
+        code = self.session.stats.program_status
         if code != status << 8:
             outcome = self.outcome or Outcome(OutcomeKind.BREAKPOINT)
             self._fail(f"no exit with status {status}: {self._ending(outcome)}")

@@ -62,7 +62,7 @@ def breach(k: Kernel) -> set[str]:
 
 
 def lost_reference(k: Kernel) -> None:
-    k.pages.put_page(data_entry(k)[2] >> 12)
+    k.pages.put_page(k, data_entry(k)[2] >> 12)
 
 
 def extra_reference(k: Kernel) -> None:
@@ -70,7 +70,7 @@ def extra_reference(k: Kernel) -> None:
 
 
 def leaked_page(k: Kernel) -> None:
-    k.pages.alloc_pages(0, "lost")
+    k.pages.alloc_pages(k, 0, "lost")
 
 
 def writable_while_shared(k: Kernel) -> None:
@@ -80,8 +80,8 @@ def writable_while_shared(k: Kernel) -> None:
 
 def free_frame_mapped(k: Kernel) -> None:
     _, at, pte = data_entry(k)
-    pfn = k.pages.alloc_pages(0, "x")
-    k.pages.put_page(pfn)
+    pfn = k.pages.alloc_pages(k, 0, "x")
+    k.pages.put_page(k, pfn)
     k.machine.ram.write32(at, pfn << 12 | pte & 0xFFF)
 
 
@@ -102,7 +102,7 @@ def supervisor_page_in_user_half(k: Kernel) -> None:
 
 def page_without_area(k: Kernel) -> None:
     mm = mm_of(k)
-    pfn = k.pages.alloc_pages(0, "x")
+    pfn = k.pages.alloc_pages(k, 0, "x")
     address = next(a for a, _, _ in [data_entry(k)]) + 0x100000
     at = pte_offset(k, mm, address)
     assert at is not None
@@ -169,7 +169,7 @@ def stack_overflow(k: Kernel) -> None:
 
 
 def object_without_record(k: Kernel) -> None:
-    k.mm_cachep.alloc()
+    k.slabs.mm.alloc(k)
 
 
 Break = Callable[[Kernel], None]
@@ -226,7 +226,7 @@ def test_shared_pages_have_an_owner_for_each_reference(forked: Kernel) -> None:
 
 def test_a_leak_is_counted_in_frames(forked: Kernel) -> None:
     assert leaked_frames(forked) == 0
-    forked.pages.alloc_pages(3, "lost")
+    forked.pages.alloc_pages(forked, 3, "lost")
     assert leaked_frames(forked) == 8
 
 

@@ -29,9 +29,10 @@ from command import (
 )
 
 from emu.engine_quirks import CPU_MODELS
-from toykernel import kernel_state
+from toykernel import gate
 from toykernel.cli import options as cli_options
 from toykernel.cli.group import call
+from toykernel.kernel.panic import panic
 
 
 def run(capfdbinary: pytest.CaptureFixture[bytes], *args: object) -> tuple[int, bytes, bytes]:
@@ -107,7 +108,7 @@ def test_an_oops_is_70_with_registers_and_stack(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     def broken(k: Any) -> int:
-        k.panic("out of coffee")
+        panic(k, "out of coffee")
 
     break_getpid(monkeypatch, broken)
     status, _, err = run(capfdbinary, USERLAND / "fork_return.S")
@@ -135,7 +136,7 @@ def test_a_broken_invariant_is_70_only_with_check(
     capfdbinary: pytest.CaptureFixture[bytes], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def leaking(k: Any) -> int:
-        k.pages.alloc_pages(0, "lost")
+        k.pages.alloc_pages(k, 0, "lost")
         return int(k.current.tgid)
 
     break_getpid(monkeypatch, leaking)
@@ -149,9 +150,9 @@ def test_a_broken_invariant_is_70_only_with_check(
 
 def break_getpid(monkeypatch: pytest.MonkeyPatch, function: Any) -> None:
     """Put another function behind system call 20."""
-    rows = list(kernel_state.SYSCALLS)
+    rows = list(gate.SYSCALLS)
     rows[20] = replace(rows[20], function=function)
-    monkeypatch.setattr(kernel_state, "SYSCALLS", tuple(rows))
+    monkeypatch.setattr(gate, "SYSCALLS", tuple(rows))
 
 
 @pytest.mark.parametrize(

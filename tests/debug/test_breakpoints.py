@@ -22,7 +22,7 @@ def state(session: Session) -> tuple[object, ...]:
         image.update(frame.to_bytes(4, "little") + data)
     registers = tuple(k.machine.cpu.general_registers().items())
     return (
-        *(session.stdout, session.stderr, k.program_status, k.machine.clock.cycles),
+        *(session.stdout, session.stderr, session.stats.program_status, k.machine.clock.cycles),
         *(k.machine.clock.instructions, registers, image.hexdigest()),
     )
 

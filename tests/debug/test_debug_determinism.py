@@ -21,7 +21,7 @@ def state(session: Session) -> tuple[object, ...]:
     for frame, data in k.machine.ram.image().items():
         image.update(frame.to_bytes(4, "little") + data)
     return (
-        *(session.stdout, session.stderr, k.program_status, image.hexdigest()),
+        *(session.stdout, session.stderr, session.stats.program_status, image.hexdigest()),
         *(k.machine.clock.cycles, k.machine.clock.instructions),
         tuple(k.machine.cpu.general_registers().items()),
     )

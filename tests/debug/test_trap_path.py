@@ -311,7 +311,7 @@ def test_int_through_a_gate_of_ring_0_is_a_gp_fault(make: Make, vector: int) -> 
     assert kernel_word(session, esp) == 8 * vector + 2
     assert kernel_word(session, esp + 4) == session.address("try")  # the instruction's own
     session.run(LIMIT)
-    assert session.kernel.program_status == 11  # A6: SIGSEGV
+    assert session.stats.program_status == 11  # A6: SIGSEGV
 
 
 def test_copy_thread_builds_the_childs_stack(make: Make) -> None:  # H1, H2

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from emu.paging import Walk, walk
+from toykernel import run_loop
 from toykernel.arch.x86.asm_offsets import PAGE_OFFSET
 from toykernel.arch.x86.pgtable import USER_PGD_PTRS
 from toykernel.check.invariants import check_all
@@ -13,6 +14,7 @@ from toykernel.harness.images import boot_images
 from toykernel.harness.session import Session
 from toykernel.kernel_state import Config, Kernel, Outcome
 from toykernel.look.frames import leaked_frames
+from toykernel.power_on import power_on
 from toykernel.task import Task
 
 LIMIT = 5_000_000  # cycles; what takes longer does not end
@@ -58,7 +60,7 @@ def boot(
 def boot_elf(image: bytes, **config: Any) -> Kernel:
     """A kernel without a session, with an ELF image as its program."""
     machine = Config(**config)
-    return Kernel(
+    return power_on(
         {"/guest": image}, "/guest", [b"/guest"], images=boot_images(machine), config=machine
     )
 
@@ -71,8 +73,8 @@ def finish(session: Session, limit: int = LIMIT) -> int:
     check_all(k)
     assert leaked_frames(k) == 0
     assert [task.pid for task in k.tasks] == [0, 1]
-    assert k.program_status is not None
-    return k.program_status
+    assert session.stats.program_status is not None
+    return session.stats.program_status
 
 
 def run(source: str | bytes, **config: Any) -> Session:
@@ -102,12 +104,12 @@ def run_to(session: Session, name: str, pid: int | None = None, limit: int = LIM
     k.machine.cpu.set_breakpoints([at])
     try:
         while True:
-            outcome = k.run(limit)
+            outcome = run_loop.run(k, limit)
             assert outcome.kind == "event", f"{name} was not reached: {outcome}"
             task = k.current
             if (task.comm == "guest" or at >= PAGE_OFFSET) and (pid is None or task.pid == pid):
                 return task
-            k.step()
+            run_loop.step(k)
     finally:
         k.machine.cpu.set_breakpoints([])
 

@@ -3,10 +3,11 @@
 import pytest
 
 from toykernel.harness.images import boot_images
-from toykernel.kernel_state import Config, Kernel
+from toykernel.kernel_state import Config
+from toykernel.power_on import power_on
 
 
 @pytest.mark.parametrize("other", [Config(memory=8 << 20), Config(cpu="486")])
 def test_images_of_another_machine_are_refused(other: Config) -> None:
     with pytest.raises(ValueError, match="another machine"):
-        Kernel({}, "/init", [b"/init"], images=boot_images(other), config=Config(memory=16 << 20))
+        power_on({}, "/init", [b"/init"], images=boot_images(other), config=Config(memory=16 << 20))

@@ -6,6 +6,7 @@ import pytest
 from guest import PROGRAM_PID, boot, finish, frame, label, look, run, run_to, task, word
 
 from emu.descriptors import Segment
+from toykernel import run_loop
 from toykernel.arch.x86.asm_offsets import PAGE_OFFSET, TIF_SIGPENDING
 from toykernel.arch.x86.thread_info import set_ti_flag
 from toykernel.arch.x86.thread_info import test_ti_flag as ti_flag
@@ -226,7 +227,7 @@ def test_what_a_step_fails_with(k: Kernel, number: str, cause: Any, errno: int) 
     """What it really answers, and what the failure injection says it does."""  # D4, D6, D11, D17
     cause(k)
     reached: list[str] = []
-    k.fail_step = lambda step, _what: reached.append(step)
+    k.host.fail_step = lambda step, _what: reached.append(step)
     assert refused(k) == errno
     assert reached[-1] == number
     assert FAILS_WITH.get(number, ENOMEM) == errno
@@ -234,11 +235,11 @@ def test_what_a_step_fails_with(k: Kernel, number: str, cause: Any, errno: int) 
 
 def test_without_a_number_nothing_is_left(k: Kernel) -> None:  # D11, J
     no_number_left(k)
-    before = (k.pages.free, k.task_struct_cachep.active, k.nr_threads, k.root_user.processes)
+    before = (k.pages.free, k.slabs.task_struct.active, k.nr_threads, k.root_user.processes)
     assert refused(k) == ENOMEM
     assert (
         k.pages.free,
-        k.task_struct_cachep.active,
+        k.slabs.task_struct.active,
         k.nr_threads,
         k.root_user.processes,
     ) == before
@@ -342,7 +343,7 @@ def test_the_state_while_the_parts_are_copied(profile: str) -> None:  # F1, D9, 
         newborn.append(dup(orig, slab, stack))
         return newborn[-1]
 
-    k.fail_step = look
+    k.host.fail_step = look
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Task, "dup", remember)
         child_of(k, SIGCHLD)
@@ -400,7 +401,7 @@ def test_root_and_working_directory_are_two(k: Kernel) -> None:  # G
 
 def with_io_context(k: Kernel, ioprio: int) -> IoContext:
     """Give the current task one."""
-    k.current.io_context = IoContext(k.ioc_cachep.alloc(), ioprio)
+    k.current.io_context = IoContext(k.slabs.ioc.alloc(k), ioprio)
     return k.current.io_context
 
 
@@ -453,7 +454,7 @@ status: .long -1
 def test_io_priority(extra: int, changed: bool) -> None:  # G: at the end every record is freed
     session = boot(PRIORITY.replace("EXTRA", f"{extra:#x}"), check=True)
     assert finish(session) == 0x100 * changed
-    assert session.kernel.ioc_cachep.active == 0
+    assert session.kernel.slabs.ioc.active == 0
 
 
 # -- segments --------------------------------------------------------------------------------------
@@ -543,7 +544,7 @@ def test_a_selector_that_is_gone_is_repaired_once(session: Session) -> None:  # 
     names: list[str] = []
     k.trace.gate.append(lambda _task, name: names.append(name))
     for _ in range(2000):
-        k.step()
+        run_loop.step(k)
         if cpu.cpl == 3:
             break
     assert cpu.cpl == 3
@@ -572,7 +573,7 @@ desc:   .long 6, 0x12345678, 0xfffff, 0x51
     run_to(session, "there")
     assert k.machine.ram.words(entry, 2) == list(WANTED)
     while k.current.pid == PROGRAM_PID + 1:
-        k.step()
+        run_loop.step(k)
     assert k.machine.ram.words(entry, 2) == [0, 0]
     run_to(session, "back")
     assert k.machine.ram.words(entry, 2) == list(WANTED)
@@ -671,9 +672,9 @@ page:   .long 7
     def fail(what: str) -> None:
         asked.append(what)
         if k.current is child and what == "cow copy":
-            k.pages.may_fail = None
+            k.host.may_fail = None
             raise Errno(ENOMEM)
 
-    k.pages.may_fail = fail
+    k.host.may_fail = fail
     assert finish(session) == 0
     assert "cow copy" in asked

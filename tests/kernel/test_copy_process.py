@@ -7,6 +7,7 @@ import pytest
 from guest import PROGRAM_PID, boot, finish, kernel_words, run, run_to, task, word
 
 from emu.eflags import EFLAGS_TF
+from toykernel import run_loop
 from toykernel.arch.x86.asm_offsets import (
     PAGE_OFFSET,
     STACK_END_MAGIC,
@@ -108,9 +109,9 @@ NAMED = {
 @pytest.mark.parametrize("name", NAMED)
 def test_refused_combinations(k: Kernel, name: str) -> None:  # D1, C1
     flags, errno = NAMED[name]
-    before = (k.pages.free, k.task_struct_cachep.active)
+    before = (k.pages.free, k.slabs.task_struct.active)
     assert refused(k, flags) == errno
-    assert (k.pages.free, k.task_struct_cachep.active) == before
+    assert (k.pages.free, k.slabs.task_struct.active) == before
 
 
 NEWER = {
@@ -166,10 +167,10 @@ def test_the_security_hook_chooses_the_error(k: Kernel, answer: int) -> None:  #
         return answer
 
     k.security.task_create.append(hook)
-    before = k.task_struct_cachep.active
+    before = k.slabs.task_struct.active
     assert refused(k, CLONE_VM | SIGCHLD) == -answer
     assert asked == [CLONE_VM | SIGCHLD]
-    assert k.task_struct_cachep.active == before
+    assert k.slabs.task_struct.active == before
 
 
 def test_rlimit_nproc(k: Kernel) -> None:  # D4
@@ -447,7 +448,7 @@ parent: sys_waitpid %eax, $0, $0
         sys_exit $0
         """
     )
-    assert session.kernel.program_status == 0
+    assert session.stats.program_status == 0
 
 
 def test_a_kernel_thread_never_leaves_the_kernel() -> None:  # B, C2
@@ -464,11 +465,11 @@ def test_a_kernel_thread_never_leaves_the_kernel() -> None:  # B, C2
     run_to(session, "kernel_thread_helper", pid)
     assert k.machine.cpu.cpl == 0
     for _ in range(2000):
-        k.step()
+        run_loop.step(k)
         if p.exit_state:
             break
     else:
-        k.run(k.machine.clock.cycles + 20_000_000)
+        run_loop.run(k, k.machine.clock.cycles + 20_000_000)
     assert p.exit_state
 
 

@@ -203,7 +203,7 @@ def test_what_the_area_forbids(access: str, si_code: int, address: int | str) ->
     assert finish(session) == 0
     where = label(session, address) if isinstance(address, str) else address
     assert seen == [(11, si_code, where)]
-    assert k.stats.faults["protection"] == 1
+    assert session.stats.faults["protection"] == 1
 
 
 def test_the_kernels_own_store_breaks_sharing() -> None:  # K8
@@ -343,7 +343,7 @@ def test_no_memory_for_a_copy() -> None:  # K11
         if what == "cow copy" and k.current is child:
             raise Errno(ENOMEM)
 
-    k.pages.may_fail = fail
+    k.host.may_fail = fail
     run_to(session, "waited")
     assert child.exit_code == 9
     log = [text for _, text in k.log]
@@ -371,7 +371,7 @@ def test_copying_every_page_at_fork() -> None:  # K12
     assert word(eager.kernel, task(eager, 3), page) == 1
     for session in (lazy, eager):
         assert finish(session) == 0
-    faults = [s.kernel.stats.faults["cow_copied"] for s in (lazy, eager)]
+    faults = [s.stats.faults["cow_copied"] for s in (lazy, eager)]
     assert faults == [1, 0]
     assert eager.kernel.pages.totals().peak > lazy.kernel.pages.totals().peak
 

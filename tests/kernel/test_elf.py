@@ -9,10 +9,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from native_linux import run as run_native
 
+from toykernel import run_loop
 from toykernel.check.invariants import check_all
 from toykernel.errno import EINVAL, EIO, ENOEXEC, EPERM, Errno, name
 from toykernel.fs.binfmt_elf import ElfImage, parse_elf
 from toykernel.look.frames import leaked_frames
+from toykernel.observe.run_stats import RunStats
 
 GOOD = elf(Phdr(TEXT, exits(7)))
 SEGV = 11
@@ -21,11 +23,12 @@ SEGV = 11
 def exec_error(image: bytes) -> int:
     """The errno with which exec of an image fails; init's child exits with it. 0 when it ran."""
     k = boot_elf(image, memory=2 << 20)
-    assert k.run(2_000_000).kind == "finished"
+    stats = RunStats(k)
+    assert run_loop.run(k, 2_000_000).kind == "finished"
     check_all(k)
     assert leaked_frames(k) == 0
-    assert k.program_status is not None
-    return 0 if k.stats.started else k.program_status >> 8
+    assert stats.program_status is not None
+    return 0 if stats.started else stats.program_status >> 8
 
 
 def test_a_small_one_runs() -> None:
@@ -127,7 +130,7 @@ def test_two_segments_on_a_page(first: int, second: int, status: int) -> None:
     )
     session = boot(image, check=True)
     assert finish(session) == status
-    assert session.kernel.stats.faults["cow_reused"] == 0  # the right was there from the start
+    assert session.stats.faults["cow_reused"] == 0  # the right was there from the start
 
 
 def test_bss_on_the_page_of_another_segment() -> None:
@@ -203,7 +206,7 @@ def test_whatever_the_bytes_parse_answers(image: bytes) -> None:
 def test_whatever_the_bytes_exec_ends(image: bytes) -> None:
     """Loaded and run, or refused: no exception, no leak, no broken invariant."""
     k = boot_elf(image, memory=1 << 20)
-    outcome = k.run(200_000)
+    outcome = run_loop.run(k, 200_000)
     check_all(k)
     assert leaked_frames(k) == 0
     assert outcome.kind in ("finished", "limit")

@@ -11,9 +11,10 @@ from guest import boot, finish, label, run, run_to, status_of, task, word
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from toykernel import run_loop
 from toykernel.errno import EAGAIN, Errno
 from toykernel.kernel import wait4
-from toykernel.kernel.pid import PidMap
+from toykernel.kernel.pid import PidMap, child_reaper
 from toykernel.kernel_state import Kernel
 from toykernel.task import Task
 
@@ -143,7 +144,7 @@ def test_orphans_go_to_init() -> None:  # L2
     session = boot(ORPHAN, check=True)
     k = session.kernel
     orphan = run_to(session, "adopted")
-    init = k.child_reaper
+    init = child_reaper(k)
     assert init.pid == 1
     assert orphan.real_parent is orphan.parent is init
     assert orphan in init.children
@@ -194,7 +195,7 @@ def test_fork_returns_twice() -> None:  # B2
     for _ in range(2):
         t = run_to(session, "back")
         seen[t.pid] = k.machine.cpu.eax
-        k.step()
+        run_loop.step(k)
     assert seen == {2: 3, 3: 0}
     assert task(session, 3).exit_signal == 17  # B1: CSIGNAL
     assert finish(session) == 3 << 8
@@ -211,14 +212,14 @@ def test_a_refused_fork_leaves_no_child() -> None:  # B2
     run_to(session, "_start")
     k.max_threads = k.nr_threads
     forks = k.total_forks
-    before = (k.pages.totals().used, [c.active for c in k.caches()], k.pids.in_use(), len(k.tasks))
+    before = (k.pages.totals().used, [c.active for c in k.slabs], k.pids.in_use(), len(k.tasks))
     run_to(session, "back")
-    after = (k.pages.totals().used, [c.active for c in k.caches()], k.pids.in_use(), len(k.tasks))
+    after = (k.pages.totals().used, [c.active for c in k.slabs], k.pids.in_use(), len(k.tasks))
     assert after == before
     assert k.total_forks == forks
     k.max_threads += 1
     assert finish(session) == 0
-    assert k.stats.failed == {"EAGAIN": 1}
+    assert session.stats.failed == {"EAGAIN": 1}
 
 
 # -- waiting: L3 --------------------------------------------------------------------------------------

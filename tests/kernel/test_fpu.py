@@ -276,10 +276,10 @@ child:
         if what == "fpu" and k.current.pid == 3:
             raise Errno(ENOMEM)
 
-    k.pages.may_fail = fail
+    k.host.may_fail = fail
     outcome = session.run(100_000)
     assert outcome.kind == "finished"
-    assert k.program_status == 0
+    assert session.stats.program_status == 0
 
 
 def test_an_unmasked_error_is_sigfpe() -> None:  # A6: #MF

@@ -1,15 +1,18 @@
 """From 1 MiB to 3 GiB of RAM: the kernel's own memory has linear addresses, a user's need not."""
 
 import random
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from guest import boot, finish, frame, run_to, status_of
 
 from emu.paging import PDE_PS, walk
-from emu.ram import PAGE_SHIFT, Ram
+from emu.ram import PAGE_SHIFT
 from toykernel.arch.x86.asm_offsets import MAXMEM, PAGE_OFFSET
 from toykernel.errno import ENOMEM, Errno
 from toykernel.mm.page_alloc import PageAllocator
+from toykernel.trace import Tracepoints
 
 LOWMEM_END = MAXMEM >> PAGE_SHIFT
 
@@ -58,7 +61,12 @@ def test_a_size_that_is_no_megabyte() -> None:
 def test_the_zones_do_not_mix() -> None:
     """Frames without a linear address go only to those who can do without one; nobody gets one twice."""
     frames = LOWMEM_END + 5000
-    pages = PageAllocator(Ram(frames << PAGE_SHIFT))
+    pages = PageAllocator(frames)
+    k: Any = SimpleNamespace(
+        host=SimpleNamespace(may_fail=None, trace=Tracepoints()),
+        trace=Tracepoints(),
+        charge=lambda _work: None,
+    )
     first = LOWMEM_END - 3000
     pages.release_range(first, frames)
     rng = random.Random(5)
@@ -67,11 +75,11 @@ def test_the_zones_do_not_mix() -> None:
         if held and rng.random() < 0.45:
             pfn = rng.choice(list(held))
             del held[pfn]
-            pages.put_page(pfn)
+            pages.put_page(k, pfn)
             continue
         order, high = rng.choice((0, 0, 0, 1, 2, 5)), rng.random() < 0.6
         try:
-            pfn = pages.alloc_pages(order, highmem=high)
+            pfn = pages.alloc_pages(k, order, highmem=high)
         except Errno as error:
             assert error.number == ENOMEM  # noqa: PT017
             continue
@@ -83,11 +91,11 @@ def test_the_zones_do_not_mix() -> None:
     assert len(owned) == len(set(owned)) == pages.totals().used
     assert min(owned) >= first
     for pfn in list(held):
-        pages.put_page(pfn)
+        pages.put_page(k, pfn)
     assert pages.free == frames - first
     # Everything has merged again: the largest blocks can be had.
-    assert all(pages.alloc_pages(10, highmem=True) for _ in range(4))
-    assert pages.alloc_pages(10) + 1024 <= LOWMEM_END
+    assert all(pages.alloc_pages(k, 10, highmem=True) for _ in range(4))
+    assert pages.alloc_pages(k, 10) + 1024 <= LOWMEM_END
 
 
 @pytest.mark.parametrize("cpu", ["486", "pentium", "max"])

@@ -59,8 +59,8 @@ def test_a_long_write_goes_out_in_pieces() -> None:
     )
     k = session.kernel
     sizes: list[int] = []
-    k.console_write = lambda fd, data: sizes.append(len(data))
+    k.host.console_write = lambda fd, data: sizes.append(len(data))
     assert finish(session) == 0
     assert sum(sizes) == 32 << 20
     assert max(sizes) <= 1 << 16
-    assert k.stats.faults["zero_page"] == 32 << 8  # read, not written: one frame for all
+    assert session.stats.faults["zero_page"] == 32 << 8  # read, not written: one frame for all

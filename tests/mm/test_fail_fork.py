@@ -36,7 +36,7 @@ def test_a_failed_fork_leaves_nothing(shape: str) -> None:  # J
     session, injector = sweep(shape)
     k = session.kernel
     assert session.stdout == b"the parent's memory is its own\n"
-    assert k.program_status == 0
+    assert session.stats.program_status == 0
     assert sum(i.point.allocation for i in injector.done) >= SHAPES[shape]
     numbers = [i.number for i in injector.done]
     rounds = numbers.count(1)
@@ -53,7 +53,7 @@ def test_a_failed_fork_leaves_nothing(shape: str) -> None:  # J
             i.step == step and not i.point.allocation for i in injector.done
         )
     assert leaked_frames(k) == 0
-    assert [leaked_objects(k, cache) for cache in k.caches()] == [0] * len(k.caches())
+    assert [leaked_objects(k, cache) for cache in k.slabs] == [0] * len(k.slabs)
     check_all(k)
 
 
@@ -90,8 +90,8 @@ def test_differences_are_named() -> None:
     k = session.kernel
     before = fingerprint(k)
     assert not differences(before, fingerprint(k))
-    k.pages.alloc_pages(0, "nobody's")
-    k.vm_area_cachep.alloc()
+    k.pages.alloc_pages(k, 0, "nobody's")
+    k.slabs.vm_area.alloc(k)
     names = {line.partition(":")[0] for line in differences(before, fingerprint(k))}
     assert names == {"frame references", "free frames", "slab vm_area_struct"}
 
@@ -108,7 +108,7 @@ def test_the_nth_of_a_run() -> None:
         session = Session(USERLAND / "fork_shapes.S", ["s"])
         injector = Injector(session.kernel, "fork", n)
         session.run(LIMIT)
-        assert session.kernel.program_status == 0
+        assert session.stats.program_status == 0
         assert (
             injector.summary() == f"point {n} of fork ({where}) failed: {errno}; nothing was left"
         )
@@ -153,7 +153,7 @@ _start: movl $0x11, %ebx        # SIGCHLD: clone as fork does it
         session = Session(path)
         injector = Injector(session.kernel, call, n)
         assert session.run(LIMIT).kind == "finished"
-        assert session.kernel.program_status == 0
+        assert session.stats.program_status == 0
         assert leaked_frames(session.kernel) == 0
         assert session.kernel.total_forks == 3  # init, the program, its child
         if not injector.done:

@@ -17,7 +17,7 @@ from toykernel.kernel.clone_flags import CloneArgs
 from toykernel.kernel.fork import do_fork
 from toykernel.kernel.siginfo import SIGCHLD
 from toykernel.kernel.signal_types import RLIMIT_AS, RLIMIT_DATA, RLIMIT_MEMLOCK, RLIMIT_STACK
-from toykernel.kernel_state import PROGRAM_PID, Kernel
+from toykernel.kernel_state import Kernel
 from toykernel.mm import mman
 from toykernel.mm.access import expand_stack
 from toykernel.mm.heap import sys_brk
@@ -28,6 +28,7 @@ from toykernel.mm.mm_types import VM_GROWSDOWN, VM_LOCKED, MmStruct
 from toykernel.mm.mmap import sys_mmap2, sys_munmap, sys_old_mmap
 from toykernel.mm.mprotect import sys_mprotect
 from toykernel.mm.mremap import sys_mremap
+from toykernel.observe.program import PROGRAM_PID
 
 USERLAND = Path(__file__).parents[2] / "userland"
 PAGE = 4096

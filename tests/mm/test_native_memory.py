@@ -121,7 +121,7 @@ def run_here(source: Path, *, check: bool = False) -> bytes:
     if check:
         install(session.kernel)
     assert session.run(100_000_000).kind == "finished"
-    assert session.kernel.program_status == 0, session.stdout
+    assert session.stats.program_status == 0, session.stdout
     return session.stdout
 
 

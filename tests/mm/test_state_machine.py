@@ -13,6 +13,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 from memory_model import BASE, PAGE, READ, WRITE, Memory
 
 from emu.paging import PageFault
+from toykernel.arch.x86.mmu_context import activate_mm
 from toykernel.arch.x86.uaccess import copy_from_user, put_user
 from toykernel.check.fail import differences, fingerprint
 from toykernel.check.invariants import check_all
@@ -82,7 +83,7 @@ class MemoryMachine(RuleBasedStateMachine):
         self.k.current = task
         if task.mm is not self.k.active_mm:
             assert task.mm is not None
-            self.k.activate_mm(task.mm)
+            activate_mm(self.k, task.mm)
 
     def access(self, address: int, write: bool) -> int:
         """Physical address of a user access, faulting as the CPU and the kernel do."""
@@ -239,14 +240,14 @@ class MemoryMachine(RuleBasedStateMachine):
 
         regs = k.task_pt_regs(k.current)
         before = fingerprint(k)
-        k.pages.may_fail = may_fail
+        k.host.may_fail = may_fail
         error = pid = 0
         try:
             pid = do_fork(k, CloneArgs(SIGCHLD, regs.sp, regs))
         except Errno as failed:
             error = failed.number
         finally:
-            k.pages.may_fail = None
+            k.host.may_fail = None
         if error:
             assert error == ENOMEM
             assert not differences(before, fingerprint(k))
@@ -261,7 +262,7 @@ class MemoryMachine(RuleBasedStateMachine):
         k = self.k
         k.current = next(t for t in k.tasks if t.pid == pid)
         assert k.current.mm is not None
-        k.activate_mm(k.current.mm)
+        activate_mm(k, k.current.mm)
         do_exit(k, 0)
         self.switch(back)
 

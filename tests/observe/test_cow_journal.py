@@ -63,7 +63,7 @@ def test_every_life_ends_once() -> None:
         assert kinds[0] == "allocated"
         assert kinds[-1] == "freed"
         assert kinds.count("allocated") == kinds.count("freed") == 1
-    counts = session.kernel.stats.faults
+    counts = session.stats.faults
     copied = [e for e in events if e.event == "copied"]
     assert len(copied) == counts["cow_copied"]
     assert len([e for e in events if e.event == "reused"]) == counts["cow_reused"]

@@ -31,7 +31,7 @@ def test_every_task_has_a_row_and_its_end(name: str) -> None:
     assert sorted(life.number for _, life in rows) == list(range(len(tree.lives)))
     assert len(root.findall(f"{SVG}g")) == len(rows) == k.total_forks - 1  # less init
     ends = [(life.pid, life.end) for life in tree.lives if life.died is not None]
-    for record in k.stats.dead:
+    for record in session.stats.dead:
         assert record.exit_code is not None
         sig = record.exit_code & 0x7F
         text = signal_name(sig) if sig else f"exit {record.exit_code >> 8}"

@@ -92,7 +92,7 @@ def test_the_cpu_is_always_somebodys(name: str) -> None:
     for one, following in pairwise(turns):
         assert one["ts"] + one["dur"] == pytest.approx(following["ts"])
     # The same figures as the kernel's own accounts.
-    dead = session.kernel.stats.dead
+    dead = session.stats.dead
     for record in dead:
         mine = sum(t["args"]["cycles"] for t in turns if t["args"]["pid"] == record.pid)
         assert mine >= record.cycles

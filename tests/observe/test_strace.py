@@ -202,7 +202,7 @@ def test_looking_at_memory_sets_no_bit_and_takes_no_fault(tmp_path: Path) -> Non
     assert session.program is not None
     x = session.program.symbols["x"].value + 8192
     assert walk(k.machine.ram, mm.pgd, x).physical is None
-    faults, before = dict(k.stats.faults), k.machine.ram.image()
+    faults, before = dict(session.stats.faults), k.machine.ram.image()
     assert peek(k, mm, x, 4096) == bytes(4096)  # untouched: zeros, and still not there
     assert peek_word(k, mm, session.program.entry) is not None
     assert peek_string(k, mm, x, 10) == (b"", True)
@@ -212,7 +212,7 @@ def test_looking_at_memory_sets_no_bit_and_takes_no_fault(tmp_path: Path) -> Non
     assert peek(k, mm, 0xFFFFFFFF, 4) is None
     assert peek(k, None, x, 1) is None
     assert walk(k.machine.ram, mm.pgd, x).physical is None
-    assert (k.stats.faults, k.machine.ram.image()) == (faults, before)
+    assert (session.stats.faults, k.machine.ram.image()) == (faults, before)
     entry = walk(k.machine.ram, mm.pgd, session.program.entry).pte
     assert entry is not None
     assert not entry & PTE_D

@@ -64,7 +64,7 @@ def header(source: Path) -> Expectations:
 def finish(session: Session, outcome: Outcome) -> Run:
     """Collect."""
     k = session.kernel
-    code = k.program_status
+    code = session.stats.program_status
     signal = None if code is None or not code & 0x7F else code & 0x7F
     if outcome.kind == OutcomeKind.LIMIT:
         result = Result(EXIT_LIMIT)

@@ -90,7 +90,7 @@ def _here(source: Path) -> Session:
     assert outcome.kind == "finished", outcome
     check_all(session.kernel)
     assert leaked_frames(session.kernel) == 0
-    assert session.kernel.filp_cachep.active == 0, "open files are left"
+    assert session.kernel.slabs.filp.active == 0, "open files are left"
     return session
 
 

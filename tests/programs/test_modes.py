@@ -155,6 +155,6 @@ def test_the_hash_sees_everything() -> None:
         "k.current.mm.stale[4096] = None",
         "k.pages._count[900] += 1",
         "k.pids.last += 1",
-        "k.mm_cachep.alloc()",
+        "k.slabs.mm.alloc(k)",
     ):
         assert hash_after(change) != same, change

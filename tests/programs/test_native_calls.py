@@ -102,7 +102,7 @@ def on_both(
     path.chmod(0o755)
     session = Session(path, files={f"/{name}": data for name, data in files.items()})
     assert session.run(50_000_000).kind == "finished"
-    assert session.kernel.program_status == 0
+    assert session.stats.program_status == 0
     assert leaked_frames(session.kernel) == 0
     compare(script, session.stdout, "here")
     skip_unless_linux32(directory)

@@ -4,16 +4,18 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from sortedcontainers import SortedDict
 
 from emu.ram import Ram
 from toykernel.arch.x86.asm_offsets import PAGE_OFFSET, THREAD_SIZE
+from toykernel.fs.rootfs import mount_root
+from toykernel.harness.images import boot_images
+from toykernel.host import Host
+from toykernel.kernel.pid import PidMap, PidNamespace
 from toykernel.kernel.sched import core
 from toykernel.kernel.sched.classes import sched_classes
-from toykernel.kernel.sched.runqueue import RunQueue, SchedTunables
 from toykernel.kernel.timer import run_hrtimers
+from toykernel.kernel_state import Config, Kernel
 from toykernel.task import TASK_INTERRUPTIBLE, Task
-from toykernel.trace import Tracepoints
 
 CPU_HZ = 1_000_000_000  # a cycle is a nanosecond
 TICK = 10_000_000
@@ -25,22 +27,20 @@ class Bench:
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch, scheduler: str = "cfs") -> None:
         monkeypatch.setattr(core, "switch_to", self._switch_to)
-        self.clock = SimpleNamespace(cycles=0)
-        self.k: Any = SimpleNamespace(
-            machine=SimpleNamespace(ram=Ram(MAX_TASKS * THREAD_SIZE), clock=self.clock),
-            cpu_hz=CPU_HZ,
-            hz=CPU_HZ // TICK,
-            rq=RunQueue(),
-            sched_tunables=SchedTunables(),
-            sched_classes=sched_classes(scheduler),
-            trace=Tracepoints(),
-            next_tick=0,
-            timers=SortedDict(),
-            timer_arrivals=0,
-            nothing_runnable=lambda: None,
-            leave_idle=lambda: None,
-            tasks=[],
+        self.clock = SimpleNamespace(cycles=0, counts_cycles=False)
+        machine: Any = SimpleNamespace(ram=Ram(MAX_TASKS * THREAD_SIZE), clock=self.clock)
+        config = Config()
+        host = Host(
+            config,
+            config.profile,
+            boot_images(config),
+            sched_classes(scheduler),
+            core.try_to_wake_up,
         )
+        k = Kernel(host, machine, mount_root({}), PidNamespace(0, PidMap(reserved=300)), 0)
+        k.cpu_hz = CPU_HZ
+        k.hz = CPU_HZ // TICK
+        self.k: Any = k
         self.tasks: list[Task] = []
         self.switches = 0
         idle = self._record("swapper")

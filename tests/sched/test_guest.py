@@ -5,6 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from toykernel import run_loop
+from toykernel.arch.x86.process import account
 from toykernel.harness.session import Session
 from toykernel.kernel.sched.entity import PRIO_TO_WEIGHT
 from toykernel.kernel_state import Config, Kernel
@@ -46,16 +48,16 @@ def spin(tmp_path: Path, levels: str, config: Config | None = None) -> Kernel:
 
 def runtimes(k: Kernel) -> dict[int, int]:
     """Cycles by pid."""
-    k.task_records()  # charges the running task up to now
+    account(k, k.current)  # charges the running task up to now
     return {t.pid: t.stats.cycles for t in k.tasks if t.pid > 1}
 
 
 def test_weights_hold_within_one_percent_over_1e8_cycles(tmp_path: Path) -> None:
     levels = (0, 0, 3, 5)
     k = spin(tmp_path, ", ".join(map(str, levels)))
-    k.run(10_000_000)
+    run_loop.run(k, 10_000_000)
     before = runtimes(k)
-    k.run(110_000_000)
+    run_loop.run(k, 110_000_000)
     after = runtimes(k)
     weights = [PRIO_TO_WEIGHT[20 + nice] for nice in (0, *levels)]
     assert len(after) == 5
@@ -104,11 +106,11 @@ def test_2_4_forking_creates_no_time_slices(tmp_path: Path) -> None:  # F5
 
     k.trace.sys_enter.append(entered)
     k.trace.process_fork.append(forked)
-    k.run(60_000_000)
+    run_loop.run(k, 60_000_000)
     assert len(counters) > 10
     assert all(old == new for old, new in counters)
     spinner = next(t for t in k.tasks if t.pid == 3)
-    k.task_records()
+    account(k, k.current)
     assert spinner.stats.cycles > 0.45 * 60_000_000
 
 
@@ -117,7 +119,7 @@ def test_ticks_come_every_hundredth_of_a_second(tmp_path: Path, scheduler: str) 
     k = spin(tmp_path, "0, 0", Config(scheduler=scheduler))
     when: list[int] = []
     k.trace.tick.append(lambda task: when.append(k.machine.clock.cycles))
-    k.run(20 * k.cycles_per_tick)
+    run_loop.run(k, 20 * k.cycles_per_tick)
     steps = [b - a for a, b in pairwise(when)]
     assert len(when) >= 18
     # Exact but for the few instructions of the entry code, which are the same each time.
@@ -134,7 +136,7 @@ def test_an_idle_hour_costs_a_few_instructions(tmp_path: Path) -> None:
     session = Session(source)
     k = session.kernel
     assert session.run().kind == "finished"
-    assert k.program_status == 0
+    assert session.stats.program_status == 0
     slept = k.machine.clock.by_rule()["halted"]
     assert 3600 * k.cpu_hz <= slept <= 3601 * k.cpu_hz
     assert k.machine.clock.instructions < 10_000

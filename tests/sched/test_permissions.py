@@ -83,7 +83,7 @@ def test_here(
     source.write_text(program(attempts, limit))
     session = Session(source)
     assert session.run(10_000_000).kind == "finished"
-    assert failed(attempts, session.kernel.program_status >> 8) is None
+    assert failed(attempts, session.stats.program_status >> 8) is None
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can give itself up")
@@ -108,4 +108,4 @@ def test_2_4_does_not_know_the_policies_that_came_later(tmp_path: Path, policy: 
     source.write_text(program([("later", 156, (0, policy, "zero"), -EINVAL)], False))
     session = Session(source, config=Config(scheduler="goodness"))
     assert session.run(10_000_000).kind == "finished"
-    assert session.kernel.program_status == 0
+    assert session.stats.program_status == 0

@@ -41,13 +41,13 @@ def test_a_selector_that_cannot_be_loaded_becomes_null(
 ) -> None:
     offset = {"gs": 0, "fs": 4, "es": 8, "ds": 12}[register]
     session = run(tmp_path, register=register, value=selector, offset=str(offset))
-    assert session.kernel.program_status == 0  # exit(0): the register reads as null
+    assert session.stats.program_status == 0  # exit(0): the register reads as null
 
 
 @pytest.mark.parametrize(("offset", "value"), [("SC_CS", "0x63"), ("SC_CS", "0"), ("72", "0x60")])
 def test_a_frame_that_iret_refuses_is_a_signal(tmp_path: Path, offset: str, value: str) -> None:
     session = run(tmp_path, register="ds", value=value, offset=offset)
-    assert session.kernel.program_status == 4  # SIGILL, as do_iret_error of 2.6.39
+    assert session.stats.program_status == 4  # SIGILL, as do_iret_error of 2.6.39
 
 
 @pytest.mark.parametrize("value", ["0x0", "0x7000", "0x20000", "0x3f7000"])
@@ -61,4 +61,4 @@ def test_flags_that_ring_3_may_not_have_are_left_out(tmp_path: Path, value: str)
     session = Session(path)
     assert session.run(10_000_000).kind == "finished"
     # Bits 9 (IF), 12 and 14 (IOPL's low bit, NT), 17 (VM), moved down: 1, 0x28, 0x100.
-    assert session.kernel.program_status == 1 << 8
+    assert session.stats.program_status == 1 << 8

@@ -39,7 +39,7 @@ def test_soft_and_hard_limit(tmp_path: Path) -> None:
 
     k.trace.signal_deliver.append(delivered)
     assert session.run(4 * k.cpu_hz).kind == "finished"
-    assert k.program_status == 9
+    assert session.stats.program_status == 9
     assert [sig for sig, _ in when] == [24, 24, 9]
     for second, (_, seconds) in enumerate(when, start=1):
         assert 0 <= seconds - second < 0.05

@@ -51,7 +51,7 @@ def test_only_division_by_zero_is_reported(tmp_path: Path, operation: str, repor
     source.write_text(PROGRAM.format(operation=operation.replace("; ", "\n    ")))
     session = Session(source)
     assert session.run(10_000_000).kind == "finished"
-    assert session.kernel.program_status == (SIGFPE if reported else 0)
+    assert session.stats.program_status == (SIGFPE if reported else 0)
 
 
 @pytest.mark.parametrize("model", ["486", "pentium", "pentium3", "max"])
@@ -61,4 +61,4 @@ def test_both_forms_of_saving_keep_every_number(name: str, model: str) -> None:
     session = Session(USERLAND / f"{name}.S", config=Config(cpu=model))
     assert session.run(10_000_000).kind == "finished"
     assert b"FAILED" not in session.stdout
-    assert session.kernel.program_status == 0
+    assert session.stats.program_status == 0

@@ -67,7 +67,7 @@ def test_here(tmp_path: Path) -> None:
     source.write_text(program())
     session = Session(source)
     assert session.run(10_000_000).kind == "finished"
-    assert failed(session.kernel.program_status >> 8) is None
+    assert failed(session.stats.program_status >> 8) is None
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can give itself up")

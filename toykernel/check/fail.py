@@ -15,8 +15,8 @@ from emu.paging import PTE_FRAME
 from toykernel.check.points import FORKS, FaultPoints, Point, expected_error
 from toykernel.errno import is_error
 from toykernel.errno import name as errno_name
-from toykernel.kernel_state import PROGRAM_PID
 from toykernel.look.page_tables import tables
+from toykernel.observe.program import of_program
 from toykernel.syscall_table import BY_NAME
 
 if TYPE_CHECKING:
@@ -45,10 +45,9 @@ def fingerprint(k: Kernel) -> dict[str, object]:
         "address spaces": sorted(k.mms),
         "mapped objects": sorted(k.mappings),
         "executed files": {ident: inode.i_writecount for ident, inode in k.exe_files.items()},
-        "origins of address spaces": sorted(k.fork_origins),
         "reverse map": {pfn: k.rmap.entries(pfn) for pfn in k.rmap.mapped()},
     }
-    for cache in k.caches():
+    for cache in k.slabs:
         state[f"slab {cache.name}"] = (cache.active, sorted(cache.pages()))
     for mm in k.mms.values():
         state[f"page tables of mm {mm.ident}"] = table_bytes(k, mm)
@@ -123,7 +122,7 @@ class Injector:
         self.kernel.trace.sys_exit.append(self._exit)
 
     def _enter(self, task: Task, number: int, _words: list[int]) -> None:
-        if number != self._number or task.pid < PROGRAM_PID or not self.kernel.stats.started:
+        if number != self._number or not of_program(task):
             return
         self._points.begin(task, number, self._target - (self.seen if self.nth else 0))
         self._before = fingerprint(self.kernel)

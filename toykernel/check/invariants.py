@@ -175,7 +175,7 @@ def kernel_stacks_are_whole(k: Kernel) -> Iterator[str]:
 
 def slab_objects_have_records(k: Kernel) -> Iterator[str]:
     """Every object that a cache has given stands for a record."""
-    for cache in k.caches():
+    for cache in k.slabs:
         lost = leaked_objects(k, cache)
         if lost:
             yield f"slab {cache.name}: {cache.active} objects in use, {lost} without a record"

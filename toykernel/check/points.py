@@ -67,8 +67,8 @@ class FaultPoints:
         self.failed: Point | None = None
         self._target = 0
         self._step = ""
-        k.pages.may_fail = self._allocation
-        k.fail_step = self._begin_step
+        k.host.may_fail = self._allocation
+        k.host.fail_step = self._begin_step
         k.security.task_create.append(self._security)
         k.trace.process_fork.append(self._made)
 

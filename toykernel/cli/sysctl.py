@@ -20,7 +20,7 @@ def command(names: tuple[str, ...], **values: Any) -> int:
     What --sysctl sets for a run is set here too, so that a value can be tried.
     """
     from toykernel.harness.images import boot_images
-    from toykernel.kernel_state import Kernel
+    from toykernel.power_on import power_on
     from toykernel.sysctl import SysctlError, settings
 
     table = settings()
@@ -31,7 +31,7 @@ def command(names: tuple[str, ...], **values: Any) -> int:
             return EXIT_MISUSE
     try:
         config = machine_config(values)
-        k = Kernel({}, "/init", [b"/init"], images=boot_images(config), config=config)
+        k = power_on({}, "/init", [b"/init"], images=boot_images(config), config=config)
     except SysctlError as error:
         host_message(str(error))
         return EXIT_MISUSE

@@ -181,7 +181,7 @@ class Debugger:
         if outcome is None:
             return Stopped("step", lines=lines)
         detail = self.ending() if outcome.kind in OVER else outcome.detail
-        hits = tuple(self.stops.hit) if outcome.kind == OutcomeKind.BREAKPOINT else ()
+        hits = tuple(self.stops.hit) if outcome.kind is OutcomeKind.BREAKPOINT else ()
         return Stopped(outcome.kind, hits, lines, detail)
 
     def stepi(self, count: int = 1) -> Stopped:
@@ -250,7 +250,7 @@ class Debugger:
             return self.kernel.current is task and cpu.esp >= esp
 
         outcome = self.stops.run(extra={address & 0xFFFFFFFF: arrived})
-        return None if outcome.kind == OutcomeKind.ARRIVED else outcome
+        return None if outcome.kind is OutcomeKind.ARRIVED else outcome
 
     def out(self) -> Stopped:
         """Run until the current task is back in user mode."""
@@ -274,7 +274,7 @@ class Debugger:
 
         while True:
             outcome = self.stops.run(extra=dict.fromkeys(self._iret, leaves))
-            if outcome.kind != OutcomeKind.ARRIVED:
+            if outcome.kind is not OutcomeKind.ARRIVED:
                 return outcome
             stepped = self.stops.step()
             if stepped is not None:

@@ -35,7 +35,7 @@ def console_write(k: Kernel, file: File, buf: int, count: int) -> int:
             if written:
                 break
             raise
-        k.console_write(k.console_stream(file), data)
+        k.host.console_write(2 if file is k.console_error else 1, data)
         written += part
     return written
 

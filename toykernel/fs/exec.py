@@ -10,6 +10,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from toykernel.arch.x86.mmu_context import activate_mm
 from toykernel.arch.x86.process import account, exit_thread, start_thread
 from toykernel.arch.x86.tls import clear_tls
 from toykernel.arch.x86.uaccess import get_user, strncpy_from_user
@@ -166,7 +167,7 @@ def do_execve(k: Kernel, path: str, argv: list[bytes], envp: list[bytes]) -> Res
             files = dup_fd(k, task.files)
             undo.callback(put_files_struct, k, files)
         if task.sighand.count > 1:
-            sighand = copy_actions(task.sighand, k.sighand_cachep.alloc())
+            sighand = copy_actions(task.sighand, k.slabs.sighand.alloc(k))
             undo.callback(put_sighand, k, sighand)
         mm = mm_alloc(k)
         undo.callback(mmput, k, mm)
@@ -291,7 +292,7 @@ def install(k: Kernel, bprm: Binprm) -> int:
     exit_thread(k, task)
     old = task.mm
     task.mm = task.active_mm = bprm.mm
-    k.activate_mm(bprm.mm)
+    activate_mm(k, bprm.mm)
     if old is not None:
         mmput(k, old)
 
@@ -314,7 +315,6 @@ def install(k: Kernel, bprm: Binprm) -> int:
     account(k, task)
     task.stats = TaskStats()
     start_thread(k, k.task_pt_regs(task), bprm.image.entry, bprm.sp)
-    k.exec_done(task)
     if k.trace.process_exec:
         k.trace.process_exec.emit(task, bprm.path)
     return 0

@@ -52,7 +52,7 @@ def copy_fs(k: Kernel, p: Task, args: CloneArgs) -> None:
         old.users += 1
         p.fs = old
     else:
-        p.fs = FsStruct(k.fs_cachep.alloc(), old.root, old.pwd, old.umask)
+        p.fs = FsStruct(k.slabs.fs.alloc(k), old.root, old.pwd, old.umask)
 
 
 def exit_fs(k: Kernel, p: Task) -> None:
@@ -66,4 +66,4 @@ def put_fs(k: Kernel, fs: FsStruct) -> None:
     """Give a place back."""
     fs.users -= 1
     if not fs.users:
-        k.fs_cachep.free(fs.slab)
+        k.slabs.fs.free(k, fs.slab)

@@ -184,7 +184,7 @@ def _release(k: Kernel, file: File, pipe: Pipe) -> None:
         pipe.bufs.clear()
         file.inode.private = None
         file.inode.i_sb.put_ino()
-        k.pipe_cachep.free(pipe.slab)
+        k.slabs.pipe.free(k, pipe.slab)
 
 
 READ_END = FileOperations(
@@ -201,18 +201,18 @@ def do_pipe(k: Kernel, fildes: int, flags: int) -> int:
         raise Errno(EINVAL)
     cred = k.current.cred
     with ExitStack() as undo:
-        slab = k.pipe_cachep.alloc()
+        slab = k.slabs.pipe.alloc(k)
         sb = k.fs.pipefs
         ino, mode = sb.next_ino(), S_IFIFO | 0o600
         undo.callback(sb.put_ino)
         pipe = Pipe(slab, WaitQueue(f"pipe {ino}"), readers=0, writers=0)
         inode = Inode(ino, mode, sb, SPECIAL, NO_FILE, cred.fsuid, cred.fsgid, private=pipe)
-        undo.callback(k.pipe_cachep.free, slab)
+        undo.callback(k.slabs.pipe.free, k, slab)
         status, path = flags & O_NONBLOCK, f"pipe:[{inode.ino}]"
         reader = get_empty_filp(k, inode, READ_END, O_RDONLY | status, path)
-        undo.callback(k.filp_cachep.free, reader.slab)
+        undo.callback(k.slabs.filp.free, k, reader.slab)
         writer = get_empty_filp(k, inode, WRITE_END, O_WRONLY | status, path)
-        undo.callback(k.filp_cachep.free, writer.slab)
+        undo.callback(k.slabs.filp.free, k, writer.slab)
         first = get_unused_fd(k)
         second = get_unused_fd(k, first + 1)
         copy_to_user(k, fildes, struct.pack("<2i", first, second))

@@ -17,6 +17,7 @@ from emu.hooks import MAX_BREAKS
 from emu.machine import Event, Stop
 from emu.microcode import VECTOR_NAMES, Delivery
 from emu.paging import PTE_P
+from toykernel import run_loop
 from toykernel.kernel_state import Kernel, Outcome, OutcomeKind
 from toykernel.look.page_tables import entries
 from toykernel.look.symbols import KERNEL, Code, Image, Images
@@ -185,8 +186,8 @@ class Breakpoints:
     # -- running -----------------------------------------------------------------------------------
 
     def run(self, until: int | None = None, extra: dict[int, Condition] | None = None) -> Outcome:
-        """Go on from here. Besides what Kernel.run answers: `breakpoint` (see `hit`),
-        `arrived` (a condition in `extra` held at its address), `paused`, `interrupted`.
+        """Go on from here. Besides what run_loop.run answers: BREAKPOINT (see `hit`),
+        ARRIVED (a condition in `extra` held at its address), PAUSED, INTERRUPTED.
 
         `until` is in cycles. Raises KernelOops.
         """
@@ -202,7 +203,7 @@ class Breakpoints:
             limit = slice_end if until is None else min(slice_end, until)
             event = k.machine.run(limit, pass_breakpoint=passing)
             passing = False
-            outcome = k.handle(event)
+            outcome = run_loop.handle(k, event)
             if event.stop is Stop.LIMIT:
                 if limit == until:
                     return outcome or Outcome(OutcomeKind.LIMIT, event)
@@ -236,7 +237,7 @@ class Breakpoints:
         k = self.kernel
         cpu = k.machine.cpu
         self._reported[k.current.pid] = (cpu.eip, cpu.retired)
-        outcome = k.step()
+        outcome = run_loop.step(k)
         if outcome is None and not self._pending and self.pause is None:
             return None
         event = outcome.event if outcome is not None else None
@@ -244,7 +245,7 @@ class Breakpoints:
             return self._stopped(event)
         if self.pause is not None:
             return Outcome(OutcomeKind.PAUSED, event, self.pause)
-        return None if outcome is not None and outcome.kind == OutcomeKind.EVENT else outcome
+        return None if outcome is not None and outcome.kind is OutcomeKind.EVENT else outcome
 
     def _arm(self, extra: dict[int, Condition]) -> None:
         wanted = {a for point in self.all.values() for a in point.addresses}

@@ -237,7 +237,7 @@ def sweep(shape: str, prepare: Callable[[Session], None] | None = None) -> Outco
 def went_on(session: Session) -> bool:
     """The parent has its child and has said so."""
     said = session.stdout == b"there is a child at last\n"
-    return session.kernel.program_status == 0 and said
+    return session.stats.program_status == 0 and said
 
 
 def _problems(session: Session, injector: Sweep, ended: str) -> Iterator[str]:
@@ -246,7 +246,7 @@ def _problems(session: Session, injector: Sweep, ended: str) -> Iterator[str]:
         yield f"the run ended with {ended}"
         return
     if not went_on(session):
-        yield f"the parent did not go on: status {k.program_status}, {session.stdout!r}"
+        yield f"the parent did not go on: status {session.stats.program_status}, {session.stdout!r}"
     if not injector.finished:
         yield "no call got through"
     for fault in injector.faults:
@@ -264,7 +264,7 @@ def _problems(session: Session, injector: Sweep, ended: str) -> Iterator[str]:
         yield str(error)
     if leaked_frames(k):
         yield f"{leaked_frames(k)} frames leaked"
-    for cache in k.caches():
+    for cache in k.slabs:
         if leaked_objects(k, cache):
             yield f"{leaked_objects(k, cache)} objects of {cache.name} leaked"
 

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from toykernel.harness.runner import Result
     from toykernel.harness.session import Session
     from toykernel.kernel_state import Kernel
-    from toykernel.stats import TaskRecord
+    from toykernel.observe.run_stats import TaskRecord
 
 SCHEMA = 1
 
@@ -20,6 +20,7 @@ def make_report(session: Session, result: Result) -> dict[str, Any]:
     """Every figure of a run that is over, however it ended."""
     k = session.kernel
     clock = k.machine.clock
+    stats = session.stats
     extra: dict[str, Any] = {}
     if "cow_journal" in session.__dict__:  # somebody asked for it before the run
         extra["cow"] = session.cow_journal.data()
@@ -38,14 +39,14 @@ def make_report(session: Session, result: Result) -> dict[str, Any]:
             "by_rule": clock.by_rule(),
             "unknown": clock.unknown,
         },
-        "forks": {**k.stats.forks, "failed": dict(k.stats.failed)},
-        "faults": dict(k.stats.faults),
+        "forks": {**stats.forks, "failed": dict(stats.failed)},
+        "faults": dict(stats.faults),
         "frames": _frames(k),
         "syscalls": {
             name: {"calls": calls, "errors": errors}
-            for name, (calls, errors) in k.stats.syscalls_by_name().items()
+            for name, (calls, errors) in stats.syscalls_by_name().items()
         },
-        "tasks": [_task(record) for record in k.task_records()],
+        "tasks": [_task(record) for record in stats.task_records()],
     }
 
 

@@ -18,7 +18,8 @@ from toykernel.harness.exit_status import (
     SIGNALED,
 )
 from toykernel.kernel.siginfo import SEGV_ACCERR, SEGV_MAPERR, SI_KERNEL, SIGNAL_NAMES, SIGSEGV
-from toykernel.kernel_state import PROGRAM_PID, Outcome, OutcomeKind
+from toykernel.kernel_state import Outcome, OutcomeKind
+from toykernel.observe.program import PROGRAM_PID
 from toykernel.oops import KernelOops, symbol_for
 
 if TYPE_CHECKING:
@@ -106,14 +107,13 @@ def _result(
 
 def result_so_far(session: Session) -> Result:
     """How a run ended, or nothing yet."""
-    outcome = session.kernel.outcome
+    outcome = session.outcome
     return Result(0) if outcome is None else _result(session, outcome, "")
 
 
 def _finished(session: Session, signal_text: str) -> Result:
-    k = session.kernel
-    code = k.program_status or 0
-    if not k.stats.started:  # init's child says why exec failed
+    code = session.stats.program_status or 0
+    if not session.stats.started:  # init's child says why exec failed
         reason = errno_name(code >> 8)
         return Result(EXIT_MISUSE, message=f"{session.path}: cannot be loaded: {reason}")
     sig = code & 0x7F

@@ -7,18 +7,23 @@ import os
 import stat
 import struct
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import userland
 from emu.paging import Walk
+from toykernel import run_loop
 from toykernel.boot import ENTRY, kernel_source
 from toykernel.errno import Errno
 from toykernel.fs.binfmt_elf import parse_elf
 from toykernel.harness.images import boot_images, init_program, kernel_program
-from toykernel.kernel_state import Config, Kernel, Outcome
+from toykernel.kernel_state import Config, Outcome, OutcomeKind
 from toykernel.observe.faultlog import FaultLog, FaultRecord
+from toykernel.observe.lock_holders import LockHolders
+from toykernel.observe.run_stats import RunStats
+from toykernel.power_on import power_on
 from toykernel.task import TASK_COMM_LEN
 from userland.assembler import Program, assemble
 
@@ -106,7 +111,7 @@ class Session:
         self._output = {1: bytearray(), 2: bytearray()} if keep_output else {}
         #: What the kernel calls the program: absolute path, and the name of its task.
         self.guest_path = "/" + (self.path.stem if self.program else self.path.name)
-        self.kernel = Kernel(
+        self.kernel = power_on(
             {**(files or {}), self.guest_path: elf},
             self.guest_path,
             [os.fsencode(self.guest_path), *(os.fsencode(a) for a in args)],
@@ -115,6 +120,9 @@ class Session:
             config=self.config,
             console=self._write,
         )
+        #: The run's figures, and how the program has ended.
+        self.stats = RunStats(self.kernel)
+        self._lock_holders = LockHolders(self.kernel)
         self._faults = FaultLog(self.kernel)
 
     @property
@@ -143,15 +151,28 @@ class Session:
     def run(self, until: int | None = None) -> Outcome:
         """Run to the end, to a breakpoint (see `hit`), or until the clock shows `until` cycles.
 
-        The outcome's kind is finished, deadlock, limit or breakpoint. Raises KernelOops.
+        The outcome's kind is FINISHED, DEADLOCK, LIMIT or BREAKPOINT. Raises KernelOops.
         """
         if "stops" in self.__dict__:  # also without any: the CPU is to forget those deleted
-            return self.stops.run(until)
-        return self.kernel.run(until)
+            return self._told(self.stops.run(until))
+        return self._told(run_loop.run(self.kernel, until))
 
     def step(self) -> Outcome | None:
         """One instruction or one trap; an Outcome when the run is over. Breakpoints do not count."""
-        return self.kernel.step()
+        outcome = run_loop.step(self.kernel)
+        return self._told(outcome) if outcome is not None else None
+
+    @property
+    def outcome(self) -> Outcome | None:
+        """How the run ended; None while it can go on."""
+        outcome = self.kernel.outcome
+        return self._told(outcome) if outcome is not None else None
+
+    def _told(self, outcome: Outcome) -> Outcome:
+        """With what the kernel does not know itself: who holds the locks of a deadlock."""
+        if outcome.kind is not OutcomeKind.DEADLOCK:
+            return outcome
+        return replace(outcome, detail=self._lock_holders.describe_deadlock())
 
     @cached_property
     def images(self) -> Images:

@@ -119,7 +119,7 @@ def semget(k: Kernel, key: int, nsems: int, semflg: int) -> int:
         raise Errno(ENOSPC)
     used = {ident % SEQ_MULTIPLIER for ident in ids.sets}
     index = next(i for i in range(SEMMNI) if i not in used)
-    slab = k.sem_cachep.alloc()
+    slab = k.slabs.sem.alloc(k)
     ident = ids.seq * SEQ_MULTIPLIER + index
     ids.seq = (ids.seq + 1) % (0x7FFFFFFF // SEQ_MULTIPLIER)
     cred = k.current.cred
@@ -180,7 +180,7 @@ def do_semtimedop(k: Kernel, semid: int, tsops: int, nsops: int, timeout: int) -
 def _find_alloc_undo(k: Kernel, sma: SemArray) -> None:
     task = k.current
     if task.undo_list is None:
-        task.undo_list = SemUndoList(k.sem_undo_list_cachep.alloc())
+        task.undo_list = SemUndoList(k.slabs.sem_undo_list.alloc(k))
     task.undo_list.ids = _ids(k)
     task.undo_list.adjust.setdefault(sma.ident, [0] * len(sma.values))
 

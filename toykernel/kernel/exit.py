@@ -22,18 +22,15 @@ from toykernel.kernel.io_context import exit_io_context
 from toykernel.kernel.itimer import exit_itimers
 from toykernel.kernel.jobctl import kill_orphaned_pgrp
 from toykernel.kernel.nsproxy import exit_task_namespaces
-from toykernel.kernel.pid import detach_pid, free_pid, leave_group, pid_nr_ns
+from toykernel.kernel.panic import panic
+from toykernel.kernel.pid import child_reaper, detach_pid, free_pid, leave_group, pid_nr_ns
 from toykernel.kernel.sched.core import sched_exit
 from toykernel.kernel.siginfo import CLD_DUMPED, CLD_EXITED, CLD_KILLED, SIGCHLD, SIGKILL
 from toykernel.kernel.signal import action_of, group_send_sig_info, kill_thread, send_signal
-from toykernel.kernel.signal_types import (
-    SA_NOCLDWAIT,
-    SIG_IGN,
-    SignalStruct,
-    put_sighand,
-)
+from toykernel.kernel.signal_types import SA_NOCLDWAIT, SIG_IGN, SignalStruct, put_sighand
 from toykernel.kernel.task_struct import put_task_struct
-from toykernel.kernel.wait import Result, Wait, complete, wake_up
+from toykernel.kernel.wait import Result, Wait, child_queue, complete, never_return, wake_up
+from toykernel.kernel_state import Outcome, OutcomeKind
 from toykernel.syscalls import syscall
 from toykernel.task import (
     EXIT_DEAD,
@@ -96,7 +93,7 @@ def do_exit(k: Kernel, code: int) -> Result:
     """End the current task; it never runs again."""
     tsk = k.current
     if tsk is k.idle:
-        k.panic("Attempted to kill the idle task!")
+        panic(k, "Attempted to kill the idle task!")
     tsk.flags |= PF_EXITING
     if code & 0x7F:
         tsk.flags |= PF_SIGNALED
@@ -106,7 +103,7 @@ def do_exit(k: Kernel, code: int) -> Result:
         exit_itimers(k, tsk)
     if not signal.live and tsk.pid_struct.ns.child_reaper in signal.threads:
         if tsk.pid_struct.ns is k.init_pid_ns:
-            k.panic(f"Attempted to kill init! exitcode={code:#010x}")
+            panic(k, f"Attempted to kill init! exitcode={code:#010x}")
         return zap_pid_ns_processes(k, tsk.pid_struct.ns, code)
     return finish_exit(k, code)
 
@@ -127,7 +124,7 @@ def finish_exit(k: Kernel, code: int) -> Result:
     exit_thread(k, tsk)
     exit_io_context(k, tsk)
     exit_notify(k, tsk)
-    return k.never_return()
+    return never_return(k)
 
 
 def mm_release(k: Kernel, tsk: Task) -> None:
@@ -190,7 +187,7 @@ def do_notify_parent(k: Kernel, tsk: Task, sig: int) -> bool:
     if sig > 0:
         group_send_sig_info(k, parent, sig, info)
     parent.signal.dead_children[tsk] = None
-    wake_up(k, k.child_queue(parent), key=tsk)
+    wake_up(k, child_queue(k, parent), key=tsk)
     return autoreap
 
 
@@ -215,7 +212,7 @@ def find_new_reaper(k: Kernel, father: Task) -> Task:
             at = at.group_leader.real_parent
     while ns.child_reaper is father and ns.parent is not None:
         ns = ns.parent
-    return ns.child_reaper or k.child_reaper
+    return ns.child_reaper or child_reaper(k)
 
 
 def forget_original_parent(k: Kernel, father: Task) -> None:
@@ -252,13 +249,13 @@ def release_task(k: Kernel, p: Task) -> None:
         p.exit_state = EXIT_DEAD
         if k.trace.release_task:
             k.trace.release_task.emit(p)
-        k.record_death(p)
         uncount_process(p)
         sched_exit(k, p)
         _exit_signal(k, p)
         leader = p.group_leader
         put_task_struct(k, p)
-        k.check_finished()
+        if k.nr_threads == 1:  # only init is left, and the idle task
+            k.outcome = Outcome(OutcomeKind.FINISHED)
         # The last thread is gone, and its leader has been dead for some time: now it can be told.
         if leader is p or not leader.is_zombie or len(leader.signal.threads) > 1:
             return
@@ -314,6 +311,6 @@ def _reap_namespace(k: Kernel, ns: PidNamespace, code: int) -> Result:
             release_task(k, child)
     if tsk.children:
         reason = f"end of {len(tsk.children)} processes of its pid namespace"
-        return Wait((k.child_queue(tsk),), _reap_namespace, (ns, code), reason, TASK_KILLABLE)
+        return Wait((child_queue(k, tsk),), _reap_namespace, (ns, code), reason, TASK_KILLABLE)
     ns.child_reaper = None
     return finish_exit(k, code)

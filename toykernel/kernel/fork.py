@@ -55,6 +55,7 @@ from toykernel.kernel.fork_mm import copy_mm, uncopy_mm
 from toykernel.kernel.io_context import IoContext, exit_io_context
 from toykernel.kernel.nsproxy import copy_namespaces, exit_task_namespaces
 from toykernel.kernel.pid import alloc_pid, attach_pid, free_pid, join_group, task_pid_vnr
+from toykernel.kernel.random import get_random_int
 from toykernel.kernel.sched.core import sched_fork, wake_up_new_task
 from toykernel.kernel.siginfo import SIGCHLD, SIGKILL
 from toykernel.kernel.signal import signal_pending
@@ -133,15 +134,10 @@ def kernel_thread(k: Kernel, fn: str, argument: int, flags: int = 0) -> int:
 def do_fork(k: Kernel, args: CloneArgs) -> Result:
     """Build a child and set it going: its pid, as the caller sees it (fork-path B2)."""
     current = k.current
-    try:
-        check_user_namespace(k, args.flags)  # C1
-        p = copy_process(k, args)
-    except Errno as error:
-        k.count_failed_fork(error)
-        raise
+    check_user_namespace(k, args.flags)  # C1
+    p = copy_process(k, args)
     if k.trace.process_fork:
         k.trace.process_fork.emit(current, p, args.flags)
-    k.count_fork(_kind(args.flags))
     nr = task_pid_vnr(k, p)
     if args.flags & CLONE_PARENT_SETTID:  # C3
         with suppress(Errno):  # the child is made; a bad pointer is the caller's own loss
@@ -162,12 +158,6 @@ def check_user_namespace(k: Kernel, flags: int) -> None:
         raise Errno(EINVAL)
     if not all(capable(k, cap) for cap in (CAP_SYS_ADMIN, CAP_SETUID, CAP_SETGID)):
         raise Errno(EPERM)
-
-
-def _kind(flags: int) -> str:
-    if flags & CLONE_VFORK:
-        return "vfork"
-    return "fork" if not flags & ~CSIGNAL else "clone"
 
 
 def wait_for_vfork_done(k: Kernel, vfork: Completion, child: Task, nr: int) -> Result:
@@ -209,9 +199,9 @@ class Step:
 def dup_task_struct(k: Kernel, orig: Task) -> Task:
     """A task record and a kernel stack, copies of the caller's (fork-path E). Errno(ENOMEM)."""
     with ExitStack() as undo:
-        slab = k.task_struct_cachep.alloc()  # E1
-        undo.callback(k.task_struct_cachep.free, slab)
-        stack = alloc_thread_info(k.pages)
+        slab = k.slabs.task_struct.alloc(k)  # E1
+        undo.callback(k.slabs.task_struct.free, k, slab)
+        stack = alloc_thread_info(k)
         undo.pop_all()
     p = orig.dup(slab, stack)  # E2
     k.charge("copy_task")
@@ -221,7 +211,7 @@ def dup_task_struct(k: Kernel, orig: Task) -> Task:
     p.usage = 2  # one for the task itself, one for whoever releases it
     p.fs_excl = 0
     p.splice_pipe = None
-    p.stack_canary = k.get_random_int()
+    p.stack_canary = get_random_int(k)
     return p
 
 
@@ -278,7 +268,7 @@ def copy_io(k: Kernel, p: Task, args: CloneArgs) -> None:
         old.nr_tasks += 1
         p.io_context = old
     elif old.ioprio:
-        p.io_context = IoContext(k.ioc_cachep.alloc(), old.ioprio)
+        p.io_context = IoContext(k.slabs.ioc.alloc(k), old.ioprio)
 
 
 def set_tid_addresses(k: Kernel, p: Task, args: CloneArgs) -> None:
@@ -362,7 +352,7 @@ LADDER: tuple[Step, ...] = (
 
 def copy_process(k: Kernel, args: CloneArgs) -> Task:
     """A copy of the caller that is not running yet. Raises Errno, leaving nothing."""
-    begins = k.fail_step  # failure injection, and nearly always nobody
+    begins = k.host.fail_step  # failure injection, and nearly always nobody
     if begins is not None:
         begins("D1", "check_flags")
     check_flags(k, args.flags)  # D1

@@ -5,10 +5,10 @@ from __future__ import annotations
 from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
+from toykernel.arch.x86.mmu_context import leave_mm
 from toykernel.arch.x86.pgtable import flush_tlb_mm, pgd_alloc, pgd_free
 from toykernel.fs.inode import allow_write_access, deny_write_access, igrab, iput
 from toykernel.kernel.clone_flags import CLONE_VM, CloneArgs
-from toykernel.kernel.futex import fork_origins
 from toykernel.mm.memory import copy_page_range, unprotect_ptes
 from toykernel.mm.mm_types import VM_DONTCOPY, MmStruct
 from toykernel.mm.mmap import exit_mmap
@@ -36,7 +36,6 @@ def copy_mm(k: Kernel, p: Task, args: CloneArgs) -> list[ProtectedPte]:
         return []
     p.mm, protected = dup_mm(k, oldmm)
     p.active_mm = p.mm
-    k.fork_origins[p.mm.ident] = fork_origins(k)
     return protected
 
 
@@ -51,9 +50,9 @@ def uncopy_mm(k: Kernel, p: Task, protected: list[ProtectedPte]) -> None:
 def mm_alloc(k: Kernel) -> MmStruct:
     """An empty address space with a directory. Raises Errno(ENOMEM)."""
     with ExitStack() as undo:
-        slab = k.mm_cachep.alloc()
-        undo.callback(k.mm_cachep.free, slab)
-        mm = MmStruct(k.next_mm_ident(), slab)
+        slab = k.slabs.mm.alloc(k)
+        undo.callback(k.slabs.mm.free, k, slab)
+        mm = MmStruct(k.idents.next_mm(), slab)
         mm.pgd = pgd_alloc(k)
         undo.pop_all()
     k.mms[mm.ident] = mm
@@ -102,16 +101,15 @@ def mmput(k: Kernel, mm: MmStruct) -> None:
     if mm.mm_users:
         return
     exit_mmap(k, mm)
-    k.fork_origins.pop(mm.ident, None)
     executed = k.exe_files.pop(mm.ident, None)
     if executed is not None:
         allow_write_access(executed)
         iput(k, executed)
     if k.active_mm is mm:  # nobody runs in it any more, but its tables are still loaded
-        k.leave_mm()
+        leave_mm(k)
     pgd_free(k, mm)
     del k.mms[mm.ident]
-    k.mm_cachep.free(mm.slab)
+    k.slabs.mm.free(k, mm.slab)
 
 
 def exit_mm(k: Kernel, p: Task) -> None:

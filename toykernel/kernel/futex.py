@@ -10,7 +10,6 @@ import struct
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from emu.ram import PAGE_SHIFT
 from toykernel.arch.x86.asm_offsets import TASK_SIZE
 from toykernel.arch.x86.uaccess import access_ok, copy_from_user, get_user, put_user
 from toykernel.errno import (
@@ -156,86 +155,6 @@ def futex_woken(k: Kernel, q: FutexQ, args: WaitArgs, late: bool = False) -> Res
         raise Errno(ERESTARTSYS)
     k.current.restart_block = (_wait, args)  # it keeps its deadline
     raise Errno(ERESTART_RESTARTBLOCK)
-
-
-# -- who holds a lock ------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class ForkOrigin:
-    """Where a copied address space comes from: the threads there were, by their own numbers.
-
-    The value is (pid, name). `caller` is the only one of them that went on in the copy.
-    """
-
-    tgid: int
-    caller: int
-    threads: dict[int, tuple[int, str]]
-
-
-def own_number(task: Task) -> int:
-    """What gettid answers to a task, and what it writes into a lock."""
-    return task.pid_struct.numbers[-1][1]
-
-
-def fork_origins(k: Kernel) -> tuple[ForkOrigin, ...]:
-    """Of a copy that the current task makes of its memory: the nearest first."""
-    current = k.current
-    threads = {own_number(t): (t.pid, t.comm) for t in current.signal.threads}
-    above = k.fork_origins.get(current.mm.ident, ()) if current.mm is not None else ()
-    return (ForkOrigin(current.tgid, own_number(current), threads), *above)
-
-
-def holder_of(k: Kernel, q: FutexQ) -> str:
-    """For people: who holds a lock whose word is its holder's tid, as far as there is evidence.
-
-    The word must name somebody who can have stored it: a task with this memory, or a thread that had it
-    when fork copied it, and was not copied (fork-path L5). 1 and 2 are the states of the simplest locks
-    as well: they name nobody. Everything else is said to be unknown.
-    """
-    word = _word(k, q)
-    tid = word & FUTEX_TID_MASK
-    if not tid:
-        return ""
-    if word in _LOCK_STATES:
-        return f"holder unknown: {word} may be a state of the lock"
-    for task in k.tasks:
-        if task.mm is not None and own_number(task) == tid and _has_word(k, task, q):
-            return f"held by {task.pid} ({task.comm})"
-    mm = q.task.mm
-    origins = k.fork_origins.get(mm.ident, ()) if mm is not None else ()
-    for origin in origins if q.key is not None and q.key[0] == "private" else ():
-        if tid not in origin.threads:
-            continue
-        pid, comm = origin.threads[tid]
-        if tid == origin.caller:
-            return f"held by {pid} ({comm}) when it forked: its copy here has another number"
-        gone = "" if any(t.pid == pid and t.tgid == origin.tgid for t in k.tasks) else ", gone now"
-        who = f"held by {pid} ({comm}), a thread of process {origin.tgid}{gone}"
-        return f"{who}: fork left it locked here"
-    return f"holder unknown: {tid} is no thread that had this memory"
-
-
-#: Locked, and locked with sleepers, where the word is no tid.
-_LOCK_STATES = (1, 2)
-
-
-def _has_word(k: Kernel, task: Task, q: FutexQ) -> bool:
-    if task.mm is q.task.mm:
-        return True
-    if q.key is None or q.key[0] != "shared" or task.mm is None:
-        return False
-    pfn = q.key[2] >> PAGE_SHIFT
-    return any(a.mapping is not None and pfn in a.mapping.pages.values() for a in task.mm)
-
-
-def _word(k: Kernel, q: FutexQ) -> int:
-    mm = q.task.mm
-    if q.key is None or mm is None:
-        return 0
-    kind, _, at = q.key
-    physical = at if kind == "shared" else follow_page(k, mm, at)
-    return k.machine.ram.read32(physical) if physical is not None else 0
 
 
 def futex_wake(

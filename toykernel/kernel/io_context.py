@@ -25,4 +25,4 @@ def exit_io_context(k: Kernel, p: Task) -> None:
     if ioc is not None:
         ioc.nr_tasks -= 1
         if not ioc.nr_tasks:
-            k.ioc_cachep.free(ioc.slab)
+            k.slabs.ioc.free(k, ioc.slab)

@@ -38,7 +38,7 @@ from toykernel.kernel.signal_types import (
     SIG_IGN,
     SigAction,
 )
-from toykernel.kernel.wait import wake_up
+from toykernel.kernel.wait import child_queue, wake_up
 from toykernel.task import (
     PF_EXITING,
     SIGNAL_GROUP_EXIT,
@@ -202,4 +202,4 @@ def notify_parent_cldstop(k: Kernel, task: Task, why: int) -> None:
             "si_stime": task.stime_ticks,
         }
         send_signal(k, parent, SIGCHLD, info, group=True)
-    wake_up(k, k.child_queue(parent), key=task)
+    wake_up(k, child_queue(k, parent), key=task)

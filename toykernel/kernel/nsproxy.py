@@ -95,14 +95,14 @@ def put_nsproxy(k: Kernel, ns: Nsproxy) -> None:
         put_ipc_ns(k, ns.ipc_ns)
         put_mnt_ns(k, ns.mnt_ns)
         put_pid_ns(k, ns.pid_ns)
-        k.nsproxy_cachep.free(ns.slab)
+        k.slabs.nsproxy.free(k, ns.slab)
 
 
 def put_uts_ns(k: Kernel, ns: UtsNamespace) -> None:
     """One reference less."""
     ns.count -= 1
     if not ns.count:
-        k.uts_ns_cachep.free(ns.slab)
+        k.slabs.uts_ns.free(k, ns.slab)
 
 
 def put_ipc_ns(k: Kernel, ns: IpcNamespace) -> None:
@@ -110,14 +110,14 @@ def put_ipc_ns(k: Kernel, ns: IpcNamespace) -> None:
     ns.count -= 1
     if not ns.count:
         free_all_sems(k, ns.sem_ids)
-        k.ipc_ns_cachep.free(ns.slab)
+        k.slabs.ipc_ns.free(k, ns.slab)
 
 
 def put_mnt_ns(k: Kernel, ns: MntNamespace) -> None:
     """One reference less."""
     ns.count -= 1
     if not ns.count:
-        k.mnt_ns_cachep.free(ns.slab)
+        k.slabs.mnt_ns.free(k, ns.slab)
 
 
 def create_new_namespaces(k: Kernel, flags: int, old: Nsproxy) -> Nsproxy:
@@ -126,19 +126,19 @@ def create_new_namespaces(k: Kernel, flags: int, old: Nsproxy) -> Nsproxy:
     Raises Errno(ENOMEM), Errno(EINVAL), leaving nothing.
     """
     with ExitStack() as undo:
-        slab = k.nsproxy_cachep.alloc()
-        undo.callback(k.nsproxy_cachep.free, slab)
+        slab = k.slabs.nsproxy.alloc(k)
+        undo.callback(k.slabs.nsproxy.free, k, slab)
         uts, ipc, mnt, pid = old.uts_ns, old.ipc_ns, old.mnt_ns, old.pid_ns
         if flags & CLONE_NEWNS:
-            mnt = MntNamespace(k.mnt_ns_cachep.alloc(), 0)
+            mnt = MntNamespace(k.slabs.mnt_ns.alloc(k), 0)
         mnt.count += 1
         undo.callback(put_mnt_ns, k, mnt)
         if flags & CLONE_NEWUTS:
-            uts = UtsNamespace(k.uts_ns_cachep.alloc(), uts.name, 0)
+            uts = UtsNamespace(k.slabs.uts_ns.alloc(k), uts.name, 0)
         uts.count += 1
         undo.callback(put_uts_ns, k, uts)
         if flags & CLONE_NEWIPC:
-            ipc = IpcNamespace(k.ipc_ns_cachep.alloc(), SemIds(), 0)
+            ipc = IpcNamespace(k.slabs.ipc_ns.alloc(k), SemIds(), 0)
         ipc.count += 1
         undo.callback(put_ipc_ns, k, ipc)
         if flags & CLONE_NEWPID:

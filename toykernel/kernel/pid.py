@@ -120,8 +120,8 @@ def _new_pid(k: Kernel, ns: PidNamespace) -> Pid:
         chain.append(at)
         at = at.parent
     with ExitStack() as undo:
-        slab = k.pid_cachep.alloc()
-        undo.callback(k.pid_cachep.free, slab)
+        slab = k.slabs.pid.alloc(k)
+        undo.callback(k.slabs.pid.free, k, slab)
         given = []
         for space in chain:
             try:
@@ -151,7 +151,7 @@ def put_pid(k: Kernel, pid: Pid) -> None:
         for ns, number in pid.numbers:
             del ns.pids[number]
             ns.map.free(number)
-        k.pid_cachep.free(pid.slab)
+        k.slabs.pid.free(k, pid.slab)
         put_pid_ns(k, pid.ns)
 
 
@@ -206,11 +206,17 @@ def global_pid(k: Kernel, number: int) -> int:
     return pid.nr if pid is not None else 0
 
 
+def child_reaper(k: Kernel) -> Task:
+    """init, once there is one."""
+    assert k.init_pid_ns.child_reaper is not None
+    return k.init_pid_ns.child_reaper
+
+
 def create_pid_namespace(k: Kernel, parent: PidNamespace) -> PidNamespace:
     """A namespace below another, empty. Raises Errno(EINVAL) when nested too deep, Errno(ENOMEM)."""
     if parent.level >= MAX_PID_NS_LEVEL:
         raise Errno(EINVAL)
-    slab = k.pid_ns_cachep.alloc()
+    slab = k.slabs.pid_ns.alloc(k)
     ns_map = PidMap(parent.map.pid_max, parent.map.reserved)
     return PidNamespace(slab, ns_map, parent.level + 1, get_pid_ns(parent))
 
@@ -225,6 +231,6 @@ def put_pid_ns(k: Kernel, ns: PidNamespace) -> None:
     """One less; the last frees it, and lets go of the one above."""
     ns.count -= 1
     if not ns.count:
-        k.pid_ns_cachep.free(ns.slab)
+        k.slabs.pid_ns.free(k, ns.slab)
         if ns.parent is not None:
             put_pid_ns(k, ns.parent)

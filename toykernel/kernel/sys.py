@@ -55,13 +55,14 @@ def sys_set_tid_address(k: Kernel, tidptr: int) -> int:
 @syscall(122, "buf:utsname")
 def sys_uname(k: Kernel, name: int) -> int:
     """new_utsname: six strings of 65 bytes."""
+    uts = k.current.nsproxy.uts_ns.name
     fields = (
-        k.uts.sysname,
-        k.uts.nodename,
-        k.uts.release,
-        k.uts.version,
-        k.uts.machine,
-        k.uts.domainname,
+        uts.sysname,
+        uts.nodename,
+        uts.release,
+        uts.version,
+        uts.machine,
+        uts.domainname,
     )
     data = b"".join(
         text.encode(errors="surrogateescape")[:NEW_UTS_LEN].ljust(NEW_UTS_LEN + 1, b"\0")
@@ -116,7 +117,7 @@ def sys_ioprio_set(k: Kernel, which: int, who: int, ioprio: int) -> int:
     if task.cred.uid not in (k.current.cred.euid, k.current.cred.uid) and k.current.cred.euid:
         raise Errno(EPERM)
     if task.io_context is None:
-        task.io_context = IoContext(k.ioc_cachep.alloc())
+        task.io_context = IoContext(k.slabs.ioc.alloc(k))
     task.io_context.ioprio = ioprio
     return 0
 

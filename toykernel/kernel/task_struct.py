@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 
 def free_task(k: Kernel, p: Task) -> None:
     """The stack, then the record."""
-    free_thread_info(k.pages, p.stack)
-    k.task_struct_cachep.free(p.slab)
+    free_thread_info(k, p.stack)
+    k.slabs.task_struct.free(k, p.slab)
 
 
 def put_task_struct(k: Kernel, p: Task) -> None:

@@ -54,7 +54,7 @@ def sys_unshare(k: Kernel, flags: int) -> int:
     new_fs = new_files = new_ns = None
     with ExitStack() as undo:
         if flags & CLONE_FS and fs.users > 1:
-            new_fs = FsStruct(k.fs_cachep.alloc(), fs.root, fs.pwd, fs.umask)
+            new_fs = FsStruct(k.slabs.fs.alloc(k), fs.root, fs.pwd, fs.umask)
             undo.callback(put_fs, k, new_fs)
         if flags & CLONE_FILES and files.count > 1:
             new_files = dup_fd(k, files)

@@ -159,3 +159,17 @@ def _wanted(k: Kernel, task: Task, key: Any) -> bool:
     if key is None or wait is None or wait.wants is None:
         return True
     return wait.wants(k, task, key, *wait.args)
+
+
+def child_queue(_k: Kernel, task: Task) -> WaitQueue:
+    """wait_chldexit: where the threads of a group wait for their children."""
+    signal = task.signal
+    if signal.wait_chldexit is None:
+        signal.wait_chldexit = WaitQueue(f"children of {task.tgid}")
+    return signal.wait_chldexit
+
+
+def never_return(k: Kernel) -> Wait:
+    """The answer of a function whose caller is not coming back."""
+    k.current.syscall = None
+    return SCHEDULE

@@ -22,7 +22,7 @@ from toykernel.kernel.siginfo import (
     SIGCONT,
 )
 from toykernel.kernel.signal import signal_pending
-from toykernel.kernel.wait import Result, Wait
+from toykernel.kernel.wait import Result, Wait, child_queue
 from toykernel.syscalls import syscall
 from toykernel.task import SIGNAL_STOP_CONTINUED, SIGNAL_STOP_STOPPED, Task
 
@@ -177,7 +177,7 @@ def do_wait(k: Kernel, wo: WaitOpts) -> Result:
     if wo.which == P_PGID:
         who = f"a child in process group {wo.pid or current.signal.pgrp}"
     reason = f"{'waitid' if wo.waitid else 'wait4'} for {who}"
-    return Wait((k.child_queue(current),), do_wait, (wo,), reason, wants=child_wait_wants)
+    return Wait((child_queue(k, current),), do_wait, (wo,), reason, wants=child_wait_wants)
 
 
 def wait_task_zombie(k: Kernel, p: Task, wo: WaitOpts) -> int:

@@ -49,7 +49,7 @@ def _kernel_stacks(k: Kernel) -> Iterator[Claim]:
 def _slab_pages(k: Kernel) -> Iterator[Claim]:
     """A slab page is held by its cache as long as the cache can say which records are in it."""
     known = list(records(k))
-    for cache in k.caches():
+    for cache in k.slabs:
         claimed: dict[int, int] = {}
         for kind, address in known:
             if kind == cache.name:

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from toykernel.arch.x86.asm_offsets import PAGE_OFFSET
 from toykernel.errno import Errno
+from toykernel.observe.program import of_program
 from userland.assembler import LineEntry, Program
 
 if TYPE_CHECKING:
@@ -280,7 +281,7 @@ class Images:
         self._by_pid: dict[int, Image | None] = {}
         comm = guest_path.rsplit("/", 1)[-1][:15]
         for task in k.tasks:  # a session that has been running already
-            if task.pid > INIT_PID and k.stats.started:
+            if of_program(task):
                 self._by_pid[task.pid] = program if task.comm == comm else None
         k.trace.process_exec.append(self._on_exec)
         k.trace.process_fork.append(self._on_fork)

@@ -54,7 +54,7 @@ class AddressSpace:
         """One more area maps it."""
         self.i_mmap += 1
         if self.i_mmap == 1:
-            self.ident = k.next_mapping_ident()
+            self.ident = k.idents.next_mapping()
             k.mappings[self.ident] = self
             if self.host is not None:
                 igrab(self.host)
@@ -65,7 +65,7 @@ class AddressSpace:
         if not self.i_mmap:
             self.write_back(k)
             for _, pfn in sorted(self.pages.items()):
-                k.pages.put_page(pfn)
+                k.pages.put_page(k, pfn)
             self.pages.clear()
             del k.mappings[self.ident]
             if self.host is not None:
@@ -77,7 +77,7 @@ class AddressSpace:
         if pfn is None:
             if index << PAGE_SHIFT >= self.size:
                 raise FaultSigbus
-            pfn = k.pages.get_zeroed_page("page cache", highmem=True)
+            pfn = k.pages.get_zeroed_page(k, "page cache", highmem=True)
             if self.contents is not None:
                 start = index << PAGE_SHIFT
                 k.machine.ram.write(

@@ -35,4 +35,4 @@ def put_user_page(k: Kernel, pfn: int) -> None:
         del k.pins[pfn]
     if k.trace.page_pin:
         k.trace.page_pin.emit(pfn, False)
-    k.pages.put_page(pfn)
+    k.pages.put_page(k, pfn)

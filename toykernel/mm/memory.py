@@ -99,7 +99,7 @@ def _copy_eagerly(k: Kernel, dst: MmStruct, address: int, new_at: int, pte: int)
         k.pages.get_page(k.zero_pfn)
         set_pte(k, dst, address, new_at, pte)
         return
-    pfn = k.pages.alloc_pages(0, "eager copy", highmem=True)
+    pfn = k.pages.alloc_pages(k, 0, "eager copy", highmem=True)
     copy_page(k, pfn << PAGE_SHIFT, source)
     set_pte(k, dst, address, new_at, pfn << PAGE_SHIFT | pte & ~PTE_FRAME)
 
@@ -109,7 +109,18 @@ def unmap_page_range(k: Kernel, mm: MmStruct, start: int, end: int) -> None:
     for address, at, pte in present_ptes(k, mm, start, end):
         set_pte(k, mm, address, at, 0)
         if pte_present(pte):
-            k.pages.put_page(pte >> PAGE_SHIFT)
+            k.pages.put_page(k, pte >> PAGE_SHIFT)
+
+
+def count_fault(
+    k: Kernel, task: Task, kind: str, address: int, old: int | None = None, new: int | None = None
+) -> None:
+    """One page fault of a kind (task.FAULT_KINDS) by a task, or by the kernel for it; the frames that
+    were and are mapped."""
+    task.stats.faults[kind] += 1
+    task.min_flt += kind != "protection"
+    if k.trace.fault:
+        k.trace.fault.emit(task, kind, address, old, new)
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,12 +179,12 @@ def do_anonymous_page(k: Kernel, fault: Fault, at: int) -> None:
     if not fault.write:
         k.pages.get_page(k.zero_pfn)
         set_pte(k, mm, address, at, mk_pte(k.zero_pfn, vma))
-        k.count_fault(task, "zero_page", address)
+        count_fault(k, task, "zero_page", address)
         return
-    pfn = k.pages.get_zeroed_page("anonymous page", highmem=True)
+    pfn = k.pages.get_zeroed_page(k, "anonymous page", highmem=True)
     anon_vma_prepare(k, mm, vma)
     set_pte(k, mm, address, at, mk_pte(pfn, vma) | PTE_RW | PTE_D)
-    k.count_fault(task, "not_present", address, None, pfn)
+    count_fault(k, task, "not_present", address, None, pfn)
 
 
 def do_fault(k: Kernel, fault: Fault, at: int) -> None:
@@ -182,15 +193,15 @@ def do_fault(k: Kernel, fault: Fault, at: int) -> None:
     task, mm, vma, address, write = fault.task, fault.mm, fault.vma, fault.page, fault.write
     pfn = vma_frame(k, vma, address)
     if write and not vma.vm_flags & VM_SHARED:
-        new = k.pages.alloc_pages(0, "anonymous page", highmem=True)
+        new = k.pages.alloc_pages(k, 0, "anonymous page", highmem=True)
         copy_page(k, new << PAGE_SHIFT, pfn << PAGE_SHIFT)
         anon_vma_prepare(k, mm, vma)
         set_pte(k, mm, address, at, mk_pte(new, vma) | PTE_RW | PTE_D)
-        k.count_fault(task, "not_present", address, pfn, new)
+        count_fault(k, task, "not_present", address, pfn, new)
         return
     k.pages.get_page(pfn)
     set_pte(k, mm, address, at, mk_pte(pfn, vma) | (PTE_D if write else 0))
-    k.count_fault(task, "not_present", address, None, pfn)
+    count_fault(k, task, "not_present", address, None, pfn)
 
 
 def do_wp_page(k: Kernel, fault: Fault, at: int, pte: int) -> None:
@@ -204,15 +215,15 @@ def do_wp_page(k: Kernel, fault: Fault, at: int, pte: int) -> None:
     if vma.vm_flags & VM_SHARED or k.pages.page_count(pfn) == 1:
         set_pte(k, mm, address, at, pte | PTE_RW | PTE_A | PTE_D)
         flush_tlb_page(k, mm, address)
-        k.count_fault(task, "cow_reused", address, pfn, pfn)
+        count_fault(k, task, "cow_reused", address, pfn, pfn)
         return
-    new = k.pages.alloc_pages(0, "cow copy", highmem=True)
+    new = k.pages.alloc_pages(k, 0, "cow copy", highmem=True)
     anon_vma_prepare(k, mm, vma)
     copy_page(k, new << PAGE_SHIFT, pfn << PAGE_SHIFT)
     set_pte(k, mm, address, at, mk_pte(new, vma) | PTE_RW | PTE_D)
     flush_tlb_page(k, mm, address)
-    k.pages.put_page(pfn)
-    k.count_fault(task, "cow_copied", address, pfn, new)
+    k.pages.put_page(k, pfn)
+    count_fault(k, task, "cow_copied", address, pfn, new)
 
 
 def populate(k: Kernel, mm: MmStruct, vma: VmArea, address: int, data: bytes | memoryview) -> None:
@@ -229,7 +240,7 @@ def populate(k: Kernel, mm: MmStruct, vma: VmArea, address: int, data: bytes | m
         pfn = (
             pte >> PAGE_SHIFT
             if pte_present(pte)
-            else k.pages.get_zeroed_page("program page", highmem=True)
+            else k.pages.get_zeroed_page(k, "program page", highmem=True)
         )
         anon_vma_prepare(k, mm, vma)
         set_pte(k, mm, page, at, mk_pte(pfn, vma) | (PTE_RW if vma.vm_flags & VM_WRITE else 0))

@@ -5,6 +5,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from toykernel.kernel.printk import printk
+
 if TYPE_CHECKING:
     from toykernel.kernel_state import Kernel
     from toykernel.task import Task
@@ -17,8 +19,8 @@ def report_oom(k: Kernel, victim: Task) -> None:
     its tables.
     """
     totals = k.pages.totals()
-    k.printk(f"Out of memory: {totals.used} of {totals.managed} frames are in use")
-    k.printk("[ pid ]  tgid total_vm     rss   alone  tables name")
+    printk(k, f"Out of memory: {totals.used} of {totals.managed} frames are in use")
+    printk(k, "[ pid ]  tgid total_vm     rss   alone  tables name")
     alone = frames_alone(k)
     seen: dict[int, None] = {}
     for task in k.tasks:
@@ -26,15 +28,16 @@ def report_oom(k: Kernel, victim: Task) -> None:
         if mm is None or mm.ident in seen:
             continue
         seen[mm.ident] = None
-        k.printk(
+        printk(
+            k,
             f"[{task.pid:5}] {task.tgid:5} {mm.total_vm:8} {mm.rss:7} {alone.get(mm.ident, 0):7} "
-            f"{mm.nr_ptes + 1:7} {task.comm}"
+            f"{mm.nr_ptes + 1:7} {task.comm}",
         )
-    slabs = ", ".join(f"{c.name} {len(c.pages())}" for c in k.caches() if c.pages())
+    slabs = ", ".join(f"{c.name} {len(c.pages())}" for c in k.slabs if c.pages())
     cached = sum(len(mapping.pages) for mapping in k.mappings.values())
     stacks = 2 * sum(1 for task in k.tasks if task is not k.idle)
-    k.printk(f"kernel: {stacks} in stacks, {cached} in the page cache, slabs: {slabs}")
-    k.printk(f"Out of memory: killed process {victim.pid} ({victim.comm})")
+    printk(k, f"kernel: {stacks} in stacks, {cached} in the page cache, slabs: {slabs}")
+    printk(k, f"Out of memory: killed process {victim.pid} ({victim.comm})")
 
 
 def frames_alone(k: Kernel) -> dict[int, int]:

@@ -9,13 +9,16 @@ the kernel has no linear address for them, so only user pages lie there.
 from __future__ import annotations
 
 from array import array
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from emu.ram import PAGE_SHIFT, PAGE_SIZE, Ram
+from emu.ram import PAGE_SHIFT, PAGE_SIZE
 from toykernel.arch.x86.asm_offsets import MAXMEM
 from toykernel.errno import ENOMEM, Errno
-from toykernel.trace import Tracepoint
+
+if TYPE_CHECKING:
+    from toykernel.kernel_state import Kernel
 
 MAX_ORDER = 11
 
@@ -39,11 +42,10 @@ class FrameTotals:
 
 
 class PageAllocator:
-    """Owns every frame of RAM. `may_fail` is asked before each allocation (failure injection)."""
+    """Knows of every frame of RAM who uses it."""
 
-    def __init__(self, ram: Ram) -> None:
-        self._ram = ram
-        self.frames = ram.frames
+    def __init__(self, frames: int) -> None:
+        self.frames = frames
         self._count = array("i", bytes(4 * self.frames))
         self._order = bytearray(self.frames)
         self._lowmem = min(self.frames, MAXMEM >> PAGE_SHIFT)
@@ -54,12 +56,6 @@ class PageAllocator:
         self._used = 0
         self._reserved: dict[int, None] = {}
         self._peak = 0
-        #: Charges for work by name (Kernel.charge); None before there is a kernel.
-        self.charge: Callable[[str], None] | None = None
-        #: Set by failure injection: raises Errno(ENOMEM) when this allocation is to fail.
-        self.may_fail: Callable[[str], None] | None = None
-        #: Hear of each block whose last reference is given back: (first frame, order).
-        self.on_free: Tracepoint[int, int] = Tracepoint("page_free")
 
     def release_range(self, first: int, end: int) -> None:
         """Hand frames `first` to `end` - 1 over to the allocator, at boot."""
@@ -81,13 +77,15 @@ class PageAllocator:
         self._count[pfn] = 1
         self._reserved[pfn] = None
 
-    def alloc_pages(self, order: int = 0, what: str = "page", *, highmem: bool = False) -> int:
+    def alloc_pages(
+        self, k: Kernel, order: int = 0, what: str = "page", *, highmem: bool = False
+    ) -> int:
         """2**order frames with one reference; the first one's number. Raises Errno(ENOMEM).
 
         Frames above lowmem, which the kernel does not map, go to those who can do without: `highmem`.
         """
-        if self.may_fail is not None:
-            self.may_fail(what)
+        if k.host.may_fail is not None:
+            k.host.may_fail(what)
         for zone in (self._zones[1], self._zones[0]) if highmem else self._zones[:1]:
             size = order
             while size < MAX_ORDER and not zone[size]:
@@ -96,8 +94,7 @@ class PageAllocator:
                 break
         else:
             raise Errno(ENOMEM)
-        if self.charge is not None:
-            self.charge("alloc_pages")
+        k.charge("alloc_pages")
         pfn, _ = zone[size].popitem()
         while size > order:
             size -= 1
@@ -108,12 +105,11 @@ class PageAllocator:
         self._peak = max(self._peak, self._used)
         return pfn
 
-    def get_zeroed_page(self, what: str = "page", *, highmem: bool = False) -> int:
-        """One frame of zeros."""
-        pfn = self.alloc_pages(0, what, highmem=highmem)
-        self._ram.fill(pfn << PAGE_SHIFT, PAGE_SIZE)
-        if self.charge is not None:
-            self.charge("clear_page")
+    def get_zeroed_page(self, k: Kernel, what: str = "page", *, highmem: bool = False) -> int:
+        """One frame of zeros. Raises Errno(ENOMEM)."""
+        pfn = self.alloc_pages(k, 0, what, highmem=highmem)
+        k.machine.ram.fill(pfn << PAGE_SHIFT, PAGE_SIZE)
+        k.charge("clear_page")
         return pfn
 
     def get_page(self, pfn: int) -> None:
@@ -122,20 +118,19 @@ class PageAllocator:
             raise PageCountError(f"reference taken of frame {pfn:#x}, which is free")
         self._count[pfn] += 1
 
-    def put_page(self, pfn: int) -> None:
+    def put_page(self, k: Kernel, pfn: int) -> None:
         """The one door for giving a reference back; the last one frees the block."""
         count = self._count[pfn] - 1
         if count < 0:
             raise PageCountError(f"reference given back to frame {pfn:#x}, which is free")
         self._count[pfn] = count
         if not count:
-            if self.on_free:
-                self.on_free.emit(pfn, self._order[pfn])
+            if k.trace.page_free:
+                k.trace.page_free.emit(pfn, self._order[pfn])
+            k.charge("free_pages")
             self._free_block(pfn, self._order[pfn])
 
     def _free_block(self, pfn: int, order: int) -> None:
-        if self.charge is not None:
-            self.charge("free_pages")
         self._used -= 1 << order
         zone = self._zone(pfn)  # its end is the end of a block of the highest order
         while order < MAX_ORDER - 1:

@@ -7,16 +7,19 @@ theirs.
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from emu.ram import PAGE_SHIFT, PAGE_SIZE
 from toykernel.arch.x86.asm_offsets import PAGE_OFFSET
-from toykernel.mm.page_alloc import PageAllocator
+
+if TYPE_CHECKING:
+    from toykernel.kernel_state import Kernel
 
 
 class KmemCache:
     """Objects of `size` bytes; addresses are virtual, in the kernel's linear map."""
 
-    def __init__(self, pages: PageAllocator, name: str, size: int, align: int = 16) -> None:
-        self._pages = pages
+    def __init__(self, name: str, size: int, align: int = 16) -> None:
         self.name = name
         self.size = (size + align - 1) // align * align
         if not 0 < self.size <= PAGE_SIZE:
@@ -26,12 +29,12 @@ class KmemCache:
         self._held: dict[int, None] = {}
         self.active = 0
 
-    def alloc(self) -> int:
+    def alloc(self, k: Kernel) -> int:
         """Address of an object. Raises Errno(ENOMEM)."""
-        if self._pages.may_fail is not None:
-            self._pages.may_fail(self.name)
+        if k.host.may_fail is not None:
+            k.host.may_fail(self.name)
         if not self._partial:
-            base = PAGE_OFFSET + (self._pages.alloc_pages(0, f"{self.name} slab") << PAGE_SHIFT)
+            base = PAGE_OFFSET + (k.pages.alloc_pages(k, 0, f"{self.name} slab") << PAGE_SHIFT)
             self._held[base] = None
             self._partial[base] = [base + i * self.size for i in reversed(range(self.per_page))]
         base = next(reversed(self._partial))
@@ -42,7 +45,7 @@ class KmemCache:
         self.active += 1
         return address
 
-    def free(self, address: int) -> None:
+    def free(self, k: Kernel, address: int) -> None:
         """Give an object back; an empty page goes back to the allocator."""
         base = address & ~(PAGE_SIZE - 1)
         objects = self._partial.setdefault(base, [])
@@ -52,7 +55,7 @@ class KmemCache:
         self.active -= 1
         if len(objects) == self.per_page:
             del self._partial[base], self._held[base]
-            self._pages.put_page((base - PAGE_OFFSET) >> PAGE_SHIFT)
+            k.pages.put_page(k, (base - PAGE_OFFSET) >> PAGE_SHIFT)
 
     def pages(self) -> list[int]:
         """Addresses of the pages that the cache holds, in the order in which it got them."""

@@ -31,7 +31,7 @@ def truncate_setsize(k: Kernel, mapping: AddressSpace, size: int) -> None:
     for index, pfn in sorted(mapping.pages.items()):
         if index >= first_gone:
             del mapping.pages[index]
-            k.pages.put_page(pfn)
+            k.pages.put_page(k, pfn)
     last = mapping.pages.get(size >> PAGE_SHIFT)
     if last is not None and size & (PAGE_SIZE - 1):
         offset = size & (PAGE_SIZE - 1)

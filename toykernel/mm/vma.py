@@ -27,7 +27,7 @@ def new_area(
     mapping: AddressSpace | None = None,
 ) -> VmArea:
     """A record for [start, end). Raises Errno(ENOMEM)."""
-    slab = k.vm_area_cachep.alloc()
+    slab = k.slabs.vm_area.alloc(k)
     if mapping is not None:
         mapping.map_area(k)
     pgoff = start >> 12 if pgoff is None else pgoff
@@ -36,7 +36,7 @@ def new_area(
 
 def copy_area(k: Kernel, area: VmArea) -> VmArea:
     """A record of its own with the same contents. Raises Errno(ENOMEM)."""
-    slab = k.vm_area_cachep.alloc()
+    slab = k.slabs.vm_area.alloc(k)
     twin = copy(area)
     twin.slab = slab
     if twin.mapping is not None:
@@ -56,7 +56,7 @@ def anon_vma_prepare(k: Kernel, mm: MmStruct, area: VmArea) -> None:
         if _compatible(lower, upper, ~VM_RWX):
             area.anon_vma = near.anon_vma
             return
-    area.anon_vma = k.next_anon_vma_ident()
+    area.anon_vma = k.idents.next_anon_vma()
 
 
 def fork_area(k: Kernel, area: VmArea) -> VmArea:
@@ -64,7 +64,7 @@ def fork_area(k: Kernel, area: VmArea) -> VmArea:
     (anon_vma_fork), and mlock was the parent's alone. Raises Errno(ENOMEM)."""
     twin = copy_area(k, area)
     if twin.anon_vma:
-        twin.anon_vma = k.next_anon_vma_ident()
+        twin.anon_vma = k.idents.next_anon_vma()
         twin.cloned = True
     twin.vm_flags &= ~VM_LOCKED
     return twin
@@ -74,7 +74,7 @@ def free_area(k: Kernel, area: VmArea) -> None:
     """Give the record back; the last area of a mapped object gives its frames back too."""
     if area.mapping is not None:
         area.mapping.unmap_area(k)
-    k.vm_area_cachep.free(area.slab)
+    k.slabs.vm_area.free(k, area.slab)
 
 
 def split_area(k: Kernel, mm: MmStruct, area: VmArea, address: int) -> VmArea:

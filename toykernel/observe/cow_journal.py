@@ -22,8 +22,8 @@ from typing import TYPE_CHECKING, Any
 
 from emu.ram import PAGE_SHIFT
 from toykernel.arch.x86.pgtable import pte_present
-from toykernel.kernel_state import PROGRAM_PID
 from toykernel.look.page_tables import entries
+from toykernel.observe.program import of_program
 from toykernel.syscall_table import name_of
 
 if TYPE_CHECKING:
@@ -164,7 +164,7 @@ class CowJournal:
     # -- listening ---------------------------------------------------------------------------------
 
     def _watching(self, task: Task) -> bool:
-        return task.pid >= PROGRAM_PID and self._k.stats.started
+        return of_program(task)
 
     def _add(self, event: str, frame: int, task: Task, **details: Any) -> None:
         if frame not in self._alive:

@@ -12,7 +12,7 @@ from html import escape
 from typing import TYPE_CHECKING
 
 from toykernel.kernel.siginfo import signal_name
-from toykernel.kernel_state import PROGRAM_PID
+from toykernel.observe.program import PROGRAM_PID
 
 if TYPE_CHECKING:
     from toykernel.kernel_state import Kernel

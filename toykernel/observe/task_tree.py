@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from toykernel.fs.mount import d_path
+from toykernel.kernel.pid import child_reaper
 from toykernel.kernel.signal_types import (
     RLIM_INFINITY,
     RLIMIT_AS,
@@ -34,7 +35,7 @@ class TreeNode:
 
 def task_tree(k: Kernel) -> TreeNode:
     """From init down."""
-    return _node(k, k.child_reaper)
+    return _node(k, child_reaper(k))
 
 
 def _node(k: Kernel, task: Task) -> TreeNode:

@@ -8,11 +8,12 @@ from emu.paging import PF_P
 from toykernel.arch.x86.asm_offsets import TASK_SIZE
 from toykernel.arch.x86.ptrace import PtRegs
 from toykernel.errno import ENOMEM, Errno
+from toykernel.kernel.panic import die
 from toykernel.kernel.siginfo import BUS_ADRERR, SEGV_ACCERR, SEGV_MAPERR, SIGBUS, SIGKILL, SIGSEGV
 from toykernel.kernel.signal import force_sig_info
 from toykernel.mm.access import BadArea, access_error, find_area
 from toykernel.mm.filemap import FaultSigbus
-from toykernel.mm.memory import Fault, handle_mm_fault
+from toykernel.mm.memory import Fault, count_fault, handle_mm_fault
 from toykernel.mm.oom import report_oom
 
 if TYPE_CHECKING:
@@ -29,7 +30,7 @@ def do_page_fault(k: Kernel, regs: PtRegs, error_code: int) -> None:
         k.trace.page_fault.emit(task, address, error_code, regs.ip)
     mm = task.mm
     if mm is None or not regs.user_mode:
-        k.die(f"page fault at {address:#010x}", regs, error_code)
+        die(k, f"page fault at {address:#010x}", regs, error_code)
     if address >= TASK_SIZE:
         return _segv(k, address, error_code, SEGV_MAPERR)
     try:
@@ -59,5 +60,5 @@ def _segv(k: Kernel, address: int, error_code: int, si_code: int) -> None:
     thread.cr2, thread.trap_no = address, PAGE_FAULT_VECTOR
     # A user program does not learn which kernel addresses are mapped.
     thread.error_code = error_code | (PF_P if address >= TASK_SIZE else 0)
-    k.count_fault(task, "protection", address)
+    count_fault(k, task, "protection", address)
     force_sig_info(k, task, SIGSEGV, {"si_code": si_code, "si_addr": address})

@@ -113,7 +113,7 @@ def save_fpstate(k: Kernel, task: Task, address: int) -> None:
 def clear_fpu(k: Kernel, task: Task) -> None:
     """The task has no FPU state any more: its next FPU instruction starts afresh."""
     if task.thread.fpu:
-        k.fpu_cachep.free(task.thread.fpu)
+        k.slabs.fpu.free(k, task.thread.fpu)
         task.thread.fpu = 0
     _disown(k, task)
 
@@ -137,6 +137,6 @@ def restore_fpstate(k: Kernel, task: Task, address: int) -> None:
     else:
         state = copy_from_user(k, address, FSAVE_SIZE)
     if not task.thread.fpu:
-        task.thread.fpu = k.fpu_cachep.alloc()
+        task.thread.fpu = k.slabs.fpu.alloc(k)
     k.machine.ram.write(task.thread.fpu - PAGE_OFFSET, state)
     _disown(k, task)

@@ -35,7 +35,7 @@ def pte_present(pte: int) -> bool:
 
 def pgd_alloc(k: Kernel) -> int:
     """A directory with the kernel's half in place; physical address. Raises Errno(ENOMEM)."""
-    pgd = k.pages.alloc_pages(0, "pgd") << PAGE_SHIFT
+    pgd = k.pages.alloc_pages(k, 0, "pgd") << PAGE_SHIFT
     ram = k.machine.ram
     ram.fill(pgd, USER_PGD_PTRS * 4)
     half = USER_PGD_PTRS * 4
@@ -46,7 +46,7 @@ def pgd_alloc(k: Kernel) -> int:
 
 def pgd_free(k: Kernel, mm: MmStruct) -> None:
     """Give the directory back; its tables are gone already."""
-    k.pages.put_page(mm.pgd >> PAGE_SHIFT)
+    k.pages.put_page(k, mm.pgd >> PAGE_SHIFT)
     mm.pgd = 0
 
 
@@ -62,7 +62,7 @@ def pte_alloc(k: Kernel, mm: MmStruct, address: int) -> int:
     """The same, making the table when there is none. Raises Errno(ENOMEM)."""
     at = pte_offset(k, mm, address)
     if at is None:
-        table = k.pages.get_zeroed_page("page table") << PAGE_SHIFT
+        table = k.pages.get_zeroed_page(k, "page table") << PAGE_SHIFT
         k.machine.ram.write32(mm.pgd + (address >> 22) * 4, table | _TABLE)
         mm.nr_ptes += 1
         at = table + ((address >> 12) & 0x3FF) * 4
@@ -146,6 +146,6 @@ def free_pgtables(k: Kernel, mm: MmStruct, start: int = 0, end: int = PAGE_OFFSE
     for index, pde in [entry for entry in enumerate(directory, first) if entry[1]]:
         if pde & PTE_P and not mm.overlapping(index << 22, (index + 1) << 22):
             ram.write32(mm.pgd + index * 4, 0)
-            k.pages.put_page(pde >> PAGE_SHIFT)
+            k.pages.put_page(k, pde >> PAGE_SHIFT)
             mm.nr_ptes -= 1
             mm.stale[index << 22] = None

@@ -20,6 +20,7 @@ from toykernel.arch.x86.ptrace import PtRegs
 from toykernel.arch.x86.thread_info import stack_end_intact, task_pt_regs
 from toykernel.arch.x86.tls import load_tls, set_tls_of_child
 from toykernel.kernel.clone_flags import CLONE_SETTLS, CloneArgs
+from toykernel.kernel.panic import panic
 
 if TYPE_CHECKING:
     from toykernel.kernel.clone_flags import CloneArgs
@@ -54,7 +55,7 @@ def copy_thread(k: Kernel, p: Task, args: CloneArgs) -> None:
     p.thread.fpu = 0
     if parent_area:
         # The entry stub has put the registers there: see unlazy_fpu in entry.S.
-        area = k.fpu_cachep.alloc()
+        area = k.slabs.fpu.alloc(k)
         k.machine.ram.copy(area - PAGE_OFFSET, parent_area - PAGE_OFFSET, FPU_AREA_SIZE)
         p.thread.fpu = area
 
@@ -81,7 +82,7 @@ def exit_thread(k: Kernel, p: Task) -> None:
         cpu = k.machine.cpu
         cpu.set_cr(0, cpu.cr0 | CR0_TS)  # after exec, the first use is a first use again
     if p.thread.fpu:
-        k.fpu_cachep.free(p.thread.fpu)
+        k.slabs.fpu.free(k, p.thread.fpu)
         p.thread.fpu = 0
 
 
@@ -98,7 +99,7 @@ def start_thread(k: Kernel, regs: PtRegs, ip: int, sp: int) -> None:
 def check_stack_end(k: Kernel, task: Task) -> None:
     """The word at the end of a kernel stack is still there (fork-path E3), or the kernel stops."""
     if not stack_end_intact(k.machine.ram, task.stack):
-        k.panic(f"kernel stack overflow in task {task.pid} ({task.comm})")
+        panic(k, f"kernel stack overflow in task {task.pid} ({task.comm})")
 
 
 def switch_to(k: Kernel, prev: Task, next_task: Task) -> None:
@@ -151,7 +152,7 @@ def init_fpu(k: Kernel) -> int:
 
     A task's first use loads it, so that nothing of the registers' last user comes through.
     """
-    area = k.fpu_cachep.alloc()
+    area = k.slabs.fpu.alloc(k)
     ram, at = k.machine.ram, area - PAGE_OFFSET
     ram.fill(at, FPU_AREA_SIZE)
     ram.write32(at, FCW_INIT)

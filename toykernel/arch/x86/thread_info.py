@@ -9,6 +9,8 @@ stack         thread_info
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from emu.ram import PAGE_SHIFT, Ram
 from toykernel.arch.x86.asm_offsets import (
     PAGE_OFFSET,
@@ -23,17 +25,19 @@ from toykernel.arch.x86.asm_offsets import (
     TI_flags,
     TI_task,
 )
-from toykernel.mm.page_alloc import PageAllocator
+
+if TYPE_CHECKING:
+    from toykernel.kernel_state import Kernel
 
 
-def alloc_thread_info(pages: PageAllocator) -> int:
+def alloc_thread_info(k: Kernel) -> int:
     """Virtual address of a kernel stack of 8 KiB, 8 KiB-aligned. Raises Errno(ENOMEM)."""
-    return PAGE_OFFSET + (pages.alloc_pages(THREAD_ORDER, "kernel stack") << PAGE_SHIFT)
+    return PAGE_OFFSET + (k.pages.alloc_pages(k, THREAD_ORDER, "kernel stack") << PAGE_SHIFT)
 
 
-def free_thread_info(pages: PageAllocator, stack: int) -> None:
+def free_thread_info(k: Kernel, stack: int) -> None:
     """Give a kernel stack back."""
-    pages.put_page((stack - PAGE_OFFSET) >> PAGE_SHIFT)
+    k.pages.put_page(k, (stack - PAGE_OFFSET) >> PAGE_SHIFT)
 
 
 def init_thread_info(ram: Ram, stack: int, task_address: int) -> None:

@@ -15,6 +15,8 @@ from toykernel.arch.x86.fault import do_page_fault
 from toykernel.arch.x86.process import init_fpu
 from toykernel.arch.x86.ptrace import PtRegs
 from toykernel.errno import Errno
+from toykernel.kernel.panic import die
+from toykernel.kernel.printk import printk
 from toykernel.kernel.siginfo import (
     BUS_ADRALN,
     FPE_FLTDIV,
@@ -89,9 +91,9 @@ def do_trap(k: Kernel, vector: int, regs: PtRegs, error_code: int) -> None:
     if not regs.user_mode:
         if fixup_exception(k, regs):
             return
-        k.die(rule.text, regs, error_code)
+        die(k, rule.text, regs, error_code)
     if vector == 2:
-        k.printk("NMI received for unknown reason")
+        printk(k, "NMI received for unknown reason")
         return
     task = k.current
     task.thread.trap_no, task.thread.error_code = vector, error_code
@@ -139,7 +141,7 @@ def math_state_restore(k: Kernel) -> int:
     task = k.current
     regs = PtRegs(k.machine.ram, cpu.esp + 4)
     if not regs.user_mode:
-        k.die("FPU used in the kernel", regs, 0)
+        die(k, "FPU used in the kernel", regs, 0)
     if not task.thread.fpu:
         try:
             task.thread.fpu = init_fpu(k)
@@ -177,5 +179,5 @@ def do_IRQ(k: Kernel) -> int:
     if line == TIMER_IRQ:
         timer_interrupt(k, regs.user_mode)
     else:
-        k.printk(f"irq {line}: nobody cared (vector {FIRST_EXTERNAL_VECTOR + line:#x})")
+        printk(k, f"irq {line}: nobody cared (vector {FIRST_EXTERNAL_VECTOR + line:#x})")
     return 0

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from toykernel.arch.x86.asm_offsets import TIF_NEED_RESCHED
 from toykernel.arch.x86.process import switch_to
 from toykernel.arch.x86.thread_info import clear_ti_flag, set_ti_flag, test_ti_flag
+from toykernel.kernel import timer
 from toykernel.kernel.sched.entity import (
     MAX_PRIO,
     MAX_RT_PRIO,
@@ -170,11 +171,9 @@ def schedule(k: Kernel) -> None:
     prev_class.put_prev_task(k, prev)
     chosen = pick_next_task(k)
     clear_ti_flag(k.machine.ram, prev.stack, TIF_NEED_RESCHED)
-    if chosen is k.idle:
-        k.nothing_runnable()
     if chosen is not prev:
         if prev is k.idle:
-            k.leave_idle()
+            timer.program_timer(k)  # somebody runs again: so do the ticks
         prev.se.nvcsw += sleeps
         prev.se.nivcsw += not sleeps
         switch_to(k, prev, chosen)

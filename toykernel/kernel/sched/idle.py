@@ -2,13 +2,33 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from toykernel.kernel.sched import core
+from toykernel.kernel.timer import program_timer
+from toykernel.kernel_state import Outcome, OutcomeKind
 
 if TYPE_CHECKING:
     from toykernel.kernel_state import Kernel
     from toykernel.task import Task
+
+
+def describe_sleepers(k: Kernel, holders: Mapping[Task, str]) -> str:
+    """What each task but init sleeps on; who holds it, where somebody knows (`holders`, by sleeper)."""
+    return ", ".join(
+        f"{t.pid} ({t.comm}) in {t.wait.reason}" + (f", {holders[t]}" if t in holders else "")
+        for t in k.tasks
+        if t.pid > 1 and t.wait is not None
+    )
+
+
+def nothing_runnable(k: Kernel) -> None:
+    """The idle task is to run: only a timer can wake anybody. Without one the run is over."""
+    if k.timers:
+        program_timer(k, idle=True)
+    else:
+        k.outcome = Outcome(OutcomeKind.DEADLOCK, detail=describe_sleepers(k, {}))
 
 
 class IdleClass:
@@ -35,7 +55,8 @@ class IdleClass:
         core.resched_task(k, k.current)
 
     def pick_next_task(self, k: Kernel) -> Task | None:
-        """Always."""
+        """Always; and nobody else has anything to do."""
+        nothing_runnable(k)
         return k.idle
 
     def put_prev_task(self, k: Kernel, p: Task) -> None:

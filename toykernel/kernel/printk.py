@@ -1,0 +1,13 @@
+"""The kernel's log (kernel/printk.c)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from toykernel.kernel_state import Kernel
+
+
+def printk(k: Kernel, text: str) -> None:
+    """A line of the log, with the cycle at which it was written."""
+    k.log.append((k.machine.clock.cycles, text))

@@ -1,0 +1,43 @@
+"""The slab caches of the kernel, in one table: name, size of an object, alignment, and who uses it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from toykernel.mm.slab import KmemCache
+
+
+class SlabCaches:
+    """Every cache; sizes in bytes, as on i386 or rounded. In the order of the OOM report."""
+
+    def __init__(self) -> None:
+        self.task_struct = KmemCache("task_struct", 1024)  # fork: a task
+        self.signal = KmemCache("signal_struct", 512)  # fork: a thread group
+        self.sighand = KmemCache("sighand_struct", 1312)  # fork, exec: handlers
+        self.files = KmemCache("files_struct", 224)  # fork: a table of descriptors
+        self.filp = KmemCache("filp", 128)  # open, pipe: an open file
+        self.fs = KmemCache("fs_struct", 32)  # fork: root, working directory, umask
+        self.cred = KmemCache("cred", 128)  # fork, set*id: credentials
+        self.uid = KmemCache("user_struct", 64)  # set*id: what is counted by user
+        self.user_ns = KmemCache("user_namespace", 64)  # clone: a namespace of users
+        self.nsproxy = KmemCache("nsproxy", 32)  # clone, unshare: a set of namespaces
+        self.uts_ns = KmemCache("uts_namespace", 400)  # and each kind of them
+        self.ipc_ns = KmemCache("ipc_namespace", 256)
+        self.mnt_ns = KmemCache("mnt_namespace", 64)
+        self.pid_ns = KmemCache("pid_namespace", 128)
+        self.pid = KmemCache("pid", 48)  # fork: a number
+        self.ioc = KmemCache("io_context", 64)  # ioprio_set, fork: I/O priority
+        self.sem = KmemCache("sem_array", 128)  # semget: a set
+        self.sem_undo_list = KmemCache("sem_undo_list", 32)  # semop: SEM_UNDO
+        self.pipe = KmemCache("pipe_inode_info", 96)  # pipe
+        self.mm = KmemCache("mm_struct", 448)  # fork, exec: an address space
+        self.vm_area = KmemCache("vm_area_struct", 88, 8)  # mmap, fork, exec: an area
+        self.fpu = KmemCache("fpu", 512)  # first use, fork: FPU registers
+
+    def __len__(self) -> int:
+        return len(vars(self))
+
+    def __iter__(self) -> Iterator[KmemCache]:
+        """Each cache, in the table's order."""
+        caches: dict[str, KmemCache] = vars(self)
+        return iter(caches.values())

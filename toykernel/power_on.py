@@ -1,0 +1,55 @@
+"""Power on: a machine with a kernel in it, at the kernel's first instruction."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from emu.machine import Machine
+from toykernel import boot
+from toykernel.fs.rootfs import mount_root
+from toykernel.gate import make_gates
+from toykernel.host import Host
+from toykernel.kernel.pid import PidMap, PidNamespace
+from toykernel.kernel.sched import core
+from toykernel.kernel.sched.classes import sched_classes
+from toykernel.kernel.timekeeping import BOOT_EPOCH
+from toykernel.kernel_state import Config, Kernel
+from toykernel.sysctl import set_sysctl
+
+
+def power_on(
+    files: dict[str, bytes],
+    program: str,
+    argv: list[bytes],
+    envp: list[bytes] | None = None,
+    *,
+    images: boot.BootImages,
+    config: Config | None = None,
+    console: Callable[[int, bytes], None] | None = None,
+) -> Kernel:
+    """A kernel that has not run yet. Two of them live in one process without knowing of each other.
+
+    `program` is a path among `files`; `argv` its arguments, argv[0] included. `console` is handed what the
+    guest writes there: stream 1 or 2, and the bytes. `images` are what boots on a machine of this
+    configuration. Raises SysctlError for a setting of `config`.
+    """
+    config = config or Config()
+    machine = Machine(config.memory, model=config.cpu, native=config.native, timing=config.timing)
+    host = Host(
+        config,
+        config.profile,
+        images,
+        sched_classes(config.scheduler or config.profile.scheduler),
+        core.try_to_wake_up,
+    )
+    if console is not None:
+        host.console_write = console
+    pids = PidMap(reserved=config.profile.reserved_pids)
+    k = Kernel(host, machine, mount_root(files), PidNamespace(0, pids), BOOT_EPOCH)
+    k.init_argv = [program.encode(errors="surrogateescape"), *argv[1:]]
+    k.init_envp = list(envp or [])
+    boot.setup_machine(k)
+    for name, value in config.sysctl:
+        set_sysctl(k, name, value)
+    host.gates = make_gates(host.symbols)
+    return k
