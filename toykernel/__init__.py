@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from toykernel.breakpoints import Breakpoint, BreakpointError
-    from toykernel.kernel_state import Config, Outcome
     from toykernel.observe.faultlog import FaultRecord
     from toykernel.oops import KernelOops
     from toykernel.session import LoadError, Session
+    from toykernel.state import Config, Outcome
     from toykernel.symbols import SymbolError
     from toykernel.taskview import TaskView, UnreadableError
     from userland.assembler import AssemblyError
@@ -39,12 +39,12 @@ _HOMES = {
     "AssemblyError": "userland.assembler",
     "Breakpoint": "toykernel.breakpoints",
     "BreakpointError": "toykernel.breakpoints",
-    "Config": "toykernel.kernel_state",
+    "Config": "toykernel.state",
     "FaultRecord": "toykernel.observe.faultlog",
     "KernelOops": "toykernel.oops",
     "LoadError": "toykernel.session",
-    "Outcome": "toykernel.kernel_state",
-    "OutcomeKind": "toykernel.kernel_state",
+    "Outcome": "toykernel.state",
+    "OutcomeKind": "toykernel.state",
     "Session": "toykernel.session",
     "SymbolError": "toykernel.symbols",
     "TaskView": "toykernel.taskview",

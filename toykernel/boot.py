@@ -89,7 +89,7 @@ from toykernel.task import PF_STARTING, Task, ThreadStruct
 from userland.assembler import Program, assemble, assemble_text
 
 if TYPE_CHECKING:
-    from toykernel.kernel_state import Kernel
+    from toykernel.state import Kernel
 
 PHYSICAL_START = 0x1000
 TEXT_BASE = PAGE_OFFSET + PHYSICAL_START
@@ -163,27 +163,27 @@ def setup_machine(k: Kernel) -> None:
     machine = k.machine
     text_size = 8 * PAGE_SIZE  # text, then data; checked below
     memory = _Bump(PHYSICAL_START + text_size)
-    k.swapper_pg_dir = memory.take(PAGE_SIZE)
+    k.arch.swapper_pg_dir = memory.take(PAGE_SIZE)
     lowmem = min(machine.ram.size, MAXMEM)
     model = machine.cpu.model
     pse = model in CR4_MODELS
     large = lowmem >> PGDIR_SHIFT if pse else 0  # how many 4 MiB pages
     tables = memory.take((-(-lowmem >> PGDIR_SHIFT) - large) * PAGE_SIZE)
     gdt = memory.take(PAGE_SIZE)
-    k.gdt, k.tss = gdt, gdt + GDT_ENTRIES * 8
-    k.idt = memory.take(PAGE_SIZE)
-    k.zero_pfn = memory.take(PAGE_SIZE) >> PAGE_SHIFT
+    k.arch.gdt, k.arch.tss = gdt, gdt + GDT_ENTRIES * 8
+    k.arch.idt = memory.take(PAGE_SIZE)
+    k.memory.zero_pfn = memory.take(PAGE_SIZE) >> PAGE_SHIFT
     idle_stack = memory.take(THREAD_SIZE, THREAD_SIZE) + PAGE_OFFSET
 
     cr4 = (CR4_OSFXSR | CR4_OSXMMEXCPT if model in SSE_MODELS else 0) | pse * CR4_PSE
     # MP: WAIT traps while TS is set, so it does not see another task's FPU errors.
     cr0 = CR0_PG | CR0_WP | CR0_NE | CR0_ET | CR0_MP | CR0_PE
     layout = {
-        "SWAPPER_PG_DIR": k.swapper_pg_dir,
+        "SWAPPER_PG_DIR": k.arch.swapper_pg_dir,
         "CR0_BOOT": cr0,
         "GDT_BASE": PAGE_OFFSET + gdt,
         "GDT_LIMIT": GDT_ENTRIES * 8 - 1,
-        "IDT_BASE": PAGE_OFFSET + k.idt,
+        "IDT_BASE": PAGE_OFFSET + k.arch.idt,
         "IDT_LIMIT": IDT_ENTRIES * 8 - 1,
         "INIT_STACK_TOP": idle_stack + THREAD_SIZE - STACK_TOP_GAP,
     }
@@ -201,10 +201,10 @@ def setup_machine(k: Kernel) -> None:
 
     _kernel_page_tables(k, tables, lowmem, large)
     _descriptor_tables(k)
-    k.reserved_end = memory.next >> PAGE_SHIFT
+    k.memory.reserved_end = memory.next >> PAGE_SHIFT
     _idle_task(k, idle_stack)
     machine.add_gate(GATE_PORT)
-    machine.cpu.eip = k.symbols["startup_32"] - PAGE_OFFSET
+    machine.cpu.eip = k.host.symbols["startup_32"] - PAGE_OFFSET
     machine.cpu.esp = idle_stack + THREAD_SIZE - STACK_TOP_GAP - PAGE_OFFSET
 
 
@@ -216,7 +216,7 @@ def _kernel_page_tables(k: Kernel, tables: int, lowmem: int, large: int) -> None
     """
     ram = k.machine.ram
     flags = PTE_P | PTE_RW
-    ram.fill(k.swapper_pg_dir, PAGE_SIZE)
+    ram.fill(k.arch.swapper_pg_dir, PAGE_SIZE)
     for index in range(-(-lowmem >> PGDIR_SHIFT)):
         if index < large:
             entry = index << PGDIR_SHIFT | flags | PDE_PS
@@ -226,14 +226,14 @@ def _kernel_page_tables(k: Kernel, tables: int, lowmem: int, large: int) -> None
             entries = [(index * 1024 + i) << PAGE_SHIFT | flags for i in range(count)]
             ram.write(table, struct.pack(f"<{count}I", *entries))
             entry = table | flags
-        ram.write32(k.swapper_pg_dir + ((PAGE_OFFSET >> PGDIR_SHIFT) + index) * 4, entry)
+        ram.write32(k.arch.swapper_pg_dir + ((PAGE_OFFSET >> PGDIR_SHIFT) + index) * 4, entry)
         if not index:
-            ram.write32(k.swapper_pg_dir, entry)
+            ram.write32(k.arch.swapper_pg_dir, entry)
 
 
 def _descriptor_tables(k: Kernel) -> None:
     ram = k.machine.ram
-    ram.fill(k.gdt, PAGE_SIZE)
+    ram.fill(k.arch.gdt, PAGE_SIZE)
     code, data = SEG_CODE | SEG_READABLE | SEG_ACCESSED, SEG_WRITABLE | SEG_ACCESSED
     flat = 0xFFFFFFFF
     for selector, descriptor in (
@@ -241,19 +241,19 @@ def _descriptor_tables(k: Kernel) -> None:
         (KERNEL_DS, pack_segment(0, flat, data)),
         (USER_CS & ~3, pack_segment(0, flat, code, dpl=3)),
         (USER_DS & ~3, pack_segment(0, flat, data, dpl=3)),
-        (TSS_SELECTOR, pack_segment(PAGE_OFFSET + k.tss, TSS_SIZE - 1, TYPE_TSS, system=True)),
+        (TSS_SELECTOR, pack_segment(PAGE_OFFSET + k.arch.tss, TSS_SIZE - 1, TYPE_TSS, system=True)),
     ):
-        ram.write(k.gdt + selector, descriptor)
+        ram.write(k.arch.gdt + selector, descriptor)
     tss = bytearray(TSS_SIZE)
     struct.pack_into("<II", tss, TSS_ESP0, 0, KERNEL_DS)
     struct.pack_into("<H", tss, TSS_IO_MAP_BASE, TSS_SIZE)  # no bitmap: every port is refused
-    ram.write(k.tss, bytes(tss))
+    ram.write(k.arch.tss, bytes(tss))
 
-    ram.fill(k.idt, PAGE_SIZE)
+    ram.fill(k.arch.idt, PAGE_SIZE)
 
     def set_gate(vector: int, label: str, type_: int, dpl: int = 0) -> None:
-        gate = Gate(KERNEL_CS, k.symbols[label], type_, dpl, True)
-        ram.write(k.idt + vector * 8, gate.pack())
+        gate = Gate(KERNEL_CS, k.host.symbols[label], type_, dpl, True)
+        ram.write(k.arch.idt + vector * 8, gate.pack())
 
     for vector, rule in TRAPS.items():
         set_gate(vector, rule.entry, TYPE_INTERRUPT_GATE, 3 if rule.user_gate else 0)
@@ -271,38 +271,38 @@ def _idle_task(k: Kernel, stack: int) -> None:
     init_thread_info(k.machine.ram, stack, 0)
     # The first of everything that fork copies or shares: in no cache, never freed.
     idle.cred = init_cred()
-    k.root_user = idle.cred.user
-    uts = UtsNamespace(0, UtsName(release=k.profile.release))
+    k.processes.root_user = idle.cred.user
+    uts = UtsNamespace(0, UtsName(release=k.host.profile.release))
     idle.nsproxy = Nsproxy(
-        0, uts, IpcNamespace(0, SemIds()), MntNamespace(0), get_pid_ns(k.init_pid_ns)
+        0, uts, IpcNamespace(0, SemIds()), MntNamespace(0), get_pid_ns(k.processes.init_pid_ns)
     )
-    idle.signal.rlim = default_rlimits(k.rlimit_stack, k.max_threads)
+    idle.signal.rlim = default_rlimits(k.processes.rlimit_stack, k.processes.max_threads)
     idle.signal.threads.append(idle)
-    idle.pid_struct = Pid(0, ((k.init_pid_ns, 0),))
-    k.init_pid_ns.pids[0] = idle.pid_struct
-    idle.fs = FsStruct(0, k.fs.root, k.fs.root)
+    idle.pid_struct = Pid(0, ((k.processes.init_pid_ns, 0),))
+    k.processes.init_pid_ns.pids[0] = idle.pid_struct
+    idle.fs = FsStruct(0, k.files.fs.root, k.files.fs.root)
     idle.files = _console_files(k)
-    k.idle = k.current = idle
+    k.sched.idle = k.current = idle
     init_idle(k, idle)
-    k.tasks.append(idle)
-    k.pids.tasks[0] = idle
+    k.processes.tasks.append(idle)
+    k.processes.pids.tasks[0] = idle
 
 
 def _console_files(k: Kernel) -> FilesStruct:
     """Descriptors 0, 1 and 2: one open of the console for input and output, one for errors."""
-    inode = k.fs.root.entries["dev"].entries["console"]
-    k.console_error = File(0, inode, CONSOLE, O_RDWR, "/dev/console")
+    inode = k.files.fs.root.entries["dev"].entries["console"]
+    k.files.console_error = File(0, inode, CONSOLE, O_RDWR, "/dev/console")
     console = File(0, inode, CONSOLE, O_RDWR, "/dev/console", count=2)
-    return FilesStruct(0, fd={0: console, 1: console, 2: k.console_error})
+    return FilesStruct(0, fd={0: console, 1: console, 2: k.files.console_error})
 
 
 def start_kernel(k: Kernel) -> None:
     """Called by the guest once paging is on: memory, interrupts, the clock, init."""
     ram = k.machine.ram
-    ram.write32(k.swapper_pg_dir, 0)  # nothing is mapped at 0 any more
+    ram.write32(k.arch.swapper_pg_dir, 0)  # nothing is mapped at 0 any more
     k.machine.flush_tlb()
-    k.pages.release_range(k.reserved_end, k.pages.frames)
-    k.pages.reserve(k.zero_pfn)
+    k.memory.pages.release_range(k.memory.reserved_end, k.memory.pages.frames)
+    k.memory.pages.reserve(k.memory.zero_pfn)
     for port, value in (
         (pic.COMMAND, 0x13),  # ICW1: one controller, edge triggered, ICW4 follows
         (pic.DATA, FIRST_EXTERNAL_VECTOR),
@@ -310,7 +310,7 @@ def start_kernel(k: Kernel) -> None:
         (pic.DATA, 0xFE),  # only the timer's line
     ):
         k.machine.pic.write(port, 1, value)
-    k.machine.timer.write(0x40, 4, k.cycles_per_tick)
+    k.machine.timer.write(0x40, 4, k.time.cycles_per_tick)
     start_ticks(k)
     rest_init(k)
 

@@ -28,7 +28,7 @@ from toykernel.syscall_table import SYSCALLS
 from toykernel.syscall_table import sys_ni_syscall as ni_syscall
 
 if TYPE_CHECKING:
-    from toykernel.kernel_state import Kernel
+    from toykernel.state import Kernel
 
 #: What the gate runs behind a thunk. None: the guest's registers stay as the function left them.
 Service = Callable[["Kernel"], Result | None]
@@ -61,14 +61,14 @@ def gate(k: Kernel, event: Event) -> None:
     """Run the kernel function behind the thunk that the guest is in."""
     name, function = k.host.gates[event.address]
     k.charge("call")
-    for listener in k.trace.gate:
+    for listener in k.host.trace.gate:
         listener(k.current, name)
     try:
         result = function(k)
     except Errno as error:
         result = -error.number
     _return(k, result)
-    for listener in k.trace.to_user:
+    for listener in k.host.trace.to_user:
         listener(k.current)
 
 
@@ -109,7 +109,7 @@ def _syscall(k: Kernel, number: int | None) -> Result:
     words = k.machine.ram.words(task_pt_regs(task.stack) - PAGE_OFFSET, _ORIG_AX + 1)
     asked = task.syscall = words[_ORIG_AX]
     k.charge("system_call")
-    for listener in k.trace.sys_enter:
+    for listener in k.host.trace.sys_enter:
         listener(task, asked, words[:6])
     if number is None:
         return ni_syscall(k)
@@ -126,5 +126,5 @@ def _syscall_done(k: Kernel, result: int) -> None:
     if task.syscall is None:
         return
     number, task.syscall = task.syscall, None
-    for listener in k.trace.sys_exit:
+    for listener in k.host.trace.sys_exit:
         listener(task, number, result)

@@ -19,8 +19,8 @@ from toykernel.trace import Tracepoints
 if TYPE_CHECKING:
     from toykernel.kernel.sched.sched_class import SchedClass
     from toykernel.kernel.wait import Result
-    from toykernel.kernel_state import Config, Kernel
     from toykernel.profiles import Profile
+    from toykernel.state import Config, Kernel
     from toykernel.task import Task
     from userland.assembler import Program
 

@@ -12,7 +12,7 @@ from toykernel.host import Host
 from toykernel.kernel.pid import PidMap, PidNamespace
 from toykernel.kernel.sched import core
 from toykernel.kernel.timekeeping import BOOT_EPOCH
-from toykernel.kernel_state import Config, Kernel
+from toykernel.state import Config, Kernel
 from toykernel.sysctl import set_sysctl
 
 

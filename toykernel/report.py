@@ -6,10 +6,10 @@ import json
 from typing import Any
 
 from toykernel.check.owners import leaked_frames
-from toykernel.kernel_state import Kernel
 from toykernel.observe.run_stats import TaskRecord
 from toykernel.runner import Result
 from toykernel.session import Session
+from toykernel.state import Kernel
 
 SCHEMA = 1
 
@@ -49,7 +49,7 @@ def make_report(session: Session, result: Result) -> dict[str, Any]:
 
 
 def _frames(k: Kernel) -> dict[str, int]:
-    totals = k.pages.totals()
+    totals = k.memory.pages.totals()
     return {"total": totals.total, "peak": totals.peak, "leaked": leaked_frames(k)}
 
 

@@ -17,11 +17,11 @@ from toykernel import run_loop
 from toykernel.errno import Errno
 from toykernel.fs.binfmt_elf import parse_elf
 from toykernel.fs.exec import TASK_COMM_LEN
-from toykernel.kernel_state import Config, Outcome, OutcomeKind
 from toykernel.observe.faultlog import FaultLog, FaultRecord
 from toykernel.observe.lock_holders import LockHolders
 from toykernel.observe.run_stats import RunStats
 from toykernel.power_on import power_on
+from toykernel.state import Config, Outcome, OutcomeKind
 from userland.assembler import Program, assemble
 
 if TYPE_CHECKING:
@@ -221,7 +221,7 @@ class Session:
         """Every task that there is, the idle task included, in the order in which they were made."""
         from toykernel.taskview import TaskView
 
-        return [TaskView(self.kernel, task) for task in self.kernel.tasks]
+        return [TaskView(self.kernel, task) for task in self.kernel.processes.tasks]
 
     @property
     def current(self) -> TaskView:

@@ -22,7 +22,7 @@ from toykernel.observe.program import of_program
 from userland.assembler import LineEntry, Program, assemble
 
 if TYPE_CHECKING:
-    from toykernel.kernel_state import Kernel
+    from toykernel.state import Kernel
     from toykernel.task import Task
 
 INIT_PID = 1
@@ -274,24 +274,24 @@ class Images:
         self._k = k
         self._guest_path = guest_path
         text = (HERE / "arch/x86/entry.S").read_text() + thunks()
-        self.kernel = Image.of_program(KERNEL, k.program, {"entry.S": text})
+        self.kernel = Image.of_program(KERNEL, k.host.program, {"entry.S": text})
         self.init = Image.of_program(INIT, assemble(HERE / "arch/x86/init.S"))
         self.program = program
         self._others: dict[str, Image] = {}
         self._by_pid: dict[int, Image | None] = {}
         comm = guest_path.rsplit("/", 1)[-1][:15]
-        for task in k.tasks:  # a session that has been running already
+        for task in k.processes.tasks:  # a session that has been running already
             if of_program(task):
                 self._by_pid[task.pid] = program if task.comm == comm else None
-        k.trace.process_exec.append(self._on_exec)
-        k.trace.process_fork.append(self._on_fork)
-        k.trace.release_task.append(self._on_release)
+        k.host.trace.process_exec.append(self._on_exec)
+        k.host.trace.process_fork.append(self._on_fork)
+        k.host.trace.release_task.append(self._on_release)
 
     def close(self) -> None:
         """Stop listening."""
-        self._k.trace.process_exec.remove(self._on_exec)
-        self._k.trace.process_fork.remove(self._on_fork)
-        self._k.trace.release_task.remove(self._on_release)
+        self._k.host.trace.process_exec.remove(self._on_exec)
+        self._k.host.trace.process_fork.remove(self._on_fork)
+        self._k.host.trace.release_task.remove(self._on_release)
 
     def _on_exec(self, task: Task, path: str) -> None:
         self._by_pid[task.pid] = self._image_of_path(path)
@@ -307,7 +307,7 @@ class Images:
             return self.program
         if path not in self._others:
             try:
-                self._others[path] = Image.of_elf(path, self._k.fs.read(path))
+                self._others[path] = Image.of_elf(path, self._k.files.fs.read(path))
             except Errno:
                 return None
         return self._others[path]

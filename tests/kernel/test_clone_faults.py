@@ -12,9 +12,9 @@ from toykernel.errno import ENOMEM
 from toykernel.kernel import fork
 from toykernel.kernel.clone_flags import CloneArgs
 from toykernel.kernel.fork import LADDER, Step
-from toykernel.kernel_state import Kernel
 from toykernel.oops import KernelOops
 from toykernel.session import Session
+from toykernel.state import Kernel
 from toykernel.task import Task
 
 
@@ -113,7 +113,7 @@ def test_a_child_that_is_not_counted_fails_the_command(
 
     def forget(k: Kernel, p: Task, args: CloneArgs) -> None:  # D19
         publish(k, p, args)
-        k.total_forks -= 1
+        k.processes.total_forks -= 1
 
     monkeypatch.setattr(fork, "publish", forget)
     rows = columns_of(monkeypatch, capsys)
@@ -165,6 +165,6 @@ def test_main_answers_1_when_something_is_left(
 )
 def test_a_refused_init_is_not_a_lack_of_memory(errno: int, said: str) -> None:  # D2
     session = Session(faults.PROGRAM, ["p"])
-    session.kernel.security.task_create.append(lambda _k, _flags: -errno)
+    session.kernel.host.security.task_create.append(lambda _k, _flags: -errno)
     with pytest.raises(KernelOops, match=said):
         session.run()

@@ -14,9 +14,9 @@ from toykernel.check.invariants import check_all
 from toykernel.check.owners import leaked_frames
 from toykernel.errno import EINVAL, EIO, ENOEXEC, EPERM, Errno, name
 from toykernel.fs.binfmt_elf import ElfImage, parse_elf
-from toykernel.kernel_state import Config
 from toykernel.observe.run_stats import RunStats
 from toykernel.power_on import power_on
+from toykernel.state import Config
 
 GOOD = elf(Phdr(TEXT, exits(7)))
 SEGV = 11

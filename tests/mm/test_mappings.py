@@ -16,7 +16,6 @@ from toykernel.kernel.clone_flags import CloneArgs
 from toykernel.kernel.fork import do_fork
 from toykernel.kernel.siginfo import SIGCHLD
 from toykernel.kernel.signal_types import RLIMIT_AS, RLIMIT_DATA, RLIMIT_MEMLOCK, RLIMIT_STACK
-from toykernel.kernel_state import Kernel
 from toykernel.mm import mman
 from toykernel.mm.heap import expand_stack, sys_brk
 from toykernel.mm.madvise import sys_madvise
@@ -28,6 +27,7 @@ from toykernel.mm.mprotect import sys_mprotect
 from toykernel.mm.mremap import sys_mremap
 from toykernel.observe.program import PROGRAM_PID
 from toykernel.session import Session, build
+from toykernel.state import Kernel
 
 USERLAND = Path(__file__).parents[2] / "userland"
 PAGE = 4096
@@ -156,7 +156,7 @@ def test_stack_limit_and_guard_gap(k: Kernel) -> None:
     assert stack.pages == 64
     assert error(expand_stack, k, mm, stack, stack.vm_end - 65 * PAGE) == ENOMEM
     k.current.signal.rlim[RLIMIT_STACK] = (8 << 20, 1 << 30)
-    below = stack.vm_start - k.stack_guard_gap - PAGE
+    below = stack.vm_start - k.memory.stack_guard_gap - PAGE
     sys_mmap2(k, below, PAGE, RW, FIXED, -1, 0)
     assert error(expand_stack, k, mm, stack, stack.vm_start - PAGE) == ENOMEM
 
@@ -267,15 +267,15 @@ def test_mremap_in_place_and_away(k: Kernel) -> None:
 
 
 def test_the_last_unmapping_frees_shared_frames(k: Kernel) -> None:
-    free = k.pages.free
+    free = k.memory.pages.free
     map_at(k, 0, 4, RW, SHARED | mman.MAP_FIXED)
     put_user(k, 1, AT)
     sys_mprotect(k, AT + PAGE, PAGE, mman.PROT_READ)  # three areas, one object
     sys_munmap(k, AT, PAGE)
-    assert len(k.mappings) == 1
+    assert len(k.memory.mappings) == 1
     sys_munmap(k, AT, 4 * PAGE)
-    assert not k.mappings
-    assert k.pages.free == free
+    assert not k.memory.mappings
+    assert k.memory.pages.free == free
 
 
 def test_a_merged_area_remembers_that_it_has_pages(k: Kernel) -> None:  # K2
@@ -285,7 +285,7 @@ def test_a_merged_area_remembers_that_it_has_pages(k: Kernel) -> None:  # K2
     assert areas(k) == [(0, 2, "rw-p")]
     regs = k.task_pt_regs(k.current)
     do_fork(k, CloneArgs(SIGCHLD, regs.sp, regs))
-    child = k.tasks[-1].mm
+    child = k.processes.tasks[-1].mm
     assert child is not None
     assert get_pte(k, child, AT + PAGE) >> 12 == get_pte(k, mm_of(k), AT + PAGE) >> 12 != 0
 
@@ -338,7 +338,7 @@ def test_what_a_child_writes_is_of_another_family(k: Kernel) -> None:
     regs = k.task_pt_regs(k.current)
     do_fork(k, CloneArgs(SIGCHLD, regs.sp, regs))
     family = [mm_of(k).areas[AT + page * PAGE].anon_vma for page in range(2)]
-    child = k.tasks[-1].mm
+    child = k.processes.tasks[-1].mm
     assert child is not None
     inherited = [child.areas[AT + page * PAGE].anon_vma for page in range(2)]
     assert family[0] == family[1] != 0

@@ -4,9 +4,9 @@ import json
 from pathlib import Path
 
 from toykernel.cli.group import call
-from toykernel.kernel_state import Config
 from toykernel.observe.cow_journal import CowEvent, text
 from toykernel.session import Session
+from toykernel.state import Config
 
 USERLAND = Path(__file__).parents[2] / "userland"
 

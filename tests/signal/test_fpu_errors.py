@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from toykernel.kernel.siginfo import SIGFPE
-from toykernel.kernel_state import Config
 from toykernel.session import Session
+from toykernel.state import Config
 
 USERLAND = Path(__file__).parents[2] / "userland"
 

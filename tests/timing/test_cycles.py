@@ -10,10 +10,10 @@ from click.testing import CliRunner
 
 from toykernel import runner
 from toykernel.cli.group import cli
-from toykernel.kernel_state import Config
 from toykernel.observe.cycles import CycleProfile
 from toykernel.observe.cycles_text import comparison, html, text
 from toykernel.session import Session
+from toykernel.state import Config
 
 USERLAND = Path(__file__).parent.parent.parent / "userland"
 

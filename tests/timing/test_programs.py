@@ -10,9 +10,9 @@ import pytest
 
 from emu.cpu import load_native
 from toykernel import runner
-from toykernel.kernel_state import Config
 from toykernel.report import make_report
 from toykernel.session import Session
+from toykernel.state import Config
 from toykernel.statehash import state_hash
 
 USERLAND = Path(__file__).parent.parent.parent / "userland"

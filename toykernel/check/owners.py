@@ -17,9 +17,9 @@ from toykernel.arch.x86.pgtable import PTRS_PER_TABLE, USER_PGD_PTRS, pte_presen
 from toykernel.check.records import address_spaces, records
 
 if TYPE_CHECKING:
-    from toykernel.kernel_state import Kernel
     from toykernel.mm.mm_types import MmStruct
     from toykernel.mm.slab import KmemCache
+    from toykernel.state import Kernel
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,10 @@ class Entry:
 
 def users_of(k: Kernel, mm: MmStruct) -> str:
     """For messages: whose address space it is."""
-    return ", ".join(f"pid {t.pid} ({t.comm})" for t in k.tasks if t.mm is mm) or f"mm {mm.ident}"
+    return (
+        ", ".join(f"pid {t.pid} ({t.comm})" for t in k.processes.tasks if t.mm is mm)
+        or f"mm {mm.ident}"
+    )
 
 
 def tables(k: Kernel, mm: MmStruct) -> Iterator[tuple[int, int]]:
@@ -83,16 +86,16 @@ def _user_pages(k: Kernel) -> Iterator[Claim]:
 
 
 def _kernel_stacks(k: Kernel) -> Iterator[Claim]:
-    for task in k.tasks:
+    for task in k.processes.tasks:
         pfn = (task.stack - PAGE_OFFSET) >> PAGE_SHIFT
-        if pfn >= k.reserved_end:  # the idle task's is part of the kernel's image
+        if pfn >= k.memory.reserved_end:  # the idle task's is part of the kernel's image
             yield pfn, f"kernel stack of pid {task.pid}"
 
 
 def _slab_pages(k: Kernel) -> Iterator[Claim]:
     """A slab page is held by its cache as long as the cache can say which records are in it."""
     known = list(records(k))
-    for cache in k.slabs:
+    for cache in k.memory.slabs:
         claimed: dict[int, int] = {}
         for kind, address in known:
             if kind == cache.name:
@@ -104,19 +107,19 @@ def _slab_pages(k: Kernel) -> Iterator[Claim]:
 
 
 def _page_cache(k: Kernel) -> Iterator[Claim]:
-    for mapping in k.mappings.values():
+    for mapping in k.memory.mappings.values():
         for index, pfn in mapping.pages.items():
             yield pfn, f"page {index} of {mapping.name}"
 
 
 def _pins(k: Kernel) -> Iterator[Claim]:
-    for pfn, count in k.pins.items():
+    for pfn, count in k.memory.pins.items():
         for _ in range(count):
             yield pfn, "held by the kernel"
 
 
 def _reserved(k: Kernel) -> Iterator[Claim]:
-    yield k.zero_pfn, "zero page of the kernel"
+    yield k.memory.zero_pfn, "zero page of the kernel"
 
 
 #: Everything that may hold a frame. A new kind of holder adds its function here.
@@ -145,8 +148,8 @@ def leaked_frames(k: Kernel) -> int:
     held = owners(k)
     return sum(
         1 << order
-        for pfn, order in k.pages.allocated().items()
-        if k.pages.page_count(pfn) > len(held.get(pfn, ()))
+        for pfn, order in k.memory.pages.allocated().items()
+        if k.memory.pages.page_count(pfn) > len(held.get(pfn, ()))
     )
 
 

@@ -19,9 +19,9 @@ from toykernel.cli.options import (
 from toykernel.errors import HostError
 
 if TYPE_CHECKING:
-    from toykernel.kernel_state import Kernel
     from toykernel.observe.cow_journal import CowEvent
     from toykernel.session import Session
+    from toykernel.state import Kernel
 
 EPILOG = """\b
 Exit status:

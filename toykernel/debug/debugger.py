@@ -18,10 +18,10 @@ from toykernel.debug.frames import FrameLog
 from toykernel.debug.journal import Journal
 from toykernel.debug.memory import Spec
 from toykernel.errors import HostError
-from toykernel.kernel_state import Outcome, OutcomeKind
 from toykernel.oops import KernelOops
 from toykernel.runner import bug_report, result_so_far
 from toykernel.session import Session
+from toykernel.state import Outcome, OutcomeKind
 from toykernel.symbols import Code, Image, Place, SymbolError
 from toykernel.task import Task
 from toykernel.taskview import SEGMENTS, TaskView, UnreadableError
@@ -80,14 +80,14 @@ class Debugger:
             if entry.text.split()[:1] in (["iret"], ["iretl"])
         ]
         self._watched: Task | None = None
-        self.kernel.trace.process_exit.append(self._on_exit)
+        self.kernel.host.trace.process_exit.append(self._on_exit)
 
     def close(self) -> None:
         """Take every listener out again; the session goes on without."""
         self.frames.close()
         self.journal.close()
         self.cow_journal.close()
-        self.kernel.trace.process_exit.remove(self._on_exit)
+        self.kernel.host.trace.process_exit.remove(self._on_exit)
 
     def set_interrupted(self, interrupted: Condition) -> None:
         """Who says that the user wants the prompt back."""

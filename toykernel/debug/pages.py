@@ -24,7 +24,7 @@ from toykernel.mm.mm_types import VM_SHARED, VM_WRITE, MmStruct, VmArea
 from toykernel.taskview import TaskView
 
 if TYPE_CHECKING:
-    from toykernel.kernel_state import Kernel
+    from toykernel.state import Kernel
 
 #: Bit, name when set, name when clear.
 BITS = (
@@ -90,7 +90,7 @@ def page_info(view: TaskView, address: int) -> PageInfo:
     if walk.physical is None or walk.physical >= k.machine.ram.size:
         return PageInfo(walk, area, None, 0, (), "", "")
     frame = walk.physical >> PAGE_SHIFT
-    count = k.pages.page_count(frame)
+    count = k.memory.pages.page_count(frame)
     return PageInfo(
         walk,
         area,
@@ -112,7 +112,7 @@ def _next_write(k: Kernel, walk: Walk, area: VmArea | None, frame: int, count: i
         return "is SIGSEGV: the area is read-only"
     if area.vm_flags & VM_SHARED:
         return "faults, and gets the write bit: shared memory"
-    if frame == k.zero_pfn:
+    if frame == k.memory.zero_pfn:
         return "faults, and gets a frame of its own for the zero page"
     return "faults, and copies the frame" if count > 1 else "faults, and gets the write bit back"
 
@@ -120,7 +120,7 @@ def _next_write(k: Kernel, walk: Walk, area: VmArea | None, frame: int, count: i
 def address_spaces(k: Kernel) -> dict[int, tuple[MmStruct, list[int]]]:
     """Every user address space by its number, with the pids that live in it."""
     found: dict[int, tuple[MmStruct, list[int]]] = {}
-    for task in k.tasks:
+    for task in k.processes.tasks:
         if task.mm is not None:
             found.setdefault(task.mm.ident, (task.mm, []))[1].append(task.pid)
     return found
@@ -136,11 +136,11 @@ def mappers(k: Kernel, frame: int) -> Iterator[Mapper]:
 
 def frame_role(k: Kernel, frame: int) -> str:
     """What the kernel uses a frame for, empty for a user page."""
-    if frame == k.zero_pfn:
+    if frame == k.memory.zero_pfn:
         return "the zero page"
-    if frame < k.reserved_end:
+    if frame < k.memory.reserved_end:
         return "the kernel's own: text, tables, boot memory"
-    for task in k.tasks:
+    for task in k.processes.tasks:
         base = (task.stack - PAGE_OFFSET) >> PAGE_SHIFT
         if base <= frame < base + (THREAD_SIZE >> PAGE_SHIFT):
             return f"kernel stack of pid {task.pid}"
@@ -152,7 +152,7 @@ def frame_role(k: Kernel, frame: int) -> str:
             entry = k.machine.ram.read32(mm.pgd + 4 * index)
             if entry & PTE_P and entry >> PAGE_SHIFT == frame:
                 return f"page table of {who}, for {index << 22:#010x} and up"
-    return "free" if not k.pages.page_count(frame) else ""
+    return "free" if not k.memory.pages.page_count(frame) else ""
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from toykernel.kernel.signal_types import RLIMIT_NOFILE
 if TYPE_CHECKING:
     from toykernel.fs.inode import Inode
     from toykernel.kernel.wait import Result
-    from toykernel.kernel_state import Kernel
+    from toykernel.state import Kernel
 
 O_ACCMODE, O_RDONLY, O_WRONLY, O_RDWR = 3, 0, 1, 2
 O_CREAT, O_EXCL, O_NOCTTY, O_TRUNC = 0o100, 0o200, 0o400, 0o1000
@@ -56,7 +56,7 @@ class File:
 
 def get_empty_filp(k: Kernel, inode: Inode, op: FileOperations, flags: int, path: str) -> File:
     """A record for one open. Raises Errno(ENOMEM)."""
-    return File(k.slabs.filp.alloc(k), inode, op, flags, path)
+    return File(k.memory.slabs.filp.alloc(k), inode, op, flags, path)
 
 
 def get_file(file: File) -> File:
@@ -71,7 +71,7 @@ def fput(k: Kernel, file: File) -> None:
     if not file.count:
         file.op.release(k, file)
         if file.slab:
-            k.slabs.filp.free(k, file.slab)
+            k.memory.slabs.filp.free(k, file.slab)
 
 
 def current_files(k: Kernel) -> FilesStruct:
@@ -120,7 +120,7 @@ def filp_close(k: Kernel, files: FilesStruct, fd: int) -> None:
 
 def dup_fd(k: Kernel, old: FilesStruct) -> FilesStruct:
     """A table of its own, referring to the same open files. Raises Errno(ENOMEM)."""
-    slab = k.slabs.files.alloc(k)
+    slab = k.memory.slabs.files.alloc(k)
     new = FilesStruct(slab, fd=dict(sorted(old.fd.items())), close_on_exec=set(old.close_on_exec))
     for file in new.fd.values():
         get_file(file)
@@ -134,4 +134,4 @@ def put_files_struct(k: Kernel, files: FilesStruct) -> None:
         for fd in sorted(files.fd):
             filp_close(k, files, fd)
         if files.slab:
-            k.slabs.files.free(k, files.slab)
+            k.memory.slabs.files.free(k, files.slab)

@@ -10,8 +10,8 @@ from toykernel.kernel.cred import CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH, capable
 
 if TYPE_CHECKING:
     from toykernel.fs.pipe import Pipe
-    from toykernel.kernel_state import Kernel
     from toykernel.mm.filemap import AddressSpace
+    from toykernel.state import Kernel
 
 S_IFMT = 0o170000
 S_IFREG, S_IFDIR, S_IFCHR, S_IFIFO = 0o100000, 0o040000, 0o020000, 0o010000

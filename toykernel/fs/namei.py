@@ -23,7 +23,7 @@ from toykernel.fs.fs_types import FsStruct
 from toykernel.fs.inode import MAY_EXEC, MAY_WRITE, Inode, inode_permission
 
 if TYPE_CHECKING:
-    from toykernel.kernel_state import Kernel
+    from toykernel.state import Kernel
 
 PATH_MAX = 4096
 NAME_MAX = 255
@@ -118,7 +118,7 @@ def sys_mkdir(k: Kernel, pathname: int, mode: int) -> int:
     may_create(k, nd.parent)
     cred = k.current.cred
     bits = mode & 0o1777 & ~current_fs(k).umask
-    k.fs.mkdir(nd.parent, nd.name, bits, cred.fsuid, cred.fsgid)
+    k.files.fs.mkdir(nd.parent, nd.name, bits, cred.fsuid, cred.fsgid)
     return 0
 
 

@@ -52,7 +52,7 @@ from toykernel.fs.ramfs import DIRECTORY, REGULAR
 from toykernel.security import security_file_open
 
 if TYPE_CHECKING:
-    from toykernel.kernel_state import Kernel
+    from toykernel.state import Kernel
 
 _KEPT_FLAGS = ~(O_CREAT | O_EXCL | O_TRUNC | O_CLOEXEC | 0o400)  # and O_NOCTTY
 F_OK = 0
@@ -80,7 +80,7 @@ def filp_open(k: Kernel, path: str, flags: int, mode: int, dirfd: int = AT_FDCWD
             raise Errno(EISDIR)
         may_create(k, nd.parent)
         bits = mode & 0o7777 & ~current_fs(k).umask
-        inode = k.fs.new_inode(S_IFREG | bits, cred.fsuid, cred.fsgid)
+        inode = k.files.fs.new_inode(S_IFREG | bits, cred.fsuid, cred.fsgid)
         created = True
     else:
         if flags & O_CREAT and flags & O_EXCL:
@@ -96,7 +96,7 @@ def filp_open(k: Kernel, path: str, flags: int, mode: int, dirfd: int = AT_FDCWD
     try:
         _claim(inode, file, truncate=bool(flags & O_TRUNC))
     except Errno:
-        k.slabs.filp.free(k, file.slab)
+        k.memory.slabs.filp.free(k, file.slab)
         raise
     if created:
         nd.parent.entries[nd.name] = inode

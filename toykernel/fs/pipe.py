@@ -40,7 +40,7 @@ from toykernel.kernel.signal import send_signal, signal_pending
 from toykernel.kernel.wait import Result, Wait, WaitQueue, wake_up
 
 if TYPE_CHECKING:
-    from toykernel.kernel_state import Kernel
+    from toykernel.state import Kernel
 
 PIPE_BUF = 4096
 PIPE_SIZE = 16 * 4096
@@ -151,7 +151,7 @@ def _release(k: Kernel, file: File, pipe: Pipe) -> None:
     if not pipe.readers and not pipe.writers:
         consume(k, pipe, len(pipe.data))
         file.inode.pipe = None
-        k.slabs.pipe.free(k, pipe.slab)
+        k.memory.slabs.pipe.free(k, pipe.slab)
 
 
 READ_END = FileOperations(pipe_read, bad_transfer, no_llseek, release_reader)
@@ -164,15 +164,15 @@ def do_pipe(k: Kernel, fildes: int, flags: int) -> int:
         raise Errno(EINVAL)
     cred = k.current.cred
     with ExitStack() as undo:
-        slab = k.slabs.pipe.alloc(k)
-        inode = k.fs.new_inode(S_IFIFO | 0o600, cred.fsuid, cred.fsgid)
+        slab = k.memory.slabs.pipe.alloc(k)
+        inode = k.files.fs.new_inode(S_IFIFO | 0o600, cred.fsuid, cred.fsgid)
         inode.pipe = Pipe(slab, WaitQueue(f"pipe {inode.ino}"), readers=0, writers=0)
-        undo.callback(k.slabs.pipe.free, k, slab)
+        undo.callback(k.memory.slabs.pipe.free, k, slab)
         status, path = flags & O_NONBLOCK, f"pipe:[{inode.ino}]"
         reader = get_empty_filp(k, inode, READ_END, O_RDONLY | status, path)
-        undo.callback(k.slabs.filp.free, k, reader.slab)
+        undo.callback(k.memory.slabs.filp.free, k, reader.slab)
         writer = get_empty_filp(k, inode, WRITE_END, O_WRONLY | status, path)
-        undo.callback(k.slabs.filp.free, k, writer.slab)
+        undo.callback(k.memory.slabs.filp.free, k, writer.slab)
         first = get_unused_fd(k)
         second = get_unused_fd(k, first + 1)
         copy_to_user(k, fildes, struct.pack("<2i", first, second))
@@ -198,7 +198,7 @@ def pipe_fcntl(k: Kernel, file: File, size: int | None) -> int:
     if size > 1 << 31:
         raise Errno(EINVAL)
     pages = 1 << max(-(-size // PAGE_SIZE) - 1, 0).bit_length()
-    if pages * PAGE_SIZE > k.pipe_max_size and not capable(k, CAP_SYS_RESOURCE):
+    if pages * PAGE_SIZE > k.files.pipe_max_size and not capable(k, CAP_SYS_RESOURCE):
         raise Errno(EPERM)
     if pages * PAGE_SIZE < len(pipe.data):
         raise Errno(EBUSY)

@@ -11,7 +11,7 @@ from toykernel.fs.inode import S_IFCHR, S_IFDIR, S_IFREG, Inode, put_write_acces
 from toykernel.kernel.signal_types import RLIMIT_FSIZE
 
 if TYPE_CHECKING:
-    from toykernel.kernel_state import Kernel
+    from toykernel.state import Kernel
 
 #: All files together, in bytes: the host's memory is not the guest's to fill.
 MAX_BYTES = 64 << 20
@@ -111,7 +111,7 @@ def ramfs_write(k: Kernel, file: File, buf: int, count: int) -> int:
     if file.inode.i_mapping is not None:
         file.inode.i_mapping.write_back(k)
     growth = file.pos + count - len(data)
-    if growth > 0 and k.fs.total_bytes() + growth > MAX_BYTES:
+    if growth > 0 and k.files.fs.total_bytes() + growth > MAX_BYTES:
         raise Errno(ENOSPC)
     done = 0
     while done < count:

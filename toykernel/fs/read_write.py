@@ -11,7 +11,7 @@ from toykernel.fs.file import fget
 
 if TYPE_CHECKING:
     from toykernel.kernel.wait import Result
-    from toykernel.kernel_state import Kernel
+    from toykernel.state import Kernel
 
 #: What one call transfers at most, as Linux: INT_MAX rounded down to a page.
 MAX_RW_COUNT = 0x7FFFF000

@@ -11,7 +11,7 @@ from toykernel.fs.inode import S_IFREG, Inode
 from toykernel.fs.namei import getname, path_lookup
 
 if TYPE_CHECKING:
-    from toykernel.kernel_state import Kernel
+    from toykernel.state import Kernel
 
 BLOCK_SIZE = 4096
 RAMFS_DEV, PIPE_DEV = 1, 2

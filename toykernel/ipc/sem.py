@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from toykernel.kernel.timer import HrTimer
     from toykernel.kernel.wait import WaitQueue
-    from toykernel.kernel_state import Kernel
+    from toykernel.state import Kernel
     from toykernel.task import Task
 
 
@@ -75,7 +75,7 @@ def freeary(k: Kernel, ids: SemIds, sma: SemArray) -> None:
     del ids.sets[sma.ident]
     sma.gone = True
     wake_up(k, sma.queue)
-    k.slabs.sem.free(k, sma.slab)
+    k.memory.slabs.sem.free(k, sma.slab)
 
 
 def copy_semundo(k: Kernel, p: Task, share: bool) -> None:
@@ -84,7 +84,7 @@ def copy_semundo(k: Kernel, p: Task, share: bool) -> None:
     p.undo_list = None
     if share:
         if current.undo_list is None:
-            current.undo_list = SemUndoList(k.slabs.sem_undo_list.alloc(k), made_for=p)
+            current.undo_list = SemUndoList(k.memory.slabs.sem_undo_list.alloc(k), made_for=p)
         current.undo_list.refcnt += 1
         p.undo_list = current.undo_list
 
@@ -117,4 +117,4 @@ def exit_sem(k: Kernel, p: Task) -> None:
                     sma.values[index] = min(max(sma.values[index] + change, 0), 32767)
                     sma.pids[index] = p.tgid
             wake_up(k, sma.queue)
-    k.slabs.sem_undo_list.free(k, undo.slab)
+    k.memory.slabs.sem_undo_list.free(k, undo.slab)

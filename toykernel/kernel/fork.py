@@ -80,7 +80,7 @@ from toykernel.task import (
 )
 
 if TYPE_CHECKING:
-    from toykernel.kernel_state import Kernel
+    from toykernel.state import Kernel
 
 
 # -- the callers (fork-path B) ---------------------------------------------------------------------
@@ -112,7 +112,7 @@ def kernel_thread(k: Kernel, fn: str, argument: int, flags: int = 0) -> int:
     It starts in kernel_thread_helper, which calls the function and then do_exit; nobody traces it
     (fork-path C2). Raises Errno.
     """
-    regs = kernel_thread_regs(k, k.symbols[fn], argument)
+    regs = kernel_thread_regs(k, k.host.symbols[fn], argument)
     pid = do_fork(k, CloneArgs(flags | CLONE_VM | CLONE_UNTRACED, 0, regs))
     assert isinstance(pid, int)  # only vfork waits
     return pid
@@ -126,7 +126,7 @@ def do_fork(k: Kernel, args: CloneArgs) -> Result:
     current = k.current
     check_user_namespace(k, args.flags)  # C1
     p = copy_process(k, args)
-    for listener in k.trace.process_fork:
+    for listener in k.host.trace.process_fork:
         listener(current, p, args.flags)
     nr = task_pid_vnr(k, p)
     if CLONE_PARENT_SETTID in args:  # C3
@@ -182,8 +182,8 @@ class Step:
 def dup_task_struct(k: Kernel, orig: Task) -> Task:
     """A task record and a kernel stack, copies of the caller's (fork-path E). Errno(ENOMEM)."""
     with ExitStack() as undo:
-        slab = k.slabs.task_struct.alloc(k)  # E1
-        undo.callback(k.slabs.task_struct.free, k, slab)
+        slab = k.memory.slabs.task_struct.alloc(k)  # E1
+        undo.callback(k.memory.slabs.task_struct.free, k, slab)
         stack = alloc_thread_info(k)
         undo.pop_all()
     p = orig.dup(slab, stack)  # E2
@@ -201,7 +201,7 @@ def dup_task_struct(k: Kernel, orig: Task) -> Task:
 def free_task(k: Kernel, p: Task) -> None:
     """The stack, then the record."""
     free_thread_info(k, p.stack)
-    k.slabs.task_struct.free(k, p.slab)
+    k.memory.slabs.task_struct.free(k, p.slab)
 
 
 def copy_flags(k: Kernel, p: Task, args: CloneArgs) -> None:
@@ -228,7 +228,7 @@ def clear_inherited(k: Kernel, p: Task, args: CloneArgs) -> None:
 def fork_scheduling(k: Kernel, p: Task, args: CloneArgs) -> None:
     """fork-path D9, F. The state at birth keeps everybody from running or waking the child (F1, N)."""
     sched_fork(k, p)
-    p.state = k.profile.state_at_birth
+    p.state = k.host.profile.state_at_birth
 
 
 def set_tid_addresses(k: Kernel, p: Task, args: CloneArgs) -> None:
@@ -256,7 +256,7 @@ def set_exit_signal(k: Kernel, p: Task, args: CloneArgs) -> None:
         p.group_leader = k.current.group_leader
     else:
         leader = k.current.group_leader
-        inherited = CLONE_PARENT in args and k.profile.clone_parent_keeps_leader_signal
+        inherited = CLONE_PARENT in args and k.host.profile.clone_parent_keeps_leader_signal
         p.exit_signal = leader.exit_signal if inherited else args.flags & CSIGNAL
         p.group_leader = p
     p.pdeath_signal = 0
@@ -351,11 +351,11 @@ def publish(k: Kernel, p: Task, args: CloneArgs) -> None:
             if p.pid_struct.numbers[-1][1] == 1:  # is_child_reaper
                 p.pid_struct.ns.child_reaper = p
                 p.signal.flags |= SIGNAL_UNKILLABLE
-            pids = k.init_pid_ns.pids
+            pids = k.processes.init_pid_ns.pids
             join_group(k, p.signal, pids[current.signal.pgrp], pids[current.signal.session])
             p.signal.tty = current.signal.tty
             p.real_parent.children.append(p)
         attach_pid(p, p.pid_struct)
-        k.tasks.append(p)
-        k.nr_threads += 1
-    k.total_forks += 1
+        k.processes.tasks.append(p)
+        k.processes.nr_threads += 1
+    k.processes.total_forks += 1

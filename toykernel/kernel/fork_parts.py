@@ -36,7 +36,7 @@ from toykernel.kernel.signal_types import (
 from toykernel.task import PF_NPROC_EXCEEDED, IoContext, Task
 
 if TYPE_CHECKING:
-    from toykernel.kernel_state import Kernel
+    from toykernel.state import Kernel
 
 
 # -- credentials and counts ------------------------------------------------------------------------
@@ -46,7 +46,9 @@ def check_nproc(k: Kernel, p: Task, args: CloneArgs) -> None:
     """fork-path D4. Raises Errno(EAGAIN)."""
     limit = p.signal.rlim[RLIMIT_NPROC][0]
     user = p.cred.user
-    exceeded = limit != RLIM_INFINITY and user.processes >= limit and user is not k.root_user
+    exceeded = (
+        limit != RLIM_INFINITY and user.processes >= limit and user is not k.processes.root_user
+    )
     if exceeded and not capable(k, CAP_SYS_ADMIN) and not capable(k, CAP_SYS_RESOURCE):
         raise Errno(EAGAIN)
     k.current.flags &= ~PF_NPROC_EXCEEDED
@@ -64,7 +66,7 @@ def exit_creds(k: Kernel, p: Task) -> None:
 
 def check_max_threads(k: Kernel, p: Task, args: CloneArgs) -> None:
     """fork-path D6. Raises Errno(EAGAIN)."""
-    if k.nr_threads >= k.max_threads:
+    if k.processes.nr_threads >= k.processes.max_threads:
         raise Errno(EAGAIN)
 
 
@@ -113,7 +115,7 @@ def copy_fs(k: Kernel, p: Task, args: CloneArgs) -> None:
         old.users += 1
         p.fs = old
     else:
-        p.fs = FsStruct(k.slabs.fs.alloc(k), old.root, old.pwd, old.umask)
+        p.fs = FsStruct(k.memory.slabs.fs.alloc(k), old.root, old.pwd, old.umask)
 
 
 def exit_fs(k: Kernel, p: Task) -> None:
@@ -127,7 +129,7 @@ def put_fs(k: Kernel, fs: FsStruct) -> None:
     """Give a place back."""
     fs.users -= 1
     if not fs.users:
-        k.slabs.fs.free(k, fs.slab)
+        k.memory.slabs.fs.free(k, fs.slab)
 
 
 # -- signals ---------------------------------------------------------------------------------------
@@ -140,7 +142,7 @@ def copy_sighand(k: Kernel, p: Task, args: CloneArgs) -> None:
         old.count += 1
         p.sighand = old
     else:
-        p.sighand = copy_actions(old, k.slabs.sighand.alloc(k))
+        p.sighand = copy_actions(old, k.memory.slabs.sighand.alloc(k))
 
 
 def cleanup_sighand(k: Kernel, p: Task) -> None:
@@ -152,14 +154,14 @@ def put_sighand(k: Kernel, sighand: SighandStruct) -> None:
     """Give a table back."""
     sighand.count -= 1
     if not sighand.count and sighand.slab:
-        k.slabs.sighand.free(k, sighand.slab)
+        k.memory.slabs.sighand.free(k, sighand.slab)
 
 
 def copy_signal(k: Kernel, p: Task, args: CloneArgs) -> None:
     """The thread group's record; a thread is counted in when it joins (D18). Raises Errno(ENOMEM)."""
     if CLONE_THREAD in args:
         return
-    p.signal = k.current.signal.fork(k.slabs.signal.alloc(k))
+    p.signal = k.current.signal.fork(k.memory.slabs.signal.alloc(k))
 
 
 def cleanup_signal(k: Kernel, p: Task) -> None:
@@ -178,7 +180,7 @@ def put_signal_struct(k: Kernel, signal: SignalStruct) -> None:
 def free_signal_struct(k: Kernel, signal: SignalStruct) -> None:
     """Give the record back."""
     if signal.slab:
-        k.slabs.signal.free(k, signal.slab)
+        k.memory.slabs.signal.free(k, signal.slab)
 
 
 # -- namespaces, io, number ------------------------------------------------------------------------
@@ -204,7 +206,7 @@ def copy_io(k: Kernel, p: Task, args: CloneArgs) -> None:
         old.nr_tasks += 1
         p.io_context = old
     elif old.ioprio:
-        p.io_context = IoContext(k.slabs.ioc.alloc(k), old.ioprio)
+        p.io_context = IoContext(k.memory.slabs.ioc.alloc(k), old.ioprio)
 
 
 def exit_io_context(k: Kernel, p: Task) -> None:
@@ -213,7 +215,7 @@ def exit_io_context(k: Kernel, p: Task) -> None:
     if ioc is not None:
         ioc.nr_tasks -= 1
         if not ioc.nr_tasks:
-            k.slabs.ioc.free(k, ioc.slab)
+            k.memory.slabs.ioc.free(k, ioc.slab)
 
 
 def alloc_pid(k: Kernel, p: Task, args: CloneArgs) -> None:
@@ -240,4 +242,4 @@ def join_group(k: Kernel, signal: SignalStruct, pgrp: Pid, session: Pid) -> None
 def leave_group(k: Kernel, signal: SignalStruct) -> None:
     """Let go of both."""
     for number in (signal.pgrp, signal.session):
-        put_pid(k, k.init_pid_ns.pids[number])
+        put_pid(k, k.processes.init_pid_ns.pids[number])

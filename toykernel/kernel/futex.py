@@ -30,7 +30,7 @@ from toykernel.mm.memory import follow_page
 from toykernel.mm.mm_types import VM_SHARED
 
 if TYPE_CHECKING:
-    from toykernel.kernel_state import Kernel
+    from toykernel.state import Kernel
     from toykernel.task import Task
 
 FUTEX_WAIT, FUTEX_WAKE, FUTEX_FD, FUTEX_REQUEUE, FUTEX_CMP_REQUEUE = range(5)
@@ -109,7 +109,7 @@ def futex_wait(k: Kernel, uaddr: int, val: int, timeout: int, bitset: int, op: i
     if get_user(k, uaddr) != val:
         raise Errno(EAGAIN)
     q = FutexQ(k.current, key, bitset, WaitQueue(f"futex {uaddr:#x}"))
-    k.futexes.append(q)
+    k.processes.futexes.append(q)
     timer = sleep_until(k, k.current, deadline) if deadline is not None else None
     return _sleep(k, q, uaddr, val, timer)
 
@@ -122,7 +122,7 @@ def _deadline(k: Kernel, timeout: int, op: int) -> int:
     time = int(seconds) * NSEC_PER_SEC + int(ns)
     if op & ~(FUTEX_PRIVATE_FLAG | FUTEX_CLOCK_REALTIME) == FUTEX_WAIT:
         return ktime_get(k) + time
-    return time - k.wall_offset if op & FUTEX_CLOCK_REALTIME else time
+    return time - k.time.wall_offset if op & FUTEX_CLOCK_REALTIME else time
 
 
 def _sleep(k: Kernel, q: FutexQ, uaddr: int, val: int, timer: HrTimer | None) -> Result:
@@ -138,7 +138,7 @@ def futex_woken(k: Kernel, q: FutexQ, uaddr: int, val: int, timer: HrTimer | Non
         hrtimer_cancel(k, timer)
     if q.key is None:
         return 0
-    k.futexes.remove(q)
+    k.processes.futexes.remove(q)
     if late:
         raise Errno(ETIMEDOUT)
     raise Errno(EINTR if timer is not None else ERESTARTSYS)
@@ -157,7 +157,7 @@ def futex_wake(
         raise Errno(EINVAL)
     key = get_futex_key(k, uaddr, private=private)
     woken = 0
-    for q in [q for q in k.futexes if q.key == key and q.bitset & bitset]:
+    for q in [q for q in k.processes.futexes if q.key == key and q.bitset & bitset]:
         _wake(k, q)
         woken += 1
         if woken >= count:
@@ -166,7 +166,7 @@ def futex_wake(
 
 
 def _wake(k: Kernel, q: FutexQ) -> None:
-    k.futexes.remove(q)
+    k.processes.futexes.remove(q)
     q.key = None
     k.try_to_wake_up(q.task)
 
@@ -186,7 +186,7 @@ def futex_requeue(
     if expected is not None and get_user(k, uaddr) != expected:
         raise Errno(EAGAIN)
     done = 0
-    for q in [q for q in k.futexes if q.key == key]:
+    for q in [q for q in k.processes.futexes if q.key == key]:
         if done < nr_wake:
             _wake(k, q)
         elif done - nr_wake < nr_requeue:

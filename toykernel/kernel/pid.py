@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from toykernel.errno import EAGAIN, EINVAL, Errno
 
 if TYPE_CHECKING:
-    from toykernel.kernel_state import Kernel
+    from toykernel.state import Kernel
     from toykernel.task import Task
 
 PID_MAX_DEFAULT = 32768
@@ -105,8 +105,8 @@ def alloc_pid(k: Kernel, ns: PidNamespace) -> Pid:
         chain.append(at)
         at = at.parent
     with ExitStack() as undo:
-        slab = k.slabs.pid.alloc(k)
-        undo.callback(k.slabs.pid.free, k, slab)
+        slab = k.memory.slabs.pid.alloc(k)
+        undo.callback(k.memory.slabs.pid.free, k, slab)
         given = []
         for space in chain:
             number = space.map.alloc()
@@ -133,7 +133,7 @@ def put_pid(k: Kernel, pid: Pid) -> None:
         for ns, number in pid.numbers:
             del ns.pids[number]
             ns.map.free(number)
-        k.slabs.pid.free(k, pid.slab)
+        k.memory.slabs.pid.free(k, pid.slab)
         put_pid_ns(k, pid.ns)
 
 
@@ -167,7 +167,7 @@ def task_pid_vnr(k: Kernel, task: Task) -> int:
 
 def pid_vnr(k: Kernel, number: int) -> int:
     """A global number as the current task sees it; 0 when it cannot."""
-    pid = k.init_pid_ns.pids.get(number)
+    pid = k.processes.init_pid_ns.pids.get(number)
     return pid_nr_ns(pid, task_active_pid_ns(k.current)) if pid is not None else 0
 
 
@@ -179,15 +179,15 @@ def global_pid(k: Kernel, number: int) -> int:
 
 def child_reaper(k: Kernel) -> Task:
     """init, once there is one."""
-    assert k.init_pid_ns.child_reaper is not None
-    return k.init_pid_ns.child_reaper
+    assert k.processes.init_pid_ns.child_reaper is not None
+    return k.processes.init_pid_ns.child_reaper
 
 
 def create_pid_namespace(k: Kernel, parent: PidNamespace) -> PidNamespace:
     """A namespace below another, empty. Raises Errno(EINVAL) when nested too deep, Errno(ENOMEM)."""
     if parent.level >= MAX_PID_NS_LEVEL:
         raise Errno(EINVAL)
-    slab = k.slabs.pid_ns.alloc(k)
+    slab = k.memory.slabs.pid_ns.alloc(k)
     ns_map = PidMap(parent.map.pid_max, parent.map.reserved)
     return PidNamespace(slab, ns_map, parent.level + 1, get_pid_ns(parent))
 
@@ -202,6 +202,6 @@ def put_pid_ns(k: Kernel, ns: PidNamespace) -> None:
     """One less; the last frees it, and lets go of the one above."""
     ns.count -= 1
     if not ns.count:
-        k.slabs.pid_ns.free(k, ns.slab)
+        k.memory.slabs.pid_ns.free(k, ns.slab)
         if ns.parent is not None:
             put_pid_ns(k, ns.parent)

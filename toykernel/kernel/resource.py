@@ -19,7 +19,7 @@ from toykernel.kernel.signal_types import (
 from toykernel.security import security_task_setrlimit
 
 if TYPE_CHECKING:
-    from toykernel.kernel_state import Kernel
+    from toykernel.state import Kernel
     from toykernel.task import Task
 
 NR_OPEN_MAX = 1 << 20

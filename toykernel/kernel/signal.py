@@ -46,7 +46,7 @@ from toykernel.task import (
 )
 
 if TYPE_CHECKING:
-    from toykernel.kernel_state import Kernel
+    from toykernel.state import Kernel
     from toykernel.task import Task
 
 SIGNAL_CLD_STOPPED = 0x00000010
@@ -140,7 +140,7 @@ def send_signal(
     if task.exit_state:
         return 0
     if not _prepare_signal(k, task, sig, force):
-        for listener in k.trace.signal_discard:
+        for listener in k.host.trace.signal_discard:
             listener(task, sig, info)
         return 0
     info = {"si_signo": sig, "si_errno": 0, "si_code": SI_KERNEL, **info}
@@ -153,7 +153,7 @@ def send_signal(
             return EAGAIN
         if sig in queue:
             return 0
-    for listener in k.trace.signal_generate:
+    for listener in k.host.trace.signal_generate:
         listener(task, sig, info)
     queue.setdefault(sig, []).append(info)
     _complete_signal(k, task, sig, group)
@@ -170,8 +170,8 @@ def _queue_full(k: Kernel, task: Task) -> bool:
     if limit is None:
         return False
     used, seen = 0, set()
-    for other in k.tasks:
-        if other is k.idle or other.cred.user is not task.cred.user:
+    for other in k.processes.tasks:
+        if other is k.sched.idle or other.cred.user is not task.cred.user:
             continue
         used += sum(map(len, other.pending.values()))
         if other.signal.slab not in seen:

@@ -16,7 +16,7 @@ from toykernel.kernel.sched import core
 from toykernel.kernel.timekeeping import ktime_get, ns_to_cycles
 
 if TYPE_CHECKING:
-    from toykernel.kernel_state import Kernel
+    from toykernel.state import Kernel
     from toykernel.task import Task
 
 
@@ -47,10 +47,10 @@ def hrtimer_start(
 def hrtimer_restart(k: Kernel, timer: HrTimer, expires: int) -> None:
     """Start a timer anew."""
     hrtimer_cancel(k, timer)
-    k.timer_arrivals += 1
+    k.time.timer_arrivals += 1
     timer.expires = expires
-    timer.key = (expires, k.timer_arrivals)
-    k.timers[timer.key] = timer
+    timer.key = (expires, k.time.timer_arrivals)
+    k.time.timers[timer.key] = timer
     program_timer(k)
 
 
@@ -58,7 +58,7 @@ def hrtimer_cancel(k: Kernel, timer: HrTimer) -> bool:
     """Stop a timer; False when it has fired already."""
     if timer.key is None:
         return False
-    del k.timers[timer.key]
+    del k.time.timers[timer.key]
     timer.key = None
     return True
 
@@ -82,11 +82,11 @@ def sleep_until(k: Kernel, task: Task, expires: int) -> HrTimer:
 
 def program_timer(k: Kernel, *, idle: bool = False) -> None:
     """Set the board's timer to the next thing that must happen."""
-    if not k.next_tick:
+    if not k.time.next_tick:
         return  # the clock has not been started yet
-    target = None if idle else k.next_tick
-    if k.timers:
-        first = ns_to_cycles(k, k.timers.peekitem(0)[0][0])
+    target = None if idle else k.time.next_tick
+    if k.time.timers:
+        first = ns_to_cycles(k, k.time.timers.peekitem(0)[0][0])
         target = first if target is None else min(target, first)
     if target is not None and target != k.machine.timer.next:
         k.machine.timer.write(LEFT, 4, max(target - k.machine.clock.cycles, 1))
@@ -94,7 +94,7 @@ def program_timer(k: Kernel, *, idle: bool = False) -> None:
 
 def start_ticks(k: Kernel) -> None:
     """The clock starts."""
-    k.next_tick = k.machine.clock.cycles + k.cycles_per_tick
+    k.time.next_tick = k.machine.clock.cycles + k.time.cycles_per_tick
     program_timer(k)
 
 
@@ -102,19 +102,19 @@ def timer_interrupt(k: Kernel, user_mode: bool) -> None:
     """Line 0: timers that are due, and the tick when it is time for one."""
     run_hrtimers(k)
     now = k.machine.clock.cycles
-    if now >= k.next_tick:
-        ticks = (now - k.next_tick) // k.cycles_per_tick + 1
-        k.next_tick += ticks * k.cycles_per_tick
-        k.jiffies += ticks
+    if now >= k.time.next_tick:
+        ticks = (now - k.time.next_tick) // k.time.cycles_per_tick + 1
+        k.time.next_tick += ticks * k.time.cycles_per_tick
+        k.time.jiffies += ticks
         update_process_times(k, user_mode)
-    program_timer(k, idle=k.current is k.idle and not core.need_resched(k, k.idle))
+    program_timer(k, idle=k.current is k.sched.idle and not core.need_resched(k, k.sched.idle))
 
 
 def run_hrtimers(k: Kernel) -> None:
     """Fire what is due, in order of expiry."""
     now = ktime_get(k)
-    while k.timers:
-        (expires, _), timer = k.timers.peekitem(0)
+    while k.time.timers:
+        (expires, _), timer = k.time.timers.peekitem(0)
         if expires > now:
             return
         hrtimer_cancel(k, timer)
@@ -126,13 +126,13 @@ def update_process_times(k: Kernel, user_mode: bool) -> None:
     from toykernel.kernel.itimer import run_cpu_timers
 
     task = k.current
-    if task is not k.idle:
+    if task is not k.sched.idle:
         if user_mode:
             task.utime_ticks += 1
         else:
             task.stime_ticks += 1
-    for listener in k.trace.tick:
+    for listener in k.host.trace.tick:
         listener(task)
     core.scheduler_tick(k)
-    if task is not k.idle:
+    if task is not k.sched.idle:
         run_cpu_timers(k, task)

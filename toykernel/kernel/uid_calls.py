@@ -8,7 +8,7 @@ from toykernel.kernel import uid
 from toykernel.kernel.uid import high2low, low2high
 
 if TYPE_CHECKING:
-    from toykernel.kernel_state import Kernel
+    from toykernel.state import Kernel
 
 
 def sys_getuid(k: Kernel) -> int:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from toykernel.task import TASK_INTERRUPTIBLE
 
 if TYPE_CHECKING:
-    from toykernel.kernel_state import Kernel
+    from toykernel.state import Kernel
     from toykernel.task import Task
 
 

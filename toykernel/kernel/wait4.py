@@ -23,7 +23,7 @@ from toykernel.kernel.wait import Result, Wait, child_queue
 from toykernel.task import SIGNAL_STOP_CONTINUED, SIGNAL_STOP_STOPPED, Task
 
 if TYPE_CHECKING:
-    from toykernel.kernel_state import Kernel
+    from toykernel.state import Kernel
 
 WNOHANG = 0x00000001
 WUNTRACED = WSTOPPED = 0x00000002

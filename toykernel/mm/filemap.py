@@ -15,8 +15,8 @@ from toykernel.fs.inode import S_IFREG
 
 if TYPE_CHECKING:
     from toykernel.fs.file import File
-    from toykernel.kernel_state import Kernel
     from toykernel.mm.mm_types import VmArea
+    from toykernel.state import Kernel
 
 
 class FaultSigbus(Exception):
@@ -47,8 +47,8 @@ class AddressSpace:
         """One more area maps it."""
         self.i_mmap += 1
         if self.i_mmap == 1:
-            self.ident = k.idents.next_mapping()
-            k.mappings[self.ident] = self
+            self.ident = k.memory.idents.next_mapping()
+            k.memory.mappings[self.ident] = self
 
     def unmap_area(self, k: Kernel) -> None:
         """One area fewer; the last one takes the frames away."""
@@ -56,9 +56,9 @@ class AddressSpace:
         if not self.i_mmap:
             self.write_back(k)
             for _, pfn in sorted(self.pages.items()):
-                k.pages.put_page(k, pfn)
+                k.memory.pages.put_page(k, pfn)
             self.pages.clear()
-            del k.mappings[self.ident]
+            del k.memory.mappings[self.ident]
 
     def find_or_create_page(self, k: Kernel, index: int) -> int:
         """The frame of a page. Raises Errno(ENOMEM), or FaultSigbus beyond the end."""
@@ -66,7 +66,7 @@ class AddressSpace:
         if pfn is None:
             if index << PAGE_SHIFT >= self.size:
                 raise FaultSigbus
-            pfn = k.pages.get_zeroed_page(k, "page cache", highmem=True)
+            pfn = k.memory.pages.get_zeroed_page(k, "page cache", highmem=True)
             if self.contents is not None:
                 start = index << PAGE_SHIFT
                 k.machine.ram.write(

@@ -12,7 +12,7 @@ from emu.ram import PAGE_SHIFT
 from toykernel.arch.x86.uaccess import user_frame
 
 if TYPE_CHECKING:
-    from toykernel.kernel_state import Kernel
+    from toykernel.state import Kernel
 
 
 def get_user_page(k: Kernel, address: int) -> int:
@@ -21,18 +21,18 @@ def get_user_page(k: Kernel, address: int) -> int:
     Raises Errno(EFAULT).
     """
     pfn = user_frame(k, address) >> PAGE_SHIFT
-    k.pages.get_page(pfn)
-    k.pins[pfn] = k.pins.get(pfn, 0) + 1
-    for listener in k.trace.page_pin:
+    k.memory.pages.get_page(pfn)
+    k.memory.pins[pfn] = k.memory.pins.get(pfn, 0) + 1
+    for listener in k.host.trace.page_pin:
         listener(pfn, True)
     return pfn
 
 
 def put_user_page(k: Kernel, pfn: int) -> None:
     """Let go of a frame."""
-    k.pins[pfn] -= 1
-    if not k.pins[pfn]:
-        del k.pins[pfn]
-    for listener in k.trace.page_pin:
+    k.memory.pins[pfn] -= 1
+    if not k.memory.pins[pfn]:
+        del k.memory.pins[pfn]
+    for listener in k.host.trace.page_pin:
         listener(pfn, False)
-    k.pages.put_page(k, pfn)
+    k.memory.pages.put_page(k, pfn)

@@ -21,14 +21,16 @@ from toykernel.mm.mmap import do_munmap, page_align, user_mm
 from toykernel.mm.vma import merge, new_area
 
 if TYPE_CHECKING:
-    from toykernel.kernel_state import Kernel
+    from toykernel.state import Kernel
 
 
 def expand_stack(k: Kernel, mm: MmStruct, vma: VmArea, address: int) -> None:
     """Grow a stack area down to an address (fork-path K10). Raises Errno(ENOMEM) at its limits."""
     start = address & -PAGE_SIZE
     grow = (vma.vm_start - start) >> 12
-    if start < k.mmap_min_addr or mm.overlapping(max(start - k.stack_guard_gap, 0), vma.vm_start):
+    if start < k.memory.mmap_min_addr or mm.overlapping(
+        max(start - k.memory.stack_guard_gap, 0), vma.vm_start
+    ):
         raise Errno(ENOMEM)
     if vma.vm_end - start > rlimit(k, RLIMIT_STACK) or not may_expand_vm(k, mm, grow):
         raise Errno(ENOMEM)

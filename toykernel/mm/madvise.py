@@ -29,7 +29,7 @@ from toykernel.mm.mmap import page_align, user_mm
 from toykernel.mm.vma import isolate, merge
 
 if TYPE_CHECKING:
-    from toykernel.kernel_state import Kernel
+    from toykernel.state import Kernel
 
 _READ_AHEAD = VM_SEQ_READ | VM_RAND_READ
 #: Advice that changes an area's flags: (cleared, set).

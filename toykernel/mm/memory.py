@@ -31,7 +31,7 @@ from toykernel.mm.vma import anon_vma_prepare
 from toykernel.timing_costs import copy_page
 
 if TYPE_CHECKING:
-    from toykernel.kernel_state import Kernel
+    from toykernel.state import Kernel
     from toykernel.task import Task
 
 
@@ -64,7 +64,7 @@ def copy_page_range(
         return  # left out, or (K13, too) all to be had again from the page cache or the zero page
     for address, at, pte in present_ptes(k, src, vma.vm_start, vma.vm_end):
         new_at = pte_alloc(k, dst, address)
-        if k.eager_fork:
+        if k.memory.eager_fork:
             _copy_eagerly(k, dst, address, new_at, pte)
         else:
             if pte & PTE_RW:
@@ -75,7 +75,7 @@ def copy_page_range(
 
 
 def _copy_one_pte(k: Kernel, dst: MmStruct, address: int, new_at: int, pte: int) -> None:
-    k.pages.get_page(pte >> PAGE_SHIFT)
+    k.memory.pages.get_page(pte >> PAGE_SHIFT)
     set_pte(k, dst, address, new_at, pte & ~PTE_A)
 
 
@@ -89,11 +89,11 @@ def unprotect_ptes(k: Kernel, mm: MmStruct, protected: list[ProtectedPte]) -> No
 def _copy_eagerly(k: Kernel, dst: MmStruct, address: int, new_at: int, pte: int) -> None:
     """Fork as it was before copy-on-write: the page itself is copied (fork-path K12)."""
     source = pte & PTE_FRAME
-    if source >> PAGE_SHIFT == k.zero_pfn:
-        k.pages.get_page(k.zero_pfn)
+    if source >> PAGE_SHIFT == k.memory.zero_pfn:
+        k.memory.pages.get_page(k.memory.zero_pfn)
         set_pte(k, dst, address, new_at, pte)
         return
-    pfn = k.pages.alloc_pages(k, 0, "eager copy", highmem=True)
+    pfn = k.memory.pages.alloc_pages(k, 0, "eager copy", highmem=True)
     copy_page(k, pfn << PAGE_SHIFT, source)
     set_pte(k, dst, address, new_at, pfn << PAGE_SHIFT | pte & ~PTE_FRAME)
 
@@ -103,7 +103,7 @@ def unmap_page_range(k: Kernel, mm: MmStruct, start: int, end: int) -> None:
     for address, at, pte in present_ptes(k, mm, start, end):
         set_pte(k, mm, address, at, 0)
         if pte_present(pte):
-            k.pages.put_page(k, pte >> PAGE_SHIFT)
+            k.memory.pages.put_page(k, pte >> PAGE_SHIFT)
 
 
 def count_fault(
@@ -113,7 +113,7 @@ def count_fault(
     were and are mapped."""
     task.stats.faults[kind] += 1
     task.min_flt += kind != "protection"
-    for listener in k.trace.fault:
+    for listener in k.host.trace.fault:
         listener(task, kind, address, old, new)
 
 
@@ -152,11 +152,11 @@ def do_anonymous_page(
 ) -> None:
     """First touch: a frame of zeros for a write, the shared zero frame for a read (fork-path K9)."""
     if not write:
-        k.pages.get_page(k.zero_pfn)
-        set_pte(k, mm, address, at, mk_pte(k.zero_pfn, vma))
+        k.memory.pages.get_page(k.memory.zero_pfn)
+        set_pte(k, mm, address, at, mk_pte(k.memory.zero_pfn, vma))
         count_fault(k, task, "zero_page", address)
         return
-    pfn = k.pages.get_zeroed_page(k, "anonymous page", highmem=True)
+    pfn = k.memory.pages.get_zeroed_page(k, "anonymous page", highmem=True)
     anon_vma_prepare(k, mm, vma)
     set_pte(k, mm, address, at, mk_pte(pfn, vma) | PTE_RW | PTE_D)
     count_fault(k, task, "not_present", address, None, pfn)
@@ -169,13 +169,13 @@ def do_fault(
     or, for a write to a private area, a copy of it."""
     pfn = vma_frame(k, vma, address)
     if write and not vma.vm_flags & VM_SHARED:
-        new = k.pages.alloc_pages(k, 0, "anonymous page", highmem=True)
+        new = k.memory.pages.alloc_pages(k, 0, "anonymous page", highmem=True)
         copy_page(k, new << PAGE_SHIFT, pfn << PAGE_SHIFT)
         anon_vma_prepare(k, mm, vma)
         set_pte(k, mm, address, at, mk_pte(new, vma) | PTE_RW | PTE_D)
         count_fault(k, task, "not_present", address, pfn, new)
         return
-    k.pages.get_page(pfn)
+    k.memory.pages.get_page(pfn)
     set_pte(k, mm, address, at, mk_pte(pfn, vma) | (PTE_D if write else 0))
     count_fault(k, task, "not_present", address, None, pfn)
 
@@ -189,17 +189,17 @@ def do_wp_page(
     still holds must not change under it, so it is copied too. (The zero page is one of these.)
     """
     pfn = pte >> PAGE_SHIFT
-    if vma.vm_flags & VM_SHARED or k.pages.page_count(pfn) == 1:
+    if vma.vm_flags & VM_SHARED or k.memory.pages.page_count(pfn) == 1:
         set_pte(k, mm, address, at, pte | PTE_RW | PTE_A | PTE_D)
         flush_tlb_page(k, mm, address)
         count_fault(k, task, "cow_reused", address, pfn, pfn)
         return
-    new = k.pages.alloc_pages(k, 0, "cow copy", highmem=True)
+    new = k.memory.pages.alloc_pages(k, 0, "cow copy", highmem=True)
     anon_vma_prepare(k, mm, vma)
     copy_page(k, new << PAGE_SHIFT, pfn << PAGE_SHIFT)
     set_pte(k, mm, address, at, mk_pte(new, vma) | PTE_RW | PTE_D)
     flush_tlb_page(k, mm, address)
-    k.pages.put_page(k, pfn)
+    k.memory.pages.put_page(k, pfn)
     count_fault(k, task, "cow_copied", address, pfn, new)
 
 
@@ -217,7 +217,7 @@ def populate(k: Kernel, mm: MmStruct, vma: VmArea, address: int, data: bytes | m
         pfn = (
             pte >> PAGE_SHIFT
             if pte_present(pte)
-            else k.pages.get_zeroed_page(k, "program page", highmem=True)
+            else k.memory.pages.get_zeroed_page(k, "program page", highmem=True)
         )
         anon_vma_prepare(k, mm, vma)
         set_pte(k, mm, page, at, mk_pte(pfn, vma) | (PTE_RW if vma.vm_flags & VM_WRITE else 0))
@@ -274,7 +274,7 @@ def move_page_tables(k: Kernel, mm: MmStruct, old: int, new: int, length: int) -
         pte_alloc(k, mm, address - old + new)
     for address, at, pte in entries:
         target = address - old + new
-        for listener in k.trace.move_pte:
+        for listener in k.host.trace.move_pte:
             listener(mm, address, target, pte)
         set_pte(k, mm, address, at, 0)
         set_pte(k, mm, target, pte_alloc(k, mm, target), pte)

@@ -13,7 +13,7 @@ from toykernel.mm.mman import MS_ASYNC, MS_INVALIDATE, MS_SYNC
 from toykernel.mm.mmap import page_align, page_align_word, user_mm
 
 if TYPE_CHECKING:
-    from toykernel.kernel_state import Kernel
+    from toykernel.state import Kernel
 
 _OFFSET = PAGE_SIZE - 1
 

@@ -16,7 +16,7 @@ from toykernel.mm.mmap import page_align_word, user_mm
 from toykernel.mm.vma import isolate, merge
 
 if TYPE_CHECKING:
-    from toykernel.kernel_state import Kernel
+    from toykernel.state import Kernel
 
 
 def _range(start: int, length: int) -> tuple[int, int]:

@@ -17,7 +17,7 @@ from toykernel.mm.mmap import do_munmap, get_unmapped_area, page_align_word, use
 from toykernel.mm.vma import copy_area, free_area, merge
 
 if TYPE_CHECKING:
-    from toykernel.kernel_state import Kernel
+    from toykernel.state import Kernel
 
 _OFFSET = PAGE_SIZE - 1
 

@@ -16,8 +16,8 @@ from toykernel.observe.strace_process import PROCESS_AT_EXIT, PROCESS_PRINTERS
 from toykernel.observe.strace_signals import SIGNAL_AT_EXIT, SIGNAL_PRINTERS
 
 if TYPE_CHECKING:
-    from toykernel.kernel_state import Kernel
     from toykernel.mm.mm_types import MmStruct
+    from toykernel.state import Kernel
 
 STRING_LIMIT = 32  # strace -s
 ARRAY_LIMIT = 32

@@ -18,8 +18,8 @@ from toykernel.mm.mm_types import VM_EXEC, VM_GROWSDOWN, VM_READ, VM_WRITE
 from toykernel.mm.oom import report_oom
 
 if TYPE_CHECKING:
-    from toykernel.kernel_state import Kernel
     from toykernel.mm.mm_types import MmStruct, VmArea
+    from toykernel.state import Kernel
 
 PAGE_FAULT_VECTOR = 14
 #: How far below the stack pointer an access may be and still grow the stack (PUSHA and ENTER).
@@ -67,7 +67,7 @@ def do_page_fault(k: Kernel, regs: PtRegs, error_code: int) -> None:
     """#PF. From user mode: a page, or a signal. From ring 0: a bug of the kernel."""
     task = k.current
     address = k.machine.cpu.cr2
-    for listener in k.trace.page_fault:
+    for listener in k.host.trace.page_fault:
         listener(task, address, error_code, regs.ip)
     mm = task.mm
     if mm is None or not regs.user_mode:

@@ -48,7 +48,7 @@ from toykernel.kernel.signal_types import (
 
 if TYPE_CHECKING:
     from toykernel.kernel.wait import Result
-    from toykernel.kernel_state import Kernel
+    from toykernel.state import Kernel
     from toykernel.task import Task
 
 EFLAGS_TF, EFLAGS_DF = 1 << 8, 1 << 10

@@ -14,7 +14,7 @@ from toykernel.arch.x86.uaccess import copy_from_user, copy_to_user, put_user
 from toykernel.errno import EINVAL, ESRCH, Errno
 
 if TYPE_CHECKING:
-    from toykernel.kernel_state import Kernel
+    from toykernel.state import Kernel
     from toykernel.task import Task
 
 USER_DESC_SIZE = 16
@@ -94,7 +94,7 @@ def clear_tls(k: Kernel, task: Task) -> None:
 
 def load_tls(k: Kernel, task: Task) -> None:
     """Put a task's entries into the GDT (fork-path H5)."""
-    at = k.gdt + GDT_TLS_MIN * 8
+    at = k.arch.gdt + GDT_TLS_MIN * 8
     ram = k.machine.ram
     words = [word for pair in task.thread.tls_array for word in pair]
     if ram.words(at, len(words)) != words:

@@ -38,7 +38,7 @@ from toykernel.kernel.signal import force_sig_info
 from toykernel.kernel.timer import timer_interrupt
 
 if TYPE_CHECKING:
-    from toykernel.kernel_state import Kernel
+    from toykernel.state import Kernel
 
 _TF = 1 << 8
 MATH_FAULT, SIMD_FAULT = 16, 19

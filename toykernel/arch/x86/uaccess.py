@@ -15,8 +15,8 @@ from toykernel.arch.x86.pgtable import get_pte, pte_offset, set_pte
 from toykernel.errno import EFAULT, ENAMETOOLONG, ENOMEM, Errno
 
 if TYPE_CHECKING:
-    from toykernel.kernel_state import Kernel
     from toykernel.mm.mm_types import MmStruct
+    from toykernel.state import Kernel
 
 _PRESENT = PTE_P | PTE_US
 
@@ -90,7 +90,7 @@ def copy_to_user(k: Kernel, address: int, data: bytes) -> None:
     while at < len(data):
         part = min(len(data) - at, PAGE_SIZE - (address & (PAGE_SIZE - 1)))
         physical = _page(k, mm, address, True)
-        for listener in k.trace.user_write:
+        for listener in k.host.trace.user_write:
             listener(k.current, address, physical >> PAGE_SHIFT)
         k.machine.ram.write(physical, data[at : at + part])
         address += part
