@@ -18,8 +18,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from toykernel.harness.session import Session
-from toykernel.kernel_state import Config
-from toykernel.observe.program import of_program
+from toykernel.look.program import of_program
+from toykernel.state import Config
 from toykernel.syscall_table import BY_NAME
 from toykernel.task import Task
 
@@ -96,13 +96,13 @@ class _Watch:
         self._born = 0.0
         self.forks: list[tuple[float, int, int]] = []
         self.children: list[float] = []
-        self._k.trace.sys_enter.append(self._enter)
-        self._k.trace.process_fork.append(self._fork)
-        self._k.trace.sched_switch.append(self._switch)
-        self._k.trace.process_exit.append(self._exit)
+        self._k.host.trace.sys_enter.append(self._enter)
+        self._k.host.trace.process_fork.append(self._fork)
+        self._k.host.trace.sched_switch.append(self._switch)
+        self._k.host.trace.process_exit.append(self._exit)
 
     def _now(self) -> tuple[float, int, int]:
-        return time.process_time(), self._k.machine.clock.cycles, self._k.pages.free
+        return time.process_time(), self._k.machine.clock.cycles, self._k.memory.pages.free
 
     def _enter(self, task: Task, number: int, _words: list[int]) -> None:
         if number == FORK_NR and of_program(task):

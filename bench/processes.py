@@ -11,8 +11,8 @@ from pathlib import Path
 from bench.figures import Figure
 from toykernel.harness import runner
 from toykernel.harness.session import Session
-from toykernel.kernel_state import Config
 from toykernel.look.frames import leaked_frames
+from toykernel.state import Config
 
 _HEAD = '.include "linux.inc"\n.include "process.inc"\n.globl _start\n_start:\n'
 
@@ -198,7 +198,7 @@ def crowds(divisor: int) -> list[Figure]:
             _CROWD.replace("{count}", str(count)).replace("{room}", str(room)), memory << 20
         )
         k = session.kernel
-        made = k.total_forks - 3  # less init, the program and the last one
+        made = k.processes.total_forks - 3  # less init, the program and the last one
         target = wanted if count == wanted else 100
         figures += [
             Figure(f"{name}, {memory} MiB", made, "processes", target, ">="),

@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from toykernel.harness.breakpoints import Breakpoint, BreakpointError
     from toykernel.harness.session import LoadError, Session
-    from toykernel.kernel_state import Config, Outcome
     from toykernel.look.symbols import SymbolError
     from toykernel.look.task import TaskView, UnreadableError
     from toykernel.observe.faultlog import FaultRecord
     from toykernel.oops import KernelOops
+    from toykernel.state import Config, Outcome
     from userland.assembler import AssemblyError
 
 __all__ = [
@@ -39,12 +39,12 @@ _HOMES = {
     "AssemblyError": "userland.assembler",
     "Breakpoint": "toykernel.harness.breakpoints",
     "BreakpointError": "toykernel.harness.breakpoints",
-    "Config": "toykernel.kernel_state",
+    "Config": "toykernel.state",
     "FaultRecord": "toykernel.observe.faultlog",
     "KernelOops": "toykernel.oops",
     "LoadError": "toykernel.harness.session",
-    "Outcome": "toykernel.kernel_state",
-    "OutcomeKind": "toykernel.kernel_state",
+    "Outcome": "toykernel.state",
+    "OutcomeKind": "toykernel.state",
     "Session": "toykernel.harness.session",
     "SymbolError": "toykernel.look.symbols",
     "TaskView": "toykernel.look.task",

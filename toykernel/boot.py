@@ -89,7 +89,7 @@ from toykernel.syscall_table import SYSCALLS
 from toykernel.task import PF_STARTING, Task, ThreadStruct
 
 if TYPE_CHECKING:
-    from toykernel.kernel_state import Kernel
+    from toykernel.state import Kernel
 
 PHYSICAL_START = 0x1000
 TEXT_BASE = PAGE_OFFSET + PHYSICAL_START
@@ -236,13 +236,13 @@ def setup_machine(k: Kernel) -> None:
     """
     machine = k.machine
     layout = memory_layout(machine.ram.size, machine.cpu.model)
-    images = k.images
+    images = k.host.images
     if images.layout != layout:
         raise ValueError("the kernel's images were made for another machine")
-    k.swapper_pg_dir = layout.swapper_pg_dir
-    k.gdt, k.tss = layout.gdt, layout.gdt + GDT_ENTRIES * 8
-    k.idt = layout.idt
-    k.zero_pfn = layout.zero_page >> PAGE_SHIFT
+    k.arch.swapper_pg_dir = layout.swapper_pg_dir
+    k.arch.gdt, k.arch.tss = layout.gdt, layout.gdt + GDT_ENTRIES * 8
+    k.arch.idt = layout.idt
+    k.memory.zero_pfn = layout.zero_page >> PAGE_SHIFT
     idle_stack = layout.idle_stack + PAGE_OFFSET
     for address, data in images.sections:
         limit = DATA_BASE if address < DATA_BASE else TEXT_BASE + TEXT_SIZE
@@ -253,10 +253,10 @@ def setup_machine(k: Kernel) -> None:
 
     _kernel_page_tables(k, layout)
     _descriptor_tables(k)
-    k.reserved_end = layout.end >> PAGE_SHIFT
+    k.memory.reserved_end = layout.end >> PAGE_SHIFT
     _idle_task(k, idle_stack)
     machine.add_gate(GATE_PORT)
-    machine.cpu.eip = k.symbols["startup_32"] - PAGE_OFFSET
+    machine.cpu.eip = k.host.symbols["startup_32"] - PAGE_OFFSET
     machine.cpu.esp = idle_stack + THREAD_SIZE - STACK_TOP_GAP - PAGE_OFFSET
 
 
@@ -269,7 +269,7 @@ def _kernel_page_tables(k: Kernel, layout: Layout) -> None:
     ram = k.machine.ram
     lowmem, large = layout.lowmem, layout.large
     flags = PTE_P | PTE_RW
-    ram.fill(k.swapper_pg_dir, PAGE_SIZE)
+    ram.fill(k.arch.swapper_pg_dir, PAGE_SIZE)
     for index in range(-(-lowmem >> PGDIR_SHIFT)):
         if index < large:
             entry = index << PGDIR_SHIFT | flags | PDE_PS
@@ -279,14 +279,14 @@ def _kernel_page_tables(k: Kernel, layout: Layout) -> None:
             entries = [(index * 1024 + i) << PAGE_SHIFT | flags for i in range(count)]
             ram.write(table, struct.pack(f"<{count}I", *entries))
             entry = table | flags
-        ram.write32(k.swapper_pg_dir + ((PAGE_OFFSET >> PGDIR_SHIFT) + index) * 4, entry)
+        ram.write32(k.arch.swapper_pg_dir + ((PAGE_OFFSET >> PGDIR_SHIFT) + index) * 4, entry)
         if not index:
-            ram.write32(k.swapper_pg_dir, entry)
+            ram.write32(k.arch.swapper_pg_dir, entry)
 
 
 def _descriptor_tables(k: Kernel) -> None:
     ram = k.machine.ram
-    ram.fill(k.gdt, PAGE_SIZE)
+    ram.fill(k.arch.gdt, PAGE_SIZE)
     code, data = SEG_CODE | SEG_READABLE | SEG_ACCESSED, SEG_WRITABLE | SEG_ACCESSED
     flat = 0xFFFFFFFF
     for selector, descriptor in (
@@ -294,19 +294,19 @@ def _descriptor_tables(k: Kernel) -> None:
         (KERNEL_DS, pack_segment(0, flat, data)),
         (USER_CS & ~3, pack_segment(0, flat, code, dpl=3)),
         (USER_DS & ~3, pack_segment(0, flat, data, dpl=3)),
-        (TSS_SELECTOR, pack_segment(PAGE_OFFSET + k.tss, TSS_SIZE - 1, TYPE_TSS, system=True)),
+        (TSS_SELECTOR, pack_segment(PAGE_OFFSET + k.arch.tss, TSS_SIZE - 1, TYPE_TSS, system=True)),
     ):
-        ram.write(k.gdt + selector, descriptor)
+        ram.write(k.arch.gdt + selector, descriptor)
     tss = bytearray(TSS_SIZE)
     struct.pack_into("<II", tss, TSS_ESP0, 0, KERNEL_DS)
     struct.pack_into("<H", tss, TSS_IO_MAP_BASE, TSS_SIZE)  # no bitmap: every port is refused
-    ram.write(k.tss, bytes(tss))
+    ram.write(k.arch.tss, bytes(tss))
 
-    ram.fill(k.idt, PAGE_SIZE)
+    ram.fill(k.arch.idt, PAGE_SIZE)
 
     def set_gate(vector: int, label: str, type_: int, dpl: int = 0) -> None:
-        gate = Gate(KERNEL_CS, k.symbols[label], type_, dpl, True)
-        ram.write(k.idt + vector * 8, gate.pack())
+        gate = Gate(KERNEL_CS, k.host.symbols[label], type_, dpl, True)
+        ram.write(k.arch.idt + vector * 8, gate.pack())
 
     for vector, rule in TRAPS.items():
         set_gate(vector, rule.entry, TYPE_INTERRUPT_GATE, 3 if rule.user_gate else 0)
@@ -324,39 +324,39 @@ def _idle_task(k: Kernel, stack: int) -> None:
     init_thread_info(k.machine.ram, stack, 0)
     # The first of everything that fork copies or shares: in no cache, never freed.
     idle.cred = init_cred()
-    k.root_user = idle.cred.user
-    uts = UtsNamespace(0, UtsName(release=k.profile.release))
+    k.processes.root_user = idle.cred.user
+    uts = UtsNamespace(0, UtsName(release=k.host.profile.release))
     idle.nsproxy = Nsproxy(
-        0, uts, IpcNamespace(0, SemIds()), MntNamespace(0), get_pid_ns(k.init_pid_ns)
+        0, uts, IpcNamespace(0, SemIds()), MntNamespace(0), get_pid_ns(k.processes.init_pid_ns)
     )
-    idle.signal.rlim = default_rlimits(k.rlimit_stack, k.max_threads)
+    idle.signal.rlim = default_rlimits(k.processes.rlimit_stack, k.processes.max_threads)
     idle.signal.threads.append(idle)
-    idle.pid_struct = Pid(0, ((k.init_pid_ns, 0),))
-    k.init_pid_ns.pids[0] = idle.pid_struct
-    idle.fs = FsStruct(0, k.fs.root, k.fs.root)
+    idle.pid_struct = Pid(0, ((k.processes.init_pid_ns, 0),))
+    k.processes.init_pid_ns.pids[0] = idle.pid_struct
+    idle.fs = FsStruct(0, k.files.fs.root, k.files.fs.root)
     idle.files = _console_files(k)
-    k.idle = k.current = idle
+    k.sched.idle = k.current = idle
     init_idle(k, idle)
-    k.tasks.append(idle)
-    k.pids.tasks[0] = idle
+    k.processes.tasks.append(idle)
+    k.processes.pids.tasks[0] = idle
 
 
 def _console_files(k: Kernel) -> FilesStruct:
     """Descriptors 0, 1 and 2: one open of the console for input and output, one for errors."""
-    path = k.fs.find("/dev/console")
+    path = k.files.fs.find("/dev/console")
     inode = path.dentry.inode
-    k.console_error = File(0, igrab(inode), CONSOLE, O_RDWR, "/dev/console", f_path=path)
+    k.files.console_error = File(0, igrab(inode), CONSOLE, O_RDWR, "/dev/console", f_path=path)
     console = File(0, igrab(inode), CONSOLE, O_RDWR, "/dev/console", count=2, f_path=path)
-    return FilesStruct(0, fd={0: console, 1: console, 2: k.console_error})
+    return FilesStruct(0, fd={0: console, 1: console, 2: k.files.console_error})
 
 
 def start_kernel(k: Kernel) -> None:
     """Called by the guest once paging is on: memory, interrupts, the clock, init."""
     ram = k.machine.ram
-    ram.write32(k.swapper_pg_dir, 0)  # nothing is mapped at 0 any more
+    ram.write32(k.arch.swapper_pg_dir, 0)  # nothing is mapped at 0 any more
     k.machine.flush_tlb()
-    k.pages.release_range(k.reserved_end, k.pages.frames)
-    k.pages.reserve(k.zero_pfn)
+    k.memory.pages.release_range(k.memory.reserved_end, k.memory.pages.frames)
+    k.memory.pages.reserve(k.memory.zero_pfn)
     for port, value in (
         (pic.COMMAND, 0x13),  # ICW1: one controller, edge triggered, ICW4 follows
         (pic.DATA, FIRST_EXTERNAL_VECTOR),
@@ -364,7 +364,7 @@ def start_kernel(k: Kernel) -> None:
         (pic.DATA, 0xFE),  # only the timer's line
     ):
         k.machine.pic.write(port, 1, value)
-    k.machine.timer.write(0x40, 4, k.cycles_per_tick)
+    k.machine.timer.write(0x40, 4, k.time.cycles_per_tick)
     start_ticks(k)
     rest_init(k)
 
@@ -376,7 +376,7 @@ def rest_init(k: Kernel) -> None:
         p = copy_process(k, CloneArgs(SIGCHLD, 0, frame))
         mm = mm_alloc(k)
         argv = [b"/init", *k.init_argv]
-        image = parse_elf(k.images.init)
+        image = parse_elf(k.host.images.init)
         sp = load_elf_binary(k, mm, image, "/init", argv, k.init_envp)
     except Errno as error:
         short = error.number == ENOMEM

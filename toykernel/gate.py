@@ -28,7 +28,7 @@ from toykernel.syscall_table import SYSCALLS
 from toykernel.syscall_table import sys_ni_syscall as ni_syscall
 
 if TYPE_CHECKING:
-    from toykernel.kernel_state import Kernel
+    from toykernel.state import Kernel
 
 #: What the gate runs behind a thunk. None: the guest's registers stay as the function left them.
 Service = Callable[["Kernel"], Result | None]
@@ -61,15 +61,15 @@ def gate(k: Kernel, event: Event) -> None:
     """Run the kernel function behind the thunk that the guest is in."""
     name, function = k.host.gates[event.address]
     k.charge("call")
-    if k.trace.gate:
-        k.trace.gate.emit(k.current, name)
+    if k.host.trace.gate:
+        k.host.trace.gate.emit(k.current, name)
     try:
         result = function(k)
     except Errno as error:
         result = -error.number
     _return(k, result)
-    if k.trace.to_user:
-        k.trace.to_user.emit(k.current)
+    if k.host.trace.to_user:
+        k.host.trace.to_user.emit(k.current)
 
 
 def _return(k: Kernel, result: Result | None) -> None:
@@ -105,8 +105,8 @@ def _syscall(k: Kernel, number: int | None) -> Result:
     words = k.machine.ram.words(task_pt_regs(task.stack) - PAGE_OFFSET, _ORIG_AX + 1)
     asked = task.syscall = words[_ORIG_AX]
     k.charge("system_call")
-    if k.trace.sys_enter:
-        k.trace.sys_enter.emit(task, asked, words[:6])
+    if k.host.trace.sys_enter:
+        k.host.trace.sys_enter.emit(task, asked, words[:6])
     if number is None:
         return ni_syscall(k)
     row = SYSCALLS[number]
@@ -122,5 +122,5 @@ def _syscall_done(k: Kernel, result: int) -> None:
     if task.syscall is None:
         return
     number, task.syscall = task.syscall, None
-    if k.trace.sys_exit:
-        k.trace.sys_exit.emit(task, number, result)
+    if k.host.trace.sys_exit:
+        k.host.trace.sys_exit.emit(task, number, result)

@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from toykernel.boot import BootImages
     from toykernel.kernel.sched.sched_class import SchedClass
     from toykernel.kernel.wait import Result
-    from toykernel.kernel_state import Config, Kernel
     from toykernel.profiles import Profile
+    from toykernel.state import Config, Kernel
     from toykernel.task import Task
 
 

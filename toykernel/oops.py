@@ -9,7 +9,7 @@ from toykernel.arch.x86.asm_offsets import PAGE_OFFSET, THREAD_SIZE
 from toykernel.arch.x86.ptrace import PtRegs
 
 if TYPE_CHECKING:
-    from toykernel.kernel_state import Kernel
+    from toykernel.state import Kernel
 
 _STACK_WORDS = 24
 
@@ -21,7 +21,11 @@ class KernelOops(Exception):
 def symbol_for(k: Kernel, address: int) -> str:
     """`name+offset` of the kernel symbol at or below an address, or the bare number."""
     best = max(
-        ((value, name) for name, value in k.symbols.items() if PAGE_OFFSET <= value <= address),
+        (
+            (value, name)
+            for name, value in k.host.symbols.items()
+            if PAGE_OFFSET <= value <= address
+        ),
         default=None,
     )
     if best is None or address - best[0] > 0x4000:

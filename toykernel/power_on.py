@@ -13,7 +13,7 @@ from toykernel.kernel.pid import PidMap, PidNamespace
 from toykernel.kernel.sched import core
 from toykernel.kernel.sched.classes import sched_classes
 from toykernel.kernel.timekeeping import BOOT_EPOCH
-from toykernel.kernel_state import Config, Kernel
+from toykernel.state import Config, Kernel
 from toykernel.sysctl import set_sysctl
 
 

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 from emu.machine import Event, Stop
 from toykernel.gate import gate
 from toykernel.kernel.panic import panic
-from toykernel.kernel_state import Outcome, OutcomeKind
+from toykernel.state import Outcome, OutcomeKind
 
 if TYPE_CHECKING:
-    from toykernel.kernel_state import Kernel
+    from toykernel.state import Kernel
 
 
 def run(k: Kernel, until: int | None = None) -> Outcome:

@@ -14,7 +14,7 @@ from toykernel.errno import Errno
 
 if TYPE_CHECKING:
     from toykernel.kernel.cred import Cred
-    from toykernel.kernel_state import Kernel
+    from toykernel.state import Kernel
     from toykernel.task import Task
 
 
@@ -40,41 +40,41 @@ def _heed(answer: int) -> None:
 
 def security_task_create(k: Kernel, clone_flags: int) -> None:
     """fork-path D2. Raises Errno."""
-    for hook in k.security.task_create:
+    for hook in k.host.security.task_create:
         _heed(hook(k, clone_flags))
 
 
 def security_task_kill(k: Kernel, task: Task, sig: int) -> None:
     """May the current task signal another? Raises Errno."""
-    for hook in k.security.task_kill:
+    for hook in k.host.security.task_kill:
         _heed(hook(k, task, sig))
 
 
 def security_task_setpgid(k: Kernel, task: Task, pgid: int) -> None:
     """May a task change its process group? Raises Errno."""
-    for hook in k.security.task_setpgid:
+    for hook in k.host.security.task_setpgid:
         _heed(hook(k, task, pgid))
 
 
 def security_task_setrlimit(k: Kernel, resource: int, limits: tuple[int, int]) -> None:
     """May a limit be changed? Raises Errno."""
-    for hook in k.security.task_setrlimit:
+    for hook in k.host.security.task_setrlimit:
         _heed(hook(k, resource, limits))
 
 
 def security_task_fix_setuid(k: Kernel, new: Cred, old: Cred) -> None:
     """May the ids change so? Raises Errno."""
-    for hook in k.security.task_fix_setuid:
+    for hook in k.host.security.task_fix_setuid:
         _heed(hook(k, new, old))
 
 
 def security_bprm_check(k: Kernel, path: str) -> None:
     """May a program be executed? Raises Errno."""
-    for hook in k.security.bprm_check:
+    for hook in k.host.security.bprm_check:
         _heed(hook(k, path))
 
 
 def security_file_open(k: Kernel, path: str, flags: int) -> None:
     """May a file be opened? Raises Errno."""
-    for hook in k.security.file_open:
+    for hook in k.host.security.file_open:
         _heed(hook(k, path, flags))

@@ -19,7 +19,7 @@ from emu.ram import PAGE_SHIFT, PAGE_SIZE, Ram
 from toykernel.host import HOST_TYPES
 
 if TYPE_CHECKING:
-    from toykernel.kernel_state import Kernel
+    from toykernel.state import Kernel
 
 #: Left by the last trap or by the engine itself; no instruction of the guest can see them.
 _ENGINE_ONLY = frozenset(("error_code", "is_int", "hflags", "old_exception"))

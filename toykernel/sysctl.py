@@ -10,7 +10,7 @@ from toykernel.kernel.pid import PID_MAX_LIMIT, PID_MAX_MIN
 from toykernel.kernel.sched.runqueue import SchedTunables
 
 if TYPE_CHECKING:
-    from toykernel.kernel_state import Kernel
+    from toykernel.state import Kernel
 
 MIN_THREADS = 1
 
@@ -38,24 +38,24 @@ class TextSetting:
 
 
 def _set_pid_max(k: Kernel, value: int) -> None:
-    k.pids.pid_max = value
+    k.processes.pids.pid_max = value
 
 
 def _set_threads_max(k: Kernel, value: int) -> None:
-    k.max_threads = value
+    k.processes.max_threads = value
 
 
 def _set_pipe_max_size(k: Kernel, value: int) -> None:
-    k.pipe_max_size = 4096 << (-(-value // 4096) - 1).bit_length()  # as the kernel rounds it
+    k.files.pipe_max_size = 4096 << (-(-value // 4096) - 1).bit_length()  # as the kernel rounds it
 
 
 def _uts_field(name: str) -> TextSetting:
     def get(k: Kernel) -> str:
-        text: str = getattr(k.idle.nsproxy.uts_ns.name, name)
+        text: str = getattr(k.sched.idle.nsproxy.uts_ns.name, name)
         return text
 
     def put(k: Kernel, value: str) -> None:
-        uts = k.idle.nsproxy.uts_ns
+        uts = k.sched.idle.nsproxy.uts_ns
         uts.name = replace(uts.name, **{name: value})
 
     return TextSetting(get, put)
@@ -63,11 +63,11 @@ def _uts_field(name: str) -> TextSetting:
 
 def _sched(name: str) -> IntSetting:
     def get(k: Kernel) -> int:
-        value: int = getattr(k.sched_tunables, name)
+        value: int = getattr(k.sched.tunables, name)
         return value
 
     def put(k: Kernel, value: int) -> None:
-        setattr(k.sched_tunables, name, value)
+        setattr(k.sched.tunables, name, value)
 
     return IntSetting(*_SCHED_BOUNDS[name], get, put)
 
@@ -88,13 +88,13 @@ def settings() -> dict[str, IntSetting | TextSetting]:
     """Every setting, by name."""
     return {
         "kernel.pid_max": IntSetting(
-            PID_MAX_MIN, PID_MAX_LIMIT, lambda k: k.pids.pid_max, _set_pid_max
+            PID_MAX_MIN, PID_MAX_LIMIT, lambda k: k.processes.pids.pid_max, _set_pid_max
         ),
         "kernel.threads-max": IntSetting(
-            MIN_THREADS, 1 << 20, lambda k: k.max_threads, _set_threads_max
+            MIN_THREADS, 1 << 20, lambda k: k.processes.max_threads, _set_threads_max
         ),
         "fs.pipe-max-size": IntSetting(
-            4096, 1 << 31, lambda k: k.pipe_max_size, _set_pipe_max_size
+            4096, 1 << 31, lambda k: k.files.pipe_max_size, _set_pipe_max_size
         ),
         "kernel.hostname": _uts_field("nodename"),
         "kernel.domainname": _uts_field("domainname"),
@@ -122,7 +122,7 @@ def set_sysctl(k: Kernel, name: str, text: str) -> None:
         raise SysctlError(f"{name}: {value} is not between {setting.low} and {setting.high}")
     before = setting.get(k)
     setting.set(k, value)
-    runtime, period = k.sched_tunables.sched_rt_runtime_us, k.sched_tunables.sched_rt_period_us
+    runtime, period = k.sched.tunables.sched_rt_runtime_us, k.sched.tunables.sched_rt_period_us
     if runtime > period:
         setting.set(k, before)
         raise SysctlError(f"{name}: a runtime of {runtime} us is more than the period, {period} us")

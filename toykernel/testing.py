@@ -25,11 +25,11 @@ from emu.paging import PTE_P, PTE_RW
 from toykernel.arch.x86.pgtable import get_pte, pte_present
 from toykernel.check.invariants import install
 from toykernel.harness.session import Session
-from toykernel.kernel_state import Config, Outcome, OutcomeKind
 from toykernel.look.frames import leaked_frames, leaked_objects
 from toykernel.look.spaces import users
 from toykernel.mm.mm_types import MmStruct
 from toykernel.observe.cow_journal import COPIED, text
+from toykernel.state import Config, Outcome, OutcomeKind
 from toykernel.task import FAULT_KINDS
 
 if TYPE_CHECKING:
@@ -105,14 +105,14 @@ class Run:
         return self.session.address(match["name"]) + int(match["offset"] or "0", 0)
 
     def _mm(self, pid: int) -> MmStruct:
-        for task in self.session.kernel.tasks:
+        for task in self.session.kernel.processes.tasks:
             if task.pid == pid:
                 if task.mm is None:
                     self._fail(
                         f"pid {pid} has no memory any more: it is in state {task.state_letter}"
                     )
                 return task.mm
-        alive = ", ".join(str(t.pid) for t in self.session.kernel.tasks if t.pid > 1)
+        alive = ", ".join(str(t.pid) for t in self.session.kernel.processes.tasks if t.pid > 1)
         self._fail(f"there is no pid {pid}; alive: {alive or 'none'}")
 
     def entry(self, pid: int, where: Address) -> int:
@@ -128,7 +128,7 @@ class Run:
 
     def references(self, pid: int, where: Address) -> int:
         """References to the frame behind an address: entries that map it, and the kernel's own."""
-        return self.session.kernel.pages.page_count(self.frame(pid, where))
+        return self.session.kernel.memory.pages.page_count(self.frame(pid, where))
 
     def faults(self, pid: int) -> dict[str, int]:
         """A task's page faults by kind, from its last exec on; also of one that has ended."""
@@ -142,7 +142,7 @@ class Run:
 
         The zero page is no page of the program's: replacing it by a fresh one is not counted.
         """
-        zero = self.session.kernel.zero_pfn
+        zero = self.session.kernel.memory.zero_pfn
         found = dict.fromkeys(
             e.address
             for e in self.journal.events
@@ -228,7 +228,7 @@ class Run:
         """Every frame and every record has somebody who accounts for it."""
         __tracebackhide__ = True
         k = self.session.kernel
-        lost = {cache.name: leaked_objects(k, cache) for cache in k.slabs}
+        lost = {cache.name: leaked_objects(k, cache) for cache in k.memory.slabs}
         wrong = [f"{n} of {name}" for name, n in lost.items() if n]
         frames = leaked_frames(k)
         if frames or wrong:
@@ -252,8 +252,8 @@ class Run:
     def _mappers(self, frame: int) -> str:
         k = self.session.kernel
         names = []
-        for ident, address in k.rmap.entries(frame):
-            pids = ", ".join(f"pid {t.pid}" for t in users(k, k.mms[ident]))
+        for ident, address in k.memory.rmap.entries(frame):
+            pids = ", ".join(f"pid {t.pid}" for t in users(k, k.memory.mms[ident]))
             names.append(f"{pids or f'mm {ident}'} at {address:#010x}")
         return "; ".join(names) or "nobody"
 

@@ -14,7 +14,7 @@ from emu.ram import PAGE_SIZE
 from emu.timing.rules import REP_I486
 
 if TYPE_CHECKING:
-    from toykernel.kernel_state import Kernel
+    from toykernel.state import Kernel
 
 _CALL, _FIELD = 8, 1
 _PAGE_DWORDS = PAGE_SIZE // 4

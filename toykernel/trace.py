@@ -1,7 +1,7 @@
 """Tracepoints: what the kernel tells of, and who listens.
 
-The kernel calls a tracepoint, never a tracer: `if k.trace.tick: k.trace.tick.emit(task)`. The truth test is
-all that it costs when nobody listens. A listener sees; it changes nothing in the guest.
+The kernel calls a tracepoint, never a tracer: `if k.host.trace.tick: k.host.trace.tick.emit(task)`. The
+truth test is all that it costs when nobody listens. A listener sees; it changes nothing in the guest.
 """
 
 from __future__ import annotations

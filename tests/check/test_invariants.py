@@ -13,10 +13,10 @@ from toykernel.arch.x86.pgtable import PTE_PROTNONE, pte_offset
 from toykernel.check import invariants
 from toykernel.check.invariants import CHECKS, InvariantError, check_all
 from toykernel.harness.session import Session
-from toykernel.kernel_state import Kernel
 from toykernel.look.frames import leaked_frames, owners
 from toykernel.look.page_tables import entries
 from toykernel.mm.mm_types import VM_EXEC, VM_READ, VM_WRITE, MmStruct
+from toykernel.state import Kernel
 
 USERLAND = Path(__file__).parents[2] / "userland"
 
@@ -27,18 +27,18 @@ def forked() -> Kernel:
     session = Session(USERLAND / "fork_sample.S")
     k = session.kernel
     forks: list[int] = []
-    k.trace.process_fork.append(lambda parent, child, flags: forks.append(child.pid))
+    k.host.trace.process_fork.append(lambda parent, child, flags: forks.append(child.pid))
     while 3 not in forks:
         session.step()
     while k.machine.cpu.cpl != 3:
         session.step()
     check_all(k)
-    assert [t.pid for t in k.tasks] == [0, 1, 2, 3]
+    assert [t.pid for t in k.processes.tasks] == [0, 1, 2, 3]
     return k
 
 
 def mm_of(k: Kernel, pid: int = 2) -> MmStruct:
-    mm = next(t for t in k.tasks if t.pid == pid).mm
+    mm = next(t for t in k.processes.tasks if t.pid == pid).mm
     assert mm is not None
     return mm
 
@@ -48,7 +48,7 @@ def data_entry(k: Kernel, pid: int = 2) -> tuple[int, int, int]:
     mm = mm_of(k, pid)
     found = next(
         e for e in entries(k, mm)
-        if e.present and k.pages.page_count(e.pfn) == 2 and e.pfn != k.zero_pfn
+        if e.present and k.memory.pages.page_count(e.pfn) == 2 and e.pfn != k.memory.zero_pfn
         and (area := mm.find_exact(e.address)) is not None and area.vm_flags & 2
     )  # fmt: skip
     at = pte_offset(k, mm, found.address)
@@ -62,15 +62,15 @@ def breach(k: Kernel) -> set[str]:
 
 
 def lost_reference(k: Kernel) -> None:
-    k.pages.put_page(k, data_entry(k)[2] >> 12)
+    k.memory.pages.put_page(k, data_entry(k)[2] >> 12)
 
 
 def extra_reference(k: Kernel) -> None:
-    k.pages.get_page(data_entry(k)[2] >> 12)
+    k.memory.pages.get_page(data_entry(k)[2] >> 12)
 
 
 def leaked_page(k: Kernel) -> None:
-    k.pages.alloc_pages(k, 0, "lost")
+    k.memory.pages.alloc_pages(k, 0, "lost")
 
 
 def writable_while_shared(k: Kernel) -> None:
@@ -80,14 +80,14 @@ def writable_while_shared(k: Kernel) -> None:
 
 def free_frame_mapped(k: Kernel) -> None:
     _, at, pte = data_entry(k)
-    pfn = k.pages.alloc_pages(k, 0, "x")
-    k.pages.put_page(k, pfn)
+    pfn = k.memory.pages.alloc_pages(k, 0, "x")
+    k.memory.pages.put_page(k, pfn)
     k.machine.ram.write32(at, pfn << 12 | pte & 0xFFF)
 
 
 def kernel_memory_mapped(k: Kernel) -> None:
     _, at, pte = data_entry(k)
-    k.machine.ram.write32(at, k.gdt & ~0xFFF | pte & 0xFFF)
+    k.machine.ram.write32(at, k.arch.gdt & ~0xFFF | pte & 0xFFF)
 
 
 def frame_outside_ram(k: Kernel) -> None:
@@ -102,7 +102,7 @@ def supervisor_page_in_user_half(k: Kernel) -> None:
 
 def page_without_area(k: Kernel) -> None:
     mm = mm_of(k)
-    pfn = k.pages.alloc_pages(k, 0, "x")
+    pfn = k.memory.pages.alloc_pages(k, 0, "x")
     address = next(a for a, _, _ in [data_entry(k)]) + 0x100000
     at = pte_offset(k, mm, address)
     assert at is not None
@@ -125,12 +125,12 @@ def locked_page_not_counted(k: Kernel) -> None:
 
 
 def used_frame_on_a_free_list(k: Kernel) -> None:
-    normal, _ = k.pages._zones
+    normal, _ = k.memory.pages._zones
     normal[0][data_entry(k)[2] >> 12] = None
 
 
 def free_block_lost(k: Kernel) -> None:
-    normal, _ = k.pages._zones
+    normal, _ = k.memory.pages._zones
     next(blocks for blocks in normal if blocks).popitem()
 
 
@@ -156,8 +156,8 @@ def kernel_half_differs(k: Kernel) -> None:
 
 
 def flush_forgotten(k: Kernel) -> None:
-    assert k.active_mm is not None
-    k.active_mm.stale[0x08049000] = None
+    assert k.memory.active_mm is not None
+    k.memory.active_mm.stale[0x08049000] = None
 
 
 def wrong_directory(k: Kernel) -> None:
@@ -165,11 +165,11 @@ def wrong_directory(k: Kernel) -> None:
 
 
 def stack_overflow(k: Kernel) -> None:
-    k.machine.ram.write32(k.tasks[-1].stack - PAGE_OFFSET + TI_SIZE, 0)
+    k.machine.ram.write32(k.processes.tasks[-1].stack - PAGE_OFFSET + TI_SIZE, 0)
 
 
 def object_without_record(k: Kernel) -> None:
-    k.slabs.mm.alloc(k)
+    k.memory.slabs.mm.alloc(k)
 
 
 Break = Callable[[Kernel], None]
@@ -221,12 +221,12 @@ def test_shared_pages_have_an_owner_for_each_reference(forked: Kernel) -> None:
     # K2: one frame, two entries
     _, _, pte = data_entry(forked)
     held = owners(forked)[pte >> 12]
-    assert len(held) == forked.pages.page_count(pte >> 12) == 2
+    assert len(held) == forked.memory.pages.page_count(pte >> 12) == 2
 
 
 def test_a_leak_is_counted_in_frames(forked: Kernel) -> None:
     assert leaked_frames(forked) == 0
-    forked.pages.alloc_pages(forked, 3, "lost")
+    forked.memory.pages.alloc_pages(forked, 3, "lost")
     assert leaked_frames(forked) == 8
 
 
@@ -242,7 +242,7 @@ def test_checking_changes_nothing(forked: Kernel) -> None:
 def test_programs_keep_the_invariants_at_every_trap(name: str) -> None:
     session = Session(USERLAND / f"{name}.S")
     seen: list[int] = []
-    session.kernel.trace.to_user.append(lambda task: seen.append(task.pid))
+    session.kernel.host.trace.to_user.append(lambda task: seen.append(task.pid))
     invariants.install(session.kernel)
     assert session.run().kind == "finished"
     assert len(seen) > 10

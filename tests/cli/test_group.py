@@ -79,7 +79,7 @@ def test_help_does_not_load_the_machine() -> None:
     )
     loaded = {line.rpartition("|")[2].strip() for line in done.stderr.splitlines()}
     assert "toykernel.cli.options" in loaded
-    assert not loaded & {"unicorn", "capstone", "keystone", "elftools", "toykernel.kernel_state"}
+    assert not loaded & {"unicorn", "capstone", "keystone", "elftools", "toykernel.state"}
 
 
 def test_a_run_loads_nothing_that_it_does_not_need() -> None:

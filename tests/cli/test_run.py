@@ -136,7 +136,7 @@ def test_a_broken_invariant_is_70_only_with_check(
     capfdbinary: pytest.CaptureFixture[bytes], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def leaking(k: Any) -> int:
-        k.pages.alloc_pages(k, 0, "lost")
+        k.memory.pages.alloc_pages(k, 0, "lost")
         return int(k.current.tgid)
 
     break_getpid(monkeypatch, leaking)

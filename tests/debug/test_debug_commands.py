@@ -107,7 +107,7 @@ def test_nexti_makes_one_step_of_a_fault_and_of_a_call_that_sleeps(terminal: Ter
     assert terminal.debugger.location().symbol == "syscall_done"
     assert terminal.debugger.location().pid == 2
     assert terminal.debugger.register("eax") == 3
-    assert terminal.session.kernel.pids.tasks.keys() == {0, 1, 2}
+    assert terminal.session.kernel.processes.pids.tasks.keys() == {0, 1, 2}
 
 
 def test_nexti_stops_when_the_task_dies(terminal: Terminal) -> None:

@@ -70,7 +70,7 @@ def test_a_closed_debugger_leaves_nothing_behind() -> None:
     session = Session(USERLAND / "fork_sample.S")
 
     def listeners() -> int:
-        trace = session.kernel.trace
+        trace = session.kernel.host.trace
         return sum(map(len, vars(trace).values())) + len(session.kernel.machine.trap_listeners)
 
     from toykernel.debug.debugger import Debugger

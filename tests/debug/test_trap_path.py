@@ -97,7 +97,7 @@ def step_to_pid(session: Session, pid: int) -> None:
 
 def esp0(session: Session) -> tuple[int, int]:
     """esp0 and ss0 of the TSS in guest RAM (Intel SDM vol. 3, figure 7-2: at 4 and 8)."""
-    ram, tss = session.kernel.machine.ram, session.kernel.tss
+    ram, tss = session.kernel.machine.ram, session.kernel.arch.tss
     return ram.read32(tss + 4), ram.read32(tss + 8)
 
 
@@ -107,7 +107,9 @@ def stack_top(view: TaskView) -> int:
 
 def test_the_gate_of_int_0x80_is_a_trap_gate_for_ring_3(make: Make) -> None:  # A1
     session = make(FORK)
-    low, high = struct.unpack("<II", session.kernel.machine.ram.read(session.kernel.idt + 0x400, 8))
+    low, high = struct.unpack(
+        "<II", session.kernel.machine.ram.read(session.kernel.arch.idt + 0x400, 8)
+    )
     assert high >> 8 & 0x1F == 0xF  # 32-bit trap gate
     assert high >> 13 & 3 == 3
     assert high & 1 << 15
@@ -201,7 +203,7 @@ def test_the_call_goes_through_the_table_in_guest_ram(make: Make) -> None:  # A3
     assert eip(session) == "after"
     changed = {name for name in user if user[name] != back[name]}
     assert changed == {"eax", "eip"}
-    assert back["eax"] == session.kernel.tasks[-1].pid == 3  # B2: the child's pid
+    assert back["eax"] == session.kernel.processes.tasks[-1].pid == 3  # B2: the child's pid
 
 
 @pytest.mark.parametrize("number", [0x7FFF, 400, 0x80000000, 0xFFFFFFFF])

@@ -6,7 +6,7 @@ import pytest
 from trees import booted
 
 from toykernel.check.invariants import check_all
-from toykernel.kernel_state import Kernel
+from toykernel.state import Kernel
 
 
 @pytest.fixture

@@ -13,8 +13,8 @@ from toykernel.fs.operations import InodeOperations, SuperOperations
 from toykernel.fs.ramfs import MAX_INODES, ramfs_fill_super
 from toykernel.fs.stat import stat64, sys_lstat64, sys_stat64
 from toykernel.fs.super import SuperBlock
-from toykernel.kernel_state import Kernel
 from toykernel.mm.mmap import sys_mmap2
+from toykernel.state import Kernel
 
 EPERM, EACCES = -1, -13
 EBUSY, EXDEV, EINVAL, ENOTDIR, EROFS, ENOENT, ENOSPC = -16, -18, -22, -20, -30, -2, -28
@@ -23,7 +23,7 @@ O_RDONLY, O_RDWR, O_CREAT = 0, 2, 0o100
 
 def mounted(k: Kernel, path: str) -> Mount:
     """An empty ramfs on a directory."""
-    sb, inode = ramfs_fill_super(k.fs.new_dev(), k.fs.pipefs.numbers)
+    sb, inode = ramfs_fill_super(k.files.fs.new_dev(), k.files.fs.pipefs.numbers)
     return do_mount(path_lookup(k, path).found(), sb, Dentry("/", inode))
 
 
@@ -63,7 +63,7 @@ def test_mounts_on_mounts(k: Kernel) -> None:
     assert here.kind("m/lower") == "directory"
     do_umount(lower)
     assert outcome(here.kind, "m/lower") == ENOENT
-    assert outcome(do_umount, k.fs.root.mnt) == EINVAL
+    assert outcome(do_umount, k.files.fs.root.mnt) == EINVAL
 
 
 def test_one_file_system_at_two_places(k: Kernel) -> None:
@@ -110,7 +110,7 @@ def test_the_root_of_a_task_is_the_end_of_the_way_up(k: Kernel) -> None:
     assert here.kind("/sub/../../sub") == "directory"
     here.symlink("/sub", "link")
     assert here.kind("/sub/../link") == "directory"
-    here.fs.root = k.fs.root
+    here.fs.root = k.files.fs.root
 
 
 def test_whoever_is_inside_stays_below(k: Kernel) -> None:
@@ -216,7 +216,7 @@ MADE_UP = SuperOperations("test_mounts:MADE_UP", d_revalidate=made_up_revalidate
 def test_names_that_come_and_go(k: Kernel) -> None:
     here = Here(k)
     here.mkdir("m")
-    sb = SuperBlock(k.fs.new_dev(), "made up", MADE_UP, k.fs.pipefs.numbers)
+    sb = SuperBlock(k.files.fs.new_dev(), "made up", MADE_UP, k.files.fs.pipefs.numbers)
     root = Inode(sb.next_ino(), S_IFDIR | 0o755, sb, MADE_UP_DIR, SIMPLE_DIR, nlink=2)
     do_mount(path_lookup(k, "m").found(), sb, Dentry("/", root))
     assert outcome(here.kind, "m/2") == ENOENT

@@ -11,7 +11,7 @@ from toykernel.errno import Errno
 from toykernel.fs import chrdev, libfs, pipe, ramfs, rootfs
 from toykernel.fs.file import fput
 from toykernel.fs.operations import Operations, find_operations
-from toykernel.kernel_state import Kernel
+from toykernel.state import Kernel
 
 EPERM, ENOENT, EBUSY, EEXIST, EXDEV = -1, -2, -16, -17, -18
 ENOTDIR, EISDIR, EINVAL, ENAMETOOLONG, ENOTEMPTY, ELOOP = -20, -21, -22, -36, -39, -40
@@ -223,9 +223,9 @@ def test_tables_of_operations_are_found_by_name(module: object) -> None:
 
 def test_the_missing_operations_answer_as_linux(k: Kernel) -> None:
     """vfs_read, vfs_ioctl, do_mmap, vfs_llseek; vfs_create, vfs_mkdir and their like (fs/namei.c)."""
-    file, inode = Here(k).open("/dev/console", RDWR), k.fs.find("/dev/console").dentry.inode
+    file, inode = Here(k).open("/dev/console", RDWR), k.files.fs.find("/dev/console").dentry.inode
     blank = libfs.NO_FILE
-    table, parent = libfs.SPECIAL, k.fs.find("/dev").dentry
+    table, parent = libfs.SPECIAL, k.files.fs.find("/dev").dentry
     cases = [
         (22, blank.read, file, 0, 1),
         (22, blank.write, file, 0, 1),

@@ -9,8 +9,8 @@ from trees import Here, booted
 from toykernel.fs.file import fput
 from toykernel.fs.pipe import READ_END, do_pipe
 from toykernel.fs.rootfs import FileSystems
-from toykernel.kernel_state import Kernel
 from toykernel.mm.mmap import sys_mmap2
+from toykernel.state import Kernel
 from toykernel.statehash import state_hash
 
 
@@ -26,15 +26,15 @@ def test_a_tree_can_be_copied(k: Kernel, copied: type) -> None:
     here.mkdir("d")
     here.make("d/f")
     here.symlink("d/f", "s")
-    inode = k.fs.find("/home/d/f").dentry.inode
+    inode = k.files.fs.find("/home/d/f").dentry.inode
     inode.i_op.truncate(k, inode, 5)
     tables = (inode.i_op, inode.i_fop)
-    k.fs = copied(k.fs)
-    here.fs.root = k.fs.root
-    here.fs.pwd = k.fs.find("/home")
+    k.files.fs = copied(k.files.fs)
+    here.fs.root = k.files.fs.root
+    here.fs.pwd = k.files.fs.find("/home")
     assert here.kind("s") == "file"
-    assert k.fs.read("/home/d/f") == bytes(5)
-    there = k.fs.find("/home/d/f").dentry.inode
+    assert k.files.fs.read("/home/d/f") == bytes(5)
+    there = k.files.fs.find("/home/d/f").dentry.inode
     assert there is not inode
     assert (there.i_op, there.i_fop) == tables
     assert there.i_op is tables[0]
@@ -49,11 +49,13 @@ def test_what_the_hash_sees() -> None:
         k = booted().kernel
         here = Here(k)
         here.make("f" if change != 1 else "g")
-        mapping = k.fs.find("/home").dentry.children["f" if change != 1 else "g"].inode.i_mapping
+        mapping = (
+            k.files.fs.find("/home").dentry.children["f" if change != 1 else "g"].inode.i_mapping
+        )
         assert mapping is not None
         assert mapping.contents is not None
         mapping.contents += b"x" if change != 2 else b"y"
-        k.fs.root.mnt.sb.read_only = change == 3
+        k.files.fs.root.mnt.sb.read_only = change == 3
         hashes.append(state_hash(k))
     assert len(set(hashes)) == 4
 

@@ -12,8 +12,8 @@ from toykernel.arch.x86.uaccess import copy_from_user, put_user
 from toykernel.errno import EFAULT, ENOSPC, Errno
 from toykernel.fs.file import fd_install, fput, get_unused_fd
 from toykernel.fs.ramfs import MAX_BYTES
-from toykernel.kernel_state import Kernel
 from toykernel.mm.mmap import sys_mmap2, sys_munmap
+from toykernel.state import Kernel
 
 PAGE = 4096
 O_RDWR_CREAT = 0o102

@@ -11,7 +11,7 @@ from toykernel.fs import open as fs_open
 from toykernel.fs.file import O_ACCMODE, File, fput
 from toykernel.fs.mount import d_path
 from toykernel.harness.session import Session
-from toykernel.kernel_state import Kernel
+from toykernel.state import Kernel
 
 USERLAND = Path(__file__).parents[2] / "userland"
 #: How this kernel's 32-bit flags are called by the host.
@@ -42,7 +42,7 @@ class Here:
         fs = k.current.fs
         assert fs is not None
         self.fs = fs
-        self.fs.pwd = k.fs.find("/home")
+        self.fs.pwd = k.files.fs.find("/home")
 
     def mkdir(self, path: str) -> None:
         nd = namei.path_parent(self.k, path)

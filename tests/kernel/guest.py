@@ -12,9 +12,9 @@ from toykernel.arch.x86.pgtable import USER_PGD_PTRS
 from toykernel.check.invariants import check_all
 from toykernel.harness.images import boot_images
 from toykernel.harness.session import Session
-from toykernel.kernel_state import Config, Kernel, Outcome
 from toykernel.look.frames import leaked_frames
 from toykernel.power_on import power_on
+from toykernel.state import Config, Kernel, Outcome
 from toykernel.task import Task
 
 LIMIT = 5_000_000  # cycles; what takes longer does not end
@@ -53,7 +53,7 @@ def boot(
             path.write_bytes(source)
         session = Session(path, args, files=files, config=Config(**config))
     if check:
-        session.kernel.trace.to_user.append(lambda _task: check_all(session.kernel))
+        session.kernel.host.trace.to_user.append(lambda _task: check_all(session.kernel))
     return session
 
 
@@ -72,7 +72,7 @@ def finish(session: Session, limit: int = LIMIT) -> int:
     assert outcome.kind == "finished", outcome
     check_all(k)
     assert leaked_frames(k) == 0
-    assert [task.pid for task in k.tasks] == [0, 1]
+    assert [task.pid for task in k.processes.tasks] == [0, 1]
     assert session.stats.program_status is not None
     return session.stats.program_status
 
@@ -94,7 +94,7 @@ def label(session: Session, name: str) -> int:
     """Linear address of a label of the program, or else of the kernel's text."""
     assert session.program is not None
     symbol = session.program.symbols.get(name)
-    return session.kernel.symbols[name] if symbol is None else symbol.value
+    return session.kernel.host.symbols[name] if symbol is None else symbol.value
 
 
 def run_to(session: Session, name: str, pid: int | None = None, limit: int = LIMIT) -> Task:
@@ -121,7 +121,7 @@ def run_while(session: Session, limit: int = LIMIT) -> Outcome:
 
 def task(session: Session, pid: int) -> Task:
     """A living or undead task."""
-    return next(t for t in session.kernel.tasks if t.pid == pid)
+    return next(t for t in session.kernel.processes.tasks if t.pid == pid)
 
 
 def look(k: Kernel, t: Task, address: int) -> Walk:

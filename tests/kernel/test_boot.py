@@ -3,8 +3,8 @@
 import pytest
 
 from toykernel.harness.images import boot_images
-from toykernel.kernel_state import Config
 from toykernel.power_on import power_on
+from toykernel.state import Config
 
 
 @pytest.mark.parametrize("other", [Config(memory=8 << 20), Config(cpu="486")])

@@ -36,9 +36,9 @@ from toykernel.kernel.siginfo import SIGCHLD, SIGKILL, SIGUSR1
 from toykernel.kernel.signal import send_signal
 from toykernel.kernel.signal_types import RLIMIT_NPROC
 from toykernel.kernel.wait import Completion, WaitQueue
-from toykernel.kernel_state import Kernel
 from toykernel.observe.strace import Strace
 from toykernel.profiles import PROFILES
+from toykernel.state import Kernel
 from toykernel.task import TASK_NEW, TASK_RUNNING, TASK_UNINTERRUPTIBLE, Task
 
 THREAD = CLONE_VM | CLONE_SIGHAND | CLONE_THREAD
@@ -99,10 +99,10 @@ def refused(k: Kernel) -> int:
 
 def become_nobody(k: Kernel, caps: int) -> UserStruct:
     """Make the current task another user's only process."""
-    ns = k.root_user.ns
+    ns = k.processes.root_user.ns
     user = ns.users[1000] = UserStruct(0, 1000, ns, count=1, processes=1)
     k.current.cred = Cred(0, user, uid=1000, euid=1000, suid=1000, cap_effective=caps)
-    k.root_user.processes -= 1
+    k.processes.root_user.processes -= 1
     return user
 
 
@@ -111,7 +111,7 @@ def become_nobody(k: Kernel, caps: int) -> UserStruct:
 
 def test_only_kernel_threads_are_untraced(k: Kernel) -> None:  # C2
     seen: list[tuple[int, int]] = []
-    k.trace.process_fork.append(lambda parent, child, flags: seen.append((child.pid, flags)))
+    k.host.trace.process_fork.append(lambda parent, child, flags: seen.append((child.pid, flags)))
     thread = kernel_thread(k, "schedule", 0)
     process = fork(k, SIGCHLD)
     assert [(pid, bool(flags & CLONE_UNTRACED)) for pid, flags in seen] == [
@@ -176,7 +176,7 @@ def test_nothing_is_stored_unasked(session: Session) -> None:  # C3
 @pytest.mark.parametrize("address", [0, 0x100, KERNEL_ADDRESS])
 def test_a_bad_pointer_does_not_undo_the_fork(k: Kernel, address: int) -> None:  # C3
     number = fork(k, CLONE_PARENT_SETTID | SIGCHLD, parent_tidptr=address)
-    assert k.pids.tasks[number].on_rq
+    assert k.processes.pids.tasks[number].on_rq
 
 
 # -- refusals --------------------------------------------------------------------------------------
@@ -201,13 +201,13 @@ def no_process_left(k: Kernel) -> None:
 
 
 def no_task_left(k: Kernel) -> None:
-    k.max_threads = k.nr_threads
+    k.processes.max_threads = k.processes.nr_threads
 
 
 def no_number_left(k: Kernel) -> None:
-    numbers = k.pids.pid_max - 1 - k.pids.in_use()
+    numbers = k.processes.pids.pid_max - 1 - k.processes.pids.in_use()
     for _ in range(numbers):
-        k.pids.alloc()
+        k.processes.pids.alloc()
 
 
 def a_signal(k: Kernel) -> None:
@@ -235,13 +235,18 @@ def test_what_a_step_fails_with(k: Kernel, number: str, cause: Any, errno: int) 
 
 def test_without_a_number_nothing_is_left(k: Kernel) -> None:  # D11, J
     no_number_left(k)
-    before = (k.pages.free, k.slabs.task_struct.active, k.nr_threads, k.root_user.processes)
+    before = (
+        k.memory.pages.free,
+        k.memory.slabs.task_struct.active,
+        k.processes.nr_threads,
+        k.processes.root_user.processes,
+    )
     assert refused(k) == ENOMEM
     assert (
-        k.pages.free,
-        k.slabs.task_struct.active,
-        k.nr_threads,
-        k.root_user.processes,
+        k.memory.pages.free,
+        k.memory.slabs.task_struct.active,
+        k.processes.nr_threads,
+        k.processes.root_user.processes,
     ) == before
 
 
@@ -391,7 +396,7 @@ def test_the_working_directory(extra: str, moved: bool) -> None:  # G
 def test_root_and_working_directory_are_two(k: Kernel) -> None:  # G
     fs = k.current.fs
     assert fs is not None
-    root, elsewhere = fs.root, k.fs.find("/dev")
+    root, elsewhere = fs.root, k.files.fs.find("/dev")
     fs.pwd = elsewhere
     p = child_of(k, SIGCHLD)
     assert p.fs is not None
@@ -401,7 +406,7 @@ def test_root_and_working_directory_are_two(k: Kernel) -> None:  # G
 
 def with_io_context(k: Kernel, ioprio: int) -> IoContext:
     """Give the current task one."""
-    k.current.io_context = IoContext(k.slabs.ioc.alloc(k), ioprio)
+    k.current.io_context = IoContext(k.memory.slabs.ioc.alloc(k), ioprio)
     return k.current.io_context
 
 
@@ -454,7 +459,7 @@ status: .long -1
 def test_io_priority(extra: int, changed: bool) -> None:  # G: at the end every record is freed
     session = boot(PRIORITY.replace("EXTRA", f"{extra:#x}"), check=True)
     assert finish(session) == 0x100 * changed
-    assert session.kernel.slabs.ioc.active == 0
+    assert session.kernel.memory.slabs.ioc.active == 0
 
 
 # -- segments --------------------------------------------------------------------------------------
@@ -471,7 +476,7 @@ def test_settls_is_for_the_child(session: Session) -> None:  # H3
     p = child_of(k, CLONE_VM | CLONE_SETTLS, tls=label(session, "desc"))
     assert p.thread.tls_array == (WANTED, OTHER, (0, 0))
     assert k.current.thread.tls_array == before
-    assert k.machine.ram.words(k.gdt + 6 * 8, 2) == [0, 0]  # the parent still runs
+    assert k.machine.ram.words(k.arch.gdt + 6 * 8, 2) == [0, 0]  # the parent still runs
 
 
 def test_segments_are_inherited(session: Session) -> None:  # H3
@@ -524,7 +529,7 @@ stack_top:
         check=True,
     )
     names: list[str] = []
-    session.kernel.trace.gate.append(lambda _task, name: names.append(name))
+    session.kernel.host.trace.gate.append(lambda _task, name: names.append(name))
     assert finish(session) == 0
     assert "do_general_protection" not in names
     assert names.count("do_IRQ") > 5  # the sleepers were woken in the idle loop
@@ -542,7 +547,7 @@ def test_a_selector_that_is_gone_is_repaired_once(session: Session) -> None:  # 
     k.current.thread.tls_array = ((0, 0), (0, 0), (0, 0))
     load_tls(k, k.current)
     names: list[str] = []
-    k.trace.gate.append(lambda _task, name: names.append(name))
+    k.host.trace.gate.append(lambda _task, name: names.append(name))
     for _ in range(2000):
         run_loop.step(k)
         if cpu.cpl == 3:
@@ -569,7 +574,7 @@ desc:   .long 6, 0x12345678, 0xfffff, 0x51
         """
     )
     k = session.kernel
-    entry = k.gdt + 6 * 8
+    entry = k.arch.gdt + 6 * 8
     run_to(session, "there")
     assert k.machine.ram.words(entry, 2) == list(WANTED)
     while k.current.pid == PROGRAM_PID + 1:
@@ -583,10 +588,10 @@ desc:   .long 6, 0x12345678, 0xfffff, 0x51
 
 def test_a_bad_descriptor_leaves_no_thread(session: Session) -> None:  # H3, J
     k = session.kernel
-    before = (k.pages.free, k.nr_threads, k.current.signal.nr_threads)
+    before = (k.memory.pages.free, k.processes.nr_threads, k.current.signal.nr_threads)
     with pytest.raises(Errno):
         fork(k, THREAD | CLONE_SETTLS | CLONE_CHILD_CLEARTID, tls=KERNEL_ADDRESS)
-    assert (k.pages.free, k.nr_threads, k.current.signal.nr_threads) == before
+    assert (k.memory.pages.free, k.processes.nr_threads, k.current.signal.nr_threads) == before
 
 
 # -- memory ----------------------------------------------------------------------------------------

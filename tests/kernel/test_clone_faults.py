@@ -17,8 +17,8 @@ from toykernel.kernel import fork
 from toykernel.kernel.clone_flags import CloneArgs
 from toykernel.kernel.fork import LADDER, Step
 from toykernel.kernel.siginfo import SIGCHLD
-from toykernel.kernel_state import Kernel
 from toykernel.oops import KernelOops
+from toykernel.state import Kernel
 from toykernel.task import Task
 
 
@@ -116,7 +116,7 @@ def test_a_child_that_is_not_counted_fails_the_command(
 
     def forget(k: Kernel, p: Task, args: CloneArgs) -> None:  # D19
         publish(k, p, args)
-        k.total_forks -= 1
+        k.processes.total_forks -= 1
 
     monkeypatch.setattr(fork, "publish", forget)
     rows = columns_of(monkeypatch, capsys)
@@ -168,7 +168,7 @@ def test_main_answers_1_when_something_is_left(
 )
 def test_a_refused_init_is_not_a_lack_of_memory(errno: int, said: str) -> None:  # D2
     session = Session(faults.PROGRAM, ["p"])
-    session.kernel.security.task_create.append(lambda _k, _flags: -errno)
+    session.kernel.host.security.task_create.append(lambda _k, _flags: -errno)
     with pytest.raises(KernelOops, match=said):
         session.run()
 
@@ -199,7 +199,7 @@ def test_undoing_goes_backwards_and_gets_what_building_answered(
         if number == "D17":
             raise Errno(ENOMEM)
 
-    k.fail_step = fail
+    k.host.fail_step = fail
     writable = sum(1 for _ in writable_entries(k))
     with pytest.raises(Errno):
         fork.copy_process(k, CloneArgs(SIGCHLD, 0, k.task_pt_regs(k.current)))

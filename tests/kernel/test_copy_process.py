@@ -42,9 +42,9 @@ from toykernel.kernel.io_context import IoContext
 from toykernel.kernel.siginfo import SIGCHLD, SIGKILL, SIGUSR1, SIGUSR2
 from toykernel.kernel.signal import send_signal
 from toykernel.kernel.signal_types import RLIMIT_NPROC, SigAction
-from toykernel.kernel_state import Kernel
 from toykernel.oops import KernelOops
 from toykernel.profiles import PROFILES
+from toykernel.state import Kernel
 from toykernel.task import (
     PF_FORKNOEXEC,
     PF_STARTING,
@@ -87,12 +87,12 @@ def k() -> Kernel:
 
 def nobody(k: Kernel, *, caps: int = 0) -> UserStruct:
     """Make the current task another user's, with some capabilities only."""
-    ns = k.root_user.ns
+    ns = k.processes.root_user.ns
     user = ns.users[1000] = UserStruct(0, 1000, ns, count=1, processes=1)
     old = k.current.cred
     k.current.cred = Cred(0, user, uid=1000, euid=1000, suid=1000, cap_effective=caps)
-    k.root_user.processes -= 1
-    assert old.user is k.root_user
+    k.processes.root_user.processes -= 1
+    assert old.user is k.processes.root_user
     return user
 
 
@@ -109,9 +109,9 @@ NAMED = {
 @pytest.mark.parametrize("name", NAMED)
 def test_refused_combinations(k: Kernel, name: str) -> None:  # D1, C1
     flags, errno = NAMED[name]
-    before = (k.pages.free, k.slabs.task_struct.active)
+    before = (k.memory.pages.free, k.memory.slabs.task_struct.active)
     assert refused(k, flags) == errno
-    assert (k.pages.free, k.slabs.task_struct.active) == before
+    assert (k.memory.pages.free, k.memory.slabs.task_struct.active) == before
 
 
 NEWER = {
@@ -166,11 +166,11 @@ def test_the_security_hook_chooses_the_error(k: Kernel, answer: int) -> None:  #
         asked.append(flags)
         return answer
 
-    k.security.task_create.append(hook)
-    before = k.slabs.task_struct.active
+    k.host.security.task_create.append(hook)
+    before = k.memory.slabs.task_struct.active
     assert refused(k, CLONE_VM | SIGCHLD) == -answer
     assert asked == [CLONE_VM | SIGCHLD]
-    assert k.slabs.task_struct.active == before
+    assert k.memory.slabs.task_struct.active == before
 
 
 def test_rlimit_nproc(k: Kernel) -> None:  # D4
@@ -192,7 +192,7 @@ def test_root_is_not_limited(k: Kernel) -> None:  # D4
 
 
 def test_max_threads(k: Kernel) -> None:  # D6
-    k.max_threads = k.nr_threads + 1
+    k.processes.max_threads = k.processes.nr_threads + 1
     child_of(k, SIGCHLD)
     assert refused(k, SIGCHLD) == EAGAIN
 
@@ -200,7 +200,7 @@ def test_max_threads(k: Kernel) -> None:  # D6
 @pytest.mark.parametrize("megabytes", [4, 16])
 def test_max_threads_comes_from_ram(megabytes: int) -> None:  # D6: stacks take 1/8 of RAM
     k = stopped(memory=megabytes << 20).kernel
-    assert k.max_threads == (megabytes << 20) // 8 // THREAD_SIZE
+    assert k.processes.max_threads == (megabytes << 20) // 8 // THREAD_SIZE
 
 
 # -- what the child is -----------------------------------------------------------------------------
@@ -227,10 +227,10 @@ def test_flags(k: Kernel) -> None:  # D7, C5
 
 def test_starting_ends_before_the_child_is_woken(k: Kernel) -> None:  # C5, C6
     seen = []
-    k.trace.sched_wakeup_new.append(lambda p: seen.append((p.flags & PF_STARTING, p.on_rq)))
+    k.host.trace.sched_wakeup_new.append(lambda p: seen.append((p.flags & PF_STARTING, p.on_rq)))
     nr = do_fork(k, CloneArgs(SIGCHLD, 0, k.task_pt_regs(k.current)))
     assert seen == [(0, True)]
-    assert nr == k.tasks[-1].pid
+    assert nr == k.processes.tasks[-1].pid
 
 
 def test_not_inherited(k: Kernel) -> None:  # D8
@@ -279,7 +279,7 @@ def test_a_stack_that_grows_too_far_is_named(call: str) -> None:  # E3: at exit,
     overflown = run_to(session, "here")
     session.kernel.machine.ram.write32(overflown.stack - PAGE_OFFSET + TI_SIZE, 0)
     ended: list[Task] = []
-    session.kernel.trace.process_exit.append(ended.append)
+    session.kernel.host.trace.process_exit.append(ended.append)
     with pytest.raises(KernelOops, match=r"kernel stack overflow in task 2 \(guest\)"):
         session.run(50_000_000)
     assert not ended  # it is seen before anything is given back
@@ -386,10 +386,10 @@ def test_parents(k: Kernel) -> None:  # D16
 
 
 def test_a_signal_comes_first(k: Kernel) -> None:  # D17
-    before = (k.pages.free, k.pids.in_use(), k.nr_threads)
+    before = (k.memory.pages.free, k.processes.pids.in_use(), k.processes.nr_threads)
     send_signal(k, k.current, SIGUSR1, {"si_code": 0})
     assert refused(k, SIGCHLD) == ERESTARTNOINTR
-    assert (k.pages.free, k.pids.in_use(), k.nr_threads) == before
+    assert (k.memory.pages.free, k.processes.pids.in_use(), k.processes.nr_threads) == before
 
 
 def test_a_thread_joins_its_group(k: Kernel) -> None:  # D18
@@ -403,18 +403,18 @@ def test_a_thread_joins_its_group(k: Kernel) -> None:  # D18
 
 def test_a_process_is_linked(k: Kernel) -> None:  # D18, D19
     parent = k.current
-    forks, threads = k.total_forks, k.nr_threads
+    forks, threads = k.processes.total_forks, k.processes.nr_threads
     p = child_of(k, SIGCHLD)
     assert (p.signal.pgrp, p.signal.session) == (parent.signal.pgrp, parent.signal.session)
     assert p in parent.children
-    assert k.pids.tasks[p.pid] is p
-    assert (k.total_forks, k.nr_threads) == (forks + 1, threads + 1)
+    assert k.processes.pids.tasks[p.pid] is p
+    assert (k.processes.total_forks, k.processes.nr_threads) == (forks + 1, threads + 1)
 
 
 def test_the_first_of_a_namespace_is_its_reaper(k: Kernel) -> None:  # D18
     p = child_of(k, CLONE_NEWPID | SIGCHLD)
     ns = p.pid_struct.ns
-    assert ns is not k.init_pid_ns
+    assert ns is not k.processes.init_pid_ns
     assert ns.child_reaper is p
     assert p.signal.flags & SIGNAL_UNKILLABLE
     assert [number for _, number in p.pid_struct.numbers] == [p.pid, 1]
@@ -431,7 +431,7 @@ def test_registers(k: Kernel) -> None:  # H1, H2
     assert regs.as_dict() == expected
     assert p.thread.sp == task_pt_regs(p.stack)
     assert p.thread.sp0 == p.thread.sp + 68
-    assert p.thread.ip == k.symbols["ret_from_fork"]
+    assert p.thread.ip == k.host.symbols["ret_from_fork"]
 
 
 def test_stack_0_is_the_callers_own() -> None:  # B
@@ -455,11 +455,11 @@ def test_a_kernel_thread_never_leaves_the_kernel() -> None:  # B, C2
     session = stopped()
     k = session.kernel
     pid = kernel_thread(k, "schedule", 0)
-    p = k.pids.tasks[pid]
+    p = k.processes.pids.tasks[pid]
     regs = k.task_pt_regs(p)
     assert not regs.user_mode
-    assert regs.ip == k.symbols["kernel_thread_helper"]
-    assert regs.si == k.symbols["schedule"]
+    assert regs.ip == k.host.symbols["kernel_thread_helper"]
+    assert regs.si == k.host.symbols["schedule"]
     # It shares the memory of its maker, calls its function, and exits.
     assert p.mm is k.current.mm
     run_to(session, "kernel_thread_helper", pid)
@@ -532,7 +532,7 @@ def test_the_switch_comes_later(k: Kernel) -> None:  # F6, C6
     parent = k.current
     nr = do_fork(k, CloneArgs(SIGCHLD, 0, k.task_pt_regs(parent)))
     assert k.current is parent
-    assert k.pids.tasks[nr].on_rq if isinstance(nr, int) else False
+    assert k.processes.pids.tasks[nr].on_rq if isinstance(nr, int) else False
 
 
 def test_page_tables_of_its_own(k: Kernel) -> None:  # K1

@@ -85,7 +85,7 @@ def test_private_pages_are_shared_read_only() -> None:  # K2, K9
     page, constant = label(session, "page"), label(session, "constant")
     blank, far = label(session, "blank"), label(session, "far")
     assert look(k, parent, page).writable
-    count = k.pages.page_count(frame(k, parent, page))
+    count = k.memory.pages.page_count(frame(k, parent, page))
     run_to(session, "forked")
     child = task(session, 3)
     for address in (page, constant, blank):
@@ -95,8 +95,8 @@ def test_private_pages_are_shared_read_only() -> None:  # K2, K9
             assert not its.writable
         assert not mine.writable
     assert look(k, child, page).physical == look(k, parent, page).physical
-    assert k.pages.page_count(frame(k, parent, page)) == count + 1 == 2
-    assert frame(k, parent, blank) == k.zero_pfn
+    assert k.memory.pages.page_count(frame(k, parent, page)) == count + 1 == 2
+    assert frame(k, parent, blank) == k.memory.zero_pfn
     assert look(k, parent, far).physical is None  # K3
     assert look(k, child, far).physical is None
 
@@ -142,7 +142,7 @@ def test_the_writer_gets_a_copy() -> None:  # K5
     shared = frame(k, child, page)
     others = look(k, parent, page).pte
     codes: list[tuple[int, int]] = []
-    k.trace.page_fault.append(lambda t, address, error, ip: codes.append((address, error)))
+    k.host.trace.page_fault.append(lambda t, address, error, ip: codes.append((address, error)))
     run_to(session, "child_after")
     assert codes == [(page, 7)]
     mine = look(k, child, page)
@@ -151,8 +151,8 @@ def test_the_writer_gets_a_copy() -> None:  # K5
     assert mine.pte is not None
     assert mine.pte & (PTE_P | PTE_RW | PTE_D) == PTE_P | PTE_RW | PTE_D
     assert look(k, parent, page).pte == others  # nobody else's entry changes
-    assert k.pages.page_count(shared) == 1
-    assert k.pages.page_count(mine.physical >> 12) == 1
+    assert k.memory.pages.page_count(shared) == 1
+    assert k.memory.pages.page_count(mine.physical >> 12) == 1
     assert (word(k, parent, page), word(k, child, page)) == (1, 2)
     assert word(k, child, page + 4) == word(k, parent, page + 4) == 0x600D  # the rest came along
     assert child.stats.faults["cow_copied"] == 1
@@ -166,12 +166,12 @@ def test_the_last_user_gets_the_page_back() -> None:  # K6
     page = label(session, "page")
     before = frame(k, parent, page)
     assert not look(k, parent, page).writable
-    assert k.pages.page_count(before) == 1
-    used = k.pages.totals().used
+    assert k.memory.pages.page_count(before) == 1
+    used = k.memory.pages.totals().used
     run_to(session, "written")
     assert frame(k, parent, page) == before
     assert look(k, parent, page).writable
-    assert k.pages.totals().used == used
+    assert k.memory.pages.totals().used == used
     assert (parent.stats.faults["cow_reused"], parent.stats.faults["cow_copied"]) == (1, 0)
     assert finish(session) == 0
 
@@ -195,7 +195,7 @@ def test_what_the_area_forbids(access: str, si_code: int, address: int | str) ->
     session = session_of(child="probe: " + access + "\n")
     k = session.kernel
     seen: list[tuple[int, int, int]] = []
-    k.trace.signal_generate.append(
+    k.host.trace.signal_generate.append(
         lambda t, sig, info: (
             seen.append((sig, info["si_code"], info.get("si_addr", -1))) if sig == 11 else None
         )
@@ -268,17 +268,17 @@ def test_the_zero_page() -> None:  # K9
     t = run_to(session, "first")
     a, b = label(session, "a"), label(session, "b")
     assert look(k, t, a).physical is None
-    count = k.pages.page_count(k.zero_pfn)
+    count = k.memory.pages.page_count(k.memory.zero_pfn)
     run_to(session, "read")
-    assert frame(k, t, a) == frame(k, t, b) == k.zero_pfn
+    assert frame(k, t, a) == frame(k, t, b) == k.memory.zero_pfn
     assert not look(k, t, a).writable
-    assert k.pages.page_count(k.zero_pfn) == count + 2
+    assert k.memory.pages.page_count(k.memory.zero_pfn) == count + 2
     run_to(session, "wrote")
-    assert frame(k, t, a) != k.zero_pfn
+    assert frame(k, t, a) != k.memory.zero_pfn
     assert look(k, t, a).writable
-    assert frame(k, t, b) == k.zero_pfn
-    assert k.pages.page_count(k.zero_pfn) == count + 1
-    assert k.machine.ram.read(k.zero_pfn << 12, 4096) == bytes(4096)
+    assert frame(k, t, b) == k.memory.zero_pfn
+    assert k.memory.pages.page_count(k.memory.zero_pfn) == count + 1
+    assert k.machine.ram.read(k.memory.zero_pfn << 12, 4096) == bytes(4096)
     assert finish(session) == 0
 
 
@@ -323,10 +323,10 @@ gone: nop
     at = k.machine.cpu.gpr("ebp")
     assert word(k, child, at) == 6
     assert look(k, task(session, 2), at).physical is None
-    used = k.pages.totals().used
+    used = k.memory.pages.totals().used
     run_to(session, "gone")
     assert look(k, child, at).physical is None
-    assert k.pages.totals().used < used
+    assert k.memory.pages.totals().used < used
     assert finish(session) == 0
 
 
@@ -373,7 +373,7 @@ def test_copying_every_page_at_fork() -> None:  # K12
         assert finish(session) == 0
     faults = [s.stats.faults["cow_copied"] for s in (lazy, eager)]
     assert faults == [1, 0]
-    assert eager.kernel.pages.totals().peak > lazy.kernel.pages.totals().peak
+    assert eager.kernel.memory.pages.totals().peak > lazy.kernel.memory.pages.totals().peak
 
 
 REUSE = """
@@ -412,7 +412,7 @@ def test_a_frame_that_held_code_is_used_again() -> None:
     session = boot(REUSE)
     frames: set[int] = set()
     k = session.kernel
-    k.trace.process_exit.append(lambda t: frames.add(frame(k, t, label(session, "code"))))
+    k.host.trace.process_exit.append(lambda t: frames.add(frame(k, t, label(session, "code"))))
     assert finish(session) == 0
     assert len(frames) < 10
 
@@ -461,7 +461,9 @@ def test_two_programs_at_one_place_by_turns() -> None:
     session = boot(EXEC_BY_TURNS, files=files)
     k = session.kernel
     frames: list[int] = []
-    k.trace.process_exit.append(lambda t: frames.append(frame(k, t, at)) if t.pid > 2 else None)
+    k.host.trace.process_exit.append(
+        lambda t: frames.append(frame(k, t, at)) if t.pid > 2 else None
+    )
     assert finish(session) == 0
     assert len(set(frames)) < len(frames)
 

@@ -269,13 +269,13 @@ child:  movl $3000000, %ecx
     k = session.kernel
     ticks: list[int] = []
     told: list[int] = []
-    k.trace.tick.append(lambda task: ticks.append(task.pid))
+    k.host.trace.tick.append(lambda task: ticks.append(task.pid))
 
     def hear(_task: Task, sig: int, info: dict[str, int]) -> None:
         if sig == SIGCHLD and info["si_pid"] == 3:
             told.append(info["si_utime"] + info["si_stime"])
 
-    k.trace.signal_discard.append(hear)  # nobody has a handler
+    k.host.trace.signal_discard.append(hear)  # nobody has a handler
     assert finish(session, 50_000_000) == 0
     assert told == [ticks.count(3)]
     assert told[0] >= 3

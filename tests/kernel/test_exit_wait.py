@@ -15,7 +15,7 @@ from toykernel import run_loop
 from toykernel.errno import EAGAIN, Errno
 from toykernel.kernel import wait4
 from toykernel.kernel.pid import PidMap, child_reaper
-from toykernel.kernel_state import Kernel
+from toykernel.state import Kernel
 from toykernel.task import Task
 
 # -- numbers: L1 ------------------------------------------------------------------------------------
@@ -99,10 +99,10 @@ member:
     k = session.kernel
     run_to(session, "reaped")
     assert task(session, 4).signal.pgrp == 3
-    assert 3 not in [t.pid for t in k.tasks]
-    assert 3 in k.pids._used
+    assert 3 not in [t.pid for t in k.processes.tasks]
+    assert 3 in k.processes.pids._used
     assert finish(session) == 0
-    assert k.pids.in_use() == 1
+    assert k.processes.pids.in_use() == 1
 
 
 # -- the tree: L2 -----------------------------------------------------------------------------------
@@ -155,7 +155,7 @@ def test_orphans_go_to_init() -> None:  # L2
 def test_init_reaps_the_zombies_of_the_dead() -> None:  # L2
     session = boot(ORPHAN)
     released: list[tuple[int, int]] = []
-    session.kernel.trace.release_task.append(lambda t: released.append((t.pid, t.parent.pid)))
+    session.kernel.host.trace.release_task.append(lambda t: released.append((t.pid, t.parent.pid)))
     assert finish(session) == 0
     assert sorted(released) == [(2, 1), (3, 2), (4, 1), (5, 1)]
 
@@ -177,7 +177,7 @@ def test_a_zombie_keeps_its_record_and_nothing_else() -> None:  # L2
     assert zombie.mm is None
     assert zombie.thread.fpu == 0
     assert zombie in task(session, 2).children
-    assert k.pids.tasks[3] is zombie
+    assert k.processes.pids.tasks[3] is zombie
     assert finish(session) == 0
 
 
@@ -210,14 +210,24 @@ def test_a_refused_fork_leaves_no_child() -> None:  # B2
     )
     k = session.kernel
     run_to(session, "_start")
-    k.max_threads = k.nr_threads
-    forks = k.total_forks
-    before = (k.pages.totals().used, [c.active for c in k.slabs], k.pids.in_use(), len(k.tasks))
+    k.processes.max_threads = k.processes.nr_threads
+    forks = k.processes.total_forks
+    before = (
+        k.memory.pages.totals().used,
+        [c.active for c in k.memory.slabs],
+        k.processes.pids.in_use(),
+        len(k.processes.tasks),
+    )
     run_to(session, "back")
-    after = (k.pages.totals().used, [c.active for c in k.slabs], k.pids.in_use(), len(k.tasks))
+    after = (
+        k.memory.pages.totals().used,
+        [c.active for c in k.memory.slabs],
+        k.processes.pids.in_use(),
+        len(k.processes.tasks),
+    )
     assert after == before
-    assert k.total_forks == forks
-    k.max_threads += 1
+    assert k.processes.total_forks == forks
+    k.processes.max_threads += 1
     assert finish(session) == 0
     assert session.stats.failed == {"EAGAIN": 1}
 

@@ -78,13 +78,13 @@ def test_tasks_have_their_own_fpu(cpu: str) -> None:  # H5
     session = boot(text.replace("XMM_CHECK", XMM_CHECK if sse else "") + END, cpu=cpu, check=True)
     k = session.kernel
     saved: list[int] = []
-    k.trace.gate.append(
+    k.host.trace.gate.append(
         lambda t, name: saved.append(t.pid) if name == "math_state_restore" else None
     )
     assert finish(session) == 0
     assert saved.count(2) > 50
     assert saved.count(3) > 50
-    assert k.fpu_owner is None
+    assert k.arch.fpu_owner is None
 
 
 @pytest.mark.parametrize("cpu", ["486", "pentium", "pentium3", "max"])
@@ -242,7 +242,7 @@ def test_the_fpu_is_loaded_lazily() -> None:  # H5: CR0.TS until #NM
     assert k.machine.cpu.cr0 & CR0_TS
     program = run_to(session, "after")
     assert not k.machine.cpu.cr0 & CR0_TS
-    assert k.fpu_owner is program
+    assert k.arch.fpu_owner is program
     run_to(session, "child")
     assert k.machine.cpu.cr0 & CR0_TS
     assert task(session, 3).thread.fpu not in (0, program.thread.fpu)  # H3: a copy of its own

@@ -13,9 +13,9 @@ from guest import boot_elf
 
 from toykernel import run_loop
 from toykernel.check.invariants import check_all
-from toykernel.kernel_state import Kernel
 from toykernel.look.frames import leaked_frames
 from toykernel.observe.run_stats import RunStats
+from toykernel.state import Kernel
 from toykernel.syscall_table import SYSCALLS
 from toykernel.task import Task
 
@@ -35,7 +35,7 @@ def start(image: bytes, seed: int, **config: int) -> Kernel:
         if count % 7 == 0:
             check_all(k)
 
-    k.trace.to_user.append(check)
+    k.host.trace.to_user.append(check)
     return k
 
 
@@ -45,7 +45,7 @@ def end(k: Kernel) -> str:
     check_all(k)
     assert leaked_frames(k) == 0
     if kind == "finished":
-        assert [task.pid for task in k.tasks] == [0, 1]
+        assert [task.pid for task in k.processes.tasks] == [0, 1]
     else:
         assert kind in ("limit", "deadlock")
     return kind

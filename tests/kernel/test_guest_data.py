@@ -17,9 +17,9 @@ from toykernel.check.invariants import install
 from toykernel.harness.session import Session
 from toykernel.host import HOST_TYPES
 from toykernel.kernel.wait import Wait, WaitQueue
-from toykernel.kernel_state import Kernel, Outcome, OutcomeKind
 from toykernel.observe.cow_journal import CowJournal
 from toykernel.power_on import power_on
+from toykernel.state import Kernel, Outcome, OutcomeKind
 from toykernel.statehash import guest_data, state_hash
 
 USERLAND = Path(__file__).parents[2] / "userland"
@@ -110,7 +110,7 @@ def test_a_kernel_without_observers_is_the_same() -> None:
     session = Session(USERLAND / "fork_sample.S")
     path = session.guest_path
     k = power_on({path: session.elf}, path, [path.encode()])
-    assert not any(isinstance(value, list) and value for value in vars(k.trace).values())
+    assert not any(isinstance(value, list) and value for value in vars(k.host.trace).values())
     assert run_loop.run(k) == Outcome(OutcomeKind.FINISHED) == session.run()
     assert state_hash(k) == state_hash(session.kernel)
     assert session.stats.forks["fork"] == 1

@@ -108,11 +108,11 @@ def test_the_kernels_mapping_is_of_large_pages_where_there_are_such(
     k = session.kernel
     run_to(session, "written")
     ram, size = k.machine.ram, mebibytes << 20
-    entries = ram.words(k.swapper_pg_dir + 4 * (PAGE_OFFSET >> 22), -(-size >> 22))
+    entries = ram.words(k.arch.swapper_pg_dir + 4 * (PAGE_OFFSET >> 22), -(-size >> 22))
     large = [bool(entry & PDE_PS) for entry in entries]
     assert large == [cpu != "486" and (n + 1) << 22 <= size for n in range(len(entries))]
     assert k.machine.cpu.pse == (cpu != "486")
     for linear in range(0, size, 4096):
-        found = walk(ram, k.swapper_pg_dir, PAGE_OFFSET + linear, pse=k.machine.cpu.pse)
+        found = walk(ram, k.arch.swapper_pg_dir, PAGE_OFFSET + linear, pse=k.machine.cpu.pse)
         assert (found.physical, found.user, found.writable) == (linear, False, True)
     assert finish(session) == 0

@@ -12,9 +12,9 @@ from toykernel.harness.runner import EXIT_DEADLOCK
 from toykernel.harness.runner import run as run_to_result
 from toykernel.harness.session import Session
 from toykernel.kernel.pid import PidMap
-from toykernel.kernel_state import Config
 from toykernel.mm.memory import follow_page
 from toykernel.observe.task_tree import shared_with, task_fields, task_tree, tree_text
+from toykernel.state import Config
 from toykernel.sysctl import SysctlError
 from toykernel.task import Task
 
@@ -68,11 +68,11 @@ member: sys_sched_yield
     session = boot(source)
     run_to(session, "here")
     k = session.kernel
-    member = next(t for t in k.tasks if t.signal.pgrp not in (0, 1))
+    member = next(t for t in k.processes.tasks if t.signal.pgrp not in (0, 1))
     leader = member.signal.pgrp
-    assert leader not in k.pids.tasks  # the process is gone
-    k.pids.last = leader - 1
-    assert k.pids.alloc() != leader
+    assert leader not in k.processes.pids.tasks  # the process is gone
+    k.processes.pids.last = leader - 1
+    assert k.processes.pids.alloc() != leader
 
 
 @pytest.mark.parametrize("value", ["300", "32769", "x", ""])
@@ -412,7 +412,7 @@ def test_what_threads_share() -> None:  # G
     session = boot(INHERITED)
     run_to(session, "child")
     k = session.kernel
-    thread, child = k.pids.tasks[3], k.pids.tasks[4]
+    thread, child = k.processes.pids.tasks[3], k.processes.pids.tasks[4]
     shared = shared_with(k, thread)
     for part in ("memory", "files", "root and cwd", "handlers", "thread group", "credentials"):
         assert shared[part] == (2,), part
@@ -457,7 +457,7 @@ word:   .long 7
         if dead.pid == 3:
             words.append(k.machine.ram.read32(frames[0]))
 
-    k.trace.process_exit.append(before)
-    k.trace.release_task.append(after)
+    k.host.trace.process_exit.append(before)
+    k.host.trace.release_task.append(after)
     assert finish(session) == 0
     assert words == [3]  # as CLONE_CHILD_SETTID left it

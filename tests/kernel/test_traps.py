@@ -118,7 +118,7 @@ def test_every_software_interrupt(vector: int) -> None:  # A1
     k = session.kernel
     wanted = {3: SIGTRAP, 4: SIGSEGV, 0x80: OK}.get(vector, SIGSEGV)
     dead: list[int] = []
-    k.trace.signal_deliver.append(lambda t, sig, info: dead.append(t.thread.error_code))
+    k.host.trace.signal_deliver.append(lambda t, sig, info: dead.append(t.thread.error_code))
     assert finish(session) == wanted
     if vector not in (3, 4, 0x80):
         assert dead == [vector * 8 + 2]
@@ -161,7 +161,7 @@ def test_a_lost_kernel_stack_is_a_triple_fault() -> None:
     session = boot("here: movl $20, %eax\n int $0x80\n sys_exit $0\n")
     k = session.kernel
     run_to(session, "here")
-    k.machine.ram.write32(k.tss + 4, 0xF0000000)  # esp0: not mapped
+    k.machine.ram.write32(k.arch.tss + 4, 0xF0000000)  # esp0: not mapped
     with pytest.raises(KernelOops, match="triple fault"):
         session.run()
 

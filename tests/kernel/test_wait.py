@@ -19,7 +19,7 @@ from toykernel.kernel.wait import (
     prepare_to_wait,
     wake_up,
 )
-from toykernel.kernel_state import Kernel
+from toykernel.state import Kernel
 from toykernel.task import TASK_INTERRUPTIBLE, TASK_RUNNING, Task
 
 THREE_CHILDREN = """
@@ -46,7 +46,7 @@ def k() -> Kernel:
 
 def sleepers(k: Kernel) -> list[Task]:
     """Three tasks that sleep on nothing as yet, in order of pid."""
-    tasks = [t for t in k.tasks if t.pid > 2]
+    tasks = [t for t in k.processes.tasks if t.pid > 2]
     assert [t.pid for t in tasks] == [3, 4, 5]
     for task in tasks:
         deactivate_task(k, task)
@@ -143,9 +143,9 @@ def test_a_sleeper_learns_whether_its_time_was_up(k: Kernel, late: bool) -> None
         return 0
 
     deadline = ktime_get(k) + (0 if late else 10**12)
-    before = len(k.timers)
+    before = len(k.time.timers)
     sleep_on(k, a, queue, resume=resume, args=(1, 2), deadline=deadline)
-    assert len(k.timers) == before + 1
+    assert len(k.time.timers) == before + 1
     if late:
         run_hrtimers(k)
     else:
@@ -153,7 +153,7 @@ def test_a_sleeper_learns_whether_its_time_was_up(k: Kernel, late: bool) -> None
     assert woken(tasks) == [3]
     finish_wait(k, a)
     assert told == [(1, 2, late)]
-    assert len(k.timers) == before
+    assert len(k.time.timers) == before
     assert not queue.entries
 
 
@@ -162,7 +162,7 @@ def test_a_sleeper_learns_whether_its_time_was_up(k: Kernel, late: bool) -> None
 
 def opened(k: Kernel, closed: list[File]) -> File:
     ops = FileOperations(null_read, null_read, no_llseek, lambda k, file: closed.append(file))
-    return get_empty_filp(k, k.fs.root, ops, 0, "test")
+    return get_empty_filp(k, k.files.fs.root, ops, 0, "test")
 
 
 def test_a_file_stays_open_until_the_call_that_waits_on_it_has_answered(k: Kernel) -> None:

@@ -36,7 +36,9 @@ def _look(session: Session, task: Task) -> Seen:
     assert task.bprm is not None
     mm = task.bprm.mm
     assert mm is not task.mm
-    page = next(entry for entry in entries(k, mm) if entry.present and entry.pfn != k.zero_pfn)
+    page = next(
+        entry for entry in entries(k, mm) if entry.present and entry.pfn != k.memory.zero_pfn
+    )
     return Seen(
         mm in address_spaces(k),
         users_of(k, mm),
@@ -61,7 +63,7 @@ def test_everybody_sees_the_memory_of_a_pending_exec() -> None:
         if prev.bprm is not None:
             found.append(_look(session, prev))
 
-    k.trace.sched_switch.append(switched)
+    k.host.trace.sched_switch.append(switched)
     assert session.run(50_000_000).kind == "finished"
     assert found
     for seen in found:

@@ -12,8 +12,8 @@ from toykernel.check.invariants import CHECKS, InvariantError, check_all, instal
 from toykernel.check.moments import Moments
 from toykernel.harness.session import Session
 from toykernel.kernel import fork_mm
-from toykernel.kernel_state import Kernel
 from toykernel.mm import memory
+from toykernel.state import Kernel
 
 USERLAND = Path(__file__).parents[2] / "userland"
 
@@ -55,7 +55,7 @@ def test_all_is_well(forked: tuple[Session, Kernel]) -> None:
 
 def test_a_written_zero_page(forked: tuple[Session, Kernel]) -> None:  # K9
     _, k = forked
-    k.machine.ram.write((k.zero_pfn << 12) + 0x123, b"\x07")
+    k.machine.ram.write((k.memory.zero_pfn << 12) + 0x123, b"\x07")
     with pytest.raises(InvariantError, match="holds 0x07 at offset 0x123"):
         check_all(k)
 
@@ -64,7 +64,7 @@ def test_an_entry_behind_the_reverse_map_s_back(forked: tuple[Session, Kernel]) 
     session, k = forked
     walk = session.walk(3, session.address("shared"))
     assert walk.pte_address is not None
-    k.rmap.remove(frame_of(session, 3), k.current.mm.ident, walk.linear)  # type: ignore[union-attr]
+    k.memory.rmap.remove(frame_of(session, 3), k.current.mm.ident, walk.linear)  # type: ignore[union-attr]
     assert "the reverse map says mm" in next(reverse_map_is_true(k))
 
 
@@ -82,20 +82,22 @@ def test_reuse_of_a_held_page(monkeypatch: pytest.MonkeyPatch) -> None:
     session = Session(USERLAND / "history_held_page.S")
     k = session.kernel
     install(k)
-    counted = k.pages.page_count
+    counted = k.memory.pages.page_count
     original = memory.do_wp_page
 
     def by_entries(*args: object) -> None:
-        monkeypatch.setattr(k.pages, "page_count", lambda pfn: counted(pfn) - k.pins.get(pfn, 0))
+        monkeypatch.setattr(
+            k.memory.pages, "page_count", lambda pfn: counted(pfn) - k.memory.pins.get(pfn, 0)
+        )
         try:
             original(*args)  # type: ignore[arg-type]
         finally:
-            monkeypatch.setattr(k.pages, "page_count", counted)
+            monkeypatch.setattr(k.memory.pages, "page_count", counted)
 
     def late(task: object, kind: str, *_: object) -> None:
-        monkeypatch.setattr(k.pages, "page_count", counted)
+        monkeypatch.setattr(k.memory.pages, "page_count", counted)
 
-    k.trace.fault.insert(0, late)
+    k.host.trace.fault.insert(0, late)
     monkeypatch.setattr(memory, "do_wp_page", by_entries)
     with pytest.raises(InvariantError, match="reuse_needs_the_only_reference"):
         session.run(50_000_000)
@@ -113,7 +115,7 @@ def test_a_fresh_page_with_somebody_s_bytes(monkeypatch: pytest.MonkeyPatch) -> 
     install(k)
 
     def dirty(_k: Kernel, name: str, *, highmem: bool = False) -> int:
-        pfn = k.pages.alloc_pages(k, 0, name, highmem=highmem)
+        pfn = k.memory.pages.alloc_pages(k, 0, name, highmem=highmem)
         k.machine.ram.fill(pfn << 12, 4096)
         if name == "anonymous page":
             k.machine.ram.write32((pfn << 12) + 0x20, 0x55)
@@ -121,7 +123,7 @@ def test_a_fresh_page_with_somebody_s_bytes(monkeypatch: pytest.MonkeyPatch) -> 
 
     while not session.stats.started:
         session.step()
-    monkeypatch.setattr(k.pages, "get_zeroed_page", dirty)
+    monkeypatch.setattr(k.memory.pages, "get_zeroed_page", dirty)
     with pytest.raises(InvariantError, match=r"a_fresh_page_is_zero.*with 0x55 at offset 0x20"):
         session.run(50_000_000)
 

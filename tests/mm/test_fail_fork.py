@@ -8,10 +8,10 @@ import pytest
 from toykernel.check.fail import Injector, differences, fingerprint
 from toykernel.check.invariants import check_all
 from toykernel.harness.session import Session
-from toykernel.kernel_state import Config
 from toykernel.look.frames import leaked_frames, leaked_objects
 from toykernel.mm import memory
 from toykernel.mm.memory import ProtectedPte
+from toykernel.state import Config
 
 USERLAND = Path(__file__).parents[2] / "userland"
 #: Shape, and the least number of allocations that its fork makes.
@@ -53,7 +53,7 @@ def test_a_failed_fork_leaves_nothing(shape: str) -> None:  # J
             i.step == step and not i.point.allocation for i in injector.done
         )
     assert leaked_frames(k) == 0
-    assert [leaked_objects(k, cache) for cache in k.slabs] == [0] * len(k.slabs)
+    assert [leaked_objects(k, cache) for cache in k.memory.slabs] == [0] * len(k.memory.slabs)
     check_all(k)
 
 
@@ -90,8 +90,8 @@ def test_differences_are_named() -> None:
     k = session.kernel
     before = fingerprint(k)
     assert not differences(before, fingerprint(k))
-    k.pages.alloc_pages(k, 0, "nobody's")
-    k.slabs.vm_area.alloc(k)
+    k.memory.pages.alloc_pages(k, 0, "nobody's")
+    k.memory.slabs.vm_area.alloc(k)
     names = {line.partition(":")[0] for line in differences(before, fingerprint(k))}
     assert names == {"frame references", "free frames", "slab vm_area_struct"}
 
@@ -155,7 +155,7 @@ _start: movl $0x11, %ebx        # SIGCHLD: clone as fork does it
         assert session.run(LIMIT).kind == "finished"
         assert session.stats.program_status == 0
         assert leaked_frames(session.kernel) == 0
-        assert session.kernel.total_forks == 3  # init, the program, its child
+        assert session.kernel.processes.total_forks == 3  # init, the program, its child
         if not injector.done:
             break
         (one,) = injector.done

@@ -17,7 +17,7 @@ from toykernel.kernel.clone_flags import CloneArgs
 from toykernel.kernel.fork import do_fork
 from toykernel.kernel.siginfo import SIGCHLD
 from toykernel.kernel.signal_types import RLIMIT_AS, RLIMIT_DATA, RLIMIT_MEMLOCK, RLIMIT_STACK
-from toykernel.kernel_state import Kernel
+from toykernel.look.program import PROGRAM_PID
 from toykernel.mm import mman
 from toykernel.mm.access import expand_stack
 from toykernel.mm.heap import sys_brk
@@ -28,7 +28,7 @@ from toykernel.mm.mm_types import VM_GROWSDOWN, VM_LOCKED, MmStruct
 from toykernel.mm.mmap import sys_mmap2, sys_munmap, sys_old_mmap
 from toykernel.mm.mprotect import sys_mprotect
 from toykernel.mm.mremap import sys_mremap
-from toykernel.observe.program import PROGRAM_PID
+from toykernel.state import Kernel
 
 USERLAND = Path(__file__).parents[2] / "userland"
 PAGE = 4096
@@ -157,7 +157,7 @@ def test_stack_limit_and_guard_gap(k: Kernel) -> None:
     assert stack.pages == 64
     assert error(expand_stack, k, mm, stack, stack.vm_end - 65 * PAGE) == ENOMEM
     k.current.signal.rlim[RLIMIT_STACK] = (8 << 20, 1 << 30)
-    below = stack.vm_start - k.stack_guard_gap - PAGE
+    below = stack.vm_start - k.memory.stack_guard_gap - PAGE
     sys_mmap2(k, below, PAGE, RW, FIXED, -1, 0)
     assert error(expand_stack, k, mm, stack, stack.vm_start - PAGE) == ENOMEM
 
@@ -268,15 +268,15 @@ def test_mremap_in_place_and_away(k: Kernel) -> None:
 
 
 def test_the_last_unmapping_frees_shared_frames(k: Kernel) -> None:
-    free, program = k.pages.free, dict(k.mappings)
+    free, program = k.memory.pages.free, dict(k.memory.mappings)
     map_at(k, 0, 4, RW, SHARED | mman.MAP_FIXED)
     put_user(k, 1, AT)
     sys_mprotect(k, AT + PAGE, PAGE, mman.PROT_READ)  # three areas, one object
     sys_munmap(k, AT, PAGE)
-    assert len(k.mappings) == len(program) + 1
+    assert len(k.memory.mappings) == len(program) + 1
     sys_munmap(k, AT, 4 * PAGE)
-    assert k.mappings == program
-    assert k.pages.free == free
+    assert k.memory.mappings == program
+    assert k.memory.pages.free == free
 
 
 def test_a_merged_area_remembers_that_it_has_pages(k: Kernel) -> None:  # K2
@@ -286,7 +286,7 @@ def test_a_merged_area_remembers_that_it_has_pages(k: Kernel) -> None:  # K2
     assert areas(k) == [(0, 2, "rw-p")]
     regs = k.task_pt_regs(k.current)
     do_fork(k, CloneArgs(SIGCHLD, regs.sp, regs))
-    child = k.tasks[-1].mm
+    child = k.processes.tasks[-1].mm
     assert child is not None
     assert get_pte(k, child, AT + PAGE) >> 12 == get_pte(k, mm_of(k), AT + PAGE) >> 12 != 0
 
@@ -339,7 +339,7 @@ def test_what_a_child_writes_is_of_another_family(k: Kernel) -> None:
     regs = k.task_pt_regs(k.current)
     do_fork(k, CloneArgs(SIGCHLD, regs.sp, regs))
     family = [mm_of(k).areas[AT + page * PAGE].anon_vma for page in range(2)]
-    child = k.tasks[-1].mm
+    child = k.processes.tasks[-1].mm
     assert child is not None
     inherited = [child.areas[AT + page * PAGE].anon_vma for page in range(2)]
     assert family[0] == family[1] != 0

@@ -81,7 +81,7 @@ class MemoryMachine(RuleBasedStateMachine):
         self.pid = pid
         task = self.tasks[pid]
         self.k.current = task
-        if task.mm is not self.k.active_mm:
+        if task.mm is not self.k.memory.active_mm:
             assert task.mm is not None
             activate_mm(self.k, task.mm)
 
@@ -223,7 +223,7 @@ class MemoryMachine(RuleBasedStateMachine):
         regs = k.task_pt_regs(k.current)
         pid = do_fork(k, CloneArgs(SIGCHLD, regs.sp, regs))
         assert isinstance(pid, int)
-        self.tasks[pid] = next(t for t in k.tasks if t.pid == pid)
+        self.tasks[pid] = next(t for t in k.processes.tasks if t.pid == pid)
         self.models[pid] = self.model.fork()
         self.heaps[pid] = dict(self.heaps[self.pid])
 
@@ -260,7 +260,7 @@ class MemoryMachine(RuleBasedStateMachine):
         """Let a task exit."""
         back = self.pid
         k = self.k
-        k.current = next(t for t in k.tasks if t.pid == pid)
+        k.current = next(t for t in k.processes.tasks if t.pid == pid)
         assert k.current.mm is not None
         activate_mm(k, k.current.mm)
         do_exit(k, 0)

@@ -80,7 +80,7 @@ def test_a_place_that_is_never_reached() -> None:
 
 def test_a_leak_is_reported(run: Run) -> None:
     run.finish()
-    run.session.kernel.pages.alloc_pages(run.session.kernel, 1, "nobody's")
+    run.session.kernel.memory.pages.alloc_pages(run.session.kernel, 1, "nobody's")
     with pytest.raises(AssertionError, match="leaked: 2 frames"):
         run.assert_nothing_leaked()
 

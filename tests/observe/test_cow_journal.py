@@ -5,8 +5,8 @@ from pathlib import Path
 
 from toykernel.cli.group import call
 from toykernel.harness.session import Session
-from toykernel.kernel_state import Config
 from toykernel.observe.cow_journal import CowEvent, text
+from toykernel.state import Config
 
 USERLAND = Path(__file__).parents[2] / "userland"
 

@@ -29,7 +29,7 @@ def test_every_task_has_a_row_and_its_end(name: str) -> None:
     rows = tree.ordered()
     k = session.kernel
     assert sorted(life.number for _, life in rows) == list(range(len(tree.lives)))
-    assert len(root.findall(f"{SVG}g")) == len(rows) == k.total_forks - 1  # less init
+    assert len(root.findall(f"{SVG}g")) == len(rows) == k.processes.total_forks - 1  # less init
     ends = [(life.pid, life.end) for life in tree.lives if life.died is not None]
     for record in session.stats.dead:
         assert record.exit_code is not None
@@ -68,7 +68,7 @@ def test_who_had_the_cpu_adds_up() -> None:
             turns.append(now - since[0])
         since[0] = now
 
-    session.kernel.trace.sched_switch.append(switch)
+    session.kernel.host.trace.sched_switch.append(switch)
     session.run(1_000_000_000)
     tree.svg()
 
@@ -105,8 +105,10 @@ def test_the_last_turn_of_a_task_that_nobody_waits_for(tmp_path: Path) -> None:
     def switch(prev: Task, chosen: Task) -> None:
         since[chosen.pid] = clock.cycles
 
-    session.kernel.trace.sched_switch.append(switch)
-    session.kernel.trace.process_exit.append(lambda task: died.update({task.pid: clock.cycles}))
+    session.kernel.host.trace.sched_switch.append(switch)
+    session.kernel.host.trace.process_exit.append(
+        lambda task: died.update({task.pid: clock.cycles})
+    )
     session.run(1_000_000_000)
     tree.svg()
     child = tree.lives[1]

@@ -30,8 +30,8 @@ def traced(name: str) -> tuple[Session, list[re.Match[str]]]:
     clocks: list[int] = []
     k = session.kernel
     SchedTrace(k, lines.append)
-    k.trace.sched_switch.append(
-        lambda *_: clocks.append(k.machine.clock.cycles * 1_000_000 // k.cpu_hz)
+    k.host.trace.sched_switch.append(
+        lambda *_: clocks.append(k.machine.clock.cycles * 1_000_000 // k.time.cpu_hz)
     )
     assert session.run(1_000_000_000).kind == "finished"
     text = b"".join(lines).decode().splitlines()
@@ -159,8 +159,8 @@ def test_fields_say_what_linux_s_would(tmp_path: Path) -> None:
     lines: list[bytes] = []
     clocks: list[int] = []
     SchedTrace(k, lines.append)
-    k.trace.sched_switch.append(
-        lambda *_: clocks.append(k.machine.clock.cycles * 1_000_000 // k.cpu_hz)
+    k.host.trace.sched_switch.append(
+        lambda *_: clocks.append(k.machine.clock.cycles * 1_000_000 // k.time.cpu_hz)
     )
     session.run(1_000_000_000)
     events = [m for line in lines[1:] if (m := LINE.fullmatch(line.decode().rstrip("\n")))]
@@ -185,12 +185,12 @@ def test_the_timeline_leaves_nothing_out(tmp_path: Path) -> None:
     calls: list[tuple[int, str, object]] = []
     faults: list[tuple[int, str]] = []
     arrows: list[int] = []
-    k.trace.sys_exit.append(
+    k.host.trace.sys_exit.append(
         lambda task, number, result: calls.append((task.pid, name_of(number), result))
     )
-    k.trace.fault.append(lambda task, kind, *_: faults.append((task.pid, f"fault: {kind}")))
-    k.trace.process_fork.append(lambda _parent, child, _flags: arrows.append(child.pid))
-    k.trace.sched_wakeup.append(lambda task: arrows.append(task.pid))
+    k.host.trace.fault.append(lambda task, kind, *_: faults.append((task.pid, f"fault: {kind}")))
+    k.host.trace.process_fork.append(lambda _parent, child, _flags: arrows.append(child.pid))
+    k.host.trace.sched_wakeup.append(lambda task: arrows.append(task.pid))
     session.run(1_000_000_000)
     events = json.loads(listener.finish())["traceEvents"]
     shown = [

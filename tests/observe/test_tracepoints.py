@@ -74,7 +74,7 @@ def test_a_listener_that_fails_is_named_and_hears_no_more() -> None:
     plain = Session(SAMPLE)
     expected = run(plain)
     session = Session(SAMPLE)
-    trace = session.kernel.trace
+    trace = session.kernel.host.trace
     deaf, after = Deaf(), list[int]()
     trace.sys_enter.append(broken)
     trace.sys_enter.append(lambda task, number, words: after.append(number))
@@ -104,11 +104,11 @@ def test_stop_run_goes_through() -> None:
     def stop(task: Task, child: Task, flags: int) -> None:
         raise StopRun("seen enough")
 
-    session.kernel.trace.process_fork.append(stop)
+    session.kernel.host.trace.process_fork.append(stop)
     result = run(session)
     assert result.status == 70
     assert result.message.startswith("seen enough\n")
-    assert session.kernel.trace.messages == []
+    assert session.kernel.host.trace.messages == []
 
 
 @pytest.mark.usefixtures("listeners_may_fail")

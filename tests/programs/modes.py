@@ -13,12 +13,12 @@ from toykernel.harness.expectations import Expectations, parse_header
 from toykernel.harness.report import make_report
 from toykernel.harness.runner import EXIT_DEADLOCK, EXIT_LIMIT, Result
 from toykernel.harness.session import Session
-from toykernel.kernel_state import Outcome, OutcomeKind
 from toykernel.observe.process_tree import ProcessTree
 from toykernel.observe.sched_trace import SchedTrace
 from toykernel.observe.strace import Strace
 from toykernel.observe.task_tree import task_fields, task_tree, tree_text
 from toykernel.observe.timeline import Timeline
+from toykernel.state import Outcome, OutcomeKind
 from toykernel.statehash import state_hash, state_parts
 from toykernel.task import Task
 
@@ -153,7 +153,7 @@ def stepped(source: Path, whole: Run) -> Run:
 
 def listen_everywhere(session: Session) -> dict[str, int]:
     """Put a listener on every tracepoint; how often each was called."""
-    trace = session.kernel.trace
+    trace = session.kernel.host.trace
     heard: dict[str, int] = {}
 
     def listener(name: str) -> Callable[..., None]:
@@ -209,4 +209,4 @@ def check_after_traps(session: Session) -> None:
         if traps < 600 or traps % 101 == 0:
             check_all(k)
 
-    k.trace.to_user.append(check)
+    k.host.trace.to_user.append(check)

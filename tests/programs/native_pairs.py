@@ -90,7 +90,7 @@ def _here(source: Path) -> Session:
     assert outcome.kind == "finished", outcome
     check_all(session.kernel)
     assert leaked_frames(session.kernel) == 0
-    assert session.kernel.slabs.filp.active == 0, "open files are left"
+    assert session.kernel.memory.slabs.filp.active == 0, "open files are left"
     return session
 
 
@@ -103,7 +103,7 @@ def _source(tmp_path: Path, body: str) -> Path:
 def both(tmp_path: Path, body: str) -> tuple[int, int]:
     """Exit status here and on Linux."""
     source = _source(tmp_path, body)
-    status = _here(source).kernel.program_status
+    status = _here(source).stats.program_status
     assert status is not None
     return status >> 8, run(build(source, tmp_path))[2]
 

@@ -50,7 +50,7 @@ def test_nothing_is_left(source: Path) -> None:
     got = reference(source)
     if got.kind == "finished":
         assert got.report["frames"]["leaked"] == 0
-        assert [t.pid for t in got.session.kernel.tasks] == [0, 1]
+        assert [t.pid for t in got.session.kernel.processes.tasks] == [0, 1]
 
 
 @by_program
@@ -146,15 +146,15 @@ def test_the_hash_sees_everything() -> None:
         "m.cpu.set_dr(0, 4)",
         "m.clock.charge('x', 1)",
         "m.timer.write(0x40, 4, 77)",
-        "k.jiffies += 1",
+        "k.time.jiffies += 1",
         "k.current.pid += 1",
         "k.current.pending[9] = {}",
         "k.current.thread.cr2 = 1",
-        "k.current.children.append(k.idle)",
+        "k.current.children.append(k.sched.idle)",
         "next(iter(k.current.mm)).vm_flags ^= 2",
         "k.current.mm.stale[4096] = None",
-        "k.pages._count[900] += 1",
-        "k.pids.last += 1",
-        "k.slabs.mm.alloc(k)",
+        "k.memory.pages._count[900] += 1",
+        "k.processes.pids.last += 1",
+        "k.memory.slabs.mm.alloc(k)",
     ):
         assert hash_after(change) != same, change

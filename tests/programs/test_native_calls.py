@@ -14,8 +14,8 @@ from pathlib import Path
 from native_linux import TIMEOUT, skip_unless_linux32
 
 from toykernel.harness.session import Session, build
-from toykernel.kernel_state import Config
 from toykernel.look.frames import leaked_frames
+from toykernel.state import Config
 
 EPERM, ENOENT, EBADF, EBUSY, EINVAL, ETXTBSY, EFBIG = -1, -2, -9, -16, -22, -26, -27
 ENOTEMPTY, EOVERFLOW, EFAULT = -39, -75, -14

@@ -14,7 +14,7 @@ from toykernel.kernel.pid import PidMap, PidNamespace
 from toykernel.kernel.sched import core
 from toykernel.kernel.sched.classes import sched_classes
 from toykernel.kernel.timer import run_hrtimers
-from toykernel.kernel_state import Config, Kernel
+from toykernel.state import Config, Kernel
 from toykernel.task import TASK_INTERRUPTIBLE, Task
 
 CPU_HZ = 1_000_000_000  # a cycle is a nanosecond
@@ -38,20 +38,20 @@ class Bench:
             core.try_to_wake_up,
         )
         k = Kernel(host, machine, mount_root({}), PidNamespace(0, PidMap(reserved=300)), 0)
-        k.cpu_hz = CPU_HZ
-        k.hz = CPU_HZ // TICK
+        k.time.cpu_hz = CPU_HZ
+        k.time.hz = CPU_HZ // TICK
         self.k: Any = k
         self.tasks: list[Task] = []
         self.switches = 0
         idle = self._record("swapper")
         core.init_idle(self.k, idle)
-        self.k.idle = self.k.current = idle
+        self.k.sched.idle = self.k.current = idle
 
     def _record(self, comm: str) -> Task:
-        number = len(self.k.tasks)
+        number = len(self.k.processes.tasks)
         task = Task(number, PAGE_OFFSET + number * THREAD_SIZE, comm)
         task.pid = number
-        self.k.tasks.append(task)
+        self.k.processes.tasks.append(task)
         return task
 
     def _switch_to(self, k: Any, prev: Task, chosen: Task) -> None:
@@ -60,7 +60,7 @@ class Bench:
 
     def spawn(self) -> Task:
         """A fork by the running task."""
-        task = self._record(f"t{len(self.k.tasks)}")
+        task = self._record(f"t{len(self.k.processes.tasks)}")
         core.sched_fork(self.k, task)
         core.wake_up_new_task(self.k, task)
         self.tasks.append(task)
@@ -77,7 +77,7 @@ class Bench:
         end = self.clock.cycles + ns
         while self.clock.cycles < end:
             tick = (self.clock.cycles // TICK + 1) * TICK
-            timer = self.k.timers.peekitem(0)[0][0] if self.k.timers else tick
+            timer = self.k.time.timers.peekitem(0)[0][0] if self.k.time.timers else tick
             self.clock.cycles = min(tick, end, max(timer, self.clock.cycles))
             core.update_rq_clock(self.k)
             run_hrtimers(self.k)

@@ -24,7 +24,7 @@ def make_rt(bench: Bench, task: Task, policy: int, priority: int, *, reset: bool
 
 def test_fifo_runs_until_it_sleeps(monkeypatch: pytest.MonkeyPatch) -> None:
     bench = Bench(monkeypatch)
-    bench.k.sched_tunables.sched_rt_runtime_us = -1
+    bench.k.sched.tunables.sched_rt_runtime_us = -1
     normal, first, second = bench.spawn(), bench.spawn(), bench.spawn()
     make_rt(bench, first, SCHED_FIFO, 10)
     make_rt(bench, second, SCHED_FIFO, 10)
@@ -52,7 +52,7 @@ def test_a_better_priority_preempts_at_once(monkeypatch: pytest.MonkeyPatch) -> 
 
 def test_rr_takes_turns_of_100_ms(monkeypatch: pytest.MonkeyPatch) -> None:
     bench = Bench(monkeypatch)
-    bench.k.sched_tunables.sched_rt_runtime_us = -1
+    bench.k.sched.tunables.sched_rt_runtime_us = -1
     tasks = [bench.spawn() for _ in range(3)]
     for task in tasks:
         make_rt(bench, task, SCHED_RR, 5)
@@ -221,7 +221,7 @@ def test_real_time_tasks_leave_a_part_of_each_second(
     monkeypatch: pytest.MonkeyPatch, runtime_us: int, share: float
 ) -> None:
     bench = Bench(monkeypatch)
-    bench.k.sched_tunables.sched_rt_runtime_us = runtime_us
+    bench.k.sched.tunables.sched_rt_runtime_us = runtime_us
     loop, normal = bench.spawn(), bench.spawn()
     make_rt(bench, loop, SCHED_FIFO, 99)
     start = bench.runtime(loop), bench.runtime(normal)
@@ -238,7 +238,7 @@ def test_held_back_real_time_tasks_leave_the_cpu_idle(monkeypatch: pytest.Monkey
     loop = bench.spawn()
     make_rt(bench, loop, SCHED_FIFO, 1)
     bench.run(97 * TICK)
-    assert bench.k.current is bench.k.idle
+    assert bench.k.current is bench.k.sched.idle
     bench.run(4 * TICK)
     assert bench.k.current is loop
 

@@ -25,17 +25,17 @@ OPERATIONS = st.one_of(
 def check_queue(bench: Bench) -> None:
     """What is always true of the fair queue."""
     k = bench.k
-    cfs = k.rq.cfs
+    cfs = k.sched.rq.cfs
     runnable = [t for t in bench.tasks if t.on_rq]
     queued = list(cfs.tasks.values())
     assert sorted(t.pid for t in queued) == sorted(t.pid for t in runnable if t is not cfs.curr)
-    assert cfs.nr_running == len(runnable) == k.rq.nr_running
+    assert cfs.nr_running == len(runnable) == k.sched.rq.nr_running
     assert cfs.load == sum(t.se.weight for t in runnable)
     for key, task in cfs.tasks.items():
         assert key == task.se.key
         assert key[0] == task.se.vruntime
-    assert cfs.curr is (k.current if k.current is not k.idle else None)
-    assert (k.current is k.idle) == (not runnable)
+    assert cfs.curr is (k.current if k.current is not k.sched.idle else None)
+    assert (k.current is k.sched.idle) == (not runnable)
     for task in bench.tasks:
         assert (task.state == TASK_RUNNING) == task.on_rq
 
@@ -53,7 +53,7 @@ def test_the_queue_under_random_work(
     for name, number in work:
         some: Task = bench.tasks[number % len(bench.tasks)]
         before = bench.clock.cycles
-        was_idle = k.current is k.idle
+        was_idle = k.current is k.sched.idle
         if name == "run":
             bench.run(number)
         elif name == "sleep" and not was_idle:
@@ -69,8 +69,8 @@ def test_the_queue_under_random_work(
         if was_idle:
             idle_time += bench.clock.cycles - before
         check_queue(bench)
-        assert k.rq.cfs.min_vruntime >= floor, "min_vruntime went back"
-        floor = k.rq.cfs.min_vruntime
+        assert k.sched.rq.cfs.min_vruntime >= floor, "min_vruntime went back"
+        floor = k.sched.rq.cfs.min_vruntime
     # Every nanosecond is somebody's.
     total = sum(bench.runtime(t) for t in bench.tasks)
     assert total == bench.clock.cycles - idle_time
@@ -155,7 +155,7 @@ def test_a_sleeper_gets_at_most_half_a_latency(monkeypatch: pytest.MonkeyPatch) 
     assert bench.k.current is spinner
     bench.wake(sleeper)
     assert bench.k.current is sleeper, "it preempts: it is behind by more than the granularity"
-    credit = bench.k.sched_tunables.sched_latency_ns // 2
+    credit = bench.k.sched.tunables.sched_latency_ns // 2
     assert spinner.se.vruntime - sleeper.se.vruntime <= credit
 
 
@@ -166,12 +166,12 @@ def test_a_child_is_placed_a_slice_behind(monkeypatch: pytest.MonkeyPatch) -> No
     child = bench.spawn()
     assert bench.k.current is parent
     assert child.se.sum_exec_runtime == 0
-    assert child.se.vruntime == bench.k.rq.cfs.min_vruntime + sched_slice(bench.k, child)
+    assert child.se.vruntime == bench.k.sched.rq.cfs.min_vruntime + sched_slice(bench.k, child)
 
 
 def test_child_runs_first_swaps_the_two(monkeypatch: pytest.MonkeyPatch) -> None:  # F4
     bench = Bench(monkeypatch)
-    bench.k.sched_tunables.sched_child_runs_first = 1
+    bench.k.sched.tunables.sched_child_runs_first = 1
     parent = bench.spawn()
     bench.run(TICK // 2)
     bench.runtime(parent)  # charged up to now
@@ -212,7 +212,7 @@ def test_a_thousand_tasks_cost_a_logarithm(monkeypatch: pytest.MonkeyPatch) -> N
     bench = Bench(monkeypatch)
     for _ in range(1000):
         bench.spawn()
-    tasks = bench.k.rq.cfs.tasks
+    tasks = bench.k.sched.rq.cfs.tasks
     looks = 0
     original = type(tasks).__getitem__
 

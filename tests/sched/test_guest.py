@@ -9,7 +9,7 @@ from toykernel import run_loop
 from toykernel.arch.x86.process import account
 from toykernel.harness.session import Session
 from toykernel.kernel.sched.entity import PRIO_TO_WEIGHT
-from toykernel.kernel_state import Config, Kernel
+from toykernel.state import Config, Kernel
 from toykernel.task import Task
 
 SPINNERS = """
@@ -49,7 +49,7 @@ def spin(tmp_path: Path, levels: str, config: Config | None = None) -> Kernel:
 def runtimes(k: Kernel) -> dict[int, int]:
     """Cycles by pid."""
     account(k, k.current)  # charges the running task up to now
-    return {t.pid: t.stats.cycles for t in k.tasks if t.pid > 1}
+    return {t.pid: t.stats.cycles for t in k.processes.tasks if t.pid > 1}
 
 
 def test_weights_hold_within_one_percent_over_1e8_cycles(tmp_path: Path) -> None:
@@ -104,12 +104,12 @@ def test_2_4_forking_creates_no_time_slices(tmp_path: Path) -> None:  # F5
     def forked(parent: Task, child: Task, flags: int) -> None:
         counters.append((before["sum"], parent.se.counter + child.se.counter))
 
-    k.trace.sys_enter.append(entered)
-    k.trace.process_fork.append(forked)
+    k.host.trace.sys_enter.append(entered)
+    k.host.trace.process_fork.append(forked)
     run_loop.run(k, 60_000_000)
     assert len(counters) > 10
     assert all(old == new for old, new in counters)
-    spinner = next(t for t in k.tasks if t.pid == 3)
+    spinner = next(t for t in k.processes.tasks if t.pid == 3)
     account(k, k.current)
     assert spinner.stats.cycles > 0.45 * 60_000_000
 
@@ -118,12 +118,12 @@ def test_2_4_forking_creates_no_time_slices(tmp_path: Path) -> None:  # F5
 def test_ticks_come_every_hundredth_of_a_second(tmp_path: Path, scheduler: str) -> None:
     k = spin(tmp_path, "0, 0", Config(scheduler=scheduler))
     when: list[int] = []
-    k.trace.tick.append(lambda task: when.append(k.machine.clock.cycles))
-    run_loop.run(k, 20 * k.cycles_per_tick)
+    k.host.trace.tick.append(lambda task: when.append(k.machine.clock.cycles))
+    run_loop.run(k, 20 * k.time.cycles_per_tick)
     steps = [b - a for a, b in pairwise(when)]
     assert len(when) >= 18
     # Exact but for the few instructions of the entry code, which are the same each time.
-    assert all(abs(step - k.cycles_per_tick) <= 40 for step in steps)
+    assert all(abs(step - k.time.cycles_per_tick) <= 40 for step in steps)
 
 
 def test_an_idle_hour_costs_a_few_instructions(tmp_path: Path) -> None:
@@ -138,6 +138,6 @@ def test_an_idle_hour_costs_a_few_instructions(tmp_path: Path) -> None:
     assert session.run().kind == "finished"
     assert session.stats.program_status == 0
     slept = k.machine.clock.by_rule()["halted"]
-    assert 3600 * k.cpu_hz <= slept <= 3601 * k.cpu_hz
+    assert 3600 * k.time.cpu_hz <= slept <= 3601 * k.time.cpu_hz
     assert k.machine.clock.instructions < 10_000
-    assert k.jiffies >= 360_000
+    assert k.time.jiffies >= 360_000

@@ -8,7 +8,7 @@ import pytest
 from native_linux import skip_unless_linux32
 
 from toykernel.harness.session import Session, build
-from toykernel.kernel_state import Config
+from toykernel.state import Config
 
 EPERM, EACCES, EINVAL, ESRCH = 1, 13, 22, 3
 

@@ -35,10 +35,10 @@ def test_soft_and_hard_limit(tmp_path: Path) -> None:
 
     def delivered(task: Task, sig: int, info: object) -> None:
         if task.pid == 2:
-            when.append((sig, k.machine.clock.cycles / k.cpu_hz))
+            when.append((sig, k.machine.clock.cycles / k.time.cpu_hz))
 
-    k.trace.signal_deliver.append(delivered)
-    assert session.run(4 * k.cpu_hz).kind == "finished"
+    k.host.trace.signal_deliver.append(delivered)
+    assert session.run(4 * k.time.cpu_hz).kind == "finished"
     assert session.stats.program_status == 9
     assert [sig for sig, _ in when] == [24, 24, 9]
     for second, (_, seconds) in enumerate(when, start=1):

@@ -6,7 +6,7 @@ import pytest
 
 from toykernel.harness.session import Session
 from toykernel.kernel.siginfo import SIGFPE
-from toykernel.kernel_state import Config
+from toykernel.state import Config
 
 USERLAND = Path(__file__).parents[2] / "userland"
 

@@ -8,7 +8,7 @@ import pytest
 from native_linux import skip_unless_linux32
 
 from toykernel.harness.session import Session, build
-from toykernel.kernel_state import Kernel
+from toykernel.state import Kernel
 from toykernel.task import Task
 
 EPERM, ESRCH, EINVAL = 1, 3, 22
@@ -124,9 +124,9 @@ info: .long 10, 0, -1
         asked.append((task is k.current, sig))
         return answer
 
-    session.kernel.security.task_kill.append(hook)
+    session.kernel.host.security.task_kill.append(hook)
     assert session.run(10_000_000).kind == "finished"
-    assert session.kernel.program_status >> 8 == -answer
+    assert session.stats.program_status >> 8 == -answer
     assert asked == [(True, 0 if arguments[1] == "$0" else 10)]
 
 
@@ -140,7 +140,7 @@ def test_whom_the_ids_refuse_no_hook_is_asked(tmp_path: Path) -> None:
         asked.append(sig)
         return 0
 
-    session.kernel.security.task_kill.append(hook)
+    session.kernel.host.security.task_kill.append(hook)
     assert session.run(10_000_000).kind == "finished"
-    assert failed(session.kernel.program_status >> 8) is None
+    assert failed(session.stats.program_status >> 8) is None
     assert asked == [0, 0, 18, 0]

@@ -59,15 +59,15 @@ def test_a_signal_during_fork_undoes_it_and_it_begins_again(tmp_path: Path) -> N
         if number == 2 and task.pid == 2:
             results.append(result)
 
-    k.trace.sys_enter.append(entered)
-    k.trace.sys_exit.append(left)
+    k.host.trace.sys_enter.append(entered)
+    k.host.trace.sys_exit.append(left)
     assert session.run(10_000_000).kind == "finished"
     assert (
         session.stats.program_status == 1 << 8
     )  # the handler ran once, in the parent, before the fork
     assert results[0] == -513  # ERESTARTNOINTR, never seen by the program
     assert len(results) == 2
-    assert k.total_forks - 1 <= 2  # init's own, and one child
+    assert k.processes.total_forks - 1 <= 2  # init's own, and one child
 
 
 def test_init_takes_no_signal_that_it_has_no_handler_for(tmp_path: Path) -> None:
@@ -124,11 +124,11 @@ result:
 """
     session = session_of(tmp_path, text)
     k = session.kernel
-    k.trace.process_exec.append(
+    k.host.trace.process_exec.append(
         lambda task, path: task.signal.rlim.update({11: (50, 50)})  # RLIMIT_SIGPENDING
     )
     seen: list[int] = []
-    k.trace.sys_exit.append(
+    k.host.trace.sys_exit.append(
         lambda task, number, result: seen.append(result) if number == 178 else None
     )
     assert session.run(50_000_000).kind == "finished"
@@ -138,7 +138,7 @@ result:
 def test_a_dead_child_is_announced_once(tmp_path: Path) -> None:
     session = session_of(tmp_path, FORK)
     told: list[int] = []
-    session.kernel.trace.signal_discard.append(
+    session.kernel.host.trace.signal_discard.append(
         lambda task, sig, info: told.append(info["si_pid"]) if sig == SIGCHLD else None
     )
     session.run(10_000_000)

@@ -11,9 +11,9 @@ from click.testing import CliRunner
 from toykernel.cli.group import cli
 from toykernel.harness import runner
 from toykernel.harness.session import Session
-from toykernel.kernel_state import Config
 from toykernel.observe.cycles import CycleProfile
 from toykernel.observe.cycles_text import comparison, html, text
+from toykernel.state import Config
 
 USERLAND = Path(__file__).parent.parent.parent / "userland"
 

@@ -12,7 +12,7 @@ from emu.cpu import load_native
 from toykernel.harness import runner
 from toykernel.harness.report import make_report
 from toykernel.harness.session import Session
-from toykernel.kernel_state import Config
+from toykernel.state import Config
 from toykernel.statehash import state_hash
 
 USERLAND = Path(__file__).parent.parent.parent / "userland"

@@ -17,7 +17,7 @@ from toykernel.look.spaces import address_spaces, users_of
 from toykernel.mm.mm_types import VM_SHARED
 
 if TYPE_CHECKING:
-    from toykernel.kernel_state import Kernel
+    from toykernel.state import Kernel
 
 ZEROS = bytes(PAGE_SIZE)
 
@@ -29,10 +29,10 @@ def first_difference(one: bytes, other: bytes) -> int:
 
 def zero_page_is_never_written(k: Kernel) -> Iterator[str]:
     """The frame that all untouched memory reads from is all zeros."""
-    page = k.machine.ram.read(k.zero_pfn << PAGE_SHIFT, PAGE_SIZE)
-    if k.pages.page_count(k.zero_pfn) and page != ZEROS:
+    page = k.machine.ram.read(k.memory.zero_pfn << PAGE_SHIFT, PAGE_SIZE)
+    if k.memory.pages.page_count(k.memory.zero_pfn) and page != ZEROS:
         at = first_difference(page, ZEROS)
-        yield f"the zero page, frame {k.zero_pfn:#x}, holds {page[at]:#04x} at offset {at:#x}"
+        yield f"the zero page, frame {k.memory.zero_pfn:#x}, holds {page[at]:#04x} at offset {at:#x}"
 
 
 def reverse_map_is_true(k: Kernel) -> Iterator[str]:
@@ -42,8 +42,8 @@ def reverse_map_is_true(k: Kernel) -> Iterator[str]:
         for entry in entries(k, mm):
             if entry.present:
                 found.setdefault(entry.pfn, []).append((mm.ident, entry.address))
-    for pfn in sorted({*found, *k.rmap.mapped()}):
-        tables, noted = sorted(found.get(pfn, [])), sorted(k.rmap.entries(pfn))
+    for pfn in sorted({*found, *k.memory.rmap.mapped()}):
+        tables, noted = sorted(found.get(pfn, [])), sorted(k.memory.rmap.entries(pfn))
         if tables != noted:
             yield f"frame {pfn:#x} is mapped by {_names(tables)}, the reverse map says {_names(noted)}"
 
@@ -54,7 +54,7 @@ def _names(entries_: list[tuple[int, int]]) -> str:
 
 def users(k: Kernel, pfn: int) -> int:
     """References but for those by which the kernel holds a page of whoever writes it."""
-    return k.pages.page_count(pfn) - k.pins.get(pfn, 0)
+    return k.memory.pages.page_count(pfn) - k.memory.pins.get(pfn, 0)
 
 
 class SharedFrames:
@@ -73,7 +73,7 @@ class SharedFrames:
                 if not entry.present or pfn in now or users(k, pfn) < 2:
                     continue
                 area = mm.find_exact(entry.address)
-                if pfn == k.zero_pfn or area is None or area.vm_flags & VM_SHARED:
+                if pfn == k.memory.zero_pfn or area is None or area.vm_flags & VM_SHARED:
                     continue
                 if area.mapping is not None and pfn in area.mapping.pages.values():
                     continue  # the page cache's own may be written by whoever shares it

@@ -16,12 +16,12 @@ from toykernel.check.points import FORKS, FaultPoints, Point, expected_error
 from toykernel.errno import is_error
 from toykernel.errno import name as errno_name
 from toykernel.look.page_tables import tables
-from toykernel.observe.program import of_program
+from toykernel.look.program import of_program
 from toykernel.syscall_table import BY_NAME
 
 if TYPE_CHECKING:
-    from toykernel.kernel_state import Kernel
     from toykernel.mm.mm_types import MmStruct
+    from toykernel.state import Kernel
     from toykernel.task import Task
 
 
@@ -36,20 +36,22 @@ def table_bytes(k: Kernel, mm: MmStruct) -> bytes:
 def fingerprint(k: Kernel) -> dict[str, object]:
     """What a call that failed must leave as it was, by name."""
     state: dict[str, object] = {
-        "free frames": k.pages.free,
-        "frame references": k.pages.counts(),
-        "tasks": [task.pid for task in k.tasks],
-        "nr_threads": k.nr_threads,
-        "total_forks": k.total_forks,
-        "process numbers in use": k.pids.in_use(),
-        "address spaces": sorted(k.mms),
-        "mapped objects": sorted(k.mappings),
-        "executed files": {ident: inode.i_writecount for ident, inode in k.exe_files.items()},
-        "reverse map": {pfn: k.rmap.entries(pfn) for pfn in k.rmap.mapped()},
+        "free frames": k.memory.pages.free,
+        "frame references": k.memory.pages.counts(),
+        "tasks": [task.pid for task in k.processes.tasks],
+        "nr_threads": k.processes.nr_threads,
+        "total_forks": k.processes.total_forks,
+        "process numbers in use": k.processes.pids.in_use(),
+        "address spaces": sorted(k.memory.mms),
+        "mapped objects": sorted(k.memory.mappings),
+        "executed files": {
+            ident: inode.i_writecount for ident, inode in k.memory.exe_files.items()
+        },
+        "reverse map": {pfn: k.memory.rmap.entries(pfn) for pfn in k.memory.rmap.mapped()},
     }
-    for cache in k.slabs:
+    for cache in k.memory.slabs:
         state[f"slab {cache.name}"] = (cache.active, sorted(cache.pages()))
-    for mm in k.mms.values():
+    for mm in k.memory.mms.values():
         state[f"page tables of mm {mm.ident}"] = table_bytes(k, mm)
         state[f"areas of mm {mm.ident}"] = [
             (a.vm_start, a.vm_end, a.vm_flags, a.vm_pgoff, a.slab) for a in mm
@@ -118,8 +120,8 @@ class Injector:
         self._target = self.nth or 1
         self._before: dict[str, object] = {}
         self._points = FaultPoints(self.kernel)
-        self.kernel.trace.sys_enter.append(self._enter)
-        self.kernel.trace.sys_exit.append(self._exit)
+        self.kernel.host.trace.sys_enter.append(self._enter)
+        self.kernel.host.trace.sys_exit.append(self._exit)
 
     def _enter(self, task: Task, number: int, _words: list[int]) -> None:
         if number != self._number or not of_program(task):

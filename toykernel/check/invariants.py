@@ -28,7 +28,7 @@ from toykernel.look.spaces import address_spaces, users_of
 from toykernel.mm.mm_types import VM_EXEC, VM_LOCKED, VM_READ, VM_SHARED, VM_WRITE
 
 if TYPE_CHECKING:
-    from toykernel.kernel_state import Kernel
+    from toykernel.state import Kernel
     from toykernel.task import Task
 
 Check = Callable[["Kernel"], Iterator[str]]
@@ -46,8 +46,8 @@ class InvariantError(StopRun):
 def page_count_is_number_of_holders(k: Kernel) -> Iterator[str]:
     """References to a frame = page-table entries that map it + the kernel's own reasons."""
     held = owners(k)
-    blocks = {pfn: k.pages.page_count(pfn) for pfn in k.pages.allocated()}
-    blocks[k.zero_pfn] = k.pages.page_count(k.zero_pfn)
+    blocks = {pfn: k.memory.pages.page_count(pfn) for pfn in k.memory.pages.allocated()}
+    blocks[k.memory.zero_pfn] = k.memory.pages.page_count(k.memory.zero_pfn)
     for pfn, count in blocks.items():
         who = held.pop(pfn, [])
         if count != len(who):
@@ -63,11 +63,11 @@ def entries_point_to_user_frames(k: Kernel) -> Iterator[str]:
             if not entry.present:
                 continue
             where = f"{users_of(k, mm)} at {entry.address:#010x}: frame {entry.pfn:#x}"
-            if entry.pfn >= k.pages.frames:
+            if entry.pfn >= k.memory.pages.frames:
                 yield f"{where} is not in RAM"
-            elif entry.pfn < k.reserved_end and entry.pfn != k.zero_pfn:
+            elif entry.pfn < k.memory.reserved_end and entry.pfn != k.memory.zero_pfn:
                 yield f"{where} belongs to the kernel"
-            elif k.pages.page_count(entry.pfn) <= 0:
+            elif k.memory.pages.page_count(entry.pfn) <= 0:
                 yield f"{where} is free"
             if entry.pte & PTE_P and not entry.pte & PTE_US:
                 yield f"{where} is mapped for the kernel only"
@@ -77,13 +77,13 @@ def writable_frames_have_one_user(k: Kernel) -> Iterator[str]:
     """A private frame that somebody may write has no second reference; the zero page has no writer."""
     for mm in address_spaces(k):
         for entry in entries(k, mm):
-            if entry.pte & (PTE_P | PTE_RW) != PTE_P | PTE_RW or entry.pfn >= k.pages.frames:
+            if entry.pte & (PTE_P | PTE_RW) != PTE_P | PTE_RW or entry.pfn >= k.memory.pages.frames:
                 continue
             area = mm.find_exact(entry.address)
             if area is not None and area.vm_flags & VM_SHARED:
                 continue
             count = users(k, entry.pfn)
-            if count != 1 or entry.pfn == k.zero_pfn:
+            if count != 1 or entry.pfn == k.memory.zero_pfn:
                 who = users_of(k, mm)
                 yield (
                     f"{who} may write frame {entry.pfn:#x} at {entry.address:#010x}, "
@@ -133,7 +133,7 @@ def tables_are_accounted_for(k: Kernel) -> Iterator[str]:
     """nr_ptes and rss are what the tables show, and the kernel's half is everywhere the same."""
     ram = k.machine.ram
     half = range(USER_PGD_PTRS, PTRS_PER_TABLE)
-    kernel = ram.words(k.swapper_pg_dir + half.start * 4, len(half))
+    kernel = ram.words(k.arch.swapper_pg_dir + half.start * 4, len(half))
     for mm in address_spaces(k):
         who = users_of(k, mm)
         found = list(tables(k, mm))
@@ -153,7 +153,7 @@ def tables_are_accounted_for(k: Kernel) -> Iterator[str]:
 
 def tlb_owes_nothing(k: Kernel) -> Iterator[str]:
     """No entry of the running address space has lost rights without a flush."""
-    mm = k.active_mm
+    mm = k.memory.active_mm
     if mm is not None and mm.stale:
         pages = ", ".join(f"{address:#010x}" for address in sorted(mm.stale))
         yield f"{users_of(k, mm)}: not flushed after a change: {pages}"
@@ -168,14 +168,14 @@ def loaded_directory_is_the_task_s(k: Kernel) -> Iterator[str]:
 
 def kernel_stacks_are_whole(k: Kernel) -> Iterator[str]:
     """STACK_END_MAGIC stands at the end of every kernel stack."""
-    for task in k.tasks:
+    for task in k.processes.tasks:
         if not stack_end_intact(k.machine.ram, task.stack):
             yield f"kernel stack {task.stack:#010x} of pid {task.pid} ({task.comm}) has overflowed"
 
 
 def slab_objects_have_records(k: Kernel) -> Iterator[str]:
     """Every object that a cache has given stands for a record."""
-    for cache in k.slabs:
+    for cache in k.memory.slabs:
         lost = leaked_objects(k, cache)
         if lost:
             yield f"slab {cache.name}: {cache.active} objects in use, {lost} without a record"
@@ -183,17 +183,17 @@ def slab_objects_have_records(k: Kernel) -> Iterator[str]:
 
 def free_frames_add_up(k: Kernel) -> Iterator[str]:
     """Frames in use and frames on the free lists are all the frames there are, each of them once."""
-    used = sum(1 << order for order in k.pages.allocated().values())
-    totals = k.pages.totals()
+    used = sum(1 << order for order in k.memory.pages.allocated().values())
+    totals = k.memory.pages.totals()
     if used != totals.used:
         yield f"{used} frames have references, the allocator counts {totals.used}"
     free = end = 0
-    for first, order in sorted(k.pages.free_blocks()):
+    for first, order in sorted(k.memory.pages.free_blocks()):
         if first < end:
             yield f"frame {first:#x} is on the free lists twice"
         end = first + (1 << order)
         free += 1 << order
-        if k.pages.in_use(first, end):
+        if k.memory.pages.in_use(first, end):
             yield f"frames {first:#x} to {end - 1:#x} are on a free list, and one is in use"
     if used + free != totals.managed:
         yield f"{used} frames are used and {free} free, of {totals.managed}"
@@ -236,4 +236,4 @@ def install(k: Kernel) -> None:
         moments.settled()
         check_all(k, more)
 
-    k.trace.to_user.append(after_trap)
+    k.host.trace.to_user.append(after_trap)

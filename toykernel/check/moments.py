@@ -16,8 +16,8 @@ from toykernel.check.contents import ZEROS, first_difference, users
 from toykernel.mm.mm_types import VM_SHARED
 
 if TYPE_CHECKING:
-    from toykernel.kernel_state import Kernel
     from toykernel.mm.mm_types import MmStruct
+    from toykernel.state import Kernel
     from toykernel.task import Task
 
 _RIGHTS = PTE_P | PTE_RW | PTE_US
@@ -35,7 +35,7 @@ class Moments:
             tuple[int, int], None
         ] = {}  # write bits taken by what the kernel does now
         self._owed: dict[int, int] = {}  # address -> flushes that the machine had seen
-        trace = k.trace
+        trace = k.host.trace
         trace.fault.append(self._on_fault)
         trace.set_pte.append(self._on_set_pte)
         trace.user_write.append(self._on_user_write)
@@ -63,12 +63,12 @@ class Moments:
 
     def reuse_needs_the_only_reference(self, task: Task, address: int, pfn: int) -> None:
         """A write bit given back in place: nobody else may map or hold the frame (K5)."""
-        count = self._k.pages.page_count(pfn)
+        count = self._k.memory.pages.page_count(pfn)
         if count != 1:
             self._report(
                 "reuse_needs_the_only_reference",
                 f"{_who(task)} got the write bit of frame {pfn:#x} at {address:#010x} back, which has "
-                f"{count} references, {self._k.pins.get(pfn, 0)} of them the kernel's",
+                f"{count} references, {self._k.memory.pins.get(pfn, 0)} of them the kernel's",
             )
 
     def a_copy_is_its_source(self, task: Task, address: int, old: int, new: int) -> None:
@@ -102,7 +102,7 @@ class Moments:
         k = self._k
         address &= PTE_FRAME
         same_frame = old & PTE_P and new & PTE_P and not (old ^ new) & PTE_FRAME
-        if old & PTE_P and (not same_frame or old & ~new & _RIGHTS) and mm is k.active_mm:
+        if old & PTE_P and (not same_frame or old & ~new & _RIGHTS) and mm is k.memory.active_mm:
             self._owed[address] = k.machine.tlb_flushes
         if not same_frame or not (old ^ new) & PTE_RW:
             return
@@ -114,7 +114,7 @@ class Moments:
     def write_is_given_to_one_user(self, mm: MmStruct, address: int, pfn: int) -> None:
         """A private page becomes writable only for the one who has it to himself, reported or not."""
         area = mm.find_exact(address)
-        count = self._k.pages.page_count(pfn)
+        count = self._k.memory.pages.page_count(pfn)
         if area is not None and not area.vm_flags & VM_SHARED and count != 1:
             self._report(
                 "write_is_given_to_one_user",
@@ -144,7 +144,7 @@ class Moments:
         """A store of the kernel's to private user memory reaches a frame of that user alone (K8)."""
         k = self._k
         count = users(k, pfn)
-        if count != 1 or pfn == k.zero_pfn:
+        if count != 1 or pfn == k.memory.zero_pfn:
             self._report(
                 "kernel_writes_break_sharing",
                 f"the kernel writes to {address:#010x} for {_who(task)}, into frame {pfn:#x}, which has "

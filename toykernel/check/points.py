@@ -19,7 +19,7 @@ from toykernel.kernel.signal_types import SIG_IGN
 from toykernel.syscall_table import BY_NAME
 
 if TYPE_CHECKING:
-    from toykernel.kernel_state import Kernel
+    from toykernel.state import Kernel
     from toykernel.task import Task
 
 FORKS = frozenset(BY_NAME[name].number for name in ("fork", "vfork", "clone"))
@@ -69,8 +69,8 @@ class FaultPoints:
         self._step = ""
         k.host.may_fail = self._allocation
         k.host.fail_step = self._begin_step
-        k.security.task_create.append(self._security)
-        k.trace.process_fork.append(self._made)
+        k.host.security.task_create.append(self._security)
+        k.host.trace.process_fork.append(self._made)
 
     def begin(self, caller: Task, number: int, target: int) -> None:
         """A call begins: its `target`-th point, counted from 1, is to fail."""

@@ -9,7 +9,7 @@ import click
 
 from toykernel.check.fail import Injector
 from toykernel.check.invariants import install
-from toykernel.kernel_state import Kernel
+from toykernel.state import Kernel
 
 #: What `attach` and the runner see to; all other options of a run are about the host's files.
 ATTACHED = ("check", "fail_nth", "max_cycles")

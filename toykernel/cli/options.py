@@ -17,7 +17,7 @@ from click import BadParameter
 from emu.timing.profiles import DEFAULT_PROFILE, PROFILE_NAMES
 
 if TYPE_CHECKING:
-    from toykernel.kernel_state import Config
+    from toykernel.state import Config
 
 PAGE_SIZE = 4096
 MIN_MEMORY, MAX_MEMORY = 1 << 20, 3 << 30
@@ -271,8 +271,8 @@ class OptionalValueCommand(click.Command):
 
 def machine_config(values: Mapping[str, Any]) -> Config:
     """The kernel's configuration of parsed MACHINE options."""
-    from toykernel.kernel_state import Config
     from toykernel.profiles import PROFILES
+    from toykernel.state import Config
 
     limits = dict(values["rlimit"])
     return Config(

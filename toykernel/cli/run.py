@@ -21,8 +21,8 @@ from toykernel.harness.exit_status import EXIT_BUG, EXIT_MISUSE
 
 if TYPE_CHECKING:
     from toykernel.harness.session import Session
-    from toykernel.kernel_state import Kernel
     from toykernel.observe.cow_journal import CowEvent
+    from toykernel.state import Kernel
 
 EPILOG = """\b
 Exit status:
@@ -88,7 +88,7 @@ def command(program: str, args: tuple[str, ...], **values: Any) -> int:
         if result.status != EXIT_BUG:  # whose message has it all
             for cycles, text in session.kernel.log:
                 host_message(f"[{cycles:>12}] {text}")
-        for text in session.kernel.trace.messages:
+        for text in session.kernel.host.trace.messages:
             host_message(text)
         if result.message:
             host_message(result.message)

@@ -20,10 +20,10 @@ from toykernel.errors import HostError
 from toykernel.harness.breakpoints import Breakpoint, Condition, Hit
 from toykernel.harness.runner import bug_report, result_so_far
 from toykernel.harness.session import Session
-from toykernel.kernel_state import Outcome, OutcomeKind
 from toykernel.look.symbols import Code, Image, Place, SymbolError
 from toykernel.look.task import SEGMENTS, TaskView, UnreadableError
 from toykernel.oops import KernelOops
+from toykernel.state import Outcome, OutcomeKind
 from toykernel.task import Task
 
 _ALIASES = {"pc": "eip", "sp": "esp", "fp": "ebp", "ip": "eip", "flags": "eflags", "ps": "eflags"}
@@ -80,14 +80,14 @@ class Debugger:
             if entry.text.split()[:1] in (["iret"], ["iretl"])
         ]
         self._watched: Task | None = None
-        self.kernel.trace.process_exit.append(self._on_exit)
+        self.kernel.host.trace.process_exit.append(self._on_exit)
 
     def close(self) -> None:
         """Take every listener out again; the session goes on without."""
         self.frames.close()
         self.journal.close()
         self.cow_journal.close()
-        self.kernel.trace.process_exit.remove(self._on_exit)
+        self.kernel.host.trace.process_exit.remove(self._on_exit)
 
     def set_interrupted(self, interrupted: Condition) -> None:
         """Who says that the user wants the prompt back."""

@@ -128,7 +128,7 @@ def cow_lines(debugger: Debugger, record: FaultRecord) -> list[str]:
     if record.kind == "cow_reused":
         lines.append(f"  reused frame {old:#x}: {_references(record.old_count)}, nobody else's")
     else:
-        zero = " (the zero page)" if old == debugger.kernel.zero_pfn else ""
+        zero = " (the zero page)" if old == debugger.kernel.memory.zero_pfn else ""
         lines.append(
             f"  copied frame {old:#x}{zero} to frame {new:#x}: "
             f"{_references(record.old_count)} left to {old:#x}, "

@@ -21,7 +21,7 @@ from toykernel.arch.x86.asm_offsets import PT_OFFSET, PT_REGS
 from toykernel.look.task import TaskView
 
 if TYPE_CHECKING:
-    from toykernel.kernel_state import Kernel
+    from toykernel.state import Kernel
     from toykernel.task import Task
 
 _IP = PT_OFFSET["ip"]
@@ -58,14 +58,14 @@ class FrameLog:
         self._k = k
         self._frames: dict[int, list[TrapFrame]] = {}
         k.machine.trap_listeners.append(self._on_trap)
-        k.trace.process_fork.append(self._on_fork)
-        k.trace.release_task.append(self._on_release)
+        k.host.trace.process_fork.append(self._on_fork)
+        k.host.trace.release_task.append(self._on_release)
 
     def close(self) -> None:
         """Stop listening."""
         self._k.machine.trap_listeners.remove(self._on_trap)
-        self._k.trace.process_fork.remove(self._on_fork)
-        self._k.trace.release_task.remove(self._on_release)
+        self._k.host.trace.process_fork.remove(self._on_fork)
+        self._k.host.trace.release_task.remove(self._on_release)
 
     def _on_trap(self, trap: Delivery) -> None:
         k = self._k

@@ -14,7 +14,7 @@ from toykernel.kernel.siginfo import SIGNAL_NAMES
 from toykernel.syscall_table import name_of
 
 if TYPE_CHECKING:
-    from toykernel.kernel_state import Kernel
+    from toykernel.state import Kernel
     from toykernel.task import Task
     from toykernel.trace import Tracepoint
 
@@ -80,14 +80,14 @@ class Journal:
         self._gate: tuple[int, int] | None = None  # index of the line, pid
         k.machine.trap_listeners.append(self._on_trap)
         self._pairs: tuple[tuple[Tracepoint[...], Callable[..., None]], ...] = (
-            (k.trace.gate, self._on_gate),
-            (k.trace.sys_exit, self._on_sys_exit),
-            (k.trace.sched_switch, self._on_switch),
-            (k.trace.process_fork, self._on_fork),
-            (k.trace.process_exec, self._on_exec),
-            (k.trace.process_exit, self._on_exit),
-            (k.trace.signal_deliver, self._on_signal),
-            (k.trace.fault, self._on_fault),
+            (k.host.trace.gate, self._on_gate),
+            (k.host.trace.sys_exit, self._on_sys_exit),
+            (k.host.trace.sched_switch, self._on_switch),
+            (k.host.trace.process_fork, self._on_fork),
+            (k.host.trace.process_exec, self._on_exec),
+            (k.host.trace.process_exit, self._on_exit),
+            (k.host.trace.signal_deliver, self._on_signal),
+            (k.host.trace.fault, self._on_fault),
         )
         for tracepoint, listener in self._pairs:
             tracepoint.append(listener)

@@ -23,7 +23,7 @@ from toykernel.look.task import TaskView
 from toykernel.mm.mm_types import VM_SHARED, VM_WRITE, VmArea
 
 if TYPE_CHECKING:
-    from toykernel.kernel_state import Kernel
+    from toykernel.state import Kernel
 
 #: Bit, name when set, name when clear.
 BITS = (
@@ -80,7 +80,7 @@ def page_info(view: TaskView, address: int) -> PageInfo:
     if walk.physical is None or walk.physical >= k.machine.ram.size:
         return PageInfo(walk, area, None, 0, (), "", "")
     frame = walk.physical >> PAGE_SHIFT
-    count = k.pages.page_count(frame)
+    count = k.memory.pages.page_count(frame)
     return PageInfo(
         walk,
         area,
@@ -102,7 +102,7 @@ def _next_write(k: Kernel, walk: Walk, area: VmArea | None, frame: int, count: i
         return "is SIGSEGV: the area is read-only"
     if area.vm_flags & VM_SHARED:
         return "faults, and gets the write bit: shared memory"
-    if frame == k.zero_pfn:
+    if frame == k.memory.zero_pfn:
         return "faults, and gets a frame of its own for the zero page"
     return "faults, and copies the frame" if count > 1 else "faults, and gets the write bit back"
 

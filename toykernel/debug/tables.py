@@ -33,7 +33,7 @@ from toykernel.arch.x86.asm_offsets import (
 from toykernel.debug.journal import vector_text
 
 if TYPE_CHECKING:
-    from toykernel.kernel_state import Kernel
+    from toykernel.state import Kernel
 
 GATE_KINDS = {
     TYPE_TASK_GATE: "task gate",
@@ -110,7 +110,7 @@ class GateRow:
 def idt(k: Kernel, name: Callable[[int], str | None]) -> list[GateRow]:
     """The present gates of the IDT that the CPU uses (before boot is done: of the kernel's)."""
     cpu, ram = k.machine.cpu, k.machine.ram
-    base = cpu.idt_base - PAGE_OFFSET if cpu.idt_base >= PAGE_OFFSET else k.idt
+    base = cpu.idt_base - PAGE_OFFSET if cpu.idt_base >= PAGE_OFFSET else k.arch.idt
     rows = []
     for vector in range(min((cpu.idt_limit + 1) // 8 if cpu.idt_limit else 256, 256)):
         gate = Gate.unpack(*struct.unpack("<II", ram.read(base + 8 * vector, 8)))
@@ -151,7 +151,7 @@ class SegmentRow:
 def gdt(k: Kernel) -> list[SegmentRow]:
     """The entries of the GDT that are not empty."""
     cpu, ram = k.machine.cpu, k.machine.ram
-    base = cpu.gdt_base - PAGE_OFFSET if cpu.gdt_base >= PAGE_OFFSET else k.gdt
+    base = cpu.gdt_base - PAGE_OFFSET if cpu.gdt_base >= PAGE_OFFSET else k.arch.gdt
     limit = cpu.gdt_limit if cpu.gdt_base >= PAGE_OFFSET else 32 * 8 - 1
     rows = []
     for selector in range(0, limit, 8):
@@ -167,6 +167,6 @@ def tss(k: Kernel) -> list[tuple[int, str, int]]:
     """(offset, name, value) of the fields of the TSS in guest RAM."""
     ram = k.machine.ram
     return [
-        (offset, name, int.from_bytes(ram.read(k.tss + offset, size), "little"))
+        (offset, name, int.from_bytes(ram.read(k.arch.tss + offset, size), "little"))
         for offset, name, size in _TSS_FIELDS
     ]

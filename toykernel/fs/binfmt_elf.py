@@ -29,8 +29,8 @@ from toykernel.mm.mmap import arch_pick_mmap_layout, page_align
 from toykernel.mm.vma import anon_vma_prepare, free_area, new_area
 
 if TYPE_CHECKING:
-    from toykernel.kernel_state import Kernel
     from toykernel.mm.filemap import AddressSpace
+    from toykernel.state import Kernel
 
 STACK_TOP = TASK_SIZE
 #: Argument and environment strings: Linux's old limit of 32 pages.
@@ -167,7 +167,7 @@ def _map_segment(
     end = page_align(segment.vaddr + segment.memsz)
     if not segment.memsz:
         return
-    if start < k.mmap_min_addr:
+    if start < k.memory.mmap_min_addr:
         raise Errno(EPERM)
     shared = mm.overlapping(start, end)
     for area in shared:
@@ -225,7 +225,7 @@ def _set_up_stack(
     auxv = [
         (AT_HWCAP, 0),
         (AT_PAGESZ, PAGE_SIZE),
-        (AT_CLKTCK, k.hz),
+        (AT_CLKTCK, k.time.hz),
         (AT_PHDR, image.phdr),
         (AT_PHENT, 32),
         (AT_PHNUM, image.phnum),

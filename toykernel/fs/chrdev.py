@@ -11,7 +11,7 @@ from toykernel.fs.inode import S_IFCHR, Inode
 from toykernel.fs.operations import FileOperations
 
 if TYPE_CHECKING:
-    from toykernel.kernel_state import Kernel
+    from toykernel.state import Kernel
 
 _CHUNK = 1 << 16
 #: A terminal takes pieces of this size (tty_write).
@@ -35,16 +35,16 @@ def console_write(k: Kernel, file: File, buf: int, count: int) -> int:
             if written:
                 break
             raise
-        k.host.console_write(2 if file is k.console_error else 1, data)
+        k.host.console_write(2 if file is k.files.console_error else 1, data)
         written += part
     return written
 
 
 def console_read(k: Kernel, file: File, buf: int, count: int) -> int:
     """The next bytes of what was given as standard input; 0 at its end."""
-    data = bytes(k.console_input[:count])
+    data = bytes(k.files.console_input[:count])
     copy_to_user(k, buf, data)
-    del k.console_input[: len(data)]
+    del k.files.console_input[: len(data)]
     return len(data)
 
 

@@ -60,8 +60,8 @@ from toykernel.task import (
 if TYPE_CHECKING:
     from toykernel.fs.fs_types import FilesStruct
     from toykernel.kernel.signal_types import SighandStruct
-    from toykernel.kernel_state import Kernel
     from toykernel.mm.mm_types import MmStruct
+    from toykernel.state import Kernel
 
 MAX_ARG_STRINGS = 0x7FFF
 MAX_ARG_STRLEN = 32 * 4096
@@ -127,7 +127,7 @@ def _mapped_for_writing(k: Kernel, inode: Inode) -> bool:
     mapping = inode.i_mapping
     return mapping is not None and any(
         area.mapping is mapping and area.vm_flags & VM_SHARED and area.vm_flags & VM_MAYWRITE
-        for mm in k.mms.values()
+        for mm in k.memory.mms.values()
         for area in mm
     )
 
@@ -167,7 +167,7 @@ def do_execve(k: Kernel, path: str, argv: list[bytes], envp: list[bytes]) -> Res
             files = dup_fd(k, task.files)
             undo.callback(put_files_struct, k, files)
         if task.sighand.count > 1:
-            sighand = copy_actions(task.sighand, k.slabs.sighand.alloc(k))
+            sighand = copy_actions(task.sighand, k.memory.slabs.sighand.alloc(k))
             undo.callback(put_sighand, k, sighand)
         mm = mm_alloc(k)
         undo.callback(mmput, k, mm)
@@ -315,8 +315,8 @@ def install(k: Kernel, bprm: Binprm) -> int:
     account(k, task)
     task.stats = TaskStats()
     start_thread(k, k.task_pt_regs(task), bprm.image.entry, bprm.sp)
-    if k.trace.process_exec:
-        k.trace.process_exec.emit(task, bprm.path)
+    if k.host.trace.process_exec:
+        k.host.trace.process_exec.emit(task, bprm.path)
     return 0
 
 

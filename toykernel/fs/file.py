@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from toykernel.fs.mount import Path
     from toykernel.fs.operations import FileOperations
     from toykernel.kernel.clone_flags import CloneArgs
-    from toykernel.kernel_state import Kernel
+    from toykernel.state import Kernel
     from toykernel.task import Task
 
 O_ACCMODE, O_RDONLY, O_WRONLY, O_RDWR = 3, 0, 1, 2
@@ -51,14 +51,14 @@ class File:
 
 def get_empty_filp(k: Kernel, inode: Inode, op: FileOperations, flags: int, path: str) -> File:
     """A record for one open, which holds the inode. Raises Errno(ENOMEM)."""
-    slab = k.slabs.filp.alloc(k)
+    slab = k.memory.slabs.filp.alloc(k)
     return File(slab, igrab(inode), op, flags, path)
 
 
 def put_filp(k: Kernel, file: File) -> None:
     """The open failed: give the record back."""
     iput(k, file.inode)
-    k.slabs.filp.free(k, file.slab)
+    k.memory.slabs.filp.free(k, file.slab)
 
 
 def get_file(file: File) -> File:
@@ -74,7 +74,7 @@ def fput(k: Kernel, file: File) -> None:
         file.op.release(k, file)
         iput(k, file.inode)
         if file.slab:
-            k.slabs.filp.free(k, file.slab)
+            k.memory.slabs.filp.free(k, file.slab)
 
 
 def current_files(k: Kernel) -> FilesStruct:
@@ -123,7 +123,7 @@ def filp_close(k: Kernel, files: FilesStruct, fd: int) -> None:
 
 def dup_fd(k: Kernel, old: FilesStruct) -> FilesStruct:
     """A table of its own, referring to the same open files. Raises Errno(ENOMEM)."""
-    slab = k.slabs.files.alloc(k)
+    slab = k.memory.slabs.files.alloc(k)
     new = FilesStruct(slab, fd=dict(sorted(old.fd.items())), close_on_exec=set(old.close_on_exec))
     for file in new.fd.values():
         get_file(file)
@@ -137,7 +137,7 @@ def put_files_struct(k: Kernel, files: FilesStruct) -> None:
         for fd in sorted(files.fd):
             filp_close(k, files, fd)
         if files.slab:
-            k.slabs.files.free(k, files.slab)
+            k.memory.slabs.files.free(k, files.slab)
 
 
 def copy_files(k: Kernel, p: Task, args: CloneArgs) -> None:

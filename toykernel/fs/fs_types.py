@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from toykernel.fs.file import File
     from toykernel.fs.mount import Path
     from toykernel.kernel.clone_flags import CloneArgs
-    from toykernel.kernel_state import Kernel
+    from toykernel.state import Kernel
     from toykernel.task import Task
 
 
@@ -52,7 +52,7 @@ def copy_fs(k: Kernel, p: Task, args: CloneArgs) -> None:
         old.users += 1
         p.fs = old
     else:
-        p.fs = FsStruct(k.slabs.fs.alloc(k), old.root, old.pwd, old.umask)
+        p.fs = FsStruct(k.memory.slabs.fs.alloc(k), old.root, old.pwd, old.umask)
 
 
 def exit_fs(k: Kernel, p: Task) -> None:
@@ -66,4 +66,4 @@ def put_fs(k: Kernel, fs: FsStruct) -> None:
     """Give a place back."""
     fs.users -= 1
     if not fs.users:
-        k.slabs.fs.free(k, fs.slab)
+        k.memory.slabs.fs.free(k, fs.slab)

@@ -11,8 +11,8 @@ from toykernel.kernel.cred import CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH, capable
 if TYPE_CHECKING:
     from toykernel.fs.operations import FileOperations, InodeOperations
     from toykernel.fs.super import SuperBlock
-    from toykernel.kernel_state import Kernel
     from toykernel.mm.filemap import AddressSpace
+    from toykernel.state import Kernel
 
 S_IFMT = 0o170000
 S_IFREG, S_IFDIR, S_IFCHR, S_IFIFO = 0o100000, 0o040000, 0o020000, 0o010000

@@ -11,7 +11,7 @@ from toykernel.fs.operations import FileOperations, InodeOperations, noop_fsync
 
 if TYPE_CHECKING:
     from toykernel.fs.dcache import Dentry
-    from toykernel.kernel_state import Kernel
+    from toykernel.state import Kernel
 
 #: s_maxbytes where the page cache counts pages in 31 bits.
 MAX_LFS_FILESIZE = (4096 << 31) - 1

@@ -29,7 +29,7 @@ from toykernel.fs.mount import Path, follow_dotdot, traverse_mounts
 from toykernel.syscalls import syscall
 
 if TYPE_CHECKING:
-    from toykernel.kernel_state import Kernel
+    from toykernel.state import Kernel
 
 PATH_MAX = 4096
 NAME_MAX = 255

@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from toykernel.fs.dcache import Dentry
     from toykernel.fs.file import File
     from toykernel.kernel.wait import Result
-    from toykernel.kernel_state import Kernel
     from toykernel.mm.filemap import AddressSpace
+    from toykernel.state import Kernel
 
 POLLIN, POLLOUT, POLLERR, POLLHUP = 0x001, 0x004, 0x008, 0x010
 POLLRDNORM, POLLWRNORM = 0x040, 0x100

@@ -49,7 +49,7 @@ from toykernel.kernel.wait import Result, Wait, WaitQueue, wake_up
 from toykernel.syscalls import syscall
 
 if TYPE_CHECKING:
-    from toykernel.kernel_state import Kernel
+    from toykernel.state import Kernel
 
 PIPE_BUFFER_BYTES = 24  # struct pipe_buffer: one for each page
 KMALLOC_MAX_SIZE = 4 << 20
@@ -184,7 +184,7 @@ def _release(k: Kernel, file: File, pipe: Pipe) -> None:
         pipe.bufs.clear()
         file.inode.private = None
         file.inode.i_sb.put_ino()
-        k.slabs.pipe.free(k, pipe.slab)
+        k.memory.slabs.pipe.free(k, pipe.slab)
 
 
 READ_END = FileOperations(
@@ -201,18 +201,18 @@ def do_pipe(k: Kernel, fildes: int, flags: int) -> int:
         raise Errno(EINVAL)
     cred = k.current.cred
     with ExitStack() as undo:
-        slab = k.slabs.pipe.alloc(k)
-        sb = k.fs.pipefs
+        slab = k.memory.slabs.pipe.alloc(k)
+        sb = k.files.fs.pipefs
         ino, mode = sb.next_ino(), S_IFIFO | 0o600
         undo.callback(sb.put_ino)
         pipe = Pipe(slab, WaitQueue(f"pipe {ino}"), readers=0, writers=0)
         inode = Inode(ino, mode, sb, SPECIAL, NO_FILE, cred.fsuid, cred.fsgid, private=pipe)
-        undo.callback(k.slabs.pipe.free, k, slab)
+        undo.callback(k.memory.slabs.pipe.free, k, slab)
         status, path = flags & O_NONBLOCK, f"pipe:[{inode.ino}]"
         reader = get_empty_filp(k, inode, READ_END, O_RDONLY | status, path)
-        undo.callback(k.slabs.filp.free, k, reader.slab)
+        undo.callback(k.memory.slabs.filp.free, k, reader.slab)
         writer = get_empty_filp(k, inode, WRITE_END, O_WRONLY | status, path)
-        undo.callback(k.slabs.filp.free, k, writer.slab)
+        undo.callback(k.memory.slabs.filp.free, k, writer.slab)
         first = get_unused_fd(k)
         second = get_unused_fd(k, first + 1)
         copy_to_user(k, fildes, struct.pack("<2i", first, second))
@@ -238,7 +238,7 @@ def pipe_fcntl(k: Kernel, file: File, size: int | None) -> int:
     if size > 1 << 31:
         raise Errno(EINVAL)
     pages = 1 << max(-(-size // PAGE_SIZE) - 1, 0).bit_length()
-    if pages * PAGE_SIZE > k.pipe_max_size and not capable(k, CAP_SYS_RESOURCE):
+    if pages * PAGE_SIZE > k.files.pipe_max_size and not capable(k, CAP_SYS_RESOURCE):
         raise Errno(EPERM)
     if pages < len(pipe.bufs):
         raise Errno(EBUSY)

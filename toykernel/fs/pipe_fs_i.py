@@ -14,7 +14,7 @@ from toykernel.mm.gup import put_user_page
 
 if TYPE_CHECKING:
     from toykernel.kernel.wait import WaitQueue
-    from toykernel.kernel_state import Kernel
+    from toykernel.state import Kernel
 
 PIPE_DEF_BUFFERS = 16
 

@@ -35,7 +35,7 @@ from toykernel.mm.filemap import AddressSpace, generic_file_mmap
 from toykernel.mm.truncate import truncate_setsize
 
 if TYPE_CHECKING:
-    from toykernel.kernel_state import Kernel
+    from toykernel.state import Kernel
 
 #: All files together, in bytes, and how many there may be: the host's memory is not the guest's to fill.
 MAX_BYTES, MAX_INODES = 64 << 20, 1 << 16

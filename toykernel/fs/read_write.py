@@ -13,7 +13,7 @@ from toykernel.syscalls import syscall
 if TYPE_CHECKING:
     from toykernel.fs.inode import Inode
     from toykernel.kernel.wait import Result
-    from toykernel.kernel_state import Kernel
+    from toykernel.state import Kernel
 
 #: What one call transfers at most, as Linux: INT_MAX rounded down to a page.
 MAX_RW_COUNT = 0x7FFFF000

@@ -12,7 +12,7 @@ from toykernel.fs.namei import getname, path_lookup
 from toykernel.syscalls import syscall
 
 if TYPE_CHECKING:
-    from toykernel.kernel_state import Kernel
+    from toykernel.state import Kernel
 
 BLOCK_SIZE = 4096
 

@@ -18,10 +18,10 @@ from emu.machine import Event, Stop
 from emu.microcode import VECTOR_NAMES, Delivery
 from emu.paging import PTE_P
 from toykernel import run_loop
-from toykernel.kernel_state import Kernel, Outcome, OutcomeKind
 from toykernel.look.page_tables import entries
 from toykernel.look.symbols import KERNEL, Code, Image, Images
 from toykernel.observe.faultlog import FaultLog, FaultRecord
+from toykernel.state import Kernel, Outcome, OutcomeKind
 from toykernel.syscall_table import BY_NAME, name_of
 
 if TYPE_CHECKING:
@@ -117,10 +117,10 @@ class Breakpoints:
         self.interrupted: Condition = lambda: False
         #: Set by a listener to end the run when the gate has returned; the text says why.
         self.pause: str | None = None
-        self._system_call = k.symbols["system_call"]
+        self._system_call = k.host.symbols["system_call"]
         k.machine.trap_listeners.append(self._on_trap)
-        k.trace.process_fork.append(self._on_fork)
-        k.trace.fault.append(self._on_fault)
+        k.host.trace.process_fork.append(self._on_fork)
+        k.host.trace.fault.append(self._on_fault)
 
     def close(self) -> None:
         """Take every breakpoint out and stop listening."""
@@ -128,8 +128,8 @@ class Breakpoints:
         self._arm({})
         k = self.kernel
         k.machine.trap_listeners.remove(self._on_trap)
-        k.trace.process_fork.remove(self._on_fork)
-        k.trace.fault.remove(self._on_fault)
+        k.host.trace.process_fork.remove(self._on_fork)
+        k.host.trace.fault.remove(self._on_fault)
 
     # -- setting -----------------------------------------------------------------------------------
 

@@ -26,7 +26,7 @@ from toykernel.kernel.fork import LADDER
 from toykernel.look.frames import leaked_frames, leaked_objects
 
 if TYPE_CHECKING:
-    from toykernel.kernel_state import Kernel
+    from toykernel.state import Kernel
     from toykernel.task import Task
 
 PROGRAM = Path(__file__).parents[2] / "userland" / "clone_shapes.S"
@@ -94,10 +94,10 @@ class Sweep:
         k = self.kernel
         self._before: dict[str, object] = {}
         self._threads: tuple[int, int, int] = (0, 0, 0)
-        k.trace.process_fork.append(self._made)  # before FaultPoints: at D19, not yet at C3
+        k.host.trace.process_fork.append(self._made)  # before FaultPoints: at D19, not yet at C3
         self._points = FaultPoints(k)
-        k.trace.sys_enter.append(self._enter)
-        k.trace.sys_exit.append(self._exit)
+        k.host.trace.sys_enter.append(self._enter)
+        k.host.trace.sys_exit.append(self._exit)
 
     def _enter(self, task: Task, number: int, words: list[int]) -> None:
         if number not in FORKS or task.pid != 2 or self.finished or not self._wanted(words[1]):
@@ -152,7 +152,7 @@ def _group_counts(task: Task) -> tuple[int, int, int]:
 def _not_joined(
     k: Kernel, parent: Task, child: Task, flags: int, before: tuple[int, int, int]
 ) -> Iterator[str]:
-    if child not in k.tasks or child not in child.signal.threads:
+    if child not in k.processes.tasks or child not in child.signal.threads:
         yield "tasks: the child is in no list"
     if flags & CLONE_THREAD:
         if (
@@ -180,7 +180,7 @@ def _not_counted(k: Kernel, before: dict[str, object]) -> Iterator[str]:
 def counts(k: Kernel) -> dict[str, object]:
     """The counts of every shared record, and the open files, by task."""
     state: dict[str, object] = {}
-    for task in k.tasks:
+    for task in k.processes.tasks:
         if task.exit_state:
             continue
         signal, user = task.signal, task.cred.user
@@ -202,7 +202,7 @@ def counts(k: Kernel) -> dict[str, object]:
             "mm": task.mm.mm_users if task.mm is not None else 0,
             "nsproxy": task.nsproxy.count,
             "pid": task.pid_struct.count,
-            "group": k.init_pid_ns.pids[signal.pgrp].count,
+            "group": k.processes.init_pid_ns.pids[signal.pgrp].count,
             "undo list": undo.refcnt if undo is not None else None,
             "io context": io.nr_tasks if io is not None else None,
             "children": [child.pid for child in task.children],
@@ -264,7 +264,7 @@ def _problems(session: Session, injector: Sweep, ended: str) -> Iterator[str]:
         yield str(error)
     if leaked_frames(k):
         yield f"{leaked_frames(k)} frames leaked"
-    for cache in k.slabs:
+    for cache in k.memory.slabs:
         if leaked_objects(k, cache):
             yield f"{leaked_objects(k, cache)} objects of {cache.name} leaked"
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import lru_cache
 
 from toykernel.boot import ENTRY, INIT, BootImages, Layout, kernel_source, memory_layout
-from toykernel.kernel_state import Config
+from toykernel.state import Config
 from userland.assembler import Program, assemble, assemble_text
 
 

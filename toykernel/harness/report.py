@@ -10,8 +10,8 @@ from toykernel.look.frames import leaked_frames
 if TYPE_CHECKING:
     from toykernel.harness.runner import Result
     from toykernel.harness.session import Session
-    from toykernel.kernel_state import Kernel
     from toykernel.observe.run_stats import TaskRecord
+    from toykernel.state import Kernel
 
 SCHEMA = 1
 
@@ -51,7 +51,7 @@ def make_report(session: Session, result: Result) -> dict[str, Any]:
 
 
 def _frames(k: Kernel) -> dict[str, int]:
-    totals = k.pages.totals()
+    totals = k.memory.pages.totals()
     return {"total": totals.total, "peak": totals.peak, "leaked": leaked_frames(k)}
 
 

@@ -18,9 +18,9 @@ from toykernel.harness.exit_status import (
     SIGNALED,
 )
 from toykernel.kernel.siginfo import SEGV_ACCERR, SEGV_MAPERR, SI_KERNEL, SIGNAL_NAMES, SIGSEGV
-from toykernel.kernel_state import Outcome, OutcomeKind
-from toykernel.observe.program import PROGRAM_PID
+from toykernel.look.program import PROGRAM_PID
 from toykernel.oops import KernelOops, symbol_for
+from toykernel.state import Outcome, OutcomeKind
 
 if TYPE_CHECKING:
     from toykernel.harness.session import Session
@@ -47,7 +47,7 @@ class _LastSignal:
     def __init__(self, session: Session) -> None:
         self._session = session
         self.text = ""
-        session.kernel.trace.signal_deliver.append(self._deliver)
+        session.kernel.host.trace.signal_deliver.append(self._deliver)
 
     def _deliver(self, task: Task, sig: int, info: dict[str, Any]) -> None:
         if task.tgid != PROGRAM_PID:
@@ -135,7 +135,7 @@ def _where(session: Session) -> str:
     """What the machine was at when the kernel went wrong."""
     k = session.kernel
     cpu = k.machine.cpu
-    user = k.task_pt_regs(k.current).ip if k.current is not k.idle else 0
+    user = k.task_pt_regs(k.current).ip if k.current is not k.sched.idle else 0
     return (
         f"pid {k.current.pid} ({k.current.comm}), user eip {user:#010x}, "
         f"kernel {symbol_for(k, cpu.eip)}, esp {cpu.esp:#010x}, cycles {k.machine.clock.cycles}"

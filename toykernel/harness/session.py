@@ -19,11 +19,11 @@ from toykernel.boot import ENTRY, kernel_source
 from toykernel.errno import Errno
 from toykernel.fs.binfmt_elf import parse_elf
 from toykernel.harness.images import boot_images, init_program, kernel_program
-from toykernel.kernel_state import Config, Outcome, OutcomeKind
 from toykernel.observe.faultlog import FaultLog, FaultRecord
 from toykernel.observe.lock_holders import LockHolders
 from toykernel.observe.run_stats import RunStats
 from toykernel.power_on import power_on
+from toykernel.state import Config, Outcome, OutcomeKind
 from toykernel.task import TASK_COMM_LEN
 from userland.assembler import Program, assemble
 
@@ -183,7 +183,7 @@ class Session:
             program = Image.of_program(PROGRAM, self.program)
         else:
             program = Image.of_elf(PROGRAM, self.elf)
-        text = kernel_program(self.kernel.images.layout)
+        text = kernel_program(self.kernel.host.images.layout)
         kernel = Image.of_program(KERNEL, text, {ENTRY.name: kernel_source()})
         init = Image.of_program(INIT, init_program())
         return Images(self.kernel, self.guest_path, program, kernel, init)
@@ -228,7 +228,7 @@ class Session:
         """Every task that there is, the idle task included, in the order in which they were made."""
         from toykernel.look.task import TaskView
 
-        return [TaskView(self.kernel, task) for task in self.kernel.tasks]
+        return [TaskView(self.kernel, task) for task in self.kernel.processes.tasks]
 
     @property
     def current(self) -> TaskView:

@@ -11,7 +11,7 @@ from toykernel.kernel.timekeeping import NSEC_PER_SEC, ktime_get_real
 
 if TYPE_CHECKING:
     from toykernel.kernel.clone_flags import CloneArgs
-    from toykernel.kernel_state import Kernel
+    from toykernel.state import Kernel
     from toykernel.task import Task
 
 
@@ -88,7 +88,7 @@ def freeary(k: Kernel, ids: SemIds, sma: SemArray) -> None:
     del ids.sets[sma.ident]
     for q in list(sma.pending):
         _serve(k, sma, q, EIDRM)
-    k.slabs.sem.free(k, sma.slab)
+    k.memory.slabs.sem.free(k, sma.slab)
 
 
 def own_tgid(p: Task) -> int:
@@ -171,7 +171,7 @@ def copy_semundo(k: Kernel, p: Task, args: CloneArgs) -> bool:
         return False
     made = current.undo_list is None
     if current.undo_list is None:
-        current.undo_list = SemUndoList(k.slabs.sem_undo_list.alloc(k))
+        current.undo_list = SemUndoList(k.memory.slabs.sem_undo_list.alloc(k))
     current.undo_list.refcnt += 1
     p.undo_list = current.undo_list
     return made
@@ -202,4 +202,4 @@ def exit_sem(k: Kernel, p: Task) -> None:
                     sma.values[index] = min(max(sma.values[index] + change, 0), 32767)
                     sma.pids[index] = own_tgid(p)
             update_queue(k, sma)
-    k.slabs.sem_undo_list.free(k, undo.slab)
+    k.memory.slabs.sem_undo_list.free(k, undo.slab)

@@ -40,7 +40,7 @@ from toykernel.kernel.wait import Result, Wait
 from toykernel.syscalls import syscall
 
 if TYPE_CHECKING:
-    from toykernel.kernel_state import Kernel
+    from toykernel.state import Kernel
 
 SEMOP, SEMGET, SEMCTL, SEMTIMEDOP = 1, 2, 3, 4
 IPC_CREAT, IPC_EXCL, IPC_NOWAIT = 0o1000, 0o2000, 0o4000
@@ -119,7 +119,7 @@ def semget(k: Kernel, key: int, nsems: int, semflg: int) -> int:
         raise Errno(ENOSPC)
     used = {ident % SEQ_MULTIPLIER for ident in ids.sets}
     index = next(i for i in range(SEMMNI) if i not in used)
-    slab = k.slabs.sem.alloc(k)
+    slab = k.memory.slabs.sem.alloc(k)
     ident = ids.seq * SEQ_MULTIPLIER + index
     ids.seq = (ids.seq + 1) % (0x7FFFFFFF // SEQ_MULTIPLIER)
     cred = k.current.cred
@@ -180,7 +180,7 @@ def do_semtimedop(k: Kernel, semid: int, tsops: int, nsops: int, timeout: int) -
 def _find_alloc_undo(k: Kernel, sma: SemArray) -> None:
     task = k.current
     if task.undo_list is None:
-        task.undo_list = SemUndoList(k.slabs.sem_undo_list.alloc(k))
+        task.undo_list = SemUndoList(k.memory.slabs.sem_undo_list.alloc(k))
     task.undo_list.ids = _ids(k)
     task.undo_list.adjust.setdefault(sma.ident, [0] * len(sma.values))
 
@@ -274,7 +274,7 @@ def _set_values(k: Kernel, sma: SemArray, values: dict[int, int]) -> None:
     for number, value in values.items():
         sma.values[number] = value
         sma.pids[number] = own_tgid(k.current)
-        for task in k.tasks:
+        for task in k.processes.tasks:
             if task.undo_list is not None and sma.ident in task.undo_list.adjust:
                 task.undo_list.adjust[sma.ident][number] = 0
     sma.ctime = ktime_get_real(k) // NSEC_PER_SEC

@@ -18,7 +18,7 @@ from toykernel.kernel.pid import find_task_by_vpid, task_pid_vnr
 from toykernel.syscalls import syscall
 
 if TYPE_CHECKING:
-    from toykernel.kernel_state import Kernel
+    from toykernel.state import Kernel
 
 #: Version of the header -> 32-bit words a set.
 _VERSIONS = {0x19980330: 1, 0x20071026: 2, 0x20080522: 2}

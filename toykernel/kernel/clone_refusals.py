@@ -21,7 +21,7 @@ from toykernel.kernel.clone_flags import (
 from toykernel.task import SIGNAL_UNKILLABLE
 
 if TYPE_CHECKING:
-    from toykernel.kernel_state import Kernel
+    from toykernel.state import Kernel
 
 
 @dataclass(frozen=True)
@@ -40,11 +40,11 @@ def _unkillable(k: Kernel) -> bool:
 
 
 def _newuser_refusals(k: Kernel) -> bool:
-    return k.profile.newuser_refusals
+    return k.host.profile.newuser_refusals
 
 
 def _clone_pid_refused(k: Kernel) -> bool:
-    return k.profile.clone_pid and k.current.pid != 0
+    return k.host.profile.clone_pid and k.current.pid != 0
 
 
 #: fork-path D1 and the row "extra refusals" of N, in Linux's order.

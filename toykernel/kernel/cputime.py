@@ -19,7 +19,7 @@ from toykernel.kernel.timekeeping import (
 )
 
 if TYPE_CHECKING:
-    from toykernel.kernel_state import Kernel
+    from toykernel.state import Kernel
     from toykernel.task import Task
 
 

@@ -10,7 +10,7 @@ from toykernel.kernel.clone_flags import CLONE_NEWUSER, CLONE_THREAD
 
 if TYPE_CHECKING:
     from toykernel.kernel.clone_flags import CloneArgs
-    from toykernel.kernel_state import Kernel
+    from toykernel.state import Kernel
     from toykernel.task import Task
 
 CAP_CHOWN, CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH, CAP_FOWNER, CAP_FSETID, CAP_KILL = range(6)
@@ -84,7 +84,7 @@ def alloc_uid(k: Kernel, ns: UserNamespace, uid: int) -> UserStruct:
     """The user's record with one more reference. Raises Errno(ENOMEM)."""
     user = ns.users.get(uid)
     if user is None:
-        user = ns.users[uid] = UserStruct(k.slabs.uid.alloc(k), uid, ns, count=0)
+        user = ns.users[uid] = UserStruct(k.memory.slabs.uid.alloc(k), uid, ns, count=0)
         ns.count += 1
     user.count += 1
     return user
@@ -96,7 +96,7 @@ def free_uid(k: Kernel, user: UserStruct) -> None:
     if not user.count:
         ns = user.ns
         del ns.users[user.uid]
-        k.slabs.uid.free(k, user.slab)
+        k.memory.slabs.uid.free(k, user.slab)
         put_user_ns(k, ns)
 
 
@@ -104,13 +104,13 @@ def put_user_ns(k: Kernel, ns: UserNamespace) -> None:
     """One reference less."""
     ns.count -= 1
     if not ns.count:
-        k.slabs.user_ns.free(k, ns.slab)
+        k.memory.slabs.user_ns.free(k, ns.slab)
 
 
 def create_user_ns(k: Kernel, new: Cred) -> None:
     """Make credentials those of the root of a new user namespace. Raises Errno(ENOMEM)."""
     with ExitStack() as undo:
-        ns = UserNamespace(k.slabs.user_ns.alloc(k), count=1)
+        ns = UserNamespace(k.memory.slabs.user_ns.alloc(k), count=1)
         undo.callback(put_user_ns, k, ns)
         root = alloc_uid(k, ns, 0)
         undo.pop_all()
@@ -124,7 +124,7 @@ def create_user_ns(k: Kernel, new: Cred) -> None:
 def prepare_creds(k: Kernel) -> Cred:
     """A copy of the current task's credentials, to be changed and committed. Raises Errno(ENOMEM)."""
     old = k.current.cred
-    new = replace(old, slab=k.slabs.cred.alloc(k), count=1)
+    new = replace(old, slab=k.memory.slabs.cred.alloc(k), count=1)
     new.user.count += 1
     return new
 
@@ -134,7 +134,7 @@ def put_cred(k: Kernel, cred: Cred) -> None:
     cred.count -= 1
     if not cred.count:
         free_uid(k, cred.user)
-        k.slabs.cred.free(k, cred.slab)
+        k.memory.slabs.cred.free(k, cred.slab)
 
 
 def commit_creds(k: Kernel, new: Cred) -> None:

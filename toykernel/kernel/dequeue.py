@@ -9,7 +9,7 @@ from toykernel.kernel.siginfo import Siginfo
 from toykernel.kernel.signal import next_signal, recalc_sigpending
 
 if TYPE_CHECKING:
-    from toykernel.kernel_state import Kernel
+    from toykernel.state import Kernel
     from toykernel.task import Task
 
 

@@ -30,7 +30,7 @@ from toykernel.kernel.signal import action_of, group_send_sig_info, kill_thread,
 from toykernel.kernel.signal_types import SA_NOCLDWAIT, SIG_IGN, SignalStruct, put_sighand
 from toykernel.kernel.task_struct import put_task_struct
 from toykernel.kernel.wait import Result, Wait, child_queue, complete, never_return, wake_up
-from toykernel.kernel_state import Outcome, OutcomeKind
+from toykernel.state import Outcome, OutcomeKind
 from toykernel.syscalls import syscall
 from toykernel.task import (
     EXIT_DEAD,
@@ -45,7 +45,7 @@ from toykernel.task import (
 
 if TYPE_CHECKING:
     from toykernel.kernel.pid import PidNamespace
-    from toykernel.kernel_state import Kernel
+    from toykernel.state import Kernel
 
 
 @syscall(1, "status:int")
@@ -92,7 +92,7 @@ def zap_other_threads(k: Kernel, task: Task) -> int:
 def do_exit(k: Kernel, code: int) -> Result:
     """End the current task; it never runs again."""
     tsk = k.current
-    if tsk is k.idle:
+    if tsk is k.sched.idle:
         panic(k, "Attempted to kill the idle task!")
     tsk.flags |= PF_EXITING
     if code & 0x7F:
@@ -102,7 +102,7 @@ def do_exit(k: Kernel, code: int) -> Result:
     if not signal.live:
         exit_itimers(k, tsk)
     if not signal.live and tsk.pid_struct.ns.child_reaper in signal.threads:
-        if tsk.pid_struct.ns is k.init_pid_ns:
+        if tsk.pid_struct.ns is k.processes.init_pid_ns:
             panic(k, f"Attempted to kill init! exitcode={code:#010x}")
         return zap_pid_ns_processes(k, tsk.pid_struct.ns, code)
     return finish_exit(k, code)
@@ -114,8 +114,8 @@ def finish_exit(k: Kernel, code: int) -> Result:
     check_stack_end(k, tsk)
     account(k, tsk)
     tsk.exit_code = code
-    if k.trace.process_exit:
-        k.trace.process_exit.emit(tsk)
+    if k.host.trace.process_exit:
+        k.host.trace.process_exit.emit(tsk)
     mm_release(k, tsk)
     exit_mm(k, tsk)
     exit_sem(k, tsk)
@@ -247,14 +247,14 @@ def release_task(k: Kernel, p: Task) -> None:
     """The last of a zombie: its number, its place in the tree, its records."""
     while True:
         p.exit_state = EXIT_DEAD
-        if k.trace.release_task:
-            k.trace.release_task.emit(p)
+        if k.host.trace.release_task:
+            k.host.trace.release_task.emit(p)
         uncount_process(p)
         sched_exit(k, p)
         _exit_signal(k, p)
         leader = p.group_leader
         put_task_struct(k, p)
-        if k.nr_threads == 1:  # only init is left, and the idle task
+        if k.processes.nr_threads == 1:  # only init is left, and the idle task
             k.outcome = Outcome(OutcomeKind.FINISHED)
         # The last thread is gone, and its leader has been dead for some time: now it can be told.
         if leader is p or not leader.is_zombie or len(leader.signal.threads) > 1:
@@ -285,8 +285,8 @@ def _exit_signal(k: Kernel, p: Task) -> None:
     signal.threads.remove(p)
     signal.nr_threads -= 1
     detach_pid(p, p.pid_struct)
-    k.tasks.remove(p)
-    k.nr_threads -= 1
+    k.processes.tasks.remove(p)
+    k.processes.nr_threads -= 1
     free_pid(k, p)
     put_sighand(k, p.sighand)
 

@@ -83,7 +83,7 @@ from toykernel.task import (
 )
 
 if TYPE_CHECKING:
-    from toykernel.kernel_state import Kernel
+    from toykernel.state import Kernel
 
 
 # -- the callers (fork-path B) ---------------------------------------------------------------------
@@ -122,7 +122,7 @@ def kernel_thread(k: Kernel, fn: str, argument: int, flags: int = 0) -> int:
     It starts in kernel_thread_helper, which calls the function and then do_exit; nobody traces it
     (fork-path C2). Raises Errno.
     """
-    regs = kernel_thread_regs(k, k.symbols[fn], argument)
+    regs = kernel_thread_regs(k, k.host.symbols[fn], argument)
     pid = do_fork(k, CloneArgs(flags | CLONE_VM | CLONE_UNTRACED, 0, regs))
     assert isinstance(pid, int)  # only vfork waits
     return pid
@@ -136,8 +136,8 @@ def do_fork(k: Kernel, args: CloneArgs) -> Result:
     current = k.current
     check_user_namespace(k, args.flags)  # C1
     p = copy_process(k, args)
-    if k.trace.process_fork:
-        k.trace.process_fork.emit(current, p, args.flags)
+    if k.host.trace.process_fork:
+        k.host.trace.process_fork.emit(current, p, args.flags)
     nr = task_pid_vnr(k, p)
     if args.flags & CLONE_PARENT_SETTID:  # C3
         with suppress(Errno):  # the child is made; a bad pointer is the caller's own loss
@@ -199,8 +199,8 @@ class Step:
 def dup_task_struct(k: Kernel, orig: Task) -> Task:
     """A task record and a kernel stack, copies of the caller's (fork-path E). Errno(ENOMEM)."""
     with ExitStack() as undo:
-        slab = k.slabs.task_struct.alloc(k)  # E1
-        undo.callback(k.slabs.task_struct.free, k, slab)
+        slab = k.memory.slabs.task_struct.alloc(k)  # E1
+        undo.callback(k.memory.slabs.task_struct.free, k, slab)
         stack = alloc_thread_info(k)
         undo.pop_all()
     p = orig.dup(slab, stack)  # E2
@@ -219,7 +219,9 @@ def check_nproc(k: Kernel, p: Task, args: CloneArgs) -> None:
     """fork-path D4. Raises Errno(EAGAIN)."""
     limit = p.signal.rlim[RLIMIT_NPROC][0]
     user = p.cred.user
-    exceeded = limit != RLIM_INFINITY and user.processes >= limit and user is not k.root_user
+    exceeded = (
+        limit != RLIM_INFINITY and user.processes >= limit and user is not k.processes.root_user
+    )
     if exceeded and not capable(k, CAP_SYS_ADMIN) and not capable(k, CAP_SYS_RESOURCE):
         raise Errno(EAGAIN)
     k.current.flags &= ~PF_NPROC_EXCEEDED
@@ -227,7 +229,7 @@ def check_nproc(k: Kernel, p: Task, args: CloneArgs) -> None:
 
 def check_max_threads(k: Kernel, p: Task, args: CloneArgs) -> None:
     """fork-path D6. Raises Errno(EAGAIN)."""
-    if k.nr_threads >= k.max_threads:
+    if k.processes.nr_threads >= k.processes.max_threads:
         raise Errno(EAGAIN)
 
 
@@ -255,7 +257,7 @@ def clear_inherited(k: Kernel, p: Task, args: CloneArgs) -> None:
 def fork_scheduling(k: Kernel, p: Task, args: CloneArgs) -> None:
     """fork-path D9, F. The state at birth keeps everybody from running or waking the child (F1, N)."""
     sched_fork(k, p)
-    p.state = k.profile.state_at_birth
+    p.state = k.host.profile.state_at_birth
 
 
 def copy_io(k: Kernel, p: Task, args: CloneArgs) -> None:
@@ -268,7 +270,7 @@ def copy_io(k: Kernel, p: Task, args: CloneArgs) -> None:
         old.nr_tasks += 1
         p.io_context = old
     elif old.ioprio:
-        p.io_context = IoContext(k.slabs.ioc.alloc(k), old.ioprio)
+        p.io_context = IoContext(k.memory.slabs.ioc.alloc(k), old.ioprio)
 
 
 def set_tid_addresses(k: Kernel, p: Task, args: CloneArgs) -> None:
@@ -296,7 +298,7 @@ def set_exit_signal(k: Kernel, p: Task, args: CloneArgs) -> None:
         p.group_leader = k.current.group_leader
     else:
         leader = k.current.group_leader
-        inherited = args.flags & CLONE_PARENT and k.profile.clone_parent_keeps_leader_signal
+        inherited = args.flags & CLONE_PARENT and k.host.profile.clone_parent_keeps_leader_signal
         p.exit_signal = leader.exit_signal if inherited else args.flags & CSIGNAL
         p.group_leader = p
     p.pdeath_signal = 0
@@ -389,11 +391,11 @@ def publish(k: Kernel, p: Task, args: CloneArgs) -> None:
             if p.pid_struct.numbers[-1][1] == 1:  # is_child_reaper
                 p.pid_struct.ns.child_reaper = p
                 p.signal.flags |= SIGNAL_UNKILLABLE
-            pids = k.init_pid_ns.pids
+            pids = k.processes.init_pid_ns.pids
             join_group(k, p.signal, pids[current.signal.pgrp], pids[current.signal.session])
             p.signal.tty = current.signal.tty
             p.real_parent.children.append(p)
         attach_pid(p, p.pid_struct)
-        k.tasks.append(p)
-        k.nr_threads += 1
-    k.total_forks += 1
+        k.processes.tasks.append(p)
+        k.processes.nr_threads += 1
+    k.processes.total_forks += 1

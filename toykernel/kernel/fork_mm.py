@@ -16,8 +16,8 @@ from toykernel.mm.vma import fork_area
 
 if TYPE_CHECKING:
     from toykernel.fs.inode import Inode
-    from toykernel.kernel_state import Kernel
     from toykernel.mm.memory import ProtectedPte
+    from toykernel.state import Kernel
     from toykernel.task import Task
 
 
@@ -50,19 +50,19 @@ def uncopy_mm(k: Kernel, p: Task, protected: list[ProtectedPte]) -> None:
 def mm_alloc(k: Kernel) -> MmStruct:
     """An empty address space with a directory. Raises Errno(ENOMEM)."""
     with ExitStack() as undo:
-        slab = k.slabs.mm.alloc(k)
-        undo.callback(k.slabs.mm.free, k, slab)
-        mm = MmStruct(k.idents.next_mm(), slab)
+        slab = k.memory.slabs.mm.alloc(k)
+        undo.callback(k.memory.slabs.mm.free, k, slab)
+        mm = MmStruct(k.memory.idents.next_mm(), slab)
         mm.pgd = pgd_alloc(k)
         undo.pop_all()
-    k.mms[mm.ident] = mm
+    k.memory.mms[mm.ident] = mm
     return mm
 
 
 def set_mm_exe_file(k: Kernel, mm: MmStruct, inode: Inode) -> None:
     """What an address space executes: nobody can write to it meanwhile. Raises Errno(ETXTBSY)."""
     deny_write_access(inode)
-    k.exe_files[mm.ident] = igrab(inode)
+    k.memory.exe_files[mm.ident] = igrab(inode)
 
 
 def dup_mm(k: Kernel, oldmm: MmStruct) -> tuple[MmStruct, list[ProtectedPte]]:
@@ -73,8 +73,8 @@ def dup_mm(k: Kernel, oldmm: MmStruct) -> tuple[MmStruct, list[ProtectedPte]]:
         undo.callback(unprotect_ptes, k, oldmm, protected)
         mm = mm_alloc(k)
         undo.callback(mmput, k, mm)
-        if oldmm.ident in k.exe_files:
-            set_mm_exe_file(k, mm, k.exe_files[oldmm.ident])
+        if oldmm.ident in k.memory.exe_files:
+            set_mm_exe_file(k, mm, k.memory.exe_files[oldmm.ident])
         dup_mmap(k, mm, oldmm, protected)
         undo.pop_all()
     flush_tlb_mm(k, oldmm)  # K4
@@ -101,15 +101,15 @@ def mmput(k: Kernel, mm: MmStruct) -> None:
     if mm.mm_users:
         return
     exit_mmap(k, mm)
-    executed = k.exe_files.pop(mm.ident, None)
+    executed = k.memory.exe_files.pop(mm.ident, None)
     if executed is not None:
         allow_write_access(executed)
         iput(k, executed)
-    if k.active_mm is mm:  # nobody runs in it any more, but its tables are still loaded
+    if k.memory.active_mm is mm:  # nobody runs in it any more, but its tables are still loaded
         leave_mm(k)
     pgd_free(k, mm)
-    del k.mms[mm.ident]
-    k.slabs.mm.free(k, mm.slab)
+    del k.memory.mms[mm.ident]
+    k.memory.slabs.mm.free(k, mm.slab)
 
 
 def exit_mm(k: Kernel, p: Task) -> None:

@@ -31,7 +31,7 @@ from toykernel.mm.mm_types import VM_SHARED
 from toykernel.syscalls import syscall
 
 if TYPE_CHECKING:
-    from toykernel.kernel_state import Kernel
+    from toykernel.state import Kernel
     from toykernel.task import Task
 
 FUTEX_WAIT, FUTEX_WAKE, FUTEX_FD, FUTEX_REQUEUE, FUTEX_CMP_REQUEUE = range(5)
@@ -118,7 +118,7 @@ def _wait(
     if get_user(k, uaddr) != val:
         raise Errno(EAGAIN)
     q = FutexQ(k.current, key, bitset, min(k.current.se.normal_prio, MAX_RT_PRIO))
-    k.futexes.append(q)
+    k.processes.futexes.append(q)
     return _sleep(k, q, (uaddr, val, bitset, private, deadline))
 
 
@@ -130,7 +130,7 @@ def _deadline(k: Kernel, timeout: int, op: int) -> int:
     time = int(seconds) * NSEC_PER_SEC + int(ns)
     if op & ~(FUTEX_PRIVATE_FLAG | FUTEX_CLOCK_REALTIME) == FUTEX_WAIT:
         return ktime_get(k) + time
-    return time - k.wall_offset if op & FUTEX_CLOCK_REALTIME else time
+    return time - k.time.wall_offset if op & FUTEX_CLOCK_REALTIME else time
 
 
 #: What `_wait` is called with.
@@ -148,7 +148,7 @@ def futex_woken(k: Kernel, q: FutexQ, args: WaitArgs, late: bool = False) -> Res
         return 0
     if not late and not signal_pending(k.current):
         return _sleep(k, q, args)
-    k.futexes.remove(q)
+    k.processes.futexes.remove(q)
     if late:
         raise Errno(ETIMEDOUT)
     if args[4] is None:
@@ -180,11 +180,11 @@ def futex_wake(
 
 def _queued(k: Kernel, key: Key) -> list[FutexQ]:
     """Who sleeps on a word, in the order of Linux's plist."""
-    return sorted((q for q in k.futexes if q.key == key), key=lambda q: q.prio)
+    return sorted((q for q in k.processes.futexes if q.key == key), key=lambda q: q.prio)
 
 
 def _wake(k: Kernel, q: FutexQ) -> None:
-    k.futexes.remove(q)
+    k.processes.futexes.remove(q)
     q.key = None
     k.try_to_wake_up(q.task)
 
@@ -209,8 +209,8 @@ def futex_requeue(
             _wake(k, q)
         elif done - nr_wake < nr_requeue:
             q.key = key2
-            k.futexes.remove(q)
-            k.futexes.append(q)  # behind those who sleep there already
+            k.processes.futexes.remove(q)
+            k.processes.futexes.append(q)  # behind those who sleep there already
         else:
             break
         done += 1

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from toykernel.kernel_state import Kernel
+    from toykernel.state import Kernel
     from toykernel.task import Task
 
 
@@ -25,4 +25,4 @@ def exit_io_context(k: Kernel, p: Task) -> None:
     if ioc is not None:
         ioc.nr_tasks -= 1
         if not ioc.nr_tasks:
-            k.slabs.ioc.free(k, ioc.slab)
+            k.memory.slabs.ioc.free(k, ioc.slab)

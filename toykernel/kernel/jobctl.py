@@ -49,7 +49,7 @@ from toykernel.task import (
 )
 
 if TYPE_CHECKING:
-    from toykernel.kernel_state import Kernel
+    from toykernel.state import Kernel
     from toykernel.task import Task
 
 _CORE_FLAG = 0x80
@@ -92,8 +92,8 @@ def get_signal_to_deliver(k: Kernel) -> Handle | GroupExit | Stop | None:
         if info is None:
             return None
         sig = info["si_signo"]
-        if k.trace.signal_deliver:
-            k.trace.signal_deliver.emit(task, sig, info)
+        if k.host.trace.signal_deliver:
+            k.host.trace.signal_deliver.emit(task, sig, info)
         action = action_of(task, sig)
         if action.handler == SIG_IGN:
             continue
@@ -140,8 +140,8 @@ def kill_orphaned_pgrp(k: Kernel, member: Task, parent: Task | None) -> None:
         return
     if not _orphaned(k, group.pgrp, ignored):
         return
-    leaders = [t for t in k.tasks if t is t.group_leader and t.signal.pgrp == group.pgrp]
-    if any(t.signal.flags & SIGNAL_STOP_STOPPED for t in leaders if t is not k.idle):
+    leaders = [t for t in k.processes.tasks if t is t.group_leader and t.signal.pgrp == group.pgrp]
+    if any(t.signal.flags & SIGNAL_STOP_STOPPED for t in leaders if t is not k.sched.idle):
         for sig in (SIGHUP, SIGCONT):
             for task in leaders:
                 send_signal(k, task, sig, {}, group=True)
@@ -149,8 +149,8 @@ def kill_orphaned_pgrp(k: Kernel, member: Task, parent: Task | None) -> None:
 
 def _orphaned(k: Kernel, pgrp: int, ignored: Task | None) -> bool:
     """Whether no member of a group, `ignored` left out, has a parent outside it in the same session."""
-    for task in k.tasks:
-        if task is k.idle or task.signal.pgrp != pgrp or task.exit_state or task is ignored:
+    for task in k.processes.tasks:
+        if task is k.sched.idle or task.signal.pgrp != pgrp or task.exit_state or task is ignored:
             continue
         parent = task.real_parent.signal
         if task.real_parent.pid == 1:

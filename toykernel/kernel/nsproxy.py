@@ -27,7 +27,7 @@ from toykernel.kernel.pid import PidNamespace, create_pid_namespace, get_pid_ns,
 
 if TYPE_CHECKING:
     from toykernel.kernel.clone_flags import CloneArgs
-    from toykernel.kernel_state import Kernel
+    from toykernel.state import Kernel
     from toykernel.task import Task
 
 
@@ -95,14 +95,14 @@ def put_nsproxy(k: Kernel, ns: Nsproxy) -> None:
         put_ipc_ns(k, ns.ipc_ns)
         put_mnt_ns(k, ns.mnt_ns)
         put_pid_ns(k, ns.pid_ns)
-        k.slabs.nsproxy.free(k, ns.slab)
+        k.memory.slabs.nsproxy.free(k, ns.slab)
 
 
 def put_uts_ns(k: Kernel, ns: UtsNamespace) -> None:
     """One reference less."""
     ns.count -= 1
     if not ns.count:
-        k.slabs.uts_ns.free(k, ns.slab)
+        k.memory.slabs.uts_ns.free(k, ns.slab)
 
 
 def put_ipc_ns(k: Kernel, ns: IpcNamespace) -> None:
@@ -110,14 +110,14 @@ def put_ipc_ns(k: Kernel, ns: IpcNamespace) -> None:
     ns.count -= 1
     if not ns.count:
         free_all_sems(k, ns.sem_ids)
-        k.slabs.ipc_ns.free(k, ns.slab)
+        k.memory.slabs.ipc_ns.free(k, ns.slab)
 
 
 def put_mnt_ns(k: Kernel, ns: MntNamespace) -> None:
     """One reference less."""
     ns.count -= 1
     if not ns.count:
-        k.slabs.mnt_ns.free(k, ns.slab)
+        k.memory.slabs.mnt_ns.free(k, ns.slab)
 
 
 def create_new_namespaces(k: Kernel, flags: int, old: Nsproxy) -> Nsproxy:
@@ -126,19 +126,19 @@ def create_new_namespaces(k: Kernel, flags: int, old: Nsproxy) -> Nsproxy:
     Raises Errno(ENOMEM), Errno(EINVAL), leaving nothing.
     """
     with ExitStack() as undo:
-        slab = k.slabs.nsproxy.alloc(k)
-        undo.callback(k.slabs.nsproxy.free, k, slab)
+        slab = k.memory.slabs.nsproxy.alloc(k)
+        undo.callback(k.memory.slabs.nsproxy.free, k, slab)
         uts, ipc, mnt, pid = old.uts_ns, old.ipc_ns, old.mnt_ns, old.pid_ns
         if flags & CLONE_NEWNS:
-            mnt = MntNamespace(k.slabs.mnt_ns.alloc(k), 0)
+            mnt = MntNamespace(k.memory.slabs.mnt_ns.alloc(k), 0)
         mnt.count += 1
         undo.callback(put_mnt_ns, k, mnt)
         if flags & CLONE_NEWUTS:
-            uts = UtsNamespace(k.slabs.uts_ns.alloc(k), uts.name, 0)
+            uts = UtsNamespace(k.memory.slabs.uts_ns.alloc(k), uts.name, 0)
         uts.count += 1
         undo.callback(put_uts_ns, k, uts)
         if flags & CLONE_NEWIPC:
-            ipc = IpcNamespace(k.slabs.ipc_ns.alloc(k), SemIds(), 0)
+            ipc = IpcNamespace(k.memory.slabs.ipc_ns.alloc(k), SemIds(), 0)
         ipc.count += 1
         undo.callback(put_ipc_ns, k, ipc)
         if flags & CLONE_NEWPID:

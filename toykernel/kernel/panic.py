@@ -10,7 +10,7 @@ from toykernel.kernel.printk import printk
 from toykernel.oops import KernelOops, oops_report
 
 if TYPE_CHECKING:
-    from toykernel.kernel_state import Kernel
+    from toykernel.state import Kernel
 
 
 def die(k: Kernel, what: str, regs: PtRegs, error_code: int) -> NoReturn:

@@ -17,7 +17,7 @@ from toykernel.kernel.clone_flags import CLONE_THREAD
 if TYPE_CHECKING:
     from toykernel.kernel.clone_flags import CloneArgs
     from toykernel.kernel.signal_types import SignalStruct
-    from toykernel.kernel_state import Kernel
+    from toykernel.state import Kernel
     from toykernel.task import Task
 
 PID_MAX_DEFAULT = 32768
@@ -120,8 +120,8 @@ def _new_pid(k: Kernel, ns: PidNamespace) -> Pid:
         chain.append(at)
         at = at.parent
     with ExitStack() as undo:
-        slab = k.slabs.pid.alloc(k)
-        undo.callback(k.slabs.pid.free, k, slab)
+        slab = k.memory.slabs.pid.alloc(k)
+        undo.callback(k.memory.slabs.pid.free, k, slab)
         given = []
         for space in chain:
             try:
@@ -151,7 +151,7 @@ def put_pid(k: Kernel, pid: Pid) -> None:
         for ns, number in pid.numbers:
             del ns.pids[number]
             ns.map.free(number)
-        k.slabs.pid.free(k, pid.slab)
+        k.memory.slabs.pid.free(k, pid.slab)
         put_pid_ns(k, pid.ns)
 
 
@@ -163,7 +163,7 @@ def join_group(k: Kernel, signal: SignalStruct, pgrp: Pid, session: Pid) -> None
 def leave_group(k: Kernel, signal: SignalStruct) -> None:
     """Let go of both."""
     for number in (signal.pgrp, signal.session):
-        put_pid(k, k.init_pid_ns.pids[number])
+        put_pid(k, k.processes.init_pid_ns.pids[number])
 
 
 def attach_pid(task: Task, pid: Pid) -> None:
@@ -196,7 +196,7 @@ def task_pid_vnr(k: Kernel, task: Task) -> int:
 
 def pid_vnr(k: Kernel, number: int) -> int:
     """A global number as the current task sees it; 0 when it cannot."""
-    pid = k.init_pid_ns.pids.get(number)
+    pid = k.processes.init_pid_ns.pids.get(number)
     return pid_nr_ns(pid, task_active_pid_ns(k.current)) if pid is not None else 0
 
 
@@ -208,15 +208,15 @@ def global_pid(k: Kernel, number: int) -> int:
 
 def child_reaper(k: Kernel) -> Task:
     """init, once there is one."""
-    assert k.init_pid_ns.child_reaper is not None
-    return k.init_pid_ns.child_reaper
+    assert k.processes.init_pid_ns.child_reaper is not None
+    return k.processes.init_pid_ns.child_reaper
 
 
 def create_pid_namespace(k: Kernel, parent: PidNamespace) -> PidNamespace:
     """A namespace below another, empty. Raises Errno(EINVAL) when nested too deep, Errno(ENOMEM)."""
     if parent.level >= MAX_PID_NS_LEVEL:
         raise Errno(EINVAL)
-    slab = k.slabs.pid_ns.alloc(k)
+    slab = k.memory.slabs.pid_ns.alloc(k)
     ns_map = PidMap(parent.map.pid_max, parent.map.reserved)
     return PidNamespace(slab, ns_map, parent.level + 1, get_pid_ns(parent))
 
@@ -231,6 +231,6 @@ def put_pid_ns(k: Kernel, ns: PidNamespace) -> None:
     """One less; the last frees it, and lets go of the one above."""
     ns.count -= 1
     if not ns.count:
-        k.slabs.pid_ns.free(k, ns.slab)
+        k.memory.slabs.pid_ns.free(k, ns.slab)
         if ns.parent is not None:
             put_pid_ns(k, ns.parent)

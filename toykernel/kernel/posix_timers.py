@@ -36,7 +36,7 @@ from toykernel.kernel.timer import (
 from toykernel.syscalls import syscall
 
 if TYPE_CHECKING:
-    from toykernel.kernel_state import Kernel
+    from toykernel.state import Kernel
     from toykernel.task import Task
 
 SIGEV_SIGNAL, SIGEV_NONE, SIGEV_THREAD, SIGEV_THREAD_ID = 0, 1, 2, 4
@@ -207,7 +207,7 @@ def sys_timer_settime(k: Kernel, ident: int, flags: int, new: int, old: int) -> 
         if not flags & TIMER_ABSTIME:
             expires += _now(k, posix)
         elif posix.clock == CLOCK_REALTIME:
-            expires -= k.wall_offset
+            expires -= k.time.wall_offset
         _start(k, posix, expires)
     if old:
         copy_to_user(k, old, before)

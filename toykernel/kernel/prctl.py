@@ -20,7 +20,7 @@ from toykernel.syscalls import syscall
 from toykernel.task import TASK_COMM_LEN
 
 if TYPE_CHECKING:
-    from toykernel.kernel_state import Kernel
+    from toykernel.state import Kernel
 
 _QUERY = 0xFFFFFFFF
 
@@ -94,7 +94,7 @@ def _get_timerslack(k: Kernel, _: int) -> int:
 def _set_child_subreaper(k: Kernel, value: int) -> int:
     k.current.signal.is_child_subreaper = bool(value)
     if value:
-        for task in k.tasks:
+        for task in k.processes.tasks:
             if _descends(task.real_parent.signal, k):
                 task.signal.has_child_subreaper = True
     return 0
@@ -107,7 +107,7 @@ def _descends(signal: object, k: Kernel) -> bool:
         if signal is k.current.signal:
             return True
         seen = signal
-        parent = next((t for t in k.tasks if t.signal is signal), None)
+        parent = next((t for t in k.processes.tasks if t.signal is signal), None)
         if parent is None:
             return False
         signal = parent.group_leader.real_parent.signal

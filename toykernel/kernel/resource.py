@@ -20,7 +20,7 @@ from toykernel.security import security_task_setrlimit
 from toykernel.syscalls import syscall
 
 if TYPE_CHECKING:
-    from toykernel.kernel_state import Kernel
+    from toykernel.state import Kernel
     from toykernel.task import Task
 
 NR_OPEN_MAX = 1 << 20

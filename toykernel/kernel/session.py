@@ -10,12 +10,12 @@ from toykernel.security import security_task_setpgid
 from toykernel.syscalls import syscall
 
 if TYPE_CHECKING:
-    from toykernel.kernel_state import Kernel
+    from toykernel.state import Kernel
     from toykernel.task import Task
 
 
 def _change_group(k: Kernel, task: Task, pgrp: int, session: int) -> None:
-    pids = k.init_pid_ns.pids
+    pids = k.processes.init_pid_ns.pids
     old = [pids[number] for number in (task.signal.pgrp, task.signal.session)]
     join_group(k, task.signal, pids[pgrp], pids[session])
     for pid in old:
@@ -47,7 +47,8 @@ def sys_setpgid(k: Kernel, pid: int, pgid: int) -> int:
         raise Errno(EPERM)
     group = global_pid(k, pgid)
     if pgid != pid and not any(
-        t.signal.pgrp == group and t.signal.session == leader.signal.session for t in k.tasks
+        t.signal.pgrp == group and t.signal.session == leader.signal.session
+        for t in k.processes.tasks
     ):
         raise Errno(EPERM)
     security_task_setpgid(k, p, pgid)
@@ -84,7 +85,7 @@ def sys_getsid(k: Kernel, pid: int) -> int:
 def sys_setsid(k: Kernel) -> int:
     """setsid: a session and a group of one's own, unless a group of that number exists."""
     leader = k.current.group_leader
-    if leader.signal.leader or any(t.signal.pgrp == leader.pid for t in k.tasks):
+    if leader.signal.leader or any(t.signal.pgrp == leader.pid for t in k.processes.tasks):
         raise Errno(EPERM)
     leader.signal.leader = True
     _change_group(k, leader, leader.pid, leader.pid)

@@ -46,7 +46,7 @@ from toykernel.syscalls import syscall
 
 if TYPE_CHECKING:
     from toykernel.kernel.wait import Result
-    from toykernel.kernel_state import Kernel
+    from toykernel.state import Kernel
     from toykernel.task import Task
 
 SIG_BLOCK, SIG_UNBLOCK, SIG_SETMASK = 0, 1, 2
@@ -343,7 +343,7 @@ def sys_kill(k: Kernel, pid: int, sig: int) -> int:
 
 def _kill_targets(k: Kernel, pid: int) -> list[Task]:
     current = k.current
-    leaders = [t for t in k.tasks if t is t.group_leader and t is not k.idle]
+    leaders = [t for t in k.processes.tasks if t is t.group_leader and t is not k.sched.idle]
     visible = [t for t in leaders if task_pid_vnr(k, t)]
     if pid == -1:
         init = [t for t in visible if task_pid_vnr(k, t) == 1]

@@ -46,7 +46,7 @@ from toykernel.task import (
 )
 
 if TYPE_CHECKING:
-    from toykernel.kernel_state import Kernel
+    from toykernel.state import Kernel
     from toykernel.task import Task
 
 SIGNAL_CLD_STOPPED = 0x00000010
@@ -151,8 +151,8 @@ def send_signal(
     if all(t.exit_state for t in (threads_of(task) if group else (task,))):
         return 0  # a dead leader still stands for its living threads
     if not _prepare_signal(k, task, sig, force):
-        if k.trace.signal_discard:
-            k.trace.signal_discard.emit(task, sig, info)
+        if k.host.trace.signal_discard:
+            k.host.trace.signal_discard.emit(task, sig, info)
         return 0
     info = {"si_signo": sig, "si_errno": 0, "si_code": SI_KERNEL, **info}
     queue = task.signal.shared_pending if group else task.pending
@@ -164,8 +164,8 @@ def send_signal(
             return EAGAIN
         if sig in queue:
             return 0
-    if k.trace.signal_generate:
-        k.trace.signal_generate.emit(task, sig, info)
+    if k.host.trace.signal_generate:
+        k.host.trace.signal_generate.emit(task, sig, info)
     queue.setdefault(sig, []).append(info)
     _complete_signal(k, task, sig, group)
     return 0
@@ -181,8 +181,8 @@ def _queue_full(k: Kernel, task: Task) -> bool:
     if limit is None:
         return False
     used, seen = 0, set()
-    for other in k.tasks:
-        if other is k.idle or other.cred.user is not task.cred.user:
+    for other in k.processes.tasks:
+        if other is k.sched.idle or other.cred.user is not task.cred.user:
             continue
         used += sum(map(len, other.pending.values()))
         if other.signal.slab not in seen:

@@ -14,7 +14,7 @@ from toykernel.kernel.clone_flags import CLONE_SIGHAND, CLONE_THREAD
 if TYPE_CHECKING:
     from toykernel.kernel.clone_flags import CloneArgs
     from toykernel.kernel.wait import WaitQueue
-    from toykernel.kernel_state import Kernel
+    from toykernel.state import Kernel
     from toykernel.task import Task
 
 SIG_DFL, SIG_IGN = 0, 1
@@ -138,7 +138,7 @@ def copy_sighand(k: Kernel, p: Task, args: CloneArgs) -> None:
         old.count += 1
         p.sighand = old
     else:
-        p.sighand = copy_actions(old, k.slabs.sighand.alloc(k))
+        p.sighand = copy_actions(old, k.memory.slabs.sighand.alloc(k))
 
 
 def cleanup_sighand(k: Kernel, p: Task) -> None:
@@ -150,7 +150,7 @@ def put_sighand(k: Kernel, sighand: SighandStruct) -> None:
     """Give a table back."""
     sighand.count -= 1
     if not sighand.count and sighand.slab:
-        k.slabs.sighand.free(k, sighand.slab)
+        k.memory.slabs.sighand.free(k, sighand.slab)
 
 
 def copy_signal(k: Kernel, p: Task, args: CloneArgs) -> None:
@@ -159,7 +159,7 @@ def copy_signal(k: Kernel, p: Task, args: CloneArgs) -> None:
     Raises Errno(ENOMEM).
     """
     if not args.flags & CLONE_THREAD:
-        p.signal = k.current.signal.fork(k.slabs.signal.alloc(k))
+        p.signal = k.current.signal.fork(k.memory.slabs.signal.alloc(k))
 
 
 def cleanup_signal(k: Kernel, p: Task) -> None:
@@ -178,4 +178,4 @@ def put_signal_struct(k: Kernel, signal: SignalStruct) -> None:
 def free_signal_struct(k: Kernel, signal: SignalStruct) -> None:
     """Give the record back."""
     if signal.slab:
-        k.slabs.signal.free(k, signal.slab)
+        k.memory.slabs.signal.free(k, signal.slab)

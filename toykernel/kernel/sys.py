@@ -13,7 +13,7 @@ from toykernel.kernel.pid import find_task_by_vpid, pid_vnr, task_pid_vnr
 from toykernel.syscalls import syscall
 
 if TYPE_CHECKING:
-    from toykernel.kernel_state import Kernel
+    from toykernel.state import Kernel
     from toykernel.task import Task
 
 NEW_UTS_LEN = 64
@@ -117,7 +117,7 @@ def sys_ioprio_set(k: Kernel, which: int, who: int, ioprio: int) -> int:
     if task.cred.uid not in (k.current.cred.euid, k.current.cred.uid) and k.current.cred.euid:
         raise Errno(EPERM)
     if task.io_context is None:
-        task.io_context = IoContext(k.slabs.ioc.alloc(k))
+        task.io_context = IoContext(k.memory.slabs.ioc.alloc(k))
     task.io_context.ioprio = ioprio
     return 0
 

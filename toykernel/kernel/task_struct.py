@@ -9,14 +9,14 @@ from toykernel.kernel.cred import put_cred
 from toykernel.kernel.signal_types import put_signal_struct
 
 if TYPE_CHECKING:
-    from toykernel.kernel_state import Kernel
+    from toykernel.state import Kernel
     from toykernel.task import Task
 
 
 def free_task(k: Kernel, p: Task) -> None:
     """The stack, then the record."""
     free_thread_info(k, p.stack)
-    k.slabs.task_struct.free(k, p.slab)
+    k.memory.slabs.task_struct.free(k, p.slab)
 
 
 def put_task_struct(k: Kernel, p: Task) -> None:

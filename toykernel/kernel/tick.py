@@ -9,31 +9,31 @@ from toykernel.kernel.sched import core
 from toykernel.kernel.timer import program_timer, run_hrtimers
 
 if TYPE_CHECKING:
-    from toykernel.kernel_state import Kernel
+    from toykernel.state import Kernel
 
 
 def timer_interrupt(k: Kernel, user_mode: bool) -> None:
     """Line 0: timers that are due, and the tick when it is time for one."""
     run_hrtimers(k)
     now = k.machine.clock.cycles
-    if now >= k.next_tick:
-        ticks = (now - k.next_tick) // k.cycles_per_tick + 1
-        k.next_tick += ticks * k.cycles_per_tick
-        k.jiffies += ticks
+    if now >= k.time.next_tick:
+        ticks = (now - k.time.next_tick) // k.time.cycles_per_tick + 1
+        k.time.next_tick += ticks * k.time.cycles_per_tick
+        k.time.jiffies += ticks
         update_process_times(k, user_mode)
-    program_timer(k, idle=k.current is k.idle and not core.need_resched(k, k.idle))
+    program_timer(k, idle=k.current is k.sched.idle and not core.need_resched(k, k.sched.idle))
 
 
 def update_process_times(k: Kernel, user_mode: bool) -> None:
     """A tick is charged to the task that it finds running."""
     task = k.current
-    if task is not k.idle:
+    if task is not k.sched.idle:
         if user_mode:
             task.utime_ticks += 1
         else:
             task.stime_ticks += 1
-    if k.trace.tick:
-        k.trace.tick.emit(task)
+    if k.host.trace.tick:
+        k.host.trace.tick.emit(task)
     core.scheduler_tick(k)
-    if task is not k.idle:
+    if task is not k.sched.idle:
         run_cpu_timers(k, task)

@@ -55,7 +55,7 @@ from toykernel.syscalls import syscall
 
 if TYPE_CHECKING:
     from toykernel.kernel.wait import Result
-    from toykernel.kernel_state import Kernel
+    from toykernel.state import Kernel
 
 USER_HZ = 100
 _COARSE = (CLOCK_REALTIME_COARSE, CLOCK_MONOTONIC_COARSE)
@@ -67,7 +67,7 @@ _SLEEPABLE = (CLOCK_REALTIME, CLOCK_MONOTONIC, CLOCK_BOOTTIME)
 
 def _last_tick(k: Kernel) -> int:
     """CLOCK_MONOTONIC at the last tick: what the coarse clocks show."""
-    return cycles_to_ns(k, max(k.next_tick - k.cycles_per_tick, 0))
+    return cycles_to_ns(k, max(k.time.next_tick - k.time.cycles_per_tick, 0))
 
 
 def clock_get(k: Kernel, clock: int) -> int:
@@ -79,7 +79,7 @@ def clock_get(k: Kernel, clock: int) -> int:
     if clock in (CLOCK_MONOTONIC, CLOCK_MONOTONIC_RAW, CLOCK_BOOTTIME):
         return ktime_get(k)
     if clock == CLOCK_REALTIME_COARSE:
-        return k.wall_offset + _last_tick(k)
+        return k.time.wall_offset + _last_tick(k)
     if clock == CLOCK_MONOTONIC_COARSE:
         return _last_tick(k)
     raise Errno(EINVAL)
@@ -104,7 +104,7 @@ def sys_clock_getres(k: Kernel, clock: int, address: int) -> int:
 def _set_wall_clock(k: Kernel, ns: int) -> int:
     if not capable(k, CAP_SYS_TIME):
         raise Errno(EPERM)
-    k.wall_offset = ns - ktime_get(k)
+    k.time.wall_offset = ns - ktime_get(k)
     return 0
 
 
@@ -170,7 +170,7 @@ def sys_clock_nanosleep(k: Kernel, clock: int, flags: int, request: int, remaini
         raise Errno(EINVAL)
     ns = timespec_from_user(k, request)
     if flags & TIMER_ABSTIME:
-        return _sleep(k, ns - (k.wall_offset if clock == CLOCK_REALTIME else 0), None)
+        return _sleep(k, ns - (k.time.wall_offset if clock == CLOCK_REALTIME else 0), None)
     return _sleep(k, ktime_get(k) + ns, remaining)
 
 
@@ -209,7 +209,7 @@ def sys_times(k: Kernel, address: int) -> int:
         user, system = group_times(k, k.current)
         each = (user, system, *children_times(k, k.current))
         copy_to_user(k, address, struct.pack("<4I", *(ns * USER_HZ // NSEC_PER_SEC for ns in each)))
-    return k.jiffies * USER_HZ // k.hz
+    return k.time.jiffies * USER_HZ // k.time.hz
 
 
 @syscall(77, "who:int usage:rusage")

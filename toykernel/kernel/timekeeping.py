@@ -13,7 +13,7 @@ from toykernel.arch.x86.uaccess import copy_from_user
 from toykernel.errno import EINVAL, Errno
 
 if TYPE_CHECKING:
-    from toykernel.kernel_state import Kernel
+    from toykernel.state import Kernel
 
 NSEC_PER_SEC = 1_000_000_000
 NSEC_PER_USEC = 1000
@@ -34,12 +34,12 @@ TIMER_ABSTIME = 1  # a flag of clock_nanosleep and timer_settime
 
 def cycles_to_ns(k: Kernel, cycles: int) -> int:
     """Nanoseconds that so many cycles take, rounded down."""
-    return cycles * NSEC_PER_SEC // k.cpu_hz
+    return cycles * NSEC_PER_SEC // k.time.cpu_hz
 
 
 def ns_to_cycles(k: Kernel, ns: int) -> int:
     """The first cycle at which the clock shows `ns`."""
-    return -(-ns * k.cpu_hz // NSEC_PER_SEC)
+    return -(-ns * k.time.cpu_hz // NSEC_PER_SEC)
 
 
 def ktime_get(k: Kernel) -> int:
@@ -49,7 +49,7 @@ def ktime_get(k: Kernel) -> int:
 
 def ktime_get_real(k: Kernel) -> int:
     """CLOCK_REALTIME in ns."""
-    return k.wall_offset + ktime_get(k)
+    return k.time.wall_offset + ktime_get(k)
 
 
 def timespec_from_user(k: Kernel, address: int) -> int:

@@ -15,7 +15,7 @@ from emu.devices.timer import LEFT
 from toykernel.kernel.timekeeping import ktime_get, ns_to_cycles
 
 if TYPE_CHECKING:
-    from toykernel.kernel_state import Kernel
+    from toykernel.state import Kernel
 
 
 @dataclass(eq=False)
@@ -45,10 +45,10 @@ def hrtimer_start(
 def hrtimer_restart(k: Kernel, timer: HrTimer, expires: int) -> None:
     """Start a timer anew."""
     hrtimer_cancel(k, timer)
-    k.timer_arrivals += 1
+    k.time.timer_arrivals += 1
     timer.expires = expires
-    timer.key = (expires, k.timer_arrivals)
-    k.timers[timer.key] = timer
+    timer.key = (expires, k.time.timer_arrivals)
+    k.time.timers[timer.key] = timer
     program_timer(k)
 
 
@@ -56,7 +56,7 @@ def hrtimer_cancel(k: Kernel, timer: HrTimer) -> bool:
     """Stop a timer; False when it has fired already."""
     if timer.key is None:
         return False
-    del k.timers[timer.key]
+    del k.time.timers[timer.key]
     timer.key = None
     return True
 
@@ -70,11 +70,11 @@ def hrtimer_forward(timer: HrTimer, now: int, interval: int) -> int:
 
 def program_timer(k: Kernel, *, idle: bool = False) -> None:
     """Set the board's timer to the next thing that must happen."""
-    if not k.next_tick:
+    if not k.time.next_tick:
         return  # the clock has not been started yet
-    target = None if idle else k.next_tick
-    if k.timers:
-        first = ns_to_cycles(k, k.timers.peekitem(0)[0][0])
+    target = None if idle else k.time.next_tick
+    if k.time.timers:
+        first = ns_to_cycles(k, k.time.timers.peekitem(0)[0][0])
         target = first if target is None else min(target, first)
     if target is not None and target != k.machine.timer.next:
         k.machine.timer.write(LEFT, 4, max(target - k.machine.clock.cycles, 1))
@@ -82,15 +82,15 @@ def program_timer(k: Kernel, *, idle: bool = False) -> None:
 
 def start_ticks(k: Kernel) -> None:
     """The clock starts."""
-    k.next_tick = k.machine.clock.cycles + k.cycles_per_tick
+    k.time.next_tick = k.machine.clock.cycles + k.time.cycles_per_tick
     program_timer(k)
 
 
 def run_hrtimers(k: Kernel) -> None:
     """Fire what is due, in order of expiry."""
     now = ktime_get(k)
-    while k.timers:
-        (expires, _), timer = k.timers.peekitem(0)
+    while k.time.timers:
+        (expires, _), timer = k.time.timers.peekitem(0)
         if expires > now:
             return
         hrtimer_cancel(k, timer)

@@ -31,7 +31,7 @@ from toykernel.syscalls import syscall
 from toykernel.task import PF_NPROC_EXCEEDED
 
 if TYPE_CHECKING:
-    from toykernel.kernel_state import Kernel
+    from toykernel.state import Kernel
 
 UNCHANGED = 0xFFFFFFFF
 NGROUPS_MAX = 65536
@@ -78,8 +78,8 @@ def _set_user(k: Kernel, new: Cred) -> None:
     left to the next exec: too many programs do not look whether setuid failed."""
     user = alloc_uid(k, new.user.ns, new.uid)
     limit = k.current.signal.rlim[RLIMIT_NPROC][0]
-    exceeded = user.processes >= limit and user is not k.root_user
-    if exceeded and not k.profile.nproc_waits_for_exec:
+    exceeded = user.processes >= limit and user is not k.processes.root_user
+    if exceeded and not k.host.profile.nproc_waits_for_exec:
         free_uid(k, user)
         raise Errno(EAGAIN)
     k.current.flags &= ~PF_NPROC_EXCEEDED

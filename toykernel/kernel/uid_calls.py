@@ -9,7 +9,7 @@ from toykernel.kernel.uid import high2low, low2high
 from toykernel.syscalls import syscall
 
 if TYPE_CHECKING:
-    from toykernel.kernel_state import Kernel
+    from toykernel.state import Kernel
 
 
 @syscall(24)

@@ -26,7 +26,7 @@ from toykernel.kernel.nsproxy import create_new_namespaces, put_nsproxy
 from toykernel.syscalls import syscall
 
 if TYPE_CHECKING:
-    from toykernel.kernel_state import Kernel
+    from toykernel.state import Kernel
 
 _NAMESPACES = CLONE_NEWNS | CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWNET
 _ALLOWED = _NAMESPACES | CLONE_FS | CLONE_FILES | CLONE_SYSVSEM
@@ -54,7 +54,7 @@ def sys_unshare(k: Kernel, flags: int) -> int:
     new_fs = new_files = new_ns = None
     with ExitStack() as undo:
         if flags & CLONE_FS and fs.users > 1:
-            new_fs = FsStruct(k.slabs.fs.alloc(k), fs.root, fs.pwd, fs.umask)
+            new_fs = FsStruct(k.memory.slabs.fs.alloc(k), fs.root, fs.pwd, fs.umask)
             undo.callback(put_fs, k, new_fs)
         if flags & CLONE_FILES and files.count > 1:
             new_files = dup_fd(k, files)

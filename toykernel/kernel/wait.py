@@ -19,7 +19,7 @@ from toykernel.task import TASK_INTERRUPTIBLE
 
 if TYPE_CHECKING:
     from toykernel.fs.file import File
-    from toykernel.kernel_state import Kernel
+    from toykernel.state import Kernel
     from toykernel.task import Task
 
 

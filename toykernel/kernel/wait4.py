@@ -27,7 +27,7 @@ from toykernel.syscalls import syscall
 from toykernel.task import SIGNAL_STOP_CONTINUED, SIGNAL_STOP_STOPPED, Task
 
 if TYPE_CHECKING:
-    from toykernel.kernel_state import Kernel
+    from toykernel.state import Kernel
 
 WNOHANG = 0x00000001
 WUNTRACED = WSTOPPED = 0x00000002
@@ -130,7 +130,7 @@ def _children(k: Kernel, wo: WaitOpts) -> Iterator[Task]:
     """
     current = k.current
     if wo.which == P_PID:
-        child = k.init_pid_ns.map.tasks.get(wo.number)
+        child = k.processes.init_pid_ns.map.tasks.get(wo.number)
         if child is not None and child.is_group_leader and _is_child(wo, child, current):
             yield child
         return

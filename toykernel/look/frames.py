@@ -18,8 +18,8 @@ from toykernel.look.records import records
 from toykernel.look.spaces import address_spaces, users
 
 if TYPE_CHECKING:
-    from toykernel.kernel_state import Kernel
     from toykernel.mm.slab import KmemCache
+    from toykernel.state import Kernel
 
 
 Claim = tuple[int, str]  # frame, by whom
@@ -40,16 +40,16 @@ def _user_pages(k: Kernel) -> Iterator[Claim]:
 
 
 def _kernel_stacks(k: Kernel) -> Iterator[Claim]:
-    for task in k.tasks:
+    for task in k.processes.tasks:
         pfn = (task.stack - PAGE_OFFSET) >> PAGE_SHIFT
-        if pfn >= k.reserved_end:  # the idle task's is part of the kernel's image
+        if pfn >= k.memory.reserved_end:  # the idle task's is part of the kernel's image
             yield pfn, f"kernel stack of pid {task.pid}"
 
 
 def _slab_pages(k: Kernel) -> Iterator[Claim]:
     """A slab page is held by its cache as long as the cache can say which records are in it."""
     known = list(records(k))
-    for cache in k.slabs:
+    for cache in k.memory.slabs:
         claimed: dict[int, int] = {}
         for kind, address in known:
             if kind == cache.name:
@@ -61,19 +61,19 @@ def _slab_pages(k: Kernel) -> Iterator[Claim]:
 
 
 def _page_cache(k: Kernel) -> Iterator[Claim]:
-    for mapping in k.mappings.values():
+    for mapping in k.memory.mappings.values():
         for index, pfn in mapping.pages.items():
             yield pfn, f"page {index} of {mapping.name}"
 
 
 def _pins(k: Kernel) -> Iterator[Claim]:
-    for pfn, count in k.pins.items():
+    for pfn, count in k.memory.pins.items():
         for _ in range(count):
             yield pfn, "held by the kernel"
 
 
 def _reserved(k: Kernel) -> Iterator[Claim]:
-    yield k.zero_pfn, "zero page of the kernel"
+    yield k.memory.zero_pfn, "zero page of the kernel"
 
 
 #: Everything that may hold a frame. A new kind of holder adds its function here.
@@ -102,8 +102,8 @@ def leaked_frames(k: Kernel) -> int:
     held = owners(k)
     return sum(
         1 << order
-        for pfn, order in k.pages.allocated().items()
-        if k.pages.page_count(pfn) > len(held.get(pfn, ()))
+        for pfn, order in k.memory.pages.allocated().items()
+        if k.memory.pages.page_count(pfn) > len(held.get(pfn, ()))
     )
 
 
@@ -132,11 +132,11 @@ def mappers(k: Kernel, frame: int) -> Iterator[Mapper]:
 
 def frame_role(k: Kernel, frame: int) -> str:
     """What the kernel uses a frame for, empty for a user page."""
-    if frame == k.zero_pfn:
+    if frame == k.memory.zero_pfn:
         return "the zero page"
-    if frame < k.reserved_end:
+    if frame < k.memory.reserved_end:
         return "the kernel's own: text, tables, boot memory"
-    for task in k.tasks:
+    for task in k.processes.tasks:
         base = (task.stack - PAGE_OFFSET) >> PAGE_SHIFT
         if base <= frame < base + (THREAD_SIZE >> PAGE_SHIFT):
             return f"kernel stack of pid {task.pid}"
@@ -147,4 +147,4 @@ def frame_role(k: Kernel, frame: int) -> str:
         for base, pde in tables(k, mm):
             if pde >> PAGE_SHIFT == frame:
                 return f"page table of {who}, for {base:#010x} and up"
-    return "free" if not k.pages.page_count(frame) else ""
+    return "free" if not k.memory.pages.page_count(frame) else ""

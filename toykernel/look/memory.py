@@ -9,8 +9,8 @@ from toykernel.arch.x86.asm_offsets import TASK_SIZE
 from toykernel.look.page_tables import walk
 
 if TYPE_CHECKING:
-    from toykernel.kernel_state import Kernel
     from toykernel.mm.mm_types import MmStruct
+    from toykernel.state import Kernel
 
 
 def peek(k: Kernel, mm: MmStruct | None, address: int, size: int) -> bytes | None:

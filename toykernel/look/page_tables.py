@@ -12,8 +12,8 @@ from emu.ram import PAGE_SHIFT, PAGE_SIZE
 from toykernel.arch.x86.pgtable import PTRS_PER_TABLE, USER_PGD_PTRS, pte_present
 
 if TYPE_CHECKING:
-    from toykernel.kernel_state import Kernel
     from toykernel.mm.mm_types import MmStruct
+    from toykernel.state import Kernel
 
 
 def walk(k: Kernel, pgd: int, address: int) -> Walk:

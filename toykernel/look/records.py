@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from toykernel.fs.inode import Inode
     from toykernel.kernel.nsproxy import Nsproxy
     from toykernel.kernel.pid import PidNamespace
-    from toykernel.kernel_state import Kernel
+    from toykernel.state import Kernel
     from toykernel.task import Task
 
 Record = tuple[str, int]  # cache, address
@@ -77,9 +77,9 @@ def _of_namespaces(nsproxy: Nsproxy) -> Iterator[Record]:
 def records(k: Kernel) -> Iterator[Record]:
     """Each once, whoever shares it; what boot made (address 0) is in no cache."""
     seen: dict[Record, None] = {}
-    for task in k.tasks:
+    for task in k.processes.tasks:
         seen.update(dict.fromkeys(_of_task(k, task)))
-    for pid in k.init_pid_ns.pids.values():
+    for pid in k.processes.init_pid_ns.pids.values():
         seen["pid", pid.slab] = None
     for mm in address_spaces(k):
         seen["mm_struct", mm.slab] = None

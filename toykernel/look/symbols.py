@@ -17,11 +17,11 @@ from typing import TYPE_CHECKING, Any
 
 from toykernel.arch.x86.asm_offsets import PAGE_OFFSET
 from toykernel.errno import Errno
-from toykernel.observe.program import of_program
+from toykernel.look.program import of_program
 from userland.assembler import LineEntry, Program
 
 if TYPE_CHECKING:
-    from toykernel.kernel_state import Kernel
+    from toykernel.state import Kernel
     from toykernel.task import Task
 
 INIT_PID = 1
@@ -280,18 +280,18 @@ class Images:
         self._others: dict[str, Image] = {}
         self._by_pid: dict[int, Image | None] = {}
         comm = guest_path.rsplit("/", 1)[-1][:15]
-        for task in k.tasks:  # a session that has been running already
+        for task in k.processes.tasks:  # a session that has been running already
             if of_program(task):
                 self._by_pid[task.pid] = program if task.comm == comm else None
-        k.trace.process_exec.append(self._on_exec)
-        k.trace.process_fork.append(self._on_fork)
-        k.trace.release_task.append(self._on_release)
+        k.host.trace.process_exec.append(self._on_exec)
+        k.host.trace.process_fork.append(self._on_fork)
+        k.host.trace.release_task.append(self._on_release)
 
     def close(self) -> None:
         """Stop listening."""
-        self._k.trace.process_exec.remove(self._on_exec)
-        self._k.trace.process_fork.remove(self._on_fork)
-        self._k.trace.release_task.remove(self._on_release)
+        self._k.host.trace.process_exec.remove(self._on_exec)
+        self._k.host.trace.process_fork.remove(self._on_fork)
+        self._k.host.trace.release_task.remove(self._on_release)
 
     def _on_exec(self, task: Task, path: str) -> None:
         self._by_pid[task.pid] = self._image_of_path(path)
@@ -307,7 +307,7 @@ class Images:
             return self.program
         if path not in self._others:
             try:
-                self._others[path] = Image.of_elf(path, self._k.fs.read(path))
+                self._others[path] = Image.of_elf(path, self._k.files.fs.read(path))
             except Errno:
                 return None
         return self._others[path]

@@ -14,7 +14,7 @@ from toykernel.mm.mm_types import VmArea
 from toykernel.task import Task
 
 if TYPE_CHECKING:
-    from toykernel.kernel_state import Kernel
+    from toykernel.state import Kernel
 
 SEGMENTS = ("cs", "ss", "ds", "es", "fs", "gs")
 
@@ -118,7 +118,7 @@ class TaskView:
     def directory(self) -> int:
         """Physical address of its page directory (a task without a user half: the kernel's)."""
         mm = self.task.mm
-        return mm.pgd if mm is not None else self.kernel.swapper_pg_dir
+        return mm.pgd if mm is not None else self.kernel.arch.swapper_pg_dir
 
     @property
     def areas(self) -> list[VmArea]:

@@ -26,7 +26,7 @@ from toykernel.mm.mm_types import (
 )
 
 if TYPE_CHECKING:
-    from toykernel.kernel_state import Kernel
+    from toykernel.state import Kernel
 
 #: How far below the stack pointer an access may be and still grow the stack (PUSHA and ENTER).
 STACK_SLACK = 65536 + 32 * 4
@@ -73,7 +73,9 @@ def expand_stack(k: Kernel, mm: MmStruct, vma: VmArea, address: int) -> None:
     """Grow a stack area down to an address (fork-path K10). Raises Errno(ENOMEM) at its limits."""
     start = address & -PAGE_SIZE
     grow = (vma.vm_start - start) >> 12
-    if start < k.mmap_min_addr or mm.overlapping(max(start - k.stack_guard_gap, 0), vma.vm_start):
+    if start < k.memory.mmap_min_addr or mm.overlapping(
+        max(start - k.memory.stack_guard_gap, 0), vma.vm_start
+    ):
         raise Errno(ENOMEM)
     if vma.vm_end - start > rlimit(k, RLIMIT_STACK) or not may_expand_vm(k, mm, grow):
         raise Errno(ENOMEM)

@@ -15,8 +15,8 @@ from toykernel.fs.inode import igrab, iput
 if TYPE_CHECKING:
     from toykernel.fs.file import File
     from toykernel.fs.inode import Inode
-    from toykernel.kernel_state import Kernel
     from toykernel.mm.mm_types import VmArea
+    from toykernel.state import Kernel
 
 
 class FaultSigbus(Exception):
@@ -54,8 +54,8 @@ class AddressSpace:
         """One more area maps it."""
         self.i_mmap += 1
         if self.i_mmap == 1:
-            self.ident = k.idents.next_mapping()
-            k.mappings[self.ident] = self
+            self.ident = k.memory.idents.next_mapping()
+            k.memory.mappings[self.ident] = self
             if self.host is not None:
                 igrab(self.host)
 
@@ -65,9 +65,9 @@ class AddressSpace:
         if not self.i_mmap:
             self.write_back(k)
             for _, pfn in sorted(self.pages.items()):
-                k.pages.put_page(k, pfn)
+                k.memory.pages.put_page(k, pfn)
             self.pages.clear()
-            del k.mappings[self.ident]
+            del k.memory.mappings[self.ident]
             if self.host is not None:
                 iput(k, self.host)
 
@@ -77,7 +77,7 @@ class AddressSpace:
         if pfn is None:
             if index << PAGE_SHIFT >= self.size:
                 raise FaultSigbus
-            pfn = k.pages.get_zeroed_page(k, "page cache", highmem=True)
+            pfn = k.memory.pages.get_zeroed_page(k, "page cache", highmem=True)
             if self.contents is not None:
                 start = index << PAGE_SHIFT
                 k.machine.ram.write(

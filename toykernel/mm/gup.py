@@ -12,7 +12,7 @@ from emu.ram import PAGE_SHIFT
 from toykernel.arch.x86.uaccess import user_frame
 
 if TYPE_CHECKING:
-    from toykernel.kernel_state import Kernel
+    from toykernel.state import Kernel
 
 
 def get_user_page(k: Kernel, address: int) -> int:
@@ -21,18 +21,18 @@ def get_user_page(k: Kernel, address: int) -> int:
     Raises Errno(EFAULT).
     """
     pfn = user_frame(k, address) >> PAGE_SHIFT
-    k.pages.get_page(pfn)
-    k.pins[pfn] = k.pins.get(pfn, 0) + 1
-    if k.trace.page_pin:
-        k.trace.page_pin.emit(pfn, True)
+    k.memory.pages.get_page(pfn)
+    k.memory.pins[pfn] = k.memory.pins.get(pfn, 0) + 1
+    if k.host.trace.page_pin:
+        k.host.trace.page_pin.emit(pfn, True)
     return pfn
 
 
 def put_user_page(k: Kernel, pfn: int) -> None:
     """Let go of a frame."""
-    k.pins[pfn] -= 1
-    if not k.pins[pfn]:
-        del k.pins[pfn]
-    if k.trace.page_pin:
-        k.trace.page_pin.emit(pfn, False)
-    k.pages.put_page(k, pfn)
+    k.memory.pins[pfn] -= 1
+    if not k.memory.pins[pfn]:
+        del k.memory.pins[pfn]
+    if k.host.trace.page_pin:
+        k.host.trace.page_pin.emit(pfn, False)
+    k.memory.pages.put_page(k, pfn)

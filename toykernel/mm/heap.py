@@ -20,7 +20,7 @@ from toykernel.mm.vma import merge, new_area
 from toykernel.syscalls import syscall
 
 if TYPE_CHECKING:
-    from toykernel.kernel_state import Kernel
+    from toykernel.state import Kernel
 
 
 @syscall(45, "addr:address")

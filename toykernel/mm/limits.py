@@ -10,7 +10,7 @@ from toykernel.kernel.signal_types import RLIM_INFINITY, RLIMIT_AS, RLIMIT_DATA,
 from toykernel.mm.mm_types import VM_ACCOUNT, VM_SHARED, VM_WRITE, MmStruct
 
 if TYPE_CHECKING:
-    from toykernel.kernel_state import Kernel
+    from toykernel.state import Kernel
 
 
 def rlimit(k: Kernel, resource: int) -> int:
@@ -42,7 +42,7 @@ def may_lock(k: Kernel, mm: MmStruct, pages: int) -> bool:
 
 def vm_enough_memory(k: Kernel, pages: int) -> None:
     """The overcommit heuristic: refuse what can never be there. Raises Errno(ENOMEM)."""
-    if pages > k.pages.free:
+    if pages > k.memory.pages.free:
         raise Errno(ENOMEM)
 
 

@@ -30,7 +30,7 @@ from toykernel.mm.vma import isolate, merge
 from toykernel.syscalls import syscall
 
 if TYPE_CHECKING:
-    from toykernel.kernel_state import Kernel
+    from toykernel.state import Kernel
 
 _READ_AHEAD = VM_SEQ_READ | VM_RAND_READ
 #: Advice that changes an area's flags: (cleared, set).

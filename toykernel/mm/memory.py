@@ -33,7 +33,7 @@ from toykernel.mm.vma import anon_vma_prepare
 from toykernel.timing_costs import copy_page
 
 if TYPE_CHECKING:
-    from toykernel.kernel_state import Kernel
+    from toykernel.state import Kernel
     from toykernel.task import Task
 
 
@@ -70,7 +70,7 @@ def copy_page_range(
             reached = address & -PGDIR_SIZE
             table = pte_alloc(k, dst, address) & PTE_FRAME
         new_at = table | at & ~PTE_FRAME
-        if k.eager_fork:
+        if k.memory.eager_fork:
             _copy_eagerly(k, dst, address, new_at, pte)
         else:
             if pte & PTE_RW:
@@ -81,7 +81,7 @@ def copy_page_range(
 
 
 def _copy_one_pte(k: Kernel, dst: MmStruct, address: int, new_at: int, pte: int) -> None:
-    k.pages.get_page(pte >> PAGE_SHIFT)
+    k.memory.pages.get_page(pte >> PAGE_SHIFT)
     set_pte(k, dst, address, new_at, pte & ~PTE_A)
 
 
@@ -95,11 +95,11 @@ def unprotect_ptes(k: Kernel, mm: MmStruct, protected: list[ProtectedPte]) -> No
 def _copy_eagerly(k: Kernel, dst: MmStruct, address: int, new_at: int, pte: int) -> None:
     """Fork as it was before copy-on-write: the page itself is copied (fork-path K12)."""
     source = pte & PTE_FRAME
-    if source >> PAGE_SHIFT == k.zero_pfn:
-        k.pages.get_page(k.zero_pfn)
+    if source >> PAGE_SHIFT == k.memory.zero_pfn:
+        k.memory.pages.get_page(k.memory.zero_pfn)
         set_pte(k, dst, address, new_at, pte)
         return
-    pfn = k.pages.alloc_pages(k, 0, "eager copy", highmem=True)
+    pfn = k.memory.pages.alloc_pages(k, 0, "eager copy", highmem=True)
     copy_page(k, pfn << PAGE_SHIFT, source)
     set_pte(k, dst, address, new_at, pfn << PAGE_SHIFT | pte & ~PTE_FRAME)
 
@@ -109,7 +109,7 @@ def unmap_page_range(k: Kernel, mm: MmStruct, start: int, end: int) -> None:
     for address, at, pte in present_ptes(k, mm, start, end):
         set_pte(k, mm, address, at, 0)
         if pte_present(pte):
-            k.pages.put_page(k, pte >> PAGE_SHIFT)
+            k.memory.pages.put_page(k, pte >> PAGE_SHIFT)
 
 
 def count_fault(
@@ -119,8 +119,8 @@ def count_fault(
     were and are mapped."""
     task.stats.faults[kind] += 1
     task.min_flt += kind != "protection"
-    if k.trace.fault:
-        k.trace.fault.emit(task, kind, address, old, new)
+    if k.host.trace.fault:
+        k.host.trace.fault.emit(task, kind, address, old, new)
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,11 +177,11 @@ def do_anonymous_page(k: Kernel, fault: Fault, at: int) -> None:
     """First touch: a frame of zeros for a write, the shared zero frame for a read (fork-path K9)."""
     task, mm, vma, address = fault.task, fault.mm, fault.vma, fault.page
     if not fault.write:
-        k.pages.get_page(k.zero_pfn)
-        set_pte(k, mm, address, at, mk_pte(k.zero_pfn, vma))
+        k.memory.pages.get_page(k.memory.zero_pfn)
+        set_pte(k, mm, address, at, mk_pte(k.memory.zero_pfn, vma))
         count_fault(k, task, "zero_page", address)
         return
-    pfn = k.pages.get_zeroed_page(k, "anonymous page", highmem=True)
+    pfn = k.memory.pages.get_zeroed_page(k, "anonymous page", highmem=True)
     anon_vma_prepare(k, mm, vma)
     set_pte(k, mm, address, at, mk_pte(pfn, vma) | PTE_RW | PTE_D)
     count_fault(k, task, "not_present", address, None, pfn)
@@ -193,13 +193,13 @@ def do_fault(k: Kernel, fault: Fault, at: int) -> None:
     task, mm, vma, address, write = fault.task, fault.mm, fault.vma, fault.page, fault.write
     pfn = vma_frame(k, vma, address)
     if write and not vma.vm_flags & VM_SHARED:
-        new = k.pages.alloc_pages(k, 0, "anonymous page", highmem=True)
+        new = k.memory.pages.alloc_pages(k, 0, "anonymous page", highmem=True)
         copy_page(k, new << PAGE_SHIFT, pfn << PAGE_SHIFT)
         anon_vma_prepare(k, mm, vma)
         set_pte(k, mm, address, at, mk_pte(new, vma) | PTE_RW | PTE_D)
         count_fault(k, task, "not_present", address, pfn, new)
         return
-    k.pages.get_page(pfn)
+    k.memory.pages.get_page(pfn)
     set_pte(k, mm, address, at, mk_pte(pfn, vma) | (PTE_D if write else 0))
     count_fault(k, task, "not_present", address, None, pfn)
 
@@ -212,17 +212,17 @@ def do_wp_page(k: Kernel, fault: Fault, at: int, pte: int) -> None:
     """
     task, mm, vma, address = fault.task, fault.mm, fault.vma, fault.page
     pfn = pte >> PAGE_SHIFT
-    if vma.vm_flags & VM_SHARED or k.pages.page_count(pfn) == 1:
+    if vma.vm_flags & VM_SHARED or k.memory.pages.page_count(pfn) == 1:
         set_pte(k, mm, address, at, pte | PTE_RW | PTE_A | PTE_D)
         flush_tlb_page(k, mm, address)
         count_fault(k, task, "cow_reused", address, pfn, pfn)
         return
-    new = k.pages.alloc_pages(k, 0, "cow copy", highmem=True)
+    new = k.memory.pages.alloc_pages(k, 0, "cow copy", highmem=True)
     anon_vma_prepare(k, mm, vma)
     copy_page(k, new << PAGE_SHIFT, pfn << PAGE_SHIFT)
     set_pte(k, mm, address, at, mk_pte(new, vma) | PTE_RW | PTE_D)
     flush_tlb_page(k, mm, address)
-    k.pages.put_page(k, pfn)
+    k.memory.pages.put_page(k, pfn)
     count_fault(k, task, "cow_copied", address, pfn, new)
 
 
@@ -240,7 +240,7 @@ def populate(k: Kernel, mm: MmStruct, vma: VmArea, address: int, data: bytes | m
         pfn = (
             pte >> PAGE_SHIFT
             if pte_present(pte)
-            else k.pages.get_zeroed_page(k, "program page", highmem=True)
+            else k.memory.pages.get_zeroed_page(k, "program page", highmem=True)
         )
         anon_vma_prepare(k, mm, vma)
         set_pte(k, mm, page, at, mk_pte(pfn, vma) | (PTE_RW if vma.vm_flags & VM_WRITE else 0))
@@ -297,7 +297,7 @@ def move_page_tables(k: Kernel, mm: MmStruct, old: int, new: int, length: int) -
         pte_alloc(k, mm, address - old + new)
     for address, at, pte in entries:
         target = address - old + new
-        if k.trace.move_pte:
-            k.trace.move_pte.emit(mm, address, target, pte)
+        if k.host.trace.move_pte:
+            k.host.trace.move_pte.emit(mm, address, target, pte)
         set_pte(k, mm, address, at, 0)
         set_pte(k, mm, target, pte_alloc(k, mm, target), pte)

@@ -14,7 +14,7 @@ from toykernel.mm.mmap import page_align, page_align_word, user_mm
 from toykernel.syscalls import syscall
 
 if TYPE_CHECKING:
-    from toykernel.kernel_state import Kernel
+    from toykernel.state import Kernel
 
 _OFFSET = PAGE_SIZE - 1
 

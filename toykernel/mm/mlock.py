@@ -17,7 +17,7 @@ from toykernel.mm.vma import isolate, merge
 from toykernel.syscalls import syscall
 
 if TYPE_CHECKING:
-    from toykernel.kernel_state import Kernel
+    from toykernel.state import Kernel
 
 
 def _range(start: int, length: int) -> tuple[int, int]:

@@ -48,7 +48,7 @@ from toykernel.syscalls import syscall
 
 if TYPE_CHECKING:
     from toykernel.fs.file import File
-    from toykernel.kernel_state import Kernel
+    from toykernel.state import Kernel
 
 _OFFSET = PAGE_SIZE - 1
 #: The room left for the stack above mmap_base: between 128 MiB and 5/6 of user space.
@@ -91,11 +91,11 @@ def get_unmapped_area(k: Kernel, mm: MmStruct, addr: int, length: int, flags: in
             raise Errno(ENOMEM)
         if addr & _OFFSET:
             raise Errno(EINVAL)
-        if addr < k.mmap_min_addr:
+        if addr < k.memory.mmap_min_addr:
             raise Errno(EPERM)
         return addr
     if addr:
-        addr = page_align(max(addr, k.mmap_min_addr))
+        addr = page_align(max(addr, k.memory.mmap_min_addr))
         if addr <= TASK_SIZE - length and _is_free(k, mm, addr, addr + length):
             return addr
     return _topdown_hole(k, mm, length)
@@ -103,7 +103,7 @@ def get_unmapped_area(k: Kernel, mm: MmStruct, addr: int, length: int, flags: in
 
 def _gap_start(k: Kernel, area: VmArea) -> int:
     """Where an area begins for its neighbours: a growing stack keeps its distance."""
-    gap = k.stack_guard_gap if area.vm_flags & VM_GROWSDOWN else 0
+    gap = k.memory.stack_guard_gap if area.vm_flags & VM_GROWSDOWN else 0
     return max(area.vm_start - gap, 0)
 
 
@@ -120,7 +120,7 @@ def _topdown_hole(k: Kernel, mm: MmStruct, length: int) -> int:
         if area.vm_end + length <= top:
             return top - length
         top = min(top, _gap_start(k, area))
-    if top - length >= k.mmap_min_addr:
+    if top - length >= k.memory.mmap_min_addr:
         return top - length
     bottom = TASK_UNMAPPED_BASE  # nothing below: look upwards, through the stack's room too
     for area in mm.overlapping(bottom, TASK_SIZE):
@@ -141,7 +141,7 @@ def do_mmap_pgoff(
         raise Errno(EINVAL)
     if not flags & MAP_FIXED:
         addr &= ~_OFFSET
-        addr = max(addr, k.mmap_min_addr) if addr else 0
+        addr = max(addr, k.memory.mmap_min_addr) if addr else 0
     length = page_align(length)
     if not length or length > 0xFFFFFFFF:
         raise Errno(ENOMEM)

@@ -36,7 +36,7 @@ from toykernel.mm.vma import isolate, merge
 from toykernel.syscalls import syscall
 
 if TYPE_CHECKING:
-    from toykernel.kernel_state import Kernel
+    from toykernel.state import Kernel
 
 _GROWS = PROT_GROWSDOWN | PROT_GROWSUP
 _KNOWN = PROT_READ | PROT_WRITE | PROT_EXEC | PROT_SEM

@@ -18,7 +18,7 @@ from toykernel.mm.vma import copy_area, free_area, merge
 from toykernel.syscalls import syscall
 
 if TYPE_CHECKING:
-    from toykernel.kernel_state import Kernel
+    from toykernel.state import Kernel
 
 _OFFSET = PAGE_SIZE - 1
 

@@ -18,7 +18,7 @@ from toykernel.arch.x86.asm_offsets import MAXMEM
 from toykernel.errno import ENOMEM, Errno
 
 if TYPE_CHECKING:
-    from toykernel.kernel_state import Kernel
+    from toykernel.state import Kernel
 
 MAX_ORDER = 11
 
@@ -125,8 +125,8 @@ class PageAllocator:
             raise PageCountError(f"reference given back to frame {pfn:#x}, which is free")
         self._count[pfn] = count
         if not count:
-            if k.trace.page_free:
-                k.trace.page_free.emit(pfn, self._order[pfn])
+            if k.host.trace.page_free:
+                k.host.trace.page_free.emit(pfn, self._order[pfn])
             k.charge("free_pages")
             self._free_block(pfn, self._order[pfn])
 

@@ -13,7 +13,7 @@ from emu.ram import PAGE_SHIFT, PAGE_SIZE
 from toykernel.arch.x86.asm_offsets import PAGE_OFFSET
 
 if TYPE_CHECKING:
-    from toykernel.kernel_state import Kernel
+    from toykernel.state import Kernel
 
 
 class KmemCache:
@@ -34,7 +34,9 @@ class KmemCache:
         if k.host.may_fail is not None:
             k.host.may_fail(self.name)
         if not self._partial:
-            base = PAGE_OFFSET + (k.pages.alloc_pages(k, 0, f"{self.name} slab") << PAGE_SHIFT)
+            base = PAGE_OFFSET + (
+                k.memory.pages.alloc_pages(k, 0, f"{self.name} slab") << PAGE_SHIFT
+            )
             self._held[base] = None
             self._partial[base] = [base + i * self.size for i in reversed(range(self.per_page))]
         base = next(reversed(self._partial))
@@ -55,7 +57,7 @@ class KmemCache:
         self.active -= 1
         if len(objects) == self.per_page:
             del self._partial[base], self._held[base]
-            k.pages.put_page(k, (base - PAGE_OFFSET) >> PAGE_SHIFT)
+            k.memory.pages.put_page(k, (base - PAGE_OFFSET) >> PAGE_SHIFT)
 
     def pages(self) -> list[int]:
         """Addresses of the pages that the cache holds, in the order in which it got them."""

@@ -9,8 +9,8 @@ from toykernel.arch.x86.pgtable import flush_tlb_mm
 from toykernel.mm.memory import unmap_page_range
 
 if TYPE_CHECKING:
-    from toykernel.kernel_state import Kernel
     from toykernel.mm.filemap import AddressSpace
+    from toykernel.state import Kernel
 
 
 def truncate_setsize(k: Kernel, mapping: AddressSpace, size: int) -> None:
@@ -31,7 +31,7 @@ def truncate_setsize(k: Kernel, mapping: AddressSpace, size: int) -> None:
     for index, pfn in sorted(mapping.pages.items()):
         if index >= first_gone:
             del mapping.pages[index]
-            k.pages.put_page(k, pfn)
+            k.memory.pages.put_page(k, pfn)
     last = mapping.pages.get(size >> PAGE_SHIFT)
     if last is not None and size & (PAGE_SIZE - 1):
         offset = size & (PAGE_SIZE - 1)
@@ -42,7 +42,7 @@ def unmap_mapping_range(k: Kernel, mapping: AddressSpace, first: int) -> None:
     """Take every page from an index on out of every address space that maps the file."""
     if not mapping.i_mmap:
         return
-    for _, mm in sorted(k.mms.items()):
+    for _, mm in sorted(k.memory.mms.items()):
         cut = False
         for area in mm:
             if area.mapping is not mapping:

@@ -10,7 +10,7 @@ from toykernel.mm.filemap import AddressSpace
 from toykernel.mm.mm_types import VM_LOCKED, VM_RWX, MmStruct, VmArea
 
 if TYPE_CHECKING:
-    from toykernel.kernel_state import Kernel
+    from toykernel.state import Kernel
 
 #: The most areas that one address space may have (sysctl vm.max_map_count).
 MAX_MAP_COUNT = 65530
@@ -27,7 +27,7 @@ def new_area(
     mapping: AddressSpace | None = None,
 ) -> VmArea:
     """A record for [start, end). Raises Errno(ENOMEM)."""
-    slab = k.slabs.vm_area.alloc(k)
+    slab = k.memory.slabs.vm_area.alloc(k)
     if mapping is not None:
         mapping.map_area(k)
     pgoff = start >> 12 if pgoff is None else pgoff
@@ -36,7 +36,7 @@ def new_area(
 
 def copy_area(k: Kernel, area: VmArea) -> VmArea:
     """A record of its own with the same contents. Raises Errno(ENOMEM)."""
-    slab = k.slabs.vm_area.alloc(k)
+    slab = k.memory.slabs.vm_area.alloc(k)
     twin = copy(area)
     twin.slab = slab
     if twin.mapping is not None:
@@ -56,7 +56,7 @@ def anon_vma_prepare(k: Kernel, mm: MmStruct, area: VmArea) -> None:
         if _compatible(lower, upper, ~VM_RWX):
             area.anon_vma = near.anon_vma
             return
-    area.anon_vma = k.idents.next_anon_vma()
+    area.anon_vma = k.memory.idents.next_anon_vma()
 
 
 def fork_area(k: Kernel, area: VmArea) -> VmArea:
@@ -64,7 +64,7 @@ def fork_area(k: Kernel, area: VmArea) -> VmArea:
     (anon_vma_fork), and mlock was the parent's alone. Raises Errno(ENOMEM)."""
     twin = copy_area(k, area)
     if twin.anon_vma:
-        twin.anon_vma = k.idents.next_anon_vma()
+        twin.anon_vma = k.memory.idents.next_anon_vma()
         twin.cloned = True
     twin.vm_flags &= ~VM_LOCKED
     return twin
@@ -74,7 +74,7 @@ def free_area(k: Kernel, area: VmArea) -> None:
     """Give the record back; the last area of a mapped object gives its frames back too."""
     if area.mapping is not None:
         area.mapping.unmap_area(k)
-    k.slabs.vm_area.free(k, area.slab)
+    k.memory.slabs.vm_area.free(k, area.slab)
 
 
 def split_area(k: Kernel, mm: MmStruct, area: VmArea, address: int) -> VmArea:

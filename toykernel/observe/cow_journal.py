@@ -23,12 +23,12 @@ from typing import TYPE_CHECKING, Any
 from emu.ram import PAGE_SHIFT
 from toykernel.arch.x86.pgtable import pte_present
 from toykernel.look.page_tables import entries
-from toykernel.observe.program import of_program
+from toykernel.look.program import of_program
 from toykernel.syscall_table import name_of
 
 if TYPE_CHECKING:
-    from toykernel.kernel_state import Kernel
     from toykernel.mm.mm_types import MmStruct
+    from toykernel.state import Kernel
     from toykernel.task import Task
 
 ALLOCATED, SHARED, COPIED, REUSED = "allocated", "shared", "copied", "reused"
@@ -106,7 +106,7 @@ class CowJournal:
         self._alive: dict[int, None] = {}  # frames with a life that has begun
         self._moving: int | None = None  # where mremap is taking an entry from
         self._forking: dict[int, list[tuple[int, int]]] = {}  # mm of a child -> frame, address
-        trace = k.trace
+        trace = k.host.trace
         trace.fault.append(self._on_fault)
         trace.set_pte.append(self._on_set_pte)
         trace.move_pte.append(self._on_move)
@@ -118,7 +118,7 @@ class CowJournal:
 
     def close(self) -> None:
         """Stop listening."""
-        trace = self._k.trace
+        trace = self._k.host.trace
         trace.fault.remove(self._on_fault)
         trace.set_pte.remove(self._on_set_pte)
         trace.move_pte.remove(self._on_move)
@@ -173,7 +173,7 @@ class CowJournal:
             self._alive[frame] = None
             self._lives[frame] = self._lives.get(frame, 0) + 1
         in_kernel = task.syscall is not None
-        details.setdefault("count", self._k.pages.page_count(frame))
+        details.setdefault("count", self._k.memory.pages.page_count(frame))
         # A task that is being killed has no more instructions of its own.
         eip = self._k.task_pt_regs(task).ip if task.mm is not None else None
         record = CowEvent(
@@ -216,7 +216,7 @@ class CowJournal:
         task = self._k.current
         if pte_present(old) and not pte_present(new):
             frame = old >> PAGE_SHIFT
-            left = self._k.pages.page_count(frame) - 1  # the reference goes right afterwards
+            left = self._k.memory.pages.page_count(frame) - 1  # the reference goes right afterwards
             moving, self._moving = self._moving == address, None
             if moving:
                 return
@@ -234,7 +234,7 @@ class CowJournal:
     def _on_pin(self, pfn: int, held: bool) -> None:
         task = self._k.current
         if self._watching(task):
-            count = self._k.pages.page_count(pfn) - (
+            count = self._k.memory.pages.page_count(pfn) - (
                 not held
             )  # the reference goes right afterwards
             kind = HELD if held else RELEASED
@@ -250,7 +250,7 @@ class CowJournal:
         if not self._watching(parent):
             return
         for frame, address in mapped:
-            if self._k.rmap.mapcount(frame) > 1:
+            if self._k.memory.rmap.mapcount(frame) > 1:
                 self._add(SHARED, frame, parent, address=address, child=child.pid)
             else:
                 reason = f"the child {child.pid} has its own copy"

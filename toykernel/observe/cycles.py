@@ -78,8 +78,8 @@ class CycleProfile:
         self._costs = costs
         self._iret = number(rows(timing.profile.cpu)[_IRET_OUT].clocks) or 0
         k.machine.trap_listeners.append(self._trap)
-        k.trace.fault.append(self._fault)
-        k.trace.sched_switch.append(self._switch)
+        k.host.trace.fault.append(self._fault)
+        k.host.trace.sched_switch.append(self._switch)
 
     # -- listening -----------------------------------------------------------------------------------
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from toykernel.kernel_state import Kernel
+    from toykernel.state import Kernel
     from toykernel.task import Task
 
 #: How many records are kept: the last ones.
@@ -60,8 +60,8 @@ class FaultRecord:
             syscall=task.syscall if error_code is None else None,
             old_frame=old,
             new_frame=new,
-            old_count=0 if old is None else k.pages.page_count(old),
-            new_count=0 if new is None else k.pages.page_count(new),
+            old_count=0 if old is None else k.memory.pages.page_count(old),
+            new_count=0 if new is None else k.memory.pages.page_count(new),
         )
 
 
@@ -72,8 +72,8 @@ class FaultLog:
         self._k = k
         self.records: deque[FaultRecord] = deque(maxlen=KEPT)
         self._trap: tuple[Task, int, int] | None = None  # task, address, error code
-        k.trace.page_fault.append(self._on_page_fault)
-        k.trace.fault.append(self._on_fault)
+        k.host.trace.page_fault.append(self._on_page_fault)
+        k.host.trace.fault.append(self._on_fault)
 
     @property
     def newest(self) -> FaultRecord | None:

@@ -13,7 +13,7 @@ from toykernel.mm.memory import follow_page
 
 if TYPE_CHECKING:
     from toykernel.kernel.futex import FutexQ
-    from toykernel.kernel_state import Kernel
+    from toykernel.state import Kernel
     from toykernel.task import Task
 
 #: Locked, and locked with sleepers, where the word is no tid.
@@ -43,16 +43,16 @@ class LockHolders:
     def __init__(self, k: Kernel) -> None:
         self._k = k
         self._origins: dict[int, tuple[ForkOrigin, ...]] = {}  # by the number of an address space
-        k.trace.process_fork.append(self._on_fork)
+        k.host.trace.process_fork.append(self._on_fork)
 
     def close(self) -> None:
         """Stop listening."""
-        self._k.trace.process_fork.remove(self._on_fork)
+        self._k.host.trace.process_fork.remove(self._on_fork)
 
     def _on_fork(self, parent: Task, child: Task, flags: int) -> None:
         if child.mm is None or flags & CLONE_VM:
             return
-        alive = self._k.mms
+        alive = self._k.memory.mms
         if len(self._origins) > 2 * len(alive):
             self._origins = {mm: told for mm, told in self._origins.items() if mm in alive}
         threads = {own_number(t): (t.pid, t.comm) for t in parent.signal.threads}
@@ -62,7 +62,7 @@ class LockHolders:
 
     def describe_deadlock(self) -> str:
         """What everybody sleeps on, and who holds it."""
-        holders = {q.task: text for q in self._k.futexes if (text := self.holder_of(q))}
+        holders = {q.task: text for q in self._k.processes.futexes if (text := self.holder_of(q))}
         return describe_sleepers(self._k, holders)
 
     def holder_of(self, q: FutexQ) -> str:
@@ -79,7 +79,7 @@ class LockHolders:
             return ""
         if word in _LOCK_STATES:
             return f"holder unknown: {word} may be a state of the lock"
-        for task in k.tasks:
+        for task in k.processes.tasks:
             if task.mm is not None and own_number(task) == tid and _has_word(task, q):
                 return f"held by {task.pid} ({task.comm})"
         mm = q.task.mm
@@ -90,7 +90,7 @@ class LockHolders:
             pid, comm = origin.threads[tid]
             if tid == origin.caller:
                 return f"held by {pid} ({comm}) when it forked: its copy here has another number"
-            there = any(t.pid == pid and t.tgid == origin.tgid for t in k.tasks)
+            there = any(t.pid == pid and t.tgid == origin.tgid for t in k.processes.tasks)
             gone = "" if there else ", gone now"
             who = f"held by {pid} ({comm}), a thread of process {origin.tgid}{gone}"
             return f"{who}: fork left it locked here"

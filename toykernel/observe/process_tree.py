@@ -12,10 +12,10 @@ from html import escape
 from typing import TYPE_CHECKING
 
 from toykernel.kernel.siginfo import signal_name
-from toykernel.observe.program import PROGRAM_PID
+from toykernel.look.program import PROGRAM_PID
 
 if TYPE_CHECKING:
-    from toykernel.kernel_state import Kernel
+    from toykernel.state import Kernel
     from toykernel.task import Task
 
 ROW, BAR, LEFT, RIGHT, TOP, SPAN = 26, 12, 190, 150, 48, 860
@@ -55,7 +55,7 @@ class ProcessTree:
         self.lives: list[Life] = []
         self._alive: dict[int, Life] = {}
         self._turn: tuple[int, int] | None = None  # pid, since
-        trace = k.trace
+        trace = k.host.trace
         trace.process_fork.append(self._on_fork)
         trace.process_exec.append(self._on_exec)
         trace.process_exit.append(self._on_exit)

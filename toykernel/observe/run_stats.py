@@ -9,12 +9,12 @@ from toykernel.arch.x86.process import account
 from toykernel.errno import is_error
 from toykernel.errno import name as errno_name
 from toykernel.kernel.clone_flags import CLONE_VFORK, CSIGNAL
-from toykernel.observe.program import PROGRAM_PID
+from toykernel.look.program import PROGRAM_PID
 from toykernel.syscall_table import BY_NAME, name_of
 from toykernel.task import FAULT_KINDS, Task
 
 if TYPE_CHECKING:
-    from toykernel.kernel_state import Kernel
+    from toykernel.state import Kernel
 
 _FORKS = frozenset(BY_NAME[name].number for name in ("fork", "vfork", "clone"))
 
@@ -58,7 +58,7 @@ class RunStats:
         self.program_status: int | None = None
         self.started = False  # the program has been executed
         self._reset()
-        trace = k.trace
+        trace = k.host.trace
         trace.fault.append(self._on_fault)
         trace.sys_exit.append(self._on_sys_exit)
         trace.process_fork.append(self._on_fork)
@@ -113,7 +113,7 @@ class RunStats:
     def task_records(self) -> list[TaskRecord]:
         """Figures of every task but idle and init, dead or alive, in order of pid."""
         account(self._k, self._k.current)
-        alive = [TaskRecord.of(t, None) for t in self._k.tasks if t.pid > 1]
+        alive = [TaskRecord.of(t, None) for t in self._k.processes.tasks if t.pid > 1]
         return sorted([*self.dead, *alive], key=lambda record: (record.pid, record.order))
 
 

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from typing import Any
 
 from toykernel.kernel.timekeeping import ktime_get
-from toykernel.kernel_state import Kernel
+from toykernel.state import Kernel
 from toykernel.task import STATE_LETTERS, TASK_RUNNING, Task
 
 HEADER = (
@@ -36,7 +36,7 @@ class SchedTrace:
         self._k = k
         self._write = write
         write(HEADER.encode())
-        trace = k.trace
+        trace = k.host.trace
         trace.sched_switch.append(self._switch)
         trace.sched_wakeup.append(lambda task: self._wakeup("sched_wakeup", task))
         trace.sched_wakeup_new.append(lambda task: self._wakeup("sched_wakeup_new", task))

@@ -12,7 +12,6 @@ from typing import Any
 
 from toykernel.kernel.clone_flags import CLONE_UNTRACED
 from toykernel.kernel.siginfo import SIGNAL_NAMES
-from toykernel.kernel_state import Kernel
 from toykernel.observe.strace_format import (
     PRINTERS,
     raw,
@@ -21,6 +20,7 @@ from toykernel.observe.strace_format import (
     signal_text,
 )
 from toykernel.observe.strace_memory import Memory
+from toykernel.state import Kernel
 from toykernel.syscall_table import SYSCALLS, name_of
 from toykernel.syscalls import Syscall
 from toykernel.task import Task
@@ -63,7 +63,7 @@ class Strace:
         self._line = ""  # begun, not yet written
         self._line_pid = 0
         self._column = 0  # of the end of the line, counting what of it has been written before
-        trace = k.trace
+        trace = k.host.trace
         trace.sys_enter.append(self._enter)
         trace.sys_exit.append(self._exit)
         trace.process_fork.append(self._fork)

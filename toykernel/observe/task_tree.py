@@ -18,7 +18,7 @@ from toykernel.task import SIGNAL_GROUP_EXIT, SIGNAL_STOP_CONTINUED, SIGNAL_STOP
 
 if TYPE_CHECKING:
     from toykernel.kernel.signal_types import SignalStruct
-    from toykernel.kernel_state import Kernel
+    from toykernel.state import Kernel
     from toykernel.task import Task
 
 
@@ -75,7 +75,9 @@ def shared_with(k: Kernel, task: Task) -> dict[str, tuple[int, ...]]:
     result = {}
     for name, attribute in SHARED_PARTS:
         part = getattr(task, attribute)
-        others = (t.pid for t in k.tasks if t is not task and getattr(t, attribute) is part)
+        others = (
+            t.pid for t in k.processes.tasks if t is not task and getattr(t, attribute) is part
+        )
         result[name] = tuple(others) if part is not None else ()
     return result
 
@@ -153,7 +155,7 @@ def task_fields(k: Kernel, task: Task) -> dict[str, str]:
     if task.fs is not None:
         fields["umask"] = f"{task.fs.umask:03o}"
         fields["cwd"] = d_path(task.fs.root, task.fs.pwd) or "removed"
-        fields["root"] = d_path(k.fs.root, task.fs.root) or "removed"
+        fields["root"] = d_path(k.files.fs.root, task.fs.root) or "removed"
     fields["references"] = _references(task)
     if task.files is not None:
         opened = (f"{fd} {f.path} at {f.pos}" for fd, f in sorted(task.files.fd.items()))

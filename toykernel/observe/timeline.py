@@ -15,8 +15,8 @@ from typing import Any
 from toykernel.errno import is_error
 from toykernel.errno import name as errno_name
 from toykernel.kernel.siginfo import signal_name
-from toykernel.kernel_state import Kernel
 from toykernel.observe.sched_trace import state_text
+from toykernel.state import Kernel
 from toykernel.syscall_table import name_of
 from toykernel.task import Task
 
@@ -47,7 +47,7 @@ class Timeline:
     _waking: dict[int, int] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        trace = self.k.trace
+        trace = self.k.host.trace
         trace.sched_switch.append(self._switch)
         trace.sched_wakeup.append(self._wakeup)
         trace.process_fork.append(self._fork)
@@ -62,7 +62,7 @@ class Timeline:
         self._turn = _Turn(self.k.current, self._now(), self.k.machine.clock.cycles)
 
     def _now(self) -> float:
-        return self.k.machine.clock.cycles * 1_000_000 / self.k.cpu_hz
+        return self.k.machine.clock.cycles * 1_000_000 / self.k.time.cpu_hz
 
     def _add(self, phase: str, pid: int, tid: int, name: str, **rest: Any) -> None:
         self.events.append({"ph": phase, "pid": pid, "tid": tid, "name": name, **rest})
@@ -88,7 +88,11 @@ class Timeline:
         now = self._now()
         args = {"pid": turn.task.pid, "end": why}
         args["cycles"] = self.k.machine.clock.cycles - turn.cycles
-        name = turn.task.comm if turn.task is self.k.idle else f"{turn.task.comm} {turn.task.pid}"
+        name = (
+            turn.task.comm
+            if turn.task is self.k.sched.idle
+            else f"{turn.task.comm} {turn.task.pid}"
+        )
         duration = now - turn.start
         self._add("X", CPU_PID, 0, name, ts=turn.start, dur=duration, cat="cpu", args=args)
 
@@ -98,7 +102,7 @@ class Timeline:
         why = reasons.get(letter, f"state {letter}")
         if prev.wait is not None:
             why = prev.wait.reason
-        elif prev is self.k.idle:
+        elif prev is self.k.sched.idle:
             why = "somebody can run"
         self._close_turn(why)
         self._turn = _Turn(chosen, self._now(), self.k.machine.clock.cycles)
@@ -152,7 +156,7 @@ class Timeline:
     def finish(self) -> str:
         """Close what is open; the document."""
         self._close_turn("end of the run")
-        by_pid = {task.pid: task for task in self.k.tasks}
+        by_pid = {task.pid: task for task in self.k.processes.tasks}
         for pid in sorted(self._calls):
             if pid in by_pid:
                 self._end_call(by_pid[pid], *self._calls[pid], {"result": "unfinished"})

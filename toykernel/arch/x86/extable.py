@@ -11,7 +11,7 @@ from toykernel.arch.x86.asm_offsets import PAGE_OFFSET, PT_OFFSET
 
 if TYPE_CHECKING:
     from toykernel.arch.x86.ptrace import PtRegs
-    from toykernel.kernel_state import Kernel
+    from toykernel.state import Kernel
 
 _SEGMENT_LOADS = ("restore_ds", "restore_es", "restore_fs", "restore_gs")
 
@@ -22,10 +22,10 @@ def fixup_exception(k: Kernel, regs: PtRegs) -> bool:
     A segment register that cannot be loaded becomes null, as on Linux.
     """
     ip = regs.ip
-    if ip == k.symbols["restore_iret"]:
-        regs.ip = k.symbols["iret_exc"]
+    if ip == k.host.symbols["restore_iret"]:
+        regs.ip = k.host.symbols["iret_exc"]
         return True
-    name = next((name for name in _SEGMENT_LOADS if ip == k.symbols[name]), None)
+    name = next((name for name in _SEGMENT_LOADS if ip == k.host.symbols[name]), None)
     if name is None:
         return False
     # A trap from ring 0 pushes no stack pointer: the stack goes on right above the frame.

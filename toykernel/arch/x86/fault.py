@@ -17,7 +17,7 @@ from toykernel.mm.memory import Fault, count_fault, handle_mm_fault
 from toykernel.mm.oom import report_oom
 
 if TYPE_CHECKING:
-    from toykernel.kernel_state import Kernel
+    from toykernel.state import Kernel
 
 PAGE_FAULT_VECTOR = 14
 
@@ -26,8 +26,8 @@ def do_page_fault(k: Kernel, regs: PtRegs, error_code: int) -> None:
     """#PF. From user mode: a page, or a signal. From ring 0: a bug of the kernel."""
     task = k.current
     address = k.machine.cpu.cr2
-    if k.trace.page_fault:
-        k.trace.page_fault.emit(task, address, error_code, regs.ip)
+    if k.host.trace.page_fault:
+        k.host.trace.page_fault.emit(task, address, error_code, regs.ip)
     mm = task.mm
     if mm is None or not regs.user_mode:
         die(k, f"page fault at {address:#010x}", regs, error_code)

@@ -14,7 +14,7 @@ from toykernel.arch.x86.asm_offsets import PAGE_OFFSET
 from toykernel.arch.x86.uaccess import copy_from_user, copy_to_user
 
 if TYPE_CHECKING:
-    from toykernel.kernel_state import Kernel
+    from toykernel.state import Kernel
     from toykernel.task import Task
 
 FSAVE_SIZE = 108
@@ -113,15 +113,15 @@ def save_fpstate(k: Kernel, task: Task, address: int) -> None:
 def clear_fpu(k: Kernel, task: Task) -> None:
     """The task has no FPU state any more: its next FPU instruction starts afresh."""
     if task.thread.fpu:
-        k.slabs.fpu.free(k, task.thread.fpu)
+        k.memory.slabs.fpu.free(k, task.thread.fpu)
         task.thread.fpu = 0
     _disown(k, task)
 
 
 def _disown(k: Kernel, task: Task) -> None:
     """What the CPU's FPU holds is not the task's: the next use traps."""
-    if k.fpu_owner is task:
-        k.fpu_owner = None
+    if k.arch.fpu_owner is task:
+        k.arch.fpu_owner = None
     if task is k.current:
         k.machine.cpu.set_cr(0, k.machine.cpu.cr0 | CR0_TS)
 
@@ -137,6 +137,6 @@ def restore_fpstate(k: Kernel, task: Task, address: int) -> None:
     else:
         state = copy_from_user(k, address, FSAVE_SIZE)
     if not task.thread.fpu:
-        task.thread.fpu = k.slabs.fpu.alloc(k)
+        task.thread.fpu = k.memory.slabs.fpu.alloc(k)
     k.machine.ram.write(task.thread.fpu - PAGE_OFFSET, state)
     _disown(k, task)

@@ -5,20 +5,20 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from toykernel.kernel_state import Kernel
     from toykernel.mm.mm_types import MmStruct
+    from toykernel.state import Kernel
 
 
 def activate_mm(k: Kernel, mm: MmStruct) -> None:
     """Run in this address space from now on: CR3 is loaded, which empties the TLB."""
     k.charge("load_cr3")
     k.machine.load_cr3(mm.pgd)
-    k.active_mm = mm
+    k.memory.active_mm = mm
     mm.stale.clear()
 
 
 def leave_mm(k: Kernel) -> None:
     """Run in no user address space: CR3 holds the kernel's own directory."""
     k.charge("load_cr3")
-    k.machine.load_cr3(k.swapper_pg_dir)
-    k.active_mm = None
+    k.machine.load_cr3(k.arch.swapper_pg_dir)
+    k.memory.active_mm = None

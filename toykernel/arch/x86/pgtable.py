@@ -15,7 +15,7 @@ from toykernel.arch.x86.asm_offsets import PAGE_OFFSET
 from toykernel.mm.mm_types import MmStruct
 
 if TYPE_CHECKING:
-    from toykernel.kernel_state import Kernel
+    from toykernel.state import Kernel
 
 USER_PGD_PTRS = PAGE_OFFSET >> 22
 PGDIR_SIZE = 1 << 22
@@ -35,18 +35,18 @@ def pte_present(pte: int) -> bool:
 
 def pgd_alloc(k: Kernel) -> int:
     """A directory with the kernel's half in place; physical address. Raises Errno(ENOMEM)."""
-    pgd = k.pages.alloc_pages(k, 0, "pgd") << PAGE_SHIFT
+    pgd = k.memory.pages.alloc_pages(k, 0, "pgd") << PAGE_SHIFT
     ram = k.machine.ram
     ram.fill(pgd, USER_PGD_PTRS * 4)
     half = USER_PGD_PTRS * 4
     k.charge("pgd_alloc")
-    ram.copy(pgd + half, k.swapper_pg_dir + half, PAGE_SIZE - half)
+    ram.copy(pgd + half, k.arch.swapper_pg_dir + half, PAGE_SIZE - half)
     return pgd
 
 
 def pgd_free(k: Kernel, mm: MmStruct) -> None:
     """Give the directory back; its tables are gone already."""
-    k.pages.put_page(k, mm.pgd >> PAGE_SHIFT)
+    k.memory.pages.put_page(k, mm.pgd >> PAGE_SHIFT)
     mm.pgd = 0
 
 
@@ -62,7 +62,7 @@ def pte_alloc(k: Kernel, mm: MmStruct, address: int) -> int:
     """The same, making the table when there is none. Raises Errno(ENOMEM)."""
     at = pte_offset(k, mm, address)
     if at is None:
-        table = k.pages.get_zeroed_page(k, "page table") << PAGE_SHIFT
+        table = k.memory.pages.get_zeroed_page(k, "page table") << PAGE_SHIFT
         k.machine.ram.write32(mm.pgd + (address >> 22) * 4, table | _TABLE)
         mm.nr_ptes += 1
         at = table + ((address >> 12) & 0x3FF) * 4
@@ -92,29 +92,29 @@ def set_pte(k: Kernel, mm: MmStruct, address: int, at: int, value: int) -> None:
     was, now = old & _HELD, value & _HELD
     if was and now:
         if (old ^ value) & PTE_FRAME:
-            k.rmap.remove(old >> PAGE_SHIFT, mm.ident, address)
-            k.rmap.add(value >> PAGE_SHIFT, mm.ident, address)
+            k.memory.rmap.remove(old >> PAGE_SHIFT, mm.ident, address)
+            k.memory.rmap.add(value >> PAGE_SHIFT, mm.ident, address)
     elif was:
         mm.rss -= 1
-        k.rmap.remove(old >> PAGE_SHIFT, mm.ident, address)
+        k.memory.rmap.remove(old >> PAGE_SHIFT, mm.ident, address)
     elif now:
         mm.rss += 1
-        k.rmap.add(value >> PAGE_SHIFT, mm.ident, address)
-    if k.trace.set_pte:
-        k.trace.set_pte.emit(mm, address, old, value)
+        k.memory.rmap.add(value >> PAGE_SHIFT, mm.ident, address)
+    if k.host.trace.set_pte:
+        k.host.trace.set_pte.emit(mm, address, old, value)
 
 
 def flush_tlb_mm(k: Kernel, mm: MmStruct) -> None:
     """Forget every cached entry of an address space."""
     mm.stale.clear()
-    if mm is k.active_mm:
+    if mm is k.memory.active_mm:
         k.machine.flush_tlb()
 
 
 def flush_tlb_page(k: Kernel, mm: MmStruct, address: int) -> None:
     """Forget the cached entry of one page. (The engine only knows how to forget all.)"""
     mm.stale.pop(address & PTE_FRAME, None)
-    if mm is k.active_mm:
+    if mm is k.memory.active_mm:
         k.machine.flush_tlb()
 
 
@@ -146,6 +146,6 @@ def free_pgtables(k: Kernel, mm: MmStruct, start: int = 0, end: int = PAGE_OFFSE
     for index, pde in [entry for entry in enumerate(directory, first) if entry[1]]:
         if pde & PTE_P and not mm.overlapping(index << 22, (index + 1) << 22):
             ram.write32(mm.pgd + index * 4, 0)
-            k.pages.put_page(k, pde >> PAGE_SHIFT)
+            k.memory.pages.put_page(k, pde >> PAGE_SHIFT)
             mm.nr_ptes -= 1
             mm.stale[index << 22] = None

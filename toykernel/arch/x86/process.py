@@ -24,7 +24,7 @@ from toykernel.kernel.panic import panic
 
 if TYPE_CHECKING:
     from toykernel.kernel.clone_flags import CloneArgs
-    from toykernel.kernel_state import Kernel
+    from toykernel.state import Kernel
     from toykernel.task import Task
 
 FPU_AREA_SIZE = 512
@@ -48,14 +48,14 @@ def copy_thread(k: Kernel, p: Task, args: CloneArgs) -> None:
         childregs.sp = args.stack_start
     p.thread.sp = at
     p.thread.sp0 = p.stack + THREAD_SIZE - STACK_TOP_GAP
-    p.thread.ip = k.symbols["ret_from_fork"]
+    p.thread.ip = k.host.symbols["ret_from_fork"]
     if args.flags & CLONE_SETTLS:
         set_tls_of_child(k, p, args.tls)
     parent_area = k.current.thread.fpu
     p.thread.fpu = 0
     if parent_area:
         # The entry stub has put the registers there: see unlazy_fpu in entry.S.
-        area = k.slabs.fpu.alloc(k)
+        area = k.memory.slabs.fpu.alloc(k)
         k.machine.ram.copy(area - PAGE_OFFSET, parent_area - PAGE_OFFSET, FPU_AREA_SIZE)
         p.thread.fpu = area
 
@@ -69,7 +69,7 @@ def kernel_thread_regs(k: Kernel, fn: int, argument: int) -> dict[str, int]:
         "ds": USER_DS,
         "es": USER_DS,
         "orig_ax": 0xFFFFFFFF,
-        "ip": k.symbols["kernel_thread_helper"],
+        "ip": k.host.symbols["kernel_thread_helper"],
         "cs": KERNEL_CS,
         "flags": EFLAGS_IF | EFLAGS_FIXED,
     }
@@ -77,12 +77,12 @@ def kernel_thread_regs(k: Kernel, fn: int, argument: int) -> dict[str, int]:
 
 def exit_thread(k: Kernel, p: Task) -> None:
     """Give back what copy_thread or the FPU took."""
-    if k.fpu_owner is p:
-        k.fpu_owner = None
+    if k.arch.fpu_owner is p:
+        k.arch.fpu_owner = None
         cpu = k.machine.cpu
         cpu.set_cr(0, cpu.cr0 | CR0_TS)  # after exec, the first use is a first use again
     if p.thread.fpu:
-        k.slabs.fpu.free(k, p.thread.fpu)
+        k.memory.slabs.fpu.free(k, p.thread.fpu)
         p.thread.fpu = 0
 
 
@@ -113,13 +113,13 @@ def switch_to(k: Kernel, prev: Task, next_task: Task) -> None:
     next_task.ran_since = (machine.clock.cycles, machine.clock.instructions)
     mm = next_task.mm
     if mm is None:
-        next_task.active_mm = k.active_mm  # a kernel thread borrows what is there
-    elif mm is not k.active_mm:
+        next_task.active_mm = k.memory.active_mm  # a kernel thread borrows what is there
+    elif mm is not k.memory.active_mm:
         k.charge("load_cr3")
         machine.load_cr3(mm.pgd)
-        k.active_mm = mm
+        k.memory.active_mm = mm
         mm.stale.clear()
-    machine.ram.write32(k.tss + TSS_ESP0, next_task.thread.sp0)
+    machine.ram.write32(k.arch.tss + TSS_ESP0, next_task.thread.sp0)
     load_tls(k, next_task)
     for name in ("fs", "gs"):  # the last task's selectors may name nothing in this GDT
         cpu.null_segment(name)
@@ -127,8 +127,8 @@ def switch_to(k: Kernel, prev: Task, next_task: Task) -> None:
     k.current = next_task
     cpu.esp, cpu.eip = next_task.thread.sp, next_task.thread.ip
     cpu.eax = prev.slab  # what ret_from_fork hands to schedule_tail
-    if k.trace.sched_switch:
-        k.trace.sched_switch.emit(prev, next_task)
+    if k.host.trace.sched_switch:
+        k.host.trace.sched_switch.emit(prev, next_task)
 
 
 def account(k: Kernel, task: Task) -> None:
@@ -142,7 +142,7 @@ def account(k: Kernel, task: Task) -> None:
 def _lazy_fpu(k: Kernel, next_task: Task) -> None:
     """The FPU keeps its owner's registers; whoever else uses it traps (CR0.TS)."""
     cpu = k.machine.cpu
-    wanted = cpu.cr0 & ~CR0_TS | (0 if k.fpu_owner is next_task else CR0_TS)
+    wanted = cpu.cr0 & ~CR0_TS | (0 if k.arch.fpu_owner is next_task else CR0_TS)
     if wanted != cpu.cr0:
         cpu.set_cr(0, wanted)
 
@@ -152,7 +152,7 @@ def init_fpu(k: Kernel) -> int:
 
     A task's first use loads it, so that nothing of the registers' last user comes through.
     """
-    area = k.slabs.fpu.alloc(k)
+    area = k.memory.slabs.fpu.alloc(k)
     ram, at = k.machine.ram, area - PAGE_OFFSET
     ram.fill(at, FPU_AREA_SIZE)
     ram.write32(at, FCW_INIT)
@@ -168,7 +168,7 @@ def fpu_area(k: Kernel) -> int:
 
     FNSAVE leaves the FPU empty, so the registers are nobody's from then on: the next use loads the area.
     """
-    if k.fpu_owner is not k.current:
+    if k.arch.fpu_owner is not k.current:
         return 0
-    k.fpu_owner = None
+    k.arch.fpu_owner = None
     return k.current.thread.fpu

@@ -53,7 +53,7 @@ from toykernel.task import TASK_STOPPED
 
 if TYPE_CHECKING:
     from toykernel.kernel.wait import Result
-    from toykernel.kernel_state import Kernel
+    from toykernel.state import Kernel
     from toykernel.task import Task
 
 #: What sigreturn takes of EFLAGS: AC OF DF TF SF ZF AF PF CF RF. Nothing that ring 3 may not set.

@@ -27,17 +27,17 @@ from toykernel.arch.x86.asm_offsets import (
 )
 
 if TYPE_CHECKING:
-    from toykernel.kernel_state import Kernel
+    from toykernel.state import Kernel
 
 
 def alloc_thread_info(k: Kernel) -> int:
     """Virtual address of a kernel stack of 8 KiB, 8 KiB-aligned. Raises Errno(ENOMEM)."""
-    return PAGE_OFFSET + (k.pages.alloc_pages(k, THREAD_ORDER, "kernel stack") << PAGE_SHIFT)
+    return PAGE_OFFSET + (k.memory.pages.alloc_pages(k, THREAD_ORDER, "kernel stack") << PAGE_SHIFT)
 
 
 def free_thread_info(k: Kernel, stack: int) -> None:
     """Give a kernel stack back."""
-    k.pages.put_page(k, (stack - PAGE_OFFSET) >> PAGE_SHIFT)
+    k.memory.pages.put_page(k, (stack - PAGE_OFFSET) >> PAGE_SHIFT)
 
 
 def init_thread_info(ram: Ram, stack: int, task_address: int) -> None:

@@ -15,7 +15,7 @@ from toykernel.errno import EINVAL, ESRCH, Errno
 from toykernel.syscalls import syscall
 
 if TYPE_CHECKING:
-    from toykernel.kernel_state import Kernel
+    from toykernel.state import Kernel
     from toykernel.task import Task
 
 USER_DESC_SIZE = 16
@@ -95,7 +95,7 @@ def clear_tls(k: Kernel, task: Task) -> None:
 
 def load_tls(k: Kernel, task: Task) -> None:
     """Put a task's entries into the GDT (fork-path H5)."""
-    at = k.gdt + GDT_TLS_MIN * 8
+    at = k.arch.gdt + GDT_TLS_MIN * 8
     ram = k.machine.ram
     words = [word for pair in task.thread.tls_array for word in pair]
     if ram.words(at, len(words)) != words:

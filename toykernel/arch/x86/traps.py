@@ -41,7 +41,7 @@ from toykernel.kernel.signal import force_sig_info
 from toykernel.kernel.tick import timer_interrupt
 
 if TYPE_CHECKING:
-    from toykernel.kernel_state import Kernel
+    from toykernel.state import Kernel
 
 MATH_FAULT, SIMD_FAULT = 16, 19
 #: trap_no of a failed iret, behind the CPU's own vectors.
@@ -149,8 +149,8 @@ def math_state_restore(k: Kernel) -> int:
             force_sig_info(k, task, SIGKILL, {})
             cpu.edx = 0
             return 0
-    owner = k.fpu_owner
-    k.fpu_owner = task
+    owner = k.arch.fpu_owner
+    k.arch.fpu_owner = task
     cpu.edx = task.thread.fpu
     return owner.thread.fpu if owner is not None and owner is not task else 0
 

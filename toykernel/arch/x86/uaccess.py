@@ -16,8 +16,8 @@ from toykernel.errno import EFAULT, ENAMETOOLONG, ENOMEM, Errno
 from toykernel.mm.access import fault_in_user
 
 if TYPE_CHECKING:
-    from toykernel.kernel_state import Kernel
     from toykernel.mm.mm_types import MmStruct
+    from toykernel.state import Kernel
 
 _PRESENT = PTE_P | PTE_US
 
@@ -98,8 +98,8 @@ def copy_some_to_user(k: Kernel, address: int, data: bytes) -> int:
             physical = _page(k, mm, address, True)
         except Errno:
             break
-        if k.trace.user_write:
-            k.trace.user_write.emit(k.current, address, physical >> PAGE_SHIFT)
+        if k.host.trace.user_write:
+            k.host.trace.user_write.emit(k.current, address, physical >> PAGE_SHIFT)
         k.machine.ram.write(physical, data[at : at + part])
         address += part
         at += part

@@ -163,7 +163,7 @@ def cow(console: Console, text: str) -> None:
     view, value = debugger.view, debugger.evaluate(text)
     journal = debugger.cow_journal
     info = page_info(view, value)
-    if info.frame is None and value < debugger.kernel.pages.frames:
+    if info.frame is None and value < debugger.kernel.memory.pages.frames:
         events, what = journal.life(value), f"frame {value:#x}"
     else:
         frame = info.frame
@@ -269,7 +269,9 @@ def time(console: Console, text: str) -> None:
     no_arguments(text)
     debugger = console.debugger
     clock, k = debugger.machine.clock, debugger.kernel
-    console.write(f"{clock.cycles} cycles, {clock.instructions} instructions, {k.jiffies} ticks")
+    console.write(
+        f"{clock.cycles} cycles, {clock.instructions} instructions, {k.time.jiffies} ticks"
+    )
     for rule, cycles in clock.by_rule().items():
         console.write(f"  {rule:24} {cycles}")
     timer = debugger.machine.timer

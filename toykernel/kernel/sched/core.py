@@ -34,32 +34,32 @@ from toykernel.kernel.timekeeping import ktime_get
 from toykernel.task import TASK_NEW, TASK_RUNNING
 
 if TYPE_CHECKING:
-    from toykernel.kernel_state import Kernel
+    from toykernel.state import Kernel
     from toykernel.task import Task
 
 NSEC_PER_SEC = 1_000_000_000
 
 
 def class_rank(k: Kernel, p: Task) -> int:
-    """Index of a task's class in k.sched_classes: the lower, the better."""
-    if p is k.idle:
-        return len(k.sched_classes) - 1
-    return int(len(k.sched_classes) == 3 and p.se.prio >= MAX_RT_PRIO)
+    """Index of a task's class in k.host.sched_classes: the lower, the better."""
+    if p is k.sched.idle:
+        return len(k.host.sched_classes) - 1
+    return int(len(k.host.sched_classes) == 3 and p.se.prio >= MAX_RT_PRIO)
 
 
 def class_of(k: Kernel, p: Task) -> SchedClass:
     """The class that a task belongs to now."""
-    return k.sched_classes[class_rank(k, p)]
+    return k.host.sched_classes[class_rank(k, p)]
 
 
 def tick_ns(k: Kernel) -> int:
     """Length of a tick."""
-    return NSEC_PER_SEC // k.hz
+    return NSEC_PER_SEC // k.time.hz
 
 
 def update_rq_clock(k: Kernel) -> None:
     """Bring the queue's clock up to date."""
-    k.rq.clock = ktime_get(k)
+    k.sched.rq.clock = ktime_get(k)
 
 
 def update_curr(k: Kernel) -> None:
@@ -85,7 +85,7 @@ def activate_task(k: Kernel, task: Task, flags: int = 0) -> None:
         update_rq_clock(k)
         class_of(k, task).enqueue_task(k, task, flags)
         task.on_rq = True
-        k.rq.nr_running += 1
+        k.sched.rq.nr_running += 1
 
 
 def deactivate_task(k: Kernel, task: Task, flags: int = 0) -> None:
@@ -94,7 +94,7 @@ def deactivate_task(k: Kernel, task: Task, flags: int = 0) -> None:
         update_rq_clock(k)
         class_of(k, task).dequeue_task(k, task, flags)
         task.on_rq = False
-        k.rq.nr_running -= 1
+        k.sched.rq.nr_running -= 1
 
 
 def try_to_wake_up(k: Kernel, task: Task) -> bool:
@@ -102,8 +102,8 @@ def try_to_wake_up(k: Kernel, task: Task) -> bool:
     if task.state in (TASK_RUNNING, TASK_NEW) or task.exit_state:
         return False
     activate_task(k, task, ENQUEUE_WAKEUP)
-    if k.trace.sched_wakeup:
-        k.trace.sched_wakeup.emit(task)
+    if k.host.trace.sched_wakeup:
+        k.host.trace.sched_wakeup.emit(task)
     check_preempt_curr(k, task, 0)
     return True
 
@@ -117,14 +117,14 @@ def check_preempt_curr(k: Kernel, task: Task, flags: int) -> None:
     if rank < present:
         resched_task(k, curr)
     elif rank == present:
-        k.sched_classes[rank].check_preempt_curr(k, task, flags)
+        k.host.sched_classes[rank].check_preempt_curr(k, task, flags)
 
 
 def wake_up_new_task(k: Kernel, task: Task) -> None:
     """A child's first wake-up (fork-path C6, F6): queued; the switch comes later."""
     activate_task(k, task)
-    if k.trace.sched_wakeup_new:
-        k.trace.sched_wakeup_new.emit(task)
+    if k.host.trace.sched_wakeup_new:
+        k.host.trace.sched_wakeup_new.emit(task)
     check_preempt_curr(k, task, WF_FORK)
 
 
@@ -165,14 +165,14 @@ def schedule(k: Kernel) -> None:
     prev_class = class_of(k, prev)
     if not prev.exit_state and signal_pending_state(prev.state, prev):
         prev.state = TASK_RUNNING  # it has a reason not to sleep
-    sleeps = prev is not k.idle and bool(prev.state != TASK_RUNNING or prev.exit_state)
+    sleeps = prev is not k.sched.idle and bool(prev.state != TASK_RUNNING or prev.exit_state)
     if sleeps:
         deactivate_task(k, prev, DEQUEUE_SLEEP)
     prev_class.put_prev_task(k, prev)
     chosen = pick_next_task(k)
     clear_ti_flag(k.machine.ram, prev.stack, TIF_NEED_RESCHED)
     if chosen is not prev:
-        if prev is k.idle:
+        if prev is k.sched.idle:
             timer.program_timer(k)  # somebody runs again: so do the ticks
         prev.se.nvcsw += sleeps
         prev.se.nivcsw += not sleeps
@@ -188,7 +188,7 @@ def finish_task_switch(k: Kernel, prev: Task) -> None:
 
 def pick_next_task(k: Kernel) -> Task:
     """The best class that has anybody."""
-    for cls in k.sched_classes:
+    for cls in k.host.sched_classes:
         chosen = cls.pick_next_task(k)
         if chosen is not None:
             return chosen
@@ -218,7 +218,7 @@ def change_priority(
         return
     queued, running = p.on_rq, p is k.current
     old_rank, old_prio = class_rank(k, p), p.se.prio
-    old_class = k.sched_classes[old_rank]
+    old_class = k.host.sched_classes[old_rank]
     if queued:
         old_class.dequeue_task(k, p, 0)
     if running:
@@ -231,7 +231,7 @@ def change_priority(
         p.se.static_prio = static_prio
     p.se.prio = p.se.normal_prio
     new_rank = class_rank(k, p)
-    new_class = k.sched_classes[new_rank]
+    new_class = k.host.sched_classes[new_rank]
     if old_rank != new_rank and new_class.name == "fair":
         p.se.vruntime = 0  # its distance from the others starts anew
     if running:

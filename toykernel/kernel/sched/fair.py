@@ -21,7 +21,7 @@ from toykernel.kernel.sched.runqueue import CfsRq
 from toykernel.kernel.sched.sched_class import DEQUEUE_SLEEP, ENQUEUE_WAKEUP
 
 if TYPE_CHECKING:
-    from toykernel.kernel_state import Kernel
+    from toykernel.state import Kernel
     from toykernel.task import Task
 
 _WMULT = 1 << 32
@@ -43,7 +43,7 @@ def calc_delta_fair(delta: int, se: SchedEntity) -> int:
 
 def sched_period(k: Kernel, nr_running: int) -> int:
     """The time in which everybody runs once, ns."""
-    tunables = k.sched_tunables
+    tunables = k.sched.tunables
     if nr_running > tunables.nr_latency:
         return tunables.sched_min_granularity_ns * nr_running
     return tunables.sched_latency_ns
@@ -51,7 +51,7 @@ def sched_period(k: Kernel, nr_running: int) -> int:
 
 def sched_slice(k: Kernel, p: Task) -> int:
     """A task's part of the period by weight, ns."""
-    cfs = k.rq.cfs
+    cfs = k.sched.rq.cfs
     period = sched_period(k, cfs.nr_running + (not p.on_rq))
     load = cfs.load + (0 if p.on_rq else p.se.weight)
     return calc_delta(period, p.se.weight, load)
@@ -62,7 +62,7 @@ def wakeup_preempt(k: Kernel, curr: Task, woken: Task) -> int:
     behind = curr.se.vruntime - woken.se.vruntime
     if behind <= 0:
         return -1
-    return int(behind > calc_delta_fair(k.sched_tunables.sched_wakeup_granularity_ns, woken.se))
+    return int(behind > calc_delta_fair(k.sched.tunables.sched_wakeup_granularity_ns, woken.se))
 
 
 def update_min_vruntime(cfs: CfsRq) -> None:
@@ -76,11 +76,11 @@ def update_min_vruntime(cfs: CfsRq) -> None:
 
 def place_entity(k: Kernel, se: SchedEntity, slice_ns: int | None) -> None:
     """Where a newcomer stands: a new task (with its slice in ns) or a sleeper (None)."""
-    vruntime = k.rq.cfs.min_vruntime
+    vruntime = k.sched.rq.cfs.min_vruntime
     if slice_ns is not None:
         vruntime += calc_delta_fair(slice_ns, se)
     else:
-        vruntime -= k.sched_tunables.sched_latency_ns >> 1
+        vruntime -= k.sched.tunables.sched_latency_ns >> 1
     se.vruntime = max(se.vruntime, vruntime)
 
 
@@ -110,21 +110,21 @@ class FairClass:
 
     def update_curr(self, k: Kernel) -> None:
         """Charge the running task, in real and in virtual time."""
-        cfs = k.rq.cfs
+        cfs = k.sched.rq.cfs
         if cfs.curr is None:
             return
         se = cfs.curr.se
-        delta = k.rq.clock - se.exec_start
+        delta = k.sched.rq.clock - se.exec_start
         if delta <= 0:
             return
         se.sum_exec_runtime += delta
         se.vruntime += calc_delta_fair(delta, se)
-        se.exec_start = k.rq.clock
+        se.exec_start = k.sched.rq.clock
         update_min_vruntime(cfs)
 
     def enqueue_task(self, k: Kernel, p: Task, flags: int) -> None:
         """A task that did not sleep carries its distance from min_vruntime with it."""
-        cfs = k.rq.cfs
+        cfs = k.sched.rq.cfs
         if not flags & ENQUEUE_WAKEUP:
             p.se.vruntime += cfs.min_vruntime
         self.update_curr(k)
@@ -137,7 +137,7 @@ class FairClass:
 
     def dequeue_task(self, k: Kernel, p: Task, flags: int) -> None:
         """A sleeper keeps its virtual time, others only their distance."""
-        cfs = k.rq.cfs
+        cfs = k.sched.rq.cfs
         self.update_curr(k)
         _clear_buddies(cfs, p)
         if p is not cfs.curr:
@@ -150,7 +150,7 @@ class FairClass:
 
     def yield_task(self, k: Kernel) -> None:
         """The next choice passes the task over, if the second one is not too far ahead of it."""
-        cfs = k.rq.cfs
+        cfs = k.sched.rq.cfs
         curr = k.current
         if cfs.nr_running == 1:
             return
@@ -161,7 +161,7 @@ class FairClass:
 
     def check_preempt_curr(self, k: Kernel, p: Task, flags: int) -> None:
         """A woken task preempts when it is behind by more than the wake-up granularity."""
-        cfs, curr = k.rq.cfs, k.current
+        cfs, curr = k.sched.rq.cfs, k.current
         if p is curr or core.need_resched(k, curr):
             return
         if curr.se.policy == SCHED_IDLE and p.se.policy != SCHED_IDLE:
@@ -173,12 +173,12 @@ class FairClass:
         if wakeup_preempt(k, curr, p) != 1:
             return
         core.resched_task(k, curr)
-        if curr.on_rq and cfs.nr_running >= k.sched_tunables.nr_latency:
+        if curr.on_rq and cfs.nr_running >= k.sched.tunables.nr_latency:
             cfs.last = curr
 
     def pick_next_task(self, k: Kernel) -> Task | None:
         """The leftmost, unless a buddy is as good."""
-        cfs = k.rq.cfs
+        cfs = k.sched.rq.cfs
         if not cfs.tasks:
             return None
         left: Task = cfs.tasks.peekitem(0)[1]
@@ -194,10 +194,10 @@ class FairClass:
         return p
 
     def _set_next(self, k: Kernel, p: Task) -> None:
-        cfs = k.rq.cfs
+        cfs = k.sched.rq.cfs
         if p.se.key is not None:
             _remove(cfs, p)
-        p.se.exec_start = k.rq.clock
+        p.se.exec_start = k.sched.rq.clock
         p.se.prev_sum_exec_runtime = p.se.sum_exec_runtime
         cfs.curr = p
 
@@ -207,7 +207,7 @@ class FairClass:
 
     def put_prev_task(self, k: Kernel, p: Task) -> None:
         """Back among the others, if it is runnable."""
-        cfs = k.rq.cfs
+        cfs = k.sched.rq.cfs
         if p.on_rq:
             self.update_curr(k)
             _insert(cfs, p)
@@ -215,7 +215,7 @@ class FairClass:
 
     def task_tick(self, k: Kernel, p: Task) -> None:
         """Preempt when the slice is used up, or the leftmost is further behind than a slice."""
-        cfs, se = k.rq.cfs, p.se
+        cfs, se = k.sched.rq.cfs, p.se
         self.update_curr(k)
         if cfs.nr_running < 2:
             return
@@ -225,20 +225,20 @@ class FairClass:
             core.resched_task(k, p)
             _clear_buddies(cfs, p)
             return
-        if ran < k.sched_tunables.sched_min_granularity_ns:
+        if ran < k.sched.tunables.sched_min_granularity_ns:
             return
         if se.vruntime - cfs.tasks.peekitem(0)[0][0] > ideal:
             core.resched_task(k, p)
 
     def task_fork(self, k: Kernel, p: Task) -> None:
         """The child's virtual time follows from the parent's (fork-path F4)."""
-        cfs, se = k.rq.cfs, p.se
+        cfs, se = k.sched.rq.cfs, p.se
         self.update_curr(k)
         curr = cfs.curr
         if curr is not None:
             se.vruntime = curr.se.vruntime
         place_entity(k, se, sched_slice(k, p))
-        if k.sched_tunables.sched_child_runs_first and curr is not None:
+        if k.sched.tunables.sched_child_runs_first and curr is not None:
             if curr.se.vruntime < se.vruntime:
                 curr.se.vruntime, se.vruntime = se.vruntime, curr.se.vruntime
             core.resched_task(k, curr)
@@ -249,4 +249,4 @@ class FairClass:
 
     def get_rr_interval(self, k: Kernel, p: Task) -> int:
         """The slice, in ticks."""
-        return sched_slice(k, p) // core.tick_ns(k) if k.rq.cfs.load else 0
+        return sched_slice(k, p) // core.tick_ns(k) if k.sched.rq.cfs.load else 0

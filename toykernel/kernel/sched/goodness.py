@@ -13,7 +13,7 @@ from toykernel.kernel.sched import core
 from toykernel.kernel.sched.entity import SCHED_FIFO, SCHED_RR
 
 if TYPE_CHECKING:
-    from toykernel.kernel_state import Kernel
+    from toykernel.state import Kernel
     from toykernel.task import Task
 
 _RT_GOODNESS = 1000
@@ -23,12 +23,12 @@ _SAME_MM_BONUS = 1
 def nice_to_ticks(k: Kernel, nice: int) -> int:
     """A full counter: 20 - nice, scaled to HZ so that nice 0 has about 60 ms."""
     scale = 20 - nice
-    if k.hz < 200:
+    if k.time.hz < 200:
         scale >>= 2
-    elif k.hz < 400:
+    elif k.time.hz < 400:
         scale >>= 1
-    elif k.hz >= 800:
-        scale <<= 1 if k.hz < 1600 else 2
+    elif k.time.hz >= 800:
+        scale <<= 1 if k.time.hz < 1600 else 2
     return scale + 1
 
 
@@ -36,7 +36,7 @@ def goodness(k: Kernel, p: Task) -> int:
     """How much `p` deserves the CPU; 0: its counter is used up; -1: it has just yielded."""
     if p.se.policy in (SCHED_FIFO, SCHED_RR):
         return _RT_GOODNESS + p.se.rt_priority
-    if k.rq.yielded is p:
+    if k.sched.rq.yielded is p:
         return -1
     if not p.se.counter:
         return 0
@@ -54,27 +54,27 @@ class GoodnessClass:
     def update_curr(self, k: Kernel) -> None:
         """Run time is only counted for statistics: decisions are made by ticks."""
         se = k.current.se
-        if k.current is not k.idle and k.rq.clock > se.exec_start:
-            se.sum_exec_runtime += k.rq.clock - se.exec_start
-            se.exec_start = k.rq.clock
+        if k.current is not k.sched.idle and k.sched.rq.clock > se.exec_start:
+            se.sum_exec_runtime += k.sched.rq.clock - se.exec_start
+            se.exec_start = k.sched.rq.clock
 
     def enqueue_task(self, k: Kernel, p: Task, flags: int) -> None:
         """The newest is looked at first."""
-        k.rq.list24.insert(0, p)
+        k.sched.rq.list24.insert(0, p)
 
     def dequeue_task(self, k: Kernel, p: Task, flags: int) -> None:
         """Out of the list."""
-        k.rq.list24.remove(p)
+        k.sched.rq.list24.remove(p)
 
     def _to_tail(self, k: Kernel, p: Task) -> None:
-        k.rq.list24.remove(p)
-        k.rq.list24.append(p)
+        k.sched.rq.list24.remove(p)
+        k.sched.rq.list24.append(p)
 
     def yield_task(self, k: Kernel) -> None:
         """To the tail, and worst of all for the next choice."""
-        if len(k.rq.list24) > 1:
+        if len(k.sched.rq.list24) > 1:
             self._to_tail(k, k.current)
-            k.rq.yielded = k.current
+            k.sched.rq.yielded = k.current
 
     def check_preempt_curr(self, k: Kernel, p: Task, flags: int) -> None:
         """reschedule_idle: the better goodness runs."""
@@ -83,18 +83,18 @@ class GoodnessClass:
 
     def pick_next_task(self, k: Kernel) -> Task | None:
         """The first of the best; the running one when it is as good, unless its turn is over."""
-        stays = not self._refill_rr(k) and k.rq.yielded is not k.current
-        while k.rq.list24:
-            candidates = k.rq.list24
+        stays = not self._refill_rr(k) and k.sched.rq.yielded is not k.current
+        while k.sched.rq.list24:
+            candidates = k.sched.rq.list24
             best = max(goodness(k, p) for p in candidates)
             if best:
                 chosen = next(p for p in candidates if goodness(k, p) == best)
                 if stays and k.current.on_rq and goodness(k, k.current) == best:
                     chosen = k.current
-                k.rq.yielded = None
-                chosen.se.exec_start = k.rq.clock
+                k.sched.rq.yielded = None
+                chosen.se.exec_start = k.sched.rq.clock
                 return chosen
-            for p in k.tasks:
+            for p in k.processes.tasks:
                 p.se.counter = (p.se.counter >> 1) + nice_to_ticks(k, p.se.nice)
         return None
 
@@ -124,7 +124,7 @@ class GoodnessClass:
     def task_fork(self, k: Kernel, p: Task) -> None:
         """fork-path F5: the child's half is rounded up, the parent's down."""
         parent = k.current.se
-        if k.current is k.idle:
+        if k.current is k.sched.idle:
             p.se.counter = nice_to_ticks(k, p.se.nice)
             return
         p.se.counter = (parent.counter + 1) >> 1

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 
 from toykernel.kernel.sched import core
 from toykernel.kernel.timer import program_timer
-from toykernel.kernel_state import Outcome, OutcomeKind
+from toykernel.state import Outcome, OutcomeKind
 
 if TYPE_CHECKING:
-    from toykernel.kernel_state import Kernel
+    from toykernel.state import Kernel
     from toykernel.task import Task
 
 
@@ -18,14 +18,14 @@ def describe_sleepers(k: Kernel, holders: Mapping[Task, str]) -> str:
     """What each task but init sleeps on; who holds it, where somebody knows (`holders`, by sleeper)."""
     return ", ".join(
         f"{t.pid} ({t.comm}) in {t.wait.reason}" + (f", {holders[t]}" if t in holders else "")
-        for t in k.tasks
+        for t in k.processes.tasks
         if t.pid > 1 and t.wait is not None
     )
 
 
 def nothing_runnable(k: Kernel) -> None:
     """The idle task is to run: only a timer can wake anybody. Without one the run is over."""
-    if k.timers:
+    if k.time.timers:
         program_timer(k, idle=True)
     else:
         k.outcome = Outcome(OutcomeKind.DEADLOCK, detail=describe_sleepers(k, {}))
@@ -57,7 +57,7 @@ class IdleClass:
     def pick_next_task(self, k: Kernel) -> Task | None:
         """Always; and nobody else has anything to do."""
         nothing_runnable(k)
-        return k.idle
+        return k.sched.idle
 
     def put_prev_task(self, k: Kernel, p: Task) -> None:
         """Nothing to keep."""

@@ -14,7 +14,7 @@ from toykernel.kernel.sched.entity import SCHED_RR
 from toykernel.kernel.timer import HrTimer, hrtimer_start
 
 if TYPE_CHECKING:
-    from toykernel.kernel_state import Kernel
+    from toykernel.state import Kernel
     from toykernel.task import Task
 
 #: RR's slice in ms.
@@ -23,12 +23,12 @@ DEF_TIMESLICE_MS = 100
 
 def def_timeslice(k: Kernel) -> int:
     """RR's slice in ticks."""
-    return max(DEF_TIMESLICE_MS * k.hz // 1000, 1)
+    return max(DEF_TIMESLICE_MS * k.time.hz // 1000, 1)
 
 
 def rt_period_over(k: Kernel, timer: HrTimer) -> None:
     """A new period: what was used beyond the last one's share counts in this one."""
-    rt, tunables = k.rq.rt, k.sched_tunables
+    rt, tunables = k.sched.rq.rt, k.sched.tunables
     core.update_curr(k)
     rt.rt_time = max(rt.rt_time - tunables.sched_rt_runtime_us * 1000, 0)
     if rt.throttled and rt.rt_time < tunables.sched_rt_runtime_us * 1000:
@@ -40,8 +40,8 @@ def rt_period_over(k: Kernel, timer: HrTimer) -> None:
 
 
 def _start_period(k: Kernel) -> None:
-    period = k.sched_tunables.sched_rt_period_us * 1000
-    k.rq.rt.period_timer = hrtimer_start(k, k.rq.clock + period, rt_period_over)
+    period = k.sched.tunables.sched_rt_period_us * 1000
+    k.sched.rq.rt.period_timer = hrtimer_start(k, k.sched.rq.clock + period, rt_period_over)
 
 
 class RtClass:
@@ -51,13 +51,13 @@ class RtClass:
 
     def update_curr(self, k: Kernel) -> None:
         """Charge the running task and the class."""
-        p, rt = k.current, k.rq.rt
-        delta = k.rq.clock - p.se.exec_start
+        p, rt = k.current, k.sched.rq.rt
+        delta = k.sched.rq.clock - p.se.exec_start
         if delta <= 0:
             return
         p.se.sum_exec_runtime += delta
-        p.se.exec_start = k.rq.clock
-        runtime = k.sched_tunables.sched_rt_runtime_us
+        p.se.exec_start = k.sched.rq.clock
+        runtime = k.sched.tunables.sched_rt_runtime_us
         if runtime < 0:
             return
         rt.rt_time += delta
@@ -67,15 +67,15 @@ class RtClass:
 
     def enqueue_task(self, k: Kernel, p: Task, flags: int) -> None:
         """To the tail of its priority's list."""
-        rt = k.rq.rt
+        rt = k.sched.rq.rt
         rt.queues.setdefault(p.se.prio, []).append(p)
         rt.nr_running += 1
-        if rt.period_timer is None and k.sched_tunables.sched_rt_runtime_us >= 0:
+        if rt.period_timer is None and k.sched.tunables.sched_rt_runtime_us >= 0:
             _start_period(k)
 
     def dequeue_task(self, k: Kernel, p: Task, flags: int) -> None:
         """Out of the list."""
-        rt = k.rq.rt
+        rt = k.sched.rq.rt
         if p is k.current:
             self.update_curr(k)
         rt.queues[p.se.prio].remove(p)
@@ -84,7 +84,7 @@ class RtClass:
         rt.nr_running -= 1
 
     def _to_tail(self, k: Kernel, p: Task) -> None:
-        queue = k.rq.rt.queues[p.se.prio]
+        queue = k.sched.rq.rt.queues[p.se.prio]
         queue.remove(p)
         queue.append(p)
 
@@ -99,11 +99,11 @@ class RtClass:
 
     def pick_next_task(self, k: Kernel) -> Task | None:
         """The first of the best list."""
-        rt = k.rq.rt
+        rt = k.sched.rq.rt
         if not rt.queues or rt.throttled:
             return None
         p: Task = rt.queues.peekitem(0)[1][0]
-        p.se.exec_start = k.rq.clock
+        p.se.exec_start = k.sched.rq.clock
         return p
 
     def put_prev_task(self, k: Kernel, p: Task) -> None:
@@ -112,7 +112,7 @@ class RtClass:
 
     def set_curr_task(self, k: Kernel) -> None:
         """The running task has become a real-time one."""
-        k.current.se.exec_start = k.rq.clock
+        k.current.se.exec_start = k.sched.rq.clock
 
     def task_tick(self, k: Kernel, p: Task) -> None:
         """RR's slice."""
@@ -123,7 +123,7 @@ class RtClass:
         if p.se.time_slice > 0:
             return
         p.se.time_slice = def_timeslice(k)
-        if len(k.rq.rt.queues[p.se.prio]) > 1:
+        if len(k.sched.rq.rt.queues[p.se.prio]) > 1:
             self._to_tail(k, p)
             core.resched_task(k, p)
 

@@ -26,7 +26,7 @@ from toykernel.kernel.signal_types import RLIMIT_NICE, RLIMIT_RTPRIO
 from toykernel.syscalls import syscall
 
 if TYPE_CHECKING:
-    from toykernel.kernel_state import Kernel
+    from toykernel.state import Kernel
     from toykernel.task import Task
 
 PRIO_PROCESS, PRIO_PGRP, PRIO_USER = 0, 1, 2
@@ -74,10 +74,10 @@ def _priority_targets(k: Kernel, which: int, who: int) -> list[Task]:
         return [task] if task is not None else []
     if which == PRIO_PGRP:
         group = global_pid(k, who) if who else k.current.signal.pgrp
-        return [t for t in k.tasks if t is not k.idle and t.signal.pgrp == group]
+        return [t for t in k.processes.tasks if t is not k.sched.idle and t.signal.pgrp == group]
     if which == PRIO_USER:
         uid = who or k.current.cred.uid
-        return [t for t in k.tasks if t is not k.idle and t.cred.uid == uid]
+        return [t for t in k.processes.tasks if t is not k.sched.idle and t.cred.uid == uid]
     raise Errno(EINVAL)
 
 
@@ -87,7 +87,7 @@ def _same_owner(k: Kernel, p: Task) -> bool:
 
 def policies(k: Kernel) -> frozenset[int]:
     """The policies that the scheduler has: 2.4's knows three."""
-    later = {SCHED_BATCH, SCHED_IDLE} if k.sched_classes[0].name == "goodness" else set()
+    later = {SCHED_BATCH, SCHED_IDLE} if k.host.sched_classes[0].name == "goodness" else set()
     return frozenset(POLICY_NAMES) - later
 
 

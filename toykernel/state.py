@@ -1,8 +1,8 @@
-"""The Kernel: everything it knows, as plain data."""
+"""The Kernel: everything it knows, as plain data, in records. The kernel's functions are elsewhere."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
@@ -21,21 +21,17 @@ from toykernel.timing_costs import COSTS
 
 if TYPE_CHECKING:
     from emu.machine import Event, Machine
-    from toykernel.boot import BootImages
     from toykernel.fs.file import File
     from toykernel.fs.inode import Inode
     from toykernel.fs.rootfs import FileSystems
     from toykernel.host import Host
     from toykernel.kernel.cred import UserStruct
     from toykernel.kernel.futex import FutexQ
-    from toykernel.kernel.pid import PidNamespace
-    from toykernel.kernel.sched.sched_class import SchedClass
+    from toykernel.kernel.pid import PidMap, PidNamespace
     from toykernel.kernel.timer import HrTimer
     from toykernel.mm.filemap import AddressSpace
     from toykernel.mm.mm_types import MmStruct
-    from toykernel.security import SecurityHooks
     from toykernel.task import Task
-    from toykernel.trace import Tracepoints
 
 CPU_HZ = 33_000_000
 HZ = 100
@@ -86,6 +82,86 @@ class Outcome:
     detail: str = ""
 
 
+@dataclass
+class Time:
+    """The clocks and what is due; instants of CLOCK_MONOTONIC in ns, unless named otherwise."""
+
+    cpu_hz: int = CPU_HZ
+    hz: int = HZ  # ticks a second
+    cycles_per_tick: int = CPU_HZ // HZ
+    jiffies: int = 0  # ticks since boot
+    next_tick: int = 0  # in cycles; 0 before the clock is started
+    #: By (expiry, arrival); arrivals count up, so that equal expiries fire in order.
+    timers: SortedDict[tuple[int, int], HrTimer] = field(default_factory=SortedDict)
+    timer_arrivals: int = 0
+    wall_offset: int = 0  # CLOCK_REALTIME - CLOCK_MONOTONIC, ns
+
+
+@dataclass
+class Memory:
+    """Frames, address spaces, and what is mapped in them."""
+
+    pages: PageAllocator
+    slabs: SlabCaches = field(default_factory=SlabCaches)
+    rmap: ReverseMap = field(default_factory=ReverseMap)
+    idents: Idents = field(default_factory=Idents)
+    pins: dict[int, int] = field(default_factory=dict)  # frames held for later, and how often
+    mms: dict[int, MmStruct] = field(default_factory=dict)  # every address space, by number
+    mappings: dict[int, AddressSpace] = field(default_factory=dict)  # mapped objects, by number
+    exe_files: dict[int, Inode] = field(default_factory=dict)  # executed, by address space
+    active_mm: MmStruct | None = None  # whose tables the CPU uses; None: the kernel's own
+    zero_pfn: int = 0  # the frame of zeros that first reads map
+    reserved_end: int = 0  # boot keeps the frames below this one
+    eager_fork: bool = False  # fork copies pages at once
+    stack_guard_gap: int = 256 << 12  # bytes
+    mmap_min_addr: int = 0x10000 >> 4  # bytes
+
+
+@dataclass
+class Processes:
+    """Tasks and their numbers."""
+
+    init_pid_ns: PidNamespace
+    pids: PidMap  # of init_pid_ns
+    max_threads: int
+    rlimit_stack: int  # of the first task, bytes
+    tasks: list[Task] = field(default_factory=list)  # every task, in order of birth
+    nr_threads: int = 0  # without the idle task
+    total_forks: int = 0
+    futexes: list[FutexQ] = field(default_factory=list)  # who sleeps on a futex, in order
+    root_user: UserStruct = field(init=False)
+
+
+@dataclass
+class Scheduler:
+    """The run queue and its settings."""
+
+    rq: RunQueue = field(default_factory=RunQueue)
+    tunables: SchedTunables = field(default_factory=SchedTunables)
+    idle: Task = field(init=False)
+
+
+@dataclass
+class Files:
+    """The file system and the console."""
+
+    fs: FileSystems
+    console_input: bytearray  # what is left of standard input
+    pipe_max_size: int = 1 << 20  # bytes
+    console_error: File = field(init=False)  # the open file whose output is the host's stderr
+
+
+@dataclass
+class Arch:
+    """What i386 has: physical addresses of the CPU's tables, and whose FPU registers are loaded."""
+
+    swapper_pg_dir: int = 0
+    gdt: int = 0
+    tss: int = 0
+    idt: int = 0
+    fpu_owner: Task | None = None
+
+
 class Kernel:
     """One kernel on one machine. What is no data of the guest's is in `host` and `machine`."""
 
@@ -97,95 +173,26 @@ class Kernel:
         init_pid_ns: PidNamespace,
         wall_offset: int,
     ) -> None:
-        """`wall_offset`: see below."""
+        """`wall_offset`: CLOCK_REALTIME at power-on, in ns."""
         config = host.config
         frames = machine.ram.frames
         self.host = host
         self.machine = machine
-        self.cpu_hz = CPU_HZ
-        self.hz = HZ
-        self.cycles_per_tick = CPU_HZ // HZ
-        self.jiffies = 0
-        self.next_tick = 0  # in cycles; 0 before the clock is started
-        self.timers: SortedDict[tuple[int, int], HrTimer] = SortedDict()
-        self.timer_arrivals = 0
-        self.wall_offset = wall_offset  # CLOCK_REALTIME - CLOCK_MONOTONIC, ns
-        self.eager_fork = config.eager_fork
-        self.rlimit_stack = config.rlimit_stack
-        self.stack_guard_gap = 256 << 12
-        self.pipe_max_size = 1 << 20
-        self.mmap_min_addr = 0x10000 >> 4
-        self.fs = fs
-        self.console_input = bytearray(config.stdin)
-        self.futexes: list[FutexQ] = []
-        self.random_state = 0x2545F491  # where get_random_int is
+        self.current: Task  # whom the CPU runs; boot's first task is the idle task
+        self.time = Time(wall_offset=wall_offset)
+        self.memory = Memory(PageAllocator(frames), eager_fork=config.eager_fork)
+        self.processes = Processes(
+            init_pid_ns, init_pid_ns.map, max(frames // (8 * 2), 20), config.rlimit_stack
+        )
+        self.sched = Scheduler()
+        self.files = Files(fs, bytearray(config.stdin))
+        self.arch = Arch()
+        self.random_state = 0x2545F491  # of get_random_int
         #: For the program that init executes; argv[0] is its path.
         self.init_argv: list[bytes] = []
         self.init_envp: list[bytes] = []
         self.log: list[tuple[int, str]] = []  # cycle, text
-
-        self.pages = PageAllocator(frames)
-        self.slabs = SlabCaches()
-        self.rmap = ReverseMap()
-        self.pins: dict[int, int] = {}  # frames that the kernel holds for later, and how often
-        self.mms: dict[int, MmStruct] = {}  # every address space that exists, by number
-        self.mappings: dict[int, AddressSpace] = {}  # every object that is mapped, by number
-        self.exe_files: dict[int, Inode] = {}  # what each address space executes, by its number
-        self.idents = Idents()
-        self.init_pid_ns = init_pid_ns
-        self.pids = self.init_pid_ns.map
-        self.tasks: list[Task] = []
-        self.nr_threads = 0
-        self.total_forks = 0
-        self.max_threads = max(frames // (8 * 2), 20)
-        self.sched_tunables = SchedTunables()
-        self.rq = RunQueue()
-        self.fpu_owner: Task | None = None
-        self.active_mm: MmStruct | None = None
         self.outcome: Outcome | None = None  # once the run is over
-
-        # Filled in by boot.
-        self.swapper_pg_dir = self.gdt = self.tss = self.idt = 0
-        self.zero_pfn = self.reserved_end = 0
-        self.idle: Task
-        self.console_error: File
-        self.current: Task
-        self.root_user: UserStruct
-
-    @property
-    def trace(self) -> Tracepoints:
-        """See Host."""
-        return self.host.trace
-
-    @property
-    def security(self) -> SecurityHooks:
-        """See Host."""
-        return self.host.security
-
-    @property
-    def config(self) -> Config:
-        """See Host."""
-        return self.host.config
-
-    @property
-    def profile(self) -> Profile:
-        """See Host."""
-        return self.host.profile
-
-    @property
-    def symbols(self) -> dict[str, int]:
-        """See Host."""
-        return self.host.symbols
-
-    @property
-    def images(self) -> BootImages:
-        """See Host."""
-        return self.host.images
-
-    @property
-    def sched_classes(self) -> tuple[SchedClass, ...]:
-        """See Host."""
-        return self.host.sched_classes
 
     def charge(self, work: str, times: int = 1) -> None:
         """The one door for the time that the kernel's own work takes: see timing_costs."""
