@@ -12,7 +12,7 @@ from emu.engine_quirks import CPU_MODELS
 from toykernel.arch.x86.ptrace import PtRegs
 from toykernel.arch.x86.thread_info import task_pt_regs
 from toykernel.kernel.sched.runqueue import RunQueue, SchedTunables
-from toykernel.mm.idents import Idents
+from toykernel.mm.mm_types import Idents
 from toykernel.mm.page_alloc import PageAllocator
 from toykernel.mm.rmap import ReverseMap
 from toykernel.mm.slab_caches import SlabCaches
