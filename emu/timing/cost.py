@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from enum import IntEnum
 
 from emu.timing import rules, tables
-from emu.timing.decode import NO_REGISTER, Access, Decoded
+from emu.timing.decode import Access, Decoded
+from emu.timing.instruction_bytes import NO_REGISTER
 from emu.timing.profiles import Profile
 
 

@@ -1,7 +1,6 @@
 """From bytes to what the timing rules ask of an instruction: its form, and what it reads and writes.
 
-Nothing here knows a clock. Registers are bit masks (bit 0 = EAX ... bit 7 = EDI). Implicit operands
-are listed in this file, not taken from a disassembler, whose lists have gaps.
+Nothing here knows a clock. Registers are bit masks (bit 0 = EAX ... bit 7 = EDI).
 """
 
 from __future__ import annotations
@@ -10,139 +9,29 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import NamedTuple
 
-from emu.timing.opcodes import (
-    ALU,
-    ONE_BYTE,
-    ONE_BYTE_GROUPS,
-    TWO_BYTE,
-    TWO_BYTE_GROUPS,
-    Entry,
+from emu.timing.instruction_bytes import NO_REGISTER, InstructionBytes, ShortError
+from emu.timing.uses import (
+    EAX,
+    EBP,
+    EBX,
+    ECX,
+    EDX,
+    ESP,
+    IMPLICIT,
+    ON_STACK,
+    ONE_POP,
+    ONE_PUSH,
+    STRINGS,
+    USES,
+    Implicit,
 )
 from emu.timing.x87 import READ, RMW, WRITE, decode_x87
 
-EAX, ECX, EDX, EBX, ESP, EBP, ESI, EDI = (1 << n for n in range(8))
-NO_REGISTER = 0xFF
 #: Where a memory operand is: ModRM or a bare offset; the stack; ESI, EDI; [EBP]; [EBX+AL]; a bit string.
 AT_MODRM, AT_PUSH, AT_POP, AT_ESI, AT_EDI, AT_EBP, AT_XLAT, AT_BIT = range(8)
 SEGMENTS = ("es", "cs", "ss", "ds", "fs", "gs")
 _ES, _SS, _DS = 0, 2, 3
-_OVERRIDES = {0x26: 0, 0x2E: 1, 0x36: 2, 0x3E: 3, 0x64: 4, 0x65: 5}
-_SHIFTS = ("rol", "ror", "rcl", "rcr", "shl", "shr", "sar")
 _NAMES = {"al": EAX, "eax": EAX, "cl": ECX, "dx": EDX}
-_COUNTED_PREFIXES = frozenset((*_OVERRIDES, 0x66, 0x67, 0xF0))
-
-#: How explicit operands are used, in order: r read, w write, m both, - neither (an address, a target).
-_USES: dict[str, str] = {
-    **dict.fromkeys(ALU, "mr"),
-    "cmp": "rr",
-    "test": "rr",
-    "mov": "wr",
-    "movzx": "wr",
-    "movsx": "wr",
-    "lea": "w-",
-    **dict.fromkeys(("inc", "dec", "neg", "not", "bswap"), "m"),
-    **dict.fromkeys(_SHIFTS, "mr"),
-    "xchg": "mm",
-    "xadd": "mm",
-    "cmpxchg": "mr",
-    "cmpxchg8b": "m",
-    "setcc": "w",
-    "cmovcc": "mr",
-    "push": "r",
-    "pop": "w",
-    "mul": "r",
-    "imul": "r",
-    "div": "r",
-    "idiv": "r",
-    "bt": "rr",
-    "bts": "mr",
-    "btr": "mr",
-    "btc": "mr",
-    "shld": "mrr",
-    "shrd": "mrr",
-    "bsf": "wr",
-    "bsr": "wr",
-    "call": "r",
-    "jmp": "r",
-    "callf": "r",
-    "jmpf": "r",
-    **dict.fromkeys(("lds", "les", "lfs", "lgs", "lss"), "wr"),
-    "in": "wr",
-    "out": "rr",
-    "bound": "rr",
-    "arpl": "mr",
-    "lar": "wr",
-    "lsl": "wr",
-    "sldt": "w",
-    "str": "w",
-    "smsw": "w",
-    "lldt": "r",
-    "ltr": "r",
-    "lmsw": "r",
-    "verr": "r",
-    "verw": "r",
-    "sgdt": "w",
-    "sidt": "w",
-    "lgdt": "r",
-    "lidt": "r",
-    "invlpg": "-",
-}
-
-
-class Implicit(NamedTuple):
-    """Registers an instruction uses without naming them: full ones read and written, bytes written."""
-
-    reads: int = 0
-    writes: int = 0
-    bytes_written: int = 0
-
-
-_IMPLICIT: dict[str, Implicit] = {
-    "cwde": Implicit(EAX, EAX),
-    "cdq": Implicit(EAX, EAX | EDX),
-    "lahf": Implicit(0, 0, EAX),
-    "xlat": Implicit(EBX, 0, EAX),
-    "pusha": Implicit(0xFF),
-    "popa": Implicit(0, 0xFF & ~ESP),
-    "enter": Implicit(EBP, EBP),
-    "leave": Implicit(EBP, EBP),
-    "movs": Implicit(ESI | EDI, ESI | EDI),
-    "cmps": Implicit(ESI | EDI, ESI | EDI),
-    "stos": Implicit(EDI, EDI),
-    "scas": Implicit(EDI, EDI),
-    "lods": Implicit(ESI, ESI),
-    "loop": Implicit(ECX, ECX),
-    "loope": Implicit(ECX, ECX),
-    "loopne": Implicit(ECX, ECX),
-    "jecxz": Implicit(ECX),
-    "cpuid": Implicit(EAX, EAX | ECX | EDX | EBX),
-    "rdtsc": Implicit(0, EAX | EDX),
-    "cmpxchg": Implicit(EAX, EAX),
-    "cmpxchg8b": Implicit(EAX | ECX | EDX | EBX, EAX | EDX),
-    **dict.fromkeys(("aaa", "aas", "aam", "aad"), Implicit(EAX, EAX)),
-    **dict.fromkeys(("daa", "das"), Implicit(0, 0, EAX)),
-}
-#: Instructions whose address is the stack pointer: an ESP just written costs them a clock.
-_ON_STACK = frozenset(
-    (
-        "push",
-        "pop",
-        "pusha",
-        "popa",
-        "pushf",
-        "popf",
-        "call",
-        "ret",
-        "callf",
-        "retf",
-        "iret",
-        "enter",
-    )
-)
-_STRINGS = frozenset(("movs", "stos", "lods", "scas", "cmps"))
-#: Operand size is 32 or 16 by prefix, one stack slot each.
-_ONE_PUSH = frozenset(("push", "pushf", "call", "enter"))
-_ONE_POP = frozenset(("pop", "popf", "ret"))
 
 
 class Access(NamedTuple):
@@ -195,122 +84,6 @@ class Decoded:
         return "m" in self.operands or "o" in self.operands
 
 
-class _Short(Exception):
-    """The bytes end inside the instruction."""
-
-
-class _Decoder:
-    """One pass over the bytes; the fields are those of Decoded."""
-
-    def __init__(self, code: bytes) -> None:
-        self.code = code
-        self.at = 0
-        self.components = 0
-        self.operand16 = self.address16 = self.rep = False
-        self.segment: int | None = None
-        self.prefixes = 0
-        self.head = self.displacement_size = 0
-        self.modrm = -1
-        self.register_only = False
-        self.base = self.index = NO_REGISTER
-        self.scale, self.displacement = 1, 0
-        self.has_displacement = self.has_immediate = False
-        self.immediate = self.immediate_size = 0
-        self.default_segment = _DS
-
-    def byte(self) -> int:
-        if self.at >= len(self.code):
-            raise _Short
-        value = self.code[self.at]
-        self.at += 1
-        return value
-
-    def number(self, size: int, *, signed: bool = True) -> int:
-        if self.at + size > len(self.code):
-            raise _Short
-        value = int.from_bytes(self.code[self.at : self.at + size], "little", signed=signed)
-        self.at += size
-        return value
-
-    def opcode(self) -> tuple[int, Entry | None]:
-        """Read prefixes, opcode and, for a group, look at ModRM."""
-        while True:
-            byte = self.byte()
-            self.components += 1
-            if ONE_BYTE.get((byte, -1), ("",))[0] != "prefix":
-                break
-            if byte in _COUNTED_PREFIXES:
-                self.prefixes += 1
-            self.operand16 |= byte == 0x66
-            self.address16 |= byte == 0x67
-            self.rep |= byte in (0xF2, 0xF3)
-            self.segment = _OVERRIDES.get(byte, self.segment)
-        self.head = self.at
-        table, groups = ONE_BYTE, ONE_BYTE_GROUPS
-        two = byte == 0x0F
-        if two:
-            byte = self.byte()
-            self.components += 1
-            table, groups = TWO_BYTE, TWO_BYTE_GROUPS
-            self.head = self.at
-        digit = -1
-        if byte in groups:
-            if self.at >= len(self.code):
-                raise _Short
-            digit = self.code[self.at] >> 3 & 7
-        return byte, table.get((byte, digit))
-
-    def read_modrm(self) -> None:
-        if self.modrm >= 0:
-            return
-        self.modrm = self.byte()
-        self.components += 1
-        self.head = self.at
-        mode, rm = self.modrm >> 6, self.modrm & 7
-        if mode == 3 or self.register_only:
-            return
-        if self.address16:
-            pairs: tuple[tuple[int, ...], ...] = (
-                (3, 6),
-                (3, 7),
-                (5, 6),
-                (5, 7),
-                (6,),
-                (7,),
-                (5,),
-                (3,),
-            )
-            registers: tuple[int, ...] = pairs[rm]
-            width = (0, 1, 2)[mode]
-            if mode == 0 and rm == 6:
-                registers, width = (), 2
-            self.base = registers[0] if registers else NO_REGISTER
-            self.index = registers[1] if len(registers) > 1 else NO_REGISTER
-        else:
-            width = (0, 1, 4)[mode]
-            self.base = rm
-            if rm == 4:
-                sib = self.byte()
-                self.components += 1
-                self.base, index = sib & 7, sib >> 3 & 7
-                if index != 4:
-                    self.index, self.scale = index, 1 << (sib >> 6)
-            if mode == 0 and self.base == 5:
-                self.base, width = NO_REGISTER, 4
-        if self.base in (4, 5):
-            self.default_segment = _SS
-        self.head = self.at
-        if width:
-            self.displacement, self.displacement_size = self.number(width), width
-            self.has_displacement = True
-            self.components += 1
-
-    def read_immediate(self, size: int) -> None:
-        self.immediate, self.immediate_size = self.number(size), size
-        self.components += 1
-        self.has_immediate = True
-
-
 def _width(code: str, operand16: bool) -> int:
     """Bytes of an operand code such as Ev."""
     kind = code[1:2]
@@ -325,25 +98,25 @@ def _width(code: str, operand16: bool) -> int:
 def decode(code: bytes) -> Decoded | None:
     """The instruction at the start of `code`; None when the map has none (or the bytes end)."""
     try:
-        return _decode(_Decoder(code))
-    except _Short:
+        return _decode(InstructionBytes(code))
+    except ShortError:
         return None
 
 
-def _decode(d: _Decoder) -> Decoded | None:
+def _decode(d: InstructionBytes) -> Decoded | None:
     opcode, entry = d.opcode()
     if entry is None:
         return None
     mnemonic, operands = entry
     if mnemonic == "x87":
         return _decode_x87(d, opcode)
-    if mnemonic[:-1] in _STRINGS and mnemonic[-1] in "bv":
+    if mnemonic[:-1] in STRINGS and mnemonic[-1] in "bv":
         return _decode_string(d, mnemonic)
-    uses = _USES.get(mnemonic, "-" * len(operands))
+    uses = USES.get(mnemonic, "-" * len(operands))
     if mnemonic == "imul":
         uses = {1: "r", 2: "mr", 3: "wr-"}[len(operands)]
     uses = uses.ljust(len(operands), "-")[: len(operands)]
-    implicit = _IMPLICIT.get(mnemonic, Implicit())
+    implicit = IMPLICIT.get(mnemonic, Implicit())
     reads, writes, bytes_written = implicit
     kinds: list[str] = []
     accesses: list[Access] = []
@@ -387,7 +160,7 @@ def _decode(d: _Decoder) -> Decoded | None:
         address |= 0 if d.index == NO_REGISTER else 1 << d.index
     if mnemonic == "xlat":
         address |= EBX
-    if mnemonic in _ON_STACK:
+    if mnemonic in ON_STACK:
         address |= ESP
     if mnemonic == "leave":
         address |= EBP
@@ -404,7 +177,7 @@ def _decode(d: _Decoder) -> Decoded | None:
         rep=d.rep,
         address_registers=address,
         reads=reads | address,
-        writes=writes & ~(ESP if mnemonic in _ON_STACK and mnemonic != "pop" else 0),
+        writes=writes & ~(ESP if mnemonic in ON_STACK and mnemonic != "pop" else 0),
         byte_writes=bytes_written,
         has_index=d.index != NO_REGISTER,
         has_displacement=d.has_displacement,
@@ -426,7 +199,7 @@ def _decode(d: _Decoder) -> Decoded | None:
     )
 
 
-def _operand(d: _Decoder, code: str, width: int) -> tuple[str, int]:
+def _operand(d: InstructionBytes, code: str, width: int) -> tuple[str, int]:
     """Kind and register number of one operand; reads the bytes it takes."""
     head = code[0]
     if code in _NAMES:
@@ -465,9 +238,9 @@ def _operand(d: _Decoder, code: str, width: int) -> tuple[str, int]:
 
 
 def _stack_accesses(mnemonic: str, wide: int) -> list[Access]:
-    if mnemonic in _ONE_PUSH:
+    if mnemonic in ONE_PUSH:
         return [Access(AT_PUSH, WRITE, wide)]
-    if mnemonic in _ONE_POP:
+    if mnemonic in ONE_POP:
         return [Access(AT_POP, READ, wide)]
     many = {
         "pusha": Access(AT_PUSH, WRITE, 8 * wide),
@@ -479,7 +252,7 @@ def _stack_accesses(mnemonic: str, wide: int) -> list[Access]:
     return [many[mnemonic]] if mnemonic in many else []
 
 
-def _decode_string(d: _Decoder, name: str) -> Decoded:
+def _decode_string(d: InstructionBytes, name: str) -> Decoded:
     mnemonic = name[:-1]
     size = 1 if name[-1] == "b" else 2 if d.operand16 else 4
     accesses = {
@@ -489,7 +262,7 @@ def _decode_string(d: _Decoder, name: str) -> Decoded:
         "scas": (Access(AT_EDI, READ, size),),
         "lods": (Access(AT_ESI, READ, size),),
     }[mnemonic]
-    reads, writes, bytes_written = _IMPLICIT[mnemonic]
+    reads, writes, bytes_written = IMPLICIT[mnemonic]
     if mnemonic in ("stos", "scas") and size > 1:
         reads |= EAX
     if mnemonic == "lods":
@@ -513,7 +286,7 @@ def _decode_string(d: _Decoder, name: str) -> Decoded:
     )
 
 
-def _decode_x87(d: _Decoder, opcode: int) -> Decoded | None:
+def _decode_x87(d: InstructionBytes, opcode: int) -> Decoded | None:
     d.read_modrm()
     found = decode_x87(opcode, d.modrm)
     if found is None:

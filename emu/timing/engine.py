@@ -13,7 +13,8 @@ from unicorn import x86_const as x86
 
 from emu.engine_quirks import FIELD, ContextLayout
 from emu.hooks import NO_FRAME, EngineState
-from emu.timing.model import Insn, Model
+from emu.timing.insn import Insn
+from emu.timing.model import Model
 from emu.timing.profiles import Profile
 from emu.timing.records import LONGEST, Records
 from emu.timing.rules import INSTRUCTION_RULES

@@ -11,35 +11,28 @@ leaves them changed, but costs no clocks.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from functools import lru_cache
-from typing import Protocol
-
-import capstone
-
 from emu.timing import rules
 from emu.timing.cost import (
-    ADDRESS16,
-    IMMEDIATE_MULTIPLIER,
     MEMORY_SOURCE,
     PLUS_M,
     POPS_SEGMENT,
-    SIGNED,
     Cost,
     Kind,
 )
-from emu.timing.decode import (
-    AT_BIT,
-    AT_EBP,
-    AT_EDI,
-    AT_ESI,
-    AT_POP,
-    AT_PUSH,
-    AT_XLAT,
-    NO_REGISTER,
-    Access,
-)
+from emu.timing.insn import Insn
 from emu.timing.memory import L1, LINE_SHIFT, Tlb, WriteBuffers
+from emu.timing.operands import (
+    Processor,
+    address_of,
+    condition,
+    count_mask,
+    descriptor,
+    effective_address,
+    multiplier,
+    rep_count,
+    source,
+    stack,
+)
 from emu.timing.profiles import Profile
 from emu.timing.rules import INSTRUCTION_RULES
 from emu.timing.x87 import READ, RMW, WRITE
@@ -51,76 +44,6 @@ _PRESENT, _ACCESSED, _DIRTY, _LARGE = 1, 0x20, 0x40, 0x80
 _FLAG_CF, _FLAG_PF, _FLAG_ZF, _FLAG_SF, _FLAG_OF = 1, 4, 0x40, 0x80, 0x800
 _FLAG_VM = 1 << 17
 NOWHERE = 0xFFFFFFFF
-
-
-class Processor(Protocol):
-    """What the model asks of the CPU and its memory, as they are between two instructions."""
-
-    def register(self, number: int) -> int:
-        """A general register, 0 = EAX ... 7 = EDI."""
-
-    def flags(self) -> int:
-        """EFLAGS."""
-
-    def segment_base(self, number: int) -> int:
-        """Base of ES CS SS DS FS GS, 0 to 5."""
-
-    def cpl(self) -> int:
-        """Current privilege level."""
-
-    def tables(self) -> tuple[int, int]:
-        """Bases of the GDT and the LDT."""
-
-    def paging(self) -> tuple[bool, int, bool]:
-        """(CR0.PG, directory's physical address, CR4.PSE)."""
-
-    def read_physical(self, address: int) -> int | None:
-        """A 32-bit word of RAM; None outside it."""
-
-    def read_linear(self, address: int, size: int) -> int | None:
-        """An unsigned number of 1, 2 or 4 bytes; None where nothing is mapped."""
-
-
-@lru_cache(maxsize=1)
-def disassembler() -> capstone.Cs:
-    """For names and lengths of what the opcode map does not have, and for listings."""
-    return capstone.Cs(capstone.CS_ARCH_X86, capstone.CS_MODE_32)
-
-
-@dataclass
-class Insn:
-    """One instruction at one linear address, with what it has spent."""
-
-    address: int
-    code: bytes
-    cost: Cost
-    count: int = 0
-    taken: int = 0
-    spent: list[int] = field(default_factory=lambda: [0] * len(INSTRUCTION_RULES))
-
-    def text(self) -> str:
-        """The mnemonic, as a disassembler prints it."""
-        found = next(disassembler().disasm_lite(self.code, self.address), None)
-        return found[2] if found else self.code.hex(" ")
-
-    def by_rule(self) -> list[int]:
-        """Clocks by rule, in the order of INSTRUCTION_RULES."""
-        c, out = self.cost, list(self.spent)
-        out[rules.RULE["base"]] += (self.count - self.taken) * c.base + self.taken * c.taken
-        for name, clocks in (
-            *(("index", c.index), ("disp+imm", c.disp_imm)),
-            *(("prefix", c.prefix), ("unknown", c.unknown)),
-        ):
-            out[rules.RULE[name]] += self.count * clocks
-        return out
-
-
-def condition(flags: int, code: int) -> bool:
-    """Whether a condition code (the low four bits of Jcc, SETcc) holds."""
-    cf, zf = bool(flags & _FLAG_CF), bool(flags & _FLAG_ZF)
-    sf, of, pf = bool(flags & _FLAG_SF), bool(flags & _FLAG_OF), bool(flags & _FLAG_PF)
-    found = (of, cf, zf, cf or zf, sf, pf, sf != of, zf or sf != of)[code >> 1]
-    return found != bool(code & 1)
 
 
 class Model:
@@ -168,7 +91,7 @@ class Model:
         if self.profile.memory:
             self._fetch(insn.address, d.length)
         if cost.kind == Kind.REP:
-            self._rep_start = self._rep_left = self._count(cost)
+            self._rep_start = self._rep_left = rep_count(self._cpu, cost)
             self._iterations = 0
             if self._rep_start:
                 self._operands(cost)
@@ -183,7 +106,7 @@ class Model:
         """
         if self._insn is None or self._insn.cost.kind != Kind.REP:
             return
-        left = self._count(self._insn.cost)
+        left = rep_count(self._cpu, self._insn.cost)
         if left == self._rep_left:
             return
         self._rep_left = left
@@ -221,7 +144,7 @@ class Model:
         insn, self._insn = self._insn, None
         if insn is None or insn.cost.kind != Kind.REP:
             return
-        done = self._rep_start - self._count(insn.cost) & self._count_mask(insn.cost)
+        done = self._rep_start - rep_count(self._cpu, insn.cost) & count_mask(insn.cost)
         if done:
             self._charge_rep(insn)
             whole = done > self._iterations  # the last one ended in a single-step trap, not a fault
@@ -269,17 +192,11 @@ class Model:
 
     def _charge_rep(self, insn: Insn) -> None:
         """Rule 9, by the iterations that ECX says were done."""
-        mask = self._count_mask(insn.cost)
-        done = self._rep_start - self._count(insn.cost) & mask
+        mask = count_mask(insn.cost)
+        done = self._rep_start - rep_count(self._cpu, insn.cost) & mask
         clocks = insn.cost.rep.clocks(done)
         insn.spent[rules.RULE["rep"]] += clocks
         self.cycles += clocks
-
-    def _count_mask(self, cost: Cost) -> int:
-        return 0xFFFF if cost.flags & ADDRESS16 else _WORD
-
-    def _count(self, cost: Cost) -> int:
-        return self._cpu.register(_ECX) & self._count_mask(cost)
 
     # -- values ------------------------------------------------------------------------------------
 
@@ -288,18 +205,18 @@ class Model:
         d, p, cpu = cost.decoded, self.profile, self._cpu
         match cost.kind:
             case Kind.MULTIPLY:
-                self._add("multiply", rules.multiply(self._multiplier(cost), i386=p.i386))
+                self._add("multiply", rules.multiply(multiplier(self._cpu, cost), i386=p.i386))
             case Kind.BSF:
-                self._add("base", rules.bsf(self._source(cost), i386=p.i386))
+                self._add("base", rules.bsf(source(self._cpu, cost), i386=p.i386))
             case Kind.BSR:
-                self._add("base", rules.bsr(self._source(cost), i386=p.i386, bits=8 * d.size))
+                self._add("base", rules.bsr(source(self._cpu, cost), i386=p.i386, bits=8 * d.size))
             case Kind.ROTATE:
                 self._add("base", rules.rotate_carry(cpu.register(_ECX)))
             case Kind.SETCC:
                 self._taken = condition(cpu.flags(), d.condition)
             case Kind.CMPXCHG:
                 accumulator = cpu.register(_EAX) & (1 << 8 * d.size) - 1
-                self._taken = accumulator == self._source(cost)
+                self._taken = accumulator == source(self._cpu, cost)
             case Kind.IO:
                 flags = cpu.flags()
                 self._taken = bool(flags & _FLAG_VM) or cpu.cpl() > flags >> 12 & 3
@@ -308,57 +225,30 @@ class Model:
             case Kind.CPUID:
                 self._taken = cpu.register(_EAX) == 1
             case Kind.INVLPG:
-                page = self._effective_address(cost) >> 12
+                page = effective_address(self._cpu, cost) >> 12
                 self._taken = not p.memory or self.tlb.drop(page)
             case Kind.SEGMENT:
                 self._segment_load(cost)
             case Kind.RETF:
-                popped = cpu.read_linear(self._stack(d.size), 2)
+                popped = cpu.read_linear(stack(self._cpu, d.size), 2)
                 self._taken = popped is not None and popped & 3 > cpu.cpl()
             case Kind.IRET:
                 self._return_from_trap(d.size)
             case _:
                 pass
 
-    def _source(self, cost: Cost) -> int:
-        """The r/m operand, unsigned."""
-        d = cost.decoded
-        if cost.flags & MEMORY_SOURCE:
-            found = self._cpu.read_linear(self._effective_address(cost), d.size)
-            return found or 0
-        if d.size == 1:
-            value = self._cpu.register(d.source & 3)
-            return (value >> 8 if d.source & 4 else value) & 0xFF
-        return self._cpu.register(d.source) & (1 << 8 * d.size) - 1
-
-    def _multiplier(self, cost: Cost) -> int:
-        d = cost.decoded
-        if cost.flags & IMMEDIATE_MULTIPLIER:
-            return d.immediate
-        value = self._source(cost)
-        if cost.flags & SIGNED and value >> 8 * d.size - 1:
-            value -= 1 << 8 * d.size
-        return value
-
-    def _stack(self, offset: int) -> int:
-        return self._cpu.segment_base(_SS) + self._cpu.register(_ESP) + offset & _WORD
-
-    def _descriptor(self, selector: int) -> int:
-        tables = self._cpu.tables()
-        return tables[selector >> 2 & 1] + (selector & 0xFFF8) & _WORD
-
     def _segment_load(self, cost: Cost) -> None:
         d = cost.decoded
         if cost.flags & POPS_SEGMENT:
-            selector = self._cpu.read_linear(self._stack(0), 2)
+            selector = self._cpu.read_linear(stack(self._cpu, 0), 2)
         elif cost.flags & MEMORY_SOURCE:
-            selector = self._cpu.read_linear(self._effective_address(cost), 2)
+            selector = self._cpu.read_linear(effective_address(self._cpu, cost), 2)
         else:
             selector = self._cpu.register(d.source) & 0xFFFF
         if not (selector or 0) & 0xFFFC:
             return
         assert selector is not None
-        at = self._descriptor(selector)
+        at = descriptor(self._cpu, selector)
         rights = self._cpu.read_linear(at + 5 & _WORD, 1)
         if rights is not None and not rights & 1:
             self._add("descriptor", self.profile.accessed)
@@ -368,15 +258,15 @@ class Model:
     def _return_from_trap(self, width: int) -> None:
         """IRET: outward when CS on the stack is of a lesser privilege."""
         cpu = self._cpu
-        selector = cpu.read_linear(self._stack(width), 2) or 0
+        selector = cpu.read_linear(stack(self._cpu, width), 2) or 0
         self._taken = selector & 3 > cpu.cpl()
         touched = [
-            (self._stack(0), (5 if self._taken else 3) * width),
-            (self._descriptor(selector), 8),
+            (stack(self._cpu, 0), (5 if self._taken else 3) * width),
+            (descriptor(self._cpu, selector), 8),
         ]
         if self._taken:
-            inner = cpu.read_linear(self._stack(4 * width), 2) or 0
-            touched.append((self._descriptor(inner), 8))
+            inner = cpu.read_linear(stack(self._cpu, 4 * width), 2) or 0
+            touched.append((descriptor(self._cpu, inner), 8))
         if self.profile.memory:
             self._add("l1 data", self._share(rules.IRET_MISS[self._taken], touched))
 
@@ -391,45 +281,10 @@ class Model:
 
     # -- memory ------------------------------------------------------------------------------------
 
-    def _effective_address(self, cost: Cost) -> int:
-        d, cpu = cost.decoded, self._cpu
-        offset = d.displacement
-        if d.base != NO_REGISTER:
-            offset += cpu.register(d.base)
-        if d.index != NO_REGISTER:
-            offset += cpu.register(d.index) * d.scale
-        offset &= 0xFFFF if cost.flags & ADDRESS16 else _WORD
-        return cpu.segment_base(d.segment) + offset & _WORD
-
-    def _address(self, cost: Cost, access: Access) -> int:
-        cpu, d = self._cpu, cost.decoded
-        mask = 0xFFFF if cost.flags & ADDRESS16 else _WORD
-        match access.where:
-            case _ if access.where == AT_PUSH:
-                return self._stack(-access.size)
-            case _ if access.where == AT_POP:
-                return self._stack(0)
-            case _ if access.where == AT_ESI:
-                return cpu.segment_base(d.segment) + (cpu.register(_ESI) & mask) & _WORD
-            case _ if access.where == AT_EDI:
-                return cpu.segment_base(_ES) + (cpu.register(_EDI) & mask) & _WORD
-            case _ if access.where == AT_EBP:
-                return cpu.segment_base(_SS) + cpu.register(_EBP) & _WORD
-            case _ if access.where == AT_XLAT:
-                offset = cpu.register(_EBX) + (cpu.register(_EAX) & 0xFF) & mask
-                return cpu.segment_base(d.segment) + offset & _WORD
-            case _ if access.where == AT_BIT:
-                bits = 8 * access.size
-                index = cpu.register(d.control) & (1 << bits) - 1
-                index -= (index >> bits - 1) << bits
-                return self._effective_address(cost) + (index // bits) * access.size & _WORD
-            case _:
-                return self._effective_address(cost)
-
     def _operands(self, cost: Cost) -> None:
         """Rules 7, 11, 12 and 13 for the memory operands, in order."""
         for access in cost.accesses:
-            address = self._address(cost, access)
+            address = address_of(self._cpu, cost, access)
             split = rules.crossings(address, access.size)
             if split:
                 twice = 2 if access.use == RMW else 1

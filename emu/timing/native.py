@@ -15,7 +15,8 @@ from emu.timing import rules
 from emu.timing.cost import Cost
 from emu.timing.decode import Decoded
 from emu.timing.engine import SEGMENTS, State, totals
-from emu.timing.model import NOWHERE, Insn
+from emu.timing.insn import Insn
+from emu.timing.model import NOWHERE
 from emu.timing.profiles import Profile
 from emu.timing.records import LONGEST, cost_of, decoded
 from emu.timing.rules import INSTRUCTION_RULES, STRING_MISS

@@ -9,7 +9,7 @@ from functools import lru_cache
 
 from emu.timing.cost import Cost, cost
 from emu.timing.decode import Decoded, decode, unknown
-from emu.timing.model import Insn, disassembler
+from emu.timing.insn import Insn, disassembler
 from emu.timing.profiles import PROFILES, Profile
 
 LONGEST = 15

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from emu import microcode as mc
 from emu.timing.engine import Timing
-from emu.timing.model import Insn
+from emu.timing.insn import Insn
 from emu.timing.rules import INSTRUCTION_RULES
 from emu.timing.tables import number, rows
 from emu.timing.traps import TrapCosts

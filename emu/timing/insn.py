@@ -1,0 +1,46 @@
+"""An instruction at its address, with the clocks that it has taken so far, by rule."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from functools import lru_cache
+
+import capstone
+
+from emu.timing import rules
+from emu.timing.cost import Cost
+from emu.timing.rules import INSTRUCTION_RULES
+
+
+@lru_cache(maxsize=1)
+def disassembler() -> capstone.Cs:
+    """For names and lengths of what the opcode map does not have, and for listings."""
+    return capstone.Cs(capstone.CS_ARCH_X86, capstone.CS_MODE_32)
+
+
+@dataclass
+class Insn:
+    """One instruction at one linear address, with what it has spent."""
+
+    address: int
+    code: bytes
+    cost: Cost
+    count: int = 0
+    taken: int = 0
+    spent: list[int] = field(default_factory=lambda: [0] * len(INSTRUCTION_RULES))
+
+    def text(self) -> str:
+        """The mnemonic, as a disassembler prints it."""
+        found = next(disassembler().disasm_lite(self.code, self.address), None)
+        return found[2] if found else self.code.hex(" ")
+
+    def by_rule(self) -> list[int]:
+        """Clocks by rule, in the order of INSTRUCTION_RULES."""
+        c, out = self.cost, list(self.spent)
+        out[rules.RULE["base"]] += (self.count - self.taken) * c.base + self.taken * c.taken
+        for name, clocks in (
+            *(("index", c.index), ("disp+imm", c.disp_imm)),
+            *(("prefix", c.prefix), ("unknown", c.unknown)),
+        ):
+            out[rules.RULE[name]] += self.count * clocks
+        return out
