@@ -1,5 +1,7 @@
 """The C extension is optional: without a compiler the Python hooks serve."""
 
+from pathlib import Path
+
 from setuptools import Extension, setup
 
 setup(
@@ -7,13 +9,7 @@ setup(
         Extension(
             "emu._native",
             ["emu/_native.c"],
-            depends=[
-                "emu/_timing.h",
-                "emu/_blocks.h",
-                "emu/_block_scan.h",
-                "emu/_traps.h",
-                "emu/_layout.h",
-            ],
+            depends=sorted(map(str, Path("emu").glob("_*.h"))),
             extra_compile_args=["-O2"],
             optional=True,
         )

@@ -49,7 +49,7 @@ MAX_BREAKS = 4096
 
 
 class Field(ctypes.Structure):
-    """Where one register lies in the saved context; struct field of emu/_native.c: change both."""
+    """Where one register lies in the saved context; struct field of emu/_engine_state.h: change both."""
 
     _fields_ = (
         ("offset", ctypes.c_uint32),
@@ -59,7 +59,7 @@ class Field(ctypes.Structure):
 
 
 class EngineState(ctypes.Structure):
-    """struct engine_state of emu/_native.c: change both."""
+    """struct engine_state of emu/_engine_state.h: change both."""
 
     _fields_ = (
         *((n, ctypes.c_uint64) for n in ("retired", "limit")),

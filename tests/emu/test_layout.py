@@ -18,8 +18,8 @@ from emu.timing.native import NativeAccess, NativeInsn, TimingState
 from emu.trap_plan import TrapPlanRecord, TrapPlanTable
 
 MIRRORS: dict[str, tuple[str, type[ctypes.Structure]]] = {
-    "engine_state": ("_native.c", EngineState),
-    "field": ("_native.c", Field),
+    "engine_state": ("_engine_state.h", EngineState),
+    "field": ("_engine_state.h", Field),
     "access": ("_timing.h", NativeAccess),
     "insn": ("_timing.h", NativeInsn),
     "timing": ("_timing.h", TimingState),

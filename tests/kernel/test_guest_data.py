@@ -14,6 +14,7 @@ from sortedcontainers import SortedDict
 from toykernel import run_loop
 from toykernel.check.fail import Injector
 from toykernel.check.invariants import install
+from toykernel.harness.images import boot_images
 from toykernel.harness.session import Session
 from toykernel.host import HOST_TYPES
 from toykernel.kernel.wait import Wait, WaitQueue
@@ -109,7 +110,7 @@ def test_a_kernel_without_observers_is_the_same() -> None:
     """Nobody listens, the kernel calls nobody, and comes to the same state."""
     session = Session(USERLAND / "fork_sample.S")
     path = session.guest_path
-    k = power_on({path: session.elf}, path, [path.encode()])
+    k = power_on({path: session.elf}, path, [path.encode()], images=boot_images(session.config))
     assert not any(isinstance(value, list) and value for value in vars(k.host.trace).values())
     assert run_loop.run(k) == Outcome(OutcomeKind.FINISHED) == session.run()
     assert state_hash(k) == state_hash(session.kernel)

@@ -6,8 +6,8 @@ import pytest
 from guest import boot, run_to
 
 from toykernel.errno import EINTR, Errno
-from toykernel.fs.chrdev import no_llseek, null_read
-from toykernel.fs.file import File, FileOperations, get_empty_filp
+from toykernel.fs.file import File, get_empty_filp
+from toykernel.fs.operations import FileOperations
 from toykernel.kernel.sched.core import deactivate_task
 from toykernel.kernel.timekeeping import ktime_get
 from toykernel.kernel.timer import run_hrtimers
@@ -161,8 +161,8 @@ def test_a_sleeper_learns_whether_its_time_was_up(k: Kernel, late: bool) -> None
 
 
 def opened(k: Kernel, closed: list[File]) -> File:
-    ops = FileOperations(null_read, null_read, no_llseek, lambda k, file: closed.append(file))
-    return get_empty_filp(k, k.files.fs.root, ops, 0, "test")
+    ops = FileOperations("a test", release=lambda k, file: closed.append(file))
+    return get_empty_filp(k, k.files.fs.root.dentry.inode, ops, 0, "test")
 
 
 def test_a_file_stays_open_until_the_call_that_waits_on_it_has_answered(k: Kernel) -> None:

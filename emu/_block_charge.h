@@ -1,0 +1,189 @@
+/* What a block that has run, or a part of one, costs. Part of _blocks.h. */
+
+/* -- under a profile with memory: each instruction of a block in turn, when they have run ----- */
+
+static void begin_part(struct engine_state *s, struct blocks *b, const struct block *block,
+                       const struct insn *i, uint32_t k, uint32_t *check)
+{
+    struct timing *t = records_of(b);
+
+    clear_pending(t);
+    t->stores = 0;
+    t->current = 0;
+    fetch_code(s, t, i->address, i->length);
+    for (; *check < block->check_count; ++*check) {
+        const struct check *c = &b->check[block->checks + *check];
+
+        if (c->part != k)
+            break;
+        access_memory(s, t, b->address[*check], c->size, c->use, c->miss);
+    }
+}
+
+/* L1, TLB and write buffers see the first k instructions, and the next one begin where it faulted. */
+static void replay(struct engine_state *s, struct blocks *b, const struct block *block, uint32_t k,
+                   int begun)
+{
+    struct timing *t = records_of(b);
+    uint64_t before = s->cycles;
+    uint32_t n, check = 0, extra = 0;
+
+    for (n = 0; n < k; n++) {
+        const struct part *part = &b->part[block->parts + n];
+        struct insn *i = part_insn(b, part);
+        uint64_t clocks = i->fixed + part->agi + part->byte;
+
+        begin_part(s, b, block, i, n, &check);
+        if (n == 0) {
+            clocks += b->extra_agi + b->extra_byte;
+            i->spent[R_AGI] += b->extra_agi;
+            i->spent[R_BYTE] += b->extra_byte;
+        }
+        for (; extra < b->extra_count && b->extra[extra].part == n; extra++) {
+            clocks += b->extra[extra].clocks;
+            i->spent[R_MISALIGNED] += b->extra[extra].clocks;
+        }
+        s->cycles += clocks;
+        if (t->dirty)
+            commit(s, i, t->pending);
+    }
+    if (begun)
+        begin_part(s, b, block, part_insn(b, &b->part[block->parts + k]), k, &check);
+    if (b->user)
+        t->user_cycles += s->cycles - before;
+}
+
+/* Clocks of the first k instructions beyond what is fixed. */
+static COLD uint64_t take_extra(struct blocks *b, const struct block *block, uint32_t k)
+{
+    uint64_t clocks = b->extra_agi + b->extra_byte;
+    struct insn *first = part_insn(b, &b->part[block->parts]);
+    uint32_t n;
+
+    if (!k)
+        return 0;
+    first->spent[R_AGI] += b->extra_agi;
+    first->spent[R_BYTE] += b->extra_byte;
+    for (n = 0; n < b->extra_count; n++)
+        if (b->extra[n].part < k) {
+            part_insn(b, &b->part[block->parts + b->extra[n].part])->spent[R_MISALIGNED] +=
+                b->extra[n].clocks;
+            clocks += b->extra[n].clocks;
+        }
+    return clocks;
+}
+
+static void charge_block(struct engine_state *s, struct blocks *b, uint64_t clocks)
+{
+    s->cycles += clocks;
+    if (b->user)
+        records_of(b)->user_cycles += clocks;
+}
+
+/* The block has run to its end, and the next instruction is at `next`. */
+static void finish_block(struct engine_state *s, struct blocks *b, struct block *block, uint32_t next)
+{
+    struct timing *t = records_of(b);
+
+    block->count++;
+    s->retired += block->n;
+    s->completed = 1;
+    if (!b->timed)
+        return;
+    {
+        uint64_t clocks = block->fixed;
+
+        if (t->memory) {
+            replay(s, b, block, block->n, 0);
+            clocks = 0;
+        } else if (b->extra_count | (uint32_t)(b->extra_agi | b->extra_byte))
+            clocks += take_extra(b, block, block->n);
+        if (block->repeats)
+            clocks += take_rep(b, block);
+        if (block->branch && next != block->address + block->size) {
+            block->taken++;
+            clocks += (uint64_t)(int64_t)block->taken_more;
+        }
+        charge_block(s, b, clocks);
+    }
+    t->previous_writes = block->last_writes;
+    t->previous_bytes = block->last_bytes;
+}
+
+/* Only the first k instructions have completed; the next one was begun, when it faulted. */
+static COLD void break_off(struct engine_state *s, struct blocks *b, struct block *block, uint32_t k,
+                      int begun)
+{
+    struct timing *t = records_of(b);
+    uint64_t clocks = 0;
+    uint32_t n;
+
+    if (b->timed && t->memory)
+        replay(s, b, block, k, begun);
+    if (!k)
+        return;
+    s->retired += k;
+    s->completed = 1;
+    for (n = 0; n < k; n++) {
+        struct part *part = &b->part[block->parts + n];
+        struct insn *i = part_insn(b, part);
+
+        i->count++;
+        if (!b->timed)
+            continue;
+        i->spent[R_AGI] += part->agi;
+        i->spent[R_BYTE] += part->byte;
+        clocks += i->fixed + part->agi + part->byte;
+        t->previous_writes = i->writes;
+        t->previous_bytes = i->byte_writes;
+    }
+    if (b->timed && !t->memory)
+        charge_block(s, b, clocks + take_extra(b, block, k));
+}
+
+/* A REP instruction has faulted: what it did before costs. */
+static void cut_rep(struct engine_state *s, struct blocks *b, const struct block *block)
+{
+    if (b->timed && b->rep_start != gpr(records_of(b), G_ECX))
+        s->cycles += take_rep(b, block);
+}
+
+/* Which instruction of the block is at an address; block->n when none is. */
+static uint32_t part_at(const struct blocks *b, const struct block *block, uint32_t address)
+{
+    uint32_t offset = address - block->address, k;
+
+    for (k = 0; k < block->n; k++)
+        if (b->part[block->parts + k].offset == offset)
+            return k;
+    return block->n;
+}
+
+static uint32_t part_length(const struct blocks *b, const struct block *block, uint32_t k)
+{
+    uint32_t end = k + 1 < block->n ? b->part[block->parts + k + 1].offset : block->size;
+
+    return end - b->part[block->parts + k].offset;
+}
+
+static uint32_t last_address(const struct blocks *b, const struct block *block)
+{
+    return block->address + b->part[block->parts + block->n - 1].offset;
+}
+
+/* An instruction that stores into its own block is begun anew, alone in a block: what has completed
+ * of the old block is what stands before it. */
+static COLD uint32_t begun_anew(const struct blocks *b, const struct block *block, uint32_t address,
+                           uint32_t size)
+{
+    uint32_t k;
+
+    if (address - block->address >= block->size)
+        return block->n;
+    k = part_at(b, block, address);
+    if (k == block->n || size != part_length(b, block, k))
+        return block->n;
+    if (k + 1 == block->n && !block->last_stores)
+        return block->n;
+    return k;
+}

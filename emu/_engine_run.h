@@ -1,0 +1,184 @@
+/* One run of the engine: registers in, until something happens, registers out. Part of _native.c. */
+
+static void scatter(struct engine_state *s)
+{
+    const struct field *f = (const struct field *)(uintptr_t)s->fields;
+    const uint32_t *regs = (const uint32_t *)(uintptr_t)s->regs;
+    uint8_t *data = (uint8_t *)(uintptr_t)s->context;
+    int32_t none = -1;
+    uint32_t i;
+
+    for (i = 0; i < s->field_count; i++) {
+        if (!f[i].writable)
+            continue;
+        memcpy(data + f[i].offset, &regs[i], 4);
+        if (f[i].width == 8)
+            memset(data + f[i].offset + 4, 0, 4);
+    }
+    memcpy(data + s->old_exception_offset, &none, 4);
+    ((context_fn)(uintptr_t)s->fn_restore)((uc_engine *)(uintptr_t)s->engine,
+                                           (uc_context *)(uintptr_t)s->context);
+    write_reg(s, s->reg_eflags, regs[FIELD_EFLAGS]);
+}
+
+static void gather(struct engine_state *s)
+{
+    const struct field *f = (const struct field *)(uintptr_t)s->fields;
+    uint32_t *regs = (uint32_t *)(uintptr_t)s->regs;
+    const uint8_t *data = (const uint8_t *)(uintptr_t)s->context;
+    uint32_t i;
+
+    ((context_fn)(uintptr_t)s->fn_save)((uc_engine *)(uintptr_t)s->engine,
+                                        (uc_context *)(uintptr_t)s->context);
+    for (i = 0; i < s->field_count; i++)
+        memcpy(&regs[i], data + f[i].offset, 4);
+    regs[FIELD_EFLAGS] = read_reg(s, s->reg_eflags);
+}
+
+/* What did not complete is not counted; RF lasts for one completed instruction. */
+static void settle(struct engine_state *s)
+{
+    uint32_t *regs = (uint32_t *)(uintptr_t)s->regs;
+    uint32_t kind = s->in_flight_kind;
+    int here = s->in_flight_valid && s->in_flight == regs[FIELD_EIP] + regs[FIELD_CS_BASE];
+    int refused = (s->event == EV_INVALID && !s->value) || (s->event == EV_NONE && s->error) ||
+        (s->event == EV_TRAP && s->vector != VECTOR_DB && !regs[s->is_int_field]);
+    int unfinished = kind & KIND_REP &&
+        ((s->event == EV_TRAP && s->vector == VECTOR_DB) || s->event == EV_DEBUG);
+
+    if (here && (refused || unfinished)) {
+        s->retired--;
+        kind = s->previous_kind;
+        if (s->timing)
+            timing_abandon(s);
+        if (refused && s->flags_known) {
+            put_back_flags(s);
+            regs[FIELD_EFLAGS] = (regs[FIELD_EFLAGS] & ~(uint32_t)ARITHMETIC) |
+                (read_reg(s, s->reg_eflags) & ARITHMETIC);
+        }
+    } else if (s->in_flight_valid) {
+        s->completed = 1;
+        if (s->timing && s->event == EV_INVALID && !s->value)
+            timing_abandon(s); /* SYSENTER, noticed behind itself */
+        if (s->timing)
+            timing_finish(s, regs[FIELD_EIP] + regs[FIELD_CS_BASE]);
+        if (kind & KIND_SYSTEM) {
+            s->system_changed = 1;
+            s->code_page_valid = 0;
+        }
+    }
+    if (s->completed && !(kind & KIND_IRET))
+        regs[FIELD_EFLAGS] &= ~(uint32_t)EFLAGS_RF;
+}
+
+/* The engine aborts on a few guest instructions (emu/untranslatable.py): get out alive. */
+static __thread sigjmp_buf *way_out;
+static struct sigaction unguarded;
+
+static void on_abort(int number)
+{
+    sigjmp_buf *out = way_out;
+
+    if (out) {
+        way_out = NULL;
+        siglongjmp(*out, 1);
+    }
+    sigaction(SIGABRT, &unguarded, NULL);
+    raise(number);
+}
+
+static void guard_abort(void)
+{
+    struct sigaction action;
+
+    memset(&action, 0, sizeof action);
+    action.sa_handler = on_abort;
+    action.sa_flags = SA_NODEFER;
+    sigaction(SIGABRT, &action, &unguarded);
+}
+
+static void start_engine(struct engine_state *s, uint32_t eip)
+{
+    sigjmp_buf here;
+
+    if (sigsetjmp(here, 0)) {
+        s->event = EV_ABORT;
+        return;
+    }
+    way_out = &here;
+    s->error = (uint32_t)((start_fn)(uintptr_t)s->fn_start)(
+        (uc_engine *)(uintptr_t)s->engine, eip, 0, 0, 0);
+    way_out = NULL;
+}
+
+/* Among whole blocks and exactly, by turns. */
+static void run_blocks(struct engine_state *s)
+{
+    struct blocks *b = blocks_of(s);
+    uint32_t eip = ((const uint32_t *)(uintptr_t)s->regs)[FIELD_EIP];
+
+    begin_blocks(s, b);
+    start_engine(s, eip);
+    while (s->event == EV_MODE)
+        start_engine(s, other_mode(s, b));
+    leave_blocks(b);
+    gather(s);
+    if (b->mode == MODE_WHOLE)
+        settle_blocks(s, b);
+    else
+        settle(s);
+}
+
+/* Run from the registers in s->regs until an event; leave the registers there. */
+static void run_once(struct engine_state *s)
+{
+    uint32_t *regs = (uint32_t *)(uintptr_t)s->regs;
+
+    s->event = EV_NONE;
+    s->in_flight_valid = 0;
+    s->in_flight_kind = s->previous_kind = 0;
+    s->completed = s->debug_hits = s->debug_pending = 0;
+    s->resume = regs[FIELD_EFLAGS] & EFLAGS_RF;
+    s->careful = s->break_count || s->watch_if || regs[FIELD_DR7] & 0xff;
+    scatter(s);
+    if (s->blocks) {
+        run_blocks(s);
+        return;
+    }
+    start_engine(s, regs[FIELD_EIP]);
+    gather(s);
+    settle(s);
+}
+
+/* The same, through traps that go the way that they went before. */
+static void engine_run(struct engine_state *s)
+{
+    run_once(s);
+    while (s->event == EV_TRAP && s->traps && take_trap(s)) {
+        if (s->retired >= s->limit) {
+            s->event = EV_LIMIT;
+            return;
+        }
+        run_once(s);
+    }
+}
+
+/* run(address of the state, limit) -> event: the one call from Python, a run at a time. */
+static PyObject *run(PyObject *module, PyObject *const *args, Py_ssize_t count)
+{
+    struct engine_state *s;
+
+    (void)module;
+    if (count != 2) {
+        PyErr_SetString(PyExc_TypeError, "run(state, limit)");
+        return NULL;
+    }
+    s = PyLong_AsVoidPtr(args[0]);
+    if (!s)
+        return NULL;
+    s->limit = PyLong_AsUnsignedLongLong(args[1]);
+    if (PyErr_Occurred())
+        return NULL;
+    engine_run(s);
+    return PyLong_FromLong((long)s->event);
+}
