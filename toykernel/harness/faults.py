@@ -172,7 +172,7 @@ def _not_joined(
 
 def _not_counted(k: Kernel, before: dict[str, object]) -> Iterator[str]:
     for name in ("nr_threads", "total_forks"):
-        old, new = before[name], getattr(k, name)
+        old, new = before[name], getattr(k.processes, name)
         if not isinstance(old, int) or new != old + 1:
             yield f"{name}: {old} became {new}"
 
