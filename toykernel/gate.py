@@ -26,6 +26,7 @@ from toykernel.kernel.sched import core
 from toykernel.kernel.wait import SCHEDULE, Result, Wait, finish_wait, prepare_to_wait
 from toykernel.syscall_table import SYSCALLS
 from toykernel.syscall_table import sys_ni_syscall as ni_syscall
+from toykernel.syscalls import Argument, Function
 
 if TYPE_CHECKING:
     from toykernel.state import Kernel
@@ -47,43 +48,51 @@ def make_gates(symbols: dict[str, int]) -> dict[int, tuple[str, Service]]:
         "do_exit": _do_exit,
         "math_state_restore": math_state_restore,
         "fpu_area": fpu_area,
-        "sys_ni_syscall": partial(_syscall, number=None),
+        "sys_ni_syscall": partial(_syscall, None, ()),
     }
     for name, handler in TRAP_HANDLERS.items():
-        gates[name] = partial(_trap, handler=handler)
+        gates[name] = partial(_trap, handler)
     for row in SYSCALLS:
         if row.function is not None:
-            gates[f"sys_{row.name}"] = partial(_syscall, number=row.number)
+            gates[f"sys_{row.name}"] = partial(_syscall, row.function, row.arguments)
     return {symbols[name] + 2: (name, function) for name, function in gates.items()}
 
 
 def gate(k: Kernel, event: Event) -> None:
     """Run the kernel function behind the thunk that the guest is in."""
-    name, function = k.host.gates[event.address]
+    host = k.host
+    trace = host.trace
+    name, function = host.gates[event.address]
     k.charge("call")
-    if k.host.trace.gate:
-        k.host.trace.gate.emit(k.current, name)
+    if trace.gate:
+        trace.gate.emit(k.current, name)
     try:
         result = function(k)
     except Errno as error:
         result = -error.number
-    _return(k, result)
-    if k.host.trace.to_user:
-        k.host.trace.to_user.emit(k.current)
-
-
-def _return(k: Kernel, result: Result | None) -> None:
-    """Hand a result to the guest; while it is a Wait, let others run."""
     if isinstance(result, Wait):
-        prepare_to_wait(k, k.current, result)
+        result = _wait(k, result)
+    if result is not None:
+        k.machine.cpu.eax = result
+        task = k.current
+        if task.syscall is not None:
+            number, task.syscall = task.syscall, None
+            if trace.sys_exit:
+                trace.sys_exit.emit(task, number, result)
+    if trace.to_user:
+        trace.to_user.emit(k.current)
+
+
+def _wait(k: Kernel, wait: Wait) -> int | None:
+    """Let others run until one has a result; None when it goes on where it was switched away."""
+    result: Result = wait
+    prepare_to_wait(k, k.current, wait)
     while isinstance(result, Wait):
         core.schedule(k)
         if k.current.wait is None:
-            return  # it goes on where it was switched away
+            return None
         result = finish_wait(k, k.current)
-    if result is not None:
-        k.machine.cpu.eax = result
-        _syscall_done(k, result)
+    return result
 
 
 def _schedule(_k: Kernel) -> Result:
@@ -94,33 +103,22 @@ def _do_exit(k: Kernel) -> Result:
     return do_exit(k, k.machine.cpu.eax & 0xFF00)
 
 
-def _trap(k: Kernel, handler: Callable[[Kernel, PtRegs, int], None]) -> None:
+def _trap(handler: Callable[[Kernel, PtRegs, int], None], k: Kernel) -> None:
     cpu = k.machine.cpu
     handler(k, PtRegs(k.machine.ram, cpu.eax), cpu.edx)
 
 
-def _syscall(k: Kernel, number: int | None) -> Result:
-    """A system call: of this number, or with None one that has no function."""
+def _syscall(function: Function | None, arguments: tuple[Argument, ...], k: Kernel) -> Result:
+    """A system call by its function, or with None one that has none."""
     task = k.current
     words = k.machine.ram.words(task_pt_regs(task.stack) - PAGE_OFFSET, _ORIG_AX + 1)
     asked = task.syscall = words[_ORIG_AX]
     k.charge("system_call")
-    if k.host.trace.sys_enter:
-        k.host.trace.sys_enter.emit(task, asked, words[:6])
-    if number is None:
+    trace = k.host.trace
+    if trace.sys_enter:
+        trace.sys_enter.emit(task, asked, words[:6])
+    if function is None:
         return ni_syscall(k)
-    row = SYSCALLS[number]
-    function = row.function
-    assert function is not None
-    if not row.arguments:
+    if not arguments:
         return function(k)
-    return function(k, *[a.decode(w) for a, w in zip(row.arguments, words, strict=False)])
-
-
-def _syscall_done(k: Kernel, result: int) -> None:
-    task = k.current
-    if task.syscall is None:
-        return
-    number, task.syscall = task.syscall, None
-    if k.host.trace.sys_exit:
-        k.host.trace.sys_exit.emit(task, number, result)
+    return function(k, *[a.decode(w) for a, w in zip(arguments, words, strict=False)])

@@ -94,7 +94,7 @@ class RunStats:
         if counts is None:
             counts = self.syscalls[number] = [0, 0]
         counts[0] += 1
-        if is_error(result):
+        if result < 0 and is_error(result):
             counts[1] += 1
             if number in _FORKS:
                 name = errno_name(-result)
