@@ -4,17 +4,21 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from functools import lru_cache
-
-import capstone
+from typing import TYPE_CHECKING
 
 from emu.timing import rules
 from emu.timing.cost import Cost
 from emu.timing.rules import INSTRUCTION_RULES
 
+if TYPE_CHECKING:
+    import capstone
+
 
 @lru_cache(maxsize=1)
 def disassembler() -> capstone.Cs:
     """For names and lengths of what the opcode map does not have, and for listings."""
+    import capstone  # most runs need none, and it takes a while
+
     return capstone.Cs(capstone.CS_ARCH_X86, capstone.CS_MODE_32)
 
 
