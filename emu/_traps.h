@@ -115,6 +115,8 @@ static int take_trap(struct engine_state *s)
     if (kind == KIND_EXCEPTION && (s->vector == VECTOR_DB || s->vector > 31 || !s->in_flight_valid ||
                                    s->in_flight != regs[FIELD_EIP] + regs[FIELD_CS + 1]))
         return 0; /* #DB has DR6; a page fault for code ahead is looked into: Machine._ends_block_early */
+    if (kind == KIND_EXCEPTION && s->vector == VECTOR_PF && !(regs[FIELD_ERROR_CODE] & 2))
+        return 0; /* perhaps the read of a read-modify-write: emu/write_intent.py */
     plan = plan_of(s, kind);
     if (!plan || flags & EFLAGS_VM || !same_tables(s, plan))
         return 0;
