@@ -52,3 +52,18 @@ def test_a_write_fault_over_a_page_border(code: bytes) -> None:
 @pytest.mark.parametrize("code", READS, ids=bytes.hex)
 def test_a_read_stays_a_read(code: bytes) -> None:
     assert error_code(code, 0, DATA, True) == 4
+
+
+def test_movs_reads_its_source_first() -> None:
+    """Native too: MOVS onto itself is a read fault, then a write fault."""
+    b = Bare()
+    b.page(DATA, 0)
+    b.cpu.edi = b.cpu.esi = DATA
+    assert b.trap(b"\xa5").error_code == 4
+
+
+def test_a_shift_by_no_bits_asks_to_write() -> None:
+    b = Bare()
+    b.page(DATA, 0)
+    b.cpu.edi, b.cpu.ecx = DATA, 0
+    assert b.trap(b"\xd3\x27").error_code == 6
