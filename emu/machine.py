@@ -28,6 +28,7 @@ from emu.events import DR6_BS, Event, Stop
 from emu.hooks import EV_OUT, EV_TRAP, NO_FRAME
 from emu.linear import LinearMemory
 from emu.page_end import needs_next_page
+from emu.paging import PF_W
 from emu.port_io import LONGEST, code_bytes, split_prefixes
 from emu.port_unit import PortUnit
 from emu.ram import Ram
@@ -35,6 +36,7 @@ from emu.snapshot import Snapshot
 from emu.timing.profiles import OFF, PROFILE_NAMES, PROFILES
 from emu.timing.traps import TrapCosts
 from emu.untranslatable import is_untranslatable, untranslatable_starts
+from emu.write_intent import holds_form, writes_what_it_reads
 
 _FLAT = 0xFFFFFFFF
 #: Instructions in one entry into the engine, so that Ctrl-C is noticed while a guest loops.
@@ -306,7 +308,21 @@ class Machine:
         return bool(state.in_flight_valid) and state.in_flight == cpu.eip + cpu.cs_base & _FLAT
 
     def _exception(self, vector: int) -> None:
-        self.microcode.exception(vector, self.cpu.error_code)
+        code = self.cpu.error_code
+        if vector == mc.PF and not code & PF_W and self._asks_to_write():
+            code |= PF_W
+        self.microcode.exception(vector, code)
+
+    def _asks_to_write(self) -> bool:
+        """See emu/write_intent.py: a page fault that the engine takes for a read's."""
+        cpu = self.cpu
+        start = cpu.eip + cpu.cs_base & _FLAT
+        if cpu.cr2 - start & _FLAT < LONGEST:  # the fetch's own
+            return False
+        code = code_bytes(self.linear, start, min(LONGEST, 0x1000 - (start & 0xFFF)))
+        if len(code) < LONGEST and not holds_form(code):  # the next page was fetched from, too
+            code = code_bytes(self.linear, start)
+        return writes_what_it_reads(code)
 
     def _invalid(self) -> Event | None:
         """An opcode that the engine does not know, or one that this machine does not have."""
