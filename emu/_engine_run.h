@@ -49,6 +49,7 @@ static void settle(struct engine_state *s)
     if (here && (refused || unfinished)) {
         s->retired--;
         kind = s->previous_kind;
+        regs[FIELD_EFLAGS] |= s->resume;
         if (s->timing)
             timing_abandon(s);
         if (refused && s->flags_known) {

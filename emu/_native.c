@@ -82,6 +82,17 @@ static int stops_here(struct engine_state *s, uint32_t address)
     return 1;
 }
 
+/* RF has done its work when the instruction begins; PUSHF would show it, and the engine would keep it.
+ * `resume` remembers it, for an attempt that comes to nothing. */
+static void begin_resumed(struct engine_state *s)
+{
+    uint32_t flags = read_reg(s, s->reg_eflags);
+
+    s->resume = flags & EFLAGS_RF;
+    if (s->resume)
+        write_reg(s, s->reg_eflags, flags & ~(uint32_t)EFLAGS_RF);
+}
+
 static void on_code(uc_engine *uc, uint64_t address64, uint32_t size, void *user)
 {
     struct engine_state *s = user;
@@ -136,6 +147,10 @@ static void on_code(uc_engine *uc, uint64_t address64, uint32_t size, void *user
         stop(s, EV_IO);
         return;
     }
+    if (s->in_flight_valid ? s->in_flight_kind & KIND_IRET : s->resume)
+        begin_resumed(s);
+    else
+        s->resume = 0;
     if (kind & KIND_READS_FLAGS) /* the engine would work from stale ones */
         write_reg(s, s->reg_eflags, read_reg(s, s->reg_eflags));
     keep_flags(s);

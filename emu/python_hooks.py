@@ -300,6 +300,14 @@ class PythonHooks:
         )
         if kind & KIND_EMULATED or (checked and not s.allow_io):
             return self._stop(EV_IO)
+        # RF has done its work when the instruction begins; PUSHF would show it, and the engine would keep it.
+        # `resume` remembers it, for an attempt that comes to nothing.
+        if s.in_flight_kind & KIND_IRET if s.in_flight_valid else s.resume:
+            s.resume = flags & EFLAGS_RF
+            flags &= ~EFLAGS_RF
+            self._write(s.reg_eflags, flags)
+        else:
+            s.resume = 0
         s.flags_kept[0], s.flags_known = flags, 1
         if kind & KIND_READS_FLAGS:
             self._write(s.reg_eflags, flags)
@@ -419,6 +427,7 @@ class PythonHooks:
         if here and (refused or unfinished):
             s.retired -= 1
             kind = s.previous_kind
+            regs[_EFLAGS] |= s.resume
             if refused and s.flags_known:
                 regs[_EFLAGS] = regs[_EFLAGS] & ~ARITHMETIC | s.flags_kept[0] & ARITHMETIC
             if self._timing is not None:
