@@ -19,6 +19,7 @@ from toykernel.harness.exit_status import (
 )
 from toykernel.kernel.siginfo import SEGV_ACCERR, SEGV_MAPERR, SI_KERNEL, SIGNAL_NAMES, SIGSEGV
 from toykernel.look.program import PROGRAM_PID
+from toykernel.observe.collector import Collector
 from toykernel.oops import KernelOops, symbol_for
 from toykernel.state import Outcome, OutcomeKind
 
@@ -41,8 +42,10 @@ class Result:
     message: str = ""
 
 
-class _LastSignal:
+class _LastSignal(Collector):
     """Remembers where the program was when a signal ended it."""
+
+    collected = ("text",)
 
     def __init__(self, session: Session) -> None:
         self._session = session

@@ -19,6 +19,7 @@ from toykernel.boot import ENTRY, kernel_source
 from toykernel.errno import Errno
 from toykernel.fs.binfmt_elf import parse_elf
 from toykernel.harness.images import boot_images, init_program, kernel_program
+from toykernel.history import moment
 from toykernel.observe.faultlog import FaultLog, FaultRecord
 from toykernel.observe.lock_holders import LockHolders
 from toykernel.observe.run_stats import RunStats
@@ -29,6 +30,7 @@ from userland.assembler import Program, assemble
 
 if TYPE_CHECKING:
     from toykernel.harness.breakpoints import Breakpoint, Breakpoints, Hit
+    from toykernel.history.moment import Snapshot
     from toykernel.look.symbols import Images
     from toykernel.look.task import TaskView
     from toykernel.observe.cow_journal import CowJournal
@@ -220,6 +222,20 @@ class Session:
     def address(self, name: str) -> int:
         """Value of a label or constant, `kernel:NAME` for the kernel's. Raises SymbolError."""
         return self.images.value(name)
+
+    # -- going back --------------------------------------------------------------------------------
+
+    def snapshot(self) -> Snapshot:
+        """This moment, to `restore`. Raises HistoryError for a listener that no snapshot knows."""
+        return moment.take(self.kernel, self._output)
+
+    def restore(self, snapshot: Snapshot) -> None:
+        """Go back (or forward) to a moment that this session has taken.
+
+        Tasks and other records of the kernel are new objects afterwards. What `console` and the files of
+        listeners have been handed stays there. Raises HistoryError.
+        """
+        moment.put_back(self.kernel, self._output, snapshot)
 
     # -- looking -----------------------------------------------------------------------------------
 

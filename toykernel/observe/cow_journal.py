@@ -24,6 +24,7 @@ from emu.ram import PAGE_SHIFT
 from toykernel.arch.x86.pgtable import pte_present
 from toykernel.look.page_tables import entries
 from toykernel.look.program import of_program
+from toykernel.observe.collector import Collector
 from toykernel.syscall_table import name_of
 
 if TYPE_CHECKING:
@@ -85,11 +86,14 @@ class CowEvent:
         return f"{self.event}{', ' + self.reason if self.reason else ''}"
 
 
-class CowJournal:
+class CowJournal(Collector):
     """Listens from now on. `emit` (may be set later) hears of every event as it happens.
 
     What init does before the program's first instruction is left out.
     """
+
+    collected = ("_lives", "_alive", "_moving", "_forking")
+    shared = ("events",)
 
     def __init__(
         self,

@@ -10,6 +10,7 @@ from toykernel.kernel.clone_flags import CLONE_VM
 from toykernel.kernel.futex import FUTEX_TID_MASK
 from toykernel.kernel.sched.idle import describe_sleepers
 from toykernel.mm.memory import follow_page
+from toykernel.observe.collector import Collector
 
 if TYPE_CHECKING:
     from toykernel.kernel.futex import FutexQ
@@ -37,8 +38,10 @@ def own_number(task: Task) -> int:
     return task.pid_struct.numbers[-1][1]
 
 
-class LockHolders:
+class LockHolders(Collector):
     """Listens to forks, to know who had the memory that an address space is a copy of."""
+
+    collected = ("_origins",)
 
     def __init__(self, k: Kernel) -> None:
         self._k = k

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from toykernel.kernel.siginfo import signal_name
 from toykernel.look.program import PROGRAM_PID
+from toykernel.observe.collector import Collector
 
 if TYPE_CHECKING:
     from toykernel.state import Kernel
@@ -47,8 +48,10 @@ class Life:
         return self.pid != self.tgid
 
 
-class ProcessTree:
+class ProcessTree(Collector):
     """Listens from now on, before the program's birth; `svg` draws what has been."""
+
+    collected = ("lives", "_alive", "_turn")
 
     def __init__(self, k: Kernel) -> None:
         self._k = k
