@@ -18,8 +18,8 @@ from typing import TYPE_CHECKING
 
 from emu.microcode import Delivery
 from toykernel.arch.x86.asm_offsets import PT_OFFSET, PT_REGS
+from toykernel.collector import Collector
 from toykernel.look.task import TaskView
-from toykernel.observe.collector import Collector
 
 if TYPE_CHECKING:
     from toykernel.state import Kernel

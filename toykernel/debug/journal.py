@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 from emu.microcode import EXTERNAL, SOFTWARE, VECTOR_NAMES, Delivery
 from emu.paging import PF_P, PF_RSVD, PF_U, PF_W
 from toykernel.arch.x86.asm_offsets import FIRST_EXTERNAL_VECTOR, SYSCALL_VECTOR, TIMER_IRQ
+from toykernel.collector import Collector
 from toykernel.errno import is_error
 from toykernel.errno import name as errno_name
 from toykernel.kernel.siginfo import SIGNAL_NAMES
-from toykernel.observe.collector import Collector
 from toykernel.syscall_table import name_of
 
 if TYPE_CHECKING:

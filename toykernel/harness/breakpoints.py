@@ -9,7 +9,7 @@ done with that. It does not stop a second time: real hardware keeps EFLAGS.RF fo
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -18,9 +18,9 @@ from emu.machine import Event, Stop
 from emu.microcode import VECTOR_NAMES, Delivery
 from emu.paging import PTE_P
 from toykernel import run_loop
+from toykernel.collector import Collector, Data, Shared
 from toykernel.look.page_tables import entries
 from toykernel.look.symbols import KERNEL, Code, Image, Images
-from toykernel.observe.collector import Collector, Data
 from toykernel.observe.faultlog import FaultLog, FaultRecord
 from toykernel.state import Kernel, Outcome, OutcomeKind
 from toykernel.syscall_table import BY_NAME, name_of
@@ -309,7 +309,7 @@ class Breakpoints(Collector):
         hits = {number: point.hits for number, point in self.all.items()}
         return {"hits": hits, "reported": self._reported, "restarts": self._restarts}
 
-    def load_data(self, data: Data, records: Mapping[str, tuple[Any, ...]]) -> None:
+    def load_data(self, data: Data, shared: Shared) -> None:
         """One that was set later has not been reached."""
         for number, point in self.all.items():
             point.hits = data["hits"].get(number, 0)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from emu.microcode import GP
+from toykernel.collector import Collector
 from toykernel.errno import name as errno_name
 from toykernel.errors import HostError, StopRun
 from toykernel.harness.exit_status import (
@@ -19,7 +20,6 @@ from toykernel.harness.exit_status import (
 )
 from toykernel.kernel.siginfo import SEGV_ACCERR, SEGV_MAPERR, SI_KERNEL, SIGNAL_NAMES, SIGSEGV
 from toykernel.look.program import PROGRAM_PID
-from toykernel.observe.collector import Collector
 from toykernel.oops import KernelOops, symbol_for
 from toykernel.state import Outcome, OutcomeKind
 

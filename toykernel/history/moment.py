@@ -16,9 +16,9 @@ from io import BytesIO
 from typing import Any, NoReturn
 
 from emu.snapshot import Snapshot as MachineSnapshot
+from toykernel.collector import Collector
 from toykernel.history.errors import HistoryError
 from toykernel.host import HOST_TYPES
-from toykernel.observe.collector import Collector
 from toykernel.state import Kernel
 from toykernel.statehash import guest_data
 

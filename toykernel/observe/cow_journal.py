@@ -22,9 +22,9 @@ from typing import TYPE_CHECKING, Any
 
 from emu.ram import PAGE_SHIFT
 from toykernel.arch.x86.pgtable import pte_present
+from toykernel.collector import Collector
 from toykernel.look.page_tables import entries
 from toykernel.look.program import of_program
-from toykernel.observe.collector import Collector
 from toykernel.syscall_table import name_of
 
 if TYPE_CHECKING:

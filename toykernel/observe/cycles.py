@@ -17,7 +17,7 @@ from emu.timing.rules import INSTRUCTION_RULES
 from emu.timing.tables import number, rows
 from emu.timing.traps import TrapCosts
 from toykernel.arch.x86.asm_offsets import PAGE_OFFSET
-from toykernel.observe.collector import Collector
+from toykernel.collector import Collector
 from toykernel.syscall_table import name_of
 
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ from collections import deque
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from toykernel.observe.collector import Collector
+from toykernel.collector import Collector
 
 if TYPE_CHECKING:
     from toykernel.state import Kernel

@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from emu.ram import PAGE_SHIFT
+from toykernel.collector import Collector
 from toykernel.kernel.clone_flags import CLONE_VM
 from toykernel.kernel.futex import FUTEX_TID_MASK
 from toykernel.kernel.sched.idle import describe_sleepers
 from toykernel.mm.memory import follow_page
-from toykernel.observe.collector import Collector
 
 if TYPE_CHECKING:
     from toykernel.kernel.futex import FutexQ

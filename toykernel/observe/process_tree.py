@@ -11,9 +11,9 @@ from dataclasses import dataclass, field
 from html import escape
 from typing import TYPE_CHECKING
 
+from toykernel.collector import Collector
 from toykernel.kernel.siginfo import signal_name
 from toykernel.look.program import PROGRAM_PID
-from toykernel.observe.collector import Collector
 
 if TYPE_CHECKING:
     from toykernel.state import Kernel

@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from toykernel.arch.x86.process import account
+from toykernel.collector import Collector
 from toykernel.errno import is_error
 from toykernel.errno import name as errno_name
 from toykernel.kernel.clone_flags import CLONE_VFORK, CSIGNAL
 from toykernel.look.program import PROGRAM_PID
-from toykernel.observe.collector import Collector
 from toykernel.syscall_table import BY_NAME, name_of
 from toykernel.task import FAULT_KINDS, Task
 

@@ -11,8 +11,8 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
+from toykernel.collector import Collector
 from toykernel.kernel.timekeeping import ktime_get
-from toykernel.observe.collector import Collector
 from toykernel.state import Kernel
 from toykernel.task import STATE_LETTERS, TASK_RUNNING, Task
 

@@ -10,9 +10,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from toykernel.collector import Collector
 from toykernel.kernel.clone_flags import CLONE_UNTRACED
 from toykernel.kernel.siginfo import SIGNAL_NAMES
-from toykernel.observe.collector import Collector
 from toykernel.observe.strace_format import (
     PRINTERS,
     raw,

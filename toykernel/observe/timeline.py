@@ -12,10 +12,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from toykernel.collector import Collector
 from toykernel.errno import is_error
 from toykernel.errno import name as errno_name
 from toykernel.kernel.siginfo import signal_name
-from toykernel.observe.collector import Collector
 from toykernel.observe.sched_trace import state_text
 from toykernel.state import Kernel
 from toykernel.syscall_table import name_of

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any, ClassVar
 
 Data = Mapping[str, Any]
+Shared = Mapping[str, tuple[Any, ...]]
 
 
 class Collector:
@@ -28,16 +29,16 @@ class Collector:
         """What is shared."""
         return {name: tuple(getattr(self, name)) for name in self.shared}
 
-    def load_data(self, data: Data, records: Mapping[str, tuple[Any, ...]]) -> None:
+    def load_data(self, data: Data, shared: Shared) -> None:
         """Become what was saved."""
         for name in self.collected:
             setattr(self, name, data[name])
         for name in self.shared:
             kept = getattr(self, name)
             if isinstance(kept, deque):
-                setattr(self, name, deque(records[name], kept.maxlen))
+                setattr(self, name, deque(shared[name], kept.maxlen))
             else:
-                setattr(self, name, list(records[name]))
+                setattr(self, name, list(shared[name]))
 
     def start_over(self) -> None:
         """Back to a moment before this one listened: nothing has been collected yet."""
