@@ -9,14 +9,14 @@ from __future__ import annotations
 
 import copyreg
 import pickle
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from io import BytesIO
 from typing import Any, NoReturn
 
 from emu.snapshot import Snapshot as MachineSnapshot
-from toykernel.collector import Collector
+from toykernel.collector import Collector, Data, Shared
 from toykernel.history.errors import HistoryError
 from toykernel.host import HOST_TYPES
 from toykernel.state import Kernel
@@ -41,13 +41,18 @@ class Snapshot:
         return frames + len(self.pickled) + sum(map(len, self.output.values()))
 
 
-def take(k: Kernel, output: Mapping[int, bytearray]) -> Snapshot:
-    """This moment. Raises HistoryError for a listener or a hook whose data nobody knows."""
-    listeners = tuple(collectors(k))
+def take(
+    k: Kernel, output: Mapping[int, bytearray], listeners: Sequence[Collector] | None = None
+) -> Snapshot:
+    """This moment, with these listeners or else with all.
+
+    Raises HistoryError for a listener or a hook whose data nobody knows.
+    """
+    listeners = collectors(k) if listeners is None else listeners
     return Snapshot(
         machine=k.machine.snapshot(),
         pickled=_pickled((guest_data(k), [one.save_data() for one in listeners])),
-        listeners=listeners,
+        listeners=tuple(listeners),
         shared=tuple(one.save_shared() for one in listeners),
         output={fd: bytes(text) for fd, text in output.items()},
         messages=len(k.host.trace.messages),
@@ -61,17 +66,30 @@ def put_back(k: Kernel, output: Mapping[int, bytearray], moment: Snapshot) -> No
     one of the kernel's any more. A listener that came later starts over. One that has gone since stays
     gone. Raises HistoryError, or SnapshotError for another machine's.
     """
-    present = collectors(k)
-    k.machine.restore(moment.machine)
     data, collected = pickle.loads(moment.pickled)
-    replace_guest(k, data)
-    for fd, text in output.items():
-        text[:] = moment.output[fd]
-    del k.host.trace.messages[moment.messages :]
     saved = {
         id(one): (mine, shared)
         for one, mine, shared in zip(moment.listeners, collected, moment.shared, strict=True)
     }
+    become(k, output, moment.machine, data, moment.output, moment.messages, saved)
+
+
+def become(
+    k: Kernel,
+    output: Mapping[int, bytearray],
+    machine: MachineSnapshot,
+    data: Mapping[str, Any],
+    said: Mapping[int, bytes],
+    messages: int,
+    saved: Mapping[int, tuple[Data, Shared]],
+) -> None:
+    """What `put_back` does, from the parts; `saved` by the identity of each listener."""
+    present = collectors(k)
+    k.machine.restore(machine)
+    replace_guest(k, data)
+    for fd, text in output.items():
+        text[:] = said[fd]
+    del k.host.trace.messages[messages:]
     for one in present:
         if id(one) in saved:
             one.load_data(*saved[id(one)])
@@ -84,6 +102,12 @@ def replace_guest(k: Kernel, data: Mapping[str, Any]) -> None:
     for name in guest_data(k).keys() - data.keys():
         delattr(k, name)
     vars(k).update(data)
+
+
+def refuse_influence(k: Kernel) -> None:
+    """Raises HistoryError for hooks that act on the guest: a copy of it would go on without them."""
+    for where, hook in _influences(k):
+        raise HistoryError(f"{where}: a copy would go on without {_name(hook)}")
 
 
 def collectors(k: Kernel) -> list[Collector]:
@@ -105,6 +129,10 @@ def _listeners(k: Kernel) -> Iterator[tuple[str, Callable[..., Any]]]:
             yield f"tracepoint {point.name}", listener
     for heard in k.machine.trap_listeners:
         yield "traps", heard
+    yield from _influences(k)
+
+
+def _influences(k: Kernel) -> Iterator[tuple[str, Callable[..., Any]]]:
     for name, hooks in vars(k.host.security).items():
         for hook in hooks:
             yield f"security hook {name}", hook
