@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from functools import cached_property
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -309,6 +310,7 @@ class Session:
 
         Raises HistoryError, in one line, for a file that is damaged, newer, or none of these.
         """
+        import_module("toykernel.observe.cow_journal")  # whose events may be in the file
         from toykernel.history import savefile
 
         saved, state = savefile.read(Path(path))

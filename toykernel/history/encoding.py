@@ -178,7 +178,8 @@ def _class_name(cls: type) -> str:
 def _named(name: str, prefixes: Iterable[str]) -> Any:
     """Something that a module, loaded already, defines at its top."""
     module, _, own = name.partition(":")
-    found = vars(sys.modules[module])[own] if module.startswith(tuple(prefixes)) else None
+    known = vars(sys.modules[module]) if module in sys.modules else {}
+    found = known.get(own) if module.startswith(tuple(prefixes)) else None
     if getattr(found, "__module__", None) != module:
         raise HistoryError(f"{name} is no data of this program")
     return found

@@ -23,7 +23,7 @@ from toykernel.state import Kernel
 from toykernel.statehash import guest_data
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Snapshot:
     """One moment. Go back to it with the session that took it, any number of times."""
 

@@ -82,8 +82,8 @@ def _parse(data: bytes) -> tuple[Saved, str]:
     if not version.isdigit():
         raise HistoryError("it is damaged")
     if int(version) != VERSION:
-        age = "newer" if int(version) > VERSION else "older"
-        raise HistoryError(f"of an {age} version, {int(version)}, as this one reads {VERSION}")
+        age = "a newer" if int(version) > VERSION else "an older"
+        raise HistoryError(f"it is of {age} version, {int(version)}; this program reads {VERSION}")
     line, _, body = rest.partition(b"\n")
     header = _json(line) if len(line) < _LONGEST_HEADER else None
     if not isinstance(header, dict) or hashlib.sha256(body).hexdigest() != header.get("body"):
