@@ -14,6 +14,7 @@ from emu.timing.rules import STRING_IO, UNKNOWN_CLOCKS
 from emu.timing.tables import table_hash
 
 _INSTRUCTION, _UNKNOWN = "instruction ", "unknown "
+_USER_CYCLES = "user cycles"
 
 
 class InstructionClock:
@@ -90,6 +91,13 @@ class InstructionClock:
         self.charged = dict(charged)
         self.extra = sum(charged.values())
 
+    def save_counts(self) -> dict[str, int]:
+        """What is counted besides, and no clock depends on, for a snapshot."""
+        return {}
+
+    def load_counts(self, counts: dict[str, int]) -> None:
+        """From a snapshot, after `load_state`."""
+
     def save_state(self) -> dict[str, list[int]]:
         """What time depends on besides the ledger: cache, TLB and the like, for a snapshot."""
         return {}
@@ -106,6 +114,7 @@ class CycleClock(InstructionClock):
         self.profile = timing.profile.name
         self.table = table_hash()
         self._timing = timing
+        self._unknown_before: dict[str, int] = {}  # before the snapshot that was loaded last
 
     @property
     def cycles(self) -> int:
@@ -120,16 +129,20 @@ class CycleClock(InstructionClock):
         return sum(self.unknown_instructions().values())
 
     def unknown_instructions(self) -> dict[str, int]:
-        found = {
-            rule.removeprefix(_UNKNOWN): clocks // UNKNOWN_CLOCKS
-            for rule, clocks in self.charged.items()
-            if rule.startswith(_UNKNOWN)
-        }
+        found = self._unknown_by_table()
+        for rule, clocks in self.charged.items():
+            if rule.startswith(_UNKNOWN):
+                name = rule.removeprefix(_UNKNOWN)
+                found[name] = found.get(name, 0) + clocks // UNKNOWN_CLOCKS
+        return dict(sorted(found.items()))
+
+    def _unknown_by_table(self) -> dict[str, int]:
+        found = dict(self._unknown_before)
         for insn in self._timing.insns():
             if not insn.cost.known and insn.count:
                 name = insn.text()
                 found[name] = found.get(name, 0) + insn.count
-        return dict(sorted(found.items()))
+        return found
 
     def charge(self, rule: str, cycles: int) -> None:
         super().charge(rule, cycles)
@@ -159,6 +172,18 @@ class CycleClock(InstructionClock):
     def load(self, charged: dict[str, int]) -> None:
         super().load({r: n for r, n in charged.items() if not r.startswith(_INSTRUCTION)})
         self._timing.offset = self.extra
+
+    def save_counts(self) -> dict[str, int]:
+        unknown = {f"{_UNKNOWN}{n}": count for n, count in self._unknown_by_table().items()}
+        return {_USER_CYCLES: self._timing.user_cycles, **unknown}
+
+    def load_counts(self, counts: dict[str, int]) -> None:
+        self._timing.user_cycles = counts[_USER_CYCLES]
+        self._unknown_before = {
+            rule.removeprefix(_UNKNOWN): count
+            for rule, count in counts.items()
+            if rule.startswith(_UNKNOWN)
+        }
 
     def save_state(self) -> dict[str, list[int]]:
         return self._timing.save()

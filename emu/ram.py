@@ -16,6 +16,10 @@ PAGE_SIZE = 4096
 PAGE_SHIFT = 12
 MIN_RAM = 1 << 20
 MAX_RAM = 3 << 30
+_BLANK = bytes(PAGE_SIZE)
+_PIECE = 64 * 1024
+_memcmp = ctypes.PyDLL(None).memcmp
+_memcmp.argtypes = (ctypes.c_void_p, ctypes.c_void_p, ctypes.c_size_t)
 
 
 class Ram:
@@ -32,7 +36,8 @@ class Ram:
                 f"from {MIN_RAM} to {MAX_RAM}, not {size}"
             )
         self.size = size
-        self._map = mmap.mmap(-1, size)
+        # Private: what nobody has written is read without being there.
+        self._map = mmap.mmap(-1, size, mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
         self._anchor = (ctypes.c_uint8 * size).from_buffer(self._map)
         self.host_address = ctypes.addressof(self._anchor)
         self._bytes = memoryview(self._map)
@@ -43,6 +48,9 @@ class Ram:
         #: One byte a frame: nonzero when the engine may hold translations of code in it.
         self.held_code = bytearray(size >> PAGE_SHIFT)
         self.code_stale = False
+        self._image: dict[int, bytes] = {}  # what `image` answered last
+        self._shadow: mmap.mmap | None = None  # the same as memory, to compare with
+        self._shadow_address = 0
 
     @property
     def frames(self) -> int:
@@ -111,22 +119,57 @@ class Ram:
         self._written(destination, length)
 
     def image(self) -> dict[int, bytes]:
-        """The frames that are not all zero, by frame number, in order."""
-        blank = bytes(PAGE_SIZE)
-        view = self._bytes
-        return {
-            frame: bytes(page)
-            for frame in range(self.frames)
-            if (page := view[frame << PAGE_SHIFT : (frame + 1) << PAGE_SHIFT]) != blank
-        }
+        """The frames that are not all zero, by frame number, in order.
+
+        A frame that is as it was in the last image is the same object in this one.
+        """
+        known = self._image
+        more = False
+        for frame in self._changed():
+            page = self.read(frame << PAGE_SHIFT, PAGE_SIZE)
+            more = more or frame not in known
+            self._know(frame, page)
+        if more:
+            known = self._image = dict(sorted(known.items()))
+        return dict(known)
 
     def load_image(self, image: dict[int, bytes]) -> None:
         """Make memory what `image()` was; frames not in it become zero."""
-        blank = bytes(PAGE_SIZE)
-        view = self._bytes
-        for frame in range(self.frames):
-            page = image.get(frame, blank)
-            at = frame << PAGE_SHIFT
-            if view[at : at + PAGE_SIZE] != page:
-                view[at : at + PAGE_SIZE] = page
-        self.code_stale = True
+        known = self._image
+        stale = set(self._changed())
+        stale.update(f for f in known.keys() | image.keys() if known.get(f) is not image.get(f))
+        for frame in sorted(stale):
+            page = image.get(frame, _BLANK)
+            self.write(frame << PAGE_SHIFT, page)
+            self._know(frame, page)
+        self._image = dict(image)
+
+    def _know(self, frame: int, page: bytes) -> None:
+        """Note what a frame is now."""
+        assert self._shadow is not None
+        at = frame << PAGE_SHIFT
+        self._shadow[at : at + PAGE_SIZE] = page
+        if page == _BLANK:
+            self._image.pop(frame, None)
+        else:
+            self._image[frame] = page
+
+    def _changed(self) -> list[int]:
+        """The frames that are not as in the last image: memory is compared with a copy of itself,
+        in pieces large enough that calling costs little.
+        """
+        if self._shadow is None:
+            self._shadow = mmap.mmap(-1, self.size, mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+            anchor = (ctypes.c_uint8 * self.size).from_buffer(self._shadow)
+            self._shadow_address = ctypes.addressof(anchor)
+        memory, shadow = self.host_address, self._shadow_address
+        found = []
+        for start in range(0, self.size, _PIECE):
+            length = min(_PIECE, self.size - start)
+            if _memcmp(memory + start, shadow + start, length):
+                found += [
+                    at >> PAGE_SHIFT
+                    for at in range(start, start + length, PAGE_SIZE)
+                    if _memcmp(memory + at, shadow + at, PAGE_SIZE)
+                ]
+        return found

@@ -10,7 +10,7 @@ from emu.errors import SnapshotError
 if TYPE_CHECKING:
     from emu.machine import Machine
 
-SNAPSHOT_VERSION = 3
+SNAPSHOT_VERSION = 4
 
 
 @dataclass(frozen=True)
@@ -26,6 +26,7 @@ class Snapshot:
     charged: dict[str, int]
     profile: str
     timing: dict[str, list[int]]
+    counts: dict[str, int]
     devices: dict[str, dict[str, Any]]
     halted: bool
     allow_io: bool
@@ -43,6 +44,7 @@ def take(machine: Machine) -> Snapshot:
         charged=machine.clock.save(),
         profile=machine.clock.profile,
         timing=machine.clock.save_state(),
+        counts=machine.clock.save_counts(),
         devices={d.name: d.save() for d in machine.devices},
         halted=machine.halted,
         # It stays with the engine where a run ended before the instruction.
@@ -70,6 +72,7 @@ def put_back(machine: Machine, snapshot: Snapshot) -> None:
     machine.cpu.state.retired = snapshot.retired
     machine.clock.load(snapshot.charged)
     machine.clock.load_state(snapshot.timing, snapshot.charged)
+    machine.clock.load_counts(snapshot.counts)
     for device in machine.devices:
         device.load(snapshot.devices[device.name])
     machine.halted = snapshot.halted

@@ -50,6 +50,11 @@ class Tracepoint(list[Callable[P, None]], Generic[P]):
         else:
             super().remove(listener)
 
+    @property
+    def switched_off(self) -> tuple[Callable[P, None], ...]:
+        """Listeners that hear nothing more, because they raised."""
+        return tuple(self._off)
+
     def _switch_off(self, listener: Callable[P, None], error: Exception) -> None:
         if listener in self:
             super().remove(listener)

@@ -46,6 +46,9 @@ class Timing(Protocol):
     def user_cycles(self) -> int:
         """Cycles of completed instructions of ring 3 (a REP cut short by a fault not included)."""
 
+    @user_cycles.setter
+    def user_cycles(self, value: int) -> None: ...
+
     def insns(self) -> Iterable[Insn]:
         """Every instruction executed, by address, then by bytes."""
 
@@ -210,6 +213,10 @@ class PythonTiming:
     @property
     def user_cycles(self) -> int:
         return self.model.user_cycles
+
+    @user_cycles.setter
+    def user_cycles(self, value: int) -> None:
+        self.model.user_cycles = value
 
     def insns(self) -> Iterable[Insn]:
         return iter(self.records)

@@ -310,6 +310,10 @@ class NativeTiming(Instructions):
     def user_cycles(self) -> int:
         return int(self._t.user_cycles)
 
+    @user_cycles.setter
+    def user_cycles(self, value: int) -> None:
+        self._t.user_cycles = value
+
     def by_rule(self) -> dict[str, int]:
         now = dict(zip(INSTRUCTION_RULES, totals(self.insns()), strict=True))
         return {name: clocks + self._earlier.get(name, 0) for name, clocks in now.items()}

@@ -1,4 +1,4 @@
-"""The examples of docs/api.md run, and give what they say."""
+"""The examples of docs/api.md and docs/snapshots.md run, and give what they say."""
 
 from __future__ import annotations
 
@@ -12,26 +12,27 @@ import toykernel
 
 ROOT = Path(__file__).parents[2]
 TEXT = (ROOT / "docs/api.md").read_text()
-BLOCKS = re.findall(r"```python\n(.*?)```", TEXT, re.DOTALL)
 
 
-def test_the_examples(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(("page", "at_least"), [("api", 12), ("snapshots", 3)])
+def test_the_examples(page: str, at_least: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(ROOT)
     names: dict[str, object] = {}
     checked = 0
-    for block in BLOCKS:
+    text = (ROOT / f"docs/{page}.md").read_text()
+    for block in re.findall(r"```python\n(.*?)```", text, re.DOTALL):
         lines = block.splitlines()
         for statement in ast.parse(block).body:
             source = "\n".join(lines[statement.lineno - 1 : statement.end_lineno])
             expected = re.search(r"# → (.*)", source)
             if expected is None:
-                exec(compile(ast.Module([statement], []), "docs/api.md", "exec"), names)
+                exec(compile(ast.Module([statement], []), page, "exec"), names)
                 continue
             assert isinstance(statement, ast.Expr), source
-            code = compile(ast.Expression(statement.value), "docs/api.md", "eval")
+            code = compile(ast.Expression(statement.value), page, "eval")
             assert eval(code, names) == ast.literal_eval(expected[1]), source
             checked += 1
-    assert checked >= 12
+    assert checked >= at_least
 
 
 def test_every_name_of_the_package_is_there() -> None:

@@ -37,3 +37,47 @@ def test_a_word_is_noticed(address: int) -> None:
         ram.write32(address, 5)
         assert ram.read32(address) == 5
         assert ram.code_stale == (frame in (address >> 12, address + 3 >> 12))
+
+
+def test_an_image_shares_the_frames_that_are_as_they_were() -> None:
+    ram = Ram(1 << 20)
+    ram.write(0x5000, b"five")
+    ram.write(0x1000, b"one")
+    first = ram.image()
+    assert list(first) == [1, 5]
+    ram.write(0x1000, b"uno")
+    ram.write(0x3FFF, b"\1\2")
+    ram.fill(0x5000, 4)
+    second = ram.image()
+    assert list(second) == [1, 3, 4]
+    assert first[1][:4] == b"one\0"
+    assert second[1][:4] == b"uno\0"
+    third = ram.image()
+    assert all(third[frame] is second[frame] for frame in second)
+    ram.load_image(first)
+    assert ram.read(0x5000, 4) == b"five"
+    assert ram.image() == first
+    ram.load_image({frame: bytes(bytearray(page)) for frame, page in second.items()})
+    assert ram.image() == second
+
+
+def test_an_image_is_of_this_memory_alone() -> None:
+    one, two = Ram(1 << 20), Ram(1 << 20)
+    one.write(0x2000, b"x")
+    two.load_image(one.image())
+    two.write(0x2000, b"y")
+    assert (one.image()[2][:1], two.image()[2][:1]) == (b"x", b"y")
+
+
+def test_only_code_that_an_image_changes_is_stale() -> None:
+    ram = Ram(1 << 20)
+    ram.write(0x1000, b"\x90")
+    ram.held_code[1] = 1
+    image = ram.image()
+    ram.write(0x2000, b"data")
+    ram.load_image(image)
+    assert not ram.code_stale
+    ram.write(0x1000, b"\xf4")
+    ram.code_stale = False
+    ram.load_image(image)
+    assert ram.code_stale

@@ -77,7 +77,17 @@ def test_every_attribute_is_accounted_for(native: bool, timing: str) -> None:
 
 def test_a_snapshot_has_the_parts() -> None:
     names = {field.name for field in dataclasses.fields(Machine(1 << 20).snapshot())}
-    parts = {"ram", "cpu", "retired", "charged", "timing", "devices", "halted", "allow_io"}
+    parts = {
+        "ram",
+        "cpu",
+        "retired",
+        "charged",
+        "timing",
+        "counts",
+        "devices",
+        "halted",
+        "allow_io",
+    }
     assert names == parts | {"version", "ram_size", "model", "profile"}
 
 

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 
 from emu.microcode import Delivery
 from toykernel.arch.x86.asm_offsets import PT_OFFSET, PT_REGS
+from toykernel.collector import Collector
 from toykernel.look.task import TaskView
 
 if TYPE_CHECKING:
@@ -51,8 +52,10 @@ class FrameWord:
     by_cpu: bool
 
 
-class FrameLog:
+class FrameLog(Collector):
     """Remembers the frames of every task's kernel stack, the outermost first."""
+
+    collected = ("_frames",)
 
     def __init__(self, k: Kernel) -> None:
         self._k = k

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from emu.microcode import EXTERNAL, SOFTWARE, VECTOR_NAMES, Delivery
 from emu.paging import PF_P, PF_RSVD, PF_U, PF_W
 from toykernel.arch.x86.asm_offsets import FIRST_EXTERNAL_VECTOR, SYSCALL_VECTOR, TIMER_IRQ
+from toykernel.collector import Collector
 from toykernel.errno import is_error
 from toykernel.errno import name as errno_name
 from toykernel.kernel.siginfo import SIGNAL_NAMES
@@ -69,8 +70,10 @@ def wait_status_text(code: int) -> str:
     return f"killed by {SIGNAL_NAMES.get(sig, sig)}" if sig else f"status {code >> 8 & 0xFF}"
 
 
-class Journal:
+class Journal(Collector):
     """Listens to one kernel; `lines` are those since `clear`. Recording costs, so it can be off."""
+
+    collected = ("lines", "last_trap", "_gate")
 
     def __init__(self, k: Kernel) -> None:
         self._k = k

@@ -11,13 +11,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from emu.hooks import MAX_BREAKS
 from emu.machine import Event, Stop
 from emu.microcode import VECTOR_NAMES, Delivery
 from emu.paging import PTE_P
 from toykernel import run_loop
+from toykernel.collector import Collector, Data, Shared
 from toykernel.look.page_tables import entries
 from toykernel.look.symbols import KERNEL, Code, Image, Images
 from toykernel.observe.faultlog import FaultLog, FaultRecord
@@ -99,7 +100,7 @@ def parse_syscall(text: str) -> int:
         raise BreakpointError(f"{text} is not a system call: a name or a number") from None
 
 
-class Breakpoints:
+class Breakpoints(Collector):
     """All breakpoints of a session, and the run that honours them."""
 
     def __init__(self, k: Kernel, images: Images, faults: FaultLog) -> None:
@@ -300,6 +301,24 @@ class Breakpoints:
         self.hit += self._pending
         self._pending = []
         return bool(self.hit)
+
+    # -- snapshots ---------------------------------------------------------------------------------
+
+    def save_data(self) -> dict[str, Any]:
+        """How often each was reached; which there are is the user's, and stays when he goes back."""
+        hits = {number: point.hits for number, point in self.all.items()}
+        return {"hits": hits, "reported": self._reported, "restarts": self._restarts}
+
+    def load_data(self, data: Data, shared: Shared) -> None:
+        """One that was set later has not been reached."""
+        for number, point in self.all.items():
+            point.hits = data["hits"].get(number, 0)
+        self._reported, self._restarts = data["reported"], data["restarts"]
+        self.hit, self._pending, self.pause = [], [], None
+
+    def start_over(self) -> None:
+        """None has been reached."""
+        self.load_data({"hits": {}, "reported": {}, "restarts": {}}, {})
 
     # -- listening ---------------------------------------------------------------------------------
 

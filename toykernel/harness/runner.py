@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from emu.microcode import GP
+from toykernel.collector import Collector
 from toykernel.errno import name as errno_name
 from toykernel.errors import HostError, StopRun
 from toykernel.harness.exit_status import (
@@ -41,8 +42,10 @@ class Result:
     message: str = ""
 
 
-class _LastSignal:
+class _LastSignal(Collector):
     """Remembers where the program was when a signal ended it."""
+
+    collected = ("text",)
 
     def __init__(self, session: Session) -> None:
         self._session = session

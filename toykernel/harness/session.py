@@ -6,29 +6,38 @@ from __future__ import annotations
 import os
 import stat
 import struct
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from functools import cached_property
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import userland
+from emu.errors import MachineError
 from emu.paging import Walk
 from toykernel import run_loop
 from toykernel.boot import ENTRY, kernel_source
 from toykernel.errno import Errno
 from toykernel.fs.binfmt_elf import parse_elf
 from toykernel.harness.images import boot_images, init_program, kernel_program
+from toykernel.history import moment
+from toykernel.history.errors import HistoryError
 from toykernel.observe.faultlog import FaultLog, FaultRecord
 from toykernel.observe.lock_holders import LockHolders
 from toykernel.observe.run_stats import RunStats
 from toykernel.power_on import power_on
 from toykernel.state import Config, Outcome, OutcomeKind
+from toykernel.statehash import guest_data, state_hash
 from toykernel.task import TASK_COMM_LEN
-from userland.assembler import Program, assemble
+from userland.assembler import AssemblyError, Program, assemble
 
 if TYPE_CHECKING:
+    from toykernel.collector import Collector
     from toykernel.harness.breakpoints import Breakpoint, Breakpoints, Hit
+    from toykernel.history.moment import Snapshot
+    from toykernel.history.savefile import Saved
     from toykernel.look.symbols import Images
     from toykernel.look.task import TaskView
     from toykernel.observe.cow_journal import CowJournal
@@ -103,19 +112,39 @@ class Session:
         keep_output: bool = True,
     ) -> None:
         """`args` are the program's, without argv[0]. Raises LoadError or AssemblyError."""
-        self.path = Path(path)
-        self.config = config or Config()
-        elf, self.program = build(self.path)
+        elf, program = build(Path(path))
+        guest_path = "/" + (Path(path).stem if program else Path(path).name)
+        argv = [os.fsencode(guest_path), *(os.fsencode(a) for a in args)]
+        envp = [os.fsencode(f"{key}={value}") for key, value in (env or {}).items()]
+        guest_files = {**(files or {}), guest_path: elf}
+        self._set_up(Path(path), elf, program, guest_path, config or Config(), console, keep_output)
+        self._power_on(guest_files, argv, envp)
+
+    def _set_up(
+        self,
+        path: Path,
+        elf: bytes,
+        program: Program | None,
+        guest_path: str,
+        config: Config,
+        console: Callable[[int, bytes], None] | None,
+        keep_output: bool,
+    ) -> None:
+        self.path = path
+        self.config = config
         self.elf = elf
+        self.program = program
         self._console = console
         self._output = {1: bytearray(), 2: bytearray()} if keep_output else {}
         #: What the kernel calls the program: absolute path, and the name of its task.
-        self.guest_path = "/" + (self.path.stem if self.program else self.path.name)
+        self.guest_path = guest_path
+
+    def _power_on(self, files: dict[str, bytes], argv: list[bytes], envp: list[bytes]) -> None:
         self.kernel = power_on(
-            {**(files or {}), self.guest_path: elf},
+            files,
             self.guest_path,
-            [os.fsencode(self.guest_path), *(os.fsencode(a) for a in args)],
-            [os.fsencode(f"{key}={value}") for key, value in (env or {}).items()],
+            argv,
+            envp,
             images=boot_images(self.config),
             config=self.config,
             console=self._write,
@@ -220,6 +249,131 @@ class Session:
     def address(self, name: str) -> int:
         """Value of a label or constant, `kernel:NAME` for the kernel's. Raises SymbolError."""
         return self.images.value(name)
+
+    # -- going back --------------------------------------------------------------------------------
+
+    def snapshot(self) -> Snapshot:
+        """This moment, to `restore`. Raises HistoryError for a listener that no snapshot knows."""
+        return moment.take(self.kernel, self._output)
+
+    def restore(self, snapshot: Snapshot) -> None:
+        """Go back (or forward) to a moment that this session has taken.
+
+        Tasks and other records of the kernel are new objects afterwards. What `console` and the files of
+        listeners have been handed stays there. Raises HistoryError.
+        """
+        moment.put_back(self.kernel, self._output, snapshot)
+
+    def fork(self, console: Callable[[int, bytes], None] | None = None) -> Session:
+        """Another session that goes on from this moment; neither notices the other.
+
+        It has the output and the figures so far, the COW journal when there is one, no breakpoints and no
+        other listeners. Raises HistoryError for hooks that act on the guest.
+        """
+        moment.refuse_influence(self.kernel)
+        own = self._own_listeners()
+        taken = moment.take(self.kernel, self._output, list(own.values()))
+        twin = self._blank(
+            *(self.path, self.elf, self.program, self.guest_path),
+            *(self.config, console, bool(self._output)),
+        )
+        theirs = twin._own_listeners(own)
+        moment.put_back(twin.kernel, twin._output, replace(taken, listeners=tuple(theirs.values())))
+        return twin
+
+    def save(self, path: Path | str) -> None:
+        """This moment, to a file: with what `fork` takes along. Raises HistoryError."""
+        from toykernel.history import savefile
+
+        k = self.kernel
+        moment.refuse_influence(k)
+        saved = savefile.Saved(
+            path=str(self.path),
+            guest_path=self.guest_path,
+            elf=self.elf,
+            config=self.config,
+            keep_output=bool(self._output),
+            machine=k.machine.snapshot(),
+            kernel=guest_data(k),
+            listeners={
+                name: (one.save_data(), dict(one.save_shared()))
+                for name, one in self._own_listeners().items()
+            },
+            output={fd: bytes(text) for fd, text in self._output.items()},
+            messages=len(k.host.trace.messages),
+        )
+        savefile.write(Path(path), saved, state_hash(k))
+
+    @classmethod
+    def load(cls, path: Path | str, console: Callable[[int, bytes], None] | None = None) -> Session:
+        """A session at a moment that was saved. Nothing in the file is executed but the guest, when it runs.
+
+        Raises HistoryError, in one line, for a file that is damaged, newer, or none of these.
+        """
+        import_module("toykernel.observe.cow_journal")  # whose events may be in the file
+        from toykernel.history import savefile
+
+        saved, state = savefile.read(Path(path))
+        try:
+            session = cls._from_saved(saved, console)
+            same = state_hash(session.kernel) == state
+        except (MachineError, LookupError, TypeError, ValueError, AttributeError) as error:
+            what = " ".join(f"{type(error).__name__}: {error}".split())
+            raise HistoryError(f"{path}: it is damaged: {what}") from None
+        if not same:
+            raise HistoryError(f"{path}: it is damaged: the state is not the one that was saved")
+        return session
+
+    @classmethod
+    def _from_saved(cls, saved: Saved, console: Callable[[int, bytes], None] | None) -> Session:
+        program = None
+        with suppress(LoadError, AssemblyError):  # the source, when it still is this program's
+            elf, program = build(Path(saved.path))
+            program = program if elf == saved.elf else None
+        session = cls._blank(
+            *(Path(saved.path), saved.elf, program, saved.guest_path),
+            *(saved.config, console, saved.keep_output),
+        )
+        own = session._own_listeners(saved.listeners)
+        moment.become(
+            session.kernel,
+            session._output,
+            saved.machine,
+            saved.kernel,
+            saved.output,
+            saved.messages,
+            {id(one): saved.listeners[name] for name, one in own.items()},
+        )
+        return session
+
+    @classmethod
+    def _blank(
+        cls,
+        path: Path,
+        elf: bytes,
+        program: Program | None,
+        guest_path: str,
+        config: Config,
+        console: Callable[[int, bytes], None] | None,
+        keep_output: bool,
+    ) -> Session:
+        """One that is about to become another."""
+        session = cls.__new__(cls)
+        session._set_up(path, elf, program, guest_path, config, console, keep_output)
+        session._power_on({}, [], [])
+        return session
+
+    def _own_listeners(self, wanted: Iterable[str] = ()) -> dict[str, Collector]:
+        """Those that a copy has too, by name; `wanted` ones are made if they are not there yet."""
+        found: dict[str, Collector] = {
+            "stats": self.stats,
+            "lock_holders": self._lock_holders,
+            "faults": self._faults,
+        }
+        for name in ("images", "cow_journal"):
+            if name in self.__dict__ or name in wanted:
+                found[name] = getattr(self, name)
+        return found
 
     # -- looking -----------------------------------------------------------------------------------
 

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from toykernel.arch.x86.asm_offsets import PAGE_OFFSET
+from toykernel.collector import Collector, Data, Shared
 from toykernel.errno import Errno
 from toykernel.look.program import of_program
 from userland.assembler import LineEntry, Program
@@ -266,7 +267,7 @@ def _line_program(program: Any, folder: bytes) -> list[LineEntry]:
     return found
 
 
-class Images:
+class Images(Collector):
     """Every executable of one session. Listens to exec and fork to know who runs what."""
 
     def __init__(
@@ -279,10 +280,7 @@ class Images:
         self.program = program
         self._others: dict[str, Image] = {}
         self._by_pid: dict[int, Image | None] = {}
-        comm = guest_path.rsplit("/", 1)[-1][:15]
-        for task in k.processes.tasks:  # a session that has been running already
-            if of_program(task):
-                self._by_pid[task.pid] = program if task.comm == comm else None
+        self.start_over()  # a session that has been running already
         k.host.trace.process_exec.append(self._on_exec)
         k.host.trace.process_fork.append(self._on_fork)
         k.host.trace.release_task.append(self._on_release)
@@ -292,6 +290,25 @@ class Images:
         self._k.host.trace.process_exec.remove(self._on_exec)
         self._k.host.trace.process_fork.remove(self._on_fork)
         self._k.host.trace.release_task.remove(self._on_release)
+
+    def start_over(self) -> None:
+        """Who runs the program, judged by names."""
+        self._others, self._by_pid = {}, {}
+        comm = self._guest_path.rsplit("/", 1)[-1][:15]
+        for task in self._k.processes.tasks:
+            if of_program(task):
+                self._by_pid[task.pid] = self.program if task.comm == comm else None
+
+    def save_data(self) -> dict[str, Any]:
+        """Images go by their names."""
+        who = {pid: image and image.name for pid, image in self._by_pid.items()}
+        return {"others": list(self._others), "by_pid": who}
+
+    def load_data(self, data: Data, shared: Shared) -> None:
+        """An image that was not known yet is forgotten."""
+        self._others = {name: self._others[name] for name in data["others"]}
+        named = {image.name: image for image in self.all()}
+        self._by_pid = {pid: named[who] if who else None for pid, who in data["by_pid"].items()}
 
     def _on_exec(self, task: Task, path: str) -> None:
         self._by_pid[task.pid] = self._image_of_path(path)

@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any
 
 from emu.ram import PAGE_SHIFT
 from toykernel.arch.x86.pgtable import pte_present
+from toykernel.collector import Collector
 from toykernel.look.page_tables import entries
 from toykernel.look.program import of_program
 from toykernel.syscall_table import name_of
@@ -85,11 +86,14 @@ class CowEvent:
         return f"{self.event}{', ' + self.reason if self.reason else ''}"
 
 
-class CowJournal:
+class CowJournal(Collector):
     """Listens from now on. `emit` (may be set later) hears of every event as it happens.
 
     What init does before the program's first instruction is left out.
     """
+
+    collected = ("_lives", "_alive", "_moving", "_forking")
+    shared = ("events",)
 
     def __init__(
         self,

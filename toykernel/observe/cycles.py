@@ -17,6 +17,7 @@ from emu.timing.rules import INSTRUCTION_RULES
 from emu.timing.tables import number, rows
 from emu.timing.traps import TrapCosts
 from toykernel.arch.x86.asm_offsets import PAGE_OFFSET
+from toykernel.collector import Collector
 from toykernel.syscall_table import name_of
 
 if TYPE_CHECKING:
@@ -61,8 +62,10 @@ class _Open:
 
 
 @dataclass
-class CycleProfile:
+class CycleProfile(Collector):
     """Listens to one session. Create it before the session runs, call `data` afterwards."""
+
+    collected = ("events", "switches", "_open")
 
     session: Session
     events: dict[str, _Event] = field(default_factory=dict)

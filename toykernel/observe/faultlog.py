@@ -6,6 +6,8 @@ from collections import deque
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from toykernel.collector import Collector
+
 if TYPE_CHECKING:
     from toykernel.state import Kernel
     from toykernel.task import Task
@@ -65,8 +67,11 @@ class FaultRecord:
         )
 
 
-class FaultLog:
+class FaultLog(Collector):
     """Listens, and keeps the last records; `newest` is the one that was added last."""
+
+    collected = ("_trap",)
+    shared = ("records",)
 
     def __init__(self, k: Kernel) -> None:
         self._k = k

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from emu.ram import PAGE_SHIFT
+from toykernel.collector import Collector
 from toykernel.kernel.clone_flags import CLONE_VM
 from toykernel.kernel.futex import FUTEX_TID_MASK
 from toykernel.kernel.sched.idle import describe_sleepers
@@ -37,8 +38,10 @@ def own_number(task: Task) -> int:
     return task.pid_struct.numbers[-1][1]
 
 
-class LockHolders:
+class LockHolders(Collector):
     """Listens to forks, to know who had the memory that an address space is a copy of."""
+
+    collected = ("_origins",)
 
     def __init__(self, k: Kernel) -> None:
         self._k = k

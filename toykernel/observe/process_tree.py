@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from html import escape
 from typing import TYPE_CHECKING
 
+from toykernel.collector import Collector
 from toykernel.kernel.siginfo import signal_name
 from toykernel.look.program import PROGRAM_PID
 
@@ -47,8 +48,10 @@ class Life:
         return self.pid != self.tgid
 
 
-class ProcessTree:
+class ProcessTree(Collector):
     """Listens from now on, before the program's birth; `svg` draws what has been."""
+
+    collected = ("lives", "_alive", "_turn")
 
     def __init__(self, k: Kernel) -> None:
         self._k = k

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from toykernel.arch.x86.process import account
+from toykernel.collector import Collector
 from toykernel.errno import is_error
 from toykernel.errno import name as errno_name
 from toykernel.kernel.clone_flags import CLONE_VFORK, CSIGNAL
@@ -49,8 +50,11 @@ class TaskRecord:
         )
 
 
-class RunStats:
+class RunStats(Collector):
     """Listens, and counts over all tasks but init, from the program's exec on."""
+
+    collected = ("program_status", "started", "forks", "failed", "faults", "syscalls")
+    shared = ("dead",)
 
     def __init__(self, k: Kernel) -> None:
         self._k = k
@@ -71,6 +75,11 @@ class RunStats:
         self.faults = dict.fromkeys(FAULT_KINDS, 0)
         self.syscalls: dict[int, list[int]] = {}  # number -> calls, errors
         self.dead: list[TaskRecord] = []
+
+    def start_over(self) -> None:
+        """Nothing counted."""
+        self.program_status, self.started = None, False
+        self._reset()
 
     def _on_exec(self, task: Task, _path: str) -> None:
         if task.pid == PROGRAM_PID and not self.started:

@@ -8,8 +8,10 @@ Times are those of the machine's clock. Programs that read such text, trace view
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
+from toykernel.collector import Collector
 from toykernel.kernel.timekeeping import ktime_get
 from toykernel.state import Kernel
 from toykernel.task import STATE_LETTERS, TASK_RUNNING, Task
@@ -29,7 +31,7 @@ def state_text(task: Task) -> str:
     return STATE_LETTERS[task.state] if task.state != TASK_RUNNING else "R"
 
 
-class SchedTrace:
+class SchedTrace(Collector):
     """Listens to a kernel; `write` takes whole lines as bytes."""
 
     def __init__(self, k: Kernel, write: Callable[[bytes], None]) -> None:
@@ -38,12 +40,12 @@ class SchedTrace:
         write(HEADER.encode())
         trace = k.host.trace
         trace.sched_switch.append(self._switch)
-        trace.sched_wakeup.append(lambda task: self._wakeup("sched_wakeup", task))
-        trace.sched_wakeup_new.append(lambda task: self._wakeup("sched_wakeup_new", task))
+        trace.sched_wakeup.append(partial(self._wakeup, "sched_wakeup"))
+        trace.sched_wakeup_new.append(partial(self._wakeup, "sched_wakeup_new"))
         trace.process_fork.append(self._fork)
         trace.process_exec.append(self._exec)
-        trace.process_exit.append(lambda task: self._ended("sched_process_exit", task))
-        trace.release_task.append(lambda task: self._ended("sched_process_free", task))
+        trace.process_exit.append(partial(self._ended, "sched_process_exit"))
+        trace.release_task.append(partial(self._ended, "sched_process_free"))
 
     def _line(self, event: str, task: Task, **fields: Any) -> None:
         seconds, ns = divmod(ktime_get(self._k), 1_000_000_000)

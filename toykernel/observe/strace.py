@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from toykernel.collector import Collector
 from toykernel.kernel.clone_flags import CLONE_UNTRACED
 from toykernel.kernel.siginfo import SIGNAL_NAMES
 from toykernel.observe.strace_format import (
@@ -31,24 +32,34 @@ INIT_PID = 1
 
 @dataclass
 class _Call:
-    """A call that has begun: its row (None when the number has none) and its registers."""
+    """A call that has begun, and its registers."""
 
     number: int
-    row: Syscall | None
     words: Sequence[int]
     printed: int  # how many arguments have been written
+
+    @property
+    def row(self) -> Syscall | None:
+        """None for a number without a function: without known arguments the registers are shown."""
+        row = SYSCALLS[self.number] if 0 <= self.number < len(SYSCALLS) else None
+        return row if row is not None and row.function is not None else None
 
     @property
     def name(self) -> str:
         return name_of(self.number)
 
 
-class Strace:
+class Strace(Collector):
     """Listens to a kernel. `write` takes whole lines as bytes.
 
     `every_line_has_pid` is strace's `-f -o FILE` format; otherwise `[pid N]` is written while there
     is more than one process, as on a terminal.
     """
+
+    collected = (
+        *("_alive", "_untraced", "_calls", "_signals"),
+        *("_line", "_line_pid", "_column"),
+    )
 
     def __init__(
         self, k: Kernel, write: Callable[[bytes], None], *, every_line_has_pid: bool
@@ -128,10 +139,8 @@ class Strace:
             return
         self._alive[task.pid] = None
         self._flush_signals(task.pid)
-        row = SYSCALLS[number] if 0 <= number < len(SYSCALLS) else None
-        if row is not None and row.function is None:
-            row = None  # no function, no known arguments: the registers are shown
-        call = self._calls[task.pid] = _Call(number, row, words, 0)
+        call = self._calls[task.pid] = _Call(number, words, 0)
+        row = call.row
         count = self._count(call)
         kinds = [] if row is None else [a.kind for a in row.arguments]
         first = next((i for i, kind in enumerate(kinds) if kind.at_exit), count)

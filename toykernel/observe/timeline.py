@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from toykernel.collector import Collector
 from toykernel.errno import is_error
 from toykernel.errno import name as errno_name
 from toykernel.kernel.siginfo import signal_name
@@ -35,8 +36,11 @@ class _Turn:
 
 
 @dataclass
-class Timeline:
+class Timeline(Collector):
     """Listens to a kernel; `finish` gives the JSON."""
+
+    collected = ("_turn", "_calls", "_names", "_flows", "_waking")
+    shared = ("events",)
 
     k: Kernel
     events: list[dict[str, Any]] = field(default_factory=list)
@@ -51,15 +55,13 @@ class Timeline:
         trace.sched_switch.append(self._switch)
         trace.sched_wakeup.append(self._wakeup)
         trace.process_fork.append(self._fork)
-        trace.process_exec.append(lambda task, path: self._instant(task, f"exec {path}"))
+        trace.process_exec.append(self._exec)
         trace.process_exit.append(self._exit)
         trace.sys_enter.append(self._enter)
         trace.sys_exit.append(self._leave)
         trace.fault.append(self._fault)
-        trace.signal_deliver.append(
-            lambda task, sig, info: self._instant(task, signal_name(sig), signal=dict(info))
-        )
-        self._turn = _Turn(self.k.current, self._now(), self.k.machine.clock.cycles)
+        trace.signal_deliver.append(self._signal)
+        self._begin_turn(self.k.current)
 
     def _now(self) -> float:
         return self.k.machine.clock.cycles * 1_000_000 / self.k.time.cpu_hz
@@ -80,7 +82,15 @@ class Timeline:
         pid, tid = self._track(task)
         self._add("i", pid, tid, name, ts=self._now(), s="t", args=_plain(args))
 
+    def start_over(self) -> None:
+        """No events; whoever has the CPU now has it from now on."""
+        super().start_over()
+        self._begin_turn(self.k.current)
+
     # -- who runs ----------------------------------------------------------------------------------
+
+    def _begin_turn(self, task: Task) -> None:
+        self._turn = _Turn(task, self._now(), self.k.machine.clock.cycles)
 
     def _close_turn(self, why: str) -> None:
         turn = self._turn
@@ -105,7 +115,7 @@ class Timeline:
         elif prev is self.k.sched.idle:
             why = "somebody can run"
         self._close_turn(why)
-        self._turn = _Turn(chosen, self._now(), self.k.machine.clock.cycles)
+        self._begin_turn(chosen)
         flow = self._waking.pop(chosen.pid, None)
         if flow is not None:
             pid, tid = self._track(chosen)
@@ -124,6 +134,12 @@ class Timeline:
         pid, tid = self._track(parent)
         self._add("s", pid, tid, "wake", id=self._flows, ts=self._now(), cat="wake")
         self._track(child)
+
+    def _exec(self, task: Task, path: str) -> None:
+        self._instant(task, f"exec {path}")
+
+    def _signal(self, task: Task, sig: int, info: dict[str, Any]) -> None:
+        self._instant(task, signal_name(sig), signal=dict(info))
 
     def _exit(self, task: Task) -> None:
         call = self._calls.pop(task.pid, None)

@@ -1,0 +1,83 @@
+"""Going back changes nothing: for every program, from a random moment, twice to the end.
+
+Compared are output, outcome, report, what listeners have collected and the hash of the whole state.
+"""
+
+from dataclasses import replace
+from functools import cache
+from pathlib import Path
+from random import Random
+from typing import Any
+
+import modes
+import pytest
+from native_linux import PROGRAMS
+
+from toykernel.harness.session import Session
+from toykernel.state import Outcome
+from toykernel.statehash import state_hash
+
+#: Programs that take more than a second under a timing profile prove it under `off` only.
+LONG = 3_000_000
+
+by_program = pytest.mark.parametrize("source", PROGRAMS, ids=lambda path: path.stem)
+
+
+def boot(source: Path, timing: str) -> tuple[Session, int | None]:
+    """A machine with the program as its header asks, with another clock, and nobody who injects."""
+    wanted = modes.header(source)
+    values = modes.parse_options(wanted)
+    session = Session(
+        source,
+        wanted.args,
+        env=dict(values["env"]),
+        files=modes.guest_files(values),
+        config=replace(modes.machine_config(values), timing=timing),
+    )
+    return session, values["max_cycles"]
+
+
+def seen(session: Session, outcome: Outcome) -> dict[str, Any]:
+    """Everything that two runs could differ in."""
+    stats = session.stats
+    return {
+        "outcome": (outcome.kind, outcome.detail),
+        "output": (session.stdout, session.stderr),
+        "status": (stats.program_status, stats.started),
+        "report": session.report(),
+        "faults": session.faults,
+        "cow": session.cow_journal.events,
+        "log": session.kernel.log,
+        "hash": state_hash(session.kernel),
+    }
+
+
+@cache
+def plain(source: Path, timing: str) -> tuple[int, dict[str, Any]]:
+    """Cycles at the end of an undisturbed run, and what it leaves."""
+    session, limit = boot(source, timing)
+    assert session.cow_journal.events == []
+    outcome = session.run(limit)
+    return session.kernel.machine.clock.cycles, seen(session, outcome)
+
+
+def moments(source: Path, timing: str, count: int) -> list[int]:
+    """Random cycles in a run; the same ones every time."""
+    random = Random(f"{source.stem} {timing}")
+    return sorted(random.randrange(1, plain(source, timing)[0]) for _ in range(count))
+
+
+@pytest.mark.parametrize("timing", ["off", "i486"])
+@by_program
+def test_from_a_random_moment_twice_to_the_end(source: Path, timing: str) -> None:
+    _end, wanted = plain(source, timing)
+    session, limit = boot(source, timing)
+    assert session.cow_journal.events == []
+    (at,) = moments(source, timing, 1)
+    session.run(at)
+    then = state_hash(session.kernel)
+    moment = session.snapshot()
+    assert seen(session, session.run(limit)) == wanted
+    session.restore(moment)
+    assert state_hash(session.kernel) == then
+    assert seen(session, session.run(limit)) == wanted

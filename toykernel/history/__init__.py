@@ -1,0 +1,1 @@
+"""Moments of a run: taken, gone back to, kept in a file."""
