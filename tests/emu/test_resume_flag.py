@@ -1,4 +1,4 @@
-"""RF lasts for the one instruction that is tried again, and no program ever sees it (SDM vol. 3, 17.3.1.1)."""
+"""RF lasts for the one instruction that is tried again; no program sees it (SDM vol. 3, 17.3.1.1)."""
 
 from pathlib import Path
 
