@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
+from .cpp import preprocess, uses_preprocessor
 from .directives import Directives, section_defaults
 from .errors import AssemblyError, Problem
 from .expressions import Name, Node, Number, bind, parse
@@ -335,15 +336,21 @@ def assemble(
     include: Sequence[Path] = (),
     origin: Mapping[str, int] | None = None,
     defines: Mapping[str, int] | None = None,
+    macros: Mapping[str, str] | None = None,
+    cpp: Sequence[str] = (),
 ) -> Program:
     """Assemble a source file.
 
     `include` are folders searched after the including file's own; `origin` gives linear base
     addresses by section name (then no `_start` is needed); `defines` predefines absolute symbols.
+    A `.S` with directives of the C preprocessor goes through `cpp`, the command of an installed one,
+    or through our own when that is empty; `macros` are its -D.
     Raises AssemblyError for anything wrong with the file or its contents.
     """
     path = Path(path)
     text = read_source(path, str(path))
+    if uses_preprocessor(path.name, text):
+        text = preprocess(text, str(path), path, include=include, defines=macros, command=cpp)
     return _assemble(text, str(path), path, include, origin, defines)
 
 

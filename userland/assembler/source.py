@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -10,6 +11,7 @@ from .errors import AssemblyError, Problem
 from .expressions import escape_value
 
 MAX_SOURCE: Final = 16 << 20
+_LINE_MARKER: Final = re.compile(r'# (\d+) "((?:\\.|[^"\\])*)"')
 
 
 @dataclass(frozen=True)
@@ -89,11 +91,18 @@ def character_end(text: str, start: int) -> int:
 
 def split_statements(text: str, file: str, first_line: int = 1) -> list[Statement]:
     """Cut a file into statements. `#` and `//` start a comment that ends with the line, `/* */`
-    may span lines, `;` and the end of a line end a statement; none of them inside a string."""
+    may span lines, `;` and the end of a line end a statement; none of them inside a string. A line
+    marker of the preprocessor, `# 12 "file"`, says where the next line was written."""
     statements: list[Statement] = []
     comment_from = 0
     text = text.replace("\r\n", "\n")
-    for number, line in enumerate(text.split("\n"), first_line):
+    number = first_line - 1
+    for line in text.split("\n"):
+        number += 1
+        marker = _LINE_MARKER.match(line) if line.startswith("#") and not comment_from else None
+        if marker is not None:
+            number, file = int(marker.group(1)) - 1, _unescape(marker.group(2))
+            continue
         piece: list[str] = []
         index = 0
         if (
@@ -141,6 +150,10 @@ def split_statements(text: str, file: str, first_line: int = 1) -> list[Statemen
     if comment_from:
         raise AssemblyError(file, comment_from, "comment `/*' is never closed")
     return statements
+
+
+def _unescape(name: str) -> str:
+    return re.sub(r"\\(.)", r"\1", name)
 
 
 def _add(statements: list[Statement], piece: list[str], file: str, line: int) -> None:
