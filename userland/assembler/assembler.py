@@ -5,22 +5,27 @@ from __future__ import annotations
 import difflib
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
+from .cfi import FrameTable
 from .cpp import preprocess, uses_preprocessor
-from .directives import Directives, section_defaults
+from .directives import Directives
+from .emission import Emission
 from .errors import AssemblyError, Problem
-from .expressions import Name, Node, Number, bind, parse
+from .expressions import GOT_NAME, Binary, Modified, Name, Node, Number, Position, bind, parse
 from .fragments import MAX_BYTES, Align, Branch, SectionBuild, SymbolBuild
 from .instructions import InstructionEncoder
 from .intel import translate
 from .layout import Layout
 from .mnemonics import PREFIXES, SIZED
+from .objects import ObjectFile
 from .operands import Far, Imm, Mem, Operand, Star, parse_operand
 from .program import Program
 from .reader import Reader
 from .shapes import Fix
+from .single import link_one
 from .source import Location, Statement, error, read_source, split_operands
 
 _LABEL: Final = re.compile(r"([A-Za-z_.$][\w.$]*|\d+)\s*:(?!:)\s*")
@@ -37,15 +42,23 @@ class Assembler:
         self.source = source
         self.sections: dict[str, SectionBuild] = {}
         for name in (".text", ".data", ".bss"):
-            self.sections[name] = SectionBuild(name, *section_defaults(name))
+            flags = {".text": "rx"}.get(name, "rw")
+            self.sections[name] = SectionBuild(name, flags, name == ".bss")
         self.section = self.sections[".text"]
         self.symbols: dict[str, SymbolBuild] = {}
         self.locals: dict[int, int] = {}
         self.intel = False
+        self.bare_registers = False
         self.stop = False
+        self.files: dict[int, str] = {}
+        self.loc: Location | None = None
+        self.lined: Statement | None = None
+        self.warnings: list[str] = []
+        self.uses_got = False
         self.total = 0
         self.where = Location(source, 0)
         self.encoder = InstructionEncoder()
+        self.frames = FrameTable(self.here, self.expression)
         self.directives = Directives(self)
         self.reader = Reader(include, self._known_constant, self._is_defined)
         for name, value in defines.items():
@@ -88,7 +101,7 @@ class Assembler:
             known = self.symbols.get(mangled)
             return known.node if known is not None and known.node is not None else Name(mangled)
         symbol = self.symbol(name)
-        if symbol.node is not None:
+        if symbol.node is not None and not symbol.weak and not symbol.is_grouped(self.sections):
             return symbol.node
         if symbol.used_at is None:
             symbol.used_at = self.where
@@ -103,6 +116,44 @@ class Assembler:
         if not text:
             raise Problem("missing expression")
         return self.bind(parse(text, intel=self.intel))
+
+    def note_relocations(self, node: Node) -> None:
+        """Remember that a field needs a linker."""
+        if isinstance(node, Modified) or (isinstance(node, Name) and node.name == GOT_NAME):
+            self.uses_got = True
+        elif isinstance(node, Binary):
+            self.note_relocations(node.left)
+            self.note_relocations(node.right)
+
+    def constant(self, text: str, what: str) -> int:
+        """The value of an expression that must be known now."""
+        node = self.expression(text)
+        if not isinstance(node, Number):
+            raise Problem(
+                f"{what} `{text}' is not a constant here", "define its symbols before this line"
+            )
+        return node.value
+
+    def here(self) -> Position:
+        """The location counter."""
+        return self.section.here()
+
+    def warn(self, message: str) -> None:
+        """Say something about the present line that does not stop the assembly."""
+        self.warnings.append(f"{self.where.file}:{self.where.line}: {message}")
+
+    def origin(self, file: str, line: int) -> None:
+        """What follows was compiled from that line."""
+        self.loc = Location(file, line)
+        self.lined = None
+
+    def _lined(self, statement: Statement) -> Statement:
+        """The statement, as the line table has it."""
+        if self.loc is None or not self.section.executable:
+            return statement
+        if self.lined is None or self.lined.text != statement.text:
+            self.lined = Statement(statement.text, self.loc)
+        return self.lined
 
     def assign(self, name: str, text: str, statement: Statement, once: bool = False) -> None:
         """NAME = EXPRESSION; the symbol may be assigned again unless `once`."""
@@ -130,10 +181,6 @@ class Assembler:
 
     def label(self, name: str, location: Location) -> None:
         """Define a label here."""
-        if not self.section.flags:
-            raise Problem(
-                f"label in section {self.section.name}, which is not loaded", "add flag `a'"
-            )
         if name.isdigit():
             number = int(name)
             self.locals[number] = self.locals.get(number, 0) + 1
@@ -146,8 +193,10 @@ class Assembler:
         symbol.node, symbol.defined_at = self.section.here(), location
 
     def allocate(self, name: str, size: int, align: int, statement: Statement) -> None:
-        """Room for NAME at the end of .bss."""
+        """Room for NAME at the end of .bss: in its subsection 1, as gas has it."""
         kept, self.section = self.section, self.sections[".bss"]
+        subsection = self.section.subsection
+        self.section.enter(1)
         self.section.align = max(self.section.align, align)
         if align > 1:
             self.section.close(Align(align, None, align))
@@ -155,6 +204,7 @@ class Assembler:
         symbol = self.symbol(name)
         symbol.kind, symbol.size = "object", Number(size)
         self.emit_fill(size, 0, statement)
+        self.section.enter(subsection)
         self.section = kept
 
     # -- bytes -----------------------------------------------------------------------------
@@ -164,10 +214,6 @@ class Assembler:
         if not data:
             return
         section = self.section
-        if not section.flags:
-            raise Problem(
-                f"bytes in section {section.name}, which is not loaded", "give it the flag `a'"
-            )
         fragment = section.current
         if section.nobits:
             if any(data) or fixes:
@@ -179,12 +225,14 @@ class Assembler:
             raise Problem(f"the program is larger than {MAX_BYTES >> 20} MiB")
         start = fragment.length
         fragment.data += data
+        lined = self._lined(statement)
         lines = fragment.lines
-        if lines and lines[-1][2] is statement and lines[-1][0] + lines[-1][1] == start:
-            lines[-1] = (lines[-1][0], lines[-1][1] + len(data), statement)
+        if lines and lines[-1][2] is lined and lines[-1][0] + lines[-1][1] == start:
+            lines[-1] = (lines[-1][0], lines[-1][1] + len(data), lined)
         else:
-            lines.append((start, len(data), statement))
+            lines.append((start, len(data), lined))
         for fix in fixes:
+            self.note_relocations(fix.value)
             moved = Fix(start + fix.offset, fix.width, fix.value, fix.relative)
             fragment.fixes.append((moved, start + len(data), statement))
 
@@ -198,6 +246,32 @@ class Assembler:
         if count > MAX_BYTES:
             raise Problem(f"{count} bytes are too many for section {self.section.name}")
         self.emit(bytes([fill]) * count, (), statement)
+
+    # -- the object ------------------------------------------------------------------------
+
+    def needs_linker(self) -> bool:
+        """Whether the source has what only a linker places: merged, grouped or thread-local sections,
+        unwind tables, an access through the GOT, a symbol that may stay undefined."""
+        if self.frames.frames or self.uses_got:
+            return True
+        if any(s.weak for s in self.symbols.values()):
+            return True
+        return any(
+            s.attributes or s.group or s.kind not in (None, 8, 7) or s.flags == "rwx"
+            or s.name in (".eh_frame", ".got") for s in self.sections.values() if s.flags
+        )  # fmt: skip
+
+    def executable_stack(self) -> bool:
+        """As ld decides it from the section .note.GNU-stack."""
+        note = self.sections.get(".note.GNU-stack")
+        return note is None or "x" in note.letters
+
+    def object_file(self) -> ObjectFile:
+        """What a linker takes."""
+        emission = Emission(self.sections, self.symbols, self.source)
+        if self.frames.frames:
+            emission.frames = self.frames
+        return emission.object_file(self.executable_stack())
 
     # -- statements ------------------------------------------------------------------------
 
@@ -214,19 +288,11 @@ class Assembler:
                 raise error(statement.location, problem.message, problem.hint) from None
             except RecursionError:
                 raise error(statement.location, "expression is nested too deeply") from None
-        self._allocate_commons()
 
-    def _allocate_commons(self) -> None:
-        """Room for .lcomm, after the rest of .bss as gas has it, then for .comm as ld has it."""
-        pending = [symbol for symbol in self.symbols.values() if symbol.common]
-        local = [symbol for symbol in pending if symbol.common_local]
-        bss = self.sections[".bss"]
-        if local:
-            bss.align = max(bss.align, *(symbol.common[1] for symbol in local if symbol.common))
-            bss.close(Align(bss.align, None, bss.align))
-        for symbol in [*local, *(symbol for symbol in pending if not symbol.common_local)]:
-            if symbol.common is None:
-                continue
+    def allocate_commons(self) -> None:
+        """Room for .comm at the end of .bss, as ld has it for a single object."""
+        for symbol in [symbol for symbol in self.symbols.values() if symbol.common]:
+            assert symbol.common is not None
             size, align = symbol.common
             symbol.common = None
             where = symbol.defined_at or self.where
@@ -268,11 +334,6 @@ class Assembler:
             self._instruction(name, rest, statement)
 
     def _instruction(self, name: str, rest: str, statement: Statement) -> None:
-        if self.section.flags != "rx":
-            raise Problem(
-                f"instruction in section {self.section.name or '?'}, which is not executable",
-                "write .text first",
-            )
         prefixes: list[str] = []
         while name in PREFIXES:
             prefixes.append(name)
@@ -285,7 +346,9 @@ class Assembler:
             name, rest = word.group(1).lower(), word.group(2).strip()
         operands: list[Operand]
         if self.intel:
-            name, operands = translate(name, rest, self.bind, lambda n: n in SIZED)
+            name, operands = translate(
+                name, rest, self.bind, lambda n: n in SIZED, not self.bare_registers
+            )
         else:
             if name.startswith(("in", "out")):
                 rest = _PORT.sub("%dx", rest)
@@ -294,9 +357,12 @@ class Assembler:
             )
         encoded = self.encoder.encode(name, prefixes, operands)
         if encoded.branch is not None:
-            self.section.close(Branch(encoded.data[0], encoded.branch, statement))
+            self.note_relocations(encoded.branch)
+            self.section.close(
+                Branch(encoded.data[0], encoded.branch, statement, self._lined(statement))
+            )
         else:
-            self.emit(encoded.data, encoded.fixes, statement)
+            self.emit(encoded.data, [_got_fix(fix) for fix in encoded.fixes], statement)
 
     def _bound(self, operand: Operand) -> Operand:
         if isinstance(operand, Imm):
@@ -314,6 +380,19 @@ class Assembler:
             assert not isinstance(target, (Imm, Star, Far))
             return Star(target)
         return operand
+
+
+def _got_fix(fix: Fix) -> Fix:
+    """`_GLOBAL_OFFSET_TABLE_` in an instruction is meant from the instruction's start on."""
+    if fix.width != 4 or fix.relative or not _names_got(fix.value):
+        return fix
+    return Fix(fix.offset, 4, Binary("+", fix.value, Number(fix.offset)))
+
+
+def _names_got(node: Node) -> bool:
+    if isinstance(node, Name):
+        return node.name == GOT_NAME
+    return isinstance(node, Binary) and (_names_got(node.left) or _names_got(node.right))
 
 
 def _free_names(node: Node) -> set[str]:
@@ -366,6 +445,27 @@ def assemble_text(
     return _assemble(text, name, None, include, origin, defines)
 
 
+def assemble_object(
+    path: Path, *, include: Sequence[Path] = (), defines: Mapping[str, int] | None = None
+) -> ObjectFile:
+    """Assemble a source file for a linker. Raises AssemblyError."""
+    path = Path(path)
+    return _read(read_source(path, str(path)), str(path), path, include, defines).object_file()
+
+
+def _read(
+    text: str,
+    name: str,
+    path: Path | None,
+    include: Sequence[Path],
+    defines: Mapping[str, int] | None,
+) -> Assembler:
+    assembler = Assembler(tuple(Path(folder) for folder in include), defines or {}, name)
+    assembler.reader.open_text(text, name, path)
+    assembler.run()
+    return assembler
+
+
 def _assemble(
     text: str,
     name: str,
@@ -374,9 +474,7 @@ def _assemble(
     origin: Mapping[str, int] | None,
     defines: Mapping[str, int] | None,
 ) -> Program:
-    assembler = Assembler(tuple(Path(folder) for folder in include), defines or {}, name)
-    assembler.reader.open_text(text, name, path)
-    assembler.run()
+    assembler = _read(text, name, path, include, defines)
     bases = dict(origin or {})
     for section, address in bases.items():
         usual = section in (".text", ".rodata", ".data", ".bss")
@@ -388,5 +486,11 @@ def _assemble(
             raise AssemblyError(
                 name, 0, f"origin {address:#x} of {section} is not a 32-bit address"
             )
+    if assembler.needs_linker():
+        return link_one(assembler.object_file(), bases, name)
+    assembler.allocate_commons()
     layout = Layout(assembler.sections, assembler.symbols, bases, name)
-    return layout.program(entry_required=not bases)
+    program = layout.program(entry_required=not bases)
+    return replace(
+        program, executable_stack=assembler.executable_stack(), warnings=tuple(assembler.warnings)
+    )

@@ -28,9 +28,10 @@ _SIZES: Final = {
     "byte": "b", "word": "w", "dword": "l", "fword": "f", "qword": "q", "tbyte": "t", "oword": "x",
     "xmmword": "x", "mmword": "q",
 }  # fmt: skip
-_SIZE: Final = re.compile(
-    rf"({'|'.join(_SIZES)})\s+(ptr\b)?\s*(?=\S)|({'|'.join(_SIZES)})\s*(?=\[)", re.I
-)
+_SIZE: Final = re.compile(rf"({'|'.join(_SIZES)})\s+(ptr\b)\s*(?=\S)", re.I)
+_NO_POINTER: Final = re.compile(rf"({'|'.join(_SIZES)})\b\s*(?!ptr\b)\S", re.I)
+# gcc writes jmp [DWORD PTR table[0+eax*4]].
+_BRACKETED: Final = re.compile(r"\[\s*(\w+\s+ptr\b[^\[\]]*\[[^\[\]]*\]\s*)\]", re.I)
 _SEGMENT: Final = re.compile(r"(es|cs|ss|ds|fs|gs)\s*:\s*", re.I)
 _NAMES: Final = {
     "iretd": "iret", "pushfd": "pushf", "popfd": "popf", "pushad": "pusha", "popad": "popa",
@@ -125,18 +126,26 @@ def _memory(node: Node, segment: str | None) -> Mem:
 
 
 def _parse_operand(
-    text: str, bind: Callable[[Node], Node], branch: bool
+    text: str, bind: Callable[[Node], Node], branch: bool, prefixed: bool = False
 ) -> tuple[Operand, str | None]:
     """One operand and the size that a `ptr` gave it."""
     text = text.strip()
     if not text:
         raise Problem("missing operand")
+    text = text.replace("%", "") if prefixed and "%" in text else text
     if text[0] in "%$":
         raise Problem(f"`{text}' has a `{text[0]}' prefix", "that is AT&T syntax; noprefix is on")
     size = None
+    inner = _BRACKETED.fullmatch(text)
+    if inner:
+        text = inner.group(1)
     match = _SIZE.match(text)
+    if match is None and _NO_POINTER.match(text):
+        word = text.split("[")[0].split()[0]
+        raise Problem(f"`{word}' without `ptr', which GNU as takes for a number that it adds",
+                      f"write {word} ptr {text[len(word):].strip()}")  # fmt: skip
     if match:
-        size = _SIZES[(match.group(1) or match.group(3)).lower()]
+        size = _SIZES[match.group(1).lower()]
         text = text[match.end() :]
     lowered = text.lower().replace(" ", "")
     if lowered == "st":
@@ -192,7 +201,11 @@ def _bind(node: Node, bind: Callable[[Node], Node]) -> Node:
 
 
 def translate(
-    mnemonic: str, text: str, bind: Callable[[Node], Node], knows: Callable[[str], bool]
+    mnemonic: str,
+    text: str,
+    bind: Callable[[Node], Node],
+    knows: Callable[[str], bool],
+    prefixed: bool = False,
 ) -> tuple[str, list[Operand]]:
     """The AT&T mnemonic and operands of one Intel-syntax instruction, already bound."""
     parts = split_operands(text) if text else []
@@ -200,7 +213,7 @@ def translate(
     operands: list[Operand] = []
     size: str | None = None
     for part in parts:
-        operand, given = _parse_operand(part, bind, branch)
+        operand, given = _parse_operand(part, bind, branch, prefixed)
         operands.append(operand)
         size = given or size
     if mnemonic in ("movsd", "cmpsd") and not operands:

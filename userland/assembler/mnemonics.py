@@ -184,7 +184,7 @@ def _sse(exact: dict[str, Spec]) -> None:
     ).split()
     for name in two:
         exact[name] = Spec("sse", "", (2,))
-    for name in ("cvtsi2ss", "cvtsi2sd"):
+    for name in "cvtsi2ss cvtsi2sd cvtss2si cvtsd2si cvttss2si cvttsd2si".split():
         exact[f"{name}l"] = Spec("sse", "", (2,), (name,))
     for name in "shufps shufpd cmpps cmpss cmppd pshufd pshufhw pshuflw pinsrw pextrw".split():
         exact[name] = Spec("sse", "", (3,))

@@ -12,6 +12,7 @@ from typing import Final
 from .errors import Problem
 from .macros import Macro, Parameter, bind_arguments, split_arguments, substitute, unquote
 from .source import (
+    MAX_SOURCE,
     Location,
     Statement,
     error,
@@ -225,10 +226,18 @@ class Reader:
             body.append(statement)
         raise Problem(f"`{opener}' without `{_OPENERS[opener]}'")
 
-    def _include(self, rest: str, where: Location) -> None:
-        name = string_bytes(rest).decode("utf-8", "replace")
+    def binary(self, name: str) -> bytes:
+        """The bytes of a file for .incbin, looked for as an include is."""
+        path = self._find(name)
+        with path.open("rb") as stream:
+            data = stream.read(MAX_SOURCE + 1)
+        if len(data) > MAX_SOURCE:
+            raise Problem(f"`{name}' is larger than {MAX_SOURCE >> 20} MiB")
+        return data
+
+    def _find(self, name: str) -> Path:
         if not name or "\0" in name:
-            raise Problem("`.include' without a file name")
+            raise Problem("no file name")
         here = next((frame.path for frame in reversed(self.frames) if frame.path), None)
         places = [here.parent] if here else []
         places += list(self.include)
@@ -239,6 +248,13 @@ class Reader:
         else:
             looked = ", ".join(str(place) for place in places) or "nowhere: no include folder given"
             raise Problem(f"include file `{name}' not found", f"looked in {looked}")
+        return path
+
+    def _include(self, rest: str, where: Location) -> None:
+        name = (string_bytes(rest) if rest[:1] == '"' else rest.encode()).decode(
+            "utf-8", "surrogateescape"
+        )
+        path = self._find(name)
         resolved = path.resolve()
         if any(
             frame.path is not None and frame.path.resolve() == resolved for frame in self.frames

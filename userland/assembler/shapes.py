@@ -149,6 +149,8 @@ def _plain(spec: Spec, base: str, ops: list[Operand]) -> Request:
         if base in ("movsd", "cmpsd") and not ops:
             return Request(base[:-1] + "l", ops)
         _imm8_first(base, ops)
+        if base.startswith("cvt") and base.endswith("2sil"):
+            base = base[:-1]
         if sum(isinstance(operand, Mem) for operand in ops) > 1:
             raise Problem(f"`{base}' takes one memory operand")
         return Request(base, ops, 1)

@@ -97,11 +97,14 @@ def split_statements(text: str, file: str, first_line: int = 1) -> list[Statemen
     comment_from = 0
     text = text.replace("\r\n", "\n")
     number = first_line - 1
-    for line in text.split("\n"):
+    physical = file
+    for counted, line in enumerate(text.split("\n"), first_line):
         number += 1
         marker = _LINE_MARKER.match(line) if line.startswith("#") and not comment_from else None
         if marker is not None:
             number, file = int(marker.group(1)) - 1, _unescape(marker.group(2))
+            if not file:  # gcc ends an asm statement so: back to the file itself
+                number, file = counted, physical
             continue
         piece: list[str] = []
         index = 0
