@@ -22,7 +22,6 @@ MISTAKES = [
     ("_start: movl %al, %eax", 1, "incorrect register `%al' used with `l' suffix", None),
     ("_start: mov $1, (%eax)", 1, "no size suffix", "movb or movw or movl"),
     ("_start: mov $1, %ds", 1, "immediate cannot be loaded into `%ds'", "general register"),
-    ("_start: jmp %eax", 1, "without `*'", "*%eax"),
     ("_start: call $_start", 1, "takes a label", "drop the `$'"),
     ("_start: int 0x80", 1, "takes an immediate", "$NUMBER"),
     (
@@ -124,7 +123,8 @@ def test_recursive_include_is_refused(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("content", "message"), [(b"nop\n\xff\xfe", "not UTF-8"), (b"\x7fELF\x01\x01\x80", "not UTF-8")]
+    ("content", "message"),
+    [(b"\xef\xbb\xbfnop\n", "byte order mark"), (b"\x7fELF\x01\x01\x80", "object file")],
 )
 def test_binary_file_is_refused(tmp_path: Path, content: bytes, message: str) -> None:
     path = tmp_path / "x.S"
@@ -196,3 +196,40 @@ def test_deep_or_long_lines_do_not_crash(source: str) -> None:
         cwd=Path(__file__).resolve().parents[2],
     )  # fmt: skip
     assert done.returncode == 0, done.stderr[-500:]
+
+
+def test_several_mistakes_are_told_at_once_in_order() -> None:
+    with pytest.raises(AssemblyError) as caught:
+        assemble_text("_start: foo\nnop\nmovl $1, %rax\n.byte\n.byte ,\nbar $2\n")
+    lines = [caught.value.line, *(problem.line for problem in caught.value.more)]
+    assert lines == [1, 3, 5, 6]
+
+
+@pytest.mark.parametrize(
+    ("text", "line", "form"),
+    [
+        ("section .text\nglobal _start\n_start: mov eax, 1\n", 1, ".section .text"),
+        ("; hello\nglobal _start\n", 2, ".globl _start"),
+        ("_start: nop\n.bad\nmsg: db 'hi',10\n", 3, 'msg: .ascii "hi"; .byte 10'),
+    ],
+)
+def test_nasm_is_named_with_the_gnu_form(text: str, line: int, form: str) -> None:
+    with pytest.raises(AssemblyError, match="this is NASM source") as caught:
+        assemble_text(text)
+    assert (caught.value.line, caught.value.hint) == (line, f"GNU: {form}")
+
+
+@pytest.mark.parametrize(
+    ("text", "hint"),
+    [
+        ("_start: mov eax, 1", ".intel_syntax noprefix"),
+        ("_start: movl $1, eax", "%eax"),
+        ("_start: sys_exit 0", "linux.inc"),
+        ("_start: call printf", "no C library"),
+        (".intel_syntax noprefix\n_start: mov eax, dword [ebx]", "write dword ptr [ebx]"),
+    ],
+)
+def test_hint_says_what_to_write(text: str, hint: str) -> None:
+    with pytest.raises(AssemblyError) as caught:
+        assemble_text(text)
+    assert hint in (caught.value.hint or "")

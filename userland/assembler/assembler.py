@@ -16,22 +16,38 @@ from .emission import Emission
 from .errors import AssemblyError, Problem
 from .expressions import GOT_NAME, Binary, Modified, Name, Node, Number, Position, bind, parse
 from .fragments import MAX_BYTES, Align, Branch, SectionBuild, SymbolBuild
+from .hints import bare_register, nasm_line
 from .instructions import InstructionEncoder
 from .intel import translate
 from .layout import Layout
-from .mnemonics import PREFIXES, SIZED
+from .mnemonics import BRANCHES, PREFIXES, SIZED
 from .objects import ObjectFile
 from .operands import Far, Imm, Mem, Operand, Star, parse_operand
+from .prefixed import (
+    OTHER_PREFIXES,
+    add_prefixes,
+    default_suffix,
+    narrow,
+    other_direction,
+    pseudo_prefixes,
+    sort_prefixes,
+    starred,
+    string_operands,
+    widen,
+)
 from .program import Program
 from .reader import Reader
 from .shapes import Fix
 from .single import link_one
 from .source import Location, Statement, error, read_source, split_operands
 
-_LABEL: Final = re.compile(r"([A-Za-z_.$][\w.$]*|\d+)\s*:(?!:)\s*")
+_LABEL: Final = re.compile(
+    r"([A-Za-z_.$\x80-\U0010ffff][\w.$\x80-\U0010ffff]*|\d+|\"[^\"]+\")\s*:(?!:)\s*"
+)
 _ASSIGN: Final = re.compile(r"([A-Za-z_.$][\w.$]*)\s*=(?!=)\s*(.*)", re.S)
 _WORD: Final = re.compile(r"([A-Za-z_.$][\w.$]*)\s*(.*)", re.S)
 _SYMBOL: Final = re.compile(r"[A-Za-z_.$][\w.$]*")
+MAX_ERRORS: Final = 20
 _PORT: Final = re.compile(r"\(\s*%dx\s*\)", re.I)
 
 
@@ -277,7 +293,8 @@ class Assembler:
 
     def run(self) -> None:
         """Assemble every statement."""
-        while not self.stop:
+        found: list[AssemblyError] = []
+        while not self.stop and len(found) < MAX_ERRORS:
             statement = self.reader.next()
             if statement is None:
                 break
@@ -285,9 +302,29 @@ class Assembler:
             try:
                 self._statement(statement)
             except Problem as problem:
-                raise error(statement.location, problem.message, problem.hint) from None
+                found.append(
+                    error(statement.location, problem.message, self._hint(statement, problem))
+                )
             except RecursionError:
-                raise error(statement.location, "expression is nested too deeply") from None
+                found.append(error(statement.location, "expression is nested too deeply"))
+            except AssemblyError as problem:
+                problem.more = ()
+                found.append(problem)
+                break  # a block without its end: what follows is not what was meant
+        if found:
+            found[0].more = tuple(found[1:])
+            raise found[0]
+
+    def _hint(self, statement: Statement, problem: Problem) -> str | None:
+        text = statement.text
+        bare = (
+            None
+            if self.intel or '"' in text or text[0] == "."
+            else bare_register(text.partition(" ")[2])
+        )
+        if bare is None or (problem.hint or "").startswith("AT&T"):
+            return problem.hint
+        return f"write %{bare}; or, for Intel syntax, .intel_syntax noprefix before it"
 
     def allocate_commons(self) -> None:
         """Room for .comm at the end of .bss, as ld has it for a single object."""
@@ -305,7 +342,7 @@ class Assembler:
         text = statement.text
         match = _LABEL.match(text)
         while match:
-            self.label(match.group(1), statement.location)
+            self.label(match.group(1).strip('"'), statement.location)
             text = text[match.end() :]
             match = _LABEL.match(text)
         if not text:
@@ -314,6 +351,7 @@ class Assembler:
         if assign:
             self.assign(assign.group(1), assign.group(2), statement)
             return
+        pseudo, text = pseudo_prefixes(text) if text[0] == "{" else ([], text)
         word = _WORD.match(text)
         if word is None:
             raise Problem(f"junk `{text[:20]}' where an instruction or directive was expected")
@@ -325,23 +363,25 @@ class Assembler:
             return
         elif name[0] == ".":
             if not self.directives.run(name, rest, statement):
-                near = difflib.get_close_matches(name, self.directives.names(), 1, 0.6)
+                near = difflib.get_close_matches(name, self.directives.names(), 1, 0.8)
                 raise Problem(
                     f"unknown or unsupported directive `{name}'",
                     f"did you mean `{near[0]}'?" if near else None,
                 )
         else:
-            self._instruction(name, rest, statement)
+            self._instruction(name, rest, statement, pseudo)
 
-    def _instruction(self, name: str, rest: str, statement: Statement) -> None:
-        prefixes: list[str] = []
-        while name in PREFIXES:
-            prefixes.append(name)
+    def _instruction(
+        self, name: str, rest: str, statement: Statement, pseudo: Sequence[str] = ()
+    ) -> None:
+        names: list[str] = []
+        while name in PREFIXES or name in OTHER_PREFIXES:
+            names.append(name)
             word = _WORD.match(rest)
             if word is None:
-                if rest or len(prefixes) > 1:
+                if rest or len(names) > 1:
                     raise Problem(f"junk `{rest}' after prefix `{name}'")
-                self.emit(bytes([PREFIXES[name]]), (), statement)
+                self.emit(bytes([PREFIXES.get(name) or OTHER_PREFIXES[name]]), (), statement)
                 return
             name, rest = word.group(1).lower(), word.group(2).strip()
         operands: list[Operand]
@@ -355,12 +395,33 @@ class Assembler:
             operands = (
                 [self._bound(parse_operand(part)) for part in split_operands(rest)] if rest else []
             )
-        encoded = self.encoder.encode(name, prefixes, operands)
+        name, operands, segment = string_operands(name, operands)
+        words = sort_prefixes([*names, segment] if segment else names, name)
+        guessed, stars = default_suffix(name, operands), starred(name, operands)
+        if guessed != name:
+            self.warn(f"nothing gives the size of `{name}': taken for `{guessed}'")
+        if stars is not operands:
+            self.warn(f"indirect {name} without `*'")
+        truth: Node | None = None
+        branching = name in BRANCHES and not any(isinstance(o, Star) for o in stars)
+        if "disp8" in pseudo and not branching:
+            raise Problem("`{disp8}' before an address is not supported")
+        if "disp32" in pseudo and not branching:
+            stars, truth = widen(stars)
+        encoded = self.encoder.encode(guessed, words.plain, stars)
+        if truth is not None:
+            encoded = narrow(encoded, truth)
+        if "load" in pseudo:
+            encoded = other_direction(encoded, stars)
+        encoded = add_prefixes(encoded, words)
         if encoded.branch is not None:
             self.note_relocations(encoded.branch)
-            self.section.close(
-                Branch(encoded.data[0], encoded.branch, statement, self._lined(statement))
-            )
+            front = words.segment + words.size + words.repeat
+            if front:
+                self.emit(front, (), statement)
+            tail = Branch(encoded.data[0], encoded.branch, statement, self._lined(statement))
+            tail.long = "disp32" in pseudo
+            self.section.close(tail)
         else:
             self.emit(encoded.data, [_got_fix(fix) for fix in encoded.fixes], statement)
 
@@ -462,7 +523,16 @@ def _read(
 ) -> Assembler:
     assembler = Assembler(tuple(Path(folder) for folder in include), defines or {}, name)
     assembler.reader.open_text(text, name, path)
-    assembler.run()
+    try:
+        assembler.run()
+    except AssemblyError:
+        found = nasm_line(text)
+        if found is None:
+            raise
+        line, form = found
+        raise AssemblyError(
+            name, line, "this is NASM source, and the assembler takes GNU's", f"GNU: {form}"
+        ) from None
     return assembler
 
 

@@ -7,7 +7,8 @@ class AssemblyError(Exception):
     """A source line that cannot be assembled.
 
     `file` and `line` (counted from 1; 0 when no line applies) say where the text was written,
-    `message` what is wrong, and `hint`, when there is one, what to write instead.
+    `message` what is wrong, and `hint`, when there is one, what to write instead. `more` are the
+    file's further errors, in the order of its lines.
     """
 
     def __init__(self, file: str, line: int, message: str, hint: str | None = None) -> None:
@@ -16,6 +17,7 @@ class AssemblyError(Exception):
         self.line = line
         self.message = message
         self.hint = hint
+        self.more: tuple[AssemblyError, ...] = ()
 
     def __str__(self) -> str:
         where = f"{self.file}:{self.line}" if self.line else self.file

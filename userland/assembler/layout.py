@@ -22,6 +22,7 @@ from .fragments import (
     SymbolBuild,
     padding,
 )
+from .hints import undefined_hint
 from .program import LineEntry, Program, Section, Symbol
 from .relax import Relaxation
 from .shapes import Fix
@@ -80,7 +81,8 @@ class Layout:
             other for other, symbol in self.symbols.items() if symbol.node and "\x01" not in other
         ]
         near = difflib.get_close_matches(name, defined, 1, 0.7)
-        return Problem(f"undefined symbol `{name}'", f"did you mean `{near[0]}'?" if near else None)
+        hint = f"did you mean `{near[0]}'?" if near else undefined_hint(name)
+        return Problem(f"undefined symbol `{name}'", hint)
 
     def value(self, node: Node, section: str | None = None) -> Value:
         """The value of a bound expression; a difference to `section` counts as a number."""

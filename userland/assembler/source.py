@@ -39,7 +39,8 @@ def error(location: Location, message: str, hint: str | None = None) -> Assembly
     if location.via:
         route = "; ".join(dict.fromkeys(reversed(location.via)))
         hint = f"{hint} ({route})" if hint else route
-    return AssemblyError(location.file, location.line, message, hint)
+    shown = message.encode("utf-8", "backslashreplace").decode("utf-8")
+    return AssemblyError(location.file, location.line, shown, hint)
 
 
 def read_source(path: Path, shown: str, where: Location | None = None) -> str:
@@ -55,14 +56,12 @@ def read_source(path: Path, shown: str, where: Location | None = None) -> str:
         raise error(place, f"`{shown!a}' is not a file name") from None
     if len(data) > MAX_SOURCE:
         raise error(place, f"`{shown}' is larger than {MAX_SOURCE >> 20} MiB")
-    try:
-        return data.decode("utf-8")
-    except UnicodeDecodeError as problem:
-        line = data.count(b"\n", 0, problem.start) + 1
-        raise AssemblyError(
-            shown, line, f"byte 0x{data[problem.start]:02x} is not UTF-8",
-            "save the source as UTF-8 text; is it an object file?",
-        ) from None  # fmt: skip
+    if data.startswith(b"\xef\xbb\xbf"):
+        raise AssemblyError(shown, 1, "the file begins with a byte order mark (EF BB BF)",
+                            "save it as UTF-8 without BOM")  # fmt: skip
+    if data.startswith((b"\x7fELF", b"!<arch>")):
+        raise AssemblyError(shown, 0, "this is an object file or archive, not a source")
+    return data.decode("utf-8", "surrogateescape")
 
 
 def string_end(text: str, start: int) -> int:
@@ -200,7 +199,7 @@ def string_bytes(literal: str) -> bytes:
     body, index = literal[1:-1], 0
     while index < len(body):
         if body[index] != "\\":
-            out += body[index].encode("utf-8", "surrogatepass")
+            out += body[index].encode("utf-8", "surrogateescape")
             index += 1
             continue
         index += 1
