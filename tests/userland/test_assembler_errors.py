@@ -233,3 +233,12 @@ def test_hint_says_what_to_write(text: str, hint: str) -> None:
     with pytest.raises(AssemblyError) as caught:
         assemble_text(text)
     assert hint in (caught.value.hint or "")
+
+
+def test_report_marks_what_is_meant() -> None:
+    with pytest.raises(AssemblyError) as caught:
+        assemble_text("_start: nop\n  movl $1, %rax\nmovl $1, eax2 + )\n", name="x.s")
+    lines = caught.value.report().split("\n")
+    assert lines[:3] == ["x.s:2: bad register name `%rax'", "    movl $1, %rax", " " * 14 + "^"]
+    assert lines[3] == "  hint: this is a 32-bit machine: it has no 64-bit registers"
+    assert lines[4].startswith("x.s:3:")

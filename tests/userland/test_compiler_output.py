@@ -12,8 +12,7 @@ import pytest
 from elftools.elf.elffile import ELFFile
 from gnu_toolchain import needs_gnu
 
-from userland.assembler import assemble, assemble_text
-from userland.assembler.assembler import assemble_object
+from userland.assembler import assemble, assemble_object, assemble_text
 
 needs_gcc = pytest.mark.skipif(
     not (shutil.which("gcc") and shutil.which("as") and shutil.which("ld")),
@@ -25,7 +24,8 @@ struct node { int value; struct node *next; };
 static struct node pool[16]; static int used; int counter = 3; static char *names[] = {"one", "two", "o"};
 double scale = 1.5; float bias = 2.25f; static long long big = 0x123456789abcdefLL; unsigned char room[100];
 __attribute__((weak)) int hook(int x) { return x + 1; }
-__attribute__((visibility("hidden"), noinline)) int factorial(int n) { return n < 2 ? 1 : n * factorial(n - 1); }
+__attribute__((visibility("hidden"), noinline))
+int factorial(int n) { return n < 2 ? 1 : n * factorial(n - 1); }
 static unsigned length(const char *s) { unsigned n = 0; while (s[n]) n++; return n; }
 int choose(int x) {
   switch (x) { case 0: return 5; case 1: return hook(9); case 2: return 77; case 3: return counter;
@@ -35,8 +35,10 @@ int choose(int x) {
 struct node *push(struct node *head, int v) {
   struct node *n = &pool[used++]; n->value = v; n->next = head; return n;
 }
-unsigned mix(unsigned a, unsigned b) { a ^= b << 13; a = a >> 7 | a << 25; return a * 2654435761u + b / 7 - b % 10; }
-double sum(const double *p, int n) { double s = 0; for (int i = 0; i < n; i++) s += p[i] * scale; return s + bias; }
+unsigned mix(unsigned a, unsigned b) { a ^= b << 13; a = a >> 7 | a << 25;
+  return a * 2654435761u + b / 7 - b % 10; }
+double sum(const double *p, int n) { double s = 0; for (int i = 0; i < n; i++) s += p[i] * scale;
+  return s + bias; }
 long long multiply(long long a, long long b) { return a * b + big; }
 void fill(int v) { for (int i = 0; i < 100; i++) room[i] = v + i; }
 void _start(void) {
@@ -150,7 +152,8 @@ FRAGMENTS = {
                ".dc.b 2\n.dcb.w 2, 7\n.ds.l 2\n.string16 \"ab\"\na: .skip 200\nb: .uleb128 b-a\n",
     "subsections": ".text 1\n.byte 1\n.text 0\n.byte 2\n.subsection 2\n.byte 3\n.previous\n.byte 4\n",
     "local": ".data\n.long A, B\n.local B\n.comm B,16,4\n.local A\n.comm A,16,4\n.lcomm C 8\n",
-    "balign": "nop\n.balign 8,\nnop\n.p2align 4,0x90\nnop\n.balign 16,0xcc\n.p2alignw 3,0x1234\nnop\n.data\n.byte 1\n.p2align 3,0x90\n",
+    "balign": "nop\n.balign 8,\nnop\n.p2align 4,0x90\nnop\n.balign 16,0xcc\n"
+              ".p2alignw 3,0x1234\nnop\n.data\n.byte 1\n.p2align 3,0x90\n",
     "quoted": '.data\n"a b": .long "a b"+4\n.byte 256, -300\n',
     "strings": "movsl (%esi),%es:(%edi)\nmovsb %fs:(%esi),%es:(%edi)\nlods (%esi),%al\nstos %ax,%es:(%edi)\n"
                "scasl (%edi),%eax\ncmpsb %es:(%edi),%gs:(%esi)\nxlat (%ebx)\nrep stosl %eax,(%edi)\n",
@@ -164,7 +167,8 @@ FRAGMENTS = {
     "frames": ".cfi_startproc\npushl %ebp\n.cfi_def_cfa_offset 8\n.cfi_offset 5, -8\n.skip 300,0x90\n"
               ".cfi_def_cfa_register 5\n.cfi_remember_state\nnop\n.cfi_restore_state\nret\n.cfi_endproc\n"
               ".cfi_startproc\n.cfi_personality 0x9b, p\n.cfi_lsda 0x1b, l\nret\n.cfi_endproc\nl: p: nop\n",
-    "merge": '.section .rodata.str1.1,"aMS",@progbits,1\ns: .string "tail"\nt: .string "a tail"\n.string "tail"\n'
+    "merge": '.section .rodata.str1.1,"aMS",@progbits,1\ns: .string "tail"\nt: .string "a tail"\n'
+             '.string "tail"\n'
              ".text\nmovl $s,%eax\nmovl $t,%ebx\n",
     "got": "call 1f\n1: popl %ebx\naddl $_GLOBAL_OFFSET_TABLE_+[.-1b],%ebx\nmovl v@GOTOFF(%ebx),%eax\n"
            "movl v@GOT(%ebx),%ecx\ncall f@PLT\n.globl f, v\nf: ret\n.data\nv: .long 5\n",

@@ -27,8 +27,7 @@ def explained(memory: int | None = None) -> Iterator[None]:
     try:
         yield
     except AssemblyError as error:
-        hint = f"\n  hint: {error.hint}" if error.hint else ""
-        raise CannotLoad(f"{error}{hint}") from None
+        raise CannotLoad(error.report()) from None
     except (LoadError, SysctlError, EngineContractError) as error:
         raise CannotLoad(f"toykernel: {error}") from None
     except (MemoryError, OSError) as error:
@@ -72,7 +71,10 @@ def build_program(program: str) -> tuple[bytes, Program | None] | None:
     """The ELF image of a program; None after saying what is wrong."""
     try:
         with explained():
-            return build(Path(program))
+            image, assembled = build(Path(program))
     except CannotLoad as error:
         click.echo(str(error), err=True)
         return None
+    for warning in assembled.warnings if assembled is not None else ():
+        click.echo(f"warning: {warning}", err=True)
+    return image, assembled

@@ -310,7 +310,11 @@ class Assembler:
             except AssemblyError as problem:
                 problem.more = ()
                 found.append(problem)
+                if problem.line == statement.location.line:
+                    problem.statement = statement.text
                 break  # a block without its end: what follows is not what was meant
+            if found and found[-1].line == statement.location.line:
+                found[-1].statement = statement.text
         if found:
             found[0].more = tuple(found[1:])
             raise found[0]
@@ -507,11 +511,19 @@ def assemble_text(
 
 
 def assemble_object(
-    path: Path, *, include: Sequence[Path] = (), defines: Mapping[str, int] | None = None
+    path: Path,
+    *,
+    include: Sequence[Path] = (),
+    defines: Mapping[str, int] | None = None,
+    macros: Mapping[str, str] | None = None,
+    cpp: Sequence[str] = (),
 ) -> ObjectFile:
-    """Assemble a source file for a linker. Raises AssemblyError."""
+    """Assemble a source file for a linker; the arguments are those of `assemble`. Raises AssemblyError."""
     path = Path(path)
-    return _read(read_source(path, str(path)), str(path), path, include, defines).object_file()
+    text = read_source(path, str(path))
+    if uses_preprocessor(path.name, text):
+        text = preprocess(text, str(path), path, include=include, defines=macros, command=cpp)
+    return _read(text, str(path), path, include, defines).object_file()
 
 
 def _read(
