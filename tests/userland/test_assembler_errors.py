@@ -69,7 +69,7 @@ MISTAKES = [
     ("_start: mov eax, [ebx]", 1, "Intel syntax", ".intel_syntax"),
     ("_start: lock movl %eax, (%ebx)", 1, "lockable", None),
     ("_start: rep addl %eax, %ebx", 1, "string instructions", None),
-    ("nop", 0, "no entry point", ".globl _start"),
+    ("main: ret", 0, "only `main'", "_start"),
     ("_start: ]", 1, "junk", None),
     ("_start: .space 0x7fffffff", 1, "too many", None),
     ("_start: nop\0", 1, "NUL", None),
@@ -242,3 +242,21 @@ def test_report_marks_what_is_meant() -> None:
     assert lines[:3] == ["x.s:2: bad register name `%rax'", "    movl $1, %rax", " " * 14 + "^"]
     assert lines[3] == "  hint: this is a 32-bit machine: it has no 64-bit registers"
     assert lines[4].startswith("x.s:3:")
+
+
+def test_without_start_the_program_begins_with_text_and_says_so() -> None:
+    program = assemble_text("nop\n", name="x.s")
+    assert program.entry == program.section(".text").address
+    assert program.warnings == (
+        "x.s: `_start' is not defined: the program starts at the first byte of .text",
+    )
+
+
+@pytest.mark.parametrize(
+    "line",
+    ["add eax, qword ptr [eax]", "paddd xmm0, dword ptr [eax]", "movss xmm0, qword ptr [eax]",
+     "push qword ptr [eax]", "cvtsi2sd xmm0, qword ptr [eax]", "mov ax, fword ptr [eax]"],
+)  # fmt: skip
+def test_a_wrong_memory_size_is_refused_as_by_gnu(line: str) -> None:
+    with pytest.raises(AssemblyError, match="operand size mismatch"):
+        assemble_text(f".intel_syntax noprefix\n_start: {line}\n")

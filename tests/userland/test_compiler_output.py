@@ -12,7 +12,7 @@ import pytest
 from elftools.elf.elffile import ELFFile
 from gnu_toolchain import needs_gnu
 
-from userland.assembler import assemble, assemble_object, assemble_text
+from userland.assembler import AssemblyError, assemble, assemble_object, assemble_text
 
 needs_gcc = pytest.mark.skipif(
     not (shutil.which("gcc") and shutil.which("as") and shutil.which("ld")),
@@ -138,12 +138,66 @@ def random_jumps(seed: int) -> str:
 @needs_gnu
 def test_jumps_beside_alignments_have_gas_sizes(tmp_path: Path) -> None:
     source, thing = tmp_path / "x.s", tmp_path / "x.o"
-    for seed in range(400):
+    for seed in range(200):
         source.write_text(random_jumps(seed))
         subprocess.run(["as", "--32", str(source), "-o", str(thing)], check=True)
         with thing.open("rb") as stream:
             text = ELFFile(stream).get_section_by_name(".text").data()
         assert assemble_text(source.read_text()).section(".text").data == text, f"seed {seed}"
+
+
+def random_expression(chooser: random.Random, depth: int) -> str:
+    """An expression of numbers and two known symbols."""
+    kind = chooser.randrange(6)
+    if depth == 0 or kind == 0:
+        return chooser.choice(("1", "7", "0x10", "s", "t", "033", "'a", "255"))
+    if kind == 1:
+        return chooser.choice("-~!") + random_expression(chooser, depth - 1)
+    if kind == 2:
+        return f"({random_expression(chooser, depth - 1)})"
+    blank = chooser.choice((" ", ""))
+    operators = (
+        "+",
+        "-",
+        "*",
+        "|",
+        "&",
+        "^",
+        "!",
+        "<<",
+        ">>",
+        "==",
+        "!=",
+        "<>",
+        "<",
+        ">",
+        "<=",
+        "&&",
+        "||",
+    )
+    return blank.join((random_expression(chooser, depth - 1), chooser.choice(operators),
+                       random_expression(chooser, depth - 1)))  # fmt: skip
+
+
+@needs_gnu
+def test_random_expressions_have_gas_values(tmp_path: Path) -> None:
+    chooser = random.Random(20)
+    head = ".globl _start\n_start: nop\n.set s,12\n.equ t,-5\n.data\n"
+    taken = []
+    while len(taken) < 700:
+        line = f".quad {random_expression(chooser, 3)}\n"
+        try:
+            assemble_text(head + line)
+        except AssemblyError:
+            continue  # a shift too far
+        taken.append(line)
+    source, thing = tmp_path / "x.s", tmp_path / "x.o"
+    source.write_text(head + "".join(taken))
+    subprocess.run(["as", "--32", str(source), "-o", str(thing)], check=True, capture_output=True)
+    with thing.open("rb") as stream:
+        theirs = ELFFile(stream).get_section_by_name(".data").data()
+    ours = assemble(source).section(".data").data
+    assert [line for i, line in enumerate(taken) if theirs[8 * i :][:8] != ours[8 * i :][:8]] == []
 
 
 FRAGMENTS = {

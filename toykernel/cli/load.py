@@ -47,7 +47,7 @@ def make_session(
     """
     files = guest_files(values)
     with explained(values["memory"]):
-        return Session(
+        session = Session(
             program,
             args,
             env=dict(values["env"]),
@@ -56,6 +56,13 @@ def make_session(
             console=console,
             keep_output=console is None,
         )
+    _warn(session.program)
+    return session
+
+
+def _warn(program: Program | None) -> None:
+    for warning in program.warnings if program is not None else ():
+        click.echo(f"warning: {warning}", err=True)
 
 
 def load(program: str, args: tuple[str, ...], values: Mapping[str, Any]) -> Session | None:
@@ -75,6 +82,5 @@ def build_program(program: str) -> tuple[bytes, Program | None] | None:
     except CannotLoad as error:
         click.echo(str(error), err=True)
         return None
-    for warning in assembled.warnings if assembled is not None else ():
-        click.echo(f"warning: {warning}", err=True)
+    _warn(assembled)
     return image, assembled

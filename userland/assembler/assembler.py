@@ -569,10 +569,13 @@ def _assemble(
                 name, 0, f"origin {address:#x} of {section} is not a 32-bit address"
             )
     if assembler.needs_linker():
-        return link_one(assembler.object_file(), bases, name)
+        program = link_one(assembler.object_file(), bases, name)
+        return replace(program, warnings=(*assembler.warnings, *program.warnings))
     assembler.allocate_commons()
     layout = Layout(assembler.sections, assembler.symbols, bases, name)
     program = layout.program(entry_required=not bases)
     return replace(
-        program, executable_stack=assembler.executable_stack(), warnings=tuple(assembler.warnings)
+        program,
+        executable_stack=assembler.executable_stack(),
+        warnings=(*assembler.warnings, *layout.warnings),
     )

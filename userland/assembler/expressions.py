@@ -215,6 +215,9 @@ class Parser:
             if rank < lowest or rank == 0:
                 break
             self.index += 1
+            if token == "!" and self._peek() == ("op", "!"):
+                self.index += 1
+                token = "^"  # gas takes `!!` between two operands so
             left = fold(Binary(token, left, self._binary(rank + 1)))
         self.depth -= 1
         return left

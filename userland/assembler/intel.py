@@ -240,6 +240,15 @@ def translate(
     if mnemonic[0] == "f":
         return _x87(mnemonic, size, operands), operands
     if mnemonic.startswith("cvtsi2"):
+        if size not in (None, "l"):
+            raise Problem(f"operand size mismatch for `{mnemonic}'")
+        return mnemonic, operands
+    wanted = _vector_size(mnemonic, operands)
+    if size is not None and (
+        (wanted is not None and size != wanted) or (size not in "bwl" and knows(mnemonic))
+    ):
+        raise Problem(f"operand size mismatch for `{mnemonic}'")
+    if mnemonic == "lea":
         return mnemonic, operands
     if size in ("b", "w", "l") and mnemonic in ("in", "out"):
         raise Problem(f"`{mnemonic}' takes no memory operand")
@@ -251,6 +260,21 @@ def translate(
         elif size not in general:
             raise Problem(f"operand size mismatch for `{mnemonic}'")
     return mnemonic, operands
+
+
+def _vector_size(mnemonic: str, operands: list[Operand]) -> str | None:
+    """The size that memory has in an MMX or SSE instruction, where its name tells it."""
+    names = {operand.name for operand in operands if isinstance(operand, Reg)}
+    if not any(name.startswith(("xmm", "mm")) for name in names) or mnemonic.startswith("cvt"):
+        return None
+    if mnemonic in ("movd", "movq", "movlps", "movhps", "movlpd", "movhpd"):
+        return "l" if mnemonic == "movd" else "q"
+    if mnemonic in ("pinsrw", "pextrw"):
+        return None
+    if mnemonic.endswith(("ss", "sd")):
+        return "l" if mnemonic.endswith("ss") else "q"
+    wide = mnemonic.startswith(("p", "movdq")) or mnemonic.endswith(("ps", "pd"))
+    return "x" if wide and any(name.startswith("xmm") for name in names) else None
 
 
 def _x87(mnemonic: str, size: str | None, operands: list[Operand]) -> str:

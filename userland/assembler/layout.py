@@ -49,6 +49,7 @@ class Layout:
         self._visiting: set[str] = set()
         self._values: dict[str, Value] = {}
         self._wrong: AssemblyError | None = None
+        self.warnings: list[str] = []
 
     # -- values ----------------------------------------------------------------------------
 
@@ -221,11 +222,21 @@ class Layout:
         start = self.symbols.get("_start")
         if start is not None and start.node is not None:
             return self._symbol("_start").number & 0xFFFFFFFF
-        if required:
+        if required and "main" in self.symbols:
+            raise AssemblyError(
+                self.source, 0, "no entry point: `_start' is not defined, only `main'",
+                "`main' is called by a C library, which is not linked here: name it `_start', and end "
+                "with the system call exit",
+            )  # fmt: skip
+        if required and not self.sections[".text"].size:
             raise AssemblyError(
                 self.source, 0, "no entry point: `_start' is not defined",
                 "put `.globl _start' and the label `_start:' before the first instruction",
             )  # fmt: skip
+        if required:
+            self.warnings.append(
+                f"{self.source}: `_start' is not defined: the program starts at the first byte of .text"
+            )
         return self.sections[".text"].address
 
     def _check_overlap(self) -> None:

@@ -28,5 +28,6 @@ def link_one(item: ObjectFile, origin: Mapping[str, int], source: str) -> Progra
     ]  # fmt: skip
     lines.sort(key=lambda entry: entry.address)
     return replace(
-        linked.program, lines=tuple(lines), source=source, executable_stack=item.executable_stack
-    )
+        linked.program, lines=tuple(lines), source=source, executable_stack=item.executable_stack,
+        warnings=tuple(linked.warnings),
+    )  # fmt: skip
