@@ -226,6 +226,8 @@ FRAGMENTS = {
              ".text\nmovl $s,%eax\nmovl $t,%ebx\n",
     "got": "call 1f\n1: popl %ebx\naddl $_GLOBAL_OFFSET_TABLE_+[.-1b],%ebx\nmovl v@GOTOFF(%ebx),%eax\n"
            "movl v@GOT(%ebx),%ecx\ncall f@PLT\n.globl f, v\nf: ret\n.data\nv: .long 5\n",
+    "altmacro": ".altmacro\n.macro add n\nLOCAL skip\njmp skip\nint3\nskip: addl $\\n,%ebx\n"
+                "addl $n,%ecx\n.endm\nadd 1\nadd %(2+3)\nadd <7>\n.noaltmacro\n",
     "weak": ".weak w, u\n.hidden w\nw: jmp w\nmovl $u,%eax\n",
     "code elsewhere": '.data\nmovl $1,%eax\n.section .x,"awx"\nnop\n.section .y\n.long 4\n',
 }  # fmt: skip
