@@ -20,7 +20,6 @@ from userland.assembler.mnemonics import EXACT, PREFIXES, SIZED
 # docs/assembler.md.
 REFUSED = {
     "movb $256, %al", "movw $65536, %ax", "in $256, %al",  # GNU as cuts the value, with a warning
-    "jmp %eax", "call %eax",  # GNU as guesses the missing `*', with a warning
     "nop nop",  # GNU as takes the second word for a label
 }  # fmt: skip
 

@@ -27,8 +27,7 @@ def explained(memory: int | None = None) -> Iterator[None]:
     try:
         yield
     except AssemblyError as error:
-        hint = f"\n  hint: {error.hint}" if error.hint else ""
-        raise CannotLoad(f"{error}{hint}") from None
+        raise CannotLoad(error.report()) from None
     except (LoadError, SysctlError, EngineContractError) as error:
         raise CannotLoad(f"toykernel: {error}") from None
     except (MemoryError, OSError) as error:
@@ -48,7 +47,7 @@ def make_session(
     """
     files = guest_files(values)
     with explained(values["memory"]):
-        return Session(
+        session = Session(
             program,
             args,
             env=dict(values["env"]),
@@ -57,6 +56,13 @@ def make_session(
             console=console,
             keep_output=console is None,
         )
+    _warn(session.program)
+    return session
+
+
+def _warn(program: Program | None) -> None:
+    for warning in program.warnings if program is not None else ():
+        click.echo(f"warning: {warning}", err=True)
 
 
 def load(program: str, args: tuple[str, ...], values: Mapping[str, Any]) -> Session | None:
@@ -72,7 +78,9 @@ def build_program(program: str) -> tuple[bytes, Program | None] | None:
     """The ELF image of a program; None after saying what is wrong."""
     try:
         with explained():
-            return build(Path(program))
+            image, assembled = build(Path(program))
     except CannotLoad as error:
         click.echo(str(error), err=True)
         return None
+    _warn(assembled)
+    return image, assembled

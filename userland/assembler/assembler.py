@@ -8,24 +8,42 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
-from .directives import Directives, section_defaults
+from .cfi import FrameTable
+from .directives import Directives
+from .emission import Emission
 from .errors import AssemblyError, Problem
-from .expressions import Name, Node, Number, bind, parse
+from .expressions import GOT_NAME, Binary, Modified, Name, Node, Number, Position, bind, parse
 from .fragments import MAX_BYTES, Align, Branch, SectionBuild, SymbolBuild
+from .hints import bare_register
 from .instructions import InstructionEncoder
 from .intel import translate
-from .layout import Layout
-from .mnemonics import PREFIXES, SIZED
+from .mentioned import free_names, got_fix
+from .mnemonics import BRANCHES, PREFIXES, SIZED
+from .objects import ObjectFile
 from .operands import Far, Imm, Mem, Operand, Star, parse_operand
-from .program import Program
+from .prefixed import (
+    OTHER_PREFIXES,
+    add_prefixes,
+    default_suffix,
+    narrow,
+    other_direction,
+    pseudo_prefixes,
+    sort_prefixes,
+    starred,
+    string_operands,
+    widen,
+)
 from .reader import Reader
 from .shapes import Fix
-from .source import Location, Statement, error, read_source, split_operands
+from .source import Location, Statement, error, split_operands
 
-_LABEL: Final = re.compile(r"([A-Za-z_.$][\w.$]*|\d+)\s*:(?!:)\s*")
+_LABEL: Final = re.compile(
+    r"([A-Za-z_.$\x80-\U0010ffff][\w.$\x80-\U0010ffff]*|\d+|\"[^\"]+\")\s*:(?!:)\s*"
+)
 _ASSIGN: Final = re.compile(r"([A-Za-z_.$][\w.$]*)\s*=(?!=)\s*(.*)", re.S)
 _WORD: Final = re.compile(r"([A-Za-z_.$][\w.$]*)\s*(.*)", re.S)
 _SYMBOL: Final = re.compile(r"[A-Za-z_.$][\w.$]*")
+MAX_ERRORS: Final = 20
 _PORT: Final = re.compile(r"\(\s*%dx\s*\)", re.I)
 
 
@@ -36,15 +54,23 @@ class Assembler:
         self.source = source
         self.sections: dict[str, SectionBuild] = {}
         for name in (".text", ".data", ".bss"):
-            self.sections[name] = SectionBuild(name, *section_defaults(name))
+            flags = {".text": "rx"}.get(name, "rw")
+            self.sections[name] = SectionBuild(name, flags, name == ".bss")
         self.section = self.sections[".text"]
         self.symbols: dict[str, SymbolBuild] = {}
         self.locals: dict[int, int] = {}
         self.intel = False
+        self.bare_registers = False
         self.stop = False
+        self.files: dict[int, str] = {}
+        self.loc: Location | None = None
+        self.lined: Statement | None = None
+        self.warnings: list[str] = []
+        self.uses_got = False
         self.total = 0
         self.where = Location(source, 0)
         self.encoder = InstructionEncoder()
+        self.frames = FrameTable(self.here, self.expression)
         self.directives = Directives(self)
         self.reader = Reader(include, self._known_constant, self._is_defined)
         for name, value in defines.items():
@@ -70,7 +96,7 @@ class Assembler:
         node = self.expression(text)
         if isinstance(node, Number):
             return node.value
-        names = sorted(_free_names(node))
+        names = sorted(free_names(node))
         if names:
             raise Problem(f"`{names[0]}' is not a constant here", "define it before this line")
         raise Problem(f"`{text}' is not a constant here")
@@ -87,7 +113,7 @@ class Assembler:
             known = self.symbols.get(mangled)
             return known.node if known is not None and known.node is not None else Name(mangled)
         symbol = self.symbol(name)
-        if symbol.node is not None:
+        if symbol.node is not None and not symbol.weak and not symbol.is_grouped(self.sections):
             return symbol.node
         if symbol.used_at is None:
             symbol.used_at = self.where
@@ -102,6 +128,44 @@ class Assembler:
         if not text:
             raise Problem("missing expression")
         return self.bind(parse(text, intel=self.intel))
+
+    def note_relocations(self, node: Node) -> None:
+        """Remember that a field needs a linker."""
+        if isinstance(node, Modified) or (isinstance(node, Name) and node.name == GOT_NAME):
+            self.uses_got = True
+        elif isinstance(node, Binary):
+            self.note_relocations(node.left)
+            self.note_relocations(node.right)
+
+    def constant(self, text: str, what: str) -> int:
+        """The value of an expression that must be known now."""
+        node = self.expression(text)
+        if not isinstance(node, Number):
+            raise Problem(
+                f"{what} `{text}' is not a constant here", "define its symbols before this line"
+            )
+        return node.value
+
+    def here(self) -> Position:
+        """The location counter."""
+        return self.section.here()
+
+    def warn(self, message: str) -> None:
+        """Say something about the present line that does not stop the assembly."""
+        self.warnings.append(f"{self.where.file}:{self.where.line}: {message}")
+
+    def origin(self, file: str, line: int) -> None:
+        """What follows was compiled from that line."""
+        self.loc = Location(file, line)
+        self.lined = None
+
+    def _lined(self, statement: Statement) -> Statement:
+        """The statement, as the line table has it."""
+        if self.loc is None or not self.section.executable:
+            return statement
+        if self.lined is None or self.lined.text != statement.text:
+            self.lined = Statement(statement.text, self.loc)
+        return self.lined
 
     def assign(self, name: str, text: str, statement: Statement, once: bool = False) -> None:
         """NAME = EXPRESSION; the symbol may be assigned again unless `once`."""
@@ -129,10 +193,6 @@ class Assembler:
 
     def label(self, name: str, location: Location) -> None:
         """Define a label here."""
-        if not self.section.flags:
-            raise Problem(
-                f"label in section {self.section.name}, which is not loaded", "add flag `a'"
-            )
         if name.isdigit():
             number = int(name)
             self.locals[number] = self.locals.get(number, 0) + 1
@@ -145,8 +205,10 @@ class Assembler:
         symbol.node, symbol.defined_at = self.section.here(), location
 
     def allocate(self, name: str, size: int, align: int, statement: Statement) -> None:
-        """Room for NAME at the end of .bss."""
+        """Room for NAME at the end of .bss: in its subsection 1, as gas has it."""
         kept, self.section = self.section, self.sections[".bss"]
+        subsection = self.section.subsection
+        self.section.enter(1)
         self.section.align = max(self.section.align, align)
         if align > 1:
             self.section.close(Align(align, None, align))
@@ -154,6 +216,7 @@ class Assembler:
         symbol = self.symbol(name)
         symbol.kind, symbol.size = "object", Number(size)
         self.emit_fill(size, 0, statement)
+        self.section.enter(subsection)
         self.section = kept
 
     # -- bytes -----------------------------------------------------------------------------
@@ -163,10 +226,6 @@ class Assembler:
         if not data:
             return
         section = self.section
-        if not section.flags:
-            raise Problem(
-                f"bytes in section {section.name}, which is not loaded", "give it the flag `a'"
-            )
         fragment = section.current
         if section.nobits:
             if any(data) or fixes:
@@ -178,12 +237,14 @@ class Assembler:
             raise Problem(f"the program is larger than {MAX_BYTES >> 20} MiB")
         start = fragment.length
         fragment.data += data
+        lined = self._lined(statement)
         lines = fragment.lines
-        if lines and lines[-1][2] is statement and lines[-1][0] + lines[-1][1] == start:
-            lines[-1] = (lines[-1][0], lines[-1][1] + len(data), statement)
+        if lines and lines[-1][2] is lined and lines[-1][0] + lines[-1][1] == start:
+            lines[-1] = (lines[-1][0], lines[-1][1] + len(data), lined)
         else:
-            lines.append((start, len(data), statement))
+            lines.append((start, len(data), lined))
         for fix in fixes:
+            self.note_relocations(fix.value)
             moved = Fix(start + fix.offset, fix.width, fix.value, fix.relative)
             fragment.fixes.append((moved, start + len(data), statement))
 
@@ -198,11 +259,38 @@ class Assembler:
             raise Problem(f"{count} bytes are too many for section {self.section.name}")
         self.emit(bytes([fill]) * count, (), statement)
 
+    # -- the object ------------------------------------------------------------------------
+
+    def needs_linker(self) -> bool:
+        """Whether the source has what only a linker places: merged, grouped or thread-local sections,
+        unwind tables, an access through the GOT, a symbol that may stay undefined."""
+        if self.frames.frames or self.uses_got:
+            return True
+        if any(s.weak for s in self.symbols.values()):
+            return True
+        return any(
+            s.attributes or s.group or s.kind not in (None, 8, 7) or s.flags == "rwx"
+            or s.name in (".eh_frame", ".got") for s in self.sections.values() if s.flags
+        )  # fmt: skip
+
+    def executable_stack(self) -> bool:
+        """As ld decides it from the section .note.GNU-stack."""
+        note = self.sections.get(".note.GNU-stack")
+        return note is None or "x" in note.letters
+
+    def object_file(self) -> ObjectFile:
+        """What a linker takes."""
+        emission = Emission(self.sections, self.symbols, self.source)
+        if self.frames.frames:
+            emission.frames = self.frames
+        return emission.object_file(self.executable_stack())
+
     # -- statements ------------------------------------------------------------------------
 
     def run(self) -> None:
         """Assemble every statement."""
-        while not self.stop:
+        found: list[AssemblyError] = []
+        while not self.stop and len(found) < MAX_ERRORS:
             statement = self.reader.next()
             if statement is None:
                 break
@@ -210,22 +298,38 @@ class Assembler:
             try:
                 self._statement(statement)
             except Problem as problem:
-                raise error(statement.location, problem.message, problem.hint) from None
+                found.append(
+                    error(statement.location, problem.message, self._hint(statement, problem))
+                )
             except RecursionError:
-                raise error(statement.location, "expression is nested too deeply") from None
-        self._allocate_commons()
+                found.append(error(statement.location, "expression is nested too deeply"))
+            except AssemblyError as problem:
+                problem.more = ()
+                found.append(problem)
+                if problem.line == statement.location.line:
+                    problem.statement = statement.text
+                break  # a block without its end: what follows is not what was meant
+            if found and found[-1].line == statement.location.line:
+                found[-1].statement = statement.text
+        if found:
+            found[0].more = tuple(found[1:])
+            raise found[0]
 
-    def _allocate_commons(self) -> None:
-        """Room for .lcomm, after the rest of .bss as gas has it, then for .comm as ld has it."""
-        pending = [symbol for symbol in self.symbols.values() if symbol.common]
-        local = [symbol for symbol in pending if symbol.common_local]
-        bss = self.sections[".bss"]
-        if local:
-            bss.align = max(bss.align, *(symbol.common[1] for symbol in local if symbol.common))
-            bss.close(Align(bss.align, None, bss.align))
-        for symbol in [*local, *(symbol for symbol in pending if not symbol.common_local)]:
-            if symbol.common is None:
-                continue
+    def _hint(self, statement: Statement, problem: Problem) -> str | None:
+        text = statement.text
+        bare = (
+            None
+            if self.intel or '"' in text or text[0] == "."
+            else bare_register(text.partition(" ")[2])
+        )
+        if bare is None or (problem.hint or "").startswith("AT&T"):
+            return problem.hint
+        return f"write %{bare}; or, for Intel syntax, .intel_syntax noprefix before it"
+
+    def allocate_commons(self) -> None:
+        """Room for .comm at the end of .bss, as ld has it for a single object."""
+        for symbol in [symbol for symbol in self.symbols.values() if symbol.common]:
+            assert symbol.common is not None
             size, align = symbol.common
             symbol.common = None
             where = symbol.defined_at or self.where
@@ -238,7 +342,7 @@ class Assembler:
         text = statement.text
         match = _LABEL.match(text)
         while match:
-            self.label(match.group(1), statement.location)
+            self.label(match.group(1).strip('"'), statement.location)
             text = text[match.end() :]
             match = _LABEL.match(text)
         if not text:
@@ -247,6 +351,7 @@ class Assembler:
         if assign:
             self.assign(assign.group(1), assign.group(2), statement)
             return
+        pseudo, text = pseudo_prefixes(text) if text[0] == "{" else ([], text)
         word = _WORD.match(text)
         if word is None:
             raise Problem(f"junk `{text[:20]}' where an instruction or directive was expected")
@@ -258,44 +363,67 @@ class Assembler:
             return
         elif name[0] == ".":
             if not self.directives.run(name, rest, statement):
-                near = difflib.get_close_matches(name, self.directives.names(), 1, 0.6)
+                near = difflib.get_close_matches(name, self.directives.names(), 1, 0.8)
                 raise Problem(
                     f"unknown or unsupported directive `{name}'",
                     f"did you mean `{near[0]}'?" if near else None,
                 )
         else:
-            self._instruction(name, rest, statement)
+            self._instruction(name, rest, statement, pseudo)
 
-    def _instruction(self, name: str, rest: str, statement: Statement) -> None:
-        if self.section.flags != "rx":
-            raise Problem(
-                f"instruction in section {self.section.name or '?'}, which is not executable",
-                "write .text first",
-            )
-        prefixes: list[str] = []
-        while name in PREFIXES:
-            prefixes.append(name)
+    def _instruction(
+        self, name: str, rest: str, statement: Statement, pseudo: Sequence[str] = ()
+    ) -> None:
+        names: list[str] = []
+        while name in PREFIXES or name in OTHER_PREFIXES:
+            names.append(name)
             word = _WORD.match(rest)
             if word is None:
-                if rest or len(prefixes) > 1:
+                if rest or len(names) > 1:
                     raise Problem(f"junk `{rest}' after prefix `{name}'")
-                self.emit(bytes([PREFIXES[name]]), (), statement)
+                self.emit(bytes([PREFIXES.get(name) or OTHER_PREFIXES[name]]), (), statement)
                 return
             name, rest = word.group(1).lower(), word.group(2).strip()
         operands: list[Operand]
         if self.intel:
-            name, operands = translate(name, rest, self.bind, lambda n: n in SIZED)
+            name, operands = translate(
+                name, rest, self.bind, lambda n: n in SIZED, not self.bare_registers
+            )
         else:
             if name.startswith(("in", "out")):
                 rest = _PORT.sub("%dx", rest)
             operands = (
                 [self._bound(parse_operand(part)) for part in split_operands(rest)] if rest else []
             )
-        encoded = self.encoder.encode(name, prefixes, operands)
+        name, operands, segment = string_operands(name, operands)
+        words = sort_prefixes([*names, segment] if segment else names, name)
+        guessed, stars = default_suffix(name, operands), starred(name, operands)
+        if guessed != name:
+            self.warn(f"nothing gives the size of `{name}': taken for `{guessed}'")
+        if stars is not operands:
+            self.warn(f"indirect {name} without `*'")
+        truth: Node | None = None
+        branching = name in BRANCHES and not any(isinstance(o, Star) for o in stars)
+        if "disp8" in pseudo and not branching:
+            raise Problem("`{disp8}' before an address is not supported")
+        if "disp32" in pseudo and not branching:
+            stars, truth = widen(stars)
+        encoded = self.encoder.encode(guessed, words.plain, stars)
+        if truth is not None:
+            encoded = narrow(encoded, truth)
+        if "load" in pseudo:
+            encoded = other_direction(encoded, stars)
+        encoded = add_prefixes(encoded, words)
         if encoded.branch is not None:
-            self.section.close(Branch(encoded.data[0], encoded.branch, statement))
+            self.note_relocations(encoded.branch)
+            front = words.segment + words.size + words.repeat
+            if front:
+                self.emit(front, (), statement)
+            tail = Branch(encoded.data[0], encoded.branch, statement, self._lined(statement))
+            tail.long = "disp32" in pseudo
+            self.section.close(tail)
         else:
-            self.emit(encoded.data, encoded.fixes, statement)
+            self.emit(encoded.data, [got_fix(fix) for fix in encoded.fixes], statement)
 
     def _bound(self, operand: Operand) -> Operand:
         if isinstance(operand, Imm):
@@ -313,73 +441,3 @@ class Assembler:
             assert not isinstance(target, (Imm, Star, Far))
             return Star(target)
         return operand
-
-
-def _free_names(node: Node) -> set[str]:
-    names: set[str] = set()
-    todo = [node]
-    while todo:
-        item = todo.pop()
-        if isinstance(item, Name):
-            names.add(item.name.replace("\x01", "#"))
-        else:
-            todo.extend(
-                getattr(item, part) for part in ("left", "right", "operand") if hasattr(item, part)
-            )
-    return names
-
-
-def assemble(
-    path: Path,
-    *,
-    include: Sequence[Path] = (),
-    origin: Mapping[str, int] | None = None,
-    defines: Mapping[str, int] | None = None,
-) -> Program:
-    """Assemble a source file.
-
-    `include` are folders searched after the including file's own; `origin` gives linear base
-    addresses by section name (then no `_start` is needed); `defines` predefines absolute symbols.
-    Raises AssemblyError for anything wrong with the file or its contents.
-    """
-    path = Path(path)
-    text = read_source(path, str(path))
-    return _assemble(text, str(path), path, include, origin, defines)
-
-
-def assemble_text(
-    text: str,
-    *,
-    name: str = "<text>",
-    include: Sequence[Path] = (),
-    origin: Mapping[str, int] | None = None,
-    defines: Mapping[str, int] | None = None,
-) -> Program:
-    """Assemble source text; `name` stands for the file in messages. Otherwise as `assemble`."""
-    return _assemble(text, name, None, include, origin, defines)
-
-
-def _assemble(
-    text: str,
-    name: str,
-    path: Path | None,
-    include: Sequence[Path],
-    origin: Mapping[str, int] | None,
-    defines: Mapping[str, int] | None,
-) -> Program:
-    assembler = Assembler(tuple(Path(folder) for folder in include), defines or {}, name)
-    assembler.reader.open_text(text, name, path)
-    assembler.run()
-    bases = dict(origin or {})
-    for section, address in bases.items():
-        usual = section in (".text", ".rodata", ".data", ".bss")
-        if section not in assembler.sections and not usual:
-            raise AssemblyError(
-                name, 0, f"origin for section {section}, which the program does not have"
-            )
-        if not 0 <= address < 1 << 32:
-            raise AssemblyError(
-                name, 0, f"origin {address:#x} of {section} is not a 32-bit address"
-            )
-    layout = Layout(assembler.sections, assembler.symbols, bases, name)
-    return layout.program(entry_required=not bases)

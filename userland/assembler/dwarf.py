@@ -6,6 +6,8 @@ import struct
 from pathlib import PurePath
 from typing import TYPE_CHECKING, Final
 
+from .leb import signed, unsigned
+
 if TYPE_CHECKING:
     from .program import LineEntry, Program, Section
 
@@ -20,25 +22,6 @@ OPCODE_BASE: Final = 10
 STANDARD_LENGTHS: Final = bytes([0, 1, 1, 1, 1, 0, 0, 0, 1])
 
 
-def _unsigned(value: int) -> bytes:
-    out = bytearray()
-    while True:
-        low, value = value & 0x7F, value >> 7
-        out.append(low | (0x80 if value else 0))
-        if not value:
-            return bytes(out)
-
-
-def _signed(value: int) -> bytes:
-    out = bytearray()
-    while True:
-        low, value = value & 0x7F, value >> 7
-        done = (value == 0 and not low & 0x40) or (value == -1 and bool(low & 0x40))
-        out.append(low if done else low | 0x80)
-        if done:
-            return bytes(out)
-
-
 def _string(text: str) -> bytes:
     return text.encode("utf-8").replace(b"\0", b"?") + b"\0"
 
@@ -49,15 +32,15 @@ def _sequence(entries: list[LineEntry], files: dict[str, int], end: int) -> byte
     for entry in entries:
         if files[entry.file] != file:
             file = files[entry.file]
-            out += bytes([DW_LNS_SET_FILE]) + _unsigned(file)
+            out += bytes([DW_LNS_SET_FILE]) + unsigned(file)
         if entry.line != line:
-            out += bytes([DW_LNS_ADVANCE_LINE]) + _signed(entry.line - line)
+            out += bytes([DW_LNS_ADVANCE_LINE]) + signed(entry.line - line)
             line = entry.line
         if entry.address != address:
-            out += bytes([DW_LNS_ADVANCE_PC]) + _unsigned(entry.address - address)
+            out += bytes([DW_LNS_ADVANCE_PC]) + unsigned(entry.address - address)
             address = entry.address
         out.append(DW_LNS_COPY)
-    out += bytes([DW_LNS_ADVANCE_PC]) + _unsigned(end - address)
+    out += bytes([DW_LNS_ADVANCE_PC]) + unsigned(end - address)
     return bytes(out) + bytes([0, 1, DW_LNE_END_SEQUENCE])
 
 

@@ -19,13 +19,20 @@ PF_X, PF_W, PF_R = 1, 2, 4
 SHT_PROGBITS, SHT_SYMTAB, SHT_STRTAB, SHT_NOBITS = 1, 2, 3, 8
 SHF_WRITE, SHF_ALLOC, SHF_EXECINSTR = 1, 2, 4
 SHN_ABS: Final = 0xFFF1
-_SEGMENT_FLAGS: Final = {"rx": PF_R | PF_X, "r": PF_R, "rw": PF_R | PF_W}
+_SEGMENT_FLAGS: Final = {"rx": PF_R | PF_X, "r": PF_R, "rw": PF_R | PF_W, "rwx": PF_R | PF_W | PF_X}
 _SECTION_FLAGS: Final = {
     "rx": SHF_ALLOC | SHF_EXECINSTR,
     "r": SHF_ALLOC,
     "rw": SHF_ALLOC | SHF_WRITE,
+    "rwx": SHF_ALLOC | SHF_WRITE | SHF_EXECINSTR,
 }
-_SYMBOL_KINDS: Final = {"notype": 0, "object": 1, "func": 2}
+_SYMBOL_KINDS: Final = {
+    "notype": 0,
+    "object": 1,
+    "func": 2,
+    "tls_object": 6,
+    "gnu_indirect_function": 10,
+}
 
 
 @dataclass
@@ -114,7 +121,8 @@ def write_elf(program: Program) -> bytes:
         program_headers += struct.pack(
             "<8I", PT_LOAD, base, start, start, file_size, memory_size, flags, PAGE
         )
-    program_headers += struct.pack("<8I", PT_GNU_STACK, 0, 0, 0, 0, 0, PF_R | PF_W, 16)
+    stack = PF_R | PF_W | (PF_X if program.executable_stack else 0)
+    program_headers += struct.pack("<8I", PT_GNU_STACK, 0, 0, 0, 0, 0, stack, 16)
     out[EHDR_SIZE : EHDR_SIZE + len(program_headers)] = program_headers
 
     headers += [

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
+
 
 class AssemblyError(Exception):
     """A source line that cannot be assembled.
 
     `file` and `line` (counted from 1; 0 when no line applies) say where the text was written,
-    `message` what is wrong, and `hint`, when there is one, what to write instead.
+    `message` what is wrong, and `hint`, when there is one, what to write instead. `more` are the
+    file's further errors, in the order of its lines.
     """
 
     def __init__(self, file: str, line: int, message: str, hint: str | None = None) -> None:
@@ -16,6 +19,23 @@ class AssemblyError(Exception):
         self.line = line
         self.message = message
         self.hint = hint
+        self.more: tuple[AssemblyError, ...] = ()
+        self.statement = ""
+
+    def report(self) -> str:
+        """For people: every error with its statement, a mark under what is meant, and the hint."""
+        out = []
+        for problem in (self, *self.more):
+            out.append(str(problem))
+            if problem.statement:
+                out.append(f"    {problem.statement}")
+                meant = re.search(r"`([^']+)'", problem.message)
+                at = problem.statement.find(meant.group(1).lstrip("%$")) if meant else -1
+                if at >= 0:
+                    out.append(" " * (4 + at) + "^")
+            if problem.hint:
+                out.append(f"  hint: {problem.hint}")
+        return "\n".join(out)
 
     def __str__(self) -> str:
         where = f"{self.file}:{self.line}" if self.line else self.file

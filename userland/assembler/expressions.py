@@ -63,7 +63,17 @@ class Binary:
     right: Node
 
 
-Node: TypeAlias = Number | Name | Position | Register | Unary | Binary
+@dataclass(frozen=True)
+class Modified:
+    """operand@KIND: what a relocation of that kind makes of the operand."""
+
+    kind: str
+    operand: Node
+
+
+Node: TypeAlias = Number | Name | Position | Register | Unary | Binary | Modified
+GOT_NAME: Final = "_GLOBAL_OFFSET_TABLE_"
+MODIFIERS: Final = frozenset(("GOT", "GOTOFF", "GOTPC", "PLT", "NTPOFF", "TPOFF"))
 
 # gas, section "Infix Operators": a higher rank binds tighter.
 RANKS: Final = {
@@ -88,9 +98,10 @@ _TOKEN: Final = re.compile(
   | (?P<number>0[xX][0-9a-fA-F]+|0[bB][01]+|\d+)(?![\w$.])
   | (?P<intelhex>\d[0-9a-fA-F]*[hH])(?![\w$.])
   | (?P<char>'(?:\\[0-7]{1,3}|\\x[0-9a-fA-F]+|\\.|[^\\])'?)
-  | (?P<string>"(?:\\.|[^"\\])")
-  | (?P<name>[A-Za-z_.$][\w.$]*)
-  | (?P<op><<|>>|<=|>=|<>|==|!=|&&|\|\||[-+*/%|&^!<>~()])
+  | (?P<quoted>"(?:\\.|[^"\\])+")
+  | (?P<name>[A-Za-z_.$\x80-\U0010ffff][\w.$\x80-\U0010ffff]*)
+  | (?P<spec>@[A-Za-z]+)
+  | (?P<op><<|>>|<=|>=|<>|==|!=|&&|\|\||[-+*/%|&^!<>~()\[\]])
   )""",
     re.VERBOSE,
 )
@@ -204,6 +215,9 @@ class Parser:
             if rank < lowest or rank == 0:
                 break
             self.index += 1
+            if token == "!" and self._peek() == ("op", "!"):
+                self.index += 1
+                token = "^"  # gas takes `!!` between two operands so
             left = fold(Binary(token, left, self._binary(rank + 1)))
         self.depth -= 1
         return left
@@ -218,9 +232,9 @@ class Parser:
             operand = self._unary()
             self.depth -= 1
             return operand if token == "+" else fold(Unary(token, operand))
-        if kind == "op" and token == "(":
+        if kind == "op" and token in "([":
             node = self._binary(1)
-            if self._peek() != ("op", ")"):
+            if self._peek() != ("op", ")" if token == "(" else "]"):
                 raise Problem(f"missing `)' in `{self.text.strip()}'")
             self.index += 1
             return node
@@ -230,18 +244,45 @@ class Parser:
             return Name(token)
         if kind == "char":
             return Number(_character(token))
-        if kind == "string":
-            return Number(_character("'" + token[1:-1]))
+        if kind == "quoted":
+            return self._modified(Name(re.sub(r"\\(.)", r"\1", token[1:-1])))
         if kind == "name":
             if token.lower() in self.registers:
                 return Register(token.lower())
-            return Name(token)
+            return self._modified(Name(token))
         if kind == "end":
             raise Problem(
                 f"missing operand in `{self.text.strip()}'" if self.text.strip()
                 else "missing expression"
             )  # fmt: skip
         raise Problem(f"junk `{token}' in expression `{self.text.strip()}'")
+
+    def _modified(self, name: Name) -> Node:
+        kind, token = self._peek()
+        if kind != "spec":
+            return name
+        self.index += 1
+        if token[1:].upper() not in MODIFIERS:
+            raise Problem(f"relocation specifier `{token}' is not supported",
+                          "a static program has @GOT, @GOTOFF, @PLT and @NTPOFF")  # fmt: skip
+        return Modified(token[1:].upper(), name)
+
+
+def split_modifier(node: Node) -> tuple[str | None, Node]:
+    """The relocation that a sum asks for, and the sum without it; Problem for more than one."""
+    if isinstance(node, Modified):
+        return node.kind, node.operand
+    if isinstance(node, Name) and node.name == GOT_NAME:
+        return "GOTPC", node
+    if isinstance(node, Binary) and node.op in "+-":
+        left, bare_left = split_modifier(node.left)
+        right, bare_right = split_modifier(node.right)
+        if left is None and right is None:
+            return None, node
+        if right is not None and (left is not None or node.op == "-"):
+            raise Problem("relocation specifiers cannot be combined")
+        return left or right, Binary(node.op, bare_left, bare_right)
+    return None, node
 
 
 def parse(text: str, *, intel: bool = False) -> Node:
@@ -330,6 +371,8 @@ def bind(node: Node, lookup: Callable[[str], Node]) -> Node:
         return fold(Unary(node.op, bind(node.operand, lookup)))
     if isinstance(node, Binary):
         return fold(Binary(node.op, bind(node.left, lookup), bind(node.right, lookup)))
+    if isinstance(node, Modified):
+        return Modified(node.kind, bind(node.operand, lookup))
     return node
 
 
@@ -358,6 +401,8 @@ def evaluate(
         return Value(place(node), node.section)
     if isinstance(node, Register):
         raise Problem(f"register `{node.name}' in an expression")
+    if isinstance(node, Modified):
+        raise Problem(f"`@{node.kind}' inside an expression", "only add a number to it")
     if isinstance(node, Unary):
         operand = evaluate(node.operand, symbol, place, here)
         if operand.section is not None:

@@ -7,8 +7,9 @@ distance of two labels is known early exactly when gas knows it.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, TypeAlias
 
 from .expressions import Node, Position
 from .shapes import Fix
@@ -40,6 +41,7 @@ class Branch:
     opcode: int
     target: Node
     statement: Statement
+    line: Statement
     long: bool = False
 
 
@@ -70,6 +72,18 @@ class Space:
     location: Location
 
 
+@dataclass(frozen=True)
+class Leb:
+    """A number in LEB128, whose length depends on its value."""
+
+    value: Node
+    signed: bool
+    statement: Statement
+
+
+Tail: TypeAlias = Branch | Align | Org | Space | Leb
+
+
 @dataclass
 class Fragment:
     """Bytes of known length and, at their end, what depends on layout."""
@@ -80,7 +94,7 @@ class Fragment:
     zeros: int = 0
     fixes: list[tuple[Fix, int, Statement]] = field(default_factory=list)
     lines: list[tuple[int, int, Statement]] = field(default_factory=list)
-    tail: Branch | Align | Org | Space | None = None
+    tail: Tail | None = None
     start: int = 0
     tail_size: int = 0
 
@@ -92,7 +106,11 @@ class Fragment:
 
 @dataclass
 class SectionBuild:
-    """A section being filled. `flags` is 'rx', 'r' or 'rw', or '' when it is not loaded."""
+    """A section being filled. `flags` is 'rx', 'r', 'rw' or 'rwx', or '' when it is not loaded.
+
+    `kind` and `attributes` are ELF's sh_type and further sh_flags (SHF_MERGE and the like), with the
+    size of one entry in bytes and the COMDAT group it belongs to. `fragments` are in the order in which
+    they were opened; subsections make the order in memory another one."""
 
     name: str
     flags: str
@@ -101,22 +119,49 @@ class SectionBuild:
     align: int = 1
     address: int = 0
     size: int = 0
+    kind: int | None = None
+    attributes: int = 0
+    entry_size: int = 0
+    group: str | None = None
+    letters: str = ""
+    chains: dict[int, list[int]] = field(default_factory=dict)
+    subsection: int = 0
 
     def __post_init__(self) -> None:
         self.fragments.append(Fragment(self.name, 0))
+        self.chains[0] = [0]
+
+    @property
+    def executable(self) -> bool:
+        """Whether it holds code by its flags."""
+        return "x" in self.flags
 
     @property
     def current(self) -> Fragment:
         """The fragment that takes the next bytes."""
-        return self.fragments[-1]
+        return self.fragments[self.chains[self.subsection][-1]]
+
+    def ordered(self) -> list[Fragment]:
+        """The fragments in memory order."""
+        if len(self.chains) == 1:
+            return self.fragments
+        return [self.fragments[i] for number in sorted(self.chains) for i in self.chains[number]]
+
+    def enter(self, subsection: int) -> None:
+        """Make `subsection` the one that takes the next bytes."""
+        self.subsection = subsection
+        if subsection not in self.chains:
+            self.chains[subsection] = [len(self.fragments)]
+            self.fragments.append(Fragment(self.name, len(self.fragments)))
 
     def here(self) -> Position:
         """The location counter."""
         return Position(self.name, self.current.index, self.current.length)
 
-    def close(self, tail: Branch | Align | Org | Space) -> None:
+    def close(self, tail: Tail) -> None:
         """End the fragment with `tail` and open the next one."""
         self.current.tail = tail
+        self.chains[self.subsection].append(len(self.fragments))
         self.fragments.append(Fragment(self.name, len(self.fragments)))
 
 
@@ -134,6 +179,17 @@ class SymbolBuild:
     kind: str = "notype"
     common: tuple[int, int] | None = None
     common_local: bool = False
+    weak: bool = False
+    local: bool = False
+    visibility: int = 0
+
+    def is_grouped(self, sections: Mapping[str, SectionBuild]) -> bool:
+        """Whether a linker may drop the definition for another object's."""
+        return (
+            self.is_global
+            and isinstance(self.node, Position)
+            and sections[self.node.section].group is not None
+        )
 
 
 def padding(length: int) -> bytes:

@@ -12,6 +12,7 @@ from typing import Final
 from .engine import Engine
 from .errors import Problem
 from .expressions import Node, Number
+from .hints import macro_home
 from .mnemonics import BRANCHES, EXACT, LOCKABLE, PREFIXES, SIZED, Spec, suggestion
 from .operands import (
     Far,
@@ -26,6 +27,10 @@ from .verify import Verifier
 
 # Segment-override prefixes, Intel SDM vol. 2, 2.1.1.
 SEGMENT_PREFIX: Final = {"es": 0x26, "cs": 0x2E, "ss": 0x36, "ds": 0x3E, "fs": 0x64, "gs": 0x65}
+# Intel SDM vol. 2: no-operations to a CPU without control-flow enforcement.
+UNKNOWN_TO_ENGINE: Final = {
+    "endbr32": bytes.fromhex("f30f1efb"), "endbr64": bytes.fromhex("f30f1efa"),
+}  # fmt: skip
 STAND_INS: Final = {1: (0x5A, 0x25), 2: (0x5A6B, 0x2514), 4: (0x5A6B7C4D, 0x25140332)}
 
 
@@ -77,6 +82,9 @@ class InstructionEncoder:
                     f"`{base}' takes {', '.join(SIZED[base].sizes)}",
                 )
             return SIZED[base], base, suffix
+        home = macro_home(mnemonic)
+        if home is not None:
+            raise Problem(f"no such instruction: `{mnemonic}'", f'it is a macro: .include "{home}"')
         near = suggestion(mnemonic)
         hint = f"did you mean `{near}'?" if near else None
         raise Problem(f"no such instruction: `{mnemonic}'", hint)
@@ -88,6 +96,8 @@ class InstructionEncoder:
             allowed = " or ".join(str(count) for count in spec.counts)
             raise Problem(f"`{mnemonic}' takes {allowed} operands, not {len(operands)}")
         self._check_prefixes(base, spec, prefixes, operands)
+        if base in UNKNOWN_TO_ENGINE:
+            return Encoded(UNKNOWN_TO_ENGINE[base])
         if spec.kind in ("branch", "call", "loop", "far") and not isinstance(operands[0], Star):
             if prefixes:
                 raise Problem(f"`{prefixes[0]}' cannot be applied to `{base}'")

@@ -28,9 +28,10 @@ _SIZES: Final = {
     "byte": "b", "word": "w", "dword": "l", "fword": "f", "qword": "q", "tbyte": "t", "oword": "x",
     "xmmword": "x", "mmword": "q",
 }  # fmt: skip
-_SIZE: Final = re.compile(
-    rf"({'|'.join(_SIZES)})\s+(ptr\b)?\s*(?=\S)|({'|'.join(_SIZES)})\s*(?=\[)", re.I
-)
+_SIZE: Final = re.compile(rf"({'|'.join(_SIZES)})\s+(ptr\b)\s*(?=\S)", re.I)
+_NO_POINTER: Final = re.compile(rf"({'|'.join(_SIZES)})\b\s*(?!ptr\b)\S", re.I)
+# gcc writes jmp [DWORD PTR table[0+eax*4]].
+_BRACKETED: Final = re.compile(r"\[\s*(\w+\s+ptr\b[^\[\]]*\[[^\[\]]*\]\s*)\]", re.I)
 _SEGMENT: Final = re.compile(r"(es|cs|ss|ds|fs|gs)\s*:\s*", re.I)
 _NAMES: Final = {
     "iretd": "iret", "pushfd": "pushf", "popfd": "popf", "pushad": "pusha", "popad": "popa",
@@ -125,18 +126,26 @@ def _memory(node: Node, segment: str | None) -> Mem:
 
 
 def _parse_operand(
-    text: str, bind: Callable[[Node], Node], branch: bool
+    text: str, bind: Callable[[Node], Node], branch: bool, prefixed: bool = False
 ) -> tuple[Operand, str | None]:
     """One operand and the size that a `ptr` gave it."""
     text = text.strip()
     if not text:
         raise Problem("missing operand")
+    text = text.replace("%", "") if prefixed and "%" in text else text
     if text[0] in "%$":
         raise Problem(f"`{text}' has a `{text[0]}' prefix", "that is AT&T syntax; noprefix is on")
     size = None
+    inner = _BRACKETED.fullmatch(text)
+    if inner:
+        text = inner.group(1)
     match = _SIZE.match(text)
+    if match is None and _NO_POINTER.match(text):
+        word = text.split("[")[0].split()[0]
+        raise Problem(f"`{word}' without `ptr', which GNU as takes for a number that it adds",
+                      f"write {word} ptr {text[len(word):].strip()}")  # fmt: skip
     if match:
-        size = _SIZES[(match.group(1) or match.group(3)).lower()]
+        size = _SIZES[match.group(1).lower()]
         text = text[match.end() :]
     lowered = text.lower().replace(" ", "")
     if lowered == "st":
@@ -192,7 +201,11 @@ def _bind(node: Node, bind: Callable[[Node], Node]) -> Node:
 
 
 def translate(
-    mnemonic: str, text: str, bind: Callable[[Node], Node], knows: Callable[[str], bool]
+    mnemonic: str,
+    text: str,
+    bind: Callable[[Node], Node],
+    knows: Callable[[str], bool],
+    prefixed: bool = False,
 ) -> tuple[str, list[Operand]]:
     """The AT&T mnemonic and operands of one Intel-syntax instruction, already bound."""
     parts = split_operands(text) if text else []
@@ -200,7 +213,7 @@ def translate(
     operands: list[Operand] = []
     size: str | None = None
     for part in parts:
-        operand, given = _parse_operand(part, bind, branch)
+        operand, given = _parse_operand(part, bind, branch, prefixed)
         operands.append(operand)
         size = given or size
     if mnemonic in ("movsd", "cmpsd") and not operands:
@@ -227,6 +240,15 @@ def translate(
     if mnemonic[0] == "f":
         return _x87(mnemonic, size, operands), operands
     if mnemonic.startswith("cvtsi2"):
+        if size not in (None, "l"):
+            raise Problem(f"operand size mismatch for `{mnemonic}'")
+        return mnemonic, operands
+    wanted = _vector_size(mnemonic, operands)
+    if size is not None and (
+        (wanted is not None and size != wanted) or (size not in "bwl" and knows(mnemonic))
+    ):
+        raise Problem(f"operand size mismatch for `{mnemonic}'")
+    if mnemonic == "lea":
         return mnemonic, operands
     if size in ("b", "w", "l") and mnemonic in ("in", "out"):
         raise Problem(f"`{mnemonic}' takes no memory operand")
@@ -238,6 +260,21 @@ def translate(
         elif size not in general:
             raise Problem(f"operand size mismatch for `{mnemonic}'")
     return mnemonic, operands
+
+
+def _vector_size(mnemonic: str, operands: list[Operand]) -> str | None:
+    """The size that memory has in an MMX or SSE instruction, where its name tells it."""
+    names = {operand.name for operand in operands if isinstance(operand, Reg)}
+    if not any(name.startswith(("xmm", "mm")) for name in names) or mnemonic.startswith("cvt"):
+        return None
+    if mnemonic in ("movd", "movq", "movlps", "movhps", "movlpd", "movhpd"):
+        return "l" if mnemonic == "movd" else "q"
+    if mnemonic in ("pinsrw", "pextrw"):
+        return None
+    if mnemonic.endswith(("ss", "sd")):
+        return "l" if mnemonic.endswith("ss") else "q"
+    wide = mnemonic.startswith(("p", "movdq")) or mnemonic.endswith(("ps", "pd"))
+    return "x" if wide and any(name.startswith("xmm") for name in names) else None
 
 
 def _x87(mnemonic: str, size: str | None, operands: list[Operand]) -> str:

@@ -7,6 +7,7 @@ import itertools
 from collections.abc import Mapping
 from typing import Final
 
+from . import leb
 from .errors import AssemblyError, Problem
 from .expressions import Node, Position, Value, evaluate
 from .fragments import (
@@ -14,12 +15,16 @@ from .fragments import (
     Align,
     Branch,
     Fragment,
+    Leb,
     Org,
     SectionBuild,
+    Space,
     SymbolBuild,
     padding,
 )
+from .hints import undefined_hint
 from .program import LineEntry, Program, Section, Symbol
+from .relax import Relaxation
 from .shapes import Fix
 from .source import Location, Statement, error
 
@@ -44,6 +49,7 @@ class Layout:
         self._visiting: set[str] = set()
         self._values: dict[str, Value] = {}
         self._wrong: AssemblyError | None = None
+        self.warnings: list[str] = []
 
     # -- values ----------------------------------------------------------------------------
 
@@ -76,7 +82,8 @@ class Layout:
             other for other, symbol in self.symbols.items() if symbol.node and "\x01" not in other
         ]
         near = difflib.get_close_matches(name, defined, 1, 0.7)
-        return Problem(f"undefined symbol `{name}'", f"did you mean `{near[0]}'?" if near else None)
+        hint = f"did you mean `{near[0]}'?" if near else undefined_hint(name)
+        return Problem(f"undefined symbol `{name}'", hint)
 
     def value(self, node: Node, section: str | None = None) -> Value:
         """The value of a bound expression; a difference to `section` counts as a number."""
@@ -87,46 +94,33 @@ class Layout:
 
     # -- sizes and addresses ---------------------------------------------------------------
 
-    def _measure(self) -> bool:
-        """One pass: place every fragment, then see which jumps must grow or tails change."""
-        self._values.clear()
-        self._wrong = None
-        changed = self._assign()
-        for section in self.sections.values():
-            for fragment in section.fragments:
-                tail = fragment.tail
-                if isinstance(tail, Branch) and not tail.long:
-                    tail.long = self._must_grow(section, fragment, tail)
-                    changed = changed or tail.long
-        return changed
+    def settle(self) -> None:
+        """Choose all sizes. AssemblyError when they do not settle."""
+        relaxing = [
+            Relaxation(section, self.symbols, self._tail_size) for section in self.sections.values()
+        ]
+        for relaxation in relaxing:
+            relaxation.start()
+        branches = sum(len(relaxation.targets) for relaxation in relaxing)
+        for _ in range(branches + 16):
+            self._values.clear()
+            self._wrong = None
+            changed = False
+            for relaxation in relaxing:
+                changed = relaxation.run() or changed
+                self._values.clear()
+            if not changed:
+                break
+        else:
+            raise AssemblyError(self.source, 0, "layout does not settle",
+                                "an .org or .space depends on its own size")  # fmt: skip
+        if self._wrong is not None:
+            raise self._wrong
 
-    def _must_grow(self, section: SectionBuild, fragment: Fragment, branch: Branch) -> bool:
-        try:
-            target = self.value(branch.target)
-        except Problem as problem:
-            raise error(branch.statement.location, problem.message, problem.hint) from None
-        if target.section != section.name:
-            return True
-        end = section.address + fragment.start + fragment.length + 2
-        return not -128 <= target.number - end <= 127
-
-    def _assign(self) -> bool:
-        changed = False
+    def _assign(self) -> None:
         cursor = TEXT_BASE
         previous = ""
         for section in ordered(self.sections):
-            offset = 0
-            for fragment in section.fragments:
-                if fragment.start != offset:
-                    fragment.start = offset
-                    changed = True
-                offset += fragment.length
-                size = self._tail_size(section, fragment, offset)
-                if fragment.tail_size != size:
-                    fragment.tail_size = size
-                    changed = True
-                offset += size
-            section.size = offset
             if section.name in self.origin:
                 address = self.origin[section.name]
                 if address % section.align:
@@ -149,10 +143,7 @@ class Layout:
                     f"section {section.name} ({section.size} bytes at {address:#x}) "
                     "does not fit into 32-bit addresses",
                 )  # fmt: skip
-            if section.address != address:
-                section.address = address
-                changed = True
-        return changed
+            section.address = address
 
     def _tail_size(self, section: SectionBuild, fragment: Fragment, offset: int) -> int:
         tail = fragment.tail
@@ -165,7 +156,10 @@ class Layout:
         if isinstance(tail, Align):
             gap = -offset % tail.boundary
             return gap if gap <= tail.limit else 0
+        self._values.clear()
         try:
+            if isinstance(tail, Leb):
+                return len(self._leb(tail))
             if isinstance(tail, Org):
                 value = self.value(tail.target)
                 if value.section not in (None, section.name):
@@ -182,7 +176,15 @@ class Layout:
                 return self._postponed(tail.location, f".space of {value.number} bytes")
             return self._bounded(section, value.number)
         except Problem as problem:
-            raise error(tail.location, problem.message, problem.hint) from None
+            raise error(_where(tail), problem.message, problem.hint) from None
+
+    def _leb(self, tail: Leb) -> bytes:
+        value = self.value(tail.value)
+        if value.section is not None:
+            raise Problem("LEB128 needs a number, not an address")
+        if tail.signed:
+            return leb.signed(value.number)
+        return leb.unsigned(value.number & ((1 << 64) - 1))
 
     def _postponed(self, location: Location, message: str) -> int:
         """Size 0 for now: a wrong size only counts once all addresses are settled."""
@@ -198,19 +200,9 @@ class Layout:
 
     def program(self, entry_required: bool) -> Program:
         """Settle all sizes and write all bytes."""
-        branches = sum(
-            isinstance(fragment.tail, Branch)
-            for section in self.sections.values()
-            for fragment in section.fragments
-        )
-        for _ in range(branches + 16):
-            if not self._measure():
-                break
-        else:
-            raise AssemblyError(self.source, 0, "layout does not settle",
-                                "an .org or .space depends on its own size")  # fmt: skip
-        if self._wrong is not None:
-            raise self._wrong
+        self.settle()
+        self._assign()
+        self._values.clear()
         self._check_overlap()
         lines: list[LineEntry] = []
         built: list[Section] = []
@@ -230,11 +222,21 @@ class Layout:
         start = self.symbols.get("_start")
         if start is not None and start.node is not None:
             return self._symbol("_start").number & 0xFFFFFFFF
-        if required:
+        if required and "main" in self.symbols:
+            raise AssemblyError(
+                self.source, 0, "no entry point: `_start' is not defined, only `main'",
+                "`main' is called by a C library, which is not linked here: name it `_start', and end "
+                "with the system call exit",
+            )  # fmt: skip
+        if required and not self.sections[".text"].size:
             raise AssemblyError(
                 self.source, 0, "no entry point: `_start' is not defined",
                 "put `.globl _start' and the label `_start:' before the first instruction",
             )  # fmt: skip
+        if required:
+            self.warnings.append(
+                f"{self.source}: `_start' is not defined: the program starts at the first byte of .text"
+            )
         return self.sections[".text"].address
 
     def _check_overlap(self) -> None:
@@ -252,20 +254,22 @@ class Layout:
 
     def _bytes(self, section: SectionBuild) -> bytes:
         out = bytearray()
-        for fragment in section.fragments:
+        for fragment in section.ordered():
             base = len(out)
             out += fragment.data
             for fix, end, statement in fragment.fixes:
                 try:
-                    number = self._field(section, fix, section.address + base + end)
+                    number = self._field(
+                        section, fix, section.address + base + end, base + fix.offset
+                    )
                 except Problem as problem:
                     raise error(statement.location, problem.message, problem.hint) from None
                 position = base + fix.offset
                 out[position : position + fix.width] = number
-            out += self._tail(section, fragment)
+            out += self._tail(section, fragment, len(out))
         return bytes(out)
 
-    def _field(self, section: SectionBuild, fix: Fix, end: int) -> bytes:
+    def _field(self, section: SectionBuild, fix: Fix, end: int, place: int) -> bytes:
         value = self.value(fix.value, section.name)
         number = value.number
         bits = 8 * fix.width
@@ -283,31 +287,36 @@ class Layout:
             )
         return (number & ((1 << bits) - 1)).to_bytes(fix.width, "little")
 
-    def _tail(self, section: SectionBuild, fragment: Fragment) -> bytes:
+    def _tail(self, section: SectionBuild, fragment: Fragment, place: int) -> bytes:
         tail, size = fragment.tail, fragment.tail_size
         if tail is None:
             return b""
         if isinstance(tail, Branch):
             end = section.address + fragment.start + fragment.length + size
-            distance = (self.value(tail.target).number - end) & 0xFFFFFFFF
+            try:
+                distance = (self.value(tail.target).number - end) & 0xFFFFFFFF
+            except Problem as problem:
+                raise error(tail.statement.location, problem.message, problem.hint) from None
             if not tail.long:
                 return bytes([tail.opcode, distance & 0xFF])
             opcode = b"\xe9" if tail.opcode == 0xEB else bytes([0x0F, tail.opcode + 0x10])
             return opcode + distance.to_bytes(4, "little")
+        if isinstance(tail, Leb):
+            return self._leb(tail)
         if isinstance(tail, Align):
             if tail.fill is None:
-                return padding(size) if section.flags == "rx" else bytes(size)
+                return padding(size) if section.executable else bytes(size)
             return (bytes(size % len(tail.fill)) + tail.fill * (size // len(tail.fill)))[:size]
         return bytes([tail.fill]) * size
 
     def _lines(self, section: SectionBuild, lines: list[LineEntry]) -> None:
-        for fragment in section.fragments:
+        for fragment in section.ordered():
             base = section.address + fragment.start
             for offset, length, statement in fragment.lines:
                 lines.append(_line(base + offset, length, statement))
             if isinstance(fragment.tail, Branch):
                 address = base + fragment.length
-                lines.append(_line(address, fragment.tail_size, fragment.tail.statement))
+                lines.append(_line(address, fragment.tail_size, fragment.tail.line))
 
     def _symbol_table(self) -> dict[str, Symbol]:
         table: dict[str, Symbol] = {}
@@ -331,6 +340,10 @@ class Layout:
                 name, value.number & 0xFFFFFFFF, value.section, symbol.is_global, size, symbol.kind
             )
         return table
+
+
+def _where(tail: Org | Space | Leb) -> Location:
+    return tail.statement.location if isinstance(tail, Leb) else tail.location
 
 
 def _line(address: int, length: int, statement: Statement) -> LineEntry:

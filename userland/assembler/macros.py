@@ -128,3 +128,20 @@ def substitute(text: str, values: dict[str, str], number: int) -> str:
     if len(result) > MAX_EXPANDED_LINE:
         raise Problem("a macro's line grows without end")
     return result
+
+
+def substitute_bare(text: str, values: dict[str, str]) -> str:
+    """Replace the names themselves, as `.altmacro` has it; `&` joins a name to its neighbour."""
+    out: list[str] = []
+    for piece in re.split(r'("(?:\\.|[^"\\])*")', text):
+        if piece[:1] == '"':
+            out.append(piece)
+            continue
+        out.append(
+            re.sub(
+                r"&?(?<![\w.$\\])([A-Za-z_.$][\w.$]*)&?",
+                lambda match: values.get(match.group(1), match.group()),
+                piece,
+            )
+        )
+    return "".join(out)

@@ -33,6 +33,9 @@ CONDITIONS: Final = {
     for name in names.split()
 }  # fmt: skip
 
+#: The predicates of cmpps and its like by their immediate, Intel SDM vol. 2, CMPPS.
+COMPARISONS: Final = ("eq", "lt", "le", "unord", "neq", "nlt", "nle", "ord")
+
 PREFIXES: Final = {
     "lock": 0xF0,
     "rep": 0xF3,
@@ -96,7 +99,7 @@ def _build() -> tuple[dict[str, Spec], dict[str, Spec]]:
         Spec("extend", "", (2,)))  # fmt: skip
     add(exact, "cli sti cld std clc stc cmc clts lahf sahf hlt int3 into aaa aas daa das invd "
         "wbinvd cpuid rdtsc rdmsr wrmsr rdpmc sysenter sysexit ud2 pause lfence mfence sfence "
-        "emms rsm leave syscall sysret rdtscp xgetbv", Spec("none"))  # fmt: skip
+        "endbr32 endbr64 emms rsm leave syscall sysret rdtscp xgetbv", Spec("none"))  # fmt: skip
     for name, decoded in {
         "cbtw": "cbw", "cwtl": "cwde", "cwtd": "cwd", "cltd": "cdq", "cbw": "cbw", "cwde": "cwde",
         "cwd": "cwd", "cdq": "cdq", "pusha": "pushal", "pushal": "pushal", "pushaw": "pushaw",
@@ -180,14 +183,21 @@ def _sse(exact: dict[str, Spec]) -> None:
         "packssdw packsswb packuswb pminub pmaxub pminsw pmaxsw pavgb pavgw psadbw movhlps "
         "movlhps movq movd movlps movhps movlpd movhpd movntps movntdq movntpd movmskps movmskpd "
         "pmovmskb cvtss2si cvtsd2si cvttss2si cvttsd2si cvtsi2ss cvtsi2sd psllw pslld psllq psrlw "
-        "psrld psrlq psraw psrad pslldq psrldq"
+        "psrld psrlq psraw psrad pslldq psrldq paddsb paddsw paddusb paddusw psubsb psubsw psubusb "
+        "psubusw pmulhuw maskmovq maskmovdqu movntq movdq2q movq2dq cvtpi2ps cvtps2pi cvttps2pi "
+        "cvtpi2pd cvtpd2pi cvttpd2pi"
     ).split()
     for name in two:
         exact[name] = Spec("sse", "", (2,))
-    for name in ("cvtsi2ss", "cvtsi2sd"):
+    for name in "cvtsi2ss cvtsi2sd cvtss2si cvtsd2si cvttss2si cvttsd2si".split():
         exact[f"{name}l"] = Spec("sse", "", (2,), (name,))
-    for name in "shufps shufpd cmpps cmpss cmppd pshufd pshufhw pshuflw pinsrw pextrw".split():
+    for (
+        name
+    ) in "shufps shufpd cmpps cmpss cmppd pshufd pshufhw pshuflw pinsrw pextrw pshufw".split():
         exact[name] = Spec("sse", "", (3,))
+    for predicate in COMPARISONS:
+        for kind in ("ps", "ss", "pd", "sd"):
+            exact[f"cmp{predicate}{kind}"] = Spec("sse", "", (2,))
 
 
 SIZED, EXACT = _build()
@@ -198,5 +208,5 @@ def suggestion(mnemonic: str) -> str | None:
     names = {*SIZED, *EXACT, *PREFIXES}
     names |= {name + size for name, spec in SIZED.items() for size in spec.sizes}
     swapped = [name for name in sorted(names) if sorted(name) == sorted(mnemonic)]
-    near = swapped or difflib.get_close_matches(mnemonic, sorted(names), 1, 0.6)
+    near = swapped or difflib.get_close_matches(mnemonic, sorted(names), 1, 0.75)
     return near[0] if near else None

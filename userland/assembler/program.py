@@ -56,13 +56,16 @@ class LineEntry:
 
 @dataclass(frozen=True)
 class Program:
-    """An assembled program, laid out at its final addresses."""
+    """An assembled program, laid out at its final addresses. As with GNU ld, its stack is executable
+    unless every source says otherwise, by a section .note.GNU-stack without `x`."""
 
     sections: tuple[Section, ...]
     symbols: Mapping[str, Symbol]
     lines: tuple[LineEntry, ...]
     entry: int
     source: str
+    executable_stack: bool = True
+    warnings: tuple[str, ...] = ()
 
     def elf(self) -> bytes:
         """The program as a static ELF32 executable that Linux runs, with symbols and lines."""

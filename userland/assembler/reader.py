@@ -10,8 +10,17 @@ from pathlib import Path
 from typing import Final
 
 from .errors import Problem
-from .macros import Macro, Parameter, bind_arguments, split_arguments, substitute, unquote
+from .macros import (
+    Macro,
+    Parameter,
+    bind_arguments,
+    split_arguments,
+    substitute,
+    substitute_bare,
+    unquote,
+)
 from .source import (
+    MAX_SOURCE,
     Location,
     Statement,
     error,
@@ -26,6 +35,7 @@ MAX_NESTING: Final = 200
 
 _WORD: Final = re.compile(r"[A-Za-z_.$][\w.$]*")
 _LABELS: Final = re.compile(r"\s*((?:[A-Za-z_.$][\w.$]*|\d+)\s*:(?!:)\s*)*")
+_LOCAL: Final = re.compile(r"local\s+(.+)", re.I | re.S)
 _OPENERS: Final = {".macro": ".endm", ".rept": ".endr", ".irp": ".endr", ".irpc": ".endr"}
 _CONDITIONS: Final = frozenset(
     ".if .ifdef .ifndef .ifnotdef .ifeq .ifne .ifge .ifgt .ifle .iflt .ifb .ifnb .ifc .ifnc "
@@ -67,6 +77,8 @@ class Reader:
     macros: dict[str, Macro] = field(default_factory=dict)
     conditions: list[_Condition] = field(default_factory=list)
     expansions: int = 0
+    alternate: bool = False
+    locals_made: int = 0
     produced: int = 0
 
     def open_text(self, text: str, name: str, path: Path | None) -> None:
@@ -175,6 +187,8 @@ class Reader:
                 self._push([s for _ in range(count) for s in body], where, ".rept")
             elif word in (".irp", ".irpc"):
                 self._iterate(word, rest, where)
+            elif word in (".altmacro", ".noaltmacro"):
+                self.alternate = word == ".altmacro"
             elif word == ".exitm":
                 self._exit_macro(where)
             elif word == ".purgem":
@@ -225,10 +239,18 @@ class Reader:
             body.append(statement)
         raise Problem(f"`{opener}' without `{_OPENERS[opener]}'")
 
-    def _include(self, rest: str, where: Location) -> None:
-        name = string_bytes(rest).decode("utf-8", "replace")
+    def binary(self, name: str) -> bytes:
+        """The bytes of a file for .incbin, looked for as an include is."""
+        path = self._find(name)
+        with path.open("rb") as stream:
+            data = stream.read(MAX_SOURCE + 1)
+        if len(data) > MAX_SOURCE:
+            raise Problem(f"`{name}' is larger than {MAX_SOURCE >> 20} MiB")
+        return data
+
+    def _find(self, name: str) -> Path:
         if not name or "\0" in name:
-            raise Problem("`.include' without a file name")
+            raise Problem("no file name")
         here = next((frame.path for frame in reversed(self.frames) if frame.path), None)
         places = [here.parent] if here else []
         places += list(self.include)
@@ -239,6 +261,13 @@ class Reader:
         else:
             looked = ", ".join(str(place) for place in places) or "nowhere: no include folder given"
             raise Problem(f"include file `{name}' not found", f"looked in {looked}")
+        return path
+
+    def _include(self, rest: str, where: Location) -> None:
+        name = (string_bytes(rest) if rest[:1] == '"' else rest.encode()).decode(
+            "utf-8", "surrogateescape"
+        )
+        path = self._find(name)
         resolved = path.resolve()
         if any(
             frame.path is not None and frame.path.resolve() == resolved for frame in self.frames
@@ -280,14 +309,36 @@ class Reader:
         """Read the expansion of a macro next."""
         try:
             values = bind_arguments(macro, rest)
+            if self.alternate:
+                values = {name: self._alternate_argument(text) for name, text in values.items()}
+            values |= self._locals(macro)
             number = self.expansions
             self.expansions += 1
             note = f"in macro `{macro.name}' used at {where.file}:{where.line}"
             used = where.call or (where.file, where.line)
-            body = [self._expand(s, values, number, where, note, used) for s in macro.body]
+            body = [
+                self._expand(s, values, number, where, note, used)
+                for s in macro.body if not (self.alternate and _LOCAL.match(s.text))
+            ]  # fmt: skip
             self._push([s for s in body if s.text], where, f"macro `{macro.name}'", macro=True)
         except Problem as problem:
             raise error(where, problem.message, problem.hint) from None
+
+    def _alternate_argument(self, text: str) -> str:
+        """%EXPRESSION is its value in decimal, <TEXT> is TEXT."""
+        if text.startswith("%"):
+            return str(self.constant(text[1:]))
+        return text[1:-1] if text.startswith("<") and text.endswith(">") else text
+
+    def _locals(self, macro: Macro) -> dict[str, str]:
+        """New names for those that LOCAL lines of the body give."""
+        made: dict[str, str] = {}
+        for statement in macro.body if self.alternate else ():
+            match = _LOCAL.match(statement.text)
+            for name in split_operands(match.group(1)) if match else ():
+                made[name] = f".LL{self.locals_made:04x}"
+                self.locals_made += 1
+        return made
 
     def _expand(
         self,
@@ -299,6 +350,8 @@ class Reader:
         used: tuple[str, int] | None = None,
     ) -> Statement:
         text = substitute(statement.text, values, number)
+        if self.alternate:
+            text = substitute_bare(text, values)
         via = (*where.via, note)[-4:]
         location = replace(statement.location, via=via, call=used or statement.location.call)
         return Statement(text.strip(), location)

@@ -7,7 +7,7 @@ from typing import Final
 
 from .errors import Problem
 from .expressions import Node, Number
-from .mnemonics import Spec
+from .mnemonics import COMPARISONS, Spec
 from .operands import (
     CONTROL,
     DEBUG,
@@ -149,6 +149,10 @@ def _plain(spec: Spec, base: str, ops: list[Operand]) -> Request:
         if base in ("movsd", "cmpsd") and not ops:
             return Request(base[:-1] + "l", ops)
         _imm8_first(base, ops)
+        if base.startswith("cvt") and base.endswith("2sil"):
+            base = base[:-1]
+        if base[:3] == "cmp" and base[3:-2] in COMPARISONS:
+            return Request("cmp" + base[-2:], [Imm(Number(COMPARISONS.index(base[3:-2]))), *ops], 1)
         if sum(isinstance(operand, Mem) for operand in ops) > 1:
             raise Problem(f"`{base}' takes one memory operand")
         return Request(base, ops, 1)

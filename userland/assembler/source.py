@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -10,6 +11,7 @@ from .errors import AssemblyError, Problem
 from .expressions import escape_value
 
 MAX_SOURCE: Final = 16 << 20
+_LINE_MARKER: Final = re.compile(r'# (\d+) "((?:\\.|[^"\\])*)"')
 
 
 @dataclass(frozen=True)
@@ -37,7 +39,8 @@ def error(location: Location, message: str, hint: str | None = None) -> Assembly
     if location.via:
         route = "; ".join(dict.fromkeys(reversed(location.via)))
         hint = f"{hint} ({route})" if hint else route
-    return AssemblyError(location.file, location.line, message, hint)
+    shown = message.encode("utf-8", "backslashreplace").decode("utf-8")
+    return AssemblyError(location.file, location.line, shown, hint)
 
 
 def read_source(path: Path, shown: str, where: Location | None = None) -> str:
@@ -53,14 +56,12 @@ def read_source(path: Path, shown: str, where: Location | None = None) -> str:
         raise error(place, f"`{shown!a}' is not a file name") from None
     if len(data) > MAX_SOURCE:
         raise error(place, f"`{shown}' is larger than {MAX_SOURCE >> 20} MiB")
-    try:
-        return data.decode("utf-8")
-    except UnicodeDecodeError as problem:
-        line = data.count(b"\n", 0, problem.start) + 1
-        raise AssemblyError(
-            shown, line, f"byte 0x{data[problem.start]:02x} is not UTF-8",
-            "save the source as UTF-8 text; is it an object file?",
-        ) from None  # fmt: skip
+    if data.startswith(b"\xef\xbb\xbf"):
+        raise AssemblyError(shown, 1, "the file begins with a byte order mark (EF BB BF)",
+                            "save it as UTF-8 without BOM")  # fmt: skip
+    if data.startswith((b"\x7fELF", b"!<arch>")):
+        raise AssemblyError(shown, 0, "this is an object file or archive, not a source")
+    return data.decode("utf-8", "surrogateescape")
 
 
 def string_end(text: str, start: int) -> int:
@@ -89,11 +90,21 @@ def character_end(text: str, start: int) -> int:
 
 def split_statements(text: str, file: str, first_line: int = 1) -> list[Statement]:
     """Cut a file into statements. `#` and `//` start a comment that ends with the line, `/* */`
-    may span lines, `;` and the end of a line end a statement; none of them inside a string."""
+    may span lines, `;` and the end of a line end a statement; none of them inside a string. A line
+    marker of the preprocessor, `# 12 "file"`, says where the next line was written."""
     statements: list[Statement] = []
     comment_from = 0
     text = text.replace("\r\n", "\n")
-    for number, line in enumerate(text.split("\n"), first_line):
+    number = first_line - 1
+    physical = file
+    for counted, line in enumerate(text.split("\n"), first_line):
+        number += 1
+        marker = _LINE_MARKER.match(line) if line.startswith("#") and not comment_from else None
+        if marker is not None:
+            number, file = int(marker.group(1)) - 1, _unescape(marker.group(2))
+            if not file:  # gcc ends an asm statement so: back to the file itself
+                number, file = counted, physical
+            continue
         piece: list[str] = []
         index = 0
         if (
@@ -143,6 +154,10 @@ def split_statements(text: str, file: str, first_line: int = 1) -> list[Statemen
     return statements
 
 
+def _unescape(name: str) -> str:
+    return re.sub(r"\\(.)", r"\1", name)
+
+
 def _add(statements: list[Statement], piece: list[str], file: str, line: int) -> None:
     text = "".join(piece).strip()
     if text:
@@ -184,7 +199,7 @@ def string_bytes(literal: str) -> bytes:
     body, index = literal[1:-1], 0
     while index < len(body):
         if body[index] != "\\":
-            out += body[index].encode("utf-8", "surrogatepass")
+            out += body[index].encode("utf-8", "surrogateescape")
             index += 1
             continue
         index += 1

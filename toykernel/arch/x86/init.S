@@ -33,3 +33,6 @@ child:
 	movl	%eax, %ebx
 	movl	$SYS_exit, %eax
 	int	$0x80
+
+# The stack holds no code.
+.section .note.GNU-stack, "", @progbits

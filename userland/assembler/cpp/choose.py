@@ -1,0 +1,106 @@
+"""Which preprocessor a source goes through: that of the C compiler, or our own."""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+import shutil
+import subprocess
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Final
+
+from ..errors import AssemblyError
+from .preprocessor import Preprocessor
+
+#: Headers that every source may include where no system headers are: system call numbers.
+HEADERS: Final = Path(__file__).parent / "headers"
+
+_WORDS: Final = (
+    "define|undef|include|include_next|if|ifdef|ifndef|elif|else|endif|error|pragma|line"
+)
+_CERTAIN: Final = re.compile(rf"^[ \t]*#(?:{_WORDS})\b", re.M)
+_MESSAGE: Final = re.compile(
+    r"(?P<file>.+?):(?P<line>\d+):(?:\d+:)? (?:fatal )?error: (?P<text>.*)"
+)
+_SECONDS: Final = 60
+
+
+def uses_preprocessor(name: str, text: str) -> bool:
+    """Whether a source is meant for cpp: a `.S` with a directive written without a space.
+
+    A line `# if the child …` alone is what it looks like: a comment.
+    """
+    return name.endswith((".S", ".sx", ".spp")) and _CERTAIN.search(text) is not None
+
+
+def installed_cpp(environment: Mapping[str, str]) -> list[str] | None:
+    """The command of the preprocessor that is there: $CC, gcc, clang, cpp; None without any."""
+    if chosen := shlex.split(environment.get("CC", "")):
+        return [*chosen, "-E"] if shutil.which(chosen[0]) else None
+    for name, arguments in (
+        ("gcc", ["-E"]),
+        ("clang", ["-E", "--target=i386-linux-gnu"]),
+        ("cpp", []),
+    ):
+        if shutil.which(name):
+            return [name, *arguments]
+    return None
+
+
+def preprocess(
+    text: str,
+    shown: str,
+    path: Path | None,
+    *,
+    include: Sequence[Path] = (),
+    defines: Mapping[str, str] | None = None,
+    command: Sequence[str] = (),
+) -> str:
+    """The text as the assembler gets it, with line markers.
+
+    `command` runs an installed preprocessor (installed_cpp finds one); without it our own serves.
+    Raises AssemblyError.
+    """
+    if not command:
+        return Preprocessor(include, [HEADERS, *_system_headers()], defines or {}).run(
+            text, shown, path
+        )
+    folders = [path.parent, *include] if path is not None else include
+    words = [
+        *command, "-m32", "-x", "assembler-with-cpp",
+        *(word for folder in folders for word in ("-I", str(folder))),
+        "-idirafter", str(HEADERS),
+        *(f"-D{name}={value}" for name, value in (defines or {}).items()),
+        "-",
+    ]  # fmt: skip
+    try:
+        done = subprocess.run(
+            words, input=f'#line 1 "{_quoted(shown)}"\n'.encode() + text.encode("utf-8", "surrogateescape"),
+            capture_output=True, timeout=_SECONDS, env={**os.environ, "LC_ALL": "C"}, check=False,
+        )  # fmt: skip
+    except (OSError, subprocess.SubprocessError) as error:
+        raise AssemblyError(shown, 0, f"`{command[0]}' cannot be run: {error}") from None
+    if done.returncode:
+        raise _refusal(shown, command[0], done.stderr.decode(errors="replace"))
+    return done.stdout.decode("utf-8", "surrogateescape")
+
+
+def _quoted(name: str) -> str:
+    return name.replace("\\", "\\\\").replace('"', '\\"')
+
+
+def _refusal(shown: str, name: str, said: str) -> AssemblyError:
+    for line in said.splitlines():
+        if found := _MESSAGE.match(line):
+            return AssemblyError(
+                found["file"], int(found["line"]), found["text"], f"so says `{name} -E'"
+            )
+    lines = said.strip().splitlines()
+    return AssemblyError(shown, 0, f"`{name} -E' failed", lines[-1] if lines else None)
+
+
+def _system_headers() -> list[Path]:
+    places = ("/usr/local/include", "/usr/include/i386-linux-gnu", "/usr/include")
+    return [Path(place) for place in places if Path(place).is_dir()]

@@ -1,0 +1,225 @@
+"""From fragments to an ObjectFile: bytes, and relocations for what only a linker knows."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Final
+
+from . import objects
+from .cfi import HERE, FrameTable
+from .errors import Problem
+from .expressions import Binary, Name, Node, Number, Position, Value, bind, split_modifier
+from .fragments import Branch, Fragment, SectionBuild, SymbolBuild
+from .layout import Layout
+from .objects import ObjectFile, ObjectRelocation, ObjectSection, ObjectSymbol
+from .program import LineEntry
+from .shapes import Fix
+from .source import Location, Statement, error
+
+#: Before the name of a symbol that stands for the section of an address the linker chooses.
+OUTSIDE: Final = "\x02"
+_MODIFIED: Final = {
+    "GOT": objects.R_386_GOT32, "GOTOFF": objects.R_386_GOTOFF, "GOTPC": objects.R_386_GOTPC,
+    "PLT": objects.R_386_PLT32, "NTPOFF": objects.R_386_TLS_LE, "TPOFF": objects.R_386_TLS_LE_32,
+}  # fmt: skip
+_WIDTHS: Final = {1: objects.R_386_8, 2: objects.R_386_16, 4: objects.R_386_32}
+_RELATIVE: Final = {1: objects.R_386_PC8, 2: objects.R_386_PC16, 4: objects.R_386_PC32}
+
+
+class Emission(Layout):
+    """Sections that all start at 0, and a linker to come. `symbols` that are not defined are its."""
+
+    def __init__(
+        self, sections: dict[str, SectionBuild], symbols: dict[str, SymbolBuild], source: str
+    ) -> None:
+        super().__init__(sections, symbols, {}, source)
+        self.relocations: dict[str, list[ObjectRelocation]] = {name: [] for name in sections}
+        self.used: set[str] = set()
+        self.frames: FrameTable | None = None
+
+    def _symbol(self, name: str) -> Value:
+        symbol = self.symbols.get(name)
+        if symbol is not None and symbol.node is not None:
+            return super()._symbol(name)
+        if "\x01" in name:
+            raise self._undefined(name)
+        return Value(0, OUTSIDE + name)
+
+    def _anchor(self, node: Node) -> Value:
+        """A node's value; a name that is weak, or in a group, stays a name."""
+        kept, addend = node, 0
+        while isinstance(kept, Binary) and kept.op in "+-" and isinstance(kept.right, Number):
+            addend += kept.right.value if kept.op == "+" else -kept.right.value
+            kept = kept.left
+        if isinstance(kept, Name):
+            symbol = self.symbols.get(kept.name)
+            if symbol is not None and symbol.node is not None and self._preemptible(symbol):
+                return Value(addend, OUTSIDE + kept.name)
+        return self.value(node)
+
+    def _preemptible(self, symbol: SymbolBuild) -> bool:
+        if symbol.weak:
+            return True
+        value = super()._symbol(symbol.name)
+        home = self.sections.get(value.section or "")
+        return symbol.is_global and home is not None and home.group is not None
+
+    def _field(self, section: SectionBuild, fix: Fix, end: int, place: int) -> bytes:
+        modifier, node = split_modifier(fix.value)
+        after = end - place if fix.relative else 0
+        if modifier is not None:
+            if fix.width != 4:
+                raise Problem(f"`@{modifier}' needs 4 bytes, not {fix.width}")
+            value = self._anchor(node)
+            return self._relocate(
+                section, fix, place, _MODIFIED[modifier], value, value.number - after
+            )
+        apart = None if fix.relative else self._distance(node, section.name)
+        if apart is not None:
+            return self._relocate(
+                section, fix, place, _RELATIVE[fix.width], apart, apart.number + place
+            )
+        value = self._anchor(node)
+        if value.section == (section.name if fix.relative else None):
+            return super()._field(section, replace(fix, value=Number(value.number)), end, place)
+        kinds = _RELATIVE if fix.relative else _WIDTHS
+        if fix.width not in kinds:
+            raise Problem("an address is 32 bits wide", "use .long")
+        return self._relocate(section, fix, place, kinds[fix.width], value, value.number - after)
+
+    def _relocate(
+        self, section: SectionBuild, fix: Fix, place: int, kind: int, value: Value, addend: int
+    ) -> bytes:
+        home = value.section or ""
+        outside = home.startswith(OUTSIDE)
+        name = home.removeprefix(OUTSIDE)
+        if outside:
+            self.used.add(name)
+        if kind != objects.R_386_GOTPC or outside or home:
+            self.relocations[section.name].append(
+                ObjectRelocation(place, kind, name, section=bool(home) and not outside)
+            )
+        return (addend & ((1 << 8 * fix.width) - 1)).to_bytes(fix.width, "little")
+
+    def _distance(self, node: Node, here: str) -> Value | None:
+        """`x - .`: the address of x with the distance to here as its addend, when x is elsewhere."""
+        if not isinstance(node, Binary) or node.op not in "+-":
+            return None
+        if isinstance(node.right, Number):
+            inner = self._distance(node.left, here)
+            sign = 1 if node.op == "+" else -1
+            return inner and Value(inner.number + sign * node.right.value, inner.section)
+        if node.op == "-":
+            try:
+                left, right = self._anchor(node.left), self.value(node.right)
+            except Problem:
+                return None
+            if right.section == here and left.section not in (None, here):
+                return Value(left.number - right.number, left.section)
+        return None
+
+    def _tail(self, section: SectionBuild, fragment: Fragment, place: int) -> bytes:
+        tail = fragment.tail
+        if isinstance(tail, Branch) and tail.long:
+            opcode = b"\xe9" if tail.opcode == 0xEB else bytes([0x0F, tail.opcode + 0x10])
+            at = place + len(opcode)
+            try:
+                return opcode + self._field(section, Fix(0, 4, tail.target, True), at + 4, at)
+            except Problem as problem:
+                raise error(tail.statement.location, problem.message, problem.hint) from None
+        return super()._tail(section, fragment, place)
+
+    # -- the whole -------------------------------------------------------------------------
+
+    def object_file(self, executable_stack: bool) -> ObjectFile:
+        """Settle all sizes and write all bytes and relocations."""
+        self.settle()
+        self._values.clear()
+        self._unwind()
+        built = []
+        lines: list[tuple[str, LineEntry]] = []
+        for section in self.sections.values():
+            data = b"" if section.nobits else self._bytes(section)
+            relocations = [
+                replace(r, kind=objects.R_386_GOT32X) if r.kind == objects.R_386_GOT32
+                and _shortens(data, r.offset) else r for r in self.relocations[section.name]
+            ]  # fmt: skip
+            kind = section.kind or (objects.SHT_NOBITS if section.nobits else objects.SHT_PROGBITS)
+            flags = section.attributes
+            flags |= objects.SHF_ALLOC if section.flags else 0
+            flags |= objects.SHF_WRITE if "w" in section.flags else 0
+            flags |= objects.SHF_EXECINSTR if "x" in section.flags else 0
+            built.append(ObjectSection(section.name, kind, flags, section.align, section.size, data,
+                                       section.entry_size, section.group, relocations))  # fmt: skip
+            entries: list[LineEntry] = []
+            if section.flags:
+                self._lines(section, entries)
+            lines += [(section.name, entry) for entry in entries]
+        return ObjectFile(self.source, built, self._object_symbols(), lines, executable_stack)
+
+    def _unwind(self) -> None:
+        """The section .eh_frame, now that the code has its sizes."""
+        if self.frames is None:
+            return
+        data, fixes = self.frames.section(lambda a, b: self._place(b) - self._place(a))
+        section = self.sections.setdefault(".eh_frame", SectionBuild(".eh_frame", "r", False))
+        self.relocations.setdefault(".eh_frame", [])
+        section.align = 4
+        fragment = section.current
+        start = fragment.length
+        where = Statement(".cfi_endproc", Location(self.source, 0))
+        for fix in fixes:
+            here = Position(".eh_frame", fragment.index, start + fix.offset)
+            value = bind(fix.value, lambda name, here=here: here if name == HERE else Name(name))  # type: ignore[misc]
+            fragment.fixes.append(
+                (Fix(start + fix.offset, 4, value), start + fix.offset + 4, where)
+            )
+        fragment.data += data
+        section.size += len(data)
+
+    def _object_symbols(self) -> list[ObjectSymbol]:
+        table = []
+        groups = {section.group for section in self.sections.values()}
+        for name, symbol in sorted(self.symbols.items()):
+            if "\x01" in name or (name.startswith(".L") and name not in self.used):
+                continue
+            binding = objects.STB_WEAK if symbol.weak else objects.STB_GLOBAL
+            where = symbol.defined_at or symbol.used_at or Location(self.source, 0)
+            try:
+                size = self.value(symbol.size).number if symbol.size is not None else 0
+                if symbol.common is not None:
+                    room, align = symbol.common
+                    table.append(ObjectSymbol(name, None, align, room, binding, "object",
+                                              symbol.visibility, True))  # fmt: skip
+                    continue
+                if symbol.node is None:
+                    if name in self.used or symbol.is_global or symbol.weak:
+                        table.append(
+                            ObjectSymbol(name, None, 0, 0, binding, "notype", symbol.visibility)
+                        )
+                    continue
+                value = self._symbol(name)
+            except Problem as problem:
+                raise error(where, problem.message, problem.hint) from None
+            if (value.section or "").startswith(OUTSIDE):
+                raise error(where, f"`{name}' is another name of a symbol that is not defined here")
+            if not (symbol.is_global or symbol.weak):
+                binding = objects.STB_LOCAL
+            table.append(ObjectSymbol(name, value.section or "", value.number, size, binding,
+                                      symbol.kind, symbol.visibility))  # fmt: skip
+        known = {symbol.name for symbol in table}
+        table += [
+            ObjectSymbol(group, "", 0, 0, objects.STB_LOCAL, "notype")
+            for group in sorted(groups - {None}, key=str) if group is not None and group not in known
+        ]  # fmt: skip
+        return table
+
+
+def _shortens(data: bytes, at: int) -> bool:
+    """Whether the field at `at` is the address of an instruction whose GOT access a linker may shorten."""
+    if at < 2 or data[at - 1] & 0xC7 == 0x04 or data[at - 1] & 7 == 4:
+        return False
+    opcode, modrm = data[at - 2], data[at - 1]
+    if opcode == 0xFF:
+        return modrm & 0x38 in (0x10, 0x20)
+    return opcode in (0x8B, 0x85) or opcode & 0xC7 == 0x03

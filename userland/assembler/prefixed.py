@@ -1,0 +1,176 @@
+"""What stands around a mnemonic: prefixes as words, {disp32}, operands of string instructions."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, replace
+from typing import Final
+
+from .errors import Problem
+from .expressions import Name, Node, Number
+from .instructions import SEGMENT_PREFIX, Encoded
+from .operands import GENERAL, Mem, Operand, Reg, Star
+
+#: Prefixes that are no part of the instruction's encoding here, in the order in which gas writes them.
+OTHER_PREFIXES: Final = {
+    **SEGMENT_PREFIX, "notrack": 0x3E, "addr16": 0x67, "data16": 0x66, "bnd": 0xF2,
+}  # fmt: skip
+_PSEUDO: Final = re.compile(r"\{\s*(\w+)\s*\}\s*")
+_PSEUDO_WORDS: Final = frozenset(("disp32", "disp8", "load", "store"))
+_STRING: Final = re.compile(r"(movs|cmps|stos|lods|scas|ins|outs)([bwl]?)")
+_SIZES: Final = {"b": "al", "w": "ax", "l": "eax"}
+#: Stands for a displacement that is to have 4 bytes.
+_WIDE: Final = Name("\x04wide")
+
+
+def pseudo_prefixes(text: str) -> tuple[list[str], str]:
+    """The words in braces at the start, and the rest. Raises Problem."""
+    words = []
+    match = _PSEUDO.match(text)
+    while match:
+        if match.group(1) not in _PSEUDO_WORDS:
+            raise Problem(f"`{{{match.group(1)}}}' is not supported")
+        words.append(match.group(1))
+        text = text[match.end() :]
+        match = _PSEUDO.match(text)
+    return words, text
+
+
+@dataclass(frozen=True)
+class Words:
+    """The prefixes of one instruction by kind: those the encoder places, and bytes in gas's order."""
+
+    plain: list[str]
+    segment: bytes
+    size: bytes
+    repeat: bytes
+
+
+def sort_prefixes(names: list[str], mnemonic: str) -> Words:
+    """Raises Problem for what cannot be combined."""
+    plain, segment, size, repeat = [], b"", b"", b""
+    for name in names:
+        if name in SEGMENT_PREFIX or name == "notrack":
+            if segment:
+                raise Problem(f"prefixes `{' '.join(names)}' cannot be combined")
+            segment = bytes([OTHER_PREFIXES[name]])
+        elif name in ("addr16", "data16"):
+            size += bytes([OTHER_PREFIXES[name]])
+        elif name == "bnd" or (name.startswith("rep") and mnemonic in ("ret", "nop", "bsf", "bsr")):
+            repeat = b"\xf2" if name in ("bnd", "repne", "repnz") else b"\xf3"
+        else:
+            plain.append(name)
+    return Words(plain, segment, bytes(sorted(size, reverse=True)), repeat)
+
+
+def add_prefixes(encoded: Encoded, words: Words) -> Encoded:
+    """The instruction with the prefixes before it."""
+    front = words.segment + words.size + words.repeat
+    if not front or encoded.branch is not None:
+        return encoded
+    fixes = tuple(replace(fix, offset=fix.offset + len(front)) for fix in encoded.fixes)
+    return Encoded(front + encoded.data, fixes)
+
+
+def string_operands(
+    mnemonic: str, operands: list[Operand]
+) -> tuple[str, list[Operand], str | None]:
+    """A string instruction without its written operands, and the segment of its source.
+
+    Others come back as they are. Raises Problem for operands it cannot have."""
+    match = _STRING.fullmatch(mnemonic)
+    if mnemonic in ("xlat", "xlatb") and len(operands) == 1 and isinstance(operands[0], Mem):
+        if operands[0].base != "ebx" or operands[0].index or operands[0].displacement:
+            raise Problem("`xlat' goes through (%ebx)")
+        return mnemonic, [], operands[0].segment
+    if match is None or not operands or not any(isinstance(o, Mem) for o in operands):
+        return mnemonic, operands, None
+    base, suffix = match.groups()
+    if base == "movs" and not all(isinstance(o, Mem) for o in operands):
+        return mnemonic, operands, None
+    segment = None
+    ports = base in ("ins", "outs")
+    for operand in operands:
+        if (
+            isinstance(operand, Reg)
+            and operand.name in _SIZES.values()
+            and base in ("stos", "lods", "scas")
+        ):
+            letter = GENERAL[operand.name]
+            if suffix not in ("", letter):
+                raise Problem(f"incorrect register `%{operand.name}' used with `{suffix}' suffix")
+            suffix = letter
+        elif isinstance(operand, Reg) and operand.name == "dx" and ports:
+            continue
+        elif (
+            isinstance(operand, Mem)
+            and not operand.index
+            and operand.displacement in (None, Number(0))
+        ):
+            if operand.base == "edi" and base not in ("lods", "outs"):
+                if operand.segment not in (None, "es"):
+                    raise Problem(f"the destination of `{mnemonic}' is in %es, always")
+            elif operand.base == "esi" and base not in ("stos", "scas", "ins"):
+                segment = operand.segment if operand.segment != "ds" else None
+            elif not (operand.base == "dx" and ports):
+                raise Problem(f"`{mnemonic}' goes through (%esi) and %es:(%edi)")
+        else:
+            raise Problem(f"`{mnemonic}' goes through (%esi) and %es:(%edi)")
+    order = [o.base for o in operands if isinstance(o, Mem) and o.base in ("esi", "edi")]
+    wanted = {"movs": ["esi", "edi"], "cmps": ["edi", "esi"]}.get(base)
+    if wanted is not None and order != wanted:
+        raise Problem(f"the operands of `{mnemonic}' are the other way round")
+    if not suffix:
+        raise Problem(
+            f"nothing gives the size of `{mnemonic}'", f"write {base}b, {base}w or {base}l"
+        )
+    return base + suffix, [], segment
+
+
+def widen(operands: list[Operand]) -> tuple[list[Operand], Node]:
+    """The operands with a displacement of 4 bytes, and what it is in truth. Raises Problem."""
+    for index, operand in enumerate(operands):
+        memory = operand.target if isinstance(operand, Star) else operand
+        if isinstance(memory, Mem):
+            wide = replace(memory, displacement=_WIDE)
+            changed: Operand = Star(wide) if isinstance(operand, Star) else wide
+            truth = memory.displacement or Number(0)
+            return [*operands[:index], changed, *operands[index + 1 :]], truth
+    raise Problem("`{disp32}' before an instruction without an address")
+
+
+def narrow(encoded: Encoded, truth: Node) -> Encoded:
+    """Put the true displacement in after `widen`."""
+    fixes = tuple(replace(f, value=truth) if f.value == _WIDE else f for f in encoded.fixes)
+    return replace(encoded, fixes=fixes)
+
+
+def other_direction(encoded: Encoded, operands: list[Operand]) -> Encoded:
+    """The form `{load}` asks for, of an instruction between two registers that has both."""
+    if len(operands) != 2 or not all(isinstance(o, Reg) for o in operands):
+        return encoded
+    data = bytearray(encoded.data)
+    at = 1 if data[0] == 0x66 else 0
+    opcode = data[at]
+    if len(data) == at + 2 and (opcode in (0x88, 0x89) or (opcode < 0x40 and opcode & 6 == 0)):
+        modrm = data[at + 1]
+        data[at] = opcode | 2
+        data[at + 1] = 0xC0 | (modrm & 7) << 3 | modrm >> 3 & 7
+    return replace(encoded, data=bytes(data))
+
+
+def default_suffix(mnemonic: str, operands: list[Operand]) -> str:
+    """gas's default, with a warning, for an x87 instruction on memory without a size: `s`."""
+    if len(operands) == 1 and isinstance(operands[0], Mem) and _X87.fullmatch(mnemonic):
+        return mnemonic + "s"
+    return mnemonic
+
+
+_X87: Final = re.compile(r"f(i?(add|mul|subr?|divr?|comp?)|i?ld|i?stp?|isttp)")
+
+
+def starred(mnemonic: str, operands: list[Operand]) -> list[Operand]:
+    """gas takes `jmp %eax` for `jmp *%eax`, with a warning."""
+    if mnemonic in ("jmp", "call") and len(operands) == 1 and isinstance(operands[0], Reg):
+        return [Star(operands[0])]
+    return operands
