@@ -17,13 +17,10 @@ from toykernel.harness.session import Session
 from toykernel.state import Outcome
 from toykernel.statehash import state_hash
 
-#: Programs that take more than a second under a timing profile prove it under `off` only.
-LONG = 3_000_000
-
 by_program = pytest.mark.parametrize("source", PROGRAMS, ids=lambda path: path.stem)
 
 
-def boot(source: Path, timing: str) -> tuple[Session, int | None]:
+def boot(source: Path, timing: str, *, native: bool = True) -> tuple[Session, int | None]:
     """A machine with the program as its header asks, with another clock, and nobody who injects."""
     wanted = modes.header(source)
     values = modes.parse_options(wanted)
@@ -32,7 +29,7 @@ def boot(source: Path, timing: str) -> tuple[Session, int | None]:
         wanted.args,
         env=dict(values["env"]),
         files=modes.guest_files(values),
-        config=replace(modes.machine_config(values), timing=timing),
+        config=replace(modes.machine_config(values), timing=timing, native=native),
     )
     return session, values["max_cycles"]
 
@@ -81,3 +78,22 @@ def test_from_a_random_moment_twice_to_the_end(source: Path, timing: str) -> Non
     session.restore(moment)
     assert state_hash(session.kernel) == then
     assert seen(session, session.run(limit)) == wanted
+
+
+@pytest.mark.parametrize("timing", ["off", "i486"])
+def test_with_the_hooks_in_python(timing: str) -> None:
+    (source,) = (path for path in PROGRAMS if path.stem == "fork_sample")
+    wanted = plain(source, timing)[1]
+    session, limit = boot(source, timing, native=False)
+    assert session.cow_journal.events == []
+    session.run(moments(source, timing, 1)[0])
+    moment = session.snapshot()
+    for _ in range(2):
+        mine = seen(session, session.run(limit))
+        assert mine["report"]["timing"].pop("driver") == "python"
+        assert mine | {"report": None} == wanted | {"report": None}
+        expected = {
+            name: value for name, value in wanted["report"]["timing"].items() if name != "driver"
+        }
+        assert mine["report"]["timing"] == expected
+        session.restore(moment)

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from native_linux import PROGRAMS
 from test_every_program import boot, plain, seen
 
+from toykernel.debug.debugger import Debugger
 from toykernel.harness import runner
 from toykernel.harness.session import Session
 from toykernel.history.errors import HistoryError
@@ -146,3 +147,18 @@ def test_frames_are_shared_between_moments() -> None:
     two = session.snapshot()
     own = sum(two.machine.ram[f] is not page for f, page in one.machine.ram.items())
     assert own < 10 < len(one.machine.ram)
+
+
+def test_a_session_under_the_debugger_goes_back() -> None:
+    session = Session(SAMPLE)
+    debugger = Debugger(session)
+    debugger.stops.add("_start")
+    debugger.start()
+    moment = session.snapshot()
+    ends = []
+    for _ in range(2):
+        lines = [debugger.stepi().lines for _ in range(40)]
+        ends.append((lines, list(debugger.cow_journal.events), state_hash(session.kernel)))
+        session.restore(moment)
+    assert ends[0] == ends[1]
+    assert any(ends[0][0])

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from toykernel.arch.x86.asm_offsets import PAGE_OFFSET
+from toykernel.collector import Collector
 from toykernel.debug.disassembly import LONGEST, Instruction, decode
 from toykernel.debug.errors import DebugError
 from toykernel.debug.expressions import evaluate
@@ -58,8 +59,10 @@ class Stopped:
     switched_from: int | None = None
 
 
-class Debugger:
+class Debugger(Collector):
     """One session under a debugger. `interrupted` is asked often; True stops what is running."""
+
+    collected = ("dead", "_watched")
 
     def __init__(self, session: Session) -> None:
         self.session = session
