@@ -33,7 +33,7 @@ class InstructionClock:
 
     @property
     def instructions(self) -> int:
-        """Instructions completed."""
+        """Completed since power-on; a fault's attempt does not count."""
         return int(self._state.retired)
 
     @property
@@ -83,11 +83,9 @@ class InstructionClock:
         return {"instructions": self.instructions, **dict(sorted(self.charged.items()))}
 
     def save(self) -> dict[str, int]:
-        """For a snapshot."""
         return dict(self.charged)
 
     def load(self, charged: dict[str, int]) -> None:
-        """From a snapshot."""
         self.charged = dict(charged)
         self.extra = sum(charged.values())
 

@@ -362,7 +362,6 @@ class PythonHooks:
         return self._read(self._s.reg_eax)
 
     def on_out(self, _engine: int, port: int, size: int, value: int, _user: int) -> None:
-        """OUT or OUTS."""
         self._s.port, self._s.size, self._s.value = port, size, value
         self._stop(EV_OUT)
 

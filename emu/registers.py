@@ -53,7 +53,6 @@ class RegisterFile:
 
     @property
     def cr0(self) -> int:
-        """CR0."""
         return self.regs[FIELD["cr0"]]
 
     @property
@@ -63,12 +62,10 @@ class RegisterFile:
 
     @property
     def cr4(self) -> int:
-        """CR4."""
         return self.regs[FIELD["cr4"]]
 
     @property
     def dr7(self) -> int:
-        """DR7."""
         return self.regs[FIELD["dr7"]]
 
     @property

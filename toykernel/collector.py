@@ -22,11 +22,9 @@ class Collector:
     shared: ClassVar[tuple[str, ...]] = ()
 
     def save_data(self) -> dict[str, Any]:
-        """What is pickled."""
         return {name: getattr(self, name) for name in self.collected}
 
     def save_shared(self) -> dict[str, tuple[Any, ...]]:
-        """What is shared."""
         return {name: tuple(getattr(self, name)) for name in self.shared}
 
     def load_data(self, data: Data, shared: Shared) -> None:

@@ -103,7 +103,7 @@ def settings() -> dict[str, IntSetting | TextSetting]:
 
 
 def set_sysctl(k: Kernel, name: str, text: str) -> None:
-    """Set one. Raises SysctlError."""
+    """Raises SysctlError for a name that there is not, or a value that it does not take."""
     table = settings()
     setting = table.get(name)
     if setting is None:

@@ -187,7 +187,7 @@ def _dynamic(c: Cost, p: Profile) -> None:
 
 
 def _penalties(c: Cost, p: Profile) -> None:
-    """Rules 3, 4 and 5."""
+    """What the form alone costs: index (3), displacement with immediate (4), prefixes (5)."""
     d = c.decoded
     if d.has_index and (d.mnemonic != "lea" or p.i386):  # LEA's row already holds it
         both = d.base != NO_REGISTER

@@ -30,7 +30,7 @@ _I32 = ctypes.c_int32
 
 
 class NativeAccess(ctypes.Structure):
-    """struct access."""
+    """One memory operand, as struct access of emu/_timing.h has it: change both."""
 
     _fields_ = (("where", _U8), ("use", _U8), ("size", _U16))
 

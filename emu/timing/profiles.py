@@ -36,7 +36,7 @@ class Profile:
 
     @property
     def i386(self) -> bool:
-        """The 80386's formulas."""
+        """Clocks of the 80386's manual: no cache, other formulas for MUL, BSF, BSR."""
         return self.cpu == "i386"
 
     def gate(self, *, inward: bool, page_fault: bool = False, external: bool = False) -> int:

@@ -46,7 +46,7 @@ def size(least: int, most: int) -> Callable[[str], int]:
 
 
 def size_text(value: int) -> str:
-    """1M for 1048576."""
+    """A number of bytes with the largest unit that divides it, as --memory takes it: 1M for 1048576."""
     for suffix, unit in (("G", 1 << 30), ("M", 1 << 20), ("K", 1 << 10)):
         if value % unit == 0:
             return f"{value // unit}{suffix}"

@@ -65,7 +65,7 @@ def result_text(result: int) -> str:
 
 
 def wait_status_text(code: int) -> str:
-    """A wait status in words."""
+    """A wait status (wait4's word) as an exit status or the signal's name."""
     sig = code & 0x7F
     return f"killed by {SIGNAL_NAMES.get(sig, sig)}" if sig else f"status {code >> 8 & 0xFF}"
 

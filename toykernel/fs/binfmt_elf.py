@@ -63,7 +63,7 @@ class Segment:
 
     @property
     def vm_flags(self) -> int:
-        """The area's flags."""
+        """VM_ bits by the segment's PF_ ones; what may be asked for later (VM_MAY) is everything."""
         named = ((4, VM_READ), (2, VM_WRITE), (1, VM_EXEC))
         flags = sum(vm for bit, vm in named if self.flags & bit)
         return flags | VM_MAYREAD | VM_MAYWRITE | VM_MAYEXEC

@@ -28,7 +28,7 @@ class Dentry:
 
     @property
     def is_root(self) -> bool:
-        """IS_ROOT."""
+        """IS_ROOT: the root of a file system, wherever that is mounted."""
         return self.parent is self
 
 

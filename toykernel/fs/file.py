@@ -40,12 +40,12 @@ class File:
 
     @property
     def readable(self) -> bool:
-        """FMODE_READ."""
+        """FMODE_READ: by the access mode of its open."""
         return self.flags & O_ACCMODE in (O_RDONLY, O_RDWR)
 
     @property
     def writable(self) -> bool:
-        """FMODE_WRITE."""
+        """FMODE_WRITE: by the access mode of its open."""
         return self.flags & O_ACCMODE in (O_WRONLY, O_RDWR)
 
 

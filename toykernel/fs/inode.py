@@ -50,12 +50,10 @@ class Inode:
 
     @property
     def is_dir(self) -> bool:
-        """S_ISDIR."""
         return self.mode & S_IFMT == S_IFDIR
 
     @property
     def is_link(self) -> bool:
-        """S_ISLNK."""
         return self.mode & S_IFMT == S_IFLNK
 
     @property

@@ -201,7 +201,7 @@ def _new_name(k: Kernel, path: str, dirfd: int = AT_FDCWD, *, directory: bool = 
 
 @syscall(39, "pathname:path mode:mode")
 def sys_mkdir(k: Kernel, pathname: int, mode: int) -> int:
-    """mkdir."""
+    """Mode less the umask. Raises Errno(EEXIST) for any name that is there, even a dangling link."""
     nd = _new_name(k, getname(k, pathname), directory=True)
     parent = may_create(k, nd.parent)
     bits = mode & 0o1777 & ~current_fs(k).umask

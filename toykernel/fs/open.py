@@ -145,7 +145,7 @@ def do_sys_open(k: Kernel, dirfd: int, pathname: int, flags: int, mode: int) -> 
 
 @syscall(5, "pathname:path flags:open_flags mode:mode")
 def sys_open(k: Kernel, pathname: int, flags: int, mode: int) -> int:
-    """open."""
+    """The lowest free descriptor. Raises Errno(EMFILE), or what the walk or the permission answers."""
     return do_sys_open(k, AT_FDCWD, pathname, flags, mode)
 
 
@@ -157,13 +157,13 @@ def sys_openat(k: Kernel, dirfd: int, pathname: int, flags: int, mode: int) -> i
 
 @syscall(8, "pathname:path mode:mode")
 def sys_creat(k: Kernel, pathname: int, mode: int) -> int:
-    """creat."""
+    """open with O_CREAT, O_WRONLY and O_TRUNC."""
     return do_sys_open(k, AT_FDCWD, pathname, O_CREAT | O_WRONLY | O_TRUNC, mode)
 
 
 @syscall(6, "fd:fd")
 def sys_close(k: Kernel, fd: int) -> int:
-    """close."""
+    """The descriptor is free at once, whatever the file's release does. Raises Errno(EBADF)."""
     files = current_files(k)
     if fd not in files.fd:
         raise Errno(EBADF)
@@ -192,7 +192,7 @@ def sys_access(k: Kernel, pathname: int, mode: int) -> int:
 
 @syscall(60, "mask:mode")
 def sys_umask(k: Kernel, mask: int) -> int:
-    """umask: the old one."""
+    """Bits that new files do not get; answers with the mask before."""
     fs = current_fs(k)
     old, fs.umask = fs.umask, mask & 0o777
     return old
@@ -208,13 +208,13 @@ def _set_pwd(k: Kernel, path: Path | None) -> int:
 
 @syscall(12, "path:path")
 def sys_chdir(k: Kernel, pathname: int) -> int:
-    """chdir."""
+    """Raises Errno(ENOTDIR), or Errno(EACCES) where the directory may not be searched."""
     return _set_pwd(k, path_lookup(k, getname(k, pathname)).found())
 
 
 @syscall(133, "fd:fd")
 def sys_fchdir(k: Kernel, fd: int) -> int:
-    """fchdir."""
+    """By an open directory. Raises Errno(ENOTDIR), Errno(EACCES)."""
     return _set_pwd(k, fget(k, fd).f_path)
 
 

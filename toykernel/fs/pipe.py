@@ -251,7 +251,7 @@ def pipe_fcntl(k: Kernel, file: File, size: int | None) -> int:
 
 @syscall(42, "pipefd:fd_pair")
 def sys_pipe(k: Kernel, fildes: int) -> int:
-    """pipe."""
+    """Two descriptors, reading end first, stored at `fildes`; neither is left when that faults."""
     return do_pipe(k, fildes, 0)
 
 

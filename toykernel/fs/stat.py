@@ -23,7 +23,7 @@ def _fields(inode: Inode) -> tuple[int, int, int, int, int]:
 
 
 def new_stat(inode: Inode) -> bytes:
-    """struct stat."""
+    """64 bytes, as i386's sys_newstat has them."""
     device, rdev, size, blocks, time = _fields(inode)
     head = struct.pack(
         "<IIHHHH",
@@ -39,7 +39,7 @@ def new_stat(inode: Inode) -> bytes:
 
 
 def stat64(inode: Inode) -> bytes:
-    """struct stat64."""
+    """96 bytes; the inode's number stands twice (arch/x86/include/asm/stat.h)."""
     device, rdev, size, blocks, time = _fields(inode)
     head = struct.pack(
         *("<QIIIIII", device, 0, inode.ino, inode.mode, inode.nlink, inode.uid, inode.gid)
@@ -54,7 +54,7 @@ def _named(k: Kernel, pathname: int, *, follow: bool = True) -> Inode:
 
 @syscall(106, "pathname:path statbuf:address")
 def sys_stat(k: Kernel, pathname: int, statbuf: int) -> int:
-    """stat."""
+    """Of what a link leads to. Raises Errno(EFAULT), or what the walk answers."""
     copy_to_user(k, statbuf, new_stat(_named(k, pathname)))
     return 0
 
@@ -68,14 +68,13 @@ def sys_lstat(k: Kernel, pathname: int, statbuf: int) -> int:
 
 @syscall(108, "fd:fd statbuf:address")
 def sys_fstat(k: Kernel, fd: int, statbuf: int) -> int:
-    """fstat."""
+    """Of an open file. Raises Errno(EBADF), Errno(EFAULT)."""
     copy_to_user(k, statbuf, new_stat(fget(k, fd).inode))
     return 0
 
 
 @syscall(195, "pathname:path statbuf:address")
 def sys_stat64(k: Kernel, pathname: int, statbuf: int) -> int:
-    """stat64."""
     copy_to_user(k, statbuf, stat64(_named(k, pathname)))
     return 0
 
@@ -89,6 +88,5 @@ def sys_lstat64(k: Kernel, pathname: int, statbuf: int) -> int:
 
 @syscall(197, "fd:fd statbuf:address")
 def sys_fstat64(k: Kernel, fd: int, statbuf: int) -> int:
-    """fstat64."""
     copy_to_user(k, statbuf, stat64(fget(k, fd).inode))
     return 0

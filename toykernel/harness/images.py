@@ -19,7 +19,7 @@ def kernel_program(layout: Layout) -> Program:
 
 @lru_cache(maxsize=1)
 def init_program() -> Program:
-    """init."""
+    """init, which becomes pid 1 and starts the program (arch/x86/init.S), assembled once a process."""
     return assemble(INIT)
 
 

@@ -83,7 +83,7 @@ def timer_signal_taken(k: Kernel, task: Task, info: Siginfo) -> None:
 
 
 def _group_ticks(task: Task) -> tuple[int, int]:
-    """User and all ticks of the group."""
+    """What the group has run since its birth, dead threads included: ticks in user mode, ticks in all."""
     threads = threads_of(task)
     user = task.signal.utime + sum(t.utime_ticks for t in threads)
     return user, user + task.signal.stime + sum(t.stime_ticks for t in threads)

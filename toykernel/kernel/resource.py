@@ -50,7 +50,7 @@ def do_setrlimit(k: Kernel, task: Task, resource: int, new: tuple[int, int]) -> 
 
 @syscall(75, "resource:rlimit rlim:address")
 def sys_setrlimit(k: Kernel, resource: int, rlim: int) -> int:
-    """setrlimit."""
+    """Soft and hard. Raises Errno(EPERM) above the hard limit without CAP_SYS_RESOURCE, Errno(EINVAL)."""
     _limits(k, resource)
     soft, hard = struct.unpack("<II", copy_from_user(k, rlim, 8))
     do_setrlimit(k, k.current, resource, (soft, hard))

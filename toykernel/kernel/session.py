@@ -65,19 +65,18 @@ def _find(k: Kernel, pid: int) -> Task:
 
 @syscall(132, "pid:pid")
 def sys_getpgid(k: Kernel, pid: int) -> int:
-    """getpgid."""
+    """0 is the caller. Raises Errno(ESRCH)."""
     return pid_vnr(k, _find(k, pid).signal.pgrp)
 
 
 @syscall(65)
 def sys_getpgrp(k: Kernel) -> int:
-    """getpgrp."""
     return pid_vnr(k, k.current.signal.pgrp)
 
 
 @syscall(147, "pid:pid")
 def sys_getsid(k: Kernel, pid: int) -> int:
-    """getsid."""
+    """0 is the caller. Raises Errno(ESRCH)."""
     return pid_vnr(k, _find(k, pid).signal.session)
 
 

@@ -371,7 +371,7 @@ def sys_tgkill(k: Kernel, tgid: int, pid: int, sig: int) -> int:
 
 @syscall(238, "tid:pid sig:signal")
 def sys_tkill(k: Kernel, pid: int, sig: int) -> int:
-    """tkill: one thread."""
+    """To one thread, of whatever group. Raises Errno(EINVAL), Errno(ESRCH), Errno(EPERM), Errno(EAGAIN)."""
     if pid <= 0:
         raise Errno(EINVAL)
     return _send_to_thread(k, 0, pid, sig, user_info(k, SI_TKILL))

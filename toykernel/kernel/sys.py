@@ -90,7 +90,7 @@ def sys_sethostname(k: Kernel, name: int, length: int) -> int:
 
 @syscall(121, "name:buffer_in len:int")
 def sys_setdomainname(k: Kernel, name: int, length: int) -> int:
-    """setdomainname."""
+    """At most 64 bytes. Raises Errno(EPERM) without CAP_SYS_ADMIN, Errno(EINVAL), Errno(EFAULT)."""
     uts = k.current.nsproxy.uts_ns
     uts.name = replace(uts.name, domainname=_new_name(k, name, length))
     return 0
@@ -124,6 +124,6 @@ def sys_ioprio_set(k: Kernel, which: int, who: int, ioprio: int) -> int:
 
 @syscall(290, "which:int who:int")
 def sys_ioprio_get(k: Kernel, which: int, who: int) -> int:
-    """ioprio_get, of one process."""
+    """Of one process only: IOPRIO_WHO_PGRP and _USER answer Errno(EINVAL)."""
     task = _ioprio_task(k, which, who)
     return task.io_context.ioprio if task.io_context is not None else 0

@@ -87,7 +87,7 @@ def clock_get(k: Kernel, clock: int) -> int:
 
 @syscall(265, "clockid:clock tp:timespec_out")
 def sys_clock_gettime(k: Kernel, clock: int, address: int) -> int:
-    """clock_gettime: a clock as a timespec."""
+    """Stored as a timespec. Raises Errno(EINVAL) for a clock that there is not, Errno(EFAULT)."""
     copy_to_user(k, address, pack_timespec(clock_get(k, clock)))
     return 0
 

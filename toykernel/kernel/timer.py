@@ -81,7 +81,7 @@ def program_timer(k: Kernel, *, idle: bool = False) -> None:
 
 
 def start_ticks(k: Kernel) -> None:
-    """The clock starts."""
+    """From now on the board interrupts HZ times a second."""
     k.time.next_tick = k.machine.clock.cycles + k.time.cycles_per_tick
     program_timer(k)
 

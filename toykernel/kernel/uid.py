@@ -183,7 +183,6 @@ def setfsuid(k: Kernel, uid: int) -> int:
 
 @syscall(214, "gid:id", name="setgid32")
 def setgid(k: Kernel, gid: int) -> int:
-    """setgid."""
     if gid == UNCHANGED:
         raise Errno(EINVAL)
 
@@ -199,8 +198,6 @@ def setgid(k: Kernel, gid: int) -> int:
 
 @syscall(204, "rgid:id egid:id", name="setregid32")
 def setregid(k: Kernel, rgid: int, egid: int) -> int:
-    """setregid."""
-
     def change(new: Cred, old: Cred) -> None:
         privileged = capable(k, CAP_SETGID)
         if rgid != UNCHANGED:
@@ -220,8 +217,6 @@ def setregid(k: Kernel, rgid: int, egid: int) -> int:
 
 @syscall(210, "rgid:id egid:id sgid:id", name="setresgid32")
 def setresgid(k: Kernel, rgid: int, egid: int, sgid: int) -> int:
-    """setresgid."""
-
     def change(new: Cred, old: Cred) -> None:
         mine = (UNCHANGED, old.gid, old.egid, old.sgid)
         if not all(i in mine for i in (rgid, egid, sgid)) and not capable(k, CAP_SETGID):
@@ -239,7 +234,7 @@ def setresgid(k: Kernel, rgid: int, egid: int, sgid: int) -> int:
 
 @syscall(216, "fsgid:id", name="setfsgid32")
 def setfsgid(k: Kernel, gid: int) -> int:
-    """setfsgid: the old one."""
+    """Answers with the group before, changed or not."""
     old = k.current.cred
     previous = old.fsgid
     if gid in (old.gid, old.egid, old.sgid, old.fsgid) or capable(k, CAP_SETGID):

@@ -37,7 +37,7 @@ def peek(k: Kernel, mm: MmStruct | None, address: int, size: int) -> bytes | Non
 
 
 def peek_word(k: Kernel, mm: MmStruct | None, address: int) -> int | None:
-    """A 32-bit word."""
+    """32 bits at a linear address; None where nothing is mapped."""
     data = peek(k, mm, address, 4)
     return None if data is None else int.from_bytes(data, "little")
 

@@ -122,7 +122,6 @@ class TaskView:
 
     @property
     def areas(self) -> list[VmArea]:
-        """Its areas, by address."""
         return list(self.task.mm) if self.task.mm is not None else []
 
     def walk(self, address: int) -> Walk:

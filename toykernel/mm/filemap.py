@@ -47,7 +47,7 @@ class AddressSpace:
 
     @property
     def size(self) -> int:
-        """Bytes."""
+        """Bytes up to the end of the file."""
         return self._size if self.contents is None else len(self.contents)
 
     def map_area(self, k: Kernel) -> None:

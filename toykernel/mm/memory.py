@@ -139,7 +139,7 @@ class Fault:
 
     @property
     def page(self) -> int:
-        """The address of the page."""
+        """Linear, of its first byte."""
         return self.address & PTE_FRAME
 
     @property

@@ -61,7 +61,6 @@ class VmArea:
 
     @property
     def pages(self) -> int:
-        """Its length in pages."""
         return (self.vm_end - self.vm_start) >> 12
 
     def page_index(self, address: int) -> int:

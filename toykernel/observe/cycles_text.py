@@ -76,7 +76,6 @@ def _listing_row(line: Data) -> list[str]:
 
 
 def text(data: Data) -> str:
-    """The tables as text."""
     out: list[str] = []
     for title, columns, rows in tables(data):
         cells = [[c.lstrip("<") for c in columns], *rows]

@@ -48,7 +48,7 @@ _PORT: Final = re.compile(r"\(\s*%dx\s*\)", re.I)
 
 
 class Assembler:
-    """The state of one assembly."""
+    """One source being read: its sections, symbols and local labels so far."""
 
     def __init__(self, include: Sequence[Path], defines: Mapping[str, int], source: str) -> None:
         self.source = source

@@ -37,7 +37,7 @@ _SYMBOL_KINDS: Final = {
 
 @dataclass
 class _Strings:
-    """A string table."""
+    """An ELF string table: NUL-terminated names, the empty one first."""
 
     data: bytearray = field(default_factory=lambda: bytearray(1))
 

@@ -18,8 +18,6 @@ from .errors import Problem
 
 @dataclass(frozen=True)
 class Number:
-    """A known number."""
-
     value: int
 
 
@@ -286,7 +284,7 @@ def split_modifier(node: Node) -> tuple[str | None, Node]:
 
 
 def parse(text: str, *, intel: bool = False) -> Node:
-    """Parse one expression."""
+    """The whole text as one expression; what stands behind it is an error. Raises Problem."""
     return Parser(text, intel=intel).parse()
 
 

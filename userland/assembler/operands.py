@@ -36,8 +36,6 @@ class Reg:
 
 @dataclass(frozen=True)
 class Imm:
-    """An immediate."""
-
     value: Node
 
 

@@ -70,13 +70,13 @@ def set_ti_flag(ram: Ram, stack: int, flag: int) -> None:
 
 
 def clear_ti_flag(ram: Ram, stack: int, flag: int) -> None:
-    """clear_ti_thread_flag."""
+    """In the flags word of a task's stack (clear_ti_thread_flag, linux/thread_info.h)."""
     at = stack - PAGE_OFFSET + TI_flags
     ram.write32(at, ram.read32(at) & ~(1 << flag))
 
 
 def test_ti_flag(ram: Ram, stack: int, flag: int) -> bool:
-    """test_ti_thread_flag."""
+    """In the flags word of a task's stack (test_ti_thread_flag, linux/thread_info.h)."""
     return bool(ram.read32(stack - PAGE_OFFSET + TI_flags) & 1 << flag)
 
 

@@ -48,7 +48,6 @@ def _view(console: Console, text: str) -> TaskView:
 
 
 def breakpoints(console: Console, text: str) -> None:
-    """All breakpoints."""
     no_arguments(text)
     points = list(console.debugger.stops.all.values())
     if not points:
@@ -101,7 +100,6 @@ def tasks(console: Console, text: str) -> None:
 
 
 def task(console: Console, text: str) -> None:
-    """One task in full."""
     view = _view(console, text)
     debugger = console.debugger
     one = view.task

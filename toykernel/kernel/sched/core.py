@@ -53,7 +53,7 @@ def class_of(k: Kernel, p: Task) -> SchedClass:
 
 
 def tick_ns(k: Kernel) -> int:
-    """Length of a tick."""
+    """Nanoseconds between two timer interrupts: 10^9 / HZ."""
     return NSEC_PER_SEC // k.time.hz
 
 

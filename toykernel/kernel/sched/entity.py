@@ -74,7 +74,7 @@ class SchedEntity:
 
     @property
     def nice(self) -> int:
-        """-20 to 19."""
+        """From -20, the most, to 19."""
         return prio_to_nice(self.static_prio)
 
     @property

@@ -48,7 +48,7 @@ class IdleClass:
         raise AssertionError("the idle task cannot sleep")
 
     def yield_task(self, k: Kernel) -> None:
-        """To nobody."""
+        """Idle gives way to nobody: whoever can run has preempted it already."""
 
     def check_preempt_curr(self, k: Kernel, p: Task, flags: int) -> None:
         """Everybody is better."""
@@ -75,5 +75,5 @@ class IdleClass:
         """It never ends."""
 
     def get_rr_interval(self, k: Kernel, p: Task) -> int:
-        """None."""
+        """0: it has no slice."""
         return 0

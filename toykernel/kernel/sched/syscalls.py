@@ -173,7 +173,7 @@ def sys_sched_setparam(k: Kernel, pid: int, param: int) -> int:
 
 @syscall(157, "pid:pid")
 def sys_sched_getscheduler(k: Kernel, pid: int) -> int:
-    """sched_getscheduler: the policy."""
+    """The policy, with SCHED_RESET_ON_FORK where it is set. Raises Errno(EINVAL), Errno(ESRCH)."""
     if pid < 0:
         raise Errno(EINVAL)
     se = find_process_by_pid(k, pid).se
@@ -201,7 +201,7 @@ def sys_sched_get_priority_max(k: Kernel, policy: int) -> int:
 
 @syscall(160, "policy:policy")
 def sys_sched_get_priority_min(k: Kernel, policy: int) -> int:
-    """The worst."""
+    """1 for FIFO and RR, 0 for the others. Raises Errno(EINVAL)."""
     if policy in (SCHED_FIFO, SCHED_RR):
         return 1
     if policy in policies(k):
