@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from toykernel.harness.breakpoints import Breakpoint, BreakpointError
-    from toykernel.harness.session import LoadError, Session
+    from toykernel.harness.build import LoadError
+    from toykernel.harness.session import Session
     from toykernel.look.symbols import SymbolError
     from toykernel.look.task import TaskView, UnreadableError
     from toykernel.observe.faultlog import FaultRecord
@@ -42,7 +43,7 @@ _HOMES = {
     "Config": "toykernel.state",
     "FaultRecord": "toykernel.observe.faultlog",
     "KernelOops": "toykernel.oops",
-    "LoadError": "toykernel.harness.session",
+    "LoadError": "toykernel.harness.build",
     "Outcome": "toykernel.state",
     "OutcomeKind": "toykernel.state",
     "Session": "toykernel.harness.session",

@@ -12,7 +12,8 @@ from toykernel.check.invariants import check_all
 from toykernel.errno import EAGAIN, EBADF, EFAULT, EINVAL, ENOMEM, EOVERFLOW, EPERM, Errno
 from toykernel.fs.binfmt_elf import PT_GNU_STACK
 from toykernel.fs.open import sys_open
-from toykernel.harness.session import Session, build
+from toykernel.harness.build import build
+from toykernel.harness.session import Session
 from toykernel.kernel.clone_flags import CloneArgs
 from toykernel.kernel.fork import do_fork
 from toykernel.kernel.siginfo import SIGCHLD

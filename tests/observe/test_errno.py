@@ -9,7 +9,7 @@ import pytest
 from native_linux import skip_unless_linux32
 
 from toykernel import errno
-from toykernel.harness.session import build
+from toykernel.harness.build import build
 from toykernel.observe.strace_format import result_text
 
 #: asm-generic/errno-base.h and errno.h, from 1 to 133; 41 and 58 are synonyms' places and have no name.

@@ -11,8 +11,9 @@ import pytest
 from native_linux import skip_unless_linux32
 
 from emu.paging import PTE_A, PTE_D, walk
+from toykernel.harness.build import build
 from toykernel.harness.expectations import parse_header
-from toykernel.harness.session import Session, build
+from toykernel.harness.session import Session
 from toykernel.look.memory import peek, peek_string, peek_word
 from toykernel.observe import strace_format as fmt
 from toykernel.observe.strace import Strace

@@ -13,7 +13,8 @@ from pathlib import Path
 
 from native_linux import TIMEOUT, skip_unless_linux32
 
-from toykernel.harness.session import Session, build
+from toykernel.harness.build import build
+from toykernel.harness.session import Session
 from toykernel.look.frames import leaked_frames
 from toykernel.state import Config
 

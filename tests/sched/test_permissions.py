@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 from native_linux import skip_unless_linux32
 
-from toykernel.harness.session import Session, build
+from toykernel.harness.build import build
+from toykernel.harness.session import Session
 from toykernel.state import Config
 
 EPERM, EACCES, EINVAL, ESRCH = 1, 13, 22, 3

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 from native_linux import skip_unless_linux32
 
-from toykernel.harness.session import Session, build
+from toykernel.harness.build import build
+from toykernel.harness.session import Session
 from toykernel.state import Kernel
 from toykernel.task import Task
 

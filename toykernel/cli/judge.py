@@ -89,4 +89,7 @@ def parse_options(expectations: Expectations) -> Mapping[str, Any]:
         if values[name]:
             option = name.replace("_", "-")
             raise click.UsageError(f"--{option} has no place in a header")
+    folder = Path(expectations.path).parent  # what a header names lies beside its file
+    for name in ("with_files", "include"):
+        values[name] = tuple(str(folder / path) for path in values[name])
     return values

@@ -11,8 +11,9 @@ import click
 
 from emu.errors import EngineContractError
 from toykernel.cli.console import guest_console
-from toykernel.cli.options import guest_files, machine_config
-from toykernel.harness.session import LoadError, Session, build
+from toykernel.cli.options import guest_files, machine_config, recipe
+from toykernel.harness.build import PLAIN, LoadError, Recipe, build, build_linked
+from toykernel.harness.session import Session
 from toykernel.sysctl import SysctlError
 from userland.assembler import AssemblyError, Program
 
@@ -46,6 +47,7 @@ def make_session(
     Raises CannotLoad and click.BadParameter.
     """
     files = guest_files(values)
+    made_of = recipe(values)
     with explained(values["memory"]):
         session = Session(
             program,
@@ -55,6 +57,7 @@ def make_session(
             config=machine_config(values),
             console=console,
             keep_output=console is None,
+            recipe=made_of,
         )
     _warn(session.program)
     return session
@@ -74,13 +77,23 @@ def load(program: str, args: tuple[str, ...], values: Mapping[str, Any]) -> Sess
         return None
 
 
-def build_program(program: str) -> tuple[bytes, Program | None] | None:
+def build_program(program: str, made_of: Recipe = PLAIN) -> tuple[bytes, Program | None] | None:
     """The ELF image of a program; None after saying what is wrong."""
     try:
         with explained():
-            image, assembled = build(Path(program))
+            image, assembled = build(Path(program), made_of)
     except CannotLoad as error:
         click.echo(str(error), err=True)
         return None
     _warn(assembled)
     return image, assembled
+
+
+def link_map(program: str, made_of: Recipe) -> str | None:
+    """What the linker put where; None after saying what is wrong."""
+    try:
+        with explained():
+            return build_linked(Path(program), made_of)[1].map
+    except CannotLoad as error:
+        click.echo(str(error), err=True)
+        return None

@@ -17,6 +17,7 @@ from click import BadParameter
 from emu.timing.profiles import DEFAULT_PROFILE, PROFILE_NAMES
 
 if TYPE_CHECKING:
+    from toykernel.harness.build import Recipe
     from toykernel.state import Config
 
 PAGE_SIZE = 4096
@@ -163,6 +164,32 @@ def nth_point(text: str) -> tuple[str, int]:
 
 
 #: Options that make things go wrong on purpose.
+#: What a program is made of besides its first file.
+SOURCES: tuple[Decorator, ...] = (
+    click.option(
+        "--with",
+        "with_files",
+        type=click.Path(),
+        multiple=True,
+        metavar="FILE",
+        help="Link this source, object or archive to PROGRAM. Repeatable.",
+    ),
+    click.option(
+        "-I",
+        "include",
+        type=click.Path(),
+        multiple=True,
+        metavar="DIR",
+        help="Look for included files there, too. Repeatable.",
+    ),
+    click.option(
+        "-D",
+        "macro",
+        multiple=True,
+        metavar="NAME[=VALUE]",
+        help="A macro of the preprocessor. Repeatable.",
+    ),
+)
 INJECT: tuple[Decorator, ...] = (
     click.option(
         "--fail-nth",
@@ -316,3 +343,20 @@ def refuse_clashes(paths: list[str]) -> None:
         else:
             continue
         raise BadParameter(f"cannot put a file at {path}: {why}", param_hint="--file")
+
+
+def recipe(values: Mapping[str, Any], others: Sequence[str] = ()) -> Recipe:
+    """What SOURCES say, and what else stands on the command line. Raises click.BadParameter."""
+    from toykernel.harness.build import Recipe
+
+    macros: dict[str, str] = {}
+    for text in values["macro"]:
+        name, equals, value = text.partition("=")
+        if not re.fullmatch(r"[A-Za-z_]\w*", name):
+            raise BadParameter(f"-D {text}: {name!r} is not the name of a macro")
+        macros[name] = value if equals else "1"
+    return Recipe(
+        others=tuple(Path(name) for name in (*others, *values["with_files"])),
+        include=tuple(Path(name) for name in values["include"]),
+        macros=macros,
+    )

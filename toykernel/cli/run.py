@@ -13,6 +13,7 @@ from toykernel.cli.options import (
     INJECT,
     MACHINE,
     OBSERVE,
+    SOURCES,
     OptionalValueCommand,
     apply,
 )
@@ -38,7 +39,7 @@ Exit status:
     epilog=EPILOG,
     context_settings={"allow_interspersed_args": False},
 )
-@apply((*MACHINE, *INJECT, *OBSERVE))
+@apply((*MACHINE, *SOURCES, *INJECT, *OBSERVE))
 @click.argument("program", type=click.Path())
 @click.argument("args", nargs=-1)
 def command(program: str, args: tuple[str, ...], **values: Any) -> int:

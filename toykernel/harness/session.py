@@ -4,8 +4,6 @@ start from; docs/api.md shows how."""
 from __future__ import annotations
 
 import os
-import stat
-import struct
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
@@ -19,8 +17,7 @@ from emu.errors import MachineError
 from emu.paging import Walk
 from toykernel import run_loop
 from toykernel.boot import ENTRY, kernel_source
-from toykernel.errno import Errno
-from toykernel.fs.binfmt_elf import parse_elf
+from toykernel.harness.build import PLAIN, LoadError, Recipe, build
 from toykernel.harness.images import boot_images, init_program, kernel_program
 from toykernel.history import moment
 from toykernel.history.errors import HistoryError
@@ -31,7 +28,7 @@ from toykernel.power_on import power_on
 from toykernel.state import Config, Outcome, OutcomeKind
 from toykernel.statehash import guest_data, state_hash
 from toykernel.task import TASK_COMM_LEN
-from userland.assembler import AssemblyError, Program, assemble
+from userland.assembler import AssemblyError, Program
 
 if TYPE_CHECKING:
     from toykernel.collector import Collector
@@ -44,53 +41,6 @@ if TYPE_CHECKING:
     from toykernel.task import Task
 
 INCLUDE = Path(userland.__file__).parent / "include"
-
-
-class LoadError(Exception):
-    """The program is not one that can be run; the text says why."""
-
-
-def build(path: Path) -> tuple[bytes, Program | None]:
-    """The ELF image of a program, and its assembly when it is a .S source.
-
-    Raises LoadError, or AssemblyError with file and line.
-    """
-    try:
-        if stat.S_ISCHR(path.stat().st_mode) or stat.S_ISBLK(path.stat().st_mode):
-            raise LoadError(f"{path}: a device, not a file")
-        if path.is_dir():
-            raise LoadError(f"{path}: Is a directory, not a program")
-        if path.suffix in (".S", ".s", ".asm"):
-            program = assemble(path, include=[path.parent, path.parent / "include", INCLUDE])
-            return program.elf(), program
-        data = path.read_bytes()
-    except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or error
-        raise LoadError(f"{path}: {reason}") from None
-    try:
-        parse_elf(data)
-    except Errno:
-        raise LoadError(f"{path}: {why_refused(data)}") from None
-    return data, None
-
-
-def why_refused(data: bytes) -> str:
-    """What an image is that `parse_elf` has refused, and what to have instead."""
-    other = "neither assembly source (.S) nor a static i386 ELF"
-    if data[:4] != b"\x7fELF" or len(data) < 20:
-        return other
-    kind, machine = struct.unpack_from("<HH", data, 16)
-    if data[4:6] != b"\1\1" or machine not in (3, 6):
-        what = "it is an ELF file of another machine; build it for 32 bits: as --32, gcc -m32"
-    elif kind == 1:
-        what = "it is an object file; link it: ld -m elf_i386"
-    elif kind == 3:
-        what = "it is position-independent or a library; link it with -static -no-pie"
-    elif kind != 2:
-        what = "it is not an executable"
-    else:
-        what = "it is linked dynamically, cut off, or its program headers are wrong"
-    return f"{other}: {what}"
 
 
 class Session:
@@ -110,9 +60,13 @@ class Session:
         config: Config | None = None,
         console: Callable[[int, bytes], None] | None = None,
         keep_output: bool = True,
+        recipe: Recipe = PLAIN,
     ) -> None:
-        """`args` are the program's, without argv[0]. Raises LoadError or AssemblyError."""
-        elf, program = build(Path(path))
+        """`args` are the program's, without argv[0]; `recipe` says what is linked to it, and how.
+
+        Raises LoadError or AssemblyError.
+        """
+        elf, program = build(Path(path), recipe)
         guest_path = "/" + (Path(path).stem if program else Path(path).name)
         argv = [os.fsencode(guest_path), *(os.fsencode(a) for a in args)]
         envp = [os.fsencode(f"{key}={value}") for key, value in (env or {}).items()]
