@@ -44,7 +44,7 @@ def command(
     from toykernel.observe.cycles_text import comparison, html, text
 
     try:
-        session = make_session(program, args, values, console=None)
+        session = make_session(program, args, values, console=None, terminal=True)
     except CannotLoad as error:
         click.echo(str(error), err=True)
         return EXIT_MISUSE

@@ -153,6 +153,16 @@ MACHINE: tuple[Decorator, ...] = (
         metavar="HOST:GUEST",
         help="Put a host file into the guest's file system. Repeatable.",
     ),
+    click.option(
+        "--stdin",
+        metavar="FILE",
+        help="The guest's standard input; otherwise run and cycles hand on their own, others nothing.",
+    ),
+    click.option(
+        "--input",
+        metavar="FILE",
+        help="Read again, read by read, what --record-input has written.",
+    ),
 )
 
 
@@ -208,6 +218,11 @@ OBSERVE: tuple[Decorator, ...] = (
         "--process-tree",
         metavar="FILE",
         help="Draw the run's processes, their times and ends, as an SVG picture.",
+    ),
+    click.option(
+        "--record-input",
+        metavar="FILE",
+        help="Write what the guest reads from standard input, for --input.",
     ),
     click.option(
         "--report",

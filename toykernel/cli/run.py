@@ -54,12 +54,18 @@ def command(program: str, args: tuple[str, ...], **values: Any) -> int:
         trace_file = open_output(files, "--trace", trace[1] if trace else None)
         timeline_file = open_output(files, "--timeline", values["timeline"])
         tree_file = open_output(files, "--process-tree", values["process_tree"])
+        input_file = open_output(files, "--record-input", values["record_input"])
         from toykernel.cli.attach import attach
         from toykernel.cli.load import load
 
-        session = load(program, args, values)
+        session = load(program, args, values, terminal=True)
         if session is None:
             return EXIT_MISUSE
+        if input_file is not None:
+            from toykernel.cli.input import recording
+
+            host = session.kernel.host
+            host.console_read = recording(host.console_read, writer(input_file))
         from toykernel.harness import runner
 
         if values["strace"] is not None:

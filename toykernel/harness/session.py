@@ -101,8 +101,12 @@ class Session:
         config: Config | None = None,
         console: Callable[[int, bytes], None] | None = None,
         keep_output: bool = True,
+        console_read: Callable[[int, int], bytes] | None = None,
     ) -> None:
-        """`args` are the program's, without argv[0]. Raises LoadError or AssemblyError."""
+        """`args` are the program's, without argv[0]; `console_read` is Host.console_read.
+
+        Raises LoadError or AssemblyError.
+        """
         self.path = Path(path)
         self.config = config or Config()
         elf, self.program = build(self.path)
@@ -119,6 +123,7 @@ class Session:
             images=boot_images(self.config),
             config=self.config,
             console=self._write,
+            console_read=console_read,
         )
         #: The run's figures, and how the program has ended.
         self.stats = RunStats(self.kernel)
