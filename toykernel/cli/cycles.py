@@ -11,11 +11,11 @@ import click
 
 from emu.timing.profiles import OFF
 from toykernel.cli.console import host_message, write_all
-from toykernel.cli.options import MACHINE, apply, count
+from toykernel.cli.options import MACHINE, ProgramCommand, apply, count
 from toykernel.harness.exit_status import EXIT_MISUSE
 
 
-@click.command(context_settings={"allow_interspersed_args": False})
+@click.command(cls=ProgramCommand, context_settings={"allow_interspersed_args": False})
 @apply(MACHINE)
 @click.option("--max-cycles", type=count, metavar="N", help="Stop when the clock shows N cycles.")
 @click.option("--json", "json_file", metavar="FILE", help="Write everything to FILE.")

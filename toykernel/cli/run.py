@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 
@@ -23,6 +23,9 @@ if TYPE_CHECKING:
     from toykernel.harness.session import Session
     from toykernel.observe.cow_journal import CowEvent
     from toykernel.state import Kernel
+
+#: So many processes that were killed are told of without --summary.
+MANY = 10
 
 EPILOG = """\b
 Exit status:
@@ -96,6 +99,8 @@ def command(program: str, args: tuple[str, ...], **values: Any) -> int:
                 host_message(f"[{cycles:>12}] {text}")
         for text in session.kernel.host.trace.messages:
             host_message(text)
+        if not values["summary"]:  # which has them
+            say_killed(result.killed)
         if result.message:
             host_message(result.message)
         if injector is not None:
@@ -111,8 +116,16 @@ def command(program: str, args: tuple[str, ...], **values: Any) -> int:
                     host_message(f"cannot write the report {values['report']}: {error.strerror}")
                     return EXIT_MISUSE
             if values["summary"]:
-                click.echo(summary(report), err=True)
+                click.echo(summary(report, result.killed), err=True)
         return result.status
+
+
+def say_killed(killed: Sequence[str]) -> None:
+    """A line for each process that a signal ended, but not hundreds."""
+    for text in killed[:MANY]:
+        host_message(text)
+    if len(killed) > MANY:
+        host_message(f"{len(killed) - MANY} more were killed by signals; --summary lists all")
 
 
 def open_output(files: ExitStack, option: str, path: str | None) -> OutputFile | None:
