@@ -47,7 +47,7 @@ def test_the_trace() -> None:
 
 def test_every_option_is_in_the_table() -> None:
     names = {p.opts[0] for p in command.params if isinstance(p, Option)}
-    assert sorted(names) == sorted(set(re.findall(r"`(--[a-z-]+)", README)) & names)
+    assert sorted(names) == sorted(set(re.findall(r"[` ](--?[A-Za-z-]+)", README)) & names)
 
 
 def test_every_link_and_path_exists() -> None:

@@ -29,6 +29,11 @@ def _discard(_fd: int, _data: bytes) -> None:
     """A console that nobody reads."""
 
 
+def _nothing(_read: int, _count: int) -> bytes:
+    """A console at which nobody types."""
+    return b""
+
+
 @dataclass
 class Host:
     """Listeners, hooks, injected failures, the console, and tables that follow from the configuration."""
@@ -43,6 +48,10 @@ class Host:
     try_to_wake_up: Callable[[Kernel, Task], bool]
     #: Where the console's output goes: the host's stream (1 or 2), and the bytes.
     console_write: Callable[[int, bytes], None] = _discard
+    #: Where its input comes from, asked only when Files.console_input is empty: the number of times it was
+    #: asked before, and the most bytes wanted. Waits until there are some; b"" at the end. The same number
+    #: gets the same answer, so that a run that is taken back reads again what it has read.
+    console_read: Callable[[int, int], bytes] = _nothing
     #: The value of each symbol of the kernel's text: boot fills it in.
     symbols: dict[str, int] = field(default_factory=dict)
     trace: Tracepoints = field(default_factory=Tracepoints)

@@ -26,12 +26,13 @@ def power_on(
     images: boot.BootImages,
     config: Config | None = None,
     console: Callable[[int, bytes], None] | None = None,
+    console_read: Callable[[int, int], bytes] | None = None,
 ) -> Kernel:
     """A kernel that has not run yet. Two of them live in one process without knowing of each other.
 
     `program` is a path among `files`; `argv` its arguments, argv[0] included. `console` is handed what the
-    guest writes there: stream 1 or 2, and the bytes. `images` are what boots on a machine of this
-    configuration. Raises SysctlError for a setting of `config`.
+    guest writes there: stream 1 or 2, and the bytes; `console_read` is Host.console_read.
+    `images` are what boots on a machine of this configuration. Raises SysctlError for a setting of `config`.
     """
     config = config or Config()
     machine = Machine(config.memory, model=config.cpu, native=config.native, timing=config.timing)
@@ -44,6 +45,8 @@ def power_on(
     )
     if console is not None:
         host.console_write = console
+    if console_read is not None:
+        host.console_read = console_read
     pids = PidMap(reserved=config.profile.reserved_pids)
     k = Kernel(host, machine, mount_root(files), PidNamespace(0, pids), BOOT_EPOCH)
     k.init_argv = [program.encode(errors="surrogateescape"), *argv[1:]]

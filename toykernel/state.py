@@ -146,7 +146,8 @@ class Files:
     """The file system and the console."""
 
     fs: FileSystems
-    console_input: bytearray  # what is left of standard input
+    console_input: bytearray  # standard input that is here and not yet read
+    console_reads: int = 0  # how often the host was asked for more
     pipe_max_size: int = 1 << 20  # bytes
     console_error: File = field(init=False)  # the open file whose output is the host's stderr
 

@@ -11,11 +11,11 @@ import click
 
 from emu.timing.profiles import OFF
 from toykernel.cli.console import host_message, write_all
-from toykernel.cli.options import MACHINE, SOURCES, apply, count
+from toykernel.cli.options import MACHINE, SOURCES, ProgramCommand, apply, count
 from toykernel.harness.exit_status import EXIT_MISUSE
 
 
-@click.command(context_settings={"allow_interspersed_args": False})
+@click.command(cls=ProgramCommand, context_settings={"allow_interspersed_args": False})
 @apply((*MACHINE, *SOURCES))
 @click.option("--max-cycles", type=count, metavar="N", help="Stop when the clock shows N cycles.")
 @click.option("--json", "json_file", metavar="FILE", help="Write everything to FILE.")
@@ -44,7 +44,7 @@ def command(
     from toykernel.observe.cycles_text import comparison, html, text
 
     try:
-        session = make_session(program, args, values, console=None)
+        session = make_session(program, args, values, console=None, terminal=True)
     except CannotLoad as error:
         click.echo(str(error), err=True)
         return EXIT_MISUSE

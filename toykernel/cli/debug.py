@@ -12,7 +12,7 @@ import click
 from toykernel.cli.console import write_all
 from toykernel.cli.group import call
 from toykernel.cli.load import load
-from toykernel.cli.options import MACHINE, SOURCES, apply
+from toykernel.cli.options import MACHINE, SOURCES, ProgramCommand, apply
 from toykernel.harness.exit_status import EXIT_INTERRUPTED, EXIT_MISUSE
 
 EPILOG = """\b
@@ -25,7 +25,12 @@ Exit status:
 """
 
 
-@click.command("debug", epilog=EPILOG, context_settings={"allow_interspersed_args": False})
+@click.command(
+    "debug",
+    cls=ProgramCommand,
+    epilog=EPILOG,
+    context_settings={"allow_interspersed_args": False},
+)
 @apply((*MACHINE, *SOURCES))
 @click.option("-x", "script", metavar="FILE", multiple=True, help="Run the commands in FILE first.")
 @click.option(

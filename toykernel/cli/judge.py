@@ -25,7 +25,16 @@ from toykernel.harness.report import make_report
 
 PASSED, FAILED, SILENT = "passed", "failed", "without expectations"
 #: Options that a header cannot ask for: they are about the host's files and terminal.
-HOST_OPTIONS = ("report", "summary", "strace", "timeline", "process_tree", "trace", "cow")
+HOST_OPTIONS = (
+    "report",
+    "summary",
+    "strace",
+    "timeline",
+    "process_tree",
+    "trace",
+    "cow",
+    "record_input",
+)
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,6 +13,7 @@ import click
 
 from emu.errors import EngineContractError
 from toykernel.cli.console import guest_console
+from toykernel.cli.input import Descriptor, Recorded
 from toykernel.cli.options import guest_files, machine_config, recipe
 from toykernel.harness.build import PLAIN, LoadError, Recipe, build, build_linked
 from toykernel.harness.session import Session
@@ -41,8 +44,11 @@ def make_session(
     args: tuple[str, ...],
     values: Mapping[str, Any],
     console: Callable[[int, bytes], None] | None = guest_console,
+    *,
+    terminal: bool = False,
 ) -> Session:
-    """A session of parsed MACHINE options; without a console it keeps the guest's output.
+    """A session of parsed MACHINE options; without a console it keeps the guest's output. With
+    `terminal`, the guest reads the host's standard input when no option names another.
 
     Raises CannotLoad and click.BadParameter.
     """
@@ -58,6 +64,7 @@ def make_session(
             console=console,
             keep_output=console is None,
             recipe=made_of,
+            console_read=guest_input(values, terminal),
         )
     _warn(session.program)
     return session
@@ -68,10 +75,38 @@ def _warn(program: Program | None) -> None:
         click.echo(f"warning: {warning}", err=True)
 
 
-def load(program: str, args: tuple[str, ...], values: Mapping[str, Any]) -> Session | None:
+def guest_input(values: Mapping[str, Any], terminal: bool) -> Callable[[int, int], bytes] | None:
+    """Where the guest's standard input comes from; None when it has none. Raises click.BadParameter."""
+    stdin, recorded = values["stdin"], values["input"]
+    if stdin is not None and recorded is not None:
+        raise click.BadParameter("--stdin and --input are two sources", param_hint="--input")
+    if recorded is not None:
+        try:
+            return Recorded(Path(recorded).read_bytes())
+        except (OSError, ValueError) as error:
+            reason = getattr(error, "strerror", None) or error
+            raise click.BadParameter(
+                f"cannot read {recorded}: {reason}", param_hint="--input"
+            ) from None
+    if stdin is not None:
+        try:
+            return Descriptor(os.open(stdin, os.O_RDONLY | os.O_CLOEXEC), stdin)
+        except (OSError, ValueError) as error:
+            reason = getattr(error, "strerror", None) or error
+            raise click.BadParameter(
+                f"cannot read {stdin}: {reason}", param_hint="--stdin"
+            ) from None
+    if terminal and sys.stdin is not None:
+        return Descriptor(0, "standard input")
+    return None
+
+
+def load(
+    program: str, args: tuple[str, ...], values: Mapping[str, Any], *, terminal: bool = False
+) -> Session | None:
     """The same for a command that ends here: None after saying what is wrong."""
     try:
-        return make_session(program, args, values)
+        return make_session(program, args, values, terminal=terminal)
     except CannotLoad as error:
         click.echo(str(error), err=True)
         return None

@@ -154,6 +154,16 @@ MACHINE: tuple[Decorator, ...] = (
         metavar="HOST:GUEST",
         help="Put a host file into the guest's file system. Repeatable.",
     ),
+    click.option(
+        "--stdin",
+        metavar="FILE",
+        help="The guest's standard input; otherwise run and cycles hand on their own, others nothing.",
+    ),
+    click.option(
+        "--input",
+        metavar="FILE",
+        help="Read again, read by read, what --record-input has written.",
+    ),
 )
 
 
@@ -237,6 +247,11 @@ OBSERVE: tuple[Decorator, ...] = (
         help="Draw the run's processes, their times and ends, as an SVG picture.",
     ),
     click.option(
+        "--record-input",
+        metavar="FILE",
+        help="Write what the guest reads from standard input, for --input.",
+    ),
+    click.option(
         "--report",
         metavar="FILE",
         help="Write the run's figures as JSON (`-`: to standard output, after the run).",
@@ -271,7 +286,30 @@ def apply(options: Sequence[Decorator]) -> Decorator:
     return decorate
 
 
-class OptionalValueCommand(click.Command):
+class ProgramCommand(click.Command):
+    """A command on PROGRAM [ARG...]: what follows PROGRAM is the program's, and is said to be so when
+    it looks like an option of ours. `--` before PROGRAM says that it is meant."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        words = list(args)
+        rest = super().parse_args(ctx, args)
+        behind: tuple[str, ...] = ctx.params.get("args") or ()
+        before = words[: len(words) - len(behind) - 1]
+        if ctx.resilient_parsing or before[-1:] == ["--"]:
+            return rest
+        ours = {name for p in self.params if isinstance(p, click.Option) for name in p.opts}
+        meant = next((word for word in behind if word.partition("=")[0] in ours), None)
+        if meant is not None:
+            from toykernel.cli.console import host_message
+
+            host_message(
+                f"{meant} goes to the program; options of {ctx.command_path} stand before PROGRAM "
+                "(write -- before PROGRAM when this is meant)"
+            )
+        return rest
+
+
+class OptionalValueCommand(ProgramCommand):
     """A command whose options in `optional_values` take a value only by `=`, as in `--strace=FILE`."""
 
     optional_values: Mapping[str, str] = {"--strace": "", "--cow": ""}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 
@@ -24,6 +24,9 @@ if TYPE_CHECKING:
     from toykernel.harness.session import Session
     from toykernel.observe.cow_journal import CowEvent
     from toykernel.state import Kernel
+
+#: So many processes that were killed are told of without --summary.
+MANY = 10
 
 EPILOG = """\b
 Exit status:
@@ -55,12 +58,18 @@ def command(program: str, args: tuple[str, ...], **values: Any) -> int:
         trace_file = open_output(files, "--trace", trace[1] if trace else None)
         timeline_file = open_output(files, "--timeline", values["timeline"])
         tree_file = open_output(files, "--process-tree", values["process_tree"])
+        input_file = open_output(files, "--record-input", values["record_input"])
         from toykernel.cli.attach import attach
         from toykernel.cli.load import load
 
-        session = load(program, args, values)
+        session = load(program, args, values, terminal=True)
         if session is None:
             return EXIT_MISUSE
+        if input_file is not None:
+            from toykernel.cli.input import recording
+
+            host = session.kernel.host
+            host.console_read = recording(host.console_read, writer(input_file))
         from toykernel.harness import runner
 
         if values["strace"] is not None:
@@ -91,6 +100,8 @@ def command(program: str, args: tuple[str, ...], **values: Any) -> int:
                 host_message(f"[{cycles:>12}] {text}")
         for text in session.kernel.host.trace.messages:
             host_message(text)
+        if not values["summary"]:  # which has them
+            say_killed(result.killed)
         if result.message:
             host_message(result.message)
         if injector is not None:
@@ -106,8 +117,16 @@ def command(program: str, args: tuple[str, ...], **values: Any) -> int:
                     host_message(f"cannot write the report {values['report']}: {error.strerror}")
                     return EXIT_MISUSE
             if values["summary"]:
-                click.echo(summary(report), err=True)
+                click.echo(summary(report, result.killed), err=True)
         return result.status
+
+
+def say_killed(killed: Sequence[str]) -> None:
+    """A line for each process that a signal ended, but not hundreds."""
+    for text in killed[:MANY]:
+        host_message(text)
+    if len(killed) > MANY:
+        host_message(f"{len(killed) - MANY} more were killed by signals; --summary lists all")
 
 
 def open_output(files: ExitStack, option: str, path: str | None) -> OutputFile | None:

@@ -41,7 +41,10 @@ def console_write(k: Kernel, file: File, buf: int, count: int) -> int:
 
 
 def console_read(k: Kernel, file: File, buf: int, count: int) -> int:
-    """The next bytes of what was given as standard input; 0 at its end."""
+    """The next bytes of standard input, those that are there; waits for some; 0 at its end."""
+    if count and not k.files.console_input:
+        k.files.console_input += k.host.console_read(k.files.console_reads, min(count, _CHUNK))
+        k.files.console_reads += 1
     data = bytes(k.files.console_input[:count])
     copy_to_user(k, buf, data)
     del k.files.console_input[: len(data)]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from toykernel.look.frames import leaked_frames
@@ -79,8 +80,8 @@ def report_json(report: dict[str, Any]) -> str:
     return json.dumps(report, indent=2, sort_keys=True) + "\n"
 
 
-def summary(report: dict[str, Any]) -> str:
-    """The main figures as a small table."""
+def summary(report: dict[str, Any], killed: Sequence[str] = ()) -> str:
+    """The main figures as a small table; `killed` as in Result."""
     forks = {kind: n for kind, n in report["forks"].items() if kind != "failed" and n}
     faults = report["faults"]
     frames = report["frames"]
@@ -95,6 +96,7 @@ def summary(report: dict[str, Any]) -> str:
             f"{faults['protection']} refused",
         ),
         ("frames", f"{frames['peak']} at most of {frames['total']}, {frames['leaked']} leaked"),
+        *(("killed by a signal", text.replace(" killed by", "", 1)) for text in killed),
     ]
     width = max(len(name) for name, _ in rows)
     return "\n".join(f"{name:<{width}}  {value}" for name, value in rows)

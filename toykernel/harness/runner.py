@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import traceback
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from emu.microcode import GP
@@ -18,10 +18,18 @@ from toykernel.harness.exit_status import (
     EXIT_MISUSE,
     SIGNALED,
 )
-from toykernel.kernel.siginfo import SEGV_ACCERR, SEGV_MAPERR, SI_KERNEL, SIGNAL_NAMES, SIGSEGV
+from toykernel.kernel.siginfo import (
+    SEGV_ACCERR,
+    SEGV_MAPERR,
+    SI_KERNEL,
+    SIGKILL,
+    SIGNAL_NAMES,
+    SIGSEGV,
+)
 from toykernel.look.program import PROGRAM_PID
 from toykernel.oops import KernelOops, symbol_for
 from toykernel.state import Outcome, OutcomeKind
+from toykernel.task import SIGNAL_GROUP_EXIT
 
 if TYPE_CHECKING:
     from toykernel.harness.session import Session
@@ -33,28 +41,49 @@ class Result:
     """How a run ended. `status` is what the host command exits with.
 
     `exit_status` and `signal` are the program's own, None when it did not get so far. `message` is
-    for people, empty when there is nothing to say.
+    for people, empty when there is nothing to say; `killed` has a line for each other process that a
+    signal ended, in the order in which they were waited for.
     """
 
     status: int
     exit_status: int | None = None
     signal: int | None = None
     message: str = ""
+    killed: tuple[str, ...] = ()
 
 
-class _LastSignal(Collector):
-    """Remembers where the program was when a signal ended it."""
+class Deaths(Collector):
+    """Remembers where each process was when a signal ended it."""
 
-    collected = ("text",)
+    collected = ("_last", "killed")
 
     def __init__(self, session: Session) -> None:
         self._session = session
-        self.text = ""
+        self._last: dict[int, tuple[int, str]] = {}  # by tgid: its last signal, and where it was
+        #: Of processes other than the program, in the order in which they were waited for.
+        self.killed: list[str] = []
         session.kernel.host.trace.signal_deliver.append(self._deliver)
+        session.kernel.host.trace.release_task.append(self._release)
+
+    @property
+    def program(self) -> str:
+        """Where the program was at its last signal."""
+        return self._last.get(PROGRAM_PID, (0, ""))[1]
+
+    def _release(self, task: Task) -> None:
+        sig = (task.exit_code or 0) & 0x7F
+        if task.pid != task.tgid or task.pid <= PROGRAM_PID:
+            return
+        where = self._last.pop(task.tgid, (0, ""))[1]
+        if sig:
+            self.killed.append(
+                f"pid {task.pid} ({task.comm}) killed by {signal_name(sig)} {where}".rstrip()
+            )
 
     def _deliver(self, task: Task, sig: int, info: dict[str, Any]) -> None:
-        if task.tgid != PROGRAM_PID:
-            return
+        cause = task.signal.group_exit_code & 0x7F if task.signal.flags & SIGNAL_GROUP_EXIT else 0
+        if sig == SIGKILL and cause and self._last.get(task.tgid, (0, ""))[0] == cause:
+            return  # another thread goes down with the one that is remembered
         session = self._session
         ip = session.kernel.task_pt_regs(task).ip
         text = f"at eip {ip:#010x}"
@@ -66,7 +95,12 @@ class _LastSignal(Collector):
             text += f", general protection fault, error code {task.thread.error_code:#x}"
         elif sig == SIGSEGV and "si_addr" in info:
             text += f", address {info['si_addr']:#010x}{_WHY.get(info['si_code'], '')}"
-        self.text = text
+        self._last[task.tgid] = sig, text
+
+
+def signal_name(sig: int) -> str:
+    """SIGSEGV for 11."""
+    return SIGNAL_NAMES.get(sig, f"signal {sig}")
 
 
 _WHY = {SEGV_MAPERR: ", nothing is mapped there", SEGV_ACCERR: ", its area forbids the access"}
@@ -74,7 +108,7 @@ _WHY = {SEGV_MAPERR: ", nothing is mapped there", SEGV_ACCERR: ", its area forbi
 
 def run(session: Session, *, max_cycles: int | None = None) -> Result:
     """Run a fresh session to its end. Raises only KeyboardInterrupt and HostError."""
-    last_signal = _LastSignal(session)
+    deaths = Deaths(session)
     try:
         outcome = session.run(max_cycles)
     except (HostError, KeyboardInterrupt):
@@ -85,7 +119,8 @@ def run(session: Session, *, max_cycles: int | None = None) -> Result:
         return Result(EXIT_BUG, message=f"{error}\n{_where(session)}")
     except Exception as error:
         return Result(EXIT_BUG, message=bug_report(session, error))
-    return _result(session, outcome, last_signal.text, max_cycles)
+    result = _result(session, outcome, deaths.program, max_cycles)
+    return replace(result, killed=tuple(deaths.killed))
 
 
 def interrupted(session: Session) -> Result:
@@ -122,8 +157,7 @@ def _finished(session: Session, signal_text: str) -> Result:
     sig = code & 0x7F
     if not sig:
         return Result(code >> 8, exit_status=code >> 8)
-    name = SIGNAL_NAMES.get(sig, f"signal {sig}")
-    message = f"pid {PROGRAM_PID} killed by {name} {signal_text}".rstrip()
+    message = f"pid {PROGRAM_PID} killed by {signal_name(sig)} {signal_text}".rstrip()
     return Result(SIGNALED + sig, signal=sig, message=message)
 
 

@@ -61,8 +61,10 @@ class Session:
         console: Callable[[int, bytes], None] | None = None,
         keep_output: bool = True,
         recipe: Recipe = PLAIN,
+        console_read: Callable[[int, int], bytes] | None = None,
     ) -> None:
-        """`args` are the program's, without argv[0]; `recipe` says what is linked to it, and how.
+        """`args` are the program's, without argv[0]; `recipe` says what is linked to it, and how;
+        `console_read` is Host.console_read.
 
         Raises LoadError or AssemblyError.
         """
@@ -72,7 +74,7 @@ class Session:
         envp = [os.fsencode(f"{key}={value}") for key, value in (env or {}).items()]
         guest_files = {**(files or {}), guest_path: elf}
         self._set_up(Path(path), elf, program, guest_path, config or Config(), console, keep_output)
-        self._power_on(guest_files, argv, envp)
+        self._power_on(guest_files, argv, envp, console_read)
 
     def _set_up(
         self,
@@ -93,7 +95,13 @@ class Session:
         #: What the kernel calls the program: absolute path, and the name of its task.
         self.guest_path = guest_path
 
-    def _power_on(self, files: dict[str, bytes], argv: list[bytes], envp: list[bytes]) -> None:
+    def _power_on(
+        self,
+        files: dict[str, bytes],
+        argv: list[bytes],
+        envp: list[bytes],
+        console_read: Callable[[int, int], bytes] | None = None,
+    ) -> None:
         self.kernel = power_on(
             files,
             self.guest_path,
@@ -102,6 +110,7 @@ class Session:
             images=boot_images(self.config),
             config=self.config,
             console=self._write,
+            console_read=console_read,
         )
         #: The run's figures, and how the program has ended.
         self.stats = RunStats(self.kernel)
