@@ -7,20 +7,24 @@ import struct
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from toykernel.errno import Errno
 from toykernel.fs.binfmt_elf import parse_elf
 from userland.assembler import ObjectFile, Program, assemble, assemble_object
 from userland.assembler.program import LineEntry
-from userland.linker import InputObject, LinkError, link, read_object
-from userland.linker.archive import MAGIC, THIN_MAGIC, Archive, read_archive
-from userland.linker.link import Linked
+
+if TYPE_CHECKING:
+    from userland.linker import InputObject
+    from userland.linker.archive import Archive
+    from userland.linker.link import Linked
 
 INCLUDE = Path(__file__).parent.parent.parent / "userland" / "include"
 SOURCES = (".S", ".s", ".asm")
 _ET_REL = 1
 STACK_NOTE = ".note.GNU-stack"
 _EXECINSTR = 4
+_ARCHIVES = (b"!<arch>\n", b"!<thin>\n")
 
 
 class LoadError(Exception):
@@ -64,6 +68,9 @@ def build(path: Path, recipe: Recipe = PLAIN) -> tuple[bytes, Program | None]:
 
 def build_linked(path: Path, recipe: Recipe) -> tuple[Program, Linked]:
     """The same by the linker, whatever the inputs are. Raises LoadError or AssemblyError."""
+    from userland.linker import InputObject, LinkError, link, read_object
+    from userland.linker.archive import read_archive
+
     inputs: list[InputObject | Archive] = []
     assembled: list[tuple[ObjectFile, InputObject]] = []
     try:
@@ -76,7 +83,7 @@ def build_linked(path: Path, recipe: Recipe) -> tuple[Program, Linked]:
                 inputs.append(taken)
             else:
                 data = _read(item)
-                archive = data.startswith((MAGIC, THIN_MAGIC))
+                archive = data.startswith(_ARCHIVES)
                 inputs.append((read_archive if archive else read_object)(data, str(item)))
         linked = link(inputs, entry=recipe.entry, origin=recipe.origin, output=str(path))
     except LinkError as error:
@@ -135,7 +142,7 @@ def _read(path: Path) -> bytes:
 
 def _links(data: bytes) -> bool:
     """Whether it is for the linker: an i386 object, or an archive."""
-    if data.startswith((MAGIC, THIN_MAGIC)):
+    if data.startswith(_ARCHIVES):
         return True
     is_elf = data[:6] == b"\x7fELF\1\1" and len(data) >= 20
     return is_elf and struct.unpack_from("<HH", data, 16) in ((_ET_REL, 3), (_ET_REL, 6))

@@ -19,7 +19,6 @@ from toykernel import run_loop
 from toykernel.boot import ENTRY, kernel_source
 from toykernel.harness.build import PLAIN, LoadError, Recipe, build
 from toykernel.harness.images import boot_images, init_program, kernel_program
-from toykernel.history import moment
 from toykernel.history.errors import HistoryError
 from toykernel.observe.faultlog import FaultLog, FaultRecord
 from toykernel.observe.lock_holders import LockHolders
@@ -217,6 +216,8 @@ class Session:
 
     def snapshot(self) -> Snapshot:
         """This moment, to `restore`. Raises HistoryError for a listener that no snapshot knows."""
+        from toykernel.history import moment
+
         return moment.take(self.kernel, self._output)
 
     def restore(self, snapshot: Snapshot) -> None:
@@ -225,6 +226,8 @@ class Session:
         Tasks and other records of the kernel are new objects afterwards. What `console` and the files of
         listeners have been handed stays there. Raises HistoryError.
         """
+        from toykernel.history import moment
+
         moment.put_back(self.kernel, self._output, snapshot)
 
     def fork(self, console: Callable[[int, bytes], None] | None = None) -> Session:
@@ -233,6 +236,8 @@ class Session:
         It has the output and the figures so far, the COW journal when there is one, no breakpoints and no
         other listeners. Raises HistoryError for hooks that act on the guest.
         """
+        from toykernel.history import moment
+
         moment.refuse_influence(self.kernel)
         own = self._own_listeners()
         taken = moment.take(self.kernel, self._output, list(own.values()))
@@ -246,7 +251,7 @@ class Session:
 
     def save(self, path: Path | str) -> None:
         """This moment, to a file: with what `fork` takes along. Raises HistoryError."""
-        from toykernel.history import savefile
+        from toykernel.history import moment, savefile
 
         k = self.kernel
         moment.refuse_influence(k)
@@ -289,6 +294,8 @@ class Session:
 
     @classmethod
     def _from_saved(cls, saved: Saved, console: Callable[[int, bytes], None] | None) -> Session:
+        from toykernel.history import moment
+
         program = None
         with suppress(LoadError, AssemblyError):  # the source, when it still is this program's
             elf, program = build(Path(saved.path))

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import re
-from fractions import Fraction
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from .errors import Problem
+
+if TYPE_CHECKING:
+    from fractions import Fraction
 
 _FORMATS: Final = {4: (8, 23), 8: (11, 52), 10: (15, 63)}
 _DECIMAL: Final = re.compile(
@@ -16,6 +18,8 @@ _DECIMAL: Final = re.compile(
 
 def float_bytes(text: str, width: int) -> bytes:
     """The number in `width` bytes (4, 8 or the x87's 10), rounded to the nearest. Raises Problem."""
+    from fractions import Fraction  # few sources have any
+
     exponent_bits, fraction_bits = _FORMATS[width]
     raw = re.fullmatch(r"(?:0[a-zA-Z])?:([0-9a-fA-F_]+)", text)
     if raw is not None:
@@ -51,6 +55,8 @@ def float_bytes(text: str, width: int) -> bytes:
 
 def _round(value: Fraction, exponent_bits: int, fraction_bits: int) -> tuple[int, int]:
     """Biased exponent and significand, with its leading 1 where it has one."""
+    from fractions import Fraction
+
     if value == 0:
         return 0, 0
     bias = (1 << (exponent_bits - 1)) - 1

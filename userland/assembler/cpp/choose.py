@@ -4,15 +4,11 @@ from __future__ import annotations
 
 import os
 import re
-import shlex
-import shutil
-import subprocess
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
 from ..errors import AssemblyError
-from .preprocessor import Preprocessor
 
 #: Headers that every source may include where no system headers are: system call numbers.
 HEADERS: Final = Path(__file__).parent / "headers"
@@ -37,6 +33,9 @@ def uses_preprocessor(name: str, text: str) -> bool:
 
 def installed_cpp(environment: Mapping[str, str]) -> list[str] | None:
     """The command of the preprocessor that is there: $CC, gcc, clang, cpp; None without any."""
+    import shlex
+    import shutil
+
     if chosen := shlex.split(environment.get("CC", "")):
         return [*chosen, "-E"] if shutil.which(chosen[0]) else None
     for name, arguments in (
@@ -63,6 +62,10 @@ def preprocess(
     `command` runs an installed preprocessor (installed_cpp finds one); without it our own serves.
     Raises AssemblyError.
     """
+    import subprocess  # most sources have no directives: what follows is loaded for those that have
+
+    from .preprocessor import Preprocessor
+
     if not command:
         return Preprocessor(include, [HEADERS, *_system_headers()], defines or {}).run(
             text, shown, path
