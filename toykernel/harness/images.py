@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from functools import lru_cache
+from typing import Any
 
 from toykernel.boot import ENTRY, INIT, BootImages, Layout, kernel_source, memory_layout
+from toykernel.harness import image_cache
 from toykernel.state import Config
 from userland.assembler import Program, assemble, assemble_text
 
@@ -28,16 +30,42 @@ def _init_elf() -> bytes:
     return init_program().elf()
 
 
+@lru_cache(maxsize=8)
+def _images(layout: Layout) -> BootImages:
+    name = image_cache.key((kernel_source(), INIT.read_text(), repr(layout), repr(layout.defines)))
+    kept = image_cache.load(name)
+    images = _from_kept(layout, kept) if kept is not None else None
+    if images is None:
+        program = kernel_program(layout)
+        images = BootImages(
+            layout,
+            tuple((s.address, s.data.ljust(s.size, b"\0")) for s in program.sections),
+            {name: symbol.value for name, symbol in program.symbols.items()},
+            _init_elf(),
+        )
+        image_cache.keep(
+            name,
+            {
+                "sections": [[address, data.hex()] for address, data in images.sections],
+                "symbols": dict(images.symbols),
+                "init": images.init.hex(),
+            },
+        )
+    return images
+
+
+def _from_kept(layout: Layout, kept: dict[str, Any]) -> BootImages | None:
+    try:
+        return BootImages(
+            layout,
+            tuple((int(address), bytes.fromhex(data)) for address, data in kept["sections"]),
+            {str(name): int(value) for name, value in kept["symbols"].items()},
+            bytes.fromhex(kept["init"]),
+        )
+    except (KeyError, TypeError, ValueError, AttributeError):
+        return None
+
+
 def boot_images(config: Config) -> BootImages:
-    """What a machine of this configuration boots from."""
-    layout = memory_layout(config.memory, config.cpu)
-    program = kernel_program(layout)
-    return BootImages(
-        layout,
-        tuple(
-            (section.address, section.data.ljust(section.size, b"\0"))
-            for section in program.sections
-        ),
-        {name: symbol.value for name, symbol in program.symbols.items()},
-        _init_elf(),
-    )
+    """What a machine of this configuration boots from: as kept from an earlier run, or assembled."""
+    return _images(memory_layout(config.memory, config.cpu))
