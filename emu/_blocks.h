@@ -345,7 +345,6 @@ static inline int look_ahead(struct blocks *b, const struct block *block)
 }
 
 #include "_block_charge.h"
-
 /* Go on in the other kind of translation, from here. */
 static void change_mode(struct engine_state *s)
 {
@@ -445,7 +444,6 @@ static void on_block(uc_engine *uc, uint64_t address64, uint32_t size, void *use
     }
     b->current = (uint32_t)(block - b->block) + 1;
 }
-
 #include "_block_runs.h"
 
 #endif
