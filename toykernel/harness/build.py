@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from toykernel.errno import Errno
 from toykernel.fs.binfmt_elf import parse_elf
 from userland.assembler import ObjectFile, Program, assemble, assemble_object
-from userland.assembler.program import LineEntry
+from userland.assembler.single import placed_lines
 
 if TYPE_CHECKING:
     from userland.linker import InputObject
@@ -89,7 +89,7 @@ def build_linked(path: Path, recipe: Recipe) -> tuple[Program, Linked]:
     except LinkError as error:
         hint = f"\n  hint: {error.hint}" if error.hint else ""
         raise LoadError(f"{error}{hint}") from None
-    lines = [entry for pair in assembled for entry in _placed(*pair)]
+    lines = [entry for pair in assembled for entry in placed_lines(*pair)]
     program = replace(
         linked.program,
         lines=tuple(sorted(lines, key=lambda entry: entry.address)),
@@ -98,15 +98,6 @@ def build_linked(path: Path, recipe: Recipe) -> tuple[Program, Linked]:
         warnings=tuple(linked.warnings),
     )
     return program, linked
-
-
-def _placed(made: ObjectFile, taken: InputObject) -> list[LineEntry]:
-    places = {section.name: section.address for section in taken.sections if section.placed}
-    return [
-        replace(entry, address=entry.address + places[name])
-        for name, entry in made.lines
-        if name in places
-    ]
 
 
 def _wants_stack(item: InputObject) -> bool:

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from .errors import AssemblyError
 from .objects import ObjectFile
 from .program import LineEntry, Program
+
+if TYPE_CHECKING:
+    from userland.linker import InputObject
 
 
 def link_one(item: ObjectFile, origin: Mapping[str, int], source: str) -> Program:
@@ -19,15 +23,21 @@ def link_one(item: ObjectFile, origin: Mapping[str, int], source: str) -> Progra
         linked = link([linked_from], origin=origin, output=source)
     except LinkError as problem:
         raise AssemblyError(source, 0, str(problem).removeprefix(f"{source}: ")) from None
-    addresses = {
-        section.name: section.address for section in linked_from.sections if section.placed
-    }
-    lines: list[LineEntry] = [
-        replace(entry, address=entry.address + addresses[name])
-        for name, entry in item.lines if name in addresses
-    ]  # fmt: skip
-    lines.sort(key=lambda entry: entry.address)
     return replace(
-        linked.program, lines=tuple(lines), source=source, executable_stack=item.executable_stack,
+        linked.program,
+        lines=tuple(placed_lines(item, linked_from)),
+        source=source,
+        executable_stack=item.executable_stack,
         warnings=tuple(linked.warnings),
-    )  # fmt: skip
+    )
+
+
+def placed_lines(item: ObjectFile, taken: InputObject) -> list[LineEntry]:
+    """The lines of an object where the linker has put its sections, by address."""
+    places = {section.name: section.address for section in taken.sections if section.placed}
+    lines = [
+        replace(entry, address=entry.address + places[name])
+        for name, entry in item.lines
+        if name in places
+    ]
+    return sorted(lines, key=lambda entry: entry.address)
