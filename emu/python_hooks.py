@@ -9,6 +9,7 @@ from typing import Any
 
 from unicorn.unicorn_py3.unicorn import uclib
 
+from emu.ctrl_c import ctrl_c_waits
 from emu.eflags import EFLAGS_IF, EFLAGS_RF, EFLAGS_VM
 from emu.engine_quirks import FIELD, ContextLayout
 from emu.errors import BusError
@@ -89,7 +90,7 @@ class PythonHooks:
         self._layout = layout
         self._breaks = breaks
         self._word = ctypes.c_uint64()
-        #: What a hook raised (Ctrl-C, above all): it must not cross the engine.
+        #: What a hook raised: it must not cross the engine.
         self._raised: BaseException | None = None
         void_p, u32, u64 = ctypes.c_void_p, ctypes.c_uint32, ctypes.c_uint64
         i32, i64 = ctypes.c_int, ctypes.c_int64
@@ -396,20 +397,24 @@ class PythonHooks:
         s.in_flight_kind = s.previous_kind = 0
         s.completed = s.debug_hits = s.debug_pending = 0
         s.resume = regs[_EFLAGS] & EFLAGS_RF
-        self._scatter()
-        s.error = uclib.uc_emu_start(
-            ctypes.c_void_p(s.engine),
-            ctypes.c_uint64(regs[_EIP]),
-            ctypes.c_uint64(0),
-            ctypes.c_uint64(0),
-            ctypes.c_size_t(0),
-        )
-        self._gather()
-        self._settle()
+        with ctrl_c_waits(self._end_soon):
+            self._scatter()
+            s.error = uclib.uc_emu_start(
+                ctypes.c_void_p(s.engine),
+                ctypes.c_uint64(regs[_EIP]),
+                ctypes.c_uint64(0),
+                ctypes.c_uint64(0),
+                ctypes.c_size_t(0),
+            )
+            self._gather()
+            self._settle()
         raised, self._raised = self._raised, None
         if raised is not None:
             raise raised
         return int(s.event)
+
+    def _end_soon(self) -> None:
+        self._s.limit = 0
 
     def _settle(self) -> None:
         """What did not complete is not counted; RF lasts for one completed instruction."""

@@ -1,17 +1,24 @@
 """What tests of several folders share."""
 
+import os
 import signal
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 sys.path.insert(0, str(Path(__file__).parent / "programs"))
 
 from native_linux import skip_unless_linux32
 
 from toykernel.trace import Tracepoint
+
+# The same examples each time: a change is judged by what it changes. HYPOTHESIS_PROFILE=fresh looks for more.
+settings.register_profile("fixed", derandomize=True)
+settings.register_profile("fresh", derandomize=False)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "fixed"))
 
 # A shell that starts a job in the background lets it ignore Ctrl-C; the tests are about not ignoring it.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:

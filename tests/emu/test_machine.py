@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import signal
+import sys
 import threading
 import time
 from dataclasses import replace
+from types import FrameType
 
 import pytest
 from bare import DATA, HANDLERS, IF, KCODE_AT, KSTACK, TF, UCODE_AT, Bare, asm
@@ -105,6 +107,29 @@ def test_ctrl_c_reaches_a_run_without_a_limit() -> None:
         assert time.monotonic() - started < 5
         timer.join()
         assert bare.run(until=bare.cpu.retired + 10).stop is Stop.LIMIT
+
+
+def test_ctrl_c_between_the_engine_and_a_hook_is_not_lost() -> None:
+    bare = Bare(native=False)
+    bare.code(b"\xeb\xfe")
+    calls = 0
+
+    def at_a_call(frame: FrameType, event: str, _argument: object) -> None:
+        nonlocal calls
+        if event == "call" and frame.f_code.co_name == "guarded":
+            calls += 1
+            if calls == 100:
+                signal.raise_signal(signal.SIGINT)
+
+    sys.setprofile(at_a_call)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            bare.machine.run(until=5000)
+    finally:
+        sys.setprofile(None)
+    assert bare.cpu.retired < 200
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    assert bare.run(until=bare.cpu.retired + 10).stop is Stop.LIMIT
 
 
 def test_slices_of_the_engine_do_not_show() -> None:
