@@ -20,7 +20,7 @@ help:
 	@echo "make lint   ruff, mypy, and the floors of the house"
 	@echo "make bench  speed: tables, bench.json, fork-cost.json, docs/fork-cost.svg"
 	@echo "make mutants put single faults into the memory code; a test must catch each"
-	@echo "make fuzz   random programs against this machine's own Linux: SECONDS=60 SEED=1 KIND=cpu|processes"
+	@echo "make fuzz   random programs against this machine's own Linux, broken inputs: SECONDS=60 SEED=1 KIND=cpu|processes|inputs"
 	@echo "make docs   the table of behaviours, code and tests: docs/fork-path.md"
 	@echo "make faults every step of fork fails in turn, for every shape of caller"
 	@echo "make timing-check  the cycle model against hand-derived and measured sequences"
