@@ -255,6 +255,26 @@ def test_cured_port_access_of_ring_3(form: str, native: bool) -> None:
         assert bare.ram.read(DATA, 16) == bytes(16)
 
 
+@pytest.mark.parametrize("native", [True, False], ids=["native", "python"])
+@pytest.mark.parametrize("port", [0x10, 0x20, 0x27])
+def test_cured_the_bitmap_ends_with_the_tss(port: int, native: bool) -> None:
+    """Two bytes are read, always; both must lie within the limit (SDM vol. 1, 18.5.2)."""
+    last = 104 + port // 8 + 1  # offset of the second one
+    for limit, vector in ((last, 0x80), (last - 1, 13), (last + 1, 0x80), (0x66, 13)):
+        bare = Bare(native=native)
+        bare.cpu.tr_limit = limit
+        assert bare.trap(bytes((0xE4, port)) + INT80).vector == vector
+
+
+@pytest.mark.parametrize(("limit", "vector"), [(0x67, 0x80), (0x66, 13), (0x65, 13)])
+def test_cured_the_base_of_the_bitmap_lies_in_the_tss(limit: int, vector: int) -> None:
+    bare = Bare()
+    bare.cpu.tr_limit = limit
+    bare.ram.write(TSS + 0x66, b"\x00\x00")  # the bitmap is the TSS itself, from its start
+    bare.ram.write(TSS, bytes(4))
+    assert bare.trap(b"\xe4\x10" + INT80).vector == vector
+
+
 def test_cured_no_bitmap_refuses() -> None:
     assert Bare().trap(b"\xe4\x21").vector == 13
 
