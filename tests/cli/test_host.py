@@ -201,7 +201,7 @@ def test_without_proc_everything_is_the_same(args: list[str]) -> None:
     assert (seen[0].stdout, seen[0].stderr) == (seen[1].stdout, seen[1].stderr)
 
 
-@pytest.mark.parametrize("home", ["/dev/null", "/nonexistent", ""])
+@pytest.mark.parametrize("home", ["/dev/null", "/proc/none", ""])
 def test_without_a_home_that_can_be_written(home: str) -> None:
     done = run("run", HELLO, HOME=home, XDG_CACHE_HOME="")
     assert (done.returncode, done.stdout, done.stderr) == (0, b"Hello from ring 3\n", b"")
