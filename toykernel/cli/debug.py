@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from toykernel.cli.console import write_all
+from toykernel.cli.console import prepare_streams, write_all
 from toykernel.cli.group import call
 from toykernel.cli.load import load
 from toykernel.cli.options import MACHINE, SOURCES, ProgramCommand, apply
@@ -55,7 +55,7 @@ def command(program: str, args: tuple[str, ...], **values: Any) -> int:
     from toykernel.debug.repl import Repl, stdin_lines
 
     def write(line: str) -> None:
-        write_all(1, f"{line}\n".encode("utf-8", "replace"))
+        write_all(1, f"{line}\n".encode("utf-8", "surrogateescape"))
 
     console = Console(Debugger(session), write)
     repl = Repl(console)
@@ -80,7 +80,7 @@ def command(program: str, args: tuple[str, ...], **values: Any) -> int:
 
 def _read_script(path: str) -> list[str]:
     try:
-        return Path(path).read_text(encoding="utf-8", errors="replace").splitlines()
+        return Path(path).read_text(encoding="utf-8", errors="surrogateescape").splitlines()
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or error
         raise click.BadParameter(f"cannot read {path}: {reason}", param_hint="-x") from None
@@ -88,6 +88,7 @@ def _read_script(path: str) -> list[str]:
 
 def main() -> None:
     """`python -m toykernel.cli.debug`."""
+    prepare_streams()
     with suppress(KeyboardInterrupt):
         sys.exit(call(["debug", *sys.argv[1:]]))
 

@@ -22,6 +22,7 @@ from toykernel.harness.expectations import (
     parse_header,
 )
 from toykernel.harness.report import make_report
+from toykernel.host_files import NotRegularError, read_regular
 
 PASSED, FAILED, SILENT = "passed", "failed", "without expectations"
 #: Options that a header cannot ask for: they are about the host's files and terminal.
@@ -49,11 +50,13 @@ class Verdict:
 def judge(path: str, max_cycles: int) -> Verdict:
     """Run a program and compare. `max_cycles` is for headers that do not say."""
     try:
-        expectations = parse_header(Path(path).read_text("utf-8", "replace"), path)
+        expectations = parse_header(read_regular(path).decode("utf-8", "replace"), path)
     except HeaderError as error:
         return Verdict(path, FAILED, (str(error),))
     except OSError as error:
         return Verdict(path, FAILED, (f"{path}: {error.strerror}",))
+    except NotRegularError as error:
+        return Verdict(path, FAILED, (f"{path}: {error}",))
     if not expectations.says_anything:
         return Verdict(path, SILENT)
     try:

@@ -17,6 +17,7 @@ from toykernel.cli.input import Descriptor, Recorded
 from toykernel.cli.options import guest_files, machine_config, recipe
 from toykernel.harness.build import PLAIN, LoadError, Recipe, build, build_linked
 from toykernel.harness.session import Session
+from toykernel.host_files import read_regular
 from toykernel.sysctl import SysctlError
 from userland.assembler import AssemblyError, Program
 
@@ -36,7 +37,7 @@ def explained(memory: int | None = None) -> Iterator[None]:
         raise CannotLoad(f"toykernel: {error}") from None
     except (MemoryError, OSError) as error:
         what = "not enough memory" if memory is None else f"no machine with {memory} bytes of RAM"
-        raise CannotLoad(f"toykernel: {what}: {error}") from None
+        raise CannotLoad(f"toykernel: {what}: {str(error) or 'not enough memory'}") from None
 
 
 def make_session(
@@ -82,7 +83,7 @@ def guest_input(values: Mapping[str, Any], terminal: bool) -> Callable[[int, int
         raise click.BadParameter("--stdin and --input are two sources", param_hint="--input")
     if recorded is not None:
         try:
-            return Recorded(Path(recorded).read_bytes())
+            return Recorded(read_regular(recorded))
         except (OSError, ValueError) as error:
             reason = getattr(error, "strerror", None) or error
             raise click.BadParameter(
@@ -110,6 +111,11 @@ def load(
     except CannotLoad as error:
         click.echo(str(error), err=True)
         return None
+
+
+def source_files(program: Program | None) -> dict[str, None]:
+    """The files that a program's statements come from, as far as it is assembled here."""
+    return dict.fromkeys(entry.file for entry in program.lines) if program is not None else {}
 
 
 def build_program(program: str, made_of: Recipe = PLAIN) -> tuple[bytes, Program | None] | None:

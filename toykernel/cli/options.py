@@ -353,10 +353,12 @@ def machine_config(values: Mapping[str, Any]) -> Config:
 
 def guest_files(values: Mapping[str, Any]) -> dict[str, bytes]:
     """Contents of every --file. Raises BadParameter for one that cannot be read."""
+    from toykernel.host_files import read_regular
+
     files: dict[str, bytes] = {}
     for host, guest in values["file"]:
         try:
-            files[guest] = Path(host).read_bytes()
+            files[guest] = read_regular(host)
         except (OSError, ValueError) as error:
             reason = getattr(error, "strerror", None) or error
             raise BadParameter(f"cannot read {host}: {reason}", param_hint="--file") from None

@@ -106,8 +106,10 @@ def verdicts(programs: Sequence[str], jobs: int, max_cycles: int) -> Iterator[It
     import multiprocessing
     from concurrent.futures import ProcessPoolExecutor
 
+    from emu.engine_quirks import room_for_translations
     from toykernel.cli.judge import judge
 
+    room_for_translations()  # a pool whose workers find none would wait for them for ever
     judge_all: Callable[..., Iterator[Verdict]]
     pool = ProcessPoolExecutor(
         jobs, mp_context=multiprocessing.get_context("fork"), initializer=_ignore_interrupt

@@ -152,4 +152,4 @@ class Repl:
 def stdin_lines() -> Iterator[str]:
     """Lines of standard input, whatever bytes they hold."""
     for raw in sys.stdin.buffer:
-        yield raw.decode("utf-8", "replace")
+        yield raw.decode("utf-8", "surrogateescape")

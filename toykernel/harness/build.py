@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from toykernel.errno import Errno
 from toykernel.fs.binfmt_elf import parse_elf
+from toykernel.host_files import kind_of, read_regular
 from userland.assembler import ObjectFile, Program, assemble, assemble_object
 from userland.assembler.single import placed_lines
 
@@ -116,16 +117,16 @@ def _check_file(path: Path) -> None:
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or error
         raise LoadError(f"{path}: {reason}") from None
-    if stat.S_ISCHR(mode) or stat.S_ISBLK(mode):
-        raise LoadError(f"{path}: a device, not a file")
     if stat.S_ISDIR(mode):
         raise LoadError(f"{path}: Is a directory, not a program")
+    if kind := kind_of(mode):
+        raise LoadError(f"{path}: {kind}, not a file")
 
 
 def _read(path: Path) -> bytes:
     _check_file(path)
     try:
-        return path.read_bytes()
+        return read_regular(path)
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or error
         raise LoadError(f"{path}: {reason}") from None

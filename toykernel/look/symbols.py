@@ -248,8 +248,10 @@ def _line_program(program: Any, folder: bytes) -> list[LineEntry]:
         folders = program["include_directory"]
         at = where if version >= 5 else where - 1
         parent = folders[at] if 0 <= at < len(folders) and (where or version >= 5) else b""
-        path = Path(folder.decode("utf-8", "replace"), parent.decode("utf-8", "replace"))
-        names[index] = str(path / row["name"].decode("utf-8", "replace"))
+        path = Path(
+            folder.decode("utf-8", "surrogateescape"), parent.decode("utf-8", "surrogateescape")
+        )
+        names[index] = str(path / row["name"].decode("utf-8", "surrogateescape"))
     found = []
     previous = None
     for item in program.get_entries():
