@@ -164,3 +164,11 @@ def test_no_command_line_is_answered_by_a_traceback(
     assert status in (0, 1, 7, 75, 124, 125), (status, err)
     assert "Traceback" not in out + err
     assert "internal error" not in err
+
+
+def test_the_package_runs_as_a_module() -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "toykernel", "run", "userland/hello.S"],
+        capture_output=True, timeout=60, check=False, cwd=ROOT, env=environment(),
+    )  # fmt: skip
+    assert (done.returncode, done.stdout, done.stderr) == (0, b"Hello from ring 3\n", b"")
