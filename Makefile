@@ -12,7 +12,7 @@ DEVELOP := $(VENV)/.develop
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help run test lint bench faults mutants timing-check clean
+.PHONY: help run test lint bench docs faults mutants timing-check clean
 
 help:
 	@echo "make run    the classic fork sample, with what its copy-on-write cost"
@@ -20,7 +20,7 @@ help:
 	@echo "make lint   ruff, mypy, and the floors of the house"
 	@echo "make bench  speed: tables, bench.json, fork-cost.json, docs/fork-cost.svg"
 	@echo "make mutants put single faults into the memory code; a test must catch each"
-	@echo "make docs   the table of behaviours, code and tests: docs/fork-path.md"
+	@echo "make docs   what is written from the code: the table of fork-path, man page, commands"
 	@echo "make faults every step of fork fails in turn, for every shape of caller"
 	@echo "make timing-check  the cycle model against hand-derived and measured sequences"
 	@echo "make clean  remove .venv and everything that was built"
@@ -47,6 +47,7 @@ mutants: $(DEVELOP)
 
 docs: $(RUNTIME)
 	$(BIN)/python docs/fork_path.py
+	$(BIN)/python docs/reference.py
 
 faults: $(RUNTIME)
 	@$(BIN)/python -m toykernel.harness.faults

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -11,6 +12,7 @@ from command import COMMAND, ROOT, TIMEOUT, environment, toykernel
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+import toykernel as toykernel_package
 from toykernel.cli.group import call
 from toykernel.cli.main import main
 
@@ -31,7 +33,11 @@ def test_every_command_explains_itself(capfd: pytest.CaptureFixture[str], name: 
 
 def test_the_version(capfd: pytest.CaptureFixture[str]) -> None:
     assert call(["--version"]) == 0
-    assert capfd.readouterr().out.startswith("toykernel 0.")
+    name, engine, timing, _ = capfd.readouterr().out.splitlines()
+    assert name == f"toykernel {toykernel_package.__version__}"
+    assert engine.startswith("engine  unicorn 2.")
+    assert "hooks native" in engine or "hooks Python" in engine
+    assert re.fullmatch(r"timing  i486 by default, table [0-9a-f]{12}", timing)
 
 
 @pytest.mark.parametrize("args", [[], ["rn"], ["--frobnicate"], ["main"], ["console"], ["options"]])
@@ -169,6 +175,6 @@ def test_no_command_line_is_answered_by_a_traceback(
 def test_the_package_runs_as_a_module() -> None:
     done = subprocess.run(
         [sys.executable, "-m", "toykernel", "run", "userland/hello.S"],
-        capture_output=True, timeout=60, check=False, cwd=ROOT, env=environment(),
+        capture_output=True, timeout=TIMEOUT, check=False, cwd=ROOT, env=environment(),
     )  # fmt: skip
     assert (done.returncode, done.stdout, done.stderr) == (0, b"Hello from ring 3\n", b"")

@@ -11,17 +11,23 @@ import click
 
 from emu.timing.profiles import OFF
 from toykernel.cli.console import host_message, write_all
-from toykernel.cli.options import MACHINE, SOURCES, ProgramCommand, apply, count
+from toykernel.cli.options import FILE, MACHINE, SOURCES, ProgramCommand, apply, count
+from toykernel.cli.version import say_slow
 from toykernel.harness.exit_status import EXIT_MISUSE
 
 
 @click.command(cls=ProgramCommand, context_settings={"allow_interspersed_args": False})
 @apply((*MACHINE, *SOURCES))
 @click.option("--max-cycles", type=count, metavar="N", help="Stop when the clock shows N cycles.")
-@click.option("--json", "json_file", metavar="FILE", help="Write everything to FILE.")
-@click.option("--html", "html_file", metavar="FILE", help="Write the listing to FILE as a page.")
+@click.option("--json", "json_file", type=FILE, metavar="FILE", help="Write everything to FILE.")
 @click.option(
-    "--against", metavar="FILE", help="Compare with another run, whose --json wrote FILE."
+    "--html", "html_file", type=FILE, metavar="FILE", help="Write the listing to FILE as a page."
+)
+@click.option(
+    "--against",
+    type=FILE,
+    metavar="FILE",
+    help="Compare with another run, whose --json wrote FILE.",
 )
 @click.argument("program", type=click.Path())
 @click.argument("args", nargs=-1)
@@ -53,6 +59,7 @@ def command(
     write_all(2, session.stdout + session.stderr)
     if result.message:
         host_message(result.message)
+    say_slow(session.kernel.machine.cpu.driver.name, session.kernel.machine.clock.instructions)
     data = profile.data()
     written: tuple[tuple[str, str | None, Callable[[], str]], ...] = (
         ("--json", values["json_file"], lambda: json.dumps(data, indent=1, sort_keys=True) + "\n"),

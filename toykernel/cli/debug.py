@@ -12,7 +12,7 @@ import click
 from toykernel.cli.console import write_all
 from toykernel.cli.group import call
 from toykernel.cli.load import load
-from toykernel.cli.options import MACHINE, SOURCES, ProgramCommand, apply
+from toykernel.cli.options import FILE, MACHINE, SOURCES, ProgramCommand, apply
 from toykernel.harness.exit_status import EXIT_INTERRUPTED, EXIT_MISUSE
 
 EPILOG = """\b
@@ -32,11 +32,13 @@ Exit status:
     context_settings={"allow_interspersed_args": False},
 )
 @apply((*MACHINE, *SOURCES))
-@click.option("-x", "script", metavar="FILE", multiple=True, help="Run the commands in FILE first.")
+@click.option(
+    "-x", "script", type=FILE, metavar="FILE", multiple=True, help="Run the commands in FILE first."
+)
 @click.option(
     "--boot", is_flag=True, help="Stop at power-on, not at the program's first instruction."
 )
-@click.argument("program")
+@click.argument("program", type=click.Path())
 @click.argument("args", nargs=-1)
 def command(program: str, args: tuple[str, ...], **values: Any) -> int:
     """Step PROGRAM instruction by instruction, through its traps into the kernel and out again.

@@ -17,6 +17,7 @@ from toykernel.cli.options import (
     OptionalValueCommand,
     apply,
 )
+from toykernel.cli.version import say_slow
 from toykernel.errors import HostError
 from toykernel.harness.exit_status import EXIT_BUG, EXIT_MISUSE
 
@@ -46,7 +47,7 @@ Exit status:
 @click.argument("program", type=click.Path())
 @click.argument("args", nargs=-1)
 def command(program: str, args: tuple[str, ...], **values: Any) -> int:
-    """Run PROGRAM as the first child of init, with ARGS as its arguments.
+    """Run PROGRAM as the first child of init, with ARGS as its arguments; `-` is source from standard input.
 
     Options come before PROGRAM; what follows it is the program's.
     """
@@ -106,6 +107,7 @@ def command(program: str, args: tuple[str, ...], **values: Any) -> int:
             host_message(result.message)
         if injector is not None:
             host_message(injector.summary())
+        say_slow(session.kernel.machine.cpu.driver.name, session.kernel.machine.clock.instructions)
         if report_file is not None or values["summary"]:
             from toykernel.harness.report import make_report, report_json, summary
 
