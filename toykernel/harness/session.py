@@ -17,6 +17,7 @@ from emu.errors import MachineError
 from emu.paging import Walk
 from toykernel import run_loop
 from toykernel.boot import ENTRY, kernel_source
+from toykernel.harness import notebook
 from toykernel.harness.build import PLAIN, STDIN, LoadError, Recipe, build
 from toykernel.harness.images import boot_images, init_program, kernel_program
 from toykernel.history.errors import HistoryError
@@ -37,6 +38,9 @@ if TYPE_CHECKING:
     from toykernel.look.symbols import Images
     from toykernel.look.task import TaskView
     from toykernel.observe.cow_journal import CowJournal
+    from toykernel.observe.process_tree import ProcessTree
+    from toykernel.observe.timeline import Timeline
+    from toykernel.state import Kernel
     from toykernel.task import Task
 
 INCLUDE = Path(userland.__file__).parent / "include"
@@ -394,6 +398,32 @@ class Session:
             return f"{place.name}: {place.text.split('#')[0].rstrip()}" if place is not None else ""
 
         return CowJournal(self.kernel, locate=locate)
+
+    @cached_property
+    def process_tree(self) -> ProcessTree:
+        """The picture of --process-tree, `svg()`: of what happens from when this is first asked for on."""
+        from toykernel.observe.process_tree import ProcessTree
+
+        return ProcessTree(self._unused("process_tree"))
+
+    @cached_property
+    def timeline(self) -> Timeline:
+        """The events of --timeline, `finish()`: from when this is first asked for on."""
+        from toykernel.observe.timeline import Timeline
+
+        return Timeline(self._unused("timeline"))
+
+    def _unused(self, what: str) -> Kernel:
+        """Raises ValueError when something has run, which a listener would not know of."""
+        if self.kernel.machine.clock.instructions:
+            raise ValueError(f"ask for session.{what} before the first run or step")
+        return self.kernel
+
+    def __repr__(self) -> str:
+        return f"<{notebook.text(self)}>"
+
+    def _repr_html_(self) -> str:
+        return notebook.html(self)
 
     @property
     def faults(self) -> list[FaultRecord]:

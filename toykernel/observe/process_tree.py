@@ -134,6 +134,9 @@ class ProcessTree(Collector):
             stack += [(depth + 1, child) for child in reversed(children.get(life.number, []))]
         return rows
 
+    def _repr_svg_(self) -> str:
+        return self.svg()
+
     def svg(self) -> str:
         """The picture; a run without a program gives an empty one."""
         self._end_turn()
