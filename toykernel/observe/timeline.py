@@ -5,7 +5,8 @@ calls, faults and signals, and with the times in which it could run and had no C
 the child and from a wake-up to the one who slept. Times are microseconds of the machine's clock.
 
 Perfetto ties an arrow's end to the slice that was begun last on its track. So each end has a slice that
-begins at the same moment and stands just before it: `wake PID` on the waker's track, `runnable` on the other's.
+begins at the same moment and stands just before it: `wake PID` on the waker's track, `runnable` on the
+other's.
 """
 
 from __future__ import annotations
