@@ -47,7 +47,8 @@ def command(
     from toykernel.cli.load import CannotLoad, make_session
     from toykernel.harness import runner
     from toykernel.observe.cycles import CycleProfile
-    from toykernel.observe.cycles_text import comparison, html, text
+    from toykernel.observe.cycles_html import html
+    from toykernel.observe.cycles_text import comparison, text
 
     try:
         session = make_session(program, args, values, console=None, terminal=True)
