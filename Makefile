@@ -12,7 +12,7 @@ DEVELOP := $(VENV)/.develop
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help run test lint bench docs faults mutants timing-check clean
+.PHONY: help run test lint bench docs package faults mutants timing-check clean
 
 help:
 	@echo "make run    the classic fork sample, with what its copy-on-write cost"
@@ -21,6 +21,7 @@ help:
 	@echo "make bench  speed: tables, bench.json, fork-cost.json, docs/fork-cost.svg"
 	@echo "make mutants put single faults into the memory code; a test must catch each"
 	@echo "make docs   what is written from the code: the table of fork-path, man page, commands"
+	@echo "make package  source distribution and wheel in dist/, checked"
 	@echo "make faults every step of fork fails in turn, for every shape of caller"
 	@echo "make timing-check  the cycle model against hand-derived and measured sequences"
 	@echo "make clean  remove .venv and everything that was built"
@@ -48,6 +49,14 @@ mutants: $(DEVELOP)
 docs: $(RUNTIME)
 	$(BIN)/python docs/fork_path.py
 	$(BIN)/python docs/reference.py
+
+# What is published; TOYKERNEL_URL says where the sources can be seen.
+package: $(DEVELOP)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[package]'
+	$(BIN)/python -m build
+	$(BIN)/python -m twine check --strict dist/*
+	$(BIN)/python -m auditwheel show dist/*.whl
+	$(BIN)/python -m pytest tests/test_package.py
 
 faults: $(RUNTIME)
 	@$(BIN)/python -m toykernel.harness.faults

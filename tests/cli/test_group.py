@@ -178,3 +178,24 @@ def test_the_package_runs_as_a_module() -> None:
         capture_output=True, timeout=TIMEOUT, check=False, cwd=ROOT, env=environment(),
     )  # fmt: skip
     assert (done.returncode, done.stdout, done.stderr) == (0, b"Hello from ring 3\n", b"")
+
+
+@pytest.mark.parametrize(
+    "module", ["toykernel.harness", "click", "toykernel.cli.group", "toykernel.cli.run", "unicorn"]
+)
+def test_ctrl_c_during_any_import_of_ours_is_quiet(module: str) -> None:
+    code = (
+        "import sys\n"
+        "class Interrupting:\n"
+        "    def find_spec(self, name, path, target=None):\n"
+        f"        if name == {module!r}: raise KeyboardInterrupt\n"
+        "sys.meta_path.insert(0, Interrupting())\n"
+        "from toykernel.cli.main import main\n"
+        "sys.argv = ['toykernel', 'run', 'userland/hello.S']\n"
+        "main()\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, timeout=TIMEOUT, check=False,
+        cwd=ROOT, env=environment(),
+    )  # fmt: skip
+    assert (done.returncode, done.stdout, done.stderr.strip()) == (130, b"", b"")

@@ -1,10 +1,11 @@
-"""The command `toykernel`. Nothing heavy is imported before it is known to be needed."""
+"""The command `toykernel`. Nothing is imported before Ctrl-C is known to end it quietly."""
 
 from __future__ import annotations
 
 import sys
 
-from toykernel.harness.exit_status import EXIT_INTERRUPTED
+#: As toykernel.harness.exit_status.EXIT_INTERRUPTED, which is not imported yet.
+_INTERRUPTED = 130
 
 
 def main() -> None:
@@ -14,7 +15,7 @@ def main() -> None:
 
         status = call(sys.argv[1:])
     except KeyboardInterrupt:
-        status = EXIT_INTERRUPTED
+        status = _INTERRUPTED
     sys.exit(status)
 
 
