@@ -1,11 +1,13 @@
 """Writes the parts of the documents that follow from the code: the man page (docs/man/toykernel.1) and the
-page of commands and options (docs/commands.md).
+page of commands and options (docs/commands.md), and what the debugger prints in docs/debugging.md.
 
 `--check` writes nothing and answers 1 when a file is not what the script would write.
 """
 
 from __future__ import annotations
 
+import re
+import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,6 +18,8 @@ from toykernel.cli.group import cli
 from toykernel.harness import exit_status as status
 
 ROOT = Path(__file__).parents[1]
+#: Whose first block is a session with the debugger.
+PAGE = ROOT / "docs" / "debugging.md"
 #: What the exit status of `run` means.
 STATUSES = (
     ("the program's", "it ended by itself"),
@@ -164,10 +168,32 @@ def commands_page() -> str:
     return "\n".join(out) + "\n"
 
 
+# -- the session with the debugger -----------------------------------------------------------------
+
+
+def session_page() -> str:
+    """docs/debugging.md with what its commands print now."""
+    before, shown, after = PAGE.read_text(encoding="utf-8").split("```\n", 2)
+    commands = re.findall(r"^\(toykernel\) (.*)$", shown, re.MULTILINE)
+    done = subprocess.run(
+        [sys.executable, "-m", "toykernel", "debug", "userland/fork_sample.S"],
+        input="".join(f"{command}\n" for command in commands),
+        capture_output=True,
+        text=True,
+        check=True,
+        cwd=ROOT,
+    )
+    return "```\n".join((before, done.stdout, after))
+
+
 def pages() -> dict[Path, str]:
     """Every file, and what belongs into it."""
     docs = ROOT / "docs"
-    return {docs / "man" / "toykernel.1": man(), docs / "commands.md": commands_page()}
+    return {
+        docs / "man" / "toykernel.1": man(),
+        docs / "commands.md": commands_page(),
+        PAGE: session_page(),
+    }
 
 
 def main() -> int:
