@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -46,8 +47,13 @@ def judge(path: str, max_cycles: int) -> Verdict:
         return Verdict(path, FAILED, (f"{path}: {error.strerror}",))
     if not expectations.says_anything:
         return Verdict(path, SILENT)
+    return judge_by(expectations, path, max_cycles)
+
+
+def judge_by(expectations: Expectations, path: str, max_cycles: int) -> Verdict:
+    """The same by a header that need not be the program's own."""
     try:
-        return _run_and_compare(expectations, max_cycles)
+        return _run_and_compare(replace(expectations, path=path), max_cycles)
     except CannotLoad as error:
         return Verdict(path, FAILED, tuple(str(error).splitlines()))
 
