@@ -12,7 +12,7 @@ DEVELOP := $(VENV)/.develop
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help run test lint bench docs package faults fuzz mutants timing-check clean
+.PHONY: help run test lint bench docs site package faults fuzz mutants timing-check clean
 
 help:
 	@echo "make run    the classic fork sample, with what its copy-on-write cost"
@@ -21,6 +21,7 @@ help:
 	@echo "make bench  speed: tables, bench.json, fork-cost.json, docs/fork-cost.svg"
 	@echo "make mutants put single faults into the memory code; a test must catch each"
 	@echo "make docs   what is written from the code: the table of fork-path, man page, commands"
+	@echo "make site   the documents as a site: site/index.html"
 	@echo "make package  source distribution and wheel in dist/, checked"
 	@echo "make fuzz   random programs against this machine's own Linux: SECONDS=60 SEED=1 KIND=cpu|processes"
 	@echo "make docs   the table of behaviours, code and tests: docs/fork-path.md"
@@ -58,6 +59,11 @@ docs: $(RUNTIME)
 	$(BIN)/python docs/fork_path.py
 	$(BIN)/python docs/reference.py
 
+# The documents as a site, in site/: open site/index.html.
+site: $(DEVELOP)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[docs]'
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --quiet
+
 # What is published; TOYKERNEL_URL says where the sources can be seen.
 package: $(DEVELOP)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[package]'
@@ -73,7 +79,7 @@ timing-check: $(RUNTIME)
 	@$(BIN)/python tests/timing/microbench.py
 
 clean:
-	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+	rm -rf $(VENV) build dist site *.egg-info .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
 	rm -f emu/_native*.so bench.json fork-cost.json mutants.md
 	rm -rf fuzz-failures
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

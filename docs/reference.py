@@ -1,18 +1,21 @@
 """Writes the parts of the documents that follow from the code: the man page (docs/man/toykernel.1) and the
-page of commands and options (docs/commands.md), and what the debugger prints in docs/debugging.md.
+pages of docs/reference, and what commands print in docs/debugging.md, docs/tours and docs/how-to.md.
 
 `--check` writes nothing and answers 1 when a file is not what the script would write.
 """
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
 import click
+import reference_tables as tables
 
 from toykernel.cli.group import cli
 from toykernel.harness import exit_status as status
@@ -142,11 +145,6 @@ def man() -> str:
 # -- Markdown --------------------------------------------------------------------------------------
 
 
-def cell(text: str) -> str:
-    """Text inside a table."""
-    return text.replace("|", "\\|")
-
-
 def commands_page() -> str:
     """Every command with its options."""
     out = [
@@ -162,45 +160,99 @@ def commands_page() -> str:
         table = [pair for pair in options(command, context) if not pair[0].startswith("-h,")]
         if table:
             out += ["", "| option | meaning |", "|---|---|"]
-            out += [f"| `{cell(option)}` | {cell(text)} |" for option, text in table]
+            out += [f"| `{tables.cell(option)}` | {tables.cell(text)} |" for option, text in table]
     out += ["", "## Exit status", "", "| exit status of `run` | meaning |", "|---|---|"]
     out += [f"| {name} | {text} |" for name, text in STATUSES]
     return "\n".join(out) + "\n"
 
 
-# -- the session with the debugger -----------------------------------------------------------------
+# -- what programs print ---------------------------------------------------------------------------
 
 
 def session_page() -> str:
     """docs/debugging.md with what its commands print now."""
     before, shown, after = PAGE.read_text(encoding="utf-8").split("```\n", 2)
     commands = re.findall(r"^\(toykernel\) (.*)$", shown, re.MULTILINE)
-    done = subprocess.run(
-        [sys.executable, "-m", "toykernel", "debug", "userland/fork_sample.S"],
-        input="".join(f"{command}\n" for command in commands),
-        capture_output=True,
-        text=True,
-        check=True,
-        cwd=ROOT,
-    )
-    return "```\n".join((before, done.stdout, after))
+    typed = "".join(f"{command}\n" for command in commands)
+    return "```\n".join((before, shell("toykernel debug userland/fork_sample.S", typed), after))
+
+
+def shell(command: str, typed: str = "") -> str:
+    """What a command prints, on both streams, in a folder that is a copy of userland and exercises."""
+    with tempfile.TemporaryDirectory() as folder:
+        for name in ("userland", "exercises"):
+            (Path(folder) / name).symlink_to(ROOT / name)
+        wrapper = Path(folder) / ".bin" / "toykernel"
+        wrapper.parent.mkdir()
+        wrapper.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m toykernel "$@"\n')
+        wrapper.chmod(0o755)
+        done = subprocess.run(
+            ["sh", "-c", command],
+            input=typed,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            check=False,
+            cwd=folder,
+            env={
+                **os.environ,
+                "PATH": f"{wrapper.parent}:{os.environ['PATH']}",
+                "PYTHONPATH": str(ROOT),
+                "COLUMNS": "100",
+            },
+        )
+    return done.stdout
+
+
+def console_blocks(path: Path) -> str:
+    """A page with what the commands of its ```console blocks print now.
+
+    A line `$ COMMAND` is run by a shell, all of a block in one folder; `...` stands for lines left out, and
+    stays when what is around it is still printed.
+    """
+
+    def renewed(block: re.Match[str]) -> str:
+        commands = re.findall(r"^\$ (.*)$", block[1], re.MULTILINE)
+        shown = re.split(r"^\$ .*\n", block[1], flags=re.MULTILINE)[1:]
+        marked = "\n".join(f"{c}\nprintf '\\001'" for c in commands)
+        printed = shell(marked).split("\001")
+        parts = []
+        for command, old, new in zip(commands, shown, printed, strict=False):
+            parts.append(f"$ {command}\n{old if same_but_for_gaps(old, new) else new}")
+        return f"```console\n{''.join(parts)}```"
+
+    return re.sub(r"```console\n(.*?)```", renewed, path.read_text("utf-8"), flags=re.DOTALL)
+
+
+def same_but_for_gaps(shown: str, printed: str) -> bool:
+    """Whether a text is another one with `...` for some of its lines."""
+    pieces = [re.escape(piece) for piece in re.split(r"^\.\.\.\n", shown, flags=re.MULTILINE)]
+    return re.fullmatch(r"(?:.*\n)*?".join(pieces), printed) is not None
 
 
 def pages() -> dict[Path, str]:
     """Every file, and what belongs into it."""
     docs = ROOT / "docs"
+    reference = docs / "reference"
     return {
         docs / "man" / "toykernel.1": man(),
-        docs / "commands.md": commands_page(),
+        reference / "commands.md": commands_page(),
+        reference / "system-calls.md": tables.system_calls(),
+        reference / "debugger.md": tables.debugger(),
+        reference / "checks.md": tables.checks(),
+        reference / "clocks.md": tables.clocks(),
         PAGE: session_page(),
+        **{path: console_blocks(path) for path in sorted((docs / "tours").glob("*.md"))},
+        docs / "how-to.md": console_blocks(docs / "how-to.md"),
     }
 
 
 def main() -> int:
     """Write the files, or compare them."""
+    written = pages()
     stale = [
         path
-        for path, text in pages().items()
+        for path, text in written.items()
         if not path.exists() or path.read_text(encoding="utf-8") != text
     ]
     if "--check" in sys.argv[1:]:
@@ -209,7 +261,7 @@ def main() -> int:
         return 1 if stale else 0
     for path in stale:
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(pages()[path], encoding="utf-8")
+        path.write_text(written[path], encoding="utf-8")
         print(f"wrote {path.relative_to(ROOT)}")
     return 0
 

@@ -1,4 +1,4 @@
-"""The exercises: unsolved as they are handed out, solvable, true on Linux, and graded by their own headers."""
+"""The exercises: unsolved when handed out, solvable, true on Linux, graded by their own headers."""
 
 from __future__ import annotations
 

@@ -82,18 +82,19 @@ def show_exercise(exercise: Path) -> int:
 @click.argument("folder", type=click.Path(), metavar="DIR")
 def copy_exercises(folder: str) -> int:
     """Copy all to the folder DIR, which is made; answers that are there stay as they are."""
+    said = []
     try:
         Path(folder).mkdir(parents=True, exist_ok=True)
         for path in exercises():
             target = Path(folder) / path.name
-            if target.exists():
-                click.echo(f"{target}: is there, left as it is")
-                continue
-            shutil.copyfile(path, target)
-            click.echo(str(target))
+            there = target.exists()
+            if not there:
+                shutil.copyfile(path, target)
+            said.append(f"{target}{': is there, left as it is' if there else ''}")
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or error
         raise click.BadParameter(f"cannot copy to {folder}: {reason}", param_hint="DIR") from None
+    click.echo("\n".join(said))
     return 0
 
 
