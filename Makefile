@@ -12,7 +12,7 @@ DEVELOP := $(VENV)/.develop
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help run test lint bench docs site package faults fuzz mutants timing-check clean
+.PHONY: help run test lint bench docs man site package faults fuzz mutants timing-check clean
 
 help:
 	@echo "make run    the classic fork sample, with what its copy-on-write cost"
@@ -71,6 +71,8 @@ package: $(DEVELOP)
 	$(BIN)/python -m twine check --strict dist/*
 	$(BIN)/python -m auditwheel show dist/*.whl
 	$(BIN)/python -m pytest tests/test_package.py
+
+man: docs
 
 faults: $(RUNTIME)
 	@$(BIN)/python -m toykernel.harness.faults
