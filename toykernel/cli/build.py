@@ -8,9 +8,11 @@ from typing import Any
 
 import click
 
+from toykernel.cli import complete
 from toykernel.cli.console import as_utf8
-from toykernel.cli.options import SOURCES, apply, recipe
+from toykernel.cli.options import FILE, SOURCES, apply, recipe
 from toykernel.cli.outputs import Outputs
+from toykernel.cli.words import DASH
 from toykernel.harness.exit_status import EXIT_MISUSE
 
 
@@ -32,9 +34,16 @@ ENDINGS = (".S", ".s", ".asm", ".o", ".a")
 @click.command()
 @apply(SOURCES)
 @click.argument("inputs", type=click.Path(), nargs=-1, required=True, metavar="INPUT...")
-@click.option("-o", "--output", required=True, metavar="FILE", help="Where to write it, mode 0755.")
 @click.option(
-    "-e", "--entry", default="", metavar="SYMBOL", help="Where the program begins (_start)."
+    "-o", "--output", type=FILE, required=True, metavar="FILE", help="Where to write it, mode 0755."
+)
+@click.option(
+    "-e",
+    "--entry",
+    default="",
+    metavar="SYMBOL",
+    shell_complete=complete.labels,
+    help="Where the program begins (_start).",
 )
 @click.option(
     "-L",
@@ -48,7 +57,7 @@ ENDINGS = (".S", ".s", ".asm", ".o", ".a")
 @click.option(
     "--text", "text_at", type=address_of_section, metavar="ADDRESS", help="Where .text lies."
 )
-@click.option("--map", "map_file", metavar="FILE", help="Write there what lies where.")
+@click.option("--map", "map_file", type=FILE, metavar="FILE", help="Write there what lies where.")
 def command(
     inputs: tuple[str, ...],
     output: str,
@@ -62,10 +71,13 @@ def command(
     """Assemble and link to a static i386 ELF executable with symbols and line numbers.
 
     INPUT is assembly source (.S, .s), a 32-bit object file (.o) or an archive (.a), linked in that order.
-    The same file runs here and on Linux. A single executable is checked and copied.
+    The same file runs here and on Linux. A single executable is checked and copied; `-` is source from
+    standard input.
     """
     from toykernel.cli.load import build_program, link_map, source_files
 
+    if map_file and inputs[0] == DASH:
+        raise click.BadParameter("a program from standard input has no map", param_hint="--map")
     found = [library(name, folders) for name in libraries]
     made_of = replace(
         recipe(values, (*inputs[1:], *found)),

@@ -13,8 +13,10 @@ import click
 
 from emu.errors import EngineContractError
 from toykernel.cli.console import guest_console
+from toykernel.cli.from_stdin import first_input
 from toykernel.cli.input import Descriptor, Recorded
 from toykernel.cli.options import guest_files, machine_config, recipe
+from toykernel.cli.words import DASH
 from toykernel.harness.build import PLAIN, LoadError, Recipe, build, build_linked
 from toykernel.harness.session import Session
 from toykernel.host_files import read_regular
@@ -49,15 +51,16 @@ def make_session(
     terminal: bool = False,
 ) -> Session:
     """A session of parsed MACHINE options; without a console it keeps the guest's output. With
-    `terminal`, the guest reads the host's standard input when no option names another.
+    `terminal`, the guest reads the host's standard input when no option names another. A program
+    of `-` is read from standard input, of which nothing is left for the guest then.
 
     Raises CannotLoad and click.BadParameter.
     """
     files = guest_files(values)
-    made_of = recipe(values)
+    path, made_of = first_input(program, recipe(values))
     with explained(values["memory"]):
         session = Session(
-            program,
+            path,
             args,
             env=dict(values["env"]),
             files=files,
@@ -65,7 +68,7 @@ def make_session(
             console=console,
             keep_output=console is None,
             recipe=made_of,
-            console_read=guest_input(values, terminal),
+            console_read=guest_input(values, terminal and program != DASH),
         )
     _warn(session.program)
     return session
@@ -119,10 +122,10 @@ def source_files(program: Program | None) -> dict[str, None]:
 
 
 def build_program(program: str, made_of: Recipe = PLAIN) -> tuple[bytes, Program | None] | None:
-    """The ELF image of a program; None after saying what is wrong."""
+    """The ELF image of a program, of standard input when it is `-`; None after saying what is wrong."""
     try:
         with explained():
-            image, assembled = build(Path(program), made_of)
+            image, assembled = build(*first_input(program, made_of))
     except CannotLoad as error:
         click.echo(str(error), err=True)
         return None

@@ -15,6 +15,7 @@ import click
 from click import BadParameter
 
 from emu.timing.profiles import DEFAULT_PROFILE, PROFILE_NAMES
+from toykernel.cli import complete
 
 if TYPE_CHECKING:
     from toykernel.harness.build import Recipe
@@ -26,6 +27,8 @@ MIN_STACK = 64 << 10
 _UNITS = {"": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30}
 
 Decorator = Callable[[Any], Any]
+#: The value of an option that names a file: shells complete it; whoever opens it says what is wrong.
+FILE = click.Path(readable=False)
 
 
 def size(least: int, most: int) -> Callable[[str], int]:
@@ -131,6 +134,7 @@ MACHINE: tuple[Decorator, ...] = (
         type=assignment,
         multiple=True,
         metavar="NAME=VALUE",
+        shell_complete=complete.assignments,
         help="A setting of the kernel, as kernel.pid_max=400. Repeatable.",
     ),
     click.option(
@@ -157,11 +161,13 @@ MACHINE: tuple[Decorator, ...] = (
     click.option(
         "--stdin",
         metavar="FILE",
+        type=FILE,
         help="The guest's standard input; otherwise run and cycles hand on their own, others nothing.",
     ),
     click.option(
         "--input",
         metavar="FILE",
+        type=FILE,
         help="Read again, read by read, what --record-input has written.",
     ),
 )
@@ -173,7 +179,6 @@ def nth_point(text: str) -> tuple[str, int]:
     return call or "fork", count(number)
 
 
-#: Options that make things go wrong on purpose.
 #: What a program is made of besides its first file.
 SOURCES: tuple[Decorator, ...] = (
     click.option(
@@ -200,11 +205,13 @@ SOURCES: tuple[Decorator, ...] = (
         help="A macro of the preprocessor. Repeatable.",
     ),
 )
+#: Options that make things go wrong on purpose.
 INJECT: tuple[Decorator, ...] = (
     click.option(
         "--fail-nth",
         type=nth_point,
         metavar="[CALL:]N",
+        shell_complete=complete.system_calls,
         help="Let the N-th point inside the system call CALL (fork) fail: an allocation, with ENOMEM, or "
         "in fork, vfork and clone a step of copy_process, with its own error.",
     ),
@@ -223,11 +230,13 @@ OBSERVE: tuple[Decorator, ...] = (
     click.option(
         "--strace",
         metavar="[=FILE]",
+        type=FILE,
         help="Trace system calls and signals as strace does, to standard error or FILE.",
     ),
     click.option(
         "--cow",
         metavar="[=FILE]",
+        type=FILE,
         help="The life of every frame (shared, copied, reused, freed), to standard error or FILE.",
     ),
     click.option(
@@ -239,21 +248,25 @@ OBSERVE: tuple[Decorator, ...] = (
     click.option(
         "--timeline",
         metavar="FILE",
+        type=FILE,
         help="Write the run as Trace Event JSON, for ui.perfetto.dev.",
     ),
     click.option(
         "--process-tree",
         metavar="FILE",
+        type=FILE,
         help="Draw the run's processes, their times and ends, as an SVG picture.",
     ),
     click.option(
         "--record-input",
         metavar="FILE",
+        type=FILE,
         help="Write what the guest reads from standard input, for --input.",
     ),
     click.option(
         "--report",
         metavar="FILE",
+        type=FILE,
         help="Write the run's figures as JSON (`-`: to standard output, after the run).",
     ),
     click.option(

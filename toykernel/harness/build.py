@@ -7,7 +7,7 @@ import struct
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from toykernel.errno import Errno
 from toykernel.fs.binfmt_elf import parse_elf
@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 INCLUDE = Path(__file__).parent.parent.parent / "userland" / "include"
 SOURCES = (".S", ".s", ".asm")
+#: What messages call standard input, as gcc does.
+STDIN = Path("<stdin>")
 _ET_REL = 1
 STACK_NOTE = ".note.GNU-stack"
 _EXECINSTR = 4
@@ -35,13 +37,16 @@ class LoadError(Exception):
 @dataclass(frozen=True)
 class Recipe:
     """What a program is made of besides its first file: further inputs, folders for includes (-I), macros
-    of the preprocessor (-D), and for the linker the entry (-e) and addresses of sections (-Ttext)."""
+    of the preprocessor (-D), and for the linker the entry (-e) and addresses of sections (-Ttext).
+
+    `stdin` is what the first input holds when that is STDIN and no file."""
 
     others: tuple[Path, ...] = ()
     include: tuple[Path, ...] = ()
     macros: Mapping[str, str] = field(default_factory=dict)
     entry: str = ""
     origin: Mapping[str, int] = field(default_factory=dict)
+    stdin: bytes | None = None
 
 
 PLAIN = Recipe()
@@ -52,12 +57,12 @@ def build(path: Path, recipe: Recipe = PLAIN) -> tuple[bytes, Program | None]:
 
     Raises LoadError, or AssemblyError with file and line.
     """
-    if path.suffix in SOURCES and not (recipe.others or recipe.entry or recipe.origin):
-        _check_file(path)
-        program = assemble(path, include=_folders(path, recipe), macros=recipe.macros)
+    source = _is_source(path, recipe)
+    if source and not (recipe.others or recipe.entry or recipe.origin):
+        program = assemble(path, **_assembling(path, recipe))
         return program.elf(), program
-    data = b"" if path.suffix in SOURCES else _read(path)
-    if path.suffix in SOURCES or recipe.others or _links(data):
+    data = b"" if source else _read(path, recipe)
+    if source or recipe.others or _links(data):
         program = build_linked(path, recipe)[0]
         return program.elf(), program
     try:
@@ -76,14 +81,13 @@ def build_linked(path: Path, recipe: Recipe) -> tuple[Program, Linked]:
     assembled: list[tuple[ObjectFile, InputObject]] = []
     try:
         for item in (path, *recipe.others):
-            if item.suffix in SOURCES:
-                _check_file(item)
-                made = assemble_object(item, include=_folders(item, recipe), macros=recipe.macros)
+            if _is_source(item, recipe):
+                made = assemble_object(item, **_assembling(item, recipe))
                 taken = read_object(made.elf(), str(item))
                 assembled.append((made, taken))
                 inputs.append(taken)
             else:
-                data = _read(item)
+                data = _read(item, recipe)
                 archive = data.startswith(_ARCHIVES)
                 inputs.append((read_archive if archive else read_object)(data, str(item)))
         linked = link(inputs, entry=recipe.entry, origin=recipe.origin, output=str(path))
@@ -107,6 +111,20 @@ def _wants_stack(item: InputObject) -> bool:
     return not notes or any(note.flags & _EXECINSTR for note in notes)
 
 
+def _is_source(path: Path, recipe: Recipe) -> bool:
+    if path == STDIN and recipe.stdin is not None:
+        return not recipe.stdin.startswith((b"\x7fELF", *_ARCHIVES))
+    return path.suffix in SOURCES
+
+
+def _assembling(path: Path, recipe: Recipe) -> dict[str, Any]:
+    """The arguments of the assembler for one source. Raises LoadError."""
+    text = recipe.stdin if path == STDIN else None
+    if text is None:
+        _check_file(path)
+    return {"include": _folders(path, recipe), "macros": recipe.macros, "data": text}
+
+
 def _folders(path: Path, recipe: Recipe) -> Sequence[Path]:
     return [path.parent, *recipe.include, path.parent / "include", INCLUDE]
 
@@ -123,7 +141,9 @@ def _check_file(path: Path) -> None:
         raise LoadError(f"{path}: {kind}, not a file")
 
 
-def _read(path: Path) -> bytes:
+def _read(path: Path, recipe: Recipe) -> bytes:
+    if path == STDIN and recipe.stdin is not None:
+        return recipe.stdin
     _check_file(path)
     try:
         return read_regular(path)

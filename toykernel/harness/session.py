@@ -17,7 +17,8 @@ from emu.errors import MachineError
 from emu.paging import Walk
 from toykernel import run_loop
 from toykernel.boot import ENTRY, kernel_source
-from toykernel.harness.build import PLAIN, LoadError, Recipe, build
+from toykernel.harness import notebook
+from toykernel.harness.build import PLAIN, STDIN, LoadError, Recipe, build
 from toykernel.harness.images import boot_images, init_program, kernel_program
 from toykernel.history.errors import HistoryError
 from toykernel.observe.faultlog import FaultLog, FaultRecord
@@ -37,6 +38,9 @@ if TYPE_CHECKING:
     from toykernel.look.symbols import Images
     from toykernel.look.task import TaskView
     from toykernel.observe.cow_journal import CowJournal
+    from toykernel.observe.process_tree import ProcessTree
+    from toykernel.observe.timeline import Timeline
+    from toykernel.state import Kernel
     from toykernel.task import Task
 
 INCLUDE = Path(userland.__file__).parent / "include"
@@ -68,11 +72,13 @@ class Session:
         Raises LoadError or AssemblyError.
         """
         elf, program = build(Path(path), recipe)
-        guest_path = "/" + (Path(path).stem if program else Path(path).name)
+        guest_path = "/" + (Path(path).stem if program else Path(path).name).strip("<>")
         argv = [os.fsencode(guest_path), *(os.fsencode(a) for a in args)]
         envp = [os.fsencode(f"{key}={value}") for key, value in (env or {}).items()]
         guest_files = {**(files or {}), guest_path: elf}
         self._set_up(Path(path), elf, program, guest_path, config or Config(), console, keep_output)
+        if recipe.stdin is not None:
+            self.sources[str(STDIN)] = recipe.stdin.decode("utf-8", "replace")
         self._power_on(guest_files, argv, envp, console_read)
 
     def _set_up(
@@ -89,6 +95,8 @@ class Session:
         self.config = config
         self.elf = elf
         self.program = program
+        #: Text of the program's sources that lie in no file, by the names that its lines have.
+        self.sources: dict[str, str] = {}
         self._console = console
         self._output = {1: bytearray(), 2: bytearray()} if keep_output else {}
         #: What the kernel calls the program: absolute path, and the name of its task.
@@ -171,7 +179,7 @@ class Session:
         from toykernel.look.symbols import INIT, KERNEL, PROGRAM, Image, Images
 
         if self.program is not None:
-            program = Image.of_program(PROGRAM, self.program)
+            program = Image.of_program(PROGRAM, self.program, self.sources)
         else:
             program = Image.of_elf(PROGRAM, self.elf)
         text = kernel_program(self.kernel.host.images.layout)
@@ -390,6 +398,32 @@ class Session:
             return f"{place.name}: {place.text.split('#')[0].rstrip()}" if place is not None else ""
 
         return CowJournal(self.kernel, locate=locate)
+
+    @cached_property
+    def process_tree(self) -> ProcessTree:
+        """The picture of --process-tree, `svg()`: of what happens from when this is first asked for on."""
+        from toykernel.observe.process_tree import ProcessTree
+
+        return ProcessTree(self._unused("process_tree"))
+
+    @cached_property
+    def timeline(self) -> Timeline:
+        """The events of --timeline, `finish()`: from when this is first asked for on."""
+        from toykernel.observe.timeline import Timeline
+
+        return Timeline(self._unused("timeline"))
+
+    def _unused(self, what: str) -> Kernel:
+        """Raises ValueError when something has run, which a listener would not know of."""
+        if self.kernel.machine.clock.instructions:
+            raise ValueError(f"ask for session.{what} before the first run or step")
+        return self.kernel
+
+    def __repr__(self) -> str:
+        return f"<{notebook.text(self)}>"
+
+    def _repr_html_(self) -> str:
+        return notebook.html(self)
 
     @property
     def faults(self) -> list[FaultRecord]:
