@@ -27,8 +27,8 @@ def address_of_section(text: str) -> int:
     return value
 
 
-#: How the names of assembly sources, objects and archives end.
-ENDINGS = (".S", ".s", ".asm", ".o", ".a")
+#: How the names of sources, objects and archives end.
+ENDINGS = (".S", ".s", ".asm", ".c", ".o", ".a")
 
 
 @click.command()
@@ -61,12 +61,13 @@ def command(
     map_file: str | None,
     **values: Any,
 ) -> int:
-    """Assemble and link to a static i386 ELF executable with symbols and line numbers.
+    """Assemble, compile and link to a static i386 ELF executable with symbols and line numbers.
 
-    INPUT is assembly source (.S, .s), a 32-bit object file (.o) or an archive (.a), linked in that order.
+    INPUT is assembly source (.S, .s), C (.c), a 32-bit object file (.o) or an archive (.a), linked in that
+    order.
     The same file runs here and on Linux. A single executable is checked and copied.
     """
-    from toykernel.cli.load import build_program, link_map
+    from toykernel.cli.load import build_program
 
     sources = (*inputs, *values["with_files"])
     if len(sources) == 1 and not sources[0].endswith(ENDINGS):
@@ -83,14 +84,13 @@ def command(
         entry=entry,
         origin={} if text_at is None else {".text": text_at},
     )
-    built = build_program(inputs[0], made_of)
-    text = link_map(inputs[0], made_of) if map_file and built is not None else ""
-    if built is None or text is None:
+    built = build_program(inputs[0], made_of, with_map=bool(map_file))
+    if built is None:
         return EXIT_MISUSE
     try:
         if map_file:
-            Path(map_file).write_text(text)
-        write_executable(Path(output), built[0])
+            Path(map_file).write_text(built.map)
+        write_executable(Path(output), built.elf)
     except (OSError, ValueError) as error:
         host_message(f"cannot write {output}: {getattr(error, 'strerror', None) or error}")
         return EXIT_MISUSE

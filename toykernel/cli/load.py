@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,8 @@ from emu.errors import EngineContractError
 from toykernel.cli.console import guest_console
 from toykernel.cli.input import Descriptor, Recorded
 from toykernel.cli.options import guest_files, machine_config, recipe
-from toykernel.harness.build import PLAIN, LoadError, Recipe, build, build_linked
+from toykernel.harness.build import build
+from toykernel.harness.recipe import PLAIN, Built, CompileError, LoadError, Recipe
 from toykernel.harness.session import Session
 from toykernel.sysctl import SysctlError
 from userland.assembler import AssemblyError, Program
@@ -32,6 +33,8 @@ def explained(memory: int | None = None) -> Iterator[None]:
         yield
     except AssemblyError as error:
         raise CannotLoad(error.report()) from None
+    except CompileError as error:
+        raise CannotLoad(str(error)) from None
     except (LoadError, SysctlError, EngineContractError) as error:
         raise CannotLoad(f"toykernel: {error}") from None
     except (MemoryError, OSError) as error:
@@ -66,11 +69,13 @@ def make_session(
             recipe=made_of,
             console_read=guest_input(values, terminal),
         )
-    _warn(session.program)
+    _warn(session.program, session.said)
     return session
 
 
-def _warn(program: Program | None) -> None:
+def _warn(program: Program | None, said: Iterable[str]) -> None:
+    for line in said:
+        click.echo(line, err=True)
     for warning in program.warnings if program is not None else ():
         click.echo(f"warning: {warning}", err=True)
 
@@ -112,23 +117,13 @@ def load(
         return None
 
 
-def build_program(program: str, made_of: Recipe = PLAIN) -> tuple[bytes, Program | None] | None:
-    """The ELF image of a program; None after saying what is wrong."""
+def build_program(program: str, made_of: Recipe = PLAIN, *, with_map: bool = False) -> Built | None:
+    """A program's ELF image and what came with it; None after saying what is wrong."""
     try:
         with explained():
-            image, assembled = build(Path(program), made_of)
+            built = build(Path(program), made_of, with_map=with_map)
     except CannotLoad as error:
         click.echo(str(error), err=True)
         return None
-    _warn(assembled)
-    return image, assembled
-
-
-def link_map(program: str, made_of: Recipe) -> str | None:
-    """What the linker put where; None after saying what is wrong."""
-    try:
-        with explained():
-            return build_linked(Path(program), made_of)[1].map
-    except CannotLoad as error:
-        click.echo(str(error), err=True)
-        return None
+    _warn(built.program, built.said)
+    return built

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from toykernel.cli.judge import Verdict
 
 MAX_CYCLES = 1_000_000_000
-SUFFIXES = (".S", ".s", ".asm")
+SUFFIXES = (".S", ".s", ".asm", ".c")
 
 
 @click.command()
@@ -42,7 +42,7 @@ def command(
 ) -> int:
     """Run programs and compare with the `# expect` lines at their top.
 
-    PATH is a program, or a directory that is searched for .S files. Exit status 0 when every
+    PATH is a program, or a directory that is searched for .S and .c files. Exit status 0 when every
     program kept its promises, 1 when one did not.
     """
     programs = [p for p in find_programs(paths) if not words or any(w in p for w in words)]
@@ -77,7 +77,10 @@ def find_programs(paths: Sequence[str]) -> list[str]:
     for path in map(Path, paths):
         try:
             if path.is_dir():
-                inside = (p for p in path.rglob("*") if p.suffix in SUFFIXES and p.is_file())
+                inside = (
+                    p for p in path.rglob("*")
+                    if p.suffix in SUFFIXES and p.is_file() and not _is_part(p)
+                )  # fmt: skip
                 found.update(dict.fromkeys(str(p) for p in sorted(inside)))
             else:
                 path.stat()
@@ -86,6 +89,11 @@ def find_programs(paths: Sequence[str]) -> list[str]:
             reason = getattr(error, "strerror", None) or error
             raise click.UsageError(f"{path}: {reason}") from None
     return list(found)
+
+
+def _is_part(path: Path) -> bool:
+    """Whether a C source in a directory promises nothing: it is a part of programs then."""
+    return path.suffix == ".c" and b"expect" not in path.read_bytes()
 
 
 def _progress(text: str) -> None:
