@@ -6,7 +6,7 @@ int main(int argc, char **argv, char **envp);
 __asm__(
     ".text\n.globl _start\n.type _start, @function\n_start:\n"
     "xorl %ebp, %ebp\nmovl %esp, %eax\nandl $-16, %esp\nsubl $12, %esp\npushl %eax\n"
-    "call toykernel_start\n.size _start, .-_start\n");
+    "call toykernel_start\nhlt\n.size _start, .-_start\n");
 
 __attribute__((noreturn, used)) void toykernel_start(long *stack) {
   int argc = (int)stack[0];

@@ -279,6 +279,32 @@ def time(console: Console, text: str) -> None:
         console.write(f"timer interrupt in {left} cycles; interrupts are {enabled}")
 
 
+def locals_(console: Console, text: str) -> None:
+    """Parameters and local variables of a function of C."""
+    no_arguments(text)
+    debugger = console.debugger
+    found = debugger.variables()
+    if not found:
+        raise DebugError("no local variables are known here: compiled code has them, with -g")
+    for variable in found:
+        if variable.address is not None:
+            value = f"at {variable.address:#010x}"
+            if 0 < variable.size <= 4:
+                data = debugger.read(variable.address, variable.size)
+                value += f" = {int.from_bytes(data, 'little', signed=True)}"
+        elif variable.register is not None:
+            word = debugger.register(variable.register) & (1 << 8 * (variable.size or 4)) - 1
+            value = f"in ${variable.register} = {signed(word, variable.size or 4)}"
+        else:
+            value = "no place of its own here (optimised)"
+        console.write(f"{variable.name:12} {value}")
+
+
+def signed(value: int, size: int) -> int:
+    """A number of `size` bytes in two's complement."""
+    return value - (1 << 8 * size) if value >> (8 * size - 1) & 1 else value
+
+
 TOPICS = (
     Topic("breakpoints", "", "numbers, hits, places", breakpoints),
     Topic("regs", "[PID]", "the CPU's registers, or a task's saved ones", regs),
@@ -293,6 +319,7 @@ TOPICS = (
     Topic("tss", "", "task-state segment", tss_),
     Topic("vma", "[PID]", "areas of the address space", vma),
     Topic("symbols", "[PATTERN]", "labels of the program, the kernel and init", symbols),
+    Topic("locals", "", "parameters and local variables of a C function", locals_),
     Topic("line", "[WHERE]", "the source line of an address", line),
     Topic("log", "[N]", "the kernel's log", log),
     Topic("time", "", "cycles, instructions, what they were spent on", time),
