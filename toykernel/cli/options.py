@@ -214,6 +214,14 @@ SOURCES: tuple[Decorator, ...] = (
         metavar="FLAGS",
         help="Flags of the C compiler, after -g -O1, quoted as for a shell.",
     ),
+    click.option(
+        "--assembler",
+        type=click.Choice(("own", "gnu")),
+        default="own",
+        envvar="TOYKERNEL_ASSEMBLER",
+        help="Assemble and link with our own assembler, or with the installed GNU as and ld "
+        "(TOYKERNEL_ASSEMBLER).",
+    ),
 )
 #: Options that make things go wrong on purpose.
 INJECT: tuple[Decorator, ...] = (
@@ -414,4 +422,5 @@ def recipe(values: Mapping[str, Any], others: Sequence[str] = ()) -> Recipe:
         include=tuple(Path(name) for name in values["include"]),
         macros=macros,
         cflags=values["cflags"],
+        assembler=values["assembler"],
     )

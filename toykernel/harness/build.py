@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from toykernel.harness.hinted import hinted
 from toykernel.harness.recipe import (
     C_SOURCE,
+    OWN,
     PLAIN,
     SOURCES,
     Built,
@@ -25,11 +27,12 @@ def build(path: Path, recipe: Recipe = PLAIN, *, with_map: bool = False) -> Buil
     Raises LoadError, AssemblyError with file and line, or CompileError with the compiler's words.
     """
     linked = bool(recipe.others or recipe.entry or recipe.origin or with_map)
-    if path.suffix in SOURCES and not linked:
+    if path.suffix in SOURCES and not linked and recipe.assembler == OWN:
         check_file(path)
-        program = assemble(path, include=folders(path, recipe), macros=recipe.macros)
+        with hinted(path, recipe):
+            program = assemble(path, include=folders(path, recipe), macros=recipe.macros, cpp=None)
         return Built(program.elf(), program)
-    if not linked and path.suffix != C_SOURCE:
+    if not linked and path.suffix not in (*SOURCES, C_SOURCE):
         data = read(path)
         if not links(data):
             return Built(checked(path, data), None)

@@ -18,9 +18,12 @@ from toykernel.harness.compiler import (
     find_compiler,
     link_hosted,
 )
+from toykernel.harness.gnu import build_gnu, gnu_object
+from toykernel.harness.hinted import hinted
 from toykernel.harness.recipe import (
     ARCHIVES,
     C_SOURCE,
+    GNU,
     SOURCES,
     Built,
     LoadError,
@@ -47,6 +50,8 @@ def build_linked(inputs: Sequence[Path], recipe: Recipe, with_map: bool) -> Buil
     """
     if any(item.suffix == C_SOURCE for item in inputs):
         return _build_c(inputs, recipe, with_map)
+    if recipe.assembler == GNU:
+        return build_gnu(inputs, recipe, with_map=with_map)
     return _link(inputs, [_input(item, recipe) for item in inputs], recipe)
 
 
@@ -65,28 +70,32 @@ def _build_c(inputs: Sequence[Path], recipe: Recipe, with_map: bool) -> Built:
         ]
         if compiler.hosted:
             return _link_hosted(inputs, objects, compiler, recipe, said, with_map)
+        gnu = recipe.assembler == GNU
         taken = [
-            _input(item, recipe) if made == item or item.suffix in SOURCES
+            _input(item, recipe) if made == item or (item.suffix in SOURCES and not gnu)
             else (None, _taken(made, str(item)))
             for item, made in zip(inputs, objects, strict=True)
         ]  # fmt: skip
         own = [LIBRARY] if any(_begins(item) for _, item in taken) else [START, LIBRARY]
         for source in own:
             compile_object(compiler, source, folder / source.name)
-            taken.append((None, _taken(folder / source.name, source.name)))
-        built = _link(inputs, taken, recipe)
+            objects.append(folder / source.name)
+            taken.append((None, _taken(objects[-1], source.name)))
+        made = build_gnu(objects, recipe, with_map=with_map) if gnu else None
+        built = made or _link(inputs, taken, recipe)
     if not any(_names_our_header(item) for item in inputs):
         said.append(compiler.note)
-    return built._replace(said=tuple(said))
+    return built._replace(said=(*said, *built.said))
 
 
 def _c_object(
     item: Path, output: Path, compiler: Compiler, recipe: Recipe, said: list[str]
 ) -> Path:
     """The object file of an input; what is none of C's or assembly source stays where it is."""
-    if item.suffix in SOURCES:
-        made = assemble_object(item, include=folders(item, recipe), macros=recipe.macros)
-        output.write_bytes(made.elf())
+    if item.suffix in SOURCES and recipe.assembler == GNU:
+        said += gnu_object(item, output, recipe).splitlines()
+    elif item.suffix in SOURCES:
+        output.write_bytes(_assembled(item, recipe).elf())
     elif item.suffix == C_SOURCE:
         words = compile_object(
             compiler,
@@ -127,13 +136,18 @@ def _names_our_header(path: Path) -> bool:
     return path.suffix == C_SOURCE and b"toykernel.h" in path.read_bytes()
 
 
+def _assembled(item: Path, recipe: Recipe) -> ObjectFile:
+    with hinted(item, recipe):
+        return assemble_object(item, include=folders(item, recipe), macros=recipe.macros, cpp=None)
+
+
 _Input = tuple[ObjectFile | None, InputObject | Archive]
 
 
 def _input(item: Path, recipe: Recipe) -> _Input:
     if item.suffix in SOURCES:
         check_file(item)
-        made = assemble_object(item, include=folders(item, recipe), macros=recipe.macros)
+        made = _assembled(item, recipe)
         with _explained():
             return made, read_object(made.elf(), str(item))
     return None, _taken(item, str(item))

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 INCLUDE = Path(__file__).parent.parent.parent / "userland" / "include"
 SOURCES = (".S", ".s", ".asm")
 C_SOURCE = ".c"
+#: Whose assembler.
+OWN, GNU = "own", "gnu"
 ARCHIVES = (b"!<arch>\n", b"!<thin>\n")
 _ET_REL = 1
 
@@ -33,8 +35,8 @@ class CompileError(LoadError):
 @dataclass(frozen=True)
 class Recipe:
     """What a program is made of besides its first file: further inputs, folders for includes (-I), macros
-    of the preprocessor (-D), flags of the C compiler, and for the linker the entry (-e) and addresses of
-    sections (-Ttext)."""
+    of the preprocessor (-D), flags of the C compiler, for the linker the entry (-e) and addresses of
+    sections (-Ttext), and whose assembler and linker make it."""
 
     others: tuple[Path, ...] = ()
     include: tuple[Path, ...] = ()
@@ -42,6 +44,7 @@ class Recipe:
     entry: str = ""
     origin: Mapping[str, int] = field(default_factory=dict)
     cflags: tuple[str, ...] = ()
+    assembler: str = OWN
 
 
 PLAIN = Recipe()

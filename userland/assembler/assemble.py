@@ -24,14 +24,14 @@ def assemble(
     origin: Mapping[str, int] | None = None,
     defines: Mapping[str, int] | None = None,
     macros: Mapping[str, str] | None = None,
-    cpp: Sequence[str] = (),
+    cpp: Sequence[str] | None = (),
 ) -> Program:
     """Assemble a source file.
 
     `include` are folders searched after the including file's own; `origin` gives linear base
     addresses by section name (then no `_start` is needed); `defines` predefines absolute symbols.
-    A `.S` with directives of the C preprocessor goes through `cpp`, the command of an installed one,
-    or through our own when that is empty; `macros` are its -D.
+    A `.S` with directives of the C preprocessor goes through `cpp`, the command of an installed one
+    (None: whichever is here), or through our own when that is empty; `macros` are its -D.
     Raises AssemblyError for anything wrong with the file or its contents.
     """
     path = Path(path)
@@ -59,7 +59,7 @@ def assemble_object(
     include: Sequence[Path] = (),
     defines: Mapping[str, int] | None = None,
     macros: Mapping[str, str] | None = None,
-    cpp: Sequence[str] = (),
+    cpp: Sequence[str] | None = (),
 ) -> ObjectFile:
     """Assemble a source file for a linker; the arguments are those of `assemble`. Raises AssemblyError."""
     path = Path(path)
