@@ -19,8 +19,9 @@ from case import Step
 
 from toykernel.check.invariants import check_all
 from toykernel.cli.group import call
-from toykernel.harness.build import LoadError, build
+from toykernel.harness.build import build
 from toykernel.harness.exit_status import EXIT_BUG
+from toykernel.harness.recipe import LoadError
 from toykernel.harness.session import Session
 from toykernel.look.frames import leaked_frames
 from toykernel.state import Config

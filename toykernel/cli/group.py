@@ -99,7 +99,7 @@ def _print_version(ctx: click.Context, _param: click.Parameter, wanted: bool) ->
 def cli() -> None:
     """A small i386 computer and a Linux-shaped kernel in it, whose fork is the real thing.
 
-    PROGRAM is assembly source (.S, GNU syntax) or a static i386 ELF executable.
+    PROGRAM is a source (.S in GNU syntax, .c), a 32-bit object (.o) or a static i386 ELF executable.
     """
 
 

@@ -102,6 +102,7 @@ def parse_options(expectations: Expectations) -> Mapping[str, Any]:
             option = name.replace("_", "-")
             raise click.UsageError(f"--{option} has no place in a header")
     folder = Path(expectations.path).parent  # what a header names lies beside its file
+    values["with_files"] = (*values["with_files"], *expectations.others)
     for name in ("with_files", "include"):
         values[name] = tuple(str(folder / path) for path in values[name])
     return values

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from toykernel.harness.verdict import Verdict
 
 MAX_CYCLES = 1_000_000_000
-SUFFIXES = (".S", ".s", ".asm")
+SUFFIXES = (".S", ".s", ".asm", ".c")
 
 
 @click.command()
@@ -54,7 +54,7 @@ def command(
 ) -> int:
     """Run programs and compare with the `# expect` lines at their top.
 
-    PATH is a program, or a directory that is searched for .S files. Exit status 0 when every
+    PATH is a program, or a directory that is searched for .S and .c files. Exit status 0 when every
     program kept its promises, 1 when one did not. A program without promises is named and counted.
     """
     from toykernel.cli.outputs import Outputs
@@ -90,7 +90,10 @@ def find_programs(paths: Sequence[str]) -> list[str]:
     for path in map(Path, paths):
         try:
             if path.is_dir():
-                inside = (p for p in path.rglob("*") if p.suffix in SUFFIXES and p.is_file())
+                inside = (
+                    p for p in path.rglob("*")
+                    if p.suffix in SUFFIXES and p.is_file() and not _is_part(p)
+                )  # fmt: skip
                 found.update(dict.fromkeys(str(p) for p in sorted(inside)))
             else:
                 path.stat()
@@ -99,6 +102,11 @@ def find_programs(paths: Sequence[str]) -> list[str]:
             reason = getattr(error, "strerror", None) or error
             raise click.UsageError(f"{path}: {reason}") from None
     return list(found)
+
+
+def _is_part(path: Path) -> bool:
+    """Whether a C source in a directory promises nothing: it is a part of programs then."""
+    return path.suffix == ".c" and b"expect" not in path.read_bytes()
 
 
 @contextmanager
