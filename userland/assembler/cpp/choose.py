@@ -84,13 +84,13 @@ def preprocess(
     ]  # fmt: skip
     try:
         done = subprocess.run(
-            words, input=f'#line 1 "{_quoted(shown)}"\n'.encode() + text.encode("utf-8", "surrogateescape"),
+            words, input=f'#line 1 "{_quoted(shown)}"\n{text}'.encode("utf-8", "surrogateescape"),
             capture_output=True, timeout=_SECONDS, env={**os.environ, "LC_ALL": "C"}, check=False,
         )  # fmt: skip
     except (OSError, subprocess.SubprocessError):
         return own()
     if done.returncode:
-        refusal = _refusal(command[0], done.stderr.decode(errors="replace"))
+        refusal = _refusal(command[0], done.stderr.decode("utf-8", "surrogateescape"))
         if refusal is None:
             return own()
         raise refusal
