@@ -20,6 +20,7 @@ help:
 	@echo "make lint   ruff, mypy, and the floors of the house"
 	@echo "make bench  speed: tables, bench.json, fork-cost.json, docs/fork-cost.svg"
 	@echo "make mutants put single faults into the memory code; a test must catch each"
+	@echo "make mutants SAMPLE=n SEED=n  so many faults, by chance, in kernel and machine: a score by package"
 	@echo "make docs   the table of behaviours, code and tests: docs/fork-path.md"
 	@echo "make faults every step of fork fails in turn, for every shape of caller"
 	@echo "make timing-check  the cycle model against hand-derived and measured sequences"
@@ -42,8 +43,14 @@ bench: $(RUNTIME)
 	$(BIN)/python -m bench.fork_cost --json fork-cost.json --svg docs/fork-cost.svg
 
 # Single faults put into the memory code, one at a time; each must be caught by a test.
+# With SAMPLE, so many that chance puts anywhere into kernel and machine; with SINCE, in lines changed since then.
 mutants: $(DEVELOP)
+ifdef SAMPLE
+	$(BIN)/python tests/mutation/mutation.py --sample $(SAMPLE) --seed $(or $(SEED),1) \
+	  $(if $(SINCE),--since $(SINCE)) --markdown mutants.md
+else
 	$(BIN)/python tests/mm/mutants.py --markdown mutants.md
+endif
 
 docs: $(RUNTIME)
 	$(BIN)/python docs/fork_path.py
