@@ -11,6 +11,7 @@ fault survives that is not explained in tests/mutation/equivalent.txt.
 from __future__ import annotations
 
 import argparse
+import hashlib
 import json
 import os
 import random
@@ -20,7 +21,6 @@ import subprocess
 import sys
 import tempfile
 from collections import Counter
-from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -100,9 +100,14 @@ class Tree:
             return match[1]
         return None if done.returncode in (0, 5) else f"(pytest ends with {done.returncode})"
 
-    def reach_of(self, folders: Iterable[str], directory: Path) -> Reach:
+    def reach_of(self, folders: tuple[str, ...], directory: Path) -> Reach:
         """What each test calls. Raises RuntimeError when one fails without any fault."""
-        report = directory / "reach.json"
+        report = (
+            directory / f"reach-{hashlib.sha1('+'.join(folders).encode()).hexdigest()[:8]}.json"
+        )
+        if report.exists():
+            found_before: Reach = json.loads(report.read_text(encoding="utf-8"))
+            return found_before
         ignored = [f"--ignore={path}" for path in (*SLOW, *_ABOUT_TEXT)]
         failed = self.pytest(*ignored, *folders, reach=report)
         if failed is not None:
@@ -205,11 +210,14 @@ def main() -> int:
     parser.add_argument("--sample", type=int, default=200, help="how many faults (200)")
     parser.add_argument("--seed", type=int, default=1, help="which ones (1)")
     parser.add_argument("--since", help="only in lines that differ from this commit")
-    parser.add_argument("--package", choices=PACKAGES, help="only this one")
+    parser.add_argument("--package", action="append", choices=PACKAGES, help="only these")
+    parser.add_argument(
+        "--reach", type=Path, help="a folder: what each test calls is kept there, and used again"
+    )
     parser.add_argument("--markdown", type=Path, help="write the table of all faults there")
     arguments = parser.parse_args()
     changed = changed_lines(arguments.since) if arguments.since else None
-    packages = [arguments.package] if arguments.package else list(PACKAGES)
+    packages = arguments.package or list(PACKAGES)
     chosen = choose({p: all_faults(p, changed) for p in packages}, arguments.sample, arguments.seed)
     known = explanations()
     results: list[Result] = []
@@ -220,7 +228,7 @@ def main() -> int:
             folders = PACKAGES[package][1]
             if folders not in reach:
                 try:
-                    reach[folders] = tree.reach_of(folders, Path(name))
+                    reach[folders] = tree.reach_of(folders, arguments.reach or Path(name))
                 except RuntimeError as error:
                     print(error, file=sys.stderr)
                     return 1
