@@ -171,7 +171,7 @@ class Cpu(RegisterFile):
         if not env:
             raise EngineContractError(
                 "the engine's live registers cannot be found on this system, which cycle timing "
-                "needs (it reads /proc/self/mem); use the timing profile off"
+                "needs (neither /proc/self/mem nor process_vm_readv works); use the timing profile off"
             )
         return env
 

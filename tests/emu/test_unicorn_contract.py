@@ -7,6 +7,7 @@ on the machine, says whether the cure still works.
 from __future__ import annotations
 
 import ctypes
+import mmap
 from collections.abc import Callable
 from itertools import product
 from typing import Any
@@ -778,6 +779,19 @@ def test_flags_survive_a_stop_behind_a_port_access(native: bool) -> None:
     assert bare.cpu.eflags & 0x8D5 == 0x91
     bare.machine.step()
     assert bare.cpu.eip == 0x5010
+
+
+def test_the_live_registers_are_found_without_proc() -> None:
+    """Reads by process_vm_readv give what those of /proc/self/mem give, and as far."""
+    page = mmap.PAGESIZE
+    area = mmap.mmap(-1, 2 * page, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+    area[:] = bytes(range(256)) * (2 * page // 256)
+    at = ctypes.addressof(ctypes.c_char.from_buffer(area))
+    with engine_quirks.safe_reads() as usual, engine_quirks.safe_reads("/nonexistent") as other:
+        assert usual is not other
+        assert other(at + 5, page) == usual(at + 5, page) == area[5 : page + 5]
+        assert other(0, 16) == usual(0, 16) == b""
+        assert len(other(at, 1 << 24)) >= 2 * page
 
 
 # -- two translations of the same code -------------------------------------------------------------
