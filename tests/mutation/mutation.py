@@ -29,18 +29,15 @@ from single_faults import Fault, faults_of
 ROOT = Path(__file__).parents[2]
 EQUIVALENT = Path(__file__).with_name("equivalent.txt")
 TIMEOUT = 120  # seconds for the tests of one fault
-_GUEST = (
-    *("tests/kernel", "tests/signal", "tests/sched", "tests/fs", "tests/mm", "tests/ipc"),
-    "tests/programs/test_native_edges.py",
-    "tests/programs/test_native_waits.py",
-)
-#: The source folder of each package, and the folders of its tests.
+_NATIVE = ("tests/programs/test_native_edges.py", "tests/programs/test_native_waits.py")
+_PROCESSES = ("tests/kernel", "tests/signal", "tests/sched", *_NATIVE)
+#: The source folder of each package, and its tests.
 PACKAGES: dict[str, tuple[str, tuple[str, ...]]] = {
-    "kernel": ("toykernel/kernel", _GUEST),
-    "mm": ("toykernel/mm", _GUEST),
-    "fs": ("toykernel/fs", _GUEST),
-    "arch": ("toykernel/arch", _GUEST),
-    "ipc": ("toykernel/ipc", _GUEST),
+    "kernel": ("toykernel/kernel", _PROCESSES),
+    "mm": ("toykernel/mm", ("tests/mm", "tests/kernel/test_cow.py", *_NATIVE)),
+    "fs": ("toykernel/fs", ("tests/fs", "tests/kernel/test_elf.py", *_NATIVE)),
+    "arch": ("toykernel/arch", _PROCESSES),
+    "ipc": ("toykernel/ipc", ("tests/ipc",)),
     "emu": ("emu", ("tests/emu", "tests/timing/test_cycles.py", "tests/timing/test_rules.py")),
 }
 #: Too slow to be tried for every fault; the faults of tests/mm/mutants.txt have them.
