@@ -41,7 +41,8 @@ issues.
 * FCOMI and its kin keep OF, SF and AF.  -> the code hook clears them in front of it.
 * RDPMC is unknown, MOV from CR1 is #GP in ring 3, POP has eight opcodes.
   -> the machine makes the first #GP, the code hook refuses the others.
-* A read-modify-write instruction reads first, and an operand over the end of 4 GiB goes round.
+* A read-modify-write instruction reads first, PUSHA begins at its lowest word, CMPS with what EDI names; an
+  operand over the end of 4 GiB goes round.
   -> the machine looks at each page fault again (emu/page_fault.py).
 * For the same reason CMPXCHG8B spoils flags that it should keep.
   -> the code hook writes EFLAGS in front of it.
