@@ -111,6 +111,8 @@ def run(session: Session, *, max_cycles: int | None = None) -> Result:
     deaths = Deaths(session)
     try:
         outcome = session.run(max_cycles)
+        if outcome.kind is OutcomeKind.LIMIT and session.kernel.machine.cpu.cpl == 3:
+            session.kernel.host.trace.run_over.emit()
     except (HostError, KeyboardInterrupt):
         raise
     except KernelOops as oops:
