@@ -65,6 +65,7 @@ class Touched:
         """`contents` is kept up to date with what frames hold that begin or cease to be shared."""
         self._k = k
         self._contents = contents
+        self.entries = 0  # pages that are mapped, in all address spaces
         self._spaces: dict[int, _Space] = {}
         self._at_work: dict[int, MmStruct] = {}
         self._mapped: dict[int, int] = {}  # entries of each frame
@@ -75,10 +76,13 @@ class Touched:
         self._counts = bytes(len(k.memory.pages.counts()))
         self._turn: list[int] = []  # shared frames to be read next
         self._stacks: dict[int, Task] = {}
+        self._stack_frames: dict[int, None] = {}
         trace = k.host.trace
         trace.set_pte.append(self._on_set_pte)
         trace.page_pin.append(self._on_pin)
         trace.sched_switch.append(self._on_switch)
+        trace.process_fork.append(self._on_fork)
+        trace.release_task.append(self._on_release)
         for mm in k.memory.mms.values():
             self._at_work[mm.ident] = mm
         self._catch_up()
@@ -95,15 +99,16 @@ class Touched:
             if task.mm is not None:
                 self._at_work[task.mm.ident] = task.mm
 
+    def _on_fork(self, _parent: Task, child: Task, _flags: int) -> None:
+        self._stack_frames[(child.stack - PAGE_OFFSET) >> PAGE_SHIFT] = None
+
+    def _on_release(self, task: Task) -> None:
+        self._stack_frames.pop((task.stack - PAGE_OFFSET) >> PAGE_SHIFT, None)
+
     def _catch_up(self) -> None:
         """Take things as they are; a look at everything says whether they are right."""
         for _ in self.suspicions():
             pass
-
-    @property
-    def entries(self) -> int:
-        """Pages that are mapped, in all address spaces."""
-        return sum(space.present for space in self._spaces.values())
 
     # -- after a trap ------------------------------------------------------------------------------
 
@@ -180,9 +185,8 @@ class Touched:
                 yield "tables_are_accounted_for"
 
     def _directory(self, space: _Space, directory: bytes) -> Iterator[str]:
-        before, now = (memoryview(d).cast("I") for d in (space.directory, directory))
-        space.directory = directory
-        for index, (old, new) in enumerate(zip(before, now, strict=True)):
+        before, space.directory = space.directory, directory
+        for index, old, new in _differing_words(before, directory):
             if (old ^ new) & PTE_FRAME == 0 and bool(old) == bool(new):
                 continue
             base = index << 22
@@ -203,23 +207,15 @@ class Touched:
 
     def _changed_entries(self, space: _Space, base: int, old: bytes, new: bytes) -> Iterator[str]:
         area: VmArea | None = None
-        for start in range(0, PAGE_SIZE, _CHUNK):
-            before, now = old[start : start + _CHUNK], new[start : start + _CHUNK]
-            if before == now:
+        for index, was, pte in _differing_words(old, new):
+            at = base + (index << PAGE_SHIFT)
+            if was and pte_present(was):
+                self._drop(space, at, was)
+            if not pte:
                 continue
-            address = base + (start << (PAGE_SHIFT - 2))
-            words = zip(memoryview(before).cast("I"), memoryview(now).cast("I"), strict=True)
-            for index, (was, pte) in enumerate(words):
-                if was == pte:
-                    continue
-                at = address + (index << PAGE_SHIFT)
-                if was and pte_present(was):
-                    self._drop(space, at, was)
-                if not pte:
-                    continue
-                if area is None or not area.vm_start <= at < area.vm_end:
-                    area = space.mm.find_exact(at)
-                yield from self._entry(space, at, pte, area)
+            if area is None or not area.vm_start <= at < area.vm_end:
+                area = space.mm.find_exact(at)
+            yield from self._entry(space, at, pte, area)
 
     def _drop(self, space: _Space, address: int, pte: int) -> None:
         """An entry is no more, or another."""
@@ -227,6 +223,7 @@ class Touched:
         self._frames[pfn] = None
         _count(self._mapped, pfn, -1)
         space.present -= 1
+        self.entries -= 1
         if address in space.private:
             del space.private[address]
             _count(self._private, pfn, -1)
@@ -243,6 +240,7 @@ class Touched:
         self._frames[pfn] = None
         _count(self._mapped, pfn, 1)
         space.present += 1
+        self.entries += 1
         frames = k.memory.pages.frames
         if (
             pfn >= frames
@@ -265,8 +263,8 @@ class Touched:
         self._note_table(space.pgd, -1)
         for base, (frame, contents) in space.tables.items():
             self._note_table(frame, -1)
-            for index, pte in enumerate(memoryview(contents).cast("I")):
-                if pte and pte_present(pte):
+            for index, pte, _ in _differing_words(contents, bytes(PAGE_SIZE)):
+                if pte_present(pte):
                     self._drop(space, base + (index << PAGE_SHIFT), pte)
 
     # -- frames ------------------------------------------------------------------------------------
@@ -282,7 +280,6 @@ class Touched:
         if not frames:
             return
         cached = self._cached(frames)
-        other: dict[int, int] | None = None
         for pfn in frames:
             if pfn >= pages.frames:
                 continue
@@ -292,11 +289,12 @@ class Touched:
             count = pages.page_count(pfn)
             holders = mapped + self._tables.get(pfn, 0) + pins.get(pfn, 0)
             holders += (pfn == zero) + cached.get(pfn, 0)
-            if count != holders:
-                if other is None:
-                    other = self._kernel_frames()
-                if count != holders + other.get(pfn, 0) and pfn >= k.memory.reserved_end:
-                    yield "page_count_is_number_of_holders"
+            if (
+                count != holders
+                and pfn >= k.memory.reserved_end
+                and count not in (holders + own for own in self._kernel_s_own(pfn))
+            ):
+                yield "page_count_is_number_of_holders"
             users = count - pins.get(pfn, 0)
             if pfn in self._writers and (users != 1 or pfn == zero):
                 yield "writable_frames_have_one_user"
@@ -310,10 +308,8 @@ class Touched:
         for start in range(0, len(counts), _COUNTS):
             before, now = self._counts[start : start + _COUNTS], counts[start : start + _COUNTS]
             if before != now:
-                words = zip(memoryview(before).cast("i"), memoryview(now).cast("i"), strict=True)
-                for pfn, (old, new) in enumerate(words, start >> 2):
-                    if old != new:
-                        self._frames[pfn] = None
+                for index, _, _ in _differing_words(before, now):
+                    self._frames[(start >> 2) + index] = None
         self._counts = counts
 
     def _cached(self, frames: dict[int, None]) -> dict[int, int]:
@@ -324,16 +320,15 @@ class Touched:
                 _count(found, pfn, 1)
         return found
 
-    def _kernel_frames(self) -> dict[int, int]:
-        """Frames of kernel stacks and of slabs."""
+    def _kernel_s_own(self, pfn: int) -> Iterator[int]:
+        """How often a frame begins a kernel stack or is a slab's page: by our account, then by the tasks'."""
         k = self._k
-        found: dict[int, int] = {}
-        for task in k.processes.tasks:
-            _count(found, (task.stack - PAGE_OFFSET) >> PAGE_SHIFT, 1)
-        for cache in k.memory.slabs:
-            for page in cache.pages():
-                _count(found, (page - PAGE_OFFSET) >> PAGE_SHIFT, 1)
-        return found
+        slabs = sum(cache.holds((pfn << PAGE_SHIFT) + PAGE_OFFSET) for cache in k.memory.slabs)
+        yield slabs + (pfn in self._stack_frames)
+        self._stack_frames = {
+            (task.stack - PAGE_OFFSET) >> PAGE_SHIFT: None for task in k.processes.tasks
+        }
+        yield slabs + (pfn in self._stack_frames)
 
     # -- areas -------------------------------------------------------------------------------------
 
@@ -384,6 +379,17 @@ def _obeys(pte: int, area: VmArea | None) -> Iterator[str]:
         or bool(pte & PTE_P) != bool(area.vm_flags & (VM_READ | VM_WRITE | VM_EXEC))
     ):
         yield "entries_obey_areas"
+
+
+def _differing_words(old: bytes, new: bytes) -> Iterator[tuple[int, int, int]]:
+    """(index, before, now) of 32-bit words; what is the same is passed over in chunks."""
+    for start in range(0, len(old), _CHUNK):
+        before, now = old[start : start + _CHUNK], new[start : start + _CHUNK]
+        if before != now:
+            words = zip(memoryview(before).cast("I"), memoryview(now).cast("I"), strict=True)
+            for index, (was, word) in enumerate(words, start >> 2):
+                if was != word:
+                    yield index, was, word
 
 
 def _rights(half: bytes) -> list[int]:
