@@ -8,9 +8,11 @@ from typing import Any
 
 import click
 
+from toykernel.cli import complete
 from toykernel.cli.console import as_utf8
-from toykernel.cli.options import SOURCES, apply, recipe
+from toykernel.cli.options import FILE, SOURCES, apply, recipe
 from toykernel.cli.outputs import Outputs
+from toykernel.cli.words import DASH
 from toykernel.harness.exit_status import EXIT_MISUSE
 
 
@@ -25,16 +27,23 @@ def address_of_section(text: str) -> int:
     return value
 
 
-#: How the names of assembly sources, objects and archives end.
-ENDINGS = (".S", ".s", ".asm", ".o", ".a")
+#: How the names of sources, objects and archives end.
+ENDINGS = (".S", ".s", ".asm", ".c", ".o", ".a")
 
 
 @click.command()
 @apply(SOURCES)
 @click.argument("inputs", type=click.Path(), nargs=-1, required=True, metavar="INPUT...")
-@click.option("-o", "--output", required=True, metavar="FILE", help="Where to write it, mode 0755.")
 @click.option(
-    "-e", "--entry", default="", metavar="SYMBOL", help="Where the program begins (_start)."
+    "-o", "--output", type=FILE, required=True, metavar="FILE", help="Where to write it, mode 0755."
+)
+@click.option(
+    "-e",
+    "--entry",
+    default="",
+    metavar="SYMBOL",
+    shell_complete=complete.labels,
+    help="Where the program begins (_start).",
 )
 @click.option(
     "-L",
@@ -48,7 +57,7 @@ ENDINGS = (".S", ".s", ".asm", ".o", ".a")
 @click.option(
     "--text", "text_at", type=address_of_section, metavar="ADDRESS", help="Where .text lies."
 )
-@click.option("--map", "map_file", metavar="FILE", help="Write there what lies where.")
+@click.option("--map", "map_file", type=FILE, metavar="FILE", help="Write there what lies where.")
 def command(
     inputs: tuple[str, ...],
     output: str,
@@ -59,13 +68,16 @@ def command(
     map_file: str | None,
     **values: Any,
 ) -> int:
-    """Assemble and link to a static i386 ELF executable with symbols and line numbers.
+    """Assemble, compile and link to a static i386 ELF executable with symbols and line numbers.
 
-    INPUT is assembly source (.S, .s), a 32-bit object file (.o) or an archive (.a), linked in that order.
-    The same file runs here and on Linux. A single executable is checked and copied.
+    INPUT is assembly source (.S, .s), C (.c), a 32-bit object file (.o) or an archive (.a), linked in that
+    order. The same file runs here and on Linux. A single executable is checked and copied; `-` is source
+    from standard input.
     """
-    from toykernel.cli.load import build_program, link_map, source_files
+    from toykernel.cli.load import build_program, source_files
 
+    if map_file and inputs[0] == DASH:
+        raise click.BadParameter("a program from standard input has no map", param_hint="--map")
     found = [library(name, folders) for name in libraries]
     made_of = replace(
         recipe(values, (*inputs[1:], *found)),
@@ -79,16 +91,14 @@ def command(
     with Outputs(read) as outputs:
         program_file = outputs.open("--output", output, permissions=0o755)
         map_output = outputs.open("--map", map_file)
-        built = build_program(inputs[0], made_of)
-        text = link_map(inputs[0], made_of) if map_file and built is not None else ""
-        if built is None or text is None:
+        built = build_program(inputs[0], made_of, with_map=bool(map_file))
+        if built is None:
             return EXIT_MISUSE
-        image, assembled = built
-        outputs.refuse("a source of the program", source_files(assembled))
+        outputs.refuse("a source of the program", source_files(built.program))
         if map_output is not None:
-            map_output.write(as_utf8(text))
+            map_output.write(as_utf8(built.map))
         if program_file is not None:
-            program_file.write(image)
+            program_file.write(built.elf)
     return 0
 
 

@@ -9,8 +9,9 @@ import click
 
 from emu.timing.profiles import OFF
 from toykernel.cli.console import as_utf8, host_message, write_all
-from toykernel.cli.options import MACHINE, SOURCES, ProgramCommand, apply, count
+from toykernel.cli.options import FILE, MACHINE, SOURCES, ProgramCommand, apply, count
 from toykernel.cli.outputs import Outputs, inputs_of
+from toykernel.cli.version import say_slow
 from toykernel.harness.exit_status import EXIT_MISUSE
 from toykernel.host_files import read_regular
 
@@ -18,10 +19,15 @@ from toykernel.host_files import read_regular
 @click.command(cls=ProgramCommand, context_settings={"allow_interspersed_args": False})
 @apply((*MACHINE, *SOURCES))
 @click.option("--max-cycles", type=count, metavar="N", help="Stop when the clock shows N cycles.")
-@click.option("--json", "json_file", metavar="FILE", help="Write everything to FILE.")
-@click.option("--html", "html_file", metavar="FILE", help="Write the listing to FILE as a page.")
+@click.option("--json", "json_file", type=FILE, metavar="FILE", help="Write everything to FILE.")
 @click.option(
-    "--against", metavar="FILE", help="Compare with another run, whose --json wrote FILE."
+    "--html", "html_file", type=FILE, metavar="FILE", help="Write the listing to FILE as a page."
+)
+@click.option(
+    "--against",
+    type=FILE,
+    metavar="FILE",
+    help="Compare with another run, whose --json wrote FILE.",
 )
 @click.argument("program", type=click.Path())
 @click.argument("args", nargs=-1)
@@ -55,7 +61,8 @@ def _run(
     from toykernel.cli.load import CannotLoad, make_session, source_files
     from toykernel.harness import runner
     from toykernel.observe.cycles import CycleProfile
-    from toykernel.observe.cycles_text import comparison, html, text
+    from toykernel.observe.cycles_html import html
+    from toykernel.observe.cycles_text import comparison, text
 
     try:
         session = make_session(program, args, values, console=None, terminal=True)
@@ -68,6 +75,7 @@ def _run(
     write_all(2, session.stdout + session.stderr)
     if result.message:
         host_message(result.message)
+    say_slow(session.kernel.machine.cpu.driver.name, session.kernel.machine.clock.instructions)
     data = profile.data()
     if json_file is not None:
         json_file.write((json.dumps(data, indent=1, sort_keys=True) + "\n").encode())

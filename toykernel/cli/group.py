@@ -17,7 +17,10 @@ from toykernel.errors import HostError
 from toykernel.harness.exit_status import EXIT_BUG, EXIT_INTERRUPTED, EXIT_MISUSE
 
 #: In the order of the help text. A command is there when its module is; each has a `command`.
-COMMANDS = ("run", "cycles", "build", "test", "debug", "gdb", "sysctl")
+COMMANDS = (
+    *("run", "cycles", "build", "test", "debug", "gdb", "sysctl"),
+    *("samples", "exercises", "docs", "completion"),
+)
 
 #: What a write to standard output fails with when its disk is full or its device is gone.
 LOST_OUTPUT = (errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EBADF)
@@ -75,9 +78,9 @@ def _closed_pipes() -> Iterator[None]:
 def _print_version(ctx: click.Context, _param: click.Parameter, wanted: bool) -> None:
     if not wanted or ctx.resilient_parsing:
         return
-    from importlib.metadata import version
+    from toykernel.cli.version import version_text
 
-    click.echo(f"toykernel {version('toykernel')}")
+    click.echo(version_text())
     ctx.exit()
 
 
@@ -91,12 +94,12 @@ def _print_version(ctx: click.Context, _param: click.Parameter, wanted: bool) ->
     expose_value=False,
     is_eager=True,
     callback=_print_version,
-    help="Show the version and exit.",
+    help="Show the version, the engine, its hooks and the table of clocks, and exit.",
 )
 def cli() -> None:
     """A small i386 computer and a Linux-shaped kernel in it, whose fork is the real thing.
 
-    PROGRAM is assembly source (.S, GNU syntax) or a static i386 ELF executable.
+    PROGRAM is a source (.S in GNU syntax, .c), a 32-bit object (.o) or a static i386 ELF executable.
     """
 
 

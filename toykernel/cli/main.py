@@ -1,10 +1,11 @@
-"""The command `toykernel`. Nothing heavy is imported before it is known to be needed."""
+"""The command `toykernel`. Nothing is imported before Ctrl-C is known to end it quietly."""
 
 from __future__ import annotations
 
 import sys
 
-from toykernel.harness.exit_status import EXIT_INTERRUPTED, EXIT_MISUSE
+#: As toykernel.harness.exit_status.EXIT_INTERRUPTED and EXIT_MISUSE, which are not imported yet.
+_INTERRUPTED, _MISUSE = 130, 125
 
 
 def main() -> None:
@@ -20,7 +21,7 @@ def main() -> None:
         else:
             status = call(sys.argv[1:])
     except KeyboardInterrupt:
-        status = EXIT_INTERRUPTED
+        status = _INTERRUPTED
     sys.exit(status)
 
 
@@ -29,7 +30,7 @@ def cannot_start(error: Exception) -> int:
     if isinstance(error, MemoryError):
         error = MemoryError("not enough memory")
     sys.stderr.write(f"toykernel: cannot start: {error}\n")
-    return EXIT_MISUSE
+    return _MISUSE
 
 
 if __name__ == "__main__":

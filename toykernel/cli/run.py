@@ -18,6 +18,7 @@ from toykernel.cli.options import (
     apply,
 )
 from toykernel.cli.outputs import Output, Outputs, inputs_of
+from toykernel.cli.version import say_slow
 from toykernel.harness.exit_status import EXIT_BUG, EXIT_MISUSE
 
 if TYPE_CHECKING:
@@ -47,7 +48,7 @@ Exit status:
 @click.argument("program", type=click.Path())
 @click.argument("args", nargs=-1)
 def command(program: str, args: tuple[str, ...], **values: Any) -> int:
-    """Run PROGRAM as the first child of init, with ARGS as its arguments.
+    """Run PROGRAM as the first child of init, with ARGS as its arguments; `-` is source from standard input.
 
     Options come before PROGRAM; what follows it is the program's.
     """
@@ -108,6 +109,7 @@ def command(program: str, args: tuple[str, ...], **values: Any) -> int:
             host_message(result.message)
         if injector is not None:
             host_message(injector.summary())
+        say_slow(session.kernel.machine.cpu.driver.name, session.kernel.machine.clock.instructions)
         if report_file is not None or values["summary"]:
             from toykernel.harness.report import make_report, report_json, summary
 

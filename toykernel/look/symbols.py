@@ -223,6 +223,13 @@ class Image:
         return None if found is None else (found, tuple(by_line[found]))
 
 
+def elf_lines(data: bytes) -> list[LineEntry]:
+    """The line table of an ELF executable; their `text` is empty."""
+    from elftools.elf.elffile import ELFFile
+
+    return _dwarf_lines(ELFFile(io.BytesIO(data)))
+
+
 def _dwarf_lines(elf: Any) -> list[LineEntry]:
     """The line table of an ELF file, of any DWARF version that pyelftools reads."""
     if not elf.has_dwarf_info():
