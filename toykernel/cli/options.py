@@ -242,6 +242,13 @@ INJECT: tuple[Decorator, ...] = (
 )
 
 
+def check_mode(text: str) -> str:
+    """`traps`, or `full`."""
+    if text not in ("traps", "full"):
+        raise BadParameter(f"{text!r}: write --check or --check=full")
+    return text
+
+
 def trace_events(text: str) -> tuple[str, str | None]:
     """EVENTS[=FILE]; the only events are the scheduler's."""
     events, equals, path = text.partition("=")
@@ -300,8 +307,10 @@ OBSERVE: tuple[Decorator, ...] = (
     ),
     click.option(
         "--check",
-        is_flag=True,
-        help="Check the kernel's invariants at every trap; exit 70 when one is broken.",
+        type=check_mode,
+        metavar="[=full]",
+        help="Check the kernel's invariants: at every trap what it can have touched (full: everything), and "
+        "everything now and then and at the end; exit 70 when one is broken.",
     ),
     click.option(
         "--max-cycles",
@@ -349,7 +358,7 @@ class ProgramCommand(click.Command):
 class OptionalValueCommand(ProgramCommand):
     """A command whose options in `optional_values` take a value only by `=`, as in `--strace=FILE`."""
 
-    optional_values: Mapping[str, str] = {"--strace": "", "--cow": ""}
+    optional_values: Mapping[str, str] = {"--strace": "", "--cow": "", "--check": "traps"}
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         taking = {

@@ -223,7 +223,7 @@ class Breakpoints(Collector):
                 return Outcome(OutcomeKind.PAUSED, event, self.pause)
             elif outcome is not None:
                 return outcome
-        return k.outcome
+        return run_loop.over(k, k.outcome)
 
     def arm_steps(self) -> None:
         """Before steps: forget the last stop, and have traps stop that are to."""

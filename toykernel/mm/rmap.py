@@ -37,6 +37,10 @@ class ReverseMap:
         entries = self._entries.get(pfn)
         return len(entries) if entries else 0
 
+    def has(self, pfn: int, mm_ident: int, address: int) -> bool:
+        """Whether that entry is known to map the frame."""
+        return (mm_ident << _VPN_BITS | address >> 12) in self._entries.get(pfn, ())
+
     def entries(self, pfn: int) -> list[tuple[int, int]]:
         """(number of the address space, linear address) of every entry."""
         mask = (1 << _VPN_BITS) - 1

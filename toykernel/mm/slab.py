@@ -63,6 +63,10 @@ class KmemCache:
         """Addresses of the pages that the cache holds, in the order in which it got them."""
         return list(self._held)
 
+    def holds(self, page: int) -> bool:
+        """Whether a page, by its address, is the cache's."""
+        return page in self._held
+
     def objects_in(self, page: int) -> int:
         """How many objects of a page are in use."""
         return self.per_page - len(self._partial.get(page, ()))
