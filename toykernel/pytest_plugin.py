@@ -46,7 +46,8 @@ def boot(request: pytest.FixtureRequest) -> Callable[..., Run]:
 
     def start(program: Path | str, *args: Any, **options: Any) -> Run:
         __tracebackhide__ = True
-        beside = request.config.stash[CURRENT].parent / program
+        test = request.config.stash.get(CURRENT, None)
+        beside = (request.config.rootpath if test is None else test.parent) / program
         return testing.boot(beside if beside.exists() else program, *args, **options)
 
     return start
