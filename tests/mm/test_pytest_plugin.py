@@ -141,8 +141,9 @@ def test_assert_exit_tells_of_the_signal_and_the_output(tmp_path: Path) -> None:
 def test_wider_scopes_and_short_tracebacks(
     pytester: pytest.Pytester, run_pytest: Callable[..., pytest.RunResult]
 ) -> None:
-    (pytester.path / "prog.S").write_text((USERLAND / "cow_copy_reuse.S").read_text())
-    pytester.makepyfile(
+    folder = pytester.mkdir("inner")
+    (folder / "prog.S").write_text((USERLAND / "cow_copy_reuse.S").read_text())
+    path = pytester.makepyfile(
         """
         import pytest
 
@@ -171,6 +172,7 @@ def test_wider_scopes_and_short_tracebacks(
             run.faults(99)
         """
     )
+    path.rename(folder / "test_inner.py")
     result = run_pytest()
     result.assert_outcomes(passed=2, failed=3)
     shown = result.stdout.str()
