@@ -97,6 +97,7 @@ def test_the_kernels_functions_in_python_are_in_the_summary() -> None:
     assert python["sys_write"]["executions"] == 5
     tail = python["schedule_tail"]  # which costs nothing but its call
     assert tail["cycles"] == tail["executions"] * COSTS["call"]
+    assert "power-on" not in python  # the first call is the first function's
     assert python["sys_fork"]["cycles"] > kernel["kernel copy_task"]
     # One page copied, and nothing else of note: what the fault of the other page costs more.
     assert python["do_page_fault"]["cycles"] >= kernel["kernel copy_page"]
