@@ -10,7 +10,7 @@ from typing import Any
 import click
 
 from toykernel.cli import complete
-from toykernel.cli.console import write_all
+from toykernel.cli.console import prepare_streams, write_all
 from toykernel.cli.group import call
 from toykernel.cli.load import load
 from toykernel.cli.options import FILE, MACHINE, SOURCES, ProgramCommand, apply
@@ -67,7 +67,7 @@ def command(program: str, args: tuple[str, ...], **values: Any) -> int:
     from toykernel.debug.repl import Repl, stdin_lines
 
     def write(line: str) -> None:
-        write_all(1, f"{line}\n".encode("utf-8", "replace"))
+        write_all(1, f"{line}\n".encode("utf-8", "surrogateescape"))
 
     console = Console(Debugger(session), write)
     repl = Repl(console)
@@ -94,7 +94,7 @@ def command(program: str, args: tuple[str, ...], **values: Any) -> int:
 
 def _read_script(path: str) -> list[str]:
     try:
-        return Path(path).read_text(encoding="utf-8", errors="replace").splitlines()
+        return Path(path).read_text(encoding="utf-8", errors="surrogateescape").splitlines()
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or error
         raise click.BadParameter(f"cannot read {path}: {reason}", param_hint="-x") from None
@@ -102,6 +102,7 @@ def _read_script(path: str) -> list[str]:
 
 def main() -> None:
     """`python -m toykernel.cli.debug`."""
+    prepare_streams()
     with suppress(KeyboardInterrupt):
         sys.exit(call(["debug", *sys.argv[1:]]))
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import click
 from click.shell_completion import CompletionItem
 
+from toykernel.cli.console import as_utf8
 from toykernel.cli.options import FILE
 from toykernel.cli.samples import title
 from toykernel.cli.words import shared_folder
@@ -136,18 +137,17 @@ def grade_answers(folders: tuple[str, ...], csv_file: str | None, *, verbose: bo
     A DIR is a student's, and has files of the exercises' names. Exit status 0 when everything is
     solved, 1 when something is not.
     """
-    from toykernel.cli.run import open_output
+    from toykernel.cli.outputs import Outputs
     from toykernel.harness.verdict import PASSED
 
     missing = [folder for folder in folders if not Path(folder).is_dir()]
     if missing:
         raise click.UsageError(f"no folder: {', '.join(missing)}")
-    output = click.get_current_context()
-    table = None
-    if csv_file is not None:
-        from contextlib import ExitStack
-
-        table = open_output(output.with_resource(ExitStack()), "--csv", csv_file)
+    answers = [
+        ("an answer", str(Path(folder) / path.name)) for folder in folders for path in exercises()
+    ]
+    outputs = click.get_current_context().with_resource(Outputs(answers))
+    table = outputs.open("--csv", csv_file)
     names = [path.stem for path in exercises()]
     graded = []
     for folder in folders:
@@ -163,12 +163,7 @@ def grade_answers(folders: tuple[str, ...], csv_file: str | None, *, verbose: bo
                 for line in verdict.explanation:
                     click.echo(f"    {line}")
     if table is not None:
-        try:
-            table.write(_csv(names, graded).encode())
-        except OSError as error:
-            raise click.BadParameter(
-                f"cannot write {csv_file}: {error.strerror}", param_hint="--csv"
-            ) from None
+        table.write(as_utf8(_csv(names, graded)))
     return 0 if all(one.points == len(names) for one in graded) else 1
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import click
 
 from toykernel.cli.words import DASH
-from toykernel.harness.build import STDIN, Recipe
+from toykernel.harness.recipe import STDIN, Recipe
 
 
 def first_input(program: str, made_of: Recipe) -> tuple[Path, Recipe]:

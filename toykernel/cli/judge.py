@@ -23,6 +23,7 @@ from toykernel.harness.expectations import (
 )
 from toykernel.harness.report import make_report
 from toykernel.harness.verdict import FAILED, PASSED, SILENT, Verdict
+from toykernel.host_files import NotRegularError, read_regular
 
 #: Options that a header cannot ask for: they are about the host's files and terminal.
 HOST_OPTIONS = (
@@ -40,11 +41,13 @@ HOST_OPTIONS = (
 def judge(path: str, max_cycles: int) -> Verdict:
     """Run a program and compare. `max_cycles` is for headers that do not say."""
     try:
-        expectations = parse_header(Path(path).read_text("utf-8", "replace"), path)
+        expectations = parse_header(read_regular(path).decode("utf-8", "replace"), path)
     except HeaderError as error:
         return Verdict(path, FAILED, (str(error),))
     except OSError as error:
         return Verdict(path, FAILED, (f"{path}: {error.strerror}",))
+    except NotRegularError as error:
+        return Verdict(path, FAILED, (f"{path}: {error}",))
     if not expectations.says_anything:
         return Verdict(path, SILENT)
     return judge_by(expectations, path, max_cycles)
@@ -99,6 +102,7 @@ def parse_options(expectations: Expectations) -> Mapping[str, Any]:
             option = name.replace("_", "-")
             raise click.UsageError(f"--{option} has no place in a header")
     folder = Path(expectations.path).parent  # what a header names lies beside its file
+    values["with_files"] = (*values["with_files"], *expectations.others)
     for name in ("with_files", "include"):
         values[name] = tuple(str(folder / path) for path in values[name])
     return values

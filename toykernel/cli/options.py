@@ -7,6 +7,7 @@ guest is different with it) or OBSERVE (only what the host sees is), and read it
 from __future__ import annotations
 
 import re
+import shlex
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,7 +19,7 @@ from emu.timing.profiles import DEFAULT_PROFILE, PROFILE_NAMES
 from toykernel.cli import complete
 
 if TYPE_CHECKING:
-    from toykernel.harness.build import Recipe
+    from toykernel.harness.recipe import Recipe
     from toykernel.state import Config
 
 PAGE_SIZE = 4096
@@ -179,6 +180,14 @@ def nth_point(text: str) -> tuple[str, int]:
     return call or "fork", count(number)
 
 
+def flags(text: str) -> tuple[str, ...]:
+    """Words, quoted as for a shell."""
+    try:
+        return tuple(shlex.split(text))
+    except ValueError as error:
+        raise BadParameter(f"{text!r}: {error}") from None
+
+
 #: What a program is made of besides its first file.
 SOURCES: tuple[Decorator, ...] = (
     click.option(
@@ -203,6 +212,21 @@ SOURCES: tuple[Decorator, ...] = (
         multiple=True,
         metavar="NAME[=VALUE]",
         help="A macro of the preprocessor. Repeatable.",
+    ),
+    click.option(
+        "--cflags",
+        type=flags,
+        default="",
+        metavar="FLAGS",
+        help="Flags of the C compiler, after -g -O1, quoted as for a shell.",
+    ),
+    click.option(
+        "--assembler",
+        type=click.Choice(("own", "gnu")),
+        default="own",
+        envvar="TOYKERNEL_ASSEMBLER",
+        help="Assemble and link with our own assembler, or with the installed GNU as and ld "
+        "(TOYKERNEL_ASSEMBLER).",
     ),
 )
 #: Options that make things go wrong on purpose.
@@ -366,10 +390,12 @@ def machine_config(values: Mapping[str, Any]) -> Config:
 
 def guest_files(values: Mapping[str, Any]) -> dict[str, bytes]:
     """Contents of every --file. Raises BadParameter for one that cannot be read."""
+    from toykernel.host_files import read_regular
+
     files: dict[str, bytes] = {}
     for host, guest in values["file"]:
         try:
-            files[guest] = Path(host).read_bytes()
+            files[guest] = read_regular(host)
         except (OSError, ValueError) as error:
             reason = getattr(error, "strerror", None) or error
             raise BadParameter(f"cannot read {host}: {reason}", param_hint="--file") from None
@@ -398,7 +424,7 @@ def refuse_clashes(paths: list[str]) -> None:
 
 def recipe(values: Mapping[str, Any], others: Sequence[str] = ()) -> Recipe:
     """What SOURCES say, and what else stands on the command line. Raises click.BadParameter."""
-    from toykernel.harness.build import Recipe
+    from toykernel.harness.recipe import Recipe
 
     macros: dict[str, str] = {}
     for text in values["macro"]:
@@ -410,4 +436,6 @@ def recipe(values: Mapping[str, Any], others: Sequence[str] = ()) -> Recipe:
         others=tuple(Path(name) for name in (*others, *values["with_files"])),
         include=tuple(Path(name) for name in values["include"]),
         macros=macros,
+        cflags=values["cflags"],
+        assembler=values["assembler"],
     )

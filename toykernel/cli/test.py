@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from toykernel.cli.console import as_utf8
 from toykernel.cli.options import FILE, count
 from toykernel.cli.verdict_output import TapOutput, TextOutput, junit_xml
 from toykernel.cli.version import say_slow
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from toykernel.harness.verdict import Verdict
 
 MAX_CYCLES = 1_000_000_000
-SUFFIXES = (".S", ".s", ".asm")
+SUFFIXES = (".S", ".s", ".asm", ".c")
 
 
 @click.command()
@@ -53,10 +54,10 @@ def command(
 ) -> int:
     """Run programs and compare with the `# expect` lines at their top.
 
-    PATH is a program, or a directory that is searched for .S files. Exit status 0 when every
+    PATH is a program, or a directory that is searched for .S and .c files. Exit status 0 when every
     program kept its promises, 1 when one did not. A program without promises is named and counted.
     """
-    from toykernel.cli.run import open_output
+    from toykernel.cli.outputs import Outputs
 
     programs = [p for p in find_programs(paths) if not words or any(w in p for w in words)]
     if not programs:
@@ -64,20 +65,16 @@ def command(
     jobs = min(jobs or os.cpu_count() or 1, len(programs))
     printed = TapOutput(len(programs)) if tap else TextOutput(len(programs), verbose)
     done: list[Verdict] = []
-    with ExitStack() as files:
-        junit_file = open_output(files, "--junit-xml", junit)
-        results = files.enter_context(verdicts(programs, jobs, max_cycles))
+    read = [("a program", program) for program in programs]
+    with Outputs(read) as outputs, ExitStack() as workers:
+        junit_file = outputs.open("--junit-xml", junit)
+        results = workers.enter_context(verdicts(programs, jobs, max_cycles))
         for verdict in results:
             done.append(verdict)
             printed.one(verdict)
         printed.end(done)
         if junit_file is not None:
-            try:
-                junit_file.write(junit_xml(done).encode())
-            except OSError as error:
-                raise click.BadParameter(
-                    f"cannot write {junit}: {error.strerror}", param_hint="--junit-xml"
-                ) from None
+            junit_file.write(as_utf8(junit_xml(done)))
     say_slow(done[-1].hooks, sum(verdict.instructions for verdict in done))
     outcomes = {verdict.outcome for verdict in done}
     if FAILED in outcomes:
@@ -93,7 +90,10 @@ def find_programs(paths: Sequence[str]) -> list[str]:
     for path in map(Path, paths):
         try:
             if path.is_dir():
-                inside = (p for p in path.rglob("*") if p.suffix in SUFFIXES and p.is_file())
+                inside = (
+                    p for p in path.rglob("*")
+                    if p.suffix in SUFFIXES and p.is_file() and not _is_part(p)
+                )  # fmt: skip
                 found.update(dict.fromkeys(str(p) for p in sorted(inside)))
             else:
                 path.stat()
@@ -102,6 +102,11 @@ def find_programs(paths: Sequence[str]) -> list[str]:
             reason = getattr(error, "strerror", None) or error
             raise click.UsageError(f"{path}: {reason}") from None
     return list(found)
+
+
+def _is_part(path: Path) -> bool:
+    """Whether a C source in a directory promises nothing: it is a part of programs then."""
+    return path.suffix == ".c" and b"expect" not in path.read_bytes()
 
 
 @contextmanager
@@ -115,8 +120,10 @@ def verdicts(programs: Sequence[str], jobs: int, max_cycles: int) -> Iterator[It
     import multiprocessing
     from concurrent.futures import ProcessPoolExecutor
 
+    from emu.engine_quirks import room_for_translations
     from toykernel.cli.judge import judge
 
+    room_for_translations()  # a pool whose workers find none would wait for them for ever
     judge_all: Callable[..., Iterator[Verdict]]
     pool = ProcessPoolExecutor(
         jobs, mp_context=multiprocessing.get_context("fork"), initializer=_ignore_interrupt

@@ -192,4 +192,4 @@ def history_file() -> Path:
 def stdin_lines() -> Iterator[str]:
     """Lines of standard input, whatever bytes they hold."""
     for raw in sys.stdin.buffer:
-        yield raw.decode("utf-8", "replace")
+        yield raw.decode("utf-8", "surrogateescape")

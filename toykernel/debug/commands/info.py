@@ -292,6 +292,32 @@ def time(console: Console, text: str) -> None:
         console.write(f"timer interrupt in {left} cycles; interrupts are {enabled}")
 
 
+def locals_(console: Console, text: str) -> None:
+    """Parameters and local variables of a function of C."""
+    no_arguments(text)
+    debugger = console.debugger
+    found = debugger.variables()
+    if not found:
+        raise DebugError("no local variables are known here: compiled code has them, with -g")
+    for variable in found:
+        if variable.address is not None:
+            value = f"at {variable.address:#010x}"
+            if 0 < variable.size <= 4:
+                data = debugger.read(variable.address, variable.size)
+                value += f" = {int.from_bytes(data, 'little', signed=True)}"
+        elif variable.register is not None:
+            word = debugger.register(variable.register) & (1 << 8 * (variable.size or 4)) - 1
+            value = f"in ${variable.register} = {signed(word, variable.size or 4)}"
+        else:
+            value = "no place of its own here (optimised)"
+        console.write(f"{variable.name:12} {value}")
+
+
+def signed(value: int, size: int) -> int:
+    """A number of `size` bytes in two's complement."""
+    return value - (1 << 8 * size) if value >> (8 * size - 1) & 1 else value
+
+
 TOPICS = (
     Topic("breakpoints", "", "numbers, hits, places", breakpoints),
     Topic("regs", "[NAME|PID]", "registers, one of them, a task's saved ones", regs),
@@ -312,6 +338,7 @@ TOPICS = (
     Topic("signals", "[PID]", "handlers, blocked and pending signals", signals),
     Topic("vma", "[PID]", "areas of the address space", vma),
     Topic("symbols", "[PATTERN]", "labels of the program, the kernel and init", symbols),
+    Topic("locals", "", "parameters and local variables of a C function", locals_),
     Topic("symbol", "ADDR", "the label at or before an address", symbol),
     Topic("line", "[WHERE]", "a place's source line; where [FILE:]LINE begins", line),
     Topic("log", "[N]", "the kernel's log", log),

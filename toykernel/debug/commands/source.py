@@ -72,8 +72,9 @@ def backtrace(debugger: Debugger) -> list[tuple[int, str]]:
     view = debugger.view
     places = [(view.cpu_regs["eip"], "")]
     low = view.kernel_sp
+    user = [(address, "") for address in debugger.user_callers(view)]
     if low is None:
-        return places
+        return places + user
     for frame in debugger.frames.of(view):
         places += [(address, "") for address in debugger.return_addresses(view, low, frame.base)]
         words = {word.name: word.value for word in debugger.frames.words(view, frame)}
@@ -81,7 +82,7 @@ def backtrace(debugger: Debugger) -> list[tuple[int, str]]:
             places.append((words["ip"], f"  ({frame_title(frame)})"))
         low = frame.base + 4 * len(words)
     calls = debugger.return_addresses(view, low, view.task.thread.sp0)
-    return places + [(address, "") for address in calls]
+    return places + [(address, "") for address in calls] + user
 
 
 def task_(console: Console, text: str) -> None:
@@ -102,7 +103,8 @@ SOURCE = (
     Command("list", "[WHERE]", "source lines around a place", list_,
             "WHERE is a label, FILE:LINE, or an expression; without it, the present line.", ("l",)),
     Command("where", "", "the present place, and the places that led to it", where,
-            "Calls inside the kernel, then the trap's frames down to the user's instruction.",
+            "Calls inside the kernel, the trap's frames down to the user's instruction, calls of the\n"
+            "program's functions (those that a compiler made, or with .cfi_ directives).",
             ("bt", "backtrace")),
     Command("task", "[PID]", "look at another task until the next step", task_,
             "x, print, info and disassemble then use its memory and its saved registers."),
