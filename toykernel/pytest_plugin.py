@@ -46,7 +46,8 @@ def boot(request: pytest.FixtureRequest) -> Callable[..., Run]:
 
     def start(program: Path | str, *args: Any, **options: Any) -> Run:
         __tracebackhide__ = True
-        beside = request.config.stash[CURRENT].parent / program
+        test = request.config.stash.get(CURRENT, None)
+        beside = (request.config.rootpath if test is None else test.parent) / program
         return testing.boot(beside if beside.exists() else program, *args, **options)
 
     return start
@@ -75,9 +76,9 @@ def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> pytest.Col
     named = parent.session.isinitpath(file_path)
     if not named and not any(file_path.is_relative_to(folder) for folder in folders):
         return None
-    from toykernel.cli.test import SUFFIXES
+    from toykernel.cli.test import SUFFIXES, is_part
 
-    if file_path.suffix not in SUFFIXES:
+    if file_path.suffix not in SUFFIXES or (not named and is_part(file_path)):
         return None
     collector: pytest.Collector = ProgramFile.from_parent(parent, path=file_path)
     return collector
