@@ -13,12 +13,11 @@ from toykernel.cli import run as run_command
 from toykernel.cli.attach import attach
 from toykernel.cli.load import CannotLoad, make_session
 from toykernel.harness import runner
+from toykernel.harness.comparison import Difference, differences
 from toykernel.harness.exit_status import EXIT_LIMIT
 from toykernel.harness.expectations import (
-    Difference,
     Expectations,
     HeaderError,
-    differences,
     parse_header,
 )
 from toykernel.harness.report import make_report

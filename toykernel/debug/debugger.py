@@ -21,7 +21,8 @@ from toykernel.errors import HostError
 from toykernel.harness.breakpoints import Breakpoint, Condition, Hit
 from toykernel.harness.runner import bug_report, result_so_far
 from toykernel.harness.session import Session
-from toykernel.look.symbols import Code, Image, Place, SymbolError
+from toykernel.look.image import Image, Place
+from toykernel.look.symbols import Code, SymbolError
 from toykernel.look.task import SEGMENTS, TaskView, UnreadableError
 from toykernel.oops import KernelOops
 from toykernel.state import Outcome, OutcomeKind

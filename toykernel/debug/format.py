@@ -13,7 +13,7 @@ from toykernel.debug.journal import page_fault_bits, selector_error_bits, vector
 from toykernel.debug.pages import PageInfo, area_flags, entry_bits, entry_letters
 from toykernel.debug.tables import eflags_text, selector_text
 from toykernel.harness.breakpoints import Breakpoint, ForkRecord, Hit
-from toykernel.look.symbols import Place
+from toykernel.look.image import Place
 from toykernel.look.task import TaskView
 from toykernel.observe.faultlog import FaultRecord
 from toykernel.syscall_table import name_of

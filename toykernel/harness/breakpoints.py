@@ -19,8 +19,9 @@ from emu.microcode import VECTOR_NAMES, Delivery
 from emu.paging import PTE_P
 from toykernel import run_loop
 from toykernel.collector import Collector, Data, Shared
+from toykernel.look.image import Image
 from toykernel.look.page_tables import entries
-from toykernel.look.symbols import KERNEL, Code, Image, Images
+from toykernel.look.symbols import KERNEL, Code, Images
 from toykernel.observe.faultlog import FaultLog, FaultRecord
 from toykernel.state import Kernel, Outcome, OutcomeKind
 from toykernel.syscall_table import BY_NAME, name_of

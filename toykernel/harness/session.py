@@ -168,7 +168,8 @@ class Session:
     @cached_property
     def images(self) -> Images:
         """Names and source lines of the program, init and the kernel."""
-        from toykernel.look.symbols import INIT, KERNEL, PROGRAM, Image, Images
+        from toykernel.look.image import Image
+        from toykernel.look.symbols import INIT, KERNEL, PROGRAM, Images
 
         if self.program is not None:
             program = Image.of_program(PROGRAM, self.program)

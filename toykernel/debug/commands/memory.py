@@ -8,7 +8,7 @@ from toykernel.debug.commands.command import Command, Console, count_of
 from toykernel.debug.errors import DebugError
 from toykernel.debug.format import address_text
 from toykernel.debug.memory import Spec, examine, number_text
-from toykernel.look.symbols import Image
+from toykernel.look.image import Image
 from toykernel.look.task import UnreadableError
 
 MAX_INSTRUCTIONS = 1000

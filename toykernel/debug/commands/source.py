@@ -6,7 +6,7 @@ from toykernel.debug.commands.command import Command, Console, no_arguments
 from toykernel.debug.debugger import Debugger
 from toykernel.debug.errors import DebugError
 from toykernel.debug.format import address_text, frame_title, source_text, source_window
-from toykernel.look.symbols import Image
+from toykernel.look.image import Image
 
 LINES = 11
 
