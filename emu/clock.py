@@ -101,7 +101,7 @@ class InstructionClock:
         return {}
 
     def load_state(self, state: dict[str, list[int]], charged: dict[str, int]) -> None:
-        """From a snapshot."""
+        """Take back what `save_state` gave; `charged` is the ledger, in clocks by rule."""
 
 
 class CycleClock(InstructionClock):
