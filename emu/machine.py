@@ -109,7 +109,7 @@ class Machine:
     # -- doors -----------------------------------------------------------------------------------
 
     def add_gate(self, port: int) -> None:
-        """Make writes to this port end a run with Stop.GATE."""
+        """Make writes to this port end a run with Stop.GATE. ValueError when a device has the port."""
         self.ports.add_gate(port)
 
     def flush_tlb(self) -> None:
@@ -121,7 +121,7 @@ class Machine:
             self.cpu.timing.flush_tlb()
 
     def load_cr3(self, directory: int) -> None:
-        """Switch to the page directory at a physical address."""
+        """Switch to the page directory at a physical address; cached translations are forgotten."""
         self.tlb_flushes += 1
         self.cpu.load_cr3(directory)
         self.linear.flush()
@@ -424,5 +424,7 @@ class Machine:
         return snapshots.take(self)
 
     def restore(self, snapshot: Snapshot) -> None:
-        """Go back to a snapshot. Raises SnapshotError when it is another machine's."""
+        """Go back to a snapshot. SnapshotError when RAM size, CPU model or format version are
+        another's.
+        """
         snapshots.put_back(self, snapshot)

@@ -277,7 +277,9 @@ class PythonHooks:
         self._stop(EV_TRAP)
 
     def on_invalid(self, _engine: int, _user: int) -> int:
-        """An undefined opcode."""
+        """An opcode that the engine does not know: the run ends with EV_INVALID. 1 tells the engine
+        to go on to its exit.
+        """
         self._s.value = 0
         self._stop(EV_INVALID)
         return 1

@@ -116,7 +116,7 @@ class RegisterFile:
         return control, status, mxcsr
 
     def gpr(self, name: str) -> int:
-        """A general register by name."""
+        """A register by its name in lower case, as in FIELD (general registers, eip, cr3, ...)."""
         return self.regs[FIELD[name]]
 
     def general_registers(self) -> dict[str, int]:

@@ -93,7 +93,7 @@ class Cost:
 
 
 def cost(d: Decoded, p: Profile) -> Cost:
-    """The static cost of an instruction."""
+    """What is known of an instruction's clocks before it runs; its Kind says what is added then."""
     c = Cost(d, accesses=d.accesses)
     c.kind = _kind(d, p)
     if d.memory:
