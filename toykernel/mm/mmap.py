@@ -57,7 +57,7 @@ TASK_UNMAPPED_BASE = TASK_SIZE // 3
 
 
 def page_align(address: int) -> int:
-    """Round up to a page boundary."""
+    """Round up to a page boundary; the result may be 2**32."""
     return (address + _OFFSET) & ~_OFFSET
 
 
@@ -67,7 +67,7 @@ def page_align_word(length: int) -> int:
 
 
 def user_mm(k: Kernel) -> MmStruct:
-    """The address space of the calling process."""
+    """The address space of the calling process; a kernel thread has none and never asks."""
     mm = k.current.mm
     assert mm is not None
     return mm
@@ -235,7 +235,7 @@ def do_munmap(k: Kernel, mm: MmStruct, start: int, length: int) -> None:
 
 
 def exit_mmap(k: Kernel, mm: MmStruct) -> None:
-    """Take every area, page and table away."""
+    """Take every area, page and table away; the directory stays."""
     areas = list(mm)
     for area in areas:
         unmap_page_range(k, mm, area.vm_start, area.vm_end)
@@ -259,13 +259,17 @@ def _mapped_file(k: Kernel, flags: int, fd: int) -> File | None:
 
 @syscall(192, "addr:address length:size prot:prot flags:mmap_flags fd:fd pgoffset:hex")
 def sys_mmap2(k: Kernel, addr: int, length: int, prot: int, flags: int, fd: int, pgoff: int) -> int:
-    """mmap2: map memory; the offset counts pages."""
+    """mmap2: map memory; the offset counts pages of 4096 bytes. Errors are do_mmap_pgoff's, and
+    Errno(EBADF).
+    """
     return do_mmap_pgoff(k, _mapped_file(k, flags, fd), addr, length, prot, flags, pgoff)
 
 
 @syscall(90, "arg:address", name="mmap")
 def sys_old_mmap(k: Kernel, arg: int) -> int:
-    """mmap: the old form, six words in memory; the offset counts bytes."""
+    """mmap: the old form, six words in memory; the offset counts bytes. EINVAL when that is not
+    whole pages.
+    """
     addr, length, prot, flags, fd, offset = (get_user(k, arg + 4 * n) for n in range(6))
     if offset & _OFFSET:
         raise Errno(EINVAL)
@@ -275,6 +279,8 @@ def sys_old_mmap(k: Kernel, arg: int) -> int:
 
 @syscall(91, "addr:address length:size")
 def sys_munmap(k: Kernel, addr: int, length: int) -> int:
-    """munmap: take memory away."""
+    """munmap: whatever is mapped in the range goes, holes do not matter. EINVAL for a bad range,
+    ENOMEM for a split.
+    """
     do_munmap(k, user_mm(k), addr, length)
     return 0

@@ -107,7 +107,7 @@ def set_pte(k: Kernel, mm: MmStruct, address: int, at: int, value: int) -> None:
 
 
 def flush_tlb_mm(k: Kernel, mm: MmStruct) -> None:
-    """Forget every cached translation of an address space; nothing to do unless CR3 holds it."""
+    """Forget every cached translation of an address space; only the active one has any."""
     mm.stale.clear()
     if mm is k.memory.active_mm:
         k.machine.flush_tlb()
