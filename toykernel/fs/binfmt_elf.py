@@ -199,7 +199,9 @@ def _map_segment(
 def _set_up_stack(
     k: Kernel, mm: MmStruct, image: ElfImage, path: str, argv: list[bytes], envp: list[bytes]
 ) -> int:
-    """Strings on top, then the vectors: argc, argv, 0, envp, 0, auxv (i386 psABI, fig. 3-31)."""
+    """Strings on top, then the vectors: argc, argv, 0, envp, 0, auxv (i386 psABI, fig. 3-31). The
+    stack pointer; E2BIG when they do not fit.
+    """
     sp = STACK_TOP - 4
     strings: list[tuple[int, bytes]] = []
 

@@ -27,7 +27,7 @@ DEFAULT_POLLMASK = POLLIN | POLLOUT | POLLRDNORM | POLLWRNORM
 
 
 def find_operations(name: str) -> Operations:
-    """The table that a name stands for."""
+    """The table that a name, `module:CONSTANT`, stands for; snapshots keep the name."""
     module, constant = name.split(":")
     table: Operations = getattr(import_module(module), constant)
     return table
