@@ -52,7 +52,9 @@ def _send(k: Kernel, task: Task, sig: int, info: Siginfo, *, group: bool = True)
 
 
 def user_info(k: Kernel, code: int) -> Siginfo:
-    """siginfo of a signal that the current task sends."""
+    """siginfo of a signal that the current task sends: its group's pid and its real user id, with
+    si_code.
+    """
     return {
         "si_code": code,
         "si_pid": task_pid_vnr(k, k.current.group_leader),
@@ -67,7 +69,9 @@ def _check_signal(sig: int) -> None:
 
 @syscall(37, "pid:pid sig:signal")
 def sys_kill(k: Kernel, pid: int, sig: int) -> int:
-    """kill: a process, a group (0: one's own, negative), or everybody (-1)."""
+    """kill: a process, a group (0: one's own, negative), or everybody (-1). ESRCH, EPERM if none
+    may get it, EINVAL.
+    """
     info = user_info(k, SI_USER)
     if pid > 0:
         task = find_task_by_vpid(k, pid)
@@ -118,7 +122,9 @@ def _send_to_thread(k: Kernel, tgid: int, pid: int, sig: int, info: Siginfo) -> 
 
 @syscall(270, "tgid:pid tid:pid sig:signal")
 def sys_tgkill(k: Kernel, tgid: int, pid: int, sig: int) -> int:
-    """tgkill: one thread of a group."""
+    """tgkill: one thread of a group. EINVAL for ids below 1, ESRCH when the thread is not in it,
+    EPERM, EAGAIN.
+    """
     if pid <= 0 or tgid <= 0:
         raise Errno(EINVAL)
     return _send_to_thread(k, tgid, pid, sig, user_info(k, SI_TKILL))
@@ -133,7 +139,9 @@ def sys_tkill(k: Kernel, pid: int, sig: int) -> int:
 
 
 def _queued_info(k: Kernel, sig: int, address: int) -> Siginfo:
-    """The caller's siginfo; it may not pretend to be the kernel or kill."""
+    """The caller's siginfo; it may not pretend to be the kernel or kill: Errno(EPERM).
+    Errno(EFAULT).
+    """
     info = unpack_siginfo(copy_from_user(k, address, SIGINFO_SIZE))
     if info["si_code"] >= 0 or info["si_code"] == SI_TKILL:
         raise Errno(EPERM)
@@ -142,7 +150,9 @@ def _queued_info(k: Kernel, sig: int, address: int) -> Siginfo:
 
 @syscall(178, "tgid:pid sig:signal info:address")
 def sys_rt_sigqueueinfo(k: Kernel, pid: int, sig: int, address: int) -> int:
-    """rt_sigqueueinfo: a signal with a value."""
+    """rt_sigqueueinfo: a signal with a value, for a thread group. ESRCH, EPERM, EAGAIN over
+    RLIMIT_SIGPENDING.
+    """
     info = _queued_info(k, sig, address)
     task = find_task_by_vpid(k, pid) if pid > 0 else None
     if task is None:
@@ -154,7 +164,9 @@ def sys_rt_sigqueueinfo(k: Kernel, pid: int, sig: int, address: int) -> int:
 
 @syscall(335, "tgid:pid tid:pid sig:signal info:address")
 def sys_rt_tgsigqueueinfo(k: Kernel, tgid: int, pid: int, sig: int, address: int) -> int:
-    """rt_tgsigqueueinfo: the same for one thread."""
+    """rt_tgsigqueueinfo: a signal with a value, for one thread of a group. Errors as tgkill, EPERM
+    for a forged si_code.
+    """
     info = _queued_info(k, sig, address)
     if pid <= 0 or tgid <= 0:
         raise Errno(EINVAL)

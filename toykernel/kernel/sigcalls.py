@@ -50,7 +50,9 @@ _OLD_SET = 0xFFFFFFFF
 
 
 def do_sigaction(k: Kernel, sig: int, new: SigAction | None) -> SigAction:
-    """Read and set an action. Raises Errno(EINVAL)."""
+    """The action of a signal before; `new` replaces it. Raises Errno(EINVAL) for no signal, or a
+    new action of SIGKILL or SIGSTOP.
+    """
     if not 1 <= sig <= NSIG or (new is not None and sigmask(sig) & KERNEL_ONLY):
         raise Errno(EINVAL)
     task = k.current
@@ -68,7 +70,9 @@ def do_sigaction(k: Kernel, sig: int, new: SigAction | None) -> SigAction:
 
 @syscall(174, "signum:signal act:sigaction oldact:sigaction_out sigsetsize:size")
 def sys_rt_sigaction(k: Kernel, sig: int, act: int, oact: int, size: int) -> int:
-    """rt_sigaction: handler, flags, restorer, 64-bit mask."""
+    """rt_sigaction: handler, flags, restorer, 64-bit mask. EINVAL, also unless `size` is 8 bytes;
+    EFAULT.
+    """
     if size != SIGSET_SIZE:
         raise Errno(EINVAL)
     new = None
@@ -84,7 +88,7 @@ def sys_rt_sigaction(k: Kernel, sig: int, act: int, oact: int, size: int) -> int
 
 @syscall(67, "signum:signal act:old_sigaction oldact:old_sigaction_out")
 def sys_sigaction(k: Kernel, sig: int, act: int, oact: int) -> int:
-    """sigaction: handler, 32-bit mask, flags, restorer."""
+    """sigaction: handler, 32-bit mask, flags, restorer. EINVAL, EFAULT."""
     new = None
     if act:
         handler, mask, flags, restorer = struct.unpack("<4I", copy_from_user(k, act, 16))
@@ -98,7 +102,7 @@ def sys_sigaction(k: Kernel, sig: int, act: int, oact: int) -> int:
 
 @syscall(48, "signum:signal handler:handler")
 def sys_signal(k: Kernel, sig: int, handler: int) -> int:
-    """signal: System V's, once and without a mask."""
+    """signal: System V's, once and without a mask; the handler before. EINVAL."""
     return do_sigaction(k, sig, SigAction(handler, SA_RESETHAND | SA_NODEFER)).handler
 
 
@@ -120,7 +124,9 @@ def _change_mask(k: Kernel, how: int, bits: int, keep: int = 0) -> None:
 
 @syscall(175, "how:how set:sigset oldset:sigset_out sigsetsize:size")
 def sys_rt_sigprocmask(k: Kernel, how: int, new: int, old: int, size: int) -> int:
-    """rt_sigprocmask: the caller's mask of blocked signals."""
+    """rt_sigprocmask: the caller's 64-bit mask of blocked signals. EINVAL for `how`, or a size
+    other than 8; EFAULT.
+    """
     if size != SIGSET_SIZE:
         raise Errno(EINVAL)
     before = k.current.blocked
@@ -133,7 +139,7 @@ def sys_rt_sigprocmask(k: Kernel, how: int, new: int, old: int, size: int) -> in
 
 @syscall(126, "how:how set:old_sigset oldset:old_sigset_out")
 def sys_sigprocmask(k: Kernel, how: int, new: int, old: int) -> int:
-    """sigprocmask: the first 32 signals."""
+    """sigprocmask: the first 32 signals; the others keep their bits. EINVAL, EFAULT."""
     before = k.current.blocked & _OLD_SET
     if new:
         _change_mask(k, how, get_user(k, new), _ALL & ~_OLD_SET)
@@ -150,7 +156,7 @@ def sys_sgetmask(k: Kernel) -> int:
 
 @syscall(69, "newmask:hex")
 def sys_ssetmask(k: Kernel, mask: int) -> int:
-    """ssetmask: set them; the old ones."""
+    """ssetmask: block these of the first 32 signals, and no others; the old ones."""
     old = sys_sgetmask(k)
     set_current_blocked(k, k.current, mask)
     return old
@@ -163,7 +169,9 @@ def _pending(task: Task) -> int:
 
 @syscall(176, "set:sigset_out sigsetsize:size")
 def sys_rt_sigpending(k: Kernel, address: int, size: int) -> int:
-    """rt_sigpending: signals that are raised and blocked."""
+    """rt_sigpending: signals that are raised and blocked, `size` bytes of the set. EINVAL above 8;
+    EFAULT.
+    """
     if size > SIGSET_SIZE:
         raise Errno(EINVAL)
     copy_to_user(k, address, _pending(k.current).to_bytes(8, "little")[:size])
@@ -172,7 +180,7 @@ def sys_rt_sigpending(k: Kernel, address: int, size: int) -> int:
 
 @syscall(73, "set:old_sigset_out")
 def sys_sigpending(k: Kernel, address: int) -> int:
-    """sigpending: the first 32 of them."""
+    """sigpending: the first 32 of the signals that are raised and blocked. EFAULT."""
     put_user(k, _pending(k.current) & _OLD_SET, address)
     return 0
 
@@ -189,7 +197,7 @@ def wait_for_signal(k: Kernel) -> Result:
 
 @syscall(29)
 def sys_pause(k: Kernel) -> Result:
-    """pause: EINTR after a handler has run."""
+    """pause: sleep until a signal is acted on; EINTR after a handler has run."""
     return wait_for_signal(k)
 
 
@@ -202,7 +210,9 @@ def _sigsuspend(k: Kernel, mask: int) -> Result:
 
 @syscall(179, "mask:sigset sigsetsize:size")
 def sys_rt_sigsuspend(k: Kernel, address: int, size: int) -> Result:
-    """rt_sigsuspend: another mask while waiting; the old one is back when the handler returns."""
+    """rt_sigsuspend: another mask while waiting; the old one is back when the handler returns.
+    EINTR then; EINVAL, EFAULT.
+    """
     if size != SIGSET_SIZE:
         raise Errno(EINVAL)
     return _sigsuspend(k, int.from_bytes(copy_from_user(k, address, 8), "little"))
@@ -216,7 +226,9 @@ def sys_sigsuspend(k: Kernel, unused0: int, unused1: int, mask: int) -> Result:
 
 @syscall(177, "set:sigset info:address timeout:timespec sigsetsize:size")
 def sys_rt_sigtimedwait(k: Kernel, uthese: int, uinfo: int, uts: int, size: int) -> Result:
-    """rt_sigtimedwait: take one of these signals without a handler, waiting for it at most so long."""
+    """rt_sigtimedwait: take one of these signals without a handler, waiting for it at most so long.
+    Its number; EAGAIN when none came, EINTR, EINVAL, EFAULT.
+    """
     if size != SIGSET_SIZE:
         raise Errno(EINVAL)
     these = int.from_bytes(copy_from_user(k, uthese, 8), "little") & ~KERNEL_ONLY
@@ -251,7 +263,9 @@ def _signal_taken(k: Kernel, info: Siginfo, uinfo: int) -> int:
 
 @syscall(0)
 def sys_restart_syscall(k: Kernel) -> Result:
-    """restart_syscall: what an interrupted call that keeps a deadline goes on with."""
+    """restart_syscall: go on with an interrupted call that keeps a deadline; EINTR when there is
+    none.
+    """
     block, k.current.restart_block = k.current.restart_block, None
     if block is None:
         raise Errno(EINTR)

@@ -48,7 +48,7 @@ def ktime_get(k: Kernel) -> int:
 
 
 def ktime_get_real(k: Kernel) -> int:
-    """CLOCK_REALTIME in ns."""
+    """CLOCK_REALTIME in ns since 1970."""
     return k.time.wall_offset + ktime_get(k)
 
 
