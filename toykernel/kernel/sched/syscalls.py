@@ -95,8 +95,9 @@ def policies(k: Kernel) -> frozenset[int]:
 
 @syscall(97, "which:int who:int prio:int")
 def sys_setpriority(k: Kernel, which: int, who: int, niceval: int) -> int:
-    """setpriority: a nice level for a process, a group or a user. ESRCH for nobody, EPERM, EACCES,
-    EINVAL.
+    """setpriority: a nice level for a process, a group or a user.
+
+    ESRCH for nobody, EPERM for another user's, EACCES beyond RLIMIT_NICE, EINVAL.
     """
     targets = _priority_targets(k, which, who)
     niceval = max(MIN_NICE, min(MAX_NICE, niceval))
