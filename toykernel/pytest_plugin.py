@@ -29,7 +29,7 @@ def boot(request: pytest.FixtureRequest) -> Callable[..., Run]:
 
 @pytest.fixture
 def program(tmp_path: Path) -> Callable[..., Run]:
-    """program(SOURCE, [ARGS], …): the same for assembly source given as text."""
+    """program(SOURCE, [ARGS], …): testing.boot for assembly source given as text."""
     from toykernel import testing
 
     def start(source: str, *args: Any, **options: Any) -> Run:

@@ -49,7 +49,9 @@ def differences(
     signal: int | None,
     report: Mapping[str, object] | None,
 ) -> list[Difference]:
-    """The same, each with the line of the header that it contradicts."""
+    """What a run did otherwise than its header says, each with the line of the header that it
+    contradicts.
+    """
     found = _compare_stdout(expectations.stdout, _lines(stdout))
     error_group = LineGroup(expectations.stderr, True, expectations.stderr_numbers)
     found += _compare_group("stderr", error_group, _lines(stderr), 0)

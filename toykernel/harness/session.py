@@ -118,7 +118,7 @@ class Session:
 
     @property
     def guest_comm(self) -> str:
-        """The task's name while it runs the program."""
+        """The name (comm) of the task that runs the program: at most 15 characters."""
         return self.guest_path[1:TASK_COMM_LEN]
 
     @property
@@ -149,7 +149,9 @@ class Session:
         return self._told(run_loop.run(self.kernel, until))
 
     def step(self) -> Outcome | None:
-        """One instruction or one trap; an Outcome when the run is over. Breakpoints do not count."""
+        """One instruction or one trap; an Outcome when the run is over. Breakpoints do not count.
+        Raises KernelOops.
+        """
         outcome = run_loop.step(self.kernel)
         return self._told(outcome) if outcome is not None else None
 
@@ -197,16 +199,16 @@ class Session:
 
     @property
     def breakpoints(self) -> list[Breakpoint]:
-        """Those that are set, by number."""
+        """The breakpoints that are set, by number."""
         return list(self.stops.all.values())
 
     def delete(self, number: int) -> None:
-        """Take a breakpoint out. Raises BreakpointError."""
+        """Take a breakpoint out by its number. Raises BreakpointError."""
         self.stops.delete(number)
 
     @property
     def hit(self) -> list[Hit]:
-        """The breakpoints that ended the last run."""
+        """The breakpoints that ended the last run; empty when something else did."""
         return self.stops.hit
 
     def address(self, name: str) -> int:
@@ -328,7 +330,7 @@ class Session:
         console: Callable[[int, bytes], None] | None,
         keep_output: bool,
     ) -> Session:
-        """One that is about to become another."""
+        """A session that is about to become another: booted, with nothing in it."""
         session = cls.__new__(cls)
         session._set_up(path, elf, program, guest_path, config, console, keep_output)
         session._power_on({}, [], [])
@@ -370,20 +372,28 @@ class Session:
         raise LookupError(f"no task with pid {pid}")
 
     def walk(self, pid: int, address: int) -> Walk:
-        """What a task's page tables say of a linear address. Raises LookupError."""
+        """What a task's page tables say of a linear address; no bit is set by looking. Raises
+        LookupError.
+        """
         return self.task(pid).walk(address)
 
     def read(self, pid: int, address: int, size: int) -> bytes:
-        """Memory as a task sees it. Raises LookupError or UnreadableError."""
+        """`size` bytes at a linear address as a task sees them. Raises LookupError or
+        UnreadableError.
+        """
         return self.task(pid).read(address, size)
 
     @cached_property
     def cow_journal(self) -> CowJournal:
-        """The life of every user frame, from when this is first asked for on."""
+        """The life of every user frame, from when this is first asked for on; always the same
+        journal.
+        """
         return self.new_cow_journal()
 
     def new_cow_journal(self) -> CowJournal:
-        """Another one, from now on; its source lines are the session's."""
+        """Another journal of the life of every user frame, from now on; source lines as the
+        session's.
+        """
         from toykernel.observe.cow_journal import CowJournal
 
         def locate(task: Task, eip: int) -> str:

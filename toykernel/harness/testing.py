@@ -66,7 +66,9 @@ class Run:
         return self.session.task(self.session.hit[0].pid)
 
     def finish(self) -> Run:
-        """Run to the end."""
+        """Take the breakpoints out and run to the end; fails when that does not come within LIMIT
+        cycles.
+        """
         for point in self.session.breakpoints:
             self.session.delete(point.number)
         self.outcome = self.session.run(LIMIT)
@@ -91,13 +93,15 @@ class Run:
 
     @property
     def stdout(self) -> bytes:
-        """What it has written to standard output."""
+        """What it has written to standard output so far."""
         return self.session.stdout
 
     # -- looking -----------------------------------------------------------------------------------
 
     def address(self, where: Address) -> int:
-        """A number, a label, or `label+offset`, as a number. Raises SymbolError."""
+        """A number, or the value of a label or `label+offset`; a linear address. Raises
+        SymbolError.
+        """
         if isinstance(where, int):
             return where
         match = _LABEL.match(where)
@@ -116,11 +120,11 @@ class Run:
         self._fail(f"there is no pid {pid}; alive: {alive or 'none'}")
 
     def entry(self, pid: int, where: Address) -> int:
-        """The page-table entry of an address, 0 when there is none."""
+        """The page-table entry of an address, as it lies in RAM; 0 when there is no table."""
         return get_pte(self.session.kernel, self._mm(pid), self.address(where))
 
     def frame(self, pid: int, where: Address) -> int:
-        """The frame behind an address of a task."""
+        """Number of the frame behind an address of a task; fails where no page is."""
         pte = self.entry(pid, where)
         if not pte_present(pte):
             self._fail(f"pid {pid} has no page at {self._at(where)}", pid, where)
@@ -153,7 +157,7 @@ class Run:
     # -- asserting ---------------------------------------------------------------------------------
 
     def assert_shared(self, pid: int, other: int, where: Address) -> None:
-        """Two tasks map one frame there."""
+        """Two tasks map one frame at an address."""
         __tracebackhide__ = True
         first, second = self.frame(pid, where), self.frame(other, where)
         if first != second:
@@ -163,7 +167,7 @@ class Run:
             )  # fmt: skip
 
     def assert_private(self, pid: int, where: Address) -> None:
-        """Nobody else maps or holds the frame there."""
+        """Nobody else maps or holds the frame at an address."""
         __tracebackhide__ = True
         frame, count = self.frame(pid, where), self.references(pid, where)
         if count != 1:
@@ -173,7 +177,7 @@ class Run:
             )  # fmt: skip
 
     def assert_writable(self, pid: int, where: Address) -> None:
-        """A write there would not fault."""
+        """A page is there, and a write would not fault."""
         __tracebackhide__ = True
         pte = self.entry(pid, where)
         if pte & (PTE_P | PTE_RW) != PTE_P | PTE_RW:
@@ -189,7 +193,7 @@ class Run:
             self._fail(f"the entry of pid {pid} for {self._at(where)} {why}", pid, where)
 
     def assert_references(self, pid: int, where: Address, count: int) -> None:
-        """The frame there has so many references."""
+        """The frame at an address has so many references, the kernel's own included."""
         __tracebackhide__ = True
         frame, found = self.frame(pid, where), self.references(pid, where)
         if found != count:
@@ -235,7 +239,7 @@ class Run:
             self._fail(f"leaked: {', '.join([f'{frames} frames', *wrong])}")
 
     def assert_exit(self, status: int = 0) -> None:
-        """The program has ended by itself, with this status."""
+        """The program has ended by itself, with this exit status (0 to 255)."""
         __tracebackhide__ = True
         code = self.session.stats.program_status
         if code != status << 8:

@@ -107,7 +107,7 @@ class Image:
         return next((span for span in self.spans if span[0] <= address < span[1]), None)
 
     def is_code(self, address: int) -> bool:
-        """Whether an address is in an executable section."""
+        """Whether a linear address is in a section that holds code."""
         span = self._span(address)
         return span is not None and span[2]
 
@@ -123,7 +123,7 @@ class Image:
         return label if value == address else f"{label}+{address - value}"
 
     def entry_at(self, address: int) -> LineEntry | None:
-        """The line-table entry that covers an address."""
+        """The line-table entry that covers a linear address, or None."""
         index = bisect_right(self._addresses, address) - 1
         if index < 0:
             return None
@@ -131,7 +131,9 @@ class Image:
         return entry if address < entry.address + entry.length else None
 
     def place_at(self, address: int) -> Place | None:
-        """Where the code at an address was written."""
+        """Where the code at a linear address was written; for a macro, its call and the line
+        inside. None: unknown.
+        """
         entry = self.entry_at(address)
         if entry is None:
             return None
@@ -143,7 +145,9 @@ class Image:
         return Place(file, line, self.source(file, line) or entry.text, inner)
 
     def block(self, address: int) -> tuple[int, int] | None:
-        """From the label at or before an address to the next label or the section's end."""
+        """From the label at or before an address to the next label or the section's end; None
+        outside the sections.
+        """
         span = self._span(address)
         if span is None:
             return None

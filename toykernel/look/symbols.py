@@ -59,7 +59,7 @@ class Images(Collector):
         k.host.trace.release_task.append(self._on_release)
 
     def close(self) -> None:
-        """Stop listening."""
+        """Take the listeners out of the kernel; the images stay."""
         self._k.host.trace.process_exec.remove(self._on_exec)
         self._k.host.trace.process_fork.remove(self._on_fork)
         self._k.host.trace.release_task.remove(self._on_release)
@@ -73,12 +73,12 @@ class Images(Collector):
                 self._by_pid[task.pid] = self.program if task.comm == comm else None
 
     def save_data(self) -> dict[str, Any]:
-        """Images go by their names."""
+        """Who runs which image; images go by their names."""
         who = {pid: image and image.name for pid, image in self._by_pid.items()}
         return {"others": list(self._others), "by_pid": who}
 
     def load_data(self, data: Data, shared: Shared) -> None:
-        """An image that was not known yet is forgotten."""
+        """Who ran which image at the moment; one that was not known then is forgotten."""
         self._others = {name: self._others[name] for name in data["others"]}
         named = {image.name: image for image in self.all()}
         self._by_pid = {pid: named[who] if who else None for pid, who in data["by_pid"].items()}
@@ -103,26 +103,26 @@ class Images(Collector):
         return self._others[path]
 
     def of_task(self, task: Task) -> Image | None:
-        """What a task runs in user mode; None when nothing is known of it."""
+        """The image that a task runs in user mode; None when nothing is known of it."""
         return self._by_pid.get(task.pid, self.init)
 
     def of_address(self, task: Task, address: int) -> Image | None:
-        """The image that an address belongs to, for a task."""
+        """The image behind a linear address of a task; the kernel's from PAGE_OFFSET on."""
         return self.kernel if address >= PAGE_OFFSET else self.of_task(task)
 
     def all(self) -> list[Image]:
-        """In the order in which names are looked up."""
+        """Every image, in the order in which names are looked up."""
         return [self.program, *self._others.values(), self.kernel, self.init]
 
     # -- names -------------------------------------------------------------------------------------
 
     def symbol_at(self, task: Task, address: int) -> str | None:
-        """`label+offset` for a task's address."""
+        """`label+offset` for a linear address of a task; None without a label before it."""
         image = self.of_address(task, address)
         return None if image is None else image.symbol_at(address)
 
     def place_at(self, task: Task, address: int) -> Place | None:
-        """The source line of a task's address."""
+        """The source line of a linear address of a task; None when its image has no line there."""
         image = self.of_address(task, address)
         return None if image is None else image.place_at(address)
 
@@ -147,7 +147,7 @@ class Images(Collector):
         return found[0][1]
 
     def code(self, where: str) -> Code:
-        """A label, FILE:LINE, or LINE of the program. Raises SymbolError."""
+        """The code at a label, FILE:LINE, or LINE of the program. Raises SymbolError."""
         labels = [(image, value) for image, value, is_label in self.find(where) if is_label]
         if labels:
             image, value = labels[0]
