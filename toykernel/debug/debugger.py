@@ -94,7 +94,7 @@ class Debugger(Collector):
         self.kernel.host.trace.process_exit.remove(self._on_exit)
 
     def set_interrupted(self, interrupted: Condition) -> None:
-        """Who says that the user wants the prompt back."""
+        """The condition, asked often during runs, by which the user gets the prompt back."""
         self.stops.interrupted = interrupted
 
     # -- where we are ------------------------------------------------------------------------------
@@ -105,7 +105,7 @@ class Debugger(Collector):
         return self.session.current if self.selected is None else self.task(self.selected)
 
     def task(self, pid: int) -> TaskView:
-        """Raises DebugError."""
+        """The task with a number. Raises DebugError."""
         try:
             return self.session.task(pid)
         except LookupError as error:
@@ -207,7 +207,7 @@ class Debugger(Collector):
         return None
 
     def cont(self) -> Stopped:
-        """Run to a breakpoint or to the end."""
+        """Run to a breakpoint, to the end, or until interrupted."""
         self.journal.clear()
         return self._guard(lambda: self._stopped(self.stops.run()))
 
@@ -332,11 +332,11 @@ class Debugger(Collector):
         return view.regs
 
     def word_at(self, address: int) -> int:
-        """A word of memory. Raises DebugError."""
+        """The 32-bit word at a linear address of the task that is looked at. Raises DebugError."""
         return int.from_bytes(self.read(address, 4), "little")
 
     def read(self, address: int, size: int) -> bytes:
-        """Memory of the task that is looked at. Raises DebugError."""
+        """`size` bytes at a linear address of the task that is looked at. Raises DebugError."""
         try:
             return self.view.read(address, size)
         except UnreadableError as error:

@@ -75,7 +75,7 @@ def number_text(value: int, format_: str, size: int) -> str:
 
 
 def character(byte: int) -> str:
-    """A byte as in a C string."""
+    """A byte as it stands in a C string: itself, an escape, or three octal digits."""
     if byte in _CHARACTERS:
         return _CHARACTERS[byte]
     return chr(byte) if 32 <= byte < 127 else f"\\{byte:03o}"

@@ -20,7 +20,6 @@ class Console:
     leaving: bool = False
 
     def lines(self, lines: list[str]) -> None:
-        """Write several lines."""
         for line in lines:
             self.write(line)
 

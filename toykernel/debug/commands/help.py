@@ -11,7 +11,7 @@ Groups = Mapping[str, tuple[Command, ...]]
 
 
 def help_(console: Console, text: str, groups: Groups, find: Callable[[str], Command]) -> None:
-    """help [COMMAND]: over the table of all commands, in which it stands itself."""
+    """All commands by group, or more on one; the table is handed in, because help stands in it."""
     if text:
         command = find(text.split()[0])
         names = ", ".join((command.name, *command.aliases))
@@ -30,13 +30,12 @@ def help_(console: Console, text: str, groups: Groups, find: Callable[[str], Com
 
 
 def quit_(console: Console, text: str) -> None:
-    """quit"""
     no_arguments(text)
     console.leaving = True
 
 
 def help_command(run: Callable[[Console, str], None]) -> Command:
-    """The command, whose function knows the table."""
+    """The entry for help; `run` is bound to the table already."""
     return Command("help", "[COMMAND]", "this, or more on one command", run, aliases=("h", "?"))
 
 

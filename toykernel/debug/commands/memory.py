@@ -15,7 +15,6 @@ MAX_INSTRUCTIONS = 1000
 
 
 def x(console: Console, text: str) -> None:
-    """x[/NFS] [ADDRESS]"""
     debugger = console.debugger
     format_, expression = split_format(text)
     if format_:
@@ -37,7 +36,7 @@ def x(console: Console, text: str) -> None:
 
 
 def split_format(text: str) -> tuple[str, str]:
-    """`/4wx ADDRESS` in its two parts."""
+    """The format, `/` included, and the rest of `/4wx ADDRESS`; the format is empty without one."""
     if not text.startswith("/"):
         return "", text
     format_, _, rest = text.partition(" ")
@@ -45,7 +44,6 @@ def split_format(text: str) -> tuple[str, str]:
 
 
 def print_(console: Console, text: str) -> None:
-    """print[/F] EXPRESSION"""
     debugger = console.debugger
     format_, expression = split_format(text)
     value = debugger.evaluate(expression)
@@ -61,7 +59,6 @@ def print_(console: Console, text: str) -> None:
 
 
 def disassemble(console: Console, text: str) -> None:
-    """disassemble [WHERE [, COUNT]]"""
     debugger = console.debugger
     view = debugger.view
     where, _, count_text = (part.strip() for part in text.partition(","))

@@ -12,7 +12,6 @@ LINES = 11
 
 
 def list_(console: Console, text: str) -> None:
-    """list [WHERE]"""
     debugger = console.debugger
     image: Image | None
     if text.isascii() and text.isdigit() and len(text) < 10:
@@ -34,7 +33,6 @@ def list_(console: Console, text: str) -> None:
 
 
 def where(console: Console, text: str) -> None:
-    """where"""
     no_arguments(text)
     debugger = console.debugger
     task = debugger.view.task
@@ -63,7 +61,6 @@ def backtrace(debugger: Debugger) -> list[tuple[int, str]]:
 
 
 def task_(console: Console, text: str) -> None:
-    """task [PID]"""
     debugger = console.debugger
     if text:
         if not (text.isascii() and text.isdigit()) or len(text) > 9:
