@@ -91,7 +91,7 @@ class OutputFile:
             view = view[os.write(self._fd, view) :]
 
     def close(self) -> None:
-        """Done. Harmless when done already."""
+        """Close the file; harmless when done already. Raises OSError."""
         fd, self._fd = self._fd, None
         if fd is None:
             return

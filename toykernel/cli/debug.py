@@ -87,7 +87,9 @@ def _read_script(path: str) -> list[str]:
 
 
 def main() -> None:
-    """`python -m toykernel.cli.debug`."""
+    """`python -m toykernel.cli.debug`: the command line `debug` with these arguments; exits with
+    its status.
+    """
     with suppress(KeyboardInterrupt):
         sys.exit(call(["debug", *sys.argv[1:]]))
 

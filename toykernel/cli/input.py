@@ -26,7 +26,7 @@ class Descriptor:
     """
 
     def __init__(self, fd: int, name: str) -> None:
-        """`name` is for messages."""
+        """`fd` is read when the guest wants more; `name` is for messages."""
         self._fd = fd
         self._name = name
         self._given: list[bytes] = []
@@ -48,7 +48,7 @@ class Recorded:
     """What a record holds, read by read; after it, the end of the input."""
 
     def __init__(self, record: bytes) -> None:
-        """Raises ValueError, which says what is wrong."""
+        """From a record's bytes. Raises ValueError, which says what is wrong."""
         head, *lines = record.decode("ascii", "replace").splitlines() or [""]
         if head != MAGIC:
             raise ValueError("it was not written by --record-input")

@@ -104,7 +104,7 @@ def guest_input(values: Mapping[str, Any], terminal: bool) -> Callable[[int, int
 def load(
     program: str, args: tuple[str, ...], values: Mapping[str, Any], *, terminal: bool = False
 ) -> Session | None:
-    """The same for a command that ends here: None after saying what is wrong."""
+    """make_session for a command that ends here: None after saying what is wrong."""
     try:
         return make_session(program, args, values, terminal=terminal)
     except CannotLoad as error:
@@ -125,7 +125,7 @@ def build_program(program: str, made_of: Recipe = PLAIN) -> tuple[bytes, Program
 
 
 def link_map(program: str, made_of: Recipe) -> str | None:
-    """What the linker put where; None after saying what is wrong."""
+    """The linker's map of a program, as text; None after saying what is wrong."""
     try:
         with explained():
             return build_linked(Path(program), made_of)[1].map

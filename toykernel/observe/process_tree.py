@@ -44,7 +44,7 @@ class Life:
 
     @property
     def thread(self) -> bool:
-        """A thread of another task's group."""
+        """Whether it is a thread of another task's group, not the first of its own."""
         return self.pid != self.tgid
 
 

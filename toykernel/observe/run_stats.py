@@ -36,7 +36,7 @@ class TaskRecord:
 
     @classmethod
     def of(cls, task: Task, exit_code: int | None) -> TaskRecord:
-        """Take the figures of a task."""
+        """The figures of a task as they are now."""
         return cls(
             task.pid,
             task.real_parent.tgid,
@@ -77,7 +77,7 @@ class RunStats(Collector):
         self.dead: list[TaskRecord] = []
 
     def start_over(self) -> None:
-        """Nothing counted."""
+        """Nothing counted: the program has not exec'd yet."""
         self.program_status, self.started = None, False
         self._reset()
 
