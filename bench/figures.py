@@ -356,7 +356,7 @@ def _bare(source: str) -> Any:
 
 
 def _bare_passes(source: str, seconds: float) -> float:
-    """The same on the engine alone."""
+    """Passes a second of the same loop on the engine alone, in `seconds` of CPU time."""
     from unicorn import x86_const
 
     engine = _bare(source)

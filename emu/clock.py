@@ -38,7 +38,7 @@ class InstructionClock:
 
     @property
     def cycles(self) -> int:
-        """Cycles since power-on."""
+        """Cycles since power-on: one an instruction here, plus whatever was charged."""
         return int(self._state.retired) + self.extra
 
     def charge(self, rule: str, cycles: int) -> None:
@@ -56,7 +56,7 @@ class InstructionClock:
         return 0
 
     def unknown_instructions(self) -> dict[str, int]:
-        """These, by mnemonic as a disassembler prints it."""
+        """Executions of instructions without a row, by mnemonic as a disassembler prints it."""
         return {}
 
     def copy_lines(self, destination: int, source: int, length: int) -> int:

@@ -164,7 +164,9 @@ class Machine:
         return self.handle(self.attempt())
 
     def attempt(self) -> int:
-        """The same, up to what it comes to: an EV_ number for `handle`; no trap is delivered yet."""
+        """Run the instruction that was stopped at, past its check: an EV_ number for `handle`; no
+        trap is delivered yet.
+        """
         state = self.cpu.state
         state.allow_io, self.allow_io = 1, False
         state.traps = 0

@@ -88,7 +88,7 @@ class Cost:
 
     @property
     def known(self) -> bool:
-        """It has a row in the table."""
+        """Whether it has a row in the table; else it is charged UNKNOWN_CLOCKS."""
         return not self.unknown
 
 

@@ -107,7 +107,7 @@ class Tlb(SetAssociative):
         return False
 
     def flush(self) -> None:
-        """Forget everything."""
+        """Empty every set, and make way 0 the next victim everywhere."""
         self.tags[:] = [0] * 32
         self.bits[:] = [0] * 8
 

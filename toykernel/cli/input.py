@@ -71,7 +71,7 @@ def _parsed(line: str, number: int) -> bytes:
 
 
 def recording(reader: Reader, write: Callable[[bytes], None]) -> Reader:
-    """The same reader, which writes down every answer as it is given."""
+    """A reader that asks `reader`, and writes down every answer as it is given."""
     write(f"{MAGIC}\n".encode())
     written = 0
 

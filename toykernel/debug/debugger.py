@@ -353,7 +353,7 @@ class Debugger(Collector):
         return self.code(text)[1]
 
     def code(self, text: str) -> tuple[Image | None, int]:
-        """The same, with the image that it is in."""
+        """A place in the code as `where`, with the image that it is in."""
         head, _, tail = text.rpartition(":")
         is_line = bool(head) and tail.isascii() and tail.isdigit()
         if is_line or self.images.find(text):

@@ -35,7 +35,7 @@ def table(rows: Iterable[Sequence[str]]) -> list[str]:
 
 
 def address_text(address: int, symbol: str | None) -> str:
-    """0x0804b000 <counter>"""
+    """A linear address as `0x0804b000 <counter>`; without a symbol the number alone."""
     return f"{address:#010x}" + (f" <{symbol}>" if symbol else "")
 
 

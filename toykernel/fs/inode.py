@@ -45,7 +45,7 @@ class Inode:
 
     @property
     def type(self) -> int:
-        """The S_IF bits."""
+        """The S_IF bits of the mode: what kind of file it is."""
         return self.mode & S_IFMT
 
     @property

@@ -117,7 +117,9 @@ def futex_wait(k: Kernel, uaddr: int, val: int, timeout: int, bitset: int, op: i
 def _wait(
     k: Kernel, uaddr: int, val: int, bitset: int, private: bool, deadline: int | None
 ) -> Result:
-    """Also how a wait with a time goes on after a stop: futex_wait_restart."""
+    """Queue and sleep; also how a wait with a time goes on after a stop (futex_wait_restart).
+    EAGAIN when the word is not `val`.
+    """
     key = get_futex_key(k, uaddr, private=private)
     if get_user(k, uaddr) != val:
         raise Errno(EAGAIN)

@@ -84,7 +84,7 @@ class Pid:
 
     @property
     def nr(self) -> int:
-        """The global number."""
+        """The number in the first pid namespace, which everybody is in."""
         return self.numbers[0][1]
 
     @property

@@ -43,7 +43,7 @@ def ns_to_cycles(k: Kernel, ns: int) -> int:
 
 
 def ktime_get(k: Kernel) -> int:
-    """CLOCK_MONOTONIC in ns."""
+    """CLOCK_MONOTONIC in ns: 0 at power-on."""
     return cycles_to_ns(k, k.machine.clock.cycles)
 
 

@@ -79,7 +79,7 @@ def arch_pick_mmap_layout(mm: MmStruct, stack_limit: int) -> None:
 
 
 def get_unmapped_area(k: Kernel, mm: MmStruct, addr: int, length: int, flags: int) -> int:
-    """A place for `length` bytes (a multiple of the page size). Raises Errno.
+    """A place for `length` bytes (a multiple of the page size). Raises Errno(ENOMEM) without one.
 
     With MAP_FIXED it is `addr` whatever is there; otherwise `addr` if it is free, else the highest
     hole below mmap_base, else the lowest above TASK_UNMAPPED_BASE.
@@ -135,7 +135,9 @@ def _topdown_hole(k: Kernel, mm: MmStruct, length: int) -> int:
 def do_mmap_pgoff(
     k: Kernel, file: File | None, addr: int, length: int, prot: int, flags: int, pgoff: int
 ) -> int:
-    """Map `length` bytes of a file from page `pgoff`, or of fresh memory; the address. Raises Errno."""
+    """Map `length` bytes of a file from page `pgoff`, or of fresh memory; the linear address.
+    Raises Errno: EINVAL, EACCES, ENODEV, EOVERFLOW, ENOMEM, EAGAIN over RLIMIT_MEMLOCK, EPERM.
+    """
     mm = user_mm(k)
     if not length:
         raise Errno(EINVAL)

@@ -35,7 +35,7 @@ def new_area(
 
 
 def copy_area(k: Kernel, area: VmArea) -> VmArea:
-    """A record of its own with the same contents. Raises Errno(ENOMEM)."""
+    """Another record of the same area, in no address space yet. Raises Errno(ENOMEM)."""
     slab = k.memory.slabs.vm_area.alloc(k)
     twin = copy(area)
     twin.slab = slab

@@ -110,7 +110,7 @@ def _clear_buddies(cfs: CfsRq, p: Task) -> None:
 
 
 class FairClass:
-    """SCHED_NORMAL, SCHED_BATCH, SCHED_IDLE."""
+    """CFS of 2.6.39: SCHED_NORMAL, SCHED_BATCH and SCHED_IDLE (kernel/sched_fair.c)."""
 
     name = "fair"
 

@@ -45,7 +45,7 @@ def _start_period(k: Kernel) -> None:
 
 
 class RtClass:
-    """SCHED_FIFO and SCHED_RR."""
+    """SCHED_FIFO and SCHED_RR, with the throttling of 2.6.39 (kernel/sched_rt.c)."""
 
     name = "rt"
 
