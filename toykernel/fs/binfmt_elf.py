@@ -135,7 +135,7 @@ def load_elf_binary(
     envp: list[bytes],
     mapping: AddressSpace | None = None,
 ) -> int:
-    """Fill an empty address space; the stack pointer at entry. Raises Errno.
+    """Fill an empty address space; the stack pointer at entry. Raises Errno: ENOMEM, E2BIG, EINVAL, EPERM.
 
     `mapping` is the file's page cache: pages that the program throws away come from there again. init
     has no file.

@@ -232,7 +232,7 @@ def do_pipe(k: Kernel, fildes: int, flags: int) -> int:
 
 
 def pipe_fcntl(k: Kernel, file: File, size: int | None) -> int:
-    """F_GETPIPE_SZ, or F_SETPIPE_SZ with a size: how many bytes fit. Raises Errno.
+    """F_GETPIPE_SZ, or F_SETPIPE_SZ with a size: how many bytes fit. EBADF, EINVAL above 2 GiB.
 
     A power of two of pages, at least one. No page that is in use is taken away (EBUSY), only a privileged
     caller goes over pipe-max-size (EPERM), and the array of pages must be one that kmalloc has (ENOMEM).

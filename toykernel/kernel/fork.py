@@ -120,7 +120,7 @@ def kernel_thread(k: Kernel, fn: str, argument: int, flags: int = 0) -> int:
     """A task that never leaves the kernel; its pid. `fn` is a function of the kernel's text.
 
     It starts in kernel_thread_helper, which calls the function and then do_exit; nobody traces it
-    (fork-path C2). Raises Errno.
+    (fork-path C2). Raises what do_fork raises.
     """
     regs = kernel_thread_regs(k, k.host.symbols[fn], argument)
     pid = do_fork(k, CloneArgs(flags | CLONE_VM | CLONE_UNTRACED, 0, regs))
