@@ -42,8 +42,8 @@ class InstructionClock:
         return int(self._state.retired) + self.extra
 
     def charge(self, rule: str, cycles: int) -> None:
-        """The one door for cycles that no instruction accounts for; ValueError when they are
-        negative.
+        """The one door for cycles that no instruction accounts for;
+        ValueError when they are negative.
         """
         if cycles < 0:
             raise ValueError("time does not run backwards")

@@ -268,8 +268,8 @@ class Cpu(RegisterFile):
         return event
 
     def set_exits(self, addresses: frozenset[int], page_ends: frozenset[int] | None = None) -> None:
-        """End translated blocks in front of these linear addresses; without `page_ends` those stay
-        as they are.
+        """End translated blocks in front of these linear addresses;
+        without `page_ends` those stay as they are.
         """
         self.exits = addresses
         if page_ends is not None:
@@ -313,8 +313,9 @@ class Cpu(RegisterFile):
         self.state.retired -= 1
 
     def set_breakpoints(self, addresses: list[int]) -> None:
-        """Stop before the instruction at each of these linear addresses. ValueError beyond
-        MAX_BREAKS of them.
+        """Stop before the instruction at each of these linear addresses.
+
+        ValueError beyond MAX_BREAKS of them.
         """
         if len(addresses) > hooks.MAX_BREAKS:
             raise ValueError(f"at most {hooks.MAX_BREAKS} breakpoints")
@@ -344,8 +345,9 @@ class Cpu(RegisterFile):
         return b"".join(parts)
 
     def load_state(self, state: bytes) -> None:
-        """Become what `save_state` saw, without the retired count. SnapshotError for another
-        engine's state.
+        """Become what `save_state` saw, without the retired count.
+
+        SnapshotError for another engine's state.
         """
         end = self.layout.state_end
         if len(state) != end + 24:
@@ -376,8 +378,8 @@ class Cpu(RegisterFile):
         self._write(x86.UC_X86_REG_EFLAGS, self.eflags)
 
     def _reload(self) -> None:
-        """Copy the engine's registers into the shared ones, after it was changed from outside a
-        run.
+        """Copy the engine's registers into the shared ones,
+        after it was changed from outside a run.
         """
         self._context.save()
         data = self._context.data

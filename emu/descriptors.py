@@ -40,8 +40,8 @@ class Segment:
 
     @classmethod
     def unpack(cls, low: int, high: int) -> Segment:
-        """From a descriptor's low and high dword (SDM vol. 3, 3.4.5); with G = 1 `limit` counts the
-        bytes of all its pages.
+        """From a descriptor's low and high dword (SDM vol. 3, 3.4.5);
+        with G = 1 `limit` counts the bytes of all its pages.
         """
         limit = (low & 0xFFFF) | (high & 0xF0000)
         if high & (1 << 23):

@@ -41,8 +41,8 @@ class LinearMemory:
         return self._generation
 
     def physical(self, linear: int, *, write: bool = False) -> int:
-        """Physical address for a supervisor access to one byte; PageFault where the tables refuse
-        it.
+        """Physical address for a supervisor access to one byte;
+        PageFault where the tables refuse it.
         """
         self.synchronise()
         if not self._cr0 & CR0_PG:
@@ -87,8 +87,8 @@ class LinearMemory:
         return b"".join(parts)
 
     def write(self, linear: int, data: bytes) -> None:
-        """Store bytes at a linear address; when any of their pages refuses, PageFault, and nothing
-        is stored.
+        """Store bytes at a linear address;
+        when any of their pages refuses, PageFault, and nothing is stored.
         """
         if (linear & _OFFSET) + len(data) <= PAGE_SIZE:
             self._ram.write(self.physical(linear, write=True), data)

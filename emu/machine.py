@@ -164,8 +164,8 @@ class Machine:
         return self.handle(self.attempt())
 
     def attempt(self) -> int:
-        """Run the instruction that was stopped at, past its check: an EV_ number for `handle`; no
-        trap is delivered yet.
+        """Run the instruction that was stopped at, past its check: an EV_ number for `handle`;
+        no trap is delivered yet.
         """
         state = self.cpu.state
         state.allow_io, self.allow_io = 1, False
@@ -406,6 +406,10 @@ class Machine:
         return self.debug(DR6_BS)
 
     def trap(self, deliver: Callable[..., None], *args: int) -> Event | None:
+        """Deliver a trap by `deliver(*args)`, a method of the microcode, and tell the listeners.
+
+        Stop.TRAP for a vector of `trap_stops`, Stop.SHUTDOWN for a triple fault, else None.
+        """
         self._last_trap = None
         self.cpu.state.skip_break = 0  # it was for the instruction at the old EIP
         heard = self.trap_stops or self.trap_listeners
@@ -426,7 +430,8 @@ class Machine:
         return snapshots.take(self)
 
     def restore(self, snapshot: Snapshot) -> None:
-        """Go back to a snapshot. SnapshotError when RAM size, CPU model or format version are
-        another's.
+        """Go back to a snapshot.
+
+        SnapshotError when RAM size, CPU model or format version are another's.
         """
         snapshots.put_back(self, snapshot)

@@ -161,8 +161,8 @@ class PortUnit:
         return m.trap(lambda: m.microcode.exception(mc.PF, fault.error_code))
 
     def _string_io(self, instruction: IoInstruction, port: int) -> Event | None:
-        """INS or OUTS, done here; what the elements that it moved cost is charged even if a fault
-        cuts it short.
+        """INS or OUTS, done here;
+        what the elements that it moved cost is charged even if a fault cuts it short.
         """
         m = self._machine
         cpu = m.cpu

@@ -49,8 +49,8 @@ _DR0, _DR7 = FIELD["dr0"], FIELD["dr7"]
 
 
 class PythonHooks:
-    """The hooks of emu/_native.c in Python: the reference, and what serves where nothing could be
-    compiled.
+    """The hooks of emu/_native.c in Python:
+    the reference, and what serves where nothing could be compiled.
     """
 
     name = "python"
@@ -183,8 +183,8 @@ class PythonHooks:
         )
 
     def on_code(self, _engine: int, address: int, _size: int, _user: int) -> None:
-        """Before each instruction, at its linear address: settle the last one, and stop if there is
-        a reason.
+        """Before each instruction, at its linear address:
+        settle the last one, and stop if there is a reason.
         """
         s = self._s
         address &= 0xFFFFFFFF
@@ -281,8 +281,9 @@ class PythonHooks:
         self._stop(EV_TRAP)
 
     def on_invalid(self, _engine: int, _user: int) -> int:
-        """An opcode that the engine does not know: the run ends with EV_INVALID. 1 tells the engine
-        to go on to its exit.
+        """An opcode that the engine does not know: the run ends with EV_INVALID.
+
+        1 tells the engine to go on to its exit.
         """
         self._s.value = 0
         self._stop(EV_INVALID)

@@ -75,8 +75,9 @@ class Ram:
             self.code_stale = True
 
     def read(self, address: int, length: int) -> bytes:
-        """Bytes at a physical address; BusError unless all of them are in RAM. So for all methods
-        below.
+        """Bytes at a physical address; BusError unless all of them are in RAM.
+
+        So for all methods below.
         """
         self._check(address, length)
         return bytes(self._bytes[address : address + length])

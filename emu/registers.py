@@ -53,6 +53,7 @@ class RegisterFile:
 
     @property
     def cr0(self) -> int:
+        """CR0 as it is; Cpu.set_cr writes it, with all that follows."""
         return self.regs[FIELD["cr0"]]
 
     @property
@@ -62,10 +63,12 @@ class RegisterFile:
 
     @property
     def cr4(self) -> int:
+        """CR4 as it is; Cpu.set_cr writes it."""
         return self.regs[FIELD["cr4"]]
 
     @property
     def dr7(self) -> int:
+        """DR7 as it is; Cpu.set_dr writes it."""
         return self.regs[FIELD["dr7"]]
 
     @property

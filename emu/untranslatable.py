@@ -27,8 +27,8 @@ def is_untranslatable(code: bytes) -> bool:
 
 
 def untranslatable_starts(code: bytes) -> list[int]:
-    """Every offset at which an instruction could start that the engine cannot translate, prefixes
-    included.
+    """Every offset at which an instruction could start that the engine cannot translate,
+    prefixes included.
     """
     return [
         start

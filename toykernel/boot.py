@@ -116,8 +116,8 @@ def gate_names() -> list[str]:
 
 
 def thunks() -> str:
-    """Assembly that follows from the tables: a thunk (OUT to the gate's port) for each gate, and
-    sys_call_table.
+    """Assembly that follows from the tables:
+    a thunk (OUT to the gate's port) for each gate, and sys_call_table.
     """
     lines = ["", ".text"]
     for name in gate_names():
@@ -162,8 +162,8 @@ class Layout:
 
     @property
     def defines(self) -> dict[str, int]:
-        """The symbols that entry.S is assembled with: constants of the kernel and addresses of this
-        layout.
+        """The symbols that entry.S is assembled with:
+        constants of the kernel and addresses of this layout.
         """
         # MP: WAIT traps while TS is set, so it does not see another task's FPU errors.
         cr0 = CR0_PG | CR0_WP | CR0_NE | CR0_ET | CR0_MP | CR0_PE

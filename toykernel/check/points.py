@@ -39,8 +39,8 @@ FAILS_WITH = {"D1": EINVAL, "D4": EAGAIN, "D6": EAGAIN, "D17": ERESTARTNOINTR, "
 
 
 def expected_error(step: str) -> str:
-    """The error that Linux has for a failure in a step, by name; ENOMEM for allocations in every
-    other one.
+    """The error that Linux has for a failure in a step, by name;
+    ENOMEM for allocations in every other one.
     """
     return _EXPECTED.get(step, "ENOMEM")
 

@@ -87,8 +87,8 @@ def _read_script(path: str) -> list[str]:
 
 
 def main() -> None:
-    """`python -m toykernel.cli.debug`: the command line `debug` with these arguments; exits with
-    its status.
+    """`python -m toykernel.cli.debug`: the command line `debug` with these arguments;
+    exits with its status.
     """
     with suppress(KeyboardInterrupt):
         sys.exit(call(["debug", *sys.argv[1:]]))

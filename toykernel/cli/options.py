@@ -82,8 +82,9 @@ RLIMITS: Mapping[str, Callable[[str], int]] = {"stack": size(MIN_STACK, 1 << 30)
 
 
 def rlimit(text: str) -> tuple[str, int]:
-    """NAME=SIZE: the limit, and its value in the limit's unit. Raises BadParameter for a name not
-    in RLIMITS.
+    """NAME=SIZE: the limit, and its value in the limit's unit.
+
+    Raises BadParameter for a name not in RLIMITS.
     """
     name, equals, value = text.partition("=")
     if not equals or name not in RLIMITS:

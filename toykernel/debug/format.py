@@ -265,8 +265,8 @@ def page_lines(view: TaskView, info: PageInfo, *, with_frame: bool) -> list[str]
 
 
 def task_rows(debugger: Debugger) -> list[tuple[str, ...]]:
-    """The rows of `info tasks`, the heading first; `*` marks the current task, `>` the selected
-    one.
+    """The rows of `info tasks`, the heading first;
+    `*` marks the current task, `>` the selected one.
     """
     rows: list[tuple[str, ...]] = [("", "PID", "PPID", "S", "COMM", "WHERE")]
     for view in debugger.session.tasks:

@@ -197,8 +197,9 @@ def check_nproc_exceeded(task: Task) -> None:
 
 
 def prepare_exec_creds(k: Kernel, inode: Inode) -> Cred:
-    """Credentials after exec: set-id bits, and capabilities by root's old rule. Raises
-    Errno(ENOMEM).
+    """Credentials after exec: set-id bits, and capabilities by root's old rule.
+
+    Raises Errno(ENOMEM).
     """
     new = prepare_creds(k)
     if inode.mode & S_ISUID:

@@ -39,6 +39,7 @@ def sys_dup(k: Kernel, fildes: int) -> int:
 @syscall(63, "oldfd:fd newfd:fd")
 def sys_dup2(k: Kernel, oldfd: int, newfd: int) -> int:
     """dup2: a chosen descriptor, closed first if it is open; nothing happens when both are one.
+
     EBADF.
     """
     if oldfd == newfd:
@@ -68,8 +69,9 @@ def _dup_to(k: Kernel, oldfd: int, newfd: int, *, cloexec: bool) -> int:
 @syscall(55, "fd:fd cmd:fcntl_cmd arg:hex")
 @syscall(221, "fd:fd cmd:fcntl_cmd arg:hex", name="fcntl64")
 def sys_fcntl(k: Kernel, fd: int, cmd: int, arg: int) -> int:
-    """fcntl: duplicate, flags of the descriptor and of the open file, size of a pipe. EINVAL for
-    another command.
+    """fcntl: duplicate, flags of the descriptor and of the open file, size of a pipe.
+
+    EINVAL for another command.
     """
     file = fget(k, fd)
     files = current_files(k)

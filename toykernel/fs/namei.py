@@ -145,8 +145,9 @@ def _walk(
 
 
 def lookup_one(k: Kernel, directory: Dentry, name: str) -> Dentry | None:
-    """A name in a directory: as it is known, or as the file system finds it; None. Raises
-    Errno(ENAMETOOLONG).
+    """A name in a directory: as it is known, or as the file system finds it; None.
+
+    Raises Errno(ENAMETOOLONG).
     """
     if len(name.encode(errors="surrogateescape")) > NAME_MAX:
         raise Errno(ENAMETOOLONG)
@@ -213,8 +214,9 @@ def sys_mkdir(k: Kernel, pathname: int, mode: int) -> int:
 
 
 def do_symlink(k: Kernel, target: str, path: str, dirfd: int = AT_FDCWD) -> None:
-    """A name that leads to another path, whether or not that exists. Raises Errno as _new_name,
-    Errno(ENOSPC).
+    """A name that leads to another path, whether or not that exists.
+
+    Raises Errno as _new_name, Errno(ENOSPC).
     """
     nd = _new_name(k, path, dirfd)
     parent = may_create(k, nd.parent)
@@ -277,8 +279,9 @@ def do_rename(k: Kernel, old: str, new: str) -> None:
 
 
 def do_rmdir(k: Kernel, path: str, dirfd: int = AT_FDCWD) -> None:
-    """Take an empty directory away. Raises Errno: EINVAL for `.`, ENOTEMPTY, EBUSY for `/`,
-    ENOTDIR, ENOENT.
+    """Take an empty directory away.
+
+    Raises Errno: EINVAL for `.`, ENOTEMPTY, EBUSY for `/`, ENOTDIR, ENOENT.
     """
     nd = path_parent(k, path, dirfd)
     refused = {".": EINVAL, "..": ENOTEMPTY, "": EBUSY}.get(nd.name)

@@ -92,8 +92,9 @@ def filp_open(k: Kernel, path: str, flags: int, mode: int, dirfd: int = AT_FDCWD
 
 
 def _may_open(k: Kernel, inode: Inode, flags: int) -> None:
-    """may_open: whether what is there may be opened so. Raises Errno: ENOTDIR, EISDIR, ELOOP for a
-    link, EACCES.
+    """may_open: whether what is there may be opened so.
+
+    Raises Errno: ENOTDIR, EISDIR, ELOOP for a link, EACCES.
     """
     access = flags & O_ACCMODE
     if flags & O_DIRECTORY and not inode.is_dir:
@@ -142,8 +143,9 @@ def _claim(k: Kernel, inode: Inode, file: File, *, truncate: bool) -> None:
 
 
 def do_sys_open(k: Kernel, dirfd: int, pathname: int, flags: int, mode: int) -> int:
-    """The lowest free descriptor, for a path from `dirfd` on. Raises Errno(EMFILE), or what
-    filp_open answers.
+    """The lowest free descriptor, for a path from `dirfd` on.
+
+    Raises Errno(EMFILE), or what filp_open answers.
     """
     path = getname(k, pathname)
     fd = get_unused_fd(k)
@@ -159,8 +161,9 @@ def sys_open(k: Kernel, pathname: int, flags: int, mode: int) -> int:
 
 @syscall(295, "dirfd:dirfd pathname:path flags:open_flags mode:mode")
 def sys_openat(k: Kernel, dirfd: int, pathname: int, flags: int, mode: int) -> int:
-    """openat: a path that is not absolute starts at an open directory. Raises Errno(ENOTDIR),
-    Errno(EBADF), or as open.
+    """openat: a path that is not absolute starts at an open directory.
+
+    Raises Errno(ENOTDIR), Errno(EBADF), or as open.
     """
     return do_sys_open(k, dirfd, pathname, flags, mode)
 
@@ -183,8 +186,9 @@ def sys_close(k: Kernel, fd: int) -> int:
 
 @syscall(33, "pathname:path mode:access_mode")
 def sys_access(k: Kernel, pathname: int, mode: int) -> int:
-    """access: what the real user may do, whoever the effective one is. Raises Errno(EACCES),
-    Errno(EINVAL).
+    """access: what the real user may do, whoever the effective one is.
+
+    Raises Errno(EACCES), Errno(EINVAL).
     """
     if mode & ~7:
         raise Errno(EINVAL)

@@ -42,8 +42,9 @@ def kernel_read(k: Kernel, inode: Inode, start: int, count: int) -> bytes:
 
 @syscall(3, "fd:fd buf:buffer_out count:size")
 def sys_read(k: Kernel, fd: int, buf: int, count: int) -> Result:
-    """read: from the file's offset on; bytes read, 0 at the end. Raises Errno(EBADF), or what the
-    file answers.
+    """read: from the file's offset on; bytes read, 0 at the end.
+
+    Raises Errno(EBADF), or what the file answers.
     """
     file = fget(k, fd)
     if not file.readable:
@@ -53,8 +54,9 @@ def sys_read(k: Kernel, fd: int, buf: int, count: int) -> Result:
 
 @syscall(4, "fd:fd buf:buffer_in count:size")
 def sys_write(k: Kernel, fd: int, buf: int, count: int) -> Result:
-    """write: at the file's offset, or at its end with O_APPEND; bytes written. Raises Errno(EBADF),
-    or what the file answers.
+    """write: at the file's offset, or at its end with O_APPEND; bytes written.
+
+    Raises Errno(EBADF), or what the file answers.
     """
     file = fget(k, fd)
     if not file.writable:
@@ -64,8 +66,9 @@ def sys_write(k: Kernel, fd: int, buf: int, count: int) -> Result:
 
 @syscall(19, "fd:fd offset:int whence:seek_whence")
 def sys_lseek(k: Kernel, fd: int, offset: int, whence: int) -> int:
-    """lseek: set the offset, in bytes, that all who share the open file see. EINVAL, EOVERFLOW
-    beyond 31 bits, ESPIPE.
+    """lseek: set the offset, in bytes, that all who share the open file see.
+
+    EINVAL, EOVERFLOW beyond 31 bits, ESPIPE.
     """
     file = fget(k, fd)
     if whence not in (SEEK_SET, SEEK_CUR, SEEK_END):

@@ -67,8 +67,9 @@ def build(path: Path, recipe: Recipe = PLAIN) -> tuple[bytes, Program | None]:
 
 
 def build_linked(path: Path, recipe: Recipe) -> tuple[Program, Linked]:
-    """As build, but always by the linker, whatever the inputs are. Raises LoadError or
-    AssemblyError.
+    """As build, but always by the linker, whatever the inputs are.
+
+    Raises LoadError or AssemblyError.
     """
     from userland.linker import InputObject, LinkError, link, read_object
     from userland.linker.archive import read_archive

@@ -49,8 +49,8 @@ def differences(
     signal: int | None,
     report: Mapping[str, object] | None,
 ) -> list[Difference]:
-    """What a run did otherwise than its header says, each with the line of the header that it
-    contradicts.
+    """What a run did otherwise than its header says,
+    each with the line of the header that it contradicts.
     """
     found = _compare_stdout(expectations.stdout, _lines(stdout))
     error_group = LineGroup(expectations.stderr, True, expectations.stderr_numbers)

@@ -53,8 +53,8 @@ def load(name: str) -> dict[str, object] | None:
 
 
 def keep(name: str, data: dict[str, object]) -> None:
-    """Keep images under a key, if that is possible; whoever reads meanwhile sees the old state or
-    the new.
+    """Keep images under a key, if that is possible;
+    whoever reads meanwhile sees the old state or the new.
     """
     body = json.dumps(data, sort_keys=True).encode()
     with suppress(OSError, RuntimeError):

@@ -24,8 +24,9 @@ class ReportPath:
 
     @classmethod
     def parse(cls, text: str) -> "ReportPath":
-        """A path from its text, such as `tasks[0].faults.cow_copied`. Raises ValueError, saying
-        what a path looks like.
+        """A path from its text, such as `tasks[0].faults.cow_copied`.
+
+        Raises ValueError, saying what a path looks like.
         """
         steps: list[str | int | tuple[str, str]] = []
         dotted = "." + text

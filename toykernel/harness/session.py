@@ -150,6 +150,7 @@ class Session:
 
     def step(self) -> Outcome | None:
         """One instruction or one trap; an Outcome when the run is over. Breakpoints do not count.
+
         Raises KernelOops.
         """
         outcome = run_loop.step(self.kernel)
@@ -372,27 +373,29 @@ class Session:
         raise LookupError(f"no task with pid {pid}")
 
     def walk(self, pid: int, address: int) -> Walk:
-        """What a task's page tables say of a linear address; no bit is set by looking. Raises
-        LookupError.
+        """What a task's page tables say of a linear address; no bit is set by looking.
+
+        Raises LookupError.
         """
         return self.task(pid).walk(address)
 
     def read(self, pid: int, address: int, size: int) -> bytes:
-        """`size` bytes at a linear address as a task sees them. Raises LookupError or
-        UnreadableError.
+        """`size` bytes at a linear address as a task sees them.
+
+        Raises LookupError or UnreadableError.
         """
         return self.task(pid).read(address, size)
 
     @cached_property
     def cow_journal(self) -> CowJournal:
-        """The life of every user frame, from when this is first asked for on; always the same
-        journal.
+        """The life of every user frame, from when this is first asked for on;
+        always the same journal.
         """
         return self.new_cow_journal()
 
     def new_cow_journal(self) -> CowJournal:
-        """Another journal of the life of every user frame, from now on; source lines as the
-        session's.
+        """Another journal of the life of every user frame, from now on;
+        source lines as the session's.
         """
         from toykernel.observe.cow_journal import CowJournal
 

@@ -66,8 +66,8 @@ class Run:
         return self.session.task(self.session.hit[0].pid)
 
     def finish(self) -> Run:
-        """Take the breakpoints out and run to the end; fails when that does not come within LIMIT
-        cycles.
+        """Take the breakpoints out and run to the end;
+        fails when that does not come within LIMIT cycles.
         """
         for point in self.session.breakpoints:
             self.session.delete(point.number)
@@ -99,8 +99,9 @@ class Run:
     # -- looking -----------------------------------------------------------------------------------
 
     def address(self, where: Address) -> int:
-        """A number, or the value of a label or `label+offset`; a linear address. Raises
-        SymbolError.
+        """A number, or the value of a label or `label+offset`; a linear address.
+
+        Raises SymbolError.
         """
         if isinstance(where, int):
             return where

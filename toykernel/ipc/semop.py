@@ -56,8 +56,9 @@ S_READ, S_ALTER = 0o444, 0o222
 def sys_ipc(
     k: Kernel, call: int, first: int, second: int, third: int, ptr: int, fifth: int
 ) -> Result:
-    """ipc: semaphores only; messages and shared memory are not there (ENOSYS). EINVAL for another
-    call.
+    """ipc: semaphores only; messages and shared memory are not there (ENOSYS).
+
+    EINVAL for another call.
     """
     call &= 0xFFFF
     if call == SEMOP:

@@ -89,8 +89,9 @@ if TYPE_CHECKING:
 
 @syscall(2, entry="ptregs_fork")
 def sys_fork(k: Kernel) -> Result:
-    """fork: a child with a copy of everything. Its pid in the parent, 0 in the child, or do_fork's
-    errors.
+    """fork: a child with a copy of everything.
+
+    Its pid in the parent, 0 in the child, or do_fork's errors.
     """
     regs = k.task_pt_regs(k.current)
     return do_fork(k, CloneArgs(SIGCHLD, regs.sp, regs))
@@ -296,8 +297,8 @@ def stop_tracing(k: Kernel, p: Task, args: CloneArgs) -> None:
 
 
 def set_exit_signal(k: Kernel, p: Task, args: CloneArgs) -> None:
-    """fork-path D15: the signal at its death by CSIGNAL; -1 for a thread, which joins the caller's
-    group.
+    """fork-path D15: the signal at its death by CSIGNAL;
+    -1 for a thread, which joins the caller's group.
     """
     if args.flags & CLONE_THREAD:
         p.exit_signal = -1
@@ -361,8 +362,9 @@ LADDER: tuple[Step, ...] = (
 
 
 def copy_process(k: Kernel, args: CloneArgs) -> Task:
-    """A copy of the caller that is not running yet. Raises Errno, leaving nothing: each step's own
-    errors, ENOMEM mostly.
+    """A copy of the caller that is not running yet.
+
+    Raises Errno, leaving nothing: each step's own errors, ENOMEM mostly.
     """
     begins = k.host.fail_step  # failure injection, and nearly always nobody
     if begins is not None:

@@ -129,8 +129,9 @@ def _wait(
 
 
 def _deadline(k: Kernel, timeout: int, op: int) -> int:
-    """When a wait ends, in ns of CLOCK_MONOTONIC: FUTEX_WAIT's is relative. Raises Errno(EFAULT),
-    Errno(EINVAL).
+    """When a wait ends, in ns of CLOCK_MONOTONIC: FUTEX_WAIT's is relative.
+
+    Raises Errno(EFAULT), Errno(EINVAL).
     """
     seconds, ns = struct.unpack("<iI", copy_from_user(k, timeout, 8))
     if seconds < 0 or ns >= NSEC_PER_SEC:
@@ -234,8 +235,9 @@ def futex_requeue(
 
 @syscall(311, "head:address len:size")
 def sys_set_robust_list(k: Kernel, head: int, size: int) -> int:
-    """set_robust_list: the locks that exit is to mark as left behind. EINVAL unless `size` is the
-    head's, 12 bytes.
+    """set_robust_list: the locks that exit is to mark as left behind.
+
+    EINVAL unless `size` is the head's, 12 bytes.
     """
     if size != ROBUST_LIST_HEAD_SIZE:
         raise Errno(EINVAL)

@@ -171,8 +171,9 @@ def sys_getitimer(k: Kernel, which: int, address: int) -> int:
 
 @syscall(104, "which:itimer new:itimerval old:itimerval_out")
 def sys_setitimer(k: Kernel, which: int, new: int, old: int) -> int:
-    """setitimer: interval and first time; a null `new` switches it off, as Linux has it. EINVAL,
-    EFAULT.
+    """setitimer: interval and first time; a null `new` switches it off, as Linux has it.
+
+    EINVAL, EFAULT.
     """
     value = interval = 0
     if new:

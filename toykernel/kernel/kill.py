@@ -52,8 +52,8 @@ def _send(k: Kernel, task: Task, sig: int, info: Siginfo, *, group: bool = True)
 
 
 def user_info(k: Kernel, code: int) -> Siginfo:
-    """siginfo of a signal that the current task sends: its group's pid and its real user id, with
-    si_code.
+    """siginfo of a signal that the current task sends:
+    its group's pid and its real user id, with si_code.
     """
     return {
         "si_code": code,
@@ -69,8 +69,9 @@ def _check_signal(sig: int) -> None:
 
 @syscall(37, "pid:pid sig:signal")
 def sys_kill(k: Kernel, pid: int, sig: int) -> int:
-    """kill: a process, a group (0: one's own, negative), or everybody (-1). ESRCH, EPERM if none
-    may get it, EINVAL.
+    """kill: a process, a group (0: one's own, negative), or everybody (-1).
+
+    ESRCH, EPERM if none may get it, EINVAL.
     """
     info = user_info(k, SI_USER)
     if pid > 0:
@@ -122,8 +123,9 @@ def _send_to_thread(k: Kernel, tgid: int, pid: int, sig: int, info: Siginfo) -> 
 
 @syscall(270, "tgid:pid tid:pid sig:signal")
 def sys_tgkill(k: Kernel, tgid: int, pid: int, sig: int) -> int:
-    """tgkill: one thread of a group. EINVAL for ids below 1, ESRCH when the thread is not in it,
-    EPERM, EAGAIN.
+    """tgkill: one thread of a group.
+
+    EINVAL for ids below 1, ESRCH when the thread is not in it, EPERM, EAGAIN.
     """
     if pid <= 0 or tgid <= 0:
         raise Errno(EINVAL)
@@ -140,6 +142,7 @@ def sys_tkill(k: Kernel, pid: int, sig: int) -> int:
 
 def _queued_info(k: Kernel, sig: int, address: int) -> Siginfo:
     """The caller's siginfo; it may not pretend to be the kernel or kill: Errno(EPERM).
+
     Errno(EFAULT).
     """
     info = unpack_siginfo(copy_from_user(k, address, SIGINFO_SIZE))
@@ -150,8 +153,9 @@ def _queued_info(k: Kernel, sig: int, address: int) -> Siginfo:
 
 @syscall(178, "tgid:pid sig:signal info:address")
 def sys_rt_sigqueueinfo(k: Kernel, pid: int, sig: int, address: int) -> int:
-    """rt_sigqueueinfo: a signal with a value, for a thread group. ESRCH, EPERM, EAGAIN over
-    RLIMIT_SIGPENDING.
+    """rt_sigqueueinfo: a signal with a value, for a thread group.
+
+    ESRCH, EPERM, EAGAIN over RLIMIT_SIGPENDING.
     """
     info = _queued_info(k, sig, address)
     task = find_task_by_vpid(k, pid) if pid > 0 else None
@@ -164,8 +168,9 @@ def sys_rt_sigqueueinfo(k: Kernel, pid: int, sig: int, address: int) -> int:
 
 @syscall(335, "tgid:pid tid:pid sig:signal info:address")
 def sys_rt_tgsigqueueinfo(k: Kernel, tgid: int, pid: int, sig: int, address: int) -> int:
-    """rt_tgsigqueueinfo: a signal with a value, for one thread of a group. Errors as tgkill, EPERM
-    for a forged si_code.
+    """rt_tgsigqueueinfo: a signal with a value, for one thread of a group.
+
+    Errors as tgkill, EPERM for a forged si_code.
     """
     info = _queued_info(k, sig, address)
     if pid <= 0 or tgid <= 0:

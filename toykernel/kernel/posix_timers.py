@@ -226,8 +226,9 @@ def sys_timer_gettime(k: Kernel, ident: int, address: int) -> int:
 
 @syscall(262, "timerid:int")
 def sys_timer_getoverrun(k: Kernel, ident: int) -> int:
-    """timer_getoverrun: expiries that the last signal stood for, without the first. EINVAL for no
-    such timer.
+    """timer_getoverrun: expiries that the last signal stood for, without the first.
+
+    EINVAL for no such timer.
     """
     return _find(k, ident).last_overrun
 

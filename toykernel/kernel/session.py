@@ -24,8 +24,8 @@ def _change_group(k: Kernel, task: Task, pgrp: int, session: int) -> None:
 
 @syscall(57, "pid:pid pgid:pid")
 def sys_setpgid(k: Kernel, pid: int, pgid: int) -> int:
-    """setpgid: oneself or a child that has not exec'd (EACCES), into a group of the same session
-    (EPERM). ESRCH, EINVAL.
+    """setpgid: oneself or a child that has not exec'd (EACCES),
+    into a group of the same session (EPERM). ESRCH, EINVAL.
     """
     leader = k.current.group_leader
     own = pid_vnr(k, leader.pid)
@@ -84,8 +84,9 @@ def sys_getsid(k: Kernel, pid: int) -> int:
 
 @syscall(66)
 def sys_setsid(k: Kernel) -> int:
-    """setsid: a session and a group of one's own; its number. EPERM if a group of that number
-    exists.
+    """setsid: a session and a group of one's own; its number.
+
+    EPERM if a group of that number exists.
     """
     leader = k.current.group_leader
     if leader.signal.leader or any(t.signal.pgrp == leader.pid for t in k.processes.tasks):

@@ -70,8 +70,9 @@ def do_sigaction(k: Kernel, sig: int, new: SigAction | None) -> SigAction:
 
 @syscall(174, "signum:signal act:sigaction oldact:sigaction_out sigsetsize:size")
 def sys_rt_sigaction(k: Kernel, sig: int, act: int, oact: int, size: int) -> int:
-    """rt_sigaction: handler, flags, restorer, 64-bit mask. EINVAL, also unless `size` is 8 bytes;
-    EFAULT.
+    """rt_sigaction: handler, flags, restorer, 64-bit mask.
+
+    EINVAL, also unless `size` is 8 bytes; EFAULT.
     """
     if size != SIGSET_SIZE:
         raise Errno(EINVAL)
@@ -124,8 +125,9 @@ def _change_mask(k: Kernel, how: int, bits: int, keep: int = 0) -> None:
 
 @syscall(175, "how:how set:sigset oldset:sigset_out sigsetsize:size")
 def sys_rt_sigprocmask(k: Kernel, how: int, new: int, old: int, size: int) -> int:
-    """rt_sigprocmask: the caller's 64-bit mask of blocked signals. EINVAL for `how`, or a size
-    other than 8; EFAULT.
+    """rt_sigprocmask: the caller's 64-bit mask of blocked signals.
+
+    EINVAL for `how`, or a size other than 8; EFAULT.
     """
     if size != SIGSET_SIZE:
         raise Errno(EINVAL)
@@ -169,8 +171,9 @@ def _pending(task: Task) -> int:
 
 @syscall(176, "set:sigset_out sigsetsize:size")
 def sys_rt_sigpending(k: Kernel, address: int, size: int) -> int:
-    """rt_sigpending: signals that are raised and blocked, `size` bytes of the set. EINVAL above 8;
-    EFAULT.
+    """rt_sigpending: signals that are raised and blocked, `size` bytes of the set.
+
+    EINVAL above 8; EFAULT.
     """
     if size > SIGSET_SIZE:
         raise Errno(EINVAL)
@@ -211,6 +214,7 @@ def _sigsuspend(k: Kernel, mask: int) -> Result:
 @syscall(179, "mask:sigset sigsetsize:size")
 def sys_rt_sigsuspend(k: Kernel, address: int, size: int) -> Result:
     """rt_sigsuspend: another mask while waiting; the old one is back when the handler returns.
+
     EINTR then; EINVAL, EFAULT.
     """
     if size != SIGSET_SIZE:
@@ -263,8 +267,8 @@ def _signal_taken(k: Kernel, info: Siginfo, uinfo: int) -> int:
 
 @syscall(0)
 def sys_restart_syscall(k: Kernel) -> Result:
-    """restart_syscall: go on with an interrupted call that keeps a deadline; EINTR when there is
-    none.
+    """restart_syscall: go on with an interrupted call that keeps a deadline;
+    EINTR when there is none.
     """
     block, k.current.restart_block = k.current.restart_block, None
     if block is None:

@@ -183,8 +183,8 @@ def _queue_full(k: Kernel, task: Task) -> bool:
 
 
 def flush_sigqueue(queue: Pending, mask: int) -> None:
-    """Drop the signals of a mask (bit n - 1 for signal n) from a queue, with all that is queued of
-    each.
+    """Drop the signals of a mask (bit n - 1 for signal n) from a queue,
+    with all that is queued of each.
     """
     for sig in [s for s in queue if mask >> (s - 1) & 1]:
         del queue[sig]

@@ -82,8 +82,9 @@ def _new_name(k: Kernel, name: int, length: int) -> str:
 
 @syscall(74, "name:buffer_in len:int")
 def sys_sethostname(k: Kernel, name: int, length: int) -> int:
-    """sethostname: for every task of the uts namespace. EPERM without CAP_SYS_ADMIN, EINVAL above
-    64 bytes, EFAULT.
+    """sethostname: for every task of the uts namespace.
+
+    EPERM without CAP_SYS_ADMIN, EINVAL above 64 bytes, EFAULT.
     """
     uts = k.current.nsproxy.uts_ns
     uts.name = replace(uts.name, nodename=_new_name(k, name, length))

@@ -128,8 +128,9 @@ def sys_gettimeofday(k: Kernel, tv: int, tz: int) -> int:
 
 @syscall(79, "tv:timeval tz:address")
 def sys_settimeofday(k: Kernel, tv: int, tz: int) -> int:
-    """settimeofday. A time zone is refused (EINVAL): nothing here would heed it. EPERM without
-    CAP_SYS_TIME.
+    """settimeofday. A time zone is refused (EINVAL): nothing here would heed it.
+
+    EPERM without CAP_SYS_TIME.
     """
     ns = timeval_from_user(k, tv) if tv else None
     if tz and any(copy_from_user(k, tz, 8)):

@@ -106,6 +106,7 @@ def _fix_capabilities(new: Cred, old: Cred) -> None:
 @syscall(213, "uid:id", name="setuid32")
 def setuid(k: Kernel, uid: int) -> int:
     """setuid: all three with CAP_SETUID, else the effective one to the real or the saved one.
+
     EINVAL for -1, EPERM.
     """
     if uid == UNCHANGED:
@@ -250,6 +251,7 @@ def setfsgid(k: Kernel, gid: int) -> int:
 
 def getgroups(k: Kernel, size: int, grouplist: int, *, width: int) -> int:
     """getgroups: how many there are; stored when `size` is not 0, then EINVAL if they do not fit.
+
     `width` is an id's bytes.
     """
     groups = k.current.cred.groups
@@ -262,8 +264,9 @@ def getgroups(k: Kernel, size: int, grouplist: int, *, width: int) -> int:
 
 
 def setgroups(k: Kernel, size: int, grouplist: int, *, width: int) -> int:
-    """setgroups: needs CAP_SETGID (EPERM). EINVAL above NGROUPS_MAX, EFAULT. `width` is an id's
-    bytes.
+    """setgroups: needs CAP_SETGID (EPERM). EINVAL above NGROUPS_MAX, EFAULT.
+
+    `width` is an id's bytes.
     """
     if not capable(k, CAP_SETGID):
         raise Errno(EPERM)
@@ -283,8 +286,9 @@ _FORMAT = {2: "H", 4: "I"}
 
 
 def put_ids(k: Kernel, ids: tuple[int, ...], pointers: tuple[int, ...], *, width: int) -> int:
-    """getresuid and getresgid: three ids of `width` bytes at three addresses; 0. Raises
-    Errno(EFAULT).
+    """getresuid and getresgid: three ids of `width` bytes at three addresses; 0.
+
+    Raises Errno(EFAULT).
     """
     for value, pointer in zip(ids, pointers, strict=True):
         shown = value if width == 4 else high2low(value)

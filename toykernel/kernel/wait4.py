@@ -68,8 +68,9 @@ def sys_waitpid(k: Kernel, pid: int, stat_addr: int, options: int) -> Result:
 
 @syscall(114, "pid:pid wstatus:status options:wait_options rusage:rusage")
 def sys_wait4(k: Kernel, upid: int, stat_addr: int, options: int, ru: int) -> Result:
-    """wait4: take a dead child, or sleep until there is one; its pid, 0 with WNOHANG. ECHILD,
-    EINVAL, EFAULT, EINTR.
+    """wait4: take a dead child, or sleep until there is one; its pid, 0 with WNOHANG.
+
+    ECHILD, EINVAL, EFAULT, EINTR.
     """
     if options & 0xFFFFFFFF & ~_WAIT4_OPTIONS:
         raise Errno(EINVAL)

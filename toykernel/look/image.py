@@ -131,8 +131,8 @@ class Image:
         return entry if address < entry.address + entry.length else None
 
     def place_at(self, address: int) -> Place | None:
-        """Where the code at a linear address was written; for a macro, its call and the line
-        inside. None: unknown.
+        """Where the code at a linear address was written;
+        for a macro, its call and the line inside. None: unknown.
         """
         entry = self.entry_at(address)
         if entry is None:
@@ -145,8 +145,8 @@ class Image:
         return Place(file, line, self.source(file, line) or entry.text, inner)
 
     def block(self, address: int) -> tuple[int, int] | None:
-        """From the label at or before an address to the next label or the section's end; None
-        outside the sections.
+        """From the label at or before an address to the next label or the section's end;
+        None outside the sections.
         """
         span = self._span(address)
         if span is None:

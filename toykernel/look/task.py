@@ -122,6 +122,7 @@ class TaskView:
 
     @property
     def areas(self) -> list[VmArea]:
+        """The areas of its address space, by address; none without a user half."""
         return list(self.task.mm) if self.task.mm is not None else []
 
     def walk(self, address: int) -> Walk:
@@ -136,8 +137,9 @@ class TaskView:
                     yield self.walk(entry.address)
 
     def read(self, address: int, size: int) -> bytes:
-        """`size` bytes at a linear address as it sees them, kernel half included. Raises
-        UnreadableError.
+        """`size` bytes at a linear address as it sees them, kernel half included.
+
+        Raises UnreadableError.
         """
         parts = []
         paging = not self.is_current or self.kernel.machine.cpu.paging

@@ -87,8 +87,9 @@ class AddressSpace:
         return pfn
 
     def write_back(self, k: Kernel) -> None:
-        """Put what the frames hold into the file's bytes; frames stay. Nothing for what has no
-        file.
+        """Put what the frames hold into the file's bytes; frames stay.
+
+        Nothing for what has no file.
         """
         if self.contents is None:
             return
@@ -99,8 +100,8 @@ class AddressSpace:
                 self.contents[start : start + length] = k.machine.ram.read(pfn << 12, length)
 
     def wrote(self, k: Kernel, start: int, length: int) -> None:
-        """write(2) has changed `length` bytes of the file from `start`: the frames that hold them
-        follow.
+        """write(2) has changed `length` bytes of the file from `start`:
+        the frames that hold them follow.
         """
         assert self.contents is not None
         for index in range(start >> PAGE_SHIFT, (start + length + PAGE_SIZE - 1) >> PAGE_SHIFT):

@@ -44,8 +44,9 @@ def sys_brk(k: Kernel, brk: int) -> int:
 
 
 def do_brk(k: Kernel, mm: MmStruct, start: int, end: int) -> None:
-    """Anonymous memory in [start, end), which is free. Raises Errno(EAGAIN) over RLIMIT_MEMLOCK,
-    Errno(ENOMEM).
+    """Anonymous memory in [start, end), which is free.
+
+    Raises Errno(EAGAIN) over RLIMIT_MEMLOCK, Errno(ENOMEM).
     """
     pages = (end - start) >> 12
     flags = vm_data_default(k.current.personality) | VM_ACCOUNT | mm.def_flags

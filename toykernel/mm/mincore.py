@@ -21,8 +21,9 @@ _OFFSET = PAGE_SIZE - 1
 
 @syscall(218, "addr:address length:size vec:address")
 def sys_mincore(k: Kernel, start: int, length: int, vec: int) -> int:
-    """mincore: one byte a page at `vec`, 1 where it is in memory. EINVAL unaligned, ENOMEM beyond
-    the areas, EFAULT.
+    """mincore: one byte a page at `vec`, 1 where it is in memory.
+
+    EINVAL unaligned, ENOMEM beyond the areas, EFAULT.
     """
     if start & _OFFSET:
         raise Errno(EINVAL)

@@ -261,16 +261,18 @@ def _mapped_file(k: Kernel, flags: int, fd: int) -> File | None:
 
 @syscall(192, "addr:address length:size prot:prot flags:mmap_flags fd:fd pgoffset:hex")
 def sys_mmap2(k: Kernel, addr: int, length: int, prot: int, flags: int, fd: int, pgoff: int) -> int:
-    """mmap2: map memory; the offset counts pages of 4096 bytes. Errors are do_mmap_pgoff's, and
-    Errno(EBADF).
+    """mmap2: map memory; the offset counts pages of 4096 bytes.
+
+    Errors are do_mmap_pgoff's, and Errno(EBADF).
     """
     return do_mmap_pgoff(k, _mapped_file(k, flags, fd), addr, length, prot, flags, pgoff)
 
 
 @syscall(90, "arg:address", name="mmap")
 def sys_old_mmap(k: Kernel, arg: int) -> int:
-    """mmap: the old form, six words in memory; the offset counts bytes. EINVAL when that is not
-    whole pages.
+    """mmap: the old form, six words in memory; the offset counts bytes.
+
+    EINVAL when that is not whole pages.
     """
     addr, length, prot, flags, fd, offset = (get_user(k, arg + 4 * n) for n in range(6))
     if offset & _OFFSET:
@@ -281,8 +283,9 @@ def sys_old_mmap(k: Kernel, arg: int) -> int:
 
 @syscall(91, "addr:address length:size")
 def sys_munmap(k: Kernel, addr: int, length: int) -> int:
-    """munmap: whatever is mapped in the range goes, holes do not matter. EINVAL for a bad range,
-    ENOMEM for a split.
+    """munmap: whatever is mapped in the range goes, holes do not matter.
+
+    EINVAL for a bad range, ENOMEM for a split.
     """
     do_munmap(k, user_mm(k), addr, length)
     return 0

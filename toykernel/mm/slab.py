@@ -48,8 +48,9 @@ class KmemCache:
         return address
 
     def free(self, k: Kernel, address: int) -> None:
-        """Give an object back; an empty page goes back to the allocator. Raises ValueError when it
-        is free already.
+        """Give an object back; an empty page goes back to the allocator.
+
+        Raises ValueError when it is free already.
         """
         base = address & ~(PAGE_SIZE - 1)
         objects = self._partial.setdefault(base, [])

@@ -249,8 +249,9 @@ class Assembler:
             fragment.fixes.append((moved, start + len(data), statement))
 
     def emit_fill(self, count: int, fill: int, statement: Statement) -> None:
-        """`count` bytes of `fill`, which a section without bytes in the file only counts. Raises
-        Problem.
+        """`count` bytes of `fill`, which a section without bytes in the file only counts.
+
+        Raises Problem.
         """
         if self.section.nobits and not fill:
             if self.section.current.zeros + count >= 1 << 32:

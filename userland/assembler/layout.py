@@ -199,8 +199,9 @@ class Layout:
     # -- bytes -----------------------------------------------------------------------------
 
     def program(self, entry_required: bool) -> Program:
-        """Settle all sizes and write all bytes. Raises AssemblyError; `entry_required` also without
-        _start.
+        """Settle all sizes and write all bytes.
+
+        Raises AssemblyError; `entry_required` also without _start.
         """
         self.settle()
         self._assign()

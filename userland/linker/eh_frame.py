@@ -91,8 +91,8 @@ def _is_dropped(
 
 
 def _records(section: InputSection) -> list[_Record] | None:
-    """The CIEs and FDEs of a section; None when it is not made of whole records, and is left as it
-    is.
+    """The CIEs and FDEs of a section;
+    None when it is not made of whole records, and is left as it is.
     """
     records: list[_Record] = []
     by_start: dict[int, _Record] = {}

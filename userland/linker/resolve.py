@@ -42,6 +42,7 @@ class Linkage:
 
     def add(self, inputs: Iterable[InputObject | Archive]) -> None:
         """Take objects and archives in, in the order of the command line, as ld goes through them.
+
         Raises LinkError.
         """
         for item in inputs:

@@ -59,8 +59,9 @@ def pte_offset(k: Kernel, mm: MmStruct, address: int) -> int | None:
 
 
 def pte_alloc(k: Kernel, mm: MmStruct, address: int) -> int:
-    """Physical address of the entry for a linear address; makes a table when there is none. Raises
-    Errno(ENOMEM).
+    """Physical address of the entry for a linear address; makes a table when there is none.
+
+    Raises Errno(ENOMEM).
     """
     at = pte_offset(k, mm, address)
     if at is None:

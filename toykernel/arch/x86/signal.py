@@ -116,8 +116,8 @@ def _syscall_error(regs: PtRegs) -> int:
 
 
 def restart_without_handler(regs: PtRegs) -> None:
-    """No handler runs: ERESTART* answers make the call begin again, ERESTART_RESTARTBLOCK by
-    restart_syscall.
+    """No handler runs: ERESTART* answers make the call begin again,
+    ERESTART_RESTARTBLOCK by restart_syscall.
     """
     error = _syscall_error(regs)
     if error in (ERESTARTSYS, ERESTARTNOINTR, ERESTARTNOHAND):
@@ -198,8 +198,8 @@ def get_sigframe(
 
 
 def sigcontext(task: Task, regs: PtRegs, fpstate: int, mask: int) -> bytes:
-    """struct sigcontext: the interrupted registers as the handler sees them; `mask` is the low 32
-    blocked signals.
+    """struct sigcontext: the interrupted registers as the handler sees them;
+    `mask` is the low 32 blocked signals.
     """
     words = regs.as_dict()
     thread = task.thread
@@ -228,8 +228,9 @@ def _enter_handler(
 def setup_frame(
     k: Kernel, task: Task, regs: PtRegs, action: SigAction, info: Siginfo, old_mask: int
 ) -> None:
-    """The frame of a handler without SA_SIGINFO: handler(sig), struct sigcontext above. Raises
-    Errno(EFAULT).
+    """The frame of a handler without SA_SIGINFO: handler(sig), struct sigcontext above.
+
+    Raises Errno(EFAULT).
     """
     frame, fpstate = get_sigframe(k, task, regs, action, SIGFRAME_SIZE)
     sig = info["si_signo"]
@@ -246,8 +247,9 @@ def setup_frame(
 def setup_rt_frame(
     k: Kernel, task: Task, regs: PtRegs, action: SigAction, info: Siginfo, old_mask: int
 ) -> None:
-    """The frame of a handler with SA_SIGINFO: handler(sig, &siginfo, &ucontext). Raises
-    Errno(EFAULT).
+    """The frame of a handler with SA_SIGINFO: handler(sig, &siginfo, &ucontext).
+
+    Raises Errno(EFAULT).
     """
     frame, fpstate = get_sigframe(k, task, regs, action, RT_SIGFRAME_SIZE)
     sig = info["si_signo"]

@@ -41,8 +41,8 @@ def free_thread_info(k: Kernel, stack: int) -> None:
 
 
 def init_thread_info(ram: Ram, stack: int, task_address: int) -> None:
-    """A fresh thread_info for the first task, at the base of its stack, with the user's address
-    limit.
+    """A fresh thread_info for the first task, at the base of its stack,
+    with the user's address limit.
     """
     ram.fill(stack - PAGE_OFFSET, TI_SIZE)
     ram.write32(stack - PAGE_OFFSET + TI_addr_limit, TASK_SIZE)

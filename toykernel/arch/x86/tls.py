@@ -113,8 +113,9 @@ def sys_set_thread_area(k: Kernel, u_info: int) -> int:
 
 @syscall(244, "u_info:address")
 def sys_get_thread_area(k: Kernel, u_info: int) -> int:
-    """get_thread_area: fill in base, limit and flags of an entry. EINVAL for a number that is no
-    TLS entry's.
+    """get_thread_area: fill in base, limit and flags of an entry.
+
+    EINVAL for a number that is no TLS entry's.
     """
     (entry,) = struct.unpack("<I", copy_from_user(k, u_info, 4))
     index = entry - GDT_TLS_MIN

@@ -86,8 +86,8 @@ TRAPS: dict[int, TrapRule] = {
 
 
 def do_trap(k: Kernel, vector: int, regs: PtRegs, error_code: int) -> None:
-    """One exception, other than a page fault: a signal in user mode; an exception-table fixup or an
-    oops in ring 0.
+    """One exception, other than a page fault: a signal in user mode;
+    an exception-table fixup or an oops in ring 0.
     """
     rule = TRAPS[vector]
     if not regs.user_mode:

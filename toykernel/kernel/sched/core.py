@@ -152,8 +152,8 @@ def sched_exit(k: Kernel, p: Task) -> None:
 
 
 def scheduler_tick(k: Kernel) -> None:
-    """Once a timer interrupt: charge the running task, and ask for a new choice when its turn is
-    over.
+    """Once a timer interrupt:
+    charge the running task, and ask for a new choice when its turn is over.
     """
     update_rq_clock(k)
     class_of(k, k.current).task_tick(k, k.current)

@@ -68,8 +68,9 @@ def can_nice(k: Kernel, task: Task, nice: int) -> bool:
 
 
 def _priority_targets(k: Kernel, which: int, who: int) -> list[Task]:
-    """The tasks that getpriority and setpriority are about, perhaps none. Raises Errno(EINVAL) for
-    `which`.
+    """The tasks that getpriority and setpriority are about, perhaps none.
+
+    Raises Errno(EINVAL) for `which`.
     """
     if which == PRIO_PROCESS:
         task = find_task_by_vpid(k, who) if who else k.current
@@ -118,8 +119,9 @@ def sys_setpriority(k: Kernel, which: int, who: int, niceval: int) -> int:
 
 @syscall(96, "which:int who:int")
 def sys_getpriority(k: Kernel, which: int, who: int) -> int:
-    """getpriority: 20 - nice of the best of them, so that no answer looks like an error. ESRCH,
-    EINVAL.
+    """getpriority: 20 - nice of the best of them, so that no answer looks like an error.
+
+    ESRCH, EINVAL.
     """
     targets = _priority_targets(k, which, who)
     if not targets:
@@ -198,8 +200,9 @@ def sys_sched_getparam(k: Kernel, pid: int, param: int) -> int:
 
 @syscall(159, "policy:policy")
 def sys_sched_get_priority_max(k: Kernel, policy: int) -> int:
-    """The best real-time priority of a policy: 99 for FIFO and RR, 0 for the others. Raises
-    Errno(EINVAL).
+    """The best real-time priority of a policy: 99 for FIFO and RR, 0 for the others.
+
+    Raises Errno(EINVAL).
     """
     if policy in (SCHED_FIFO, SCHED_RR):
         return MAX_USER_RT_PRIO - 1
@@ -233,8 +236,9 @@ def sys_sched_rr_get_interval(k: Kernel, pid: int, interval: int) -> int:
 
 @syscall(242, "pid:pid cpusetsize:size mask:address")
 def sys_sched_getaffinity(k: Kernel, pid: int, length: int, mask: int) -> int:
-    """sched_getaffinity: the one CPU; 4, the bytes stored. EINVAL for a mask that is too short,
-    ESRCH.
+    """sched_getaffinity: the one CPU; 4, the bytes stored.
+
+    EINVAL for a mask that is too short, ESRCH.
     """
     if length * 8 < _NR_CPUS or length & 3:
         raise Errno(EINVAL)
