@@ -53,7 +53,7 @@ def judge(path: str, max_cycles: int) -> Verdict:
 
 
 def judge_by(expectations: Expectations, path: str, max_cycles: int) -> Verdict:
-    """The same by a header that need not be the program's own."""
+    """Run a program and compare it with a header that need not be its own."""
     try:
         return _run_and_compare(replace(expectations, path=path), max_cycles)
     except CannotLoad as error:

@@ -404,7 +404,9 @@ class Debugger(Collector):
 
 
 def _word_of(view: TaskView, address: int) -> int:
-    """Raises ValueError."""
+    """A 32-bit word at a linear address, as a task sees it. Raises ValueError where nothing is
+    mapped.
+    """
     try:
         return int.from_bytes(view.read(address, 4), "little")
     except UnreadableError as error:

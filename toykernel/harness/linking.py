@@ -172,7 +172,7 @@ def _explained() -> Iterator[None]:
 
 
 def _link(paths: Sequence[Path], inputs: Sequence[_Input], recipe: Recipe) -> Built:
-    """By our own linker, whatever the inputs are."""
+    """Link inputs by our own linker, whatever they are. Raises LoadError."""
     path = paths[0]
     taken = [item for _, item in inputs]
     with _explained():

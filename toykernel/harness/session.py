@@ -183,7 +183,7 @@ class Session:
 
     @cached_property
     def program_image(self) -> Image:
-        """Names and source lines of the program alone."""
+        """Names and source lines of the program alone; for the kernel's and init's, `images`."""
         from toykernel.look.image import Image
         from toykernel.look.symbols import PROGRAM
 
@@ -439,7 +439,9 @@ class Session:
         return Timeline(self._unused("timeline"))
 
     def _unused(self, what: str) -> Kernel:
-        """Raises ValueError when something has run, which a listener would not know of."""
+        """The kernel, while nothing has run that a listener would not know of; else raises
+        ValueError.
+        """
         if self.kernel.machine.clock.instructions:
             raise ValueError(f"ask for session.{what} before the first run or step")
         return self.kernel

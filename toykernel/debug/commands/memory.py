@@ -43,18 +43,17 @@ class PhysicalMemory:
         self._ram = ram
 
     def read(self, address: int, size: int) -> bytes:
-        """Raises DebugError beyond the end."""
+        """`size` bytes at a physical address. Raises DebugError beyond the end of RAM."""
         if address + size > self._ram.size:
             raise DebugError(f"{address:#x} is beyond the RAM, which ends at {self._ram.size:#x}")
         return self._ram.read(address, size)
 
     def read_upto(self, address: int, size: int) -> bytes:
-        """Fewer bytes at the end of RAM."""
+        """At most `size` bytes at a physical address, fewer at the end of RAM."""
         return self._ram.read(address, max(min(size, self._ram.size - address), 0))
 
 
 def xp(console: Console, text: str) -> None:
-    """xp[/NFS] ADDRESS"""
     debugger = console.debugger
     format_, expression = split_format(text)
     if not expression:
