@@ -318,13 +318,13 @@ def do_unlink(k: Kernel, path: str, dirfd: int = AT_FDCWD) -> None:
 
 @syscall(40, "pathname:path")
 def sys_rmdir(k: Kernel, pathname: int) -> int:
-    """Errors are do_rmdir's, and Errno(EFAULT), Errno(ENAMETOOLONG)."""
+    """Take an empty directory away. Errors are do_rmdir's, EFAULT, ENAMETOOLONG."""
     do_rmdir(k, getname(k, pathname))
     return 0
 
 
 @syscall(10, "pathname:path")
 def sys_unlink(k: Kernel, pathname: int) -> int:
-    """Errors are do_unlink's, and Errno(EFAULT), Errno(ENAMETOOLONG)."""
+    """Take a name away; who has the file open keeps it. Errors are do_unlink's and getname's."""
     do_unlink(k, getname(k, pathname))
     return 0

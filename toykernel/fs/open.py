@@ -155,7 +155,7 @@ def do_sys_open(k: Kernel, dirfd: int, pathname: int, flags: int, mode: int) -> 
 
 @syscall(5, "pathname:path flags:open_flags mode:mode")
 def sys_open(k: Kernel, pathname: int, flags: int, mode: int) -> int:
-    """open: do_sys_open from the working directory."""
+    """The lowest free descriptor for a path. Raises EMFILE, or what the walk or the rights answer."""
     return do_sys_open(k, AT_FDCWD, pathname, flags, mode)
 
 
