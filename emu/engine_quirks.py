@@ -140,7 +140,7 @@ class Context:
         _check(uclib.uc_context_restore(self._handle, self._pointer), "uc_context_restore")
 
     def free(self) -> None:
-        """Give the memory back."""
+        """Give the engine's memory for it back; once more does nothing."""
         if self._pointer:
             self.data.release()
             uclib.uc_context_free(self._pointer)
@@ -297,7 +297,7 @@ def locate_bounds(uc: Uc) -> int:
 
 
 def flush_code(uc: Uc) -> None:
-    """Drop every translation."""
+    """Drop every translated block: code is translated anew when it is next run."""
     uc.ctl_flush_tb()
 
 

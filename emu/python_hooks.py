@@ -49,7 +49,9 @@ _DR0, _DR7 = FIELD["dr0"], FIELD["dr7"]
 
 
 class PythonHooks:
-    """The same in Python: the reference, and what serves where nothing could be compiled."""
+    """The hooks of emu/_native.c in Python:
+    the reference, and what serves where nothing could be compiled.
+    """
 
     name = "python"
 
@@ -181,7 +183,9 @@ class PythonHooks:
         )
 
     def on_code(self, _engine: int, address: int, _size: int, _user: int) -> None:
-        """Before each instruction."""
+        """Before each instruction, at its linear address:
+        settle the last one, and stop if there is a reason.
+        """
         s = self._s
         address &= 0xFFFFFFFF
         # First of all: whatever happens now, this instruction has been translated.
@@ -277,7 +281,10 @@ class PythonHooks:
         self._stop(EV_TRAP)
 
     def on_invalid(self, _engine: int, _user: int) -> int:
-        """An undefined opcode."""
+        """An opcode that the engine does not know: the run ends with EV_INVALID.
+
+        1 tells the engine to go on to its exit.
+        """
         self._s.value = 0
         self._stop(EV_INVALID)
         return 1

@@ -109,5 +109,5 @@ class Tracepoints:
             setattr(self, name, Tracepoint(name, self.messages))
 
     def __iter__(self) -> Iterator[Tracepoint[...]]:
-        """Every tracepoint."""
+        """Every tracepoint, in the order in which they stand above."""
         return (getattr(self, name) for name in Tracepoints.__annotations__)

@@ -53,7 +53,7 @@ def _names(entries_: list[tuple[int, int]]) -> str:
 
 
 def users(k: Kernel, pfn: int) -> int:
-    """References but for those by which the kernel holds a page of whoever writes it."""
+    """References to a frame, without those by which the kernel pins a user's page."""
     return k.memory.pages.page_count(pfn) - k.memory.pins.get(pfn, 0)
 
 

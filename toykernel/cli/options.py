@@ -66,7 +66,7 @@ def count(text: str) -> int:
 
 
 def assignment(text: str) -> tuple[str, str]:
-    """NAME=VALUE."""
+    """NAME=VALUE in its two parts. Raises BadParameter."""
     name, equals, value = text.partition("=")
     if not name or not equals:
         raise BadParameter(f"{text!r}: write NAME=VALUE")
@@ -86,7 +86,10 @@ RLIMITS: Mapping[str, Callable[[str], int]] = {"stack": size(MIN_STACK, 1 << 30)
 
 
 def rlimit(text: str) -> tuple[str, int]:
-    """NAME=SIZE."""
+    """NAME=SIZE: the limit, and its value in the limit's unit.
+
+    Raises BadParameter for a name not in RLIMITS.
+    """
     name, equals, value = text.partition("=")
     if not equals or name not in RLIMITS:
         raise BadParameter(f"{text!r}: write NAME=SIZE, NAME one of {', '.join(RLIMITS)}")

@@ -32,7 +32,7 @@ class LoadError(Exception):
 
 
 class CompileError(LoadError):
-    """What a compiler has said, as it is."""
+    """A C compiler refused a source; the text is what it said."""
 
 
 @dataclass(frozen=True)
@@ -97,7 +97,7 @@ def checked(path: Path, data: bytes) -> bytes:
 
 
 def folders(path: Path, recipe: Recipe) -> Sequence[Path]:
-    """Where included files are looked for."""
+    """Where included files are looked for, in order: beside the source, --include, then ours."""
     return [path.parent, *recipe.include, path.parent / "include", INCLUDE]
 
 
@@ -115,7 +115,7 @@ def check_file(path: Path) -> None:
 
 
 def read(path: Path, recipe: Recipe = PLAIN) -> bytes:
-    """An input's bytes. Raises LoadError."""
+    """An input's bytes, standard input's for `-`. Raises LoadError."""
     if path == STDIN and recipe.stdin is not None:
         return recipe.stdin
     check_file(path)

@@ -91,7 +91,7 @@ def _left_out(totals: dict[str, int]) -> dict[str, int]:
 
 
 def report_json(report: dict[str, Any]) -> str:
-    """As a file: sorted keys, one value a line, newline at the end."""
+    """The report's file: sorted keys, one value a line, newline at the end."""
     return json.dumps(report, indent=2, sort_keys=True) + "\n"
 
 

@@ -69,7 +69,7 @@ class Deaths(Collector):
 
     @property
     def program(self) -> str:
-        """Where the program was at its last signal."""
+        """Where the program was at its last signal, in words; empty without one."""
         return self._last.get(PROGRAM_PID, (0, ""))[1]
 
     def lines(self) -> tuple[str, ...]:
@@ -110,7 +110,7 @@ class Deaths(Collector):
 
 
 def signal_name(sig: int) -> str:
-    """SIGSEGV for 11."""
+    """SIGSEGV for 11; `signal N` for a number without a name."""
     return SIGNAL_NAMES.get(sig, f"signal {sig}")
 
 
@@ -137,7 +137,7 @@ def run(session: Session, *, max_cycles: int | None = None) -> Result:
 
 
 def interrupted(session: Session) -> Result:
-    """The run was broken off from outside."""
+    """The result of a run that was broken off from outside (Ctrl-C): EXIT_INTERRUPTED."""
     return Result(EXIT_INTERRUPTED, message=f"interrupted: {_where(session)}")
 
 
@@ -157,7 +157,7 @@ def _result(
 
 
 def result_so_far(session: Session) -> Result:
-    """How a run ended, or nothing yet."""
+    """How a run ended; status 0 while it can go on."""
     outcome = session.outcome
     return Result(0) if outcome is None else _result(session, outcome, "")
 

@@ -26,7 +26,7 @@ class ReverseMap:
             entries[key] = None
 
     def remove(self, pfn: int, mm_ident: int, address: int) -> None:
-        """The entry maps it no more."""
+        """The entry at linear `address` maps the frame no more. Raises KeyError when it did not."""
         entries = self._entries[pfn]
         del entries[mm_ident << _VPN_BITS | address >> 12]
         if not entries:

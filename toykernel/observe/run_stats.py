@@ -39,7 +39,7 @@ class TaskRecord:
 
     @classmethod
     def of(cls, task: Task, exit_code: int | None) -> TaskRecord:
-        """Take the figures of a task."""
+        """The figures of a task as they are now."""
         return cls(
             task.pid,
             task.real_parent.tgid,
@@ -82,7 +82,7 @@ class RunStats(Collector):
         self.left_out = dict.fromkeys(("tasks", "cycles", "instructions", *FAULT_KINDS), 0)
 
     def start_over(self) -> None:
-        """Nothing counted."""
+        """Nothing counted: the program has not exec'd yet."""
         self.program_status, self.started = None, False
         self._reset()
 

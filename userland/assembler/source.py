@@ -28,7 +28,7 @@ class Location:
 
 @dataclass(frozen=True)
 class Statement:
-    """One statement, without comments."""
+    """One statement, without comments, and where it stands."""
 
     text: str
     location: Location
