@@ -163,7 +163,7 @@ def break_getpid(monkeypatch: pytest.MonkeyPatch, function: Any) -> None:
         (["."], b"Is a directory"),
         (["/dev/zero"], b"a device"),
         (["/dev/null"], b"a device"),
-        (["Makefile"], b"neither assembly source"),
+        (["Makefile"], b"neither a source"),
         (["x" * 5000 + ".S"], b"File name too long"),
         (["--memory", "1", "hello.S"], b"out of range"),
         (["--memory", "4G", "hello.S"], b"out of range"),

@@ -18,7 +18,7 @@ from toykernel.harness.recipe import (
     links,
     read,
 )
-from userland.assembler import assemble
+from userland.assembler.cpp import preprocessed
 
 
 def build(path: Path, recipe: Recipe = PLAIN, *, with_map: bool = False) -> Built:
@@ -30,8 +30,7 @@ def build(path: Path, recipe: Recipe = PLAIN, *, with_map: bool = False) -> Buil
     if path.suffix in SOURCES and not linked and recipe.assembler == OWN:
         check_file(path)
         with hinted(path, recipe):
-            program = assemble(path, include=folders(path, recipe), macros=recipe.macros, cpp=None)
-        return Built(program.elf(), program)
+            return _assembled(path, recipe)
     if not linked and path.suffix not in (*SOURCES, C_SOURCE):
         data = read(path)
         if not links(data):
@@ -39,3 +38,22 @@ def build(path: Path, recipe: Recipe = PLAIN, *, with_map: bool = False) -> Buil
     from toykernel.harness.linking import build_linked
 
     return build_linked((path, *recipe.others), recipe, with_map)
+
+
+def _assembled(path: Path, recipe: Recipe) -> Built:
+    include = folders(path, recipe)
+    text = preprocessed(path, include=include, macros=recipe.macros, cpp=None)
+    name = ""
+    if recipe.cache:
+        from toykernel.harness import program_cache
+
+        name = program_cache.key(text, path, include)
+        if (kept := program_cache.load(name)) is not None:
+            return kept
+    from userland.assembler.front_end import assemble_preprocessed
+
+    program, looked_for = assemble_preprocessed(text, path, include=include)
+    built = Built(program.elf(), program)
+    if recipe.cache:
+        program_cache.keep(name, built, looked_for)
+    return built

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Final
 
 from ..errors import AssemblyError
+from ..source import read_source
 
 #: Headers that every source may include where no system headers are: system call numbers.
 HEADERS: Final = Path(__file__).parent / "headers"
@@ -46,6 +47,21 @@ def installed_cpp(environment: Mapping[str, str]) -> list[str] | None:
         if shutil.which(name):
             return [name, *arguments]
     return None
+
+
+def preprocessed(
+    path: Path,
+    *,
+    include: Sequence[Path] = (),
+    macros: Mapping[str, str] | None = None,
+    cpp: Sequence[str] | None = (),
+) -> str:
+    """A file as the assembler gets it: through the preprocessor when it has directives of that, else as it
+    is. Raises AssemblyError."""
+    text = read_source(path, str(path))
+    if not uses_preprocessor(path.name, text):
+        return text
+    return preprocess(text, str(path), path, include=include, defines=macros, command=cpp)
 
 
 def preprocess(

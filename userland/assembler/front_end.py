@@ -7,14 +7,13 @@ from dataclasses import replace
 from pathlib import Path
 
 from .assembler import Assembler
-from .cpp import preprocess, uses_preprocessor
+from .cpp import preprocessed
 from .errors import AssemblyError
 from .hints import nasm_line
 from .layout import Layout
 from .objects import ObjectFile
 from .program import Program
 from .single import link_one
-from .source import read_source
 
 
 def assemble(
@@ -35,10 +34,17 @@ def assemble(
     Raises AssemblyError for anything wrong with the file or its contents.
     """
     path = Path(path)
-    text = read_source(path, str(path))
-    if uses_preprocessor(path.name, text):
-        text = preprocess(text, str(path), path, include=include, defines=macros, command=cpp)
+    text = preprocessed(path, include=include, macros=macros, cpp=cpp)
     return _assemble(text, str(path), path, include, origin, defines)
+
+
+def assemble_preprocessed(
+    text: str, path: Path, *, include: Sequence[Path] = ()
+) -> tuple[Program, dict[str, bool]]:
+    """Assemble what `preprocessed` has made of a file; with the files that were looked for on the way, and
+    whether they were there. Raises AssemblyError."""
+    looked_for: dict[str, bool] = {}
+    return _assemble(text, str(path), path, include, None, None, looked_for), looked_for
 
 
 def assemble_text(
@@ -63,9 +69,7 @@ def assemble_object(
 ) -> ObjectFile:
     """Assemble a source file for a linker; the arguments are those of `assemble`. Raises AssemblyError."""
     path = Path(path)
-    text = read_source(path, str(path))
-    if uses_preprocessor(path.name, text):
-        text = preprocess(text, str(path), path, include=include, defines=macros, command=cpp)
+    text = preprocessed(path, include=include, macros=macros, cpp=cpp)
     return _read(text, str(path), path, include, defines).object_file()
 
 
@@ -75,8 +79,11 @@ def _read(
     path: Path | None,
     include: Sequence[Path],
     defines: Mapping[str, int] | None,
+    looked_for: dict[str, bool] | None = None,
 ) -> Assembler:
     assembler = Assembler(tuple(Path(folder) for folder in include), defines or {}, name)
+    if looked_for is not None:
+        assembler.reader.looked_for = looked_for
     assembler.reader.open_text(text, name, path)
     try:
         assembler.run()
@@ -98,8 +105,9 @@ def _assemble(
     include: Sequence[Path],
     origin: Mapping[str, int] | None,
     defines: Mapping[str, int] | None,
+    looked_for: dict[str, bool] | None = None,
 ) -> Program:
-    assembler = _read(text, name, path, include, defines)
+    assembler = _read(text, name, path, include, defines, looked_for)
     bases = dict(origin or {})
     for section, address in bases.items():
         usual = section in (".text", ".rodata", ".data", ".bss")
