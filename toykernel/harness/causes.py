@@ -82,7 +82,9 @@ def _jump(image: Image, view: TaskView, ip: int) -> str:
     sp = view.pt_regs["sp"]
     target = "a null pointer" if ip < _PAGE else f"{ip:#x}, where no code is"
     pushed = _word(view, sp) or 0
-    if image.is_code(pushed - 1) and _ends_indirect_call(view.read_upto(pushed - _LONGEST, _LONGEST)):
+    if image.is_code(pushed - 1) and _ends_indirect_call(
+        view.read_upto(pushed - _LONGEST, _LONGEST)
+    ):
         return f"a call through {target}{_line(image, pushed - 1)}"
     if not ip:
         return f"a jump through {target}, or a ret that took 0 as its return address"

@@ -8,8 +8,9 @@ from pathlib import Path
 
 from .assembler import Assembler
 from .cpp import preprocessed
-from .errors import AssemblyError
-from .hints import nasm_line
+from .cpp.choose import CPP_ENDINGS, has_directives
+from .errors import AssemblyError, together
+from .hints import nasm_lines, undefined_symbols
 from .layout import Layout
 from .objects import ObjectFile
 from .program import Program
@@ -87,15 +88,27 @@ def _read(
     assembler.reader.open_text(text, name, path)
     try:
         assembler.run()
-    except AssemblyError:
-        found = nasm_line(text)
-        if found is None:
-            raise
-        line, form = found
-        raise AssemblyError(
-            name, line, "this is NASM source, and the assembler takes GNU's", f"GNU: {form}"
-        ) from None
+    except AssemblyError as problem:
+        raise _named(problem, text, name) from None
     return assembler
+
+
+def _named(problem: AssemblyError, text: str, name: str) -> AssemblyError:
+    """What is wrong with a whole file, when that explains its errors."""
+    nasm: list[AssemblyError] = []
+    for line, statement, form in nasm_lines(text):
+        message = (
+            "this is NASM, too" if nasm else "this is NASM source, and the assembler takes GNU's"
+        )
+        nasm.append(AssemblyError(name, line, message, f"GNU: {form}"))
+        nasm[-1].statement = statement
+    if nasm:
+        return together(nasm)
+    if has_directives(text) and not name.endswith(CPP_ENDINGS):
+        problem.note = (
+            f"{name} has #define or the like, but only a .S goes through the preprocessor"
+        )
+    return problem
 
 
 def _assemble(
@@ -108,6 +121,18 @@ def _assemble(
     looked_for: dict[str, bool] | None = None,
 ) -> Program:
     assembler = _read(text, name, path, include, defines, looked_for)
+    try:
+        return _laid_out(assembler, name, origin)
+    except AssemblyError as problem:
+        undefined = (
+            undefined_symbols(assembler.used_in, assembler.symbols)
+            if "undefined symbol" in problem.message
+            else []
+        )
+        raise _named(together(undefined) if undefined else problem, text, name) from None
+
+
+def _laid_out(assembler: Assembler, name: str, origin: Mapping[str, int] | None) -> Program:
     bases = dict(origin or {})
     for section, address in bases.items():
         usual = section in (".text", ".rodata", ".data", ".bss")

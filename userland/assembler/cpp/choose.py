@@ -14,6 +14,8 @@ from ..source import read_source
 #: Headers that every source may include where no system headers are: system call numbers.
 HEADERS: Final = Path(__file__).parent / "headers"
 
+#: How the names of sources end that go through the preprocessor.
+CPP_ENDINGS: Final = (".S", ".sx", ".spp")
 _WORDS: Final = (
     "define|undef|include|include_next|if|ifdef|ifndef|elif|else|endif|error|pragma|line"
 )
@@ -29,7 +31,12 @@ def uses_preprocessor(name: str, text: str) -> bool:
 
     A line `# if the child …` alone is what it looks like: a comment.
     """
-    return name.endswith((".S", ".sx", ".spp")) and _CERTAIN.search(text) is not None
+    return name.endswith(CPP_ENDINGS) and has_directives(text)
+
+
+def has_directives(text: str) -> bool:
+    """Whether a line begins with `#define` or its kin, without a space."""
+    return _CERTAIN.search(text) is not None
 
 
 def installed_cpp(environment: Mapping[str, str]) -> list[str] | None:
