@@ -231,6 +231,12 @@ SOURCES: tuple[Decorator, ...] = (
         help="Assemble and link with our own assembler, or with the installed GNU as and ld "
         "(TOYKERNEL_ASSEMBLER).",
     ),
+    click.option(
+        "--no-cache",
+        is_flag=True,
+        help="Assemble anew, and keep nothing: assembled programs are kept by content in "
+        "$XDG_CACHE_HOME/toykernel (~/.cache/toykernel).",
+    ),
 )
 #: Options that make things go wrong on purpose.
 INJECT: tuple[Decorator, ...] = (
@@ -450,4 +456,5 @@ def recipe(values: Mapping[str, Any], others: Sequence[str] = ()) -> Recipe:
         macros=macros,
         cflags=values["cflags"],
         assembler=values["assembler"],
+        cache=not values["no_cache"],
     )

@@ -39,7 +39,8 @@ class CompileError(LoadError):
 class Recipe:
     """What a program is made of besides its first file: further inputs, folders for includes (-I), macros
     of the preprocessor (-D), flags of the C compiler, for the linker the entry (-e) and addresses of
-    sections (-Ttext), and whose assembler and linker make it.
+    sections (-Ttext), whose assembler and linker make it, and whether an assembled program, and the
+    kernel, are kept for later runs in $XDG_CACHE_HOME/toykernel.
 
     `stdin` is what the first input holds when that is STDIN and no file."""
 
@@ -50,6 +51,7 @@ class Recipe:
     origin: Mapping[str, int] = field(default_factory=dict)
     cflags: tuple[str, ...] = ()
     assembler: str = OWN
+    cache: bool = True
     stdin: bytes | None = None
 
 

@@ -10,6 +10,7 @@ from emu.microcode import GP
 from toykernel.collector import Collector
 from toykernel.errno import name as errno_name
 from toykernel.errors import HostError, StopRun
+from toykernel.harness.causes import why
 from toykernel.harness.exit_status import (
     EXIT_BUG,
     EXIT_DEADLOCK,
@@ -106,6 +107,8 @@ class Deaths(Collector):
             text += f", general protection fault, error code {task.thread.error_code:#x}"
         elif sig == SIGSEGV and "si_addr" in info:
             text += f", address {info['si_addr']:#010x}{_WHY.get(info['si_code'], '')}"
+        if task.comm == session.guest_comm and (words := why(session, task, sig, info)):
+            text += f"; {words}"
         self._last[task.tgid] = sig, text
 
 

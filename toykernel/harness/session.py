@@ -84,7 +84,7 @@ class Session:
         self._set_up(Path(path), elf, program, guest_path, config or Config(), console, keep_output)
         if recipe.stdin is not None:
             self.sources[str(STDIN)] = recipe.stdin.decode("utf-8", "replace")
-        self._power_on(guest_files, argv, envp, console_read)
+        self._power_on(guest_files, argv, envp, console_read, recipe.cache)
 
     def _set_up(
         self,
@@ -113,13 +113,14 @@ class Session:
         argv: list[bytes],
         envp: list[bytes],
         console_read: Callable[[int, int], bytes] | None = None,
+        cache: bool = True,
     ) -> None:
         self.kernel = power_on(
             files,
             self.guest_path,
             argv,
             envp,
-            images=boot_images(self.config),
+            images=boot_images(self.config, cache=cache),
             config=self.config,
             console=self._write,
             console_read=console_read,

@@ -11,10 +11,10 @@ from typing import Final
 from .cfi import FrameTable
 from .directives import Directives
 from .emission import Emission
-from .errors import AssemblyError, Problem
+from .errors import MAX_ERRORS, AssemblyError, Problem, together
 from .expressions import GOT_NAME, NAME, Binary, Modified, Name, Node, Number, Position, bind, parse
 from .fragments import MAX_BYTES, Align, Branch, SectionBuild, SymbolBuild
-from .hints import bare_register
+from .hints import bare_register, nasm_form, undefined_symbols
 from .instructions import InstructionEncoder
 from .intel import translate
 from .mentioned import free_names, got_fix
@@ -41,7 +41,6 @@ _LABEL: Final = re.compile(rf"({NAME}|\d+|\"[^\"]+\")\s*:(?!:)\s*")
 _ASSIGN: Final = re.compile(r"([A-Za-z_.$][\w.$]*)\s*=(?!=)\s*(.*)", re.S)
 _WORD: Final = re.compile(r"([A-Za-z_.$][\w.$]*)\s*(.*)", re.S)
 _SYMBOL: Final = re.compile(r"[A-Za-z_.$][\w.$]*")
-MAX_ERRORS: Final = 20
 _PORT: Final = re.compile(r"\(\s*%dx\s*\)", re.I)
 
 
@@ -67,6 +66,10 @@ class Assembler:
         self.uses_got = False
         self.total = 0
         self.where = Location(source, 0)
+        self.statement = Statement("", self.where)
+        self.used_in: dict[
+            str, Statement
+        ] = {}  # by symbol: where it was used before its definition
         self.encoder = InstructionEncoder()
         self.frames = FrameTable(self.here, self.expression)
         self.directives = Directives(self)
@@ -115,6 +118,7 @@ class Assembler:
             return symbol.node
         if symbol.used_at is None:
             symbol.used_at = self.where
+            self.used_in[name] = self.statement
         return Name(name)
 
     def bind(self, node: Node) -> Node:
@@ -297,7 +301,7 @@ class Assembler:
             statement = self.reader.next()
             if statement is None:
                 break
-            self.where = statement.location
+            self.where, self.statement = statement.location, statement
             try:
                 self._statement(statement)
             except Problem as problem:
@@ -315,16 +319,17 @@ class Assembler:
             if found and found[-1].line == statement.location.line:
                 found[-1].statement = statement.text
         if found:
-            found[0].more = tuple(found[1:])
-            raise found[0]
+            lines = {(problem.file, problem.line) for problem in found}
+            certain = undefined_symbols(self.used_in, self.symbols, certain=True)
+            found += [p for p in certain if (p.file, p.line) not in lines]
+            raise together(found)
 
     def _hint(self, statement: Statement, problem: Problem) -> str | None:
         text = statement.text
-        bare = (
-            None
-            if self.intel or '"' in text or text[0] == "."
-            else bare_register(text.partition(" ")[2])
-        )
+        other = self.intel or '"' in text or text[0] == "."
+        bare = None if other else bare_register(text.partition(" ")[2])
+        if problem.message.startswith("no such instruction") and (form := nasm_form(text)):
+            return f"that is NASM's; GNU: {form}"
         if bare is None or (problem.hint or "").startswith("AT&T"):
             return problem.hint
         return f"write %{bare}; or, for Intel syntax, .intel_syntax noprefix before it"
