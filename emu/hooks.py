@@ -41,6 +41,9 @@ EV_NONE, EV_LIMIT, EV_TRAP, EV_IN, EV_OUT, EV_INVALID, EV_BREAK, EV_IO, EV_DEBUG
 KIND_REP, KIND_IO, KIND_EMULATED, KIND_SYSTEM, KIND_IRET, KIND_UNDEFINED, KIND_READS_FLAGS = (
     1 << n for n in range(7)
 )
+KIND_X87 = 128
+#: EngineState.value with EV_INVALID: the engine knows no such instruction, or the hooks refuse it.
+REFUSED_UD, REFUSED_MF = 1, 2
 NO_FRAME = 0xFFFFFFFF
 FLAG_WORDS = 5
 
@@ -63,7 +66,10 @@ class EngineState(ctypes.Structure):
 
     _fields_ = (
         *((n, ctypes.c_uint64) for n in ("retired", "limit")),
-        *((n, ctypes.c_uint64) for n in ("cycles", "cycle_limit", "timing", "blocks", "traps")),
+        *(
+            (n, ctypes.c_uint64)
+            for n in ("cycles", "cycle_limit", "timing", "blocks", "traps", "x87")
+        ),
         *(
             (n, ctypes.c_uint32)
             for n in (

@@ -328,7 +328,8 @@ class Machine:
         """An opcode that the engine does not know, or one that this machine does not have."""
         cpu, state = self.cpu, self.cpu.state
         if state.value:  # the hooks refused it: nothing has been begun
-            return self.trap(self.microcode.exception, mc.UD)
+            refused = mc.MF if state.value == hooks.REFUSED_MF else mc.UD
+            return self.trap(self.microcode.exception, refused)
         if state.in_flight_valid and not self._at_in_flight:
             cpu.eip = state.in_flight - cpu.cs_base & _FLAT
             cpu.uncount()  # SYSENTER and SYSCALL are noticed behind themselves

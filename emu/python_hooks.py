@@ -30,12 +30,15 @@ from emu.hooks import (
     KIND_REP,
     KIND_SYSTEM,
     KIND_UNDEFINED,
+    KIND_X87,
     NO_FRAME,
+    REFUSED_UD,
     EngineState,
 )
 from emu.paging import CR0_PG, CR4_PSE, walk
 from emu.ram import Ram
 from emu.timing.engine import PythonTiming
+from emu.x87.trap import PythonX87
 
 VECTOR_DB = 1
 ARITHMETIC = 0x8D5  # CF PF AF ZF SF OF
@@ -49,6 +52,7 @@ _PREFIXES = frozenset((0x66, 0x67, 0xF0, 0xF2, 0xF3, 0x26, 0x2E, 0x36, 0x3E, 0x6
 _STRING_IO = frozenset(range(0x6C, 0x70))
 _STRINGS = frozenset((*range(0xA4, 0xA8), *range(0xAA, 0xB0)))
 _IO = frozenset((*range(0xE4, 0xE8), *range(0xEC, 0xF0)))
+_X87 = frozenset((*range(0xD8, 0xE0), 0x9B))  # FWAIT, too
 _SYSTEM = frozenset((0x01, 0x06, 0x22, 0x23))  # behind 0F: LGDT.., CLTS, MOV CR, MOV DR
 #: The opcodes that may be locked, with the values of ModRM.reg for which they may: SDM vol. 2, LOCK.
 _LOCKABLE = {
@@ -90,6 +94,7 @@ class PythonHooks:
         self._layout = layout
         self._breaks = breaks
         self._word = ctypes.c_uint64()
+        self._x87 = PythonX87(state, ram, data, layout)
         #: What a hook raised: it must not cross the engine.
         self._raised: BaseException | None = None
         void_p, u32, u64 = ctypes.c_void_p, ctypes.c_uint32, ctypes.c_uint64
@@ -181,12 +186,16 @@ class PythonHooks:
                 return rep
             elif byte == 0xCF:
                 return KIND_IRET
+            elif byte in _X87:
+                return KIND_X87
             elif byte == 0x0F:
                 second = self._code_byte(at + 1)
                 if second == 0x31:  # RDTSC
                     return KIND_EMULATED
                 if second == 0xC7:  # CMPXCHG8B
                     return KIND_READS_FLAGS
+                if second == 0xAE:  # FXSAVE, FXRSTOR
+                    return KIND_X87
                 return KIND_SYSTEM if second in _SYSTEM else 0
             elif byte not in _PREFIXES:
                 return 0
@@ -279,6 +288,7 @@ class PythonHooks:
             return None
         if s.in_flight_valid:
             s.completed = 1
+            self._x87.finish()
             self._finish(address)
         if s.in_flight_kind & KIND_SYSTEM or s.retired >= s.limit or self._late():
             return self._stop(EV_LIMIT)
@@ -293,7 +303,7 @@ class PythonHooks:
             return self._stop(EV_DEBUG)
         kind = self._classify(address)
         if kind & KIND_UNDEFINED:
-            s.value = 1
+            s.value = REFUSED_UD
             return self._stop(EV_INVALID)
         virtual, ring = flags & EFLAGS_VM, self._read(s.reg_cs) & 3
         checked = (kind & KIND_IO and (virtual or ring > (flags >> 12) & 3)) or (
@@ -301,6 +311,10 @@ class PythonHooks:
         )
         if kind & KIND_EMULATED or (checked and not s.allow_io):
             return self._stop(EV_IO)
+        if kind & KIND_X87:
+            s.value = self._x87.begin(address, self._code_byte, flags)
+            if s.value:
+                return self._stop(EV_INVALID)
         # RF has done its work when the instruction begins; PUSHF would show it, and the engine would keep it.
         # `resume` remembers it, for an attempt that comes to nothing.
         if s.in_flight_kind & KIND_IRET if s.in_flight_valid else s.resume:
@@ -427,6 +441,7 @@ class PythonHooks:
             or (s.event == EV_NONE and s.error)
             or (s.event == EV_TRAP and not stepped and not regs[s.is_int_field])
         )
+        self._x87.settle(completed=not (here and refused))
         unfinished = kind & KIND_REP and (stepped or s.event == EV_DEBUG)
         if here and (refused or unfinished):
             s.retired -= 1

@@ -1,0 +1,47 @@
+"""The x87 unit against this computer's own x87."""
+
+from __future__ import annotations
+
+import platform
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+HERE = Path(__file__).parent
+EMU = HERE.parents[1] / "emu"
+COUNT = 100_000
+
+
+@pytest.fixture(scope="module")
+def check(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    compiler = shutil.which("cc") or shutil.which("gcc")
+    if platform.machine() not in ("x86_64", "AMD64") or compiler is None:
+        pytest.skip("NO ORACLE: no x86-64 processor or no C compiler to compare the x87 unit with")
+    program = tmp_path_factory.mktemp("x87") / "x87_check"
+    subprocess.run(
+        [compiler, "-O2", "-w", f"-I{EMU}", "-o", program, HERE / "x87_check.c"],
+        check=True,
+        timeout=120,
+    )
+    return program
+
+
+@pytest.mark.parametrize("seed", [1, 2, 3])
+def test_every_instruction_is_the_processors(check: Path, seed: int) -> None:
+    """Registers, status, tags and memory, in every rounding and precision mode, masked or not."""
+    done = subprocess.run(
+        [check, str(COUNT), str(seed)], capture_output=True, text=True, timeout=120
+    )
+    assert done.returncode == 0, done.stdout
+    assert done.stdout == f"{COUNT} instructions, 0 differences\n"
+
+
+@pytest.mark.parametrize("insn", ["d9 f8", "d9 f5", "d9 fd", "d9 f4", "d9 fa", "df 36", "df 26"])
+def test_what_is_rare_among_them(check: Path, insn: str) -> None:
+    """FPREM, FPREM1, FSCALE, FXTRACT, FSQRT, FBSTP and FBLD alone."""
+    done = subprocess.run(
+        [check, "20000", "4", *insn.split()], capture_output=True, text=True, timeout=120
+    )
+    assert done.returncode == 0, done.stdout
