@@ -74,6 +74,16 @@ static void put_fpu(struct engine_state *s, struct x87_unit *u, const struct fpu
         write_x87_register(s, u->reg_words[n], &words[n]);
 }
 
+/* Everything but FNINIT, FNCLEX and FNST* looks for an exception that has not been reported yet. */
+static int waits(uint8_t op, uint8_t modrm)
+{
+    uint32_t digit = modrm >> 3 & 7;
+
+    if (op == 0x9b || !is_control(op, modrm))
+        return 1;
+    return modrm < 0xc0 && digit != 6 && digit != 7;
+}
+
 static void set_fix(struct x87_unit *u, uint32_t linear, const void *data, uint32_t size)
 {
     u->fix_linear = linear;

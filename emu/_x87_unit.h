@@ -262,16 +262,6 @@ static int is_control(uint8_t op, uint8_t modrm)
     return (op == 0xdb && modrm >= 0xe0 && modrm <= 0xe7) || (op == 0xdf && modrm >= 0xe0 && modrm <= 0xe7);
 }
 
-/* Everything but FNINIT, FNCLEX and FNST* looks for an exception that has not been reported yet. */
-static int waits(uint8_t op, uint8_t modrm)
-{
-    uint32_t digit = modrm >> 3 & 7;
-
-    if (op == 0x9b || !is_control(op, modrm))
-        return 1;
-    return modrm < 0xc0 && digit != 6 && digit != 7;
-}
-
 /* *f is of no use any more when the outcome is XO_ENGINE. */
 static enum x87_outcome x87_execute(struct fpu *f, const struct x87_insn *i, struct x87_result *out)
 {

@@ -5,6 +5,7 @@ from __future__ import annotations
 from emu.x87 import convert
 from emu.x87 import float80 as f80
 from emu.x87.float80 import INDEFINITE, SF, Class, Number
+from emu.x87.functions import function_insn
 from emu.x87.state import EMPTY
 from emu.x87.unit import C0, C1, C2, C3, CONDITIONS, UNORDERED, Outcome, Unit
 
@@ -148,7 +149,7 @@ def _group_d9(u: Unit) -> Outcome:
             gone = u.missing(0, 1)
             _put_result(u, INDEFINITE if gone else convert.scale(u.m, u.get(0), u.get(1)))
         case _:
-            return Outcome.ENGINE
+            return function_insn(u)
     return Outcome.DONE
 
 

@@ -314,13 +314,30 @@ def test_stepping_is_running(driver: str) -> None:
 
 
 @pytest.mark.parametrize("driver", DRIVERS)
-def test_transcendental_functions_are_the_engines(driver: str) -> None:
+@pytest.mark.parametrize(
+    ("operation", "status", "result"),
+    [
+        ("fld1; fsin", 0x20, "3ffed76aa47848677021"),
+        ("fld1; fcos", 0x20, "3ffe8a51407da8345c92"),
+        ("fld1; fsincos; fstp %st", 0x20, "3ffed76aa47848677021"),
+        ("fldl2e; fptan; fstp %st", 0x20, "4001f86f363edb18e7dd"),
+        ("fld1; fld1; fpatan", 0x20, "3ffec90fdaa22168c235"),
+        ("fld1; fldl2t; fyl2x", 0x20, "3fffddb2dbec0456f846"),
+        ("fld1; fldlg2; fyl2xp1", 0x20, "3ffdc26209d9c3f33238"),
+        ("fldlg2; f2xm1", 0x20, "3ffced979e2b4429fa81"),
+        ("fldpi; fsin", 0x20, "bfbf8000000000000000"),
+        ("fldt 0x30000; fsin", 0x400, "403e8000000000000000"),
+        ("fldt 0x30010; fsin", 0x20, "bffee0ab9300da6d2684"),
+    ],
+)
+def test_functions(driver: str, operation: str, status: int, result: str) -> None:
+    """As a processor has them: to the last bit, with an angle reduced by a pi of 66 bits."""
     b = bare(driver)
-    b.run("fninit; fld1; fsin; fnstsw %ax; fstpt 0x30000; int3")
-    assert b.cpu.eax & 0x20 == 0  # native: PE
-    assert (
-        b.ram.read(DATA, 10)[::-1].hex() == "3ffed76aa47848677000"
-    )  # native: 3ffed76aa47848677021
+    b.ram.write(DATA, bytes.fromhex("00000000000000803e40"))
+    b.ram.write(DATA + 16, bytes.fromhex("ffffffffffffffff3dc0"))
+    b.run(f"fninit; {operation}; fnstsw %ax; fstpt 0x30100; int3")
+    assert b.cpu.eax & 0x43F == status
+    assert b.ram.read(DATA + 0x100, 10)[::-1].hex() == result
 
 
 @pytest.mark.parametrize("driver", DRIVERS)

@@ -3,7 +3,8 @@
  *
  * Each begins with a random state (FRSTOR), in every rounding and precision mode, with exceptions masked or not, and is
  * compared in registers, status, tags and memory (FNSAVE). Prints the differences, and a table of instructions.
- * The status is 1 when there are any.
+ * The status is 1 when there are any. Of the transcendental functions a result may be one unit in the last place
+ * away, and C1, which says where it was rounded to, may differ; how many were is told.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -14,6 +15,7 @@
 enum { IMAGE = 108, SHOWN = 10 };
 
 static uint64_t seed;
+static long last_place;
 
 static uint64_t any(void) /* xorshift64* */
 {
@@ -196,6 +198,37 @@ static void show(const struct x87_insn *i, const struct fpu *f, const uint8_t *t
     }
 }
 
+static int is_function(const struct x87_insn *i)
+{
+    return i->op == 0xd9 && ((i->modrm >= 0xf0 && i->modrm <= 0xf3) || i->modrm == 0xf9 || i->modrm == 0xfb ||
+                             i->modrm >= 0xfe);
+}
+
+/* FYL2XP1 beyond its range: 1 - sqrt(1/2). */
+static int undefined(const struct x87_insn *i, const struct fpu *f)
+{
+    return i->op == 0xd9 && i->modrm == 0xf9 && (get(f, 0).se & X_LARGEST) >= X_BIAS - 2;
+}
+
+/* The processor's ST(n) is taken over where it is one unit in the last place away. */
+static void forgive(const uint8_t *theirs, uint8_t *mine)
+{
+    int n, away = 0;
+
+    for (n = 0; n < 2; n++) {
+        const uint8_t *a = theirs + 28 + 10 * n;
+        uint8_t *b = mine + 28 + 10 * n;
+        u128 p = (u128)word(a + 8, 2) << 63 | word(a, 8) << 1 >> 1, q = (u128)word(b + 8, 2) << 63 | word(b, 8) << 1 >> 1;
+
+        if (p - q == 1 || q - p == 1) {
+            memcpy(b, a, 10);
+            away = 1;
+        }
+    }
+    last_place += away;
+    mine[5] = (uint8_t)((mine[5] & ~2) | (theirs[5] & 2));
+}
+
 /* Whether the two differ. */
 static int compare_one(const struct x87_insn *i, const struct fpu *before, int *known)
 {
@@ -205,8 +238,10 @@ static int compare_one(const struct x87_insn *i, const struct fpu *before, int *
     enum x87_outcome outcome = x87_execute(&f, i, &out);
 
     *known = outcome != XO_ENGINE;
-    if (!*known)
+    if (!*known || undefined(i, before)) {
+        *known = 0;
         return 0;
+    }
     to_image(before, image);
     to_image(&f, mine);
     memcpy(operand, i->operand, 16);
@@ -215,6 +250,8 @@ static int compare_one(const struct x87_insn *i, const struct fpu *before, int *
         memcpy(kept, out.stored, out.size);
     on_processor(i, image, operand, theirs);
     only_empty(theirs);
+    if (is_function(i))
+        forgive(theirs, mine);
     if (!memcmp(theirs + 4, mine + 4, 2) && !memcmp(theirs + 8, mine + 8, 2) && !memcmp(theirs + 28, mine + 28, 80) &&
         !memcmp(operand, kept, 16))
         return 0;
@@ -252,6 +289,6 @@ int main(int argc, char **argv)
         for (modrm = 0; modrm < 256; modrm++)
             if (wrong[op][modrm])
                 printf("%02x %02x: %ld of %ld\n", 0xd8 + op, modrm, wrong[op][modrm], count[op][modrm]);
-    printf("%ld instructions, %ld differences\n", done, differences);
+    printf("%ld instructions, %ld differences; in the last place of functions: %ld\n", done, differences, last_place);
     return differences != 0;
 }
