@@ -23,7 +23,7 @@ help:
 	@echo "make docs   the table of behaviours, code and tests: docs/fork-path.md"
 	@echo "make faults every step of fork fails in turn, for every shape of caller"
 	@echo "make timing-check  the cycle model against hand-derived and measured sequences"
-	@echo "make x87-check  3,000,000 random x87 instructions against this computer's processor (x86-64)"
+	@echo "make x87-check  3,000,000 random x87 instructions, and SSE ones, against this computer's processor (x86-64)"
 	@echo "make clean  remove .venv and everything that was built"
 
 run: $(RUNTIME)
@@ -59,6 +59,8 @@ x87-check:
 	mkdir -p build
 	$(CC) -O2 -Iemu -o build/x87_check tests/emu/x87_check.c
 	build/x87_check 3000000 $(or $(SEED),1)
+	$(CC) -O2 -Iemu -o build/sse_check tests/emu/sse_check.c
+	build/sse_check 3000000 $(or $(SEED),1)
 
 clean:
 	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis

@@ -286,7 +286,7 @@ static uint32_t classify(struct engine_state *s, uint32_t address)
                 return KIND_EMULATED;
             if (second == 0xc7) /* CMPXCHG8B */
                 return KIND_READS_FLAGS;
-            if (second == 0xae) /* FXSAVE, FXRSTOR */
+            if (second == 0xae || is_sse(second)) /* FXSAVE, FXRSTOR */
                 return KIND_X87;
             return second == 0x01 || second == 0x06 || second == 0x22 || second == 0x23
                 ? KIND_SYSTEM : 0;

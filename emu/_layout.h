@@ -97,6 +97,7 @@ static const struct field_place trap_plans_fields[] = {
 
 static const struct field_place x87_unit_fields[] = {
     F(x87_unit, env), F(x87_unit, fpu_at), F(x87_unit, reg_fp0), F(x87_unit, reg_words),
+    F(x87_unit, reg_xmm0), F(x87_unit, reg_mxcsr),
     {NULL, 0, 0},
 };
 

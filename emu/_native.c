@@ -17,6 +17,7 @@
 #include <stdint.h>
 #include <string.h>
 
+#include "_sse_unit.h"
 #include "_engine_state.h"
 
 #include "_timing.h"
@@ -24,6 +25,7 @@
 #include "_traps.h"
 #include "_x87_decode.h"
 #include "_x87_trap.h"
+#include "_sse_trap.h"
 
 /* CPL > IOPL, or virtual-8086 mode: the I/O bitmap decides. */
 static int io_needs_leave(struct engine_state *s)
@@ -152,7 +154,7 @@ static void on_code(uc_engine *uc, uint64_t address64, uint32_t size, void *user
         stop(s, EV_IO);
         return;
     }
-    if (kind & KIND_X87 && (s->value = x87_begin(s, address)) != 0) {
+    if (kind & KIND_X87 && (s->value = (uint32_t)x87_begin(s, address)) != 0) {
         stop(s, EV_INVALID);
         return;
     }
@@ -300,6 +302,7 @@ PyMODINIT_FUNC PyInit__native(void)
         add(module, "timing_copy_lines", (uintptr_t)timing_copy_lines) < 0 ||
         add(module, "timing_gate", (uintptr_t)timing_gate) < 0 ||
         add(module, "x87_execute", (uintptr_t)x87_execute) < 0 ||
+        add(module, "sse_execute", (uintptr_t)sse_execute) < 0 ||
         add(module, "blocks_fold", (uintptr_t)blocks_fold) < 0 ||
         add(module, "blocks_forget", (uintptr_t)blocks_forget) < 0 ||
         add_object(module, "layouts", layouts_dict()) < 0) {

@@ -16,7 +16,9 @@ static uint32_t image_field(const struct engine_state *s, const uint8_t *image, 
 }
 
 struct x87_place {          /* an instruction and its operand */
-    uint32_t op, modrm, length, segment, offset, linear, word;
+    uint32_t op, modrm, segment, offset, linear, word;
+    uint32_t form;          /* enum sse_form */
+    uint32_t end;           /* linear address behind ModRM and displacement */
 };
 
 /* ModRM.rm with 16-bit addresses: two registers and the segment. */
@@ -42,12 +44,14 @@ static void address16(struct engine_state *s, const uint8_t *image, struct x87_p
     if (mod == 0 && rm == 6) {
         p->segment = X_SEG_DS;
         p->offset = displacement_at(s, at, 2);
+        p->end = at + 2;
         return;
     }
     p->offset = image_field(s, image, FORMS16[rm].base) + displacement_at(s, at, size);
     if (FORMS16[rm].index < 8)
         p->offset += image_field(s, image, FORMS16[rm].index);
     p->offset &= 0xffff;
+    p->end = at + size;
 }
 
 static void address32(struct engine_state *s, const uint8_t *image, struct x87_place *p, uint32_t at)
@@ -71,6 +75,7 @@ static void address32(struct engine_state *s, const uint8_t *image, struct x87_p
             p->segment = X_SEG_SS;
     }
     p->offset += displacement_at(s, at, size);
+    p->end = at + size;
 }
 
 /* 0 when this is no instruction that is looked at here. */
@@ -91,24 +96,30 @@ static int x87_find(struct engine_state *s, const uint8_t *image, uint32_t addre
             wide_address = !((image_field(s, image, FIELD_HFLAGS) & X_HF_CS32) != 0);
         if (b == 0x66)
             wide = !((image_field(s, image, FIELD_HFLAGS) & X_HF_CS32) != 0);
+        if (b == 0xf2 || b == 0xf3)
+            p->form = b == 0xf3 ? SSE_SS : SSE_SD;
+        else if (b == 0x66 && p->form == SSE_PS)
+            p->form = SSE_PD;
         b = code_byte(s, ++at);
     }
     p->op = (uint32_t)b;
     if (b == 0x0f) {
-        if (code_byte(s, ++at) != 0xae)
+        b = code_byte(s, ++at);
+        if (b != 0xae && !is_sse(b))
             return 0;
-        p->op = 0xae;
+        p->op = b == 0xae ? 0xae : 0x0f00u | (uint32_t)b;
     }
     p->word = !wide;
     p->modrm = 0xff;
     if (p->op == 0x9b)
         return 1;
-    if (p->op != 0xae && (p->op < 0xd8 || p->op > 0xdf))
+    if (p->op < 0xf00 && p->op != 0xae && (p->op < 0xd8 || p->op > 0xdf))
         return 0;
     b = code_byte(s, ++at);
     if (b < 0)
         return 0;
     p->modrm = (uint32_t)b;
+    p->end = at + 1;
     if (p->modrm >= 0xc0)
         return p->op != 0xae;
     if (wide_address)

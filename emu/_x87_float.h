@@ -11,7 +11,8 @@ typedef unsigned __int128 u128;
 
 /* Exception flags as in the status word; C1 is bit 9. */
 enum { X_IE = 1, X_DE = 2, X_ZE = 4, X_OE = 8, X_UE = 16, X_PE = 32, X_SF = 64, X_C1 = 0x200 };
-enum { RC_NEAREST, RC_DOWN, RC_UP, RC_ZERO };
+enum { RC_NEAREST, RC_DOWN, RC_UP, RC_ZERO,
+       RC_ODD, RC_ODD_DOWN };  /* to be rounded once more to fewer bits; as RC_DOWN has the sign of 0 */
 enum { X_BIAS = 16383, X_LARGEST = 0x7fff, X_WRAP = 24576 };
 
 struct x80 {
@@ -115,6 +116,7 @@ static int rounds_up(uint32_t rounding, int sign, int odd, u128 rest, u128 half)
     case RC_NEAREST: return rest > half || (rest == half && odd);
     case RC_DOWN: return sign && rest;
     case RC_UP: return !sign && rest;
+    case RC_ODD: case RC_ODD_DOWN: return rest && !odd;
     default: return 0;
     }
 }
@@ -267,7 +269,7 @@ static struct x80 x80_add(struct x87_mode *m, struct x80 a, struct x80 b)
     if (ca == XC_INFINITY || cb == XC_INFINITY)
         return ca == XC_INFINITY ? a : b;
     if (ca == XC_ZERO && cb == XC_ZERO)
-        return x80_sign(a) == x80_sign(b) ? a : x80_zero(m->rounding == RC_DOWN);
+        return x80_sign(a) == x80_sign(b) ? a : x80_zero(m->rounding == RC_DOWN || m->rounding == RC_ODD_DOWN);
     if (ca == XC_ZERO || cb == XC_ZERO) {
         x = x80_unpack(ca == XC_ZERO ? b : a);
         return x80_pack(m, x.sign, x.exp, (u128)x.sig << 64);
@@ -283,7 +285,7 @@ static struct x80 x80_add(struct x87_mode *m, struct x80 a, struct x80 b)
     q = shift_jam((u128)y.sig << 63, (uint32_t)(x.exp - y.exp));
     p = x.sign == y.sign ? p + q : p - q;
     if (!p)
-        return x80_zero(m->rounding == RC_DOWN);
+        return x80_zero(m->rounding == RC_DOWN || m->rounding == RC_ODD_DOWN);
     return x80_normalise(m, x.sign, x.exp + 1, p);
 }
 

@@ -12,18 +12,21 @@
 
 enum { CR0_MP = 2, CR0_EM = 4, CR0_TS = 8, CR0_NE = 0x20 };
 enum { X_ENV_SIZE = 28, X_FX_SIZE = 28 };
-enum x87_pending { XP_NONE, XP_STATE, XP_SUMMARY, XP_POINTERS, XP_INIT };
-enum { REFUSED_UD = 1, REFUSED_MF = 2 };
+enum x87_pending { XP_NONE, XP_STATE, XP_SUMMARY, XP_POINTERS, XP_INIT, XP_SSE };
+enum { REFUSED_UD = 1, REFUSED_MF = 2, REFUSED_XM = 3 };
 
-struct x87_unit {           /* X87State in emu/x87/native.py, up to `reg_words` */
+struct x87_unit {           /* X87State in emu/x87/native.py, up to `reg_mxcsr` */
     uint64_t env;           /* host address of the engine's live registers; 0 where it is not known */
     uint32_t fpu_at;        /* struct fpu, in them and in a context */
     uint32_t reg_fp0;
     uint32_t reg_words[8];  /* FPCW FPSW FPTAG FIP FCS FDP FDS FOP */
+    uint32_t reg_xmm0, reg_mxcsr;
     uint32_t pending, carried, fix_linear, fix_size;
     struct fpu after;
     struct x80 carried_over;
     uint8_t fix[32];
+    struct sse_insn sse;
+    uint32_t sse_target;    /* its number */
 };
 
 static struct x87_unit *unit_of(const struct engine_state *s)
@@ -178,7 +181,10 @@ static void x87_control(struct engine_state *s, struct x87_unit *u, const uint8_
     }
 }
 
-/* An x87 instruction is about to run: work out what becomes of it. REFUSED_MF when an earlier one is to be reported. */
+static int sse_begin(struct engine_state *s, struct x87_unit *u, const uint8_t *image, const struct x87_place *p);
+static void sse_finish(struct engine_state *s, struct x87_unit *u);
+
+/* An x87 or SSE instruction is about to run: work out what becomes of it. REFUSED_MF when an earlier one is to be reported. */
 static int x87_begin(struct engine_state *s, uint32_t address)
 {
     struct x87_unit *u = unit_of(s);
@@ -195,6 +201,8 @@ static int x87_begin(struct engine_state *s, uint32_t address)
     u->carried = u->fix_size = 0;
     if (!x87_find(s, image, address, &p) || cr0 & (CR0_TS | (p.op == 0x9b ? 0 : CR0_EM)))
         return 0;
+    if (p.op >= 0xf00)
+        return sse_begin(s, u, image, &p);
     memcpy(f, image + u->fpu_at, sizeof *f);
     if (f->status & X_ES && cr0 & CR0_NE && p.op != 0xae && waits((uint8_t)p.op, (uint8_t)p.modrm))
         return REFUSED_MF;
@@ -244,6 +252,11 @@ static void x87_finish(struct engine_state *s)
         return;
     if (u->pending == XP_STATE && !u->fix_size) {
         put_fpu(s, u, &u->after);
+        u->pending = XP_NONE;
+        return;
+    }
+    if (u->pending == XP_SSE) {
+        sse_finish(s, u);
         u->pending = XP_NONE;
         return;
     }

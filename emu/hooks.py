@@ -43,7 +43,7 @@ KIND_REP, KIND_IO, KIND_EMULATED, KIND_SYSTEM, KIND_IRET, KIND_UNDEFINED, KIND_R
 )
 KIND_X87 = 128
 #: EngineState.value with EV_INVALID: the engine knows no such instruction, or the hooks refuse it.
-REFUSED_UD, REFUSED_MF = 1, 2
+REFUSED_UD, REFUSED_MF, REFUSED_XM = 1, 2, 3
 NO_FRAME = 0xFFFFFFFF
 FLAG_WORDS = 5
 

@@ -38,6 +38,7 @@ from emu.hooks import (
 from emu.paging import CR0_PG, CR4_PSE, walk
 from emu.ram import Ram
 from emu.timing.engine import PythonTiming
+from emu.x87.sse import OPERATIONS
 from emu.x87.trap import PythonX87
 
 VECTOR_DB = 1
@@ -194,7 +195,7 @@ class PythonHooks:
                     return KIND_EMULATED
                 if second == 0xC7:  # CMPXCHG8B
                     return KIND_READS_FLAGS
-                if second == 0xAE:  # FXSAVE, FXRSTOR
+                if second == 0xAE or second in OPERATIONS:  # FXSAVE, FXRSTOR, SSE
                     return KIND_X87
                 return KIND_SYSTEM if second in _SYSTEM else 0
             elif byte not in _PREFIXES:

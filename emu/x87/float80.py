@@ -15,6 +15,8 @@ Number = tuple[int, int]
 # Exception flags as in the status word; C1 is bit 9.
 IE, DE, ZE, OE, UE, PE, SF, C1 = 1, 2, 4, 8, 16, 32, 64, 0x200
 NEAREST, DOWN, UP, ZERO = range(4)
+#: To be rounded once more to fewer bits; the second as DOWN has the sign of 0.
+ODD, ODD_DOWN = 4, 5
 BIAS, LARGEST, WRAP = 16383, 0x7FFF, 24576
 _INTEGER_BIT = 1 << 63
 _QUIET_BIT = 1 << 62
@@ -113,6 +115,8 @@ def rounds_up(rounding: int, sign: int, odd: int, rest: int, half: int) -> bool:
     """Whether the magnitude kept grows by one unit, for this remainder behind it."""
     if rounding == NEAREST:
         return rest > half or (rest == half and bool(odd))
+    if rounding >= ODD:
+        return bool(rest) and not odd
     return bool(rest) and rounding == (DOWN if sign else UP)
 
 
@@ -229,7 +233,7 @@ def add(m: Mode, a: Number, b: Number) -> Number:
     if Class.INFINITY in (ca, cb):
         return a if ca is Class.INFINITY else b
     if ca is cb is Class.ZERO:
-        return a if sign_of(a) == sign_of(b) else zero(m.rounding == DOWN)
+        return a if sign_of(a) == sign_of(b) else zero(m.rounding in (DOWN, ODD_DOWN))
     if Class.ZERO in (ca, cb):
         x = unpack(b if ca is Class.ZERO else a)
         return pack(m, x.sign, x.exp, x.sig << 64)
@@ -238,7 +242,7 @@ def add(m: Mode, a: Number, b: Number) -> Number:
     q = shift_jam(y.sig << 63, x.exp - y.exp)
     p = p + q if x.sign == y.sign else p - q
     if not p:
-        return zero(m.rounding == DOWN)
+        return zero(m.rounding in (DOWN, ODD_DOWN))
     return normalise(m, x.sign, x.exp + 1, p)
 
 

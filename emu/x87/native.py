@@ -8,7 +8,7 @@ from typing import Any
 from emu.engine_quirks import FIELD, ContextLayout
 from emu.hooks import EngineState
 from emu.layout import check_layout
-from emu.x87.state import FP0, WORDS
+from emu.x87.state import FP0, MXCSR, WORDS, XMM0
 
 _U32, _U64 = ctypes.c_uint32, ctypes.c_uint64
 
@@ -21,6 +21,8 @@ class X87State(ctypes.Structure):
         ("fpu_at", _U32),
         ("reg_fp0", _U32),
         ("reg_words", _U32 * len(WORDS)),
+        ("reg_xmm0", _U32),
+        ("reg_mxcsr", _U32),
     )
 
 
@@ -33,6 +35,7 @@ class NativeX87:
         self._unit = X87State.from_buffer(self._memory)
         self._unit.fpu_at, self._unit.reg_fp0 = layout.fpu, FP0
         self._unit.reg_words[:] = WORDS
+        self._unit.reg_xmm0, self._unit.reg_mxcsr = XMM0, MXCSR
         self._eax = layout.fields[FIELD["eax"]][0]
         state.x87 = ctypes.addressof(self._unit)
 

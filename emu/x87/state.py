@@ -17,6 +17,7 @@ WORDS = tuple(
     for name in ("FPCW", "FPSW", "FPTAG", "FIP", "FCS", "FDP", "FDS", "FOP")
 )
 FP0 = _STACK[0]
+XMM0, MXCSR = x86.UC_X86_REG_XMM0, x86.UC_X86_REG_MXCSR
 _LAYOUT = struct.Struct("<4xIHH8s4x128sHHHHQQ")
 _REGISTER = struct.Struct("<QH6x")
 FPU_SIZE = _LAYOUT.size

@@ -14,18 +14,19 @@ from enum import Enum
 
 from unicorn.unicorn_py3.unicorn import uclib
 
-from emu.engine_quirks import FIELD, ContextLayout
+from emu.engine_quirks import FIELD, GPRS, ContextLayout
 from emu.errors import BusError
-from emu.hooks import REFUSED_MF, EngineState
+from emu.hooks import REFUSED_MF, REFUSED_UD, REFUSED_XM, EngineState
 from emu.paging import CR0_PG, CR0_TS, CR4_PSE, walk
 from emu.ram import Ram
-from emu.x87.decode import Place, find
+from emu.x87 import sse
+from emu.x87.decode import SSE, Place, find
 from emu.x87.execute import execute
 from emu.x87.float80 import Class, Number, classify
-from emu.x87.state import FP0, FPU_SIZE, WORDS, Fpu
+from emu.x87.state import FP0, FPU_SIZE, MXCSR, WORDS, XMM0, Fpu
 from emu.x87.unit import ES, OPERAND_SIZES, Outcome, X87Insn, is_control, summarise, waits
 
-CR0_EM, CR0_NE = 4, 0x20
+CR0_EM, CR0_NE, CR4_OSFXSR, CR4_OSXMMEXCPT = 4, 0x20, 0x200, 0x400
 _FLAT = 0xFFFFFFFF
 _FXSAVE, _FWAIT, _FNINIT = 0xAE, 0x9B, 0xE3
 _TAGS = {Class.NORMAL: 0, Class.ZERO: 1}
@@ -42,6 +43,7 @@ class Pending(Enum):
     SUMMARY = 2  # ES and B
     POINTERS = 3  # to the last instruction and operand, and ES
     INIT = 4  # no last opcode
+    SSE = 5  # MXCSR and a register
 
 
 class PythonX87:
@@ -55,6 +57,7 @@ class PythonX87:
         self._after = Fpu(bytes(FPU_SIZE))
         self._carried: Number | None = None
         self._fix: tuple[int, bytes] | None = None
+        self._sse: tuple[int, int, bytes | None] = (0, 0, None)
 
     # -- the engine's registers ----------------------------------------------------------------------
 
@@ -74,6 +77,11 @@ class PythonX87:
         uclib.uc_reg_write(
             ctypes.c_void_p(self._s.engine), ctypes.c_int(ident), ctypes.c_char_p(value)
         )
+
+    def _get(self, ident: int, size: int) -> bytes:
+        value = ctypes.create_string_buffer(64)
+        uclib.uc_reg_read(ctypes.c_void_p(self._s.engine), ctypes.c_int(ident), value)
+        return value.raw[:size]
 
     def _put_register(self, physical: int, a: Number) -> None:
         self._write(FP0 + physical, a[0].to_bytes(8, "little") + a[1].to_bytes(8, "little"))
@@ -125,6 +133,8 @@ class PythonX87:
         p = find(address, code, self._field)
         if p is None or cr0 & (CR0_TS if p.op == _FWAIT else CR0_TS | CR0_EM):
             return 0
+        if p.op >= SSE:
+            return self._begin_sse(p, code)
         f = self._after = self._fpu()
         if f.status & ES and cr0 & CR0_NE and p.op != _FXSAVE and waits(p.op, p.modrm):
             return REFUSED_MF
@@ -156,6 +166,40 @@ class PythonX87:
             if unit.fixes:
                 self._fix = p.linear, unit.stored
         return 0
+
+    def _begin_sse(self, p: Place, code: Callable[[int], int]) -> int:
+        """An SSE instruction that rounds or compares. An exception that is not masked keeps it from it."""
+        op, form, target, cr4 = p.op & 0xFF, p.form, p.modrm >> 3 & 7, self._field("cr4")
+        size = sse.source_size(op, form)
+        if not size or not cr4 & CR4_OSFXSR or self._field("cr0") & CR0_EM:
+            return 0
+        mxcsr = int.from_bytes(self._get(MXCSR, 4), "little")
+        predicate = code(p.end) & 0xFF if op == 0xC2 else 0
+        source: bytes | None
+        if p.modrm < 0xC0:
+            source = self._read(p.linear, size)
+        elif op == 0x2A:
+            source = self._field(GPRS[p.modrm & 7]).to_bytes(4, "little")
+        else:
+            source = self._get(XMM0 + (p.modrm & 7), 16)
+        if source is None:
+            return 0
+        insn = sse.SseInsn(
+            op, form, predicate, mxcsr, self._get(XMM0 + target, 16), source.ljust(16, b"\0")
+        )
+        flags, result = sse.execute(insn)
+        if flags & ~(mxcsr >> 7) & sse.FLAGS:
+            self._write(MXCSR, (mxcsr | flags).to_bytes(8, "little"))
+            return REFUSED_XM if cr4 & CR4_OSXMMEXCPT else REFUSED_UD
+        self._sse = mxcsr | flags, XMM0 + target, result
+        self._pending = Pending.SSE
+        return 0
+
+    def _finish_sse(self) -> None:
+        mxcsr, target, result = self._sse
+        if result is not None:
+            self._write(target, result)
+        self._write(MXCSR, mxcsr.to_bytes(8, "little"))
 
     def _control(self, p: Place) -> None:
         """FLDCW, FNSTENV, FNINIT and the like: the engine does nearly all of it."""
@@ -213,6 +257,10 @@ class PythonX87:
     def finish(self) -> None:
         """The instruction has completed: what it leaves."""
         if self._pending is Pending.NONE:
+            return
+        if self._pending is Pending.SSE:
+            self._finish_sse()
+            self._pending = Pending.NONE
             return
         self._save()
         f, after = self._fpu(), self._after

@@ -119,7 +119,7 @@ class Unit:
         if self.missing(0) or absent:
             self.m.flags = IE | SF
         else:
-            bits = _compare(self.m, self.get(0), b, quiet=quiet)
+            bits = compare(self.m, self.get(0), b, quiet=quiet)
         self.set_conditions(bits)
         if not self.m.refused:
             for _ in range(pops):
@@ -160,7 +160,7 @@ def summarise(f: Fpu) -> None:
         f.status |= ES | BUSY
 
 
-def _compare(m: Mode, a: Number, b: Number, *, quiet: bool) -> int:
+def compare(m: Mode, a: Number, b: Number, *, quiet: bool) -> int:
     """C3, C2 and C0 of a comparison."""
     ca, cb = f80.classify(a), f80.classify(b)
     if ca >= Class.QNAN or cb >= Class.QNAN:

@@ -366,9 +366,9 @@ def test_word_sized_environment(driver: str) -> None:
 
 
 @pytest.mark.parametrize("driver", DRIVERS)
-def test_mxcsr_flags(driver: str) -> None:
+def test_conversions_with_mmx(driver: str) -> None:
     b = bare(driver)
     b.cpu.set_cr(4, b.cpu.cr4 | 0x600)
-    b.ram.write(DATA, bytes.fromhex("801f0000 0000803f 00004040"))
-    b.run("ldmxcsr 0x30000; movss 0x30004, %xmm0; divss 0x30008, %xmm0; stmxcsr 0x30000; int3")
+    b.ram.write(DATA, bytes.fromhex("801f0000 ffffff7f"))
+    b.run("ldmxcsr 0x30000; cvtpi2ps 0x30004, %xmm0; stmxcsr 0x30000; int3")
     assert b.word(DATA) == 0x1F80  # native: 1fa0

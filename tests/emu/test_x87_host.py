@@ -1,4 +1,4 @@
-"""The x87 unit against this computer's own x87."""
+"""The x87 and SSE units against this computer's own."""
 
 from __future__ import annotations
 
@@ -14,20 +14,24 @@ EMU = HERE.parents[1] / "emu"
 COUNT = 100_000
 
 
-@pytest.fixture(scope="module")
-def check(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def build(name: str, folder: Path) -> Path:
     compiler = shutil.which("cc") or shutil.which("gcc")
     if platform.machine() not in ("x86_64", "AMD64") or compiler is None:
         pytest.skip("NO ORACLE: no x86-64 processor or no C compiler to compare the x87 unit with")
     if "AuthenticAMD" not in Path("/proc/cpuinfo").read_text():
         pytest.skip("NO ORACLE: C1 and undefined results are an AMD processor's")
-    program = tmp_path_factory.mktemp("x87") / "x87_check"
+    program = folder / name
     subprocess.run(
-        [compiler, "-O2", "-w", f"-I{EMU}", "-o", program, HERE / "x87_check.c"],
+        [compiler, "-O2", "-w", f"-I{EMU}", "-o", program, HERE / f"{name}.c"],
         check=True,
         timeout=120,
     )
     return program
+
+
+@pytest.fixture(scope="module")
+def check(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return build("x87_check", tmp_path_factory.mktemp("x87"))
 
 
 @pytest.mark.parametrize("seed", [1, 2, 3])
@@ -57,3 +61,13 @@ def test_what_is_rare_among_them(check: Path, insn: str) -> None:
         [check, "20000", "4", *insn.split()], capture_output=True, text=True, timeout=120
     )
     assert done.returncode == 0, done.stdout
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+def test_every_sse_instruction_is_the_processors(tmp_path: Path, seed: int) -> None:
+    """Results and MXCSR, in every rounding mode, with and without FTZ and DAZ."""
+    program = build("sse_check", tmp_path)
+    done = subprocess.run(
+        [program, str(COUNT), str(seed)], capture_output=True, text=True, timeout=120
+    )
+    assert done.stdout == f"{COUNT} instructions, 0 differences\n"
