@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property, partial
 
 from toykernel.arch.x86.asm_offsets import PAGE_OFFSET
 from toykernel.collector import Collector
@@ -23,6 +24,7 @@ from toykernel.harness.runner import bug_report, result_so_far
 from toykernel.harness.session import Session
 from toykernel.look.symbols import Code, Image, Place, SymbolError
 from toykernel.look.task import SEGMENTS, TaskView, UnreadableError
+from toykernel.look.unwind import Unwinder, Variable
 from toykernel.oops import KernelOops
 from toykernel.state import Outcome, OutcomeKind
 from toykernel.task import Task
@@ -374,8 +376,35 @@ class Debugger(Collector):
                 found.append(word)
         return found
 
+    @cached_property
+    def _unwinder(self) -> Unwinder:
+        return Unwinder(self.session.elf)
+
+    def user_callers(self, view: TaskView) -> list[int]:
+        """Return addresses of the program's calls under way, as far as compilers have said how to find
+        them, from the innermost."""
+        if self.images.of_task(view.task) is not self.images.program or view.task.mm is None:
+            return []
+        word_at = partial(_word_of, view)
+        return [frame["eip"] for frame in self._unwinder.callers(view.regs, word_at)]
+
+    def variables(self) -> list[Variable]:
+        """Local variables of the function of C that the task is in."""
+        view = self.view
+        if self.images.of_task(view.task) is not self.images.program or view.task.mm is None:
+            return []
+        return self._unwinder.variables(view.regs, partial(_word_of, view))
+
     def break_at(self, text: str, *, temporary: bool = False) -> Breakpoint:
         """`*EXPRESSION`, or what Session.break_at takes. Raises DebugError and its errors."""
         if text.startswith("*"):
             return self.stops.add_address(self.evaluate(text[1:]), text, temporary=temporary)
         return self.session.break_at(text, temporary=temporary)
+
+
+def _word_of(view: TaskView, address: int) -> int:
+    """Raises ValueError."""
+    try:
+        return int.from_bytes(view.read(address, 4), "little")
+    except UnreadableError as error:
+        raise ValueError(str(error)) from None

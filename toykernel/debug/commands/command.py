@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from toykernel.debug.debugger import Debugger
@@ -18,6 +18,8 @@ class Console:
     debugger: Debugger
     write: Callable[[str], None]
     leaving: bool = False
+    #: Runs the commands of a file; the prompt puts it here.
+    script: Callable[[Iterable[str]], None] = lambda _lines: None
 
     def lines(self, lines: list[str]) -> None:
         """Write several lines."""
