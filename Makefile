@@ -12,7 +12,7 @@ DEVELOP := $(VENV)/.develop
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help run test lint bench docs man site package faults fuzz mutants timing-check clean
+.PHONY: help run test lint bench docs man site package faults fuzz mutants timing-check x87-check clean
 
 help:
 	@echo "make run    the classic fork sample, with what its copy-on-write cost"
@@ -27,6 +27,7 @@ help:
 	@echo "make package  source distribution and wheel in dist/, checked"
 	@echo "make faults every step of fork fails in turn, for every shape of caller"
 	@echo "make timing-check  the cycle model against hand-derived and measured sequences"
+	@echo "make x87-check  3,000,000 random x87 instructions, and SSE ones, against this computer's processor (x86-64)"
 	@echo "make clean  remove .venv and everything that was built"
 
 run: $(RUNTIME)
@@ -85,6 +86,13 @@ faults: $(RUNTIME)
 
 timing-check: $(RUNTIME)
 	@$(BIN)/python tests/timing/microbench.py
+
+x87-check:
+	mkdir -p build
+	$(CC) -O2 -Iemu -o build/x87_check tests/emu/x87_check.c
+	build/x87_check 3000000 $(or $(SEED),1)
+	$(CC) -O2 -Iemu -o build/sse_check tests/emu/sse_check.c
+	build/sse_check 3000000 $(or $(SEED),1)
 
 clean:
 	rm -rf $(VENV) build dist site *.egg-info .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis

@@ -38,6 +38,7 @@ from emu.registers import RegisterFile
 from emu.timing.engine import EngineView, PythonTiming, Timing
 from emu.timing.native import Instructions, NativeTiming
 from emu.timing.profiles import Profile
+from emu.x87.native import NativeX87
 
 _WORD = 0xFFFFFFFF
 _DR7 = FIELD["dr7"]
@@ -141,6 +142,7 @@ class Cpu(RegisterFile):
 
     def _make_driver(self, native: bool, profile: Profile | None) -> hooks.Driver:
         module = load_native() if native else None
+        self._x87 = NativeX87(self.state, self.layout, module) if module is not None else None
         if module is not None:
             if profile is None:
                 self.instructions = Instructions(self.state, self.layout, module)
@@ -161,6 +163,8 @@ class Cpu(RegisterFile):
         """Tell the native hooks where the engine keeps its live registers."""
         env = locate_env(self._uc)
         self._live = bool(env)
+        if self._x87 is not None:
+            self._x87.attach(env)
         if self.instructions is not None and env:
             self.instructions.attach(env)
         elif self.timing is not None:

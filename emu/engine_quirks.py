@@ -72,6 +72,7 @@ from unicorn.unicorn_py3.unicorn import uclib
 from emu.descriptors import SEG_ACCESSED, SEG_WRITABLE, pack_segment
 from emu.errors import EngineContractError
 from emu.ram import PAGE_SIZE, Ram
+from emu.x87.state import locate_fpu
 
 #: Order of the machine's register file; index = field number.
 GPRS = ("eax", "ecx", "edx", "ebx", "esp", "ebp", "esi", "edi")
@@ -117,6 +118,7 @@ class ContextLayout:
     fields: tuple[tuple[int, int, bool], ...]  # offset, width, writable; in FIELD_NAMES order
     old_exception: int
     state_end: int  # everything before this offset is CPU state without host pointers
+    fpu: int  # the x87's registers: emu/x87/state.py
 
 
 class Context:
@@ -423,6 +425,7 @@ def calibrate(uc: Uc, ram: Ram) -> ContextLayout:
         pristine.save()
         found = _locate_registers(uc, ram, probe)
         _verify_hflags(uc, probe, found["hflags"][0])
+        fpu = locate_fpu(uc, probe.save, probe.data)
         pristine.restore()
         error_code, is_int, old_exception = _locate_exception_state(uc, ram, probe)
         pristine.restore()
@@ -434,4 +437,4 @@ def calibrate(uc: Uc, ram: Ram) -> ContextLayout:
     read_only = {"cr0", "cr3", "cr4", "error_code", "is_int", "eip", "eflags"}
     read_only |= {f"dr{n}" for n in (0, 1, 2, 3, 7)}
     fields = tuple((*found[name], name not in read_only) for name in FIELD_NAMES)
-    return ContextLayout(size, fields, old_exception, found["dr0"][0])
+    return ContextLayout(size, fields, old_exception, found["dr0"][0], fpu)

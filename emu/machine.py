@@ -44,6 +44,8 @@ _ICEBP = 0xF1
 _INT_6 = b"\xcd\x06"
 _HLT = b"\xf4"
 
+_REFUSED = {hooks.REFUSED_UD: mc.UD, hooks.REFUSED_MF: mc.MF, hooks.REFUSED_XM: mc.XM}
+
 __all__ = ["Event", "Machine", "Snapshot", "Stop"]
 
 
@@ -324,7 +326,7 @@ class Machine:
         """An opcode that the engine does not know, or one that this machine does not have."""
         cpu, state = self.cpu, self.cpu.state
         if state.value:  # the hooks refused it: nothing has been begun
-            return self.trap(self.microcode.exception, mc.UD)
+            return self.trap(self.microcode.exception, _REFUSED[state.value])
         if state.in_flight_valid and not self._at_in_flight:
             cpu.eip = state.in_flight - cpu.cs_base & _FLAT
             cpu.uncount()  # SYSENTER and SYSCALL are noticed behind themselves
