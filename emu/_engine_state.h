@@ -30,6 +30,8 @@ struct engine_state {
     uint64_t timing;       /* struct timing *; 0: instructions are counted, not timed */
     uint64_t blocks;       /* struct blocks *; 0: every instruction goes through on_code */
     uint64_t traps;        /* struct trap_plans *; 0: every trap goes through Python */
+    uint64_t deliveries;   /* of traps, since power-on */
+    uint64_t delivery_limit; /* stop as soon as there are so many */
     uint32_t event, vector, port, size, value;
     uint32_t in_flight;    /* linear address of the instruction counted last */
     uint32_t in_flight_valid;

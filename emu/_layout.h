@@ -14,7 +14,8 @@ struct field_place {
 static const struct field_place engine_state_fields[] = {
     F(engine_state, retired), F(engine_state, limit), F(engine_state, cycles),
     F(engine_state, cycle_limit), F(engine_state, timing), F(engine_state, blocks),
-    F(engine_state, traps), F(engine_state, event), F(engine_state, vector),
+    F(engine_state, traps), F(engine_state, deliveries), F(engine_state, delivery_limit),
+    F(engine_state, event), F(engine_state, vector),
     F(engine_state, port), F(engine_state, size), F(engine_state, value),
     F(engine_state, in_flight), F(engine_state, in_flight_valid), F(engine_state, watch_if),
     F(engine_state, skip_break), F(engine_state, allow_io), F(engine_state, in_flight_kind),

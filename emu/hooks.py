@@ -64,6 +64,7 @@ class EngineState(ctypes.Structure):
     _fields_ = (
         *((n, ctypes.c_uint64) for n in ("retired", "limit")),
         *((n, ctypes.c_uint64) for n in ("cycles", "cycle_limit", "timing", "blocks", "traps")),
+        *((n, ctypes.c_uint64) for n in ("deliveries", "delivery_limit")),
         *(
             (n, ctypes.c_uint32)
             for n in (

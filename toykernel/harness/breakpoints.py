@@ -9,11 +9,13 @@ done with that. It does not stop a second time: real hardware keeps EFLAGS.RF fo
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from emu.hooks import MAX_BREAKS
+from emu.events import Position
+from emu.hooks import MAX_BREAKS, NO_LIMIT
 from emu.machine import Event, Stop
 from emu.microcode import VECTOR_NAMES, Delivery
 from emu.paging import PTE_P
@@ -116,10 +118,14 @@ class Breakpoints(Collector):
         self._restarts: dict[int, int] = {}  # pid -> eip of an instruction that is to go on
         #: Asked between slices; True ends the run with Outcome("interrupted").
         self.interrupted: Condition = lambda: False
+        #: Asked when a run begins and between slices: the cycle at which to ask again. The machine
+        #: stands between two steps then (a history takes its snapshots there).
+        self.pace: Callable[[], int] = self.slice_end
+        #: What was hit in the past of this moment, and where: for who goes back.
+        self.past: list[tuple[Position, int]] = []
         #: Set by a listener to end the run when the gate has returned; the text says why.
         self.pause: str | None = None
         self._system_call = k.host.symbols["system_call"]
-        k.machine.trap_listeners.append(self._on_trap)
         k.host.trace.process_fork.append(self._on_fork)
         k.host.trace.fault.append(self._on_fault)
 
@@ -128,7 +134,6 @@ class Breakpoints(Collector):
         self.all.clear()
         self._arm({})
         k = self.kernel
-        k.machine.trap_listeners.remove(self._on_trap)
         k.host.trace.process_fork.remove(self._on_fork)
         k.host.trace.fault.remove(self._on_fault)
 
@@ -186,31 +191,40 @@ class Breakpoints(Collector):
 
     # -- running -----------------------------------------------------------------------------------
 
-    def run(self, until: int | None = None, extra: dict[int, Condition] | None = None) -> Outcome:
+    def slice_end(self) -> int:
+        """`pace` when nobody else has one."""
+        return self.kernel.machine.clock.cycles + SLICE_CYCLES
+
+    def run(
+        self,
+        until: int | None = None,
+        extra: dict[int, Condition] | None = None,
+        *,
+        instructions: int = NO_LIMIT,
+    ) -> Outcome:
         """Go on from here. Besides what run_loop.run answers: BREAKPOINT (see `hit`),
         ARRIVED (a condition in `extra` held at its address), PAUSED, INTERRUPTED.
 
-        `until` is in cycles. Raises KernelOops.
+        `until` is in cycles, `instructions` since power-on. Raises KernelOops.
         """
         k = self.kernel
-        clock = k.machine.clock
         extra = extra or {}
         self.hit, self._pending, self.pause = [], [], None
         self._arm(extra)
         self._reported[k.current.pid] = (k.machine.cpu.eip, k.machine.cpu.retired)
         passing = True
-        slice_end = clock.cycles + SLICE_CYCLES
+        slice_end = self.pace()
         while k.outcome is None:
             limit = slice_end if until is None else min(slice_end, until)
-            event = k.machine.run(limit, pass_breakpoint=passing)
+            event = k.machine.run(limit, pass_breakpoint=passing, instructions=instructions)
             passing = False
             outcome = run_loop.handle(k, event)
             if event.stop is Stop.LIMIT:
-                if limit == until:
+                if limit == until or k.machine.cpu.retired >= instructions:
                     return outcome or Outcome(OutcomeKind.LIMIT, event)
                 if self.interrupted():
                     return Outcome(OutcomeKind.INTERRUPTED)
-                slice_end = clock.cycles + SLICE_CYCLES
+                slice_end = self.pace()
                 continue
             if event.stop is Stop.BREAKPOINT:
                 found = self._at_address(event, extra)
@@ -251,15 +265,21 @@ class Breakpoints(Collector):
     def _arm(self, extra: dict[int, Condition]) -> None:
         wanted = {a for point in self.all.values() for a in point.addresses}
         self.kernel.machine.cpu.set_breakpoints(sorted(wanted | extra.keys()))
-        self._arm_traps()
+        self._arm_traps(bool(wanted or extra))
 
-    def _arm_traps(self) -> None:
+    def _arm_traps(self, heard: bool = True) -> None:
+        """`heard`: whether an instruction may be tried again that was stopped at."""
+        listeners = self.kernel.machine.trap_listeners
+        if heard != (self._on_trap in listeners):
+            (listeners.append if heard else listeners.remove)(self._on_trap)
         self.kernel.machine.trap_stops = frozenset(
             p.value for p in self.all.values() if p.kind == TRAP and p.value is not None
         )
 
     def _stopped(self, event: Event | None) -> Outcome:
+        position = self.kernel.machine.position
         for hit in self.hit:
+            self.past.append((position, hit.breakpoint.number))
             hit.breakpoint.hits += 1
             if hit.breakpoint.temporary:
                 self.all.pop(hit.breakpoint.number, None)
@@ -302,6 +322,51 @@ class Breakpoints(Collector):
         self._pending = []
         return bool(self.hit)
 
+    # -- going back --------------------------------------------------------------------------------
+
+    def disarm(self) -> None:
+        """Nothing stops the machine until the next run or step."""
+        self._arm({})
+        self.kernel.machine.cpu.set_breakpoints([])
+        self.kernel.machine.trap_stops = frozenset()
+
+    def here(self) -> list[Hit]:
+        """Breakpoints at the address that the CPU is at, as a run that came here would tell them."""
+        cpu, task = self.kernel.machine.cpu, self.kernel.current
+        address = cpu.eip + cpu.cs_base & 0xFFFFFFFF
+        if self._restarts.get(task.pid) == address:
+            return []
+        return [
+            Hit(point, task.pid)
+            for point in self.all.values()
+            if address in point.addresses and self._applies(point, task)
+        ]
+
+    def recount(self) -> None:
+        """Somebody went back or forth: count again what was hit up to here, and expect nothing."""
+        self._forget_future()
+        for point in self.all.values():
+            point.hits = sum(number == point.number for _, number in self.past)
+        self._reported, self._restarts = {}, {}
+        self.hit, self._pending, self.pause = [], [], None
+
+    def _forget_future(self) -> None:
+        position = self.kernel.machine.position
+        while self.past and self.past[-1][0] > position:
+            self.past.pop()
+
+    @contextmanager
+    def looking_ahead(self) -> Iterator[None]:
+        """Runs in here count no hits, and temporary breakpoints stay."""
+        points, past = dict(self.all), list(self.past)
+        hits = {number: point.hits for number, point in points.items()}
+        try:
+            yield
+        finally:
+            self.all, self.past = points, past
+            for number, point in points.items():
+                point.hits = hits[number]
+
     # -- snapshots ---------------------------------------------------------------------------------
 
     def save_data(self) -> dict[str, Any]:
@@ -311,6 +376,7 @@ class Breakpoints(Collector):
 
     def load_data(self, data: Data, shared: Shared) -> None:
         """One that was set later has not been reached."""
+        self._forget_future()
         for number, point in self.all.items():
             point.hits = data["hits"].get(number, 0)
         self._reported, self._restarts = data["reported"], data["restarts"]

@@ -89,7 +89,8 @@ class Session:
         self.config = config
         self.elf = elf
         self.program = program
-        self._console = console
+        #: Is handed what the guest writes: the stream, 1 or 2, and the bytes.
+        self.console = console
         self._output = {1: bytearray(), 2: bytearray()} if keep_output else {}
         #: What the kernel calls the program: absolute path, and the name of its task.
         self.guest_path = guest_path
@@ -134,8 +135,8 @@ class Session:
     def _write(self, fd: int, data: bytes) -> None:
         if self._output:
             self._output[2 if fd == 2 else 1] += data
-        if self._console is not None:
-            self._console(fd, data)
+        if self.console is not None:
+            self.console(fd, data)
 
     # -- running -----------------------------------------------------------------------------------
 

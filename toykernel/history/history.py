@@ -1,0 +1,341 @@
+"""A run that can be gone back in: the last moment kept before a place, and from there again.
+
+Running again gives the same, so a place is a number (emu.events.Position) and needs no data of its own.
+Moments are kept while the session runs, so that no place is far behind one; see moments.py.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from emu.events import Position
+from toykernel.history import replay
+from toykernel.history.console import ConsoleOnce
+from toykernel.history.errors import HistoryError
+from toykernel.history.moments import Kept, Moments
+from toykernel.observe.events import KINDS, EventLog, RunEvent
+from toykernel.oops import KernelOops
+
+if TYPE_CHECKING:
+    from toykernel.harness.breakpoints import Hit
+    from toykernel.harness.session import Session
+
+#: Bytes of the moments that are kept.
+DEFAULT_SIZE = 256 << 20
+#: Cycles between two looks at whether a moment is due.
+_SLICE = 200_000
+#: Work between two moments; the unit is about a microsecond of the host's.
+_GAP = 10_000
+#: Of a call into the kernel's Python, and instructions in one unit.
+_GATE_WORK, _INSTRUCTIONS = 40, 40
+#: Work that is kept away from a cursor that steps back, and how many instructions before it.
+_NEAR_WORK, _NEAR = 500, 1_000
+
+
+@dataclass(frozen=True)
+class Back:
+    """Why `run_back` stands where it does: "breakpoint" with its hits, "event" with its kind, "start"."""
+
+    why: str
+    hits: tuple[Hit, ...] = ()
+    kind: str = ""
+
+
+class History:
+    """The past of a session, from now on. Run the session as before (run, step, breakpoints); go back here.
+
+    Records of the kernel are new objects after each of these methods: ask the session for them again.
+    """
+
+    def __init__(self, session: Session, size: int = DEFAULT_SIZE) -> None:
+        """`size` in bytes bounds the moments that are kept. Raises HistoryError, as Session.snapshot."""
+        self.session = session
+        self._k = k = session.kernel
+        self.events = EventLog(k, session.images)
+        self._console = ConsoleOnce(session.console) if session.console is not None else None
+        session.console = self._console
+        self._moments = Moments(size)
+        self._changes: list[Position] = []
+        self._fixed_work = 200 + k.machine.ram.size // 40_000
+        self.start = self.position
+        self._keep()
+        session.stops.pace = self._pace
+
+    def close(self) -> None:
+        """Forget everything; the session goes on without."""
+        self.session.stops.pace = self.session.stops.slice_end
+        self.events.close()
+        self._moments = Moments(0)
+
+    # -- where -------------------------------------------------------------------------------------
+
+    @property
+    def position(self) -> Position:
+        """Where the session is: kept, and given to `goto`, it leads here again."""
+        return self._k.machine.position
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """How many moments are kept, and their bytes."""
+        return len(self._moments), self._moments.bytes
+
+    # -- keeping -----------------------------------------------------------------------------------
+
+    @property
+    def _work(self) -> int:
+        """How far the run is, in about microseconds of the host's that running there again takes."""
+        return self._k.machine.cpu.retired // _INSTRUCTIONS + self.events.gates * _GATE_WORK
+
+    def _keep(self) -> Kept:
+        kept = Kept(
+            self.position,
+            self._work,
+            self.session.snapshot(),
+            dict(self._console.said) if self._console is not None else {},
+            self.events.count,
+        )
+        self._moments.add(kept)
+        return kept
+
+    def _pace(self) -> int:
+        """Breakpoints.pace: keep a moment if one is due. The dearer one is, the farther apart they are."""
+        here = self.position
+        last = self._moments.before(here)
+        gap = max(_GAP, 12 * (self._fixed_work + len(last.snapshot.pickled) // 150))
+        if self._work - last.work >= gap and self._k.outcome is None:
+            self._keep()
+        return here.cycles + _SLICE
+
+    def keep(self) -> None:
+        """Keep a moment here, if the last one is far: for who steps without running."""
+        self._pace()
+
+    def _restore(self, kept: Kept) -> None:
+        self.session.restore(kept.snapshot)
+        if self._console is not None:
+            self._console.said = dict(kept.said)
+
+    # -- changing the past -------------------------------------------------------------------------
+
+    def changed(self) -> None:
+        """The guest has just been changed by hand: a new branch of history begins here.
+
+        What was known of later is forgotten. Going back to before this place takes the change back.
+        """
+        here = self.position
+        self._forget_from(here)
+        self._changes.append(here)
+        self._keep()
+
+    @property
+    def changes(self) -> tuple[Position, ...]:
+        """Where the guest was changed by hand, on the way to here."""
+        return tuple(self._changes)
+
+    def _forget_from(self, position: Position) -> None:
+        self._moments.forget_from(position)
+        self.events.forget_future()
+        if self._console is not None:
+            self._console.forget_future()
+
+    @contextmanager
+    def _travelling(self) -> Iterator[None]:
+        """Nothing stops the machine on the way; breakpoints are counted again at the end of it."""
+        stops = self.session.stops
+        stops.disarm()
+        try:
+            yield
+        finally:
+            stops.recount()
+            here = self.position
+            while self._changes and self._changes[-1] > here:
+                self._forget_from(self._changes.pop())
+
+    # -- going to a place --------------------------------------------------------------------------
+
+    def goto(
+        self,
+        *,
+        cycle: int | None = None,
+        instruction: int | None = None,
+        event: int | None = None,
+        position: Position | None = None,
+    ) -> Position:
+        """Go there, back or forth; answers where the session is then: the end, when it comes first.
+
+        `cycle`: the first place at which the clock shows so many. `instruction`: when so many have
+        completed since power-on. `event`: right after what `events` lists by that number; for a trap right
+        after its delivery. `position`: one that was here before. Raises HistoryError, or KernelOops when the
+        kernel does not get there.
+        """
+        given = [x for x in (cycle, instruction, event, position) if x is not None]
+        if len(given) != 1:
+            raise HistoryError("go to a cycle, an instruction, an event or a position: one of them")
+        with self._travelling():
+            here = self.position
+            if position is not None:
+                self._to(position)
+            elif cycle is not None:
+                self._from(self._before_cycle(cycle), here.cycles < cycle)
+                replay.run(self._k, cycle, pace=self._pace)
+            elif instruction is not None:
+                kept = self._moments.before(Position(instruction, 0, 0), strictly=True)
+                self._from(kept, here.instructions < instruction)
+                replay.run(self._k, instructions=instruction, pace=self._pace)
+            elif event is not None:
+                self._to_event(event)
+        return self.position
+
+    def _from(self, kept: Kept, earlier: bool) -> None:
+        """Stand at a moment that is kept, or stay, when here is `earlier` than the goal and nearer."""
+        if not (earlier and kept.position <= self.position):
+            self._restore(kept)
+
+    def _to(self, position: Position) -> None:
+        if position < self.start:
+            raise HistoryError("history begins later than that")
+        if self.position != position:
+            self._from(self._moments.before(position), self.position <= position)
+            replay.run_to(self._k, position, self._pace)
+
+    def _before_cycle(self, cycle: int) -> Kept:
+        earlier = [kept for kept in self._moments if kept.position.cycles < cycle]
+        return earlier[-1] if earlier else self._moments[0]
+
+    def _to_event(self, number: int) -> None:
+        try:
+            event: RunEvent | None = self.events[number]
+        except LookupError:
+            event = None
+        if number < 0:
+            raise HistoryError("events are numbered from 0")
+        if event is None:
+            self._to_unknown_event(number)
+        elif event.kind == "trap":
+            self._to_delivery(event.position.deliveries)
+        else:
+            where = Position(event.position.instructions, event.position.deliveries, 0)
+            self._from(self._moments.before(where, strictly=True), self.position < where)
+            replay.run_to(self._k, where, self._pace)
+
+    def _to_unknown_event(self, number: int) -> None:
+        """One that lies ahead of all that was run, or so far back that it is listed no more."""
+        earlier = [kept for kept in self._moments if kept.events <= number]
+        self._from(earlier[-1], self.events.count <= number)
+        replay.run(self._k, there=lambda: self.events.count > number, pace=self._pace)
+        if self.events.count <= number:
+            raise HistoryError(f"no event {number}: there are {self.events.count} in the whole run")
+
+    def _to_delivery(self, number: int) -> None:
+        """Right after a trap's delivery, by the number that it has since power-on."""
+        earlier = [kept for kept in self._moments if kept.position.deliveries < number]
+        self._from(earlier[-1], self.position.deliveries < number)
+        replay.run(self._k, deliveries=number, pace=self._pace)
+
+    # -- going back --------------------------------------------------------------------------------
+
+    def step_back(self, count: int = 1) -> bool:
+        """To where the session was `count` steps ago; False, at the start, when there are not so many."""
+        here = self.position
+        with self._travelling():
+            places: list[Position] = []
+            end = here
+            while len(places) < count and end > self.start:
+                window = self._approach(end, count - len(places))
+                places = window + places
+                end = window[0]
+            self._to(places[-count] if len(places) >= count else self.start)
+        return len(places) >= count
+
+    def _approach(self, end: Position, count: int) -> list[Position]:
+        """The last places before `end`, at least one, in order; about as many as asked for."""
+        kept = self._moments.before(end, strictly=True)
+        self._restore(kept)
+        near = end.instructions - max(count, 1) - _NEAR
+        if near > kept.position.instructions and self._k.outcome is None:
+            replay.run(self._k, instructions=near, pace=self._pace)
+            if self._work - self._moments.before(self.position).work > _NEAR_WORK:
+                self._keep()
+        wanted = end.instructions - count
+        if wanted > self.position.instructions:
+            replay.run(self._k, instructions=wanted, pace=self._pace)
+        places = [self.position]
+        try:
+            while replay.step(self._k, end) and self.position < end:
+                if self.position != places[-1]:
+                    places.append(self.position)
+        except KernelOops:
+            pass  # this is how the run ended, at `end`
+        return places
+
+    def run_back(self, *kinds: str) -> Back:
+        """To the last place at which a run would have stopped for one of the session's breakpoints, or
+        right after the last event of these kinds (see observe.events.KINDS); else to the start.
+        """
+        unknown = set(kinds) - set(KINDS)
+        if unknown:
+            raise HistoryError(f"no events of kind {min(unknown)}; there are {', '.join(KINDS)}")
+        here = self.position
+        with self._travelling():
+            found = [(self.start, Back("start"))]
+            if self.session.stops.all:
+                found += self._last_hit(here)
+            for kind in kinds:
+                found += self._last_event(kind, here)
+            place, back = max(found, key=lambda one: one[0])
+            self._to(place)
+        return back
+
+    def _last_hit(self, here: Position) -> list[tuple[Position, Back]]:
+        end = here
+        with self.session.stops.looking_ahead():
+            for kept in self._moments.up_to(here):
+                self._restore(kept)
+                found = self._hits_until(end)
+                if found:
+                    return found[-1:]
+                end = kept.position
+        return []
+
+    def _hits_until(self, end: Position) -> list[tuple[Position, Back]]:
+        """What a run from here on stops for, before `end`; from one moment to the next."""
+        stops = self.session.stops
+        stops.recount()
+        found: list[tuple[Position, Back]] = []
+
+        def note(hits: list[Hit]) -> None:
+            if hits and self.position < end:
+                found.append((self.position, Back("breakpoint", tuple(hits))))
+
+        note(stops.here())
+        try:
+            while self.position < end and self._k.outcome is None:
+                if self.position.instructions < end.instructions:
+                    outcome = stops.run(instructions=end.instructions)
+                    note(stops.hit if outcome.kind == "breakpoint" else stops.here())
+                else:
+                    stops.arm_steps()
+                    stops.step()
+                    note(stops.hit or stops.here())
+        except KernelOops:
+            pass  # as in _approach
+        stops.disarm()
+        return found
+
+    def _last_event(self, kind: str, here: Position) -> list[tuple[Position, Back]]:
+        """Where the last event of a kind led to, before a place."""
+        if kind == "trap":
+            for number in range(here.deliveries, self.start.deliveries, -1):
+                self._to_delivery(number)
+                if self.position < here:
+                    return [(self.position, Back("event", kind=kind))]
+            return []
+        self._to(here)  # so that the list ends there
+        for number, event in sorted(self.events.happened(), reverse=True):
+            if event.kind == kind and event.position[:2] < here[:2]:
+                self._to_event(number)
+                return [(self.position, Back("event", kind=kind))]
+        return []
