@@ -118,9 +118,9 @@ class Breakpoints(Collector):
         self._restarts: dict[int, int] = {}  # pid -> eip of an instruction that is to go on
         #: Asked between slices; True ends the run with Outcome("interrupted").
         self.interrupted: Condition = lambda: False
-        #: Asked when a run begins and between slices: the cycle at which to ask again. The machine
-        #: stands between two steps then (a history takes its snapshots there).
-        self.pace: Callable[[], int] = self.slice_end
+        #: Asked when a run begins and between slices: at which cycle, and after how many deliveries of
+        #: traps, to ask again. The machine stands between two steps then (a history keeps moments).
+        self.pace: Callable[[], tuple[int, int]] = self.slice_end
         #: What was hit in the past of this moment, and where: for who goes back.
         self.past: list[tuple[Position, int]] = []
         #: Set by a listener to end the run when the gate has returned; the text says why.
@@ -191,9 +191,9 @@ class Breakpoints(Collector):
 
     # -- running -----------------------------------------------------------------------------------
 
-    def slice_end(self) -> int:
+    def slice_end(self) -> tuple[int, int]:
         """`pace` when nobody else has one."""
-        return self.kernel.machine.clock.cycles + SLICE_CYCLES
+        return self.kernel.machine.clock.cycles + SLICE_CYCLES, NO_LIMIT
 
     def run(
         self,
@@ -213,10 +213,12 @@ class Breakpoints(Collector):
         self._arm(extra)
         self._reported[k.current.pid] = (k.machine.cpu.eip, k.machine.cpu.retired)
         passing = True
-        slice_end = self.pace()
+        slice_end, traps = self.pace()
         while k.outcome is None:
             limit = slice_end if until is None else min(slice_end, until)
-            event = k.machine.run(limit, pass_breakpoint=passing, instructions=instructions)
+            event = k.machine.run(
+                limit, pass_breakpoint=passing, instructions=instructions, deliveries=traps
+            )
             passing = False
             outcome = run_loop.handle(k, event)
             if event.stop is Stop.LIMIT:
@@ -224,7 +226,7 @@ class Breakpoints(Collector):
                     return outcome or Outcome(OutcomeKind.LIMIT, event)
                 if self.interrupted():
                     return Outcome(OutcomeKind.INTERRUPTED)
-                slice_end = self.pace()
+                slice_end, traps = self.pace()
                 continue
             if event.stop is Stop.BREAKPOINT:
                 found = self._at_address(event, extra)

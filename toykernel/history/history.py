@@ -25,14 +25,14 @@ if TYPE_CHECKING:
 
 #: Bytes of the moments that are kept.
 DEFAULT_SIZE = 256 << 20
-#: Cycles between two looks at whether a moment is due.
-_SLICE = 200_000
 #: Work between two moments; the unit is about a microsecond of the host's.
 _GAP = 10_000
-#: Of a call into the kernel's Python, and instructions in one unit.
-_GATE_WORK, _INSTRUCTIONS = 40, 40
+#: Instructions in one unit; the work of a trap with what the kernel does for it, what cycle timing and
+#: listeners to traps add to that, and what a fork needs besides.
+_INSTRUCTIONS = 40
+_TRAP, _TIMED_TRAP, _HEARD_TRAP, _FORK = 8, 10, 35, 350
 #: Work that is kept away from a cursor that steps back, and how many instructions before it.
-_NEAR_WORK, _NEAR = 500, 1_000
+_NEAR_WORK, _NEAR = 500, 300
 
 
 @dataclass(frozen=True)
@@ -54,7 +54,7 @@ class History:
         """`size` in bytes bounds the moments that are kept. Raises HistoryError, as Session.snapshot."""
         self.session = session
         self._k = k = session.kernel
-        self.events = EventLog(k, session.images)
+        self._events: EventLog | None = None
         self._console = ConsoleOnce(session.console) if session.console is not None else None
         session.console = self._console
         self._moments = Moments(size)
@@ -67,7 +67,8 @@ class History:
     def close(self) -> None:
         """Forget everything; the session goes on without."""
         self.session.stops.pace = self.session.stops.slice_end
-        self.events.close()
+        if self._events is not None:
+            self._events.close()
         self._moments = Moments(0)
 
     # -- where -------------------------------------------------------------------------------------
@@ -87,7 +88,16 @@ class History:
     @property
     def _work(self) -> int:
         """How far the run is, in about microseconds of the host's that running there again takes."""
-        return self._k.machine.cpu.retired // _INSTRUCTIONS + self.events.gates * _GATE_WORK
+        state, forks = self._k.machine.position, self._k.processes.total_forks
+        return (
+            state.instructions // _INSTRUCTIONS + state.deliveries * self._trap_work + forks * _FORK
+        )
+
+    @property
+    def _trap_work(self) -> int:
+        machine = self._k.machine
+        timed = _TIMED_TRAP if machine.clock.counts_cycles else 0
+        return _TRAP + timed + (_HEARD_TRAP if machine.trap_listeners else 0)
 
     def _keep(self) -> Kept:
         kept = Kept(
@@ -95,23 +105,45 @@ class History:
             self._work,
             self.session.snapshot(),
             dict(self._console.said) if self._console is not None else {},
-            self.events.count,
+            self._events.count if self._events is not None else 0,
         )
         self._moments.add(kept)
         return kept
 
-    def _pace(self) -> int:
+    def _pace(self) -> tuple[int, int]:
         """Breakpoints.pace: keep a moment if one is due. The dearer one is, the farther apart they are."""
         here = self.position
         last = self._moments.before(here)
         gap = max(_GAP, 12 * (self._fixed_work + len(last.snapshot.pickled) // 150))
-        if self._work - last.work >= gap and self._k.outcome is None:
-            self._keep()
-        return here.cycles + _SLICE
+        left = gap - (self._work - last.work)
+        if left <= 0:
+            left = gap
+            if self._k.outcome is None:
+                self._keep()
+        traps = left // (self._trap_work + _FORK // 8)
+        return here.cycles + left * _INSTRUCTIONS, here.deliveries + max(traps, 1)
 
     def keep(self) -> None:
         """Keep a moment here, if the last one is far: for who steps without running."""
         self._pace()
+
+    @property
+    def events(self) -> EventLog:
+        """What happened on the way to here; later events are known until the guest is changed by hand.
+
+        Listing costs time, so it begins when this is first asked for: the run so far is run again then.
+        """
+        if self._events is None:
+            here, stops = self.position, self.session.stops
+            stops.disarm()
+            base = self._moments.before(self._changes[-1] if self._changes else self.start)
+            self._restore(base)
+            self._events = EventLog(self._k, self.session.images)
+            self._moments.forget_from(base.position)
+            self._keep()
+            replay.run_to(self._k, here, self._pace)
+            stops.recount()
+        return self._events
 
     def _restore(self, kept: Kept) -> None:
         self.session.restore(kept.snapshot)
@@ -137,7 +169,8 @@ class History:
 
     def _forget_from(self, position: Position) -> None:
         self._moments.forget_from(position)
-        self.events.forget_future()
+        if self._events is not None:
+            self._events.forget_future()
         if self._console is not None:
             self._console.forget_future()
 
@@ -153,6 +186,9 @@ class History:
             here = self.position
             while self._changes and self._changes[-1] > here:
                 self._forget_from(self._changes.pop())
+                if self._events is not None and not self._events.count:  # it began there
+                    self._events.close()
+                    self._events = None
 
     # -- going to a place --------------------------------------------------------------------------
 
@@ -171,6 +207,8 @@ class History:
         after its delivery. `position`: one that was here before. Raises HistoryError, or KernelOops when the
         kernel does not get there.
         """
+        if event is not None:
+            _ = self.events  # as in run_back
         given = [x for x in (cycle, instruction, event, position) if x is not None]
         if len(given) != 1:
             raise HistoryError("go to a cycle, an instruction, an event or a position: one of them")
@@ -279,6 +317,8 @@ class History:
         if unknown:
             raise HistoryError(f"no events of kind {min(unknown)}; there are {', '.join(KINDS)}")
         here = self.position
+        if set(kinds) - {"trap"}:
+            _ = self.events  # listed before anything moves
         with self._travelling():
             found = [(self.start, Back("start"))]
             if self.session.stops.all:

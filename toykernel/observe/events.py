@@ -63,7 +63,6 @@ class EventLog(Collector):
         """Without `images` no event knows what its task ran."""
         self._k = k
         self._images = images
-        self.gates = 0  # calls into the kernel's Python: a measure of what running again costs
         self.count = 0
         self._first = 0  # number of the first that is kept
         self._events: list[RunEvent] = []
@@ -131,7 +130,6 @@ class EventLog(Collector):
         """Counts only: the list stays what it is."""
         return {
             "count": self.count,
-            "gates": self.gates,
             "calls": self._calls,
             "claimed": self._claimed,
             "nested": self._nested,
@@ -139,7 +137,7 @@ class EventLog(Collector):
 
     def load_data(self, data: Data, shared: Shared) -> None:
         """So many have happened."""
-        self.count, self.gates = data["count"], data["gates"]
+        self.count = data["count"]
         self._calls = data["calls"]
         self._claimed, self._nested = data["claimed"], data["nested"]
 
@@ -147,7 +145,7 @@ class EventLog(Collector):
         """None has happened."""
         self._events, self._first = [], 0
         claimed = self._k.machine.cpu.state.deliveries
-        self.load_data({"count": 0, "gates": 0, "calls": {}, "claimed": claimed, "nested": []}, {})
+        self.load_data({"count": 0, "calls": {}, "claimed": claimed, "nested": []}, {})
 
     # -- listening ---------------------------------------------------------------------------------
 
@@ -200,7 +198,6 @@ class EventLog(Collector):
         return int(k.task_pt_regs(task).ip) if task.mm is not None else int(k.machine.cpu.eip)
 
     def _on_gate(self, task: Task, name: str) -> None:
-        self.gates += 1
         vector = _VECTORS.get(name)
         cpu, ram = self._k.machine.cpu, self._k.machine.ram
         if vector is not None:
