@@ -12,7 +12,7 @@ DEVELOP := $(VENV)/.develop
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help run test lint bench faults mutants timing-check clean
+.PHONY: help run test lint bench faults fuzz mutants timing-check clean
 
 help:
 	@echo "make run    the classic fork sample, with what its copy-on-write cost"
@@ -20,6 +20,7 @@ help:
 	@echo "make lint   ruff, mypy, and the floors of the house"
 	@echo "make bench  speed: tables, bench.json, fork-cost.json, docs/fork-cost.svg"
 	@echo "make mutants put single faults into the memory code; a test must catch each"
+	@echo "make fuzz   random programs against this machine's own Linux: SECONDS=60 SEED=1 KIND=cpu|processes"
 	@echo "make docs   the table of behaviours, code and tests: docs/fork-path.md"
 	@echo "make faults every step of fork fails in turn, for every shape of caller"
 	@echo "make timing-check  the cycle model against hand-derived and measured sequences"
@@ -45,6 +46,12 @@ bench: $(RUNTIME)
 mutants: $(DEVELOP)
 	$(BIN)/python tests/mm/mutants.py --markdown mutants.md
 
+# Random programs here and on this machine's own Linux: make fuzz SECONDS=600 SEED=5 KIND=cpu
+SECONDS ?= 60
+SEED ?= 1
+fuzz: $(DEVELOP)
+	$(BIN)/python tests/fuzz/fuzz_command.py --seconds $(SECONDS) --seed $(SEED) $(if $(KIND),--kind $(KIND))
+
 docs: $(RUNTIME)
 	$(BIN)/python docs/fork_path.py
 
@@ -57,6 +64,7 @@ timing-check: $(RUNTIME)
 clean:
 	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
 	rm -f emu/_native*.so bench.json fork-cost.json mutants.md
+	rm -rf fuzz-failures
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(BIN)/python:

@@ -154,6 +154,9 @@ static void on_code(uc_engine *uc, uint64_t address64, uint32_t size, void *user
     if (kind & KIND_READS_FLAGS) /* the engine would work from stale ones */
         write_reg(s, s->reg_eflags, read_reg(s, s->reg_eflags));
     keep_flags(s);
+    if (kind & KIND_CLEARS_FLAGS) /* the engine keeps what an i386 clears: OF, SF and AF */
+        write_reg(s, s->reg_eflags,
+                  read_reg(s, s->reg_eflags) & ~(uint32_t)(ARITHMETIC & ~COMPARED));
     s->previous_kind = s->in_flight_kind;
     s->in_flight_kind = kind;
     s->allow_io = 0;

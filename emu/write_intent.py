@@ -1,7 +1,8 @@
 """Instructions that write the memory operand they read (Intel SDM vol. 2, opcode maps).
 
 The processor asks for write access before it reads such an operand, so its page fault has W = 1
-(SDM vol. 3, 4.7). The engine reads first and reports a read. Forms with a second memory operand
+(SDM vol. 3, 4.7), and a page at the start of the operand that may not be written comes before one at its
+end that is not there. The engine reads first and reports a read. Forms with a second memory operand
 (MOVS, PUSH m, POP m) ask for each operand by itself and are not here.
 """
 

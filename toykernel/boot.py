@@ -70,8 +70,7 @@ from toykernel.arch.x86.traps import TRAP_HANDLERS, TRAPS
 from toykernel.errno import ENOMEM, Errno
 from toykernel.fs.binfmt_elf import load_elf_binary, parse_elf
 from toykernel.fs.chrdev import CONSOLE
-from toykernel.fs.file import O_RDWR, File
-from toykernel.fs.fs_types import FilesStruct, FsStruct
+from toykernel.fs.file import O_RDWR, File, FilesStruct, FsStruct
 from toykernel.fs.inode import igrab
 from toykernel.ipc.sem import SemIds
 from toykernel.kernel.clone_flags import CloneArgs

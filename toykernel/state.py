@@ -201,6 +201,15 @@ class Kernel:
         if clock.counts_cycles:
             clock.charge(f"kernel {work}", COSTS[work] * times)
 
+    def get_random_int(self) -> int:
+        """The next of 32 bits (drivers/char/random.c): xorshift32, the same ones after every boot."""
+        x = self.random_state
+        x ^= x << 13 & 0xFFFFFFFF
+        x ^= x >> 17
+        x ^= x << 5 & 0xFFFFFFFF
+        self.random_state = x
+        return x
+
     def task_pt_regs(self, task: Task) -> PtRegs:
         """pt_regs of the last trap from user mode."""
         return PtRegs(self.machine.ram, task_pt_regs(task.stack))

@@ -13,7 +13,7 @@ from toykernel.mm.mm_types import MmStruct
 
 if TYPE_CHECKING:
     from toykernel.fs.exec import Binprm
-    from toykernel.fs.fs_types import FilesStruct, FsStruct
+    from toykernel.fs.file import FilesStruct, FsStruct
     from toykernel.fs.pipe_fs_i import Pipe
     from toykernel.ipc.sem import SemUndoList
     from toykernel.kernel.cred import Cred

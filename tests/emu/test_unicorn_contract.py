@@ -787,3 +787,54 @@ def test_raw_the_code_hook_can_be_left_out_by_its_bounds() -> None:
         counts.append(len(called))
     assert counts == [4, 0, 4, 0]
     assert raw.get("eax") == 8
+
+
+# -- forms of instructions: cured in tests/emu/test_forms.py and test_write_intent.py --------------
+
+
+def test_raw_lock_neg_has_the_flags_of_the_old_value() -> None:
+    flags = []
+    for lock in (b"", b"\xf0"):
+        raw = Raw()
+        raw.run(
+            b"\xc7\x05\x00\x00\x03\x00\x01\x00\x00\x00" + lock + b"\xf7\x1d\x00\x00\x03\x00\xf4"
+        )
+        flags.append(raw.get("eflags") & 0x8D5)
+    assert flags == [0x95, 0x11]
+
+
+@pytest.mark.parametrize("code", [b"\xf6\xc8\x01", b"\xf7\xc8\x01\x00\x00\x00", b"\x0f\x33"])
+def test_raw_opcodes_that_the_engine_does_not_know(code: bytes) -> None:
+    with pytest.raises(UcError, match="INSN_INVALID"):
+        Raw().run(code + b"\xf4")
+
+
+def test_raw_pop_has_eight_opcodes() -> None:
+    raw = Raw()
+    raw.run(b"\x8f\xc8\xf4")
+    assert raw.get("esp") == 0x9004
+
+
+def test_raw_fcomi_keeps_of_sf_and_af() -> None:
+    raw = Raw()
+    raw.run(
+        b"\xdb\xe3\xd9\xe8\xd9\xee" + asm("movl $0x80000000,%eax; addl %eax,%eax") + b"\xdb\xf1\xf4"
+    )
+    assert raw.get("eflags") & 0x8D5 == 0x801  # the addition's OF
+
+
+def test_raw_a_read_comes_before_the_write_over_a_page_border() -> None:
+    raw = Raw()
+    raw.poke(0x11000 + 4 * 0x30, (0x30005).to_bytes(4, "little"))
+    raw.poke(0x11000 + 4 * 0x31, bytes(4))
+    raw.hook_traps()
+    raw.run(b"\xff\x05\xfe\x0f\x03\x00\xf4")  # incl 0x30ffe
+    assert (raw.traps, raw.get("cr2")) == ([14], 0x31000)
+
+
+def test_raw_nothing_runs_over_the_end_of_a_segment() -> None:
+    """An operand that reaches over 4 GiB is a page fault, where there is a page missing."""
+    raw = Raw()
+    raw.hook_traps()
+    raw.run(b"\xa1\xff\xff\xff\xff\xf4")
+    assert raw.traps == [14]

@@ -58,7 +58,7 @@ from toykernel.task import (
 )
 
 if TYPE_CHECKING:
-    from toykernel.fs.fs_types import FilesStruct
+    from toykernel.fs.file import FilesStruct
     from toykernel.kernel.signal_types import SighandStruct
     from toykernel.mm.mm_types import MmStruct
     from toykernel.state import Kernel

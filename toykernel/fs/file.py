@@ -1,14 +1,17 @@
-"""Open files (struct file, fs/file_table.c) and the descriptors that name them (fs/file.c)."""
+"""What a task sees of the files: open files, the descriptors that name them, its place in the tree.
+
+files_struct (fs/file.c) is shared with CLONE_FILES, fs_struct (fs/fs_struct.c) with CLONE_FS; an open
+file (struct file with the offset, fs/file_table.c) is shared by every descriptor that dup or fork made.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from toykernel.errno import EBADF, EMFILE, Errno
-from toykernel.fs.fs_types import FilesStruct
+from toykernel.errno import EAGAIN, EBADF, EMFILE, Errno
 from toykernel.fs.inode import igrab, iput
-from toykernel.kernel.clone_flags import CLONE_FILES
+from toykernel.kernel.clone_flags import CLONE_FILES, CLONE_FS
 from toykernel.kernel.signal_types import RLIMIT_NOFILE
 
 if TYPE_CHECKING:
@@ -47,6 +50,28 @@ class File:
     def writable(self) -> bool:
         """FMODE_WRITE: by the access mode of its open."""
         return self.flags & O_ACCMODE in (O_WRONLY, O_RDWR)
+
+
+@dataclass(eq=False)
+class FilesStruct:
+    """struct files_struct: open files by descriptor, and the descriptors that exec closes."""
+
+    slab: int
+    count: int = 1
+    fd: dict[int, File] = field(default_factory=dict)
+    close_on_exec: set[int] = field(default_factory=set)
+
+
+@dataclass(eq=False)
+class FsStruct:
+    """struct fs_struct: root, working directory, umask. `in_exec` as Linux: nobody may join then."""
+
+    slab: int
+    root: Path
+    pwd: Path
+    umask: int = 0o022
+    users: int = 1
+    in_exec: bool = False
 
 
 def get_empty_filp(k: Kernel, inode: Inode, op: FileOperations, flags: int, path: str) -> File:
@@ -155,3 +180,30 @@ def exit_files(k: Kernel, p: Task) -> None:
     files, p.files = p.files, None
     if files is not None:
         put_files_struct(k, files)
+
+
+def copy_fs(k: Kernel, p: Task, args: CloneArgs) -> None:
+    """fork-path G: root, working directory, umask. Errno(ENOMEM); Errno(EAGAIN) while a thread execs."""
+    old = k.current.fs
+    assert old is not None
+    if args.flags & CLONE_FS:
+        if old.in_exec:
+            raise Errno(EAGAIN)
+        old.users += 1
+        p.fs = old
+    else:
+        p.fs = FsStruct(k.memory.slabs.fs.alloc(k), old.root, old.pwd, old.umask)
+
+
+def exit_fs(k: Kernel, p: Task) -> None:
+    """One user less."""
+    fs, p.fs = p.fs, None
+    if fs is not None:
+        put_fs(k, fs)
+
+
+def put_fs(k: Kernel, fs: FsStruct) -> None:
+    """Give a place back."""
+    fs.users -= 1
+    if not fs.users:
+        k.memory.slabs.fs.free(k, fs.slab)

@@ -22,8 +22,7 @@ from toykernel.errno import (
     Errno,
 )
 from toykernel.fs.dcache import Dentry, d_add, d_drop, d_move, is_ancestor
-from toykernel.fs.file import fget
-from toykernel.fs.fs_types import FsStruct
+from toykernel.fs.file import FsStruct, fget
 from toykernel.fs.inode import MAY_EXEC, MAY_WRITE, S_ISVTX, Inode, inode_permission
 from toykernel.fs.mount import Path, follow_dotdot, traverse_mounts
 from toykernel.syscalls import syscall

@@ -44,7 +44,8 @@ from toykernel.fs.operations import (
 from toykernel.fs.pipe_fs_i import Pipe, PipeBuffer, consume, peek, release_buffer
 from toykernel.kernel.cred import CAP_SYS_RESOURCE, capable
 from toykernel.kernel.siginfo import SIGPIPE
-from toykernel.kernel.signal import send_signal, signal_pending
+from toykernel.kernel.signal import send_signal
+from toykernel.kernel.signal_types import signal_pending
 from toykernel.kernel.wait import Result, Wait, WaitQueue, wake_up
 from toykernel.syscalls import syscall
 

@@ -14,7 +14,8 @@ from toykernel.errno import EAGAIN, EBADF, EINVAL, EPIPE, ERESTARTSYS, Errno
 from toykernel.fs.file import File, fget
 from toykernel.fs.pipe_fs_i import Pipe, PipeBuffer
 from toykernel.kernel.siginfo import SIGPIPE
-from toykernel.kernel.signal import send_signal, signal_pending
+from toykernel.kernel.signal import send_signal
+from toykernel.kernel.signal_types import signal_pending
 from toykernel.kernel.wait import Result, Wait, wake_up
 from toykernel.mm.gup import get_user_page
 from toykernel.syscalls import syscall

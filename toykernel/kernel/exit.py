@@ -12,8 +12,7 @@ from typing import TYPE_CHECKING
 from toykernel.arch.x86.process import account, check_stack_end, exit_thread
 from toykernel.arch.x86.uaccess import put_user
 from toykernel.errno import Errno
-from toykernel.fs.file import exit_files
-from toykernel.fs.fs_types import exit_fs
+from toykernel.fs.file import exit_files, exit_fs
 from toykernel.ipc.sem import exit_sem
 from toykernel.kernel.cred import uncount_process
 from toykernel.kernel.fork_mm import exit_mm

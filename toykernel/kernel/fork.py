@@ -24,8 +24,7 @@ from toykernel.arch.x86.thread_info import (
 )
 from toykernel.arch.x86.uaccess import put_user
 from toykernel.errno import EAGAIN, EINVAL, EPERM, ERESTARTNOINTR, Errno
-from toykernel.fs.file import copy_files, exit_files
-from toykernel.fs.fs_types import copy_fs, exit_fs
+from toykernel.fs.file import copy_files, copy_fs, exit_files, exit_fs
 from toykernel.ipc.sem import copy_semundo, uncopy_semundo
 from toykernel.kernel.clone_flags import (
     CLONE_CHILD_CLEARTID,
@@ -55,10 +54,8 @@ from toykernel.kernel.fork_mm import copy_mm, uncopy_mm
 from toykernel.kernel.io_context import IoContext, exit_io_context
 from toykernel.kernel.nsproxy import copy_namespaces, exit_task_namespaces
 from toykernel.kernel.pid import alloc_pid, attach_pid, free_pid, join_group, task_pid_vnr
-from toykernel.kernel.random import get_random_int
 from toykernel.kernel.sched.core import sched_fork, wake_up_new_task
 from toykernel.kernel.siginfo import SIGCHLD, SIGKILL
-from toykernel.kernel.signal import signal_pending
 from toykernel.kernel.signal_types import (
     RLIM_INFINITY,
     RLIMIT_NPROC,
@@ -66,6 +63,7 @@ from toykernel.kernel.signal_types import (
     cleanup_signal,
     copy_sighand,
     copy_signal,
+    signal_pending,
 )
 from toykernel.kernel.task_struct import free_task
 from toykernel.kernel.wait import Completion, Result, Wait, WaitQueue
@@ -211,7 +209,7 @@ def dup_task_struct(k: Kernel, orig: Task) -> Task:
     p.usage = 2  # one for the task itself, one for whoever releases it
     p.fs_excl = 0
     p.splice_pipe = None
-    p.stack_canary = get_random_int(k)
+    p.stack_canary = k.get_random_int()
     return p
 
 

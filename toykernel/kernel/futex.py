@@ -23,7 +23,7 @@ from toykernel.errno import (
     Errno,
 )
 from toykernel.kernel.sched.entity import MAX_RT_PRIO
-from toykernel.kernel.signal import signal_pending
+from toykernel.kernel.signal_types import signal_pending
 from toykernel.kernel.timekeeping import NSEC_PER_SEC, ktime_get
 from toykernel.kernel.wait import Result, Wait
 from toykernel.mm.memory import follow_page

@@ -29,7 +29,6 @@ from toykernel.kernel.signal import (
     pending_set,
     send_signal,
     set_current_blocked,
-    signal_pending,
     threads_of,
 )
 from toykernel.kernel.signal_types import (
@@ -38,6 +37,7 @@ from toykernel.kernel.signal_types import (
     SIG_DFL,
     SIG_IGN,
     SigAction,
+    signal_pending,
 )
 from toykernel.kernel.timekeeping import ktime_get, timespec_from_user
 from toykernel.kernel.wait import Wait

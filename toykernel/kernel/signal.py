@@ -33,6 +33,7 @@ from toykernel.kernel.signal_types import (
     SIG_IGN,
     Pending,
     SigAction,
+    signal_pending,
 )
 from toykernel.task import (
     PF_EXITING,
@@ -60,16 +61,6 @@ SIGNAL_CLD_MASK = SIGNAL_CLD_STOPPED | SIGNAL_CLD_CONTINUED
 def pending_set(pending: Pending) -> int:
     """The signals of a queue as a set."""
     return sigmask(*pending)
-
-
-def signal_pending(task: Task) -> bool:
-    """Whether something waits for the task to return to user mode."""
-    if task.jobctl_stop:
-        return True
-    for queue in (task.pending, task.signal.shared_pending):
-        if queue and any(not task.blocked >> (sig - 1) & 1 for sig in queue):
-            return True
-    return False
 
 
 def fatal_signal_pending(task: Task) -> bool:

@@ -179,3 +179,13 @@ def free_signal_struct(k: Kernel, signal: SignalStruct) -> None:
     """Give the record back."""
     if signal.slab:
         k.memory.slabs.signal.free(k, signal.slab)
+
+
+def signal_pending(task: Task) -> bool:
+    """Whether something waits for the task to return to user mode."""
+    if task.jobctl_stop:
+        return True
+    for queue in (task.pending, task.signal.shared_pending):
+        if queue and any(not task.blocked >> (sig - 1) & 1 for sig in queue):
+            return True
+    return False

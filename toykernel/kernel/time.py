@@ -30,7 +30,7 @@ from toykernel.kernel.cputime import (
 from toykernel.kernel.cred import CAP_SYS_TIME, capable
 from toykernel.kernel.sched.core import tick_ns
 from toykernel.kernel.sched.entity import rt_policy
-from toykernel.kernel.signal import signal_pending
+from toykernel.kernel.signal_types import signal_pending
 from toykernel.kernel.timekeeping import (
     CLOCK_BOOTTIME,
     CLOCK_MONOTONIC,

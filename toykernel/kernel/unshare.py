@@ -6,8 +6,7 @@ from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
 from toykernel.errno import EINVAL, EPERM, Errno
-from toykernel.fs.file import dup_fd, put_files_struct
-from toykernel.fs.fs_types import FsStruct, put_fs
+from toykernel.fs.file import FsStruct, dup_fd, put_files_struct, put_fs
 from toykernel.ipc.sem import exit_sem
 from toykernel.kernel.clone_flags import (
     CLONE_FILES,

@@ -21,7 +21,7 @@ from toykernel.kernel.siginfo import (
     SIGCHLD,
     SIGCONT,
 )
-from toykernel.kernel.signal import signal_pending
+from toykernel.kernel.signal_types import signal_pending
 from toykernel.kernel.wait import Result, Wait, child_queue
 from toykernel.syscalls import syscall
 from toykernel.task import SIGNAL_STOP_CONTINUED, SIGNAL_STOP_STOPPED, Task

@@ -12,7 +12,7 @@ from .cfi import FrameTable
 from .directives import Directives
 from .emission import Emission
 from .errors import AssemblyError, Problem
-from .expressions import GOT_NAME, Binary, Modified, Name, Node, Number, Position, bind, parse
+from .expressions import GOT_NAME, NAME, Binary, Modified, Name, Node, Number, Position, bind, parse
 from .fragments import MAX_BYTES, Align, Branch, SectionBuild, SymbolBuild
 from .hints import bare_register
 from .instructions import InstructionEncoder
@@ -37,9 +37,7 @@ from .reader import Reader
 from .shapes import Fix
 from .source import Location, Statement, error, split_operands
 
-_LABEL: Final = re.compile(
-    r"([A-Za-z_.$\x80-\U0010ffff][\w.$\x80-\U0010ffff]*|\d+|\"[^\"]+\")\s*:(?!:)\s*"
-)
+_LABEL: Final = re.compile(rf"({NAME}|\d+|\"[^\"]+\")\s*:(?!:)\s*")
 _ASSIGN: Final = re.compile(r"([A-Za-z_.$][\w.$]*)\s*=(?!=)\s*(.*)", re.S)
 _WORD: Final = re.compile(r"([A-Za-z_.$][\w.$]*)\s*(.*)", re.S)
 _SYMBOL: Final = re.compile(r"[A-Za-z_.$][\w.$]*")
