@@ -264,7 +264,8 @@ class Cpu(RegisterFile):
         timing profile), or something happens; returns a hooks.EV_ code.
         """
         ram = self.ram
-        if self.regs[_DR7] & 0xFF and not self._watches_memory and self._has_data_breakpoint():
+        watched = self.state.watch_count or (self.regs[_DR7] & 0xFF and self._has_data_breakpoint())
+        if watched and not self._watches_memory:
             hooks.install_memory_hook(self.state, self.driver)
             self._watches_memory = ram.code_stale = True
         if ram.code_stale:

@@ -214,7 +214,7 @@ class Machine:
             state.watch_if = watch_if
         if self.allow_io:
             state.allow_io, self.allow_io = 1, False
-        heard = single or self.trap_listeners or self.trap_stops
+        heard = single or self.trap_listeners or self.trap_stops or state.watch_count
         state.traps = 0 if heard else self._plans_at
         happened = cpu.run(limit, cycle_limit)
         if state.system_changed:

@@ -16,6 +16,7 @@ from toykernel.history import replay
 from toykernel.history.console import ConsoleOnce
 from toykernel.history.errors import HistoryError
 from toykernel.history.moments import Kept, Moments
+from toykernel.history.writes import Write, back_to_write
 from toykernel.observe.events import KINDS, EventLog, RunEvent
 from toykernel.oops import KernelOops
 
@@ -137,7 +138,7 @@ class History:
             here, stops = self.position, self.session.stops
             stops.disarm()
             base = self._moments.before(self._changes[-1] if self._changes else self.start)
-            self._restore(base)
+            self.restore(base)
             self._events = EventLog(self._k, self.session.images)
             self._moments.forget_from(base.position)
             self._keep()
@@ -145,7 +146,8 @@ class History:
             stops.recount()
         return self._events
 
-    def _restore(self, kept: Kept) -> None:
+    def restore(self, kept: Kept) -> None:
+        """Stand at a moment that is kept, in the midst of a journey of this package."""
         self.session.restore(kept.snapshot)
         if self._console is not None:
             self._console.said = dict(kept.said)
@@ -230,7 +232,7 @@ class History:
     def _from(self, kept: Kept, earlier: bool) -> None:
         """Stand at a moment that is kept, or stay, when here is `earlier` than the goal and nearer."""
         if not (earlier and kept.position <= self.position):
-            self._restore(kept)
+            self.restore(kept)
 
     def _to(self, position: Position) -> None:
         if position < self.start:
@@ -291,7 +293,7 @@ class History:
     def _approach(self, end: Position, count: int) -> list[Position]:
         """The last places before `end`, at least one, in order; about as many as asked for."""
         kept = self._moments.before(end, strictly=True)
-        self._restore(kept)
+        self.restore(kept)
         near = end.instructions - max(count, 1) - _NEAR
         if near > kept.position.instructions and self._k.outcome is None:
             replay.run(self._k, instructions=near, pace=self._pace)
@@ -333,7 +335,7 @@ class History:
         end = here
         with self.session.stops.looking_ahead():
             for kept in self._moments.up_to(here):
-                self._restore(kept)
+                self.restore(kept)
                 found = self._hits_until(end)
                 if found:
                     return found[-1:]
@@ -379,3 +381,26 @@ class History:
                 self._to_event(number)
                 return [(self.position, Back("event", kind=kind))]
         return []
+
+    # -- who wrote this ----------------------------------------------------------------------------
+
+    def moments_before(self, position: Position) -> list[Kept]:
+        """Those kept, the last one first."""
+        return self._moments.up_to(position)
+
+    def run_to(self, position: Position) -> None:
+        """On to a position that lies ahead, and nothing stops it. Raises KernelOops."""
+        self.session.stops.disarm()
+        replay.run_to(self._k, position, self._pace)
+
+    def back_to_write(
+        self, address: int, size: int = 4, *, physical: bool = False, task: int | None = None
+    ) -> Write | None:
+        """Go to right before the last write to these bytes: by an instruction of any task, by a trap's
+        frame, or by the kernel's Python. None, where the session was, when nobody has written there.
+
+        A linear address is looked up in the task's address space as it is now, and the frame found there is
+        followed through the past; `physical` says that it is one already. The CPU's setting of Accessed and
+        Dirty bits does not count. Raises HistoryError.
+        """
+        return back_to_write(self, address, size, physical=physical, task=task)
