@@ -21,6 +21,7 @@ from toykernel.errors import HostError
 from toykernel.harness.breakpoints import Breakpoint, Condition, Hit
 from toykernel.harness.runner import bug_report, result_so_far
 from toykernel.harness.session import Session
+from toykernel.history.history import DEFAULT_SIZE, History
 from toykernel.look.symbols import Code, Image, Place, SymbolError
 from toykernel.look.task import SEGMENTS, TaskView, UnreadableError
 from toykernel.oops import KernelOops
@@ -64,7 +65,8 @@ class Debugger(Collector):
 
     collected = ("dead", "_watched")
 
-    def __init__(self, session: Session) -> None:
+    def __init__(self, session: Session, history_size: int = DEFAULT_SIZE) -> None:
+        """`history_size` in bytes bounds what is kept for going back."""
         self.session = session
         self.kernel = session.kernel
         self.machine = session.kernel.machine
@@ -84,9 +86,11 @@ class Debugger(Collector):
         ]
         self._watched: Task | None = None
         self.kernel.host.trace.process_exit.append(self._on_exit)
+        self.history = History(session, history_size)
 
     def close(self) -> None:
         """Take every listener out again; the session goes on without."""
+        self.history.close()
         self.frames.close()
         self.journal.close()
         self.cow_journal.close()
@@ -159,8 +163,7 @@ class Debugger(Collector):
     def _guard(self, run: Callable[[], Stopped]) -> Stopped:
         """Run something; an oops is a stop like others, and the last."""
         self._alive()
-        self.selected = None
-        self.next_address = None
+        self.forget_selection()
         before = self.kernel.current.pid
         try:
             stopped = run()
@@ -178,6 +181,11 @@ class Debugger(Collector):
         if self.kernel.current.pid != before:
             stopped = Stopped(stopped.kind, stopped.hits, stopped.lines, stopped.detail, before)
         return stopped
+
+    def forget_selection(self) -> None:
+        """The machine is about to move: look at the task that it runs then."""
+        self.selected = None
+        self.next_address = None
 
     def _stopped(self, outcome: Outcome | None) -> Stopped:
         lines = tuple(self.journal.lines)

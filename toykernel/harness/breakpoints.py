@@ -9,7 +9,7 @@ done with that. It does not stop a second time: real hardware keeps EFLAGS.RF fo
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -356,6 +356,19 @@ class Breakpoints(Collector):
         position = self.kernel.machine.position
         while self.past and self.past[-1][0] > position:
             self.past.pop()
+
+    @contextmanager
+    def only(self, addresses: Iterable[int]) -> Iterator[None]:
+        """Stops at these linear addresses and no others, for a journey in the past."""
+        points, number = self.all, self.next_number
+        self.all = {}
+        try:
+            for address in addresses:
+                self.add_address(address, f"*{address:#x}")
+            yield
+        finally:
+            self.all, self.next_number = points, number
+            self.recount()
 
     @contextmanager
     def looking_ahead(self) -> Iterator[None]:

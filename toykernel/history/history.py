@@ -311,9 +311,10 @@ class History:
             pass  # this is how the run ended, at `end`
         return places
 
-    def run_back(self, *kinds: str) -> Back:
+    def run_back(self, *kinds: str, breakpoints: bool = True) -> Back:
         """To the last place at which a run would have stopped for one of the session's breakpoints, or
         right after the last event of these kinds (see observe.events.KINDS); else to the start.
+        Without `breakpoints` only events count.
         """
         unknown = set(kinds) - set(KINDS)
         if unknown:
@@ -323,7 +324,7 @@ class History:
             _ = self.events  # listed before anything moves
         with self._travelling():
             found = [(self.start, Back("start"))]
-            if self.session.stops.all:
+            if breakpoints and self.session.stops.all:
                 found += self._last_hit(here)
             for kind in kinds:
                 found += self._last_event(kind, here)

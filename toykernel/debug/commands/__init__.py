@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from difflib import get_close_matches
 
+from toykernel.debug.commands.back import BACK
 from toykernel.debug.commands.breaks import BREAKS
 from toykernel.debug.commands.command import Command, Console
 from toykernel.debug.commands.help import QUIT, help_, help_command
@@ -22,6 +23,7 @@ def _help(console: Console, text: str) -> None:
 #: Group title -> its commands, in the order of the help text.
 GROUPS: dict[str, tuple[Command, ...]] = {
     "Running": RUN,
+    "Going back": BACK,
     "Breakpoints": BREAKS,
     "Looking": (*INFO, *MEMORY, *SOURCE),
     "The debugger": (help_command(_help), *QUIT),

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from toykernel.debug.debugger import Debugger
 from toykernel.debug.errors import DebugError
+from toykernel.debug.travel import Traveller
 
 MAX_COUNT = 1_000_000_000
 
@@ -18,6 +19,9 @@ class Console:
     debugger: Debugger
     write: Callable[[str], None]
     leaving: bool = False
+
+    def __post_init__(self) -> None:
+        self.traveller = Traveller(self.debugger)
 
     def lines(self, lines: list[str]) -> None:
         """Write several lines."""

@@ -61,6 +61,15 @@ def breakpoints(console: Console, text: str) -> None:
     console.lines(table(rows))
 
 
+def checkpoints(console: Console, text: str) -> None:
+    """Places that `restart` goes to."""
+    no_arguments(text)
+    rows: list[tuple[str, ...]] = [("NUM", "CYCLE", "WHERE")]
+    for number, point in console.traveller.checkpoints.items():
+        rows.append((str(number), str(point.position.cycles), point.where))
+    console.lines(table(rows) if rows[1:] else ["No checkpoints."])
+
+
 def regs(console: Console, text: str) -> None:
     """The CPU's registers, or those that a task's trap has saved."""
     view = _view(console, text)
@@ -281,6 +290,7 @@ def time(console: Console, text: str) -> None:
 
 TOPICS = (
     Topic("breakpoints", "", "numbers, hits, places", breakpoints),
+    Topic("checkpoints", "", "places in time that `restart' goes to", checkpoints),
     Topic("regs", "[PID]", "the CPU's registers, or a task's saved ones", regs),
     Topic("tasks", "[--tree]", "every task: state, where it is, what it waits for", tasks),
     Topic("task", "[PID]", "one task in full: every field, and what it shares with whom", task),
