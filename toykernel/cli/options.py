@@ -28,6 +28,14 @@ _UNITS = {"": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30}
 Decorator = Callable[[Any], Any]
 
 
+def save_point(text: str) -> tuple[str, int | None]:
+    """A type of option: a file, and the cycle at which it is to be written; None: when the run is over."""
+    path, at, cycle = text.rpartition("@")
+    if not at or not (cycle.isascii() and cycle.isdigit()):
+        return text, None
+    return path, int(cycle)
+
+
 def size(least: int, most: int) -> Callable[[str], int]:
     """A type of option: bytes, whole pages, with an optional suffix K, M or G."""
 
@@ -240,6 +248,17 @@ OBSERVE: tuple[Decorator, ...] = (
         "--timeline",
         metavar="FILE",
         help="Write the run as Trace Event JSON, for ui.perfetto.dev.",
+    ),
+    click.option(
+        "--events",
+        metavar="FILE",
+        help="Write what happens as JSON, an object a line: traps, calls, faults, switches, ...",
+    ),
+    click.option(
+        "--save",
+        type=save_point,
+        metavar="FILE[@CYCLE]",
+        help="Keep the last moment of the run, or the one at CYCLE, for debug --from.",
     ),
     click.option(
         "--process-tree",

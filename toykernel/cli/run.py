@@ -58,6 +58,7 @@ def command(program: str, args: tuple[str, ...], **values: Any) -> int:
         trace_file = open_output(files, "--trace", trace[1] if trace else None)
         timeline_file = open_output(files, "--timeline", values["timeline"])
         tree_file = open_output(files, "--process-tree", values["process_tree"])
+        events_file = open_output(files, "--events", values["events"])
         input_file = open_output(files, "--record-input", values["record_input"])
         from toykernel.cli.attach import attach
         from toykernel.cli.load import load
@@ -90,11 +91,19 @@ def command(program: str, args: tuple[str, ...], **values: Any) -> int:
 
             tree = ProcessTree(session.kernel)
             files.callback(lambda: writer(tree_file)(tree.svg().encode()))
+        if events_file is not None:
+            add_events(session, events_file)
         injector = attach(session.kernel, values)
+        save, at = values["save"] or (None, None)
         try:
+            if save is not None and at is not None:
+                runner.run(session, max_cycles=at)
+                save_moment(session, save)
             result = runner.run(session, max_cycles=values["max_cycles"])
         except KeyboardInterrupt:
             result = runner.interrupted(session)
+        if save is not None and at is None:
+            save_moment(session, save)
         if result.status != EXIT_BUG:  # whose message has it all
             for cycles, text in session.kernel.log:
                 host_message(f"[{cycles:>12}] {text}")
@@ -157,6 +166,28 @@ def add_cow(session: Session, output: OutputFile | None) -> None:
         write(f"{event}\n".encode(errors="surrogateescape"))
 
     session.cow_journal.emit = emit
+
+
+def add_events(session: Session, output: OutputFile) -> None:
+    """The list of events to a file, a line of JSON each."""
+    from toykernel.observe.events import EventLog, RunEvent
+
+    write = writer(output)
+
+    def emit(number: int, event: RunEvent) -> None:
+        write(log.line(number, event).encode())
+
+    log = EventLog(session.kernel, session.images, emit)
+
+
+def save_moment(session: Session, path: str) -> None:
+    """Keep this moment in a file. Raises HostError."""
+    from toykernel.history.errors import HistoryError
+
+    try:
+        session.save(path)
+    except HistoryError as error:
+        raise HostError(EXIT_MISUSE, str(error)) from None
 
 
 def writer(output: OutputFile | None) -> Callable[[bytes], None]:
