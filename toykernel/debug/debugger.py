@@ -19,9 +19,12 @@ from toykernel.debug.journal import Journal
 from toykernel.debug.memory import Spec
 from toykernel.errors import HostError
 from toykernel.harness.breakpoints import Breakpoint, Condition, Hit
+from toykernel.harness.points import WatchRecord
 from toykernel.harness.runner import bug_report, result_so_far
 from toykernel.harness.session import Session
+from toykernel.history import watchpoints
 from toykernel.history.history import DEFAULT_SIZE, History
+from toykernel.history.watchpoints import Access
 from toykernel.look.symbols import Code, Image, Place, SymbolError
 from toykernel.look.task import SEGMENTS, TaskView, UnreadableError
 from toykernel.oops import KernelOops
@@ -63,7 +66,7 @@ class Stopped:
 class Debugger(Collector):
     """One session under a debugger. `interrupted` is asked often; True stops what is running."""
 
-    collected = ("dead", "_watched")
+    collected = ("dead",)
 
     def __init__(self, session: Session, history_size: int = DEFAULT_SIZE) -> None:
         """`history_size` in bytes bounds what is kept for going back."""
@@ -84,7 +87,7 @@ class Debugger(Collector):
             for entry in self.images.kernel.lines
             if entry.text.split()[:1] in (["iret"], ["iretl"])
         ]
-        self._watched: Task | None = None
+        self._watched: int | None = None  # pid: going back makes new tasks
         self.kernel.host.trace.process_exit.append(self._on_exit)
         self.history = History(session, history_size)
 
@@ -143,7 +146,8 @@ class Debugger(Collector):
 
     # -- running -----------------------------------------------------------------------------------
 
-    def _alive(self) -> None:
+    def alive(self) -> None:
+        """Raises DebugError when nothing can run any more."""
         if self.dead:
             raise DebugError(
                 f"{self.dead}; nothing can run any more, but everything can be looked at"
@@ -162,7 +166,7 @@ class Debugger(Collector):
 
     def _guard(self, run: Callable[[], Stopped]) -> Stopped:
         """Run something; an oops is a stop like others, and the last."""
-        self._alive()
+        self.alive()
         self.forget_selection()
         before = self.kernel.current.pid
         try:
@@ -216,7 +220,22 @@ class Debugger(Collector):
     def cont(self) -> Stopped:
         """Run to a breakpoint or to the end."""
         self.journal.clear()
-        return self._guard(lambda: self._stopped(self.stops.run()))
+        return self._guard(lambda: self._stopped(self.run()))
+
+    def run(self, extra: dict[int, Condition] | None = None) -> Outcome:
+        """stops.run, with watchpoints."""
+        points = [point for point in self.stops.all.values() if point.watch is not None]
+        if not points:
+            return self.stops.run(extra=extra)
+        return watchpoints.run(
+            self.history, points, lambda: self.stops.run(extra=extra), self._accessed
+        )
+
+    def _accessed(self, accesses: list[Access]) -> bool:
+        pid = self.kernel.current.pid
+        return self.stops.stop_for(
+            [Hit(point, pid, WatchRecord(old, new)) for point, old, new in accesses]
+        )
 
     def nexti(self, count: int = 1) -> Stopped:
         """Like stepi, but a call or a trap is one step, with all that other tasks do meanwhile."""
@@ -255,13 +274,43 @@ class Debugger(Collector):
     def _run_to(self, task: Task, address: int, esp: int) -> Outcome | None:
         """Until a task is at an address with its stack as high as that."""
         cpu = self.machine.cpu
-        self._watched = task
+        self._watched = pid = task.pid
 
         def arrived() -> bool:
-            return self.kernel.current is task and cpu.esp >= esp
+            return self.kernel.current.pid == pid and cpu.esp >= esp
 
-        outcome = self.stops.run(extra={address & 0xFFFFFFFF: arrived})
+        outcome = self.run({address & 0xFFFFFFFF: arrived})
         return None if outcome.kind is OutcomeKind.ARRIVED else outcome
+
+    def advance(self, address: int) -> Stopped:
+        """Run until the current task is at an address in the code, or a breakpoint."""
+        pid = self.kernel.current.pid
+        self.journal.clear()
+
+        def run() -> Stopped:
+            self._watched = pid
+            outcome = self.run({address: lambda: self.kernel.current.pid == pid})
+            arrived = outcome.kind is OutcomeKind.ARRIVED
+            return self._stopped(None if arrived else outcome)
+
+        return self._guard(run)
+
+    def until(self) -> Stopped:
+        """nexti, but not backwards in a loop of the same task and ring."""
+        task, cpu = self.kernel.current, self.machine.cpu
+        pid, ring, start = task.pid, cpu.cpl, cpu.eip
+
+        def run() -> Stopped:
+            self.journal.recording = False
+            while True:
+                outcome = self._next()
+                here = (self.kernel.current.pid, cpu.cpl) == (pid, ring)
+                if outcome is not None or not here or cpu.eip > start:
+                    return self._stopped(outcome)
+                if self.stops.interrupted():
+                    return self._stopped(Outcome(OutcomeKind.INTERRUPTED))
+
+        return self._guard(run)
 
     def out(self) -> Stopped:
         """Run until the current task is back in user mode."""
@@ -276,25 +325,27 @@ class Debugger(Collector):
     def _run_out(self, task: Task) -> Outcome | None:
         """Until a task has executed the iret that leads to user mode."""
         cpu, ram = self.machine.cpu, self.machine.ram
-        self._watched = task
-        if self.kernel.current is task and cpu.cpl == 3:
+        self._watched = pid = task.pid
+        if self.kernel.current.pid == pid and cpu.cpl == 3:
             return None
 
         def leaves() -> bool:
-            return self.kernel.current is task and bool(ram.read32(cpu.esp + 4 - PAGE_OFFSET) & 3)
+            return self.kernel.current.pid == pid and bool(
+                ram.read32(cpu.esp + 4 - PAGE_OFFSET) & 3
+            )
 
         while True:
-            outcome = self.stops.run(extra=dict.fromkeys(self._iret, leaves))
+            outcome = self.run(dict.fromkeys(self._iret, leaves))
             if outcome.kind is not OutcomeKind.ARRIVED:
                 return outcome
             stepped = self.stops.step()
             if stepped is not None:
                 return stepped
-            if self.kernel.current is task and cpu.cpl == 3:
+            if self.kernel.current.pid == pid and cpu.cpl == 3:
                 return None
 
     def _on_exit(self, task: Task) -> None:
-        if task is self._watched:
+        if task.pid == self._watched:
             self.stops.pause = f"pid {task.pid} ({task.comm}) is dying"
 
     def start(self) -> Stopped:
@@ -310,9 +361,14 @@ class Debugger(Collector):
 
     # -- values ------------------------------------------------------------------------------------
 
+    @staticmethod
+    def register_name(name: str) -> str:
+        """$pc is $eip, and so on."""
+        return _ALIASES.get(name, name)
+
     def register(self, name: str) -> int:
         """A register of the task that is looked at. Raises DebugError."""
-        wanted = _ALIASES.get(name, name)
+        wanted = self.register_name(name)
         view = self.view
         cpu = self.machine.cpu
         if wanted in _CONTROL:

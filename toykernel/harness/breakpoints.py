@@ -72,7 +72,7 @@ class Breakpoints(Collector):
         #: traps, to ask again. The machine stands between two steps then (a history keeps moments).
         self.pace: Callable[[], tuple[int, int]] = self.slice_end
         #: Asked after each event of the machine; True ends the run with PAUSED: a watch has seen something.
-        self.watched: Condition = lambda: False
+        self.watched: Condition = self.nothing
         self._looking_ahead = False
         #: What was hit in the past of this moment, and where: for who goes back.
         self.past: list[tuple[Position, int]] = []
@@ -146,6 +146,11 @@ class Breakpoints(Collector):
         del self.all[number]
 
     # -- running -----------------------------------------------------------------------------------
+
+    @staticmethod
+    def nothing() -> bool:
+        """`watched` when nobody watches."""
+        return False
 
     def slice_end(self) -> tuple[int, int]:
         """`pace` when nobody else has one."""
@@ -316,6 +321,22 @@ class Breakpoints(Collector):
             for point in self.all.values()
             if address in point.addresses and self._applies(point, task)
         )
+
+    def hit_of(self, point: Breakpoint) -> Hit:
+        """A watchpoint's, by the present task."""
+        return Hit(point, self.kernel.current.pid)
+
+    def stop_here(self) -> Outcome | None:
+        """Stop for the breakpoints at the address that the CPU is at, if there are some."""
+        self.hit = self.here()
+        return self._stopped(None) if self.hit else None
+
+    def stop_for(self, hits: list[Hit]) -> bool:
+        """Stop for those of these hits that count; whether there are some."""
+        self.hit = self._wanted(hits)
+        if self.hit:
+            self._stopped(None)
+        return bool(self.hit)
 
     def recount(self) -> None:
         """Somebody went back or forth: count again what was hit up to here, and expect nothing."""

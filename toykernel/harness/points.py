@@ -37,10 +37,10 @@ class Watch:
 
 @dataclass(frozen=True)
 class WatchRecord:
-    """What a watchpoint has seen: the bytes before and afterwards."""
+    """What a watchpoint has seen: the bytes before and afterwards; None: no frame is mapped for them."""
 
-    old: bytes
-    new: bytes
+    old: bytes | None
+    new: bytes | None
 
 
 @dataclass

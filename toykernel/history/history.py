@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from emu.events import Position
-from toykernel.history import replay
+from toykernel.history import replay, watchpoints
 from toykernel.history.console import ConsoleOnce
 from toykernel.history.errors import HistoryError
 from toykernel.history.moments import Kept, Moments
@@ -38,7 +38,8 @@ _NEAR_WORK, _NEAR = 500, 300
 
 @dataclass(frozen=True)
 class Back:
-    """Why `run_back` stands where it does: "breakpoint" with its hits, "event" with its kind, "start"."""
+    """Why `run_back` stands where it does: "breakpoint" with its hits, "watchpoint" right before an access,
+    "event" with its kind, "start"."""
 
     why: str
     hits: tuple[Hit, ...] = ()
@@ -330,7 +331,13 @@ class History:
                 found += self._last_event(kind, here)
             place, back = max(found, key=lambda one: one[0])
             self._to(place)
+            if back.why == "watchpoint":
+                self._undo()
         return back
+
+    def _undo(self) -> None:
+        """One step back, on the way."""
+        self._to(self._approach(self.position, 1)[-1])
 
     def _last_hit(self, here: Position) -> list[tuple[Position, Back]]:
         end = here
@@ -354,6 +361,7 @@ class History:
                 found.append((self.position, Back("breakpoint", tuple(hits))))
 
         note(stops.here())
+        watcher = watchpoints.Watcher(self.session, stops.all.values())
         try:
             while self.position < end and self._k.outcome is None:
                 if self.position.instructions < end.instructions:
@@ -365,8 +373,13 @@ class History:
                     note(stops.hit or stops.here())
         except KernelOops:
             pass  # as in _approach
+        finally:
+            watcher.close()
         stops.disarm()
-        return found
+        for index, behind in watcher.seen(1).items():
+            hit = stops.hit_of(watcher.points[index])
+            found.append((behind, Back("watchpoint", (hit,))))
+        return sorted(found, key=lambda one: one[0])
 
     def _last_event(self, kind: str, here: Position) -> list[tuple[Position, Back]]:
         """Where the last event of a kind led to, before a place."""

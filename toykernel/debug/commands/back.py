@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from toykernel.debug.commands.breaks import bytes_at
 from toykernel.debug.commands.command import Command, Console, count_of, no_arguments
 from toykernel.debug.commands.run import show
 from toykernel.debug.errors import DebugError
@@ -85,12 +86,7 @@ def events(console: Console, text: str) -> None:
 
 def back_to_write(console: Console, text: str) -> None:
     """back-to-write [/SIZE] ADDR|phys ADDR"""
-    size = 4
-    if text.startswith("/"):
-        word, _, text = text[1:].partition(" ")
-        size = _number(word)
-    physical = text.startswith("phys ")
-    address = console.debugger.evaluate(text.removeprefix("phys ").strip())
+    size, address, physical = bytes_at(console.debugger, text)
     write = console.traveller.back_to_write(address, size, physical=physical)
     if write is None:
         console.write("Nobody has written there since history began.")

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
 from emu.eflags import EFLAGS_IF
-from toykernel.debug.commands.breaks import place_text
+from toykernel.debug.commands.breaks import place_text, terms
+from toykernel.debug.commands.change import displays
 from toykernel.debug.commands.command import Command, Console, count_of, no_arguments
 from toykernel.debug.errors import DebugError
 from toykernel.debug.format import (
@@ -56,7 +57,7 @@ def breakpoints(console: Console, text: str) -> None:
     rows: list[tuple[str, ...]] = [("NUM", "HITS", "", "WHAT")]
     for point in points:
         once = "once" if point.temporary else ""
-        what = what_text(point) + place_text(point)
+        what = what_text(point) + place_text(point) + terms(point)
         rows.append((str(point.number), str(point.hits), once, what))
     console.lines(table(rows))
 
@@ -291,6 +292,7 @@ def time(console: Console, text: str) -> None:
 TOPICS = (
     Topic("breakpoints", "", "numbers, hits, places", breakpoints),
     Topic("checkpoints", "", "places in time that `restart' goes to", checkpoints),
+    Topic("display", "", "what is shown at every stop", displays),
     Topic("regs", "[PID]", "the CPU's registers, or a task's saved ones", regs),
     Topic("tasks", "[--tree]", "every task: state, where it is, what it waits for", tasks),
     Topic("task", "[PID]", "one task in full: every field, and what it shares with whom", task),
