@@ -19,7 +19,6 @@ from toykernel.debug.journal import Journal
 from toykernel.debug.memory import Spec
 from toykernel.errors import HostError
 from toykernel.harness.breakpoints import Breakpoint, Condition, Hit
-from toykernel.harness.points import WatchRecord
 from toykernel.harness.runner import bug_report, result_so_far
 from toykernel.harness.session import Session
 from toykernel.history import watchpoints
@@ -232,9 +231,8 @@ class Debugger(Collector):
         )
 
     def _accessed(self, accesses: list[Access]) -> bool:
-        pid = self.kernel.current.pid
         return self.stops.stop_for(
-            [Hit(point, pid, WatchRecord(old, new)) for point, old, new in accesses]
+            [self.stops.hit_of(point, old, new) for point, old, new in accesses]
         )
 
     def nexti(self, count: int = 1) -> Stopped:
@@ -357,6 +355,7 @@ class Debugger(Collector):
         self.stops.next_number -= 1
         stopped = self.cont()
         self.stops.all.pop(point.number, None)
+        self.stops.past.clear()  # the number is free again
         return Stopped("step") if stopped.kind == "breakpoint" else stopped
 
     # -- values ------------------------------------------------------------------------------------

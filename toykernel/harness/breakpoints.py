@@ -31,6 +31,7 @@ from toykernel.harness.points import (
     Condition,
     ForkRecord,
     Hit,
+    WatchRecord,
     parse_syscall,
     parse_vector,
 )
@@ -296,6 +297,8 @@ class Breakpoints(Collector):
                 continue
             if point.ignore and not self._looking_ahead:
                 point.ignore -= 1
+                cpu = self.kernel.machine.cpu
+                self._reported[hit.pid] = (cpu.eip, cpu.retired)
                 point.hits += 1
                 self.past.append((self.kernel.machine.position, point.number))
                 continue
@@ -322,9 +325,9 @@ class Breakpoints(Collector):
             if address in point.addresses and self._applies(point, task)
         )
 
-    def hit_of(self, point: Breakpoint) -> Hit:
-        """A watchpoint's, by the present task."""
-        return Hit(point, self.kernel.current.pid)
+    def hit_of(self, point: Breakpoint, old: bytes | None = None, new: bytes | None = None) -> Hit:
+        """A watchpoint's, by the present task, with the bytes before and after."""
+        return Hit(point, self.kernel.current.pid, WatchRecord(old, new))
 
     def stop_here(self) -> Outcome | None:
         """Stop for the breakpoints at the address that the CPU is at, if there are some."""

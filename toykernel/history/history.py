@@ -180,11 +180,12 @@ class History:
     @contextmanager
     def _travelling(self) -> Iterator[None]:
         """Nothing stops the machine on the way; breakpoints are counted again at the end of it."""
-        stops = self.session.stops
+        stops, past = self.session.stops, list(self.session.stops.past)
         stops.disarm()
         try:
             yield
         finally:
+            stops.past = past
             stops.recount()
             here = self.position
             while self._changes and self._changes[-1] > here:
@@ -324,20 +325,31 @@ class History:
         if set(kinds) - {"trap"}:
             _ = self.events  # listed before anything moves
         with self._travelling():
-            found = [(self.start, Back("start"))]
-            if breakpoints and self.session.stops.all:
-                found += self._last_hit(here)
-            for kind in kinds:
-                found += self._last_event(kind, here)
-            place, back = max(found, key=lambda one: one[0])
-            self._to(place)
-            if back.why == "watchpoint":
-                self._undo()
-        return back
+            while True:
+                found = [(self.start, Back("start"))]
+                if breakpoints and self.session.stops.all:
+                    found += self._last_hit(here)
+                for kind in kinds:
+                    found += self._last_event(kind, here)
+                place, back = max(found, key=lambda one: one[0])
+                self._to(place)
+                if back.why != "watchpoint":
+                    return back
+                told = self._before_access(back.hits[0])
+                if told is not None:
+                    return Back("watchpoint", (told,))
+                here = self.position
 
-    def _undo(self) -> None:
-        """One step back, on the way."""
+    def _before_access(self, hit: Hit) -> Hit | None:
+        """From right behind an access to right before it; None when it changed nothing and is no read."""
+        watch = hit.breakpoint.watch
+        assert watch is not None
+        new = watchpoints.value(self.session, watch)
         self._to(self._approach(self.position, 1)[-1])
+        old = watchpoints.value(self.session, watch)
+        if old == new and not watch.reads:
+            return None
+        return self.session.stops.hit_of(hit.breakpoint, old, new)
 
     def _last_hit(self, here: Position) -> list[tuple[Position, Back]]:
         end = here
@@ -361,7 +373,7 @@ class History:
                 found.append((self.position, Back("breakpoint", tuple(hits))))
 
         note(stops.here())
-        watcher = watchpoints.Watcher(self.session, stops.all.values())
+        watching = watchpoints.Past(self.session)
         try:
             while self.position < end and self._k.outcome is None:
                 if self.position.instructions < end.instructions:
@@ -371,14 +383,13 @@ class History:
                     stops.arm_steps()
                     stops.step()
                     note(stops.hit or stops.here())
+                watching.look()
         except KernelOops:
             pass  # as in _approach
         finally:
-            watcher.close()
+            watching.close()
         stops.disarm()
-        for index, behind in watcher.seen(1).items():
-            hit = stops.hit_of(watcher.points[index])
-            found.append((behind, Back("watchpoint", (hit,))))
+        found += [(at, Back("watchpoint", (hit,))) for at, hit in watching.found]
         return sorted(found, key=lambda one: one[0])
 
     def _last_event(self, kind: str, here: Position) -> list[tuple[Position, Back]]:

@@ -13,7 +13,7 @@ from emu.watches import Range, Watches
 from toykernel.state import Outcome, OutcomeKind
 
 if TYPE_CHECKING:
-    from toykernel.harness.points import Breakpoint, Watch
+    from toykernel.harness.points import Breakpoint, Hit, Watch
     from toykernel.harness.session import Session
     from toykernel.history.history import History
 
@@ -69,7 +69,11 @@ class Watcher:
 
     def something(self) -> bool:
         """Whether there was an access, or other frames hold the bytes now."""
-        return bool(self.seen(0)) or self._now() != self._ranges
+        return bool(self.seen(0)) or self.moved()
+
+    def moved(self) -> bool:
+        """Whether other frames hold the bytes now."""
+        return bool(self.points) and self._now() != self._ranges
 
     def seen(self, which: int) -> dict[int, Position]:
         """By index of the breakpoint: behind what its first access (0) or its last (1) was."""
@@ -100,11 +104,14 @@ def run(
             stops.watched = stops.nothing
             watcher.close()
         seen = watcher.seen(0)
+        here = history.position
         first = min(seen.values(), default=None)
         if first is None and outcome.detail != "watch":
             return outcome
-        if first is not None and first[:2] < history.position[:2]:
+        if first is not None and first[:2] < here[:2]:
             history.goto(position=first)
+        if first is not None and history.position[:2] != first[:2]:
+            continue  # an instruction that read and then faulted: it has done nothing yet
         accesses = _accesses(session, watcher, [i for i, at in seen.items() if at == first])
         if accesses and tell(accesses):
             return Outcome(OutcomeKind.BREAKPOINT)
@@ -121,6 +128,43 @@ def _accesses(session: Session, watcher: Watcher, accessed: list[int]) -> list[A
         watch, old = point.watch, watcher.values[index]
         assert watch is not None
         new = value(session, watch)
-        if old != new or (index in accessed and watch.reads):
+        if (watch.writes and old != new) or (watch.reads and index in accessed):
             found.append((point, old, new))
     return found
+
+
+class Past:
+    """The watchpoints of a session while its past is run again: `found` are their accesses, each with the
+    position behind it.
+    """
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+        self.found: list[tuple[Position, Hit]] = []
+        self._begin()
+
+    def _begin(self) -> None:
+        stops = self._session.stops
+        self._watcher = Watcher(self._session, stops.all.values())
+        stops.watched = self._watcher.moved
+
+    def look(self) -> None:
+        """The run has stopped: follow the bytes if other frames hold them now."""
+        if self._watcher.points and self._watcher.moved():
+            self._note()
+            here = self._session.kernel.machine.position
+            for point, _old, _new in _accesses(self._session, self._watcher, []):
+                self.found.append((here, self._session.stops.hit_of(point)))
+            self._watcher.close()
+            self._begin()
+
+    def _note(self) -> None:
+        for index, behind in self._watcher.seen(1).items():
+            hit = self._session.stops.hit_of(self._watcher.points[index])
+            self.found.append((behind, hit))
+
+    def close(self) -> None:
+        """Watch no more."""
+        self._note()
+        self._session.stops.watched = self._session.stops.nothing
+        self._watcher.close()

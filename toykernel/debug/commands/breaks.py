@@ -152,7 +152,7 @@ def _watch(console: Console, text: str, *, reads: bool, writes: bool) -> None:
     where = f"physical {address:#010x}" if physical else f"{address:#010x} of pid {seen.pid}"
     kind = {(False, True): "", (True, False): ", reads"}.get((reads, writes), ", any access")
     point = debugger.stops.add_point(
-        Breakpoint(0, WATCH, f"{size} bytes at {where}{kind}", watch=seen)
+        Breakpoint(0, WATCH, f"{size} byte{'s' * (size > 1)} at {where}{kind}", watch=seen)
     )
     _set_condition(console, point, condition)
     console.write(f"Watchpoint {point.number}: {what_text(point)}{terms(point)}")
