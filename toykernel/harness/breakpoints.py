@@ -183,16 +183,13 @@ class Breakpoints(Collector):
             )
             passing = False
             outcome = run_loop.handle(k, event)
-            if self.watched():
-                return Outcome(OutcomeKind.PAUSED, event, "watch")
             if event.stop is Stop.LIMIT:
                 if limit == until or k.machine.cpu.retired >= instructions:
                     return outcome or Outcome(OutcomeKind.LIMIT, event)
                 if self.interrupted():
                     return Outcome(OutcomeKind.INTERRUPTED)
                 slice_end, traps = self.pace()
-                continue
-            if event.stop is Stop.BREAKPOINT:
+            elif event.stop is Stop.BREAKPOINT:
                 found = self._at_address(event, extra)
                 if found is not None:
                     return found
@@ -203,6 +200,8 @@ class Breakpoints(Collector):
                 return Outcome(OutcomeKind.PAUSED, event, self.pause)
             elif outcome is not None:
                 return outcome
+            if self.watched():
+                return Outcome(OutcomeKind.PAUSED, event, "watch")
         return k.outcome
 
     def arm_steps(self) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from toykernel.arch.x86.asm_offsets import PAGE_OFFSET
 from toykernel.debug.commands.command import Command, Console, no_arguments
 from toykernel.debug.debugger import Debugger
 from toykernel.debug.errors import DebugError
@@ -50,7 +51,7 @@ def backtrace(debugger: Debugger) -> list[tuple[int, str]]:
     view = debugger.view
     places = [(view.cpu_regs["eip"], "")]
     low = view.kernel_sp
-    if low is None:
+    if low is None or low < PAGE_OFFSET:  # in boot code
         return places
     for frame in debugger.frames.of(view):
         places += [(address, "") for address in debugger.return_addresses(view, low, frame.base)]
