@@ -181,5 +181,7 @@ static PyObject *run(PyObject *module, PyObject *const *args, Py_ssize_t count)
     if (PyErr_Occurred())
         return NULL;
     engine_run(s);
+    if (raise_kept())
+        return NULL;
     return PyLong_FromLong((long)s->event);
 }

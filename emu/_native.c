@@ -2,9 +2,9 @@
  * Native halves of the engine's hooks.
  *
  * Everything here has a twin in emu/python_hooks.py that does the same in Python; the
- * twin is the specification, this file is the speed.  No Python API is used
- * after the module has been imported: the hooks see one struct engine_state,
- * laid out as EngineState in emu/hooks.py.
+ * twin is the specification, this file is the speed.  The hooks see one struct
+ * engine_state, laid out as EngineState in emu/hooks.py; Python is asked only
+ * for an instruction that was not met before (_decode_call.h).
  *
  * A hook never works on the machine: it records what happened and stops the
  * engine, and Python does the rest when uc_emu_start() has returned.
@@ -161,8 +161,13 @@ static void on_code(uc_engine *uc, uint64_t address64, uint32_t size, void *user
     s->in_flight_kind = kind;
     s->allow_io = 0;
     s->skip_break = 0;
-    if (s->timing)
+    if (s->timing) {
         timing_begin(s, address);
+        if (!s->limit) {
+            stop(s, EV_LIMIT);
+            return;
+        }
+    }
     s->retired++;
     s->in_flight = address;
     s->in_flight_valid = 1;

@@ -172,7 +172,7 @@ class Cpu(RegisterFile):
         if not env:
             raise EngineContractError(
                 "the engine's live registers cannot be found on this system, which cycle timing "
-                "needs (it reads /proc/self/mem); use the timing profile off"
+                "needs (neither /proc/self/mem nor process_vm_readv works); use the timing profile off"
             )
         return env
 
@@ -274,10 +274,7 @@ class Cpu(RegisterFile):
             ram.code_stale = False
             self.state.code_page_valid = 0  # what is run now is marked again
         self.state.cycle_limit = cycle_limit
-        event = self.driver.run(limit)
-        if self.instructions is not None and self.instructions.raised is not None:
-            self.instructions.reraise()
-        return event
+        return self.driver.run(limit)
 
     def set_exits(self, addresses: frozenset[int], page_ends: frozenset[int] | None = None) -> None:
         """End translated blocks in front of these linear addresses."""

@@ -28,6 +28,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from emu.notebook import number, table
 from emu.ram import Ram
 
 PTE_P = 0x001
@@ -88,6 +89,18 @@ class Walk:
     physical: int | None
     user: bool
     writable: bool
+
+    def _rows(self) -> list[tuple[str, str]]:
+        """What it says, in words and hex."""
+        names = ("linear", "pde_address", "pde", "pte_address", "pte", "physical")
+        rows = [(name, number(getattr(self, name))) for name in names]
+        return [*rows, ("user", str(self.user)), ("writable", str(self.writable))]
+
+    def __repr__(self) -> str:
+        return f"Walk({', '.join(f'{name}={text}' for name, text in self._rows())})"
+
+    def _repr_html_(self) -> str:
+        return table(f"page walk of {self.linear:#010x}", self._rows())
 
 
 def walk(ram: Ram, cr3: int, linear: int, *, pse: bool = False) -> Walk:

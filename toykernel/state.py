@@ -58,6 +58,25 @@ class Config:
             raise TypeError(f"memory is a number of bytes, as 16 << 20, not {self.memory!r}")
         if self.cpu not in CPU_MODELS:
             raise ValueError(f"there is no cpu {self.cpu!r}; there are {', '.join(CPU_MODELS)}")
+        if not isinstance(self.profile, Profile):
+            raise TypeError(
+                f"profile is a Profile of toykernel.profiles, not {self.profile!r}; "
+                f"by name: PROFILES[{str(self.profile)!r}], or boot(…, kernel={str(self.profile)!r})"
+            )
+        if self.scheduler not in ("", "cfs", "goodness"):
+            raise ValueError(
+                f"there is no scheduler {self.scheduler!r}; there are cfs and goodness"
+            )
+        if not isinstance(self.stdin, bytes):
+            raise TypeError(f"stdin is bytes, not {self.stdin!r}")
+        if not isinstance(self.sysctl, tuple) or not all(
+            isinstance(pair, tuple) and [type(word) for word in pair] == [str, str]
+            for pair in self.sysctl
+        ):
+            raise TypeError(
+                f"sysctl is a tuple of (name, value), both text, not {self.sysctl!r}; "
+                "boot(…, sysctl={…}) takes a dictionary"
+            )
 
 
 class OutcomeKind(StrEnum):

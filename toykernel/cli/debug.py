@@ -9,15 +9,17 @@ from typing import Any
 
 import click
 
-from toykernel.cli.console import write_all
+from toykernel.cli import complete
+from toykernel.cli.console import prepare_streams, write_all
 from toykernel.cli.group import call
 from toykernel.cli.load import load
-from toykernel.cli.options import MACHINE, PAGE_SIZE, SOURCES, ProgramCommand, apply, size
+from toykernel.cli.options import FILE, MACHINE, PAGE_SIZE, SOURCES, ProgramCommand, apply, size
 from toykernel.harness.exit_status import EXIT_INTERRUPTED, EXIT_MISUSE
 from toykernel.harness.session import Session
 
 EPILOG = """\b
-Commands come from FILE, from the terminal, or from standard input; `help' lists them.
+Commands come from FILE and -ex, from the terminal, or from standard input; `help'
+lists them.
 \b
 Exit status:
   0    left by quit or at the end of the commands
@@ -33,7 +35,17 @@ Exit status:
     context_settings={"allow_interspersed_args": False},
 )
 @apply((*MACHINE, *SOURCES))
-@click.option("-x", "script", metavar="FILE", multiple=True, help="Run the commands in FILE first.")
+@click.option(
+    "-x", "script", type=FILE, metavar="FILE", multiple=True, help="Run the commands in FILE first."
+)
+@click.option(
+    "-ex",
+    "commands",
+    metavar="COMMAND",
+    multiple=True,
+    shell_complete=complete.debugger_commands,
+    help="Run this command, after the files of -x. Repeatable.",
+)
 @click.option(
     "--boot", is_flag=True, help="Stop at power-on, not at the program's first instruction."
 )
@@ -48,10 +60,11 @@ Exit status:
 @click.option(
     "--from",
     "moment",
+    type=FILE,
     metavar="FILE",
     help="Go on from a moment that record save or run --save has kept; there is no PROGRAM then.",
 )
-@click.argument("program", required=False)
+@click.argument("program", type=click.Path(), required=False)
 @click.argument("args", nargs=-1)
 def command(program: str | None, args: tuple[str, ...], **values: Any) -> int:
     """Step PROGRAM instruction by instruction, through its traps into the kernel and out again.
@@ -70,7 +83,7 @@ def command(program: str | None, args: tuple[str, ...], **values: Any) -> int:
     from toykernel.debug.repl import Repl, stdin_lines
 
     def write(line: str) -> None:
-        write_all(1, f"{line}\n".encode("utf-8", "replace"))
+        write_all(1, f"{line}\n".encode("utf-8", "surrogateescape"))
 
     console = Console(Debugger(session, values["history"]), write)
     repl = Repl(console)
@@ -83,10 +96,12 @@ def command(program: str | None, args: tuple[str, ...], **values: Any) -> int:
         for script in scripts:
             if not console.leaving:
                 repl.script(script)
+        if not console.leaving:
+            repl.script(values["commands"])
         if not console.leaving and sys.stdin is not None and sys.stdin.isatty():
             repl.interact()
             return 0
-        if not console.leaving and not scripts and sys.stdin is not None:
+        if not (console.leaving or scripts or values["commands"]) and sys.stdin is not None:
             repl.script(stdin_lines(), repeat=True)
     except KeyboardInterrupt:
         return EXIT_INTERRUPTED
@@ -112,7 +127,7 @@ def _session(program: str | None, args: tuple[str, ...], values: dict[str, Any])
 
 def _read_script(path: str) -> list[str]:
     try:
-        return Path(path).read_text(encoding="utf-8", errors="replace").splitlines()
+        return Path(path).read_text(encoding="utf-8", errors="surrogateescape").splitlines()
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or error
         raise click.BadParameter(f"cannot read {path}: {reason}", param_hint="-x") from None
@@ -120,6 +135,7 @@ def _read_script(path: str) -> list[str]:
 
 def main() -> None:
     """`python -m toykernel.cli.debug`."""
+    prepare_streams()
     with suppress(KeyboardInterrupt):
         sys.exit(call(["debug", *sys.argv[1:]]))
 

@@ -7,6 +7,7 @@ guest is different with it) or OBSERVE (only what the host sees is), and read it
 from __future__ import annotations
 
 import re
+import shlex
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,9 +16,10 @@ import click
 from click import BadParameter
 
 from emu.timing.profiles import DEFAULT_PROFILE, PROFILE_NAMES
+from toykernel.cli import complete
 
 if TYPE_CHECKING:
-    from toykernel.harness.build import Recipe
+    from toykernel.harness.recipe import Recipe
     from toykernel.state import Config
 
 PAGE_SIZE = 4096
@@ -26,14 +28,8 @@ MIN_STACK = 64 << 10
 _UNITS = {"": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30}
 
 Decorator = Callable[[Any], Any]
-
-
-def save_point(text: str) -> tuple[str, int | None]:
-    """A type of option: a file, and the cycle at which it is to be written; None: when the run is over."""
-    path, at, cycle = text.rpartition("@")
-    if not at or not (cycle.isascii() and cycle.isdigit()):
-        return text, None
-    return path, int(cycle)
+#: The value of an option that names a file: shells complete it; whoever opens it says what is wrong.
+FILE = click.Path(readable=False)
 
 
 def size(least: int, most: int) -> Callable[[str], int]:
@@ -139,6 +135,7 @@ MACHINE: tuple[Decorator, ...] = (
         type=assignment,
         multiple=True,
         metavar="NAME=VALUE",
+        shell_complete=complete.assignments,
         help="A setting of the kernel, as kernel.pid_max=400. Repeatable.",
     ),
     click.option(
@@ -165,11 +162,13 @@ MACHINE: tuple[Decorator, ...] = (
     click.option(
         "--stdin",
         metavar="FILE",
+        type=FILE,
         help="The guest's standard input; otherwise run and cycles hand on their own, others nothing.",
     ),
     click.option(
         "--input",
         metavar="FILE",
+        type=FILE,
         help="Read again, read by read, what --record-input has written.",
     ),
 )
@@ -181,7 +180,14 @@ def nth_point(text: str) -> tuple[str, int]:
     return call or "fork", count(number)
 
 
-#: Options that make things go wrong on purpose.
+def flags(text: str) -> tuple[str, ...]:
+    """Words, quoted as for a shell."""
+    try:
+        return tuple(shlex.split(text))
+    except ValueError as error:
+        raise BadParameter(f"{text!r}: {error}") from None
+
+
 #: What a program is made of besides its first file.
 SOURCES: tuple[Decorator, ...] = (
     click.option(
@@ -207,12 +213,29 @@ SOURCES: tuple[Decorator, ...] = (
         metavar="NAME[=VALUE]",
         help="A macro of the preprocessor. Repeatable.",
     ),
+    click.option(
+        "--cflags",
+        type=flags,
+        default="",
+        metavar="FLAGS",
+        help="Flags of the C compiler, after -g -O1, quoted as for a shell.",
+    ),
+    click.option(
+        "--assembler",
+        type=click.Choice(("own", "gnu")),
+        default="own",
+        envvar="TOYKERNEL_ASSEMBLER",
+        help="Assemble and link with our own assembler, or with the installed GNU as and ld "
+        "(TOYKERNEL_ASSEMBLER).",
+    ),
 )
+#: Options that make things go wrong on purpose.
 INJECT: tuple[Decorator, ...] = (
     click.option(
         "--fail-nth",
         type=nth_point,
         metavar="[CALL:]N",
+        shell_complete=complete.system_calls,
         help="Let the N-th point inside the system call CALL (fork) fail: an allocation, with ENOMEM, or "
         "in fork, vfork and clone a step of copy_process, with its own error.",
     ),
@@ -231,11 +254,13 @@ OBSERVE: tuple[Decorator, ...] = (
     click.option(
         "--strace",
         metavar="[=FILE]",
+        type=FILE,
         help="Trace system calls and signals as strace does, to standard error or FILE.",
     ),
     click.option(
         "--cow",
         metavar="[=FILE]",
+        type=FILE,
         help="The life of every frame (shared, copied, reused, freed), to standard error or FILE.",
     ),
     click.option(
@@ -247,6 +272,7 @@ OBSERVE: tuple[Decorator, ...] = (
     click.option(
         "--timeline",
         metavar="FILE",
+        type=FILE,
         help="Write the run as Trace Event JSON, for ui.perfetto.dev.",
     ),
     click.option(
@@ -255,24 +281,21 @@ OBSERVE: tuple[Decorator, ...] = (
         help="Write what happens as JSON, an object a line: traps, calls, faults, switches, ...",
     ),
     click.option(
-        "--save",
-        type=save_point,
-        metavar="FILE[@CYCLE]",
-        help="Keep the last moment of the run, or the one at CYCLE, for debug --from.",
-    ),
-    click.option(
         "--process-tree",
         metavar="FILE",
+        type=FILE,
         help="Draw the run's processes, their times and ends, as an SVG picture.",
     ),
     click.option(
         "--record-input",
         metavar="FILE",
+        type=FILE,
         help="Write what the guest reads from standard input, for --input.",
     ),
     click.option(
         "--report",
         metavar="FILE",
+        type=FILE,
         help="Write the run's figures as JSON (`-`: to standard output, after the run).",
     ),
     click.option(
@@ -372,10 +395,12 @@ def machine_config(values: Mapping[str, Any]) -> Config:
 
 def guest_files(values: Mapping[str, Any]) -> dict[str, bytes]:
     """Contents of every --file. Raises BadParameter for one that cannot be read."""
+    from toykernel.host_files import read_regular
+
     files: dict[str, bytes] = {}
     for host, guest in values["file"]:
         try:
-            files[guest] = Path(host).read_bytes()
+            files[guest] = read_regular(host)
         except (OSError, ValueError) as error:
             reason = getattr(error, "strerror", None) or error
             raise BadParameter(f"cannot read {host}: {reason}", param_hint="--file") from None
@@ -404,7 +429,7 @@ def refuse_clashes(paths: list[str]) -> None:
 
 def recipe(values: Mapping[str, Any], others: Sequence[str] = ()) -> Recipe:
     """What SOURCES say, and what else stands on the command line. Raises click.BadParameter."""
-    from toykernel.harness.build import Recipe
+    from toykernel.harness.recipe import Recipe
 
     macros: dict[str, str] = {}
     for text in values["macro"]:
@@ -416,4 +441,6 @@ def recipe(values: Mapping[str, Any], others: Sequence[str] = ()) -> Recipe:
         others=tuple(Path(name) for name in (*others, *values["with_files"])),
         include=tuple(Path(name) for name in values["include"]),
         macros=macros,
+        cflags=values["cflags"],
+        assembler=values["assembler"],
     )

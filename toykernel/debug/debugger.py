@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property, partial
 
 from toykernel.arch.x86.asm_offsets import PAGE_OFFSET
 from toykernel.collector import Collector
@@ -26,6 +27,7 @@ from toykernel.history.history import DEFAULT_SIZE, History
 from toykernel.history.watchpoints import Access
 from toykernel.look.symbols import Code, Image, Place, SymbolError
 from toykernel.look.task import SEGMENTS, TaskView, UnreadableError
+from toykernel.look.unwind import Unwinder, Variable
 from toykernel.oops import KernelOops
 from toykernel.state import Outcome, OutcomeKind
 from toykernel.task import Task
@@ -163,7 +165,7 @@ class Debugger(Collector):
             return f"the program has exited with status {result.exit_status}"
         return f"the run is over: {result.message}"
 
-    def _guard(self, run: Callable[[], Stopped]) -> Stopped:
+    def guard(self, run: Callable[[], Stopped]) -> Stopped:
         """Run something; an oops is a stop like others, and the last."""
         self.alive()
         self.forget_selection()
@@ -190,7 +192,8 @@ class Debugger(Collector):
         self.selected = None
         self.next_address = None
 
-    def _stopped(self, outcome: Outcome | None) -> Stopped:
+    def stopped(self, outcome: Outcome | None) -> Stopped:
+        """What the prompt is told of an outcome; None: a step was made."""
         lines = tuple(self.journal.lines)
         if outcome is None:
             return Stopped("step", lines=lines)
@@ -200,7 +203,7 @@ class Debugger(Collector):
 
     def stepi(self, count: int = 1) -> Stopped:
         """Instructions, one by one, wherever they lead: into the kernel and out of it."""
-        return self._guard(lambda: self._stopped(self._steps(count)))
+        return self.guard(lambda: self.stopped(self._steps(count)))
 
     def _steps(self, count: int) -> Outcome | None:
         journal, step, interrupted = self.journal, self.stops.step, self.stops.interrupted
@@ -219,7 +222,7 @@ class Debugger(Collector):
     def cont(self) -> Stopped:
         """Run to a breakpoint or to the end."""
         self.journal.clear()
-        return self._guard(lambda: self._stopped(self.run()))
+        return self.guard(lambda: self.stopped(self.run()))
 
     def run(self, extra: dict[int, Condition] | None = None) -> Outcome:
         """stops.run, with watchpoints."""
@@ -243,14 +246,15 @@ class Debugger(Collector):
             for left in range(count, 0, -1):
                 self.journal.recording = left == 1
                 self.journal.clear()
-                outcome = self._next()
+                outcome = self.next_once()
                 if outcome is not None:
                     break
-            return self._stopped(outcome)
+            return self.stopped(outcome)
 
-        return self._guard(run)
+        return self.guard(run)
 
-    def _next(self) -> Outcome | None:
+    def next_once(self) -> Outcome | None:
+        """One of nexti's steps; an Outcome when it ended before its time."""
         task, cpu = self.kernel.current, self.machine.cpu
         start, esp = cpu.eip, cpu.esp
         for _ in range(MAX_RESTARTS):
@@ -280,36 +284,6 @@ class Debugger(Collector):
         outcome = self.run({address & 0xFFFFFFFF: arrived})
         return None if outcome.kind is OutcomeKind.ARRIVED else outcome
 
-    def advance(self, address: int) -> Stopped:
-        """Run until the current task is at an address in the code, or a breakpoint."""
-        pid = self.kernel.current.pid
-        self.journal.clear()
-
-        def run() -> Stopped:
-            self._watched = pid
-            outcome = self.run({address: lambda: self.kernel.current.pid == pid})
-            arrived = outcome.kind is OutcomeKind.ARRIVED
-            return self._stopped(None if arrived else outcome)
-
-        return self._guard(run)
-
-    def until(self) -> Stopped:
-        """nexti, but not backwards in a loop of the same task and ring."""
-        task, cpu = self.kernel.current, self.machine.cpu
-        pid, ring, start = task.pid, cpu.cpl, cpu.eip
-
-        def run() -> Stopped:
-            self.journal.recording = False
-            while True:
-                outcome = self._next()
-                here = (self.kernel.current.pid, cpu.cpl) == (pid, ring)
-                if outcome is not None or not here or cpu.eip > start:
-                    return self._stopped(outcome)
-                if self.stops.interrupted():
-                    return self._stopped(Outcome(OutcomeKind.INTERRUPTED))
-
-        return self._guard(run)
-
     def out(self) -> Stopped:
         """Run until the current task is back in user mode."""
         task = self.kernel.current
@@ -318,7 +292,7 @@ class Debugger(Collector):
         if task.mm is None or task.exit_state:
             raise DebugError(f"pid {task.pid} ({task.comm}) has no user mode to go back to")
         self.journal.clear()
-        return self._guard(lambda: self._stopped(self._run_out(task)))
+        return self.guard(lambda: self.stopped(self._run_out(task)))
 
     def _run_out(self, task: Task) -> Outcome | None:
         """Until a task has executed the iret that leads to user mode."""
@@ -341,6 +315,10 @@ class Debugger(Collector):
                 return stepped
             if self.kernel.current.pid == pid and cpu.cpl == 3:
                 return None
+
+    def watch_for_death(self) -> None:
+        """The run pauses when the present task dies."""
+        self._watched = self.kernel.current.pid
 
     def _on_exit(self, task: Task) -> None:
         if task.pid == self._watched:
@@ -437,8 +415,35 @@ class Debugger(Collector):
                 found.append(word)
         return found
 
+    @cached_property
+    def _unwinder(self) -> Unwinder:
+        return Unwinder(self.session.elf)
+
+    def user_callers(self, view: TaskView) -> list[int]:
+        """Return addresses of the program's calls under way, as far as compilers have said how to find
+        them, from the innermost."""
+        if self.images.of_task(view.task) is not self.images.program or view.task.mm is None:
+            return []
+        word_at = partial(_word_of, view)
+        return [frame["eip"] for frame in self._unwinder.callers(view.regs, word_at)]
+
+    def variables(self) -> list[Variable]:
+        """Local variables of the function of C that the task is in."""
+        view = self.view
+        if self.images.of_task(view.task) is not self.images.program or view.task.mm is None:
+            return []
+        return self._unwinder.variables(view.regs, partial(_word_of, view))
+
     def break_at(self, text: str, *, temporary: bool = False) -> Breakpoint:
         """`*EXPRESSION`, or what Session.break_at takes. Raises DebugError and its errors."""
         if text.startswith("*"):
             return self.stops.add_address(self.evaluate(text[1:]), text, temporary=temporary)
         return self.session.break_at(text, temporary=temporary)
+
+
+def _word_of(view: TaskView, address: int) -> int:
+    """Raises ValueError."""
+    try:
+        return int.from_bytes(view.read(address, 4), "little")
+    except UnreadableError as error:
+        raise ValueError(str(error)) from None

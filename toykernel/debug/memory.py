@@ -5,10 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from typing import Protocol
 
 from toykernel.debug.disassembly import LONGEST, decode
 from toykernel.debug.errors import DebugError
-from toykernel.look.task import TaskView, UnreadableError
+from toykernel.look.task import UnreadableError
 
 FORMATS = "xduotcsi"
 SIZES = {"b": 1, "h": 2, "w": 4}
@@ -81,7 +82,17 @@ def character(byte: int) -> str:
     return chr(byte) if 32 <= byte < 127 else f"\\{byte:03o}"
 
 
-def examine(view: TaskView, spec: Spec, address: int, name: Name) -> Iterator[tuple[str, int]]:
+class Readable(Protocol):
+    """What can be examined: memory as a task sees it, or RAM."""
+
+    def read(self, address: int, size: int) -> bytes:
+        """Raises when not all of it is there."""
+
+    def read_upto(self, address: int, size: int) -> bytes:
+        """As much as is there."""
+
+
+def examine(view: Readable, spec: Spec, address: int, name: Name) -> Iterator[tuple[str, int]]:
     """Lines of the dump, each with the address behind it. Raises UnreadableError on the way."""
     if spec.format == "s":
         for _ in range(spec.count):
@@ -122,7 +133,7 @@ def _place(address: int, name: Name) -> str:
     return f"{address:#010x}" + (f" <{symbol}>" if symbol else "")
 
 
-def _string(view: TaskView, address: int, name: Name) -> tuple[str, int]:
+def _string(view: Readable, address: int, name: Name) -> tuple[str, int]:
     data = view.read_upto(address, MAX_STRING)
     if not data:
         raise UnreadableError(address)

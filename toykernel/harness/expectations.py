@@ -11,7 +11,10 @@ A header is the block of `#` comment lines at the top of a source file:
     # expect report PATH: VALUE                a value of the run's report, see `ReportPath`
     # args: WORD...                            the program's arguments, quoted as for a shell
     # options: WORD...                         options of `toykernel run`, quoted as for a shell
+    # with: FILE...                            what is linked to it, beside its file
     # native: no REASON                        cannot run on a real Linux
+
+In C (.c) the comments at the top are `//` and `/* */`; the `#` may be left out.
 
 Lines of standard output are compared in the order of the header. Neighbouring `stdout-any-order`
 lines form a group: that many lines of output must be these, in any order. So output of processes
@@ -26,7 +29,7 @@ import json
 import re
 import shlex
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from toykernel.harness.exit_status import SIGNALED
@@ -69,7 +72,7 @@ SIGNAL_NUMBERS: Mapping[str, int] = {
 
 EXPECT_KINDS = ("stdout", "stdout-any-order", "stderr", "status", "signal", "report PATH")
 KIND_WORDS = ("stdout", "stdout-any-order", "stderr", "status", "signal", "report")
-KEYS = ("title", "expect", "args", "options", "native")
+KEYS = ("title", "expect", "args", "options", "with", "native")
 
 _STATEMENT = re.compile(r"#\s*(?P<key>[A-Za-z]+)(?P<rest>[^:]*):(?P<value>.*)")
 # A comment that would be a statement if it stood in the header.
@@ -124,6 +127,7 @@ class Expectations:
     report: tuple[ReportExpectation, ...] = ()
     args: tuple[str, ...] = ()
     options: tuple[str, ...] = ()
+    others: tuple[str, ...] = ()
     native_refusal: str | None = None
     stderr_numbers: tuple[int, ...] = field(default=(), compare=False)
     end_number: int = field(default=1, compare=False)  # header line of the status or signal
@@ -169,6 +173,7 @@ class _Header:
         self.signal: int | None = None
         self.args: tuple[str, ...] = ()
         self.options: tuple[str, ...] = ()
+        self.others: tuple[str, ...] = ()
         self.native_refusal: str | None = None
 
     def error(self, message: str) -> HeaderError:
@@ -214,6 +219,9 @@ class _Header:
             self.args = self.words(key, value)
         elif key == "options":
             self.options = self.words(key, value)
+        elif key == "with":  # may stand there more than once
+            self.seen.pop(key, None)
+            self.others += self.words(key, value)
         elif key == "native":
             self.once(key)
             word, _, reason = value.partition(" ")
@@ -286,11 +294,35 @@ class _Header:
             report=tuple(self.report),
             args=self.args,
             options=self.options,
+            others=self.others,
             native_refusal=self.native_refusal,
             stderr_numbers=tuple(self.stderr_numbers),
             end_number=self.seen.get("expect signal", self.seen.get("expect status", 1)),
             options_number=self.seen.get("options", 1),
         )
+
+
+def _c_comments(lines: Iterable[str]) -> Iterator[str]:
+    """C's comment lines as `#` has them; what is no whole line of comment as it is."""
+    inside = False
+    for line in lines:
+        text = line.strip()
+        opens = not inside and text.startswith("/*")
+        if opens or inside:
+            body, closed, after = text.removeprefix("/*" if opens else "*").partition("*/")
+            if not opens and text.startswith("*/"):
+                body, closed, after = "", "*/", text.removeprefix("*/")
+            inside = not closed
+            body = body.rstrip() if closed else body
+            yield after if after.strip() else _hashed(body)
+        elif text.startswith("//"):
+            yield _hashed(text.removeprefix("//"))
+        else:
+            yield line if not text.startswith("#") else f"code {line}"
+
+
+def _hashed(comment: str) -> str:
+    return f"# {comment.lstrip().removeprefix('#').removeprefix(' ')}"
 
 
 def parse_header(text: str, path: str) -> Expectations:
@@ -301,7 +333,10 @@ def parse_header(text: str, path: str) -> Expectations:
     """
     header = _Header(path)
     in_header = True
-    for header.line, raw in enumerate(text.splitlines(), start=1):
+    lines: Iterable[str] = text.splitlines()
+    if path.endswith(".c"):
+        lines = _c_comments(lines)
+    for header.line, raw in enumerate(lines, start=1):
         if in_header and raw.lstrip().startswith("#"):
             header.read(raw.lstrip())
         elif in_header and raw.strip():

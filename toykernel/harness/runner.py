@@ -87,10 +87,12 @@ class Deaths(Collector):
         session = self._session
         ip = session.kernel.task_pt_regs(task).ip
         text = f"at eip {ip:#010x}"
-        if session.program is not None and task.comm == session.guest_comm:
-            entry = session.program.line_at(ip)
+        if task.comm == session.guest_comm:
+            image = session.program_image
+            entry = image.entry_at(ip)
             if entry is not None:
-                text += f" ({entry.file}:{entry.line}: {' '.join(entry.text.split())})"
+                line = entry.text or image.source(entry.file, entry.line) or ""
+                text += f" ({entry.file}:{entry.line}: {' '.join(line.split())})"
         if sig == SIGSEGV and task.thread.trap_no == GP and info.get("si_code") == SI_KERNEL:
             text += f", general protection fault, error code {task.thread.error_code:#x}"
         elif sig == SIGSEGV and "si_addr" in info:

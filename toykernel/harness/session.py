@@ -17,8 +17,10 @@ from emu.errors import MachineError
 from emu.paging import Walk
 from toykernel import run_loop
 from toykernel.boot import ENTRY, kernel_source
-from toykernel.harness.build import PLAIN, LoadError, Recipe, build
+from toykernel.harness import notebook
+from toykernel.harness.build import build
 from toykernel.harness.images import boot_images, init_program, kernel_program
+from toykernel.harness.recipe import PLAIN, STDIN, LoadError, Recipe, is_source
 from toykernel.history.errors import HistoryError
 from toykernel.observe.faultlog import FaultLog, FaultRecord
 from toykernel.observe.lock_holders import LockHolders
@@ -34,9 +36,12 @@ if TYPE_CHECKING:
     from toykernel.harness.breakpoints import Breakpoint, Breakpoints, Hit
     from toykernel.history.moment import Snapshot
     from toykernel.history.savefile import Saved
-    from toykernel.look.symbols import Images
+    from toykernel.look.symbols import Image, Images
     from toykernel.look.task import TaskView
     from toykernel.observe.cow_journal import CowJournal
+    from toykernel.observe.process_tree import ProcessTree
+    from toykernel.observe.timeline import Timeline
+    from toykernel.state import Kernel
     from toykernel.task import Task
 
 INCLUDE = Path(userland.__file__).parent / "include"
@@ -65,14 +70,19 @@ class Session:
         """`args` are the program's, without argv[0]; `recipe` says what is linked to it, and how;
         `console_read` is Host.console_read.
 
-        Raises LoadError or AssemblyError.
+        Raises LoadError (CompileError with a compiler's words) or AssemblyError.
         """
-        elf, program = build(Path(path), recipe)
-        guest_path = "/" + (Path(path).stem if program else Path(path).name)
+        elf, program, said, _ = build(Path(path), recipe)
+        #: What a compiler has said of the sources.
+        self.said = said
+        built = program is not None or is_source(Path(path))
+        guest_path = "/" + (Path(path).stem if built else Path(path).name).strip("<>")
         argv = [os.fsencode(guest_path), *(os.fsencode(a) for a in args)]
         envp = [os.fsencode(f"{key}={value}") for key, value in (env or {}).items()]
         guest_files = {**(files or {}), guest_path: elf}
         self._set_up(Path(path), elf, program, guest_path, config or Config(), console, keep_output)
+        if recipe.stdin is not None:
+            self.sources[str(STDIN)] = recipe.stdin.decode("utf-8", "replace")
         self._power_on(guest_files, argv, envp, console_read)
 
     def _set_up(
@@ -89,6 +99,8 @@ class Session:
         self.config = config
         self.elf = elf
         self.program = program
+        #: Text of the program's sources that lie in no file, by the names that its lines have.
+        self.sources: dict[str, str] = {}
         #: Is handed what the guest writes: the stream, 1 or 2, and the bytes.
         self.console = console
         self._output = {1: bytearray(), 2: bytearray()} if keep_output else {}
@@ -167,18 +179,23 @@ class Session:
         return replace(outcome, detail=self._lock_holders.describe_deadlock())
 
     @cached_property
-    def images(self) -> Images:
-        """Names and source lines of the program, init and the kernel."""
-        from toykernel.look.symbols import INIT, KERNEL, PROGRAM, Image, Images
+    def program_image(self) -> Image:
+        """Names and source lines of the program alone."""
+        from toykernel.look.symbols import PROGRAM, Image
 
         if self.program is not None:
-            program = Image.of_program(PROGRAM, self.program)
-        else:
-            program = Image.of_elf(PROGRAM, self.elf)
+            return Image.of_program(PROGRAM, self.program, self.sources)
+        return Image.of_elf(PROGRAM, self.elf)
+
+    @cached_property
+    def images(self) -> Images:
+        """Names and source lines of the program, init and the kernel."""
+        from toykernel.look.symbols import INIT, KERNEL, Image, Images
+
         text = kernel_program(self.kernel.host.images.layout)
         kernel = Image.of_program(KERNEL, text, {ENTRY.name: kernel_source()})
         init = Image.of_program(INIT, init_program())
-        return Images(self.kernel, self.guest_path, program, kernel, init)
+        return Images(self.kernel, self.guest_path, self.program_image, kernel, init)
 
     @cached_property
     def stops(self) -> Breakpoints:
@@ -299,7 +316,7 @@ class Session:
 
         program = None
         with suppress(LoadError, AssemblyError):  # the source, when it still is this program's
-            elf, program = build(Path(saved.path))
+            elf, program, *_ = build(Path(saved.path))
             program = program if elf == saved.elf else None
         session = cls._blank(
             *(Path(saved.path), saved.elf, program, saved.guest_path),
@@ -391,6 +408,32 @@ class Session:
             return f"{place.name}: {place.text.split('#')[0].rstrip()}" if place is not None else ""
 
         return CowJournal(self.kernel, locate=locate)
+
+    @cached_property
+    def process_tree(self) -> ProcessTree:
+        """The picture of --process-tree, `svg()`: of what happens from when this is first asked for on."""
+        from toykernel.observe.process_tree import ProcessTree
+
+        return ProcessTree(self._unused("process_tree"))
+
+    @cached_property
+    def timeline(self) -> Timeline:
+        """The events of --timeline, `finish()`: from when this is first asked for on."""
+        from toykernel.observe.timeline import Timeline
+
+        return Timeline(self._unused("timeline"))
+
+    def _unused(self, what: str) -> Kernel:
+        """Raises ValueError when something has run, which a listener would not know of."""
+        if self.kernel.machine.clock.instructions:
+            raise ValueError(f"ask for session.{what} before the first run or step")
+        return self.kernel
+
+    def __repr__(self) -> str:
+        return f"<{notebook.text(self)}>"
+
+    def _repr_html_(self) -> str:
+        return notebook.html(self)
 
     @property
     def faults(self) -> list[FaultRecord]:

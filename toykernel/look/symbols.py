@@ -223,6 +223,13 @@ class Image:
         return None if found is None else (found, tuple(by_line[found]))
 
 
+def elf_lines(data: bytes) -> list[LineEntry]:
+    """The line table of an ELF executable; their `text` is empty."""
+    from elftools.elf.elffile import ELFFile
+
+    return _dwarf_lines(ELFFile(io.BytesIO(data)))
+
+
 def _dwarf_lines(elf: Any) -> list[LineEntry]:
     """The line table of an ELF file, of any DWARF version that pyelftools reads."""
     if not elf.has_dwarf_info():
@@ -248,8 +255,10 @@ def _line_program(program: Any, folder: bytes) -> list[LineEntry]:
         folders = program["include_directory"]
         at = where if version >= 5 else where - 1
         parent = folders[at] if 0 <= at < len(folders) and (where or version >= 5) else b""
-        path = Path(folder.decode("utf-8", "replace"), parent.decode("utf-8", "replace"))
-        names[index] = str(path / row["name"].decode("utf-8", "replace"))
+        path = Path(
+            folder.decode("utf-8", "surrogateescape"), parent.decode("utf-8", "surrogateescape")
+        )
+        names[index] = str(path / row["name"].decode("utf-8", "surrogateescape"))
     found = []
     previous = None
     for item in program.get_entries():

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from emu.engine_quirks import GPRS
+from emu.notebook import number, table
 from emu.paging import PTE_P, Walk
 from emu.ram import PAGE_SIZE
 from toykernel.arch.x86.asm_offsets import PT_REGS
@@ -36,6 +37,20 @@ class TaskView:
 
     def __repr__(self) -> str:
         return f"<task {self.pid} {self.comm} {self.state}>"
+
+    def _repr_html_(self) -> str:
+        rows = [
+            ("parent", f"{self.ppid}"),
+            ("state", f"{self.state}, waits on {self.waits_on}" if self.waits_on else self.state),
+            ("page directory", number(self.directory)),
+            *((name, number(value)) for name, value in self.cpu_regs.items()),
+        ]
+        areas = [
+            (number(area.vm_start), number(area.vm_end), area.permissions(), area.name)
+            for area in self.areas
+        ]
+        html = table(f"pid {self.pid} ({self.comm})", rows)
+        return html + table("areas", areas, ("start", "end", "may", "name")) if areas else html
 
     @property
     def pid(self) -> int:
@@ -111,6 +126,11 @@ class TaskView:
         if self.in_user_mode:
             return None
         return self.cpu_regs["esp"]
+
+    @property
+    def eip(self) -> int:
+        """Where its program is; of a task that has ended, where it was."""
+        return self.regs["eip"] if self.has_frame or self.in_user_mode else self.cpu_regs["eip"]
 
     # -- memory ------------------------------------------------------------------------------------
 

@@ -14,7 +14,7 @@ from .layout import Layout
 from .objects import ObjectFile
 from .program import Program
 from .single import link_one
-from .source import read_source
+from .source import checked_source, read_source
 
 
 def assemble(
@@ -24,20 +24,20 @@ def assemble(
     origin: Mapping[str, int] | None = None,
     defines: Mapping[str, int] | None = None,
     macros: Mapping[str, str] | None = None,
-    cpp: Sequence[str] = (),
+    cpp: Sequence[str] | None = (),
+    data: bytes | None = None,
 ) -> Program:
     """Assemble a source file.
 
     `include` are folders searched after the including file's own; `origin` gives linear base
     addresses by section name (then no `_start` is needed); `defines` predefines absolute symbols.
-    A `.S` with directives of the C preprocessor goes through `cpp`, the command of an installed one,
-    or through our own when that is empty; `macros` are its -D.
+    A `.S` with directives of the C preprocessor goes through `cpp`, the command of an installed one
+    (None: whichever is here), or through our own when that is empty; `macros` are its -D. With `data` these
+    bytes are the source, and `path` is its name in messages and where it looks for included files.
     Raises AssemblyError for anything wrong with the file or its contents.
     """
     path = Path(path)
-    text = read_source(path, str(path))
-    if uses_preprocessor(path.name, text):
-        text = preprocess(text, str(path), path, include=include, defines=macros, command=cpp)
+    text = _text(path, data, include, macros, cpp)
     return _assemble(text, str(path), path, include, origin, defines)
 
 
@@ -59,14 +59,27 @@ def assemble_object(
     include: Sequence[Path] = (),
     defines: Mapping[str, int] | None = None,
     macros: Mapping[str, str] | None = None,
-    cpp: Sequence[str] = (),
+    cpp: Sequence[str] | None = (),
+    data: bytes | None = None,
 ) -> ObjectFile:
     """Assemble a source file for a linker; the arguments are those of `assemble`. Raises AssemblyError."""
     path = Path(path)
-    text = read_source(path, str(path))
-    if uses_preprocessor(path.name, text):
-        text = preprocess(text, str(path), path, include=include, defines=macros, command=cpp)
+    text = _text(path, data, include, macros, cpp)
     return _read(text, str(path), path, include, defines).object_file()
+
+
+def _text(
+    path: Path,
+    data: bytes | None,
+    include: Sequence[Path],
+    macros: Mapping[str, str] | None,
+    cpp: Sequence[str] | None,
+) -> str:
+    """A source as the assembler reads it, through the preprocessor when it asks for that."""
+    text = read_source(path, str(path)) if data is None else checked_source(data, str(path))
+    if uses_preprocessor(path.name if data is None else f"{path.name}.S", text):
+        text = preprocess(text, str(path), path, include=include, defines=macros, command=cpp)
+    return text
 
 
 def _read(

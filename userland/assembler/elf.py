@@ -46,7 +46,7 @@ class _Strings:
         if not text:
             return 0
         offset = len(self.data)
-        self.data += text.encode("utf-8") + b"\0"
+        self.data += text.encode("utf-8", "surrogateescape") + b"\0"
         return offset
 
 

@@ -21,6 +21,8 @@ class AssemblyError(Exception):
         self.hint = hint
         self.more: tuple[AssemblyError, ...] = ()
         self.statement = ""
+        #: What is to be said once, below all errors.
+        self.note = ""
 
     def report(self) -> str:
         """For people: every error with its statement, a mark under what is meant, and the hint."""
@@ -35,6 +37,8 @@ class AssemblyError(Exception):
                     out.append(" " * (4 + at) + "^")
             if problem.hint:
                 out.append(f"  hint: {problem.hint}")
+        if self.note:
+            out.append(f"note: {self.note}")
         return "\n".join(out)
 
     def __str__(self) -> str:

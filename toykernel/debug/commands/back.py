@@ -140,7 +140,7 @@ BACK = (
         ("rc",), True,
     ),
     Command(
-        "reverse-out", "", "run back to before the trap that led into the kernel", reverse_out,
+        "reverse-out", "", "back to before the trap that led into the kernel", reverse_out,
         "The mirror image of `out'.", ("reverse-finish",), True,
     ),
     Command(

@@ -219,15 +219,15 @@ BREAKS = (
         "awatch", "[/BYTES] ADDR [if EXPR]", "stop after any access to bytes", awatch,
         "See `help watch'.", takes_format=True,
     ),
-    Command("condition", "N [EXPR]", "stop only when an expression holds; always without", condition_),
+    Command("condition", "N [EXPR]", "stop only when an expression holds", condition_),
     Command("ignore", "N COUNT", "do not stop the next times", ignore, "They are counted as hits."),
     Command(
-        "commands", "[N]", "what to do when a breakpoint stops; the last one without N", commands,
-        "The commands follow, a line each, up to `end'. When the first is `silent', the stop itself is\n"
-        "not shown.",
+        "commands", "[N]", "what to do when a breakpoint stops", commands,
+        "Without N: the last one. The commands follow, a line each, up to `end'. When the first\n"
+        "is `silent', the stop itself is not shown.",
     ),
     Command(
-        "delete", "[N...]", "take breakpoints out, all of them without a number", delete,
+        "delete", "[N...]", "take breakpoints out; all without a number", delete,
         "`info breakpoints' shows the numbers.", ("d",),
     ),
 )  # fmt: skip

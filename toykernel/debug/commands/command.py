@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
 from toykernel.debug.debugger import Debugger
@@ -25,6 +25,9 @@ class Console:
     displays: dict[int, str] = field(default_factory=dict)
     #: Takes the lines that follow, up to `end', instead of running them.
     collecting: list[str] | None = None
+
+    #: Runs the commands of a file; the prompt puts it here.
+    script: Callable[[Iterable[str]], None] = lambda _lines: None
 
     def collect(self, lines: list[str]) -> None:
         """The next lines, up to `end', are for this list."""

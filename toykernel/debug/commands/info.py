@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
@@ -10,6 +11,8 @@ from emu.eflags import EFLAGS_IF
 from toykernel.debug.commands.breaks import place_text, terms
 from toykernel.debug.commands.change import displays
 from toykernel.debug.commands.command import Command, Console, count_of, no_arguments
+from toykernel.debug.commands.processor import fpu, pic, registers, sse, tlb
+from toykernel.debug.commands.resources import files, signals, symbol
 from toykernel.debug.errors import DebugError
 from toykernel.debug.format import (
     address_text,
@@ -73,6 +76,8 @@ def checkpoints(console: Console, text: str) -> None:
 
 def regs(console: Console, text: str) -> None:
     """The CPU's registers, or those that a task's trap has saved."""
+    if registers(console, text):
+        return
     view = _view(console, text)
     debugger = console.debugger
     cpu = debugger.machine.cpu
@@ -256,8 +261,16 @@ def symbols(console: Console, text: str) -> None:
 
 
 def line(console: Console, text: str) -> None:
-    """The source line of an address."""
+    """The source line of a label or an address (*ADDR, too); the addresses of LINE or FILE:LINE."""
     debugger = console.debugger
+    if re.fullmatch(r"(?:[^:*]+:)?[0-9]{1,9}", text):
+        code = debugger.images.code(text)
+        starts = ", ".join(
+            address_text(address, code.image.symbol_at(address)) for address in code.addresses
+        )
+        console.write(f"{code.what} begins at {starts}")
+        return
+    text = text.removeprefix("*")
     address = debugger.where(text) if text else debugger.register("eip")
     task_ = debugger.view.task
     place = debugger.images.place_at(task_, address)
@@ -289,23 +302,57 @@ def time(console: Console, text: str) -> None:
         console.write(f"timer interrupt in {left} cycles; interrupts are {enabled}")
 
 
+def locals_(console: Console, text: str) -> None:
+    """Parameters and local variables of a function of C."""
+    no_arguments(text)
+    debugger = console.debugger
+    found = debugger.variables()
+    if not found:
+        raise DebugError("no local variables are known here: compiled code has them, with -g")
+    for variable in found:
+        if variable.address is not None:
+            value = f"at {variable.address:#010x}"
+            if 0 < variable.size <= 4:
+                data = debugger.read(variable.address, variable.size)
+                value += f" = {int.from_bytes(data, 'little', signed=True)}"
+        elif variable.register is not None:
+            word = debugger.register(variable.register) & (1 << 8 * (variable.size or 4)) - 1
+            value = f"in ${variable.register} = {signed(word, variable.size or 4)}"
+        else:
+            value = "no place of its own here (optimised)"
+        console.write(f"{variable.name:12} {value}")
+
+
+def signed(value: int, size: int) -> int:
+    """A number of `size` bytes in two's complement."""
+    return value - (1 << 8 * size) if value >> (8 * size - 1) & 1 else value
+
+
 TOPICS = (
     Topic("breakpoints", "", "numbers, hits, places", breakpoints),
     Topic("checkpoints", "", "places in time that `restart' goes to", checkpoints),
     Topic("display", "", "what is shown at every stop", displays),
-    Topic("regs", "[PID]", "the CPU's registers, or a task's saved ones", regs),
-    Topic("tasks", "[--tree]", "every task: state, where it is, what it waits for", tasks),
-    Topic("task", "[PID]", "one task in full: every field, and what it shares with whom", task),
+    Topic("regs", "[NAME|PID]", "registers, one of them, a task's saved ones", regs),
+    Topic("fpu", "", "the present task's x87 registers and words", fpu),
+    Topic("sse", "", "its XMM registers and MXCSR", sse),
+    Topic("tasks", "[--tree]", "every task: state, place, what it waits for", tasks),
+    Topic("task", "[PID]", "one task in full, and what it shares with whom", task),
     Topic("frame", "[PID]", "what the trap pushed, and pt_regs", frame),
-    Topic("tab", "[ADDR]", "page-table entries, bit by bit; all mapped ranges without ADDR", tab),
-    Topic("page", "ADDR", "the same, the frame, its references, who else maps it", page),
-    Topic("cow", "ADDR|FRAME", "the life of a page or frame: shared, copied, reused, freed", cow),
+    Topic("tab", "[ADDR]", "page-table entries, bit by bit; or all mapped ranges", tab),
+    Topic("page", "ADDR", "the same, the frame and who else maps it", page),
+    Topic("cow", "ADDR|FRAME", "a page's or frame's life: shared, copied, freed", cow),
     Topic("idt", "", "interrupt descriptor table", idt_),
     Topic("gdt", "", "global descriptor table", gdt_),
     Topic("tss", "", "task-state segment", tss_),
+    Topic("tlb", "", "what the i486's TLB holds, how often it was flushed", tlb),
+    Topic("pic", "", "the interrupt controller: lines, vectors, masks", pic),
+    Topic("files", "[PID]", "open descriptors", files),
+    Topic("signals", "[PID]", "handlers, blocked and pending signals", signals),
     Topic("vma", "[PID]", "areas of the address space", vma),
     Topic("symbols", "[PATTERN]", "labels of the program, the kernel and init", symbols),
-    Topic("line", "[WHERE]", "the source line of an address", line),
+    Topic("locals", "", "parameters and local variables of a C function", locals_),
+    Topic("symbol", "ADDR", "the label at or before an address", symbol),
+    Topic("line", "[WHERE]", "a place's source line; where [FILE:]LINE begins", line),
     Topic("log", "[N]", "the kernel's log", log),
     Topic("time", "", "cycles, instructions, what they were spent on", time),
 )

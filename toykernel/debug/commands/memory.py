@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from emu.ram import Ram
 from toykernel.debug.commands.command import Command, Console, count_of
 from toykernel.debug.errors import DebugError
 from toykernel.debug.format import address_text
@@ -34,6 +35,38 @@ def x(console: Console, text: str) -> None:
             console.write(line)
     except UnreadableError as error:
         raise DebugError(str(error)) from None
+
+
+class PhysicalMemory:
+    """RAM by physical address, for `examine`."""
+
+    def __init__(self, ram: Ram) -> None:
+        self._ram = ram
+
+    def read(self, address: int, size: int) -> bytes:
+        """Raises DebugError beyond the end."""
+        if address + size > self._ram.size:
+            raise DebugError(f"{address:#x} is beyond the RAM, which ends at {self._ram.size:#x}")
+        return self._ram.read(address, size)
+
+    def read_upto(self, address: int, size: int) -> bytes:
+        """Fewer bytes at the end of RAM."""
+        return self._ram.read(address, max(min(size, self._ram.size - address), 0))
+
+
+def xp(console: Console, text: str) -> None:
+    """xp[/NFS] ADDRESS"""
+    debugger = console.debugger
+    format_, expression = split_format(text)
+    if not expression:
+        raise DebugError("xp needs a physical address")
+    spec = debugger.examined.change(format_) if format_ else replace(debugger.examined, count=1)
+    memory = PhysicalMemory(debugger.machine.ram)
+    try:
+        for line, _ in examine(memory, spec, debugger.evaluate(expression), lambda _: None):
+            console.write(line)
+    except UnreadableError as error:
+        raise DebugError(f"{error.address:#x} is beyond the RAM") from None
 
 
 def split_format(text: str) -> tuple[str, str]:
@@ -101,6 +134,10 @@ MEMORY = (
         "s string, i instruction), S a size (b byte, h half word, w word). Without an address\n"
         "it goes on where it stopped. Nothing is changed by looking: pages are not faulted in.",
         (), True, "", True,
+    ),
+    Command(
+        "xp", "[/NFS] ADDRESS", "examine physical memory", xp,
+        "As x, by physical address: page tables, frames, what no task maps.", (), False, None, True,
     ),
     Command(
         "print", "[/F] EXPRESSION", "show a value", print_,

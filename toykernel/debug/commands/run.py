@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from toykernel.debug import farther
 from toykernel.debug.commands.command import Command, Console, count_of, no_arguments
 from toykernel.debug.debugger import Stopped
 from toykernel.debug.errors import DebugError
@@ -41,7 +42,7 @@ def until(console: Console, text: str) -> None:
     if text:
         advance(console, text)
     else:
-        show(console, console.debugger.until())
+        show(console, farther.until(console.debugger))
 
 
 def advance(console: Console, text: str) -> None:
@@ -50,7 +51,7 @@ def advance(console: Console, text: str) -> None:
         raise DebugError("advance where? A label, FILE:LINE or *EXPRESSION")
     debugger = console.debugger
     address = debugger.evaluate(text[1:]) if text.startswith("*") else debugger.where(text)
-    show(console, debugger.advance(address))
+    show(console, farther.advance(debugger, address))
 
 
 def out(console: Console, text: str) -> None:

@@ -55,21 +55,25 @@ def preprocess(
     *,
     include: Sequence[Path] = (),
     defines: Mapping[str, str] | None = None,
-    command: Sequence[str] = (),
+    command: Sequence[str] | None = (),
 ) -> str:
     """The text as the assembler gets it, with line markers.
 
-    `command` runs an installed preprocessor (installed_cpp finds one); without it our own serves.
-    Raises AssemblyError.
+    `command` runs an installed preprocessor, None means whichever is here; when it is empty our own serves.
+    One that does not work at all, so that it names no line, is as good as none. Raises AssemblyError.
     """
     import subprocess  # most sources have no directives: what follows is loaded for those that have
 
     from .preprocessor import Preprocessor
 
+    def own() -> str:
+        folders = [HEADERS, *_system_headers()]
+        return Preprocessor(include, folders, defines or {}).run(text, shown, path)
+
+    if command is None:
+        command = installed_cpp(os.environ)
     if not command:
-        return Preprocessor(include, [HEADERS, *_system_headers()], defines or {}).run(
-            text, shown, path
-        )
+        return own()
     folders = [path.parent, *include] if path is not None else include
     words = [
         *command, "-m32", "-x", "assembler-with-cpp",
@@ -83,10 +87,13 @@ def preprocess(
             words, input=f'#line 1 "{_quoted(shown)}"\n'.encode() + text.encode("utf-8", "surrogateescape"),
             capture_output=True, timeout=_SECONDS, env={**os.environ, "LC_ALL": "C"}, check=False,
         )  # fmt: skip
-    except (OSError, subprocess.SubprocessError) as error:
-        raise AssemblyError(shown, 0, f"`{command[0]}' cannot be run: {error}") from None
+    except (OSError, subprocess.SubprocessError):
+        return own()
     if done.returncode:
-        raise _refusal(shown, command[0], done.stderr.decode(errors="replace"))
+        refusal = _refusal(command[0], done.stderr.decode(errors="replace"))
+        if refusal is None:
+            return own()
+        raise refusal
     return done.stdout.decode("utf-8", "surrogateescape")
 
 
@@ -94,14 +101,13 @@ def _quoted(name: str) -> str:
     return name.replace("\\", "\\\\").replace('"', '\\"')
 
 
-def _refusal(shown: str, name: str, said: str) -> AssemblyError:
+def _refusal(name: str, said: str) -> AssemblyError | None:
     for line in said.splitlines():
         if found := _MESSAGE.match(line):
             return AssemblyError(
                 found["file"], int(found["line"]), found["text"], f"so says `{name} -E'"
             )
-    lines = said.strip().splitlines()
-    return AssemblyError(shown, 0, f"`{name} -E' failed", lines[-1] if lines else None)
+    return None
 
 
 def _system_headers() -> list[Path]:
