@@ -22,6 +22,17 @@ class Stop(Enum):
     BUS_ERROR = "bus error"  # an access outside RAM: `address` = EIP
 
 
+class Position(NamedTuple):
+    """A place in a run, between two steps: later ones compare greater, and no two are equal.
+
+    A step completes an instruction, or delivers a trap (which it may do besides), or lets a halted CPU wait.
+    """
+
+    instructions: int  # completed since power-on
+    deliveries: int  # of traps
+    cycles: int
+
+
 class Event(NamedTuple):
     """One reason to stop, with its number: see Stop."""
 

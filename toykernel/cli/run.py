@@ -19,6 +19,7 @@ from toykernel.cli.options import (
 )
 from toykernel.cli.outputs import Output, Outputs, inputs_of
 from toykernel.cli.version import say_slow
+from toykernel.errors import HostError
 from toykernel.harness.exit_status import EXIT_BUG, EXIT_MISUSE
 
 if TYPE_CHECKING:
@@ -39,12 +40,26 @@ Exit status:
 """
 
 
+def save_point(text: str) -> tuple[str, int | None]:
+    """A type of option: a file, and the cycle at which it is to be written; None: when the run is over."""
+    path, at, cycle = text.rpartition("@")
+    if not at or not (cycle.isascii() and cycle.isdigit()):
+        return text, None
+    return path, int(cycle)
+
+
 @click.command(
     cls=OptionalValueCommand,
     epilog=EPILOG,
     context_settings={"allow_interspersed_args": False},
 )
 @apply((*MACHINE, *SOURCES, *INJECT, *OBSERVE))
+@click.option(
+    "--save",
+    type=save_point,
+    metavar="FILE[@CYCLE]",
+    help="Keep the last moment of the run, or the one at CYCLE, for debug --from.",
+)
 @click.argument("program", type=click.Path())
 @click.argument("args", nargs=-1)
 def command(program: str, args: tuple[str, ...], **values: Any) -> int:
@@ -60,6 +75,7 @@ def command(program: str, args: tuple[str, ...], **values: Any) -> int:
         trace_file = outputs.open("--trace", trace[1] if trace else None, whole=False)
         timeline_file = outputs.open("--timeline", values["timeline"])
         tree_file = outputs.open("--process-tree", values["process_tree"])
+        events_file = outputs.open("--events", values["events"], whole=False)
         input_file = outputs.open("--record-input", values["record_input"], whole=False)
         from toykernel.cli.attach import attach
         from toykernel.cli.load import load, source_files
@@ -93,11 +109,19 @@ def command(program: str, args: tuple[str, ...], **values: Any) -> int:
 
             tree = ProcessTree(session.kernel)
             files.callback(lambda: tree_file.write(as_utf8(tree.svg())))
+        if events_file is not None:
+            add_events(session, events_file)
         injector = attach(session.kernel, values)
+        save, at = values["save"] or (None, None)
         try:
+            if save is not None and at is not None:
+                runner.run(session, max_cycles=at)
+                save_moment(session, save)
             result = runner.run(session, max_cycles=values["max_cycles"])
         except KeyboardInterrupt:
             result = runner.interrupted(session)
+        if save is not None and at is None:
+            save_moment(session, save)
         if result.status != EXIT_BUG:  # whose message has it all
             for cycles, text in session.kernel.log:
                 host_message(f"[{cycles:>12}] {text}")
@@ -144,6 +168,28 @@ def add_cow(session: Session, output: Output | None) -> None:
         write(f"{event}\n".encode(errors="surrogateescape"))
 
     session.cow_journal.emit = emit
+
+
+def add_events(session: Session, output: Output) -> None:
+    """The list of events to a file, a line of JSON each."""
+    from toykernel.observe.events import EventLog, RunEvent
+
+    write = writer(output)
+
+    def emit(number: int, event: RunEvent) -> None:
+        write(log.line(number, event).encode())
+
+    log = EventLog(session.kernel, session.images, emit)
+
+
+def save_moment(session: Session, path: str) -> None:
+    """Keep this moment in a file. Raises HostError."""
+    from toykernel.history.errors import HistoryError
+
+    try:
+        session.save(path)
+    except HistoryError as error:
+        raise HostError(EXIT_MISUSE, str(error)) from None
 
 
 def writer(output: Output | None) -> Callable[[bytes], None]:

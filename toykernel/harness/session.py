@@ -102,7 +102,8 @@ class Session:
         self.program = program
         #: Text of the program's sources that lie in no file, by the names that its lines have.
         self.sources: dict[str, str] = {}
-        self._console = console
+        #: Is handed what the guest writes: the stream, 1 or 2, and the bytes.
+        self.console = console
         self._output = {1: bytearray(), 2: bytearray()} if keep_output else {}
         #: What the kernel calls the program: absolute path, and the name of its task.
         self.guest_path = guest_path
@@ -148,8 +149,8 @@ class Session:
     def _write(self, fd: int, data: bytes) -> None:
         if self._output:
             self._output[2 if fd == 2 else 1] += data
-        if self._console is not None:
-            self._console(fd, data)
+        if self.console is not None:
+            self.console(fd, data)
 
     # -- running -----------------------------------------------------------------------------------
 
