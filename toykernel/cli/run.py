@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from toykernel.cli.console import OutputFile, host_message, write_all
+from toykernel.cli.console import OutputFile, guest_console, host_message, write_all
 from toykernel.cli.options import (
     INJECT,
     MACHINE,
@@ -21,6 +21,7 @@ from toykernel.errors import HostError
 from toykernel.harness.exit_status import EXIT_BUG, EXIT_MISUSE
 
 if TYPE_CHECKING:
+    from toykernel.harness.runner import Result
     from toykernel.harness.session import Session
     from toykernel.observe.cow_journal import CowEvent
     from toykernel.state import Kernel
@@ -50,6 +51,27 @@ def command(program: str, args: tuple[str, ...], **values: Any) -> int:
 
     Options come before PROGRAM; what follows it is the program's.
     """
+    from toykernel.harness import runner
+
+    def run(session: Session) -> Result:
+        return runner.run(session, max_cycles=values["max_cycles"])
+
+    return observed(program, args, values, run)
+
+
+def observed(
+    program: str,
+    args: tuple[str, ...],
+    values: Mapping[str, Any],
+    run: Callable[[Session], Result],
+    console: Callable[[int, bytes], None] = guest_console,
+    *,
+    terminal: bool = True,
+) -> int:
+    """Run a program with the observers of the options; the command's exit status.
+
+    `terminal` and `console` as make_session has them. Raises click.BadParameter and HostError.
+    """
     with ExitStack() as files:
         report_file = open_output(files, "--report", values["report"])
         strace_file = open_output(files, "--strace", values["strace"] or None)
@@ -62,7 +84,7 @@ def command(program: str, args: tuple[str, ...], **values: Any) -> int:
         from toykernel.cli.attach import attach
         from toykernel.cli.load import load
 
-        session = load(program, args, values, terminal=True)
+        session = load(program, args, values, console, terminal=terminal)
         if session is None:
             return EXIT_MISUSE
         if input_file is not None:
@@ -92,7 +114,7 @@ def command(program: str, args: tuple[str, ...], **values: Any) -> int:
             files.callback(lambda: writer(tree_file)(tree.svg().encode()))
         injector = attach(session.kernel, values)
         try:
-            result = runner.run(session, max_cycles=values["max_cycles"])
+            result = run(session)
         except KeyboardInterrupt:
             result = runner.interrupted(session)
         if result.status != EXIT_BUG:  # whose message has it all
