@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -30,6 +31,11 @@ Example:
 \b
 Exit status: as that of run; 0 when gdb has killed the program.
 """
+
+
+def reason(error: OSError) -> str:
+    """Of a socket's error, in the system's words."""
+    return os.strerror(error.errno) if error.errno else str(error)
 
 
 @click.command(
@@ -106,7 +112,7 @@ def command(program: str, args: tuple[str, ...], **values: Any) -> int:
             try:
                 server.listen(values["listen"], values["port"], ready)
             except OSError as error:
-                return runner.Result(EXIT_MISUSE, message=f"cannot listen: {error.strerror}")
+                return runner.Result(EXIT_MISUSE, message=f"cannot listen: {reason(error)}")
         server.target.close()
         if server.killed or (values["stdio"] and not server.detached):
             return runner.Result(0)

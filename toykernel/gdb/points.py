@@ -23,6 +23,7 @@ SOFTWARE, HARDWARE, WRITE, READ, ACCESS = range(5)
 _NAMES = {WRITE: "watch", READ: "rwatch", ACCESS: "awatch"}
 #: R/W field of DR7 by type: data writes, data reads and writes.
 _DR7_KIND = {WRITE: 1, READ: 3, ACCESS: 3}
+_DR7_FIXED = 0x400  # the bit that is always set
 _MOST = 512  # addresses in all, with room for those of the stub's own
 Test = Callable[["Task"], bool]
 
@@ -109,7 +110,7 @@ class Points:
         """The watchpoints into the debug registers."""
         if not self.watches:
             return
-        cpu, dr7 = k.machine.cpu, 0
+        cpu, dr7 = k.machine.cpu, _DR7_FIXED
         for n, watch in enumerate(self.watches):
             cpu.set_dr(n, watch.address)
             dr7 |= 2 << 2 * n | (_DR7_KIND[watch.type] | watch.size - 1 << 2) << 16 + 4 * n
@@ -121,7 +122,7 @@ class Points:
         k.machine.watched = 0
         if k.machine.cpu.dr7 & 0xFF:
             cpu = k.machine.cpu
-            cpu.set_dr(7, 0)
+            cpu.set_dr(7, _DR7_FIXED)
             for n in range(4):
                 cpu.set_dr(n, 0)
 

@@ -86,6 +86,12 @@ class Processes(Collector):
         alive = {t.tgid for t in self._k.processes.tasks if not t.exit_state}
         self.attached = set(known & alive) - self.detached
 
+    def tell_unborn(self, before: set[int]) -> None:
+        """Of those that were attached, who is no more, now that the guest is at another moment: an exit,
+        at the next resumption. A client that does not hear of it does not believe the next fork."""
+        for tgid in sorted(before - self.attached):
+            self.pending.append(Stop(tgid, tgid, code=0))
+
     # -- listening ---------------------------------------------------------------------------------
 
     def _tell(self, stop: Stop) -> None:

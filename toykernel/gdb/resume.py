@@ -158,6 +158,11 @@ class Resumer:
         if k.current is k.sched.idle:
             self._interrupt()
 
+    def into_kernel(self, tgid: int) -> None:
+        """If the CPU runs a process in user mode, have it look at its signals before anything else."""
+        if self._k.current.tgid == tgid and self._k.machine.cpu.cpl == 3:
+            self._interrupt()
+
     def _send_away(self) -> None:
         """The running thread may be one that is to stand still: into the kernel with it."""
         if self._k.current.pid in self._hold and self._k.machine.cpu.cpl == 3:
@@ -236,12 +241,11 @@ class Resumer:
             return Arrived("nobody")
         self._arm(user)
         passing, self._passing = self._passing, False
+        slice_end = machine.clock.cycles + SLICE_CYCLES
         while k.outcome is None:
             if user is not None and k.current.pid == user and machine.cpu.cpl == 3:
                 return Arrived("user")
-            event = machine.run(
-                machine.clock.cycles + SLICE_CYCLES, pass_breakpoint=passing, instructions=until
-            )
+            event = machine.run(slice_end, pass_breakpoint=passing, instructions=until)
             passing = False
             if event.stop is Why.BREAKPOINT:
                 found = self._at(event.address, user)
@@ -264,6 +268,7 @@ class Resumer:
                     if self.interrupted():
                         return self._here(SIGINT)
                     self._between()
+                    slice_end = machine.clock.cycles + SLICE_CYCLES
         return self._over()
 
     def _between(self) -> None:

@@ -14,6 +14,8 @@ from toykernel.gdb.target import Factory, Target
 if TYPE_CHECKING:
     from toykernel.harness.session import Session
 
+_RESUMING = (b"vCont;", b"c", b"C", b"s", b"S", b"bs", b"bc")
+
 
 class Server:
     """One target for all clients. `tell` prints a line for people on the host."""
@@ -32,14 +34,25 @@ class Server:
         self._connection: Connection | None = None
         self._to_client = False
         self._running = False
+        self._may_print = False
+        self._output = bytearray()
 
     def write_console(self, fd: int, data: bytes) -> bool:
         """The guest's output to a client that has no other way to see it; whether it went there."""
-        if not self._to_client or self._connection is None or not self._running:
+        if not self._to_client or self._connection is None:
             return False
-        for at in range(0, len(data), PACKET_SIZE // 4):
-            self._connection.send(b"O" + data[at : at + PACKET_SIZE // 4].hex().encode())
+        self._output += data
+        if self._running:
+            self._flush()
         return True
+
+    def _flush(self) -> None:
+        """What the guest has written, while the client waits for a stop: at no other time it may come."""
+        assert self._connection is not None
+        for at in range(0, len(self._output), PACKET_SIZE // 4):
+            part = bytes(self._output[at : at + PACKET_SIZE // 4])
+            self._connection.send(b"O" + part.hex().encode())
+        self._output.clear()
 
     def serve(self, connection: Connection, *, to_client: bool = False) -> bool:
         """Until the client is gone; whether it has let go of everything or killed it."""
@@ -47,7 +60,10 @@ class Server:
         stub = Stub(self._make, self.target, connection.interrupted, self._print, self._make_target)
         try:
             while (packet := connection.packet()) is not None:
-                self._running = True
+                self._running = packet.startswith(_RESUMING)
+                self._may_print = self._running or packet.startswith(b"qRcmd,")
+                if self._running:
+                    self._flush()
                 answer = stub.answer(packet)
                 self._running = False
                 if answer is not None:
@@ -66,7 +82,8 @@ class Server:
         return stub.leaving
 
     def _print(self, data: bytes) -> None:
-        if self._connection is not None:
+        if self._connection is not None and self._may_print:
+            self._flush()
             self._connection.send(b"O" + data.hex().encode())
 
     def listen(self, host: str, port: int, ready: Callable[[str, int], None]) -> None:

@@ -21,7 +21,7 @@ _DIFFERENT = {
     **{number: number + 12 for number in range(33, 64)},
 }
 _BACK = {gdb: linux for linux, gdb in _DIFFERENT.items()}
-_SAME = frozenset((1, 2, 3, 4, 5, 6, 8, 9, 11, 13, 14, 15, 21, 22, 24, 25, 26, 27, 28))
+_SAME = frozenset((0, 1, 2, 3, 4, 5, 6, 8, 9, 11, 13, 14, 15, 21, 22, 24, 25, 26, 27, 28))
 
 
 def to_gdb(number: int) -> int:

@@ -260,13 +260,20 @@ class Stub:
     def _backwards(self, rest: bytes) -> bytes:
         if self.target.history is None or rest not in (b"s", b"c"):
             return b""
-        reverse = Reverse(self.target)
+        processes = self.target.processes
+        if processes.pending:
+            return self._told(processes.pending.popleft())
+        reverse, before = Reverse(self.target), set(processes.attached)
         task = self.task(self.resumed)
-        return self._told(reverse.step(task.pid) if rest == b"s" else reverse.run(task.pid))
+        stop = reverse.step(task.pid) if rest == b"s" else reverse.run(task.pid)
+        processes.tell_unborn(before)
+        return self._told(stop)
 
     def _travel(self, unit: str, number: int) -> None:
         assert self.target.history is not None
+        before = set(self.target.processes.attached)
         Reverse(self.target).goto(unit, number)
+        self.target.processes.tell_unborn(before)
         current = self.target.k.current
         tasks = self.target.processes.tasks()
         if tasks:
@@ -293,6 +300,7 @@ class Stub:
     def _kill(self, tgid: int) -> bytes:
         task = self.task(ThreadId(tgid, ANY))
         send_signal(self.target.k, task, SIGKILL, {}, group=True)
+        self.target.resumer.into_kernel(tgid)
         self.target.changed()
         self.target.processes.pending.clear()
         for _ in range(64):
