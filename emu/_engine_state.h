@@ -165,7 +165,8 @@ static void enter_code(struct engine_state *s, uint32_t address)
     }
 }
 
-static int is_break(const struct engine_state *s, uint32_t address)
+/* Whether there is a breakpoint at one of `size` addresses. */
+static int is_break_in(const struct engine_state *s, uint32_t address, uint32_t size)
 {
     const uint32_t *breaks = (const uint32_t *)(uintptr_t)s->breaks;
     uint32_t low = 0, high = s->break_count;
@@ -177,7 +178,12 @@ static int is_break(const struct engine_state *s, uint32_t address)
         else
             high = middle;
     }
-    return low < s->break_count && breaks[low] == address;
+    return low < s->break_count && breaks[low] - address < size;
+}
+
+static int is_break(const struct engine_state *s, uint32_t address)
+{
+    return is_break_in(s, address, 1);
 }
 
 /* Debug registers whose breakpoint is of this kind (DR7.R/W) and enabled. */

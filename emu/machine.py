@@ -80,6 +80,8 @@ class Machine:
         self.allow_io = False
         #: Vectors whose delivery ends a run, for debuggers.
         self.trap_stops: frozenset[int] = frozenset()
+        #: Debug registers (bits of DR6) that are a debugger's: a hit ends the run, and is no #DB.
+        self.watched = 0
         #: Hears of every trap that was delivered, in order of registration.
         self.trap_listeners: list[Callable[[mc.Delivery], None]] = []
         #: How often the TLB was flushed through the doors below.
@@ -406,6 +408,10 @@ class Machine:
     def debug(self, reasons: int) -> Event | None:
         """#DB, for these bits of DR6 and those that are set already."""
         cpu = self.cpu
+        hits = reasons & self.watched
+        if hits and hits == reasons:
+            return Event(Stop.WATCH, value=hits, address=cpu.eip)
+        reasons &= ~hits
         cpu.dr6 |= reasons
         if self._at_in_flight and cpu.state.in_flight_kind & hooks.KIND_REP:
             cpu.eflags |= EFLAGS_RF  # SDM vol. 3, 17.3.1.1: a string instruction goes on
