@@ -17,6 +17,7 @@ from emu.errors import MachineError
 from emu.paging import Walk
 from toykernel import run_loop
 from toykernel.boot import ENTRY, kernel_source
+from toykernel.boot import INIT as INIT_SOURCE
 from toykernel.harness import notebook
 from toykernel.harness.build import build
 from toykernel.harness.images import boot_images, init_program, kernel_program
@@ -201,7 +202,7 @@ class Session:
 
         text = kernel_program(self.kernel.host.images.layout)
         kernel = Image.of_program(KERNEL, text, {ENTRY.name: kernel_source()})
-        init = Image.of_program(INIT, init_program())
+        init = Image.of_program(INIT, init_program(), {INIT_SOURCE.name: INIT_SOURCE.read_text()})
         return Images(self.kernel, self.guest_path, self.program_image, kernel, init)
 
     @cached_property
