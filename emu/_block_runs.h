@@ -1,5 +1,7 @@
 /* Runs: going over between whole blocks and single instructions. Part of _blocks.h. */
 
+static void x87_finish(struct engine_state *s);
+
 /* -- runs ------------------------------------------------------------------------------------ */
 
 /* Nothing wants to be asked about single instructions. */
@@ -58,6 +60,7 @@ static uint32_t other_mode(struct engine_state *s, struct blocks *b)
 
     if (b->mode == MODE_EXACT) {
         s->completed = 1;
+        x87_finish(s);
         if (s->timing)
             timing_finish(s, eip + live(t, t->at_base[1]));
         b->current = 0;

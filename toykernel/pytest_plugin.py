@@ -17,7 +17,7 @@ CURRENT = pytest.StashKey[Path]()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """The ini option."""
+    """Define the ini option `toykernel_paths`."""
     parser.addini(
         "toykernel_paths",
         "programs, or folders of programs, whose `# expect` lines are tests, relative to the ini file",
@@ -85,7 +85,7 @@ def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> pytest.Col
 
 
 class ProgramFile(pytest.File):
-    """A source file: one test."""
+    """A program's source file as pytest collects it: one test."""
 
     def collect(self) -> Iterable[pytest.Item]:
         """The program's run."""

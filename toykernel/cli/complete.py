@@ -34,7 +34,7 @@ def settings(_ctx: click.Context, _param: click.Parameter, incomplete: str) -> l
 def assignments(
     _ctx: click.Context, _param: click.Parameter, incomplete: str
 ) -> list[CompletionItem]:
-    """The same, with the equals sign of --sysctl NAME=VALUE."""
+    """The same names, with the equals sign of --sysctl NAME=VALUE."""
     from toykernel.sysctl import settings as table
 
     return _starting((f"{name}=" for name in table()), incomplete)
@@ -43,7 +43,7 @@ def assignments(
 def system_calls(
     _ctx: click.Context, _param: click.Parameter, incomplete: str
 ) -> list[CompletionItem]:
-    """The CALL: of --fail-nth."""
+    """Names of system calls with the colon of --fail-nth CALL:N."""
     from toykernel.syscall_table import BY_NAME
 
     return _starting((f"{name}:" for name in BY_NAME), incomplete)

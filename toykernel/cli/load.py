@@ -112,7 +112,7 @@ def guest_input(values: Mapping[str, Any], terminal: bool) -> Callable[[int, int
 def load(
     program: str, args: tuple[str, ...], values: Mapping[str, Any], *, terminal: bool = False
 ) -> Session | None:
-    """The same for a command that ends here: None after saying what is wrong."""
+    """make_session for a command that ends here: None after saying what is wrong."""
     try:
         return make_session(program, args, values, terminal=terminal)
     except CannotLoad as error:

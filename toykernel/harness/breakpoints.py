@@ -19,8 +19,9 @@ from emu.microcode import VECTOR_NAMES, Delivery
 from emu.paging import PTE_P
 from toykernel import run_loop
 from toykernel.collector import Collector, Data, Shared
+from toykernel.look.image import Image
 from toykernel.look.page_tables import entries
-from toykernel.look.symbols import KERNEL, Code, Image, Images
+from toykernel.look.symbols import KERNEL, Code, Images
 from toykernel.observe.faultlog import FaultLog, FaultRecord
 from toykernel.state import Kernel, Outcome, OutcomeKind
 from toykernel.syscall_table import BY_NAME, name_of
@@ -159,7 +160,7 @@ class Breakpoints(Collector):
         return self.add_code(self.images.code(where.strip()), temporary=temporary)
 
     def add_code(self, code: Code, *, temporary: bool = False) -> Breakpoint:
-        """At code that a name or line stands for."""
+        """At the addresses of a name or line, for tasks that run its image (the kernel: all)."""
         image = None if code.image.name == KERNEL else code.image
         return self._add(Breakpoint(0, ADDRESS, code.what, code.addresses, image, None, temporary))
 
@@ -179,7 +180,7 @@ class Breakpoints(Collector):
         return point
 
     def delete(self, number: int) -> None:
-        """Raises BreakpointError when there is no such number."""
+        """Take a breakpoint out by its number. Raises BreakpointError when there is none."""
         if number not in self.all:
             raise BreakpointError(f"no breakpoint number {number}")
         del self.all[number]
@@ -223,7 +224,7 @@ class Breakpoints(Collector):
                 return Outcome(OutcomeKind.PAUSED, event, self.pause)
             elif outcome is not None:
                 return outcome
-        return k.outcome
+        return run_loop.over(k, k.outcome)
 
     def arm_steps(self) -> None:
         """Before steps: forget the last stop, and have traps stop that are to."""
@@ -310,14 +311,14 @@ class Breakpoints(Collector):
         return {"hits": hits, "reported": self._reported, "restarts": self._restarts}
 
     def load_data(self, data: Data, shared: Shared) -> None:
-        """One that was set later has not been reached."""
+        """How often each was reached at the moment; one that was set later has not been."""
         for number, point in self.all.items():
             point.hits = data["hits"].get(number, 0)
         self._reported, self._restarts = data["reported"], data["restarts"]
         self.hit, self._pending, self.pause = [], [], None
 
     def start_over(self) -> None:
-        """None has been reached."""
+        """No breakpoint has been reached; those that are set stay."""
         self.load_data({"hits": {}, "reported": {}, "restarts": {}}, {})
 
     # -- listening ---------------------------------------------------------------------------------

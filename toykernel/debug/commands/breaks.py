@@ -21,12 +21,10 @@ cow            a copy-on-write fault has been handled: shows the task, the page,
 
 
 def break_(console: Console, text: str) -> None:
-    """break PLACE"""
     _set(console, text, temporary=False)
 
 
 def tbreak(console: Console, text: str) -> None:
-    """tbreak PLACE"""
     _set(console, text, temporary=True)
 
 
@@ -44,7 +42,7 @@ def _set(console: Console, text: str, *, temporary: bool) -> None:
 
 
 def place_text(point: Breakpoint) -> str:
-    """Its addresses, if it has some of its own."""
+    """` at`, its first address and how many more it has; empty for an event."""
     if point.kind != ADDRESS:
         return ""
     first = f" at {point.addresses[0]:#010x}"
@@ -53,7 +51,6 @@ def place_text(point: Breakpoint) -> str:
 
 
 def delete(console: Console, text: str) -> None:
-    """delete [N...]"""
     stops = console.debugger.stops
     if not text:
         console.write(f"Deleted {len(stops.all)} breakpoints.")

@@ -22,7 +22,6 @@ class Console:
     script: Callable[[Iterable[str]], None] = lambda _lines: None
 
     def lines(self, lines: list[str]) -> None:
-        """Write several lines."""
         for line in lines:
             self.write(line)
 

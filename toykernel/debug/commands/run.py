@@ -8,28 +8,23 @@ from toykernel.debug.format import stop_lines
 
 
 def show(console: Console, stopped: Stopped) -> None:
-    """Say why and where the machine stands."""
     console.lines(stop_lines(console.debugger, stopped))
 
 
 def stepi(console: Console, text: str) -> None:
-    """stepi [N]"""
     show(console, console.debugger.stepi(count_of(text)))
 
 
 def nexti(console: Console, text: str) -> None:
-    """nexti [N]"""
     show(console, console.debugger.nexti(count_of(text)))
 
 
 def continue_(console: Console, text: str) -> None:
-    """continue"""
     no_arguments(text)
     show(console, console.debugger.cont())
 
 
 def out(console: Console, text: str) -> None:
-    """out"""
     no_arguments(text)
     show(console, console.debugger.out())
 
