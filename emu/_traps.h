@@ -159,6 +159,7 @@ static int take_trap(struct engine_state *s)
     regs[FIELD_HFLAGS] = (regs[FIELD_HFLAGS] & ~(uint32_t)TRAP_HF_REPLACED) | plan->hflags |
         (regs[FIELD_DS + 1] || regs[FIELD_ES + 1] ? TRAP_HF_ADDSEG : 0);
     s->skip_break = 0;
+    s->deliveries++;
     return 1;
 }
 

@@ -15,7 +15,8 @@ from unicorn import x86_const as x86
 from unicorn.unicorn_py3.unicorn import uclib
 
 from emu import hooks
-from emu.descriptors import Segment
+from emu.descriptors import SEG_ACCESSED, SEG_CODE, SEG_READABLE, SEG_WRITABLE, Segment
+from emu.eflags import EFLAGS_FIXED
 from emu.engine_quirks import (
     FIELD,
     FIELD_NAMES,
@@ -114,7 +115,7 @@ class Cpu(RegisterFile):
 
     def _make_state(self) -> hooks.EngineState:
         s = hooks.EngineState()
-        s.limit = hooks.NO_LIMIT
+        s.limit = s.delivery_limit = hooks.NO_LIMIT
         s.breaks = ctypes.addressof(self._breaks)
         s.break_capacity = hooks.MAX_BREAKS
         s.ram, s.ram_size = self.ram.host_address, self.ram.size
@@ -231,6 +232,16 @@ class Cpu(RegisterFile):
         self.regs[at : at + 4] = array("I", (selector, descriptor.base, descriptor.limit, flags))
         self._refresh_hflags(name, descriptor)
 
+    def reset(self) -> None:
+        """Protected mode with flat ring-0 segments, as a Multiboot loader leaves a machine."""
+        code = Segment(0, _WORD, SEG_CODE | SEG_READABLE | SEG_ACCESSED, False, 0, True, True)
+        data = Segment(0, _WORD, SEG_WRITABLE | SEG_ACCESSED, False, 0, True, True)
+        for name in ("ds", "es", "fs", "gs", "ss"):
+            self.set_segment(name, 0x10, data)
+        self.set_segment("cs", 0x08, code)
+        self.eflags = EFLAGS_FIXED
+        self.eip = 0
+
     def null_segment(self, name: str) -> None:
         """Load a data segment register with the null selector."""
         at = FIELD[f"{name}_selector"]
@@ -257,7 +268,8 @@ class Cpu(RegisterFile):
         timing profile), or something happens; returns a hooks.EV_ code.
         """
         ram = self.ram
-        if self.regs[_DR7] & 0xFF and not self._watches_memory and self._has_data_breakpoint():
+        watched = self.state.watch_count or (self.regs[_DR7] & 0xFF and self._has_data_breakpoint())
+        if watched and not self._watches_memory:
             hooks.install_memory_hook(self.state, self.driver)
             self._watches_memory = ram.code_stale = True
         if ram.code_stale:

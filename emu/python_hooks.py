@@ -9,6 +9,7 @@ from typing import Any
 
 from unicorn.unicorn_py3.unicorn import uclib
 
+from emu import watches
 from emu.ctrl_c import ctrl_c_waits
 from emu.eflags import EFLAGS_IF, EFLAGS_RF, EFLAGS_VM
 from emu.engine_quirks import FIELD, ContextLayout
@@ -272,6 +273,10 @@ class PythonHooks:
         self, _engine: int, kind: int, address: int, size: int, _value: int, _user: int
     ) -> None:
         """After a translated data access, at a physical address; see install_memory_hook."""
+        state = self._s
+        if state.watch_count:
+            now = (state.retired, state.deliveries)
+            watches.note(state, kind == MEM_WRITE, address, size, now)
         for n in range(4):
             wanted = self._breakpoint_kind(n)
             if wanted != DR_ACCESS and not (wanted == DR_WRITE and kind == MEM_WRITE):

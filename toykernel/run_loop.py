@@ -53,7 +53,7 @@ def handle(k: Kernel, event: Event) -> Outcome | None:
             return None
         case Stop.LIMIT:
             return Outcome(OutcomeKind.LIMIT, event)
-        case Stop.BREAKPOINT | Stop.TRAP:
+        case Stop.BREAKPOINT | Stop.TRAP | Stop.WATCH:
             return Outcome(OutcomeKind.EVENT, event)
         case Stop.SHUTDOWN:
             panic(k, f"triple fault at {event.address:#010x}")

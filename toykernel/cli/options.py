@@ -292,6 +292,11 @@ OBSERVE: tuple[Decorator, ...] = (
         help="Write the run as Trace Event JSON, for ui.perfetto.dev.",
     ),
     click.option(
+        "--events",
+        metavar="FILE",
+        help="Write what happens as JSON, an object a line: traps, calls, faults, switches, ...",
+    ),
+    click.option(
         "--process-tree",
         metavar="FILE",
         type=FILE,

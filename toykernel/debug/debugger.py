@@ -22,6 +22,9 @@ from toykernel.errors import HostError
 from toykernel.harness.breakpoints import Breakpoint, Condition, Hit
 from toykernel.harness.runner import bug_report, result_so_far
 from toykernel.harness.session import Session
+from toykernel.history import watchpoints
+from toykernel.history.history import DEFAULT_SIZE, History
+from toykernel.history.watchpoints import Access
 from toykernel.look.image import Image, Place
 from toykernel.look.symbols import Code, SymbolError
 from toykernel.look.task import SEGMENTS, TaskView, UnreadableError
@@ -65,9 +68,10 @@ class Stopped:
 class Debugger(Collector):
     """One session under a debugger. `interrupted` is asked often; True stops what is running."""
 
-    collected = ("dead", "_watched")
+    collected = ("dead",)
 
-    def __init__(self, session: Session) -> None:
+    def __init__(self, session: Session, history_size: int = DEFAULT_SIZE) -> None:
+        """`history_size` in bytes bounds what is kept for going back."""
         self.session = session
         self.kernel = session.kernel
         self.machine = session.kernel.machine
@@ -85,11 +89,13 @@ class Debugger(Collector):
             for entry in self.images.kernel.lines
             if entry.text.split()[:1] in (["iret"], ["iretl"])
         ]
-        self._watched: Task | None = None
+        self._watched: int | None = None  # pid: going back makes new tasks
         self.kernel.host.trace.process_exit.append(self._on_exit)
+        self.history = History(session, history_size)
 
     def close(self) -> None:
         """Take every listener out again; the session goes on without."""
+        self.history.close()
         self.frames.close()
         self.journal.close()
         self.cow_journal.close()
@@ -142,7 +148,8 @@ class Debugger(Collector):
 
     # -- running -----------------------------------------------------------------------------------
 
-    def _alive(self) -> None:
+    def alive(self) -> None:
+        """Raises DebugError when nothing can run any more."""
         if self.dead:
             raise DebugError(
                 f"{self.dead}; nothing can run any more, but everything can be looked at"
@@ -159,11 +166,10 @@ class Debugger(Collector):
             return f"the program has exited with status {result.exit_status}"
         return f"the run is over: {result.message}"
 
-    def _guard(self, run: Callable[[], Stopped]) -> Stopped:
+    def guard(self, run: Callable[[], Stopped]) -> Stopped:
         """Run something; an oops is a stop like others, and the last."""
-        self._alive()
-        self.selected = None
-        self.next_address = None
+        self.alive()
+        self.forget_selection()
         before = self.kernel.current.pid
         try:
             stopped = run()
@@ -182,7 +188,13 @@ class Debugger(Collector):
             stopped = Stopped(stopped.kind, stopped.hits, stopped.lines, stopped.detail, before)
         return stopped
 
-    def _stopped(self, outcome: Outcome | None) -> Stopped:
+    def forget_selection(self) -> None:
+        """The machine is about to move: look at the task that it runs then."""
+        self.selected = None
+        self.next_address = None
+
+    def stopped(self, outcome: Outcome | None) -> Stopped:
+        """What the prompt is told of an outcome; None: a step was made."""
         lines = tuple(self.journal.lines)
         if outcome is None:
             return Stopped("step", lines=lines)
@@ -192,7 +204,7 @@ class Debugger(Collector):
 
     def stepi(self, count: int = 1) -> Stopped:
         """Instructions, one by one, wherever they lead: into the kernel and out of it."""
-        return self._guard(lambda: self._stopped(self._steps(count)))
+        return self.guard(lambda: self.stopped(self._steps(count)))
 
     def _steps(self, count: int) -> Outcome | None:
         journal, step, interrupted = self.journal, self.stops.step, self.stops.interrupted
@@ -211,7 +223,21 @@ class Debugger(Collector):
     def cont(self) -> Stopped:
         """Run to a breakpoint, to the end, or until interrupted."""
         self.journal.clear()
-        return self._guard(lambda: self._stopped(self.stops.run()))
+        return self.guard(lambda: self.stopped(self.run()))
+
+    def run(self, extra: dict[int, Condition] | None = None) -> Outcome:
+        """stops.run, with watchpoints."""
+        points = [point for point in self.stops.all.values() if point.watch is not None]
+        if not points:
+            return self.stops.run(extra=extra)
+        return watchpoints.run(
+            self.history, points, lambda: self.stops.run(extra=extra), self._accessed
+        )
+
+    def _accessed(self, accesses: list[Access]) -> bool:
+        return self.stops.stop_for(
+            [self.stops.hit_of(point, old, new) for point, old, new in accesses]
+        )
 
     def nexti(self, count: int = 1) -> Stopped:
         """Like stepi, but a call or a trap is one step, with all that other tasks do meanwhile."""
@@ -221,14 +247,15 @@ class Debugger(Collector):
             for left in range(count, 0, -1):
                 self.journal.recording = left == 1
                 self.journal.clear()
-                outcome = self._next()
+                outcome = self.next_once()
                 if outcome is not None:
                     break
-            return self._stopped(outcome)
+            return self.stopped(outcome)
 
-        return self._guard(run)
+        return self.guard(run)
 
-    def _next(self) -> Outcome | None:
+    def next_once(self) -> Outcome | None:
+        """One of nexti's steps; an Outcome when it ended before its time."""
         task, cpu = self.kernel.current, self.machine.cpu
         start, esp = cpu.eip, cpu.esp
         for _ in range(MAX_RESTARTS):
@@ -250,12 +277,12 @@ class Debugger(Collector):
     def _run_to(self, task: Task, address: int, esp: int) -> Outcome | None:
         """Until a task is at an address with its stack as high as that."""
         cpu = self.machine.cpu
-        self._watched = task
+        self._watched = pid = task.pid
 
         def arrived() -> bool:
-            return self.kernel.current is task and cpu.esp >= esp
+            return self.kernel.current.pid == pid and cpu.esp >= esp
 
-        outcome = self.stops.run(extra={address & 0xFFFFFFFF: arrived})
+        outcome = self.run({address & 0xFFFFFFFF: arrived})
         return None if outcome.kind is OutcomeKind.ARRIVED else outcome
 
     def out(self) -> Stopped:
@@ -266,30 +293,36 @@ class Debugger(Collector):
         if task.mm is None or task.exit_state:
             raise DebugError(f"pid {task.pid} ({task.comm}) has no user mode to go back to")
         self.journal.clear()
-        return self._guard(lambda: self._stopped(self._run_out(task)))
+        return self.guard(lambda: self.stopped(self._run_out(task)))
 
     def _run_out(self, task: Task) -> Outcome | None:
         """Until a task has executed the iret that leads to user mode."""
         cpu, ram = self.machine.cpu, self.machine.ram
-        self._watched = task
-        if self.kernel.current is task and cpu.cpl == 3:
+        self._watched = pid = task.pid
+        if self.kernel.current.pid == pid and cpu.cpl == 3:
             return None
 
         def leaves() -> bool:
-            return self.kernel.current is task and bool(ram.read32(cpu.esp + 4 - PAGE_OFFSET) & 3)
+            return self.kernel.current.pid == pid and bool(
+                ram.read32(cpu.esp + 4 - PAGE_OFFSET) & 3
+            )
 
         while True:
-            outcome = self.stops.run(extra=dict.fromkeys(self._iret, leaves))
+            outcome = self.run(dict.fromkeys(self._iret, leaves))
             if outcome.kind is not OutcomeKind.ARRIVED:
                 return outcome
             stepped = self.stops.step()
             if stepped is not None:
                 return stepped
-            if self.kernel.current is task and cpu.cpl == 3:
+            if self.kernel.current.pid == pid and cpu.cpl == 3:
                 return None
 
+    def watch_for_death(self) -> None:
+        """The run pauses when the present task dies."""
+        self._watched = self.kernel.current.pid
+
     def _on_exit(self, task: Task) -> None:
-        if task is self._watched:
+        if task.pid == self._watched:
             self.stops.pause = f"pid {task.pid} ({task.comm}) is dying"
 
     def start(self) -> Stopped:
@@ -301,13 +334,19 @@ class Debugger(Collector):
         self.stops.next_number -= 1
         stopped = self.cont()
         self.stops.all.pop(point.number, None)
+        self.stops.past.clear()  # the number is free again
         return Stopped("step") if stopped.kind == "breakpoint" else stopped
 
     # -- values ------------------------------------------------------------------------------------
 
+    @staticmethod
+    def register_name(name: str) -> str:
+        """$pc is $eip, and so on."""
+        return _ALIASES.get(name, name)
+
     def register(self, name: str) -> int:
         """A register of the task that is looked at. Raises DebugError."""
-        wanted = _ALIASES.get(name, name)
+        wanted = self.register_name(name)
         view = self.view
         cpu = self.machine.cpu
         if wanted in _CONTROL:

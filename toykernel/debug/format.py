@@ -13,6 +13,7 @@ from toykernel.debug.journal import page_fault_bits, selector_error_bits, vector
 from toykernel.debug.pages import PageInfo, area_flags, entry_bits, entry_letters
 from toykernel.debug.tables import eflags_text, selector_text
 from toykernel.harness.breakpoints import Breakpoint, ForkRecord, Hit
+from toykernel.harness.points import WatchRecord
 from toykernel.look.image import Place
 from toykernel.look.task import TaskView
 from toykernel.observe.faultlog import FaultRecord
@@ -90,6 +91,7 @@ def hit_lines(debugger: Debugger, hit: Hit) -> list[str]:
     """The lines for a breakpoint that was reached; a fork or COW fault tells its record too."""
     point = hit.breakpoint
     kind = "Temporary breakpoint" if point.temporary else "Breakpoint"
+    kind = "Watchpoint" if point.watch is not None else kind
     lines = [f"{kind} {point.number}, {what_text(point)}"]
     if isinstance(hit.record, ForkRecord):
         record = hit.record
@@ -99,7 +101,19 @@ def hit_lines(debugger: Debugger, hit: Hit) -> list[str]:
         )
     elif isinstance(hit.record, FaultRecord):
         lines += cow_lines(debugger, hit.record)
+    elif isinstance(hit.record, WatchRecord):
+        old, new = bytes_text(hit.record.old), bytes_text(hit.record.new)
+        lines.append(f"  {old} -> {new}" if old != new else f"  {new}, as before")
     return lines
+
+
+def bytes_text(data: bytes | None) -> str:
+    """A value of memory: a number up to a word, else bytes."""
+    if data is None:
+        return "(not mapped)"
+    if len(data) > 4:
+        return data.hex(" ")
+    return f"{int.from_bytes(data, 'little'):#0{2 * len(data) + 2}x}"
 
 
 def what_text(point: Breakpoint) -> str:

@@ -122,7 +122,11 @@ _WHY = {SEGV_MAPERR: ", nothing is mapped there", SEGV_ACCERR: ", its area forbi
 
 def run(session: Session, *, max_cycles: int | None = None) -> Result:
     """Run a fresh session to its end. Raises only KeyboardInterrupt and HostError."""
-    deaths = Deaths(session)
+    return run_on(session, Deaths(session), max_cycles=max_cycles)
+
+
+def run_on(session: Session, deaths: Deaths, *, max_cycles: int | None = None) -> Result:
+    """The same for one that has run already, with who has listened since."""
     try:
         outcome = session.run(max_cycles)
         if outcome.kind is OutcomeKind.LIMIT and session.kernel.machine.cpu.cpl == 3:

@@ -17,6 +17,7 @@ from emu.errors import MachineError
 from emu.paging import Walk
 from toykernel import run_loop
 from toykernel.boot import ENTRY, kernel_source
+from toykernel.boot import INIT as INIT_SOURCE
 from toykernel.harness import notebook
 from toykernel.harness.build import build
 from toykernel.harness.images import boot_images, init_program, kernel_program
@@ -102,7 +103,8 @@ class Session:
         self.program = program
         #: Text of the program's sources that lie in no file, by the names that its lines have.
         self.sources: dict[str, str] = {}
-        self._console = console
+        #: Is handed what the guest writes: the stream, 1 or 2, and the bytes.
+        self.console = console
         self._output = {1: bytearray(), 2: bytearray()} if keep_output else {}
         #: What the kernel calls the program: absolute path, and the name of its task.
         self.guest_path = guest_path
@@ -148,8 +150,8 @@ class Session:
     def _write(self, fd: int, data: bytes) -> None:
         if self._output:
             self._output[2 if fd == 2 else 1] += data
-        if self._console is not None:
-            self._console(fd, data)
+        if self.console is not None:
+            self.console(fd, data)
 
     # -- running -----------------------------------------------------------------------------------
 
@@ -200,7 +202,7 @@ class Session:
 
         text = kernel_program(self.kernel.host.images.layout)
         kernel = Image.of_program(KERNEL, text, {ENTRY.name: kernel_source()})
-        init = Image.of_program(INIT, init_program())
+        init = Image.of_program(INIT, init_program(), {INIT_SOURCE.name: INIT_SOURCE.read_text()})
         return Images(self.kernel, self.guest_path, self.program_image, kernel, init)
 
     @cached_property

@@ -115,10 +115,10 @@ def clear_fpu(k: Kernel, task: Task) -> None:
     if task.thread.fpu:
         k.memory.slabs.fpu.free(k, task.thread.fpu)
         task.thread.fpu = 0
-    _disown(k, task)
+    disown_fpu(k, task)
 
 
-def _disown(k: Kernel, task: Task) -> None:
+def disown_fpu(k: Kernel, task: Task) -> None:
     """What the CPU's FPU holds is not the task's: the next use traps."""
     if k.arch.fpu_owner is task:
         k.arch.fpu_owner = None
@@ -139,4 +139,4 @@ def restore_fpstate(k: Kernel, task: Task, address: int) -> None:
     if not task.thread.fpu:
         task.thread.fpu = k.memory.slabs.fpu.alloc(k)
     k.machine.ram.write(task.thread.fpu - PAGE_OFFSET, state)
-    _disown(k, task)
+    disown_fpu(k, task)

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
 from emu.eflags import EFLAGS_IF
-from toykernel.debug.commands.breaks import place_text
+from toykernel.debug.commands.breaks import place_text, terms
+from toykernel.debug.commands.change import displays
 from toykernel.debug.commands.command import Command, Console, count_of, no_arguments
 from toykernel.debug.commands.processor import fpu, pic, registers, sse, tlb
 from toykernel.debug.commands.resources import files, signals, symbol
@@ -59,9 +60,18 @@ def breakpoints(console: Console, text: str) -> None:
     rows: list[tuple[str, ...]] = [("NUM", "HITS", "", "WHAT")]
     for point in points:
         once = "once" if point.temporary else ""
-        what = what_text(point) + place_text(point)
+        what = what_text(point) + place_text(point) + terms(point)
         rows.append((str(point.number), str(point.hits), once, what))
     console.lines(table(rows))
+
+
+def checkpoints(console: Console, text: str) -> None:
+    """Places that `restart` goes to."""
+    no_arguments(text)
+    rows: list[tuple[str, ...]] = [("NUM", "CYCLE", "WHERE")]
+    for number, point in console.traveller.checkpoints.items():
+        rows.append((str(number), str(point.position.cycles), point.where))
+    console.lines(table(rows) if rows[1:] else ["No checkpoints."])
 
 
 def regs(console: Console, text: str) -> None:
@@ -320,6 +330,8 @@ def signed(value: int, size: int) -> int:
 
 TOPICS = (
     Topic("breakpoints", "", "numbers, hits, places", breakpoints),
+    Topic("checkpoints", "", "places in time that `restart' goes to", checkpoints),
+    Topic("display", "", "what is shown at every stop", displays),
     Topic("regs", "[NAME|PID]", "registers, one of them, a task's saved ones", regs),
     Topic("fpu", "", "the present task's x87 registers and words", fpu),
     Topic("sse", "", "its XMM registers and MXCSR", sse),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+from toykernel.arch.x86.asm_offsets import PAGE_OFFSET
 from toykernel.debug.commands.command import Command, Console, no_arguments
 from toykernel.debug.debugger import Debugger
 from toykernel.debug.errors import DebugError
@@ -71,7 +72,7 @@ def backtrace(debugger: Debugger) -> list[tuple[int, str]]:
     places = [(view.cpu_regs["eip"], "")]
     low = view.kernel_sp
     user = [(address, "") for address in debugger.user_callers(view)]
-    if low is None:
+    if low is None or low < PAGE_OFFSET:  # in boot code there is no task's stack
         return places + user
     for frame in debugger.frames.of(view):
         places += [(address, "") for address in debugger.return_addresses(view, low, frame.base)]
