@@ -18,7 +18,8 @@ _INCLUDED = re.compile(r'^\s*[.#]include\s+"([^"]+)"', re.MULTILINE)
 
 def samples() -> dict[str, Path]:
     """Every program and include file, by the name it is asked for."""
-    files = [*sorted(FOLDER.glob("*.S")), *sorted(INCLUDE.glob("*.inc"))]
+    included = (path for path in sorted(INCLUDE.iterdir()) if path.suffix in (".inc", ".h"))
+    files = [*sorted(FOLDER.glob("*.S")), *included]
     return {path.stem if path.suffix == ".S" else path.name: path for path in files}
 
 
