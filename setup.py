@@ -74,7 +74,7 @@ setup(
             "emu._native",
             ["emu/_native.c"],
             depends=sorted(map(str, Path("emu").glob("_*.h"))),
-            extra_compile_args=["-O2"],
+            extra_compile_args=["-O2", "-Werror=implicit-function-declaration"],
             optional=True,
             **ABI3,
         )

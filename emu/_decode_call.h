@@ -37,7 +37,7 @@ static PyObject *call_decoder(const struct timing *t, const struct insn *insn)
 
     if (!argument)
         return NULL;
-    result = PyObject_CallOneArg((PyObject *)(uintptr_t)t->decode, argument);
+    result = PyObject_CallFunctionObjArgs((PyObject *)(uintptr_t)t->decode, argument, NULL);
     Py_DECREF(argument);
     return result;
 }

@@ -46,6 +46,7 @@ static void settle(struct engine_state *s)
     int unfinished = kind & KIND_REP &&
         ((s->event == EV_TRAP && s->vector == VECTOR_DB) || s->event == EV_DEBUG);
 
+    x87_settle(s, !(here && refused));
     if (here && (refused || unfinished)) {
         s->retired--;
         kind = s->previous_kind;

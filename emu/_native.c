@@ -12,15 +12,20 @@
 #define PY_SSIZE_T_CLEAN
 #include <Python.h>
 #include <setjmp.h>
+#include <stddef.h>
 #include <signal.h>
 #include <stdint.h>
 #include <string.h>
 
+#include "_sse_unit.h"
 #include "_engine_state.h"
 
 #include "_timing.h"
 #include "_blocks.h"
 #include "_traps.h"
+#include "_x87_decode.h"
+#include "_x87_trap.h"
+#include "_sse_trap.h"
 
 /* CPL > IOPL, or virtual-8086 mode: the I/O bitmap decides. */
 static int io_needs_leave(struct engine_state *s)
@@ -123,6 +128,8 @@ static void on_code(uc_engine *uc, uint64_t address64, uint32_t size, void *user
     }
     if (s->in_flight_valid) {
         s->completed = 1;
+        if (s->in_flight_kind & KIND_X87)
+            x87_finish(s);
         if (s->timing)
             timing_finish(s, address);
     }
@@ -137,7 +144,7 @@ static void on_code(uc_engine *uc, uint64_t address64, uint32_t size, void *user
         SPECIAL[((const uint8_t *)(uintptr_t)s->ram)[s->code_frame + (address & 0xfff)]])
         kind = classify(s, address);
     if (kind & KIND_UNDEFINED) {
-        s->value = 1;
+        s->value = REFUSED_UD;
         stop(s, EV_INVALID);
         return;
     }
@@ -145,6 +152,10 @@ static void on_code(uc_engine *uc, uint64_t address64, uint32_t size, void *user
         (kind & KIND_IO && !s->allow_io && io_needs_leave(s)) ||
         (kind & KIND_IRET && !s->allow_io && iret_of_outer_ring(s))) {
         stop(s, EV_IO);
+        return;
+    }
+    if (kind & KIND_X87 && (s->value = (uint32_t)x87_begin(s, address)) != 0) {
+        stop(s, EV_INVALID);
         return;
     }
     if (s->in_flight_valid ? s->in_flight_kind & KIND_IRET : s->resume)
@@ -316,6 +327,8 @@ PyMODINIT_FUNC PyInit__native(void)
         add(module, "on_memory", (uintptr_t)on_memory) < 0 ||
         add(module, "timing_copy_lines", (uintptr_t)timing_copy_lines) < 0 ||
         add(module, "timing_gate", (uintptr_t)timing_gate) < 0 ||
+        add(module, "x87_execute", (uintptr_t)x87_execute) < 0 ||
+        add(module, "sse_execute", (uintptr_t)sse_execute) < 0 ||
         add(module, "blocks_fold", (uintptr_t)blocks_fold) < 0 ||
         add(module, "blocks_forget", (uintptr_t)blocks_forget) < 0 ||
         add_object(module, "layouts", layouts_dict()) < 0) {

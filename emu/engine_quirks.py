@@ -41,7 +41,8 @@ issues.
 * FCOMI and its kin keep OF, SF and AF.  -> the code hook clears them in front of it.
 * RDPMC is unknown, MOV from CR1 is #GP in ring 3, POP has eight opcodes.
   -> the machine makes the first #GP, the code hook refuses the others.
-* A read-modify-write instruction reads first, and an operand over the end of 4 GiB goes round.
+* A read-modify-write instruction reads first, PUSHA begins at its lowest word, CMPS with what EDI names; an
+  operand over the end of 4 GiB goes round.
   -> the machine looks at each page fault again (emu/page_fault.py).
 * For the same reason CMPXCHG8B spoils flags that it should keep.
   -> the code hook writes EFLAGS in front of it.
@@ -71,6 +72,7 @@ from unicorn.unicorn_py3.unicorn import uclib
 from emu.descriptors import SEG_ACCESSED, SEG_WRITABLE, pack_segment
 from emu.errors import EngineContractError
 from emu.ram import PAGE_SIZE, Ram
+from emu.x87.state import locate_fpu
 
 #: Order of the machine's register file; index = field number.
 GPRS = ("eax", "ecx", "edx", "ebx", "esp", "ebp", "esi", "edi")
@@ -116,6 +118,7 @@ class ContextLayout:
     fields: tuple[tuple[int, int, bool], ...]  # offset, width, writable; in FIELD_NAMES order
     old_exception: int
     state_end: int  # everything before this offset is CPU state without host pointers
+    fpu: int  # the x87's registers: emu/x87/state.py
 
 
 class Context:
@@ -139,7 +142,7 @@ class Context:
         _check(uclib.uc_context_restore(self._handle, self._pointer), "uc_context_restore")
 
     def free(self) -> None:
-        """Give the memory back."""
+        """Give the engine's memory for it back; once more does nothing."""
         if self._pointer:
             self.data.release()
             uclib.uc_context_free(self._pointer)
@@ -296,7 +299,7 @@ def locate_bounds(uc: Uc) -> int:
 
 
 def flush_code(uc: Uc) -> None:
-    """Drop every translation."""
+    """Drop every translated block: code is translated anew when it is next run."""
     uc.ctl_flush_tb()
 
 
@@ -422,6 +425,7 @@ def calibrate(uc: Uc, ram: Ram) -> ContextLayout:
         pristine.save()
         found = _locate_registers(uc, ram, probe)
         _verify_hflags(uc, probe, found["hflags"][0])
+        fpu = locate_fpu(uc, probe.save, probe.data)
         pristine.restore()
         error_code, is_int, old_exception = _locate_exception_state(uc, ram, probe)
         pristine.restore()
@@ -433,4 +437,4 @@ def calibrate(uc: Uc, ram: Ram) -> ContextLayout:
     read_only = {"cr0", "cr3", "cr4", "error_code", "is_int", "eip", "eflags"}
     read_only |= {f"dr{n}" for n in (0, 1, 2, 3, 7)}
     fields = tuple((*found[name], name not in read_only) for name in FIELD_NAMES)
-    return ContextLayout(size, fields, old_exception, found["dr0"][0])
+    return ContextLayout(size, fields, old_exception, found["dr0"][0], fpu)

@@ -16,6 +16,7 @@ class Stop(Enum):
     STEP = "step"  # one step was asked for, and done
     BREAKPOINT = "breakpoint"  # before the instruction at `address`
     TRAP = "trap"  # a trap that was asked to stop has just been delivered: `value` = vector
+    WATCH = "watch"  # after an access that a debugger watches: `value` = debug registers' bits
     HALT = "halt"  # halted, and no device will ever wake it
     POWER_OFF = "power-off"  # `value` = status
     SHUTDOWN = "shutdown"  # triple fault

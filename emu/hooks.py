@@ -42,6 +42,9 @@ KIND_REP, KIND_IO, KIND_EMULATED, KIND_SYSTEM, KIND_IRET, KIND_UNDEFINED, KIND_R
     1 << n for n in range(7)
 )
 KIND_CLEARS_FLAGS = 128
+KIND_X87 = 256
+#: EngineState.value with EV_INVALID: the engine knows no such instruction, or the hooks refuse it.
+REFUSED_UD, REFUSED_MF, REFUSED_XM = 1, 2, 3
 NO_FRAME = 0xFFFFFFFF
 FLAG_WORDS = 5
 
@@ -74,7 +77,10 @@ class EngineState(ctypes.Structure):
 
     _fields_ = (
         *((n, ctypes.c_uint64) for n in ("retired", "limit")),
-        *((n, ctypes.c_uint64) for n in ("cycles", "cycle_limit", "timing", "blocks", "traps")),
+        *(
+            (n, ctypes.c_uint64)
+            for n in ("cycles", "cycle_limit", "timing", "blocks", "traps", "x87")
+        ),
         *((n, ctypes.c_uint64) for n in ("deliveries", "delivery_limit")),
         *(
             (n, ctypes.c_uint32)

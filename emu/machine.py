@@ -43,6 +43,8 @@ _ICEBP = 0xF1
 _INT_6 = b"\xcd\x06"
 _HLT = b"\xf4"
 
+_REFUSED = {hooks.REFUSED_UD: mc.UD, hooks.REFUSED_MF: mc.MF, hooks.REFUSED_XM: mc.XM}
+
 __all__ = ["Event", "Machine", "Snapshot", "Stop"]
 
 
@@ -78,6 +80,8 @@ class Machine:
         self.allow_io = False
         #: Vectors whose delivery ends a run, for debuggers.
         self.trap_stops: frozenset[int] = frozenset()
+        #: Debug registers (bits of DR6) that are a debugger's: a hit ends the run, and is no #DB.
+        self.watched = 0
         #: Hears of every trap that was delivered, in order of registration.
         self.trap_listeners: list[Callable[[mc.Delivery], None]] = []
         #: How often the TLB was flushed through the doors below.
@@ -99,7 +103,7 @@ class Machine:
     # -- doors -----------------------------------------------------------------------------------
 
     def add_gate(self, port: int) -> None:
-        """Make writes to this port end a run with Stop.GATE."""
+        """Make writes to this port end a run with Stop.GATE. ValueError when a device has the port."""
         self.ports.add_gate(port)
 
     def flush_tlb(self) -> None:
@@ -111,7 +115,7 @@ class Machine:
             self.cpu.timing.flush_tlb()
 
     def load_cr3(self, directory: int) -> None:
-        """Switch to the page directory at a physical address."""
+        """Switch to the page directory at a physical address; cached translations are forgotten."""
         self.tlb_flushes += 1
         self.cpu.load_cr3(directory)
         self.linear.flush()
@@ -170,7 +174,9 @@ class Machine:
         return self.handle(self.attempt())
 
     def attempt(self) -> int:
-        """The same, up to what it comes to: an EV_ number for `handle`; no trap is delivered yet."""
+        """Run the instruction that was stopped at, past its check: an EV_ number for `handle`;
+        no trap is delivered yet.
+        """
         state = self.cpu.state
         state.allow_io, self.allow_io = 1, False
         state.traps = 0
@@ -332,7 +338,7 @@ class Machine:
         """An opcode that the engine does not know, or one that this machine does not have."""
         cpu, state = self.cpu, self.cpu.state
         if state.value:  # the hooks refused it: nothing has been begun
-            return self.trap(self.microcode.exception, mc.UD)
+            return self.trap(self.microcode.exception, _REFUSED[state.value])
         if state.in_flight_valid and not self._at_in_flight:
             cpu.eip = state.in_flight - cpu.cs_base & _FLAT
             cpu.uncount()  # SYSENTER and SYSCALL are noticed behind themselves
@@ -402,6 +408,10 @@ class Machine:
     def debug(self, reasons: int) -> Event | None:
         """#DB, for these bits of DR6 and those that are set already."""
         cpu = self.cpu
+        hits = reasons & self.watched
+        if hits and hits == reasons:
+            return Event(Stop.WATCH, value=hits, address=cpu.eip)
+        reasons &= ~hits
         cpu.dr6 |= reasons
         if self._at_in_flight and cpu.state.in_flight_kind & hooks.KIND_REP:
             cpu.eflags |= EFLAGS_RF  # SDM vol. 3, 17.3.1.1: a string instruction goes on
@@ -414,6 +424,10 @@ class Machine:
         return self.debug(DR6_BS)
 
     def trap(self, deliver: Callable[..., None], *args: int) -> Event | None:
+        """Deliver a trap by `deliver(*args)`, a method of the microcode, and tell the listeners.
+
+        Stop.TRAP for a vector of `trap_stops`, Stop.SHUTDOWN for a triple fault, else None.
+        """
         self._last_trap = None
         self.cpu.state.skip_break = 0  # it was for the instruction at the old EIP
         self.cpu.state.deliveries += 1
@@ -435,5 +449,8 @@ class Machine:
         return snapshots.take(self)
 
     def restore(self, snapshot: Snapshot) -> None:
-        """Go back to a snapshot. Raises SnapshotError when it is another machine's."""
+        """Go back to a snapshot.
+
+        SnapshotError when RAM size, CPU model or format version are another's.
+        """
         snapshots.put_back(self, snapshot)

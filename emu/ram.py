@@ -80,7 +80,10 @@ class Ram:
             self.code_stale = True
 
     def read(self, address: int, length: int) -> bytes:
-        """Bytes at a physical address."""
+        """Bytes at a physical address; BusError unless all of them are in RAM.
+
+        So for all methods below.
+        """
         self._check(address, length)
         return bytes(self._bytes[address : address + length])
 
@@ -104,7 +107,7 @@ class Ram:
             self._written(address, length)
 
     def write32(self, address: int, value: int) -> None:
-        """Store a little-endian 32-bit word."""
+        """Store a little-endian 32-bit word at a physical address."""
         if address & 3 or not 0 <= address <= self.size - 4:
             self.write(address, value.to_bytes(4, "little"))
             return
@@ -115,7 +118,7 @@ class Ram:
             self.code_stale = True
 
     def fill(self, address: int, length: int, byte: int = 0) -> None:
-        """Set `length` bytes to one value."""
+        """Set `length` bytes at a physical address to one value."""
         self.write(address, bytes([byte]) * length if byte else bytes(length))
 
     def copy(self, destination: int, source: int, length: int = PAGE_SIZE) -> None:

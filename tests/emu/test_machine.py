@@ -428,7 +428,7 @@ def test_snapshot_keeps_fpu_sse_debug_registers_and_halt() -> None:
     bare.ram.write(DATA, bytes(range(16)))
     code = bytes.fromhex(
         "0f20e0 0d00020000 0f22e0"  # cr4 |= OSFXSR
-        "0f100500000300 d9eb fb f4"  # movups 0x30000, %xmm0; fldpi; sti; hlt
+        "0f100500000300 dbe3 d9eb fb f4"  # movups 0x30000, %xmm0; fninit; fldpi; sti; hlt
         "dd1d10000300 0f110520000300 c7050800030000000000 f4"
     )
     bare.code(code)

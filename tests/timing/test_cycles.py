@@ -18,6 +18,7 @@ from toykernel.observe.cycles import CycleProfile
 from toykernel.observe.cycles_html import html
 from toykernel.observe.cycles_text import comparison, tables, text
 from toykernel.state import Config
+from toykernel.timing_costs import COSTS
 
 USERLAND = Path(__file__).parent.parent.parent / "userland"
 
@@ -94,6 +95,9 @@ def test_the_kernels_functions_in_python_are_in_the_summary() -> None:
     assert sum(f["cycles"] for f in python.values()) == sum(kernel.values())
     assert python["sys_fork"]["executions"] == 2
     assert python["sys_write"]["executions"] == 5
+    tail = python["schedule_tail"]  # which costs nothing but its call
+    assert tail["cycles"] == tail["executions"] * COSTS["call"]
+    assert "power-on" not in python  # the first call is the first function's
     assert python["sys_fork"]["cycles"] > kernel["kernel copy_task"]
     # One page copied, and nothing else of note: what the fault of the other page costs more.
     assert python["do_page_fault"]["cycles"] >= kernel["kernel copy_page"]

@@ -134,7 +134,7 @@ def _read_script(path: str) -> list[str]:
 
 
 def main() -> None:
-    """`python -m toykernel.cli.debug`."""
+    """`python -m toykernel.cli.debug`: the command `debug` with these arguments; its exit status."""
     prepare_streams()
     with suppress(KeyboardInterrupt):
         sys.exit(call(["debug", *sys.argv[1:]]))

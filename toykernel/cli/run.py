@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from toykernel.cli.console import as_utf8, host_message, write_all
+from toykernel.cli.console import as_utf8, guest_console, host_message, write_all
 from toykernel.cli.options import (
     INJECT,
     MACHINE,
@@ -23,6 +23,7 @@ from toykernel.errors import HostError
 from toykernel.harness.exit_status import EXIT_BUG, EXIT_MISUSE
 
 if TYPE_CHECKING:
+    from toykernel.harness.runner import Result
     from toykernel.harness.session import Session
     from toykernel.observe.cow_journal import CowEvent
     from toykernel.state import Kernel
@@ -67,6 +68,37 @@ def command(program: str, args: tuple[str, ...], **values: Any) -> int:
 
     Options come before PROGRAM; what follows it is the program's.
     """
+    from toykernel.harness import runner
+
+    def run(session: Session) -> Result:
+        save, at = values["save"] or (None, None)
+        if save is not None and at is not None:
+            runner.run(session, max_cycles=at)
+            save_moment(session, save)
+        try:
+            result = runner.run(session, max_cycles=values["max_cycles"])
+        except KeyboardInterrupt:
+            result = runner.interrupted(session)
+        if save is not None and at is None:
+            save_moment(session, save)
+        return result
+
+    return observed(program, args, values, run)
+
+
+def observed(
+    program: str,
+    args: tuple[str, ...],
+    values: Mapping[str, Any],
+    run: Callable[[Session], Result],
+    console: Callable[[int, bytes], None] = guest_console,
+    *,
+    terminal: bool = True,
+) -> int:
+    """Run a program with the observers of the options; the command's exit status.
+
+    `terminal` and `console` as make_session has them. Raises click.BadParameter and HostError.
+    """
     with Outputs(inputs_of(program, values)) as outputs, ExitStack() as files:
         report_file = outputs.open("--report", values["report"])
         strace_file = outputs.open("--strace", values["strace"] or None, whole=False)
@@ -80,7 +112,7 @@ def command(program: str, args: tuple[str, ...], **values: Any) -> int:
         from toykernel.cli.attach import attach
         from toykernel.cli.load import load, source_files
 
-        session = load(program, args, values, terminal=True)
+        session = load(program, args, values, console, terminal=terminal)
         if session is None:
             return EXIT_MISUSE
         outputs.refuse("a source of the program", source_files(session.program))
@@ -112,16 +144,10 @@ def command(program: str, args: tuple[str, ...], **values: Any) -> int:
         if events_file is not None:
             add_events(session, events_file)
         injector = attach(session.kernel, values)
-        save, at = values["save"] or (None, None)
         try:
-            if save is not None and at is not None:
-                runner.run(session, max_cycles=at)
-                save_moment(session, save)
-            result = runner.run(session, max_cycles=values["max_cycles"])
+            result = run(session)
         except KeyboardInterrupt:
             result = runner.interrupted(session)
-        if save is not None and at is None:
-            save_moment(session, save)
         if result.status != EXIT_BUG:  # whose message has it all
             for cycles, text in session.kernel.log:
                 host_message(f"[{cycles:>12}] {text}")

@@ -87,7 +87,9 @@ def command() -> None:
 @command.command("list")
 @click.argument("word", required=False)
 def list_samples(word: str | None) -> int:
-    """Names and titles, of those with WORD in them or of all."""
+    """Print names and titles of the samples with WORD in them, or of all. Raises click.UsageError
+    for none.
+    """
     table = {name: title(path) for name, path in samples().items()}
     chosen = {n: t for n, t in table.items() if word is None or word.lower() in f"{n} {t}".lower()}
     if not chosen:
@@ -109,7 +111,7 @@ def show_sample(sample: Path) -> int:
 @command.command("path")
 @click.argument("sample", type=SampleName())
 def path_of_sample(sample: Path) -> int:
-    """Print where a sample lies."""
+    """Print the path of a sample's file."""
     click.echo(str(sample))
     return 0
 

@@ -25,7 +25,8 @@ from toykernel.harness.session import Session
 from toykernel.history import watchpoints
 from toykernel.history.history import DEFAULT_SIZE, History
 from toykernel.history.watchpoints import Access
-from toykernel.look.symbols import Code, Image, Place, SymbolError
+from toykernel.look.image import Image, Place
+from toykernel.look.symbols import Code, SymbolError
 from toykernel.look.task import SEGMENTS, TaskView, UnreadableError
 from toykernel.look.unwind import Unwinder, Variable
 from toykernel.oops import KernelOops
@@ -101,7 +102,7 @@ class Debugger(Collector):
         self.kernel.host.trace.process_exit.remove(self._on_exit)
 
     def set_interrupted(self, interrupted: Condition) -> None:
-        """Who says that the user wants the prompt back."""
+        """The condition, asked often during runs, by which the user gets the prompt back."""
         self.stops.interrupted = interrupted
 
     # -- where we are ------------------------------------------------------------------------------
@@ -112,7 +113,7 @@ class Debugger(Collector):
         return self.session.current if self.selected is None else self.task(self.selected)
 
     def task(self, pid: int) -> TaskView:
-        """Raises DebugError."""
+        """The task with a number. Raises DebugError."""
         try:
             return self.session.task(pid)
         except LookupError as error:
@@ -220,7 +221,7 @@ class Debugger(Collector):
         return None
 
     def cont(self) -> Stopped:
-        """Run to a breakpoint or to the end."""
+        """Run to a breakpoint, to the end, or until interrupted."""
         self.journal.clear()
         return self.guard(lambda: self.stopped(self.run()))
 
@@ -372,11 +373,11 @@ class Debugger(Collector):
         return view.regs
 
     def word_at(self, address: int) -> int:
-        """A word of memory. Raises DebugError."""
+        """The 32-bit word at a linear address of the task that is looked at. Raises DebugError."""
         return int.from_bytes(self.read(address, 4), "little")
 
     def read(self, address: int, size: int) -> bytes:
-        """Memory of the task that is looked at. Raises DebugError."""
+        """`size` bytes at a linear address of the task that is looked at. Raises DebugError."""
         try:
             return self.view.read(address, size)
         except UnreadableError as error:
@@ -393,7 +394,7 @@ class Debugger(Collector):
         return self.code(text)[1]
 
     def code(self, text: str) -> tuple[Image | None, int]:
-        """The same, with the image that it is in."""
+        """A place in the code as `where`, with the image that it is in."""
         head, _, tail = text.rpartition(":")
         is_line = bool(head) and tail.isascii() and tail.isdigit()
         if is_line or self.images.find(text):
@@ -442,7 +443,9 @@ class Debugger(Collector):
 
 
 def _word_of(view: TaskView, address: int) -> int:
-    """Raises ValueError."""
+    """A 32-bit word at a linear address, as a task sees it. Raises ValueError where nothing is
+    mapped.
+    """
     try:
         return int.from_bytes(view.read(address, 4), "little")
     except UnreadableError as error:

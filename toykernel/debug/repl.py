@@ -132,7 +132,7 @@ class Repl:
                 return
 
     def _sourced(self, lines: Iterable[str]) -> None:
-        """The commands of a file, in the place of the one that named it. Raises DebugError."""
+        """Run the commands of a file in the place of the one that named it. Raises DebugError."""
         if self._depth >= MAX_SOURCES:
             raise DebugError("files that name each other: source is nested too deeply")
         self._depth += 1

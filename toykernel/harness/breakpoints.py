@@ -118,7 +118,7 @@ class Breakpoints(Collector):
         return self.add_code(self.images.code(where.strip()), temporary=temporary)
 
     def add_code(self, code: Code, *, temporary: bool = False) -> Breakpoint:
-        """At code that a name or line stands for."""
+        """At the addresses of a name or line, for tasks that run its image (the kernel: all)."""
         image = None if code.image.name == KERNEL else code.image
         return self.add_point(
             Breakpoint(0, ADDRESS, code.what, code.addresses, image, None, temporary)
@@ -141,7 +141,7 @@ class Breakpoints(Collector):
         return point
 
     def delete(self, number: int) -> None:
-        """Raises BreakpointError when there is no such number."""
+        """Take a breakpoint out by its number. Raises BreakpointError when there is none."""
         if number not in self.all:
             raise BreakpointError(f"no breakpoint number {number}")
         del self.all[number]
@@ -205,7 +205,7 @@ class Breakpoints(Collector):
                 return outcome
             if self.watched():
                 return Outcome(OutcomeKind.PAUSED, event, "watch")
-        return k.outcome
+        return run_loop.over(k, k.outcome)
 
     def arm_steps(self) -> None:
         """Before steps: forget the last stop, and have traps stop that are to."""
@@ -391,7 +391,7 @@ class Breakpoints(Collector):
         return {"hits": hits, "reported": self._reported, "restarts": self._restarts}
 
     def load_data(self, data: Data, shared: Shared) -> None:
-        """One that was set later has not been reached."""
+        """How often each was reached at the moment; one that was set later has not been."""
         self._forget_future()
         for number, point in self.all.items():
             point.hits = data["hits"].get(number, 0)
@@ -399,7 +399,7 @@ class Breakpoints(Collector):
         self.hit, self._pending, self.pause = [], [], None
 
     def start_over(self) -> None:
-        """None has been reached."""
+        """No breakpoint has been reached; those that are set stay."""
         self.load_data({"hits": {}, "reported": {}, "restarts": {}}, {})
 
     # -- listening ---------------------------------------------------------------------------------

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from emu.microcode import VECTOR_NAMES
-from toykernel.look.symbols import Image
+from toykernel.look.image import Image
 from toykernel.observe.faultlog import FaultRecord
 from toykernel.syscall_table import BY_NAME
 

@@ -47,7 +47,7 @@ _NARROW = frozenset(("address", "where", "rule", "what", "function"))
 
 
 def html(data: Mapping[str, Any]) -> str:
-    """The page."""
+    """The profile as one self-contained page."""
     name = escape(str(data["program"]))
     body = "\n".join(_table(*one) for one in tables(data))
     return (

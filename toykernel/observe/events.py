@@ -25,7 +25,8 @@ from toykernel.kernel.siginfo import signal_name
 from toykernel.syscall_table import name_of
 
 if TYPE_CHECKING:
-    from toykernel.look.symbols import Images, Place
+    from toykernel.look.image import Place
+    from toykernel.look.symbols import Images
     from toykernel.state import Kernel
     from toykernel.task import Task
     from toykernel.trace import Tracepoint

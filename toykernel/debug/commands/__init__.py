@@ -17,7 +17,6 @@ from toykernel.debug.errors import DebugError
 
 
 def _help(console: Console, text: str) -> None:
-    """help [COMMAND]"""
     help_(console, text, GROUPS, find)
 
 

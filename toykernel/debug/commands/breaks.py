@@ -25,12 +25,10 @@ cow            a copy-on-write fault has been handled: shows the task, the page,
 
 
 def break_(console: Console, text: str) -> None:
-    """break PLACE"""
     _set(console, text, temporary=False)
 
 
 def tbreak(console: Console, text: str) -> None:
-    """tbreak PLACE"""
     _set(console, text, temporary=True)
 
 
@@ -174,7 +172,7 @@ def bytes_at(debugger: Debugger, text: str) -> tuple[int, int, bool]:
 
 
 def place_text(point: Breakpoint) -> str:
-    """Its addresses, if it has some of its own."""
+    """` at`, its first address and how many more it has; empty for an event."""
     if point.kind != ADDRESS:
         return ""
     first = f" at {point.addresses[0]:#010x}"
@@ -183,7 +181,6 @@ def place_text(point: Breakpoint) -> str:
 
 
 def delete(console: Console, text: str) -> None:
-    """delete [N...]"""
     stops = console.debugger.stops
     if not text:
         console.write(f"Deleted {len(stops.all)} breakpoints.")

@@ -37,7 +37,6 @@ class Console:
         self.traveller = Traveller(self.debugger)
 
     def lines(self, lines: list[str]) -> None:
-        """Write several lines."""
         for line in lines:
             self.write(line)
 

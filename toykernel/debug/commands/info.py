@@ -34,7 +34,7 @@ GENERAL = ("eax", "ebx", "ecx", "edx", "esi", "edi", "ebp", "esp")
 
 @dataclass(frozen=True)
 class Topic:
-    """One subcommand of info."""
+    """A subcommand of info: its name, its arguments, its summary, and the function that prints it."""
 
     name: str
     usage: str
@@ -43,7 +43,7 @@ class Topic:
 
 
 def _view(console: Console, text: str) -> TaskView:
-    """The task of an optional PID."""
+    """The task of an optional PID, the one looked at without. Raises DebugError."""
     if not text:
         return console.debugger.view
     if not (text.isascii() and text.isdigit()) or len(text) > 9:
@@ -106,7 +106,7 @@ def regs(console: Console, text: str) -> None:
 
 
 def tasks(console: Console, text: str) -> None:
-    """Every task; as a tree."""
+    """A line for each task; with --tree as the tree of parents."""
     if text == "--tree":
         console.lines(tree_text(task_tree(console.debugger.kernel)).splitlines())
         return
@@ -137,7 +137,7 @@ def task(console: Console, text: str) -> None:
 
 
 def frame(console: Console, text: str) -> None:
-    """The frames of traps on a kernel stack."""
+    """The trap frames on a task's kernel stack, word by word."""
     console.lines(frame_lines(console.debugger, _view(console, text)))
 
 
@@ -160,7 +160,7 @@ def tab(console: Console, text: str) -> None:
 
 
 def page(console: Console, text: str) -> None:
-    """The same with the frame, its references and who else maps it."""
+    """Page-table entries of an address, the frame, its references and who else maps it."""
     if not text:
         raise DebugError("info page needs an address")
     view = console.debugger.view
@@ -188,7 +188,7 @@ def cow(console: Console, text: str) -> None:
 
 
 def idt_(console: Console, text: str) -> None:
-    """The interrupt descriptor table."""
+    """The present gates of the IDT, each with the symbol of its handler."""
     no_arguments(text)
     kernel = console.debugger.images.kernel
     rows: list[tuple[str, ...]] = [("VECTOR", "WHAT", "GATE", "DPL", "HANDLER")]
@@ -200,7 +200,7 @@ def idt_(console: Console, text: str) -> None:
 
 
 def gdt_(console: Console, text: str) -> None:
-    """The global descriptor table."""
+    """The entries of the GDT that are not empty."""
     no_arguments(text)
     rows: list[tuple[str, ...]] = [("SELECTOR", "", "TYPE", "DPL", "BASE", "LIMIT")]
     for row in gdt(console.debugger.kernel):
@@ -231,7 +231,7 @@ def tss_(console: Console, text: str) -> None:
 
 
 def vma(console: Console, text: str) -> None:
-    """The areas of an address space."""
+    """A line for each area of a task's address space."""
     view = _view(console, text)
     if not view.areas:
         console.write(f"pid {view.pid} ({view.comm}) has no user half.")
@@ -286,7 +286,7 @@ def log(console: Console, text: str) -> None:
 
 
 def time(console: Console, text: str) -> None:
-    """The clock and what it counted."""
+    """Cycles, instructions, and the clock's ledger by rule."""
     no_arguments(text)
     debugger = console.debugger
     clock, k = debugger.machine.clock, debugger.kernel
@@ -366,7 +366,6 @@ _ALIASES = {
 
 
 def info(console: Console, text: str) -> None:
-    """info TOPIC [ARGUMENT]"""
     word, _, rest = text.partition(" ")
     word = _ALIASES.get(word, word)
     exact = [topic for topic in TOPICS if topic.name == word]

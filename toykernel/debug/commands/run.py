@@ -22,17 +22,14 @@ def show(console: Console, stopped: Stopped) -> None:
 
 
 def stepi(console: Console, text: str) -> None:
-    """stepi [N]"""
     show(console, console.debugger.stepi(count_of(text)))
 
 
 def nexti(console: Console, text: str) -> None:
-    """nexti [N]"""
     show(console, console.debugger.nexti(count_of(text)))
 
 
 def continue_(console: Console, text: str) -> None:
-    """continue"""
     no_arguments(text)
     show(console, console.debugger.cont())
 
@@ -55,7 +52,6 @@ def advance(console: Console, text: str) -> None:
 
 
 def out(console: Console, text: str) -> None:
-    """out"""
     no_arguments(text)
     show(console, console.debugger.out())
 

@@ -10,14 +10,13 @@ from toykernel.debug.commands.command import Command, Console, no_arguments
 from toykernel.debug.debugger import Debugger
 from toykernel.debug.errors import DebugError
 from toykernel.debug.format import address_text, frame_title, source_text, source_window
-from toykernel.look.symbols import Image
+from toykernel.look.image import Image
 
 LINES = 11
 _FILE_LINE = re.compile(r"(?P<file>[^:*]+):(?P<line>[0-9]{1,9})")
 
 
 def list_(console: Console, text: str) -> None:
-    """list [WHERE]"""
     debugger = console.debugger
     image: Image | None
     if asked := _FILE_LINE.fullmatch(text):
@@ -57,7 +56,6 @@ def source_file(debugger: Debugger, asked: str) -> tuple[str, list[str]] | None:
 
 
 def where(console: Console, text: str) -> None:
-    """where"""
     no_arguments(text)
     debugger = console.debugger
     task = debugger.view.task
@@ -87,7 +85,6 @@ def backtrace(debugger: Debugger) -> list[tuple[int, str]]:
 
 
 def task_(console: Console, text: str) -> None:
-    """task [PID]"""
     debugger = console.debugger
     if text:
         if not (text.isascii() and text.isdigit()) or len(text) > 9:
