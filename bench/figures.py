@@ -99,7 +99,8 @@ class Figure:
         return {**asdict(self), "met": self.met}
 
 
-def _session(source: str, count: int = 0) -> Session:
+def make_session(source: str, count: int = 0) -> Session:
+    """Of a program's text, in which `{count}` stands for a number; it keeps no output."""
     with tempfile.TemporaryDirectory() as directory:
         path = Path(directory) / "program.S"
         path.write_text(source.replace("{count}", str(count)))
@@ -107,7 +108,7 @@ def _session(source: str, count: int = 0) -> Session:
 
 
 def _run(source: str, count: int) -> tuple[float, Session, runner.Result]:
-    session = _session(source, count)
+    session = make_session(source, count)
     start = time.process_time()
     result = runner.run(session)
     seconds = time.process_time() - start
@@ -179,7 +180,7 @@ def _resident() -> int:
 
 def steps(divisor: int) -> list[Figure]:
     """How many single steps the Python interface makes in a second."""
-    session = _session(LOOP)
+    session = make_session(LOOP)
     session.run(10_000)
     count = 200_000 // divisor
     step = session.step
@@ -193,7 +194,7 @@ def steps(divisor: int) -> list[Figure]:
 def instructions(divisor: int) -> list[Figure]:
     """A computing loop here, and on the bare engine without a single hook."""
     count = 40_000_000 // divisor
-    session = _session(LOOP)
+    session = make_session(LOOP)
     session.run(100_000)
     start = time.process_time()
     session.run(session.kernel.machine.clock.cycles + count)

@@ -57,7 +57,7 @@ def test_back_over_a_wait_in_which_the_child_has_lived(terminal: Terminal) -> No
     assert terminal.debugger.location().pid == 2
     terminal.do("rni")
     assert terminal.debugger.location().instruction.text.split() == ["int", "$0x80"]  # type: ignore[union-attr]
-    assert terminal.session.stats.dead == []
+    assert not terminal.session.stats.dead
     assert terminal.session.task(3).comm == "fork_sample"
 
 

@@ -43,6 +43,25 @@ def test_a_cycle_and_an_instruction_are_where_a_run_to_them_stops(timing: str) -
         assert k.machine.clock.instructions == int(instructions * part)
 
 
+@pytest.mark.parametrize("timing", ["off", "i486"])
+def test_a_run_with_a_history_stops_at_the_same_cycle(timing: str, tmp_path: Path) -> None:
+    """Though it pauses to keep moments: after so many cycles, and after so many traps."""
+    source = tmp_path / "traps.S"
+    source.write_text(".globl _start\n_start:\n    movl $20, %eax\n    int $0x80\n    jmp _start\n")
+    kept = 0
+    for until in (150_000, 400_000):
+        plain = Session(source, config=Config(timing=timing))
+        plain.run(until)
+        history = History(Session(source, config=Config(timing=timing)))
+        history.session.run(until)
+        assert state_hash(history.session.kernel) == state_hash(plain.kernel)
+        history.step_back(20)
+        history.goto(cycle=until)
+        assert state_hash(history.session.kernel) == state_hash(plain.kernel)
+        kept = history.size[0]
+    assert kept > 3
+
+
 def test_there_is_nothing_outside_of_a_run() -> None:
     history = ended()
     end = history.position

@@ -184,7 +184,10 @@ class Breakpoints(Collector):
             passing = False
             outcome = run_loop.handle(k, event)
             if event.stop is Stop.LIMIT:
-                if limit == until or k.machine.cpu.retired >= instructions:
+                here = k.machine.position
+                if here.instructions >= instructions or (
+                    until is not None and here.cycles >= until
+                ):
                     return outcome or Outcome(OutcomeKind.LIMIT, event)
                 if self.interrupted():
                     return Outcome(OutcomeKind.INTERRUPTED)

@@ -28,9 +28,9 @@ if TYPE_CHECKING:
 DEFAULT_SIZE = 256 << 20
 #: Work between two moments; the unit is about a microsecond of the host's.
 _GAP = 10_000
-#: Instructions in one unit; the work of a trap with what the kernel does for it, what cycle timing and
-#: listeners to traps add to that, and what a fork needs besides.
-_INSTRUCTIONS = 40
+#: Instructions in one unit, without cycle timing and with it; the work of a trap with what the kernel does
+#: for it, what cycle timing and listeners to traps add to that, and what a fork needs besides.
+_INSTRUCTIONS, _TIMED_INSTRUCTIONS = 150, 50
 _TRAP, _TIMED_TRAP, _HEARD_TRAP, _FORK = 8, 10, 35, 350
 #: Work that is kept away from a cursor that steps back, and how many instructions before it.
 _NEAR_WORK, _NEAR = 500, 300
@@ -92,8 +92,12 @@ class History:
         """How far the run is, in about microseconds of the host's that running there again takes."""
         state, forks = self._k.machine.position, self._k.processes.total_forks
         return (
-            state.instructions // _INSTRUCTIONS + state.deliveries * self._trap_work + forks * _FORK
+            state.instructions // self._in_one + state.deliveries * self._trap_work + forks * _FORK
         )
+
+    @property
+    def _in_one(self) -> int:
+        return _TIMED_INSTRUCTIONS if self._k.machine.clock.counts_cycles else _INSTRUCTIONS
 
     @property
     def _trap_work(self) -> int:
@@ -123,7 +127,7 @@ class History:
             if self._k.outcome is None:
                 self._keep()
         traps = left // (self._trap_work + _FORK // 8)
-        return here.cycles + left * _INSTRUCTIONS, here.deliveries + max(traps, 1)
+        return here.cycles + left * self._in_one, here.deliveries + max(traps, 1)
 
     def keep(self) -> None:
         """Keep a moment here, if the last one is far: for who steps without running."""

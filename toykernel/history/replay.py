@@ -31,7 +31,7 @@ def run(
         if event.stop is Stop.LIMIT:
             position = machine.position
             if (
-                limit == until
+                (until is not None and position.cycles >= until)
                 or position.instructions >= instructions
                 or position.deliveries >= deliveries
             ):

@@ -32,7 +32,7 @@ def reverse_continue(console: Console, text: str) -> None:
 
 
 def reverse_out(console: Console, text: str) -> None:
-    """reverse-out"""
+    """To before the trap into the kernel."""
     no_arguments(text)
     show(console, console.traveller.out())
 
@@ -57,7 +57,7 @@ def _number(text: str) -> int:
 
 
 def checkpoint(console: Console, text: str) -> None:
-    """checkpoint"""
+    """Remember this place, by a number."""
     no_arguments(text)
     number = console.traveller.checkpoint()
     console.write(f"Checkpoint {number}: {console.traveller.checkpoints[number].where}")

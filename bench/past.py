@@ -1,0 +1,83 @@
+"""Going back: what a moment costs, a step back, and how much slower a run is for it."""
+
+from __future__ import annotations
+
+import statistics
+import time
+from collections.abc import Callable
+
+from bench.figures import GETPID, LOOP, ROOT, Figure, make_session
+from toykernel.harness.session import Session
+from toykernel.history.history import History
+
+SAMPLE = ROOT / "userland" / "fork_sample.S"
+
+
+def moments(divisor: int) -> list[Figure]:
+    """Taking and going back, for the classic sample with its two tasks."""
+    session = Session(SAMPLE)
+    session.run(90_000)
+    session.snapshot()  # the first one copies the RAM
+    count = 200 // divisor
+    moment = session.snapshot()
+    take = _milliseconds(session.snapshot, count)
+    back = _milliseconds(lambda: session.restore(moment), count)
+    return [
+        Figure("snapshot, two tasks", take, "ms", 2),
+        Figure("  going back to it", back, "ms", 3),
+    ]
+
+
+def back(divisor: int) -> list[Figure]:
+    """Steps back from places deep in a run, the first of them and the next ones."""
+    found = []
+    for power in (7, 9) if divisor == 1 else (7,):
+        history, _ = _run(LOOP, 10**power)
+        first = _milliseconds(history.step_back, 1)
+        found += [
+            Figure(
+                f"step back after 10^{power} instructions", first, "ms", 20 if power == 7 else 100
+            ),
+            Figure("  the next ones", _milliseconds(history.step_back, 20), "ms", 20),
+            Figure("  memory of the history", history.size[1] / 1e6, "MB", 256),
+        ]
+    history = History(Session(SAMPLE))
+    history.session.run()
+    found.append(Figure("  memory, the sample", history.size[1] / 1e6, "MB", 256))
+    return found
+
+
+def with_history(divisor: int) -> list[Figure]:
+    """How fast a run is with a history, of how fast it is without."""
+    found = []
+    for name, source, cycles in (
+        ("computing", LOOP, 100_000_000 // divisor),
+        ("getpid", GETPID.replace("{count}", "1000000"), 2_000_000 // divisor),
+    ):
+        ratios = []
+        for _ in range(5):
+            plain = _timed(make_session(source), cycles)
+            ratios.append(plain / _run(source, cycles)[1])
+        ratio = statistics.median(ratios)
+        target = 0.9 if name == "computing" else None
+        found.append(Figure(f"speed with history, {name}", ratio, "x", target, ">="))
+    return found
+
+
+def _milliseconds(work: Callable[[], object], count: int) -> float:
+    start = time.process_time()
+    for _ in range(count):
+        work()
+    return (time.process_time() - start) * 1000 / count
+
+
+def _timed(session: Session, cycles: int) -> float:
+    start = time.process_time()
+    session.run(cycles)
+    return time.process_time() - start
+
+
+def _run(source: str, cycles: int) -> tuple[History, float]:
+    session = make_session(source)
+    history = History(session)
+    return history, _timed(session, cycles)
