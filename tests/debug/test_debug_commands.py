@@ -10,6 +10,7 @@ import pytest
 from debug_tools import SAMPLE, USERLAND, Terminal
 
 from toykernel.debug.commands import COMMANDS, GROUPS
+from toykernel.debug.commands.help import paragraphs
 from toykernel.debug.commands.info import TOPICS
 
 INT = "int    $0x80"
@@ -592,3 +593,25 @@ def test_steps_are_fast_enough() -> None:
         terminal.do("stepi 50000")
         best = max(best, 50000 / (time.process_time() - start))
     assert best > 50_000, f"{best:.0f} steps a second"
+
+
+@pytest.mark.parametrize(
+    ("text", "lines"),
+    [
+        ("plain words\nrun on", ["  plain words run on"]),
+        (
+            "WORD   its meaning\n       goes on\nOTHER  next",
+            ["  WORD   its meaning goes on", "  OTHER  next"],
+        ),
+        ("A B  " + "x " * 50 + "\nplain", None),
+    ],
+)
+def test_help_keeps_its_columns(text: str, lines: list[str] | None) -> None:
+    found = paragraphs(text)
+    assert all(len(line) <= 80 for line in found)
+    if lines is None:
+        assert found[0].startswith("  A B  x x")
+        assert found[1].startswith("       x x")
+        assert found[2] == "  plain"
+    else:
+        assert found == lines

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from textwrap import wrap
@@ -33,8 +34,7 @@ def help_(console: Console, text: str, groups: Groups, find: Callable[[str], Com
         console.lines(wrap(f"{title}: {command.summary}", WIDTH, subsequent_indent="  "))
         if command.aliases:
             console.write(f"  (also: {names})")
-        for line in command.help.splitlines():
-            console.lines(wrap(line, WIDTH, initial_indent="  ", subsequent_indent="  ") or [""])
+        console.lines(paragraphs(command.help))
         return
     for title, commands in groups.items():
         names = "  ".join(command.name for command in commands)
@@ -43,6 +43,25 @@ def help_(console: Console, text: str, groups: Groups, find: Callable[[str], Com
         )
     console.write("")
     console.lines(wrap(CLOSING, WIDTH))
+
+
+def paragraphs(text: str) -> list[str]:
+    """Lines of help, wrapped: plain lines run on; a row of two columns, and lines that are indented as its
+    second one, keep their columns."""
+    items: list[tuple[str, str]] = []  # the first column with its gap, the rest
+    for line in text.splitlines():
+        row = re.match(r"(\S+(?: \S+)*  +)(?=\S)(.*)", line)
+        if row:
+            items.append((row[1], row[2]))
+        elif items and (bool(items[-1][0]) == line.startswith(" ")):
+            items[-1] = (items[-1][0], f"{items[-1][1]} {line.strip()}")
+        else:
+            items.append(("", line.strip()))
+    lines: list[str] = []
+    for first, rest in items:
+        indent = " " * (2 + len(first))
+        lines += wrap(rest, WIDTH, initial_indent=f"  {first}", subsequent_indent=indent) or [""]
+    return lines
 
 
 def quit_(console: Console, text: str) -> None:
