@@ -195,7 +195,7 @@ static COLD struct block *find_block(struct engine_state *s, struct blocks *b, u
         if (is_block(s, b, number, address, size))
             return &b->block[number - 1];
     if (blocks_full(b, records_of(b))) {
-        ((decode_fn)(uintptr_t)records_of(b)->decode)(NULL);
+        ask_to_decode(s, records_of(b), NULL);
         bucket = &b->buckets[(address ^ address >> 14) & (BLOCK_BUCKETS - 1)];
     }
     block = &b->block[b->used];

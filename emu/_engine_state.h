@@ -7,11 +7,13 @@ enum { EV_NONE, EV_LIMIT, EV_TRAP, EV_IN, EV_OUT, EV_INVALID, EV_BREAK, EV_IO, E
        EV_ABORT, EV_MODE };
 enum { FIELD_EIP = 8, FIELD_EFLAGS = 9, FIELD_CS_BASE = 15, FIELD_DR0 = 50, FIELD_DR7 = 55,
        FIELD_HFLAGS = 56 };
-enum { EFLAGS_IF = 0x200, EFLAGS_RF = 0x10000, EFLAGS_VM = 0x20000, ARITHMETIC = 0x8d5, CR4_PSE = 0x10, PTE_P = 1, PDE_PS = 0x80 };
+enum { EFLAGS_IF = 0x200, EFLAGS_RF = 0x10000, EFLAGS_VM = 0x20000, ARITHMETIC = 0x8d5, COMPARED = 0x45,
+       CR4_PSE = 0x10, PTE_P = 1, PDE_PS = 0x80 };
 enum { VECTOR_DB = 1, VECTOR_PF = 14, MEM_WRITE = 17, LONGEST = 15 };
 enum { DR_EXECUTE = 0, DR_WRITE = 1, DR_ACCESS = 3 };
 enum { KIND_REP = 1, KIND_IO = 2, KIND_EMULATED = 4, KIND_SYSTEM = 8, KIND_IRET = 16,
-       KIND_UNDEFINED = 32, KIND_READS_FLAGS = 64 };
+       KIND_UNDEFINED = 32, KIND_READS_FLAGS = 64, KIND_CLEARS_FLAGS = 128,
+       KIND_X87 = 256 };
 enum { FLAG_WORDS = 5 }; /* EFLAGS and the operands that its arithmetic flags are still to be made of */
 #define NO_FRAME 0xffffffffu
 #define CR0_PG 0x80000000u
@@ -22,6 +24,14 @@ struct field {
     uint16_t writable;
 };
 
+/* A physical range that somebody watches: first and last access, by instructions and deliveries then. */
+struct watch {
+    uint32_t start, end;        /* end: behind its last byte */
+    uint32_t reads, writes;     /* which of them count */
+    uint32_t seen, padding;
+    uint64_t first[2], last[2];
+};
+
 struct engine_state {
     uint64_t retired;      /* instructions completed, and the one in flight */
     uint64_t limit;        /* stop before an instruction once retired >= limit */
@@ -30,6 +40,7 @@ struct engine_state {
     uint64_t timing;       /* struct timing *; 0: instructions are counted, not timed */
     uint64_t blocks;       /* struct blocks *; 0: every instruction goes through on_code */
     uint64_t traps;        /* struct trap_plans *; 0: every trap goes through Python */
+    uint64_t x87;          /* struct x87_unit * */
     uint64_t deliveries;   /* of traps, since power-on */
     uint64_t delivery_limit; /* stop as soon as there are so many */
     uint32_t event, vector, port, size, value;
@@ -52,6 +63,8 @@ struct engine_state {
     uint32_t debug_pending;  /* TF trapped behind a port access */
     uint32_t system_changed; /* CR, DR or TLB instruction executed; cleared by Python */
     uint64_t breaks;       /* const uint32_t *, sorted linear addresses */
+    uint64_t watches;      /* struct watch * */
+    uint64_t watch_count;
     uint64_t ram;          /* const uint8_t * */
     uint64_t ram_size;
     uint64_t held_code;    /* uint8_t *, one byte a frame */
@@ -200,7 +213,7 @@ static uint32_t execute_hits(const struct engine_state *s, uint32_t address)
     return hits;
 }
 
-/* First bytes that need a second look: prefixes, rotates, strings, I/O, system, IRET. */
+/* First bytes that need a second look: prefixes, strings, I/O, system, IRET, x87, TEST and NEG. */
 static const uint8_t SPECIAL[256] = {
     [0x26] = 1, [0x2e] = 1, [0x36] = 1, [0x3e] = 1, [0x64] = 1, [0x65] = 1, [0x66] = 1,
     [0x67] = 1, [0xf0] = 1, [0xf2] = 1, [0xf3] = 1,
@@ -208,7 +221,8 @@ static const uint8_t SPECIAL[256] = {
     [0xe4] = 1, [0xe5] = 1, [0xe6] = 1, [0xe7] = 1, [0xec] = 1, [0xed] = 1, [0xee] = 1, [0xef] = 1,
     [0xa4] = 1, [0xa5] = 1, [0xa6] = 1, [0xa7] = 1,
     [0xaa] = 1, [0xab] = 1, [0xac] = 1, [0xad] = 1, [0xae] = 1, [0xaf] = 1,
-    [0x0f] = 1, [0xcf] = 1, [0xc4] = 1, [0xc5] = 1,
+    [0x0f] = 1, [0xcf] = 1, [0xc4] = 1, [0xc5] = 1, [0x8f] = 1, [0xf6] = 1, [0xf7] = 1, [0x9b] = 1,
+    [0xd8] = 1, [0xd9] = 1, [0xda] = 1, [0xdb] = 1, [0xdc] = 1, [0xdd] = 1, [0xde] = 1, [0xdf] = 1,
 };
 
 static int code_byte(struct engine_state *s, uint32_t address)
@@ -259,10 +273,48 @@ static int may_lock(struct engine_state *s, uint32_t address, int b)
     return modrm < 0 || (modrm < 0xc0 && (digits >> ((modrm >> 3) & 7)) & 1);
 }
 
+static int digit_of(int modrm)
+{
+    return modrm < 0 ? -1 : (modrm >> 3) & 7;
+}
+
+/* MOV to or from a control register that there is not: CR1, CR5 to CR7. */
+static int absent_control_register(int digit)
+{
+    return digit == 1 || digit > 4;
+}
+
+/* FUCOMI and FCOMI, with and without POP. */
+static int compares_into_flags(int b, int modrm)
+{
+    return (b == 0xdb || b == 0xdf) && modrm >= 0xe8 && modrm <= 0xf7;
+}
+
+/* The instruction behind 0F. */
+static uint32_t classify_0f(struct engine_state *s, uint32_t address)
+{
+    int second = code_byte(s, address);
+
+    switch (second) {
+    case 0x31: case 0x33: /* RDTSC, RDPMC */
+        return KIND_EMULATED;
+    case 0xc7: /* CMPXCHG8B */
+        return KIND_READS_FLAGS;
+    case 0x20: case 0x22:
+        if (absent_control_register(digit_of(code_byte(s, address + 1))))
+            return KIND_UNDEFINED;
+        return second == 0x22 ? KIND_SYSTEM : 0;
+    case 0x01: case 0x06: case 0x23:
+        return KIND_SYSTEM;
+    default: /* FXSAVE, FXRSTOR, SSE */
+        return second == 0xae || is_sse(second) ? KIND_X87 : 0;
+    }
+}
+
 /* What kind of instruction this is, as far as the hooks care. */
 static uint32_t classify(struct engine_state *s, uint32_t address)
 {
-    int i, rep = 0, lock = 0, second;
+    int i, rep = 0, lock = 0;
 
     for (i = 0; i < LONGEST; i++) {
         int b = code_byte(s, address + i);
@@ -273,7 +325,9 @@ static uint32_t classify(struct engine_state *s, uint32_t address)
             lock = 1;
         else if (lock && b >= 0 && !is_prefix(b))
             return !may_lock(s, address + i, b) ? KIND_UNDEFINED
-                : b == 0x0f && code_byte(s, address + i + 1) == 0xc7 ? KIND_READS_FLAGS : 0;
+                : b == 0x0f && code_byte(s, address + i + 1) == 0xc7 ? KIND_READS_FLAGS
+                : (b & 0xfe) == 0xf6 && digit_of(code_byte(s, address + i + 1)) == 3 ? KIND_EMULATED
+                : 0; /* of LOCK NEG the engine makes the wrong flags */
         else if (b == 0xc4 || b == 0xc5) /* LES, LDS of a register: the engine sees VEX */
             return code_byte(s, address + i + 1) >= 0xc0 ? KIND_UNDEFINED : 0;
         else if (b >= 0x6c && b <= 0x6f)
@@ -284,15 +338,15 @@ static uint32_t classify(struct engine_state *s, uint32_t address)
             return rep ? KIND_REP : 0;
         else if (b == 0xcf)
             return KIND_IRET;
-        else if (b == 0x0f) {
-            second = code_byte(s, address + i + 1);
-            if (second == 0x31) /* RDTSC */
-                return KIND_EMULATED;
-            if (second == 0xc7) /* CMPXCHG8B */
-                return KIND_READS_FLAGS;
-            return second == 0x01 || second == 0x06 || second == 0x22 || second == 0x23
-                ? KIND_SYSTEM : 0;
-        } else if (b < 0 || !SPECIAL[b])
+        else if (b == 0x0f)
+            return classify_0f(s, address + i + 1);
+        else if (b == 0x8f) /* POP has /0 */
+            return digit_of(code_byte(s, address + i + 1)) > 0 ? KIND_UNDEFINED : 0;
+        else if ((b & 0xfe) == 0xf6) /* the second opcode of TEST, which the engine does not know */
+            return digit_of(code_byte(s, address + i + 1)) == 1 ? KIND_EMULATED : 0;
+        else if (b == 0x9b || (b >= 0xd8 && b <= 0xdf))
+            return compares_into_flags(b, code_byte(s, address + i + 1)) ? KIND_X87 | KIND_CLEARS_FLAGS : KIND_X87;
+        else if (b < 0 || !SPECIAL[b])
             return 0;
     }
     return 0;

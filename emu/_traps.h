@@ -8,10 +8,10 @@
 #ifndef EMU_TRAPS_H
 #define EMU_TRAPS_H
 
-enum { TRAP_PLANS = 32, TRAP_READS = 3, TRAP_TABLES = 6, TRAP_FRAME = 6 };
+enum { TRAP_PLANS = 32, TRAP_READS = 3, TRAP_TABLES = 6, TRAP_FRAME = 6, LARGEST_OPERAND = 8 };
 enum { KIND_EXCEPTION, KIND_SOFTWARE };
 enum { FIELD_ESP = 4, FIELD_ES = 10, FIELD_CS = 14, FIELD_SS = 18, FIELD_DS = 22, FIELD_TR = 38,
-       FIELD_GDT = 42, FIELD_IDT = 44, FIELD_CR0 = 46, FIELD_CR3 = 48, FIELD_CR4 = 49,
+       FIELD_GDT = 42, FIELD_IDT = 44, FIELD_CR0 = 46, FIELD_CR2 = 47, FIELD_CR3 = 48, FIELD_CR4 = 49,
        FIELD_ERROR_CODE = 57 };
 enum { PTE_RW = 2, PTE_A = 0x20, PTE_D = 0x40 };
 enum { TRAP_HF_CPL = 3, TRAP_HF_ADDSEG = 1 << 6, TRAP_HF_REPLACED = 3 | 1 << 3 | 1 << 4 | 1 << 5 | 1 << 6 };
@@ -103,6 +103,15 @@ static int push_frame(struct engine_state *s, uint32_t esp, const uint32_t *fram
     return 1;
 }
 
+static int is_pusha(struct engine_state *s, uint32_t address)
+{
+    int n;
+
+    for (n = 0; n < LONGEST && is_prefix(code_byte(s, address)); n++)
+        address++;
+    return code_byte(s, address) == 0x60;
+}
+
 /* Take the trap that the run has ended with, as the last time; 0, with nothing changed, if it may differ. */
 static int take_trap(struct engine_state *s)
 {
@@ -115,8 +124,10 @@ static int take_trap(struct engine_state *s)
     if (kind == KIND_EXCEPTION && (s->vector == VECTOR_DB || s->vector > 31 || !s->in_flight_valid ||
                                    s->in_flight != regs[FIELD_EIP] + regs[FIELD_CS + 1]))
         return 0; /* #DB has DR6; a page fault for code ahead is looked into: Machine._ends_block_early */
-    if (kind == KIND_EXCEPTION && s->vector == VECTOR_PF && !(regs[FIELD_ERROR_CODE] & 2))
-        return 0; /* perhaps the read of a read-modify-write: emu/write_intent.py */
+    if (kind == KIND_EXCEPTION && s->vector == VECTOR_PF &&
+        (!(regs[FIELD_ERROR_CODE] & 2) || regs[FIELD_CR2] > 0xffffffffu - LARGEST_OPERAND ||
+         is_pusha(s, s->in_flight)))
+        return 0; /* read-modify-write, beyond a segment's limit, in another order: emu/page_fault.py */
     plan = plan_of(s, kind);
     if (!plan || flags & EFLAGS_VM || !same_tables(s, plan))
         return 0;

@@ -27,7 +27,7 @@ from emu.events import DR6_BS, Event, Position, Stop
 from emu.hooks import EV_OUT, EV_TRAP, NO_FRAME
 from emu.linear import LinearMemory
 from emu.page_end import needs_next_page
-from emu.paging import PF_W
+from emu.page_fault import page_fault
 from emu.port_io import LONGEST, code_bytes, split_prefixes
 from emu.port_unit import PortUnit
 from emu.ram import Ram
@@ -35,7 +35,6 @@ from emu.snapshot import Snapshot
 from emu.timing.profiles import OFF, PROFILE_NAMES, PROFILES
 from emu.timing.traps import TrapCosts
 from emu.untranslatable import is_untranslatable, untranslatable_starts
-from emu.write_intent import holds_form, writes_what_it_reads
 
 _FLAT = 0xFFFFFFFF
 #: Instructions in one entry into the engine, so that Ctrl-C is noticed while a guest loops.
@@ -43,6 +42,8 @@ SLICE = 1_000_000
 _ICEBP = 0xF1
 _INT_6 = b"\xcd\x06"
 _HLT = b"\xf4"
+
+_REFUSED = {hooks.REFUSED_UD: mc.UD, hooks.REFUSED_MF: mc.MF, hooks.REFUSED_XM: mc.XM}
 
 __all__ = ["Event", "Machine", "Snapshot", "Stop"]
 
@@ -102,7 +103,7 @@ class Machine:
     # -- doors -----------------------------------------------------------------------------------
 
     def add_gate(self, port: int) -> None:
-        """Make writes to this port end a run with Stop.GATE."""
+        """Make writes to this port end a run with Stop.GATE. ValueError when a device has the port."""
         self.ports.add_gate(port)
 
     def flush_tlb(self) -> None:
@@ -114,7 +115,7 @@ class Machine:
             self.cpu.timing.flush_tlb()
 
     def load_cr3(self, directory: int) -> None:
-        """Switch to the page directory at a physical address."""
+        """Switch to the page directory at a physical address; cached translations are forgotten."""
         self.tlb_flushes += 1
         self.cpu.load_cr3(directory)
         self.linear.flush()
@@ -170,9 +171,16 @@ class Machine:
 
     def finish_instruction(self) -> Event | None:
         """The instruction that was stopped at, past its check, and nothing else."""
+        return self.handle(self.attempt())
+
+    def attempt(self) -> int:
+        """Run the instruction that was stopped at, past its check: an EV_ number for `handle`;
+        no trap is delivered yet.
+        """
         state = self.cpu.state
         state.allow_io, self.allow_io = 1, False
-        return self._handle(self.cpu.run(state.retired + 1))
+        state.traps = 0
+        return self.cpu.run(state.retired + 1)
 
     def advance(self, until: int | None, *, single: bool = False) -> Event | None:
         """One entry into the engine, or one trap; None when there is nothing to tell the caller."""
@@ -212,13 +220,13 @@ class Machine:
             state.watch_if = watch_if
         if self.allow_io:
             state.allow_io, self.allow_io = 1, False
-        heard = single or self.trap_listeners or self.trap_stops
+        heard = single or self.trap_listeners or self.trap_stops or state.watch_count
         state.traps = 0 if heard else self._plans_at
         happened = cpu.run(limit, cycle_limit)
         if state.system_changed:
             self.linear.flush()
             state.system_changed = 0
-        return self._handle(happened)
+        return self.handle(happened)
 
     def _fire_devices(self, now: int) -> int | None:
         """Tick what is due; the next deadline of all devices."""
@@ -245,7 +253,8 @@ class Machine:
         self.clock.charge("halted", target - self.clock.cycles)
         return None
 
-    def _handle(self, event: int) -> Event | None:
+    def handle(self, event: int) -> Event | None:
+        """What a run of the CPU has ended with; None when there is nothing to tell the caller."""
         cpu = self.cpu
         state = cpu.state
         if event == EV_OUT:  # this and the next are nearly all there is
@@ -288,7 +297,7 @@ class Machine:
     def _go_on(self) -> Event | None:
         """The run that came to nothing, once more."""
         state = self.cpu.state
-        return self._handle(self.cpu.run(state.limit, state.cycle_limit))
+        return self.handle(self.cpu.run(state.limit, state.cycle_limit))
 
     def _ends_block_early(self) -> bool:
         """See emu/page_end.py: a page fault for code ahead; the block now ends in front of that page."""
@@ -321,26 +330,15 @@ class Machine:
 
     def _exception(self, vector: int) -> None:
         code = self.cpu.error_code
-        if vector == mc.PF and not code & PF_W and self._asks_to_write():
-            code |= PF_W
+        if vector == mc.PF:
+            vector, code = page_fault(self.cpu, self.linear, self.ram, code)
         self.microcode.exception(vector, code)
-
-    def _asks_to_write(self) -> bool:
-        """See emu/write_intent.py: a page fault that the engine takes for a read's."""
-        cpu = self.cpu
-        start = cpu.eip + cpu.cs_base & _FLAT
-        if cpu.cr2 - start & _FLAT < LONGEST:  # the fetch's own
-            return False
-        code = code_bytes(self.linear, start, min(LONGEST, 0x1000 - (start & 0xFFF)))
-        if len(code) < LONGEST and not holds_form(code):  # the next page was fetched from, too
-            code = code_bytes(self.linear, start)
-        return writes_what_it_reads(code)
 
     def _invalid(self) -> Event | None:
         """An opcode that the engine does not know, or one that this machine does not have."""
         cpu, state = self.cpu, self.cpu.state
         if state.value:  # the hooks refused it: nothing has been begun
-            return self.trap(self.microcode.exception, mc.UD)
+            return self.trap(self.microcode.exception, _REFUSED[state.value])
         if state.in_flight_valid and not self._at_in_flight:
             cpu.eip = state.in_flight - cpu.cs_base & _FLAT
             cpu.uncount()  # SYSENTER and SYSCALL are noticed behind themselves
@@ -396,7 +394,7 @@ class Machine:
         cpu.set_exits(exits - {at})
         happened = cpu.run(cpu.retired + 1)
         cpu.set_exits(exits)
-        return self._handle(happened)
+        return self.handle(happened)
 
     def completed(self, length: int) -> None:
         """An instruction of so many bytes, done outside the engine, is over."""
@@ -426,6 +424,10 @@ class Machine:
         return self.debug(DR6_BS)
 
     def trap(self, deliver: Callable[..., None], *args: int) -> Event | None:
+        """Deliver a trap by `deliver(*args)`, a method of the microcode, and tell the listeners.
+
+        Stop.TRAP for a vector of `trap_stops`, Stop.SHUTDOWN for a triple fault, else None.
+        """
         self._last_trap = None
         self.cpu.state.skip_break = 0  # it was for the instruction at the old EIP
         self.cpu.state.deliveries += 1
@@ -447,5 +449,8 @@ class Machine:
         return snapshots.take(self)
 
     def restore(self, snapshot: Snapshot) -> None:
-        """Go back to a snapshot. Raises SnapshotError when it is another machine's."""
+        """Go back to a snapshot.
+
+        SnapshotError when RAM size, CPU model or format version are another's.
+        """
         snapshots.put_back(self, snapshot)

@@ -1,4 +1,7 @@
-"""IN, OUT, INS, OUTS, RDTSC and IRET: the instructions that the engine cannot finish by itself."""
+"""IN, OUT, INS, OUTS, RDTSC and IRET: the instructions that the engine cannot finish by itself.
+
+And those that it gets right when it is shown another form of them: emu/shown_code.py.
+"""
 
 from __future__ import annotations
 
@@ -11,12 +14,14 @@ from emu.engine_quirks import FIELD, HF_SS32
 from emu.events import DR6_BS, Event, Stop
 from emu.paging import CR4_TSD, PageFault
 from emu.port_io import IoInstruction, code_bytes, decode_io, split_prefixes
+from emu.shown_code import shown_form
 
 if TYPE_CHECKING:
     from emu.machine import Machine
 
 _FLAT = 0xFFFFFFFF
 _RDTSC = b"\x0f\x31"
+_RDPMC = b"\x0f\x33"
 _IRET = b"\xcf"
 
 
@@ -67,8 +72,13 @@ class PortUnit:
         at = split_prefixes(code)[2]
         if code[at : at + 2] == _RDTSC:
             return self._rdtsc(at + 2)
+        if code[at : at + 2] == _RDPMC:
+            return self._rdpmc()
         if code[at : at + 1] == _IRET:
             return self._iret(wide=cpu.code32 != (0x66 in code[:at]))
+        form = shown_form(code)
+        if form is not None:
+            return self._show(form)
         instruction = decode_io(code, wide=cpu.code32)
         port = cpu.edx & 0xFFFF if instruction.immediate is None else instruction.immediate
         try:
@@ -95,6 +105,26 @@ class PortUnit:
         m.completed(length)
         m.clock.charge_unknown("rdtsc")
         return m.debug(DR6_BS) if cpu.eflags & EFLAGS_TF else None
+
+    def _rdpmc(self) -> Event | None:
+        """RDPMC (SDM vol. 2): no index names a counter, since this machine has none."""
+        m = self._machine
+        known = m.cpu.model not in ("486", "pentium")
+        return m.trap(m.microcode.exception, mc.GP if known else mc.UD)
+
+    def _show(self, form: bytes) -> Event | None:
+        """Run one instruction with this in place of its first bytes."""
+        m = self._machine
+        cpu = m.cpu
+        start = cpu.eip + cpu.cs_base & _FLAT
+        spans = m.linear.spans(start, len(form), write=False, user=cpu.cpl == 3)
+        code = b"".join(m.ram.read(*span) for span in spans)
+        self._store(spans, form)
+        try:
+            happened = m.attempt()
+        finally:
+            self._store(spans, code)
+        return m.handle(happened)
 
     def _iret(self, *, wide: bool) -> Event | None:
         """IRET outside ring 0: it leaves VM alone (SDM vol. 2), but the engine would load it.
@@ -131,7 +161,9 @@ class PortUnit:
         return m.trap(lambda: m.microcode.exception(mc.PF, fault.error_code))
 
     def _string_io(self, instruction: IoInstruction, port: int) -> Event | None:
-        """INS or OUTS, and what the elements that it moved cost."""
+        """INS or OUTS, done here;
+        what the elements that it moved cost is charged even if a fault cuts it short.
+        """
         m = self._machine
         cpu = m.cpu
         mask = 0xFFFF if instruction.address16 else _FLAT

@@ -9,6 +9,7 @@ from typing import Any
 
 from unicorn.unicorn_py3.unicorn import uclib
 
+from emu import watches
 from emu.ctrl_c import ctrl_c_waits
 from emu.eflags import EFLAGS_IF, EFLAGS_RF, EFLAGS_VM
 from emu.engine_quirks import FIELD, ContextLayout
@@ -23,6 +24,7 @@ from emu.hooks import (
     EV_NONE,
     EV_OUT,
     EV_TRAP,
+    KIND_CLEARS_FLAGS,
     KIND_EMULATED,
     KIND_IO,
     KIND_IRET,
@@ -30,45 +32,30 @@ from emu.hooks import (
     KIND_REP,
     KIND_SYSTEM,
     KIND_UNDEFINED,
+    KIND_X87,
     NO_FRAME,
+    REFUSED_UD,
     EngineState,
 )
+from emu.kinds import LONGEST, classify, transfers
 from emu.paging import CR0_PG, CR4_PSE, walk
 from emu.ram import Ram
 from emu.timing.engine import PythonTiming
+from emu.x87.trap import PythonX87
 
 VECTOR_DB = 1
 ARITHMETIC = 0x8D5  # CF PF AF ZF SF OF
+COMPARED = 0x45  # CF PF ZF: what FCOMI sets
 MEM_WRITE = 17  # UC_MEM_WRITE
 DR_EXECUTE, DR_WRITE, DR_ACCESS = 0, 1, 3  # DR7.R/W
-LONGEST = 15  # bytes of an instruction
-_TRANSFERS = frozenset(
-    (*range(0x70, 0x80), *range(0xE0, 0xE4), *range(0xE8, 0xEC), 0x9A, 0xC2, 0xC3, 0xCA, 0xCB, 0xCF)
-)
-_PREFIXES = frozenset((0x66, 0x67, 0xF0, 0xF2, 0xF3, 0x26, 0x2E, 0x36, 0x3E, 0x64, 0x65))
-_STRING_IO = frozenset(range(0x6C, 0x70))
-_STRINGS = frozenset((*range(0xA4, 0xA8), *range(0xAA, 0xB0)))
-_IO = frozenset((*range(0xE4, 0xE8), *range(0xEC, 0xF0)))
-_SYSTEM = frozenset((0x01, 0x06, 0x22, 0x23))  # behind 0F: LGDT.., CLTS, MOV CR, MOV DR
-#: The opcodes that may be locked, with the values of ModRM.reg for which they may: SDM vol. 2, LOCK.
-_LOCKABLE = {
-    **{op + form: 0xFF for op in range(0, 0x38, 8) for form in (0, 1)},
-    **dict.fromkeys((0x80, 0x81, 0x82, 0x83), 0x7F),
-    **dict.fromkeys((0x86, 0x87), 0xFF),
-    **dict.fromkeys((0xF6, 0xF7), 0x0C),
-    **dict.fromkeys((0xFE, 0xFF), 0x03),
-}
-_LOCKABLE_0F = {
-    **dict.fromkeys((0xAB, 0xB0, 0xB1, 0xB3, 0xBB, 0xC0, 0xC1), 0xFF),
-    0xBA: 0xE0,
-    0xC7: 0x02,
-}
 _EFLAGS, _EIP, _CS_BASE = FIELD["eflags"], FIELD["eip"], FIELD["cs_base"]
 _DR0, _DR7 = FIELD["dr0"], FIELD["dr7"]
 
 
 class PythonHooks:
-    """The same in Python: the reference, and what serves where nothing could be compiled."""
+    """The hooks of emu/_native.c in Python:
+    the reference, and what serves where nothing could be compiled.
+    """
 
     name = "python"
 
@@ -90,6 +77,7 @@ class PythonHooks:
         self._layout = layout
         self._breaks = breaks
         self._word = ctypes.c_uint64()
+        self._x87 = PythonX87(state, ram, data, layout)
         #: What a hook raised: it must not cross the engine.
         self._raised: BaseException | None = None
         void_p, u32, u64 = ctypes.c_void_p, ctypes.c_uint32, ctypes.c_uint64
@@ -158,66 +146,9 @@ class PythonHooks:
         physical = self._physical(address & 0xFFFFFFFF)
         return -1 if physical is None else self._ram.read(physical, 1)[0]
 
-    def _classify(self, address: int) -> int:
-        """What kind of instruction this is, as far as the hooks care."""
-        rep = lock = 0
-        for at in range(address, address + LONGEST):
-            byte = self._code_byte(at)
-            if byte in (0xF2, 0xF3):
-                rep = KIND_REP
-            elif byte == 0xF0:
-                lock = 1
-            elif lock and byte not in _PREFIXES:
-                if not self._may_lock(at, byte):
-                    return KIND_UNDEFINED
-                return KIND_READS_FLAGS if (byte, self._code_byte(at + 1)) == (0x0F, 0xC7) else 0
-            elif byte in (0xC4, 0xC5):  # LES and LDS of a register: the engine sees VEX
-                return KIND_UNDEFINED if self._code_byte(at + 1) >= 0xC0 else 0
-            elif byte in _STRING_IO:
-                return KIND_EMULATED
-            elif byte in _IO:
-                return KIND_IO
-            elif byte in _STRINGS:
-                return rep
-            elif byte == 0xCF:
-                return KIND_IRET
-            elif byte == 0x0F:
-                second = self._code_byte(at + 1)
-                if second == 0x31:  # RDTSC
-                    return KIND_EMULATED
-                if second == 0xC7:  # CMPXCHG8B
-                    return KIND_READS_FLAGS
-                return KIND_SYSTEM if second in _SYSTEM else 0
-            elif byte not in _PREFIXES:
-                return 0
-        return 0
-
-    def _transfers(self, address: int) -> bool:
-        """Whether an instruction can be its own successor: a jump, a call or a return."""
-        for at in range(address, address + LONGEST):
-            byte = self._code_byte(at)
-            if byte in _PREFIXES:
-                continue
-            second = self._code_byte(at + 1)
-            if byte == 0x0F:
-                return 0x80 <= second <= 0x8F
-            if byte == 0xFF:
-                return second >= 0 and 2 <= second >> 3 & 7 <= 5
-            return byte in _TRANSFERS
-        return False
-
     def _is_break(self, address: int) -> bool:
         at = bisect_left(self._breaks, address, 0, self._s.break_count)
         return at < self._s.break_count and int(self._breaks[at]) == address
-
-    def _may_lock(self, at: int, opcode: int) -> bool:
-        """Whether LOCK may stand before the instruction with this opcode byte at `at`."""
-        digits = _LOCKABLE.get(opcode, 0)
-        if opcode == 0x0F:
-            at += 1
-            digits = _LOCKABLE_0F.get(self._code_byte(at), 0)
-        modrm = self._code_byte(at + 1)
-        return modrm < 0 or (modrm < 0xC0 and bool(digits >> (modrm >> 3 & 7) & 1))
 
     def _enter_code(self, address: int) -> None:
         """Note the frames that this instruction may have been translated from."""
@@ -257,7 +188,9 @@ class PythonHooks:
         )
 
     def on_code(self, _engine: int, address: int, _size: int, _user: int) -> None:
-        """Before each instruction."""
+        """Before each instruction, at its linear address:
+        settle the last one, and stop if there is a reason.
+        """
         s = self._s
         address &= 0xFFFFFFFF
         # First of all: whatever happens now, this instruction has been translated.
@@ -271,7 +204,7 @@ class PythonHooks:
             return self._stop(EV_DEBUG)
         # A REP instruction calls this hook once an iteration.
         # One that stores into its own translation calls it a second time, with wrong flags.
-        if s.in_flight_valid and s.in_flight == address and not self._transfers(address):
+        if s.in_flight_valid and s.in_flight == address and not transfers(self._code_byte, address):
             if not s.in_flight_kind & KIND_REP:
                 self._write(s.reg_eflags, s.flags_kept[0])
             elif self._timing is not None:
@@ -279,6 +212,7 @@ class PythonHooks:
             return None
         if s.in_flight_valid:
             s.completed = 1
+            self._x87.finish()
             self._finish(address)
         if s.in_flight_kind & KIND_SYSTEM or s.retired >= s.limit or self._late():
             return self._stop(EV_LIMIT)
@@ -291,9 +225,9 @@ class PythonHooks:
         if hits:
             s.debug_hits, s.value = hits, 1
             return self._stop(EV_DEBUG)
-        kind = self._classify(address)
+        kind = classify(self._code_byte, address)
         if kind & KIND_UNDEFINED:
-            s.value = 1
+            s.value = REFUSED_UD
             return self._stop(EV_INVALID)
         virtual, ring = flags & EFLAGS_VM, self._read(s.reg_cs) & 3
         checked = (kind & KIND_IO and (virtual or ring > (flags >> 12) & 3)) or (
@@ -301,6 +235,10 @@ class PythonHooks:
         )
         if kind & KIND_EMULATED or (checked and not s.allow_io):
             return self._stop(EV_IO)
+        if kind & KIND_X87:
+            s.value = self._x87.begin(address, self._code_byte, flags)
+            if s.value:
+                return self._stop(EV_INVALID)
         # RF has done its work when the instruction begins; PUSHF would show it, and the engine would keep it.
         # `resume` remembers it, for an attempt that comes to nothing.
         if s.in_flight_kind & KIND_IRET if s.in_flight_valid else s.resume:
@@ -312,6 +250,8 @@ class PythonHooks:
         s.flags_kept[0], s.flags_known = flags, 1
         if kind & KIND_READS_FLAGS:
             self._write(s.reg_eflags, flags)
+        if kind & KIND_CLEARS_FLAGS:  # the engine keeps what an i386 clears
+            self._write(s.reg_eflags, flags & ~(ARITHMETIC & ~COMPARED))
         s.previous_kind, s.in_flight_kind = s.in_flight_kind, kind
         s.allow_io = s.skip_break = 0
         if self._timing is not None:
@@ -333,6 +273,10 @@ class PythonHooks:
         self, _engine: int, kind: int, address: int, size: int, _value: int, _user: int
     ) -> None:
         """After a translated data access, at a physical address; see install_memory_hook."""
+        state = self._s
+        if state.watch_count:
+            now = (state.retired, state.deliveries)
+            watches.note(state, kind == MEM_WRITE, address, size, now)
         for n in range(4):
             wanted = self._breakpoint_kind(n)
             if wanted != DR_ACCESS and not (wanted == DR_WRITE and kind == MEM_WRITE):
@@ -351,7 +295,10 @@ class PythonHooks:
         self._stop(EV_TRAP)
 
     def on_invalid(self, _engine: int, _user: int) -> int:
-        """An undefined opcode."""
+        """An opcode that the engine does not know: the run ends with EV_INVALID.
+
+        1 tells the engine to go on to its exit.
+        """
         self._s.value = 0
         self._stop(EV_INVALID)
         return 1
@@ -427,6 +374,7 @@ class PythonHooks:
             or (s.event == EV_NONE and s.error)
             or (s.event == EV_TRAP and not stepped and not regs[s.is_int_field])
         )
+        self._x87.settle(completed=not (here and refused))
         unfinished = kind & KIND_REP and (stepped or s.event == EV_DEBUG)
         if here and (refused or unfinished):
             s.retired -= 1

@@ -55,7 +55,10 @@ def take(machine: Machine) -> Snapshot:
 
 
 def put_back(machine: Machine, snapshot: Snapshot) -> None:
-    """Make the machine what it was. Raises SnapshotError when it is another machine's."""
+    """Make the machine what it was.
+
+    SnapshotError when RAM size, CPU model or version are another's.
+    """
     if snapshot.version != SNAPSHOT_VERSION:
         raise SnapshotError(f"snapshot version {snapshot.version}, not {SNAPSHOT_VERSION}")
     if (snapshot.ram_size, snapshot.model) != (machine.ram.size, machine.cpu.model):

@@ -1,7 +1,8 @@
 """Instructions that write the memory operand they read (Intel SDM vol. 2, opcode maps).
 
 The processor asks for write access before it reads such an operand, so its page fault has W = 1
-(SDM vol. 3, 4.7). The engine reads first and reports a read. Forms with a second memory operand
+(SDM vol. 3, 4.7), and a page at the start of the operand that may not be written comes before one at its
+end that is not there. The engine reads first and reports a read. Forms with a second memory operand
 (MOVS, PUSH m, POP m) ask for each operand by itself and are not here.
 """
 
@@ -26,18 +27,18 @@ _TWO_BYTE = {
 }
 
 
-_PREFIXES = bytes((0x66, 0x67, 0xF0, 0xF2, 0xF3, 0x26, 0x2E, 0x36, 0x3E, 0x64, 0x65))
+PREFIXES = bytes((0x66, 0x67, 0xF0, 0xF2, 0xF3, 0x26, 0x2E, 0x36, 0x3E, 0x64, 0x65))
 
 
 def holds_form(code: bytes) -> bool:
     """Whether these bytes reach far enough to tell: to the byte behind the opcode."""
-    opcode = code.lstrip(_PREFIXES)
+    opcode = code.lstrip(PREFIXES)
     return len(opcode) >= (3 if opcode[:1] == b"\x0f" else 2)
 
 
 def writes_what_it_reads(code: bytes) -> bool:
     """Whether the instruction that starts here reads and writes one memory operand."""
-    forms, opcode = _ONE_BYTE, code.lstrip(_PREFIXES)
+    forms, opcode = _ONE_BYTE, code.lstrip(PREFIXES)
     if opcode[:1] == b"\x0f":
         forms, opcode = _TWO_BYTE, opcode[1:]
     if len(opcode) < 2:

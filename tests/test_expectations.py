@@ -7,11 +7,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from toykernel.harness.comparison import compare
 from toykernel.harness.expectations import (
     Expectations,
     HeaderError,
     LineGroup,
-    compare,
     parse_header,
 )
 from toykernel.harness.report_path import NotInReport, ReportPath
@@ -278,3 +278,27 @@ def test_output_as_written_in_the_header_never_differs(
     if not ordered:
         order.shuffle(shuffled)
     assert differences(expected, stdout="".join(line + "\n" for line in shuffled)) == []
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "// title: t\n// expect stdout:  two blanks\n// expect status: 3\nint x;\n",
+        "/* title: t\n * expect stdout:  two blanks\n * expect status: 3\n */\nint x;\n",
+        "/* title: t */\n// # expect stdout:  two blanks\n\n/* # expect status: 3 */\n#include <x.h>\n",
+    ],
+)
+def test_a_c_programs_header_stands_in_its_comments(text: str) -> None:
+    got = parse_header(text, "x.c")
+    assert (got.title, got.stdout[0].lines, got.status) == ("t", (" two blanks",), 3)
+
+
+def test_directives_of_c_are_no_header() -> None:
+    with pytest.raises(HeaderError, match=r"x\.c:2: an `expect` line must stand"):
+        parse_header("#define x\n// expect status: 3\n", "x.c")
+
+
+def test_with_may_be_said_twice() -> None:
+    assert parse_header("# with: a.S 'b c.o'\n# with: d.a\n", "x.S").others == (
+        "a.S", "b c.o", "d.a",
+    )  # fmt: skip

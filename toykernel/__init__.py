@@ -11,14 +11,16 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from toykernel.harness.breakpoints import Breakpoint, BreakpointError
-    from toykernel.harness.build import LoadError
+    from toykernel.harness.recipe import LoadError
     from toykernel.harness.session import Session
     from toykernel.look.symbols import SymbolError
     from toykernel.look.task import TaskView, UnreadableError
     from toykernel.observe.faultlog import FaultRecord
     from toykernel.oops import KernelOops
-    from toykernel.state import Config, Outcome
+    from toykernel.state import Config, Outcome, OutcomeKind
     from userland.assembler import AssemblyError
+
+__version__ = "0.1.0"
 
 __all__ = [
     "AssemblyError",
@@ -43,7 +45,7 @@ _HOMES = {
     "Config": "toykernel.state",
     "FaultRecord": "toykernel.observe.faultlog",
     "KernelOops": "toykernel.oops",
-    "LoadError": "toykernel.harness.build",
+    "LoadError": "toykernel.harness.recipe",
     "Outcome": "toykernel.state",
     "OutcomeKind": "toykernel.state",
     "Session": "toykernel.harness.session",

@@ -13,7 +13,7 @@ from toykernel.mm.mm_types import MmStruct
 
 if TYPE_CHECKING:
     from toykernel.fs.exec import Binprm
-    from toykernel.fs.fs_types import FilesStruct, FsStruct
+    from toykernel.fs.file import FilesStruct, FsStruct
     from toykernel.fs.pipe_fs_i import Pipe
     from toykernel.ipc.sem import SemUndoList
     from toykernel.kernel.cred import Cred
@@ -81,7 +81,7 @@ class ThreadStruct:
 
 @dataclass
 class TaskStats:
-    """What a task has done since its last exec."""
+    """What a task has done since its last exec; page faults by kind."""
 
     cycles: int = 0
     instructions: int = 0
@@ -175,10 +175,10 @@ class Task:
 
     @property
     def is_group_leader(self) -> bool:
-        """The first thread of its group."""
+        """Whether the task is the first thread of its group, whose number is the group's."""
         return self.group_leader is self
 
     @property
     def state_letter(self) -> str:
-        """As ps shows it."""
+        """The state as ps shows it: one letter of STATE_LETTERS."""
         return STATE_LETTERS[self.exit_state or self.state]

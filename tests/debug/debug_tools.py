@@ -11,6 +11,7 @@ from toykernel import Session
 from toykernel.debug.commands.command import Console
 from toykernel.debug.debugger import Debugger
 from toykernel.debug.repl import Repl
+from toykernel.harness.recipe import PLAIN, Recipe
 
 ROOT = Path(__file__).parents[2]
 USERLAND = ROOT / "userland"
@@ -25,10 +26,11 @@ class Terminal:
 
     program: Path = SAMPLE
     start: bool = True
+    recipe: Recipe = PLAIN
     output: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self.session = Session(self.program)
+        self.session = Session(self.program, recipe=self.recipe)
         self.debugger = Debugger(self.session)
         self.console = Console(self.debugger, self.output.append)
         self.repl = Repl(self.console)

@@ -4,19 +4,22 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
 import click
 
 from emu.errors import EngineContractError
 from toykernel.cli.console import guest_console
+from toykernel.cli.from_stdin import first_input
 from toykernel.cli.input import Descriptor, Recorded
 from toykernel.cli.options import guest_files, machine_config, recipe
-from toykernel.harness.build import PLAIN, LoadError, Recipe, build, build_linked
+from toykernel.cli.words import DASH
+from toykernel.harness.build import build
+from toykernel.harness.recipe import PLAIN, Built, CompileError, LoadError, Recipe
 from toykernel.harness.session import Session
+from toykernel.host_files import read_regular
 from toykernel.sysctl import SysctlError
 from userland.assembler import AssemblyError, Program
 
@@ -32,11 +35,13 @@ def explained(memory: int | None = None) -> Iterator[None]:
         yield
     except AssemblyError as error:
         raise CannotLoad(error.report()) from None
+    except CompileError as error:
+        raise CannotLoad(str(error)) from None
     except (LoadError, SysctlError, EngineContractError) as error:
         raise CannotLoad(f"toykernel: {error}") from None
     except (MemoryError, OSError) as error:
         what = "not enough memory" if memory is None else f"no machine with {memory} bytes of RAM"
-        raise CannotLoad(f"toykernel: {what}: {error}") from None
+        raise CannotLoad(f"toykernel: {what}: {str(error) or 'not enough memory'}") from None
 
 
 def make_session(
@@ -48,15 +53,16 @@ def make_session(
     terminal: bool = False,
 ) -> Session:
     """A session of parsed MACHINE options; without a console it keeps the guest's output. With
-    `terminal`, the guest reads the host's standard input when no option names another.
+    `terminal`, the guest reads the host's standard input when no option names another. A program
+    of `-` is read from standard input, of which nothing is left for the guest then.
 
     Raises CannotLoad and click.BadParameter.
     """
     files = guest_files(values)
-    made_of = recipe(values)
+    path, made_of = first_input(program, recipe(values))
     with explained(values["memory"]):
         session = Session(
-            program,
+            path,
             args,
             env=dict(values["env"]),
             files=files,
@@ -64,13 +70,15 @@ def make_session(
             console=console,
             keep_output=console is None,
             recipe=made_of,
-            console_read=guest_input(values, terminal),
+            console_read=guest_input(values, terminal and program != DASH),
         )
-    _warn(session.program)
+    _warn(session.program, session.said)
     return session
 
 
-def _warn(program: Program | None) -> None:
+def _warn(program: Program | None, said: Iterable[str]) -> None:
+    for line in said:
+        click.echo(line, err=True)
     for warning in program.warnings if program is not None else ():
         click.echo(f"warning: {warning}", err=True)
 
@@ -82,7 +90,7 @@ def guest_input(values: Mapping[str, Any], terminal: bool) -> Callable[[int, int
         raise click.BadParameter("--stdin and --input are two sources", param_hint="--input")
     if recorded is not None:
         try:
-            return Recorded(Path(recorded).read_bytes())
+            return Recorded(read_regular(recorded))
         except (OSError, ValueError) as error:
             reason = getattr(error, "strerror", None) or error
             raise click.BadParameter(
@@ -109,7 +117,7 @@ def load(
     *,
     terminal: bool = False,
 ) -> Session | None:
-    """The same for a command that ends here: None after saying what is wrong."""
+    """make_session for a command that ends here: None after saying what is wrong."""
     try:
         return make_session(program, args, values, console, terminal=terminal)
     except CannotLoad as error:
@@ -117,23 +125,20 @@ def load(
         return None
 
 
-def build_program(program: str, made_of: Recipe = PLAIN) -> tuple[bytes, Program | None] | None:
-    """The ELF image of a program; None after saying what is wrong."""
+def source_files(program: Program | None) -> dict[str, None]:
+    """The files that a program's statements come from, as far as it is assembled here."""
+    return dict.fromkeys(entry.file for entry in program.lines) if program is not None else {}
+
+
+def build_program(program: str, made_of: Recipe = PLAIN, *, with_map: bool = False) -> Built | None:
+    """A program's ELF image, standard input's when it is `-`, and what came with it; None after saying
+    what is wrong."""
     try:
         with explained():
-            image, assembled = build(Path(program), made_of)
+            path, made_of = first_input(program, made_of)
+            built = build(path, made_of, with_map=with_map)
     except CannotLoad as error:
         click.echo(str(error), err=True)
         return None
-    _warn(assembled)
-    return image, assembled
-
-
-def link_map(program: str, made_of: Recipe) -> str | None:
-    """What the linker put where; None after saying what is wrong."""
-    try:
-        with explained():
-            return build_linked(Path(program), made_of)[1].map
-    except CannotLoad as error:
-        click.echo(str(error), err=True)
-        return None
+    _warn(built.program, built.said)
+    return built

@@ -7,6 +7,7 @@ guest is different with it) or OBSERVE (only what the host sees is), and read it
 from __future__ import annotations
 
 import re
+import shlex
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,9 +16,10 @@ import click
 from click import BadParameter
 
 from emu.timing.profiles import DEFAULT_PROFILE, PROFILE_NAMES
+from toykernel.cli import complete
 
 if TYPE_CHECKING:
-    from toykernel.harness.build import Recipe
+    from toykernel.harness.recipe import Recipe
     from toykernel.state import Config
 
 PAGE_SIZE = 4096
@@ -26,6 +28,8 @@ MIN_STACK = 64 << 10
 _UNITS = {"": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30}
 
 Decorator = Callable[[Any], Any]
+#: The value of an option that names a file: shells complete it; whoever opens it says what is wrong.
+FILE = click.Path(readable=False)
 
 
 def size(least: int, most: int) -> Callable[[str], int]:
@@ -62,7 +66,7 @@ def count(text: str) -> int:
 
 
 def assignment(text: str) -> tuple[str, str]:
-    """NAME=VALUE."""
+    """NAME=VALUE in its two parts. Raises BadParameter."""
     name, equals, value = text.partition("=")
     if not name or not equals:
         raise BadParameter(f"{text!r}: write NAME=VALUE")
@@ -82,7 +86,10 @@ RLIMITS: Mapping[str, Callable[[str], int]] = {"stack": size(MIN_STACK, 1 << 30)
 
 
 def rlimit(text: str) -> tuple[str, int]:
-    """NAME=SIZE."""
+    """NAME=SIZE: the limit, and its value in the limit's unit.
+
+    Raises BadParameter for a name not in RLIMITS.
+    """
     name, equals, value = text.partition("=")
     if not equals or name not in RLIMITS:
         raise BadParameter(f"{text!r}: write NAME=SIZE, NAME one of {', '.join(RLIMITS)}")
@@ -131,6 +138,7 @@ MACHINE: tuple[Decorator, ...] = (
         type=assignment,
         multiple=True,
         metavar="NAME=VALUE",
+        shell_complete=complete.assignments,
         help="A setting of the kernel, as kernel.pid_max=400. Repeatable.",
     ),
     click.option(
@@ -157,11 +165,13 @@ MACHINE: tuple[Decorator, ...] = (
     click.option(
         "--stdin",
         metavar="FILE",
+        type=FILE,
         help="The guest's standard input; otherwise run and cycles hand on their own, others nothing.",
     ),
     click.option(
         "--input",
         metavar="FILE",
+        type=FILE,
         help="Read again, read by read, what --record-input has written.",
     ),
 )
@@ -173,7 +183,14 @@ def nth_point(text: str) -> tuple[str, int]:
     return call or "fork", count(number)
 
 
-#: Options that make things go wrong on purpose.
+def flags(text: str) -> tuple[str, ...]:
+    """Words, quoted as for a shell."""
+    try:
+        return tuple(shlex.split(text))
+    except ValueError as error:
+        raise BadParameter(f"{text!r}: {error}") from None
+
+
 #: What a program is made of besides its first file.
 SOURCES: tuple[Decorator, ...] = (
     click.option(
@@ -199,16 +216,46 @@ SOURCES: tuple[Decorator, ...] = (
         metavar="NAME[=VALUE]",
         help="A macro of the preprocessor. Repeatable.",
     ),
+    click.option(
+        "--cflags",
+        type=flags,
+        default="",
+        metavar="FLAGS",
+        help="Flags of the C compiler, after -g -O1, quoted as for a shell.",
+    ),
+    click.option(
+        "--assembler",
+        type=click.Choice(("own", "gnu")),
+        default="own",
+        envvar="TOYKERNEL_ASSEMBLER",
+        help="Assemble and link with our own assembler, or with the installed GNU as and ld "
+        "(TOYKERNEL_ASSEMBLER).",
+    ),
+    click.option(
+        "--no-cache",
+        is_flag=True,
+        help="Assemble anew, and keep nothing: assembled programs are kept by content in "
+        "$XDG_CACHE_HOME/toykernel (~/.cache/toykernel).",
+    ),
 )
+#: Options that make things go wrong on purpose.
 INJECT: tuple[Decorator, ...] = (
     click.option(
         "--fail-nth",
         type=nth_point,
         metavar="[CALL:]N",
+        shell_complete=complete.system_calls,
         help="Let the N-th point inside the system call CALL (fork) fail: an allocation, with ENOMEM, or "
         "in fork, vfork and clone a step of copy_process, with its own error.",
     ),
 )
+
+
+def check_mode(text: str) -> str:
+    """`traps`, or `full`."""
+    if text not in ("traps", "full"):
+        raise BadParameter(f"{text!r}: write --check or --check=full")
+    return text
 
 
 def trace_events(text: str) -> tuple[str, str | None]:
@@ -223,11 +270,13 @@ OBSERVE: tuple[Decorator, ...] = (
     click.option(
         "--strace",
         metavar="[=FILE]",
+        type=FILE,
         help="Trace system calls and signals as strace does, to standard error or FILE.",
     ),
     click.option(
         "--cow",
         metavar="[=FILE]",
+        type=FILE,
         help="The life of every frame (shared, copied, reused, freed), to standard error or FILE.",
     ),
     click.option(
@@ -239,21 +288,30 @@ OBSERVE: tuple[Decorator, ...] = (
     click.option(
         "--timeline",
         metavar="FILE",
+        type=FILE,
         help="Write the run as Trace Event JSON, for ui.perfetto.dev.",
+    ),
+    click.option(
+        "--events",
+        metavar="FILE",
+        help="Write what happens as JSON, an object a line: traps, calls, faults, switches, ...",
     ),
     click.option(
         "--process-tree",
         metavar="FILE",
+        type=FILE,
         help="Draw the run's processes, their times and ends, as an SVG picture.",
     ),
     click.option(
         "--record-input",
         metavar="FILE",
+        type=FILE,
         help="Write what the guest reads from standard input, for --input.",
     ),
     click.option(
         "--report",
         metavar="FILE",
+        type=FILE,
         help="Write the run's figures as JSON (`-`: to standard output, after the run).",
     ),
     click.option(
@@ -263,8 +321,10 @@ OBSERVE: tuple[Decorator, ...] = (
     ),
     click.option(
         "--check",
-        is_flag=True,
-        help="Check the kernel's invariants at every trap; exit 70 when one is broken.",
+        type=check_mode,
+        metavar="[=full]",
+        help="Check the kernel's invariants: at every trap what it can have touched (full: everything), and "
+        "everything now and then and at the end; exit 70 when one is broken.",
     ),
     click.option(
         "--max-cycles",
@@ -312,7 +372,7 @@ class ProgramCommand(click.Command):
 class OptionalValueCommand(ProgramCommand):
     """A command whose options in `optional_values` take a value only by `=`, as in `--strace=FILE`."""
 
-    optional_values: Mapping[str, str] = {"--strace": "", "--cow": ""}
+    optional_values: Mapping[str, str] = {"--strace": "", "--cow": "", "--check": "traps"}
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         taking = {
@@ -353,10 +413,12 @@ def machine_config(values: Mapping[str, Any]) -> Config:
 
 def guest_files(values: Mapping[str, Any]) -> dict[str, bytes]:
     """Contents of every --file. Raises BadParameter for one that cannot be read."""
+    from toykernel.host_files import read_regular
+
     files: dict[str, bytes] = {}
     for host, guest in values["file"]:
         try:
-            files[guest] = Path(host).read_bytes()
+            files[guest] = read_regular(host)
         except (OSError, ValueError) as error:
             reason = getattr(error, "strerror", None) or error
             raise BadParameter(f"cannot read {host}: {reason}", param_hint="--file") from None
@@ -385,7 +447,7 @@ def refuse_clashes(paths: list[str]) -> None:
 
 def recipe(values: Mapping[str, Any], others: Sequence[str] = ()) -> Recipe:
     """What SOURCES say, and what else stands on the command line. Raises click.BadParameter."""
-    from toykernel.harness.build import Recipe
+    from toykernel.harness.recipe import Recipe
 
     macros: dict[str, str] = {}
     for text in values["macro"]:
@@ -397,4 +459,7 @@ def recipe(values: Mapping[str, Any], others: Sequence[str] = ()) -> Recipe:
         others=tuple(Path(name) for name in (*others, *values["with_files"])),
         include=tuple(Path(name) for name in values["include"]),
         macros=macros,
+        cflags=values["cflags"],
+        assembler=values["assembler"],
+        cache=not values["no_cache"],
     )

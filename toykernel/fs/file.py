@@ -1,14 +1,17 @@
-"""Open files (struct file, fs/file_table.c) and the descriptors that name them (fs/file.c)."""
+"""What a task sees of the files: open files, the descriptors that name them, its place in the tree.
+
+files_struct (fs/file.c) is shared with CLONE_FILES, fs_struct (fs/fs_struct.c) with CLONE_FS; an open
+file (struct file with the offset, fs/file_table.c) is shared by every descriptor that dup or fork made.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from toykernel.errno import EBADF, EMFILE, Errno
-from toykernel.fs.fs_types import FilesStruct
+from toykernel.errno import EAGAIN, EBADF, EMFILE, Errno
 from toykernel.fs.inode import igrab, iput
-from toykernel.kernel.clone_flags import CLONE_FILES
+from toykernel.kernel.clone_flags import CLONE_FILES, CLONE_FS
 from toykernel.kernel.signal_types import RLIMIT_NOFILE
 
 if TYPE_CHECKING:
@@ -49,6 +52,28 @@ class File:
         return self.flags & O_ACCMODE in (O_WRONLY, O_RDWR)
 
 
+@dataclass(eq=False)
+class FilesStruct:
+    """struct files_struct: open files by descriptor, and the descriptors that exec closes."""
+
+    slab: int
+    count: int = 1
+    fd: dict[int, File] = field(default_factory=dict)
+    close_on_exec: set[int] = field(default_factory=set)
+
+
+@dataclass(eq=False)
+class FsStruct:
+    """struct fs_struct: root, working directory, umask. `in_exec` as Linux: nobody may join then."""
+
+    slab: int
+    root: Path
+    pwd: Path
+    umask: int = 0o022
+    users: int = 1
+    in_exec: bool = False
+
+
 def get_empty_filp(k: Kernel, inode: Inode, op: FileOperations, flags: int, path: str) -> File:
     """A record for one open, which holds the inode. Raises Errno(ENOMEM)."""
     slab = k.memory.slabs.filp.alloc(k)
@@ -62,7 +87,7 @@ def put_filp(k: Kernel, file: File) -> None:
 
 
 def get_file(file: File) -> File:
-    """One more reference."""
+    """One more reference to an open file; the file."""
     file.count += 1
     return file
 
@@ -78,7 +103,7 @@ def fput(k: Kernel, file: File) -> None:
 
 
 def current_files(k: Kernel) -> FilesStruct:
-    """The table of the task that makes a system call."""
+    """The descriptor table of the task that makes a system call."""
     files = k.current.files
     assert files is not None
     return files
@@ -115,7 +140,7 @@ def fd_install(k: Kernel, fd: int, file: File, *, cloexec: bool = False) -> int:
 
 
 def filp_close(k: Kernel, files: FilesStruct, fd: int) -> None:
-    """Take a descriptor away."""
+    """Take a descriptor away, and its reference; the last one closes the open file."""
     file = files.fd.pop(fd)
     files.close_on_exec.discard(fd)
     fput(k, file)
@@ -155,3 +180,30 @@ def exit_files(k: Kernel, p: Task) -> None:
     files, p.files = p.files, None
     if files is not None:
         put_files_struct(k, files)
+
+
+def copy_fs(k: Kernel, p: Task, args: CloneArgs) -> None:
+    """fork-path G: root, working directory, umask. Errno(ENOMEM); Errno(EAGAIN) while a thread execs."""
+    old = k.current.fs
+    assert old is not None
+    if args.flags & CLONE_FS:
+        if old.in_exec:
+            raise Errno(EAGAIN)
+        old.users += 1
+        p.fs = old
+    else:
+        p.fs = FsStruct(k.memory.slabs.fs.alloc(k), old.root, old.pwd, old.umask)
+
+
+def exit_fs(k: Kernel, p: Task) -> None:
+    """One user less of a task's root and working directory."""
+    fs, p.fs = p.fs, None
+    if fs is not None:
+        put_fs(k, fs)
+
+
+def put_fs(k: Kernel, fs: FsStruct) -> None:
+    """One user of a root and working directory less; the last one frees the record."""
+    fs.users -= 1
+    if not fs.users:
+        k.memory.slabs.fs.free(k, fs.slab)

@@ -30,7 +30,9 @@ from toykernel.fs.operations import (
     noop_fsync,
 )
 from toykernel.fs.super import InodeNumbers, SuperBlock
-from toykernel.kernel.signal_types import RLIMIT_FSIZE
+from toykernel.kernel.siginfo import SIGXFSZ
+from toykernel.kernel.signal import send_signal
+from toykernel.kernel.signal_types import RLIM_INFINITY, RLIMIT_FSIZE
 from toykernel.mm.filemap import AddressSpace, generic_file_mmap
 from toykernel.mm.truncate import truncate_setsize
 
@@ -129,7 +131,9 @@ def _mapping(file: File) -> tuple[AddressSpace, bytearray]:
 
 
 def ramfs_read(k: Kernel, file: File, buf: int, count: int) -> int:
-    """From the offset to the end of the file at most, as far as the buffer goes."""
+    """Bytes from the offset to the end of the file at most, as far as the buffer goes;
+    EFAULT if it takes none.
+    """
     mapping, contents = _mapping(file)
     mapping.write_back(k)  # what was stored through a mapping
     done = 0
@@ -148,13 +152,19 @@ def ramfs_read(k: Kernel, file: File, buf: int, count: int) -> int:
 
 
 def ramfs_write(k: Kernel, file: File, buf: int, count: int) -> int:
-    """At the offset; a hole in front of it is zeros. Raises Errno(EFBIG), Errno(ENOSPC)."""
+    """At the offset; a hole in front of it is zeros.
+
+    Raises Errno(EFBIG), after SIGXFSZ when it is RLIMIT_FSIZE that is reached, and Errno(ENOSPC).
+    """
     if not count:
         return 0
     mapping, contents = _mapping(file)
     if file.flags & O_APPEND:
         file.pos = len(contents)
     limit = k.current.signal.rlim[RLIMIT_FSIZE][0]
+    if file.pos >= limit != RLIM_INFINITY:  # generic_write_checks, mm/filemap.c
+        send_signal(k, k.current, SIGXFSZ, {"si_code": 0})
+        raise Errno(EFBIG)
     limit = min(limit, MAX_LFS_FILESIZE if file.flags & O_LARGEFILE else MAX_NON_LFS)
     if file.pos >= limit:
         raise Errno(EFBIG)

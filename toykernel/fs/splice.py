@@ -14,7 +14,8 @@ from toykernel.errno import EAGAIN, EBADF, EINVAL, EPIPE, ERESTARTSYS, Errno
 from toykernel.fs.file import File, fget
 from toykernel.fs.pipe_fs_i import Pipe, PipeBuffer
 from toykernel.kernel.siginfo import SIGPIPE
-from toykernel.kernel.signal import send_signal, signal_pending
+from toykernel.kernel.signal import send_signal
+from toykernel.kernel.signal_types import signal_pending
 from toykernel.kernel.wait import Result, Wait, wake_up
 from toykernel.mm.gup import get_user_page
 from toykernel.syscalls import syscall
@@ -28,7 +29,10 @@ UIO_MAXIOV = 1024
 
 @syscall(316, "fd:fd iov:address nr_segs:size flags:hex")
 def sys_vmsplice(k: Kernel, fd: int, iov: int, nr_segs: int, flags: int) -> Result:
-    """vmsplice: bytes that are in the pipe now; on the reading end, bytes taken out."""
+    """vmsplice: bytes that are in the pipe now; on the reading end, bytes taken out.
+
+    EBADF for what is no pipe, EINVAL.
+    """
     file = fget(k, fd)
     if not isinstance(file.inode.private, Pipe):
         raise Errno(EBADF)

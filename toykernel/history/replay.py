@@ -16,17 +16,17 @@ def run(
     *,
     instructions: int = NO_LIMIT,
     deliveries: int = NO_LIMIT,
-    pace: Callable[[], int],
+    pace: Callable[[], tuple[int, int]],
     there: Callable[[], bool] = lambda: False,
 ) -> None:
     """On to a cycle, a number of instructions or of deliveries, to where `there` holds after an event of
     the machine, or to the end. `pace` is Breakpoints.pace. Raises KernelOops.
     """
     machine = k.machine
-    due = pace()
+    due, traps = pace()
     while k.outcome is None and not there():
         limit = due if until is None else min(due, until)
-        event = machine.run(limit, instructions=instructions, deliveries=deliveries)
+        event = machine.run(limit, instructions=instructions, deliveries=min(traps, deliveries))
         run_loop.handle(k, event)
         if event.stop is Stop.LIMIT:
             position = machine.position
@@ -36,7 +36,7 @@ def run(
                 or position.deliveries >= deliveries
             ):
                 return
-            due = pace()
+            due, traps = pace()
 
 
 def step(k: Kernel, most: Position) -> bool:
@@ -49,7 +49,7 @@ def step(k: Kernel, most: Position) -> bool:
     return run_loop.step(k) is None
 
 
-def run_to(k: Kernel, position: Position, pace: Callable[[], int]) -> None:
+def run_to(k: Kernel, position: Position, pace: Callable[[], tuple[int, int]]) -> None:
     """On to a position that lies ahead, or to the end. Raises KernelOops."""
     machine = k.machine
     if machine.cpu.retired < position.instructions:

@@ -6,8 +6,7 @@ from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
 from toykernel.errno import EINVAL, EPERM, Errno
-from toykernel.fs.file import dup_fd, put_files_struct
-from toykernel.fs.fs_types import FsStruct, put_fs
+from toykernel.fs.file import FsStruct, dup_fd, put_files_struct, put_fs
 from toykernel.ipc.sem import exit_sem
 from toykernel.kernel.clone_flags import (
     CLONE_FILES,
@@ -35,7 +34,10 @@ _ALLOWED |= CLONE_THREAD | CLONE_SIGHAND | CLONE_VM
 
 @syscall(310, "flags:clone_flags")
 def sys_unshare(k: Kernel, flags: int) -> int:
-    """unshare: everything that is asked for, or nothing."""
+    """unshare: everything that is asked for, or nothing.
+
+    EINVAL for what cannot be parted, EPERM, ENOMEM.
+    """
     task = k.current
     if flags & ~_ALLOWED:
         raise Errno(EINVAL)

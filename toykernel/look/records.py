@@ -9,7 +9,7 @@ from toykernel.fs.pipe_fs_i import Pipe
 from toykernel.look.spaces import address_spaces
 
 if TYPE_CHECKING:
-    from toykernel.fs.fs_types import FilesStruct
+    from toykernel.fs.file import FilesStruct
     from toykernel.fs.inode import Inode
     from toykernel.kernel.nsproxy import Nsproxy
     from toykernel.kernel.pid import PidNamespace

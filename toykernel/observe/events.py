@@ -7,6 +7,7 @@ is the same, and when it is not, since somebody changed the guest, the old futur
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -20,9 +21,12 @@ from toykernel.arch.x86.asm_offsets import (
 from toykernel.arch.x86.ptrace import PtRegs
 from toykernel.arch.x86.traps import TRAPS
 from toykernel.collector import Collector, Data, Shared
+from toykernel.kernel.siginfo import signal_name
+from toykernel.syscall_table import name_of
 
 if TYPE_CHECKING:
-    from toykernel.look.symbols import Images, Place
+    from toykernel.look.image import Place
+    from toykernel.look.symbols import Images
     from toykernel.state import Kernel
     from toykernel.task import Task
     from toykernel.trace import Tracepoint
@@ -59,11 +63,16 @@ class RunEvent(NamedTuple):
 class EventLog(Collector):
     """Listens to a kernel. `count` events have happened; `known` of them may lie in the future."""
 
-    def __init__(self, k: Kernel, images: Images | None = None) -> None:
-        """Without `images` no event knows what its task ran."""
+    def __init__(
+        self,
+        k: Kernel,
+        images: Images | None = None,
+        emit: Callable[[int, RunEvent], None] | None = None,
+    ) -> None:
+        """Without `images` no event knows what its task ran. `emit` hears of each that is new."""
         self._k = k
         self._images = images
-        self.gates = 0  # calls into the kernel's Python: a measure of what running again costs
+        self._emit = emit
         self.count = 0
         self._first = 0  # number of the first that is kept
         self._events: list[RunEvent] = []
@@ -121,6 +130,25 @@ class EventLog(Collector):
         image = next((one for one in self._images.all() if one.name == name), None)
         return image.place_at(event.eip) if image is not None else None
 
+    def line(self, number: int, event: RunEvent) -> str:
+        """A JSON object: `--events FILE` has one a line."""
+        details: dict[str, Any] = dict(event.details)
+        for name, named in (("call", name_of), ("signal", signal_name)):
+            if name in details:
+                details[name] = named(details[name])
+        place = self.place(event)
+        whole = {
+            "number": number,
+            "kind": event.kind,
+            "cycles": event.position.cycles,
+            "instructions": event.position.instructions,
+            "pid": event.pid,
+            "eip": event.eip,
+            "source": place.name if place is not None else None,
+            **details,
+        }
+        return json.dumps(whole, separators=(",", ":")) + "\n"
+
     def forget_future(self) -> None:
         """The guest has been changed: what is known of later does not hold."""
         del self._events[self.count - self._first :]
@@ -131,7 +159,6 @@ class EventLog(Collector):
         """Counts only: the list stays what it is."""
         return {
             "count": self.count,
-            "gates": self.gates,
             "calls": self._calls,
             "claimed": self._claimed,
             "nested": self._nested,
@@ -139,7 +166,7 @@ class EventLog(Collector):
 
     def load_data(self, data: Data, shared: Shared) -> None:
         """So many have happened."""
-        self.count, self.gates = data["count"], data["gates"]
+        self.count = data["count"]
         self._calls = data["calls"]
         self._claimed, self._nested = data["claimed"], data["nested"]
 
@@ -147,7 +174,7 @@ class EventLog(Collector):
         """None has happened."""
         self._events, self._first = [], 0
         claimed = self._k.machine.cpu.state.deliveries
-        self.load_data({"count": 0, "gates": 0, "calls": {}, "claimed": claimed, "nested": []}, {})
+        self.load_data({"count": 0, "calls": {}, "claimed": claimed, "nested": []}, {})
 
     # -- listening ---------------------------------------------------------------------------------
 
@@ -171,6 +198,8 @@ class EventLog(Collector):
                 return
             del self._events[at:]
         self._events.append(event)
+        if self._emit is not None:
+            self._emit(self.count - 1, event)
         if len(self._events) > 2 * KEPT:
             del self._events[:KEPT]
             self._first += KEPT
@@ -200,7 +229,6 @@ class EventLog(Collector):
         return int(k.task_pt_regs(task).ip) if task.mm is not None else int(k.machine.cpu.eip)
 
     def _on_gate(self, task: Task, name: str) -> None:
-        self.gates += 1
         vector = _VECTORS.get(name)
         cpu, ram = self._k.machine.cpu, self._k.machine.ram
         if vector is not None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from .data import MAX_ALIGN, DataDirectives
 from .errors import Problem
-from .expressions import Number, Position
+from .expressions import NAME, Number, Position
 from .objects import VISIBILITIES
 from .sections import SectionDirectives
 from .source import Statement, split_operands, string_bytes
@@ -16,7 +16,7 @@ from .source import Statement, split_operands, string_bytes
 if TYPE_CHECKING:
     from .assembler import Assembler
 
-_SYMBOL: Final = re.compile(r'[A-Za-z_.$\x80-\U0010ffff][\w.$\x80-\U0010ffff]*|"[^"]+"')
+_SYMBOL: Final = re.compile(NAME + r'|"[^"]+"')
 _IGNORED: Final = frozenset((
     ".ident", ".extern", ".loc_mark_labels", ".version", ".eject", ".list", ".nolist", ".psize",
     ".sbttl", ".title", ".att_mnemonic", ".arch", ".lflags", ".line", ".ln", ".func", ".endfunc",

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 from .leb import signed, unsigned
 
 if TYPE_CHECKING:
-    from .program import LineEntry, Program, Section
+    from .program import LineEntry, Program
 
 DW_TAG_COMPILE_UNIT: Final = 0x11
 DW_AT_NAME, DW_AT_STMT_LIST, DW_AT_LOW_PC, DW_AT_HIGH_PC = 0x03, 0x10, 0x11, 0x12
@@ -23,7 +23,7 @@ STANDARD_LENGTHS: Final = bytes([0, 1, 1, 1, 1, 0, 0, 0, 1])
 
 
 def _string(text: str) -> bytes:
-    return text.encode("utf-8").replace(b"\0", b"?") + b"\0"
+    return text.encode("utf-8", "surrogateescape").replace(b"\0", b"?") + b"\0"
 
 
 def _sequence(entries: list[LineEntry], files: dict[str, int], end: int) -> bytes:
@@ -44,21 +44,36 @@ def _sequence(entries: list[LineEntry], files: dict[str, int], end: int) -> byte
     return bytes(out) + bytes([0, 1, DW_LNE_END_SEQUENCE])
 
 
+def _stretches(entries: list[LineEntry]) -> list[tuple[int, list[LineEntry]]]:
+    """Entries that follow each other without a gap, and where they end."""
+    found: list[tuple[int, list[LineEntry]]] = []
+    for entry in entries:
+        end = entry.address + entry.length
+        if found and found[-1][0] == entry.address:
+            found[-1] = (end, [*found[-1][1], entry])
+        else:
+            found.append((end, [entry]))
+    return found
+
+
 def debug_sections(program: Program) -> list[tuple[str, bytes]]:
-    """.debug_line, .debug_info and .debug_abbrev for the code of the program."""
+    """.debug_line, .debug_info and .debug_abbrev for the program's code, behind what came with objects."""
+    given = dict(program.debug)
     code = [section for section in program.sections if section.flags == "rx"]
-    by_section: list[tuple[Section, list[LineEntry]]] = []
+    by_section: list[tuple[int, list[LineEntry]]] = []  # with the end of the code
     for section in code:
         entries = [e for e in program.lines if section.address <= e.address < section.end]
-        if entries:
-            by_section.append((section, entries))
+        if given:  # the code of objects lies between, and has lines of its own
+            by_section += _stretches([e for e in entries if e.text])
+        elif entries:
+            by_section.append((section.end, entries))
     if not by_section:
-        return []
+        return list(given.items())
     names = dict.fromkeys(entry.file for _, entries in by_section for entry in entries)
     files = {name: number for number, name in enumerate(names, 1)}
     tables = b"\0" + b"".join(_string(name) + b"\0\0\0" for name in files) + b"\0"
     header = bytes([1, 1]) + struct.pack("<bBB", -5, 14, OPCODE_BASE) + STANDARD_LENGTHS + tables
-    body = b"".join(_sequence(entries, files, section.end) for section, entries in by_section)
+    body = b"".join(_sequence(entries, files, end) for end, entries in by_section)
     unit = struct.pack("<HI", 2, len(header)) + header + body
     line = struct.pack("<I", len(unit)) + unit
 
@@ -74,13 +89,18 @@ def debug_sections(program: Program) -> list[tuple[str, bytes]]:
     for attribute, form in attributes:
         abbreviation += bytes([attribute, form])
     abbreviation += b"\0\0\0"
-    low = min(section.address for section, _ in by_section)
-    high = max(section.end for section, _ in by_section)
-    info = b"\x01" + struct.pack("<3I", 0, low, high) + _string(str(PurePath(program.source)))
+    low = min(entries[0].address for _, entries in by_section)
+    high = max(end for end, _ in by_section)
+    info = (
+        b"\x01"
+        + struct.pack("<3I", len(given.get(".debug_line", b"")), low, high)
+        + _string(str(PurePath(program.source)))
+    )
     info += _string("userland.assembler") + struct.pack("<H", DW_LANG_MIPS_ASSEMBLER)
-    unit = struct.pack("<HIB", 2, 0, 4) + info
-    return [
-        (".debug_line", line),
-        (".debug_info", struct.pack("<I", len(unit)) + unit),
-        (".debug_abbrev", bytes(abbreviation)),
-    ]
+    unit = struct.pack("<HIB", 2, len(given.get(".debug_abbrev", b"")), 4) + info
+    own = {
+        ".debug_line": line,
+        ".debug_info": struct.pack("<I", len(unit)) + unit,
+        ".debug_abbrev": bytes(abbreviation),
+    }
+    return [(name, given.get(name, b"") + own.get(name, b"")) for name in {**own, **given}]

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import re
+from typing import Final
+
+#: How many are said at once.
+MAX_ERRORS: Final = 20
 
 
 class AssemblyError(Exception):
@@ -21,6 +25,8 @@ class AssemblyError(Exception):
         self.hint = hint
         self.more: tuple[AssemblyError, ...] = ()
         self.statement = ""
+        #: What is to be said once, below all errors.
+        self.note = ""
 
     def report(self) -> str:
         """For people: every error with its statement, a mark under what is meant, and the hint."""
@@ -35,11 +41,23 @@ class AssemblyError(Exception):
                     out.append(" " * (4 + at) + "^")
             if problem.hint:
                 out.append(f"  hint: {problem.hint}")
+        if self.note:
+            out.append(f"note: {self.note}")
         return "\n".join(out)
 
     def __str__(self) -> str:
         where = f"{self.file}:{self.line}" if self.line else self.file
         return f"{where}: {self.message}"
+
+
+def together(problems: list[AssemblyError]) -> AssemblyError:
+    """One error of several: those of the first one's file by line, the others' as they come."""
+    first = problems[0].file
+    ordered = sorted(
+        problems, key=lambda problem: problem.line if problem.file == first else 1 << 30
+    )
+    ordered[0].more = tuple(ordered[1:MAX_ERRORS])
+    return ordered[0]
 
 
 class Problem(Exception):

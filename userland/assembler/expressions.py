@@ -46,7 +46,7 @@ class Register:
 
 @dataclass(frozen=True)
 class Unary:
-    """op operand."""
+    """A unary operation: `op` is one of gas's - ~ !."""
 
     op: str
     operand: Node
@@ -54,7 +54,7 @@ class Unary:
 
 @dataclass(frozen=True)
 class Binary:
-    """left op right."""
+    """A binary operation of gas, on 64 bits when it is folded."""
 
     op: str
     left: Node
@@ -90,14 +90,17 @@ INTEL_WORDS_COMPARE: Final = {
 SAME_SECTION: Final = ("-", "==", "!=", "<>", "<", ">", "<=", ">=")
 MAX_DEPTH: Final = 100
 
+# A name begins and goes on with ASCII's letters, `_`, `.`, `$`, and whatever is not ASCII; told by what
+# may not be in it, since a set up to the last character takes `re` milliseconds to compile.
+NAME: Final = r"[^\0-#%-\-/-@\[-^`{-\x7f][^\0-#%-\-/:-@\[-^`{-\x7f]*"
 _TOKEN: Final = re.compile(
-    r"""\s*(?:
+    rf"""\s*(?:
     (?P<local>\d+[bf](?![\w$.]))
   | (?P<number>0[xX][0-9a-fA-F]+|0[bB][01]+|\d+)(?![\w$.])
   | (?P<intelhex>\d[0-9a-fA-F]*[hH])(?![\w$.])
-  | (?P<char>'(?:\\[0-7]{1,3}|\\x[0-9a-fA-F]+|\\.|[^\\])'?)
+  | (?P<char>'(?:\\[0-7]{{1,3}}|\\x[0-9a-fA-F]+|\\.|[^\\])'?)
   | (?P<quoted>"(?:\\.|[^"\\])+")
-  | (?P<name>[A-Za-z_.$\x80-\U0010ffff][\w.$\x80-\U0010ffff]*)
+  | (?P<name>{NAME})
   | (?P<spec>@[A-Za-z]+)
   | (?P<op><<|>>|<=|>=|<>|==|!=|&&|\|\||[-+*/%|&^!<>~()\[\]])
   )""",

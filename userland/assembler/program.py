@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from .elf import write_elf
 
@@ -57,7 +57,8 @@ class LineEntry:
 @dataclass(frozen=True)
 class Program:
     """An assembled program, laid out at its final addresses. As with GNU ld, its stack is executable
-    unless every source says otherwise, by a section .note.GNU-stack without `x`."""
+    unless every source says otherwise, by a section .note.GNU-stack without `x`. `debug` are sections for
+    debuggers that came with objects, by name; the lines that they tell of have no text in `lines`."""
 
     sections: tuple[Section, ...]
     symbols: Mapping[str, Symbol]
@@ -66,6 +67,7 @@ class Program:
     source: str
     executable_stack: bool = True
     warnings: tuple[str, ...] = ()
+    debug: Mapping[str, bytes] = field(default_factory=dict)
 
     def elf(self) -> bytes:
         """The program as a static ELF32 executable that Linux runs, with symbols and lines."""

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Final
 
 from .errors import AssemblyError, Problem
-from .expressions import escape_value
 
 MAX_SOURCE: Final = 16 << 20
 _LINE_MARKER: Final = re.compile(r'# (\d+) "((?:\\.|[^"\\])*)"')
@@ -28,7 +27,7 @@ class Location:
 
 @dataclass(frozen=True)
 class Statement:
-    """One statement, without comments."""
+    """One statement, without comments, and where it stands."""
 
     text: str
     location: Location
@@ -54,6 +53,12 @@ def read_source(path: Path, shown: str, where: Location | None = None) -> str:
         raise error(place, f"cannot read `{shown}': {reason}") from None
     except ValueError:
         raise error(place, f"`{shown!a}' is not a file name") from None
+    return checked_source(data, shown, place)
+
+
+def checked_source(data: bytes, shown: str, where: Location | None = None) -> str:
+    """The text of bytes that are source; errors as of `read_source`."""
+    place = where or Location(shown, 0)
     if len(data) > MAX_SOURCE:
         raise error(place, f"`{shown}' is larger than {MAX_SOURCE >> 20} MiB")
     if data.startswith(b"\xef\xbb\xbf"):
@@ -193,6 +198,8 @@ def split_operands(text: str, separator: str = ",") -> list[str]:
 
 def string_bytes(literal: str) -> bytes:
     """The bytes of a quoted string: UTF-8, with gas's escapes."""
+    from .expressions import escape_value  # only to read a file, nothing of this is needed
+
     if len(literal) < 2 or literal[0] != '"' or string_end(literal, 0) != len(literal):
         raise Problem(f"`{literal}' is not a string", 'strings are written "text"')
     out = bytearray()

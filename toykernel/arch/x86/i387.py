@@ -29,7 +29,7 @@ FXSR_MODELS = frozenset(("pentium3", "max"))
 
 
 def has_fxsr(k: Kernel) -> bool:
-    """Whether the save areas are FXSAVE's."""
+    """Whether the save areas are FXSAVE's (512 bytes) and not FNSAVE's (108), by the CPU's model."""
     return k.machine.cpu.model in FXSR_MODELS
 
 

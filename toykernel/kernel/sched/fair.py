@@ -21,6 +21,7 @@ from toykernel.kernel.sched.runqueue import CfsRq
 from toykernel.kernel.sched.sched_class import DEQUEUE_SLEEP, ENQUEUE_WAKEUP
 
 if TYPE_CHECKING:
+    from toykernel.kernel.sched.runqueue import SchedTunables
     from toykernel.state import Kernel
     from toykernel.task import Task
 
@@ -41,10 +42,15 @@ def calc_delta_fair(delta: int, se: SchedEntity) -> int:
     return delta if se.weight == NICE_0_LOAD else calc_delta(delta, NICE_0_LOAD, se.weight)
 
 
+def sched_nr_latency(tunables: SchedTunables) -> int:
+    """How many tasks share one latency before the period grows."""
+    return -(-tunables.sched_latency_ns // tunables.sched_min_granularity_ns)
+
+
 def sched_period(k: Kernel, nr_running: int) -> int:
     """The time in which everybody runs once, ns."""
     tunables = k.sched.tunables
-    if nr_running > tunables.nr_latency:
+    if nr_running > sched_nr_latency(tunables):
         return tunables.sched_min_granularity_ns * nr_running
     return tunables.sched_latency_ns
 
@@ -104,7 +110,7 @@ def _clear_buddies(cfs: CfsRq, p: Task) -> None:
 
 
 class FairClass:
-    """SCHED_NORMAL, SCHED_BATCH, SCHED_IDLE."""
+    """CFS of 2.6.39: SCHED_NORMAL, SCHED_BATCH and SCHED_IDLE (kernel/sched_fair.c)."""
 
     name = "fair"
 
@@ -173,7 +179,7 @@ class FairClass:
         if wakeup_preempt(k, curr, p) != 1:
             return
         core.resched_task(k, curr)
-        if curr.on_rq and cfs.nr_running >= k.sched.tunables.nr_latency:
+        if curr.on_rq and cfs.nr_running >= sched_nr_latency(k.sched.tunables):
             cfs.last = curr
 
     def pick_next_task(self, k: Kernel) -> Task | None:
@@ -248,5 +254,5 @@ class FairClass:
         """Its virtual time goes with it."""
 
     def get_rr_interval(self, k: Kernel, p: Task) -> int:
-        """The slice, in ticks."""
+        """The slice in ticks; 0 while the fair queue is empty."""
         return sched_slice(k, p) // core.tick_ns(k) if k.sched.rq.cfs.load else 0

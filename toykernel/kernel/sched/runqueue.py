@@ -23,11 +23,6 @@ class SchedTunables:
     sched_rt_period_us: int = 1_000_000
     sched_rt_runtime_us: int = 950_000
 
-    @property
-    def nr_latency(self) -> int:
-        """How many tasks share one latency before the period grows."""
-        return -(-self.sched_latency_ns // self.sched_min_granularity_ns)
-
 
 @dataclass
 class CfsRq:

@@ -9,10 +9,13 @@ from pathlib import Path
 from typing import Final
 
 from ..errors import AssemblyError
+from ..source import checked_source, read_source
 
 #: Headers that every source may include where no system headers are: system call numbers.
 HEADERS: Final = Path(__file__).parent / "headers"
 
+#: How the names of sources end that go through the preprocessor.
+CPP_ENDINGS: Final = (".S", ".sx", ".spp")
 _WORDS: Final = (
     "define|undef|include|include_next|if|ifdef|ifndef|elif|else|endif|error|pragma|line"
 )
@@ -28,7 +31,12 @@ def uses_preprocessor(name: str, text: str) -> bool:
 
     A line `# if the child …` alone is what it looks like: a comment.
     """
-    return name.endswith((".S", ".sx", ".spp")) and _CERTAIN.search(text) is not None
+    return name.endswith(CPP_ENDINGS) and has_directives(text)
+
+
+def has_directives(text: str) -> bool:
+    """Whether a line begins with `#define` or its kin, without a space."""
+    return _CERTAIN.search(text) is not None
 
 
 def installed_cpp(environment: Mapping[str, str]) -> list[str] | None:
@@ -48,6 +56,22 @@ def installed_cpp(environment: Mapping[str, str]) -> list[str] | None:
     return None
 
 
+def preprocessed(
+    path: Path,
+    *,
+    include: Sequence[Path] = (),
+    macros: Mapping[str, str] | None = None,
+    cpp: Sequence[str] | None = (),
+    data: bytes | None = None,
+) -> str:
+    """A file, or `data` under its name, as the assembler gets it: through the preprocessor when it has
+    directives of that, else as it is. Raises AssemblyError."""
+    text = read_source(path, str(path)) if data is None else checked_source(data, str(path))
+    if not uses_preprocessor(path.name if data is None else f"{path.name}.S", text):
+        return text
+    return preprocess(text, str(path), path, include=include, defines=macros, command=cpp)
+
+
 def preprocess(
     text: str,
     shown: str,
@@ -55,21 +79,25 @@ def preprocess(
     *,
     include: Sequence[Path] = (),
     defines: Mapping[str, str] | None = None,
-    command: Sequence[str] = (),
+    command: Sequence[str] | None = (),
 ) -> str:
     """The text as the assembler gets it, with line markers.
 
-    `command` runs an installed preprocessor (installed_cpp finds one); without it our own serves.
-    Raises AssemblyError.
+    `command` runs an installed preprocessor, None means whichever is here; when it is empty our own serves.
+    One that does not work at all, so that it names no line, is as good as none. Raises AssemblyError.
     """
     import subprocess  # most sources have no directives: what follows is loaded for those that have
 
     from .preprocessor import Preprocessor
 
+    def own() -> str:
+        folders = [HEADERS, *_system_headers()]
+        return Preprocessor(include, folders, defines or {}).run(text, shown, path)
+
+    if command is None:
+        command = installed_cpp(os.environ)
     if not command:
-        return Preprocessor(include, [HEADERS, *_system_headers()], defines or {}).run(
-            text, shown, path
-        )
+        return own()
     folders = [path.parent, *include] if path is not None else include
     words = [
         *command, "-m32", "-x", "assembler-with-cpp",
@@ -80,13 +108,16 @@ def preprocess(
     ]  # fmt: skip
     try:
         done = subprocess.run(
-            words, input=f'#line 1 "{_quoted(shown)}"\n'.encode() + text.encode("utf-8", "surrogateescape"),
+            words, input=f'#line 1 "{_quoted(shown)}"\n{text}'.encode("utf-8", "surrogateescape"),
             capture_output=True, timeout=_SECONDS, env={**os.environ, "LC_ALL": "C"}, check=False,
         )  # fmt: skip
-    except (OSError, subprocess.SubprocessError) as error:
-        raise AssemblyError(shown, 0, f"`{command[0]}' cannot be run: {error}") from None
+    except (OSError, subprocess.SubprocessError):
+        return own()
     if done.returncode:
-        raise _refusal(shown, command[0], done.stderr.decode(errors="replace"))
+        refusal = _refusal(command[0], done.stderr.decode("utf-8", "surrogateescape"))
+        if refusal is None:
+            return own()
+        raise refusal
     return done.stdout.decode("utf-8", "surrogateescape")
 
 
@@ -94,14 +125,13 @@ def _quoted(name: str) -> str:
     return name.replace("\\", "\\\\").replace('"', '\\"')
 
 
-def _refusal(shown: str, name: str, said: str) -> AssemblyError:
+def _refusal(name: str, said: str) -> AssemblyError | None:
     for line in said.splitlines():
         if found := _MESSAGE.match(line):
             return AssemblyError(
                 found["file"], int(found["line"]), found["text"], f"so says `{name} -E'"
             )
-    lines = said.strip().splitlines()
-    return AssemblyError(shown, 0, f"`{name} -E' failed", lines[-1] if lines else None)
+    return None
 
 
 def _system_headers() -> list[Path]:
