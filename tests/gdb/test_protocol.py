@@ -177,6 +177,19 @@ def test_registers_can_be_written_and_read() -> None:
     assert bytes.fromhex(client.ask("g")) == old
 
 
+def test_a_working_directory_of_the_guest() -> None:
+    client = Client("hello.S", reverse=False)
+    client.ask("QSetWorkingDir:" + b"/dev".hex())
+    assert client.ask("vRun;") == "T05thread:p2.2;core:0;"
+    fs = client.stub.task().fs
+    assert fs is not None
+    assert fs.pwd.dentry.name == "dev"
+    client.ask("QSetWorkingDir:" + b"/hello".hex())
+    assert client.ask("vRun;") == "E14"
+    client.ask("QSetWorkingDir:" + b"/nothing".hex())
+    assert client.ask("vRun;") == "E02"
+
+
 def test_the_monitor_tells_and_refuses() -> None:
     client = Client("hello.S")
     for line in ("info tasks", "help", "nothing", "goto cycle 1", "continue", "follow kernel on"):

@@ -43,6 +43,11 @@ def fileio_errno(number: int) -> int:
 
 def lookup(k: Kernel, name: str) -> Inode:
     """A file by its absolute path, without touching the guest. Raises RemoteError."""
+    return walk(k, name).dentry.inode
+
+
+def walk(k: Kernel, name: str) -> Path:
+    """Where an absolute path leads. Raises RemoteError."""
     root = _root(k)
     here, parts, links = root, name.split("/")[::-1], 0
     while parts:
@@ -70,7 +75,7 @@ def lookup(k: Kernel, name: str) -> Inode:
             parts += text.split("/")[::-1]
         else:
             here = found
-    return here.dentry.inode
+    return here
 
 
 def _root(k: Kernel) -> Path:

@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 
 #: Cycles between two looks at the client.
 SLICE_CYCLES = 500_000
+#: Between two moments that are kept.
+KEEP_INSTRUCTIONS, KEEP_TRAPS = 4_000_000, 2_000
 _SPURIOUS = FIRST_EXTERNAL_VECTOR + 7
 
 
@@ -82,6 +84,7 @@ class Resumer:
         self._restore_all = symbols["restore_all"]
         self._iret = symbols["restore_iret"]
         self.dead = ""
+        self._kept = (0, 0)  # instructions and traps when a moment was kept
         self._passing = False
 
     def pass_once(self) -> None:
@@ -272,6 +275,14 @@ class Resumer:
         return self._over()
 
     def _between(self) -> None:
+        """A moment is kept now and then: seldom enough that a run is hardly slower for it."""
+        state = self._k.machine.cpu.state
+        if (
+            abs(state.retired - self._kept[0]) < KEEP_INSTRUCTIONS
+            and abs(state.deliveries - self._kept[1]) < KEEP_TRAPS
+        ):
+            return
+        self._kept = state.retired, state.deliveries
         if self._points.watches:
             self._points.unload(self._k)
         self.keep()

@@ -66,6 +66,12 @@ class Reverse:
     def step(self, pid: int) -> Stop:
         """To where the thread was one step ago."""
         end, size = self._here, _FIRST_STEP
+        self._t.note_attached()
+        moved = self._history.step_back()  # nearly always that is all
+        self._after()
+        cpu = self._t.k.machine.cpu
+        if self._t.k.current.pid == pid and (cpu.cpl == 3 or self._t.resumer.kernel_side):
+            return self._stop(pid, "" if moved else _BEGIN)
         first = end.instructions
         while first > self._history.start.instructions:
             first = max(first - size, self._history.start.instructions)

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from toykernel.errno import EFAULT, EINVAL, ESRCH, Errno
+from toykernel.errno import EFAULT, EINVAL, ENOTDIR, ESRCH, Errno
 from toykernel.errors import HostError
 from toykernel.gdb import objects, queries
 from toykernel.gdb.errors import RemoteError, no_task
-from toykernel.gdb.files import Files, fileio_errno
+from toykernel.gdb.files import Files, fileio_errno, walk
 from toykernel.gdb.memory import read_memory, write_memory
 from toykernel.gdb.monitor import Monitor
 from toykernel.gdb.packets import PACKET_SIZE, escape, unescape
@@ -318,6 +318,12 @@ class Stub:
         self.monitor.close()
         self.target.close()
         self.take(self._make_target(self._make(self.launch)))
+        if self.launch.directory:
+            fs, path = self.task().fs, walk(self.target.k, self.launch.directory)
+            if fs is None or not path.dentry.inode.is_dir:
+                raise RemoteError(ENOTDIR)
+            fs.pwd = path
+            self.target.changed()
 
     def _v(self, rest: bytes) -> bytes:
         if rest == b"Cont?":
