@@ -20,6 +20,7 @@ help:
 	@echo "make lint   ruff, mypy, and the floors of the house"
 	@echo "make bench  speed: tables, bench.json, fork-cost.json, docs/fork-cost.svg"
 	@echo "make mutants put single faults into the memory code; a test must catch each"
+	@echo "make mutants SAMPLE=n SEED=n  so many faults, by chance, in kernel and machine: a score by package"
 	@echo "make fuzz   random programs against this machine's own Linux, broken inputs: SECONDS=60 SEED=1 KIND=cpu|processes|inputs"
 	@echo "make docs   what is written from the code: the table of fork-path, man page, commands"
 	@echo "make site   the documents as a site: site/index.html"
@@ -46,8 +47,14 @@ bench: $(RUNTIME)
 	$(BIN)/python -m bench.fork_cost --json fork-cost.json --svg docs/fork-cost.svg
 
 # Single faults put into the memory code, one at a time; each must be caught by a test.
+# With SAMPLE, so many that chance puts anywhere into kernel and machine; with SINCE, in lines changed since then.
 mutants: $(DEVELOP)
+ifdef SAMPLE
+	$(BIN)/python tests/mutation/mutation.py --sample $(SAMPLE) --seed $(SEED) \
+	  $(if $(SINCE),--since $(SINCE)) --markdown mutants.md
+else
 	$(BIN)/python tests/mm/mutants.py --markdown mutants.md
+endif
 
 # Random programs here and on this machine's own Linux: make fuzz SECONDS=600 SEED=5 KIND=cpu
 SECONDS ?= 60

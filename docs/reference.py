@@ -1,5 +1,6 @@
 """Writes the parts of the documents that follow from the code: the man page (docs/man/toykernel.1) and the
-pages of docs/reference, and what commands print in docs/debugging.md, docs/tours and docs/how-to.md.
+pages of docs/reference, and what commands print in docs/debugging.md, docs/going-back.md, docs/tours and
+docs/how-to.md.
 
 `--check` writes nothing and answers 1 when a file is not what the script would write.
 """
@@ -22,7 +23,7 @@ from toykernel.harness import exit_status as status
 
 ROOT = Path(__file__).parents[1]
 #: Whose first block is a session with the debugger.
-PAGE = ROOT / "docs" / "debugging.md"
+PAGES = tuple(ROOT / "docs" / f"{page}.md" for page in ("debugging", "going-back"))
 #: What the exit status of `run` means.
 STATUSES = (
     ("the program's", "it ended by itself"),
@@ -169,9 +170,9 @@ def commands_page() -> str:
 # -- what programs print ---------------------------------------------------------------------------
 
 
-def session_page() -> str:
-    """docs/debugging.md with what its commands print now."""
-    before, shown, after = PAGE.read_text(encoding="utf-8").split("```\n", 2)
+def session_page(page: Path) -> str:
+    """A page of PAGES with what its commands print now."""
+    before, shown, after = page.read_text(encoding="utf-8").split("```\n", 2)
     commands = re.findall(r"^\(toykernel\) (.*)$", shown, re.MULTILINE)
     typed = "".join(f"{command}\n" for command in commands)
     return "```\n".join((before, shell("toykernel debug userland/fork_sample.S", typed), after))
@@ -241,7 +242,7 @@ def pages() -> dict[Path, str]:
         reference / "debugger.md": tables.debugger(),
         reference / "checks.md": tables.checks(),
         reference / "clocks.md": tables.clocks(),
-        PAGE: session_page(),
+        **{page: session_page(page) for page in PAGES},
         **{path: console_blocks(path) for path in sorted((docs / "tours").glob("*.md"))},
         docs / "how-to.md": console_blocks(docs / "how-to.md"),
     }
@@ -249,6 +250,10 @@ def pages() -> dict[Path, str]:
 
 def main() -> int:
     """Write the files, or compare them."""
+    said = shell("toykernel run userland/hello.S")
+    if said != "Hello from ring 3\n":  # nothing else would be right
+        print(said, end="", file=sys.stderr)
+        return 1
     written = pages()
     stale = [
         path

@@ -408,6 +408,14 @@ static void on_block(uc_engine *uc, uint64_t address64, uint32_t size, void *use
         if (block && previous && b->used)
             previous->successor = (uint32_t)(block - b->block) + 1;
     }
+    if (s->break_count) {
+        if (is_break_in(s, address, size ? size : 1)) {
+            b->exact_until = s->retired + 1; /* this block */
+            change_mode(s);
+            return;
+        }
+        s->skip_break = 0; /* it was for the first instruction */
+    }
     if (!block || block->slow) {
         if (past_limit(s, b))
             stop(s, EV_LIMIT);

@@ -24,6 +24,14 @@ struct field {
     uint16_t writable;
 };
 
+/* A physical range that somebody watches: first and last access, by instructions and deliveries then. */
+struct watch {
+    uint32_t start, end;        /* end: behind its last byte */
+    uint32_t reads, writes;     /* which of them count */
+    uint32_t seen, padding;
+    uint64_t first[2], last[2];
+};
+
 struct engine_state {
     uint64_t retired;      /* instructions completed, and the one in flight */
     uint64_t limit;        /* stop before an instruction once retired >= limit */
@@ -33,6 +41,8 @@ struct engine_state {
     uint64_t blocks;       /* struct blocks *; 0: every instruction goes through on_code */
     uint64_t traps;        /* struct trap_plans *; 0: every trap goes through Python */
     uint64_t x87;          /* struct x87_unit * */
+    uint64_t deliveries;   /* of traps, since power-on */
+    uint64_t delivery_limit; /* stop as soon as there are so many */
     uint32_t event, vector, port, size, value;
     uint32_t in_flight;    /* linear address of the instruction counted last */
     uint32_t in_flight_valid;
@@ -53,6 +63,8 @@ struct engine_state {
     uint32_t debug_pending;  /* TF trapped behind a port access */
     uint32_t system_changed; /* CR, DR or TLB instruction executed; cleared by Python */
     uint64_t breaks;       /* const uint32_t *, sorted linear addresses */
+    uint64_t watches;      /* struct watch * */
+    uint64_t watch_count;
     uint64_t ram;          /* const uint8_t * */
     uint64_t ram_size;
     uint64_t held_code;    /* uint8_t *, one byte a frame */
@@ -153,7 +165,8 @@ static void enter_code(struct engine_state *s, uint32_t address)
     }
 }
 
-static int is_break(const struct engine_state *s, uint32_t address)
+/* Whether there is a breakpoint at one of `size` addresses. */
+static int is_break_in(const struct engine_state *s, uint32_t address, uint32_t size)
 {
     const uint32_t *breaks = (const uint32_t *)(uintptr_t)s->breaks;
     uint32_t low = 0, high = s->break_count;
@@ -165,7 +178,12 @@ static int is_break(const struct engine_state *s, uint32_t address)
         else
             high = middle;
     }
-    return low < s->break_count && breaks[low] == address;
+    return low < s->break_count && breaks[low] - address < size;
+}
+
+static int is_break(const struct engine_state *s, uint32_t address)
+{
+    return is_break_in(s, address, 1);
 }
 
 /* Debug registers whose breakpoint is of this kind (DR7.R/W) and enabled. */

@@ -184,7 +184,24 @@ static void on_code(uc_engine *uc, uint64_t address64, uint32_t size, void *user
     s->in_flight_valid = 1;
 }
 
-/* After a translated data access; only installed once DR7 has asked for it. */
+/* Note an access to what is watched. */
+static void note_access(struct engine_state *s, int type, uint32_t address, uint32_t size)
+{
+    struct watch *watch = (struct watch *)(uintptr_t)s->watches;
+    uint64_t n;
+
+    for (n = 0; n < s->watch_count; n++, watch++) {
+        if (address >= watch->end || watch->start >= address + size ||
+            !(type == MEM_WRITE ? watch->writes : watch->reads))
+            continue;
+        watch->last[0] = s->retired;
+        watch->last[1] = s->deliveries;
+        if (!watch->seen++)
+            memcpy(watch->first, watch->last, sizeof watch->first);
+    }
+}
+
+/* After a translated data access; only installed once DR7 or somebody who watches has asked for it. */
 static void on_memory(uc_engine *uc, int type, uint64_t address64, int size, int64_t value,
                       void *user)
 {
@@ -195,6 +212,7 @@ static void on_memory(uc_engine *uc, int type, uint64_t address64, int size, int
 
     (void)uc;
     (void)value;
+    note_access(s, type, address, (uint32_t)size);
     for (n = 0; n < 4; n++) {
         uint32_t kind = debug_kind(s, n);
         uint32_t length = ((regs[FIELD_DR7] >> (18 + 4 * n)) & 3) + 1;

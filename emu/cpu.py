@@ -15,7 +15,8 @@ from unicorn import x86_const as x86
 from unicorn.unicorn_py3.unicorn import uclib
 
 from emu import hooks
-from emu.descriptors import Segment
+from emu.descriptors import SEG_ACCESSED, SEG_CODE, SEG_READABLE, SEG_WRITABLE, Segment
+from emu.eflags import EFLAGS_FIXED
 from emu.engine_quirks import (
     FIELD,
     FIELD_NAMES,
@@ -114,7 +115,7 @@ class Cpu(RegisterFile):
 
     def _make_state(self) -> hooks.EngineState:
         s = hooks.EngineState()
-        s.limit = hooks.NO_LIMIT
+        s.limit = s.delivery_limit = hooks.NO_LIMIT
         s.breaks = ctypes.addressof(self._breaks)
         s.break_capacity = hooks.MAX_BREAKS
         s.ram, s.ram_size = self.ram.host_address, self.ram.size
@@ -231,6 +232,16 @@ class Cpu(RegisterFile):
         self.regs[at : at + 4] = array("I", (selector, descriptor.base, descriptor.limit, flags))
         self._refresh_hflags(name, descriptor)
 
+    def reset(self) -> None:
+        """Protected mode with flat ring-0 segments, as a Multiboot loader leaves a machine."""
+        code = Segment(0, _WORD, SEG_CODE | SEG_READABLE | SEG_ACCESSED, False, 0, True, True)
+        data = Segment(0, _WORD, SEG_WRITABLE | SEG_ACCESSED, False, 0, True, True)
+        for name in ("ds", "es", "fs", "gs", "ss"):
+            self.set_segment(name, 0x10, data)
+        self.set_segment("cs", 0x08, code)
+        self.eflags = EFLAGS_FIXED
+        self.eip = 0
+
     def null_segment(self, name: str) -> None:
         """Load a data segment register with the null selector."""
         at = FIELD[f"{name}_selector"]
@@ -257,7 +268,8 @@ class Cpu(RegisterFile):
         timing profile), or something happens; returns a hooks.EV_ code.
         """
         ram = self.ram
-        if self.regs[_DR7] & 0xFF and not self._watches_memory and self._has_data_breakpoint():
+        watched = self.state.watch_count or (self.regs[_DR7] & 0xFF and self._has_data_breakpoint())
+        if watched and not self._watches_memory:
             hooks.install_memory_hook(self.state, self.driver)
             self._watches_memory = ram.code_stale = True
         if ram.code_stale:
@@ -269,7 +281,9 @@ class Cpu(RegisterFile):
         return self.driver.run(limit)
 
     def set_exits(self, addresses: frozenset[int], page_ends: frozenset[int] | None = None) -> None:
-        """End translated blocks in front of these linear addresses."""
+        """End translated blocks in front of these linear addresses;
+        without `page_ends` those stay as they are.
+        """
         self.exits = addresses
         if page_ends is not None:
             self.page_ends = page_ends
@@ -312,7 +326,10 @@ class Cpu(RegisterFile):
         self.state.retired -= 1
 
     def set_breakpoints(self, addresses: list[int]) -> None:
-        """Stop before the instruction at each of these linear addresses."""
+        """Stop before the instruction at each of these linear addresses.
+
+        ValueError beyond MAX_BREAKS of them.
+        """
         if len(addresses) > hooks.MAX_BREAKS:
             raise ValueError(f"at most {hooks.MAX_BREAKS} breakpoints")
         for index, address in enumerate(sorted(addresses)):
@@ -341,7 +358,10 @@ class Cpu(RegisterFile):
         return b"".join(parts)
 
     def load_state(self, state: bytes) -> None:
-        """Become what `save_state` saw. The retired count is not part of it."""
+        """Become what `save_state` saw, without the retired count.
+
+        SnapshotError for another engine's state.
+        """
         end = self.layout.state_end
         if len(state) != end + 24:
             raise SnapshotError(
@@ -362,7 +382,7 @@ class Cpu(RegisterFile):
         uclib.uc_reg_write(self._handle, ctypes.c_int(ident), ctypes.byref(word))
 
     def _store(self) -> None:
-        """Registers to the engine, without running."""
+        """Copy the shared registers into the engine, without running it."""
         data = self._context.data
         for index, (offset, width, writable) in enumerate(self.layout.fields):
             if writable or FIELD_NAMES[index] == "eip":
@@ -371,7 +391,9 @@ class Cpu(RegisterFile):
         self._write(x86.UC_X86_REG_EFLAGS, self.eflags)
 
     def _reload(self) -> None:
-        """Registers from the engine."""
+        """Copy the engine's registers into the shared ones,
+        after it was changed from outside a run.
+        """
         self._context.save()
         data = self._context.data
         for index, (offset, _, _) in enumerate(self.layout.fields):

@@ -41,7 +41,8 @@ issues.
 * FCOMI and its kin keep OF, SF and AF.  -> the code hook clears them in front of it.
 * RDPMC is unknown, MOV from CR1 is #GP in ring 3, POP has eight opcodes.
   -> the machine makes the first #GP, the code hook refuses the others.
-* A read-modify-write instruction reads first, and an operand over the end of 4 GiB goes round.
+* A read-modify-write instruction reads first, PUSHA begins at its lowest word, CMPS with what EDI names; an
+  operand over the end of 4 GiB goes round.
   -> the machine looks at each page fault again (emu/page_fault.py).
 * For the same reason CMPXCHG8B spoils flags that it should keep.
   -> the code hook writes EFLAGS in front of it.
@@ -143,7 +144,7 @@ class Context:
         _check(uclib.uc_context_restore(self._handle, self._pointer), "uc_context_restore")
 
     def free(self) -> None:
-        """Give the memory back."""
+        """Give the engine's memory for it back; once more does nothing."""
         if self._pointer:
             self.data.release()
             uclib.uc_context_free(self._pointer)
@@ -300,7 +301,7 @@ def locate_bounds(uc: Uc) -> int:
 
 
 def flush_code(uc: Uc) -> None:
-    """Drop every translation."""
+    """Drop every translated block: code is translated anew when it is next run."""
     uc.ctl_flush_tb()
 
 

@@ -62,6 +62,16 @@ class Field(ctypes.Structure):
     )
 
 
+class WatchRecord(ctypes.Structure):
+    """struct watch of emu/_engine_state.h: change both."""
+
+    _fields_ = (
+        *((n, ctypes.c_uint32) for n in ("start", "end", "reads", "writes", "seen", "padding")),
+        ("first", ctypes.c_uint64 * 2),
+        ("last", ctypes.c_uint64 * 2),
+    )
+
+
 class EngineState(ctypes.Structure):
     """struct engine_state of emu/_engine_state.h: change both."""
 
@@ -71,6 +81,7 @@ class EngineState(ctypes.Structure):
             (n, ctypes.c_uint64)
             for n in ("cycles", "cycle_limit", "timing", "blocks", "traps", "x87")
         ),
+        *((n, ctypes.c_uint64) for n in ("deliveries", "delivery_limit")),
         *(
             (n, ctypes.c_uint32)
             for n in (
@@ -87,7 +98,7 @@ class EngineState(ctypes.Structure):
         *(
             (n, ctypes.c_uint64)
             for n in (
-                *("breaks", "ram", "ram_size", "held_code"),
+                *("breaks", "watches", "watch_count", "ram", "ram_size", "held_code"),
                 *("engine", "context", "regs", "fields"),
             )
         ),
@@ -191,6 +202,7 @@ class NativeHooks:
     def __init__(self, state: EngineState, module: Any) -> None:
         check_layout(module, "engine_state", EngineState)
         check_layout(module, "field", Field)
+        check_layout(module, "watch", WatchRecord)
         self._module = module
         #: run(limit) -> event, with nothing in between.
         self.run: Callable[[int], int] = partial(module.run, ctypes.addressof(state))

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from html import escape
 
 
 def table(caption: str, rows: Iterable[Sequence[object]], head: Sequence[str] = ()) -> str:
     """HTML for `_repr_html_`; every cell is escaped, the first of a row without `head` is its name."""
+    from html import escape  # only a notebook needs it
+
     parts = [f"<table><caption>{escape(caption)}</caption>"]
     if head:
         parts.append("<tr>" + "".join(f"<th>{escape(name)}</th>" for name in head) + "</tr>")

@@ -104,7 +104,9 @@ class Walk:
 
 
 def walk(ram: Ram, cr3: int, linear: int, *, pse: bool = False) -> Walk:
-    """Look a linear address up in the directory at physical CR3."""
+    """Look a linear address up in the directory at physical CR3; A and D stay as they are. A page
+    that is not there is told in the answer; BusError for tables outside RAM.
+    """
     pde_address = (cr3 & PTE_FRAME) + (linear >> 22) * 4
     pde = ram.read32(pde_address)
     if not pde & PTE_P:

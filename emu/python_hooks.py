@@ -9,6 +9,7 @@ from typing import Any
 
 from unicorn.unicorn_py3.unicorn import uclib
 
+from emu import watches
 from emu.ctrl_c import ctrl_c_waits
 from emu.eflags import EFLAGS_IF, EFLAGS_RF, EFLAGS_VM
 from emu.engine_quirks import FIELD, ContextLayout
@@ -52,7 +53,9 @@ _DR0, _DR7 = FIELD["dr0"], FIELD["dr7"]
 
 
 class PythonHooks:
-    """The same in Python: the reference, and what serves where nothing could be compiled."""
+    """The hooks of emu/_native.c in Python:
+    the reference, and what serves where nothing could be compiled.
+    """
 
     name = "python"
 
@@ -185,7 +188,9 @@ class PythonHooks:
         )
 
     def on_code(self, _engine: int, address: int, _size: int, _user: int) -> None:
-        """Before each instruction."""
+        """Before each instruction, at its linear address:
+        settle the last one, and stop if there is a reason.
+        """
         s = self._s
         address &= 0xFFFFFFFF
         # First of all: whatever happens now, this instruction has been translated.
@@ -268,6 +273,10 @@ class PythonHooks:
         self, _engine: int, kind: int, address: int, size: int, _value: int, _user: int
     ) -> None:
         """After a translated data access, at a physical address; see install_memory_hook."""
+        state = self._s
+        if state.watch_count:
+            now = (state.retired, state.deliveries)
+            watches.note(state, kind == MEM_WRITE, address, size, now)
         for n in range(4):
             wanted = self._breakpoint_kind(n)
             if wanted != DR_ACCESS and not (wanted == DR_WRITE and kind == MEM_WRITE):
@@ -286,7 +295,10 @@ class PythonHooks:
         self._stop(EV_TRAP)
 
     def on_invalid(self, _engine: int, _user: int) -> int:
-        """An undefined opcode."""
+        """An opcode that the engine does not know: the run ends with EV_INVALID.
+
+        1 tells the engine to go on to its exit.
+        """
         self._s.value = 0
         self._stop(EV_INVALID)
         return 1

@@ -43,6 +43,14 @@ def listeners_may_fail(listeners_do_not_fail: pytest.MonkeyPatch) -> None:
     listeners_do_not_fail.undo()
 
 
+@pytest.fixture(scope="session", autouse=True)
+def cache_of_the_tests(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """What tests assemble does not fill the cache of whoever runs them."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
+        yield
+
+
 @pytest.fixture(scope="session")
 def linux32(tmp_path_factory: pytest.TempPathFactory) -> None:
     """Skips, saying why, where 32-bit programs cannot be built or run."""

@@ -17,7 +17,7 @@ CURRENT = pytest.StashKey[Path]()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """The ini option."""
+    """Define the ini option `toykernel_paths`."""
     parser.addini(
         "toykernel_paths",
         "programs, or folders of programs, whose `# expect` lines are tests, relative to the ini file",
@@ -46,7 +46,8 @@ def boot(request: pytest.FixtureRequest) -> Callable[..., Run]:
 
     def start(program: Path | str, *args: Any, **options: Any) -> Run:
         __tracebackhide__ = True
-        beside = request.config.stash[CURRENT].parent / program
+        test = request.config.stash.get(CURRENT, None)
+        beside = (request.config.rootpath if test is None else test.parent) / program
         return testing.boot(beside if beside.exists() else program, *args, **options)
 
     return start
@@ -75,16 +76,16 @@ def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> pytest.Col
     named = parent.session.isinitpath(file_path)
     if not named and not any(file_path.is_relative_to(folder) for folder in folders):
         return None
-    from toykernel.cli.test import SUFFIXES
+    from toykernel.cli.test import SUFFIXES, is_part
 
-    if file_path.suffix not in SUFFIXES:
+    if file_path.suffix not in SUFFIXES or (not named and is_part(file_path)):
         return None
     collector: pytest.Collector = ProgramFile.from_parent(parent, path=file_path)
     return collector
 
 
 class ProgramFile(pytest.File):
-    """A source file: one test."""
+    """A program's source file as pytest collects it: one test."""
 
     def collect(self) -> Iterable[pytest.Item]:
         """The program's run."""

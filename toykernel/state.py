@@ -118,7 +118,7 @@ class Time:
 
 @dataclass
 class Memory:
-    """Frames, address spaces, and what is mapped in them."""
+    """Frames, address spaces, slab caches, and what is mapped where."""
 
     pages: PageAllocator
     slabs: SlabCaches = field(default_factory=SlabCaches)
@@ -138,7 +138,7 @@ class Memory:
 
 @dataclass
 class Processes:
-    """Tasks and their numbers."""
+    """Tasks, their numbers and limits, and who sleeps on a futex."""
 
     init_pid_ns: PidNamespace
     pids: PidMap  # of init_pid_ns
@@ -153,7 +153,7 @@ class Processes:
 
 @dataclass
 class Scheduler:
-    """The run queue and its settings."""
+    """The run queue, its settings, and the idle task."""
 
     rq: RunQueue = field(default_factory=RunQueue)
     tunables: SchedTunables = field(default_factory=SchedTunables)
@@ -162,7 +162,7 @@ class Scheduler:
 
 @dataclass
 class Files:
-    """The file system and the console."""
+    """The tree of files, the console, and what was typed but not read."""
 
     fs: FileSystems
     console_input: bytearray  # standard input that is here and not yet read

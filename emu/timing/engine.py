@@ -65,7 +65,7 @@ class Timing(Protocol):
         """Clocks for the lines that REP MOVS between physical addresses misses in L1."""
 
     def save(self) -> State:
-        """For a snapshot."""
+        """What the model depends on besides the ledger: L1, TLB, write buffers; `load` takes it."""
 
     def load(self, state: State, by_rule: dict[str, int]) -> None:
         """From a snapshot: the counts of single instructions start again."""

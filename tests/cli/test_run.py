@@ -30,6 +30,7 @@ from command import (
 
 from emu.engine_quirks import CPU_MODELS
 from toykernel import gate
+from toykernel.check import invariants
 from toykernel.cli import options as cli_options
 from toykernel.cli.group import call
 from toykernel.kernel.panic import panic
@@ -148,6 +149,40 @@ def test_a_broken_invariant_is_70_only_with_check(
     assert run(capfdbinary, USERLAND / "fork_return.S")[0] == 0
 
 
+def test_a_check_of_everything_is_asked_for_by_full(
+    capfdbinary: pytest.CaptureFixture[bytes], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looks = []
+    check_all = invariants.check_all
+
+    def counted(*args: Any) -> None:
+        looks.append(1)
+        check_all(*args)
+
+    monkeypatch.setattr(invariants, "check_all", counted)
+    monkeypatch.setattr(invariants, "FIRST_CREDIT", 0)
+    assert run(capfdbinary, "--check", USERLAND / "hello.S")[0] == 0
+    assert len(looks) == 1  # at the end
+    assert run(capfdbinary, "--check=full", USERLAND / "hello.S")[0] == 0
+    assert len(looks) > 8
+    assert run(capfdbinary, "--check=some", USERLAND / "hello.S")[0] == 125
+
+
+def test_a_run_that_is_cut_off_is_checked_at_its_end(
+    capfdbinary: pytest.CaptureFixture[bytes], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    def losing(k: Any) -> int:
+        k.memory.slabs.mm.alloc(k)
+        return 0
+
+    monkeypatch.setattr(invariants, "FIRST_CREDIT", 0)
+    break_getpid(monkeypatch, losing)
+    source = write(tmp_path, ".globl _start\n_start: movl $20, %eax\nint $0x80\nhere: jmp here\n")
+    status, _, err = run(capfdbinary, "--check", "--max-cycles", 200_000, source)
+    assert status == 70
+    assert b"invariant " in err
+
+
 def break_getpid(monkeypatch: pytest.MonkeyPatch, function: Any) -> None:
     """Put another function behind system call 20."""
     rows = list(gate.SYSCALLS)
@@ -163,7 +198,7 @@ def break_getpid(monkeypatch: pytest.MonkeyPatch, function: Any) -> None:
         (["."], b"Is a directory"),
         (["/dev/zero"], b"a device"),
         (["/dev/null"], b"a device"),
-        (["Makefile"], b"neither assembly source"),
+        (["Makefile"], b"neither a source"),
         (["x" * 5000 + ".S"], b"File name too long"),
         (["--memory", "1", "hello.S"], b"out of range"),
         (["--memory", "4G", "hello.S"], b"out of range"),

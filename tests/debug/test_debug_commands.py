@@ -418,7 +418,7 @@ def test_info_vma_symbols_line_log_time(terminal: Terminal) -> None:
     assert terminal.do("info log") == ["Nothing."]
     cycles = terminal.session.kernel.machine.clock.cycles
     assert terminal.do("info time")[0].startswith(f"{cycles} cycles")
-    assert "One of: breakpoints, regs" in terminal.refused("info")
+    assert "One of: breakpoints, checkpoints" in terminal.refused("info")
     assert "ambiguous" in terminal.refused("info ta")
 
 

@@ -911,3 +911,16 @@ def test_cured_fprem(native: bool) -> None:
         "test %edx, %eax; loopne back; fstpt 0x30020; int3"
     )
     assert bare.ram.read(DATA + 32, 10)[::-1].hex() == "3fff8000000000000000"
+
+
+def test_raw_pusha_begins_at_its_lowest_word_and_cmps_with_edi() -> None:
+    for code, cr2 in ((b"\x60", 0x30FF0), (b"\xa7", 0x31000)):
+        raw = Raw()
+        for page in (0x30, 0x31):
+            raw.poke(0x11000 + 4 * page, bytes(4))
+        raw.hook_traps()
+        raw.set("esi", 0x30000)
+        raw.set("edi", 0x31000)
+        raw.set("esp", 0x31010)
+        raw.run(code + b"\xf4")
+        assert (raw.traps, raw.get("cr2")) == ([14], cr2)

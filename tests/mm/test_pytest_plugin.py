@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Callable
 from importlib.metadata import entry_points
@@ -10,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from toykernel.harness.compiler import find_compiler
 from toykernel.testing import Run
 from toykernel.testing import boot as boot_program
 from userland.assembler import AssemblyError
@@ -141,8 +143,9 @@ def test_assert_exit_tells_of_the_signal_and_the_output(tmp_path: Path) -> None:
 def test_wider_scopes_and_short_tracebacks(
     pytester: pytest.Pytester, run_pytest: Callable[..., pytest.RunResult]
 ) -> None:
-    (pytester.path / "prog.S").write_text((USERLAND / "cow_copy_reuse.S").read_text())
-    pytester.makepyfile(
+    folder = pytester.mkdir("inner")
+    (folder / "prog.S").write_text((USERLAND / "cow_copy_reuse.S").read_text())
+    path = pytester.makepyfile(
         """
         import pytest
 
@@ -171,6 +174,7 @@ def test_wider_scopes_and_short_tracebacks(
             run.faults(99)
         """
     )
+    path.rename(folder / "test_inner.py")
     result = run_pytest()
     result.assert_outcomes(passed=2, failed=3)
     shown = result.stdout.str()
@@ -211,6 +215,20 @@ def test_programs_are_tests(
     without = run_pytest("-p", "no:toykernel", "-p", "no:toykernel.pytest_plugin", "other/wrong.S")
     assert without.ret != 0
     assert "expected exit status" not in without.stdout.str()
+
+
+@pytest.mark.skipif(find_compiler(os.environ) is None, reason="no C compiler")
+def test_programs_in_c_are_tests(
+    pytester: pytest.Pytester, run_pytest: Callable[..., pytest.RunResult]
+) -> None:
+    folder = pytester.mkdir("programs")
+    (folder / "seven.c").write_text("// expect status: 7\nint main(void) { return 7; }\n")
+    (folder / "wrong.c").write_text("// expect status: 8\nint main(void) { return 7; }\n")
+    (folder / "part.c").write_text("int part(void) { return 7; }\n")
+    pytester.makeini("[pytest]\ntoykernel_paths = programs\n")
+    result = run_pytest("-v")
+    result.assert_outcomes(passed=1, failed=1)
+    result.stdout.fnmatch_lines(["*wrong.c:1: end: expected exit status 8, got exit status 7*"])
 
 
 def test_the_documented_files(

@@ -165,6 +165,33 @@ def test_running_runnable_and_sleeping_do_not_overlap(name: str) -> None:
         assert life.ready[0][1] == life.turns[0][0]
 
 
+BUSY = """
+.globl _start
+_start: movl $2, %eax
+        int $0x80
+        movl $1000000, %ecx
+1:      loop 1b
+        movl $1, %eax
+        xorl %ebx, %ebx
+        int $0x80
+"""
+
+
+def test_who_loses_the_cpu_is_runnable(tmp_path: Path) -> None:
+    path = tmp_path / "busy.S"
+    path.write_text(BUSY)
+    session = Session(path)
+    tree = session.process_tree
+    session.run(1_000_000_000)
+    tree.svg()
+    child = tree.lives[1]
+    assert child.died is not None
+    assert len(child.turns) > 1  # the parent has had the CPU in between
+    spans = sorted([*child.turns, *child.ready])
+    spent = sum(min(until, child.died) - since for since, until in spans if since < child.died)
+    assert spent == child.died - child.born  # it never slept
+
+
 def test_a_preempted_task_is_runnable_and_a_waiting_one_asleep() -> None:
     _, tree, root = drawn("cow_copy_reuse")
     parent = tree.lives[0]

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 from native_linux import PROGRAMS, USERLAND, build, environment, run, skip_unless_normal_niceness
 
-from toykernel.harness.expectations import compare, parse_header
+from toykernel.harness.comparison import compare
+from toykernel.harness.expectations import parse_header
 
 
 @pytest.mark.parametrize("source", PROGRAMS, ids=lambda path: path.stem)

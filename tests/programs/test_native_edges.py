@@ -250,6 +250,19 @@ other: nap
 """,
         [-ECHILD, -ECHILD, 0, 0],
     ),
+    "the largest size of a pipe": (
+        """
+    call 42, $fds
+    call 55, fds, $1031, $0x80000001    # F_SETPIPE_SZ
+    keep
+    call 55, fds, $1031, $-1
+    keep
+    call 55, fds, $1032
+    keep
+    tell
+""",
+        [-EINVAL, -EINVAL, 65536],
+    ),
     "F_DUPFD at the limit": (
         """
     call 75, $7, $limit                 # RLIMIT_NOFILE: 10
@@ -421,6 +434,69 @@ there: .long 0
 2:  end
 """,
         [-14],
+    ),
+    "a semaphore set's number is not used again": (
+        """
+    call 117, $2, $0, $1, $0600         # semget(IPC_PRIVATE)
+    movl %eax, fds
+    call 117, $3, fds, $0, $0x100, $done     # IPC_RMID
+    keep
+    call 117, $2, $0, $1, $0600
+    movl %eax, pid
+    subl fds, %eax
+    negl %eax
+    sbbl %eax, %eax
+    keep                                # another one
+    call 117, $3, pid, $0, $0x100, $done
+    tell
+""",
+        [0, -1],
+    ),
+    "an undo list that two share outlives the one": (
+        """
+    call 117, $2, $0, $1, $0600
+    movl %eax, fds
+    .irp flags, 17, 0x40011             # SIGCHLD; and CLONE_SYSVSEM
+    call 120, $\\flags
+    testl %eax, %eax
+    jz raises
+    movl %eax, pid
+    call 7, pid, $status, $0
+    call 117, $3, fds, $0, $0x10c, $done         # GETVAL
+    keep
+    .endr
+    call 117, $3, fds, $0, $0x100, $done
+    tell
+raises: call 117, $1, fds, $1, $0, $up
+    call 1
+.data
+.balign 4
+up: .short 0, 1, 0x1000                 # SEM_UNDO
+.text
+""",
+        [0, 1],
+    ),
+    "where stat64 puts what it says": (
+        """
+    call 5, $name, $0102, $0644
+    movl %eax, fds
+    call 4, fds, $name, $5
+    call 197, fds, $buf                 # fstat64
+    keep
+    .irp field, 20, 32, 36, 44, 48, 92
+    movl buf + \\field, %eax
+    keep
+    .endr
+    movl buf + 12, %eax
+    subl buf + 88, %eax
+    keep                                # the inode's number, twice
+    call 10, $name
+    tell
+.data
+name: .asciz "/tmp/edge"
+.text
+""",
+        [0, 1, 0, 0, 5, 0, 0, 0],
     ),
     "how far an area that grows down may grow": (
         f"""

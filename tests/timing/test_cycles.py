@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +20,7 @@ from toykernel.observe.cycles import CycleProfile
 from toykernel.observe.cycles_html import html
 from toykernel.observe.cycles_text import comparison, tables, text
 from toykernel.state import Config
+from toykernel.timing_costs import COSTS
 
 USERLAND = Path(__file__).parent.parent.parent / "userland"
 
@@ -94,6 +97,9 @@ def test_the_kernels_functions_in_python_are_in_the_summary() -> None:
     assert sum(f["cycles"] for f in python.values()) == sum(kernel.values())
     assert python["sys_fork"]["executions"] == 2
     assert python["sys_write"]["executions"] == 5
+    tail = python["schedule_tail"]  # which costs nothing but its call
+    assert tail["cycles"] == tail["executions"] * COSTS["call"]
+    assert "power-on" not in python  # the first call is the first function's
     assert python["sys_fork"]["cycles"] > kernel["kernel copy_task"]
     # One page copied, and nothing else of note: what the fault of the other page costs more.
     assert python["do_page_fault"]["cycles"] >= kernel["kernel copy_page"]
@@ -140,6 +146,53 @@ def test_the_page_sorts_shows_heat_and_needs_nothing_else() -> None:
     assert len(by_share) > 10
     assert [strength for _, strength in by_share] == sorted(s for _, s in by_share)
     assert len(re.findall(r'<tr class="total">', page)) == 1
+
+
+#: A table for the page's script, printed after each click: no more of a browser than it asks for.
+BROWSER = """
+let clicked;
+const document = {addEventListener: (_, listener) => { clicked = listener; }};
+SCRIPT
+const names = set => ({contains: name => set.includes(name)});
+const row = (cells, ...classes) => (
+  {cells: cells.map(text => ({textContent: text})), classList: names(classes)});
+const body = {
+  rows: [row(["tlb", "657"]), row(["base", "2,613"]), row(["agi", "33"]), row(["total", "9"], "total")],
+  append: function (...rows) { this.rows = rows; },
+};
+const table = {tBodies: [body]};
+const heads = [["rule", "t"], ["cycles"]].map(([text, ...classes], cellIndex) => ({
+  cellIndex, classList: names(classes), sort: null,
+  getAttribute: function () { return this.sort; },
+  setAttribute: function (_, value) { this.sort = value; },
+  removeAttribute: function () { this.sort = null; },
+  closest: function (what) { return what === "th" ? this : table; },
+}));
+for (const head of heads) head.parentNode = {cells: heads};
+for (const index of [1, 1, 0]) {
+  clicked({target: heads[index]});
+  console.log(body.rows.map(one => one.cells[0].textContent).join(" "), heads[index].sort);
+}
+"""
+
+
+@pytest.mark.skipif(
+    shutil.which("node") is None, reason="no node: the page's script does not run here"
+)
+def test_a_click_on_a_column_sorts_by_it() -> None:
+    page = html(profile("hello")[0].data())
+    script = page.partition("<script>")[2].partition("</script>")[0]
+    done = subprocess.run(
+        ["node", "-e", BROWSER.replace("SCRIPT", script)],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout.splitlines() == [
+        "base tlb agi total descending",
+        "agi tlb base total ascending",
+        "agi base tlb total ascending",
+    ]
 
 
 def test_the_command(tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ from toykernel.harness.exit_status import EXIT_MISUSE
 
 
 def address_of_section(text: str) -> int:
-    """An address in C's notation, 32 bits."""
+    """A linear address in C's notation, below 2**32. Raises click.BadParameter."""
     try:
         value = int(text, 0)
     except ValueError:

@@ -6,10 +6,12 @@ import os
 import re
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
-from click.shell_completion import CompletionItem, split_arg_string
+
+if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
 
 _LABEL = re.compile(r"^\s*([A-Za-z_.][\w.$]*):", re.MULTILINE)
 #: Commands of the debugger behind which a label may stand.
@@ -17,6 +19,8 @@ _TAKES_LABEL = ("break", "b", "tbreak", "tb", "list", "l", "disassemble")
 
 
 def _starting(names: Iterable[str], incomplete: str) -> list[CompletionItem]:
+    from click.shell_completion import CompletionItem
+
     return [CompletionItem(name) for name in sorted(set(names)) if name.startswith(incomplete)]
 
 
@@ -30,7 +34,7 @@ def settings(_ctx: click.Context, _param: click.Parameter, incomplete: str) -> l
 def assignments(
     _ctx: click.Context, _param: click.Parameter, incomplete: str
 ) -> list[CompletionItem]:
-    """The same, with the equals sign of --sysctl NAME=VALUE."""
+    """The same names, with the equals sign of --sysctl NAME=VALUE."""
     from toykernel.sysctl import settings as table
 
     return _starting((f"{name}=" for name in table()), incomplete)
@@ -39,7 +43,7 @@ def assignments(
 def system_calls(
     _ctx: click.Context, _param: click.Parameter, incomplete: str
 ) -> list[CompletionItem]:
-    """The CALL: of --fail-nth."""
+    """Names of system calls with the colon of --fail-nth CALL:N."""
     from toykernel.syscall_table import BY_NAME
 
     return _starting((f"{name}:" for name in BY_NAME), incomplete)
@@ -67,6 +71,8 @@ def debugger_commands(
 
 def named_programs(params: dict[str, Any]) -> list[Path]:
     """Sources among what has been parsed, and among all words that the shell has."""
+    from click.shell_completion import split_arg_string
+
     words = [params.get("program") or "", *(params.get("inputs") or ())]
     words += split_arg_string(os.environ.get("COMP_WORDS", ""))
     return [Path(word) for word in words if word.endswith((".S", ".s", ".asm"))]

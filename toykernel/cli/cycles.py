@@ -86,7 +86,7 @@ def _run(
 
 
 def read_profile(path: str | None) -> dict[str, Any] | None:
-    """What --json wrote. Raises click.BadParameter for anything else."""
+    """What `cycles --json` wrote; None without a path. Raises BadParameter for anything else."""
     if path is None:
         return None
     try:

@@ -13,8 +13,9 @@ from toykernel.cli import complete
 from toykernel.cli.console import prepare_streams, write_all
 from toykernel.cli.group import call
 from toykernel.cli.load import load
-from toykernel.cli.options import FILE, MACHINE, SOURCES, ProgramCommand, apply
+from toykernel.cli.options import FILE, MACHINE, PAGE_SIZE, SOURCES, ProgramCommand, apply, size
 from toykernel.harness.exit_status import EXIT_INTERRUPTED, EXIT_MISUSE
+from toykernel.harness.session import Session
 
 EPILOG = """\b
 Commands come from FILE and -ex, from the terminal, or from standard input; `help'
@@ -48,15 +49,30 @@ Exit status:
 @click.option(
     "--boot", is_flag=True, help="Stop at power-on, not at the program's first instruction."
 )
-@click.argument("program", type=click.Path())
+@click.option(
+    "--history",
+    type=size(PAGE_SIZE, 1 << 40),
+    default="256M",
+    show_default=True,
+    metavar="SIZE",
+    help="What is kept for going back; old moments are thinned out when it is more.",
+)
+@click.option(
+    "--from",
+    "moment",
+    type=FILE,
+    metavar="FILE",
+    help="Go on from a moment that record save or run --save has kept; there is no PROGRAM then.",
+)
+@click.argument("program", type=click.Path(), required=False)
 @click.argument("args", nargs=-1)
-def command(program: str, args: tuple[str, ...], **values: Any) -> int:
+def command(program: str | None, args: tuple[str, ...], **values: Any) -> int:
     """Step PROGRAM instruction by instruction, through its traps into the kernel and out again.
 
     ARGS are the program's.
     """
     scripts = [_read_script(path) for path in values["script"]]
-    session = load(program, args, values)
+    session = _session(program, args, values)
     if session is None:
         return EXIT_MISUSE
 
@@ -69,10 +85,10 @@ def command(program: str, args: tuple[str, ...], **values: Any) -> int:
     def write(line: str) -> None:
         write_all(1, f"{line}\n".encode("utf-8", "surrogateescape"))
 
-    console = Console(Debugger(session), write)
+    console = Console(Debugger(session, values["history"]), write)
     repl = Repl(console)
     try:
-        if values["boot"]:
+        if values["boot"] or values["moment"] is not None:
             console.lines(location_lines(console.debugger.location()))
         else:
             with repl.catching_interrupts():
@@ -92,6 +108,23 @@ def command(program: str, args: tuple[str, ...], **values: Any) -> int:
     return 1 if repl.failures else 0
 
 
+def _session(program: str | None, args: tuple[str, ...], values: dict[str, Any]) -> Session | None:
+    """The program's, or that of a file; None after saying what is wrong. Raises click.UsageError."""
+    moment = values["moment"]
+    if (program is None) == (moment is None):
+        raise click.UsageError("PROGRAM or --from FILE: one of them")
+    if program is not None:
+        return load(program, args, values)
+    from toykernel.cli.console import guest_console, host_message
+    from toykernel.history.errors import HistoryError
+
+    try:
+        return Session.load(moment, guest_console)
+    except HistoryError as error:
+        host_message(str(error))
+        return None
+
+
 def _read_script(path: str) -> list[str]:
     try:
         return Path(path).read_text(encoding="utf-8", errors="surrogateescape").splitlines()
@@ -101,7 +134,7 @@ def _read_script(path: str) -> list[str]:
 
 
 def main() -> None:
-    """`python -m toykernel.cli.debug`."""
+    """`python -m toykernel.cli.debug`: the command `debug` with these arguments; its exit status."""
     prepare_streams()
     with suppress(KeyboardInterrupt):
         sys.exit(call(["debug", *sys.argv[1:]]))

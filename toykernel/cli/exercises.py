@@ -65,7 +65,7 @@ def command() -> None:
 
 @command.command("list")
 def list_exercises() -> int:
-    """Numbers and titles."""
+    """Print number and title of every exercise."""
     for path in exercises():
         click.echo(title(path))
     return 0
@@ -108,7 +108,7 @@ class Graded:
 
     @property
     def points(self) -> int:
-        """One for each that is solved."""
+        """One point for each exercise that is solved."""
         from toykernel.harness.verdict import PASSED
 
         return sum(one is not None and one.outcome == PASSED for one in self.verdicts)

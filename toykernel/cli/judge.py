@@ -13,12 +13,11 @@ from toykernel.cli import run as run_command
 from toykernel.cli.attach import attach
 from toykernel.cli.load import CannotLoad, make_session
 from toykernel.harness import runner
+from toykernel.harness.comparison import Difference, differences
 from toykernel.harness.exit_status import EXIT_LIMIT
 from toykernel.harness.expectations import (
-    Difference,
     Expectations,
     HeaderError,
-    differences,
     parse_header,
 )
 from toykernel.harness.report import make_report
@@ -54,7 +53,7 @@ def judge(path: str, max_cycles: int) -> Verdict:
 
 
 def judge_by(expectations: Expectations, path: str, max_cycles: int) -> Verdict:
-    """The same by a header that need not be the program's own."""
+    """Run a program and compare it with a header that need not be its own."""
     try:
         return _run_and_compare(replace(expectations, path=path), max_cycles)
     except CannotLoad as error:

@@ -110,11 +110,16 @@ def guest_input(values: Mapping[str, Any], terminal: bool) -> Callable[[int, int
 
 
 def load(
-    program: str, args: tuple[str, ...], values: Mapping[str, Any], *, terminal: bool = False
+    program: str,
+    args: tuple[str, ...],
+    values: Mapping[str, Any],
+    console: Callable[[int, bytes], None] | None = guest_console,
+    *,
+    terminal: bool = False,
 ) -> Session | None:
-    """The same for a command that ends here: None after saying what is wrong."""
+    """make_session for a command that ends here: None after saying what is wrong."""
     try:
-        return make_session(program, args, values, terminal=terminal)
+        return make_session(program, args, values, console, terminal=terminal)
     except CannotLoad as error:
         click.echo(str(error), err=True)
         return None

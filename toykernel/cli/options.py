@@ -66,7 +66,7 @@ def count(text: str) -> int:
 
 
 def assignment(text: str) -> tuple[str, str]:
-    """NAME=VALUE."""
+    """NAME=VALUE in its two parts. Raises BadParameter."""
     name, equals, value = text.partition("=")
     if not name or not equals:
         raise BadParameter(f"{text!r}: write NAME=VALUE")
@@ -86,7 +86,10 @@ RLIMITS: Mapping[str, Callable[[str], int]] = {"stack": size(MIN_STACK, 1 << 30)
 
 
 def rlimit(text: str) -> tuple[str, int]:
-    """NAME=SIZE."""
+    """NAME=SIZE: the limit, and its value in the limit's unit.
+
+    Raises BadParameter for a name not in RLIMITS.
+    """
     name, equals, value = text.partition("=")
     if not equals or name not in RLIMITS:
         raise BadParameter(f"{text!r}: write NAME=SIZE, NAME one of {', '.join(RLIMITS)}")
@@ -228,6 +231,12 @@ SOURCES: tuple[Decorator, ...] = (
         help="Assemble and link with our own assembler, or with the installed GNU as and ld "
         "(TOYKERNEL_ASSEMBLER).",
     ),
+    click.option(
+        "--no-cache",
+        is_flag=True,
+        help="Assemble anew, and keep nothing: assembled programs are kept by content in "
+        "$XDG_CACHE_HOME/toykernel (~/.cache/toykernel).",
+    ),
 )
 #: Options that make things go wrong on purpose.
 INJECT: tuple[Decorator, ...] = (
@@ -240,6 +249,13 @@ INJECT: tuple[Decorator, ...] = (
         "in fork, vfork and clone a step of copy_process, with its own error.",
     ),
 )
+
+
+def check_mode(text: str) -> str:
+    """`traps`, or `full`."""
+    if text not in ("traps", "full"):
+        raise BadParameter(f"{text!r}: write --check or --check=full")
+    return text
 
 
 def trace_events(text: str) -> tuple[str, str | None]:
@@ -276,6 +292,11 @@ OBSERVE: tuple[Decorator, ...] = (
         help="Write the run as Trace Event JSON, for ui.perfetto.dev.",
     ),
     click.option(
+        "--events",
+        metavar="FILE",
+        help="Write what happens as JSON, an object a line: traps, calls, faults, switches, ...",
+    ),
+    click.option(
         "--process-tree",
         metavar="FILE",
         type=FILE,
@@ -300,8 +321,10 @@ OBSERVE: tuple[Decorator, ...] = (
     ),
     click.option(
         "--check",
-        is_flag=True,
-        help="Check the kernel's invariants at every trap; exit 70 when one is broken.",
+        type=check_mode,
+        metavar="[=full]",
+        help="Check the kernel's invariants: at every trap what it can have touched (full: everything), and "
+        "everything now and then and at the end; exit 70 when one is broken.",
     ),
     click.option(
         "--max-cycles",
@@ -349,7 +372,7 @@ class ProgramCommand(click.Command):
 class OptionalValueCommand(ProgramCommand):
     """A command whose options in `optional_values` take a value only by `=`, as in `--strace=FILE`."""
 
-    optional_values: Mapping[str, str] = {"--strace": "", "--cow": ""}
+    optional_values: Mapping[str, str] = {"--strace": "", "--cow": "", "--check": "traps"}
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         taking = {
@@ -438,4 +461,5 @@ def recipe(values: Mapping[str, Any], others: Sequence[str] = ()) -> Recipe:
         macros=macros,
         cflags=values["cflags"],
         assembler=values["assembler"],
+        cache=not values["no_cache"],
     )

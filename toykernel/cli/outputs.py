@@ -56,7 +56,7 @@ class Output:
             self._fd = os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o666)
 
     def write(self, data: bytes) -> None:
-        """Raises HostError: 141 when it is a pipe that nobody reads any more."""
+        """Append bytes. Raises HostError: 141 when it is a pipe that nobody reads any more."""
         try:
             self._write(data)
         except BrokenPipeError:
@@ -81,7 +81,7 @@ class Output:
             view = view[os.write(self._fd, view) :]
 
     def close(self) -> None:
-        """Done; a file that was made and got nothing is removed. Harmless when done already."""
+        """Close the file; one that was made and got nothing is removed. Harmless when done already."""
         fd, self._fd = self._fd, None
         if fd is None:
             return
@@ -152,7 +152,9 @@ class Outputs:
         return ""
 
     def refuse(self, what: str, files: Iterable[str]) -> None:
-        """The command reads these, too, it turns out. Raises click.BadParameter."""
+        """Refuse outputs that are files which the command reads, as turns out late. Raises
+        click.BadParameter.
+        """
         for file in files:
             for option, output in self._open:
                 if not output.stream and same_file(output.path, file):

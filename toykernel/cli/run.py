@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from toykernel.cli.console import as_utf8, host_message, write_all
+from toykernel.cli.console import as_utf8, guest_console, host_message, write_all
 from toykernel.cli.options import (
     INJECT,
     MACHINE,
@@ -19,9 +19,11 @@ from toykernel.cli.options import (
 )
 from toykernel.cli.outputs import Output, Outputs, inputs_of
 from toykernel.cli.version import say_slow
+from toykernel.errors import HostError
 from toykernel.harness.exit_status import EXIT_BUG, EXIT_MISUSE
 
 if TYPE_CHECKING:
+    from toykernel.harness.runner import Result
     from toykernel.harness.session import Session
     from toykernel.observe.cow_journal import CowEvent
     from toykernel.state import Kernel
@@ -39,18 +41,63 @@ Exit status:
 """
 
 
+def save_point(text: str) -> tuple[str, int | None]:
+    """A type of option: a file, and the cycle at which it is to be written; None: when the run is over."""
+    path, at, cycle = text.rpartition("@")
+    if not at or not (cycle.isascii() and cycle.isdigit()):
+        return text, None
+    return path, int(cycle)
+
+
 @click.command(
     cls=OptionalValueCommand,
     epilog=EPILOG,
     context_settings={"allow_interspersed_args": False},
 )
 @apply((*MACHINE, *SOURCES, *INJECT, *OBSERVE))
+@click.option(
+    "--save",
+    type=save_point,
+    metavar="FILE[@CYCLE]",
+    help="Keep the last moment of the run, or the one at CYCLE, for debug --from.",
+)
 @click.argument("program", type=click.Path())
 @click.argument("args", nargs=-1)
 def command(program: str, args: tuple[str, ...], **values: Any) -> int:
     """Run PROGRAM as the first child of init, with ARGS as its arguments; `-` is source from standard input.
 
     Options come before PROGRAM; what follows it is the program's.
+    """
+    from toykernel.harness import runner
+
+    def run(session: Session) -> Result:
+        save, at = values["save"] or (None, None)
+        if save is not None and at is not None:
+            runner.run(session, max_cycles=at)
+            save_moment(session, save)
+        try:
+            result = runner.run(session, max_cycles=values["max_cycles"])
+        except KeyboardInterrupt:
+            result = runner.interrupted(session)
+        if save is not None and at is None:
+            save_moment(session, save)
+        return result
+
+    return observed(program, args, values, run)
+
+
+def observed(
+    program: str,
+    args: tuple[str, ...],
+    values: Mapping[str, Any],
+    run: Callable[[Session], Result],
+    console: Callable[[int, bytes], None] = guest_console,
+    *,
+    terminal: bool = True,
+) -> int:
+    """Run a program with the observers of the options; the command's exit status.
+
+    `terminal` and `console` as make_session has them. Raises click.BadParameter and HostError.
     """
     with Outputs(inputs_of(program, values)) as outputs, ExitStack() as files:
         report_file = outputs.open("--report", values["report"])
@@ -60,11 +107,12 @@ def command(program: str, args: tuple[str, ...], **values: Any) -> int:
         trace_file = outputs.open("--trace", trace[1] if trace else None, whole=False)
         timeline_file = outputs.open("--timeline", values["timeline"])
         tree_file = outputs.open("--process-tree", values["process_tree"])
+        events_file = outputs.open("--events", values["events"], whole=False)
         input_file = outputs.open("--record-input", values["record_input"], whole=False)
         from toykernel.cli.attach import attach
         from toykernel.cli.load import load, source_files
 
-        session = load(program, args, values, terminal=True)
+        session = load(program, args, values, console, terminal=terminal)
         if session is None:
             return EXIT_MISUSE
         outputs.refuse("a source of the program", source_files(session.program))
@@ -93,9 +141,11 @@ def command(program: str, args: tuple[str, ...], **values: Any) -> int:
 
             tree = ProcessTree(session.kernel)
             files.callback(lambda: tree_file.write(as_utf8(tree.svg())))
+        if events_file is not None:
+            add_events(session, events_file)
         injector = attach(session.kernel, values)
         try:
-            result = runner.run(session, max_cycles=values["max_cycles"])
+            result = run(session)
         except KeyboardInterrupt:
             result = runner.interrupted(session)
         if result.status != EXIT_BUG:  # whose message has it all
@@ -144,6 +194,28 @@ def add_cow(session: Session, output: Output | None) -> None:
         write(f"{event}\n".encode(errors="surrogateescape"))
 
     session.cow_journal.emit = emit
+
+
+def add_events(session: Session, output: Output) -> None:
+    """The list of events to a file, a line of JSON each."""
+    from toykernel.observe.events import EventLog, RunEvent
+
+    write = writer(output)
+
+    def emit(number: int, event: RunEvent) -> None:
+        write(log.line(number, event).encode())
+
+    log = EventLog(session.kernel, session.images, emit)
+
+
+def save_moment(session: Session, path: str) -> None:
+    """Keep this moment in a file. Raises HostError."""
+    from toykernel.history.errors import HistoryError
+
+    try:
+        session.save(path)
+    except HistoryError as error:
+        raise HostError(EXIT_MISUSE, str(error)) from None
 
 
 def writer(output: Output | None) -> Callable[[bytes], None]:

@@ -18,7 +18,8 @@ _INCLUDED = re.compile(r'^\s*[.#]include\s+"([^"]+)"', re.MULTILINE)
 
 def samples() -> dict[str, Path]:
     """Every program and include file, by the name it is asked for."""
-    files = [*sorted(FOLDER.glob("*.S")), *sorted(INCLUDE.glob("*.inc"))]
+    included = (path for path in sorted(INCLUDE.iterdir()) if path.suffix in (".inc", ".h"))
+    files = [*sorted(FOLDER.glob("*.S")), *included]
     return {path.stem if path.suffix == ".S" else path.name: path for path in files}
 
 
@@ -87,7 +88,9 @@ def command() -> None:
 @command.command("list")
 @click.argument("word", required=False)
 def list_samples(word: str | None) -> int:
-    """Names and titles, of those with WORD in them or of all."""
+    """Print names and titles of the samples with WORD in them, or of all. Raises click.UsageError
+    for none.
+    """
     table = {name: title(path) for name, path in samples().items()}
     chosen = {n: t for n, t in table.items() if word is None or word.lower() in f"{n} {t}".lower()}
     if not chosen:
@@ -109,7 +112,7 @@ def show_sample(sample: Path) -> int:
 @command.command("path")
 @click.argument("sample", type=SampleName())
 def path_of_sample(sample: Path) -> int:
-    """Print where a sample lies."""
+    """Print the path of a sample's file."""
     click.echo(str(sample))
     return 0
 

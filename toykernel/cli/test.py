@@ -92,7 +92,7 @@ def find_programs(paths: Sequence[str]) -> list[str]:
             if path.is_dir():
                 inside = (
                     p for p in path.rglob("*")
-                    if p.suffix in SUFFIXES and p.is_file() and not _is_part(p)
+                    if p.suffix in SUFFIXES and p.is_file() and not is_part(p)
                 )  # fmt: skip
                 found.update(dict.fromkeys(str(p) for p in sorted(inside)))
             else:
@@ -104,7 +104,7 @@ def find_programs(paths: Sequence[str]) -> list[str]:
     return list(found)
 
 
-def _is_part(path: Path) -> bool:
+def is_part(path: Path) -> bool:
     """Whether a C source in a directory promises nothing: it is a part of programs then."""
     return path.suffix == ".c" and b"expect" not in path.read_bytes()
 

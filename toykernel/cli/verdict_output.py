@@ -24,7 +24,7 @@ class TextOutput:
         self._totals: Counter[str] = Counter()
 
     def one(self, verdict: Verdict) -> None:
-        """A program is done."""
+        """Take the verdict of a program: print its reasons when it failed, and count it."""
         self._totals[verdict.outcome] += 1
         _progress("")
         if verdict.outcome != PASSED or self._verbose:
@@ -34,7 +34,7 @@ class TextOutput:
         _progress(f"{self._totals.total()}/{self._programs} {self._totals[FAILED]} failed")
 
     def end(self, done: Sequence[Verdict]) -> None:
-        """All are done."""
+        """Print the totals, after the last program."""
         _progress("")
         summary = f"{self._totals[PASSED]} passed, {self._totals[FAILED]} failed"
         if self._totals[SILENT]:
@@ -57,7 +57,7 @@ class TapOutput:
         click.echo(f"TAP version 13\n1..{programs}")
 
     def one(self, verdict: Verdict) -> None:
-        """A program is done."""
+        """Print the line of a program, and a YAML block when it failed."""
         self._number += 1
         word = "not ok" if verdict.outcome == FAILED else "ok"
         path = verdict.path.replace("\\", "\\\\").replace("#", "\\#")

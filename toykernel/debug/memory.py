@@ -76,7 +76,7 @@ def number_text(value: int, format_: str, size: int) -> str:
 
 
 def character(byte: int) -> str:
-    """A byte as in a C string."""
+    """A byte as it stands in a C string: itself, an escape, or three octal digits."""
     if byte in _CHARACTERS:
         return _CHARACTERS[byte]
     return chr(byte) if 32 <= byte < 127 else f"\\{byte:03o}"
@@ -86,10 +86,12 @@ class Readable(Protocol):
     """What can be examined: memory as a task sees it, or RAM."""
 
     def read(self, address: int, size: int) -> bytes:
-        """Raises when not all of it is there."""
+        """`size` bytes at an address. Raises UnreadableError or DebugError when not all of them are
+        there.
+        """
 
     def read_upto(self, address: int, size: int) -> bytes:
-        """As much as is there."""
+        """The bytes from an address on that are there, at most `size`."""
 
 
 def examine(view: Readable, spec: Spec, address: int, name: Name) -> Iterator[tuple[str, int]]:

@@ -44,10 +44,27 @@ class Repl:
         line = line.strip()
         if not line or line.startswith("#"):
             return
+        if self.console.collecting is not None:
+            self._collect(line)
+            return
         self._last = None
+        self._run(line)
+        while self.console.pending and not self.console.leaving and not self.interrupts:
+            self._run(self.console.pending.pop(0), remember=False)
+        self.console.pending.clear()
+
+    def _collect(self, line: str) -> None:
+        assert self.console.collecting is not None
+        if line == "end":
+            self.console.collecting = None
+        else:
+            self.console.collecting.append(line)
+
+    def _run(self, line: str, *, remember: bool = True) -> None:
         try:
             command, text = self._parse(line)
-            self._remember(command, line)
+            if remember:
+                self._remember(command, line)
             with self.catching_interrupts():
                 command.run(self.console, text)
         except (DebugError, SymbolError, BreakpointError) as error:
@@ -115,7 +132,7 @@ class Repl:
                 return
 
     def _sourced(self, lines: Iterable[str]) -> None:
-        """The commands of a file, in the place of the one that named it. Raises DebugError."""
+        """Run the commands of a file in the place of the one that named it. Raises DebugError."""
         if self._depth >= MAX_SOURCES:
             raise DebugError("files that name each other: source is nested too deeply")
         self._depth += 1
@@ -136,7 +153,7 @@ class Repl:
     def _prompt(self) -> None:
         while not self.console.leaving:
             try:
-                line = input(PROMPT)
+                line = input(PROMPT if self.console.collecting is None else "> ")
                 self.execute(line if line.strip() else self._last or "")
             except EOFError:
                 self.console.write("")

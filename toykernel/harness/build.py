@@ -17,7 +17,7 @@ from toykernel.harness.recipe import (
     links,
     read,
 )
-from userland.assembler import assemble
+from userland.assembler.cpp import preprocessed
 
 
 def build(path: Path, recipe: Recipe = PLAIN, *, with_map: bool = False) -> Built:
@@ -29,8 +29,7 @@ def build(path: Path, recipe: Recipe = PLAIN, *, with_map: bool = False) -> Buil
     assembly = is_assembly(path, recipe)
     if assembly and not linked and recipe.assembler == OWN:
         with hinted(path, recipe):
-            program = assemble(path, **assembling(path, recipe))
-        return Built(program.elf(), program)
+            return _assembled(path, recipe)
     if not linked and not assembly and path.suffix != C_SOURCE:
         data = read(path, recipe)
         if not links(data):
@@ -38,3 +37,23 @@ def build(path: Path, recipe: Recipe = PLAIN, *, with_map: bool = False) -> Buil
     from toykernel.harness.linking import build_linked
 
     return build_linked((path, *recipe.others), recipe, with_map)
+
+
+def _assembled(path: Path, recipe: Recipe) -> Built:
+    arguments = assembling(path, recipe)
+    include = arguments["include"]
+    text = preprocessed(path, **arguments)
+    name = ""
+    if recipe.cache:
+        from toykernel.harness import program_cache
+
+        name = program_cache.key(text, path, include)
+        if (kept := program_cache.load(name)) is not None:
+            return kept
+    from userland.assembler.front_end import assemble_preprocessed
+
+    program, looked_for = assemble_preprocessed(text, path, include=include)
+    built = Built(program.elf(), program)
+    if recipe.cache:
+        program_cache.keep(name, built, looked_for)
+    return built

@@ -36,15 +36,19 @@ def installed() -> bool:
 
 
 def takes(path: Path, recipe: Recipe) -> bool:
-    """Whether GNU as, when it is here, assembles a source."""
+    """Whether GNU as and ld, when they are here, make a program of a source, or as an object of one that is
+    linked to others."""
     if not installed():
         return False
-    with tempfile.TemporaryDirectory(prefix="toykernel-") as name:
-        try:
-            gnu_object(path, Path(name, "0.o"), recipe)
-        except LoadError:
-            return False
-    return True
+    try:
+        if recipe.others:
+            with tempfile.TemporaryDirectory(prefix="toykernel-") as name:
+                gnu_object(path, Path(name, "0.o"), recipe)
+            return True
+        said = build_gnu([path], recipe).said
+    except LoadError:
+        return False
+    return not any("cannot find entry symbol" in line for line in said)
 
 
 def build_gnu(inputs: Sequence[Path], recipe: Recipe, *, with_map: bool = False) -> Built:

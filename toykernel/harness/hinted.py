@@ -21,5 +21,5 @@ def hinted(path: Path, recipe: Recipe) -> Iterator[None]:
         from toykernel.harness.gnu import takes
 
         if takes(path, recipe):
-            error.note = NOTE
+            error.note = f"{error.note}\nnote: {NOTE}" if error.note else NOTE
         raise

@@ -1,4 +1,4 @@
-"""The kernel's assembled images, kept between runs: assembling them is the longest part of a start.
+"""The kernel's assembled images, and programs, kept between runs: assembling is the longest part of a start.
 
 One file for each key, which is a hash of everything that the images are made from, the assembler's own
 sources included. A file that is damaged, or that cannot be read or written, is as good as none.
@@ -15,6 +15,8 @@ from contextlib import suppress
 from functools import lru_cache
 from pathlib import Path
 
+#: What is used least goes when the files together are larger.
+MAX_SIZE = 64 << 20
 _USERLAND = Path(__file__).parent.parent.parent / "userland"
 
 
@@ -35,7 +37,7 @@ def _assembler_identity() -> bytes:
 
 
 def key(parts: Iterable[str]) -> str:
-    """A name for images that are made from these texts."""
+    """A name for images that are made from these texts by the assembler as it is installed."""
     digest = hashlib.sha256(_assembler_identity())
     for part in parts:
         digest.update(hashlib.sha256(part.encode()).digest())
@@ -43,17 +45,22 @@ def key(parts: Iterable[str]) -> str:
 
 
 def load(name: str) -> dict[str, object] | None:
-    """What was kept under a key; None when there is nothing, or it is not whole."""
+    """What was kept under a key; None when there is nothing, it is damaged, or cannot be read."""
     with suppress(OSError, ValueError, RuntimeError):  # no home directory is a RuntimeError
-        checksum, _, body = (folder() / name).read_bytes().partition(b"\n")
+        path = folder() / name
+        checksum, _, body = path.read_bytes().partition(b"\n")
         if hashlib.sha256(body).hexdigest().encode() == checksum:
             found = json.loads(body)
+            with suppress(OSError):
+                os.utime(path)  # it is in use
             return found if isinstance(found, dict) else None
     return None
 
 
 def keep(name: str, data: dict[str, object]) -> None:
-    """Keep it, if that is possible; whoever reads meanwhile sees the old state or the new."""
+    """Keep images under a key, if that is possible;
+    whoever reads meanwhile sees the old state or the new.
+    """
     body = json.dumps(data, sort_keys=True).encode()
     with suppress(OSError, RuntimeError):
         place = folder()
@@ -63,7 +70,27 @@ def keep(name: str, data: dict[str, object]) -> None:
             with os.fdopen(descriptor, "wb") as file:
                 file.write(hashlib.sha256(body).hexdigest().encode() + b"\n" + body)
             os.replace(temporary, place / name)
+            if name.startswith("0"):  # one in sixteen: looking at all files takes a while
+                _prune(place)
         except BaseException:
             with suppress(OSError):
                 os.unlink(temporary)
             raise
+
+
+def _prune(place: Path) -> None:
+    """Delete what was used longest ago, down to three quarters of MAX_SIZE when there is more than that."""
+    files = []
+    for entry in os.scandir(place):
+        with suppress(OSError):  # another process prunes, too
+            status = entry.stat(follow_symlinks=False)
+            files.append((status.st_mtime_ns, status.st_size, entry.path))
+    total = sum(size for _, size, _ in files)
+    if total <= MAX_SIZE:
+        return
+    for _, size, path in sorted(files):
+        if total <= MAX_SIZE * 3 // 4:
+            break
+        with suppress(OSError):
+            os.unlink(path)
+        total -= size

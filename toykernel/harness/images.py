@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from toykernel.boot import ENTRY, INIT, BootImages, Layout, kernel_source, memory_layout
 from toykernel.harness import image_cache
 from toykernel.state import Config
-from userland.assembler import Program, assemble, assemble_text
+
+if TYPE_CHECKING:
+    from userland.assembler import Program
 
 
 @lru_cache(maxsize=8)
 def kernel_program(layout: Layout) -> Program:
     """entry.S with the thunks, for one layout of memory; the same inputs give the same text."""
+    from userland.assembler import assemble_text
+
     return assemble_text(
         kernel_source(), name=ENTRY.name, origin=layout.origin, defines=layout.defines
     )
@@ -21,8 +25,13 @@ def kernel_program(layout: Layout) -> Program:
 
 @lru_cache(maxsize=1)
 def init_program() -> Program:
-    """init, which becomes pid 1 and starts the program (arch/x86/init.S), assembled once a process."""
-    return assemble(INIT)
+    """init, which becomes pid 1 and starts the program (arch/x86/init.S), assembled once a process.
+
+    By its name without a folder: the guest's RAM must not depend on where we are installed.
+    """
+    from userland.assembler import assemble_text
+
+    return assemble_text(INIT.read_text(), name=INIT.name)
 
 
 @lru_cache(maxsize=1)
@@ -31,9 +40,12 @@ def _init_elf() -> bytes:
 
 
 @lru_cache(maxsize=8)
-def _images(layout: Layout) -> BootImages:
-    name = image_cache.key((kernel_source(), INIT.read_text(), repr(layout), repr(layout.defines)))
-    kept = image_cache.load(name)
+def _images(layout: Layout, cache: bool) -> BootImages:
+    name = ""
+    if cache:
+        parts = (kernel_source(), INIT.read_text(), repr(layout), repr(layout.defines))
+        name = image_cache.key(parts)
+    kept = image_cache.load(name) if cache else None
     images = _from_kept(layout, kept) if kept is not None else None
     if images is None:
         program = kernel_program(layout)
@@ -43,14 +55,15 @@ def _images(layout: Layout) -> BootImages:
             {name: symbol.value for name, symbol in program.symbols.items()},
             _init_elf(),
         )
-        image_cache.keep(
-            name,
-            {
-                "sections": [[address, data.hex()] for address, data in images.sections],
-                "symbols": dict(images.symbols),
-                "init": images.init.hex(),
-            },
-        )
+        if cache:
+            image_cache.keep(
+                name,
+                {
+                    "sections": [[address, data.hex()] for address, data in images.sections],
+                    "symbols": dict(images.symbols),
+                    "init": images.init.hex(),
+                },
+            )
     return images
 
 
@@ -66,6 +79,7 @@ def _from_kept(layout: Layout, kept: dict[str, Any]) -> BootImages | None:
         return None
 
 
-def boot_images(config: Config) -> BootImages:
-    """What a machine of this configuration boots from: as kept from an earlier run, or assembled."""
-    return _images(memory_layout(config.memory, config.cpu))
+def boot_images(config: Config, *, cache: bool = True) -> BootImages:
+    """What a machine of this configuration boots from: with `cache` as kept from an earlier run, or
+    assembled."""
+    return _images(memory_layout(config.memory, config.cpu), cache)

@@ -34,7 +34,7 @@ from toykernel.harness.recipe import (
     is_assembly,
     read,
 )
-from toykernel.look.symbols import elf_lines
+from toykernel.look.image import elf_lines
 from userland.assembler import ObjectFile, assemble_object
 from userland.assembler.single import placed_lines
 from userland.linker import InputObject, LinkError, link, read_object
@@ -172,7 +172,7 @@ def _explained() -> Iterator[None]:
 
 
 def _link(paths: Sequence[Path], inputs: Sequence[_Input], recipe: Recipe) -> Built:
-    """By our own linker, whatever the inputs are."""
+    """Link inputs by our own linker, whatever they are. Raises LoadError."""
     path = paths[0]
     taken = [item for _, item in inputs]
     with _explained():

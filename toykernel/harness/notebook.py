@@ -13,14 +13,14 @@ HEAD = ("pid", "parent", "name", "state", "waits on", "eip")
 
 
 def text(session: Session) -> str:
-    """Program, clock, and who runs or how it ended."""
+    """The session in a line: program, clock in cycles, and who runs or how it ended."""
     k = session.kernel
     how = f"ended: {k.outcome.kind}" if k.outcome is not None else f"in pid {k.current.pid}"
     return f"Session {session.path.name}, {k.machine.clock.cycles:,} cycles, {how}"
 
 
 def html(session: Session) -> str:
-    """The same over a table of the tasks."""
+    """The session's line over a table of the tasks, as HTML."""
     rows = [
         (view.pid, view.ppid, view.comm, view.state, view.waits_on or "", number(view.eip))
         for view in session.tasks

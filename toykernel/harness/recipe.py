@@ -32,14 +32,15 @@ class LoadError(Exception):
 
 
 class CompileError(LoadError):
-    """What a compiler has said, as it is."""
+    """A C compiler refused a source; the text is what it said."""
 
 
 @dataclass(frozen=True)
 class Recipe:
     """What a program is made of besides its first file: further inputs, folders for includes (-I), macros
     of the preprocessor (-D), flags of the C compiler, for the linker the entry (-e) and addresses of
-    sections (-Ttext), and whose assembler and linker make it.
+    sections (-Ttext), whose assembler and linker make it, and whether an assembled program, and the
+    kernel, are kept for later runs in $XDG_CACHE_HOME/toykernel.
 
     `stdin` is what the first input holds when that is STDIN and no file."""
 
@@ -50,6 +51,7 @@ class Recipe:
     origin: Mapping[str, int] = field(default_factory=dict)
     cflags: tuple[str, ...] = ()
     assembler: str = OWN
+    cache: bool = True
     stdin: bytes | None = None
 
 
@@ -97,7 +99,7 @@ def checked(path: Path, data: bytes) -> bytes:
 
 
 def folders(path: Path, recipe: Recipe) -> Sequence[Path]:
-    """Where included files are looked for."""
+    """Where included files are looked for, in order: beside the source, --include, then ours."""
     return [path.parent, *recipe.include, path.parent / "include", INCLUDE]
 
 
@@ -115,7 +117,7 @@ def check_file(path: Path) -> None:
 
 
 def read(path: Path, recipe: Recipe = PLAIN) -> bytes:
-    """An input's bytes. Raises LoadError."""
+    """An input's bytes, standard input's for `-`. Raises LoadError."""
     if path == STDIN and recipe.stdin is not None:
         return recipe.stdin
     check_file(path)

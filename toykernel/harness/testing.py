@@ -110,13 +110,16 @@ class Run:
 
     @property
     def stdout(self) -> bytes:
-        """What it has written to standard output."""
+        """What it has written to standard output so far."""
         return self.session.stdout
 
     # -- looking -----------------------------------------------------------------------------------
 
     def address(self, where: Address) -> int:
-        """A number, a label, or `label+offset`, as a number. Raises SymbolError."""
+        """A number, or the value of a label or `label+offset`; a linear address.
+
+        Raises SymbolError.
+        """
         if isinstance(where, int):
             return where
         match = _LABEL.match(where)
@@ -177,7 +180,7 @@ class Run:
     # -- asserting ---------------------------------------------------------------------------------
 
     def assert_shared(self, pid: int, other: int, where: Address) -> None:
-        """Two tasks map one frame there."""
+        """Two tasks map one frame at an address."""
         __tracebackhide__ = True
         first, second = self.frame(pid, where), self.frame(other, where)
         if first != second:
@@ -187,7 +190,7 @@ class Run:
             )  # fmt: skip
 
     def assert_private(self, pid: int, where: Address) -> None:
-        """Nobody else maps or holds the frame there."""
+        """Nobody else maps or holds the frame at an address."""
         __tracebackhide__ = True
         frame, count = self.frame(pid, where), self.references(pid, where)
         if count != 1:
@@ -197,7 +200,7 @@ class Run:
             )  # fmt: skip
 
     def assert_writable(self, pid: int, where: Address) -> None:
-        """A write there would not fault."""
+        """A page is there, and a write would not fault."""
         __tracebackhide__ = True
         pte = self.entry(pid, where)
         if pte & (PTE_P | PTE_RW) != PTE_P | PTE_RW:
@@ -213,7 +216,7 @@ class Run:
             self._fail(f"the entry of pid {pid} for {self._at(where)} {why}", pid, where)
 
     def assert_references(self, pid: int, where: Address, count: int) -> None:
-        """The frame there has so many references."""
+        """The frame at an address has so many references, the kernel's own included."""
         __tracebackhide__ = True
         frame, found = self.frame(pid, where), self.references(pid, where)
         if found != count:
@@ -259,7 +262,7 @@ class Run:
             self._fail(f"leaked: {', '.join([f'{frames} frames', *wrong])}")
 
     def assert_exit(self, status: int = 0) -> None:
-        """The program has ended by itself, with this status."""
+        """The program has ended by itself, with this exit status (0 to 255)."""
         __tracebackhide__ = True
         code = self.session.stats.program_status
         if code != status << 8:

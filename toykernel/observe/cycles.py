@@ -165,7 +165,7 @@ class CycleProfile(Collector):
     # -- what came of it -----------------------------------------------------------------------------
 
     def data(self) -> dict[str, Any]:
-        """Everything, as plain data. Shares are of all cycles."""
+        """The whole profile as plain data, for JSON and the tables. Shares are of all cycles."""
         clock = self.session.kernel.machine.clock
         self._close(self._mark(0), returned=False)
         self._end_gate(0)

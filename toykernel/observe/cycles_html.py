@@ -20,18 +20,20 @@ th[aria-sort=ascending]::after{content:" \\25b4"}
 th[aria-sort=descending]::after{content:" \\25be"}
 caption{text-align:left;font-weight:bold;padding:.5em 0}
 """
-#: Sorts by the number that a cell shows, else by its text; rows of class `total` stay at the end.
+#: Sorts by the number that a cell shows, most first, or by its text; rows of class `total` stay at the end.
 _SCRIPT = """\
 document.addEventListener("click", function (event) {
   const head = event.target.closest("th");
   if (!head) return;
   const body = head.closest("table").tBodies[0];
-  const down = head.getAttribute("aria-sort") !== "descending";
+  const text = head.classList.contains("t");
+  const first = text ? "ascending" : "descending";
+  const again = head.getAttribute("aria-sort") === first;
+  const down = (first === "descending") !== again;
   for (const other of head.parentNode.cells) other.removeAttribute("aria-sort");
   head.setAttribute("aria-sort", down ? "descending" : "ascending");
   const key = row => row.cells[head.cellIndex].textContent;
   const number = text => parseFloat(text.replace(/[,%]/g, ""));
-  const text = head.classList.contains("t");
   const rows = Array.from(body.rows);
   rows.sort(function (a, b) {
     const fixed = a.classList.contains("total") - b.classList.contains("total");
@@ -47,7 +49,7 @@ _NARROW = frozenset(("address", "where", "rule", "what", "function"))
 
 
 def html(data: Mapping[str, Any]) -> str:
-    """The page."""
+    """The profile as one self-contained page."""
     name = escape(str(data["program"]))
     body = "\n".join(_table(*one) for one in tables(data))
     return (

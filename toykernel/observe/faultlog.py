@@ -77,7 +77,7 @@ class FaultRecord:
         frames: tuple[int | None, int | None],
         error_code: int | None,
     ) -> FaultRecord:
-        """From what the tracepoint `fault` tells."""
+        """From what the tracepoint `fault` tells; `frames` are the old one and the new one."""
         old, new = frames
         return cls(
             cycles=k.machine.clock.cycles,
@@ -110,7 +110,7 @@ class FaultLog(Collector):
 
     @property
     def newest(self) -> FaultRecord | None:
-        """The last fault, if there was any."""
+        """The last fault; None before the first."""
         return self.records[-1] if self.records else None
 
     def _on_page_fault(self, task: Task, address: int, error_code: int, ip: int) -> None:

@@ -49,7 +49,7 @@ class Scale:
     broken: frozenset[int]
 
     def x(self, cycles: int) -> float:
-        """Where a moment lies."""
+        """Pixels from the left at which a moment (in cycles) lies."""
         since, until, left, right = next(
             (one for one in self.stretches if cycles <= one[1]), self.stretches[-1]
         )

@@ -107,7 +107,7 @@ class Timeline(Collector):
         self._add("i", pid, tid, name, ts=self._now(), s="t", args=_plain(args))
 
     def start_over(self) -> None:
-        """No events; whoever has the CPU now has it from now on."""
+        """No events; the task that has the CPU has it from now on."""
         super().start_over()
         self._begin_turn(self.k.current)
 

@@ -11,10 +11,10 @@ from typing import Final
 from .cfi import FrameTable
 from .directives import Directives
 from .emission import Emission
-from .errors import AssemblyError, Problem
+from .errors import MAX_ERRORS, AssemblyError, Problem, together
 from .expressions import GOT_NAME, NAME, Binary, Modified, Name, Node, Number, Position, bind, parse
 from .fragments import MAX_BYTES, Align, Branch, SectionBuild, SymbolBuild
-from .hints import bare_register
+from .hints import bare_register, nasm_form, undefined_symbols
 from .instructions import InstructionEncoder
 from .intel import translate
 from .mentioned import free_names, got_fix
@@ -41,7 +41,6 @@ _LABEL: Final = re.compile(rf"({NAME}|\d+|\"[^\"]+\")\s*:(?!:)\s*")
 _ASSIGN: Final = re.compile(r"([A-Za-z_.$][\w.$]*)\s*=(?!=)\s*(.*)", re.S)
 _WORD: Final = re.compile(r"([A-Za-z_.$][\w.$]*)\s*(.*)", re.S)
 _SYMBOL: Final = re.compile(r"[A-Za-z_.$][\w.$]*")
-MAX_ERRORS: Final = 20
 _PORT: Final = re.compile(r"\(\s*%dx\s*\)", re.I)
 
 
@@ -67,6 +66,10 @@ class Assembler:
         self.uses_got = False
         self.total = 0
         self.where = Location(source, 0)
+        self.statement = Statement("", self.where)
+        self.used_in: dict[
+            str, Statement
+        ] = {}  # by symbol: where it was used before its definition
         self.encoder = InstructionEncoder()
         self.frames = FrameTable(self.here, self.expression)
         self.directives = Directives(self)
@@ -115,20 +118,23 @@ class Assembler:
             return symbol.node
         if symbol.used_at is None:
             symbol.used_at = self.where
+            self.used_in[name] = self.statement
         return Name(name)
 
     def bind(self, node: Node) -> Node:
-        """An expression with what is known here put in."""
+        """An expression with the values of symbols put in that are final now (weak and grouped ones
+        stay names).
+        """
         return bind(node, self._lookup)
 
     def expression(self, text: str) -> Node:
-        """Parse and bind."""
+        """An expression from its text, with what is known put in. Raises Problem."""
         if not text:
             raise Problem("missing expression")
         return self.bind(parse(text, intel=self.intel))
 
     def note_relocations(self, node: Node) -> None:
-        """Remember that a field needs a linker."""
+        """Remember whether a field needs the GOT, and so a linker."""
         if isinstance(node, Modified) or (isinstance(node, Name) and node.name == GOT_NAME):
             self.uses_got = True
         elif isinstance(node, Binary):
@@ -136,7 +142,7 @@ class Assembler:
             self.note_relocations(node.right)
 
     def constant(self, text: str, what: str) -> int:
-        """The value of an expression that must be known now."""
+        """A value that must be known now; a Problem calls it `what` when it is not."""
         node = self.expression(text)
         if not isinstance(node, Number):
             raise Problem(
@@ -145,7 +151,7 @@ class Assembler:
         return node.value
 
     def here(self) -> Position:
-        """The location counter."""
+        """The location counter: the next byte of the present section."""
         return self.section.here()
 
     def warn(self, message: str) -> None:
@@ -190,7 +196,7 @@ class Assembler:
         return Problem(f"symbol `{symbol.name}' is already defined", hint)
 
     def label(self, name: str, location: Location) -> None:
-        """Define a label here."""
+        """A label at the location counter; a number is a local one. Raises Problem for a second."""
         if name.isdigit():
             number = int(name)
             self.locals[number] = self.locals.get(number, 0) + 1
@@ -247,7 +253,10 @@ class Assembler:
             fragment.fixes.append((moved, start + len(data), statement))
 
     def emit_fill(self, count: int, fill: int, statement: Statement) -> None:
-        """`count` bytes of `fill`."""
+        """`count` bytes of `fill`, which a section without bytes in the file only counts.
+
+        Raises Problem.
+        """
         if self.section.nobits and not fill:
             if self.section.current.zeros + count >= 1 << 32:
                 raise Problem(f"{count} bytes do not fit into 32-bit addresses")
@@ -277,7 +286,7 @@ class Assembler:
         return note is None or "x" in note.letters
 
     def object_file(self) -> ObjectFile:
-        """What a linker takes."""
+        """Everything as an object file, with relocations for what a linker must fill in."""
         emission = Emission(self.sections, self.symbols, self.source)
         if self.frames.frames:
             emission.frames = self.frames
@@ -286,13 +295,13 @@ class Assembler:
     # -- statements ------------------------------------------------------------------------
 
     def run(self) -> None:
-        """Assemble every statement."""
+        """Assemble every statement. Raises AssemblyError with the first MAX_ERRORS errors."""
         found: list[AssemblyError] = []
         while not self.stop and len(found) < MAX_ERRORS:
             statement = self.reader.next()
             if statement is None:
                 break
-            self.where = statement.location
+            self.where, self.statement = statement.location, statement
             try:
                 self._statement(statement)
             except Problem as problem:
@@ -310,16 +319,17 @@ class Assembler:
             if found and found[-1].line == statement.location.line:
                 found[-1].statement = statement.text
         if found:
-            found[0].more = tuple(found[1:])
-            raise found[0]
+            lines = {(problem.file, problem.line) for problem in found}
+            certain = undefined_symbols(self.used_in, self.symbols, certain=True)
+            found += [p for p in certain if (p.file, p.line) not in lines]
+            raise together(found)
 
     def _hint(self, statement: Statement, problem: Problem) -> str | None:
         text = statement.text
-        bare = (
-            None
-            if self.intel or '"' in text or text[0] == "."
-            else bare_register(text.partition(" ")[2])
-        )
+        other = self.intel or '"' in text or text[0] == "."
+        bare = None if other else bare_register(text.partition(" ")[2])
+        if problem.message.startswith("no such instruction") and (form := nasm_form(text)):
+            return f"that is NASM's; GNU: {form}"
         if bare is None or (problem.hint or "").startswith("AT&T"):
             return problem.hint
         return f"write %{bare}; or, for Intel syntax, .intel_syntax noprefix before it"

@@ -10,6 +10,7 @@ from .cfi import HERE, FrameTable
 from .errors import Problem
 from .expressions import Binary, Name, Node, Number, Position, Value, bind, split_modifier
 from .fragments import Branch, Fragment, SectionBuild, SymbolBuild
+from .hints import undefined_symbol
 from .layout import Layout
 from .objects import ObjectFile, ObjectRelocation, ObjectSection, ObjectSymbol
 from .program import LineEntry
@@ -42,7 +43,7 @@ class Emission(Layout):
         if symbol is not None and symbol.node is not None:
             return super()._symbol(name)
         if "\x01" in name:
-            raise self._undefined(name)
+            raise undefined_symbol(name, self.symbols)
         return Value(0, OUTSIDE + name)
 
     def _anchor(self, node: Node) -> Value:

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import re
+from typing import Final
+
+#: How many are said at once.
+MAX_ERRORS: Final = 20
 
 
 class AssemblyError(Exception):
@@ -44,6 +48,16 @@ class AssemblyError(Exception):
     def __str__(self) -> str:
         where = f"{self.file}:{self.line}" if self.line else self.file
         return f"{where}: {self.message}"
+
+
+def together(problems: list[AssemblyError]) -> AssemblyError:
+    """One error of several: those of the first one's file by line, the others' as they come."""
+    first = problems[0].file
+    ordered = sorted(
+        problems, key=lambda problem: problem.line if problem.file == first else 1 << 30
+    )
+    ordered[0].more = tuple(ordered[1:MAX_ERRORS])
+    return ordered[0]
 
 
 class Problem(Exception):

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import difflib
 import re
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
+from .errors import AssemblyError, Problem
+from .expressions import GOT_NAME
+from .fragments import SymbolBuild
 from .operands import REGISTERS
+from .source import Statement, error
 
 _NASM: Final = (
     (re.compile(r"\s*(?:section|segment)\s+(\.?\w+)", re.I), r".section \1"),
@@ -17,7 +23,9 @@ _NASM: Final = (
     (re.compile(r"\s*(\w+):?\s+db\s+(.+)", re.I), r"\1: .byte \2"),
     (re.compile(r"\s*(\w+):?\s+dw\s+(.+)", re.I), r"\1: .word \2"),
     (re.compile(r"\s*(\w+):?\s+dd\s+(.+)", re.I), r"\1: .long \2"),
-    (re.compile(r"\s*(\w+):?\s+res([bwd])\s+(\S+)", re.I), r"\1: .skip \3 * (size of \2)"),
+    (re.compile(r"\s*(\w+):?\s+resb\s+(\S+)", re.I), r"\1: .skip \2"),
+    (re.compile(r"\s*(\w+):?\s+resw\s+(\S+)", re.I), r"\1: .skip 2 * \2"),
+    (re.compile(r"\s*(\w+):?\s+resd\s+(\S+)", re.I), r"\1: .skip 4 * \2"),
     (re.compile(r"\s*%define\s+(\w+)\s+(.+)", re.I), r".equ \1, \2"),
 )  # fmt: skip
 _INCLUDE: Final = Path(__file__).resolve().parent.parent / "include"
@@ -26,14 +34,32 @@ _LIBC: Final = frozenset((
 ))  # fmt: skip
 
 
-def nasm_line(text: str) -> tuple[int, str] | None:
-    """The first line that only NASM takes, and its GNU form; None for other sources."""
+_WIDE: Final = re.compile(r"r(?:[abcd]x|[sd]i|[bsi]p|8|9|1[0-5])")
+_GNU: Final = re.compile(
+    r"^[ \t]*(?:\w+:[ \t]*)?\.(?:globl|global|text|data|bss|section|long|byte|ascii|asciz|string|"
+    r"include|intel_syntax|equ|macro)\b", re.M
+)  # fmt: skip
+
+
+def nasm_lines(text: str) -> list[tuple[int, str, str]]:
+    """The lines that only NASM takes, with their GNU forms; empty for a source that has GNU's directives."""
+    found = []
+    if _GNU.search(text):
+        return []
     for number, line in enumerate(text.split("\n"), 1):
-        code = line.split(";")[0].rstrip()
-        for pattern, form in _NASM:
-            match = pattern.fullmatch(code)
-            if match is not None and not code.lstrip().startswith("."):
-                return number, _string_form(match.expand(form))
+        form = nasm_form(line)
+        if form is not None:
+            found.append((number, line.strip(), form))
+    return found
+
+
+def nasm_form(line: str) -> str | None:
+    """What GNU as takes in place of a line of NASM's; None for any other."""
+    code = line.split(";")[0].rstrip()
+    for pattern, form in _NASM:
+        match = pattern.fullmatch(code)
+        if match is not None and not code.lstrip().startswith("."):
+            return _string_form(match.expand(form))
     return None
 
 
@@ -54,12 +80,44 @@ def bare_register(operands: str) -> str | None:
     return None
 
 
+def undefined_symbol(name: str, symbols: Mapping[str, SymbolBuild]) -> Problem:
+    """What to say of a symbol that is used and not defined among `symbols`."""
+    if "\x01" in name:
+        number = name.partition("\x01")[0]
+        return Problem(f"local label `{number}f' has no `{number}:' after it")
+    defined = [other for other, symbol in symbols.items() if symbol.node and "\x01" not in other]
+    near = difflib.get_close_matches(name, defined, 1, 0.7)
+    hint = undefined_hint(name) or (f"did you mean `{near[0]}'?" if near else None)
+    return Problem(f"undefined symbol `{name}'", hint)
+
+
+def undefined_symbols(
+    used_in: Mapping[str, Statement], symbols: Mapping[str, SymbolBuild], *, certain: bool = False
+) -> list[AssemblyError]:
+    """An error for each symbol that is used and defined nowhere; `certain` leaves out those that a line
+    with another mistake may have been meant to define."""
+    problems = []
+    for name, statement in used_in.items():
+        symbol = symbols[name]
+        if symbol.node is not None or symbol.common or symbol.weak or name == GOT_NAME:
+            continue
+        if certain and undefined_hint(name) is None:
+            continue
+        found = undefined_symbol(name, symbols)
+        problem = error(statement.location, found.message, found.hint)
+        problem.statement = statement.text
+        problems.append(problem)
+    return problems
+
+
 def undefined_hint(name: str) -> str | None:
     """Why a symbol may be undefined."""
     if name.lower() in REGISTERS:
         return f"a register is written %{name}; or write .intel_syntax noprefix first"
+    if _WIDE.fullmatch(name.lower()):
+        return "this is a 32-bit machine: it has no 64-bit registers, write %eax and its kin"
     if name in _LIBC:
-        return "there is no C library here: link one with the program, or use system calls"
+        return "there is no C library here: write it in C (toykernel run x.c), link one, or use system calls"
     return None
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import itertools
 from collections.abc import Mapping
 from typing import Final
@@ -22,7 +21,7 @@ from .fragments import (
     SymbolBuild,
     padding,
 )
-from .hints import undefined_hint
+from .hints import undefined_symbol
 from .program import LineEntry, Program, Section, Symbol
 from .relax import Relaxation
 from .shapes import Fix
@@ -63,7 +62,7 @@ class Layout:
             return known
         symbol = self.symbols.get(name)
         if symbol is None or symbol.node is None:
-            raise self._undefined(name)
+            raise undefined_symbol(name, self.symbols)
         if name in self._visiting:
             raise Problem(f"symbol `{name}' is defined by itself")
         self._visiting.add(name)
@@ -73,17 +72,6 @@ class Layout:
             self._visiting.discard(name)
         self._values[name] = value
         return value
-
-    def _undefined(self, name: str) -> Problem:
-        if "\x01" in name:
-            number = name.partition("\x01")[0]
-            return Problem(f"local label `{number}f' has no `{number}:' after it")
-        defined = [
-            other for other, symbol in self.symbols.items() if symbol.node and "\x01" not in other
-        ]
-        near = difflib.get_close_matches(name, defined, 1, 0.7)
-        hint = f"did you mean `{near[0]}'?" if near else undefined_hint(name)
-        return Problem(f"undefined symbol `{name}'", hint)
 
     def value(self, node: Node, section: str | None = None) -> Value:
         """The value of a bound expression; a difference to `section` counts as a number."""
@@ -199,7 +187,10 @@ class Layout:
     # -- bytes -----------------------------------------------------------------------------
 
     def program(self, entry_required: bool) -> Program:
-        """Settle all sizes and write all bytes."""
+        """Settle all sizes and write all bytes.
+
+        Raises AssemblyError; `entry_required` also without _start.
+        """
         self.settle()
         self._assign()
         self._values.clear()
@@ -226,7 +217,7 @@ class Layout:
             raise AssemblyError(
                 self.source, 0, "no entry point: `_start' is not defined, only `main'",
                 "`main' is called by a C library, which is not linked here: name it `_start', and end "
-                "with the system call exit",
+                "with the system call exit, or write it in C (toykernel run x.c)",
             )  # fmt: skip
         if required and not self.sections[".text"].size:
             raise AssemblyError(
@@ -325,7 +316,7 @@ class Layout:
                 continue
             if symbol.node is None:
                 if symbol.used_at is not None:
-                    problem = self._undefined(name)
+                    problem = undefined_symbol(name, self.symbols)
                     raise error(symbol.used_at, problem.message, problem.hint)
                 continue
             where = symbol.defined_at or Location(self.source, 0)

@@ -208,5 +208,6 @@ def suggestion(mnemonic: str) -> str | None:
     names = {*SIZED, *EXACT, *PREFIXES}
     names |= {name + size for name, spec in SIZED.items() for size in spec.sizes}
     swapped = [name for name in sorted(names) if sorted(name) == sorted(mnemonic)]
-    near = swapped or difflib.get_close_matches(mnemonic, sorted(names), 1, 0.75)
-    return near[0] if near else None
+    near = swapped or difflib.get_close_matches(mnemonic, sorted(names), 3, 0.75)
+    alike = [name for name in near if name[0] == mnemonic[0]]  # the first letter is seldom mistaken
+    return (alike or near)[0] if near else None

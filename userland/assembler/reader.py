@@ -80,6 +80,8 @@ class Reader:
     alternate: bool = False
     locals_made: int = 0
     produced: int = 0
+    #: Files that were looked for, and whether they were there.
+    looked_for: dict[str, bool] = field(default_factory=dict)
 
     def open_text(self, text: str, name: str, path: Path | None) -> None:
         """Read `text` next; `path` is its file, for nested includes."""
@@ -256,7 +258,8 @@ class Reader:
         places += list(self.include)
         for place in places:
             path = place / name
-            if path.is_file():
+            self.looked_for[str(path)] = path.is_file()
+            if self.looked_for[str(path)]:
                 break
         else:
             looked = ", ".join(str(place) for place in places) or "nowhere: no include folder given"

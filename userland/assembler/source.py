@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Final
 
 from .errors import AssemblyError, Problem
-from .expressions import escape_value
 
 MAX_SOURCE: Final = 16 << 20
 _LINE_MARKER: Final = re.compile(r'# (\d+) "((?:\\.|[^"\\])*)"')
@@ -28,7 +27,7 @@ class Location:
 
 @dataclass(frozen=True)
 class Statement:
-    """One statement, without comments."""
+    """One statement, without comments, and where it stands."""
 
     text: str
     location: Location
@@ -199,6 +198,8 @@ def split_operands(text: str, separator: str = ",") -> list[str]:
 
 def string_bytes(literal: str) -> bytes:
     """The bytes of a quoted string: UTF-8, with gas's escapes."""
+    from .expressions import escape_value  # only to read a file, nothing of this is needed
+
     if len(literal) < 2 or literal[0] != '"' or string_end(literal, 0) != len(literal):
         raise Problem(f"`{literal}' is not a string", 'strings are written "text"')
     out = bytearray()

@@ -19,7 +19,7 @@ Groups = Mapping[str, tuple[Command, ...]]
 
 
 def help_(console: Console, text: str, groups: Groups, find: Callable[[str], Command]) -> None:
-    """help [COMMAND|GROUP]: over the table of all commands, in which it stands itself."""
+    """The commands by group, those of one group, or more on one command."""
     word = text.split()[0] if text else ""
     titles = [title for title in groups if word and word.lower() in title.lower().split()]
     if titles:
@@ -46,7 +46,6 @@ def help_(console: Console, text: str, groups: Groups, find: Callable[[str], Com
 
 
 def quit_(console: Console, text: str) -> None:
-    """quit"""
     no_arguments(text)
     console.leaving = True
 
@@ -60,7 +59,6 @@ def help_command(run: Callable[[Console, str], None]) -> Command:
 
 
 def source(console: Console, text: str) -> None:
-    """source FILE"""
     if not text:
         raise DebugError("source needs a file of commands")
     try:

@@ -9,14 +9,13 @@ from toykernel.debug.commands.command import Command, Console, count_of
 from toykernel.debug.errors import DebugError
 from toykernel.debug.format import address_text
 from toykernel.debug.memory import Spec, examine, number_text
-from toykernel.look.symbols import Image
+from toykernel.look.image import Image
 from toykernel.look.task import UnreadableError
 
 MAX_INSTRUCTIONS = 1000
 
 
 def x(console: Console, text: str) -> None:
-    """x[/NFS] [ADDRESS]"""
     debugger = console.debugger
     format_, expression = split_format(text)
     if format_:
@@ -44,18 +43,17 @@ class PhysicalMemory:
         self._ram = ram
 
     def read(self, address: int, size: int) -> bytes:
-        """Raises DebugError beyond the end."""
+        """`size` bytes at a physical address. Raises DebugError beyond the end of RAM."""
         if address + size > self._ram.size:
             raise DebugError(f"{address:#x} is beyond the RAM, which ends at {self._ram.size:#x}")
         return self._ram.read(address, size)
 
     def read_upto(self, address: int, size: int) -> bytes:
-        """Fewer bytes at the end of RAM."""
+        """At most `size` bytes at a physical address, fewer at the end of RAM."""
         return self._ram.read(address, max(min(size, self._ram.size - address), 0))
 
 
 def xp(console: Console, text: str) -> None:
-    """xp[/NFS] ADDRESS"""
     debugger = console.debugger
     format_, expression = split_format(text)
     if not expression:
@@ -70,7 +68,7 @@ def xp(console: Console, text: str) -> None:
 
 
 def split_format(text: str) -> tuple[str, str]:
-    """`/4wx ADDRESS` in its two parts."""
+    """The format, `/` included, and the rest of `/4wx ADDRESS`; the format is empty without one."""
     if not text.startswith("/"):
         return "", text
     format_, _, rest = text.partition(" ")
@@ -78,7 +76,6 @@ def split_format(text: str) -> tuple[str, str]:
 
 
 def print_(console: Console, text: str) -> None:
-    """print[/F] EXPRESSION"""
     debugger = console.debugger
     format_, expression = split_format(text)
     value = debugger.evaluate(expression)
@@ -94,7 +91,6 @@ def print_(console: Console, text: str) -> None:
 
 
 def disassemble(console: Console, text: str) -> None:
-    """disassemble [WHERE [, COUNT]]"""
     debugger = console.debugger
     view = debugger.view
     where, _, count_text = (part.strip() for part in text.partition(","))

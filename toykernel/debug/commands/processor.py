@@ -57,7 +57,7 @@ class FpuState:
 
     @property
     def top(self) -> int:
-        """The register that is ST0."""
+        """Number of the physical register that is ST0 (SDM vol. 1, 8.1.3)."""
         return self.status >> 11 & 7
 
 
@@ -90,7 +90,7 @@ def _of_cpu(debugger: Debugger) -> FpuState:
 
 
 def _of_area(data: bytes, *, fxsr: bool) -> FpuState:
-    """From the kernel's save area."""
+    """From the kernel's save area: FXSAVE's 512 bytes, or FNSAVE's 108."""
     if not fxsr:
         control, status, tag = struct.unpack_from("<3I", data)
         stack = tuple(data[28 + 10 * n : 38 + 10 * n] for n in range(8))

@@ -5,18 +5,18 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+from toykernel.arch.x86.asm_offsets import PAGE_OFFSET
 from toykernel.debug.commands.command import Command, Console, no_arguments
 from toykernel.debug.debugger import Debugger
 from toykernel.debug.errors import DebugError
 from toykernel.debug.format import address_text, frame_title, source_text, source_window
-from toykernel.look.symbols import Image
+from toykernel.look.image import Image
 
 LINES = 11
 _FILE_LINE = re.compile(r"(?P<file>[^:*]+):(?P<line>[0-9]{1,9})")
 
 
 def list_(console: Console, text: str) -> None:
-    """list [WHERE]"""
     debugger = console.debugger
     image: Image | None
     if asked := _FILE_LINE.fullmatch(text):
@@ -56,7 +56,6 @@ def source_file(debugger: Debugger, asked: str) -> tuple[str, list[str]] | None:
 
 
 def where(console: Console, text: str) -> None:
-    """where"""
     no_arguments(text)
     debugger = console.debugger
     task = debugger.view.task
@@ -73,7 +72,7 @@ def backtrace(debugger: Debugger) -> list[tuple[int, str]]:
     places = [(view.cpu_regs["eip"], "")]
     low = view.kernel_sp
     user = [(address, "") for address in debugger.user_callers(view)]
-    if low is None:
+    if low is None or low < PAGE_OFFSET:  # in boot code there is no task's stack
         return places + user
     for frame in debugger.frames.of(view):
         places += [(address, "") for address in debugger.return_addresses(view, low, frame.base)]
@@ -86,7 +85,6 @@ def backtrace(debugger: Debugger) -> list[tuple[int, str]]:
 
 
 def task_(console: Console, text: str) -> None:
-    """task [PID]"""
     debugger = console.debugger
     if text:
         if not (text.isascii() and text.isdigit()) or len(text) > 9:

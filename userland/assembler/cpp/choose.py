@@ -9,10 +9,13 @@ from pathlib import Path
 from typing import Final
 
 from ..errors import AssemblyError
+from ..source import checked_source, read_source
 
 #: Headers that every source may include where no system headers are: system call numbers.
 HEADERS: Final = Path(__file__).parent / "headers"
 
+#: How the names of sources end that go through the preprocessor.
+CPP_ENDINGS: Final = (".S", ".sx", ".spp")
 _WORDS: Final = (
     "define|undef|include|include_next|if|ifdef|ifndef|elif|else|endif|error|pragma|line"
 )
@@ -28,7 +31,12 @@ def uses_preprocessor(name: str, text: str) -> bool:
 
     A line `# if the child …` alone is what it looks like: a comment.
     """
-    return name.endswith((".S", ".sx", ".spp")) and _CERTAIN.search(text) is not None
+    return name.endswith(CPP_ENDINGS) and has_directives(text)
+
+
+def has_directives(text: str) -> bool:
+    """Whether a line begins with `#define` or its kin, without a space."""
+    return _CERTAIN.search(text) is not None
 
 
 def installed_cpp(environment: Mapping[str, str]) -> list[str] | None:
@@ -46,6 +54,22 @@ def installed_cpp(environment: Mapping[str, str]) -> list[str] | None:
         if shutil.which(name):
             return [name, *arguments]
     return None
+
+
+def preprocessed(
+    path: Path,
+    *,
+    include: Sequence[Path] = (),
+    macros: Mapping[str, str] | None = None,
+    cpp: Sequence[str] | None = (),
+    data: bytes | None = None,
+) -> str:
+    """A file, or `data` under its name, as the assembler gets it: through the preprocessor when it has
+    directives of that, else as it is. Raises AssemblyError."""
+    text = read_source(path, str(path)) if data is None else checked_source(data, str(path))
+    if not uses_preprocessor(path.name if data is None else f"{path.name}.S", text):
+        return text
+    return preprocess(text, str(path), path, include=include, defines=macros, command=cpp)
 
 
 def preprocess(
@@ -84,13 +108,13 @@ def preprocess(
     ]  # fmt: skip
     try:
         done = subprocess.run(
-            words, input=f'#line 1 "{_quoted(shown)}"\n'.encode() + text.encode("utf-8", "surrogateescape"),
+            words, input=f'#line 1 "{_quoted(shown)}"\n{text}'.encode("utf-8", "surrogateescape"),
             capture_output=True, timeout=_SECONDS, env={**os.environ, "LC_ALL": "C"}, check=False,
         )  # fmt: skip
     except (OSError, subprocess.SubprocessError):
         return own()
     if done.returncode:
-        refusal = _refusal(command[0], done.stderr.decode(errors="replace"))
+        refusal = _refusal(command[0], done.stderr.decode("utf-8", "surrogateescape"))
         if refusal is None:
             return own()
         raise refusal

@@ -7,14 +7,14 @@ from dataclasses import replace
 from pathlib import Path
 
 from .assembler import Assembler
-from .cpp import preprocess, uses_preprocessor
-from .errors import AssemblyError
-from .hints import nasm_line
+from .cpp import preprocessed
+from .cpp.choose import CPP_ENDINGS, has_directives
+from .errors import AssemblyError, together
+from .hints import nasm_lines, undefined_symbols
 from .layout import Layout
 from .objects import ObjectFile
 from .program import Program
 from .single import link_one
-from .source import checked_source, read_source
 
 
 def assemble(
@@ -37,8 +37,17 @@ def assemble(
     Raises AssemblyError for anything wrong with the file or its contents.
     """
     path = Path(path)
-    text = _text(path, data, include, macros, cpp)
+    text = preprocessed(path, include=include, macros=macros, cpp=cpp, data=data)
     return _assemble(text, str(path), path, include, origin, defines)
+
+
+def assemble_preprocessed(
+    text: str, path: Path, *, include: Sequence[Path] = ()
+) -> tuple[Program, dict[str, bool]]:
+    """Assemble what `preprocessed` has made of a file; with the files that were looked for on the way, and
+    whether they were there. Raises AssemblyError."""
+    looked_for: dict[str, bool] = {}
+    return _assemble(text, str(path), path, include, None, None, looked_for), looked_for
 
 
 def assemble_text(
@@ -64,22 +73,8 @@ def assemble_object(
 ) -> ObjectFile:
     """Assemble a source file for a linker; the arguments are those of `assemble`. Raises AssemblyError."""
     path = Path(path)
-    text = _text(path, data, include, macros, cpp)
+    text = preprocessed(path, include=include, macros=macros, cpp=cpp, data=data)
     return _read(text, str(path), path, include, defines).object_file()
-
-
-def _text(
-    path: Path,
-    data: bytes | None,
-    include: Sequence[Path],
-    macros: Mapping[str, str] | None,
-    cpp: Sequence[str] | None,
-) -> str:
-    """A source as the assembler reads it, through the preprocessor when it asks for that."""
-    text = read_source(path, str(path)) if data is None else checked_source(data, str(path))
-    if uses_preprocessor(path.name if data is None else f"{path.name}.S", text):
-        text = preprocess(text, str(path), path, include=include, defines=macros, command=cpp)
-    return text
 
 
 def _read(
@@ -88,20 +83,35 @@ def _read(
     path: Path | None,
     include: Sequence[Path],
     defines: Mapping[str, int] | None,
+    looked_for: dict[str, bool] | None = None,
 ) -> Assembler:
     assembler = Assembler(tuple(Path(folder) for folder in include), defines or {}, name)
+    if looked_for is not None:
+        assembler.reader.looked_for = looked_for
     assembler.reader.open_text(text, name, path)
     try:
         assembler.run()
-    except AssemblyError:
-        found = nasm_line(text)
-        if found is None:
-            raise
-        line, form = found
-        raise AssemblyError(
-            name, line, "this is NASM source, and the assembler takes GNU's", f"GNU: {form}"
-        ) from None
+    except AssemblyError as problem:
+        raise _named(problem, text, name) from None
     return assembler
+
+
+def _named(problem: AssemblyError, text: str, name: str) -> AssemblyError:
+    """What is wrong with a whole file, when that explains its errors."""
+    nasm: list[AssemblyError] = []
+    for line, statement, form in nasm_lines(text):
+        message = (
+            "this is NASM, too" if nasm else "this is NASM source, and the assembler takes GNU's"
+        )
+        nasm.append(AssemblyError(name, line, message, f"GNU: {form}"))
+        nasm[-1].statement = statement
+    if nasm:
+        return together(nasm)
+    if has_directives(text) and not name.endswith(CPP_ENDINGS):
+        problem.note = (
+            f"{name} has #define or the like, but only a .S goes through the preprocessor"
+        )
+    return problem
 
 
 def _assemble(
@@ -111,8 +121,21 @@ def _assemble(
     include: Sequence[Path],
     origin: Mapping[str, int] | None,
     defines: Mapping[str, int] | None,
+    looked_for: dict[str, bool] | None = None,
 ) -> Program:
-    assembler = _read(text, name, path, include, defines)
+    assembler = _read(text, name, path, include, defines, looked_for)
+    try:
+        return _laid_out(assembler, name, origin)
+    except AssemblyError as problem:
+        undefined = (
+            undefined_symbols(assembler.used_in, assembler.symbols)
+            if "undefined symbol" in problem.message
+            else []
+        )
+        raise _named(together(undefined) if undefined else problem, text, name) from None
+
+
+def _laid_out(assembler: Assembler, name: str, origin: Mapping[str, int] | None) -> Program:
     bases = dict(origin or {})
     for section, address in bases.items():
         usual = section in (".text", ".rodata", ".data", ".bss")
