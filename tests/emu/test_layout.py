@@ -11,7 +11,7 @@ import emu
 from emu.blocks import BlockState
 from emu.cpu import load_native
 from emu.errors import EngineContractError
-from emu.hooks import EngineState, Field
+from emu.hooks import EngineState, Field, WatchRecord
 from emu.layout import check_layout, places
 from emu.machine import Machine
 from emu.timing.native import NativeAccess, NativeInsn, TimingState
@@ -21,6 +21,7 @@ from emu.x87.native import X87State
 MIRRORS: dict[str, tuple[str, type[ctypes.Structure]]] = {
     "engine_state": ("_engine_state.h", EngineState),
     "field": ("_engine_state.h", Field),
+    "watch": ("_engine_state.h", WatchRecord),
     "access": ("_timing.h", NativeAccess),
     "insn": ("_timing.h", NativeInsn),
     "timing": ("_timing.h", TimingState),

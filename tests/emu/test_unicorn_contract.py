@@ -874,6 +874,45 @@ def test_raw_nothing_runs_over_the_end_of_a_segment() -> None:
     assert raw.traps == [14]
 
 
+def test_raw_floating_point_sets_no_flags() -> None:
+    """Cured: test_x87.py and test_sse.py."""
+    raw = Raw()
+    raw.hook_traps()
+    raw.set("cr4", 0x600)
+    raw.poke(DATA, bytes.fromhex("801f0000 0000803f 00004040"))
+    raw.run(
+        "fninit; fld1; fldpi; fdivrp; fnstsw %ax; ldmxcsr 0x30000; movss 0x30004, %xmm0;"
+        "divss 0x30008, %xmm0; stmxcsr 0x3000c; int3"
+    )
+    assert raw.traps == [3]
+    assert raw.get("eax") & 0x23F == 0  # hardware: PE, and C1
+    assert bytes(raw.ram[DATA + 12 : DATA + 16]).hex() == "801f0000"  # hardware: a01f0000
+
+
+def test_raw_fprem_is_a_doubles() -> None:
+    """The rest of the largest number by 7, in steps: not what hardware has."""
+    raw = Raw()
+    raw.hook_traps()
+    raw.poke(DATA, bytes.fromhex("fffffffffffffffffe7f") + bytes(6) + (7).to_bytes(4, "little"))
+    raw.run(
+        "fninit; fildl 0x30010; fldt 0x30000; mov $0x400, %ecx; mov $0x400, %edx; back: fprem; fnstsw %ax;"
+        "test %edx, %eax; loopne back; fstpt 0x30020; int3"
+    )
+    assert raw.traps == [3]
+    assert bytes(raw.ram[DATA + 32 : DATA + 42])[::-1].hex() != "3fff8000000000000000"
+
+
+@pytest.mark.parametrize("native", [True, False], ids=["native", "python"])
+def test_cured_fprem(native: bool) -> None:
+    bare = Bare(native=native)
+    bare.ram.write(DATA, bytes.fromhex("fffffffffffffffffe7f") + bytes(6) + b"\7\0\0\0")
+    bare.run(
+        "fninit; fildl 0x30010; fldt 0x30000; mov $0x400, %ecx; mov $0x400, %edx; back: fprem; fnstsw %ax;"
+        "test %edx, %eax; loopne back; fstpt 0x30020; int3"
+    )
+    assert bare.ram.read(DATA + 32, 10)[::-1].hex() == "3fff8000000000000000"
+
+
 def test_raw_pusha_begins_at_its_lowest_word_and_cmps_with_edi() -> None:
     for code, cr2 in ((b"\x60", 0x30FF0), (b"\xa7", 0x31000)):
         raw = Raw()
