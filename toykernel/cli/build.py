@@ -12,7 +12,7 @@ from typing import Any
 import click
 
 from toykernel.cli.console import host_message
-from toykernel.cli.options import SOURCES, apply, recipe
+from toykernel.cli.options import INPUTS, SOURCES, apply, recipe
 from toykernel.harness.exit_status import EXIT_MISUSE
 
 
@@ -25,10 +25,6 @@ def address_of_section(text: str) -> int:
     if not 0 <= value < 1 << 32:
         raise click.BadParameter(f"{text!r} is not a 32-bit address")
     return value
-
-
-#: How the names of sources, objects and archives end.
-ENDINGS = (".S", ".s", ".asm", ".c", ".o", ".a")
 
 
 @click.command()
@@ -70,7 +66,7 @@ def command(
     from toykernel.cli.load import build_program
 
     sources = (*inputs, *values["with_files"])
-    if len(sources) == 1 and not sources[0].endswith(ENDINGS):
+    if len(sources) == 1 and not sources[0].endswith(INPUTS):
         sources = ()  # an executable may be checked in its place
     written = [name for name in (output, map_file) if name]
     for name in written:
