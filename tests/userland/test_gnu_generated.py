@@ -15,10 +15,9 @@ from test_gnu_instructions import check
 from userland.assembler import AssemblyError, assemble, assemble_text
 
 INTEL = ".intel_syntax noprefix\n"
-_REGISTERS = "eax ecx edx ebx esp ebp esi edi ax cx si bp al cl dh bh".split()
+_ANY = "eax ecx edx ebx esp ebp esi edi ax cx si bp al cl dh bh".split()
 _BASES = "eax ecx ebx esp ebp esi edi".split()
 _INDEXES = "eax ecx ebp esi edi".split()
-_SIZES = ["", "byte ptr ", "word ptr ", "dword ptr "]
 _INTEGER = (
     "mov add or adc sbb and sub xor cmp test xchg xadd cmpxchg lea imul movzx movsx bt bts shl sar rol rcr "
     "inc dec neg not mul div push pop cmove cmovnl sete setnb bsf bsr bswap shld shrd"
@@ -40,19 +39,32 @@ _addresses = st.one_of(
               st.integers(0, 400)),
     st.builds("table+{}+{}".format, st.sampled_from(_BASES), st.integers(0, 40)),
 )  # fmt: skip
-_memory = st.one_of(
-    st.builds("{}{}[{}]".format, st.sampled_from(_SIZES), st.sampled_from(["", "", "fs:"]), _addresses),
-    st.builds("{}table[{}]".format, st.sampled_from(_SIZES), st.sampled_from(_BASES)),
-    st.builds("{}table".format, st.sampled_from(_SIZES)),
-)  # fmt: skip
-_operands = st.one_of(
-    st.sampled_from(_REGISTERS), _numbers, _memory, st.just("offset table"),
-    st.just("offset table+4"),
-)  # fmt: skip
+_places = st.one_of(
+    st.builds("{}[{}]".format, st.sampled_from(["", "", "fs:"]), _addresses),
+    st.builds("table[{}]".format, st.sampled_from(_BASES)),
+    st.just("table"),
+)
+#: By size: how memory of it is written, and registers.
+_SIZES = {
+    "byte ptr ": "al cl dh bh".split(),
+    "word ptr ": "ax cx si bp".split(),
+    "dword ptr ": "eax ecx edx ebx esp ebp esi edi".split(),
+}
+
+
+def _operands(size: str) -> st.SearchStrategy[list[str]]:
+    """One to three, most of them of one size."""
+    registers = st.sampled_from(_SIZES[size])
+    memory = st.builds("{}{}".format, st.sampled_from([size, size, ""]), _places)
+    first = st.one_of(registers, registers, memory)
+    other = st.one_of(registers, memory, _numbers, st.just("offset table+4"), st.sampled_from(_ANY))
+    return st.builds(lambda a, rest: [a, *rest], first, st.lists(other, max_size=2))
+
+
 _lines = st.builds(
     lambda name, operands: f"{name} {', '.join(operands)}",
     st.sampled_from(_INTEGER),
-    st.lists(_operands, min_size=1, max_size=3),
+    st.sampled_from(sorted(_SIZES)).flatmap(_operands),
 )
 
 
