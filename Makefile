@@ -12,7 +12,7 @@ DEVELOP := $(VENV)/.develop
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help run test lint bench faults fuzz mutants timing-check clean
+.PHONY: help run test lint bench docs man site package faults fuzz mutants timing-check x87-check clean
 
 help:
 	@echo "make run    the classic fork sample, with what its copy-on-write cost"
@@ -20,10 +20,14 @@ help:
 	@echo "make lint   ruff, mypy, and the floors of the house"
 	@echo "make bench  speed: tables, bench.json, fork-cost.json, docs/fork-cost.svg"
 	@echo "make mutants put single faults into the memory code; a test must catch each"
-	@echo "make fuzz   random programs against this machine's own Linux: SECONDS=60 SEED=1 KIND=cpu|processes"
-	@echo "make docs   the table of behaviours, code and tests: docs/fork-path.md"
+	@echo "make mutants SAMPLE=n SEED=n  so many faults, by chance, in kernel and machine: a score by package"
+	@echo "make fuzz   random programs against this machine's own Linux, broken inputs: SECONDS=60 SEED=1 KIND=cpu|processes|inputs"
+	@echo "make docs   what is written from the code: the table of fork-path, man page, commands"
+	@echo "make site   the documents as a site: site/index.html"
+	@echo "make package  source distribution and wheel in dist/, checked"
 	@echo "make faults every step of fork fails in turn, for every shape of caller"
 	@echo "make timing-check  the cycle model against hand-derived and measured sequences"
+	@echo "make x87-check  3,000,000 random x87 instructions, and SSE ones, against this computer's processor (x86-64)"
 	@echo "make clean  remove .venv and everything that was built"
 
 run: $(RUNTIME)
@@ -43,8 +47,14 @@ bench: $(RUNTIME)
 	$(BIN)/python -m bench.fork_cost --json fork-cost.json --svg docs/fork-cost.svg
 
 # Single faults put into the memory code, one at a time; each must be caught by a test.
+# With SAMPLE, so many that chance puts anywhere into kernel and machine; with SINCE, in lines changed since then.
 mutants: $(DEVELOP)
+ifdef SAMPLE
+	$(BIN)/python tests/mutation/mutation.py --sample $(SAMPLE) --seed $(SEED) \
+	  $(if $(SINCE),--since $(SINCE)) --markdown mutants.md
+else
 	$(BIN)/python tests/mm/mutants.py --markdown mutants.md
+endif
 
 # Random programs here and on this machine's own Linux: make fuzz SECONDS=600 SEED=5 KIND=cpu
 SECONDS ?= 60
@@ -54,6 +64,22 @@ fuzz: $(DEVELOP)
 
 docs: $(RUNTIME)
 	$(BIN)/python docs/fork_path.py
+	$(BIN)/python docs/reference.py
+
+# The documents as a site, in site/: open site/index.html.
+site: $(DEVELOP)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[docs]'
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --quiet
+
+# What is published; TOYKERNEL_URL says where the sources can be seen.
+package: $(DEVELOP)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[package]'
+	$(BIN)/python -m build
+	$(BIN)/python -m twine check --strict dist/*
+	$(BIN)/python -m auditwheel show dist/*.whl
+	$(BIN)/python -m pytest tests/test_package.py
+
+man: docs
 
 faults: $(RUNTIME)
 	@$(BIN)/python -m toykernel.harness.faults
@@ -61,8 +87,15 @@ faults: $(RUNTIME)
 timing-check: $(RUNTIME)
 	@$(BIN)/python tests/timing/microbench.py
 
+x87-check:
+	mkdir -p build
+	$(CC) -O2 -Iemu -o build/x87_check tests/emu/x87_check.c
+	build/x87_check 3000000 $(or $(SEED),1)
+	$(CC) -O2 -Iemu -o build/sse_check tests/emu/sse_check.c
+	build/sse_check 3000000 $(or $(SEED),1)
+
 clean:
-	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+	rm -rf $(VENV) build dist site *.egg-info .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
 	rm -f emu/_native*.so bench.json fork-cost.json mutants.md
 	rm -rf fuzz-failures
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -20,7 +20,7 @@ MEASUREMENTS: tuple[Measurement, ...] = (
 
 
 def main() -> int:
-    """Run every measurement; 1 when a target is missed."""
+    """Run every measurement and print the figures; 1 when a target is missed."""
     parser = argparse.ArgumentParser(prog="bench", description=__doc__)
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures here")
     parser.add_argument("--quick", action="store_true", help="a tenth of the work, rougher figures")

@@ -54,7 +54,7 @@ def _panel(series: dict[str, list[Cost]], by: str, of: str, left: int, top_: int
 
 
 def chart(by_entries: dict[str, list[Cost]], by_areas: dict[str, list[Cost]]) -> str:
-    """What one fork costs against present entries and against areas."""
+    """An SVG of what one fork costs against present entries and against areas."""
     width, height = 2 * WIDTH, len(ROWS) * HEIGHT
     parts = [
         f'<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="{height}" '

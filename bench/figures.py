@@ -95,7 +95,7 @@ class Figure:
         return self.value <= self.target if self.sign == "<=" else self.value >= self.target
 
     def as_dict(self) -> dict[str, object]:
-        """For the JSON file."""
+        """The figure for the JSON file, with whether its target is met."""
         return {**asdict(self), "met": self.met}
 
 
@@ -141,7 +141,7 @@ def hello(divisor: int) -> list[Figure]:
 
 
 def getpid(divisor: int) -> list[Figure]:
-    """System calls in a loop."""
+    """A system call in a loop, microseconds each."""
     count = 50_000 // divisor
     times = [min(_run(GETPID, count * n)[0] for _ in range(3)) for n in (1, 2)]
     return [Figure("getpid", (times[1] - times[0]) / count * 1e6, "us", 12)]
@@ -178,7 +178,7 @@ def _resident() -> int:
 
 
 def steps(divisor: int) -> list[Figure]:
-    """Single steps through the Python interface."""
+    """How many single steps the Python interface makes in a second."""
     session = _session(LOOP)
     session.run(10_000)
     count = 200_000 // divisor
@@ -356,7 +356,7 @@ def _bare(source: str) -> Any:
 
 
 def _bare_passes(source: str, seconds: float) -> float:
-    """The same on the engine alone."""
+    """Passes a second of the same loop on the engine alone, in `seconds` of CPU time."""
     from unicorn import x86_const
 
     engine = _bare(source)

@@ -1,5 +1,7 @@
 /* Runs: going over between whole blocks and single instructions. Part of _blocks.h. */
 
+static void x87_finish(struct engine_state *s);
+
 /* -- runs ------------------------------------------------------------------------------------ */
 
 /* Nothing wants to be asked about single instructions. */
@@ -8,7 +10,7 @@ static int may_run_whole(const struct engine_state *s)
     const uint32_t *regs = (const uint32_t *)(uintptr_t)s->regs;
     uint32_t flags = regs[FIELD_EFLAGS];
 
-    return !(regs[FIELD_DR7] & 0xff) && !s->break_count && !s->watch_if && !s->allow_io &&
+    return !(regs[FIELD_DR7] & 0xff) && !s->watch_count && !s->watch_if && !s->allow_io &&
         !(flags & (EFLAGS_TF | EFLAGS_RF | EFLAGS_VM)) && regs[FIELD_HFLAGS] & HF_CS32 &&
         s->retired + LATE < s->limit;
 }
@@ -58,6 +60,7 @@ static uint32_t other_mode(struct engine_state *s, struct blocks *b)
 
     if (b->mode == MODE_EXACT) {
         s->completed = 1;
+        x87_finish(s);
         if (s->timing)
             timing_finish(s, eip + live(t, t->at_base[1]));
         b->current = 0;

@@ -195,7 +195,7 @@ static COLD struct block *find_block(struct engine_state *s, struct blocks *b, u
         if (is_block(s, b, number, address, size))
             return &b->block[number - 1];
     if (blocks_full(b, records_of(b))) {
-        ((decode_fn)(uintptr_t)records_of(b)->decode)(NULL);
+        ask_to_decode(s, records_of(b), NULL);
         bucket = &b->buckets[(address ^ address >> 14) & (BLOCK_BUCKETS - 1)];
     }
     block = &b->block[b->used];
@@ -407,6 +407,14 @@ static void on_block(uc_engine *uc, uint64_t address64, uint32_t size, void *use
         block = find_block(s, b, address, size);
         if (block && previous && b->used)
             previous->successor = (uint32_t)(block - b->block) + 1;
+    }
+    if (s->break_count) {
+        if (is_break_in(s, address, size ? size : 1)) {
+            b->exact_until = s->retired + 1; /* this block */
+            change_mode(s);
+            return;
+        }
+        s->skip_break = 0; /* it was for the first instruction */
     }
     if (!block || block->slow) {
         if (past_limit(s, b))

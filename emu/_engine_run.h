@@ -46,6 +46,7 @@ static void settle(struct engine_state *s)
     int unfinished = kind & KIND_REP &&
         ((s->event == EV_TRAP && s->vector == VECTOR_DB) || s->event == EV_DEBUG);
 
+    x87_settle(s, !(here && refused));
     if (here && (refused || unfinished)) {
         s->retired--;
         kind = s->previous_kind;
@@ -156,7 +157,7 @@ static void engine_run(struct engine_state *s)
 {
     run_once(s);
     while (s->event == EV_TRAP && s->traps && take_trap(s)) {
-        if (s->retired >= s->limit) {
+        if (s->retired >= s->limit || s->deliveries >= s->delivery_limit) {
             s->event = EV_LIMIT;
             return;
         }
@@ -181,5 +182,7 @@ static PyObject *run(PyObject *module, PyObject *const *args, Py_ssize_t count)
     if (PyErr_Occurred())
         return NULL;
     engine_run(s);
+    if (raise_kept())
+        return NULL;
     return PyLong_FromLong((long)s->event);
 }

@@ -12,7 +12,8 @@ enum { EFLAGS_IF = 0x200, EFLAGS_RF = 0x10000, EFLAGS_VM = 0x20000, ARITHMETIC =
 enum { VECTOR_DB = 1, VECTOR_PF = 14, MEM_WRITE = 17, LONGEST = 15 };
 enum { DR_EXECUTE = 0, DR_WRITE = 1, DR_ACCESS = 3 };
 enum { KIND_REP = 1, KIND_IO = 2, KIND_EMULATED = 4, KIND_SYSTEM = 8, KIND_IRET = 16,
-       KIND_UNDEFINED = 32, KIND_READS_FLAGS = 64, KIND_CLEARS_FLAGS = 128 };
+       KIND_UNDEFINED = 32, KIND_READS_FLAGS = 64, KIND_CLEARS_FLAGS = 128,
+       KIND_X87 = 256 };
 enum { FLAG_WORDS = 5 }; /* EFLAGS and the operands that its arithmetic flags are still to be made of */
 #define NO_FRAME 0xffffffffu
 #define CR0_PG 0x80000000u
@@ -23,6 +24,14 @@ struct field {
     uint16_t writable;
 };
 
+/* A physical range that somebody watches: first and last access, by instructions and deliveries then. */
+struct watch {
+    uint32_t start, end;        /* end: behind its last byte */
+    uint32_t reads, writes;     /* which of them count */
+    uint32_t seen, padding;
+    uint64_t first[2], last[2];
+};
+
 struct engine_state {
     uint64_t retired;      /* instructions completed, and the one in flight */
     uint64_t limit;        /* stop before an instruction once retired >= limit */
@@ -31,6 +40,9 @@ struct engine_state {
     uint64_t timing;       /* struct timing *; 0: instructions are counted, not timed */
     uint64_t blocks;       /* struct blocks *; 0: every instruction goes through on_code */
     uint64_t traps;        /* struct trap_plans *; 0: every trap goes through Python */
+    uint64_t x87;          /* struct x87_unit * */
+    uint64_t deliveries;   /* of traps, since power-on */
+    uint64_t delivery_limit; /* stop as soon as there are so many */
     uint32_t event, vector, port, size, value;
     uint32_t in_flight;    /* linear address of the instruction counted last */
     uint32_t in_flight_valid;
@@ -51,6 +63,8 @@ struct engine_state {
     uint32_t debug_pending;  /* TF trapped behind a port access */
     uint32_t system_changed; /* CR, DR or TLB instruction executed; cleared by Python */
     uint64_t breaks;       /* const uint32_t *, sorted linear addresses */
+    uint64_t watches;      /* struct watch * */
+    uint64_t watch_count;
     uint64_t ram;          /* const uint8_t * */
     uint64_t ram_size;
     uint64_t held_code;    /* uint8_t *, one byte a frame */
@@ -151,7 +165,8 @@ static void enter_code(struct engine_state *s, uint32_t address)
     }
 }
 
-static int is_break(const struct engine_state *s, uint32_t address)
+/* Whether there is a breakpoint at one of `size` addresses. */
+static int is_break_in(const struct engine_state *s, uint32_t address, uint32_t size)
 {
     const uint32_t *breaks = (const uint32_t *)(uintptr_t)s->breaks;
     uint32_t low = 0, high = s->break_count;
@@ -163,7 +178,12 @@ static int is_break(const struct engine_state *s, uint32_t address)
         else
             high = middle;
     }
-    return low < s->break_count && breaks[low] == address;
+    return low < s->break_count && breaks[low] - address < size;
+}
+
+static int is_break(const struct engine_state *s, uint32_t address)
+{
+    return is_break_in(s, address, 1);
 }
 
 /* Debug registers whose breakpoint is of this kind (DR7.R/W) and enabled. */
@@ -193,7 +213,7 @@ static uint32_t execute_hits(const struct engine_state *s, uint32_t address)
     return hits;
 }
 
-/* First bytes that need a second look: prefixes, strings, I/O, system, IRET, FCOMI, TEST and NEG. */
+/* First bytes that need a second look: prefixes, strings, I/O, system, IRET, x87, TEST and NEG. */
 static const uint8_t SPECIAL[256] = {
     [0x26] = 1, [0x2e] = 1, [0x36] = 1, [0x3e] = 1, [0x64] = 1, [0x65] = 1, [0x66] = 1,
     [0x67] = 1, [0xf0] = 1, [0xf2] = 1, [0xf3] = 1,
@@ -201,8 +221,8 @@ static const uint8_t SPECIAL[256] = {
     [0xe4] = 1, [0xe5] = 1, [0xe6] = 1, [0xe7] = 1, [0xec] = 1, [0xed] = 1, [0xee] = 1, [0xef] = 1,
     [0xa4] = 1, [0xa5] = 1, [0xa6] = 1, [0xa7] = 1,
     [0xaa] = 1, [0xab] = 1, [0xac] = 1, [0xad] = 1, [0xae] = 1, [0xaf] = 1,
-    [0x0f] = 1, [0xcf] = 1, [0xc4] = 1, [0xc5] = 1, [0x8f] = 1, [0xf6] = 1, [0xf7] = 1,
-    [0xdb] = 1, [0xdf] = 1,
+    [0x0f] = 1, [0xcf] = 1, [0xc4] = 1, [0xc5] = 1, [0x8f] = 1, [0xf6] = 1, [0xf7] = 1, [0x9b] = 1,
+    [0xd8] = 1, [0xd9] = 1, [0xda] = 1, [0xdb] = 1, [0xdc] = 1, [0xdd] = 1, [0xde] = 1, [0xdf] = 1,
 };
 
 static int code_byte(struct engine_state *s, uint32_t address)
@@ -286,8 +306,8 @@ static uint32_t classify_0f(struct engine_state *s, uint32_t address)
         return second == 0x22 ? KIND_SYSTEM : 0;
     case 0x01: case 0x06: case 0x23:
         return KIND_SYSTEM;
-    default:
-        return 0;
+    default: /* FXSAVE, FXRSTOR, SSE */
+        return second == 0xae || is_sse(second) ? KIND_X87 : 0;
     }
 }
 
@@ -324,8 +344,8 @@ static uint32_t classify(struct engine_state *s, uint32_t address)
             return digit_of(code_byte(s, address + i + 1)) > 0 ? KIND_UNDEFINED : 0;
         else if ((b & 0xfe) == 0xf6) /* the second opcode of TEST, which the engine does not know */
             return digit_of(code_byte(s, address + i + 1)) == 1 ? KIND_EMULATED : 0;
-        else if (b == 0xdb || b == 0xdf)
-            return compares_into_flags(b, code_byte(s, address + i + 1)) ? KIND_CLEARS_FLAGS : 0;
+        else if (b == 0x9b || (b >= 0xd8 && b <= 0xdf))
+            return compares_into_flags(b, code_byte(s, address + i + 1)) ? KIND_X87 | KIND_CLEARS_FLAGS : KIND_X87;
         else if (b < 0 || !SPECIAL[b])
             return 0;
     }

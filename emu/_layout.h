@@ -14,7 +14,8 @@ struct field_place {
 static const struct field_place engine_state_fields[] = {
     F(engine_state, retired), F(engine_state, limit), F(engine_state, cycles),
     F(engine_state, cycle_limit), F(engine_state, timing), F(engine_state, blocks),
-    F(engine_state, traps), F(engine_state, event), F(engine_state, vector),
+    F(engine_state, traps), F(engine_state, x87), F(engine_state, deliveries),
+    F(engine_state, delivery_limit), F(engine_state, event), F(engine_state, vector),
     F(engine_state, port), F(engine_state, size), F(engine_state, value),
     F(engine_state, in_flight), F(engine_state, in_flight_valid), F(engine_state, watch_if),
     F(engine_state, skip_break), F(engine_state, allow_io), F(engine_state, in_flight_kind),
@@ -22,7 +23,8 @@ static const struct field_place engine_state_fields[] = {
     F(engine_state, code_frame), F(engine_state, break_count), F(engine_state, break_capacity),
     F(engine_state, previous_kind), F(engine_state, completed), F(engine_state, resume),
     F(engine_state, careful), F(engine_state, debug_hits), F(engine_state, debug_pending),
-    F(engine_state, system_changed), F(engine_state, breaks), F(engine_state, ram),
+    F(engine_state, system_changed), F(engine_state, breaks), F(engine_state, watches),
+    F(engine_state, watch_count), F(engine_state, ram),
     F(engine_state, ram_size), F(engine_state, held_code), F(engine_state, engine),
     F(engine_state, context), F(engine_state, regs), F(engine_state, fields),
     F(engine_state, field_count), F(engine_state, old_exception_offset),
@@ -32,6 +34,12 @@ static const struct field_place engine_state_fields[] = {
     F(engine_state, fn_stop), F(engine_state, fn_save), F(engine_state, fn_restore),
     F(engine_state, fn_reg_read), F(engine_state, fn_reg_write), F(engine_state, flags_at),
     F(engine_state, flags_kept),
+    {NULL, 0, 0},
+};
+
+static const struct field_place watch_fields[] = {
+    F(watch, start), F(watch, end), F(watch, reads), F(watch, writes), F(watch, seen),
+    F(watch, padding), F(watch, first), F(watch, last),
     {NULL, 0, 0},
 };
 
@@ -95,21 +103,29 @@ static const struct field_place trap_plans_fields[] = {
     {NULL, 0, 0},
 };
 
+static const struct field_place x87_unit_fields[] = {
+    F(x87_unit, env), F(x87_unit, fpu_at), F(x87_unit, reg_fp0), F(x87_unit, reg_words),
+    F(x87_unit, reg_xmm0), F(x87_unit, reg_mxcsr),
+    {NULL, 0, 0},
+};
+
 #undef F
 
 static const struct {
     const char *name;
     size_t size;
-    const struct field_place *fields; /* of struct blocks: the head, which is all that Python knows */
+    const struct field_place *fields; /* of struct blocks and x87_unit: the head, which is all that Python knows */
 } layouts[] = {
     {"engine_state", sizeof(struct engine_state), engine_state_fields},
     {"field", sizeof(struct field), field_fields},
+    {"watch", sizeof(struct watch), watch_fields},
     {"access", sizeof(struct access), access_fields},
     {"insn", sizeof(struct insn), insn_fields},
     {"timing", sizeof(struct timing), timing_fields},
     {"blocks", sizeof(struct blocks), blocks_fields},
     {"trap_plan", sizeof(struct trap_plan), trap_plan_fields},
     {"trap_plans", sizeof(struct trap_plans), trap_plans_fields},
+    {"x87_unit", sizeof(struct x87_unit), x87_unit_fields},
 };
 
 /* {structure: (size, {field: (offset, size)})} */

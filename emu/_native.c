@@ -2,9 +2,9 @@
  * Native halves of the engine's hooks.
  *
  * Everything here has a twin in emu/python_hooks.py that does the same in Python; the
- * twin is the specification, this file is the speed.  No Python API is used
- * after the module has been imported: the hooks see one struct engine_state,
- * laid out as EngineState in emu/hooks.py.
+ * twin is the specification, this file is the speed.  The hooks see one struct
+ * engine_state, laid out as EngineState in emu/hooks.py; Python is asked only
+ * for an instruction that was not met before (_decode_call.h).
  *
  * A hook never works on the machine: it records what happened and stops the
  * engine, and Python does the rest when uc_emu_start() has returned.
@@ -12,15 +12,20 @@
 #define PY_SSIZE_T_CLEAN
 #include <Python.h>
 #include <setjmp.h>
+#include <stddef.h>
 #include <signal.h>
 #include <stdint.h>
 #include <string.h>
 
+#include "_sse_unit.h"
 #include "_engine_state.h"
 
 #include "_timing.h"
 #include "_blocks.h"
 #include "_traps.h"
+#include "_x87_decode.h"
+#include "_x87_trap.h"
+#include "_sse_trap.h"
 
 /* CPL > IOPL, or virtual-8086 mode: the I/O bitmap decides. */
 static int io_needs_leave(struct engine_state *s)
@@ -123,6 +128,8 @@ static void on_code(uc_engine *uc, uint64_t address64, uint32_t size, void *user
     }
     if (s->in_flight_valid) {
         s->completed = 1;
+        if (s->in_flight_kind & KIND_X87)
+            x87_finish(s);
         if (s->timing)
             timing_finish(s, address);
     }
@@ -137,7 +144,7 @@ static void on_code(uc_engine *uc, uint64_t address64, uint32_t size, void *user
         SPECIAL[((const uint8_t *)(uintptr_t)s->ram)[s->code_frame + (address & 0xfff)]])
         kind = classify(s, address);
     if (kind & KIND_UNDEFINED) {
-        s->value = 1;
+        s->value = REFUSED_UD;
         stop(s, EV_INVALID);
         return;
     }
@@ -145,6 +152,10 @@ static void on_code(uc_engine *uc, uint64_t address64, uint32_t size, void *user
         (kind & KIND_IO && !s->allow_io && io_needs_leave(s)) ||
         (kind & KIND_IRET && !s->allow_io && iret_of_outer_ring(s))) {
         stop(s, EV_IO);
+        return;
+    }
+    if (kind & KIND_X87 && (s->value = (uint32_t)x87_begin(s, address)) != 0) {
+        stop(s, EV_INVALID);
         return;
     }
     if (s->in_flight_valid ? s->in_flight_kind & KIND_IRET : s->resume)
@@ -161,14 +172,36 @@ static void on_code(uc_engine *uc, uint64_t address64, uint32_t size, void *user
     s->in_flight_kind = kind;
     s->allow_io = 0;
     s->skip_break = 0;
-    if (s->timing)
+    if (s->timing) {
         timing_begin(s, address);
+        if (!s->limit) {
+            stop(s, EV_LIMIT);
+            return;
+        }
+    }
     s->retired++;
     s->in_flight = address;
     s->in_flight_valid = 1;
 }
 
-/* After a translated data access; only installed once DR7 has asked for it. */
+/* Note an access to what is watched. */
+static void note_access(struct engine_state *s, int type, uint32_t address, uint32_t size)
+{
+    struct watch *watch = (struct watch *)(uintptr_t)s->watches;
+    uint64_t n;
+
+    for (n = 0; n < s->watch_count; n++, watch++) {
+        if (address >= watch->end || watch->start >= address + size ||
+            !(type == MEM_WRITE ? watch->writes : watch->reads))
+            continue;
+        watch->last[0] = s->retired;
+        watch->last[1] = s->deliveries;
+        if (!watch->seen++)
+            memcpy(watch->first, watch->last, sizeof watch->first);
+    }
+}
+
+/* After a translated data access; only installed once DR7 or somebody who watches has asked for it. */
 static void on_memory(uc_engine *uc, int type, uint64_t address64, int size, int64_t value,
                       void *user)
 {
@@ -179,6 +212,7 @@ static void on_memory(uc_engine *uc, int type, uint64_t address64, int size, int
 
     (void)uc;
     (void)value;
+    note_access(s, type, address, (uint32_t)size);
     for (n = 0; n < 4; n++) {
         uint32_t kind = debug_kind(s, n);
         uint32_t length = ((regs[FIELD_DR7] >> (18 + 4 * n)) & 3) + 1;
@@ -293,6 +327,8 @@ PyMODINIT_FUNC PyInit__native(void)
         add(module, "on_memory", (uintptr_t)on_memory) < 0 ||
         add(module, "timing_copy_lines", (uintptr_t)timing_copy_lines) < 0 ||
         add(module, "timing_gate", (uintptr_t)timing_gate) < 0 ||
+        add(module, "x87_execute", (uintptr_t)x87_execute) < 0 ||
+        add(module, "sse_execute", (uintptr_t)sse_execute) < 0 ||
         add(module, "blocks_fold", (uintptr_t)blocks_fold) < 0 ||
         add(module, "blocks_forget", (uintptr_t)blocks_forget) < 0 ||
         add_object(module, "layouts", layouts_dict()) < 0) {

@@ -41,10 +41,8 @@ struct insn {
     struct access access[2];
 };
 
-typedef void (*decode_fn)(struct insn *);
-
 struct timing {
-    uint64_t env, decode, insns, buckets;
+    uint64_t env, decode, insns, buckets; /* decode: a Python function of an address or None */
     uint64_t offset;            /* clocks charged outside instructions */
     uint64_t user_cycles;       /* of completed instructions in ring 3 */
     uint64_t before;            /* cycles as the instruction in flight began */
@@ -160,6 +158,7 @@ static uint32_t read_linear(const struct engine_state *s, const struct timing *t
 }
 
 #include "_timing_memory.h"
+#include "_decode_call.h"
 
 /* -- records --------------------------------------------------------------------------------- */
 
@@ -191,7 +190,7 @@ static struct insn *find_insn(struct engine_state *s, struct timing *t, uint32_t
     memcpy(insn->code, code, 16);
     insn->address = address;
     insn->length = (uint8_t)length;
-    ((decode_fn)(uintptr_t)t->decode)(insn);
+    ask_to_decode(s, t, insn);
     memset(insn->mask, 0, sizeof insn->mask);
     memset(insn->mask, 0xff, insn->length);
     insn->code[0] &= insn->mask[0];
@@ -211,9 +210,9 @@ static void timing_begin(struct engine_state *s, uint32_t address)
     struct insn *i;
 
     if (t->used + 2 > t->capacity)
-        ((decode_fn)(uintptr_t)t->decode)(NULL); /* take the counts, empty the table */
+        ask_to_decode(s, t, NULL); /* take the counts, empty the table */
     i = find_insn(s, t, address);
-    if (!i)
+    if (!i || !s->limit) /* the latter: Ctrl-C while it was decoded */
         return;
     t->current = (uint32_t)(i - (struct insn *)(uintptr_t)t->insns) + 1;
     clear_pending(t);

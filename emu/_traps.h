@@ -103,6 +103,15 @@ static int push_frame(struct engine_state *s, uint32_t esp, const uint32_t *fram
     return 1;
 }
 
+static int is_pusha(struct engine_state *s, uint32_t address)
+{
+    int n;
+
+    for (n = 0; n < LONGEST && is_prefix(code_byte(s, address)); n++)
+        address++;
+    return code_byte(s, address) == 0x60;
+}
+
 /* Take the trap that the run has ended with, as the last time; 0, with nothing changed, if it may differ. */
 static int take_trap(struct engine_state *s)
 {
@@ -116,8 +125,9 @@ static int take_trap(struct engine_state *s)
                                    s->in_flight != regs[FIELD_EIP] + regs[FIELD_CS + 1]))
         return 0; /* #DB has DR6; a page fault for code ahead is looked into: Machine._ends_block_early */
     if (kind == KIND_EXCEPTION && s->vector == VECTOR_PF &&
-        (!(regs[FIELD_ERROR_CODE] & 2) || regs[FIELD_CR2] > 0xffffffffu - LARGEST_OPERAND))
-        return 0; /* perhaps a read-modify-write, or beyond a segment's limit: emu/page_fault.py */
+        (!(regs[FIELD_ERROR_CODE] & 2) || regs[FIELD_CR2] > 0xffffffffu - LARGEST_OPERAND ||
+         is_pusha(s, s->in_flight)))
+        return 0; /* read-modify-write, beyond a segment's limit, in another order: emu/page_fault.py */
     plan = plan_of(s, kind);
     if (!plan || flags & EFLAGS_VM || !same_tables(s, plan))
         return 0;
@@ -149,6 +159,7 @@ static int take_trap(struct engine_state *s)
     regs[FIELD_HFLAGS] = (regs[FIELD_HFLAGS] & ~(uint32_t)TRAP_HF_REPLACED) | plan->hflags |
         (regs[FIELD_DS + 1] || regs[FIELD_ES + 1] ? TRAP_HF_ADDSEG : 0);
     s->skip_break = 0;
+    s->deliveries++;
     return 1;
 }
 

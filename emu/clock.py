@@ -38,11 +38,13 @@ class InstructionClock:
 
     @property
     def cycles(self) -> int:
-        """Cycles since power-on."""
+        """Cycles since power-on: one an instruction here, plus whatever was charged."""
         return int(self._state.retired) + self.extra
 
     def charge(self, rule: str, cycles: int) -> None:
-        """The one door for cycles that no instruction accounts for."""
+        """The one door for cycles that no instruction accounts for;
+        ValueError when they are negative.
+        """
         if cycles < 0:
             raise ValueError("time does not run backwards")
         self.charged[rule] = self.charged.get(rule, 0) + cycles
@@ -54,7 +56,7 @@ class InstructionClock:
         return 0
 
     def unknown_instructions(self) -> dict[str, int]:
-        """These, by mnemonic as a disassembler prints it."""
+        """Executions of instructions without a row, by mnemonic as a disassembler prints it."""
         return {}
 
     def copy_lines(self, destination: int, source: int, length: int) -> int:
@@ -101,7 +103,7 @@ class InstructionClock:
         return {}
 
     def load_state(self, state: dict[str, list[int]], charged: dict[str, int]) -> None:
-        """From a snapshot."""
+        """Take back what `save_state` gave; `charged` is the ledger, in clocks by rule."""
 
 
 class CycleClock(InstructionClock):

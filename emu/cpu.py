@@ -15,7 +15,8 @@ from unicorn import x86_const as x86
 from unicorn.unicorn_py3.unicorn import uclib
 
 from emu import hooks
-from emu.descriptors import Segment
+from emu.descriptors import SEG_ACCESSED, SEG_CODE, SEG_READABLE, SEG_WRITABLE, Segment
+from emu.eflags import EFLAGS_FIXED
 from emu.engine_quirks import (
     FIELD,
     FIELD_NAMES,
@@ -38,6 +39,7 @@ from emu.registers import RegisterFile
 from emu.timing.engine import EngineView, PythonTiming, Timing
 from emu.timing.native import Instructions, NativeTiming
 from emu.timing.profiles import Profile
+from emu.x87.native import NativeX87
 
 _WORD = 0xFFFFFFFF
 _DR7 = FIELD["dr7"]
@@ -113,7 +115,7 @@ class Cpu(RegisterFile):
 
     def _make_state(self) -> hooks.EngineState:
         s = hooks.EngineState()
-        s.limit = hooks.NO_LIMIT
+        s.limit = s.delivery_limit = hooks.NO_LIMIT
         s.breaks = ctypes.addressof(self._breaks)
         s.break_capacity = hooks.MAX_BREAKS
         s.ram, s.ram_size = self.ram.host_address, self.ram.size
@@ -141,6 +143,7 @@ class Cpu(RegisterFile):
 
     def _make_driver(self, native: bool, profile: Profile | None) -> hooks.Driver:
         module = load_native() if native else None
+        self._x87 = NativeX87(self.state, self.layout, module) if module is not None else None
         if module is not None:
             if profile is None:
                 self.instructions = Instructions(self.state, self.layout, module)
@@ -161,6 +164,8 @@ class Cpu(RegisterFile):
         """Tell the native hooks where the engine keeps its live registers."""
         env = locate_env(self._uc)
         self._live = bool(env)
+        if self._x87 is not None:
+            self._x87.attach(env)
         if self.instructions is not None and env:
             self.instructions.attach(env)
         elif self.timing is not None:
@@ -171,7 +176,7 @@ class Cpu(RegisterFile):
         if not env:
             raise EngineContractError(
                 "the engine's live registers cannot be found on this system, which cycle timing "
-                "needs (it reads /proc/self/mem); use the timing profile off"
+                "needs (neither /proc/self/mem nor process_vm_readv works); use the timing profile off"
             )
         return env
 
@@ -227,6 +232,16 @@ class Cpu(RegisterFile):
         self.regs[at : at + 4] = array("I", (selector, descriptor.base, descriptor.limit, flags))
         self._refresh_hflags(name, descriptor)
 
+    def reset(self) -> None:
+        """Protected mode with flat ring-0 segments, as a Multiboot loader leaves a machine."""
+        code = Segment(0, _WORD, SEG_CODE | SEG_READABLE | SEG_ACCESSED, False, 0, True, True)
+        data = Segment(0, _WORD, SEG_WRITABLE | SEG_ACCESSED, False, 0, True, True)
+        for name in ("ds", "es", "fs", "gs", "ss"):
+            self.set_segment(name, 0x10, data)
+        self.set_segment("cs", 0x08, code)
+        self.eflags = EFLAGS_FIXED
+        self.eip = 0
+
     def null_segment(self, name: str) -> None:
         """Load a data segment register with the null selector."""
         at = FIELD[f"{name}_selector"]
@@ -253,7 +268,8 @@ class Cpu(RegisterFile):
         timing profile), or something happens; returns a hooks.EV_ code.
         """
         ram = self.ram
-        if self.regs[_DR7] & 0xFF and not self._watches_memory and self._has_data_breakpoint():
+        watched = self.state.watch_count or (self.regs[_DR7] & 0xFF and self._has_data_breakpoint())
+        if watched and not self._watches_memory:
             hooks.install_memory_hook(self.state, self.driver)
             self._watches_memory = ram.code_stale = True
         if ram.code_stale:
@@ -262,13 +278,12 @@ class Cpu(RegisterFile):
             ram.code_stale = False
             self.state.code_page_valid = 0  # what is run now is marked again
         self.state.cycle_limit = cycle_limit
-        event = self.driver.run(limit)
-        if self.instructions is not None and self.instructions.raised is not None:
-            self.instructions.reraise()
-        return event
+        return self.driver.run(limit)
 
     def set_exits(self, addresses: frozenset[int], page_ends: frozenset[int] | None = None) -> None:
-        """End translated blocks in front of these linear addresses."""
+        """End translated blocks in front of these linear addresses;
+        without `page_ends` those stay as they are.
+        """
         self.exits = addresses
         if page_ends is not None:
             self.page_ends = page_ends
@@ -311,7 +326,10 @@ class Cpu(RegisterFile):
         self.state.retired -= 1
 
     def set_breakpoints(self, addresses: list[int]) -> None:
-        """Stop before the instruction at each of these linear addresses."""
+        """Stop before the instruction at each of these linear addresses.
+
+        ValueError beyond MAX_BREAKS of them.
+        """
         if len(addresses) > hooks.MAX_BREAKS:
             raise ValueError(f"at most {hooks.MAX_BREAKS} breakpoints")
         for index, address in enumerate(sorted(addresses)):
@@ -340,7 +358,10 @@ class Cpu(RegisterFile):
         return b"".join(parts)
 
     def load_state(self, state: bytes) -> None:
-        """Become what `save_state` saw. The retired count is not part of it."""
+        """Become what `save_state` saw, without the retired count.
+
+        SnapshotError for another engine's state.
+        """
         end = self.layout.state_end
         if len(state) != end + 24:
             raise SnapshotError(
@@ -361,7 +382,7 @@ class Cpu(RegisterFile):
         uclib.uc_reg_write(self._handle, ctypes.c_int(ident), ctypes.byref(word))
 
     def _store(self) -> None:
-        """Registers to the engine, without running."""
+        """Copy the shared registers into the engine, without running it."""
         data = self._context.data
         for index, (offset, width, writable) in enumerate(self.layout.fields):
             if writable or FIELD_NAMES[index] == "eip":
@@ -370,7 +391,9 @@ class Cpu(RegisterFile):
         self._write(x86.UC_X86_REG_EFLAGS, self.eflags)
 
     def _reload(self) -> None:
-        """Registers from the engine."""
+        """Copy the engine's registers into the shared ones,
+        after it was changed from outside a run.
+        """
         self._context.save()
         data = self._context.data
         for index, (offset, _, _) in enumerate(self.layout.fields):

@@ -40,7 +40,9 @@ class Segment:
 
     @classmethod
     def unpack(cls, low: int, high: int) -> Segment:
-        """From the two words of a descriptor."""
+        """From a descriptor's low and high dword (SDM vol. 3, 3.4.5);
+        with G = 1 `limit` counts the bytes of all its pages.
+        """
         limit = (low & 0xFFFF) | (high & 0xF0000)
         if high & (1 << 23):
             limit = (limit << 12) | 0xFFF
@@ -56,7 +58,7 @@ class Segment:
 
     @property
     def is_code(self) -> bool:
-        """Executable segment."""
+        """A code segment (SDM vol. 3, 3.4.5.1), in contrast to data and to system segments."""
         return not self.system and bool(self.type & SEG_CODE)
 
     @property
@@ -94,7 +96,7 @@ def pack_segment(
 
 @dataclass(frozen=True)
 class Gate:
-    """An IDT entry, unpacked."""
+    """An IDT entry, unpacked (SDM vol. 3, 6.11); `offset` is relative to the segment of `selector`."""
 
     selector: int
     offset: int
@@ -105,7 +107,7 @@ class Gate:
 
     @classmethod
     def unpack(cls, low: int, high: int) -> Gate:
-        """From the two words of a gate descriptor."""
+        """From the low and high dword of a gate descriptor."""
         return cls(
             selector=low >> 16,
             offset=(low & 0xFFFF) | (high & 0xFFFF0000),
@@ -116,7 +118,7 @@ class Gate:
         )
 
     def pack(self) -> bytes:
-        """The eight bytes of this gate."""
+        """The eight bytes of this gate, as they stand in an IDT."""
         low = (self.offset & 0xFFFF) | self.selector << 16
         high = self.type << 8 | self.dpl << 13 | self.present << 15 | self.offset & 0xFFFF0000
         high |= (not self.system) << 12

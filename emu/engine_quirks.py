@@ -41,13 +41,16 @@ issues.
 * FCOMI and its kin keep OF, SF and AF.  -> the code hook clears them in front of it.
 * RDPMC is unknown, MOV from CR1 is #GP in ring 3, POP has eight opcodes.
   -> the machine makes the first #GP, the code hook refuses the others.
-* A read-modify-write instruction reads first, and an operand over the end of 4 GiB goes round.
+* A read-modify-write instruction reads first, PUSHA begins at its lowest word, CMPS with what EDI names; an
+  operand over the end of 4 GiB goes round.
   -> the machine looks at each page fault again (emu/page_fault.py).
 * For the same reason CMPXCHG8B spoils flags that it should keep.
   -> the code hook writes EFLAGS in front of it.
 * Hooks added after a block was translated do not fire in it (#2200).
   -> all hooks are installed before the first instruction.
 * A REP instruction calls the code hook once an iteration.  -> the hook counts an address once.
+* Without address space for translated code the engine ends the process, with status 1 and a line of its own.
+  -> `open_engine` asks for as much before it.
 * The code hook halves the engine's speed.  -> two translations of guest code, one without it, told apart
   by a bit of hflags that nothing else uses (emu/blocks.py); which one is made is decided by the
   hook's address range, which is changed in the engine's own record of the hook.
@@ -56,9 +59,11 @@ issues.
 from __future__ import annotations
 
 import ctypes
-from collections.abc import Iterator
+import mmap
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import BinaryIO
 
 from unicorn import UC_ARCH_X86, UC_HOOK_CODE, UC_HOOK_INTR, UC_MODE_32, UC_PROT_ALL, Uc, UcError
 from unicorn import x86_const as x86
@@ -66,7 +71,8 @@ from unicorn.unicorn_py3.unicorn import uclib
 
 from emu.descriptors import SEG_ACCESSED, SEG_WRITABLE, pack_segment
 from emu.errors import EngineContractError
-from emu.ram import Ram
+from emu.ram import PAGE_SIZE, Ram
+from emu.x87.state import locate_fpu
 
 #: Order of the machine's register file; index = field number.
 GPRS = ("eax", "ecx", "edx", "ebx", "esp", "ebp", "esi", "edi")
@@ -112,6 +118,7 @@ class ContextLayout:
     fields: tuple[tuple[int, int, bool], ...]  # offset, width, writable; in FIELD_NAMES order
     old_exception: int
     state_end: int  # everything before this offset is CPU state without host pointers
+    fpu: int  # the x87's registers: emu/x87/state.py
 
 
 class Context:
@@ -135,7 +142,7 @@ class Context:
         _check(uclib.uc_context_restore(self._handle, self._pointer), "uc_context_restore")
 
     def free(self) -> None:
-        """Give the memory back."""
+        """Give the engine's memory for it back; once more does nothing."""
         if self._pointer:
             self.data.release()
             uclib.uc_context_free(self._pointer)
@@ -147,8 +154,13 @@ def _check(status: int, call: str) -> None:
         raise EngineContractError(f"{call} failed: {UcError(status)}")
 
 
+#: Bytes of address space that the engine maps for translated code, whatever it comes to use.
+TRANSLATIONS = 1 << 30
+
+
 def open_engine(ram: Ram, model: str) -> Uc:
     """An engine of a CPU model over this RAM, with exits enabled and none set."""
+    room_for_translations()
     uc = Uc(UC_ARCH_X86, UC_MODE_32)
     uc.ctl_set_cpu_model(CPU_MODELS[model])
     uc.ctl_exits_enabled(True)
@@ -165,12 +177,25 @@ def open_engine(ram: Ram, model: str) -> Uc:
     return uc
 
 
+def room_for_translations() -> None:
+    """The engine ends the whole process when it cannot have address space for what it translates.
+
+    Raises MemoryError in its place.
+    """
+    try:
+        mmap.mmap(-1, TRANSLATIONS, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS).close()
+    except (OSError, ValueError):
+        raise MemoryError(
+            f"the engine needs {TRANSLATIONS >> 20} MiB of address space (see ulimit -v)"
+        ) from None
+
+
 def locate_env(uc: Uc) -> int:
     """Host address of the engine's live registers (EAX first, laid out as in a saved context).
 
     Reading them there costs nothing; uc_reg_read costs more than most instructions. The address is
     found by writing marks into the registers and looking behind the pointers of the engine's handle,
-    with reads that cannot crash. 0 where the system has no /proc/self/mem.
+    with reads that cannot crash. 0 where the system has no such reads.
     """
     ids = [getattr(x86, f"UC_X86_REG_{name.upper()}") for name in GPRS]
     before = [uc.reg_read(ident) for ident in ids]
@@ -187,26 +212,57 @@ def locate_env(uc: Uc) -> int:
         uc.reg_write(ids[0], marks[0])
         return follows and word.value == marks[0]
 
-    try:
-        with open("/proc/self/mem", "rb", buffering=0) as memory:
-            found = next(filter(is_live, _copies(memory, uc._uch.value, pattern)), 0)
-    except OSError:
-        found = 0
+    with safe_reads() as peek:
+        found = next(filter(is_live, _copies(peek, uc._uch.value, pattern)), 0)
     for ident, value in zip(ids, before, strict=True):
         uc.reg_write(ident, value)
     return found
 
 
-def _copies(memory: BinaryIO, handle: int, pattern: bytes) -> Iterator[int]:
+#: Reads this process's memory: address, length; what can be read from there on, at most that much.
+Peek = Callable[[int, int], bytes]
+
+
+@contextmanager
+def safe_reads(memory_file: str = "/proc/self/mem") -> Iterator[Peek]:
+    """Reads that give less where nothing is mapped; where /proc is not mounted, by process_vm_readv."""
+    if not os.access(memory_file, os.R_OK):
+        yield _read_process
+        return
+    with open(memory_file, "rb", buffering=0) as memory:
+
+        def peek(address: int, length: int) -> bytes:
+            try:
+                memory.seek(address)
+                return memory.read(length)
+            except (OSError, OverflowError, ValueError):
+                return b""
+
+        yield peek
+
+
+def _read_process(address: int, length: int) -> bytes:
+    """process_vm_readv(2) of this process; b"" where it is not to be had."""
+    call = getattr(ctypes.CDLL(None, use_errno=True), "process_vm_readv", None)
+    if call is None:
+        return b""
+    call.restype = ctypes.c_ssize_t
+    buffer = ctypes.create_string_buffer(length)
+    ends = [*range((address | PAGE_SIZE - 1) + 1, address + length, PAGE_SIZE), address + length]
+    pages = [
+        *zip([address, *ends], ends, strict=False)
+    ]  # a transfer ends before a page that it cannot have
+    remote = (ctypes.c_size_t * (2 * len(pages)))()
+    remote[:] = [word for start, end in pages for word in (start, end - start)]
+    local = (ctypes.c_size_t * 2)(ctypes.addressof(buffer), length)
+    done = call(
+        os.getpid(), local, ctypes.c_ulong(1), remote, ctypes.c_ulong(len(pages)), ctypes.c_ulong(0)
+    )
+    return buffer.raw[: max(done, 0)]
+
+
+def _copies(peek: Peek, handle: int, pattern: bytes) -> Iterator[int]:
     """Where the pattern is, 64 KiB behind every pointer in the first 16 KiB at `handle`."""
-
-    def peek(address: int, length: int) -> bytes:
-        try:
-            memory.seek(address)
-            return memory.read(length)
-        except (OSError, OverflowError, ValueError):
-            return b""
-
     words = memoryview(peek(handle, 16384)).cast("Q")
     for address in dict.fromkeys(words):
         if 0x10000 <= address < 1 << 47:
@@ -243,7 +299,7 @@ def locate_bounds(uc: Uc) -> int:
 
 
 def flush_code(uc: Uc) -> None:
-    """Drop every translation."""
+    """Drop every translated block: code is translated anew when it is next run."""
     uc.ctl_flush_tb()
 
 
@@ -369,6 +425,7 @@ def calibrate(uc: Uc, ram: Ram) -> ContextLayout:
         pristine.save()
         found = _locate_registers(uc, ram, probe)
         _verify_hflags(uc, probe, found["hflags"][0])
+        fpu = locate_fpu(uc, probe.save, probe.data)
         pristine.restore()
         error_code, is_int, old_exception = _locate_exception_state(uc, ram, probe)
         pristine.restore()
@@ -380,4 +437,4 @@ def calibrate(uc: Uc, ram: Ram) -> ContextLayout:
     read_only = {"cr0", "cr3", "cr4", "error_code", "is_int", "eip", "eflags"}
     read_only |= {f"dr{n}" for n in (0, 1, 2, 3, 7)}
     fields = tuple((*found[name], name not in read_only) for name in FIELD_NAMES)
-    return ContextLayout(size, fields, old_exception, found["dr0"][0])
+    return ContextLayout(size, fields, old_exception, found["dr0"][0], fpu)

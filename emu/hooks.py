@@ -42,6 +42,9 @@ KIND_REP, KIND_IO, KIND_EMULATED, KIND_SYSTEM, KIND_IRET, KIND_UNDEFINED, KIND_R
     1 << n for n in range(7)
 )
 KIND_CLEARS_FLAGS = 128
+KIND_X87 = 256
+#: EngineState.value with EV_INVALID: the engine knows no such instruction, or the hooks refuse it.
+REFUSED_UD, REFUSED_MF, REFUSED_XM = 1, 2, 3
 NO_FRAME = 0xFFFFFFFF
 FLAG_WORDS = 5
 
@@ -59,12 +62,26 @@ class Field(ctypes.Structure):
     )
 
 
+class WatchRecord(ctypes.Structure):
+    """struct watch of emu/_engine_state.h: change both."""
+
+    _fields_ = (
+        *((n, ctypes.c_uint32) for n in ("start", "end", "reads", "writes", "seen", "padding")),
+        ("first", ctypes.c_uint64 * 2),
+        ("last", ctypes.c_uint64 * 2),
+    )
+
+
 class EngineState(ctypes.Structure):
     """struct engine_state of emu/_engine_state.h: change both."""
 
     _fields_ = (
         *((n, ctypes.c_uint64) for n in ("retired", "limit")),
-        *((n, ctypes.c_uint64) for n in ("cycles", "cycle_limit", "timing", "blocks", "traps")),
+        *(
+            (n, ctypes.c_uint64)
+            for n in ("cycles", "cycle_limit", "timing", "blocks", "traps", "x87")
+        ),
+        *((n, ctypes.c_uint64) for n in ("deliveries", "delivery_limit")),
         *(
             (n, ctypes.c_uint32)
             for n in (
@@ -81,7 +98,7 @@ class EngineState(ctypes.Structure):
         *(
             (n, ctypes.c_uint64)
             for n in (
-                *("breaks", "ram", "ram_size", "held_code"),
+                *("breaks", "watches", "watch_count", "ram", "ram_size", "held_code"),
                 *("engine", "context", "regs", "fields"),
             )
         ),
@@ -185,6 +202,7 @@ class NativeHooks:
     def __init__(self, state: EngineState, module: Any) -> None:
         check_layout(module, "engine_state", EngineState)
         check_layout(module, "field", Field)
+        check_layout(module, "watch", WatchRecord)
         self._module = module
         #: run(limit) -> event, with nothing in between.
         self.run: Callable[[int], int] = partial(module.run, ctypes.addressof(state))

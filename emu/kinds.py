@@ -17,7 +17,9 @@ from emu.hooks import (
     KIND_REP,
     KIND_SYSTEM,
     KIND_UNDEFINED,
+    KIND_X87,
 )
+from emu.x87.sse import OPERATIONS
 
 LONGEST = 15  # bytes of an instruction
 _TRANSFERS = frozenset(
@@ -45,6 +47,8 @@ _LOCKABLE_0F = {
     0xC7: 0x02,
 }
 _POP, _TEST, _NEG = 0x8F, 1, 3
+_FXSAVE = 0xAE
+_X87 = frozenset((*range(0xD8, 0xE0), 0x9B))  # FWAIT, too
 _GROUP_3 = (0xF6, 0xF7)
 
 CodeByte = Callable[[int], int]
@@ -92,9 +96,11 @@ def _unlocked(byte: CodeByte, at: int, opcode: int, rep: int) -> int:
         return KIND_UNDEFINED if _digit(byte(at + 1)) > 0 else 0
     if opcode in _GROUP_3:  # the second opcode of TEST, which the engine does not know
         return KIND_EMULATED if _digit(byte(at + 1)) == _TEST else 0
-    if opcode in (0xDB, 0xDF):  # FUCOMI and FCOMI, with and without POP
-        return KIND_CLEARS_FLAGS if 0xE8 <= byte(at + 1) <= 0xF7 else 0
-    return 0
+    if (
+        opcode in (0xDB, 0xDF) and 0xE8 <= byte(at + 1) <= 0xF7
+    ):  # FUCOMI and FCOMI, with and without POP
+        return KIND_X87 | KIND_CLEARS_FLAGS
+    return KIND_X87 if opcode in _X87 else 0
 
 
 def _two_bytes(byte: CodeByte, at: int) -> int:
@@ -107,6 +113,8 @@ def _two_bytes(byte: CodeByte, at: int) -> int:
         digit = _digit(byte(at + 1))
         if digit >= 0 and digit not in _CONTROL_REGISTERS:
             return KIND_UNDEFINED
+    if second == _FXSAVE or second in OPERATIONS:  # FXRSTOR, too, and SSE
+        return KIND_X87
     return KIND_SYSTEM if second in _SYSTEM else 0
 
 

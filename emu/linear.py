@@ -27,7 +27,7 @@ class LinearMemory:
         self._generation = 0
 
     def flush(self) -> None:
-        """Forget every translation."""
+        """Forget the cached frame of every page: the page tables may have changed."""
         self._reads.clear()
         self._writes.clear()
         self._generation += 1
@@ -41,7 +41,9 @@ class LinearMemory:
         return self._generation
 
     def physical(self, linear: int, *, write: bool = False) -> int:
-        """Physical address for a supervisor access to one byte."""
+        """Physical address for a supervisor access to one byte;
+        PageFault where the tables refuse it.
+        """
         self.synchronise()
         if not self._cr0 & CR0_PG:
             return linear
@@ -67,13 +69,13 @@ class LinearMemory:
             self._ram.write(frame | offset, data)
 
     def read32(self, linear: int) -> int:
-        """A 32-bit word."""
+        """A little-endian 32-bit word at a linear address; may cross pages. Raises PageFault."""
         if linear & _OFFSET > PAGE_SIZE - 4:
             return int.from_bytes(self.read(linear, 4), "little")
         return self._ram.read32(self.physical(linear))
 
     def read(self, linear: int, length: int) -> bytes:
-        """Bytes; may cross pages."""
+        """`length` bytes at a linear address; may cross pages. Raises PageFault."""
         if (linear & _OFFSET) + length <= PAGE_SIZE:
             return self._ram.read(self.physical(linear), length)
         parts = []
@@ -85,7 +87,9 @@ class LinearMemory:
         return b"".join(parts)
 
     def write(self, linear: int, data: bytes) -> None:
-        """Store bytes; nothing is stored when any page of them refuses."""
+        """Store bytes at a linear address;
+        when any of their pages refuses, PageFault, and nothing is stored.
+        """
         if (linear & _OFFSET) + len(data) <= PAGE_SIZE:
             self._ram.write(self.physical(linear, write=True), data)
             return

@@ -15,16 +15,15 @@ from emu import microcode as mc
 from emu import snapshot as snapshots
 from emu.clock import CycleClock, InstructionClock
 from emu.cpu import Cpu
-from emu.descriptors import SEG_ACCESSED, SEG_CODE, SEG_READABLE, SEG_WRITABLE, Segment
 from emu.devices import Device
 from emu.devices.pic import InterruptController
 from emu.devices.power import PowerSwitch
 from emu.devices.serial import SerialConsole
 from emu.devices.timer import LINE as TIMER_LINE
 from emu.devices.timer import Timer
-from emu.eflags import EFLAGS_FIXED, EFLAGS_IF, EFLAGS_RF
+from emu.eflags import EFLAGS_IF, EFLAGS_RF
 from emu.errors import BusError, EngineContractError
-from emu.events import DR6_BS, Event, Stop
+from emu.events import DR6_BS, Event, Position, Stop
 from emu.hooks import EV_OUT, EV_TRAP, NO_FRAME
 from emu.linear import LinearMemory
 from emu.page_end import needs_next_page
@@ -43,6 +42,8 @@ SLICE = 1_000_000
 _ICEBP = 0xF1
 _INT_6 = b"\xcd\x06"
 _HLT = b"\xf4"
+
+_REFUSED = {hooks.REFUSED_UD: mc.UD, hooks.REFUSED_MF: mc.MF, hooks.REFUSED_XM: mc.XM}
 
 __all__ = ["Event", "Machine", "Snapshot", "Stop"]
 
@@ -79,6 +80,8 @@ class Machine:
         self.allow_io = False
         #: Vectors whose delivery ends a run, for debuggers.
         self.trap_stops: frozenset[int] = frozenset()
+        #: Debug registers (bits of DR6) that are a debugger's: a hit ends the run, and is no #DB.
+        self.watched = 0
         #: Hears of every trap that was delivered, in order of registration.
         self.trap_listeners: list[Callable[[mc.Delivery], None]] = []
         #: How often the TLB was flushed through the doors below.
@@ -87,7 +90,7 @@ class Machine:
         # A delivery that costs nothing and that nobody hears of needs no Python.
         free = self.cpu.timing is None and self.cpu.driver.name == hooks.NativeHooks.name
         self._plans_at = self.microcode.plans.address if free else 0
-        self._reset()
+        self.cpu.reset()
 
     def _make_clock(self) -> InstructionClock:
         timing = self.cpu.timing
@@ -97,19 +100,10 @@ class Machine:
         self.microcode.on_cost = TrapCosts(self.cpu, clock, timing)
         return clock
 
-    def _reset(self) -> None:
-        code = Segment(0, _FLAT, SEG_CODE | SEG_READABLE | SEG_ACCESSED, False, 0, True, True)
-        data = Segment(0, _FLAT, SEG_WRITABLE | SEG_ACCESSED, False, 0, True, True)
-        for name in ("ds", "es", "fs", "gs", "ss"):
-            self.cpu.set_segment(name, 0x10, data)
-        self.cpu.set_segment("cs", 0x08, code)
-        self.cpu.eflags = EFLAGS_FIXED
-        self.cpu.eip = 0
-
     # -- doors -----------------------------------------------------------------------------------
 
     def add_gate(self, port: int) -> None:
-        """Make writes to this port end a run with Stop.GATE."""
+        """Make writes to this port end a run with Stop.GATE. ValueError when a device has the port."""
         self.ports.add_gate(port)
 
     def flush_tlb(self) -> None:
@@ -121,7 +115,7 @@ class Machine:
             self.cpu.timing.flush_tlb()
 
     def load_cr3(self, directory: int) -> None:
-        """Switch to the page directory at a physical address."""
+        """Switch to the page directory at a physical address; cached translations are forgotten."""
         self.tlb_flushes += 1
         self.cpu.load_cr3(directory)
         self.linear.flush()
@@ -135,21 +129,37 @@ class Machine:
 
     # -- running ---------------------------------------------------------------------------------
 
-    def run(self, until: int | None = None, *, pass_breakpoint: bool = False) -> Event:
-        """Run until an event, or until the clock shows `until` cycles (exact to the instruction).
+    @property
+    def position(self) -> Position:
+        """How far the run is."""
+        state = self.cpu.state
+        return Position(state.retired, state.deliveries, self.clock.cycles)
+
+    def run(
+        self,
+        until: int | None = None,
+        *,
+        pass_breakpoint: bool = False,
+        instructions: int = hooks.NO_LIMIT,
+        deliveries: int = hooks.NO_LIMIT,
+    ) -> Event:
+        """Run until an event, until the clock shows `until` cycles (exact to the instruction), or until
+        so many instructions have completed or traps been delivered since power-on.
 
         `pass_breakpoint` lets the first instruction run although it has a breakpoint.
         """
-        if pass_breakpoint:
-            self.cpu.state.skip_break = 1
+        state = self.cpu.state
+        state.skip_break = state.skip_break or pass_breakpoint
+        state.delivery_limit = deliveries
         event = None
         try:
             while event is None:
-                event = self._advance(until, False)
+                event = self._advance(until, False, instructions)
         except BusError:  # as in advance
             event = Event(Stop.BUS_ERROR, address=self.cpu.eip)
         if pass_breakpoint:
-            self.cpu.state.skip_break = 0
+            state.skip_break = 0
+        state.delivery_limit = hooks.NO_LIMIT
         return event
 
     def step(self) -> Event:
@@ -164,7 +174,9 @@ class Machine:
         return self.handle(self.attempt())
 
     def attempt(self) -> int:
-        """The same, up to what it comes to: an EV_ number for `handle`; no trap is delivered yet."""
+        """Run the instruction that was stopped at, past its check: an EV_ number for `handle`;
+        no trap is delivered yet.
+        """
         state = self.cpu.state
         state.allow_io, self.allow_io = 1, False
         state.traps = 0
@@ -177,10 +189,14 @@ class Machine:
         except BusError:  # descriptor tables, stacks or page tables that are not in RAM
             return Event(Stop.BUS_ERROR, address=self.cpu.eip)
 
-    def _advance(self, until: int | None, single: bool) -> Event | None:
+    def _advance(
+        self, until: int | None, single: bool, instructions: int = hooks.NO_LIMIT
+    ) -> Event | None:
         clock, cpu = self.clock, self.cpu
         now = clock.cycles
-        if until is not None and now >= until:
+        state = cpu.state
+        done = state.retired >= instructions or state.deliveries >= state.delivery_limit
+        if done or (until is not None and now >= until):
             return Event(Stop.LIMIT, address=cpu.eip)
         wake = self._fire_devices(now)
         watch_if = False
@@ -193,8 +209,7 @@ class Machine:
                 watch_if = True
         if self.halted:
             return self._wait_halted(wake, until)
-        state = cpu.state
-        limit = state.retired + (1 if single else SLICE)
+        limit = min(state.retired + (1 if single else SLICE), instructions)
         if wake is not None and (until is None or wake < until):
             until = wake
         cycle_limit = hooks.NO_LIMIT
@@ -205,7 +220,8 @@ class Machine:
             state.watch_if = watch_if
         if self.allow_io:
             state.allow_io, self.allow_io = 1, False
-        state.traps = 0 if self.trap_listeners or self.trap_stops else self._plans_at
+        heard = single or self.trap_listeners or self.trap_stops or state.watch_count
+        state.traps = 0 if heard else self._plans_at
         happened = cpu.run(limit, cycle_limit)
         if state.system_changed:
             self.linear.flush()
@@ -322,7 +338,7 @@ class Machine:
         """An opcode that the engine does not know, or one that this machine does not have."""
         cpu, state = self.cpu, self.cpu.state
         if state.value:  # the hooks refused it: nothing has been begun
-            return self.trap(self.microcode.exception, mc.UD)
+            return self.trap(self.microcode.exception, _REFUSED[state.value])
         if state.in_flight_valid and not self._at_in_flight:
             cpu.eip = state.in_flight - cpu.cs_base & _FLAT
             cpu.uncount()  # SYSENTER and SYSCALL are noticed behind themselves
@@ -392,6 +408,10 @@ class Machine:
     def debug(self, reasons: int) -> Event | None:
         """#DB, for these bits of DR6 and those that are set already."""
         cpu = self.cpu
+        hits = reasons & self.watched
+        if hits and hits == reasons:
+            return Event(Stop.WATCH, value=hits, address=cpu.eip)
+        reasons &= ~hits
         cpu.dr6 |= reasons
         if self._at_in_flight and cpu.state.in_flight_kind & hooks.KIND_REP:
             cpu.eflags |= EFLAGS_RF  # SDM vol. 3, 17.3.1.1: a string instruction goes on
@@ -404,8 +424,13 @@ class Machine:
         return self.debug(DR6_BS)
 
     def trap(self, deliver: Callable[..., None], *args: int) -> Event | None:
+        """Deliver a trap by `deliver(*args)`, a method of the microcode, and tell the listeners.
+
+        Stop.TRAP for a vector of `trap_stops`, Stop.SHUTDOWN for a triple fault, else None.
+        """
         self._last_trap = None
         self.cpu.state.skip_break = 0  # it was for the instruction at the old EIP
+        self.cpu.state.deliveries += 1
         heard = self.trap_stops or self.trap_listeners
         self.microcode.on_delivery = self._delivered if heard else None
         try:
@@ -424,5 +449,8 @@ class Machine:
         return snapshots.take(self)
 
     def restore(self, snapshot: Snapshot) -> None:
-        """Go back to a snapshot. Raises SnapshotError when it is another machine's."""
+        """Go back to a snapshot.
+
+        SnapshotError when RAM size, CPU model or format version are another's.
+        """
         snapshots.put_back(self, snapshot)

@@ -93,11 +93,11 @@ class Microcode:
     # -- what can happen -------------------------------------------------------------------------
 
     def exception(self, vector: int, error_code: int = 0) -> None:
-        """A hardware exception at the present EIP."""
+        """A hardware exception at the present EIP. Raises Shutdown for a triple fault."""
         self._deliver(vector, EXCEPTION, error_code)
 
     def interrupt(self, vector: int) -> None:
-        """An external interrupt, between two instructions."""
+        """An external interrupt, between two instructions. Raises Shutdown for a triple fault."""
         self._deliver(vector, EXTERNAL, 0)
 
     def software_interrupt(self, vector: int, instruction: int) -> None:

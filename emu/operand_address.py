@@ -40,7 +40,7 @@ def operands(code: bytes, cpu: RegisterFile) -> list[tuple[Access, str, int]]:
 
 
 def linear_of(segment: str, offset: int, cpu: RegisterFile) -> int:
-    """The linear address of an offset in a segment."""
+    """The linear address of an offset in a segment, modulo 2**32; the limit is not checked."""
     base: int = cpu.regs[FIELD[f"{segment}_base"]]
     return base + offset & _WORD
 

@@ -10,12 +10,12 @@ from emu.cpu import Cpu
 from emu.engine_quirks import FIELD
 from emu.linear import LinearMemory
 from emu.operand_address import linear_of, operands
-from emu.paging import PF_P, PF_W, walk
+from emu.paging import PF_P, PF_U, PF_W, walk
 from emu.port_io import LONGEST, code_bytes
 from emu.ram import PAGE_SIZE, Ram
-from emu.timing.decode import AT_PUSH
-from emu.timing.x87 import RMW
-from emu.write_intent import holds_form, writes_what_it_reads
+from emu.timing.decode import AT_PUSH, decode
+from emu.timing.x87 import WRITE
+from emu.write_intent import PREFIXES, holds_form, writes_what_it_reads
 
 _FLAT = 0xFFFFFFFF
 #: Bytes of the largest operand that is checked as a whole; larger ones are moved word by word.
@@ -28,34 +28,74 @@ def page_fault(cpu: Cpu, linear: LinearMemory, ram: Ram, code: int) -> tuple[int
     if cpu.cr2 - start & _FLAT < LONGEST:  # the fetch's own
         return mc.PF, code
     if cpu.cr2 > _FLAT - _LARGEST:
-        over = _beyond_the_limit(cpu, code_bytes(linear, start))
+        over = _beyond_the_limit(cpu, _instruction(linear, start))
         if over is not None:
             return over, 0
     if not code & PF_W and _asks_to_write(linear, start):
         code |= PF_W
         if not cpu.cr2 % PAGE_SIZE:
-            code = _first_page(cpu, ram, code_bytes(linear, start), code)
+            code = _in_order(cpu, ram, _instruction(linear, start), code)
+    elif _is_in_another_order(_rest_of_page(linear, start)):
+        code = _in_order(cpu, ram, _instruction(linear, start), code)
     return mc.PF, code
+
+
+def _is_in_another_order(instruction: bytes) -> bool:
+    """PUSHA, which the engine begins at the lowest word, and CMPS, of which it reads EDI's operand first."""
+    return instruction.lstrip(PREFIXES)[:1] in (b"\x60", b"\xa6", b"\xa7")
 
 
 def _asks_to_write(linear: LinearMemory, start: int) -> bool:
     """See emu/write_intent.py: a page fault that the engine takes for a read's."""
-    code = code_bytes(linear, start, min(LONGEST, PAGE_SIZE - start % PAGE_SIZE))
+    code = _rest_of_page(linear, start)
     if len(code) < LONGEST and not holds_form(code):  # the next page was fetched from, too
         code = code_bytes(linear, start)
     return writes_what_it_reads(code)
 
 
-def _first_page(cpu: Cpu, ram: Ram, instruction: bytes, code: int) -> int:
-    """The error code when the fault was for an operand's second page, and the first may not be written."""
+def _rest_of_page(linear: LinearMemory, start: int) -> bytes:
+    """Code up to the end of the page: to read the next one would mark it as accessed."""
+    return code_bytes(linear, start, min(LONGEST, PAGE_SIZE - start % PAGE_SIZE))
+
+
+def _instruction(linear: LinearMemory, start: int) -> bytes:
+    """All of the instruction, from the next page only what it has there."""
+    code = _rest_of_page(linear, start)
+    return code if decode(code) is not None else code_bytes(linear, start)
+
+
+def _in_order(cpu: Cpu, ram: Ram, instruction: bytes, code: int) -> int:
+    """The error code, and CR2, of the first page that refuses when operands are asked for in the processor's
+    order: all of one as it is used, PUSHA's word by word from the highest.
+    """
     for access, segment, offset in operands(instruction, cpu):
         at = linear_of(segment, offset, cpu)
-        if access.use == RMW and 0 < cpu.cr2 - at & _FLAT < access.size and cpu.paging:
-            first = walk(ram, cpu.cr3, at, pse=cpu.pse)
-            if not first.writable and (cpu.cpl == 3 or cpu.wp):
-                cpu.cr2 = at
-                return code | PF_P
+        parts = [(at, access.size)]
+        if access.where == AT_PUSH and access.size > _LARGEST:
+            word = access.size // 8
+            parts = [(at + n * word & _FLAT, word) for n in reversed(range(8))]
+        for start, size in parts:
+            refused = _first_refused(cpu, ram, start, size, write=bool(access.use & WRITE))
+            if refused is not None:
+                cpu.cr2, code = refused
+                return code
     return code
+
+
+def _first_refused(
+    cpu: Cpu, ram: Ram, at: int, size: int, *, write: bool
+) -> tuple[int, int] | None:
+    """(address, error code) where an access is refused; nothing is marked."""
+    user = cpu.cpl == 3
+    code = PF_W * write | PF_U * user
+    end = at + size - 1 & _FLAT
+    for page in [at] if at >> 12 == end >> 12 else [at, end & ~(PAGE_SIZE - 1)]:
+        found = walk(ram, cpu.cr3, page, pse=cpu.pse)
+        if found.physical is None:
+            return page, code
+        if (user and not found.user) or (write and not found.writable and (user or cpu.wp)):
+            return page, code | PF_P
+    return None
 
 
 def _limit(segment: str) -> int:

@@ -28,6 +28,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from emu.notebook import number, table
 from emu.ram import Ram
 
 PTE_P = 0x001
@@ -89,9 +90,23 @@ class Walk:
     user: bool
     writable: bool
 
+    def _rows(self) -> list[tuple[str, str]]:
+        """What it says, in words and hex."""
+        names = ("linear", "pde_address", "pde", "pte_address", "pte", "physical")
+        rows = [(name, number(getattr(self, name))) for name in names]
+        return [*rows, ("user", str(self.user)), ("writable", str(self.writable))]
+
+    def __repr__(self) -> str:
+        return f"Walk({', '.join(f'{name}={text}' for name, text in self._rows())})"
+
+    def _repr_html_(self) -> str:
+        return table(f"page walk of {self.linear:#010x}", self._rows())
+
 
 def walk(ram: Ram, cr3: int, linear: int, *, pse: bool = False) -> Walk:
-    """Look a linear address up in the directory at physical CR3."""
+    """Look a linear address up in the directory at physical CR3; A and D stay as they are. A page
+    that is not there is told in the answer; BusError for tables outside RAM.
+    """
     pde_address = (cr3 & PTE_FRAME) + (linear >> 22) * 4
     pde = ram.read32(pde_address)
     if not pde & PTE_P:

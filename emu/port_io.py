@@ -33,7 +33,7 @@ class IoInstruction:
 
     @property
     def is_string(self) -> bool:
-        """INS or OUTS."""
+        """Whether it is INS or OUTS, which move memory, not IN or OUT."""
         return self.opcode in _INS or self.opcode in _OUTS
 
     @property

@@ -161,7 +161,9 @@ class PortUnit:
         return m.trap(lambda: m.microcode.exception(mc.PF, fault.error_code))
 
     def _string_io(self, instruction: IoInstruction, port: int) -> Event | None:
-        """INS or OUTS, and what the elements that it moved cost."""
+        """INS or OUTS, done here;
+        what the elements that it moved cost is charged even if a fault cuts it short.
+        """
         m = self._machine
         cpu = m.cpu
         mask = 0xFFFF if instruction.address16 else _FLAT

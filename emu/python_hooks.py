@@ -9,6 +9,7 @@ from typing import Any
 
 from unicorn.unicorn_py3.unicorn import uclib
 
+from emu import watches
 from emu.ctrl_c import ctrl_c_waits
 from emu.eflags import EFLAGS_IF, EFLAGS_RF, EFLAGS_VM
 from emu.engine_quirks import FIELD, ContextLayout
@@ -31,13 +32,16 @@ from emu.hooks import (
     KIND_REP,
     KIND_SYSTEM,
     KIND_UNDEFINED,
+    KIND_X87,
     NO_FRAME,
+    REFUSED_UD,
     EngineState,
 )
 from emu.kinds import LONGEST, classify, transfers
 from emu.paging import CR0_PG, CR4_PSE, walk
 from emu.ram import Ram
 from emu.timing.engine import PythonTiming
+from emu.x87.trap import PythonX87
 
 VECTOR_DB = 1
 ARITHMETIC = 0x8D5  # CF PF AF ZF SF OF
@@ -49,7 +53,9 @@ _DR0, _DR7 = FIELD["dr0"], FIELD["dr7"]
 
 
 class PythonHooks:
-    """The same in Python: the reference, and what serves where nothing could be compiled."""
+    """The hooks of emu/_native.c in Python:
+    the reference, and what serves where nothing could be compiled.
+    """
 
     name = "python"
 
@@ -71,6 +77,7 @@ class PythonHooks:
         self._layout = layout
         self._breaks = breaks
         self._word = ctypes.c_uint64()
+        self._x87 = PythonX87(state, ram, data, layout)
         #: What a hook raised: it must not cross the engine.
         self._raised: BaseException | None = None
         void_p, u32, u64 = ctypes.c_void_p, ctypes.c_uint32, ctypes.c_uint64
@@ -181,7 +188,9 @@ class PythonHooks:
         )
 
     def on_code(self, _engine: int, address: int, _size: int, _user: int) -> None:
-        """Before each instruction."""
+        """Before each instruction, at its linear address:
+        settle the last one, and stop if there is a reason.
+        """
         s = self._s
         address &= 0xFFFFFFFF
         # First of all: whatever happens now, this instruction has been translated.
@@ -203,6 +212,7 @@ class PythonHooks:
             return None
         if s.in_flight_valid:
             s.completed = 1
+            self._x87.finish()
             self._finish(address)
         if s.in_flight_kind & KIND_SYSTEM or s.retired >= s.limit or self._late():
             return self._stop(EV_LIMIT)
@@ -217,7 +227,7 @@ class PythonHooks:
             return self._stop(EV_DEBUG)
         kind = classify(self._code_byte, address)
         if kind & KIND_UNDEFINED:
-            s.value = 1
+            s.value = REFUSED_UD
             return self._stop(EV_INVALID)
         virtual, ring = flags & EFLAGS_VM, self._read(s.reg_cs) & 3
         checked = (kind & KIND_IO and (virtual or ring > (flags >> 12) & 3)) or (
@@ -225,6 +235,10 @@ class PythonHooks:
         )
         if kind & KIND_EMULATED or (checked and not s.allow_io):
             return self._stop(EV_IO)
+        if kind & KIND_X87:
+            s.value = self._x87.begin(address, self._code_byte, flags)
+            if s.value:
+                return self._stop(EV_INVALID)
         # RF has done its work when the instruction begins; PUSHF would show it, and the engine would keep it.
         # `resume` remembers it, for an attempt that comes to nothing.
         if s.in_flight_kind & KIND_IRET if s.in_flight_valid else s.resume:
@@ -259,6 +273,10 @@ class PythonHooks:
         self, _engine: int, kind: int, address: int, size: int, _value: int, _user: int
     ) -> None:
         """After a translated data access, at a physical address; see install_memory_hook."""
+        state = self._s
+        if state.watch_count:
+            now = (state.retired, state.deliveries)
+            watches.note(state, kind == MEM_WRITE, address, size, now)
         for n in range(4):
             wanted = self._breakpoint_kind(n)
             if wanted != DR_ACCESS and not (wanted == DR_WRITE and kind == MEM_WRITE):
@@ -277,7 +295,10 @@ class PythonHooks:
         self._stop(EV_TRAP)
 
     def on_invalid(self, _engine: int, _user: int) -> int:
-        """An undefined opcode."""
+        """An opcode that the engine does not know: the run ends with EV_INVALID.
+
+        1 tells the engine to go on to its exit.
+        """
         self._s.value = 0
         self._stop(EV_INVALID)
         return 1
@@ -353,6 +374,7 @@ class PythonHooks:
             or (s.event == EV_NONE and s.error)
             or (s.event == EV_TRAP and not stepped and not regs[s.is_int_field])
         )
+        self._x87.settle(completed=not (here and refused))
         unfinished = kind & KIND_REP and (stepped or s.event == EV_DEBUG)
         if here and (refused or unfinished):
             s.retired -= 1

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import ctypes
 import mmap
+from collections.abc import Callable
 
 from emu.errors import BusError
 
@@ -48,6 +49,8 @@ class Ram:
         #: One byte a frame: nonzero when the engine may hold translations of code in it.
         self.held_code = bytearray(size >> PAGE_SHIFT)
         self.code_stale = False
+        #: Hears of the host's writes, while somebody watches: address and length in bytes.
+        self.on_write: Callable[[int, int], None] | None = None
         self._image: dict[int, bytes] = {}  # what `image` answered last
         self._shadow: mmap.mmap | None = None  # the same as memory, to compare with
         self._shadow_address = 0
@@ -67,6 +70,8 @@ class Ram:
             raise BusError(address, length, self.size)
 
     def _written(self, address: int, length: int) -> None:
+        if self.on_write is not None:
+            self.on_write(address, length)
         first, last = address >> PAGE_SHIFT, (address + length - 1) >> PAGE_SHIFT
         if first == last:
             if self.held_code[first]:
@@ -75,7 +80,10 @@ class Ram:
             self.code_stale = True
 
     def read(self, address: int, length: int) -> bytes:
-        """Bytes at a physical address."""
+        """Bytes at a physical address; BusError unless all of them are in RAM.
+
+        So for all methods below.
+        """
         self._check(address, length)
         return bytes(self._bytes[address : address + length])
 
@@ -99,16 +107,18 @@ class Ram:
             self._written(address, length)
 
     def write32(self, address: int, value: int) -> None:
-        """Store a little-endian 32-bit word."""
+        """Store a little-endian 32-bit word at a physical address."""
         if address & 3 or not 0 <= address <= self.size - 4:
             self.write(address, value.to_bytes(4, "little"))
             return
         self._words[address >> 2] = value
+        if self.on_write is not None:
+            self.on_write(address, 4)
         if self.held_code[address >> PAGE_SHIFT]:
             self.code_stale = True
 
     def fill(self, address: int, length: int, byte: int = 0) -> None:
-        """Set `length` bytes to one value."""
+        """Set `length` bytes at a physical address to one value."""
         self.write(address, bytes([byte]) * length if byte else bytes(length))
 
     def copy(self, destination: int, source: int, length: int = PAGE_SIZE) -> None:

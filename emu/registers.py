@@ -53,6 +53,7 @@ class RegisterFile:
 
     @property
     def cr0(self) -> int:
+        """CR0 as it is; Cpu.set_cr writes it, with all that follows."""
         return self.regs[FIELD["cr0"]]
 
     @property
@@ -62,10 +63,12 @@ class RegisterFile:
 
     @property
     def cr4(self) -> int:
+        """CR4 as it is; Cpu.set_cr writes it."""
         return self.regs[FIELD["cr4"]]
 
     @property
     def dr7(self) -> int:
+        """DR7 as it is; Cpu.set_dr writes it."""
         return self.regs[FIELD["dr7"]]
 
     @property
@@ -116,7 +119,7 @@ class RegisterFile:
         return control, status, mxcsr
 
     def gpr(self, name: str) -> int:
-        """A general register by name."""
+        """A register by its name in lower case, as in FIELD (general registers, eip, cr3, ...)."""
         return self.regs[FIELD[name]]
 
     def general_registers(self) -> dict[str, int]:

@@ -10,7 +10,7 @@ from emu.errors import SnapshotError
 if TYPE_CHECKING:
     from emu.machine import Machine
 
-SNAPSHOT_VERSION = 4
+SNAPSHOT_VERSION = 5
 
 
 @dataclass(frozen=True)
@@ -23,6 +23,7 @@ class Snapshot:
     ram: dict[int, bytes]
     cpu: bytes
     retired: int
+    deliveries: int
     charged: dict[str, int]
     profile: str
     timing: dict[str, list[int]]
@@ -41,6 +42,7 @@ def take(machine: Machine) -> Snapshot:
         ram=machine.ram.image(),
         cpu=machine.cpu.save_state(),
         retired=machine.cpu.retired,
+        deliveries=machine.cpu.state.deliveries,
         charged=machine.clock.save(),
         profile=machine.clock.profile,
         timing=machine.clock.save_state(),
@@ -53,7 +55,10 @@ def take(machine: Machine) -> Snapshot:
 
 
 def put_back(machine: Machine, snapshot: Snapshot) -> None:
-    """Make the machine what it was. Raises SnapshotError when it is another machine's."""
+    """Make the machine what it was.
+
+    SnapshotError when RAM size, CPU model or version are another's.
+    """
     if snapshot.version != SNAPSHOT_VERSION:
         raise SnapshotError(f"snapshot version {snapshot.version}, not {SNAPSHOT_VERSION}")
     if (snapshot.ram_size, snapshot.model) != (machine.ram.size, machine.cpu.model):
@@ -70,6 +75,7 @@ def put_back(machine: Machine, snapshot: Snapshot) -> None:
     machine.ram.load_image(snapshot.ram)
     machine.linear.flush()
     machine.cpu.state.retired = snapshot.retired
+    machine.cpu.state.deliveries = snapshot.deliveries
     machine.clock.load(snapshot.charged)
     machine.clock.load_state(snapshot.timing, snapshot.charged)
     machine.clock.load_counts(snapshot.counts)

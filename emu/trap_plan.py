@@ -70,7 +70,7 @@ class TrapPlanRecord(ctypes.Structure):
 
 
 class TrapPlanTable(ctypes.Structure):
-    """struct trap_plans there."""
+    """struct trap_plans of emu/_traps.h: change both."""
 
     _fields_ = (("count", _U64), ("plan", TrapPlanRecord * _NATIVE_PLANS))
 

@@ -14,7 +14,7 @@ LONGEST = 15
 
 
 def is_untranslatable(code: bytes) -> bool:
-    """Whether the instruction at the start of these bytes is one of them."""
+    """Whether the instruction at the start of these bytes is one that the engine cannot translate."""
     at = 0
     while at < len(code) and code[at] in _PREFIXES:
         at += 1
@@ -27,7 +27,9 @@ def is_untranslatable(code: bytes) -> bool:
 
 
 def untranslatable_starts(code: bytes) -> list[int]:
-    """Every offset at which one of them could start, prefixes included."""
+    """Every offset at which an instruction could start that the engine cannot translate,
+    prefixes included.
+    """
     return [
         start
         for start, byte in enumerate(code)

@@ -27,18 +27,18 @@ _TWO_BYTE = {
 }
 
 
-_PREFIXES = bytes((0x66, 0x67, 0xF0, 0xF2, 0xF3, 0x26, 0x2E, 0x36, 0x3E, 0x64, 0x65))
+PREFIXES = bytes((0x66, 0x67, 0xF0, 0xF2, 0xF3, 0x26, 0x2E, 0x36, 0x3E, 0x64, 0x65))
 
 
 def holds_form(code: bytes) -> bool:
     """Whether these bytes reach far enough to tell: to the byte behind the opcode."""
-    opcode = code.lstrip(_PREFIXES)
+    opcode = code.lstrip(PREFIXES)
     return len(opcode) >= (3 if opcode[:1] == b"\x0f" else 2)
 
 
 def writes_what_it_reads(code: bytes) -> bool:
     """Whether the instruction that starts here reads and writes one memory operand."""
-    forms, opcode = _ONE_BYTE, code.lstrip(_PREFIXES)
+    forms, opcode = _ONE_BYTE, code.lstrip(PREFIXES)
     if opcode[:1] == b"\x0f":
         forms, opcode = _TWO_BYTE, opcode[1:]
     if len(opcode) < 2:

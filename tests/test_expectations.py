@@ -7,11 +7,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from toykernel.harness.comparison import compare
 from toykernel.harness.expectations import (
     Expectations,
     HeaderError,
     LineGroup,
-    compare,
     parse_header,
 )
 from toykernel.harness.report_path import NotInReport, ReportPath

@@ -17,8 +17,10 @@ if TYPE_CHECKING:
     from toykernel.look.task import TaskView, UnreadableError
     from toykernel.observe.faultlog import FaultRecord
     from toykernel.oops import KernelOops
-    from toykernel.state import Config, Outcome
+    from toykernel.state import Config, Outcome, OutcomeKind
     from userland.assembler import AssemblyError
+
+__version__ = "0.1.0"
 
 __all__ = [
     "AssemblyError",

@@ -116,7 +116,9 @@ def gate_names() -> list[str]:
 
 
 def thunks() -> str:
-    """The part of the kernel's text that follows from the tables."""
+    """Assembly that follows from the tables:
+    a thunk (OUT to the gate's port) for each gate, and sys_call_table.
+    """
     lines = ["", ".text"]
     for name in gate_names():
         lines += [f"{name}:", "\toutl\t%eax, $GATE_PORT", "\tret"]
@@ -155,12 +157,14 @@ class Layout:
 
     @property
     def origin(self) -> dict[str, int]:
-        """Linear addresses of the sections of the kernel's text."""
+        """Linear addresses at which the sections of the kernel's text are linked."""
         return {".text": TEXT_BASE, ".data": DATA_BASE}
 
     @property
     def defines(self) -> dict[str, int]:
-        """What entry.S is assembled with."""
+        """The symbols that entry.S is assembled with:
+        constants of the kernel and addresses of this layout.
+        """
         # MP: WAIT traps while TS is set, so it does not see another task's FPU errors.
         cr0 = CR0_PG | CR0_WP | CR0_NE | CR0_ET | CR0_MP | CR0_PE
         stack_top = self.idle_stack + PAGE_OFFSET + THREAD_SIZE - STACK_TOP_GAP
@@ -199,7 +203,7 @@ class _Bump:
         self.next = start
 
     def take(self, size: int, align: int = PAGE_SIZE) -> int:
-        """Physical address of `size` bytes."""
+        """Physical address of `size` bytes, aligned to `align`; whole pages are taken."""
         address = (self.next + align - 1) & -align
         self.next = (address + size + PAGE_SIZE - 1) & -PAGE_SIZE
         return address

@@ -155,7 +155,9 @@ MAX_ERRNO = 4095
 
 
 class Errno(Exception):
-    """A kernel function failed with this (positive) error number."""
+    """A kernel function failed with this (positive) error number;
+    the system call answers its negative.
+    """
 
     def __init__(self, number: int) -> None:
         super().__init__(name(number))

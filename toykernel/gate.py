@@ -38,7 +38,7 @@ _ORIG_AX = PT_REGS.index("orig_ax")
 
 
 def make_gates(symbols: dict[str, int]) -> dict[int, tuple[str, Service]]:
-    """By the address behind the thunk's OUT: name and function."""
+    """By the linear address behind the thunk's OUT: the thunk's name and the function."""
     gates: dict[str, Service] = {
         "start_kernel": boot.start_kernel,
         "schedule": _schedule,

@@ -24,7 +24,14 @@ def run(k: Kernel, until: int | None = None) -> Outcome:
             gate(k, event)
         elif (outcome := handle(k, event)) is not None:
             return outcome
-    return k.outcome
+    return over(k, k.outcome)
+
+
+def over(k: Kernel, outcome: Outcome) -> Outcome:
+    """The run has ended: tell who listens. Raises StopRun."""
+    if k.host.trace.run_over:
+        k.host.trace.run_over.emit()
+    return outcome
 
 
 def step(k: Kernel) -> Outcome | None:
@@ -32,7 +39,8 @@ def step(k: Kernel) -> Outcome | None:
     if k.outcome is not None:
         return k.outcome
     event = k.machine.step()
-    return handle(k, event) or k.outcome
+    outcome = handle(k, event)
+    return over(k, k.outcome) if outcome is None and k.outcome is not None else outcome
 
 
 def handle(k: Kernel, event: Event) -> Outcome | None:
@@ -45,7 +53,7 @@ def handle(k: Kernel, event: Event) -> Outcome | None:
             return None
         case Stop.LIMIT:
             return Outcome(OutcomeKind.LIMIT, event)
-        case Stop.BREAKPOINT | Stop.TRAP:
+        case Stop.BREAKPOINT | Stop.TRAP | Stop.WATCH:
             return Outcome(OutcomeKind.EVENT, event)
         case Stop.SHUTDOWN:
             panic(k, f"triple fault at {event.address:#010x}")

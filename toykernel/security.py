@@ -39,42 +39,44 @@ def _heed(answer: int) -> None:
 
 
 def security_task_create(k: Kernel, clone_flags: int) -> None:
-    """fork-path D2. Raises Errno."""
+    """fork-path D2: may the current task make a task with these CLONE_ flags? Raises Errno by the
+    first hook that refuses.
+    """
     for hook in k.host.security.task_create:
         _heed(hook(k, clone_flags))
 
 
 def security_task_kill(k: Kernel, task: Task, sig: int) -> None:
-    """May the current task signal another? Raises Errno."""
+    """May the current task send another a signal? Raises the first refusal, as all of them do."""
     for hook in k.host.security.task_kill:
         _heed(hook(k, task, sig))
 
 
 def security_task_setpgid(k: Kernel, task: Task, pgid: int) -> None:
-    """May a task change its process group? Raises Errno."""
+    """May a task join the process group `pgid`, a number of the caller's namespace? Raises Errno."""
     for hook in k.host.security.task_setpgid:
         _heed(hook(k, task, pgid))
 
 
 def security_task_setrlimit(k: Kernel, resource: int, limits: tuple[int, int]) -> None:
-    """May a limit be changed? Raises Errno."""
+    """May RLIMIT_ `resource` become (soft, hard)? Raises Errno."""
     for hook in k.host.security.task_setrlimit:
         _heed(hook(k, resource, limits))
 
 
 def security_task_fix_setuid(k: Kernel, new: Cred, old: Cred) -> None:
-    """May the ids change so? Raises Errno."""
+    """May the ids change from `old` to `new`, which is not installed yet? Raises Errno."""
     for hook in k.host.security.task_fix_setuid:
         _heed(hook(k, new, old))
 
 
 def security_bprm_check(k: Kernel, path: str) -> None:
-    """May a program be executed? Raises Errno."""
+    """May the program at this path be executed? Raises Errno."""
     for hook in k.host.security.bprm_check:
         _heed(hook(k, path))
 
 
 def security_file_open(k: Kernel, path: str, flags: int) -> None:
-    """May a file be opened? Raises Errno."""
+    """May the file at this path be opened with these O_ flags? Raises Errno."""
     for hook in k.host.security.file_open:
         _heed(hook(k, path, flags))

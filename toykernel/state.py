@@ -58,6 +58,25 @@ class Config:
             raise TypeError(f"memory is a number of bytes, as 16 << 20, not {self.memory!r}")
         if self.cpu not in CPU_MODELS:
             raise ValueError(f"there is no cpu {self.cpu!r}; there are {', '.join(CPU_MODELS)}")
+        if not isinstance(self.profile, Profile):
+            raise TypeError(
+                f"profile is a Profile of toykernel.profiles, not {self.profile!r}; "
+                f"by name: PROFILES[{str(self.profile)!r}], or boot(…, kernel={str(self.profile)!r})"
+            )
+        if self.scheduler not in ("", "cfs", "goodness"):
+            raise ValueError(
+                f"there is no scheduler {self.scheduler!r}; there are cfs and goodness"
+            )
+        if not isinstance(self.stdin, bytes):
+            raise TypeError(f"stdin is bytes, not {self.stdin!r}")
+        if not isinstance(self.sysctl, tuple) or not all(
+            isinstance(pair, tuple) and [type(word) for word in pair] == [str, str]
+            for pair in self.sysctl
+        ):
+            raise TypeError(
+                f"sysctl is a tuple of (name, value), both text, not {self.sysctl!r}; "
+                "boot(…, sysctl={…}) takes a dictionary"
+            )
 
 
 class OutcomeKind(StrEnum):
@@ -99,7 +118,7 @@ class Time:
 
 @dataclass
 class Memory:
-    """Frames, address spaces, and what is mapped in them."""
+    """Frames, address spaces, slab caches, and what is mapped where."""
 
     pages: PageAllocator
     slabs: SlabCaches = field(default_factory=SlabCaches)
@@ -119,7 +138,7 @@ class Memory:
 
 @dataclass
 class Processes:
-    """Tasks and their numbers."""
+    """Tasks, their numbers and limits, and who sleeps on a futex."""
 
     init_pid_ns: PidNamespace
     pids: PidMap  # of init_pid_ns
@@ -134,7 +153,7 @@ class Processes:
 
 @dataclass
 class Scheduler:
-    """The run queue and its settings."""
+    """The run queue, its settings, and the idle task."""
 
     rq: RunQueue = field(default_factory=RunQueue)
     tunables: SchedTunables = field(default_factory=SchedTunables)
@@ -143,7 +162,7 @@ class Scheduler:
 
 @dataclass
 class Files:
-    """The file system and the console."""
+    """The tree of files, the console, and what was typed but not read."""
 
     fs: FileSystems
     console_input: bytearray  # standard input that is here and not yet read

@@ -31,7 +31,7 @@ class IntSetting:
 
 @dataclass(frozen=True)
 class TextSetting:
-    """A name of at most 64 bytes."""
+    """A name of at most 64 bytes, and the two functions that read and set it."""
 
     get: Callable[[Kernel], str]
     set: Callable[[Kernel, str], None]

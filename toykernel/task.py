@@ -32,6 +32,7 @@ EXIT_ZOMBIE = 16
 EXIT_DEAD = 32
 TASK_WAKEKILL = 128
 TASK_KILLABLE = TASK_WAKEKILL | TASK_UNINTERRUPTIBLE
+TASK_TRACED = TASK_WAKEKILL | 8
 TASK_NEW = 2048
 
 STATE_LETTERS = {
@@ -40,6 +41,7 @@ STATE_LETTERS = {
     TASK_UNINTERRUPTIBLE: "D",
     TASK_STOPPED: "T",
     TASK_KILLABLE: "D",
+    TASK_TRACED: "t",
     TASK_NEW: "N",
     EXIT_ZOMBIE: "Z",
     EXIT_DEAD: "X",
@@ -79,7 +81,7 @@ class ThreadStruct:
 
 @dataclass
 class TaskStats:
-    """What a task has done since its last exec."""
+    """What a task has done since its last exec; page faults by kind."""
 
     cycles: int = 0
     instructions: int = 0
@@ -173,10 +175,10 @@ class Task:
 
     @property
     def is_group_leader(self) -> bool:
-        """The first thread of its group."""
+        """Whether the task is the first thread of its group, whose number is the group's."""
         return self.group_leader is self
 
     @property
     def state_letter(self) -> str:
-        """As ps shows it."""
+        """The state as ps shows it: one letter of STATE_LETTERS."""
         return STATE_LETTERS[self.exit_state or self.state]

@@ -98,6 +98,9 @@ class Tracepoints:
     signal_discard: Tracepoint[Task, int, dict[str, Any]]  # raised, and without effect
     gate: Tracepoint[Task, str]  # task, name of the kernel function
     to_user: Tracepoint[Task]  # a trap has been dealt with
+    run_over: Tracepoint[
+        []
+    ]  # finished, everybody sleeps for ever, or the limit of a command is reached
 
     def __init__(self) -> None:
         #: What became of listeners, for people: no part of the guest or of its kernel.
@@ -106,5 +109,5 @@ class Tracepoints:
             setattr(self, name, Tracepoint(name, self.messages))
 
     def __iter__(self) -> Iterator[Tracepoint[...]]:
-        """Every tracepoint."""
+        """Every tracepoint, in the order in which they stand above."""
         return (getattr(self, name) for name in Tracepoints.__annotations__)

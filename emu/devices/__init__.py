@@ -17,19 +17,19 @@ class Device(Protocol):
         """The I/O ports it answers."""
 
     def read(self, port: int, size: int) -> int:
-        """IN from one of its ports, `size` bytes."""
+        """IN from one of its ports: an unsigned value of `size` bytes."""
 
     def write(self, port: int, size: int, value: int) -> None:
-        """OUT to one of its ports."""
+        """OUT of an unsigned value of `size` bytes to one of its ports."""
 
     def deadline(self) -> int | None:
-        """When it next wants `tick`, or None."""
+        """When it next wants `tick`, in cycles since power-on; None: not until it is written to."""
 
     def tick(self, now: int) -> None:
-        """Its deadline has come."""
+        """Its deadline has come; `now` is that cycle or a later one."""
 
     def save(self) -> dict[str, Any]:
-        """Its state, for a snapshot."""
+        """Its state as plain data, for a snapshot."""
 
     def load(self, state: dict[str, Any]) -> None:
         """Become what `save` saw."""

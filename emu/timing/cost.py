@@ -88,12 +88,12 @@ class Cost:
 
     @property
     def known(self) -> bool:
-        """It has a row in the table."""
+        """Whether it has a row in the table; else it is charged UNKNOWN_CLOCKS."""
         return not self.unknown
 
 
 def cost(d: Decoded, p: Profile) -> Cost:
-    """The static cost of an instruction."""
+    """What is known of an instruction's clocks before it runs; its Kind says what is added then."""
     c = Cost(d, accesses=d.accesses)
     c.kind = _kind(d, p)
     if d.memory:

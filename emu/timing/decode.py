@@ -80,7 +80,7 @@ class Decoded:
 
     @property
     def memory(self) -> bool:
-        """It has an explicit memory operand."""
+        """Whether it has an explicit memory operand, a moffs included."""
         return "m" in self.operands or "o" in self.operands
 
 

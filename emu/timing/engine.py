@@ -39,9 +39,6 @@ class Timing(Protocol):
     def attach(self, env: int) -> None:
         """The engine's live registers are at this host address (now)."""
 
-    def reraise(self) -> None:
-        """Raise what decoding an instruction raised during the run: Ctrl-C, above all."""
-
     @property
     def user_cycles(self) -> int:
         """Cycles of completed instructions of ring 3 (a REP cut short by a fault not included)."""
@@ -68,7 +65,7 @@ class Timing(Protocol):
         """Clocks for the lines that REP MOVS between physical addresses misses in L1."""
 
     def save(self) -> State:
-        """For a snapshot."""
+        """What the model depends on besides the ledger: L1, TLB, write buffers; `load` takes it."""
 
     def load(self, state: State, by_rule: dict[str, int]) -> None:
         """From a snapshot: the counts of single instructions start again."""
@@ -206,9 +203,6 @@ class PythonTiming:
 
     def attach(self, env: int) -> None:
         self._view.attach(env)
-
-    def reraise(self) -> None:
-        """Python hooks raise what happens in them by themselves."""
 
     @property
     def user_cycles(self) -> int:

@@ -89,7 +89,7 @@ class Tlb(SetAssociative):
         return self.frames[index * WAYS + way]
 
     def load(self, page: int, frame: int, *, dirty: bool) -> None:
-        """What a walk found."""
+        """Enter what a walk found: the frame's physical address, and whether its D bit is set."""
         index = page & 7
         way = self.find(index, page + 1)
         if way is None:
@@ -107,7 +107,7 @@ class Tlb(SetAssociative):
         return False
 
     def flush(self) -> None:
-        """Forget everything."""
+        """Empty every set, and make way 0 the next victim everywhere."""
         self.tags[:] = [0] * 32
         self.bits[:] = [0] * 8
 

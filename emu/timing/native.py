@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from emu.blocks import Blocks
+from emu.ctrl_c import ctrl_c_waits
 from emu.engine_quirks import FIELD, ContextLayout
 from emu.hooks import FLAG_WORDS, EngineState
 from emu.layout import check_layout
@@ -68,6 +69,10 @@ _IMMEDIATE = NativeInsn.immediate.offset
 _LONGEST_HEAD = 8
 
 
+def _at_once() -> None:
+    """Nothing has to be stopped: the run ends when Ctrl-C is raised."""
+
+
 class TimingState(ctypes.Structure):
     """struct timing: change both."""
 
@@ -120,23 +125,19 @@ def fill(record: NativeInsn, cost: Cost) -> None:
 
 
 class Instructions:
-    """The instructions that the native hooks have met, looked up by address and bytes: lengths, no clocks.
-
-    `raised` is what decoding raised, for after the run.
-    """
+    """The instructions that the native hooks have met, looked up by address and bytes: lengths, no clocks."""
 
     def __init__(self, state: EngineState, layout: ContextLayout, module: Any) -> None:
         for name, mirror in (("timing", TimingState), ("access", NativeAccess)):
             check_layout(module, name, mirror)
         record = check_layout(module, "insn", NativeInsn)
-        self.raised: BaseException | None = None
         self._state = state
         self._memory = mmap.mmap(-1, CAPACITY * record)
         self._insns = (NativeInsn * CAPACITY).from_buffer(self._memory)
         self._buckets = (_U32 * _BUCKETS)()
-        self._callback = ctypes.CFUNCTYPE(None, ctypes.c_void_p)(self._decode)
+        self._decoder = self._decode  # kept alive: the hooks have its address
         self._t = t = TimingState()
-        t.decode = ctypes.cast(self._callback, ctypes.c_void_p).value or 0
+        t.decode = id(self._decoder)
         t.insns, t.buckets = ctypes.addressof(self._insns), ctypes.addressof(self._buckets)
         t.capacity, t.bucket_mask = CAPACITY, _BUCKETS - 1
         start = layout.fields[FIELD["eax"]][0]
@@ -160,25 +161,20 @@ class Instructions:
         known = self._t.at_hflags - flags == 8 * FLAG_WORDS
         self._state.flags_at = env + flags if known else 0
 
-    def reraise(self) -> None:
-        """Raise what decoding an instruction raised during the run: Ctrl-C, above all."""
-        raised, self.raised = self.raised, None
-        if raised is not None:
-            raise raised
-
     def _decode(self, address: int | None) -> None:
-        """From C: fill the record at a host address in; None: there is no room for more."""
-        try:
-            if address is None:
+        """From C, in a run: fill the record at a host address in; None: there is no room for more.
+
+        What it raises is raised again by the run, which asks once more before (emu/_decode_call.h).
+        """
+        if address is None:
+            with ctrl_c_waits(_at_once):  # the counts must not be put aside twice
                 self._empty()
-                return
-            mapped = _U8.from_address(address + _LENGTH).value
-            code = ctypes.string_at(address, min(mapped, LONGEST))
-            if not self._from_template(address, code):
-                record = NativeInsn.from_address(address)
-                self._keep_template(record, self._fill(record, code), code)
-        except BaseException as error:
-            self.raised = self.raised or error
+            return
+        mapped = _U8.from_address(address + _LENGTH).value
+        code = ctypes.string_at(address, min(mapped, LONGEST))
+        if not self._from_template(address, code):
+            record = NativeInsn.from_address(address)
+            self._keep_template(record, self._fill(record, code), code)
 
     def _fill(self, record: NativeInsn, code: bytes) -> Decoded:
         d = decoded(code)
@@ -222,8 +218,8 @@ class Instructions:
 
     def _clear(self) -> None:
         self.blocks.forget()
-        self._t.used = 0
         ctypes.memset(self._t.buckets, 0, ctypes.sizeof(self._buckets))
+        self._t.used = 0  # last: so C knows that all is done
 
 
 class NativeTiming(Instructions):

@@ -66,5 +66,5 @@ class Records:
             yield from sorted(self._by_address[address], key=lambda insn: insn.code)
 
     def clear(self) -> None:
-        """Forget all counts."""
+        """Forget every record, and so all counts."""
         self._by_address.clear()

@@ -20,7 +20,7 @@ class TrapCosts:
         self.last = 0
 
     def __call__(self, vector: int, kind: int, cpl: int, marked: int) -> None:
-        """See Microcode.on_cost."""
+        """The listener for Microcode.on_cost, which says what the arguments are."""
         cpu, clock, profile = self._cpu, self._clock, self._timing.profile
         inward = cpu.cpl != cpl
         page_fault = kind == mc.EXCEPTION and vector == mc.PF

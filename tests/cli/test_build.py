@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from command import EXIT_7, USERLAND, toykernel, write
 
-from toykernel.cli.build import write_executable
 from toykernel.cli.group import call
+from toykernel.host_files import replace_file
 
 
 def test_the_file_is_executable_and_runs_here(tmp_path: Path) -> None:
@@ -74,5 +74,5 @@ def test_an_interrupted_write_leaves_nothing(
 
     monkeypatch.setattr("os.replace", interrupted)
     with pytest.raises(KeyboardInterrupt):
-        write_executable(tmp_path / "new", b"data")
+        replace_file(tmp_path / "new", b"data")
     assert list(tmp_path.iterdir()) == []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -11,6 +12,7 @@ from command import COMMAND, ROOT, TIMEOUT, environment, toykernel
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+import toykernel as toykernel_package
 from toykernel.cli.group import call
 from toykernel.cli.main import main
 
@@ -31,7 +33,11 @@ def test_every_command_explains_itself(capfd: pytest.CaptureFixture[str], name: 
 
 def test_the_version(capfd: pytest.CaptureFixture[str]) -> None:
     assert call(["--version"]) == 0
-    assert capfd.readouterr().out.startswith("toykernel 0.")
+    name, engine, timing, _ = capfd.readouterr().out.splitlines()
+    assert name == f"toykernel {toykernel_package.__version__}"
+    assert engine.startswith("engine  unicorn 2.")
+    assert "hooks native" in engine or "hooks Python" in engine
+    assert re.fullmatch(r"timing  i486 by default, table [0-9a-f]{12}", timing)
 
 
 @pytest.mark.parametrize("args", [[], ["rn"], ["--frobnicate"], ["main"], ["console"], ["options"]])
@@ -164,3 +170,32 @@ def test_no_command_line_is_answered_by_a_traceback(
     assert status in (0, 1, 7, 75, 124, 125), (status, err)
     assert "Traceback" not in out + err
     assert "internal error" not in err
+
+
+def test_the_package_runs_as_a_module() -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "toykernel", "run", "userland/hello.S"],
+        capture_output=True, timeout=TIMEOUT, check=False, cwd=ROOT, env=environment(),
+    )  # fmt: skip
+    assert (done.returncode, done.stdout, done.stderr) == (0, b"Hello from ring 3\n", b"")
+
+
+@pytest.mark.parametrize(
+    "module", ["toykernel.harness", "click", "toykernel.cli.group", "toykernel.cli.run", "unicorn"]
+)
+def test_ctrl_c_during_any_import_of_ours_is_quiet(module: str) -> None:
+    code = (
+        "import sys\n"
+        "class Interrupting:\n"
+        "    def find_spec(self, name, path, target=None):\n"
+        f"        if name == {module!r}: raise KeyboardInterrupt\n"
+        "sys.meta_path.insert(0, Interrupting())\n"
+        "from toykernel.cli.main import main\n"
+        "sys.argv = ['toykernel', 'run', 'userland/hello.S']\n"
+        "main()\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, timeout=TIMEOUT, check=False,
+        cwd=ROOT, env=environment(),
+    )  # fmt: skip
+    assert (done.returncode, done.stdout, done.stderr.strip()) == (130, b"", b"")

@@ -55,3 +55,10 @@ def test_no_folder_is_no_harm(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     images._images.cache_clear()
     assert images.boot_images(Config()).sections
     images._images.cache_clear()
+
+
+@pytest.mark.parametrize("cached", [True, False])
+def test_where_we_are_installed_is_in_no_image(cache: Path, cached: bool) -> None:
+    init = images.boot_images(Config(), cache=cached).init
+    assert b"init.S" in init
+    assert b"/init.S" not in init

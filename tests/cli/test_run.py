@@ -30,6 +30,7 @@ from command import (
 
 from emu.engine_quirks import CPU_MODELS
 from toykernel import gate
+from toykernel.check import invariants
 from toykernel.cli import options as cli_options
 from toykernel.cli.group import call
 from toykernel.kernel.panic import panic
@@ -146,6 +147,40 @@ def test_a_broken_invariant_is_70_only_with_check(
     assert b"held by: nobody" in err
     assert b"pid 2 (fork_return)" in err
     assert run(capfdbinary, USERLAND / "fork_return.S")[0] == 0
+
+
+def test_a_check_of_everything_is_asked_for_by_full(
+    capfdbinary: pytest.CaptureFixture[bytes], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looks = []
+    check_all = invariants.check_all
+
+    def counted(*args: Any) -> None:
+        looks.append(1)
+        check_all(*args)
+
+    monkeypatch.setattr(invariants, "check_all", counted)
+    monkeypatch.setattr(invariants, "FIRST_CREDIT", 0)
+    assert run(capfdbinary, "--check", USERLAND / "hello.S")[0] == 0
+    assert len(looks) == 1  # at the end
+    assert run(capfdbinary, "--check=full", USERLAND / "hello.S")[0] == 0
+    assert len(looks) > 8
+    assert run(capfdbinary, "--check=some", USERLAND / "hello.S")[0] == 125
+
+
+def test_a_run_that_is_cut_off_is_checked_at_its_end(
+    capfdbinary: pytest.CaptureFixture[bytes], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    def losing(k: Any) -> int:
+        k.memory.slabs.mm.alloc(k)
+        return 0
+
+    monkeypatch.setattr(invariants, "FIRST_CREDIT", 0)
+    break_getpid(monkeypatch, losing)
+    source = write(tmp_path, ".globl _start\n_start: movl $20, %eax\nint $0x80\nhere: jmp here\n")
+    status, _, err = run(capfdbinary, "--check", "--max-cycles", 200_000, source)
+    assert status == 70
+    assert b"invariant " in err
 
 
 def break_getpid(monkeypatch: pytest.MonkeyPatch, function: Any) -> None:
@@ -382,7 +417,7 @@ def test_a_full_disk_is_reported(tmp_path: Path) -> None:
         env=environment(),
     )
     assert done.returncode == 125
-    assert b"cannot write the report /dev/full: No space left" in done.stderr
+    assert b"cannot write /dev/full: No space left" in done.stderr
     with open("/dev/full", "wb") as full:
         done = subprocess.run(
             [*COMMAND, "run", "userland/hello.S"],

@@ -92,7 +92,7 @@ def test_boot() -> None:
         (["-x", "/", str(SAMPLE)], "cannot read /"),
         (["/nonexistent.S"], "No such file"),
         (["/"], "directory"),
-        ([], "Missing argument"),
+        ([], "PROGRAM or --from FILE"),
         (["--memory", "lots", str(SAMPLE)], "is not a size"),
         (["--nonsense", str(SAMPLE)], "No such option"),
     ],

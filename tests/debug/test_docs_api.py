@@ -1,4 +1,4 @@
-"""The examples of docs/api.md and docs/snapshots.md run, and give what they say."""
+"""The examples of docs/api.md, docs/snapshots.md and docs/going-back.md run, and give what they say."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ ROOT = Path(__file__).parents[2]
 TEXT = (ROOT / "docs/api.md").read_text()
 
 
-@pytest.mark.parametrize(("page", "at_least"), [("api", 12), ("snapshots", 3)])
+@pytest.mark.parametrize(("page", "at_least"), [("api", 12), ("snapshots", 3), ("going-back", 6)])
 def test_the_examples(page: str, at_least: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(ROOT)
     names: dict[str, object] = {}

@@ -134,21 +134,6 @@ def test_table_outside_ram() -> None:
     assert (trap.vector, trap.error_code) == (14, 4)
 
 
-def test_pusha_faults_for_its_lowest_word() -> None:
-    bare = Bare()
-    bare.page(DATA - 0x1000, 0)
-    bare.cpu.esp = DATA + 16
-    assert bare.trap(b"\x60").cr2 == DATA - 16
-
-
-def test_cmps_faults_for_edi_first() -> None:
-    bare = Bare()
-    for page in (DATA, DATA + 0x1000):
-        bare.page(page, 0)
-    bare.cpu.esi, bare.cpu.edi = DATA, DATA + 0x1000
-    assert bare.trap(b"\xa7").cr2 == DATA + 0x1000
-
-
 def test_rep_is_not_interrupted() -> None:
     bare = Bare()
     bare.machine.pic.base, bare.machine.pic.mask = 0x20, 0

@@ -16,6 +16,7 @@ from emu.layout import check_layout, places
 from emu.machine import Machine
 from emu.timing.native import NativeAccess, NativeInsn, TimingState
 from emu.trap_plan import TrapPlanRecord, TrapPlanTable
+from emu.x87.native import X87State
 
 MIRRORS: dict[str, tuple[str, type[ctypes.Structure]]] = {
     "engine_state": ("_engine_state.h", EngineState),
@@ -26,8 +27,9 @@ MIRRORS: dict[str, tuple[str, type[ctypes.Structure]]] = {
     "blocks": ("_blocks.h", BlockState),
     "trap_plan": ("_traps.h", TrapPlanRecord),
     "trap_plans": ("_traps.h", TrapPlanTable),
+    "x87_unit": ("_x87_trap.h", X87State),
 }
-HEAD = "blocks"  # Python knows its beginning only
+HEADS = ("blocks", "x87_unit")  # Python knows their beginnings only
 native = load_native()
 pytestmark = pytest.mark.skipif(native is None, reason="built without a C compiler")
 
@@ -50,9 +52,9 @@ def test_every_field_lies_where_c_has_it(name: str) -> None:
     size, fields = native.layouts[name]
     mirror = MIRRORS[name][1]
     assert places(mirror) == fields
-    assert check_layout(native, name, mirror, head=name == HEAD) == size
+    assert check_layout(native, name, mirror, head=name in HEADS) == size
     names = declared(name)
-    assert list(fields) == (names[: len(fields)] if name == HEAD else names)
+    assert list(fields) == (names[: len(fields)] if name in HEADS else names)
     assert fields[names[0]][0] == 0
 
 
@@ -74,7 +76,7 @@ def test_two_fields_that_change_places_are_found(name: str) -> None:
     swapped = altered(name, first, fields[second])
     swapped.layouts[name][1][second] = fields[first]
     with pytest.raises(EngineContractError, match=rf"struct {name}, field {first}"):
-        check_layout(swapped, name, mirror, head=name == HEAD)
+        check_layout(swapped, name, mirror, head=name in HEADS)
 
 
 def test_a_field_more_in_c_is_found() -> None:

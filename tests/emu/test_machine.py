@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 
 from emu.errors import MachineError, SnapshotError
 from emu.machine import SLICE, Event, Machine, Stop
+from emu.timing.native import Instructions, NativeTiming
 
 #: A loop, a REP, faults that are survived, a system call, the FPU and a timer interrupt.
 PROGRAM = asm(
@@ -130,6 +131,70 @@ def test_ctrl_c_between_the_engine_and_a_hook_is_not_lost() -> None:
     assert bare.cpu.retired < 200
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
     assert bare.run(until=bare.cpu.retired + 10).stop is Stop.LIMIT
+
+
+DECODED = (
+    asm("movl $0x20,%ecx")
+    + b"\x40\x01\xc3\xf7\xe0\x87\x1f\xf7\xd0"
+    + b"\xe2\xf5"
+    + b"\x90" * 40
+    + b"\xcd\x80"
+)
+
+
+def interrupted(at: int, timing: str, *, capacity: int | None = None) -> tuple[Bare, int]:
+    """A run with Ctrl-C as the native hooks ask for the `at`-th decoding, and then on; how often."""
+    bare = Bare(timing=timing)
+    if capacity is not None:
+        assert bare.cpu.instructions is not None
+        bare.cpu.instructions._t.capacity = capacity
+    bare.cpu.edi = DATA
+    bare.code(DECODED)
+    calls = 0
+
+    def at_a_call(frame: FrameType, event: str, _argument: object) -> None:
+        nonlocal calls
+        if event == "call" and frame.f_code is Instructions._decode.__code__:
+            calls += 1
+            if calls == at:
+                signal.raise_signal(signal.SIGINT)
+
+    sys.setprofile(at_a_call)
+    try:
+        if at:
+            with pytest.raises(KeyboardInterrupt):
+                bare.trap()
+        else:
+            bare.trap()
+    finally:
+        sys.setprofile(None)
+    if at:
+        bare.trap()
+    return bare, calls
+
+
+@pytest.mark.parametrize("timing", ["off", "i486", "i386"])
+@pytest.mark.parametrize("capacity", [None, 20])
+def test_ctrl_c_while_an_instruction_is_decoded(timing: str, capacity: int | None) -> None:
+    """It is not lost, whichever instruction it is, and nothing is half decoded or counted twice."""
+    if capacity is not None and timing == "off":
+        capacity = 4096  # blocks keep so much room
+    whole, calls = interrupted(0, timing, capacity=capacity)
+    assert calls > 3
+    for at in range(1, calls + 1):
+        again, _ = interrupted(at, timing, capacity=capacity)
+        assert again.state() == whole.state()
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+def test_a_decoder_that_always_fails_ends_the_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_arguments: object) -> None:
+        raise ZeroDivisionError
+
+    bare = Bare(timing="i486")
+    monkeypatch.setattr(NativeTiming, "_from_template", fail)
+    with pytest.raises(ZeroDivisionError):
+        bare.run(b"\xeb\xfe")
 
 
 def test_slices_of_the_engine_do_not_show() -> None:
@@ -363,7 +428,7 @@ def test_snapshot_keeps_fpu_sse_debug_registers_and_halt() -> None:
     bare.ram.write(DATA, bytes(range(16)))
     code = bytes.fromhex(
         "0f20e0 0d00020000 0f22e0"  # cr4 |= OSFXSR
-        "0f100500000300 d9eb fb f4"  # movups 0x30000, %xmm0; fldpi; sti; hlt
+        "0f100500000300 dbe3 d9eb fb f4"  # movups 0x30000, %xmm0; fninit; fldpi; sti; hlt
         "dd1d10000300 0f110520000300 c7050800030000000000 f4"
     )
     bare.code(code)

@@ -32,6 +32,7 @@ CPU = {
     "_uc": "the engine", "_handle": "the engine", "_context": "save_state", "_fields": "the layout",
     "_breaks": "the host's breakpoints", "_bounds": "the engine's", "_live": "the engine's",
     "_watches_memory": "from DR7", "_abandoned": "the engine's", "_held": "pages of translated code",
+    "_x87": "of one instruction",
 }  # fmt: skip
 #: EngineState: what outlives an entry into the engine.
 STATE_SAVED = {"retired", "cycles", "allow_io"}
@@ -44,7 +45,7 @@ STATE_OF_A_RUN = {
 }  # fmt: skip
 #: Host addresses, numbers of the engine, breakpoints, and the page of code that was looked up last.
 STATE_OF_THE_HOST = {
-    "timing", "blocks", "code_page", "code_page_valid", "code_frame", "break_count",
+    "timing", "blocks", "x87", "code_page", "code_page_valid", "code_frame", "break_count",
     "break_capacity", "breaks", "ram", "ram_size", "held_code", "engine", "context", "regs",
     "fields", "field_count", "old_exception_offset", "is_int_field", "reg_eflags", "reg_cr0",
     "reg_cr3", "reg_cr4", "reg_cs", "reg_eax", "fn_start", "fn_stop", "fn_save", "fn_restore",

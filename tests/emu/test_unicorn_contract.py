@@ -7,6 +7,7 @@ on the machine, says whether the cure still works.
 from __future__ import annotations
 
 import ctypes
+import mmap
 from collections.abc import Callable
 from itertools import product
 from typing import Any
@@ -253,6 +254,26 @@ def test_cured_port_access_of_ring_3(form: str, native: bool) -> None:
         for name in ("eax", "ecx", "edx", "esi", "edi"):
             assert bare.registers()[name] == before[name]
         assert bare.ram.read(DATA, 16) == bytes(16)
+
+
+@pytest.mark.parametrize("native", [True, False], ids=["native", "python"])
+@pytest.mark.parametrize("port", [0x10, 0x20, 0x27])
+def test_cured_the_bitmap_ends_with_the_tss(port: int, native: bool) -> None:
+    """Two bytes are read, always; both must lie within the limit (SDM vol. 1, 18.5.2)."""
+    last = 104 + port // 8 + 1  # offset of the second one
+    for limit, vector in ((last, 0x80), (last - 1, 13), (last + 1, 0x80), (0x66, 13)):
+        bare = Bare(native=native)
+        bare.cpu.tr_limit = limit
+        assert bare.trap(bytes((0xE4, port)) + INT80).vector == vector
+
+
+@pytest.mark.parametrize(("limit", "vector"), [(0x67, 0x80), (0x66, 13), (0x65, 13)])
+def test_cured_the_base_of_the_bitmap_lies_in_the_tss(limit: int, vector: int) -> None:
+    bare = Bare()
+    bare.cpu.tr_limit = limit
+    bare.ram.write(TSS + 0x66, b"\x00\x00")  # the bitmap is the TSS itself, from its start
+    bare.ram.write(TSS, bytes(4))
+    assert bare.trap(b"\xe4\x10" + INT80).vector == vector
 
 
 def test_cured_no_bitmap_refuses() -> None:
@@ -760,6 +781,19 @@ def test_flags_survive_a_stop_behind_a_port_access(native: bool) -> None:
     assert bare.cpu.eip == 0x5010
 
 
+def test_the_live_registers_are_found_without_proc() -> None:
+    """Reads by process_vm_readv give what those of /proc/self/mem give, and as far."""
+    page = mmap.PAGESIZE
+    area = mmap.mmap(-1, 2 * page, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+    area[:] = bytes(range(256)) * (2 * page // 256)
+    at = ctypes.addressof(ctypes.c_char.from_buffer(area))
+    with engine_quirks.safe_reads() as usual, engine_quirks.safe_reads("/nonexistent") as other:
+        assert usual is not other
+        assert other(at + 5, page) == usual(at + 5, page) == area[5 : page + 5]
+        assert other(0, 16) == usual(0, 16) == b""
+        assert len(other(at, 1 << 24)) >= 2 * page
+
+
 # -- two translations of the same code -------------------------------------------------------------
 
 
@@ -838,3 +872,16 @@ def test_raw_nothing_runs_over_the_end_of_a_segment() -> None:
     raw.hook_traps()
     raw.run(b"\xa1\xff\xff\xff\xff\xf4")
     assert raw.traps == [14]
+
+
+def test_raw_pusha_begins_at_its_lowest_word_and_cmps_with_edi() -> None:
+    for code, cr2 in ((b"\x60", 0x30FF0), (b"\xa7", 0x31000)):
+        raw = Raw()
+        for page in (0x30, 0x31):
+            raw.poke(0x11000 + 4 * page, bytes(4))
+        raw.hook_traps()
+        raw.set("esi", 0x30000)
+        raw.set("edi", 0x31000)
+        raw.set("esp", 0x31010)
+        raw.run(code + b"\xf4")
+        assert (raw.traps, raw.get("cr2")) == ([14], cr2)

@@ -143,3 +143,34 @@ def test_an_operand_over_the_end_of_a_flat_segment(
     assert (trap.vector, trap.eip) == (vector, 0x20000)
     if vector != 14:
         assert trap.error_code == 0
+
+
+@pytest.mark.parametrize("native", [True, False])
+@pytest.mark.parametrize("code", [b"\x60", b"\x66\x60"], ids=["pushal", "pushaw"])
+def test_pusha_begins_at_its_highest_word(code: bytes, native: bool) -> None:
+    """EAX is pushed first: the fault is for the first word, going down, that has no page."""
+    size = 4 if code == b"\x60" else 2
+    for words, odd in ((0, 0), (1, 0), (3, 0), (7, 0), (1, 1), (8, 1)):
+        b = Bare(native=native)
+        b.page(DATA - 0x1000, 0)
+        b.cpu.esp = DATA + words * size - odd
+        trap = b.trap(code)
+        first = DATA + (words - 1) * size - odd  # a word that lies on the border begins below it
+        expected = first if odd and words else DATA - size - odd
+        if words == 8:
+            expected = DATA - odd
+        assert (trap.vector, trap.error_code, trap.cr2) == (14, 6, expected)
+
+
+@pytest.mark.parametrize("native", [True, False])
+@pytest.mark.parametrize("code", [b"\xa6", b"\xa7", b"\xf3\xa7"], ids=bytes.hex)
+@pytest.mark.parametrize(("source", "target"), [(0, 0), (7, 0), (0, 7), (7, 3), (3, 0)])
+def test_cmps_reads_its_source_first(code: bytes, source: int, target: int, native: bool) -> None:
+    b = Bare(native=native)
+    for at, rights in ((DATA, source), (DATA + 0x1000, target)):
+        b.page(at, (at | rights) if rights else 0)
+    b.cpu.esi, b.cpu.edi, b.cpu.ecx = DATA, DATA + 0x1000, 1
+    trap = b.trap(code)
+    rights = target if source == 7 else source
+    at = DATA + 0x1000 if source == 7 else DATA
+    assert (trap.cr2, trap.error_code) == (at, 5 if rights == 3 else 4)

@@ -24,12 +24,23 @@ class Author(Protocol):
         ...
 
     def source(self, steps: list[Step]) -> str:
-        """A whole program in GNU syntax; what it writes to descriptor 1 is what must not differ."""
+        """The input, for people and for whoever builds it."""
         ...
 
     def count(self, steps: list[Step]) -> int:
         """How many instructions or operations are compared."""
         ...
+
+    def differs(self, steps: list[Step], ways: list[str]) -> tuple[str, str] | None:
+        """In which way of running it something is wrong, and what; None when all is as it must be.
+
+        Raises ValueError for what is no case, and NotHere where it cannot be tried.
+        """
+        ...
+
+
+class LinuxAuthor(Author, Protocol):
+    """Of programs whose output must be what this machine's own Linux makes of them."""
 
     def explain(self, steps: list[Step], here: bytes, there: bytes) -> str:
         """The first difference between two outputs, in words."""

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from case import Step
 from instructions import DF, GROUPS, STATUS, Writer, value
+from run import against_linux
 
 WORDS = 16
 RECORD = 43
@@ -48,6 +49,9 @@ class Cpu:
 
     def count(self, steps: list[Step]) -> int:
         return len(steps)
+
+    def differs(self, steps: list[Step], ways: list[str]) -> tuple[str, str] | None:
+        return against_linux(self, steps, ways)
 
     def explain(self, steps: list[Step], here: bytes, there: bytes) -> str:
         size = 4 * RECORD

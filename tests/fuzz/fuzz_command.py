@@ -40,7 +40,7 @@ EXIT_DIFFERENT, EXIT_NOT_HERE = 1, 2
 def main(
     seconds: int, seed: int, kind: str | None, cases: int | None, keep_going: bool, output: Path
 ) -> None:
-    """Compare random programs with this machine's own Linux."""
+    """Try random programs and broken inputs."""
     end = time.monotonic() + seconds
     authors = [AUTHORS[kind]] if kind else list(AUTHORS.values())
     steps, failures, number = 0, 0, 0
@@ -92,7 +92,7 @@ def report(found: Difference, output: Path) -> None:
     name = output / f"{case.author.name}-{case.seed}"
     output.mkdir(parents=True, exist_ok=True)
     name.with_suffix(".json").write_text(small.text())
-    name.with_suffix(".S").write_text(small.author.source(small.steps))
+    name.with_suffix(".S").write_text(small.author.source(small.steps), errors="surrogateescape")
     click.echo(f"fuzz: {name}.S ({len(small.steps)} steps), {again.way}\n{again.words}")
 
 

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from case import Step
+from run import against_linux
 
 END, CALL, STORE, LOAD, FORK, HOLD, RELEASE, KILL, WAIT, FILL = range(10)
 BUFFER, AREA, PAGE = 0x2A000000, 0x30000000, 4096
@@ -249,6 +250,9 @@ class Processes:
 
     def count(self, steps: list[Step]) -> int:
         return len(flat(steps))
+
+    def differs(self, steps: list[Step], ways: list[str]) -> tuple[str, str] | None:
+        return against_linux(self, steps, ways)
 
     def explain(self, steps: list[Step], here: bytes, there: bytes) -> str:
         rows = flat(steps)

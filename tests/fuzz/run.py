@@ -6,12 +6,11 @@ import os
 import signal
 import subprocess
 import tempfile
-from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from case import Case
+from case import Case, LinuxAuthor, Step
 
 from toykernel.check.invariants import check_all
 from toykernel.harness.session import Session
@@ -45,10 +44,10 @@ class Difference:
     words: str
 
 
-def build(case: Case, folder: Path) -> Path:
-    """The case as an executable, by GNU tools. Raises NotHere, and ValueError with `as`'s words."""
+def build(text: str, folder: Path) -> Path:
+    """A source as an executable, by GNU tools. Raises NotHere, and ValueError with `as`'s words."""
     source, compiled, program = (folder / name for name in ("case.S", "case.o", "case"))
-    source.write_text(case.author.source(case.steps))
+    source.write_text(text)
     for command in (
         ["as", "--32", str(source), "-o", str(compiled)],
         ["ld", "-m", "elf_i386", str(compiled), "-o", str(program)],
@@ -117,17 +116,25 @@ def here(program: Path, way: str) -> bytes:
     return session.stdout + _ending(session.stats.program_status or 0)
 
 
-def differences(case: Case, ways: Iterator[str] | list[str]) -> Difference | None:
+def against_linux(
+    author: LinuxAuthor, steps: list[Step], ways: list[str]
+) -> tuple[str, str] | None:
     """The first way that does not do what Linux does; None when all do. Raises NotHere."""
     # On a file system like ours, in memory, where there is one: others leave more of a write that fails.
     with tempfile.TemporaryDirectory(dir=MEMORY if MEMORY.is_dir() else None) as name:
-        program = build(case, Path(name))
+        program = build(author.source(steps), Path(name))
         right = native(program)
         for way in ways:
             try:
                 mine = here(program, way)
             except Exception as error:  # an oops, a broken invariant, a fault of ours
-                return Difference(case, way, f"{type(error).__name__}: {error}")
+                return way, f"{type(error).__name__}: {error}"
             if mine != right:
-                return Difference(case, way, case.author.explain(case.steps, mine, right))
+                return way, author.explain(steps, mine, right)
     return None
+
+
+def differences(case: Case, ways: list[str]) -> Difference | None:
+    """What is wrong with a case, if anything is. Raises NotHere."""
+    found = case.author.differs(case.steps, ways)
+    return None if found is None else Difference(case, *found)

@@ -1,10 +1,13 @@
-"""Random programs do here what they do on this machine's own Linux: a fixed sample, and past failures.
+"""Random programs do here what they do on this machine's own Linux, and broken inputs break nothing.
+
+A fixed sample, and past failures.
 
 `make fuzz` looks further. A generator that finds nothing proves nothing: it must find planted faults, too.
 """
 
 from pathlib import Path
 
+import inputs
 import pytest
 import run
 from authors import AUTHORS
@@ -19,11 +22,11 @@ from toykernel.fs import ramfs
 HERE = Path(__file__).parent
 CORPUS = sorted((HERE / "corpus").glob("*.json"))
 #: So many cases of each kind, in these ways beside the plain one.
-SAMPLE = {"cpu": range(4), "processes": range(12)}
+SAMPLE = {"cpu": range(4), "processes": range(12), "inputs": range(80)}
 WAYS = ("whole", "i486", "stopped often", "snapshots")
 
 
-def same_as_linux(case: Case, *ways: str) -> None:
+def is_right(case: Case, *ways: str) -> None:
     try:
         found = run.differences(case, list(ways))
     except run.NotHere as why:
@@ -36,17 +39,17 @@ def same_as_linux(case: Case, *ways: str) -> None:
 )
 def test_a_random_program(kind: str, seed: int) -> None:
     case = invent(AUTHORS[kind], seed)
-    same_as_linux(case, "whole", WAYS[1 + seed % 3])
+    is_right(case, "whole", WAYS[1 + seed % 3])
 
 
 @pytest.mark.parametrize("path", CORPUS, ids=lambda path: path.stem)
 def test_what_once_was_wrong(path: Path) -> None:
-    same_as_linux(read(path, AUTHORS), *WAYS)
+    is_right(read(path, AUTHORS), *WAYS)
 
 
 def test_the_hooks_in_python_do_the_same() -> None:
     case = invent(AUTHORS["cpu"], 100)
-    same_as_linux(case.with_steps(case.steps[:150]), "hooks in Python")
+    is_right(case.with_steps(case.steps[:150]), "hooks in Python")
 
 
 @pytest.mark.parametrize("kind", sorted(AUTHORS))
@@ -75,6 +78,42 @@ def test_it_gets_as_small_as_what_is_wrong_in_it() -> None:
 
     (only,) = shrink(case, still).steps
     assert only[-1] == [wanted]
+
+
+def raises(*_: object) -> object:
+    raise KeyError("lost")
+
+
+@pytest.mark.parametrize(
+    ("name", "wrong", "said"),
+    [
+        ("check_all", raises, "exception"),
+        ("leaked_frames", lambda _: 3, "3 frames are left"),
+        ("call", lambda _: 70, "internal error"),
+        ("call", lambda _: -6, "status"),
+    ],
+)
+def test_what_goes_wrong_with_an_input_is_told(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, name: str, wrong: object, said: str
+) -> None:
+    monkeypatch.setattr(inputs, name, wrong)
+    options = ["--kind", "inputs", "--cases", "60", "--output", str(tmp_path)]
+    done = CliRunner().invoke(main, options)
+    assert done.exit_code == EXIT_DIFFERENT
+    assert said in done.output
+    (kept,) = tmp_path.glob("*.json")
+    assert len(read(kept, AUTHORS).steps) <= 2
+
+
+def test_an_input_that_never_ends_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    def for_ever(_: object) -> None:
+        while True:
+            pass
+
+    monkeypatch.setattr(inputs, "check_all", for_ever)
+    monkeypatch.setattr(inputs, "SECONDS", 1)
+    found = AUTHORS["inputs"].differs([["calls", 0]], [])
+    assert found == ("exception", "TooLong: no end within 1 s")
 
 
 def test_a_planted_fault_is_found_made_small_and_told(

@@ -185,7 +185,7 @@ def test_the_last_user_gets_the_page_back() -> None:  # K6
         ("movl 0xfff, %eax", 1, 0xFFF),
         ("movl $1, 0xc0000000", 1, 0xC0000000),
         ("movl 0xc0001000, %eax", 1, 0xC0001000),
-        ("movl 0xffffffff, %eax", 1, 0xFFFFFFFF),
+        ("movb 0xffffffff, %al", 1, 0xFFFFFFFF),
         ("movl 0x40000000, %eax", 1, 0x40000000),
         ("jmp 0x40000000", 1, 0x40000000),
         ("jmp 0xc0001000", 1, 0xC0001000),

@@ -82,7 +82,7 @@ LINES: dict[str, tuple[str, int]] = {
     "jump to page 0": ("xorl %eax, %eax\n jmp *%eax", SIGSEGV),
     "jump to the kernel": ("jmp 0xc0001000", SIGSEGV),
     "call of the last byte": ("movl $-1, %eax\n call *%eax", SIGSEGV),
-    "esp wraps": ("movl $2, %esp\n pushl %eax", SIGSEGV),
+    "esp wraps": ("movl $2, %esp\n pushl %eax", SIGBUS),
     "lss": ("lss 0, %esp", SIGSEGV),
     "verr": ("movl $0x60, %eax\n verr %ax\n jz bad\n jmp 2f\nbad: ud2\n2: nop", OK),
 }  # fmt: skip
@@ -90,7 +90,7 @@ LINES: dict[str, tuple[str, int]] = {
 ONLY_HERE = frozenset((
     "iret to ring 0", "iret to a data segment", "lret to ring 0", "far jump to ring 0",
     "far call to a TSS", "ds is ring 0's", "gs is code of ring 0", "fs of an LDT", "verr",
-    "ss null", "esp wraps",
+    "ss null",
 ))  # fmt: skip
 
 

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import re
+from collections import Counter
+from itertools import pairwise
 from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
 
 from toykernel import Session
+from toykernel.cli.group import call
 from toykernel.kernel.siginfo import signal_name
-from toykernel.observe.process_tree import Life, ProcessTree
+from toykernel.observe.process_life import Life
+from toykernel.observe.process_picture import COLOURS, SPAN, make_scale
+from toykernel.observe.process_tree import ProcessTree
 from toykernel.task import Task
 
 USERLAND = Path(__file__).parents[2] / "userland"
@@ -133,3 +139,113 @@ def test_names_are_escaped_and_an_empty_run_is_a_picture() -> None:
     session.run(1_000_000_000)
     tree.lives[0].comm = "<&>"
     assert "<&>" in "".join(ElementTree.fromstring(tree.svg()).itertext())
+
+
+# -- the picture -----------------------------------------------------------------------------------
+
+
+def rectangles(root: ElementTree.Element, pid: int) -> list[tuple[str, float, float]]:
+    """(what, from, to) of the bars of a task."""
+    row = next(
+        g for g in root.findall(f"{SVG}g") if f" {pid} (" in (g.findtext(f"{SVG}title") or "")
+    )
+    return [
+        (r.attrib["class"], float(r.attrib["x"]), float(r.attrib["x"]) + float(r.attrib["width"]))
+        for r in row.findall(f"{SVG}rect")
+    ]
+
+
+@pytest.mark.parametrize("name", ["fork_tree", "sleep", "yield_pingpong", "signal_stop"])
+def test_running_runnable_and_sleeping_do_not_overlap(name: str) -> None:
+    _, tree, _ = drawn(name)
+    for life in tree.lives:
+        spans = sorted([*life.turns, *life.ready])
+        assert all(one[1] <= following[0] for one, following in pairwise(spans)), life
+        assert life.ready[0][0] == life.born  # until it has the CPU for the first time
+        assert life.ready[0][1] == life.turns[0][0]
+
+
+BUSY = """
+.globl _start
+_start: movl $2, %eax
+        int $0x80
+        movl $1000000, %ecx
+1:      loop 1b
+        movl $1, %eax
+        xorl %ebx, %ebx
+        int $0x80
+"""
+
+
+def test_who_loses_the_cpu_is_runnable(tmp_path: Path) -> None:
+    path = tmp_path / "busy.S"
+    path.write_text(BUSY)
+    session = Session(path)
+    tree = session.process_tree
+    session.run(1_000_000_000)
+    tree.svg()
+    child = tree.lives[1]
+    assert child.died is not None
+    assert len(child.turns) > 1  # the parent has had the CPU in between
+    spans = sorted([*child.turns, *child.ready])
+    spent = sum(min(until, child.died) - since for since, until in spans if since < child.died)
+    assert spent == child.died - child.born  # it never slept
+
+
+def test_a_preempted_task_is_runnable_and_a_waiting_one_asleep() -> None:
+    _, tree, root = drawn("cow_copy_reuse")
+    parent = tree.lives[0]
+    child = tree.lives[1]
+    assert child.died is not None
+    assert not any(since < child.died < until for since, until in parent.ready)  # in waitpid
+    assert {what for what, _, _ in rectangles(root, 2)} == {"sleeping", "running", "runnable"}
+
+
+def test_faults_are_marked_as_the_report_counts_them() -> None:
+    session, tree, root = drawn("fork_isolation")
+    report = session.report()
+    counted = Counter(kind for life in tree.lives for _, kind, _ in life.faults)
+    for kind in ("cow_copied", "cow_reused"):
+        assert counted[kind] == report["faults"][kind] > 0
+        marks = [p for p in root.iter(f"{SVG}path") if p.get("class") == kind]
+        assert 1 < len(marks) <= counted[kind] + 1  # one is the legend's
+
+
+def test_the_legend_has_every_colour_and_mark() -> None:
+    _, _, root = drawn("zombie")
+    used = {e.get("class") for g in root.findall(f"{SVG}g") for e in g.iter() if e.get("class")}
+    legend = [e for e in root if e.tag != f"{SVG}g"]
+    fills = {e.get("fill") for e in legend} | {e.get("stroke") for e in legend}
+    assert {"running", "sleeping", "zombie", "exec"} <= used
+    assert {COLOURS[what] for what in COLOURS} <= fills
+    text = " ".join(e.text or "" for e in legend)
+    for word in ("on the CPU", "runnable", "asleep", "zombie", "copied", "reused", "exec", "fork"):
+        assert word in text
+
+
+def test_the_title_has_the_figures_of_the_summary(
+    capfd: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    path = tmp_path / "tree.svg"
+    program = USERLAND / "fork_tree.S"
+    assert call(["run", "--summary", "--process-tree", str(path), str(program)]) == 0
+    row = re.search(r"instructions +([\d,]+)  \(([\d,]+) cycles\)", capfd.readouterr().err)
+    assert row is not None
+    assert f"Processes: {row[1]} instructions, {row[2]} cycles" in path.read_text()
+
+
+def test_a_long_sleep_does_not_flatten_the_rest() -> None:
+    session, tree, root = drawn("sleep")
+    scale = make_scale(tree.lives, tree.lives[0].born, session.kernel.machine.clock.cycles)
+    breaks = [p for p in root.iter(f"{SVG}path") if p.get("class") == "break"]
+    assert len(breaks) == len(scale.broken) > 0
+    ran = sum(until - since for life in tree.lives for since, until in life.turns)
+    width = sum(
+        scale.x(until) - scale.x(since) for life in tree.lives for since, until in life.turns
+    )
+    assert ran < session.kernel.machine.clock.cycles / 50
+    assert width > SPAN / 2
+    moments = [moment for life in tree.lives for turn in life.turns for moment in turn]
+    assert [scale.x(m) for m in sorted(moments)] == sorted(scale.x(m) for m in moments)
+    _, _, without = drawn("fork_tree")
+    assert not [p for p in without.iter(f"{SVG}path") if p.get("class") == "break"]

@@ -4,6 +4,7 @@ import os
 import resource
 import shutil
 import subprocess
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -37,6 +38,22 @@ def set_limits() -> None:
     hard = resource.getrlimit(resource.RLIMIT_STACK)[1]
     resource.setrlimit(resource.RLIMIT_STACK, (STACK_LIMIT, hard))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    with suppress(PermissionError):
+        normal_niceness()
+
+
+def normal_niceness() -> None:
+    """Between fork and exec: nice 0, whatever the tests themselves run under. Raises PermissionError."""
+    if os.getpriority(os.PRIO_PROCESS, 0) != 0:
+        os.setpriority(os.PRIO_PROCESS, 0, 0)
+
+
+def skip_unless_normal_niceness() -> None:
+    """Skips, saying why, a test of priorities where the caller's niceness cannot be left behind."""
+    try:
+        subprocess.run(["true"], check=True, preexec_fn=normal_niceness)
+    except subprocess.SubprocessError:
+        pytest.skip("the tests run under `nice', and may not give a program the normal priority")
 
 
 def run(

@@ -12,7 +12,7 @@ import pytest
 from native_linux import PROGRAMS, environment, run
 
 from toykernel.check import invariants
-from toykernel.harness.expectations import compare
+from toykernel.harness.comparison import compare
 from toykernel.harness.session import Session
 
 ODD = 997  # a prime, so that slices end everywhere

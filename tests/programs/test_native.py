@@ -7,9 +7,10 @@ does is the truth that the headers state; the emulated kernel is held to the sam
 from pathlib import Path
 
 import pytest
-from native_linux import PROGRAMS, USERLAND, build, environment, run
+from native_linux import PROGRAMS, USERLAND, build, environment, run, skip_unless_normal_niceness
 
-from toykernel.harness.expectations import compare, parse_header
+from toykernel.harness.comparison import compare
+from toykernel.harness.expectations import parse_header
 
 
 @pytest.mark.parametrize("source", PROGRAMS, ids=lambda path: path.stem)
@@ -18,6 +19,8 @@ def test_linux_does_what_the_header_says(source: Path, tmp_path: Path) -> None:
     expectations = parse_header(source.read_text(), str(source))
     if expectations.native_refusal is not None:
         pytest.skip(f"{source.name} is not for a real Linux: {expectations.native_refusal}")
+    if source.stem.startswith("priority"):
+        skip_unless_normal_niceness()
     program = build(source, tmp_path)
     stdout, stderr, status, signal = run(program, expectations.args, environment(expectations))
     differences = compare(expectations, stdout, stderr, status, signal, None)

@@ -66,3 +66,56 @@ def test_parts_of_a_run_time(steps: list[tuple[int, int, int]]) -> None:
         assert now[0] >= before[0]
         assert now[1] >= before[1]
         before = now
+
+
+SWITCHES = """
+.include "linux.inc"
+.include "process.inc"
+.text
+.globl _start
+_start:
+    movl $120, %eax             # a thread that takes its turns with this one, and ends first
+    movl $CLONE_AS_THREAD, %ebx
+    movl $stack_top, %ecx
+    xorl %edx, %edx
+    xorl %esi, %esi
+    xorl %edi, %edi
+    int $0x80
+    testl %eax, %eax
+    jz other
+1:  decl %ebp
+    cmpl $0, ended
+    je 1b
+    movl $158, %eax             # sched_yield: it is gone now
+    int $0x80
+    .irp who, 0, 1              # RUSAGE_SELF, RUSAGE_THREAD
+    movl $77, %eax
+    movl $\\who, %ebx
+    movl $usage, %ecx
+    int $0x80
+    sys_write $STDOUT_FILENO, $usage + 64, $8
+    .endr
+    sys_exit $0
+other: movl $3000000, %ecx
+2:  loop 2b
+    movl $1, ended
+    movl $1, %eax
+    int $0x80
+.data
+ended: .long 0
+usage: .fill 18, 4, 0
+.bss
+    .skip 4096
+stack_top:
+.include "print.inc"
+"""
+
+
+def test_switches_of_a_thread_that_has_ended_stay_counted(tmp_path: Path) -> None:
+    source = tmp_path / "switches.S"
+    source.write_text(SWITCHES)
+    session = Session(source)
+    assert session.run(400_000_000).kind == "finished"
+    (_, everybody), (_, alone) = struct.iter_unpack("<2I", session.stdout)
+    assert alone >= 1
+    assert everybody >= alone + 1  # the other's turns ended, too

@@ -5,7 +5,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from native_linux import skip_unless_linux32
+from native_linux import normal_niceness, skip_unless_linux32, skip_unless_normal_niceness
 
 from toykernel.harness.build import build
 from toykernel.harness.session import Session
@@ -97,7 +97,14 @@ def test_native(
     source.write_text(program(attempts, limit))
     path.write_bytes(build(source)[0])
     path.chmod(0o755)
-    status = subprocess.run([path], timeout=10, check=False).returncode
+    skip_unless_normal_niceness()
+    # The shell is the parent whose priority is asked for: like it, at nice 0.
+    status = subprocess.run(
+        ["sh", "-c", '"$1"; exit $?', "sh", path],
+        timeout=10,
+        check=False,
+        preexec_fn=normal_niceness,
+    ).returncode
     if status == 98:
         pytest.skip("this root may not raise RLIMIT_NICE")
     assert failed(attempts, status) is None

@@ -3,6 +3,8 @@
 from pathlib import Path
 
 import pytest
+from native_linux import build
+from native_linux import run as run_native
 
 from toykernel.harness.session import Session
 
@@ -62,3 +64,47 @@ def test_flags_that_ring_3_may_not_have_are_left_out(tmp_path: Path, value: str)
     assert session.run(10_000_000).kind == "finished"
     # Bits 9 (IF), 12 and 14 (IOPL's low bit, NT), 17 (VM), moved down: 1, 0x28, 0x100.
     assert session.stats.program_status == 1 << 8
+
+
+#: sigreturn where no frame is, and the signal that ends it: where the frame or its FPU state cannot be read,
+#: SIGSEGV from the call itself; where they can, what IRET makes of CS and SS.
+NO_FRAMES = {
+    "rt, at the start": ("movl $173, %eax; int $0x80", 11),
+    "at the start": ("movl $119, %eax; int $0x80", 11),
+    "rt, unmapped": ("movl $0x10000000, %esp; movl $173, %eax; int $0x80", 11),
+    "rt, an FPU state that is nowhere": ("movl $-1, 20 + SC_FPSTATE + zeros + 144; movl $zeros + 4, %esp\n"
+                                         "movl $173, %eax; int $0x80", 11),
+    "rt, all ones": ("movl $ones + 512, %esp; movl $173, %eax; int $0x80", 11),
+    "rt, zeros": ("movl $zeros + 512, %esp; movl $173, %eax; int $0x80", 4),
+    "zeros": ("movl $zeros + 512, %esp; movl $119, %eax; int $0x80", 4),
+    "rt, in a frame that is none": ("set_handler $SIGUSR1, $wrong, $0; kill_self $SIGUSR1", 4),
+}  # fmt: skip
+NO_FRAME_PROGRAM = """
+.include "linux.inc"
+.include "signal.inc"
+.text
+.globl _start
+_start:
+    {}
+    sys_exit $9
+wrong: addl $4, %esp
+    movl $173, %eax
+    int $0x80
+.data
+zeros: .fill 4096, 1, 0
+ones: .fill 4096, 1, 0xff
+.include "print.inc"
+"""
+
+
+@pytest.mark.usefixtures("linux32")
+@pytest.mark.parametrize("name", NO_FRAMES)
+def test_a_frame_that_is_none(tmp_path: Path, name: str) -> None:
+    """A 64-bit Linux says SIGSEGV of an IRET that is refused; an i386's says SIGILL (iret_error, traps.c)."""
+    text, signal = NO_FRAMES[name]
+    source = tmp_path / "frame.S"
+    source.write_text(NO_FRAME_PROGRAM.format(text.replace("; ", "\n    ")))
+    session = Session(source)
+    assert session.run(10_000_000).kind == "finished"
+    assert session.stats.program_status == signal
+    assert run_native(build(source, tmp_path))[3] == 11

@@ -53,7 +53,7 @@ def _names(entries_: list[tuple[int, int]]) -> str:
 
 
 def users(k: Kernel, pfn: int) -> int:
-    """References but for those by which the kernel holds a page of whoever writes it."""
+    """References to a frame, without those by which the kernel pins a user's page."""
     return k.memory.pages.page_count(pfn) - k.memory.pins.get(pfn, 0)
 
 
@@ -61,7 +61,7 @@ class SharedFrames:
     """Remembers what every shared private frame holds, and looks whether it still does."""
 
     def __init__(self) -> None:
-        self._held: dict[int, bytes] = {}
+        self.held: dict[int, bytes] = {}  # by frame
 
     def shared_frames_do_not_change(self, k: Kernel) -> Iterator[str]:
         """A frame that a private area shares with anybody holds what it held when sharing began."""
@@ -78,7 +78,7 @@ class SharedFrames:
                 if area.mapping is not None and pfn in area.mapping.pages.values():
                     continue  # the page cache's own may be written by whoever shares it
                 now[pfn] = ram.read(pfn << PAGE_SHIFT, PAGE_SIZE)
-                before = self._held.get(pfn)
+                before = self.held.get(pfn)
                 if before is not None and before != now[pfn]:
                     at = first_difference(before, now[pfn])
                     yield (
@@ -86,4 +86,4 @@ class SharedFrames:
                         f"others, changed from {before[at]:#04x} to {now[pfn][at]:#04x} at offset "
                         f"{at:#x}"
                     )
-        self._held = now
+        self.held = now

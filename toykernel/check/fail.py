@@ -93,7 +93,7 @@ class Injection:
 
     @property
     def expected(self) -> str:
-        """The error that Linux has for this point."""
+        """The error that Linux has for this point, by name."""
         return expected_error(self.step)
 
 

@@ -21,6 +21,7 @@ from toykernel.check.contents import (
     zero_page_is_never_written,
 )
 from toykernel.check.moments import Moments
+from toykernel.check.touched import Touched
 from toykernel.errors import StopRun
 from toykernel.look.frames import leaked_objects, owners
 from toykernel.look.page_tables import entries, tables
@@ -223,17 +224,81 @@ def check_all(k: Kernel, more: tuple[Check, ...] = ()) -> None:
             raise InvariantError(check.__name__, detail)
 
 
-def install(k: Kernel) -> None:
-    """Check after every trap that the kernel has dealt with, from now on; and what happens, as it does."""
+class Looker:
+    """Checks a kernel from now on: after every trap what it can have touched; everything (`look`) after a
+    fork, exec, exit and now and then, as often as that costs no more than the run itself; and at its end.
+    """
 
-    def report(name: str, detail: str) -> None:
-        raise InvariantError(name, detail)
+    def __init__(self, k: Kernel) -> None:
+        self._k = k
+        moments = Moments(k, _report)
+        contents = SharedFrames()
+        self._more = (contents.shared_frames_do_not_change, moments.tlb_holds_nothing_lost)
+        self._by_name = {check.__name__: check for check in (*CHECKS, *self._more)}
+        self._moments = moments
+        self._touched = Touched(k, contents)
+        self._credit = FIRST_CREDIT
+        self._event = True  # something happened after which everything is looked at
 
-    moments = Moments(k, report)
+    def look(self) -> None:
+        """Everything. Raises InvariantError."""
+        check_all(self._k, self._more)
+
+    def after_trap(self, _task: Task) -> None:
+        """What the trap can have touched, and everything when that is due. Raises InvariantError."""
+        self._moments.settled()
+        for name in self._touched.suspicions():
+            for detail in self._by_name[name](self._k):
+                raise InvariantError(name, detail)
+            raise InvariantError(name, "noticed after a trap, and not any more")
+        for detail in self._moments.tlb_holds_nothing_lost(self._k):
+            raise InvariantError("tlb_holds_nothing_lost", detail)
+        self._credit += CREDIT
+        price = self._price()
+        if self._credit >= (price if self._event else PATIENCE * price):
+            self._event = False
+            self._credit -= price
+            self.look()
+
+    def _price(self) -> int:
+        """About how long a look at everything takes, in microseconds."""
+        k = self._k
+        return k.memory.pages.frames // 2 + 8 * self._touched.entries + 60 * len(k.processes.tasks)
+
+    def on_event(self, *_: object) -> None:
+        """A fork, an exec, an exit."""
+        self._event = True
+
+
+#: What a trap costs a run without checks, at least, and what is spent before that: microseconds.
+CREDIT, FIRST_CREDIT = 20, 200_000
+#: How many times its price is saved up for a look at everything that no event asks for.
+PATIENCE = 4
+
+
+def _report(name: str, detail: str) -> None:
+    raise InvariantError(name, detail)
+
+
+def install(k: Kernel, *, full: bool = False) -> None:
+    """Check after every trap that the kernel has dealt with, from now on; and what happens, as it does.
+
+    With `full` everything is looked at every time, whatever that costs; else see Looker.
+    """
+    trace = k.host.trace
+    if not full:
+        looker = Looker(k)
+        trace.to_user.append(looker.after_trap)
+        trace.process_fork.append(looker.on_event)
+        trace.process_exec.append(looker.on_event)
+        trace.release_task.append(looker.on_event)
+        trace.run_over.append(looker.look)
+        return
+    moments = Moments(k, _report)
     more = (SharedFrames().shared_frames_do_not_change, moments.tlb_holds_nothing_lost)
 
     def after_trap(_task: Task) -> None:
         moments.settled()
         check_all(k, more)
 
-    k.host.trace.to_user.append(after_trap)
+    trace.to_user.append(after_trap)

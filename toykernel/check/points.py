@@ -39,7 +39,9 @@ FAILS_WITH = {"D1": EINVAL, "D4": EAGAIN, "D6": EAGAIN, "D17": ERESTARTNOINTR, "
 
 
 def expected_error(step: str) -> str:
-    """By name; ENOMEM is for allocations in every other step and call."""
+    """The error that Linux has for a failure in a step, by name;
+    ENOMEM for allocations in every other one.
+    """
     return _EXPECTED.get(step, "ENOMEM")
 
 
@@ -79,7 +81,7 @@ class FaultPoints:
         self._step = "D1" if number in FORKS else ""
 
     def end(self) -> None:
-        """The call is over."""
+        """The call is over: nothing counts or fails until the next `begin`."""
         self.caller = None
 
     @property

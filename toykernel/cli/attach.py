@@ -18,7 +18,7 @@ ATTACHED = ("check", "fail_nth", "max_cycles")
 def attach(k: Kernel, values: Mapping[str, Any]) -> Injector | None:
     """Add the listeners that parsed options ask for. Raises click.BadParameter."""
     if values["check"]:
-        install(k)
+        install(k, full=values["check"] == "full")
     return add_injector(k, values["fail_nth"])
 
 

@@ -1,11 +1,11 @@
-"""Host output: the guest's bytes as they come, our own messages, files that must be writable."""
+"""The standard streams: the guest's bytes as they come, and our own messages."""
 
 from __future__ import annotations
 
-import errno
+import codecs
+import io
 import os
 import select
-import stat
 import sys
 from contextlib import suppress
 
@@ -54,48 +54,33 @@ def host_message(text: str) -> None:
         sys.stderr.flush()
 
 
-class OutputFile:
-    """A file that is opened before the work starts, so that no work is lost at the end of it.
+def as_utf8(text: str) -> bytes:
+    """For a file that must be UTF-8: bytes of a name that are not are shown as \\xff."""
+    return text.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace").encode()
 
-    An existing file keeps its contents until `write`; one that was made and never written to is
-    removed by `close`. `-` is standard output. The constructor raises OSError.
-    """
 
-    def __init__(self, path: str) -> None:
-        self.path = path
-        self._made = False
-        self._fd: int | None = None
-        self._started = False
-        if path == "-":
-            return
+def prepare_streams() -> None:
+    """Before anything else is opened: descriptors 0 to 2 are in use, whoever started us, so that no file of
+    ours gets the guest's bytes; and a name that is no UTF-8 is shown with the bytes that it has."""
+    for fd, flags in ((0, os.O_WRONLY), (1, os.O_RDONLY), (2, os.O_RDONLY)):
         try:
-            self._fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
-            self._made = True
-        except FileExistsError:
-            self._fd = os.open(path, os.O_WRONLY | os.O_CLOEXEC)
-        if stat.S_ISDIR(os.fstat(self._fd).st_mode):
-            os.close(self._fd)
-            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), path)
-
-    def write(self, data: bytes) -> None:
-        """Append to what has been written; the first time the old contents go. Raises OSError."""
-        if self._fd is None:
-            write_all(1, data)
-            return
-        if not self._started:
-            self._started = True
-            if stat.S_ISREG(os.fstat(self._fd).st_mode):
-                os.ftruncate(self._fd, 0)
-        view = memoryview(data)
-        while view:
-            view = view[os.write(self._fd, view) :]
-
-    def close(self) -> None:
-        """Done. Harmless when done already."""
-        fd, self._fd = self._fd, None
-        if fd is None:
-            return
-        os.close(fd)
-        if self._made and not self._started:
+            os.fstat(fd)
+        except OSError:  # using it fails with EBADF as before, which is what the user asked for
             with suppress(OSError):
-                os.unlink(self.path)
+                os.open(os.devnull if os.path.exists(os.devnull) else os.sep, flags)
+    if sys.stdout is None:
+        sys.stdout = io.TextIOWrapper(io.FileIO(1, "w", closefd=False), "utf-8", write_through=True)
+    if sys.stderr is None:  # our own messages: losing them is no reason to fail
+        sys.stderr = io.TextIOWrapper(io.FileIO(os.devnull, "w"), "utf-8", write_through=True)
+    codecs.register_error("toykernel.names", _names)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="toykernel.names")
+
+
+def _names(error: UnicodeError) -> tuple[str | bytes, int]:
+    """Bytes of a file name as they are (surrogateescape), other things as backslashreplace has them."""
+    try:
+        return codecs.lookup_error("surrogateescape")(error)
+    except UnicodeError:
+        return codecs.lookup_error("backslashreplace")(error)

@@ -3,25 +3,31 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import click
 
 from emu.timing.profiles import OFF
-from toykernel.cli.console import host_message, write_all
-from toykernel.cli.options import MACHINE, SOURCES, ProgramCommand, apply, count
+from toykernel.cli.console import as_utf8, host_message, write_all
+from toykernel.cli.options import FILE, MACHINE, SOURCES, ProgramCommand, apply, count
+from toykernel.cli.outputs import Outputs, inputs_of
+from toykernel.cli.version import say_slow
 from toykernel.harness.exit_status import EXIT_MISUSE
+from toykernel.host_files import read_regular
 
 
 @click.command(cls=ProgramCommand, context_settings={"allow_interspersed_args": False})
 @apply((*MACHINE, *SOURCES))
 @click.option("--max-cycles", type=count, metavar="N", help="Stop when the clock shows N cycles.")
-@click.option("--json", "json_file", metavar="FILE", help="Write everything to FILE.")
-@click.option("--html", "html_file", metavar="FILE", help="Write the listing to FILE as a page.")
+@click.option("--json", "json_file", type=FILE, metavar="FILE", help="Write everything to FILE.")
 @click.option(
-    "--against", metavar="FILE", help="Compare with another run, whose --json wrote FILE."
+    "--html", "html_file", type=FILE, metavar="FILE", help="Write the listing to FILE as a page."
+)
+@click.option(
+    "--against",
+    type=FILE,
+    metavar="FILE",
+    help="Compare with another run, whose --json wrote FILE.",
 )
 @click.argument("program", type=click.Path())
 @click.argument("args", nargs=-1)
@@ -38,44 +44,53 @@ def command(
     if values["timing"] == OFF:
         raise click.BadParameter("the profile off counts no cycles", param_hint="--timing")
     other = read_profile(values["against"])
-    from toykernel.cli.load import CannotLoad, make_session
+    with Outputs(inputs_of(program, values)) as outputs:
+        return _run(program, args, max_cycles, values, other, outputs)
+
+
+def _run(
+    program: str,
+    args: tuple[str, ...],
+    max_cycles: int | None,
+    values: dict[str, Any],
+    other: dict[str, Any] | None,
+    outputs: Outputs,
+) -> int:
+    json_file = outputs.open("--json", values["json_file"])
+    html_file = outputs.open("--html", values["html_file"])
+    from toykernel.cli.load import CannotLoad, make_session, source_files
     from toykernel.harness import runner
     from toykernel.observe.cycles import CycleProfile
-    from toykernel.observe.cycles_text import comparison, html, text
+    from toykernel.observe.cycles_html import html
+    from toykernel.observe.cycles_text import comparison, text
 
     try:
         session = make_session(program, args, values, console=None, terminal=True)
     except CannotLoad as error:
         click.echo(str(error), err=True)
         return EXIT_MISUSE
+    outputs.refuse("a source of the program", source_files(session.program))
     profile = CycleProfile(session)
     result = runner.run(session, max_cycles=max_cycles)
     write_all(2, session.stdout + session.stderr)
     if result.message:
         host_message(result.message)
+    say_slow(session.kernel.machine.cpu.driver.name, session.kernel.machine.clock.instructions)
     data = profile.data()
-    written: tuple[tuple[str, str | None, Callable[[], str]], ...] = (
-        ("--json", values["json_file"], lambda: json.dumps(data, indent=1, sort_keys=True) + "\n"),
-        ("--html", values["html_file"], lambda: html(data)),
-    )
-    for option, path, make in written:
-        if path is not None:
-            try:
-                Path(path).write_text(make(), encoding="utf-8")
-            except OSError as error:
-                raise click.BadParameter(
-                    f"cannot write {path}: {error.strerror}", param_hint=option
-                ) from None
+    if json_file is not None:
+        json_file.write((json.dumps(data, indent=1, sort_keys=True) + "\n").encode())
+    if html_file is not None:
+        html_file.write(as_utf8(html(data)))
     click.echo(comparison(data, other) if other is not None else text(data), nl=False)
     return result.status
 
 
 def read_profile(path: str | None) -> dict[str, Any] | None:
-    """What --json wrote. Raises click.BadParameter for anything else."""
+    """What `cycles --json` wrote; None without a path. Raises BadParameter for anything else."""
     if path is None:
         return None
     try:
-        data = json.loads(Path(path).read_text(encoding="utf-8"))
+        data = json.loads(read_regular(path).decode("utf-8"))
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or error
         raise click.BadParameter(f"cannot read {path}: {reason}", param_hint="--against") from None

@@ -9,14 +9,17 @@ from typing import Any
 
 import click
 
-from toykernel.cli.console import write_all
+from toykernel.cli import complete
+from toykernel.cli.console import prepare_streams, write_all
 from toykernel.cli.group import call
 from toykernel.cli.load import load
-from toykernel.cli.options import MACHINE, SOURCES, ProgramCommand, apply
+from toykernel.cli.options import FILE, MACHINE, PAGE_SIZE, SOURCES, ProgramCommand, apply, size
 from toykernel.harness.exit_status import EXIT_INTERRUPTED, EXIT_MISUSE
+from toykernel.harness.session import Session
 
 EPILOG = """\b
-Commands come from FILE, from the terminal, or from standard input; `help' lists them.
+Commands come from FILE and -ex, from the terminal, or from standard input; `help'
+lists them.
 \b
 Exit status:
   0    left by quit or at the end of the commands
@@ -32,19 +35,44 @@ Exit status:
     context_settings={"allow_interspersed_args": False},
 )
 @apply((*MACHINE, *SOURCES))
-@click.option("-x", "script", metavar="FILE", multiple=True, help="Run the commands in FILE first.")
+@click.option(
+    "-x", "script", type=FILE, metavar="FILE", multiple=True, help="Run the commands in FILE first."
+)
+@click.option(
+    "-ex",
+    "commands",
+    metavar="COMMAND",
+    multiple=True,
+    shell_complete=complete.debugger_commands,
+    help="Run this command, after the files of -x. Repeatable.",
+)
 @click.option(
     "--boot", is_flag=True, help="Stop at power-on, not at the program's first instruction."
 )
-@click.argument("program")
+@click.option(
+    "--history",
+    type=size(PAGE_SIZE, 1 << 40),
+    default="256M",
+    show_default=True,
+    metavar="SIZE",
+    help="What is kept for going back; old moments are thinned out when it is more.",
+)
+@click.option(
+    "--from",
+    "moment",
+    type=FILE,
+    metavar="FILE",
+    help="Go on from a moment that record save or run --save has kept; there is no PROGRAM then.",
+)
+@click.argument("program", type=click.Path(), required=False)
 @click.argument("args", nargs=-1)
-def command(program: str, args: tuple[str, ...], **values: Any) -> int:
+def command(program: str | None, args: tuple[str, ...], **values: Any) -> int:
     """Step PROGRAM instruction by instruction, through its traps into the kernel and out again.
 
     ARGS are the program's.
     """
     scripts = [_read_script(path) for path in values["script"]]
-    session = load(program, args, values)
+    session = _session(program, args, values)
     if session is None:
         return EXIT_MISUSE
 
@@ -55,12 +83,12 @@ def command(program: str, args: tuple[str, ...], **values: Any) -> int:
     from toykernel.debug.repl import Repl, stdin_lines
 
     def write(line: str) -> None:
-        write_all(1, f"{line}\n".encode("utf-8", "replace"))
+        write_all(1, f"{line}\n".encode("utf-8", "surrogateescape"))
 
-    console = Console(Debugger(session), write)
+    console = Console(Debugger(session, values["history"]), write)
     repl = Repl(console)
     try:
-        if values["boot"]:
+        if values["boot"] or values["moment"] is not None:
             console.lines(location_lines(console.debugger.location()))
         else:
             with repl.catching_interrupts():
@@ -68,26 +96,46 @@ def command(program: str, args: tuple[str, ...], **values: Any) -> int:
         for script in scripts:
             if not console.leaving:
                 repl.script(script)
+        if not console.leaving:
+            repl.script(values["commands"])
         if not console.leaving and sys.stdin is not None and sys.stdin.isatty():
             repl.interact()
             return 0
-        if not console.leaving and not scripts and sys.stdin is not None:
+        if not (console.leaving or scripts or values["commands"]) and sys.stdin is not None:
             repl.script(stdin_lines(), repeat=True)
     except KeyboardInterrupt:
         return EXIT_INTERRUPTED
     return 1 if repl.failures else 0
 
 
+def _session(program: str | None, args: tuple[str, ...], values: dict[str, Any]) -> Session | None:
+    """The program's, or that of a file; None after saying what is wrong. Raises click.UsageError."""
+    moment = values["moment"]
+    if (program is None) == (moment is None):
+        raise click.UsageError("PROGRAM or --from FILE: one of them")
+    if program is not None:
+        return load(program, args, values)
+    from toykernel.cli.console import guest_console, host_message
+    from toykernel.history.errors import HistoryError
+
+    try:
+        return Session.load(moment, guest_console)
+    except HistoryError as error:
+        host_message(str(error))
+        return None
+
+
 def _read_script(path: str) -> list[str]:
     try:
-        return Path(path).read_text(encoding="utf-8", errors="replace").splitlines()
+        return Path(path).read_text(encoding="utf-8", errors="surrogateescape").splitlines()
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or error
         raise click.BadParameter(f"cannot read {path}: {reason}", param_hint="-x") from None
 
 
 def main() -> None:
-    """`python -m toykernel.cli.debug`."""
+    """`python -m toykernel.cli.debug`: the command `debug` with these arguments; its exit status."""
+    prepare_streams()
     with suppress(KeyboardInterrupt):
         sys.exit(call(["debug", *sys.argv[1:]]))
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import errno
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from importlib import import_module
 from importlib.util import find_spec
 from traceback import extract_tb
+from typing import Any
 
 import click
 
@@ -15,7 +17,10 @@ from toykernel.errors import HostError
 from toykernel.harness.exit_status import EXIT_BUG, EXIT_INTERRUPTED, EXIT_MISUSE
 
 #: In the order of the help text. A command is there when its module is; each has a `command`.
-COMMANDS = ("run", "cycles", "build", "test", "debug", "gdb", "sysctl")
+COMMANDS = (
+    *("run", "cycles", "build", "test", "debug", "gdb", "sysctl"),
+    *("samples", "exercises", "docs", "completion"),
+)
 
 #: What a write to standard output fails with when its disk is full or its device is gone.
 LOST_OUTPUT = (errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EBADF)
@@ -45,13 +50,37 @@ class CommandGroup(click.Group):
             ctx.fail(f"No such command {args[0]!r}.{hint}")
         return super().resolve_command(ctx, args)
 
+    # click ends the process with 1 for a closed pipe, wherever it meets one: these two come first.
+
+    def make_context(
+        self,
+        info_name: str | None,
+        args: list[str],
+        parent: click.Context | None = None,
+        **extra: Any,
+    ) -> click.Context:
+        with _closed_pipes():
+            return super().make_context(info_name, args, parent, **extra)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        with _closed_pipes():
+            return super().invoke(ctx)
+
+
+@contextmanager
+def _closed_pipes() -> Iterator[None]:
+    try:
+        yield
+    except BrokenPipeError:  # whoever read our output has had enough of it
+        raise broken_pipe() from None
+
 
 def _print_version(ctx: click.Context, _param: click.Parameter, wanted: bool) -> None:
     if not wanted or ctx.resilient_parsing:
         return
-    from importlib.metadata import version
+    from toykernel.cli.version import version_text
 
-    click.echo(f"toykernel {version('toykernel')}")
+    click.echo(version_text())
     ctx.exit()
 
 
@@ -65,7 +94,7 @@ def _print_version(ctx: click.Context, _param: click.Parameter, wanted: bool) ->
     expose_value=False,
     is_eager=True,
     callback=_print_version,
-    help="Show the version and exit.",
+    help="Show the version, the engine, its hooks and the table of clocks, and exit.",
 )
 def cli() -> None:
     """A small i386 computer and a Linux-shaped kernel in it, whose fork is the real thing.
@@ -77,6 +106,13 @@ def cli() -> None:
 def call(args: Sequence[str]) -> int:
     """Run one command line; its exit status. Nothing but KeyboardInterrupt is raised."""
     try:
+        return _call(args)
+    except BrokenPipeError:  # even what is wrong cannot be said
+        return broken_pipe().status
+
+
+def _call(args: Sequence[str]) -> int:
+    try:
         status = cli.main(list(args), prog_name="toykernel", standalone_mode=False)
     except click.exceptions.NoArgsIsHelpError as error:
         error.show()
@@ -86,13 +122,21 @@ def call(args: Sequence[str]) -> int:
         return EXIT_MISUSE
     except click.Abort:
         return EXIT_INTERRUPTED
-    except BrokenPipeError:  # whoever read the help text has had enough of it
-        return broken_pipe().status
+    except BrokenPipeError:
+        raise
+    except MemoryError as error:
+        return cannot_start(MemoryError(str(error) or "not enough memory"))
     except OSError as error:
+        if error.errno in (None, errno.ENOMEM):  # None: a library that cannot be loaded
+            return cannot_start(error)
         if error.filename is not None or error.errno not in LOST_OUTPUT:
             return bug(error)
         host_message(f"cannot write standard output: {error.strerror}")
         return EXIT_MISUSE
+    except ImportError as error:
+        if isinstance(error, ModuleNotFoundError):
+            return bug(error)
+        return cannot_start(error)
     except HostError as error:
         if error.message:
             host_message(error.message)
@@ -100,6 +144,12 @@ def call(args: Sequence[str]) -> int:
     except Exception as error:
         return bug(error)
     return status if isinstance(status, int) else 0
+
+
+def cannot_start(error: Exception) -> int:
+    """The engine or another library cannot be had, mostly for want of memory; the exit status for it."""
+    host_message(f"cannot start: {error}")
+    return EXIT_MISUSE
 
 
 def bug(error: Exception) -> int:

@@ -26,7 +26,7 @@ class Descriptor:
     """
 
     def __init__(self, fd: int, name: str) -> None:
-        """`name` is for messages."""
+        """`fd` is read when the guest wants more; `name` is for messages."""
         self._fd = fd
         self._name = name
         self._given: list[bytes] = []
@@ -48,7 +48,7 @@ class Recorded:
     """What a record holds, read by read; after it, the end of the input."""
 
     def __init__(self, record: bytes) -> None:
-        """Raises ValueError, which says what is wrong."""
+        """From a record's bytes. Raises ValueError, which says what is wrong."""
         head, *lines = record.decode("ascii", "replace").splitlines() or [""]
         if head != MAGIC:
             raise ValueError("it was not written by --record-input")
@@ -71,7 +71,7 @@ def _parsed(line: str, number: int) -> bytes:
 
 
 def recording(reader: Reader, write: Callable[[bytes], None]) -> Reader:
-    """The same reader, which writes down every answer as it is given."""
+    """A reader that asks `reader`, and writes down every answer as it is given."""
     write(f"{MAGIC}\n".encode())
     written = 0
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,17 +13,17 @@ from toykernel.cli import run as run_command
 from toykernel.cli.attach import attach
 from toykernel.cli.load import CannotLoad, make_session
 from toykernel.harness import runner
+from toykernel.harness.comparison import Difference, differences
 from toykernel.harness.exit_status import EXIT_LIMIT
 from toykernel.harness.expectations import (
-    Difference,
     Expectations,
     HeaderError,
-    differences,
     parse_header,
 )
 from toykernel.harness.report import make_report
+from toykernel.harness.verdict import FAILED, PASSED, SILENT, Verdict
+from toykernel.host_files import NotRegularError, read_regular
 
-PASSED, FAILED, SILENT = "passed", "failed", "without expectations"
 #: Options that a header cannot ask for: they are about the host's files and terminal.
 HOST_OPTIONS = (
     "report",
@@ -37,44 +37,38 @@ HOST_OPTIONS = (
 )
 
 
-@dataclass(frozen=True)
-class Verdict:
-    """What came of one program; `explanation` has a line for each difference."""
-
-    path: str
-    outcome: str
-    explanation: tuple[str, ...] = ()
-
-
 def judge(path: str, max_cycles: int) -> Verdict:
     """Run a program and compare. `max_cycles` is for headers that do not say."""
     try:
-        expectations = parse_header(Path(path).read_text("utf-8", "replace"), path)
+        expectations = parse_header(read_regular(path).decode("utf-8", "replace"), path)
     except HeaderError as error:
         return Verdict(path, FAILED, (str(error),))
     except OSError as error:
         return Verdict(path, FAILED, (f"{path}: {error.strerror}",))
+    except NotRegularError as error:
+        return Verdict(path, FAILED, (f"{path}: {error}",))
     if not expectations.says_anything:
         return Verdict(path, SILENT)
+    return judge_by(expectations, path, max_cycles)
+
+
+def judge_by(expectations: Expectations, path: str, max_cycles: int) -> Verdict:
+    """Run a program and compare it with a header that need not be its own."""
     try:
-        found = _run_and_compare(expectations, max_cycles)
+        return _run_and_compare(replace(expectations, path=path), max_cycles)
     except CannotLoad as error:
         return Verdict(path, FAILED, tuple(str(error).splitlines()))
-    return Verdict(
-        path,
-        FAILED if found else PASSED,
-        tuple(f"{path}:{difference.line}: {difference.text}" for difference in found),
-    )
 
 
-def _run_and_compare(expectations: Expectations, max_cycles: int) -> list[Difference]:
+def _run_and_compare(expectations: Expectations, max_cycles: int) -> Verdict:
     at = expectations.options_number
     try:
         values = parse_options(expectations)
         session = make_session(expectations.path, expectations.args, values, None)
         attach(session.kernel, values)
     except click.ClickException as error:
-        return [Difference(at, f"options: {error.format_message()}")]
+        text = f"{expectations.path}:{at}: options: {error.format_message()}"
+        return Verdict(expectations.path, FAILED, (text,))
     limit = values["max_cycles"]
     result = runner.run(session, max_cycles=limit or max_cycles)
     report = make_report(session, result) if expectations.report else {}
@@ -85,7 +79,15 @@ def _run_and_compare(expectations: Expectations, max_cycles: int) -> list[Differ
         found += [Difference(expectations.end_number, t) for t in result.message.splitlines()]
     if found and result.status == EXIT_LIMIT and limit is None:
         found.append(Difference(at, "no `# options: --max-cycles N`, so the test's limit held"))
-    return found
+    machine = session.kernel.machine
+    return Verdict(
+        expectations.path,
+        FAILED if found else PASSED,
+        tuple(f"{expectations.path}:{one.line}: {one.text}" for one in found),
+        machine.clock.instructions,
+        machine.clock.cycles,
+        machine.cpu.driver.name,
+    )
 
 
 def parse_options(expectations: Expectations) -> Mapping[str, Any]:

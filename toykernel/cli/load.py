@@ -6,18 +6,20 @@ import os
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
 import click
 
 from emu.errors import EngineContractError
 from toykernel.cli.console import guest_console
+from toykernel.cli.from_stdin import first_input
 from toykernel.cli.input import Descriptor, Recorded
 from toykernel.cli.options import guest_files, machine_config, recipe
+from toykernel.cli.words import DASH
 from toykernel.harness.build import build
 from toykernel.harness.recipe import PLAIN, Built, CompileError, LoadError, Recipe
 from toykernel.harness.session import Session
+from toykernel.host_files import read_regular
 from toykernel.sysctl import SysctlError
 from userland.assembler import AssemblyError, Program
 
@@ -39,7 +41,7 @@ def explained(memory: int | None = None) -> Iterator[None]:
         raise CannotLoad(f"toykernel: {error}") from None
     except (MemoryError, OSError) as error:
         what = "not enough memory" if memory is None else f"no machine with {memory} bytes of RAM"
-        raise CannotLoad(f"toykernel: {what}: {error}") from None
+        raise CannotLoad(f"toykernel: {what}: {str(error) or 'not enough memory'}") from None
 
 
 def make_session(
@@ -51,15 +53,16 @@ def make_session(
     terminal: bool = False,
 ) -> Session:
     """A session of parsed MACHINE options; without a console it keeps the guest's output. With
-    `terminal`, the guest reads the host's standard input when no option names another.
+    `terminal`, the guest reads the host's standard input when no option names another. A program
+    of `-` is read from standard input, of which nothing is left for the guest then.
 
     Raises CannotLoad and click.BadParameter.
     """
     files = guest_files(values)
-    made_of = recipe(values)
+    path, made_of = first_input(program, recipe(values))
     with explained(values["memory"]):
         session = Session(
-            program,
+            path,
             args,
             env=dict(values["env"]),
             files=files,
@@ -67,7 +70,7 @@ def make_session(
             console=console,
             keep_output=console is None,
             recipe=made_of,
-            console_read=guest_input(values, terminal),
+            console_read=guest_input(values, terminal and program != DASH),
         )
     _warn(session.program, session.said)
     return session
@@ -87,7 +90,7 @@ def guest_input(values: Mapping[str, Any], terminal: bool) -> Callable[[int, int
         raise click.BadParameter("--stdin and --input are two sources", param_hint="--input")
     if recorded is not None:
         try:
-            return Recorded(Path(recorded).read_bytes())
+            return Recorded(read_regular(recorded))
         except (OSError, ValueError) as error:
             reason = getattr(error, "strerror", None) or error
             raise click.BadParameter(
@@ -107,21 +110,33 @@ def guest_input(values: Mapping[str, Any], terminal: bool) -> Callable[[int, int
 
 
 def load(
-    program: str, args: tuple[str, ...], values: Mapping[str, Any], *, terminal: bool = False
+    program: str,
+    args: tuple[str, ...],
+    values: Mapping[str, Any],
+    console: Callable[[int, bytes], None] | None = guest_console,
+    *,
+    terminal: bool = False,
 ) -> Session | None:
-    """The same for a command that ends here: None after saying what is wrong."""
+    """make_session for a command that ends here: None after saying what is wrong."""
     try:
-        return make_session(program, args, values, terminal=terminal)
+        return make_session(program, args, values, console, terminal=terminal)
     except CannotLoad as error:
         click.echo(str(error), err=True)
         return None
 
 
+def source_files(program: Program | None) -> dict[str, None]:
+    """The files that a program's statements come from, as far as it is assembled here."""
+    return dict.fromkeys(entry.file for entry in program.lines) if program is not None else {}
+
+
 def build_program(program: str, made_of: Recipe = PLAIN, *, with_map: bool = False) -> Built | None:
-    """A program's ELF image and what came with it; None after saying what is wrong."""
+    """A program's ELF image, standard input's when it is `-`, and what came with it; None after saying
+    what is wrong."""
     try:
         with explained():
-            built = build(Path(program), made_of, with_map=with_map)
+            path, made_of = first_input(program, made_of)
+            built = build(path, made_of, with_map=with_map)
     except CannotLoad as error:
         click.echo(str(error), err=True)
         return None

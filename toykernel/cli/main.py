@@ -1,21 +1,36 @@
-"""The command `toykernel`. Nothing heavy is imported before it is known to be needed."""
+"""The command `toykernel`. Nothing is imported before Ctrl-C is known to end it quietly."""
 
 from __future__ import annotations
 
 import sys
 
-from toykernel.harness.exit_status import EXIT_INTERRUPTED
+#: As toykernel.harness.exit_status.EXIT_INTERRUPTED and EXIT_MISUSE, which are not imported yet.
+_INTERRUPTED, _MISUSE = 130, 125
 
 
 def main() -> None:
     """Run the command line and exit with its status."""
     try:
-        from toykernel.cli.group import call
+        try:
+            from toykernel.cli.console import prepare_streams
 
-        status = call(sys.argv[1:])
+            prepare_streams()
+            from toykernel.cli.group import call
+        except (MemoryError, ImportError, OSError) as error:
+            status = cannot_start(error)
+        else:
+            status = call(sys.argv[1:])
     except KeyboardInterrupt:
-        status = EXIT_INTERRUPTED
+        status = _INTERRUPTED
     sys.exit(status)
+
+
+def cannot_start(error: Exception) -> int:
+    """Our own modules cannot be loaded: say why; the exit status for it."""
+    if isinstance(error, MemoryError):
+        error = MemoryError("not enough memory")
+    sys.stderr.write(f"toykernel: cannot start: {error}\n")
+    return _MISUSE
 
 
 if __name__ == "__main__":

@@ -16,6 +16,7 @@ import click
 from click import BadParameter
 
 from emu.timing.profiles import DEFAULT_PROFILE, PROFILE_NAMES
+from toykernel.cli import complete
 
 if TYPE_CHECKING:
     from toykernel.harness.recipe import Recipe
@@ -27,6 +28,8 @@ MIN_STACK = 64 << 10
 _UNITS = {"": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30}
 
 Decorator = Callable[[Any], Any]
+#: The value of an option that names a file: shells complete it; whoever opens it says what is wrong.
+FILE = click.Path(readable=False)
 
 
 def size(least: int, most: int) -> Callable[[str], int]:
@@ -63,7 +66,7 @@ def count(text: str) -> int:
 
 
 def assignment(text: str) -> tuple[str, str]:
-    """NAME=VALUE."""
+    """NAME=VALUE in its two parts. Raises BadParameter."""
     name, equals, value = text.partition("=")
     if not name or not equals:
         raise BadParameter(f"{text!r}: write NAME=VALUE")
@@ -83,7 +86,10 @@ RLIMITS: Mapping[str, Callable[[str], int]] = {"stack": size(MIN_STACK, 1 << 30)
 
 
 def rlimit(text: str) -> tuple[str, int]:
-    """NAME=SIZE."""
+    """NAME=SIZE: the limit, and its value in the limit's unit.
+
+    Raises BadParameter for a name not in RLIMITS.
+    """
     name, equals, value = text.partition("=")
     if not equals or name not in RLIMITS:
         raise BadParameter(f"{text!r}: write NAME=SIZE, NAME one of {', '.join(RLIMITS)}")
@@ -132,6 +138,7 @@ MACHINE: tuple[Decorator, ...] = (
         type=assignment,
         multiple=True,
         metavar="NAME=VALUE",
+        shell_complete=complete.assignments,
         help="A setting of the kernel, as kernel.pid_max=400. Repeatable.",
     ),
     click.option(
@@ -158,11 +165,13 @@ MACHINE: tuple[Decorator, ...] = (
     click.option(
         "--stdin",
         metavar="FILE",
+        type=FILE,
         help="The guest's standard input; otherwise run and cycles hand on their own, others nothing.",
     ),
     click.option(
         "--input",
         metavar="FILE",
+        type=FILE,
         help="Read again, read by read, what --record-input has written.",
     ),
 )
@@ -237,10 +246,18 @@ INJECT: tuple[Decorator, ...] = (
         "--fail-nth",
         type=nth_point,
         metavar="[CALL:]N",
+        shell_complete=complete.system_calls,
         help="Let the N-th point inside the system call CALL (fork) fail: an allocation, with ENOMEM, or "
         "in fork, vfork and clone a step of copy_process, with its own error.",
     ),
 )
+
+
+def check_mode(text: str) -> str:
+    """`traps`, or `full`."""
+    if text not in ("traps", "full"):
+        raise BadParameter(f"{text!r}: write --check or --check=full")
+    return text
 
 
 def trace_events(text: str) -> tuple[str, str | None]:
@@ -255,11 +272,13 @@ OBSERVE: tuple[Decorator, ...] = (
     click.option(
         "--strace",
         metavar="[=FILE]",
+        type=FILE,
         help="Trace system calls and signals as strace does, to standard error or FILE.",
     ),
     click.option(
         "--cow",
         metavar="[=FILE]",
+        type=FILE,
         help="The life of every frame (shared, copied, reused, freed), to standard error or FILE.",
     ),
     click.option(
@@ -271,21 +290,30 @@ OBSERVE: tuple[Decorator, ...] = (
     click.option(
         "--timeline",
         metavar="FILE",
+        type=FILE,
         help="Write the run as Trace Event JSON, for ui.perfetto.dev.",
+    ),
+    click.option(
+        "--events",
+        metavar="FILE",
+        help="Write what happens as JSON, an object a line: traps, calls, faults, switches, ...",
     ),
     click.option(
         "--process-tree",
         metavar="FILE",
+        type=FILE,
         help="Draw the run's processes, their times and ends, as an SVG picture.",
     ),
     click.option(
         "--record-input",
         metavar="FILE",
+        type=FILE,
         help="Write what the guest reads from standard input, for --input.",
     ),
     click.option(
         "--report",
         metavar="FILE",
+        type=FILE,
         help="Write the run's figures as JSON (`-`: to standard output, after the run).",
     ),
     click.option(
@@ -295,8 +323,10 @@ OBSERVE: tuple[Decorator, ...] = (
     ),
     click.option(
         "--check",
-        is_flag=True,
-        help="Check the kernel's invariants at every trap; exit 70 when one is broken.",
+        type=check_mode,
+        metavar="[=full]",
+        help="Check the kernel's invariants: at every trap what it can have touched (full: everything), and "
+        "everything now and then and at the end; exit 70 when one is broken.",
     ),
     click.option(
         "--max-cycles",
@@ -354,7 +384,7 @@ class ProgramCommand(click.Command):
 class OptionalValueCommand(ProgramCommand):
     """A command whose options in `optional_values` take a value only by `=`, as in `--strace=FILE`."""
 
-    optional_values: Mapping[str, str] = {"--strace": "", "--cow": ""}
+    optional_values: Mapping[str, str] = {"--strace": "", "--cow": "", "--check": "traps"}
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         taking = {
@@ -395,10 +425,12 @@ def machine_config(values: Mapping[str, Any]) -> Config:
 
 def guest_files(values: Mapping[str, Any]) -> dict[str, bytes]:
     """Contents of every --file. Raises BadParameter for one that cannot be read."""
+    from toykernel.host_files import read_regular
+
     files: dict[str, bytes] = {}
     for host, guest in values["file"]:
         try:
-            files[guest] = Path(host).read_bytes()
+            files[guest] = read_regular(host)
         except (OSError, ValueError) as error:
             reason = getattr(error, "strerror", None) or error
             raise BadParameter(f"cannot read {host}: {reason}", param_hint="--file") from None

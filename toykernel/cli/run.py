@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from toykernel.cli.console import OutputFile, host_message, write_all
+from toykernel.cli.console import as_utf8, guest_console, host_message, write_all
 from toykernel.cli.options import (
     INJECT,
     MACHINE,
@@ -17,10 +17,13 @@ from toykernel.cli.options import (
     OptionalValueCommand,
     apply,
 )
+from toykernel.cli.outputs import Output, Outputs, inputs_of
+from toykernel.cli.version import say_slow
 from toykernel.errors import HostError
 from toykernel.harness.exit_status import EXIT_BUG, EXIT_MISUSE
 
 if TYPE_CHECKING:
+    from toykernel.harness.runner import Result
     from toykernel.harness.session import Session
     from toykernel.observe.cow_journal import CowEvent
     from toykernel.state import Kernel
@@ -34,7 +37,16 @@ Exit status:
   70   kernel oops or broken invariant      75   every task sleeps for ever
   124  cycle limit reached                  125  wrong usage, or a program that does
   130  interrupted                               not assemble or load
+  141  nobody reads the output any more
 """
+
+
+def save_point(text: str) -> tuple[str, int | None]:
+    """A type of option: a file, and the cycle at which it is to be written; None: when the run is over."""
+    path, at, cycle = text.rpartition("@")
+    if not at or not (cycle.isascii() and cycle.isdigit()):
+        return text, None
+    return path, int(cycle)
 
 
 @click.command(
@@ -43,33 +55,72 @@ Exit status:
     context_settings={"allow_interspersed_args": False},
 )
 @apply((*MACHINE, *SOURCES, *INJECT, *OBSERVE))
+@click.option(
+    "--save",
+    type=save_point,
+    metavar="FILE[@CYCLE]",
+    help="Keep the last moment of the run, or the one at CYCLE, for debug --from.",
+)
 @click.argument("program", type=click.Path())
 @click.argument("args", nargs=-1)
 def command(program: str, args: tuple[str, ...], **values: Any) -> int:
-    """Run PROGRAM as the first child of init, with ARGS as its arguments.
+    """Run PROGRAM as the first child of init, with ARGS as its arguments; `-` is source from standard input.
 
     Options come before PROGRAM; what follows it is the program's.
     """
-    with ExitStack() as files:
-        report_file = open_output(files, "--report", values["report"])
-        strace_file = open_output(files, "--strace", values["strace"] or None)
-        cow_file = open_output(files, "--cow", values["cow"] or None)
-        trace = values["trace"]
-        trace_file = open_output(files, "--trace", trace[1] if trace else None)
-        timeline_file = open_output(files, "--timeline", values["timeline"])
-        tree_file = open_output(files, "--process-tree", values["process_tree"])
-        input_file = open_output(files, "--record-input", values["record_input"])
-        from toykernel.cli.attach import attach
-        from toykernel.cli.load import load
+    from toykernel.harness import runner
 
-        session = load(program, args, values, terminal=True)
+    def run(session: Session) -> Result:
+        save, at = values["save"] or (None, None)
+        if save is not None and at is not None:
+            runner.run(session, max_cycles=at)
+            save_moment(session, save)
+        try:
+            result = runner.run(session, max_cycles=values["max_cycles"])
+        except KeyboardInterrupt:
+            result = runner.interrupted(session)
+        if save is not None and at is None:
+            save_moment(session, save)
+        return result
+
+    return observed(program, args, values, run)
+
+
+def observed(
+    program: str,
+    args: tuple[str, ...],
+    values: Mapping[str, Any],
+    run: Callable[[Session], Result],
+    console: Callable[[int, bytes], None] = guest_console,
+    *,
+    terminal: bool = True,
+) -> int:
+    """Run a program with the observers of the options; the command's exit status.
+
+    `terminal` and `console` as make_session has them. Raises click.BadParameter and HostError.
+    """
+    with Outputs(inputs_of(program, values)) as outputs, ExitStack() as files:
+        report_file = outputs.open("--report", values["report"])
+        strace_file = outputs.open("--strace", values["strace"] or None, whole=False)
+        cow_file = outputs.open("--cow", values["cow"] or None, whole=False)
+        trace = values["trace"]
+        trace_file = outputs.open("--trace", trace[1] if trace else None, whole=False)
+        timeline_file = outputs.open("--timeline", values["timeline"])
+        tree_file = outputs.open("--process-tree", values["process_tree"])
+        events_file = outputs.open("--events", values["events"], whole=False)
+        input_file = outputs.open("--record-input", values["record_input"], whole=False)
+        from toykernel.cli.attach import attach
+        from toykernel.cli.load import load, source_files
+
+        session = load(program, args, values, console, terminal=terminal)
         if session is None:
             return EXIT_MISUSE
+        outputs.refuse("a source of the program", source_files(session.program))
         if input_file is not None:
             from toykernel.cli.input import recording
 
             host = session.kernel.host
-            host.console_read = recording(host.console_read, writer(input_file))
+            host.console_read = recording(host.console_read, input_file.write)
         from toykernel.harness import runner
 
         if values["strace"] is not None:
@@ -84,15 +135,17 @@ def command(program: str, args: tuple[str, ...], **values: Any) -> int:
             from toykernel.observe.timeline import Timeline
 
             timeline = Timeline(session.kernel)
-            files.callback(lambda: writer(timeline_file)(timeline.finish().encode()))
+            files.callback(lambda: timeline_file.write(timeline.finish().encode()))
         if tree_file is not None:
             from toykernel.observe.process_tree import ProcessTree
 
             tree = ProcessTree(session.kernel)
-            files.callback(lambda: writer(tree_file)(tree.svg().encode()))
+            files.callback(lambda: tree_file.write(as_utf8(tree.svg())))
+        if events_file is not None:
+            add_events(session, events_file)
         injector = attach(session.kernel, values)
         try:
-            result = runner.run(session, max_cycles=values["max_cycles"])
+            result = run(session)
         except KeyboardInterrupt:
             result = runner.interrupted(session)
         if result.status != EXIT_BUG:  # whose message has it all
@@ -106,16 +159,13 @@ def command(program: str, args: tuple[str, ...], **values: Any) -> int:
             host_message(result.message)
         if injector is not None:
             host_message(injector.summary())
+        say_slow(session.kernel.machine.cpu.driver.name, session.kernel.machine.clock.instructions)
         if report_file is not None or values["summary"]:
             from toykernel.harness.report import make_report, report_json, summary
 
             report = make_report(session, result)
             if report_file is not None:
-                try:
-                    report_file.write(report_json(report).encode())
-                except OSError as error:
-                    host_message(f"cannot write the report {values['report']}: {error.strerror}")
-                    return EXIT_MISUSE
+                report_file.write(report_json(report).encode())
             if values["summary"]:
                 click.echo(summary(report, result.killed), err=True)
         return result.status
@@ -129,27 +179,14 @@ def say_killed(killed: Sequence[str]) -> None:
         host_message(f"{len(killed) - MANY} more were killed by signals; --summary lists all")
 
 
-def open_output(files: ExitStack, option: str, path: str | None) -> OutputFile | None:
-    """The file of an option, open for writing; None without one. Raises click.BadParameter."""
-    if path is None:
-        return None
-    try:
-        output = OutputFile(path)
-    except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or error
-        raise click.BadParameter(f"cannot write {path}: {reason}", param_hint=option) from None
-    files.callback(output.close)
-    return output
-
-
-def add_strace(k: Kernel, output: OutputFile | None) -> Callable[[], None]:
+def add_strace(k: Kernel, output: Output | None) -> Callable[[], None]:
     """Trace to a file, or to standard error; what to call when the run is over."""
     from toykernel.observe.strace import Strace
 
     return Strace(k, writer(output), every_line_has_pid=output is not None).close
 
 
-def add_cow(session: Session, output: OutputFile | None) -> None:
+def add_cow(session: Session, output: Output | None) -> None:
     """The COW journal, to a file or to standard error, event by event."""
     write = writer(output)
 
@@ -159,17 +196,32 @@ def add_cow(session: Session, output: OutputFile | None) -> None:
     session.cow_journal.emit = emit
 
 
-def writer(output: OutputFile | None) -> Callable[[bytes], None]:
-    """How a tracer writes: to a file, or to standard error."""
+def add_events(session: Session, output: Output) -> None:
+    """The list of events to a file, a line of JSON each."""
+    from toykernel.observe.events import EventLog, RunEvent
 
-    def to_file(data: bytes) -> None:
-        assert output is not None
-        try:
-            output.write(data)
-        except OSError as error:
-            raise HostError(EXIT_MISUSE, f"cannot write {output.path}: {error.strerror}") from None
+    write = writer(output)
+
+    def emit(number: int, event: RunEvent) -> None:
+        write(log.line(number, event).encode())
+
+    log = EventLog(session.kernel, session.images, emit)
+
+
+def save_moment(session: Session, path: str) -> None:
+    """Keep this moment in a file. Raises HostError."""
+    from toykernel.history.errors import HistoryError
+
+    try:
+        session.save(path)
+    except HistoryError as error:
+        raise HostError(EXIT_MISUSE, str(error)) from None
+
+
+def writer(output: Output | None) -> Callable[[bytes], None]:
+    """How a tracer writes: to a file, or to standard error."""
 
     def to_stderr(data: bytes) -> None:
         write_all(2, data)
 
-    return to_stderr if output is None else to_file
+    return to_stderr if output is None else output.write

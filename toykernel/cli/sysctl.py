@@ -6,6 +6,7 @@ from typing import Any
 
 import click
 
+from toykernel.cli import complete
 from toykernel.cli.console import host_message
 from toykernel.cli.options import MACHINE, apply, machine_config
 from toykernel.harness.exit_status import EXIT_MISUSE
@@ -13,7 +14,7 @@ from toykernel.harness.exit_status import EXIT_MISUSE
 
 @click.command()
 @apply(MACHINE)
-@click.argument("names", nargs=-1, metavar="[NAME]...")
+@click.argument("names", nargs=-1, metavar="[NAME]...", shell_complete=complete.settings)
 def command(names: tuple[str, ...], **values: Any) -> int:
     """Print settings of the kernel that the options describe: those named, or all.
 

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import os
-import sys
-from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from toykernel.cli.options import count
+from toykernel.cli.console import as_utf8
+from toykernel.cli.options import FILE, count
+from toykernel.cli.verdict_output import TapOutput, TextOutput, junit_xml
+from toykernel.cli.version import say_slow
+from toykernel.harness.verdict import FAILED, PASSED
 
 if TYPE_CHECKING:
-    from toykernel.cli.judge import Verdict
+    from toykernel.harness.verdict import Verdict
 
 MAX_CYCLES = 1_000_000_000
 SUFFIXES = (".S", ".s", ".asm", ".c")
@@ -36,37 +38,48 @@ SUFFIXES = (".S", ".s", ".asm", ".c")
     metavar="N",
     help="Cycle limit of a program whose header has none (default 1e9).",
 )
+@click.option(
+    "--junit-xml", "junit", type=FILE, metavar="FILE", help="Write the verdicts as JUnit XML, too."
+)
+@click.option("--tap", is_flag=True, help="Print the verdicts as TAP, version 13.")
 @click.argument("paths", nargs=-1, required=True, type=click.Path(), metavar="PATH...")
 def command(
-    paths: tuple[str, ...], words: tuple[str, ...], jobs: int | None, verbose: bool, max_cycles: int
+    paths: tuple[str, ...],
+    words: tuple[str, ...],
+    jobs: int | None,
+    verbose: bool,
+    max_cycles: int,
+    junit: str | None,
+    tap: bool,
 ) -> int:
     """Run programs and compare with the `# expect` lines at their top.
 
     PATH is a program, or a directory that is searched for .S and .c files. Exit status 0 when every
-    program kept its promises, 1 when one did not.
+    program kept its promises, 1 when one did not. A program without promises is named and counted.
     """
+    from toykernel.cli.outputs import Outputs
+
     programs = [p for p in find_programs(paths) if not words or any(w in p for w in words)]
     if not programs:
         raise click.UsageError(f"no program {'matches -k' if words else 'found'}")
     jobs = min(jobs or os.cpu_count() or 1, len(programs))
-    totals: Counter[str] = Counter()
-    with verdicts(programs, jobs, max_cycles) as results:
+    printed = TapOutput(len(programs)) if tap else TextOutput(len(programs), verbose)
+    done: list[Verdict] = []
+    read = [("a program", program) for program in programs]
+    with Outputs(read) as outputs, ExitStack() as workers:
+        junit_file = outputs.open("--junit-xml", junit)
+        results = workers.enter_context(verdicts(programs, jobs, max_cycles))
         for verdict in results:
-            totals[verdict.outcome] += 1
-            _progress("")
-            if verdict.outcome != "passed" or verbose:
-                click.echo(f"{verdict.path}: {verdict.outcome}")
-            for line in verdict.explanation:
-                click.echo(f"  {line}")
-            _progress(f"{sum(totals.values())}/{len(programs)} {totals['failed']} failed")
-    _progress("")
-    summary = f"{totals['passed']} passed, {totals['failed']} failed"
-    if totals["without expectations"]:
-        summary += f", {totals['without expectations']} without expectations"
-    click.echo(summary)
-    if totals["failed"]:
+            done.append(verdict)
+            printed.one(verdict)
+        printed.end(done)
+        if junit_file is not None:
+            junit_file.write(as_utf8(junit_xml(done)))
+    say_slow(done[-1].hooks, sum(verdict.instructions for verdict in done))
+    outcomes = {verdict.outcome for verdict in done}
+    if FAILED in outcomes:
         return 1
-    if not totals["passed"]:
+    if PASSED not in outcomes:
         raise click.UsageError("nothing was tested: no program has an `# expect` line")
     return 0
 
@@ -79,7 +92,7 @@ def find_programs(paths: Sequence[str]) -> list[str]:
             if path.is_dir():
                 inside = (
                     p for p in path.rglob("*")
-                    if p.suffix in SUFFIXES and p.is_file() and not _is_part(p)
+                    if p.suffix in SUFFIXES and p.is_file() and not is_part(p)
                 )  # fmt: skip
                 found.update(dict.fromkeys(str(p) for p in sorted(inside)))
             else:
@@ -91,16 +104,9 @@ def find_programs(paths: Sequence[str]) -> list[str]:
     return list(found)
 
 
-def _is_part(path: Path) -> bool:
+def is_part(path: Path) -> bool:
     """Whether a C source in a directory promises nothing: it is a part of programs then."""
     return path.suffix == ".c" and b"expect" not in path.read_bytes()
-
-
-def _progress(text: str) -> None:
-    """A line that is written over by the next, on a terminal only."""
-    if sys.stderr.isatty():
-        sys.stderr.write(f"\r\x1b[K{text}")
-        sys.stderr.flush()
 
 
 @contextmanager
@@ -114,8 +120,10 @@ def verdicts(programs: Sequence[str], jobs: int, max_cycles: int) -> Iterator[It
     import multiprocessing
     from concurrent.futures import ProcessPoolExecutor
 
+    from emu.engine_quirks import room_for_translations
     from toykernel.cli.judge import judge
 
+    room_for_translations()  # a pool whose workers find none would wait for them for ever
     judge_all: Callable[..., Iterator[Verdict]]
     pool = ProcessPoolExecutor(
         jobs, mp_context=multiprocessing.get_context("fork"), initializer=_ignore_interrupt

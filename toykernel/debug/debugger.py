@@ -22,7 +22,11 @@ from toykernel.errors import HostError
 from toykernel.harness.breakpoints import Breakpoint, Condition, Hit
 from toykernel.harness.runner import bug_report, result_so_far
 from toykernel.harness.session import Session
-from toykernel.look.symbols import Code, Image, Place, SymbolError
+from toykernel.history import watchpoints
+from toykernel.history.history import DEFAULT_SIZE, History
+from toykernel.history.watchpoints import Access
+from toykernel.look.image import Image, Place
+from toykernel.look.symbols import Code, SymbolError
 from toykernel.look.task import SEGMENTS, TaskView, UnreadableError
 from toykernel.look.unwind import Unwinder, Variable
 from toykernel.oops import KernelOops
@@ -64,9 +68,10 @@ class Stopped:
 class Debugger(Collector):
     """One session under a debugger. `interrupted` is asked often; True stops what is running."""
 
-    collected = ("dead", "_watched")
+    collected = ("dead",)
 
-    def __init__(self, session: Session) -> None:
+    def __init__(self, session: Session, history_size: int = DEFAULT_SIZE) -> None:
+        """`history_size` in bytes bounds what is kept for going back."""
         self.session = session
         self.kernel = session.kernel
         self.machine = session.kernel.machine
@@ -84,18 +89,20 @@ class Debugger(Collector):
             for entry in self.images.kernel.lines
             if entry.text.split()[:1] in (["iret"], ["iretl"])
         ]
-        self._watched: Task | None = None
+        self._watched: int | None = None  # pid: going back makes new tasks
         self.kernel.host.trace.process_exit.append(self._on_exit)
+        self.history = History(session, history_size)
 
     def close(self) -> None:
         """Take every listener out again; the session goes on without."""
+        self.history.close()
         self.frames.close()
         self.journal.close()
         self.cow_journal.close()
         self.kernel.host.trace.process_exit.remove(self._on_exit)
 
     def set_interrupted(self, interrupted: Condition) -> None:
-        """Who says that the user wants the prompt back."""
+        """The condition, asked often during runs, by which the user gets the prompt back."""
         self.stops.interrupted = interrupted
 
     # -- where we are ------------------------------------------------------------------------------
@@ -106,7 +113,7 @@ class Debugger(Collector):
         return self.session.current if self.selected is None else self.task(self.selected)
 
     def task(self, pid: int) -> TaskView:
-        """Raises DebugError."""
+        """The task with a number. Raises DebugError."""
         try:
             return self.session.task(pid)
         except LookupError as error:
@@ -141,7 +148,8 @@ class Debugger(Collector):
 
     # -- running -----------------------------------------------------------------------------------
 
-    def _alive(self) -> None:
+    def alive(self) -> None:
+        """Raises DebugError when nothing can run any more."""
         if self.dead:
             raise DebugError(
                 f"{self.dead}; nothing can run any more, but everything can be looked at"
@@ -158,11 +166,10 @@ class Debugger(Collector):
             return f"the program has exited with status {result.exit_status}"
         return f"the run is over: {result.message}"
 
-    def _guard(self, run: Callable[[], Stopped]) -> Stopped:
+    def guard(self, run: Callable[[], Stopped]) -> Stopped:
         """Run something; an oops is a stop like others, and the last."""
-        self._alive()
-        self.selected = None
-        self.next_address = None
+        self.alive()
+        self.forget_selection()
         before = self.kernel.current.pid
         try:
             stopped = run()
@@ -181,7 +188,13 @@ class Debugger(Collector):
             stopped = Stopped(stopped.kind, stopped.hits, stopped.lines, stopped.detail, before)
         return stopped
 
-    def _stopped(self, outcome: Outcome | None) -> Stopped:
+    def forget_selection(self) -> None:
+        """The machine is about to move: look at the task that it runs then."""
+        self.selected = None
+        self.next_address = None
+
+    def stopped(self, outcome: Outcome | None) -> Stopped:
+        """What the prompt is told of an outcome; None: a step was made."""
         lines = tuple(self.journal.lines)
         if outcome is None:
             return Stopped("step", lines=lines)
@@ -191,7 +204,7 @@ class Debugger(Collector):
 
     def stepi(self, count: int = 1) -> Stopped:
         """Instructions, one by one, wherever they lead: into the kernel and out of it."""
-        return self._guard(lambda: self._stopped(self._steps(count)))
+        return self.guard(lambda: self.stopped(self._steps(count)))
 
     def _steps(self, count: int) -> Outcome | None:
         journal, step, interrupted = self.journal, self.stops.step, self.stops.interrupted
@@ -208,9 +221,23 @@ class Debugger(Collector):
         return None
 
     def cont(self) -> Stopped:
-        """Run to a breakpoint or to the end."""
+        """Run to a breakpoint, to the end, or until interrupted."""
         self.journal.clear()
-        return self._guard(lambda: self._stopped(self.stops.run()))
+        return self.guard(lambda: self.stopped(self.run()))
+
+    def run(self, extra: dict[int, Condition] | None = None) -> Outcome:
+        """stops.run, with watchpoints."""
+        points = [point for point in self.stops.all.values() if point.watch is not None]
+        if not points:
+            return self.stops.run(extra=extra)
+        return watchpoints.run(
+            self.history, points, lambda: self.stops.run(extra=extra), self._accessed
+        )
+
+    def _accessed(self, accesses: list[Access]) -> bool:
+        return self.stops.stop_for(
+            [self.stops.hit_of(point, old, new) for point, old, new in accesses]
+        )
 
     def nexti(self, count: int = 1) -> Stopped:
         """Like stepi, but a call or a trap is one step, with all that other tasks do meanwhile."""
@@ -220,14 +247,15 @@ class Debugger(Collector):
             for left in range(count, 0, -1):
                 self.journal.recording = left == 1
                 self.journal.clear()
-                outcome = self._next()
+                outcome = self.next_once()
                 if outcome is not None:
                     break
-            return self._stopped(outcome)
+            return self.stopped(outcome)
 
-        return self._guard(run)
+        return self.guard(run)
 
-    def _next(self) -> Outcome | None:
+    def next_once(self) -> Outcome | None:
+        """One of nexti's steps; an Outcome when it ended before its time."""
         task, cpu = self.kernel.current, self.machine.cpu
         start, esp = cpu.eip, cpu.esp
         for _ in range(MAX_RESTARTS):
@@ -249,12 +277,12 @@ class Debugger(Collector):
     def _run_to(self, task: Task, address: int, esp: int) -> Outcome | None:
         """Until a task is at an address with its stack as high as that."""
         cpu = self.machine.cpu
-        self._watched = task
+        self._watched = pid = task.pid
 
         def arrived() -> bool:
-            return self.kernel.current is task and cpu.esp >= esp
+            return self.kernel.current.pid == pid and cpu.esp >= esp
 
-        outcome = self.stops.run(extra={address & 0xFFFFFFFF: arrived})
+        outcome = self.run({address & 0xFFFFFFFF: arrived})
         return None if outcome.kind is OutcomeKind.ARRIVED else outcome
 
     def out(self) -> Stopped:
@@ -265,30 +293,36 @@ class Debugger(Collector):
         if task.mm is None or task.exit_state:
             raise DebugError(f"pid {task.pid} ({task.comm}) has no user mode to go back to")
         self.journal.clear()
-        return self._guard(lambda: self._stopped(self._run_out(task)))
+        return self.guard(lambda: self.stopped(self._run_out(task)))
 
     def _run_out(self, task: Task) -> Outcome | None:
         """Until a task has executed the iret that leads to user mode."""
         cpu, ram = self.machine.cpu, self.machine.ram
-        self._watched = task
-        if self.kernel.current is task and cpu.cpl == 3:
+        self._watched = pid = task.pid
+        if self.kernel.current.pid == pid and cpu.cpl == 3:
             return None
 
         def leaves() -> bool:
-            return self.kernel.current is task and bool(ram.read32(cpu.esp + 4 - PAGE_OFFSET) & 3)
+            return self.kernel.current.pid == pid and bool(
+                ram.read32(cpu.esp + 4 - PAGE_OFFSET) & 3
+            )
 
         while True:
-            outcome = self.stops.run(extra=dict.fromkeys(self._iret, leaves))
+            outcome = self.run(dict.fromkeys(self._iret, leaves))
             if outcome.kind is not OutcomeKind.ARRIVED:
                 return outcome
             stepped = self.stops.step()
             if stepped is not None:
                 return stepped
-            if self.kernel.current is task and cpu.cpl == 3:
+            if self.kernel.current.pid == pid and cpu.cpl == 3:
                 return None
 
+    def watch_for_death(self) -> None:
+        """The run pauses when the present task dies."""
+        self._watched = self.kernel.current.pid
+
     def _on_exit(self, task: Task) -> None:
-        if task is self._watched:
+        if task.pid == self._watched:
             self.stops.pause = f"pid {task.pid} ({task.comm}) is dying"
 
     def start(self) -> Stopped:
@@ -300,13 +334,19 @@ class Debugger(Collector):
         self.stops.next_number -= 1
         stopped = self.cont()
         self.stops.all.pop(point.number, None)
+        self.stops.past.clear()  # the number is free again
         return Stopped("step") if stopped.kind == "breakpoint" else stopped
 
     # -- values ------------------------------------------------------------------------------------
 
+    @staticmethod
+    def register_name(name: str) -> str:
+        """$pc is $eip, and so on."""
+        return _ALIASES.get(name, name)
+
     def register(self, name: str) -> int:
         """A register of the task that is looked at. Raises DebugError."""
-        wanted = _ALIASES.get(name, name)
+        wanted = self.register_name(name)
         view = self.view
         cpu = self.machine.cpu
         if wanted in _CONTROL:
@@ -333,11 +373,11 @@ class Debugger(Collector):
         return view.regs
 
     def word_at(self, address: int) -> int:
-        """A word of memory. Raises DebugError."""
+        """The 32-bit word at a linear address of the task that is looked at. Raises DebugError."""
         return int.from_bytes(self.read(address, 4), "little")
 
     def read(self, address: int, size: int) -> bytes:
-        """Memory of the task that is looked at. Raises DebugError."""
+        """`size` bytes at a linear address of the task that is looked at. Raises DebugError."""
         try:
             return self.view.read(address, size)
         except UnreadableError as error:
@@ -354,7 +394,7 @@ class Debugger(Collector):
         return self.code(text)[1]
 
     def code(self, text: str) -> tuple[Image | None, int]:
-        """The same, with the image that it is in."""
+        """A place in the code as `where`, with the image that it is in."""
         head, _, tail = text.rpartition(":")
         is_line = bool(head) and tail.isascii() and tail.isdigit()
         if is_line or self.images.find(text):
@@ -403,7 +443,9 @@ class Debugger(Collector):
 
 
 def _word_of(view: TaskView, address: int) -> int:
-    """Raises ValueError."""
+    """A 32-bit word at a linear address, as a task sees it. Raises ValueError where nothing is
+    mapped.
+    """
     try:
         return int.from_bytes(view.read(address, 4), "little")
     except UnreadableError as error:

@@ -29,7 +29,7 @@ class Instruction:
 
     @property
     def is_call(self) -> bool:
-        """A near or far call."""
+        """Whether it is a CALL, near or far."""
         return self.mnemonic.startswith(("call", "lcall"))
 
 

@@ -13,7 +13,8 @@ from toykernel.debug.journal import page_fault_bits, selector_error_bits, vector
 from toykernel.debug.pages import PageInfo, area_flags, entry_bits, entry_letters
 from toykernel.debug.tables import eflags_text, selector_text
 from toykernel.harness.breakpoints import Breakpoint, ForkRecord, Hit
-from toykernel.look.symbols import Place
+from toykernel.harness.points import WatchRecord
+from toykernel.look.image import Place
 from toykernel.look.task import TaskView
 from toykernel.observe.faultlog import FaultRecord
 from toykernel.syscall_table import name_of
@@ -35,7 +36,7 @@ def table(rows: Iterable[Sequence[str]]) -> list[str]:
 
 
 def address_text(address: int, symbol: str | None) -> str:
-    """0x0804b000 <counter>"""
+    """A linear address as `0x0804b000 <counter>`; without a symbol the number alone."""
     return f"{address:#010x}" + (f" <{symbol}>" if symbol else "")
 
 
@@ -53,7 +54,7 @@ def _squeezed(text: str) -> str:
 
 
 def location_lines(location: Location) -> list[str]:
-    """Where the CPU is: task, source, instruction."""
+    """Where the CPU is: task and ring with the source line, then the instruction."""
     lines = [f"pid {location.pid} ({location.comm}), ring {location.ring}"]
     if location.place is not None:
         lines[0] += f"  {source_text(location.place)}"
@@ -63,7 +64,7 @@ def location_lines(location: Location) -> list[str]:
 
 
 def stop_lines(debugger: Debugger, stopped: Stopped) -> list[str]:
-    """What led here, and where here is."""
+    """The lines that led to a stop, what was hit, and where the CPU is now."""
     lines = [f"  {line}" for line in stopped.lines]
     for hit in stopped.hits:
         lines += hit_lines(debugger, hit)
@@ -87,9 +88,10 @@ def _sentence(text: str) -> str:
 
 
 def hit_lines(debugger: Debugger, hit: Hit) -> list[str]:
-    """A breakpoint that was reached."""
+    """The lines for a breakpoint that was reached; a fork or COW fault tells its record too."""
     point = hit.breakpoint
     kind = "Temporary breakpoint" if point.temporary else "Breakpoint"
+    kind = "Watchpoint" if point.watch is not None else kind
     lines = [f"{kind} {point.number}, {what_text(point)}"]
     if isinstance(hit.record, ForkRecord):
         record = hit.record
@@ -99,11 +101,23 @@ def hit_lines(debugger: Debugger, hit: Hit) -> list[str]:
         )
     elif isinstance(hit.record, FaultRecord):
         lines += cow_lines(debugger, hit.record)
+    elif isinstance(hit.record, WatchRecord):
+        old, new = bytes_text(hit.record.old), bytes_text(hit.record.new)
+        lines.append(f"  {old} -> {new}" if old != new else f"  {new}, as before")
     return lines
 
 
+def bytes_text(data: bytes | None) -> str:
+    """A value of memory: a number up to a word, else bytes."""
+    if data is None:
+        return "(not mapped)"
+    if len(data) > 4:
+        return data.hex(" ")
+    return f"{int.from_bytes(data, 'little'):#0{2 * len(data) + 2}x}"
+
+
 def what_text(point: Breakpoint) -> str:
-    """What a breakpoint waits for."""
+    """What a breakpoint waits for, as `info breakpoints` says it."""
     return {
         "syscall": f"system call {point.what}".replace("system call any", "any"),
         "trap": f"trap {point.what}",
@@ -145,7 +159,7 @@ def _references(count: int) -> str:
 
 
 def frame_title(frame: TrapFrame) -> str:
-    """Where a frame comes from."""
+    """The heading of a trap frame: what trap it is of, and from which ring."""
     ring = "ring 3" if frame.from_user else "ring 0, so no ss and sp"
     if frame.vector is None:
         return f"frame {frame.origin or 'of a trap'}"
@@ -154,7 +168,7 @@ def frame_title(frame: TrapFrame) -> str:
 
 
 def word_note(debugger: Debugger, view: TaskView, frame: TrapFrame, word: FrameWord) -> str:
-    """What a word of a frame means."""
+    """What a word of a frame means: flags by name, an address by symbol, an error code in words."""
     value = word.value
     if value is None:
         return ""
@@ -187,7 +201,7 @@ def _orig_ax(frame: TrapFrame, value: int, by_cpu: bool) -> str:
 
 
 def frame_lines(debugger: Debugger, view: TaskView) -> list[str]:
-    """`info frame`."""
+    """The lines of `info frame`: each trap frame on the kernel stack, word by word."""
     stack, sp = view.task.stack, view.kernel_sp
     who = f"pid {view.pid} ({view.comm})"
     if sp is None:
@@ -218,7 +232,7 @@ def frame_lines(debugger: Debugger, view: TaskView) -> list[str]:
 
 
 def page_lines(view: TaskView, info: PageInfo, *, with_frame: bool) -> list[str]:
-    """`info tab ADDR` and `info page ADDR`."""
+    """The lines of `info tab ADDR`; `with_frame` adds what `info page ADDR` has more."""
     walk = info.walk
     linear = walk.linear
     lines = [
@@ -265,7 +279,9 @@ def page_lines(view: TaskView, info: PageInfo, *, with_frame: bool) -> list[str]
 
 
 def task_rows(debugger: Debugger) -> list[tuple[str, ...]]:
-    """`info tasks`."""
+    """The rows of `info tasks`, the heading first;
+    `*` marks the current task, `>` the selected one.
+    """
     rows: list[tuple[str, ...]] = [("", "PID", "PPID", "S", "COMM", "WHERE")]
     for view in debugger.session.tasks:
         mark = "*" if view.is_current else ">" if view.pid == debugger.selected else ""

@@ -65,7 +65,7 @@ class FrameLog(Collector):
         k.host.trace.release_task.append(self._on_release)
 
     def close(self) -> None:
-        """Stop listening."""
+        """Take the listeners out of the machine and the kernel."""
         self._k.machine.trap_listeners.remove(self._on_trap)
         self._k.host.trace.process_fork.remove(self._on_fork)
         self._k.host.trace.release_task.remove(self._on_release)

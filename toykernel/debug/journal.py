@@ -23,7 +23,7 @@ PAGE_FAULT = 14
 
 
 def page_fault_bits(error_code: int) -> str:
-    """What a page fault's error code says."""
+    """A page fault's error code in words: P, W/R, U/S (SDM vol. 3, 4.7)."""
     words = [
         "protection" if error_code & PF_P else "page not present",
         "write" if error_code & PF_W else "read or fetch",
@@ -96,13 +96,13 @@ class Journal(Collector):
             tracepoint.append(listener)
 
     def close(self) -> None:
-        """Stop listening."""
+        """Take every listener out of the machine and the kernel."""
         self._k.machine.trap_listeners.remove(self._on_trap)
         for tracepoint, listener in self._pairs:
             tracepoint.remove(listener)
 
     def clear(self) -> None:
-        """A new step begins."""
+        """A new step begins: its lines start empty, and the last trap is forgotten."""
         self.last_trap = None
         if self.lines:
             self.lines = []

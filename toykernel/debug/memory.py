@@ -5,10 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from typing import Protocol
 
 from toykernel.debug.disassembly import LONGEST, decode
 from toykernel.debug.errors import DebugError
-from toykernel.look.task import TaskView, UnreadableError
+from toykernel.look.task import UnreadableError
 
 FORMATS = "xduotcsi"
 SIZES = {"b": 1, "h": 2, "w": 4}
@@ -75,13 +76,25 @@ def number_text(value: int, format_: str, size: int) -> str:
 
 
 def character(byte: int) -> str:
-    """A byte as in a C string."""
+    """A byte as it stands in a C string: itself, an escape, or three octal digits."""
     if byte in _CHARACTERS:
         return _CHARACTERS[byte]
     return chr(byte) if 32 <= byte < 127 else f"\\{byte:03o}"
 
 
-def examine(view: TaskView, spec: Spec, address: int, name: Name) -> Iterator[tuple[str, int]]:
+class Readable(Protocol):
+    """What can be examined: memory as a task sees it, or RAM."""
+
+    def read(self, address: int, size: int) -> bytes:
+        """`size` bytes at an address. Raises UnreadableError or DebugError when not all of them are
+        there.
+        """
+
+    def read_upto(self, address: int, size: int) -> bytes:
+        """The bytes from an address on that are there, at most `size`."""
+
+
+def examine(view: Readable, spec: Spec, address: int, name: Name) -> Iterator[tuple[str, int]]:
     """Lines of the dump, each with the address behind it. Raises UnreadableError on the way."""
     if spec.format == "s":
         for _ in range(spec.count):
@@ -122,7 +135,7 @@ def _place(address: int, name: Name) -> str:
     return f"{address:#010x}" + (f" <{symbol}>" if symbol else "")
 
 
-def _string(view: TaskView, address: int, name: Name) -> tuple[str, int]:
+def _string(view: Readable, address: int, name: Name) -> tuple[str, int]:
     data = view.read_upto(address, MAX_STRING)
     if not data:
         raise UnreadableError(address)

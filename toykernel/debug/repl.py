@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
+import os
 import re
 import signal
 import sys
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from pathlib import Path
 from types import FrameType
 
-from toykernel.debug.commands import COMMANDS, Command, find
+from toykernel.debug.commands import Command, find
 from toykernel.debug.commands.command import Console
+from toykernel.debug.completion import DELIMITERS, candidates
 from toykernel.debug.errors import DebugError
 from toykernel.errors import HostError
 from toykernel.harness.breakpoints import BreakpointError
 from toykernel.look.symbols import SymbolError
 
 PROMPT = "(toykernel) "
+#: Lines that are kept of what was typed; files that may be in one another.
+HISTORY, MAX_SOURCES = 1000, 16
 _WORD = re.compile(r"([A-Za-z?][\w-]*)(/\S*)?(?:\s+(.*))?\Z", re.DOTALL)
 
 
@@ -28,6 +33,8 @@ class Repl:
         self.failures = 0
         self.interrupts = 0
         self._last: str | None = None
+        self._depth = 0
+        console.script = self._sourced
         console.debugger.set_interrupted(lambda: self.interrupts > 0)
 
     # -- one line ----------------------------------------------------------------------------------
@@ -37,10 +44,27 @@ class Repl:
         line = line.strip()
         if not line or line.startswith("#"):
             return
+        if self.console.collecting is not None:
+            self._collect(line)
+            return
         self._last = None
+        self._run(line)
+        while self.console.pending and not self.console.leaving and not self.interrupts:
+            self._run(self.console.pending.pop(0), remember=False)
+        self.console.pending.clear()
+
+    def _collect(self, line: str) -> None:
+        assert self.console.collecting is not None
+        if line == "end":
+            self.console.collecting = None
+        else:
+            self.console.collecting.append(line)
+
+    def _run(self, line: str, *, remember: bool = True) -> None:
         try:
             command, text = self._parse(line)
-            self._remember(command, line)
+            if remember:
+                self._remember(command, line)
             with self.catching_interrupts():
                 command.run(self.console, text)
         except (DebugError, SymbolError, BreakpointError) as error:
@@ -107,12 +131,29 @@ class Repl:
             if self.console.leaving:
                 return
 
+    def _sourced(self, lines: Iterable[str]) -> None:
+        """Run the commands of a file in the place of the one that named it. Raises DebugError."""
+        if self._depth >= MAX_SOURCES:
+            raise DebugError("files that name each other: source is nested too deeply")
+        self._depth += 1
+        try:
+            self.script(lines)
+        finally:
+            self._depth -= 1
+        self._last = None
+
     def interact(self) -> None:
         """Prompt on the terminal until quit or Ctrl-D."""
-        self._use_readline()
+        keep_history = self._use_readline()
+        try:
+            self._prompt()
+        finally:
+            keep_history()
+
+    def _prompt(self) -> None:
         while not self.console.leaving:
             try:
-                line = input(PROMPT)
+                line = input(PROMPT if self.console.collecting is None else "> ")
                 self.execute(line if line.strip() else self._last or "")
             except EOFError:
                 self.console.write("")
@@ -122,34 +163,50 @@ class Repl:
             except UnicodeDecodeError:
                 self._failed("the line is not UTF-8")
 
-    def _use_readline(self) -> None:
-        """History and completion, where the library is there."""
+    def _use_readline(self) -> Callable[[], None]:
+        """History and completion, where the library is there; what to call when the prompt is left."""
         try:
             import readline
         except ImportError:
-            return
+            return lambda: None
         readline.set_completer(self.completer())
-        readline.set_completer_delims(" \t*$+-/()")
+        readline.set_completer_delims(DELIMITERS)
         readline.parse_and_bind("tab: complete")
+        path = history_file()
+        readline.clear_history()
+        with suppress(OSError):  # none yet
+            readline.read_history_file(path)
+        readline.set_history_length(HISTORY)
+
+        def keep() -> None:
+            with suppress(OSError):  # it is a convenience
+                path.parent.mkdir(parents=True, exist_ok=True)
+                readline.write_history_file(path)
+
+        return keep
 
     def completer(self) -> Callable[[str, int], str | None]:
-        """Commands for the first word, labels for the others."""
-        images = self.console.debugger.images
+        """For readline: the n-th word that fits what stands before the cursor."""
 
         def complete(text: str, state: int) -> str | None:
             import readline
 
-            if readline.get_begidx() == 0:
-                names = [command.name for command in COMMANDS]
-            else:
-                names = sorted({label for image in images.all() for label in image.labels})
-            matches = [name for name in names if name.startswith(text)]
-            return matches[state] if state < len(matches) else None
+            before = readline.get_line_buffer()[: readline.get_begidx()]
+            found = candidates(self.console, before, text)
+            return found[state] if state < len(found) else None
 
         return complete
+
+
+def history_file() -> Path:
+    """$XDG_STATE_HOME/toykernel/history, or the usual place below the home directory. Raises OSError."""
+    base = os.environ.get("XDG_STATE_HOME", "")
+    if os.path.isabs(base):
+        return Path(base) / "toykernel" / "history"
+    return Path(os.path.expanduser("~")) / ".local" / "state" / "toykernel" / "history"
 
 
 def stdin_lines() -> Iterator[str]:
     """Lines of standard input, whatever bytes they hold."""
     for raw in sys.stdin.buffer:
-        yield raw.decode("utf-8", "replace")
+        yield raw.decode("utf-8", "surrogateescape")

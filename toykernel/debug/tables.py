@@ -79,7 +79,7 @@ def eflags_text(value: int) -> str:
 
 
 def cr0_text(value: int) -> str:
-    """Names of the bits that are set."""
+    """Names of the bits of CR0 that are set."""
     return _bits(value, _CR0_BITS)
 
 
@@ -96,7 +96,7 @@ def selector_text(value: int) -> str:
 
 @dataclass(frozen=True)
 class GateRow:
-    """One IDT entry."""
+    """An IDT entry with its vector, and the symbol of its handler."""
 
     vector: int
     what: str
@@ -127,7 +127,7 @@ def idt(k: Kernel, name: Callable[[int], str | None]) -> list[GateRow]:
 
 @dataclass(frozen=True)
 class SegmentRow:
-    """One GDT entry."""
+    """A GDT entry with its selector."""
 
     selector: int
     what: str
@@ -135,7 +135,7 @@ class SegmentRow:
 
     @property
     def kind(self) -> str:
-        """Code, data or system, with the type bits."""
+        """Code, data, LDT or TSS, with the type's bits by name."""
         segment = self.segment
         if segment.system:
             return {0x2: "LDT", 0x9: "TSS", 0xB: "TSS, busy"}.get(
@@ -164,7 +164,7 @@ def gdt(k: Kernel) -> list[SegmentRow]:
 
 
 def tss(k: Kernel) -> list[tuple[int, str, int]]:
-    """(offset, name, value) of the fields of the TSS in guest RAM."""
+    """(offset in bytes, name, value) of the fields of the TSS in guest RAM."""
     ram = k.machine.ram
     return [
         (offset, name, int.from_bytes(ram.read(k.arch.tss + offset, size), "little"))

@@ -135,7 +135,7 @@ def load_elf_binary(
     envp: list[bytes],
     mapping: AddressSpace | None = None,
 ) -> int:
-    """Fill an empty address space; the stack pointer at entry. Raises Errno.
+    """Fill an empty address space; the stack pointer at entry. Raises Errno: ENOMEM, E2BIG, EINVAL, EPERM.
 
     `mapping` is the file's page cache: pages that the program throws away come from there again. init
     has no file.
@@ -199,7 +199,9 @@ def _map_segment(
 def _set_up_stack(
     k: Kernel, mm: MmStruct, image: ElfImage, path: str, argv: list[bytes], envp: list[bytes]
 ) -> int:
-    """Strings on top, then the vectors: argc, argv, 0, envp, 0, auxv (i386 psABI, fig. 3-31)."""
+    """Strings on top, then the vectors: argc, argv, 0, envp, 0, auxv (i386 psABI, fig. 3-31). The
+    stack pointer; E2BIG when they do not fit.
+    """
     sp = STACK_TOP - 4
     strings: list[tuple[int, bytes]] = []
 

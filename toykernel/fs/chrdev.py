@@ -62,7 +62,7 @@ def null_write(k: Kernel, file: File, buf: int, count: int) -> int:
 
 
 def zero_read(k: Kernel, file: File, buf: int, count: int) -> int:
-    """/dev/zero: as many zeros as were asked for."""
+    """/dev/zero: as many zeros as were asked for and fit the buffer; EFAULT if none does."""
     done = 0
     while done < count:
         part = min(count - done, _CHUNK)

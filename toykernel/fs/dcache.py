@@ -33,7 +33,7 @@ class Dentry:
 
 
 def d_add(parent: Dentry, name: str, inode: Inode) -> Dentry:
-    """Give an inode a name in a directory."""
+    """Give an inode a name in a directory; a name that was there is replaced."""
     dentry = Dentry(name, inode)
     dentry.parent = parent
     parent.children[name] = dentry
@@ -48,7 +48,7 @@ def d_drop(dentry: Dentry) -> None:
 
 
 def d_move(dentry: Dentry, parent: Dentry, name: str) -> None:
-    """Another name, in another directory; what had it before is dropped."""
+    """Another name, in another directory; the entry that had it before is dropped."""
     target = parent.children.get(name)
     if target is not None:
         d_drop(target)

@@ -92,7 +92,9 @@ def sys_execve(k: Kernel, filename: int, argv: int, envp: int) -> Result:
 
 
 def _strings(k: Kernel, vector: int) -> list[bytes]:
-    """A NULL-terminated vector of strings from user memory; NULL counts as an empty one."""
+    """A NULL-terminated vector of strings from user memory; NULL counts as an empty one. Raises
+    Errno(E2BIG), Errno(EFAULT).
+    """
     strings: list[bytes] = []
     total = 0
     while vector:
@@ -111,7 +113,9 @@ def _strings(k: Kernel, vector: int) -> list[bytes]:
 
 
 def open_exec(k: Kernel, path: str) -> Inode:
-    """The file, if it may be executed. Raises Errno."""
+    """The file, if it may be executed. Raises Errno(EACCES), Errno(ETXTBSY) while it is open for
+    writing, or what the walk answers.
+    """
     inode = path_lookup(k, path).found().dentry.inode
     if inode.type != S_IFREG:
         raise Errno(EACCES)
@@ -133,7 +137,9 @@ def _mapped_for_writing(k: Kernel, inode: Inode) -> bool:
 
 
 def _interpreter(data: bytes, path: str, argv: list[bytes]) -> tuple[str, list[bytes]] | None:
-    """For a script: its interpreter, and the arguments that this one gets (binfmt_script)."""
+    """For a script: its interpreter, and the arguments that this one gets (binfmt_script); else
+    None. Raises Errno(ENOEXEC).
+    """
     if not data.startswith(b"#!"):
         return None
     line = bytes(data[2:BINPRM_BUF_SIZE]).split(b"\n")[0].strip(b" \t")
@@ -146,7 +152,9 @@ def _interpreter(data: bytes, path: str, argv: list[bytes]) -> tuple[str, list[b
 
 
 def do_execve(k: Kernel, path: str, argv: list[bytes], envp: list[bytes]) -> Result:
-    """The old address space stays until the new one is complete. Raises Errno, changing nothing."""
+    """The old address space stays until the new one is complete. Raises Errno, changing nothing:
+    ELOOP for too many interpreters, EAGAIN while another thread execs, or what the steps answer.
+    """
     task = k.current
     inode = open_exec(k, path)
     file = path
@@ -189,7 +197,10 @@ def check_nproc_exceeded(task: Task) -> None:
 
 
 def prepare_exec_creds(k: Kernel, inode: Inode) -> Cred:
-    """Credentials after exec: set-id bits, and capabilities by root's old rule. Raises Errno."""
+    """Credentials after exec: set-id bits, and capabilities by root's old rule.
+
+    Raises Errno(ENOMEM).
+    """
     new = prepare_creds(k)
     if inode.mode & S_ISUID:
         new.euid = inode.uid

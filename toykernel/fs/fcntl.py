@@ -31,14 +31,17 @@ _SETFL_MASK = O_APPEND | O_NONBLOCK
 
 @syscall(41, "oldfd:fd")
 def sys_dup(k: Kernel, fildes: int) -> int:
-    """dup: the lowest free descriptor for the same open file."""
+    """The lowest free descriptor for the same open file. Raises Errno(EBADF), Errno(EMFILE)."""
     file = fget(k, fildes)
     return fd_install(k, get_unused_fd(k), get_file(file))
 
 
 @syscall(63, "oldfd:fd newfd:fd")
 def sys_dup2(k: Kernel, oldfd: int, newfd: int) -> int:
-    """dup2: a chosen descriptor, closed first if it is open; nothing happens when both are one."""
+    """dup2: a chosen descriptor, closed first if it is open; nothing happens when both are one.
+
+    EBADF.
+    """
     if oldfd == newfd:
         fget(k, oldfd)
         return newfd
@@ -47,7 +50,7 @@ def sys_dup2(k: Kernel, oldfd: int, newfd: int) -> int:
 
 @syscall(330, "oldfd:fd newfd:fd flags:open_flags")
 def sys_dup3(k: Kernel, oldfd: int, newfd: int, flags: int) -> int:
-    """dup3: with O_CLOEXEC, and two different descriptors only."""
+    """dup3: with O_CLOEXEC; EINVAL for one descriptor twice or another flag; EBADF."""
     if flags & ~O_CLOEXEC or oldfd == newfd:
         raise Errno(EINVAL)
     return _dup_to(k, oldfd, newfd, cloexec=bool(flags & O_CLOEXEC))
@@ -66,7 +69,10 @@ def _dup_to(k: Kernel, oldfd: int, newfd: int, *, cloexec: bool) -> int:
 @syscall(55, "fd:fd cmd:fcntl_cmd arg:hex")
 @syscall(221, "fd:fd cmd:fcntl_cmd arg:hex", name="fcntl64")
 def sys_fcntl(k: Kernel, fd: int, cmd: int, arg: int) -> int:
-    """fcntl: duplicate, flags of the descriptor and of the open file, size of a pipe."""
+    """fcntl: duplicate, flags of the descriptor and of the open file, size of a pipe.
+
+    EINVAL for another command.
+    """
     file = fget(k, fd)
     files = current_files(k)
     if cmd in (F_DUPFD, F_DUPFD_CLOEXEC):
@@ -99,6 +105,6 @@ def sys_fcntl(k: Kernel, fd: int, cmd: int, arg: int) -> int:
 
 @syscall(54, "fd:fd request:hex argp:address")
 def sys_ioctl(k: Kernel, fd: int, request: int, argp: int) -> int:
-    """ioctl: what the file makes of it."""
+    """ioctl: what the file makes of it; Errno(ENOTTY) where it has none, Errno(EBADF)."""
     file = fget(k, fd)
     return file.op.ioctl(k, file, request, argp)

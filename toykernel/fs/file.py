@@ -87,7 +87,7 @@ def put_filp(k: Kernel, file: File) -> None:
 
 
 def get_file(file: File) -> File:
-    """One more reference."""
+    """One more reference to an open file; the file."""
     file.count += 1
     return file
 
@@ -103,7 +103,7 @@ def fput(k: Kernel, file: File) -> None:
 
 
 def current_files(k: Kernel) -> FilesStruct:
-    """The table of the task that makes a system call."""
+    """The descriptor table of the task that makes a system call."""
     files = k.current.files
     assert files is not None
     return files
@@ -140,7 +140,7 @@ def fd_install(k: Kernel, fd: int, file: File, *, cloexec: bool = False) -> int:
 
 
 def filp_close(k: Kernel, files: FilesStruct, fd: int) -> None:
-    """Take a descriptor away."""
+    """Take a descriptor away, and its reference; the last one closes the open file."""
     file = files.fd.pop(fd)
     files.close_on_exec.discard(fd)
     fput(k, file)
@@ -196,14 +196,14 @@ def copy_fs(k: Kernel, p: Task, args: CloneArgs) -> None:
 
 
 def exit_fs(k: Kernel, p: Task) -> None:
-    """One user less."""
+    """One user less of a task's root and working directory."""
     fs, p.fs = p.fs, None
     if fs is not None:
         put_fs(k, fs)
 
 
 def put_fs(k: Kernel, fs: FsStruct) -> None:
-    """Give a place back."""
+    """One user of a root and working directory less; the last one frees the record."""
     fs.users -= 1
     if not fs.users:
         k.memory.slabs.fs.free(k, fs.slab)

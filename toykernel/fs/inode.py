@@ -45,7 +45,7 @@ class Inode:
 
     @property
     def type(self) -> int:
-        """The S_IF bits."""
+        """The S_IF bits of the mode: what kind of file it is."""
         return self.mode & S_IFMT
 
     @property
@@ -68,7 +68,7 @@ MAY_EXEC, MAY_WRITE, MAY_READ = 1, 2, 4
 
 
 def igrab(inode: Inode) -> Inode:
-    """One more user."""
+    """One more user of an inode, which keeps its contents without a name; the inode."""
     inode.i_count += 1
     return inode
 
@@ -95,7 +95,7 @@ def get_write_access(inode: Inode) -> None:
 
 
 def put_write_access(inode: Inode) -> None:
-    """It has been closed."""
+    """An open for writing has been closed."""
     inode.i_writecount -= 1
 
 
@@ -107,7 +107,7 @@ def deny_write_access(inode: Inode) -> None:
 
 
 def allow_write_access(inode: Inode) -> None:
-    """The address space is gone."""
+    """An address space that executes the file is gone."""
     inode.i_writecount += 1
 
 

@@ -22,12 +22,12 @@ def simple_lookup(k: Kernel, parent: Inode, name: str) -> None:
 
 
 def simple_link(k: Kernel, inode: Inode, parent: Inode, name: str) -> None:
-    """One more name."""
+    """One more name for an inode: its link count goes up by one."""
     inode.nlink += 1
 
 
 def simple_unlink(k: Kernel, parent: Inode, dentry: Dentry) -> None:
-    """A name less."""
+    """A name less: the link count goes down; the last name of an unused inode ends it."""
     drop_nlink(k, dentry.inode)
 
 

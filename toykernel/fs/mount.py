@@ -59,7 +59,7 @@ def follow_dotdot(path: Path, root: Path) -> Path:
 
 
 def do_mount(path: Path, sb: SuperBlock, root: Dentry) -> Mount:
-    """Hang a file system on a directory (or a file on a file: a bind mount). Raises Errno.
+    """Hang a file system on a directory, or a file on a file (a bind mount); else Errno(ENOTDIR).
 
     Whoever has the directory open, or works in it, stays below the new mount, as on Linux.
     """

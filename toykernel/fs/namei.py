@@ -55,7 +55,7 @@ class Nameidata:
 
 
 def current_fs(k: Kernel) -> FsStruct:
-    """Root and working directory of the task that makes a system call."""
+    """Root, working directory and umask of the task that makes a system call."""
     fs = k.current.fs
     assert fs is not None
     return fs
@@ -145,7 +145,10 @@ def _walk(
 
 
 def lookup_one(k: Kernel, directory: Dentry, name: str) -> Dentry | None:
-    """A name in a directory: as it is known, or as the file system finds it. Raises Errno."""
+    """A name in a directory: as it is known, or as the file system finds it; None.
+
+    Raises Errno(ENAMETOOLONG).
+    """
     if len(name.encode(errors="surrogateescape")) > NAME_MAX:
         raise Errno(ENAMETOOLONG)
     known = directory.children.get(name)
@@ -187,7 +190,9 @@ def _not_mounted(parent: Path, victim: Dentry) -> None:
 
 
 def _new_name(k: Kernel, path: str, dirfd: int = AT_FDCWD, *, directory: bool = False) -> Nameidata:
-    """filename_create: the place of a name that does not exist yet. Raises Errno."""
+    """filename_create: the place of a name that does not exist yet. Raises Errno(EEXIST),
+    Errno(ENOENT), or what the walk answers.
+    """
     nd = path_parent(k, path, dirfd)
     if nd.path is not None:
         raise Errno(EEXIST)
@@ -209,14 +214,19 @@ def sys_mkdir(k: Kernel, pathname: int, mode: int) -> int:
 
 
 def do_symlink(k: Kernel, target: str, path: str, dirfd: int = AT_FDCWD) -> None:
-    """A name that leads to another path, whether or not that exists. Raises Errno."""
+    """A name that leads to another path, whether or not that exists.
+
+    Raises Errno as _new_name, Errno(ENOSPC).
+    """
     nd = _new_name(k, path, dirfd)
     parent = may_create(k, nd.parent)
     d_add(nd.parent.dentry, nd.name, parent.i_op.symlink(k, parent, nd.name, target))
 
 
 def do_link(k: Kernel, old: str, new: str) -> None:
-    """One more name for a file, on the same mount; a link is linked itself. Raises Errno."""
+    """One more name for a file, on the same mount (else EXDEV); a link is linked itself. Raises
+    Errno(EPERM) for a directory.
+    """
     source = path_lookup(k, old, follow=False).found()
     nd = _new_name(k, new)
     if nd.parent.mnt is not source.mnt:
@@ -230,7 +240,10 @@ def do_link(k: Kernel, old: str, new: str) -> None:
 
 
 def do_rename(k: Kernel, old: str, new: str) -> None:
-    """Another name, taking the place of what has it (vfs_rename). Raises Errno."""
+    """Another name, taking the place of what has it (vfs_rename). Raises Errno: EXDEV to another
+    mount, EBUSY for `.` and `..`, EINVAL into itself, ENOTEMPTY, or what the walk and the rights
+    answer.
+    """
     source, target = path_parent(k, old), path_parent(k, new)
     if source.parent.mnt is not target.parent.mnt:
         raise Errno(EXDEV)
@@ -266,7 +279,10 @@ def do_rename(k: Kernel, old: str, new: str) -> None:
 
 
 def do_rmdir(k: Kernel, path: str, dirfd: int = AT_FDCWD) -> None:
-    """An empty directory. Raises Errno."""
+    """Take an empty directory away.
+
+    Raises Errno: EINVAL for `.`, ENOTEMPTY, EBUSY for `/`, ENOTDIR, ENOENT.
+    """
     nd = path_parent(k, path, dirfd)
     refused = {".": EINVAL, "..": ENOTEMPTY, "": EBUSY}.get(nd.name)
     if refused is not None:
@@ -284,7 +300,9 @@ def do_rmdir(k: Kernel, path: str, dirfd: int = AT_FDCWD) -> None:
 
 
 def do_unlink(k: Kernel, path: str, dirfd: int = AT_FDCWD) -> None:
-    """Any other name; whoever has the file open keeps it. Raises Errno."""
+    """Take any other name away; whoever has the file open keeps it. Raises Errno(EISDIR), or what
+    the walk and the rights answer.
+    """
     nd = path_parent(k, path, dirfd)
     if nd.name in ("", ".", ".."):
         raise Errno(EISDIR)
@@ -300,13 +318,13 @@ def do_unlink(k: Kernel, path: str, dirfd: int = AT_FDCWD) -> None:
 
 @syscall(40, "pathname:path")
 def sys_rmdir(k: Kernel, pathname: int) -> int:
-    """rmdir: an empty directory."""
+    """Take an empty directory away. Errors are do_rmdir's, EFAULT, ENAMETOOLONG."""
     do_rmdir(k, getname(k, pathname))
     return 0
 
 
 @syscall(10, "pathname:path")
 def sys_unlink(k: Kernel, pathname: int) -> int:
-    """unlink: take a name away; whoever has the file open keeps it."""
+    """Take a name away; who has the file open keeps it. Errors are do_unlink's and getname's."""
     do_unlink(k, getname(k, pathname))
     return 0

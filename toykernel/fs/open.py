@@ -68,7 +68,9 @@ F_OK = 0
 
 
 def filp_open(k: Kernel, path: str, flags: int, mode: int, dirfd: int = AT_FDCWD) -> File:
-    """Open, and with O_CREAT make, a file. Raises Errno, leaving nothing."""
+    """Open, and with O_CREAT make, a file. Raises Errno, leaving nothing: EEXIST with O_EXCL, or
+    what _may_open and the walk answer.
+    """
     security_file_open(k, path, flags)
     exclusive = flags & O_CREAT and flags & O_EXCL
     nd = path_lookup(k, path, dirfd, follow=not exclusive and not flags & O_NOFOLLOW)
@@ -90,7 +92,10 @@ def filp_open(k: Kernel, path: str, flags: int, mode: int, dirfd: int = AT_FDCWD
 
 
 def _may_open(k: Kernel, inode: Inode, flags: int) -> None:
-    """may_open: whether what is there may be opened so. Raises Errno."""
+    """may_open: whether what is there may be opened so.
+
+    Raises Errno: ENOTDIR, EISDIR, ELOOP for a link, EACCES.
+    """
     access = flags & O_ACCMODE
     if flags & O_DIRECTORY and not inode.is_dir:
         raise Errno(ENOTDIR)
@@ -103,7 +108,9 @@ def _may_open(k: Kernel, inode: Inode, flags: int) -> None:
 
 
 def _create(k: Kernel, nd: Nameidata, path: str, flags: int, mode: int) -> File:
-    """The name does not exist: make the file, whose mode does not count for this open."""
+    """Make the file of a new name; its mode does not count for this open. Raises Errno(ENOENT)
+    without O_CREAT, Errno(EISDIR).
+    """
     if not flags & O_CREAT:
         raise Errno(ENOENT)
     if nd.trailing_slash:
@@ -136,7 +143,10 @@ def _claim(k: Kernel, inode: Inode, file: File, *, truncate: bool) -> None:
 
 
 def do_sys_open(k: Kernel, dirfd: int, pathname: int, flags: int, mode: int) -> int:
-    """A descriptor for a path. Raises Errno."""
+    """The lowest free descriptor, for a path from `dirfd` on.
+
+    Raises Errno(EMFILE), or what filp_open answers.
+    """
     path = getname(k, pathname)
     fd = get_unused_fd(k)
     file = filp_open(k, path, flags, mode, dirfd)
@@ -145,13 +155,16 @@ def do_sys_open(k: Kernel, dirfd: int, pathname: int, flags: int, mode: int) -> 
 
 @syscall(5, "pathname:path flags:open_flags mode:mode")
 def sys_open(k: Kernel, pathname: int, flags: int, mode: int) -> int:
-    """The lowest free descriptor. Raises Errno(EMFILE), or what the walk or the permission answers."""
+    """The lowest free descriptor for a path. Raises EMFILE, or what the walk or the rights answer."""
     return do_sys_open(k, AT_FDCWD, pathname, flags, mode)
 
 
 @syscall(295, "dirfd:dirfd pathname:path flags:open_flags mode:mode")
 def sys_openat(k: Kernel, dirfd: int, pathname: int, flags: int, mode: int) -> int:
-    """openat: relative to an open directory."""
+    """openat: a path that is not absolute starts at an open directory.
+
+    Raises Errno(ENOTDIR), Errno(EBADF), or as open.
+    """
     return do_sys_open(k, dirfd, pathname, flags, mode)
 
 
@@ -173,7 +186,10 @@ def sys_close(k: Kernel, fd: int) -> int:
 
 @syscall(33, "pathname:path mode:access_mode")
 def sys_access(k: Kernel, pathname: int, mode: int) -> int:
-    """access: what the real user may do, whoever the effective one is."""
+    """access: what the real user may do, whoever the effective one is.
+
+    Raises Errno(EACCES), Errno(EINVAL).
+    """
     if mode & ~7:
         raise Errno(EINVAL)
     inode = path_lookup(k, getname(k, pathname)).found().dentry.inode

@@ -27,7 +27,7 @@ DEFAULT_POLLMASK = POLLIN | POLLOUT | POLLRDNORM | POLLWRNORM
 
 
 def find_operations(name: str) -> Operations:
-    """The table that a name stands for."""
+    """The table that a name, `module:CONSTANT`, stands for; snapshots keep the name."""
     module, constant = name.split(":")
     table: Operations = getattr(import_module(module), constant)
     return table
@@ -62,12 +62,12 @@ def always_ready(k: Kernel, file: File) -> int:
 
 
 def no_ioctl(k: Kernel, file: File, request: int, argp: int) -> int:
-    """Raises Errno(ENOTTY)."""
+    """ioctl of a file without f_op->ioctl. Raises Errno(ENOTTY)."""
     raise Errno(ENOTTY)
 
 
 def no_mmap(k: Kernel, file: File) -> NoReturn:
-    """Raises Errno(ENODEV)."""
+    """mmap of a file without f_op->mmap (do_mmap_pgoff). Raises Errno(ENODEV)."""
     raise Errno(ENODEV)
 
 
@@ -80,7 +80,7 @@ def nothing_to_release(k: Kernel, file: File) -> None:
 
 
 def no_fsync(k: Kernel, file: File) -> int:
-    """Raises Errno(EINVAL)."""
+    """fsync of a file without f_op->fsync (vfs_fsync). Raises Errno(EINVAL)."""
     raise Errno(EINVAL)
 
 
@@ -122,34 +122,34 @@ def no_create(k: Kernel, parent: Inode, name: str, mode: int) -> Inode:
 
 
 def no_mkdir(k: Kernel, parent: Inode, name: str, mode: int) -> Inode:
-    """Raises Errno(EPERM)."""
+    """vfs_mkdir without i_op->mkdir. Raises Errno(EPERM)."""
     raise Errno(EPERM)
 
 
 def no_mknod(k: Kernel, parent: Inode, name: str, mode: int, rdev: int) -> Inode:
-    """Raises Errno(EPERM)."""
+    """vfs_mknod without i_op->mknod. Raises Errno(EPERM)."""
     raise Errno(EPERM)
 
 
 def no_symlink(k: Kernel, parent: Inode, name: str, target: str) -> Inode:
-    """Raises Errno(EPERM)."""
+    """vfs_symlink without i_op->symlink. Raises Errno(EPERM)."""
     raise Errno(EPERM)
 
 
 def no_link(k: Kernel, inode: Inode, parent: Inode, name: str) -> None:
-    """Raises Errno(EPERM)."""
+    """vfs_link without i_op->link. Raises Errno(EPERM)."""
     raise Errno(EPERM)
 
 
 def no_unlink(k: Kernel, parent: Inode, dentry: Dentry) -> None:
-    """Raises Errno(EPERM)."""
+    """vfs_unlink or vfs_rmdir without the operation. Raises Errno(EPERM)."""
     raise Errno(EPERM)
 
 
 def no_rename(
     k: Kernel, old_dir: Inode, dentry: Dentry, new_dir: Inode, target: Dentry | None
 ) -> None:
-    """Raises Errno(EPERM)."""
+    """vfs_rename without i_op->rename. Raises Errno(EPERM)."""
     raise Errno(EPERM)
 
 

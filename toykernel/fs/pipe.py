@@ -63,7 +63,9 @@ def _pipe(file: File) -> Pipe:
 
 
 def pipe_read(k: Kernel, file: File, buf: int, count: int) -> Result:
-    """What there is, up to `count` bytes; sleeps while there is nothing and somebody can write."""
+    """What there is, up to `count` bytes; sleeps while there is nothing and somebody can write. 0
+    at the end; EAGAIN with O_NONBLOCK.
+    """
     pipe = _pipe(file)
     if not count:
         return 0
@@ -116,7 +118,9 @@ def _merge(k: Kernel, pipe: Pipe, buf: int, count: int) -> int:
 
 
 def pipe_write_more(k: Kernel, file: File, buf: int, count: int, written: int) -> Result:
-    """One go; also how a writer goes on."""
+    """Write on after `written` bytes: the first go, and every one after a sleep. SIGPIPE and EPIPE
+    without readers, EAGAIN with O_NONBLOCK.
+    """
     pipe = _pipe(file)
     while written < count:
         if not pipe.readers:
@@ -150,14 +154,14 @@ def pipe_write_more(k: Kernel, file: File, buf: int, count: int, written: int) -
 
 
 def poll_reader(k: Kernel, file: File) -> int:
-    """Something to read, or nobody left who writes."""
+    """POLL bits of the reading end: something to read, or POLLHUP when nobody writes any more."""
     pipe = _pipe(file)
     mask = POLLIN | POLLRDNORM if pipe.bufs else 0
     return mask if pipe.writers else mask | POLLHUP
 
 
 def poll_writer(k: Kernel, file: File) -> int:
-    """A free buffer, or nobody left who reads."""
+    """POLL bits of the writing end: a free buffer, or POLLERR when nobody reads any more."""
     pipe = _pipe(file)
     mask = 0 if pipe.full else POLLOUT | POLLWRNORM
     return mask if pipe.readers else mask | POLLERR
@@ -197,7 +201,9 @@ WRITE_END = FileOperations(
 
 
 def do_pipe(k: Kernel, fildes: int, flags: int) -> int:
-    """Two descriptors, stored at `fildes`. Raises Errno, leaving nothing."""
+    """Two descriptors, stored at `fildes`. Raises Errno(EINVAL) for other flags, Errno(EMFILE),
+    Errno(EFAULT), leaving nothing.
+    """
     if flags & ~(O_CLOEXEC | O_NONBLOCK):
         raise Errno(EINVAL)
     cred = k.current.cred
@@ -226,7 +232,7 @@ def do_pipe(k: Kernel, fildes: int, flags: int) -> int:
 
 
 def pipe_fcntl(k: Kernel, file: File, size: int | None) -> int:
-    """F_GETPIPE_SZ, or F_SETPIPE_SZ with a size: how many bytes fit. Raises Errno.
+    """F_GETPIPE_SZ, or F_SETPIPE_SZ with a size: how many bytes fit. EBADF, EINVAL above 2 GiB.
 
     A power of two of pages, at least one. No page that is in use is taken away (EBUSY), only a privileged
     caller goes over pipe-max-size (EPERM), and the array of pages must be one that kmalloc has (ENOMEM).
@@ -258,5 +264,5 @@ def sys_pipe(k: Kernel, fildes: int) -> int:
 
 @syscall(331, "pipefd:fd_pair flags:open_flags")
 def sys_pipe2(k: Kernel, fildes: int, flags: int) -> int:
-    """pipe2: with O_CLOEXEC and O_NONBLOCK."""
+    """pipe2: as pipe, with O_CLOEXEC and O_NONBLOCK; Errno(EINVAL) for another flag."""
     return do_pipe(k, fildes, flags)

@@ -68,6 +68,6 @@ def consume(k: Kernel, pipe: Pipe, count: int) -> None:
 
 
 def release_buffer(k: Kernel, buf: PipeBuffer) -> None:
-    """Let go of a user page."""
+    """Let go of the frame of a buffer that refers to a user page (vmsplice)."""
     if buf.pfn:
         put_user_page(k, buf.pfn)

@@ -131,7 +131,9 @@ def _mapping(file: File) -> tuple[AddressSpace, bytearray]:
 
 
 def ramfs_read(k: Kernel, file: File, buf: int, count: int) -> int:
-    """From the offset to the end of the file at most, as far as the buffer goes."""
+    """Bytes from the offset to the end of the file at most, as far as the buffer goes;
+    EFAULT if it takes none.
+    """
     mapping, contents = _mapping(file)
     mapping.write_back(k)  # what was stored through a mapping
     done = 0

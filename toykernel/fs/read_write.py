@@ -42,7 +42,10 @@ def kernel_read(k: Kernel, inode: Inode, start: int, count: int) -> bytes:
 
 @syscall(3, "fd:fd buf:buffer_out count:size")
 def sys_read(k: Kernel, fd: int, buf: int, count: int) -> Result:
-    """read: from the file's offset on."""
+    """read: from the file's offset on; bytes read, 0 at the end.
+
+    Raises Errno(EBADF), or what the file answers.
+    """
     file = fget(k, fd)
     if not file.readable:
         raise Errno(EBADF)
@@ -51,7 +54,10 @@ def sys_read(k: Kernel, fd: int, buf: int, count: int) -> Result:
 
 @syscall(4, "fd:fd buf:buffer_in count:size")
 def sys_write(k: Kernel, fd: int, buf: int, count: int) -> Result:
-    """write: at the file's offset, or at its end with O_APPEND."""
+    """write: at the file's offset, or at its end with O_APPEND; bytes written.
+
+    Raises Errno(EBADF), or what the file answers.
+    """
     file = fget(k, fd)
     if not file.writable:
         raise Errno(EBADF)
@@ -60,7 +66,10 @@ def sys_write(k: Kernel, fd: int, buf: int, count: int) -> Result:
 
 @syscall(19, "fd:fd offset:int whence:seek_whence")
 def sys_lseek(k: Kernel, fd: int, offset: int, whence: int) -> int:
-    """lseek: set the offset that all who share the open file see."""
+    """lseek: set the offset, in bytes, that all who share the open file see.
+
+    EINVAL, EOVERFLOW beyond 31 bits, ESPIPE.
+    """
     file = fget(k, fd)
     if whence not in (SEEK_SET, SEEK_CUR, SEEK_END):
         raise Errno(EINVAL)
@@ -74,7 +83,9 @@ def sys_lseek(k: Kernel, fd: int, offset: int, whence: int) -> int:
     140, "fd:fd offset_high:hex offset_low:hex result:address whence:seek_whence", name="_llseek"
 )
 def sys_llseek(k: Kernel, fd: int, high: int, low: int, result: int, whence: int) -> int:
-    """_llseek: the offset is a 64-bit number, in two words and in memory."""
+    """_llseek: the offset is a 64-bit number, in two words and in memory. Raises Errno(EINVAL),
+    Errno(ESPIPE), Errno(EFAULT).
+    """
     file = fget(k, fd)
     if whence not in (SEEK_SET, SEEK_CUR, SEEK_END):
         raise Errno(EINVAL)

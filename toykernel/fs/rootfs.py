@@ -41,7 +41,10 @@ class FileSystems:
         return at
 
     def read(self, path: str) -> bytes:
-        """Contents of a file by its absolute path. Raises Errno(ENOENT)."""
+        """Contents of a file by its absolute path, empty for what is no regular file.
+
+        Raises Errno(ENOENT).
+        """
         mapping = self.find(path).dentry.inode.i_mapping
         return bytes(mapping.contents or b"") if mapping is not None else b""
 

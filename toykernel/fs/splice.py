@@ -29,7 +29,10 @@ UIO_MAXIOV = 1024
 
 @syscall(316, "fd:fd iov:address nr_segs:size flags:hex")
 def sys_vmsplice(k: Kernel, fd: int, iov: int, nr_segs: int, flags: int) -> Result:
-    """vmsplice: bytes that are in the pipe now; on the reading end, bytes taken out."""
+    """vmsplice: bytes that are in the pipe now; on the reading end, bytes taken out.
+
+    EBADF for what is no pipe, EINVAL.
+    """
     file = fget(k, fd)
     if not isinstance(file.inode.private, Pipe):
         raise Errno(EBADF)

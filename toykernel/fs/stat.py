@@ -23,7 +23,7 @@ def _fields(inode: Inode) -> tuple[int, int, int, int, int]:
 
 
 def new_stat(inode: Inode) -> bytes:
-    """64 bytes, as i386's sys_newstat has them."""
+    """struct stat, the 64 bytes of i386's sys_newstat; sizes in bytes, blocks of 512."""
     device, rdev, size, blocks, time = _fields(inode)
     head = struct.pack(
         "<IIHHHH",
@@ -61,7 +61,7 @@ def sys_stat(k: Kernel, pathname: int, statbuf: int) -> int:
 
 @syscall(107, "pathname:path statbuf:address")
 def sys_lstat(k: Kernel, pathname: int, statbuf: int) -> int:
-    """lstat: of a link itself."""
+    """lstat: of a link itself. Errors as stat."""
     copy_to_user(k, statbuf, new_stat(_named(k, pathname, follow=False)))
     return 0
 
@@ -81,7 +81,7 @@ def sys_stat64(k: Kernel, pathname: int, statbuf: int) -> int:
 
 @syscall(196, "pathname:path statbuf:address")
 def sys_lstat64(k: Kernel, pathname: int, statbuf: int) -> int:
-    """lstat64: of a link itself."""
+    """lstat64: of a link itself. Errors as stat."""
     copy_to_user(k, statbuf, stat64(_named(k, pathname, follow=False)))
     return 0
 

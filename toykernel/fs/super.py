@@ -45,7 +45,7 @@ class SuperBlock:
         return self.numbers.last
 
     def put_ino(self) -> None:
-        """An inode is gone."""
+        """An inode is gone: its place is free for another one."""
         self.s_inodes -= 1
 
     def take_bytes(self, count: int) -> None:

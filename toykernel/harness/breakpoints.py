@@ -9,95 +9,48 @@ done with that. It does not stop a second time: real hardware keeps EFLAGS.RF fo
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from emu.hooks import MAX_BREAKS
+from emu.events import Position
+from emu.hooks import MAX_BREAKS, NO_LIMIT
 from emu.machine import Event, Stop
 from emu.microcode import VECTOR_NAMES, Delivery
 from emu.paging import PTE_P
 from toykernel import run_loop
 from toykernel.collector import Collector, Data, Shared
+from toykernel.harness.points import (
+    ADDRESS,
+    COW,
+    FORK,
+    SYSCALL,
+    TRAP,
+    Breakpoint,
+    BreakpointError,
+    Condition,
+    ForkRecord,
+    Hit,
+    WatchRecord,
+    parse_syscall,
+    parse_vector,
+)
 from toykernel.look.page_tables import entries
-from toykernel.look.symbols import KERNEL, Code, Image, Images
-from toykernel.observe.faultlog import FaultLog, FaultRecord
+from toykernel.look.symbols import KERNEL, Code, Images
+from toykernel.observe.faultlog import FaultLog
 from toykernel.state import Kernel, Outcome, OutcomeKind
-from toykernel.syscall_table import BY_NAME, name_of
+from toykernel.syscall_table import name_of
 
 if TYPE_CHECKING:
     from toykernel.task import Task
 
-ADDRESS, SYSCALL, TRAP, FORK, COW = "breakpoint", "syscall", "trap", "fork", "cow"
+__all__ = [
+    "ADDRESS", "COW", "FORK", "SYSCALL", "TRAP", "Breakpoint", "BreakpointError", "Breakpoints",
+    "Condition", "ForkRecord", "Hit",
+]  # fmt: skip
+
 #: Cycles between two looks at whether the user wants the prompt back.
 SLICE_CYCLES = 500_000
-_VECTORS = {name.lstrip("#").lower(): vector for vector, name in VECTOR_NAMES.items()}
-
-
-class BreakpointError(Exception):
-    """A breakpoint that cannot be set or found; the text says why."""
-
-
-@dataclass
-class Breakpoint:
-    """One place to stop. `value` is a system-call number or a vector; None means any."""
-
-    number: int
-    kind: str
-    what: str
-    addresses: tuple[int, ...] = ()
-    image: Image | None = field(default=None, repr=False)
-    value: int | None = None
-    temporary: bool = False
-    hits: int = 0
-
-
-@dataclass(frozen=True)
-class ForkRecord:
-    """A fork that has been made: parent, child, and how many user frames both map."""
-
-    parent: int
-    comm: str
-    child: int
-    shared_frames: int
-
-
-@dataclass(frozen=True)
-class Hit:
-    """A breakpoint was reached, by a task; `record` tells of the fork or the fault."""
-
-    breakpoint: Breakpoint
-    pid: int
-    record: ForkRecord | FaultRecord | None = None
-
-
-#: Asked at an address: stop here? For stops that are nobody's breakpoint (step over, run out).
-Condition = Callable[[], bool]
-
-
-def parse_vector(text: str) -> int:
-    """A vector by number or by name: 14, 0x80, #PF, pf. Raises BreakpointError."""
-    name = text.strip().lstrip("#").lower()
-    if name in _VECTORS:
-        return _VECTORS[name]
-    try:
-        vector = int(name, 0)
-    except ValueError:
-        vector = -1
-    if not 0 <= vector <= 255:
-        raise BreakpointError(f"{text} is not a vector: 0 to 255, or a name such as #PF")
-    return vector
-
-
-def parse_syscall(text: str) -> int:
-    """A system call by name or number. Raises BreakpointError."""
-    name = text.strip()
-    if name in BY_NAME:
-        return BY_NAME[name].number
-    try:
-        return int(name, 0) & 0xFFFFFFFF
-    except ValueError:
-        raise BreakpointError(f"{text} is not a system call: a name or a number") from None
 
 
 class Breakpoints(Collector):
@@ -116,10 +69,17 @@ class Breakpoints(Collector):
         self._restarts: dict[int, int] = {}  # pid -> eip of an instruction that is to go on
         #: Asked between slices; True ends the run with Outcome("interrupted").
         self.interrupted: Condition = lambda: False
+        #: Asked when a run begins and between slices: at which cycle, and after how many deliveries of
+        #: traps, to ask again. The machine stands between two steps then (a history keeps moments).
+        self.pace: Callable[[], tuple[int, int]] = self.slice_end
+        #: Asked after each event of the machine; True ends the run with PAUSED: a watch has seen something.
+        self.watched: Condition = self.nothing
+        self._looking_ahead = False
+        #: What was hit in the past of this moment, and where: for who goes back.
+        self.past: list[tuple[Position, int]] = []
         #: Set by a listener to end the run when the gate has returned; the text says why.
         self.pause: str | None = None
         self._system_call = k.host.symbols["system_call"]
-        k.machine.trap_listeners.append(self._on_trap)
         k.host.trace.process_fork.append(self._on_fork)
         k.host.trace.fault.append(self._on_fault)
 
@@ -128,7 +88,6 @@ class Breakpoints(Collector):
         self.all.clear()
         self._arm({})
         k = self.kernel
-        k.machine.trap_listeners.remove(self._on_trap)
         k.host.trace.process_fork.remove(self._on_fork)
         k.host.trace.fault.remove(self._on_fault)
 
@@ -146,30 +105,33 @@ class Breakpoints(Collector):
         if not word:
             raise BreakpointError("a breakpoint needs a place: see help break")
         if word in (FORK, COW) and not rest:
-            return self._add(Breakpoint(0, word, word, temporary=temporary))
+            return self.add_point(Breakpoint(0, word, word, temporary=temporary))
         if word == SYSCALL:
             number = parse_syscall(rest) if rest else None
             what = "any system call" if number is None else name_of(number)
             code = (self._system_call,)
-            return self._add(Breakpoint(0, SYSCALL, what, code, None, number, temporary))
+            return self.add_point(Breakpoint(0, SYSCALL, what, code, None, number, temporary))
         if word == TRAP:
             vector = parse_vector(rest)
             what = VECTOR_NAMES.get(vector, f"{vector:#x}")
-            return self._add(Breakpoint(0, TRAP, what, (), None, vector, temporary))
+            return self.add_point(Breakpoint(0, TRAP, what, (), None, vector, temporary))
         return self.add_code(self.images.code(where.strip()), temporary=temporary)
 
     def add_code(self, code: Code, *, temporary: bool = False) -> Breakpoint:
-        """At code that a name or line stands for."""
+        """At the addresses of a name or line, for tasks that run its image (the kernel: all)."""
         image = None if code.image.name == KERNEL else code.image
-        return self._add(Breakpoint(0, ADDRESS, code.what, code.addresses, image, None, temporary))
+        return self.add_point(
+            Breakpoint(0, ADDRESS, code.what, code.addresses, image, None, temporary)
+        )
 
     def add_address(self, address: int, what: str, *, temporary: bool = False) -> Breakpoint:
         """At a linear address, whoever comes there."""
         if not 0 <= address <= 0xFFFFFFFF:
             raise BreakpointError(f"{address:#x} is not an address of 32 bits")
-        return self._add(Breakpoint(0, ADDRESS, what, (address,), None, None, temporary))
+        return self.add_point(Breakpoint(0, ADDRESS, what, (address,), None, None, temporary))
 
-    def _add(self, point: Breakpoint) -> Breakpoint:
+    def add_point(self, point: Breakpoint) -> Breakpoint:
+        """One that is made already; it gets its number. Raises BreakpointError."""
         wanted = {a for p in (*self.all.values(), point) for a in p.addresses}
         if len(wanted) > MAX_BREAKS - 64:  # some are kept for stepping
             raise BreakpointError(f"too many places to stop: {len(wanted)}")
@@ -179,40 +141,55 @@ class Breakpoints(Collector):
         return point
 
     def delete(self, number: int) -> None:
-        """Raises BreakpointError when there is no such number."""
+        """Take a breakpoint out by its number. Raises BreakpointError when there is none."""
         if number not in self.all:
             raise BreakpointError(f"no breakpoint number {number}")
         del self.all[number]
 
     # -- running -----------------------------------------------------------------------------------
 
-    def run(self, until: int | None = None, extra: dict[int, Condition] | None = None) -> Outcome:
+    @staticmethod
+    def nothing() -> bool:
+        """`watched` when nobody watches."""
+        return False
+
+    def slice_end(self) -> tuple[int, int]:
+        """`pace` when nobody else has one."""
+        return self.kernel.machine.clock.cycles + SLICE_CYCLES, NO_LIMIT
+
+    def run(
+        self,
+        until: int | None = None,
+        extra: dict[int, Condition] | None = None,
+        *,
+        instructions: int = NO_LIMIT,
+    ) -> Outcome:
         """Go on from here. Besides what run_loop.run answers: BREAKPOINT (see `hit`),
         ARRIVED (a condition in `extra` held at its address), PAUSED, INTERRUPTED.
 
-        `until` is in cycles. Raises KernelOops.
+        `until` is in cycles, `instructions` since power-on. Raises KernelOops.
         """
         k = self.kernel
-        clock = k.machine.clock
         extra = extra or {}
         self.hit, self._pending, self.pause = [], [], None
         self._arm(extra)
         self._reported[k.current.pid] = (k.machine.cpu.eip, k.machine.cpu.retired)
         passing = True
-        slice_end = clock.cycles + SLICE_CYCLES
+        slice_end, traps = self.pace()
         while k.outcome is None:
             limit = slice_end if until is None else min(slice_end, until)
-            event = k.machine.run(limit, pass_breakpoint=passing)
+            event = k.machine.run(
+                limit, pass_breakpoint=passing, instructions=instructions, deliveries=traps
+            )
             passing = False
             outcome = run_loop.handle(k, event)
             if event.stop is Stop.LIMIT:
-                if limit == until:
+                if limit == until or k.machine.cpu.retired >= instructions:
                     return outcome or Outcome(OutcomeKind.LIMIT, event)
                 if self.interrupted():
                     return Outcome(OutcomeKind.INTERRUPTED)
-                slice_end = clock.cycles + SLICE_CYCLES
-                continue
-            if event.stop is Stop.BREAKPOINT:
+                slice_end, traps = self.pace()
+            elif event.stop is Stop.BREAKPOINT:
                 found = self._at_address(event, extra)
                 if found is not None:
                     return found
@@ -223,7 +200,9 @@ class Breakpoints(Collector):
                 return Outcome(OutcomeKind.PAUSED, event, self.pause)
             elif outcome is not None:
                 return outcome
-        return k.outcome
+            if self.watched():
+                return Outcome(OutcomeKind.PAUSED, event, "watch")
+        return run_loop.over(k, k.outcome)
 
     def arm_steps(self) -> None:
         """Before steps: forget the last stop, and have traps stop that are to."""
@@ -251,15 +230,21 @@ class Breakpoints(Collector):
     def _arm(self, extra: dict[int, Condition]) -> None:
         wanted = {a for point in self.all.values() for a in point.addresses}
         self.kernel.machine.cpu.set_breakpoints(sorted(wanted | extra.keys()))
-        self._arm_traps()
+        self._arm_traps(bool(wanted or extra))
 
-    def _arm_traps(self) -> None:
+    def _arm_traps(self, heard: bool = True) -> None:
+        """`heard`: whether an instruction may be tried again that was stopped at."""
+        listeners = self.kernel.machine.trap_listeners
+        if heard != (self._on_trap in listeners):
+            (listeners.append if heard else listeners.remove)(self._on_trap)
         self.kernel.machine.trap_stops = frozenset(
             p.value for p in self.all.values() if p.kind == TRAP and p.value is not None
         )
 
     def _stopped(self, event: Event | None) -> Outcome:
+        position = self.kernel.machine.position
         for hit in self.hit:
+            self.past.append((position, hit.breakpoint.number))
             hit.breakpoint.hits += 1
             if hit.breakpoint.temporary:
                 self.all.pop(hit.breakpoint.number, None)
@@ -273,11 +258,11 @@ class Breakpoints(Collector):
             del self._restarts[task.pid]
             self._reported[task.pid] = (address, self.kernel.machine.cpu.retired)
             return None
-        self.hit = [
+        self.hit = self._wanted(
             Hit(point, task.pid)
             for point in self.all.values()
             if address in point.addresses and self._applies(point, task)
-        ]
+        )
         if self.hit:
             return self._stopped(event)
         condition = extra.get(address)
@@ -298,9 +283,102 @@ class Breakpoints(Collector):
             self.hit += [
                 Hit(p, pid) for p in self.all.values() if p.kind == TRAP and p.value == event.value
             ]
-        self.hit += self._pending
+        self.hit = self._wanted(self.hit + self._pending)
         self._pending = []
         return bool(self.hit)
+
+    def _wanted(self, hits: Iterable[Hit]) -> list[Hit]:
+        """Those whose task is the right one, whose condition holds, and that are not to be ignored."""
+        found = []
+        for hit in hits:
+            point = hit.breakpoint
+            if point.pid not in (None, hit.pid) or not point.holds():
+                continue
+            if point.ignore and not self._looking_ahead:
+                point.ignore -= 1
+                cpu = self.kernel.machine.cpu
+                self._reported[hit.pid] = (cpu.eip, cpu.retired)
+                point.hits += 1
+                self.past.append((self.kernel.machine.position, point.number))
+                continue
+            found.append(hit)
+        return found
+
+    # -- going back --------------------------------------------------------------------------------
+
+    def disarm(self) -> None:
+        """Nothing stops the machine until the next run or step."""
+        self._arm({})
+        self.kernel.machine.cpu.set_breakpoints([])
+        self.kernel.machine.trap_stops = frozenset()
+
+    def here(self) -> list[Hit]:
+        """Breakpoints at the address that the CPU is at, as a run that came here would tell them."""
+        cpu, task = self.kernel.machine.cpu, self.kernel.current
+        address = cpu.eip + cpu.cs_base & 0xFFFFFFFF
+        if self._restarts.get(task.pid) == address:
+            return []
+        return self._wanted(
+            Hit(point, task.pid)
+            for point in self.all.values()
+            if address in point.addresses and self._applies(point, task)
+        )
+
+    def hit_of(self, point: Breakpoint, old: bytes | None = None, new: bytes | None = None) -> Hit:
+        """A watchpoint's, by the present task, with the bytes before and after."""
+        return Hit(point, self.kernel.current.pid, WatchRecord(old, new))
+
+    def stop_here(self) -> Outcome | None:
+        """Stop for the breakpoints at the address that the CPU is at, if there are some."""
+        self.hit = self.here()
+        return self._stopped(None) if self.hit else None
+
+    def stop_for(self, hits: list[Hit]) -> bool:
+        """Stop for those of these hits that count; whether there are some."""
+        self.hit = self._wanted(hits)
+        if self.hit:
+            self._stopped(None)
+        return bool(self.hit)
+
+    def recount(self) -> None:
+        """Somebody went back or forth: count again what was hit up to here, and expect nothing."""
+        self._forget_future()
+        for point in self.all.values():
+            point.hits = sum(number == point.number for _, number in self.past)
+        self._reported, self._restarts = {}, {}
+        self.hit, self._pending, self.pause = [], [], None
+
+    def _forget_future(self) -> None:
+        position = self.kernel.machine.position
+        while self.past and self.past[-1][0] > position:
+            self.past.pop()
+
+    @contextmanager
+    def only(self, addresses: Iterable[int]) -> Iterator[None]:
+        """Stops at these linear addresses and no others, for a journey in the past."""
+        points, number = self.all, self.next_number
+        self.all = {}
+        try:
+            for address in addresses:
+                self.add_address(address, f"*{address:#x}")
+            yield
+        finally:
+            self.all, self.next_number = points, number
+            self.recount()
+
+    @contextmanager
+    def looking_ahead(self) -> Iterator[None]:
+        """Runs in here count no hits, and temporary breakpoints stay."""
+        points, past = dict(self.all), list(self.past)
+        hits = {number: point.hits for number, point in points.items()}
+        self._looking_ahead = True
+        try:
+            yield
+        finally:
+            self._looking_ahead = False
+            self.all, self.past = points, past
+            for number, point in points.items():
+                point.hits = hits[number]
 
     # -- snapshots ---------------------------------------------------------------------------------
 
@@ -310,14 +388,15 @@ class Breakpoints(Collector):
         return {"hits": hits, "reported": self._reported, "restarts": self._restarts}
 
     def load_data(self, data: Data, shared: Shared) -> None:
-        """One that was set later has not been reached."""
+        """How often each was reached at the moment; one that was set later has not been."""
+        self._forget_future()
         for number, point in self.all.items():
             point.hits = data["hits"].get(number, 0)
         self._reported, self._restarts = data["reported"], data["restarts"]
         self.hit, self._pending, self.pause = [], [], None
 
     def start_over(self) -> None:
-        """None has been reached."""
+        """No breakpoint has been reached; those that are set stay."""
         self.load_data({"hits": {}, "reported": {}, "restarts": {}}, {})
 
     # -- listening ---------------------------------------------------------------------------------

@@ -9,12 +9,11 @@ from toykernel.harness.recipe import (
     C_SOURCE,
     OWN,
     PLAIN,
-    SOURCES,
     Built,
     Recipe,
-    check_file,
+    assembling,
     checked,
-    folders,
+    is_assembly,
     links,
     read,
 )
@@ -27,12 +26,12 @@ def build(path: Path, recipe: Recipe = PLAIN, *, with_map: bool = False) -> Buil
     Raises LoadError, AssemblyError with file and line, or CompileError with the compiler's words.
     """
     linked = bool(recipe.others or recipe.entry or recipe.origin or with_map)
-    if path.suffix in SOURCES and not linked and recipe.assembler == OWN:
-        check_file(path)
+    assembly = is_assembly(path, recipe)
+    if assembly and not linked and recipe.assembler == OWN:
         with hinted(path, recipe):
             return _assembled(path, recipe)
-    if not linked and path.suffix not in (*SOURCES, C_SOURCE):
-        data = read(path)
+    if not linked and not assembly and path.suffix != C_SOURCE:
+        data = read(path, recipe)
         if not links(data):
             return Built(checked(path, data), None)
     from toykernel.harness.linking import build_linked
@@ -41,8 +40,9 @@ def build(path: Path, recipe: Recipe = PLAIN, *, with_map: bool = False) -> Buil
 
 
 def _assembled(path: Path, recipe: Recipe) -> Built:
-    include = folders(path, recipe)
-    text = preprocessed(path, include=include, macros=recipe.macros, cpp=None)
+    arguments = assembling(path, recipe)
+    include = arguments["include"]
+    text = preprocessed(path, **arguments)
     name = ""
     if recipe.cache:
         from toykernel.harness import program_cache

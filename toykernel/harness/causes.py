@@ -14,7 +14,7 @@ from toykernel.mm.mm_types import VM_GROWSDOWN
 
 if TYPE_CHECKING:
     from toykernel.harness.session import Session
-    from toykernel.look.symbols import Image
+    from toykernel.look.image import Image
     from toykernel.task import Task
 
 _PAGE: Final = 0x1000

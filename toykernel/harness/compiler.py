@@ -43,7 +43,7 @@ class Compiler:
 
     @property
     def name(self) -> str:
-        """For messages."""
+        """Its command as messages have it."""
         return " ".join(self.words)
 
     @property
@@ -56,7 +56,9 @@ class Compiler:
 
 
 def find_compiler(environment: Mapping[str, str]) -> Compiler | None:
-    """The first that is there: $TOYKERNEL_CC, gcc, clang, zig (also as the package ziglang)."""
+    """The first C compiler that is there: $TOYKERNEL_CC, gcc, clang, zig (also as the package
+    ziglang); None.
+    """
     if chosen := shlex.split(environment.get("TOYKERNEL_CC", "")):
         return Compiler(tuple(chosen), _links(chosen))
     for words in (("gcc", "-m32"), ("clang", "--target=i386-linux-gnu")):

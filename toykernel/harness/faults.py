@@ -77,7 +77,7 @@ class Fault:
 
     @property
     def good(self) -> bool:
-        """As it must be."""
+        """The right error, nothing left behind, and the parent could go on."""
         return self.errno == self.expected and not self.left_behind and self.continues
 
 
@@ -108,7 +108,7 @@ class Sweep:
         self._threads = _group_counts(task)
 
     def _wanted(self, stack: int) -> bool:
-        """Not the thread that a shape starts with."""
+        """Whether a call counts, by its stack: not that of the thread that a shape starts with."""
         return not stack or stack != self.first_stack
 
     first_stack = -1

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Final
 
 from toykernel.harness.recipe import (
-    SOURCES,
+    STDIN,
     Built,
     CompileError,
     LoadError,
@@ -19,6 +19,8 @@ from toykernel.harness.recipe import (
     check_file,
     checked,
     folders,
+    is_assembly,
+    read,
 )
 from userland.assembler.cpp import installed_cpp
 from userland.assembler.cpp.choose import HEADERS
@@ -61,9 +63,13 @@ def build_gnu(inputs: Sequence[Path], recipe: Recipe, *, with_map: bool = False)
         output, map_file = Path(name, "program"), Path(name, "map")
         objects = []
         for number, item in enumerate(inputs):
-            check_file(item)
-            if item.suffix in SOURCES:
+            if item != STDIN:
+                check_file(item)
+            if is_assembly(item, recipe):
                 said += gnu_object(item, Path(name, f"{number}.o"), recipe).splitlines()
+                objects.append(str(Path(name, f"{number}.o")))
+            elif item == STDIN:
+                Path(name, f"{number}.o").write_bytes(read(item, recipe))
                 objects.append(str(Path(name, f"{number}.o")))
             else:
                 objects.append(str(item))
@@ -80,9 +86,9 @@ def gnu_object(path: Path, output: Path, recipe: Recipe) -> str:
     """One source to an object file; what as said of it. A `.S` goes through the C preprocessor when one is
     here. Raises LoadError or CompileError."""
     included = [word for folder in folders(path, recipe) for word in ("-I", str(folder))]
-    text = path.read_bytes()
+    text = read(path, recipe)
     words = ["as", "--32", "-g", *included, "-o", str(output), "--"]
-    cpp = installed_cpp(os.environ) if path.suffix == ".S" else None
+    cpp = installed_cpp(os.environ) if path.suffix == ".S" or path == STDIN else None
     if cpp is not None:
         text = b'#line 1 "%s"\n' % os.fsencode(path) + text
         defined = [f"-D{name}={value}" for name, value in recipe.macros.items()]

@@ -37,7 +37,7 @@ def _assembler_identity() -> bytes:
 
 
 def key(parts: Iterable[str]) -> str:
-    """A name for images that are made from these texts."""
+    """A name for images that are made from these texts by the assembler as it is installed."""
     digest = hashlib.sha256(_assembler_identity())
     for part in parts:
         digest.update(hashlib.sha256(part.encode()).digest())
@@ -45,7 +45,7 @@ def key(parts: Iterable[str]) -> str:
 
 
 def load(name: str) -> dict[str, object] | None:
-    """What was kept under a key; None when there is nothing, or it is not whole."""
+    """What was kept under a key; None when there is nothing, it is damaged, or cannot be read."""
     with suppress(OSError, ValueError, RuntimeError):  # no home directory is a RuntimeError
         path = folder() / name
         checksum, _, body = path.read_bytes().partition(b"\n")
@@ -58,7 +58,9 @@ def load(name: str) -> dict[str, object] | None:
 
 
 def keep(name: str, data: dict[str, object]) -> None:
-    """Keep it, if that is possible; whoever reads meanwhile sees the old state or the new."""
+    """Keep images under a key, if that is possible;
+    whoever reads meanwhile sees the old state or the new.
+    """
     body = json.dumps(data, sort_keys=True).encode()
     with suppress(OSError, RuntimeError):
         place = folder()

@@ -25,10 +25,13 @@ def kernel_program(layout: Layout) -> Program:
 
 @lru_cache(maxsize=1)
 def init_program() -> Program:
-    """init, which becomes pid 1 and starts the program (arch/x86/init.S), assembled once a process."""
-    from userland.assembler import assemble
+    """init, which becomes pid 1 and starts the program (arch/x86/init.S), assembled once a process.
 
-    return assemble(INIT)
+    By its name without a folder: the guest's RAM must not depend on where we are installed.
+    """
+    from userland.assembler import assemble_text
+
+    return assemble_text(INIT.read_text(), name=INIT.name)
 
 
 @lru_cache(maxsize=1)

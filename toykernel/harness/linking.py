@@ -24,16 +24,17 @@ from toykernel.harness.recipe import (
     ARCHIVES,
     C_SOURCE,
     GNU,
-    SOURCES,
+    STDIN,
     Built,
     LoadError,
     Recipe,
+    assembling,
     check_file,
     checked,
-    folders,
+    is_assembly,
     read,
 )
-from toykernel.look.symbols import elf_lines
+from toykernel.look.image import elf_lines
 from userland.assembler import ObjectFile, assemble_object
 from userland.assembler.single import placed_lines
 from userland.linker import InputObject, LinkError, link, read_object
@@ -57,7 +58,8 @@ def build_linked(inputs: Sequence[Path], recipe: Recipe, with_map: bool) -> Buil
 
 def _build_c(inputs: Sequence[Path], recipe: Recipe, with_map: bool) -> Built:
     for item in inputs:
-        check_file(item)
+        if item != STDIN:
+            check_file(item)
     compiler = find_compiler(os.environ)
     if compiler is None:
         raise LoadError(NO_COMPILER)
@@ -72,15 +74,15 @@ def _build_c(inputs: Sequence[Path], recipe: Recipe, with_map: bool) -> Built:
             return _link_hosted(inputs, objects, compiler, recipe, said, with_map)
         gnu = recipe.assembler == GNU
         taken = [
-            _input(item, recipe) if made == item or (item.suffix in SOURCES and not gnu)
-            else (None, _taken(made, str(item)))
+            _input(item, recipe) if made == item or (is_assembly(item, recipe) and not gnu)
+            else (None, _taken(made, str(item), recipe))
             for item, made in zip(inputs, objects, strict=True)
         ]  # fmt: skip
         own = [LIBRARY] if any(_begins(item) for _, item in taken) else [START, LIBRARY]
         for source in own:
             compile_object(compiler, source, folder / source.name)
             objects.append(folder / source.name)
-            taken.append((None, _taken(objects[-1], source.name)))
+            taken.append((None, _taken(objects[-1], source.name, recipe)))
         made = build_gnu(objects, recipe, with_map=with_map) if gnu else None
         built = made or _link(inputs, taken, recipe)
     if not any(_names_our_header(item) for item in inputs):
@@ -92,9 +94,9 @@ def _c_object(
     item: Path, output: Path, compiler: Compiler, recipe: Recipe, said: list[str]
 ) -> Path:
     """The object file of an input; what is none of C's or assembly source stays where it is."""
-    if item.suffix in SOURCES and recipe.assembler == GNU:
+    if is_assembly(item, recipe) and recipe.assembler == GNU:
         said += gnu_object(item, output, recipe).splitlines()
-    elif item.suffix in SOURCES:
+    elif is_assembly(item, recipe):
         output.write_bytes(_assembled(item, recipe).elf())
     elif item.suffix == C_SOURCE:
         words = compile_object(
@@ -138,23 +140,22 @@ def _names_our_header(path: Path) -> bool:
 
 def _assembled(item: Path, recipe: Recipe) -> ObjectFile:
     with hinted(item, recipe):
-        return assemble_object(item, include=folders(item, recipe), macros=recipe.macros, cpp=None)
+        return assemble_object(item, **assembling(item, recipe))
 
 
 _Input = tuple[ObjectFile | None, InputObject | Archive]
 
 
 def _input(item: Path, recipe: Recipe) -> _Input:
-    if item.suffix in SOURCES:
-        check_file(item)
+    if is_assembly(item, recipe):
         made = _assembled(item, recipe)
         with _explained():
             return made, read_object(made.elf(), str(item))
-    return None, _taken(item, str(item))
+    return None, _taken(item, str(item), recipe)
 
 
-def _taken(path: Path, name: str) -> InputObject | Archive:
-    data = read(path)
+def _taken(path: Path, name: str, recipe: Recipe) -> InputObject | Archive:
+    data = read(path, recipe)
     with _explained():
         if data.startswith(ARCHIVES):
             return read_archive(data, name)
@@ -171,7 +172,7 @@ def _explained() -> Iterator[None]:
 
 
 def _link(paths: Sequence[Path], inputs: Sequence[_Input], recipe: Recipe) -> Built:
-    """By our own linker, whatever the inputs are."""
+    """Link inputs by our own linker, whatever they are. Raises LoadError."""
     path = paths[0]
     taken = [item for _, item in inputs]
     with _explained():

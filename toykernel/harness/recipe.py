@@ -7,10 +7,11 @@ import struct
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from toykernel.errno import Errno
 from toykernel.fs.binfmt_elf import parse_elf
+from toykernel.host_files import kind_of, read_regular
 
 if TYPE_CHECKING:
     from userland.assembler import Program
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
 INCLUDE = Path(__file__).parent.parent.parent / "userland" / "include"
 SOURCES = (".S", ".s", ".asm")
 C_SOURCE = ".c"
+#: What messages call standard input, as gcc does.
+STDIN = Path("<stdin>")
 #: Whose assembler.
 OWN, GNU = "own", "gnu"
 ARCHIVES = (b"!<arch>\n", b"!<thin>\n")
@@ -29,7 +32,7 @@ class LoadError(Exception):
 
 
 class CompileError(LoadError):
-    """What a compiler has said, as it is."""
+    """A C compiler refused a source; the text is what it said."""
 
 
 @dataclass(frozen=True)
@@ -37,7 +40,9 @@ class Recipe:
     """What a program is made of besides its first file: further inputs, folders for includes (-I), macros
     of the preprocessor (-D), flags of the C compiler, for the linker the entry (-e) and addresses of
     sections (-Ttext), whose assembler and linker make it, and whether an assembled program, and the
-    kernel, are kept for later runs in $XDG_CACHE_HOME/toykernel."""
+    kernel, are kept for later runs in $XDG_CACHE_HOME/toykernel.
+
+    `stdin` is what the first input holds when that is STDIN and no file."""
 
     others: tuple[Path, ...] = ()
     include: tuple[Path, ...] = ()
@@ -47,6 +52,7 @@ class Recipe:
     cflags: tuple[str, ...] = ()
     assembler: str = OWN
     cache: bool = True
+    stdin: bytes | None = None
 
 
 PLAIN = Recipe()
@@ -62,9 +68,25 @@ class Built(NamedTuple):
     map: str = ""
 
 
+def is_assembly(path: Path, recipe: Recipe) -> bool:
+    """Whether an input is for an assembler; standard input is, unless it begins like an ELF file."""
+    if path == STDIN and recipe.stdin is not None:
+        return not recipe.stdin.startswith((b"\x7fELF", *ARCHIVES))
+    return path.suffix in SOURCES
+
+
 def is_source(path: Path) -> bool:
     """Whether a program is built from the file, so that its name loses the ending."""
     return path.suffix in (*SOURCES, C_SOURCE)
+
+
+def assembling(path: Path, recipe: Recipe) -> dict[str, Any]:
+    """The arguments of our assembler for one source. Raises LoadError."""
+    data = recipe.stdin if path == STDIN else None
+    if data is None:
+        check_file(path)
+    found = folders(path, recipe)
+    return {"include": found, "macros": recipe.macros, "cpp": None, "data": data}
 
 
 def checked(path: Path, data: bytes) -> bytes:
@@ -77,7 +99,7 @@ def checked(path: Path, data: bytes) -> bytes:
 
 
 def folders(path: Path, recipe: Recipe) -> Sequence[Path]:
-    """Where included files are looked for."""
+    """Where included files are looked for, in order: beside the source, --include, then ours."""
     return [path.parent, *recipe.include, path.parent / "include", INCLUDE]
 
 
@@ -88,17 +110,19 @@ def check_file(path: Path) -> None:
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or error
         raise LoadError(f"{path}: {reason}") from None
-    if stat.S_ISCHR(mode) or stat.S_ISBLK(mode):
-        raise LoadError(f"{path}: a device, not a file")
     if stat.S_ISDIR(mode):
         raise LoadError(f"{path}: Is a directory, not a program")
+    if kind := kind_of(mode):
+        raise LoadError(f"{path}: {kind}, not a file")
 
 
-def read(path: Path) -> bytes:
-    """Raises LoadError."""
+def read(path: Path, recipe: Recipe = PLAIN) -> bytes:
+    """An input's bytes, standard input's for `-`. Raises LoadError."""
+    if path == STDIN and recipe.stdin is not None:
+        return recipe.stdin
     check_file(path)
     try:
-        return path.read_bytes()
+        return read_regular(path)
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or error
         raise LoadError(f"{path}: {reason}") from None

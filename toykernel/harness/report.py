@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from toykernel.look.frames import leaked_frames
+from toykernel.task import FAULT_KINDS
 
 if TYPE_CHECKING:
     from toykernel.harness.runner import Result
@@ -25,6 +26,8 @@ def make_report(session: Session, result: Result) -> dict[str, Any]:
     extra: dict[str, Any] = {}
     if "cow_journal" in session.__dict__:  # somebody asked for it before the run
         extra["cow"] = session.cow_journal.data()
+    if stats.left_out["tasks"]:
+        extra["tasks_left_out"] = _left_out(stats.left_out)
     return {
         **extra,
         "schema": SCHEMA,
@@ -75,8 +78,20 @@ def _task(record: TaskRecord) -> dict[str, Any]:
     }
 
 
+def _left_out(totals: dict[str, int]) -> dict[str, int]:
+    """Of the tasks that ended before those that `tasks` has: how many, and the sums of their figures."""
+    return {
+        "tasks": totals["tasks"],
+        "cycles": totals["cycles"],
+        "instructions": totals["instructions"],
+        "faults": sum(totals[kind] for kind in FAULT_KINDS),
+        "cow_copied": totals["cow_copied"],
+        "cow_reused": totals["cow_reused"],
+    }
+
+
 def report_json(report: dict[str, Any]) -> str:
-    """As a file: sorted keys, one value a line, newline at the end."""
+    """The report's file: sorted keys, one value a line, newline at the end."""
     return json.dumps(report, indent=2, sort_keys=True) + "\n"
 
 

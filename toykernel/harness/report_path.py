@@ -24,7 +24,10 @@ class ReportPath:
 
     @classmethod
     def parse(cls, text: str) -> "ReportPath":
-        """Raises ValueError, saying what a path looks like."""
+        """A path from its text, such as `tasks[0].faults.cow_copied`.
+
+        Raises ValueError, saying what a path looks like.
+        """
         steps: list[str | int | tuple[str, str]] = []
         dotted = "." + text
         at = 0

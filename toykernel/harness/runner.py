@@ -28,6 +28,7 @@ from toykernel.kernel.siginfo import (
     SIGSEGV,
 )
 from toykernel.look.program import PROGRAM_PID
+from toykernel.observe.run_stats import KEPT
 from toykernel.oops import KernelOops, symbol_for
 from toykernel.state import Outcome, OutcomeKind
 from toykernel.task import SIGNAL_GROUP_EXIT
@@ -56,27 +57,35 @@ class Result:
 class Deaths(Collector):
     """Remembers where each process was when a signal ended it."""
 
-    collected = ("_last", "killed")
+    collected = ("_last", "killed", "more")
 
     def __init__(self, session: Session) -> None:
         self._session = session
         self._last: dict[int, tuple[int, str]] = {}  # by tgid: its last signal, and where it was
         #: Of processes other than the program, in the order in which they were waited for.
         self.killed: list[str] = []
+        self.more = 0  # that were killed when `killed` had KEPT lines
         session.kernel.host.trace.signal_deliver.append(self._deliver)
         session.kernel.host.trace.release_task.append(self._release)
 
     @property
     def program(self) -> str:
-        """Where the program was at its last signal."""
+        """Where the program was at its last signal, in words; empty without one."""
         return self._last.get(PROGRAM_PID, (0, ""))[1]
+
+    def lines(self) -> tuple[str, ...]:
+        """One for each that was killed, and one for those beyond KEPT."""
+        more = f"{self.more:,} more processes killed by some signal"
+        return (*self.killed, more) if self.more else tuple(self.killed)
 
     def _release(self, task: Task) -> None:
         sig = (task.exit_code or 0) & 0x7F
         if task.pid != task.tgid or task.pid <= PROGRAM_PID:
             return
         where = self._last.pop(task.tgid, (0, ""))[1]
-        if sig:
+        if sig and len(self.killed) == KEPT:
+            self.more += 1
+        elif sig:
             self.killed.append(
                 f"pid {task.pid} ({task.comm}) killed by {signal_name(sig)} {where}".rstrip()
             )
@@ -104,7 +113,7 @@ class Deaths(Collector):
 
 
 def signal_name(sig: int) -> str:
-    """SIGSEGV for 11."""
+    """SIGSEGV for 11; `signal N` for a number without a name."""
     return SIGNAL_NAMES.get(sig, f"signal {sig}")
 
 
@@ -113,9 +122,15 @@ _WHY = {SEGV_MAPERR: ", nothing is mapped there", SEGV_ACCERR: ", its area forbi
 
 def run(session: Session, *, max_cycles: int | None = None) -> Result:
     """Run a fresh session to its end. Raises only KeyboardInterrupt and HostError."""
-    deaths = Deaths(session)
+    return run_on(session, Deaths(session), max_cycles=max_cycles)
+
+
+def run_on(session: Session, deaths: Deaths, *, max_cycles: int | None = None) -> Result:
+    """The same for one that has run already, with who has listened since."""
     try:
         outcome = session.run(max_cycles)
+        if outcome.kind is OutcomeKind.LIMIT and session.kernel.machine.cpu.cpl == 3:
+            session.kernel.host.trace.run_over.emit()
     except (HostError, KeyboardInterrupt):
         raise
     except KernelOops as oops:
@@ -125,11 +140,11 @@ def run(session: Session, *, max_cycles: int | None = None) -> Result:
     except Exception as error:
         return Result(EXIT_BUG, message=bug_report(session, error))
     result = _result(session, outcome, deaths.program, max_cycles)
-    return replace(result, killed=tuple(deaths.killed))
+    return replace(result, killed=deaths.lines())
 
 
 def interrupted(session: Session) -> Result:
-    """The run was broken off from outside."""
+    """The result of a run that was broken off from outside (Ctrl-C): EXIT_INTERRUPTED."""
     return Result(EXIT_INTERRUPTED, message=f"interrupted: {_where(session)}")
 
 
@@ -149,7 +164,7 @@ def _result(
 
 
 def result_so_far(session: Session) -> Result:
-    """How a run ended, or nothing yet."""
+    """How a run ended; status 0 while it can go on."""
     outcome = session.outcome
     return Result(0) if outcome is None else _result(session, outcome, "")
 

@@ -17,9 +17,11 @@ from emu.errors import MachineError
 from emu.paging import Walk
 from toykernel import run_loop
 from toykernel.boot import ENTRY, kernel_source
+from toykernel.boot import INIT as INIT_SOURCE
+from toykernel.harness import notebook
 from toykernel.harness.build import build
 from toykernel.harness.images import boot_images, init_program, kernel_program
-from toykernel.harness.recipe import PLAIN, LoadError, Recipe, is_source
+from toykernel.harness.recipe import PLAIN, STDIN, LoadError, Recipe, is_source
 from toykernel.history.errors import HistoryError
 from toykernel.observe.faultlog import FaultLog, FaultRecord
 from toykernel.observe.lock_holders import LockHolders
@@ -35,9 +37,13 @@ if TYPE_CHECKING:
     from toykernel.harness.breakpoints import Breakpoint, Breakpoints, Hit
     from toykernel.history.moment import Snapshot
     from toykernel.history.savefile import Saved
-    from toykernel.look.symbols import Image, Images
+    from toykernel.look.image import Image
+    from toykernel.look.symbols import Images
     from toykernel.look.task import TaskView
     from toykernel.observe.cow_journal import CowJournal
+    from toykernel.observe.process_tree import ProcessTree
+    from toykernel.observe.timeline import Timeline
+    from toykernel.state import Kernel
     from toykernel.task import Task
 
 INCLUDE = Path(userland.__file__).parent / "include"
@@ -72,11 +78,13 @@ class Session:
         #: What a compiler has said of the sources.
         self.said = said
         built = program is not None or is_source(Path(path))
-        guest_path = "/" + (Path(path).stem if built else Path(path).name)
+        guest_path = "/" + (Path(path).stem if built else Path(path).name).strip("<>")
         argv = [os.fsencode(guest_path), *(os.fsencode(a) for a in args)]
         envp = [os.fsencode(f"{key}={value}") for key, value in (env or {}).items()]
         guest_files = {**(files or {}), guest_path: elf}
         self._set_up(Path(path), elf, program, guest_path, config or Config(), console, keep_output)
+        if recipe.stdin is not None:
+            self.sources[str(STDIN)] = recipe.stdin.decode("utf-8", "replace")
         self._power_on(guest_files, argv, envp, console_read, recipe.cache)
 
     def _set_up(
@@ -93,7 +101,10 @@ class Session:
         self.config = config
         self.elf = elf
         self.program = program
-        self._console = console
+        #: Text of the program's sources that lie in no file, by the names that its lines have.
+        self.sources: dict[str, str] = {}
+        #: Is handed what the guest writes: the stream, 1 or 2, and the bytes.
+        self.console = console
         self._output = {1: bytearray(), 2: bytearray()} if keep_output else {}
         #: What the kernel calls the program: absolute path, and the name of its task.
         self.guest_path = guest_path
@@ -123,7 +134,7 @@ class Session:
 
     @property
     def guest_comm(self) -> str:
-        """The task's name while it runs the program."""
+        """The name (comm) of the task that runs the program: at most 15 characters."""
         return self.guest_path[1:TASK_COMM_LEN]
 
     @property
@@ -139,8 +150,8 @@ class Session:
     def _write(self, fd: int, data: bytes) -> None:
         if self._output:
             self._output[2 if fd == 2 else 1] += data
-        if self._console is not None:
-            self._console(fd, data)
+        if self.console is not None:
+            self.console(fd, data)
 
     # -- running -----------------------------------------------------------------------------------
 
@@ -154,7 +165,10 @@ class Session:
         return self._told(run_loop.run(self.kernel, until))
 
     def step(self) -> Outcome | None:
-        """One instruction or one trap; an Outcome when the run is over. Breakpoints do not count."""
+        """One instruction or one trap; an Outcome when the run is over. Breakpoints do not count.
+
+        Raises KernelOops.
+        """
         outcome = run_loop.step(self.kernel)
         return self._told(outcome) if outcome is not None else None
 
@@ -172,21 +186,23 @@ class Session:
 
     @cached_property
     def program_image(self) -> Image:
-        """Names and source lines of the program alone."""
-        from toykernel.look.symbols import PROGRAM, Image
+        """Names and source lines of the program alone; for the kernel's and init's, `images`."""
+        from toykernel.look.image import Image
+        from toykernel.look.symbols import PROGRAM
 
         if self.program is not None:
-            return Image.of_program(PROGRAM, self.program)
+            return Image.of_program(PROGRAM, self.program, self.sources)
         return Image.of_elf(PROGRAM, self.elf)
 
     @cached_property
     def images(self) -> Images:
         """Names and source lines of the program, init and the kernel."""
-        from toykernel.look.symbols import INIT, KERNEL, Image, Images
+        from toykernel.look.image import Image
+        from toykernel.look.symbols import INIT, KERNEL, Images
 
         text = kernel_program(self.kernel.host.images.layout)
         kernel = Image.of_program(KERNEL, text, {ENTRY.name: kernel_source()})
-        init = Image.of_program(INIT, init_program())
+        init = Image.of_program(INIT, init_program(), {INIT_SOURCE.name: INIT_SOURCE.read_text()})
         return Images(self.kernel, self.guest_path, self.program_image, kernel, init)
 
     @cached_property
@@ -206,16 +222,16 @@ class Session:
 
     @property
     def breakpoints(self) -> list[Breakpoint]:
-        """Those that are set, by number."""
+        """The breakpoints that are set, by number."""
         return list(self.stops.all.values())
 
     def delete(self, number: int) -> None:
-        """Take a breakpoint out. Raises BreakpointError."""
+        """Take a breakpoint out by its number. Raises BreakpointError."""
         self.stops.delete(number)
 
     @property
     def hit(self) -> list[Hit]:
-        """The breakpoints that ended the last run."""
+        """The breakpoints that ended the last run; empty when something else did."""
         return self.stops.hit
 
     def address(self, name: str) -> int:
@@ -337,7 +353,7 @@ class Session:
         console: Callable[[int, bytes], None] | None,
         keep_output: bool,
     ) -> Session:
-        """One that is about to become another."""
+        """A session that is about to become another: booted, with nothing in it."""
         session = cls.__new__(cls)
         session._set_up(path, elf, program, guest_path, config, console, keep_output)
         session._power_on({}, [], [])
@@ -379,20 +395,30 @@ class Session:
         raise LookupError(f"no task with pid {pid}")
 
     def walk(self, pid: int, address: int) -> Walk:
-        """What a task's page tables say of a linear address. Raises LookupError."""
+        """What a task's page tables say of a linear address; no bit is set by looking.
+
+        Raises LookupError.
+        """
         return self.task(pid).walk(address)
 
     def read(self, pid: int, address: int, size: int) -> bytes:
-        """Memory as a task sees it. Raises LookupError or UnreadableError."""
+        """`size` bytes at a linear address as a task sees them.
+
+        Raises LookupError or UnreadableError.
+        """
         return self.task(pid).read(address, size)
 
     @cached_property
     def cow_journal(self) -> CowJournal:
-        """The life of every user frame, from when this is first asked for on."""
+        """The life of every user frame, from when this is first asked for on;
+        always the same journal.
+        """
         return self.new_cow_journal()
 
     def new_cow_journal(self) -> CowJournal:
-        """Another one, from now on; its source lines are the session's."""
+        """Another journal of the life of every user frame, from now on;
+        source lines as the session's.
+        """
         from toykernel.observe.cow_journal import CowJournal
 
         def locate(task: Task, eip: int) -> str:
@@ -400,6 +426,34 @@ class Session:
             return f"{place.name}: {place.text.split('#')[0].rstrip()}" if place is not None else ""
 
         return CowJournal(self.kernel, locate=locate)
+
+    @cached_property
+    def process_tree(self) -> ProcessTree:
+        """The picture of --process-tree, `svg()`: of what happens from when this is first asked for on."""
+        from toykernel.observe.process_tree import ProcessTree
+
+        return ProcessTree(self._unused("process_tree"))
+
+    @cached_property
+    def timeline(self) -> Timeline:
+        """The events of --timeline, `finish()`: from when this is first asked for on."""
+        from toykernel.observe.timeline import Timeline
+
+        return Timeline(self._unused("timeline"))
+
+    def _unused(self, what: str) -> Kernel:
+        """The kernel, while nothing has run that a listener would not know of; else raises
+        ValueError.
+        """
+        if self.kernel.machine.clock.instructions:
+            raise ValueError(f"ask for session.{what} before the first run or step")
+        return self.kernel
+
+    def __repr__(self) -> str:
+        return f"<{notebook.text(self)}>"
+
+    def _repr_html_(self) -> str:
+        return notebook.html(self)
 
     @property
     def faults(self) -> list[FaultRecord]:

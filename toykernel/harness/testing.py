@@ -18,19 +18,24 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import fields
+from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from emu.paging import PTE_P, PTE_RW
 from toykernel.arch.x86.pgtable import get_pte, pte_present
 from toykernel.check.invariants import install
+from toykernel.harness.runner import Deaths, signal_name
 from toykernel.harness.session import Session
 from toykernel.look.frames import leaked_frames, leaked_objects
 from toykernel.look.spaces import users
 from toykernel.mm.mm_types import MmStruct
 from toykernel.observe.cow_journal import COPIED, text
+from toykernel.profiles import PROFILES
 from toykernel.state import Config, Outcome, OutcomeKind
 from toykernel.task import FAULT_KINDS
+from userland.assembler import AssemblyError
 
 if TYPE_CHECKING:
     from toykernel.look.task import TaskView
@@ -39,15 +44,20 @@ Address = int | str
 PAGE = 4096
 #: A program that runs longer than this is taken to be caught in a loop.
 LIMIT = 100_000_000
+#: So many of the last bytes of a program's output are shown when it went wrong.
+SHOWN = 400
 _LABEL = re.compile(r"(?P<name>[^+]+?)\s*(?:\+\s*(?P<offset>0[xX][0-9a-fA-F]+|[0-9]+))?\Z")
 
 
 class Run:
     """A program on its machine, and what can be asserted of it. Assertions raise AssertionError."""
 
-    def __init__(self, session: Session, *, check: bool = True) -> None:
-        """With `check`, the kernel's invariants are looked at after every trap."""
+    def __init__(self, session: Session, *, check: bool = True, max_cycles: int = LIMIT) -> None:
+        """With `check`, the kernel's invariants are looked at after every trap. The clock does not go
+        beyond `max_cycles`."""
         self.session = session
+        self.max_cycles = max_cycles
+        self._deaths = Deaths(session)
         self.journal = session.cow_journal
         self.outcome: Outcome | None = None
         if check:
@@ -57,8 +67,9 @@ class Run:
 
     def until(self, where: Address) -> TaskView:
         """Run to a label, an address, `FILE:LINE`, `fork`, `cow`, `syscall NAME`; the task there."""
+        __tracebackhide__ = True
         point = self.session.break_at(where, temporary=True)
-        outcome = self.session.run(LIMIT)
+        outcome = self.session.run(self.max_cycles)
         if outcome.kind is not OutcomeKind.BREAKPOINT:
             self.session.delete(point.number)
             self.outcome = outcome
@@ -67,9 +78,10 @@ class Run:
 
     def finish(self) -> Run:
         """Run to the end."""
+        __tracebackhide__ = True
         for point in self.session.breakpoints:
             self.session.delete(point.number)
-        self.outcome = self.session.run(LIMIT)
+        self.outcome = self.session.run(self.max_cycles)
         if self.outcome.kind is not OutcomeKind.FINISHED:
             self._fail(f"the program did not end: {self._ending(self.outcome)}")
         return self
@@ -78,11 +90,18 @@ class Run:
         k = self.session.kernel
         if outcome.kind is OutcomeKind.FINISHED:
             code = self.session.stats.program_status or 0
-            how = f"signal {code & 0x7F}" if code & 0x7F else f"exit status {code >> 8}"
-            said = self.session.stdout[-200:].decode(errors="replace")
-            return f"it ended with {how}" + (f", having written {said!r}" if said else "")
+            how = f"it ended with exit status {code >> 8}"
+            if code & 0x7F:
+                how = f"it was killed by {signal_name(code & 0x7F)} {self._deaths.program}".rstrip()
+            for name, said in (
+                ("written", self.session.stdout),
+                ("complained", self.session.stderr),
+            ):
+                if said:
+                    how += f"\n{name}: {said[-SHOWN:].decode(errors='replace')!r}"
+            return how
         if outcome.kind is OutcomeKind.LIMIT:
-            return f"it still runs after {LIMIT:,} cycles"
+            return f"it still runs after {self.max_cycles:,} cycles"
         if outcome.kind is OutcomeKind.BREAKPOINT:
             return (
                 f"it stands at a breakpoint, pid {k.current.pid} ({k.current.comm}); call finish()"
@@ -91,13 +110,16 @@ class Run:
 
     @property
     def stdout(self) -> bytes:
-        """What it has written to standard output."""
+        """What it has written to standard output so far."""
         return self.session.stdout
 
     # -- looking -----------------------------------------------------------------------------------
 
     def address(self, where: Address) -> int:
-        """A number, a label, or `label+offset`, as a number. Raises SymbolError."""
+        """A number, or the value of a label or `label+offset`; a linear address.
+
+        Raises SymbolError.
+        """
         if isinstance(where, int):
             return where
         match = _LABEL.match(where)
@@ -105,6 +127,7 @@ class Run:
         return self.session.address(match["name"]) + int(match["offset"] or "0", 0)
 
     def _mm(self, pid: int) -> MmStruct:
+        __tracebackhide__ = True
         for task in self.session.kernel.processes.tasks:
             if task.pid == pid:
                 if task.mm is None:
@@ -117,10 +140,12 @@ class Run:
 
     def entry(self, pid: int, where: Address) -> int:
         """The page-table entry of an address, 0 when there is none."""
+        __tracebackhide__ = True
         return get_pte(self.session.kernel, self._mm(pid), self.address(where))
 
     def frame(self, pid: int, where: Address) -> int:
         """The frame behind an address of a task."""
+        __tracebackhide__ = True
         pte = self.entry(pid, where)
         if not pte_present(pte):
             self._fail(f"pid {pid} has no page at {self._at(where)}", pid, where)
@@ -128,10 +153,12 @@ class Run:
 
     def references(self, pid: int, where: Address) -> int:
         """References to the frame behind an address: entries that map it, and the kernel's own."""
+        __tracebackhide__ = True
         return self.session.kernel.memory.pages.page_count(self.frame(pid, where))
 
     def faults(self, pid: int) -> dict[str, int]:
         """A task's page faults by kind, from its last exec on; also of one that has ended."""
+        __tracebackhide__ = True
         for record in reversed(self.session.stats.task_records()):
             if record.pid == pid:
                 return dict(record.faults)
@@ -153,7 +180,7 @@ class Run:
     # -- asserting ---------------------------------------------------------------------------------
 
     def assert_shared(self, pid: int, other: int, where: Address) -> None:
-        """Two tasks map one frame there."""
+        """Two tasks map one frame at an address."""
         __tracebackhide__ = True
         first, second = self.frame(pid, where), self.frame(other, where)
         if first != second:
@@ -163,7 +190,7 @@ class Run:
             )  # fmt: skip
 
     def assert_private(self, pid: int, where: Address) -> None:
-        """Nobody else maps or holds the frame there."""
+        """Nobody else maps or holds the frame at an address."""
         __tracebackhide__ = True
         frame, count = self.frame(pid, where), self.references(pid, where)
         if count != 1:
@@ -173,7 +200,7 @@ class Run:
             )  # fmt: skip
 
     def assert_writable(self, pid: int, where: Address) -> None:
-        """A write there would not fault."""
+        """A page is there, and a write would not fault."""
         __tracebackhide__ = True
         pte = self.entry(pid, where)
         if pte & (PTE_P | PTE_RW) != PTE_P | PTE_RW:
@@ -189,7 +216,7 @@ class Run:
             self._fail(f"the entry of pid {pid} for {self._at(where)} {why}", pid, where)
 
     def assert_references(self, pid: int, where: Address, count: int) -> None:
-        """The frame there has so many references."""
+        """The frame at an address has so many references, the kernel's own included."""
         __tracebackhide__ = True
         frame, found = self.frame(pid, where), self.references(pid, where)
         if found != count:
@@ -235,7 +262,7 @@ class Run:
             self._fail(f"leaked: {', '.join([f'{frames} frames', *wrong])}")
 
     def assert_exit(self, status: int = 0) -> None:
-        """The program has ended by itself, with this status."""
+        """The program has ended by itself, with this exit status (0 to 255)."""
         __tracebackhide__ = True
         code = self.session.stats.program_status
         if code != status << 8:
@@ -290,10 +317,57 @@ def boot(
     *,
     check: bool = True,
     env: Mapping[str, str] | None = None,
+    kernel: str | None = None,
+    sysctl: Mapping[str, str | int] | None = None,
+    files: Mapping[str, bytes] | None = None,
+    stdin: bytes | str = b"",
+    max_cycles: int = LIMIT,
     **config: Any,
 ) -> Run:
-    """A program ready to run. `config` are the fields of Config: memory, eager_fork, cpu, …
+    """A program ready to run.
 
-    Raises LoadError or AssemblyError.
+    `kernel` and `sysctl` are --kernel and --sysctl; `files` the contents of guest files by absolute path;
+    `stdin` what the guest reads from descriptor 0; a run ends after `max_cycles`. `config` are further
+    fields of Config: memory, eager_fork, cpu, timing, …
+    Raises LoadError, AssemblyError, and TypeError or ValueError for an argument that is wrong.
     """
-    return Run(Session(program, args, env=env, config=Config(**config)), check=check)
+    __tracebackhide__ = True
+    for name, value in (("args", args), ("env", env), ("sysctl", sysctl), ("files", files)):
+        kind = Sequence if name == "args" else Mapping
+        if value is not None and (not isinstance(value, kind) or isinstance(value, str | bytes)):
+            what = "a list of words" if name == "args" else "a dictionary"
+            raise TypeError(f"{name} is {what}, not {value!r}")
+    _refuse_unknown(config)
+    if kernel is not None:
+        if kernel not in PROFILES:
+            known = ", ".join(PROFILES)
+            raise ValueError(f"there is no kernel {kernel!r}; there are {known}")
+        config["profile"] = PROFILES[kernel]
+    if sysctl:
+        config["sysctl"] = tuple((name, str(value)) for name, value in sysctl.items())
+    for path, data in (files or {}).items():
+        if not isinstance(data, bytes) or not path.startswith("/"):
+            raise TypeError(
+                f"files has bytes by absolute path, as {{'/etc/motd': b'hi'}}, not {path!r}: {data!r}"
+            )
+    if not isinstance(max_cycles, int) or max_cycles <= 0:
+        raise ValueError(f"max_cycles is a positive number, not {max_cycles!r}")
+    config["stdin"] = stdin.encode() if isinstance(stdin, str) else stdin
+    try:
+        session = Session(program, args, env=env, files=files, config=Config(**config))
+    except AssemblyError as error:
+        error.add_note(error.report())  # with the hints, and the mistakes after the first
+        raise
+    return Run(session, check=check, max_cycles=max_cycles)
+
+
+def _refuse_unknown(config: Mapping[str, Any]) -> None:
+    """Raises TypeError for what is no field of Config, and says which name was meant."""
+    __tracebackhide__ = True
+    known = [field.name for field in fields(Config)]
+    mine = ("check", "env", "kernel", "sysctl", "files", "stdin", "max_cycles")
+    for name in config:
+        if name not in known:
+            near = get_close_matches(name, {*known, *mine}, n=1)
+            hint = f"did you mean {near[0]}?" if near else f"there are {', '.join((*mine, *known))}"
+            raise TypeError(f"boot has no argument {name!r}; {hint}")

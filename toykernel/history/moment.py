@@ -98,7 +98,7 @@ def become(
 
 
 def replace_guest(k: Kernel, data: Mapping[str, Any]) -> None:
-    """Other guest's data in the same Kernel."""
+    """Replace the guest's data in the same Kernel; the host's part stays."""
     for name in guest_data(k).keys() - data.keys():
         delattr(k, name)
     vars(k).update(data)

@@ -18,6 +18,7 @@ from emu.snapshot import SNAPSHOT_VERSION
 from emu.snapshot import Snapshot as MachineSnapshot
 from toykernel.history.encoding import decode, encode
 from toykernel.history.errors import HistoryError
+from toykernel.host_files import read_regular, replace_file
 from toykernel.state import Config
 
 MAGIC = b"toykernel moment "
@@ -54,10 +55,8 @@ def write(path: Path, saved: Saved, state: str) -> None:
         "body": hashlib.sha256(body).hexdigest(),
     }
     lines = MAGIC + b"%d\n" % VERSION + json.dumps(header).encode() + b"\n"
-    new = path.with_name(path.name + ".new")
     try:
-        new.write_bytes(lines + body)
-        new.replace(path)
+        replace_file(path, lines + body)
     except (OSError, ValueError) as error:
         raise HistoryError(f"cannot write {path}: {_reason(error)}") from None
 
@@ -65,7 +64,7 @@ def write(path: Path, saved: Saved, state: str) -> None:
 def read(path: Path) -> tuple[Saved, str]:
     """What a file has, and the hash that the state must have. Raises HistoryError in one line."""
     try:
-        data = path.read_bytes()
+        data = read_regular(path)
     except (OSError, ValueError) as error:
         raise HistoryError(f"cannot read {path}: {_reason(error)}") from None
     try:

@@ -78,13 +78,13 @@ class SemUndoList:
 
 
 def free_all_sems(k: Kernel, ids: SemIds) -> None:
-    """The namespace is gone: so are its sets."""
+    """The namespace is gone: so are its sets, and their sleepers get EIDRM."""
     for sma in list(ids.sets.values()):
         freeary(k, ids, sma)
 
 
 def freeary(k: Kernel, ids: SemIds, sma: SemArray) -> None:
-    """Remove a set; whoever sleeps on it learns that it is gone."""
+    """Remove a set; whoever sleeps on it gets EIDRM."""
     del ids.sets[sma.ident]
     for q in list(sma.pending):
         _serve(k, sma, q, EIDRM)

@@ -56,7 +56,10 @@ S_READ, S_ALTER = 0o444, 0o222
 def sys_ipc(
     k: Kernel, call: int, first: int, second: int, third: int, ptr: int, fifth: int
 ) -> Result:
-    """ipc: semaphores only; messages and shared memory are not there (ENOSYS)."""
+    """ipc: semaphores only; messages and shared memory are not there (ENOSYS).
+
+    EINVAL for another call.
+    """
     call &= 0xFFFF
     if call == SEMOP:
         return do_semtimedop(k, first, ptr, second, 0)
@@ -76,7 +79,7 @@ def _ids(k: Kernel) -> SemIds:
 
 
 def _check(k: Kernel, sma: SemArray, mask: int) -> None:
-    """ipcperms. Raises Errno(EACCES)."""
+    """ipcperms: `mask` in bits of one class, 4 to read and 2 to alter. Raises Errno(EACCES)."""
     cred = k.current.cred
     mode = sma.mode
     if cred.euid in (sma.cuid, sma.uid):
@@ -97,7 +100,9 @@ def _find(k: Kernel, semid: int) -> SemArray:
 
 
 def semget(k: Kernel, key: int, nsems: int, semflg: int) -> int:
-    """The set of a key, made when it is not there and IPC_CREAT says so."""
+    """The identifier of a key's set, made when it is not there and IPC_CREAT says so. Raises Errno:
+    ENOENT, EEXIST with IPC_EXCL, EINVAL for the number of semaphores, ENOSPC, EACCES.
+    """
     ids = _ids(k)
     if not 0 <= nsems <= SEMMSL:
         raise Errno(EINVAL)
@@ -143,7 +148,9 @@ def semget(k: Kernel, key: int, nsems: int, semflg: int) -> int:
 
 
 def do_semtimedop(k: Kernel, semid: int, tsops: int, nsops: int, timeout: int) -> Result:
-    """Several operations, all of them or none; sleeps until they can be done."""
+    """Several operations, all of them or none; sleeps until they can be done. Raises Errno: E2BIG,
+    EFBIG, EINVAL, EIDRM, EAGAIN with IPC_NOWAIT or after `timeout`.
+    """
     if nsops < 1 or semid < 0:
         raise Errno(EINVAL)
     if nsops > SEMOPM:
@@ -207,7 +214,9 @@ def semop_woken(
 
 
 def semctl(k: Kernel, semid: int, semnum: int, cmd: int, arg: int) -> int:
-    """semctl. `arg` is the union's word."""
+    """semctl: what `cmd` asks for, else 0; `arg` is the word of the union. Raises Errno(EINVAL),
+    Errno(ERANGE), Errno(EPERM), Errno(EACCES).
+    """
     cmd &= ~IPC_64
     if semid < 0:
         raise Errno(EINVAL)

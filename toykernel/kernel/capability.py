@@ -36,7 +36,10 @@ def _header(k: Kernel, header: int) -> tuple[int, int]:
 
 @syscall(184, "hdrp:address datap:address")
 def sys_capget(k: Kernel, header: int, dataptr: int) -> int:
-    """capget: effective, permitted and inheritable sets of a task."""
+    """capget: effective, permitted and inheritable sets of a task.
+
+    EINVAL for an unknown version, ESRCH.
+    """
     try:
         words, pid = _header(k, header)
     except Errno as error:
@@ -66,7 +69,9 @@ def sys_capget(k: Kernel, header: int, dataptr: int) -> int:
 
 @syscall(185, "hdrp:address datap:address")
 def sys_capset(k: Kernel, header: int, dataptr: int) -> int:
-    """capset: the caller's own sets; permitted only shrinks, effective stays within it."""
+    """capset: the caller's own sets only (EPERM);
+    permitted only shrinks, effective stays within it.
+    """
     words, pid = _header(k, header)
     if pid not in (0, task_pid_vnr(k, k.current)):
         raise Errno(EPERM)

@@ -70,7 +70,10 @@ REFUSALS = (
 
 
 def check_flags(k: Kernel, flags: int) -> None:
-    """fork-path D1. Raises Errno."""
+    """fork-path D1: the first row of REFUSALS that the flags fit.
+
+    Raises Errno with the row's error.
+    """
     for row in REFUSALS:
         if flags & row.present == row.present and not flags & row.absent and row.holds(k):
             raise Errno(row.errno)

@@ -27,7 +27,7 @@ RUSAGE_SELF, RUSAGE_CHILDREN, RUSAGE_BOTH, RUSAGE_THREAD = 0, -1, -2, 1
 
 
 def task_sched_runtime(k: Kernel, task: Task) -> int:
-    """ns that a task has run."""
+    """ns that a task has run, the present turn included."""
     if task is k.current:
         core.update_curr(k)
     return task.se.sum_exec_runtime
@@ -58,7 +58,7 @@ def task_times(k: Kernel, task: Task) -> tuple[int, int]:
 
 
 def threads(task: Task) -> list[Task]:
-    """The group's threads that are not gone."""
+    """The group's threads that are not released; a task without a list is alone."""
     return task.signal.threads or [task]
 
 

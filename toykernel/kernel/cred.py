@@ -101,7 +101,7 @@ def free_uid(k: Kernel, user: UserStruct) -> None:
 
 
 def put_user_ns(k: Kernel, ns: UserNamespace) -> None:
-    """One reference less."""
+    """One reference less; the last one frees the namespace's record."""
     ns.count -= 1
     if not ns.count:
         k.memory.slabs.user_ns.free(k, ns.slab)
@@ -130,7 +130,7 @@ def prepare_creds(k: Kernel) -> Cred:
 
 
 def put_cred(k: Kernel, cred: Cred) -> None:
-    """Give a reference back."""
+    """Give a reference back; the last one lets go of the user and frees the record."""
     cred.count -= 1
     if not cred.count:
         free_uid(k, cred.user)
@@ -172,6 +172,6 @@ def uncount_process(p: Task) -> None:
 
 
 def exit_creds(k: Kernel, p: Task) -> None:
-    """Give back what copy_creds took."""
+    """Give back what copy_creds took: the user's count of processes, and the credentials."""
     uncount_process(p)
     put_cred(k, p.cred)

@@ -49,13 +49,13 @@ if TYPE_CHECKING:
 
 @syscall(1, "status:int")
 def sys_exit(k: Kernel, error_code: int) -> Result:
-    """exit: end the calling thread."""
+    """exit: end the calling thread; only the low 8 bits of the code are kept."""
     return do_exit(k, (error_code & 0xFF) << 8)
 
 
 @syscall(252, "status:int")
 def sys_exit_group(k: Kernel, error_code: int) -> Result:
-    """exit_group: end every thread of the caller's group."""
+    """exit_group: end every thread of the caller's group; only the low 8 bits of the code are kept."""
     return do_group_exit(k, (error_code & 0xFF) << 8)
 
 
@@ -89,7 +89,7 @@ def zap_other_threads(k: Kernel, task: Task) -> int:
 
 
 def do_exit(k: Kernel, code: int) -> Result:
-    """End the current task; it never runs again."""
+    """End the current task with a wait status; it never runs again."""
     tsk = k.current
     if tsk is k.sched.idle:
         panic(k, "Attempted to kill the idle task!")

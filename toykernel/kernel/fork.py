@@ -89,7 +89,10 @@ if TYPE_CHECKING:
 
 @syscall(2, entry="ptregs_fork")
 def sys_fork(k: Kernel) -> Result:
-    """fork: a child with a copy of everything."""
+    """fork: a child with a copy of everything.
+
+    Its pid in the parent, 0 in the child, or do_fork's errors.
+    """
     regs = k.task_pt_regs(k.current)
     return do_fork(k, CloneArgs(SIGCHLD, regs.sp, regs))
 
@@ -118,7 +121,7 @@ def kernel_thread(k: Kernel, fn: str, argument: int, flags: int = 0) -> int:
     """A task that never leaves the kernel; its pid. `fn` is a function of the kernel's text.
 
     It starts in kernel_thread_helper, which calls the function and then do_exit; nobody traces it
-    (fork-path C2). Raises Errno.
+    (fork-path C2). Raises what do_fork raises.
     """
     regs = kernel_thread_regs(k, k.host.symbols[fn], argument)
     pid = do_fork(k, CloneArgs(flags | CLONE_VM | CLONE_UNTRACED, 0, regs))
@@ -130,7 +133,9 @@ def kernel_thread(k: Kernel, fn: str, argument: int, flags: int = 0) -> int:
 
 
 def do_fork(k: Kernel, args: CloneArgs) -> Result:
-    """Build a child and set it going: its pid, as the caller sees it (fork-path B2)."""
+    """Build a child and set it going: its pid, as the caller sees it (fork-path B2). Raises what
+    copy_process and check_user_namespace raise.
+    """
     current = k.current
     check_user_namespace(k, args.flags)  # C1
     p = copy_process(k, args)
@@ -149,7 +154,9 @@ def do_fork(k: Kernel, args: CloneArgs) -> Result:
 
 
 def check_user_namespace(k: Kernel, flags: int) -> None:
-    """fork-path C1: before anything is allocated. Raises Errno."""
+    """fork-path C1, before anything is allocated. Raises Errno(EINVAL) with CLONE_THREAD,
+    Errno(EPERM) without the capabilities.
+    """
     if not flags & CLONE_NEWUSER:
         return
     if flags & CLONE_THREAD:
@@ -214,7 +221,7 @@ def dup_task_struct(k: Kernel, orig: Task) -> Task:
 
 
 def check_nproc(k: Kernel, p: Task, args: CloneArgs) -> None:
-    """fork-path D4. Raises Errno(EAGAIN)."""
+    """fork-path D4: the user's processes against RLIMIT_NPROC. Raises Errno(EAGAIN)."""
     limit = p.signal.rlim[RLIMIT_NPROC][0]
     user = p.cred.user
     exceeded = (
@@ -226,13 +233,13 @@ def check_nproc(k: Kernel, p: Task, args: CloneArgs) -> None:
 
 
 def check_max_threads(k: Kernel, p: Task, args: CloneArgs) -> None:
-    """fork-path D6. Raises Errno(EAGAIN)."""
+    """fork-path D6: threads in all against kernel.threads-max. Raises Errno(EAGAIN)."""
     if k.processes.nr_threads >= k.processes.max_threads:
         raise Errno(EAGAIN)
 
 
 def copy_flags(k: Kernel, p: Task, args: CloneArgs) -> None:
-    """fork-path D7, C5."""
+    """fork-path D7, C5: the child's PF_ flags; it has not exec'd and is being made."""
     p.did_exec = False
     p.flags &= ~(PF_SUPERPRIV | PF_WQ_WORKER)
     p.flags |= PF_FORKNOEXEC | PF_STARTING
@@ -290,7 +297,9 @@ def stop_tracing(k: Kernel, p: Task, args: CloneArgs) -> None:
 
 
 def set_exit_signal(k: Kernel, p: Task, args: CloneArgs) -> None:
-    """fork-path D15."""
+    """fork-path D15: the signal at its death by CSIGNAL;
+    -1 for a thread, which joins the caller's group.
+    """
     if args.flags & CLONE_THREAD:
         p.exit_signal = -1
         p.group_leader = k.current.group_leader
@@ -304,7 +313,7 @@ def set_exit_signal(k: Kernel, p: Task, args: CloneArgs) -> None:
 
 
 def choose_parent(k: Kernel, p: Task, args: CloneArgs) -> None:
-    """fork-path D16."""
+    """fork-path D16: the caller, or with CLONE_PARENT and CLONE_THREAD the caller's own parent."""
     current = k.current
     if args.flags & (CLONE_PARENT | CLONE_THREAD):
         p.real_parent = current.real_parent
@@ -316,7 +325,9 @@ def choose_parent(k: Kernel, p: Task, args: CloneArgs) -> None:
 
 
 def check_signals(k: Kernel, p: Task, args: CloneArgs) -> None:
-    """fork-path D17: a signal for the group reaches parent and child, or the parent before the fork."""
+    """fork-path D17: a signal for the group reaches parent and child, or the parent before the
+    fork. Raises Errno(ERESTARTNOINTR).
+    """
     if signal_pending(k.current):
         raise Errno(ERESTARTNOINTR)
 
@@ -351,7 +362,10 @@ LADDER: tuple[Step, ...] = (
 
 
 def copy_process(k: Kernel, args: CloneArgs) -> Task:
-    """A copy of the caller that is not running yet. Raises Errno, leaving nothing."""
+    """A copy of the caller that is not running yet.
+
+    Raises Errno, leaving nothing: each step's own errors, ENOMEM mostly.
+    """
     begins = k.host.fail_step  # failure injection, and nearly always nobody
     if begins is not None:
         begins("D1", "check_flags")

@@ -82,7 +82,7 @@ def dup_mm(k: Kernel, oldmm: MmStruct) -> tuple[MmStruct, list[ProtectedPte]]:
 
 
 def dup_mmap(k: Kernel, mm: MmStruct, oldmm: MmStruct, protected: list[ProtectedPte]) -> None:
-    """Areas and page tables. Raises Errno(ENOMEM)."""
+    """Copies of all areas and page tables, write-protected where private. Raises Errno(ENOMEM)."""
     for name in (
         *("start_code", "end_code", "start_data", "end_data", "start_brk", "brk"),
         *("start_stack", "arg_start", "arg_end", "env_start", "env_end", "mmap_base"),
@@ -113,7 +113,7 @@ def mmput(k: Kernel, mm: MmStruct) -> None:
 
 
 def exit_mm(k: Kernel, p: Task) -> None:
-    """Take the address space away from a task."""
+    """Take the address space away from a task; its last user frees it."""
     mm, p.mm = p.mm, None
     if mm is not None:
         mmput(k, mm)

@@ -57,7 +57,9 @@ class FutexQ:
 
 
 def get_futex_key(k: Kernel, address: int, *, private: bool) -> Key:
-    """Raises Errno(EINVAL) for an address not on a word, Errno(EFAULT) for a bad one."""
+    """What identifies the word at an address. Raises Errno(EINVAL) for one not on a word,
+    Errno(EFAULT) for a bad one.
+    """
     mm = k.current.mm
     if address & 3:
         raise Errno(EINVAL)
@@ -103,7 +105,9 @@ def _signed(word: int) -> int:
 
 
 def futex_wait(k: Kernel, uaddr: int, val: int, timeout: int, bitset: int, op: int) -> Result:
-    """Sleep while the word is `val`. Raises Errno(EAGAIN) when it is not, and the like."""
+    """Sleep while the word is `val`. Raises Errno(EAGAIN) when it is not, Errno(EINVAL),
+    Errno(EFAULT); Errno(ETIMEDOUT) after the timeout.
+    """
     if not bitset:
         raise Errno(EINVAL)
     deadline = _deadline(k, timeout, op) if timeout else None
@@ -113,7 +117,9 @@ def futex_wait(k: Kernel, uaddr: int, val: int, timeout: int, bitset: int, op: i
 def _wait(
     k: Kernel, uaddr: int, val: int, bitset: int, private: bool, deadline: int | None
 ) -> Result:
-    """Also how a wait with a time goes on after a stop: futex_wait_restart."""
+    """Queue and sleep; also how a wait with a time goes on after a stop (futex_wait_restart).
+    EAGAIN when the word is not `val`.
+    """
     key = get_futex_key(k, uaddr, private=private)
     if get_user(k, uaddr) != val:
         raise Errno(EAGAIN)
@@ -123,7 +129,10 @@ def _wait(
 
 
 def _deadline(k: Kernel, timeout: int, op: int) -> int:
-    """When a wait ends, in ns of CLOCK_MONOTONIC: FUTEX_WAIT's is relative. Raises Errno."""
+    """When a wait ends, in ns of CLOCK_MONOTONIC: FUTEX_WAIT's is relative.
+
+    Raises Errno(EFAULT), Errno(EINVAL).
+    """
     seconds, ns = struct.unpack("<iI", copy_from_user(k, timeout, 8))
     if seconds < 0 or ns >= NSEC_PER_SEC:
         raise Errno(EINVAL)
@@ -165,7 +174,9 @@ def futex_wake(
     bitset: int = FUTEX_BITSET_MATCH_ANY,
     private: bool = False,
 ) -> int:
-    """Wake up to `count` sleepers, by priority and then in the order they came; how many were woken."""
+    """Wake up to `count` sleepers, by priority and then in the order they came; how many were
+    woken. EINVAL for an empty bitset.
+    """
     if not bitset:
         raise Errno(EINVAL)
     key = get_futex_key(k, uaddr, private=private)
@@ -199,7 +210,9 @@ def futex_requeue(
     *,
     private: bool,
 ) -> int:
-    """Wake some sleepers and let others sleep on another word; woken and moved together."""
+    """Wake some sleepers and let others sleep on another word; woken and moved together.
+    Errno(EAGAIN) when the word is not `expected`.
+    """
     key, key2 = (get_futex_key(k, a, private=private) for a in (uaddr, uaddr2))
     if expected is not None and get_user(k, uaddr) != expected:
         raise Errno(EAGAIN)
@@ -222,7 +235,10 @@ def futex_requeue(
 
 @syscall(311, "head:address len:size")
 def sys_set_robust_list(k: Kernel, head: int, size: int) -> int:
-    """set_robust_list: the locks that exit is to mark as left behind."""
+    """set_robust_list: the locks that exit is to mark as left behind.
+
+    EINVAL unless `size` is the head's, 12 bytes.
+    """
     if size != ROBUST_LIST_HEAD_SIZE:
         raise Errno(EINVAL)
     k.current.robust_list = head

@@ -20,7 +20,7 @@ class IoContext:
 
 
 def exit_io_context(k: Kernel, p: Task) -> None:
-    """One user less."""
+    """One user of a task's I/O priorities less; the last one frees the record."""
     ioc, p.io_context = p.io_context, None
     if ioc is not None:
         ioc.nr_tasks -= 1

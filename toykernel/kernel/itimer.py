@@ -162,7 +162,7 @@ def _pack(value: int, interval: int) -> bytes:
 
 @syscall(105, "which:itimer curr_value:itimerval_out")
 def sys_getitimer(k: Kernel, which: int, address: int) -> int:
-    """getitimer: interval and time left."""
+    """getitimer: interval and time left, in microseconds. EINVAL for a fourth timer, EFAULT."""
     if which not in (ITIMER_REAL, ITIMER_VIRTUAL, ITIMER_PROF):
         raise Errno(EINVAL)
     copy_to_user(k, address, _pack(*_get(k, k.current, which)))
@@ -171,7 +171,10 @@ def sys_getitimer(k: Kernel, which: int, address: int) -> int:
 
 @syscall(104, "which:itimer new:itimerval old:itimerval_out")
 def sys_setitimer(k: Kernel, which: int, new: int, old: int) -> int:
-    """setitimer: interval and first time; a null `new` switches it off, as Linux has it."""
+    """setitimer: interval and first time; a null `new` switches it off, as Linux has it.
+
+    EINVAL, EFAULT.
+    """
     value = interval = 0
     if new:
         copy_from_user(k, new, 16)

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class UtsName:
-    """What uname answers."""
+    """struct new_utsname: the six strings of uname."""
 
     sysname: str = "Linux"
     nodename: str = "toykernel"
@@ -82,7 +82,7 @@ class Nsproxy:
 
 
 def get_nsproxy(ns: Nsproxy) -> Nsproxy:
-    """One more reference."""
+    """One more reference to a set of namespaces; the set."""
     ns.count += 1
     return ns
 
@@ -99,7 +99,7 @@ def put_nsproxy(k: Kernel, ns: Nsproxy) -> None:
 
 
 def put_uts_ns(k: Kernel, ns: UtsNamespace) -> None:
-    """One reference less."""
+    """One reference less; the last one frees the names' record."""
     ns.count -= 1
     if not ns.count:
         k.memory.slabs.uts_ns.free(k, ns.slab)
@@ -114,7 +114,7 @@ def put_ipc_ns(k: Kernel, ns: IpcNamespace) -> None:
 
 
 def put_mnt_ns(k: Kernel, ns: MntNamespace) -> None:
-    """One reference less."""
+    """One reference less; the last one frees the record."""
     ns.count -= 1
     if not ns.count:
         k.memory.slabs.mnt_ns.free(k, ns.slab)
@@ -155,7 +155,9 @@ def create_new_namespaces(k: Kernel, flags: int, old: Nsproxy) -> Nsproxy:
 
 
 def copy_namespaces(k: Kernel, p: Task, args: CloneArgs) -> None:
-    """The caller's nsproxy, or one with new namespaces (fork-path G). Raises Errno."""
+    """The caller's nsproxy, or one with new namespaces (fork-path G). Raises Errno(EPERM),
+    Errno(EINVAL) with CLONE_SYSVSEM, Errno(ENOMEM).
+    """
     flags, old = args.flags, k.current.nsproxy
     if not flags & CLONE_NEWNAMESPACES:
         p.nsproxy = get_nsproxy(old)
@@ -168,5 +170,5 @@ def copy_namespaces(k: Kernel, p: Task, args: CloneArgs) -> None:
 
 
 def exit_task_namespaces(k: Kernel, p: Task) -> None:
-    """Let go of them."""
+    """Let go of the set of namespaces, and so of each if nobody else has the set."""
     put_nsproxy(k, p.nsproxy)

@@ -51,7 +51,7 @@ class PidMap:
         raise Errno(EAGAIN)
 
     def free(self, pid: int) -> None:
-        """Give one use of a number back."""
+        """Give one use of a number back; the last one makes it free for another task."""
         self._used[pid] -= 1
         if not self._used[pid]:
             del self._used[pid]
@@ -84,7 +84,7 @@ class Pid:
 
     @property
     def nr(self) -> int:
-        """The global number."""
+        """The number in the first pid namespace, which everybody is in."""
         return self.numbers[0][1]
 
     @property
@@ -109,7 +109,7 @@ def alloc_pid(k: Kernel, p: Task, args: CloneArgs) -> None:
 
 
 def free_pid(k: Kernel, p: Task) -> None:
-    """The numbers are free again."""
+    """Let go of a task's pid: when the task is released, and after a failed fork."""
     put_pid(k, p.pid_struct)
 
 
@@ -139,7 +139,7 @@ def _new_pid(k: Kernel, ns: PidNamespace) -> Pid:
 
 
 def get_pid(pid: Pid) -> Pid:
-    """One more holder."""
+    """One more holder, who keeps the numbers from being given again; the pid."""
     pid.count += 1
     return pid
 
@@ -161,7 +161,7 @@ def join_group(k: Kernel, signal: SignalStruct, pgrp: Pid, session: Pid) -> None
 
 
 def leave_group(k: Kernel, signal: SignalStruct) -> None:
-    """Let go of both."""
+    """A thread group lets go of the numbers of its process group and its session."""
     for number in (signal.pgrp, signal.session):
         put_pid(k, k.processes.init_pid_ns.pids[number])
 
@@ -173,19 +173,19 @@ def attach_pid(task: Task, pid: Pid) -> None:
 
 
 def detach_pid(task: Task, pid: Pid) -> None:
-    """It cannot any more."""
+    """The task cannot be found by its numbers any more; who holds the pid keeps the numbers taken."""
     for ns, number in pid.numbers:
         if ns.map.tasks.get(number) is task:
             del ns.map.tasks[number]
 
 
 def find_task_by_vpid(k: Kernel, number: int) -> Task | None:
-    """The task that the current one knows by a number."""
+    """The task that has a number in the pid namespace of the current one; None."""
     return task_active_pid_ns(k.current).map.tasks.get(number)
 
 
 def task_active_pid_ns(task: Task) -> PidNamespace:
-    """The namespace that a task lives in."""
+    """The pid namespace that a task was born in, which its own numbers are of."""
     return task.pid_struct.ns
 
 
@@ -207,7 +207,7 @@ def global_pid(k: Kernel, number: int) -> int:
 
 
 def child_reaper(k: Kernel) -> Task:
-    """init, once there is one."""
+    """init of the first pid namespace; asked for only once there is one."""
     assert k.processes.init_pid_ns.child_reaper is not None
     return k.processes.init_pid_ns.child_reaper
 
@@ -222,7 +222,7 @@ def create_pid_namespace(k: Kernel, parent: PidNamespace) -> PidNamespace:
 
 
 def get_pid_ns(ns: PidNamespace) -> PidNamespace:
-    """One more reference."""
+    """One more reference to a pid namespace; the namespace."""
     ns.count += 1
     return ns
 

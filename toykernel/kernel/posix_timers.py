@@ -158,7 +158,9 @@ def _event_target(k: Kernel, notify: int, tid: int, sig: int) -> Task:
 
 @syscall(259, "clockid:clock sevp:address timerid:address")
 def sys_timer_create(k: Kernel, clock: int, event: int, created: int) -> int:
-    """timer_create: a timer on a clock and what it does; SIGALRM by default."""
+    """timer_create: a timer on a clock and what it does; SIGALRM by default. EINVAL for the clock
+    or the event, EAGAIN when the group has all it may have, EFAULT.
+    """
     watched, alone = None, False
     if clock in (CLOCK_PROCESS_CPUTIME_ID, CLOCK_THREAD_CPUTIME_ID) or clock < 0:
         watched, alone = cpu_clock_task(k, clock)
@@ -192,7 +194,7 @@ def _left(k: Kernel, posix: PosixTimer) -> int:
 
 @syscall(260, "timerid:int flags:hex new_value:itimerspec old_value:itimerspec_out")
 def sys_timer_settime(k: Kernel, ident: int, flags: int, new: int, old: int) -> int:
-    """timer_settime: first expiry (0: off) and interval."""
+    """timer_settime: first expiry (0: off) and interval. EINVAL for no such timer, EFAULT."""
     if not new:
         raise Errno(EINVAL)
     interval, value = timespec_from_user(k, new), timespec_from_user(k, new + 8)
@@ -216,7 +218,7 @@ def sys_timer_settime(k: Kernel, ident: int, flags: int, new: int, old: int) -> 
 
 @syscall(261, "timerid:int curr_value:itimerspec_out")
 def sys_timer_gettime(k: Kernel, ident: int, address: int) -> int:
-    """timer_gettime: interval and time left."""
+    """timer_gettime: interval and time left. EINVAL for no such timer, EFAULT."""
     posix = _find(k, ident)
     copy_to_user(k, address, pack_timespec(posix.interval) + pack_timespec(_left(k, posix)))
     return 0
@@ -224,20 +226,23 @@ def sys_timer_gettime(k: Kernel, ident: int, address: int) -> int:
 
 @syscall(262, "timerid:int")
 def sys_timer_getoverrun(k: Kernel, ident: int) -> int:
-    """timer_getoverrun: expiries that the last signal stood for, without the first."""
+    """timer_getoverrun: expiries that the last signal stood for, without the first.
+
+    EINVAL for no such timer.
+    """
     return _find(k, ident).last_overrun
 
 
 @syscall(263, "timerid:int")
 def sys_timer_delete(k: Kernel, ident: int) -> int:
-    """timer_delete: it does not fire any more."""
+    """timer_delete: it does not fire any more, and its number is free. EINVAL for no such timer."""
     _stop(k, _find(k, ident))
     del k.current.signal.posix_timers[ident]
     return 0
 
 
 def delete_posix_timers(k: Kernel, task: Task) -> None:
-    """exec, and the end of the group."""
+    """Every timer stops and goes: at exec, and at the end of the group."""
     for posix in task.signal.posix_timers.values():
         _stop(k, posix)
     task.signal.posix_timers.clear()

@@ -34,7 +34,9 @@ def _limits(k: Kernel, resource: int) -> Rlimits:
 
 
 def do_setrlimit(k: Kernel, task: Task, resource: int, new: tuple[int, int]) -> None:
-    """Set soft and hard limit. Raises Errno(EINVAL), Errno(EPERM)."""
+    """Set soft and hard limit. Raises Errno(EINVAL) for soft above hard, Errno(EPERM) for a hard
+    one raised without CAP_SYS_RESOURCE.
+    """
     soft, hard = new
     if soft > hard:
         raise Errno(EINVAL)
@@ -59,14 +61,14 @@ def sys_setrlimit(k: Kernel, resource: int, rlim: int) -> int:
 
 @syscall(191, "resource:rlimit rlim:address", name="ugetrlimit")
 def sys_getrlimit(k: Kernel, resource: int, rlim: int) -> int:
-    """ugetrlimit: getrlimit as it is now."""
+    """ugetrlimit: soft and hard limit; infinity is 0xFFFFFFFF. Raises Errno(EINVAL), Errno(EFAULT)."""
     copy_to_user(k, rlim, struct.pack("<II", *_limits(k, resource)[resource]))
     return 0
 
 
 @syscall(76, "resource:rlimit rlim:address", name="getrlimit")
 def sys_old_getrlimit(k: Kernel, resource: int, rlim: int) -> int:
-    """getrlimit of old: infinity was 0x7FFFFFFF."""
+    """getrlimit of old: infinity was 0x7FFFFFFF. Errors as ugetrlimit."""
     soft, hard = _limits(k, resource)[resource]
     copy_to_user(k, rlim, struct.pack("<II", min(soft, 0x7FFFFFFF), min(hard, 0x7FFFFFFF)))
     return 0
@@ -74,7 +76,7 @@ def sys_old_getrlimit(k: Kernel, resource: int, rlim: int) -> int:
 
 @syscall(340, "pid:pid resource:rlimit new_limit:address old_limit:address")
 def sys_prlimit64(k: Kernel, pid: int, resource: int, new_limit: int, old_limit: int) -> int:
-    """prlimit64: get and set in one step, of another process too."""
+    """prlimit64: get and set in one step, of another process too. ESRCH, EPERM, EINVAL, EFAULT."""
     _limits(k, resource)
     new = None
     if new_limit:

@@ -24,7 +24,9 @@ def _change_group(k: Kernel, task: Task, pgrp: int, session: int) -> None:
 
 @syscall(57, "pid:pid pgid:pid")
 def sys_setpgid(k: Kernel, pid: int, pgid: int) -> int:
-    """setpgid: oneself or a child that has not exec'd, into a group of the same session."""
+    """setpgid: oneself or a child that has not exec'd (EACCES),
+    into a group of the same session (EPERM). ESRCH, EINVAL.
+    """
     leader = k.current.group_leader
     own = pid_vnr(k, leader.pid)
     pid = pid or own
@@ -82,7 +84,10 @@ def sys_getsid(k: Kernel, pid: int) -> int:
 
 @syscall(66)
 def sys_setsid(k: Kernel) -> int:
-    """setsid: a session and a group of one's own, unless a group of that number exists."""
+    """setsid: a session and a group of one's own; its number.
+
+    EPERM if a group of that number exists.
+    """
     leader = k.current.group_leader
     if leader.signal.leader or any(t.signal.pgrp == leader.pid for t in k.processes.tasks):
         raise Errno(EPERM)

@@ -1,4 +1,4 @@
-"""The system calls about signals (kernel/signal.c): actions, masks, sending, waiting."""
+"""The system calls about signals (kernel/signal.c): actions, masks, waiting."""
 
 from __future__ import annotations
 
@@ -6,28 +6,20 @@ import struct
 from typing import TYPE_CHECKING
 
 from toykernel.arch.x86.uaccess import copy_from_user, copy_to_user, get_user, put_user
-from toykernel.errno import EAGAIN, EINTR, EINVAL, EPERM, ERESTARTNOHAND, ESRCH, Errno
-from toykernel.kernel.cred import CAP_KILL, capable
+from toykernel.errno import EAGAIN, EINTR, EINVAL, ERESTARTNOHAND, Errno
 from toykernel.kernel.dequeue import dequeue_signal
-from toykernel.kernel.pid import find_task_by_vpid, global_pid, task_pid_vnr
 from toykernel.kernel.siginfo import (
     KERNEL_IGNORE,
     KERNEL_ONLY,
     NSIG,
-    SI_TKILL,
-    SI_USER,
-    SIGCONT,
-    SIGINFO_SIZE,
     Siginfo,
     pack_siginfo,
     sigmask,
-    unpack_siginfo,
 )
 from toykernel.kernel.signal import (
     action_of,
     flush_sigqueue,
     pending_set,
-    send_signal,
     set_current_blocked,
     threads_of,
 )
@@ -41,7 +33,6 @@ from toykernel.kernel.signal_types import (
 )
 from toykernel.kernel.timekeeping import ktime_get, timespec_from_user
 from toykernel.kernel.wait import Wait
-from toykernel.security import security_task_kill
 from toykernel.syscalls import syscall
 
 if TYPE_CHECKING:
@@ -59,7 +50,9 @@ _OLD_SET = 0xFFFFFFFF
 
 
 def do_sigaction(k: Kernel, sig: int, new: SigAction | None) -> SigAction:
-    """Read and set an action. Raises Errno(EINVAL)."""
+    """The action of a signal before; `new` replaces it. Raises Errno(EINVAL) for no signal, or a
+    new action of SIGKILL or SIGSTOP.
+    """
     if not 1 <= sig <= NSIG or (new is not None and sigmask(sig) & KERNEL_ONLY):
         raise Errno(EINVAL)
     task = k.current
@@ -77,7 +70,10 @@ def do_sigaction(k: Kernel, sig: int, new: SigAction | None) -> SigAction:
 
 @syscall(174, "signum:signal act:sigaction oldact:sigaction_out sigsetsize:size")
 def sys_rt_sigaction(k: Kernel, sig: int, act: int, oact: int, size: int) -> int:
-    """rt_sigaction: handler, flags, restorer, 64-bit mask."""
+    """rt_sigaction: handler, flags, restorer, 64-bit mask.
+
+    EINVAL, also unless `size` is 8 bytes; EFAULT.
+    """
     if size != SIGSET_SIZE:
         raise Errno(EINVAL)
     new = None
@@ -93,7 +89,7 @@ def sys_rt_sigaction(k: Kernel, sig: int, act: int, oact: int, size: int) -> int
 
 @syscall(67, "signum:signal act:old_sigaction oldact:old_sigaction_out")
 def sys_sigaction(k: Kernel, sig: int, act: int, oact: int) -> int:
-    """sigaction: handler, 32-bit mask, flags, restorer."""
+    """sigaction: handler, 32-bit mask, flags, restorer. EINVAL, EFAULT."""
     new = None
     if act:
         handler, mask, flags, restorer = struct.unpack("<4I", copy_from_user(k, act, 16))
@@ -107,7 +103,7 @@ def sys_sigaction(k: Kernel, sig: int, act: int, oact: int) -> int:
 
 @syscall(48, "signum:signal handler:handler")
 def sys_signal(k: Kernel, sig: int, handler: int) -> int:
-    """signal: System V's, once and without a mask."""
+    """signal: System V's, once and without a mask; the handler before. EINVAL."""
     return do_sigaction(k, sig, SigAction(handler, SA_RESETHAND | SA_NODEFER)).handler
 
 
@@ -129,7 +125,10 @@ def _change_mask(k: Kernel, how: int, bits: int, keep: int = 0) -> None:
 
 @syscall(175, "how:how set:sigset oldset:sigset_out sigsetsize:size")
 def sys_rt_sigprocmask(k: Kernel, how: int, new: int, old: int, size: int) -> int:
-    """rt_sigprocmask: the caller's mask of blocked signals."""
+    """rt_sigprocmask: the caller's 64-bit mask of blocked signals.
+
+    EINVAL for `how`, or a size other than 8; EFAULT.
+    """
     if size != SIGSET_SIZE:
         raise Errno(EINVAL)
     before = k.current.blocked
@@ -142,7 +141,7 @@ def sys_rt_sigprocmask(k: Kernel, how: int, new: int, old: int, size: int) -> in
 
 @syscall(126, "how:how set:old_sigset oldset:old_sigset_out")
 def sys_sigprocmask(k: Kernel, how: int, new: int, old: int) -> int:
-    """sigprocmask: the first 32 signals."""
+    """sigprocmask: the first 32 signals; the others keep their bits. EINVAL, EFAULT."""
     before = k.current.blocked & _OLD_SET
     if new:
         _change_mask(k, how, get_user(k, new), _ALL & ~_OLD_SET)
@@ -159,7 +158,7 @@ def sys_sgetmask(k: Kernel) -> int:
 
 @syscall(69, "newmask:hex")
 def sys_ssetmask(k: Kernel, mask: int) -> int:
-    """ssetmask: set them; the old ones."""
+    """ssetmask: block these of the first 32 signals, and no others; the old ones."""
     old = sys_sgetmask(k)
     set_current_blocked(k, k.current, mask)
     return old
@@ -172,7 +171,10 @@ def _pending(task: Task) -> int:
 
 @syscall(176, "set:sigset_out sigsetsize:size")
 def sys_rt_sigpending(k: Kernel, address: int, size: int) -> int:
-    """rt_sigpending: signals that are raised and blocked."""
+    """rt_sigpending: signals that are raised and blocked, `size` bytes of the set.
+
+    EINVAL above 8; EFAULT.
+    """
     if size > SIGSET_SIZE:
         raise Errno(EINVAL)
     copy_to_user(k, address, _pending(k.current).to_bytes(8, "little")[:size])
@@ -181,7 +183,7 @@ def sys_rt_sigpending(k: Kernel, address: int, size: int) -> int:
 
 @syscall(73, "set:old_sigset_out")
 def sys_sigpending(k: Kernel, address: int) -> int:
-    """sigpending: the first 32 of them."""
+    """sigpending: the first 32 of the signals that are raised and blocked. EFAULT."""
     put_user(k, _pending(k.current) & _OLD_SET, address)
     return 0
 
@@ -198,7 +200,7 @@ def wait_for_signal(k: Kernel) -> Result:
 
 @syscall(29)
 def sys_pause(k: Kernel) -> Result:
-    """pause: EINTR after a handler has run."""
+    """pause: sleep until a signal is acted on; EINTR after a handler has run."""
     return wait_for_signal(k)
 
 
@@ -211,7 +213,10 @@ def _sigsuspend(k: Kernel, mask: int) -> Result:
 
 @syscall(179, "mask:sigset sigsetsize:size")
 def sys_rt_sigsuspend(k: Kernel, address: int, size: int) -> Result:
-    """rt_sigsuspend: another mask while waiting; the old one is back when the handler returns."""
+    """rt_sigsuspend: another mask while waiting; the old one is back when the handler returns.
+
+    EINTR then; EINVAL, EFAULT.
+    """
     if size != SIGSET_SIZE:
         raise Errno(EINVAL)
     return _sigsuspend(k, int.from_bytes(copy_from_user(k, address, 8), "little"))
@@ -225,7 +230,9 @@ def sys_sigsuspend(k: Kernel, unused0: int, unused1: int, mask: int) -> Result:
 
 @syscall(177, "set:sigset info:address timeout:timespec sigsetsize:size")
 def sys_rt_sigtimedwait(k: Kernel, uthese: int, uinfo: int, uts: int, size: int) -> Result:
-    """rt_sigtimedwait: take one of these signals without a handler, waiting for it at most so long."""
+    """rt_sigtimedwait: take one of these signals without a handler, waiting for it at most so long.
+    Its number; EAGAIN when none came, EINTR, EINVAL, EFAULT.
+    """
     if size != SIGSET_SIZE:
         raise Errno(EINVAL)
     these = int.from_bytes(copy_from_user(k, uthese, 8), "little") & ~KERNEL_ONLY
@@ -260,147 +267,11 @@ def _signal_taken(k: Kernel, info: Siginfo, uinfo: int) -> int:
 
 @syscall(0)
 def sys_restart_syscall(k: Kernel) -> Result:
-    """restart_syscall: what an interrupted call that keeps a deadline goes on with."""
+    """restart_syscall: go on with an interrupted call that keeps a deadline;
+    EINTR when there is none.
+    """
     block, k.current.restart_block = k.current.restart_block, None
     if block is None:
         raise Errno(EINTR)
     function, arguments = block
     return function(k, *arguments)
-
-
-# -- sending ---------------------------------------------------------------------------------------
-
-
-def check_kill_permission(k: Kernel, sig: int, task: Task) -> None:
-    """Who may, by its ids, is still asked for by the security hooks. Raises Errno, EPERM by itself."""
-    if not _kill_ok_by_cred(k, sig, task):
-        raise Errno(EPERM)
-    security_task_kill(k, task, sig)
-
-
-def _kill_ok_by_cred(k: Kernel, sig: int, task: Task) -> bool:
-    mine, other = k.current.cred, task.cred
-    if task.signal is k.current.signal or capable(k, CAP_KILL):
-        return True
-    if {mine.euid, mine.uid} & {other.suid, other.uid}:
-        return True
-    return sig == SIGCONT and task.signal.session == k.current.signal.session
-
-
-def _send(k: Kernel, task: Task, sig: int, info: Siginfo, *, group: bool = True) -> None:
-    """kill for one target; signal 0 only asks. Raises Errno(EPERM) or Errno(EAGAIN)."""
-    check_kill_permission(k, sig, task)
-    if sig:
-        error = send_signal(k, task, sig, info, group=group)
-        if error:
-            raise Errno(error)
-
-
-def user_info(k: Kernel, code: int) -> Siginfo:
-    """siginfo of a signal that the current task sends."""
-    return {
-        "si_code": code,
-        "si_pid": task_pid_vnr(k, k.current.group_leader),
-        "si_uid": k.current.cred.uid,
-    }
-
-
-def _check_signal(sig: int) -> None:
-    if not 0 <= sig <= NSIG:
-        raise Errno(EINVAL)
-
-
-@syscall(37, "pid:pid sig:signal")
-def sys_kill(k: Kernel, pid: int, sig: int) -> int:
-    """kill: a process, a group (0: one's own, negative), or everybody (-1)."""
-    info = user_info(k, SI_USER)
-    if pid > 0:
-        task = find_task_by_vpid(k, pid)
-        if task is None:
-            raise Errno(ESRCH)
-        _check_signal(sig)
-        _send(k, task, sig, info)
-        return 0
-    targets = _kill_targets(k, pid)
-    if not targets:
-        raise Errno(ESRCH)
-    _check_signal(sig)
-    errors = []
-    for task in targets:
-        try:
-            _send(k, task, sig, info)
-            errors.append(0)
-        except Errno as error:
-            errors.append(error.number)
-    if pid == -1:  # being refused by some is no error here
-        wrong = [number for number in errors if number not in (0, EPERM)]
-        if wrong:
-            raise Errno(wrong[-1])
-    elif 0 not in errors:
-        raise Errno(errors[-1])
-    return 0
-
-
-def _kill_targets(k: Kernel, pid: int) -> list[Task]:
-    current = k.current
-    leaders = [t for t in k.processes.tasks if t is t.group_leader and t is not k.sched.idle]
-    visible = [t for t in leaders if task_pid_vnr(k, t)]
-    if pid == -1:
-        init = [t for t in visible if task_pid_vnr(k, t) == 1]
-        return [t for t in visible if t not in init and t.signal is not current.signal]
-    group = current.signal.pgrp if pid == 0 else global_pid(k, -pid)
-    return [t for t in visible if group and t.signal.pgrp == group]
-
-
-def _send_to_thread(k: Kernel, tgid: int, pid: int, sig: int, info: Siginfo) -> int:
-    task = find_task_by_vpid(k, pid)
-    if task is None or (tgid > 0 and task_pid_vnr(k, task.group_leader) != tgid):
-        raise Errno(ESRCH)
-    _check_signal(sig)
-    _send(k, task, sig, info, group=False)
-    return 0
-
-
-@syscall(270, "tgid:pid tid:pid sig:signal")
-def sys_tgkill(k: Kernel, tgid: int, pid: int, sig: int) -> int:
-    """tgkill: one thread of a group."""
-    if pid <= 0 or tgid <= 0:
-        raise Errno(EINVAL)
-    return _send_to_thread(k, tgid, pid, sig, user_info(k, SI_TKILL))
-
-
-@syscall(238, "tid:pid sig:signal")
-def sys_tkill(k: Kernel, pid: int, sig: int) -> int:
-    """To one thread, of whatever group. Raises Errno(EINVAL), Errno(ESRCH), Errno(EPERM), Errno(EAGAIN)."""
-    if pid <= 0:
-        raise Errno(EINVAL)
-    return _send_to_thread(k, 0, pid, sig, user_info(k, SI_TKILL))
-
-
-def _queued_info(k: Kernel, sig: int, address: int) -> Siginfo:
-    """The caller's siginfo; it may not pretend to be the kernel or kill."""
-    info = unpack_siginfo(copy_from_user(k, address, SIGINFO_SIZE))
-    if info["si_code"] >= 0 or info["si_code"] == SI_TKILL:
-        raise Errno(EPERM)
-    return info | {"si_signo": sig}
-
-
-@syscall(178, "tgid:pid sig:signal info:address")
-def sys_rt_sigqueueinfo(k: Kernel, pid: int, sig: int, address: int) -> int:
-    """rt_sigqueueinfo: a signal with a value."""
-    info = _queued_info(k, sig, address)
-    task = find_task_by_vpid(k, pid) if pid > 0 else None
-    if task is None:
-        raise Errno(ESRCH)
-    _check_signal(sig)
-    _send(k, task, sig, info)
-    return 0
-
-
-@syscall(335, "tgid:pid tid:pid sig:signal info:address")
-def sys_rt_tgsigqueueinfo(k: Kernel, tgid: int, pid: int, sig: int, address: int) -> int:
-    """rt_tgsigqueueinfo: the same for one thread."""
-    info = _queued_info(k, sig, address)
-    if pid <= 0 or tgid <= 0:
-        raise Errno(EINVAL)
-    return _send_to_thread(k, tgid, pid, sig, info)

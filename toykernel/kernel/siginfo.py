@@ -40,7 +40,7 @@ _FAULTS = frozenset((SIGILL, SIGFPE, SIGSEGV, SIGBUS, SIGTRAP))
 
 
 def sigmask(*signals: int) -> int:
-    """The set of these signals."""
+    """The set of these signals: bit n - 1 for signal n."""
     mask = 0
     for sig in signals:
         mask |= 1 << (sig - 1)

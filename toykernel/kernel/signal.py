@@ -64,7 +64,7 @@ def pending_set(pending: Pending) -> int:
 
 
 def fatal_signal_pending(task: Task) -> bool:
-    """Whether the task has been killed."""
+    """Whether SIGKILL waits for the task, which is how a group's end reaches it too."""
     return SIGKILL in task.pending
 
 
@@ -93,13 +93,13 @@ def was_interrupted(k: Kernel) -> bool:
 
 
 def set_current_blocked(k: Kernel, task: Task, blocked: int) -> None:
-    """A new mask; SIGKILL and SIGSTOP cannot be in it."""
+    """A new mask of blocked signals; SIGKILL and SIGSTOP cannot be in it."""
     task.blocked = blocked & ~KERNEL_ONLY
     recalc_sigpending(k, task)
 
 
 def action_of(task: Task, sig: int) -> SigAction:
-    """What the task's group does at a signal."""
+    """The action of the task's group for a signal; the default one where nothing was set."""
     return task.sighand.action.get(sig) or SigAction()
 
 
@@ -116,7 +116,7 @@ def sig_ignored(task: Task, sig: int, force: bool = False) -> bool:
 
 
 def sig_fatal(task: Task, sig: int) -> bool:
-    """Whether a signal ends the group."""
+    """Whether a signal ends the group: its default action does, and no handler is set."""
     harmless = KERNEL_IGNORE | KERNEL_STOP
     return not sigmask(sig) & harmless and action_of(task, sig).handler == SIG_DFL
 
@@ -163,7 +163,7 @@ def send_signal(
 
 
 def group_send_sig_info(k: Kernel, task: Task, sig: int, info: Siginfo) -> int:
-    """A signal for a thread group, by one of its tasks."""
+    """A signal for a thread group, by one of its tasks. 0, or the error that the sender gets."""
     return send_signal(k, task, sig, info, group=True)
 
 
@@ -183,7 +183,9 @@ def _queue_full(k: Kernel, task: Task) -> bool:
 
 
 def flush_sigqueue(queue: Pending, mask: int) -> None:
-    """Forget these signals."""
+    """Drop the signals of a mask (bit n - 1 for signal n) from a queue,
+    with all that is queued of each.
+    """
     for sig in [s for s in queue if mask >> (s - 1) & 1]:
         del queue[sig]
 

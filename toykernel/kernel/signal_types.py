@@ -127,7 +127,7 @@ class SignalStruct:
 
 
 def copy_actions(sighand: SighandStruct, slab: int) -> SighandStruct:
-    """A table of its own with the same actions."""
+    """A handler table of its own with the same actions."""
     return SighandStruct(slab, action={n: replace(a) for n, a in sighand.action.items()})
 
 
@@ -142,12 +142,12 @@ def copy_sighand(k: Kernel, p: Task, args: CloneArgs) -> None:
 
 
 def cleanup_sighand(k: Kernel, p: Task) -> None:
-    """One user less."""
+    """After a failed fork: one user of the handler table less."""
     put_sighand(k, p.sighand)
 
 
 def put_sighand(k: Kernel, sighand: SighandStruct) -> None:
-    """Give a table back."""
+    """One user of a handler table less; the last one frees it."""
     sighand.count -= 1
     if not sighand.count and sighand.slab:
         k.memory.slabs.sighand.free(k, sighand.slab)
@@ -176,7 +176,7 @@ def put_signal_struct(k: Kernel, signal: SignalStruct) -> None:
 
 
 def free_signal_struct(k: Kernel, signal: SignalStruct) -> None:
-    """Give the record back."""
+    """Give the group's record back; boot's own is in no cache."""
     if signal.slab:
         k.memory.slabs.signal.free(k, signal.slab)
 

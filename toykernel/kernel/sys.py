@@ -23,7 +23,7 @@ _IOPRIO_LEVELS = 8
 
 
 def sys_ni_syscall(k: Kernel) -> int:
-    """Every number without a function of its own."""
+    """Every number without a function of its own: Errno(ENOSYS)."""
     raise Errno(ENOSYS)
 
 
@@ -82,7 +82,10 @@ def _new_name(k: Kernel, name: int, length: int) -> str:
 
 @syscall(74, "name:buffer_in len:int")
 def sys_sethostname(k: Kernel, name: int, length: int) -> int:
-    """sethostname: for every task of the uts namespace."""
+    """sethostname: for every task of the uts namespace.
+
+    EPERM without CAP_SYS_ADMIN, EINVAL above 64 bytes, EFAULT.
+    """
     uts = k.current.nsproxy.uts_ns
     uts.name = replace(uts.name, nodename=_new_name(k, name, length))
     return 0
@@ -107,7 +110,7 @@ def _ioprio_task(k: Kernel, which: int, who: int) -> Task:
 
 @syscall(289, "which:int who:int ioprio:hex")
 def sys_ioprio_set(k: Kernel, which: int, who: int, ioprio: int) -> int:
-    """ioprio_set, of one process: its io_context is made by the first call."""
+    """ioprio_set, of one process: its io_context is made by the first call. EINVAL, EPERM, ESRCH."""
     class_, level = ioprio >> 13, ioprio & 0x1FFF
     if class_ >= _IOPRIO_CLASSES or level >= _IOPRIO_LEVELS or (class_ == 0 and level):
         raise Errno(EINVAL)

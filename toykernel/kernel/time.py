@@ -66,7 +66,7 @@ _SLEEPABLE = (CLOCK_REALTIME, CLOCK_MONOTONIC, CLOCK_BOOTTIME)
 
 
 def _last_tick(k: Kernel) -> int:
-    """CLOCK_MONOTONIC at the last tick: what the coarse clocks show."""
+    """CLOCK_MONOTONIC at the last tick, ns: what the coarse clocks show."""
     return cycles_to_ns(k, max(k.time.next_tick - k.time.cycles_per_tick, 0))
 
 
@@ -94,7 +94,7 @@ def sys_clock_gettime(k: Kernel, clock: int, address: int) -> int:
 
 @syscall(266, "clockid:clock res:timespec_out")
 def sys_clock_getres(k: Kernel, clock: int, address: int) -> int:
-    """clock_getres: 1 ns, a tick for the coarse clocks."""
+    """clock_getres: 1 ns, a tick for the coarse clocks. EINVAL for no such clock, EFAULT."""
     clock_get(k, clock)
     if address:
         copy_to_user(k, address, pack_timespec(tick_ns(k) if clock in _COARSE else 1))
@@ -110,7 +110,7 @@ def _set_wall_clock(k: Kernel, ns: int) -> int:
 
 @syscall(264, "clockid:clock tp:timespec")
 def sys_clock_settime(k: Kernel, clock: int, address: int) -> int:
-    """clock_settime: only CLOCK_REALTIME can be set."""
+    """clock_settime: only CLOCK_REALTIME can be set (EINVAL), with CAP_SYS_TIME (EPERM)."""
     if clock != CLOCK_REALTIME:
         raise Errno(EINVAL)
     return _set_wall_clock(k, timespec_from_user(k, address))
@@ -118,7 +118,7 @@ def sys_clock_settime(k: Kernel, clock: int, address: int) -> int:
 
 @syscall(78, "tv:timeval_out tz:address")
 def sys_gettimeofday(k: Kernel, tv: int, tz: int) -> int:
-    """gettimeofday: microseconds; the time zone is UTC."""
+    """gettimeofday: microseconds since 1970; the time zone is UTC. EFAULT."""
     if tv:
         copy_to_user(k, tv, pack_timeval(ktime_get_real(k)))
     if tz:
@@ -128,7 +128,10 @@ def sys_gettimeofday(k: Kernel, tv: int, tz: int) -> int:
 
 @syscall(79, "tv:timeval tz:address")
 def sys_settimeofday(k: Kernel, tv: int, tz: int) -> int:
-    """settimeofday. A time zone is refused: nothing here would heed it."""
+    """settimeofday. A time zone is refused (EINVAL): nothing here would heed it.
+
+    EPERM without CAP_SYS_TIME.
+    """
     ns = timeval_from_user(k, tv) if tv else None
     if tz and any(copy_from_user(k, tz, 8)):
         raise Errno(EINVAL)
@@ -146,7 +149,7 @@ def sys_time(k: Kernel, address: int) -> int:
 
 @syscall(25, "t:address")
 def sys_stime(k: Kernel, address: int) -> int:
-    """stime: set them."""
+    """stime: set the wall clock to seconds since 1970. EPERM without CAP_SYS_TIME, EFAULT."""
     seconds = int.from_bytes(copy_from_user(k, address, 4), "little", signed=True)
     return _set_wall_clock(k, seconds * NSEC_PER_SEC)
 
@@ -163,7 +166,9 @@ def sys_nanosleep(k: Kernel, request: int, remaining: int) -> Result:
 
 @syscall(267, "clockid:clock flags:hex request:timespec remain:timespec_out")
 def sys_clock_nanosleep(k: Kernel, clock: int, flags: int, request: int, remaining: int) -> Result:
-    """clock_nanosleep: for a time, or with TIMER_ABSTIME until the clock shows one."""
+    """clock_nanosleep: for a time, or with TIMER_ABSTIME until the clock shows one. EOPNOTSUPP for
+    a CPU clock, EINVAL, EFAULT, EINTR.
+    """
     if clock in (CLOCK_PROCESS_CPUTIME_ID,) or clock < 0:
         raise Errno(EOPNOTSUPP)
     if clock not in _SLEEPABLE:
@@ -175,7 +180,7 @@ def sys_clock_nanosleep(k: Kernel, clock: int, flags: int, request: int, remaini
 
 
 def _sleep(k: Kernel, expires: int, remaining: int | None) -> Result:
-    """Until `expires` (monotonic); `remaining` is None for a sleep to a point in time."""
+    """Until `expires` (CLOCK_MONOTONIC, ns); `remaining` is None for a sleep to a point in time."""
     task = k.current
     if signal_pending(task):
         return _sleep_over(k, expires, remaining, False)
@@ -214,7 +219,7 @@ def sys_times(k: Kernel, address: int) -> int:
 
 @syscall(77, "who:int usage:rusage")
 def sys_getrusage(k: Kernel, who: int, address: int) -> int:
-    """getrusage: of the group, of its dead children, of the thread."""
+    """getrusage: of the group, of its dead children, of the thread. EINVAL for others, EFAULT."""
     if who not in (RUSAGE_SELF, RUSAGE_CHILDREN, RUSAGE_THREAD):
         raise Errno(EINVAL)
     copy_to_user(k, address, pack_rusage(k, k.current, who))

@@ -43,12 +43,12 @@ def ns_to_cycles(k: Kernel, ns: int) -> int:
 
 
 def ktime_get(k: Kernel) -> int:
-    """CLOCK_MONOTONIC in ns."""
+    """CLOCK_MONOTONIC in ns: 0 at power-on."""
     return cycles_to_ns(k, k.machine.clock.cycles)
 
 
 def ktime_get_real(k: Kernel) -> int:
-    """CLOCK_REALTIME in ns."""
+    """CLOCK_REALTIME in ns since 1970."""
     return k.time.wall_offset + ktime_get(k)
 
 

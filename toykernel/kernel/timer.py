@@ -43,7 +43,7 @@ def hrtimer_start(
 
 
 def hrtimer_restart(k: Kernel, timer: HrTimer, expires: int) -> None:
-    """Start a timer anew."""
+    """Start a timer anew, at `expires` ns of CLOCK_MONOTONIC; among equals it fires last."""
     hrtimer_cancel(k, timer)
     k.time.timer_arrivals += 1
     timer.expires = expires
@@ -81,7 +81,7 @@ def program_timer(k: Kernel, *, idle: bool = False) -> None:
 
 
 def start_ticks(k: Kernel) -> None:
-    """From now on the board interrupts HZ times a second."""
+    """From now on the board interrupts every 1/HZ second; the first tick is one period away."""
     k.time.next_tick = k.machine.clock.cycles + k.time.cycles_per_tick
     program_timer(k)
 

@@ -41,13 +41,13 @@ OVERFLOWUID = 65534
 
 
 def low2high(uid: int) -> int:
-    """A 16-bit id as a 32-bit one."""
+    """A 16-bit id as a 32-bit one; -1 stays "leave it as it is" (low2highuid)."""
     uid &= 0xFFFF
     return UNCHANGED if uid == 0xFFFF else uid
 
 
 def high2low(uid: int) -> int:
-    """A 32-bit id as a 16-bit one."""
+    """A 32-bit id as a 16-bit one; OVERFLOWUID stands for what does not fit (high2lowuid)."""
     return uid if uid <= 0xFFFF else OVERFLOWUID
 
 
@@ -105,7 +105,10 @@ def _fix_capabilities(new: Cred, old: Cred) -> None:
 
 @syscall(213, "uid:id", name="setuid32")
 def setuid(k: Kernel, uid: int) -> int:
-    """setuid: all three with CAP_SETUID, else the effective one to the real or the saved one."""
+    """setuid: all three with CAP_SETUID, else the effective one to the real or the saved one.
+
+    EINVAL for -1, EPERM.
+    """
     if uid == UNCHANGED:
         raise Errno(EINVAL)
 
@@ -121,7 +124,7 @@ def setuid(k: Kernel, uid: int) -> int:
 
 @syscall(203, "ruid:id euid:id", name="setreuid32")
 def setreuid(k: Kernel, ruid: int, euid: int) -> int:
-    """setreuid: real and effective, each from what the task already has, or with CAP_SETUID."""
+    """setreuid: real and effective, each from what the task already has, or with CAP_SETUID. EPERM."""
 
     def change(new: Cred, old: Cred) -> None:
         privileged = capable(k, CAP_SETUID)
@@ -142,7 +145,7 @@ def setreuid(k: Kernel, ruid: int, euid: int) -> int:
 
 @syscall(208, "ruid:id euid:id suid:id", name="setresuid32")
 def setresuid(k: Kernel, ruid: int, euid: int, suid: int) -> int:
-    """setresuid: all three, each from what the task has, or with CAP_SETUID."""
+    """setresuid: all three, each from what the task has, or with CAP_SETUID. EPERM."""
 
     def change(new: Cred, old: Cred) -> None:
         mine = (UNCHANGED, old.uid, old.euid, old.suid)
@@ -247,7 +250,10 @@ def setfsgid(k: Kernel, gid: int) -> int:
 
 
 def getgroups(k: Kernel, size: int, grouplist: int, *, width: int) -> int:
-    """getgroups: how many there are; stored when `size` is not 0."""
+    """getgroups: how many there are; stored when `size` is not 0, then EINVAL if they do not fit.
+
+    `width` is an id's bytes.
+    """
     groups = k.current.cred.groups
     if size < 0 or (size and size < len(groups)):
         raise Errno(EINVAL)
@@ -258,7 +264,10 @@ def getgroups(k: Kernel, size: int, grouplist: int, *, width: int) -> int:
 
 
 def setgroups(k: Kernel, size: int, grouplist: int, *, width: int) -> int:
-    """setgroups: needs CAP_SETGID."""
+    """setgroups: needs CAP_SETGID (EPERM). EINVAL above NGROUPS_MAX, EFAULT.
+
+    `width` is an id's bytes.
+    """
     if not capable(k, CAP_SETGID):
         raise Errno(EPERM)
     if not 0 <= size <= NGROUPS_MAX:
@@ -277,7 +286,10 @@ _FORMAT = {2: "H", 4: "I"}
 
 
 def put_ids(k: Kernel, ids: tuple[int, ...], pointers: tuple[int, ...], *, width: int) -> int:
-    """getresuid and getresgid: three ids at three addresses."""
+    """getresuid and getresgid: three ids of `width` bytes at three addresses; 0.
+
+    Raises Errno(EFAULT).
+    """
     for value, pointer in zip(ids, pointers, strict=True):
         shown = value if width == 4 else high2low(value)
         copy_to_user(k, pointer, struct.pack(f"<{_FORMAT[width]}", shown))

@@ -34,7 +34,10 @@ _ALLOWED |= CLONE_THREAD | CLONE_SIGHAND | CLONE_VM
 
 @syscall(310, "flags:clone_flags")
 def sys_unshare(k: Kernel, flags: int) -> int:
-    """unshare: everything that is asked for, or nothing."""
+    """unshare: everything that is asked for, or nothing.
+
+    EINVAL for what cannot be parted, EPERM, ENOMEM.
+    """
     task = k.current
     if flags & ~_ALLOWED:
         raise Errno(EINVAL)

@@ -82,7 +82,7 @@ class Completion:
 
 
 def complete(k: Kernel, x: Completion) -> None:
-    """It has happened."""
+    """It has happened: everybody who waits for it is woken, and whoever asks later does not sleep."""
     x.done = True
     wake_up(k, x.wait)
 
@@ -107,7 +107,7 @@ def prepare_to_wait(k: Kernel, task: Task, wait: Wait) -> None:
 
 
 def wake_sleeper(k: Kernel, timer: HrTimer) -> None:
-    """The function of a deadline's timer: its data is the task."""
+    """The function of a deadline's timer: wakes the task that is its data."""
     k.try_to_wake_up(timer.data)
 
 

@@ -62,13 +62,16 @@ class WaitOpts:
 
 @syscall(7, "pid:pid wstatus:status options:wait_options")
 def sys_waitpid(k: Kernel, pid: int, stat_addr: int, options: int) -> Result:
-    """waitpid: the old form of wait4."""
+    """waitpid: wait4 without the usage of resources."""
     return sys_wait4(k, pid, stat_addr, options, 0)
 
 
 @syscall(114, "pid:pid wstatus:status options:wait_options rusage:rusage")
 def sys_wait4(k: Kernel, upid: int, stat_addr: int, options: int, ru: int) -> Result:
-    """wait4: take a dead child, or sleep until there is one."""
+    """wait4: take a dead child, or sleep until there is one; its pid, 0 with WNOHANG.
+
+    ECHILD, EINVAL, EFAULT, EINTR.
+    """
     if options & 0xFFFFFFFF & ~_WAIT4_OPTIONS:
         raise Errno(EINVAL)
     which, pid = P_PGID, -upid
@@ -84,7 +87,7 @@ def sys_wait4(k: Kernel, upid: int, stat_addr: int, options: int, ru: int) -> Re
 
 @syscall(284, "which:wait_which pid:pid infop:address options:wait_options rusage:address")
 def sys_waitid(k: Kernel, which: int, upid: int, infop: int, options: int, ru: int) -> Result:
-    """waitid: choose what to wait for, and whether to take it."""
+    """waitid: choose what to wait for, and whether to take it; 0. ECHILD, EINVAL, EFAULT, EINTR."""
     if options & 0xFFFFFFFF & ~_WAITID_OPTIONS or not options & (WEXITED | WSTOPPED | WCONTINUED):
         raise Errno(EINVAL)
     if which not in (P_ALL, P_PID, P_PGID):
@@ -196,7 +199,7 @@ def wait_task_zombie(k: Kernel, p: Task, wo: WaitOpts) -> int:
 
 
 def wait_task_stopped(k: Kernel, p: Task, wo: WaitOpts) -> int:
-    """A stopped child is told of once."""
+    """A stopped child is told of once, unless WNOWAIT; the pid."""
     status = p.signal.group_exit_code
     if not wo.options & WNOWAIT:
         p.signal.group_exit_code = 0
@@ -206,7 +209,7 @@ def wait_task_stopped(k: Kernel, p: Task, wo: WaitOpts) -> int:
 
 
 def wait_task_continued(k: Kernel, p: Task, wo: WaitOpts) -> int:
-    """So is one that was continued."""
+    """A continued child is told of once, unless WNOWAIT; the pid."""
     if not wo.options & WNOWAIT:
         p.signal.flags &= ~SIGNAL_STOP_CONTINUED
     pid = task_pid_vnr(k, p)

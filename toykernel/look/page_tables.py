@@ -31,7 +31,7 @@ class Entry:
 
     @property
     def pfn(self) -> int:
-        """The frame that it points to."""
+        """Number of the frame that it points to."""
         return self.pte >> PAGE_SHIFT
 
     @property

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from emu.engine_quirks import GPRS
+from emu.notebook import number, table
 from emu.paging import PTE_P, Walk
 from emu.ram import PAGE_SIZE
 from toykernel.arch.x86.asm_offsets import PT_REGS
@@ -37,14 +38,28 @@ class TaskView:
     def __repr__(self) -> str:
         return f"<task {self.pid} {self.comm} {self.state}>"
 
+    def _repr_html_(self) -> str:
+        rows = [
+            ("parent", f"{self.ppid}"),
+            ("state", f"{self.state}, waits on {self.waits_on}" if self.waits_on else self.state),
+            ("page directory", number(self.directory)),
+            *((name, number(value)) for name, value in self.cpu_regs.items()),
+        ]
+        areas = [
+            (number(area.vm_start), number(area.vm_end), area.permissions(), area.name)
+            for area in self.areas
+        ]
+        html = table(f"pid {self.pid} ({self.comm})", rows)
+        return html + table("areas", areas, ("start", "end", "may", "name")) if areas else html
+
     @property
     def pid(self) -> int:
-        """Process number."""
+        """Its own number in the first pid namespace; a thread's is not its group's."""
         return self.task.pid
 
     @property
     def ppid(self) -> int:
-        """The parent's process number; 0 for init."""
+        """The number of its parent's thread group; 0 for init."""
         return self.task.real_parent.tgid
 
     @property
@@ -54,12 +69,12 @@ class TaskView:
 
     @property
     def state(self) -> str:
-        """R S D Z X, as ps has them."""
+        """One letter, as ps has it: R S D T Z X, or N before the birth is over."""
         return self.task.state_letter
 
     @property
     def waits_on(self) -> str | None:
-        """What it sleeps on, for people."""
+        """What it sleeps on, for people; None while it does not sleep."""
         return self.task.wait.reason if self.task.wait is not None else None
 
     @property
@@ -107,10 +122,15 @@ class TaskView:
 
     @property
     def kernel_sp(self) -> int | None:
-        """The stack pointer in the kernel; None in user mode."""
+        """The stack pointer in the kernel, a linear address; None in user mode."""
         if self.in_user_mode:
             return None
         return self.cpu_regs["esp"]
+
+    @property
+    def eip(self) -> int:
+        """Where its program is; of a task that has ended, where it was."""
+        return self.regs["eip"] if self.has_frame or self.in_user_mode else self.cpu_regs["eip"]
 
     # -- memory ------------------------------------------------------------------------------------
 
@@ -122,6 +142,7 @@ class TaskView:
 
     @property
     def areas(self) -> list[VmArea]:
+        """The areas of its address space, by address; none without a user half."""
         return list(self.task.mm) if self.task.mm is not None else []
 
     def walk(self, address: int) -> Walk:
@@ -129,14 +150,17 @@ class TaskView:
         return walk(self.kernel, self.directory, address)
 
     def page_table(self) -> Iterator[Walk]:
-        """Every present page of its user half."""
+        """What its tables say of every present page of its user half, by address."""
         if self.task.mm is not None:
             for entry in entries(self.kernel, self.task.mm):
                 if entry.pte & PTE_P:
                     yield self.walk(entry.address)
 
     def read(self, address: int, size: int) -> bytes:
-        """Memory as it sees it, kernel half included. Raises UnreadableError."""
+        """`size` bytes at a linear address as it sees them, kernel half included.
+
+        Raises UnreadableError.
+        """
         parts = []
         paging = not self.is_current or self.kernel.machine.cpu.paging
         while size > 0:
@@ -151,7 +175,7 @@ class TaskView:
         return b"".join(parts)
 
     def read_upto(self, address: int, size: int) -> bytes:
-        """As much of it as is mapped."""
+        """The bytes from a linear address up to the first that is not mapped, at most `size`."""
         try:
             return self.read(address, size)
         except UnreadableError as error:

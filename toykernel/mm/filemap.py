@@ -47,11 +47,11 @@ class AddressSpace:
 
     @property
     def size(self) -> int:
-        """Bytes up to the end of the file."""
+        """Bytes up to the end of the file, or of the shared anonymous object."""
         return self._size if self.contents is None else len(self.contents)
 
     def map_area(self, k: Kernel) -> None:
-        """One more area maps it."""
+        """One more area maps it; the first one gives it a number, its key in k.memory.mappings."""
         self.i_mmap += 1
         if self.i_mmap == 1:
             self.ident = k.memory.idents.next_mapping()
@@ -60,7 +60,7 @@ class AddressSpace:
                 igrab(self.host)
 
     def unmap_area(self, k: Kernel) -> None:
-        """One area fewer; the last one takes the frames away."""
+        """One area fewer; the last one writes the frames back to the file and frees them."""
         self.i_mmap -= 1
         if not self.i_mmap:
             self.write_back(k)
@@ -87,7 +87,10 @@ class AddressSpace:
         return pfn
 
     def write_back(self, k: Kernel) -> None:
-        """Put what the frames hold into the file's bytes."""
+        """Put what the frames hold into the file's bytes; frames stay.
+
+        Nothing for what has no file.
+        """
         if self.contents is None:
             return
         for index, pfn in sorted(self.pages.items()):
@@ -97,7 +100,9 @@ class AddressSpace:
                 self.contents[start : start + length] = k.machine.ram.read(pfn << 12, length)
 
     def wrote(self, k: Kernel, start: int, length: int) -> None:
-        """The file's bytes were changed by write: the frames follow."""
+        """write(2) has changed `length` bytes of the file from `start`:
+        the frames that hold them follow.
+        """
         assert self.contents is not None
         for index in range(start >> PAGE_SHIFT, (start + length + PAGE_SIZE - 1) >> PAGE_SHIFT):
             pfn = self.pages.get(index)

@@ -29,7 +29,7 @@ def get_user_page(k: Kernel, address: int) -> int:
 
 
 def put_user_page(k: Kernel, pfn: int) -> None:
-    """Let go of a frame."""
+    """Give back a reference to a frame that get_user_page took."""
     k.memory.pins[pfn] -= 1
     if not k.memory.pins[pfn]:
         del k.memory.pins[pfn]

@@ -44,7 +44,10 @@ def sys_brk(k: Kernel, brk: int) -> int:
 
 
 def do_brk(k: Kernel, mm: MmStruct, start: int, end: int) -> None:
-    """Anonymous memory at a place that is free. Raises Errno."""
+    """Anonymous memory in [start, end), which is free.
+
+    Raises Errno(EAGAIN) over RLIMIT_MEMLOCK, Errno(ENOMEM).
+    """
     pages = (end - start) >> 12
     flags = vm_data_default(k.current.personality) | VM_ACCOUNT | mm.def_flags
     if flags & VM_LOCKED and not may_lock(k, mm, pages):

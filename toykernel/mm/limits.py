@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def rlimit(k: Kernel, resource: int) -> int:
-    """The caller's soft limit."""
+    """The caller's soft limit of an RLIMIT_ number, in its own unit."""
     return k.current.signal.rlim[resource][0]
 
 
@@ -31,7 +31,7 @@ def may_expand_data(k: Kernel, mm: MmStruct, brk: int) -> bool:
 
 
 def can_do_mlock(k: Kernel) -> bool:
-    """Whether the caller may lock memory at all."""
+    """Whether the caller may lock memory at all: CAP_IPC_LOCK, or RLIMIT_MEMLOCK above 0."""
     return capable(k, CAP_IPC_LOCK) or rlimit(k, RLIMIT_MEMLOCK) != 0
 
 

@@ -45,7 +45,10 @@ _FLAGS = {
 
 @syscall(219, "addr:address length:size advice:madvice")
 def sys_madvise(k: Kernel, start: int, length: int, behavior: int) -> int:
-    """madvise: a hole is an error, but only after everything else has been advised."""
+    """madvise: a hole is an error (ENOMEM), but only after everything else has been advised.
+
+    EINVAL for a bad range or advice.
+    """
     if behavior not in _FLAGS and behavior not in (MADV_WILLNEED, MADV_DONTNEED):
         raise Errno(EINVAL)
     end = start + page_align(length)

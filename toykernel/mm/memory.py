@@ -139,12 +139,12 @@ class Fault:
 
     @property
     def page(self) -> int:
-        """Linear, of its first byte."""
+        """Linear address of the page's first byte."""
         return self.address & PTE_FRAME
 
     @property
     def write(self) -> bool:
-        """Whether it was a write."""
+        """Whether the access was a write, by bit 1 of the error code (SDM vol. 3, 4.7)."""
         return bool(self.error_code & PF_W)
 
 
@@ -157,7 +157,10 @@ def handle_mm_fault(k: Kernel, fault: Fault) -> None:
 
 
 def handle_pte_fault(k: Kernel, fault: Fault, at: int) -> None:
-    """The four ways out; `at` is the physical address of the entry."""
+    """Not present: a page of the file, or an anonymous one. Present: copy-on-write, or an old TLB.
+
+    `at` is the physical address of the entry.
+    """
     mm, vma, address, write = fault.mm, fault.vma, fault.page, fault.write
     pte = k.machine.ram.read32(at)
     if not pte & PTE_P:
@@ -251,7 +254,7 @@ def populate(k: Kernel, mm: MmStruct, vma: VmArea, address: int, data: bytes | m
 
 
 def follow_page(k: Kernel, mm: MmStruct, address: int) -> int | None:
-    """Physical address that a linear one maps to now, or None."""
+    """Physical address that a linear one maps to now; None if its entry is not present."""
     at = pte_offset(k, mm, address)
     if at is None:
         return None

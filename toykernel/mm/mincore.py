@@ -21,7 +21,10 @@ _OFFSET = PAGE_SIZE - 1
 
 @syscall(218, "addr:address length:size vec:address")
 def sys_mincore(k: Kernel, start: int, length: int, vec: int) -> int:
-    """mincore: one byte a page, 1 where it is in memory."""
+    """mincore: one byte a page at `vec`, 1 where it is in memory.
+
+    EINVAL unaligned, ENOMEM beyond the areas, EFAULT.
+    """
     if start & _OFFSET:
         raise Errno(EINVAL)
     if not access_ok(start, length):
@@ -49,7 +52,9 @@ def _cached(area: VmArea, address: int) -> bool:
 
 @syscall(144, "addr:address length:size flags:msync_flags")
 def sys_msync(k: Kernel, start: int, length: int, flags: int) -> int:
-    """msync: the file gets what was written to shared mappings of it."""
+    """msync: the file gets what was written to shared mappings of it. ENOMEM at a hole, EBUSY for
+    MS_INVALIDATE of locked pages.
+    """
     if flags & ~(MS_ASYNC | MS_INVALIDATE | MS_SYNC) or start & _OFFSET:
         raise Errno(EINVAL)
     if flags & MS_ASYNC and flags & MS_SYNC:

@@ -34,7 +34,9 @@ def _within_limit(k: Kernel, pages: int) -> bool:
 
 @syscall(150, "addr:address len:size")
 def sys_mlock(k: Kernel, start: int, length: int) -> int:
-    """mlock: fault the pages in and keep them."""
+    """mlock: fault the pages in and keep them. EPERM if nothing may be locked, ENOMEM beyond
+    RLIMIT_MEMLOCK or at a hole.
+    """
     if not can_do_mlock(k):
         raise Errno(EPERM)
     mm = user_mm(k)
@@ -53,7 +55,7 @@ def sys_mlock(k: Kernel, start: int, length: int) -> int:
 
 @syscall(151, "addr:address len:size")
 def sys_munlock(k: Kernel, start: int, length: int) -> int:
-    """munlock: the pages may go again."""
+    """munlock: the pages may go again. ENOMEM at a hole, after those before it."""
     start, end = _range(start, length)
     _set_locked(k, user_mm(k), start, end, False)
     return 0
@@ -77,7 +79,9 @@ def _set_locked(k: Kernel, mm: MmStruct, start: int, end: int, locked: bool) -> 
 
 @syscall(152, "flags:mlockall_flags")
 def sys_mlockall(k: Kernel, flags: int) -> int:
-    """mlockall: every area, those to come, or both."""
+    """mlockall: every area (MCL_CURRENT), those to come (MCL_FUTURE), or both. EINVAL, EPERM,
+    ENOMEM beyond RLIMIT_MEMLOCK.
+    """
     if not flags or flags & ~(MCL_CURRENT | MCL_FUTURE):
         raise Errno(EINVAL)
     if not can_do_mlock(k):

@@ -64,11 +64,11 @@ class VmArea:
         return (self.vm_end - self.vm_start) >> 12
 
     def page_index(self, address: int) -> int:
-        """The page of `mapping` behind an address."""
+        """The page of `mapping` (its number from the start) behind a linear address."""
         return self.vm_pgoff + ((address - self.vm_start) >> 12)
 
     def permissions(self) -> str:
-        """As in /proc/PID/maps."""
+        """Four letters as in /proc/PID/maps: rwx, then s(hared) or p(rivate)."""
         letters = ((VM_READ, "r"), (VM_WRITE, "w"), (VM_EXEC, "x"))
         text = "".join(letter if self.vm_flags & flag else "-" for flag, letter in letters)
         return text + ("s" if self.vm_flags & VM_SHARED else "p")
@@ -110,7 +110,7 @@ class MmStruct:
         return None
 
     def find_exact(self, address: int) -> VmArea | None:
-        """The area that contains `address`."""
+        """The area that contains a linear address, or None."""
         area = self.find_vma(address)
         return area if area is not None and area.vm_start <= address else None
 
@@ -140,7 +140,7 @@ class MmStruct:
             self.locked_vm += area.pages
 
     def remove(self, area: VmArea) -> None:
-        """Take an area out."""
+        """Take an area out of the index and the counts of pages; its record and pages stay."""
         del self.areas[area.vm_start]
         self.total_vm -= area.pages
         if area.vm_flags & VM_LOCKED:
@@ -171,12 +171,12 @@ class Idents:
     anon_vma: int = 0
 
     def next_mm(self) -> int:
-        """A number for a new address space."""
+        """A number for a new address space, never used before."""
         self.mm += 1
         return self.mm
 
     def next_mapping(self) -> int:
-        """A number for an object that gets mapped."""
+        """A number for a mapped object (AddressSpace.ident), never used before."""
         self.mapping += 1
         return self.mapping
 

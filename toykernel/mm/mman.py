@@ -24,6 +24,6 @@ MADV_DONTFORK, MADV_DOFORK = 10, 11
 
 
 def calc_vm_prot_bits(prot: int) -> int:
-    """PROT_ bits as area flags."""
+    """PROT_ bits as VM_ bits; any others are dropped (calc_vm_prot_bits, linux/mman.h)."""
     pairs = ((PROT_READ, VM_READ), (PROT_WRITE, VM_WRITE), (PROT_EXEC, VM_EXEC))
     return sum(flag for bit, flag in pairs if prot & bit)

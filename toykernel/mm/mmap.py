@@ -57,7 +57,7 @@ TASK_UNMAPPED_BASE = TASK_SIZE // 3
 
 
 def page_align(address: int) -> int:
-    """Round up to a page boundary."""
+    """Round up to a page boundary; the result may be 2**32."""
     return (address + _OFFSET) & ~_OFFSET
 
 
@@ -67,7 +67,7 @@ def page_align_word(length: int) -> int:
 
 
 def user_mm(k: Kernel) -> MmStruct:
-    """The address space of the calling process."""
+    """The address space of the calling process; a kernel thread has none and never asks."""
     mm = k.current.mm
     assert mm is not None
     return mm
@@ -79,7 +79,7 @@ def arch_pick_mmap_layout(mm: MmStruct, stack_limit: int) -> None:
 
 
 def get_unmapped_area(k: Kernel, mm: MmStruct, addr: int, length: int, flags: int) -> int:
-    """A place for `length` bytes (a multiple of the page size). Raises Errno.
+    """A place for `length` bytes (a multiple of the page size). Raises Errno(ENOMEM) without one.
 
     With MAP_FIXED it is `addr` whatever is there; otherwise `addr` if it is free, else the highest
     hole below mmap_base, else the lowest above TASK_UNMAPPED_BASE.
@@ -135,7 +135,9 @@ def _topdown_hole(k: Kernel, mm: MmStruct, length: int) -> int:
 def do_mmap_pgoff(
     k: Kernel, file: File | None, addr: int, length: int, prot: int, flags: int, pgoff: int
 ) -> int:
-    """Map `length` bytes of a file from page `pgoff`, or of fresh memory; the address. Raises Errno."""
+    """Map `length` bytes of a file from page `pgoff`, or of fresh memory; the linear address.
+    Raises Errno: EINVAL, EACCES, ENODEV, EOVERFLOW, ENOMEM, EAGAIN over RLIMIT_MEMLOCK, EPERM.
+    """
     mm = user_mm(k)
     if not length:
         raise Errno(EINVAL)
@@ -235,7 +237,7 @@ def do_munmap(k: Kernel, mm: MmStruct, start: int, length: int) -> None:
 
 
 def exit_mmap(k: Kernel, mm: MmStruct) -> None:
-    """Take every area, page and table away."""
+    """Take every area, page and table away; the directory stays."""
     areas = list(mm)
     for area in areas:
         unmap_page_range(k, mm, area.vm_start, area.vm_end)
@@ -259,13 +261,19 @@ def _mapped_file(k: Kernel, flags: int, fd: int) -> File | None:
 
 @syscall(192, "addr:address length:size prot:prot flags:mmap_flags fd:fd pgoffset:hex")
 def sys_mmap2(k: Kernel, addr: int, length: int, prot: int, flags: int, fd: int, pgoff: int) -> int:
-    """mmap2: map memory; the offset counts pages."""
+    """mmap2: map memory; the offset counts pages of 4096 bytes.
+
+    Errors are do_mmap_pgoff's, and Errno(EBADF).
+    """
     return do_mmap_pgoff(k, _mapped_file(k, flags, fd), addr, length, prot, flags, pgoff)
 
 
 @syscall(90, "arg:address", name="mmap")
 def sys_old_mmap(k: Kernel, arg: int) -> int:
-    """mmap: the old form, six words in memory; the offset counts bytes."""
+    """mmap: the old form, six words in memory; the offset counts bytes.
+
+    EINVAL when that is not whole pages.
+    """
     addr, length, prot, flags, fd, offset = (get_user(k, arg + 4 * n) for n in range(6))
     if offset & _OFFSET:
         raise Errno(EINVAL)
@@ -275,6 +283,9 @@ def sys_old_mmap(k: Kernel, arg: int) -> int:
 
 @syscall(91, "addr:address length:size")
 def sys_munmap(k: Kernel, addr: int, length: int) -> int:
-    """munmap: take memory away."""
+    """munmap: whatever is mapped in the range goes, holes do not matter.
+
+    EINVAL for a bad range, ENOMEM for a split.
+    """
     do_munmap(k, user_mm(k), addr, length)
     return 0

@@ -92,7 +92,10 @@ def _protect(k: Kernel, mm: MmStruct, start: int, end: int, rights: int, implied
 
 
 def mprotect_fixup(k: Kernel, mm: MmStruct, area: VmArea, start: int, end: int, flags: int) -> None:
-    """One area's part. Raises Errno(ENOMEM), changing nothing."""
+    """The part of one area in [start, end) gets new VM_ flags.
+
+    Raises Errno(ENOMEM), changing nothing.
+    """
     if flags & VM_WRITE and not flags & (VM_ACCOUNT | VM_SHARED | VM_NORESERVE):
         vm_enough_memory(k, (end - start) >> 12)
         flags |= VM_ACCOUNT

@@ -27,7 +27,9 @@ _OFFSET = PAGE_SIZE - 1
     163, "old_address:address old_size:size new_size:size flags:mremap_flags new_address:address"
 )
 def sys_mremap(k: Kernel, addr: int, old_len: int, new_len: int, flags: int, new_addr: int) -> int:
-    """mremap: the address where the mapping is afterwards."""
+    """mremap: the linear address of the mapping afterwards. EINVAL, EFAULT for no such mapping,
+    EAGAIN over RLIMIT_MEMLOCK, ENOMEM without room.
+    """
     if flags & ~(MREMAP_FIXED | MREMAP_MAYMOVE) or addr & _OFFSET:
         raise Errno(EINVAL)
     old_len, new_len = page_align_word(old_len), page_align_word(new_len)
@@ -72,7 +74,9 @@ def _mremap_to(
 
 
 def _vma_to_resize(k: Kernel, mm: MmStruct, addr: int, old_len: int, new_len: int) -> VmArea:
-    """The area, if it may become so long. Raises Errno."""
+    """The area, if it may become so long. Raises Errno: EFAULT when it is not one area, EINVAL,
+    EAGAIN over RLIMIT_MEMLOCK, ENOMEM over RLIMIT_AS.
+    """
     area = mm.find_exact(addr)
     if area is None or old_len > area.vm_end - addr:
         raise Errno(EFAULT)

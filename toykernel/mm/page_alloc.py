@@ -42,7 +42,7 @@ class FrameTotals:
 
 
 class PageAllocator:
-    """Knows of every frame of RAM who uses it."""
+    """The buddy allocator: free blocks by zone and order, and the references of every frame."""
 
     def __init__(self, frames: int) -> None:
         self.frames = frames
@@ -106,20 +106,22 @@ class PageAllocator:
         return pfn
 
     def get_zeroed_page(self, k: Kernel, what: str = "page", *, highmem: bool = False) -> int:
-        """One frame of zeros. Raises Errno(ENOMEM)."""
+        """The number of one frame of zeros, with one reference. Raises Errno(ENOMEM)."""
         pfn = self.alloc_pages(k, 0, what, highmem=highmem)
         k.machine.ram.fill(pfn << PAGE_SHIFT, PAGE_SIZE)
         k.charge("clear_page")
         return pfn
 
     def get_page(self, pfn: int) -> None:
-        """The one door for taking a reference."""
+        """The one door for taking a reference. Raises PageCountError for a frame that is free."""
         if self._count[pfn] <= 0:
             raise PageCountError(f"reference taken of frame {pfn:#x}, which is free")
         self._count[pfn] += 1
 
     def put_page(self, k: Kernel, pfn: int) -> None:
-        """The one door for giving a reference back; the last one frees the block."""
+        """The one door for giving a reference back; the last one frees the block. Raises
+        PageCountError for a free frame.
+        """
         count = self._count[pfn] - 1
         if count < 0:
             raise PageCountError(f"reference given back to frame {pfn:#x}, which is free")
@@ -147,7 +149,7 @@ class PageAllocator:
         return self._count[pfn]
 
     def counts(self) -> bytes:
-        """The references of every frame, to be compared."""
+        """The references of every frame as bytes, to be compared."""
         return self._count.tobytes()
 
     def allocated(self) -> dict[int, int]:
@@ -170,7 +172,7 @@ class PageAllocator:
         return any(self._count[start:end])
 
     def totals(self) -> FrameTotals:
-        """The figures of the report."""
+        """What the report of a run says of memory."""
         return FrameTotals(self.frames, self._managed, self._used, self._peak)
 
     @property

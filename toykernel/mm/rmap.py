@@ -26,7 +26,7 @@ class ReverseMap:
             entries[key] = None
 
     def remove(self, pfn: int, mm_ident: int, address: int) -> None:
-        """The entry maps it no more."""
+        """The entry at linear `address` maps the frame no more. Raises KeyError when it did not."""
         entries = self._entries[pfn]
         del entries[mm_ident << _VPN_BITS | address >> 12]
         if not entries:
@@ -36,6 +36,10 @@ class ReverseMap:
         """How many entries map the frame (page_mapcount)."""
         entries = self._entries.get(pfn)
         return len(entries) if entries else 0
+
+    def has(self, pfn: int, mm_ident: int, address: int) -> bool:
+        """Whether that entry is known to map the frame."""
+        return (mm_ident << _VPN_BITS | address >> 12) in self._entries.get(pfn, ())
 
     def entries(self, pfn: int) -> list[tuple[int, int]]:
         """(number of the address space, linear address) of every entry."""

@@ -30,7 +30,7 @@ class KmemCache:
         self.active = 0
 
     def alloc(self, k: Kernel) -> int:
-        """Address of an object. Raises Errno(ENOMEM)."""
+        """Virtual address of an object; its bytes are whatever was there. Raises Errno(ENOMEM)."""
         if k.host.may_fail is not None:
             k.host.may_fail(self.name)
         if not self._partial:
@@ -48,7 +48,10 @@ class KmemCache:
         return address
 
     def free(self, k: Kernel, address: int) -> None:
-        """Give an object back; an empty page goes back to the allocator."""
+        """Give an object back; an empty page goes back to the allocator.
+
+        Raises ValueError when it is free already.
+        """
         base = address & ~(PAGE_SIZE - 1)
         objects = self._partial.setdefault(base, [])
         if address in objects:
@@ -60,8 +63,12 @@ class KmemCache:
             k.memory.pages.put_page(k, (base - PAGE_OFFSET) >> PAGE_SHIFT)
 
     def pages(self) -> list[int]:
-        """Addresses of the pages that the cache holds, in the order in which it got them."""
+        """Virtual addresses of the pages that the cache holds, in the order it got them."""
         return list(self._held)
+
+    def holds(self, page: int) -> bool:
+        """Whether a page, by its address, is the cache's."""
+        return page in self._held
 
     def objects_in(self, page: int) -> int:
         """How many objects of a page are in use."""

@@ -26,7 +26,7 @@ def new_area(
     pgoff: int | None = None,
     mapping: AddressSpace | None = None,
 ) -> VmArea:
-    """A record for [start, end). Raises Errno(ENOMEM)."""
+    """A record for [start, end), in no address space; `pgoff` in pages. Raises Errno(ENOMEM)."""
     slab = k.memory.slabs.vm_area.alloc(k)
     if mapping is not None:
         mapping.map_area(k)
@@ -35,7 +35,7 @@ def new_area(
 
 
 def copy_area(k: Kernel, area: VmArea) -> VmArea:
-    """A record of its own with the same contents. Raises Errno(ENOMEM)."""
+    """Another record of the same area, in no address space yet. Raises Errno(ENOMEM)."""
     slab = k.memory.slabs.vm_area.alloc(k)
     twin = copy(area)
     twin.slab = slab

@@ -121,7 +121,7 @@ class CowJournal(Collector):
         trace.page_free.append(self._on_free)
 
     def close(self) -> None:
-        """Stop listening."""
+        """Take every listener out of the kernel; the events stay."""
         trace = self._k.host.trace
         trace.fault.remove(self._on_fault)
         trace.set_pte.remove(self._on_set_pte)

@@ -19,12 +19,15 @@ from emu.timing.traps import TrapCosts
 from toykernel.arch.x86.asm_offsets import PAGE_OFFSET
 from toykernel.collector import Collector
 from toykernel.syscall_table import name_of
+from toykernel.timing_costs import COSTS
 
 if TYPE_CHECKING:
     from toykernel.harness.session import Session
     from toykernel.task import Task
 
 SCHEMA = 1
+#: Where the kernel's functions in Python are said to be, and what is charged before the first of them.
+PYTHON, POWER_ON = "python", "power-on"
 _SYSCALL_VECTOR = 0x80
 _IRET_OUT = ("iret", "protected, to outer privilege (return to ring 3)")
 
@@ -65,12 +68,15 @@ class _Open:
 class CycleProfile(Collector):
     """Listens to one session. Create it before the session runs, call `data` afterwards."""
 
-    collected = ("events", "switches", "_open")
+    collected = ("events", "switches", "_open", "_gates", "_gate", "_charged")
 
     session: Session
     events: dict[str, _Event] = field(default_factory=dict)
     switches: int = 0
     _open: _Open | None = None
+    _gates: dict[str, list[int]] = field(default_factory=dict)  # by function: calls, cycles
+    _gate: str = POWER_ON
+    _charged: int = 0  # to all functions so far
 
     def __post_init__(self) -> None:
         k = self.session.kernel
@@ -83,6 +89,7 @@ class CycleProfile(Collector):
         k.machine.trap_listeners.append(self._trap)
         k.host.trace.fault.append(self._fault)
         k.host.trace.sched_switch.append(self._switch)
+        k.host.trace.gate.append(self._enter_gate)
 
     # -- listening -----------------------------------------------------------------------------------
 
@@ -99,6 +106,20 @@ class CycleProfile(Collector):
 
     def _switch(self, _prev: Task, _next: Task) -> None:
         self.switches += 1
+
+    def _enter_gate(self, _task: Task, name: str) -> None:
+        """The kernel's function in Python begins; its call has been charged just before."""
+        self._end_gate(COSTS["call"])
+        self._gate = name
+        self._gates.setdefault(name, [0, 0])[0] += 1
+
+    def _end_gate(self, ahead: int) -> None:
+        """What was charged since, without the last `ahead` clocks, was the function's that ends."""
+        charged = self.session.kernel.machine.clock.charged
+        now = sum(n for rule, n in charged.items() if rule.startswith("kernel ")) - ahead
+        if now != self._charged:
+            self._gates.setdefault(self._gate, [0, 0])[1] += now - self._charged
+            self._charged = now
 
     def _name(self, delivery: mc.Delivery) -> str:
         if delivery.kind == mc.EXTERNAL:
@@ -144,15 +165,17 @@ class CycleProfile(Collector):
     # -- what came of it -----------------------------------------------------------------------------
 
     def data(self) -> dict[str, Any]:
-        """Everything, as plain data. Shares are of all cycles."""
+        """The whole profile as plain data, for JSON and the tables. Shares are of all cycles."""
         clock = self.session.kernel.machine.clock
         self._close(self._mark(0), returned=False)
+        self._end_gate(0)
         total = clock.cycles
         lines = [self._line(insn, total) for insn in self._timing.insns() if insn.count]
         by_rule = clock.by_rule()
         return {
             "schema": SCHEMA,
             "program": self.session.path.name,
+            "source": self._source(),
             "profile": clock.profile,
             "table": clock.table,
             "cycles": total,
@@ -161,27 +184,35 @@ class CycleProfile(Collector):
             "unknown": clock.unknown_instructions(),
             "events": {name: dict(vars(event)) for name, event in sorted(self.events.items())},
             "switches": self.switches,
-            "functions": _functions(lines, total),
+            "functions": _functions(lines, self._gates, total),
             "lines": lines,
         }
 
+    def _source(self) -> str | None:
+        """The program's own source file, as its lines name it."""
+        program = self.session.program
+        return program.source if program is not None else None
+
     def _line(self, insn: Insn, total: int) -> dict[str, Any]:
         images = self.session.images
-        image = "init"
-        found = None
+        image, found = "init", images.init
         if insn.address >= PAGE_OFFSET:
             image, found = "kernel", images.kernel
         elif self._in_program(insn):
             image, found = "program", images.program
-        place = found.place_at(insn.address) if found is not None else None
+        place = found.place_at(insn.address)
+        inner = place.inner if place is not None else None
         spent = insn.by_rule()
         return {
             "image": image,
             "address": insn.address,
-            "function": _function(found.symbol_at(insn.address) if found is not None else None),
+            "function": _function(found.symbol_at(insn.address)),
             "file": place.file if place is not None else None,
             "line": place.line if place is not None else None,
             "source": place.text if place is not None else None,
+            "macro": None
+            if inner is None
+            else {"file": inner.file, "line": inner.line, "source": inner.text},
             "bytes": insn.code.hex(),
             "text": insn.text(),
             "known": insn.cost.known,
@@ -218,9 +249,11 @@ def _function(symbol: str | None) -> str:
     return symbol.split("+")[0] if symbol else "?"
 
 
-def _functions(lines: list[dict[str, Any]], total: int) -> list[dict[str, Any]]:
-    """Cycles of instructions by label, most first."""
-    sums: dict[tuple[str, str], list[int]] = {}
+def _functions(
+    lines: list[dict[str, Any]], gates: dict[str, list[int]], total: int
+) -> list[dict[str, Any]]:
+    """Cycles of instructions by label and of the kernel's work in Python by function, most first."""
+    sums = {(PYTHON, name): counted for name, counted in gates.items() if any(counted)}
     for line in lines:
         entry = sums.setdefault((line["image"], line["function"]), [0, 0])
         entry[0] += line["executions"]

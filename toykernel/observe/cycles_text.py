@@ -1,19 +1,13 @@
-"""A cycle profile for people: an annotated listing as text, the same as a page, and two runs compared."""
+"""A cycle profile for people: tables, an annotated listing, and two runs compared."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from html import escape
+from pathlib import PurePath
 from typing import Any
 
 Data = Mapping[str, Any]
 _EVENT_COLUMNS = ("count", "cycles", "hardware", "entry", "kernel", "idle", "least", "most")
-_STYLE = (
-    "body{font:14px/1.4 sans-serif;margin:2em auto;max-width:76em;padding:0 1em}"
-    "table{border-collapse:collapse;margin:1em 0}td,th{padding:.1em .8em;text-align:right;"
-    "border-bottom:1px solid #ddd}td.t,th.t{text-align:left;font-family:monospace;white-space:pre}"
-    "caption{text-align:left;font-weight:bold;padding:.5em 0}"
-)
 
 
 def tables(data: Data) -> Iterator[tuple[str, Sequence[str], list[list[str]]]]:
@@ -34,8 +28,8 @@ def tables(data: Data) -> Iterator[tuple[str, Sequence[str], list[list[str]]]]:
         [[name, *(f"{e[c]:,}" for c in _EVENT_COLUMNS)] for name, e in data["events"].items()],
     )
     yield (
-        "Functions",
-        ("<where", "<function", "instructions", "cycles", "share"),
+        "Functions: instructions executed; of the kernel's in Python, calls",
+        ("<where", "<function", "executed", "cycles", "share"),
         [
             [
                 f["image"],
@@ -56,13 +50,26 @@ def tables(data: Data) -> Iterator[tuple[str, Sequence[str], list[list[str]]]]:
     yield (
         "Listing",
         ("<address", "<bytes", "<instruction", "times", "cycles", "share", "<by rule", "<source"),
-        [_listing_row(line) for line in data["lines"] if line["image"] == "program"],
+        [
+            _listing_row(line, data["source"])
+            for line in data["lines"]
+            if line["image"] == "program"
+        ],
     )
 
 
-def _listing_row(line: Data) -> list[str]:
+def _listing_row(line: Data, main: str | None) -> list[str]:
+    """Its source with the file's name where that is not the program's own; behind > the line of a macro."""
     rules = " ".join(f"{name}:{n}" for name, n in line["by_rule"].items())
     source = " ".join((line["source"] or "").split())
+    where = f"{line['line'] or ''}"
+    if line["file"] != main:
+        where = f"{PurePath(line['file'] or '').name}:{where}"
+    place = f"{where}: {source}" if source else ""
+    if line["macro"] is not None:
+        inner = line["macro"]
+        text = " ".join(inner["source"].split())
+        place += f" > {PurePath(inner['file']).name}:{inner['line']}: {text}"
     return [
         f"{line['address']:08x}",
         line["bytes"],
@@ -71,7 +78,7 @@ def _listing_row(line: Data) -> list[str]:
         f"{line['cycles']:,}",
         f"{line['share']:.1%}",
         rules,
-        f"{line['line'] or ''}: {source}" if source else "",
+        place,
     ]
 
 
@@ -89,33 +96,6 @@ def text(data: Data) -> str:
             out.append("  " + "  ".join(parts).rstrip())
         out.append("")
     return "\n".join(out)
-
-
-def html(data: Data) -> str:
-    """The tables as one self-contained page."""
-    body: list[str] = []
-    for title, columns, rows in tables(data):
-        marks = [' class="t"' if c.startswith("<") else "" for c in columns]
-        head = "".join(
-            f"<th{m}>{escape(c.lstrip('<'))}</th>" for m, c in zip(marks, columns, strict=True)
-        )
-        lines = "\n".join(
-            "<tr>"
-            + "".join(f"<td{m}>{escape(x)}</td>" for m, x in zip(marks, r, strict=True))
-            + "</tr>"
-            for r in rows
-        )
-        body.append(
-            f"<table><caption>{escape(title)}</caption><thead><tr>{head}</tr></thead>\n"
-            f"<tbody>{lines}</tbody></table>"
-        )
-    name = escape(str(data["program"]))
-    return (
-        f'<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8"><title>Cycles of {name}</title>'
-        f"<style>{_STYLE}</style></head>\n<body><h1>Cycles of {name}</h1>\n"
-        + "\n".join(body)
-        + "</body></html>\n"
-    )
 
 
 def comparison(data: Data, other: Data) -> str:

@@ -6,7 +6,9 @@ from collections import deque
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from emu.notebook import number, table
 from toykernel.collector import Collector
+from toykernel.syscall_table import name_of
 
 if TYPE_CHECKING:
     from toykernel.state import Kernel
@@ -39,6 +41,32 @@ class FaultRecord:
     old_count: int
     new_count: int
 
+    def _rows(self) -> list[tuple[str, str]]:
+        """What happened, addresses and frames in hex."""
+        code = "-" if self.error_code is None else f"{self.error_code:#x}"
+        call = "-" if self.syscall is None else name_of(self.syscall)
+        frames = ((self.old_frame, self.old_count), (self.new_frame, self.new_count))
+        old, new = (
+            "-" if pfn is None else f"{pfn:#x} ({count} references)" for pfn, count in frames
+        )
+        return [
+            ("cycles", f"{self.cycles}"),
+            ("pid", f"{self.pid} ({self.comm})"),
+            ("kind", self.kind),
+            ("address", number(self.address)),
+            ("ip", number(self.ip)),
+            ("error_code", code),
+            ("syscall", call),
+            ("old_frame", old),
+            ("new_frame", new),
+        ]
+
+    def __repr__(self) -> str:
+        return f"<fault {', '.join(f'{name} {text}' for name, text in self._rows())}>"
+
+    def _repr_html_(self) -> str:
+        return table(f"page fault: {self.kind}", self._rows())
+
     @classmethod
     def of(
         cls,
@@ -49,7 +77,7 @@ class FaultRecord:
         frames: tuple[int | None, int | None],
         error_code: int | None,
     ) -> FaultRecord:
-        """From what the tracepoint `fault` tells."""
+        """From what the tracepoint `fault` tells; `frames` are the old one and the new one."""
         old, new = frames
         return cls(
             cycles=k.machine.clock.cycles,
@@ -82,7 +110,7 @@ class FaultLog(Collector):
 
     @property
     def newest(self) -> FaultRecord | None:
-        """The last fault, if there was any."""
+        """The last fault; None before the first."""
         return self.records[-1] if self.records else None
 
     def _on_page_fault(self, task: Task, address: int, error_code: int, ip: int) -> None:

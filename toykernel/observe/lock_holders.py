@@ -49,7 +49,7 @@ class LockHolders(Collector):
         k.host.trace.process_fork.append(self._on_fork)
 
     def close(self) -> None:
-        """Stop listening."""
+        """Take the listener out of the kernel."""
         self._k.host.trace.process_fork.remove(self._on_fork)
 
     def _on_fork(self, parent: Task, child: Task, flags: int) -> None:

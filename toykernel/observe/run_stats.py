@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -17,6 +18,8 @@ from toykernel.task import FAULT_KINDS, Task
 if TYPE_CHECKING:
     from toykernel.state import Kernel
 
+#: Records of dead tasks that are kept, the last ones; of the others there are totals.
+KEPT = 10_000
 _FORKS = frozenset(BY_NAME[name].number for name in ("fork", "vfork", "clone"))
 
 
@@ -36,7 +39,7 @@ class TaskRecord:
 
     @classmethod
     def of(cls, task: Task, exit_code: int | None) -> TaskRecord:
-        """Take the figures of a task."""
+        """The figures of a task as they are now."""
         return cls(
             task.pid,
             task.real_parent.tgid,
@@ -53,7 +56,7 @@ class TaskRecord:
 class RunStats(Collector):
     """Listens, and counts over all tasks but init, from the program's exec on."""
 
-    collected = ("program_status", "started", "forks", "failed", "faults", "syscalls")
+    collected = ("program_status", "started", "forks", "failed", "faults", "syscalls", "left_out")
     shared = ("dead",)
 
     def __init__(self, k: Kernel) -> None:
@@ -74,10 +77,12 @@ class RunStats(Collector):
         self.failed: dict[str, int] = {}  # forks that were refused, by the error's name
         self.faults = dict.fromkeys(FAULT_KINDS, 0)
         self.syscalls: dict[int, list[int]] = {}  # number -> calls, errors
-        self.dead: list[TaskRecord] = []
+        self.dead: deque[TaskRecord] = deque(maxlen=KEPT)
+        #: Totals over the dead tasks that `dead` has no room for.
+        self.left_out = dict.fromkeys(("tasks", "cycles", "instructions", *FAULT_KINDS), 0)
 
     def start_over(self) -> None:
-        """Nothing counted."""
+        """Nothing counted: the program has not exec'd yet."""
         self.program_status, self.started = None, False
         self._reset()
 
@@ -112,6 +117,11 @@ class RunStats(Collector):
     def _on_release(self, task: Task) -> None:
         if task.pid == PROGRAM_PID:
             self.program_status = task.exit_code
+        if len(self.dead) == self.dead.maxlen:
+            oldest = self.dead[0]
+            totals = {"tasks": 1, "cycles": oldest.cycles, "instructions": oldest.instructions}
+            for name, value in {**totals, **oldest.faults}.items():
+                self.left_out[name] += value
         self.dead.append(TaskRecord.of(task, task.exit_code))
 
     def syscalls_by_name(self) -> dict[str, tuple[int, int]]:
@@ -120,7 +130,7 @@ class RunStats(Collector):
         return {name: (calls, errors) for name, (calls, errors) in named}
 
     def task_records(self) -> list[TaskRecord]:
-        """Figures of every task but idle and init, dead or alive, in order of pid."""
+        """Figures of every task but idle and init, dead (the last KEPT of them) or alive, in order of pid."""
         account(self._k, self._k.current)
         alive = [TaskRecord.of(t, None) for t in self._k.processes.tasks if t.pid > 1]
         return sorted([*self.dead, *alive], key=lambda record: (record.pid, record.order))

@@ -106,7 +106,7 @@ class Strace(Collector):
         self._column += len(text)
 
     def _newline(self) -> None:
-        self._write((self._line + "\n").encode())
+        self._write((self._line + "\n").encode(errors="surrogateescape"))
         self._line, self._line_pid, self._column = "", 0, 0
 
     def _whole(self, pid: int, text: str) -> None:
@@ -179,7 +179,11 @@ class Strace(Collector):
             return
         self._alive[child.pid] = None
         if not self._every:  # strace's own message, which falls into the line of the call
-            self._write(f"{self._line}strace: Process {child.pid} attached\n".encode())
+            self._write(
+                f"{self._line}strace: Process {child.pid} attached\n".encode(
+                    errors="surrogateescape"
+                )
+            )
             self._line = ""
 
     def _end(self, task: Task) -> None:

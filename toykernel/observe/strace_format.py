@@ -57,7 +57,7 @@ _RETURN_ADDRESS = frozenset(("brk", "mmap", "mmap2", "mremap"))
 
 
 def raw(word: int) -> str:
-    """An argument of a call that nobody knows."""
+    """An argument of a call that nobody knows, in hexadecimal."""
     return f"{word:#x}" if word else "0"
 
 

@@ -41,5 +41,5 @@ def quote(data: bytes) -> str:
 
 
 def address_text(word: int) -> str:
-    """NULL or hexadecimal."""
+    """A pointer as strace shows it: NULL or hexadecimal."""
     return f"{word:#x}" if word else "NULL"

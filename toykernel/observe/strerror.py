@@ -140,5 +140,5 @@ _TEXTS: Mapping[int, str] = {
 
 
 def strerror(number: int) -> str:
-    """The text of a positive error number."""
+    """glibc's text of a positive error number; `Unknown error N` without one."""
     return _TEXTS.get(number, f"Unknown error {number}")

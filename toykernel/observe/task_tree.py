@@ -34,7 +34,7 @@ class TreeNode:
 
 
 def task_tree(k: Kernel) -> TreeNode:
-    """From init down."""
+    """The tree of the tasks of the first pid namespace, from init down."""
     return _node(k, child_reaper(k))
 
 

@@ -1,8 +1,12 @@
 """`--timeline FILE`: a run as Trace Event JSON, for ui.perfetto.dev and chrome://tracing.
 
 One track shows who has the CPU and why each turn ended; each task has a track of its own with its system
-calls, faults and signals; arrows lead from a fork to the child and from a wake-up to the one who sleeps.
-Times are microseconds of the machine's clock.
+calls, faults and signals, and with the times in which it could run and had no CPU. Arrows lead from a fork to
+the child and from a wake-up to the one who slept. Times are microseconds of the machine's clock.
+
+Perfetto ties an arrow's end to the slice that was begun last on its track. So each end has a slice that
+begins at the same moment and stands just before it: `wake PID` on the waker's track, `runnable` on the
+other's.
 """
 
 from __future__ import annotations
@@ -36,6 +40,24 @@ class _Turn:
 
 
 @dataclass
+class _Call:
+    """A system call that is not over; `track` as of Timeline._track."""
+
+    name: str
+    start: float
+    track: tuple[int, int]
+
+
+@dataclass
+class _Waking:
+    """A task can run from `since` on, by the doing of the one on `track`, who was inside a call or not."""
+
+    since: float
+    track: tuple[int, int]
+    inside: bool
+
+
+@dataclass
 class Timeline(Collector):
     """Listens to a kernel; `finish` gives the JSON."""
 
@@ -45,10 +67,10 @@ class Timeline(Collector):
     k: Kernel
     events: list[dict[str, Any]] = field(default_factory=list)
     _turn: _Turn | None = None
-    _calls: dict[int, tuple[str, float]] = field(default_factory=dict)
+    _calls: dict[int, _Call] = field(default_factory=dict)
     _names: dict[int, str] = field(default_factory=dict)
     _flows: int = 0
-    _waking: dict[int, int] = field(default_factory=dict)
+    _waking: dict[int, _Waking] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         trace = self.k.host.trace
@@ -64,7 +86,9 @@ class Timeline(Collector):
         self._begin_turn(self.k.current)
 
     def _now(self) -> float:
-        return self.k.machine.clock.cycles * 1_000_000 / self.k.time.cpu_hz
+        """Whole nanoseconds, as microseconds: Perfetto's own grid, on which sums are exact."""
+        hz = self.k.time.cpu_hz
+        return (self.k.machine.clock.cycles * 1_000_000_000 + hz // 2) // hz / 1000
 
     def _add(self, phase: str, pid: int, tid: int, name: str, **rest: Any) -> None:
         self.events.append({"ph": phase, "pid": pid, "tid": tid, "name": name, **rest})
@@ -83,7 +107,7 @@ class Timeline(Collector):
         self._add("i", pid, tid, name, ts=self._now(), s="t", args=_plain(args))
 
     def start_over(self) -> None:
-        """No events; whoever has the CPU now has it from now on."""
+        """No events; the task that has the CPU has it from now on."""
         super().start_over()
         self._begin_turn(self.k.current)
 
@@ -103,7 +127,7 @@ class Timeline(Collector):
             if turn.task is self.k.sched.idle
             else f"{turn.task.comm} {turn.task.pid}"
         )
-        duration = now - turn.start
+        duration = round(now - turn.start, 3)
         self._add("X", CPU_PID, 0, name, ts=turn.start, dur=duration, cat="cpu", args=args)
 
     def _switch(self, prev: Task, chosen: Task) -> None:
@@ -114,25 +138,41 @@ class Timeline(Collector):
             why = prev.wait.reason
         elif prev is self.k.sched.idle:
             why = "somebody can run"
+        if prev.exit_state:  # exit does not return
+            call = self._calls.pop(prev.pid, None)
+            if call is not None:
+                self._end_call(call, {})
         self._close_turn(why)
         self._begin_turn(chosen)
-        flow = self._waking.pop(chosen.pid, None)
-        if flow is not None:
-            pid, tid = self._track(chosen)
-            self._add("f", pid, tid, "wake", id=flow, ts=self._now(), cat="wake", bp="e")
+        waking = self._waking.pop(chosen.pid, None)
+        if waking is not None:
+            self._arrow(chosen, waking)
+
+    def _arrow(self, chosen: Task, waking: _Waking) -> None:
+        """From who made a task runnable to the time in which it was, which is over."""
+        self._flows += 1
+        since = waking.since
+        at: dict[str, Any] = {"ts": since, "cat": "wake"}
+        pid, tid = waking.track
+        # Inside a call it may be the call's last moment; elsewhere it gets a width that can be seen.
+        width = 0.0 if waking.inside else max(round(1_000_000 / self.k.time.cpu_hz, 3), 0.001)
+        self._add("X", pid, tid, f"wake {chosen.pid}", dur=width, **at)
+        self._add("s", pid, tid, "wake", id=self._flows, **at)
+        pid, tid = self._track(chosen)
+        self._add("X", pid, tid, "runnable", dur=round(self._now() - since, 3), **at)
+        self._add("f", pid, tid, "wake", id=self._flows, bp="e", **at)
 
     def _wakeup(self, task: Task) -> None:
-        self._flows += 1
-        self._waking[task.pid] = self._flows
-        pid, tid = self._track(self.k.current)
-        self._add("s", pid, tid, "wake", id=self._flows, ts=self._now(), cat="wake")
+        current = self.k.current
+        if task is current:
+            return  # it never stopped running
+        inside = current.pid in self._calls
+        self._waking[task.pid] = _Waking(self._now(), self._track(current), inside)
 
     def _fork(self, parent: Task, child: Task, flags: int) -> None:
         self._instant(parent, f"fork {child.pid}", flags=flags)
-        self._flows += 1
-        self._waking[child.pid] = self._flows
-        pid, tid = self._track(parent)
-        self._add("s", pid, tid, "wake", id=self._flows, ts=self._now(), cat="wake")
+        inside = parent.pid in self._calls
+        self._waking[child.pid] = _Waking(self._now(), self._track(parent), inside)
         self._track(child)
 
     def _exec(self, task: Task, path: str) -> None:
@@ -142,26 +182,24 @@ class Timeline(Collector):
         self._instant(task, signal_name(sig), signal=dict(info))
 
     def _exit(self, task: Task) -> None:
-        call = self._calls.pop(task.pid, None)
-        if call is not None:
-            self._end_call(task, *call, {})
         self._instant(task, "exit", status=task.exit_code)
 
     # -- what it does ------------------------------------------------------------------------------
 
     def _enter(self, task: Task, number: int, _words: list[int]) -> None:
-        self._calls[task.pid] = (name_of(number), self._now())
+        self._calls[task.pid] = _Call(name_of(number), self._now(), self._track(task))
 
     def _leave(self, task: Task, _number: int, result: int) -> None:
         call = self._calls.pop(task.pid, None)
         if call is not None:
             shown = errno_name(-result) if is_error(result) else result
-            self._end_call(task, *call, {"result": shown})
+            self._end_call(call, {"result": shown})
 
-    def _end_call(self, task: Task, name: str, start: float, args: Mapping[str, Any]) -> None:
-        pid, tid = self._track(task)
-        duration = self._now() - start
-        self._add("X", pid, tid, name, ts=start, dur=duration, cat="syscall", args=dict(args))
+    def _end_call(self, call: _Call, args: Mapping[str, Any]) -> None:
+        pid, tid = call.track
+        duration = round(self._now() - call.start, 3)
+        args = dict(args)
+        self._add("X", pid, tid, call.name, ts=call.start, dur=duration, cat="syscall", args=args)
 
     def _fault(self, task: Task, kind: str, address: int, old: int | None, new: int | None) -> None:
         frames = {"old_frame": old, "new_frame": new}
@@ -172,14 +210,23 @@ class Timeline(Collector):
     def finish(self) -> str:
         """Close what is open; the document."""
         self._close_turn("end of the run")
-        by_pid = {task.pid: task for task in self.k.processes.tasks}
         for pid in sorted(self._calls):
-            if pid in by_pid:
-                self._end_call(by_pid[pid], *self._calls[pid], {"result": "unfinished"})
+            self._end_call(self._calls[pid], {"result": "unfinished"})
         self._calls.clear()
         self._add("M", CPU_PID, 0, "process_name", args={"name": "CPU 0"})
-        document = {"displayTimeUnit": "ns", "traceEvents": self.events}
+        document = {"displayTimeUnit": "ns", "traceEvents": sorted(self.events, key=_order)}
         return json.dumps(document, indent=None, separators=(",", ":")) + "\n"
+
+
+def _order(event: Mapping[str, Any]) -> tuple[float, int, float]:
+    """By time; at one moment calls before what happens in them, and instants last. The sort is stable: an
+    arrow's end stays behind the slice that was added just before it, and turns on the CPU in their order."""
+    if event["ph"] == "M":
+        return (-1.0, 0, 0.0)
+    if event.get("cat") == "wake":
+        return (event["ts"], 1, 0.0)
+    long_first = -event["dur"] if event.get("cat") == "syscall" else 0.0
+    return (event["ts"], 0 if event["ph"] == "X" else 2, long_first)
 
 
 def _plain(args: Mapping[str, Any]) -> dict[str, Any]:

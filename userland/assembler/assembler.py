@@ -123,17 +123,19 @@ class Assembler:
         return Name(name)
 
     def bind(self, node: Node) -> Node:
-        """An expression with what is known here put in."""
+        """An expression with the values of symbols put in that are final now (weak and grouped ones
+        stay names).
+        """
         return bind(node, self._lookup)
 
     def expression(self, text: str) -> Node:
-        """Parse and bind."""
+        """An expression from its text, with what is known put in. Raises Problem."""
         if not text:
             raise Problem("missing expression")
         return self.bind(parse(text, intel=self.intel))
 
     def note_relocations(self, node: Node) -> None:
-        """Remember that a field needs a linker."""
+        """Remember whether a field needs the GOT, and so a linker."""
         if isinstance(node, Modified) or (isinstance(node, Name) and node.name == GOT_NAME):
             self.uses_got = True
         elif isinstance(node, Binary):
@@ -141,7 +143,7 @@ class Assembler:
             self.note_relocations(node.right)
 
     def constant(self, text: str, what: str) -> int:
-        """The value of an expression that must be known now."""
+        """A value that must be known now; a Problem calls it `what` when it is not."""
         node = self.expression(text)
         if not isinstance(node, Number):
             raise Problem(
@@ -150,7 +152,7 @@ class Assembler:
         return node.value
 
     def here(self) -> Position:
-        """The location counter."""
+        """The location counter: the next byte of the present section."""
         return self.section.here()
 
     def warn(self, message: str) -> None:
@@ -195,7 +197,7 @@ class Assembler:
         return Problem(f"symbol `{symbol.name}' is already defined", hint)
 
     def label(self, name: str, location: Location) -> None:
-        """Define a label here."""
+        """A label at the location counter; a number is a local one. Raises Problem for a second."""
         if name.isdigit():
             number = int(name)
             self.locals[number] = self.locals.get(number, 0) + 1
@@ -252,7 +254,10 @@ class Assembler:
             fragment.fixes.append((moved, start + len(data), statement))
 
     def emit_fill(self, count: int, fill: int, statement: Statement) -> None:
-        """`count` bytes of `fill`."""
+        """`count` bytes of `fill`, which a section without bytes in the file only counts.
+
+        Raises Problem.
+        """
         if self.section.nobits and not fill:
             if self.section.current.zeros + count >= 1 << 32:
                 raise Problem(f"{count} bytes do not fit into 32-bit addresses")
@@ -282,7 +287,7 @@ class Assembler:
         return note is None or "x" in note.letters
 
     def object_file(self) -> ObjectFile:
-        """What a linker takes."""
+        """Everything as an object file, with relocations for what a linker must fill in."""
         emission = Emission(self.sections, self.symbols, self.source)
         if self.frames.frames:
             emission.frames = self.frames
@@ -291,7 +296,7 @@ class Assembler:
     # -- statements ------------------------------------------------------------------------
 
     def run(self) -> None:
-        """Assemble every statement."""
+        """Assemble every statement. Raises AssemblyError with the first MAX_ERRORS errors."""
         found: list[AssemblyError] = []
         while not self.stop and len(found) < MAX_ERRORS:
             statement = self.reader.next()

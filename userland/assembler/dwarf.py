@@ -23,7 +23,7 @@ STANDARD_LENGTHS: Final = bytes([0, 1, 1, 1, 1, 0, 0, 0, 1])
 
 
 def _string(text: str) -> bytes:
-    return text.encode("utf-8").replace(b"\0", b"?") + b"\0"
+    return text.encode("utf-8", "surrogateescape").replace(b"\0", b"?") + b"\0"
 
 
 def _sequence(entries: list[LineEntry], files: dict[str, int], end: int) -> bytes:

@@ -46,7 +46,7 @@ class _Strings:
         if not text:
             return 0
         offset = len(self.data)
-        self.data += text.encode("utf-8") + b"\0"
+        self.data += text.encode("utf-8", "surrogateescape") + b"\0"
         return offset
 
 
@@ -92,7 +92,7 @@ def _segments(program: Program) -> list[list[_Header]]:
 
 
 def write_elf(program: Program) -> bytes:
-    """The executable's bytes."""
+    """The program as a static ELF32 executable: headers, segments, symbols, lines."""
     groups = _segments(program)
     first = groups[0][0].address if groups else 0
     # As GNU ld does: the page below the code maps the headers, so that AT_PHDR points to them.

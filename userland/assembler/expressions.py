@@ -46,7 +46,7 @@ class Register:
 
 @dataclass(frozen=True)
 class Unary:
-    """op operand."""
+    """A unary operation: `op` is one of gas's - ~ !."""
 
     op: str
     operand: Node
@@ -54,7 +54,7 @@ class Unary:
 
 @dataclass(frozen=True)
 class Binary:
-    """left op right."""
+    """A binary operation of gas, on 64 bits when it is folded."""
 
     op: str
     left: Node

@@ -133,7 +133,7 @@ class SectionBuild:
 
     @property
     def executable(self) -> bool:
-        """Whether it holds code by its flags."""
+        """Whether its flags have an x: it holds code."""
         return "x" in self.flags
 
     @property
@@ -155,7 +155,7 @@ class SectionBuild:
             self.fragments.append(Fragment(self.name, len(self.fragments)))
 
     def here(self) -> Position:
-        """The location counter."""
+        """The location counter: behind the last byte of the present fragment."""
         return Position(self.name, self.current.index, self.current.length)
 
     def close(self, tail: Tail) -> None:

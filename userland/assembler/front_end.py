@@ -25,17 +25,19 @@ def assemble(
     defines: Mapping[str, int] | None = None,
     macros: Mapping[str, str] | None = None,
     cpp: Sequence[str] | None = (),
+    data: bytes | None = None,
 ) -> Program:
     """Assemble a source file.
 
     `include` are folders searched after the including file's own; `origin` gives linear base
     addresses by section name (then no `_start` is needed); `defines` predefines absolute symbols.
     A `.S` with directives of the C preprocessor goes through `cpp`, the command of an installed one
-    (None: whichever is here), or through our own when that is empty; `macros` are its -D.
+    (None: whichever is here), or through our own when that is empty; `macros` are its -D. With `data` these
+    bytes are the source, and `path` is its name in messages and where it looks for included files.
     Raises AssemblyError for anything wrong with the file or its contents.
     """
     path = Path(path)
-    text = preprocessed(path, include=include, macros=macros, cpp=cpp)
+    text = preprocessed(path, include=include, macros=macros, cpp=cpp, data=data)
     return _assemble(text, str(path), path, include, origin, defines)
 
 
@@ -67,10 +69,11 @@ def assemble_object(
     defines: Mapping[str, int] | None = None,
     macros: Mapping[str, str] | None = None,
     cpp: Sequence[str] | None = (),
+    data: bytes | None = None,
 ) -> ObjectFile:
     """Assemble a source file for a linker; the arguments are those of `assemble`. Raises AssemblyError."""
     path = Path(path)
-    text = preprocessed(path, include=include, macros=macros, cpp=cpp)
+    text = preprocessed(path, include=include, macros=macros, cpp=cpp, data=data)
     return _read(text, str(path), path, include, defines).object_file()
 
 

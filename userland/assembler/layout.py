@@ -187,7 +187,10 @@ class Layout:
     # -- bytes -----------------------------------------------------------------------------
 
     def program(self, entry_required: bool) -> Program:
-        """Settle all sizes and write all bytes."""
+        """Settle all sizes and write all bytes.
+
+        Raises AssemblyError; `entry_required` also without _start.
+        """
         self.settle()
         self._assign()
         self._values.clear()

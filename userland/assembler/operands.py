@@ -91,7 +91,7 @@ def register(text: str) -> str:
 
 
 def check_address(base: str | None, index: str | None, scale: int) -> None:
-    """Refuse what no 32-bit address can have."""
+    """Raises Problem for a base, an index or a scale that no 32-bit address can have."""
     for part in (base, index):
         if part is not None and part not in REG32:
             raise Problem(

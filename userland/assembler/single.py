@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def link_one(item: ObjectFile, origin: Mapping[str, int], source: str) -> Program:
-    """Link `item` alone. Raises AssemblyError."""
+    """Link an object alone; `origin` fixes addresses of sections by name. Raises AssemblyError."""
     from userland.linker import LinkError, link, read_object  # it needs our Program
 
     linked_from = read_object(item.elf(), source)

@@ -27,7 +27,7 @@ class Location:
 
 @dataclass(frozen=True)
 class Statement:
-    """One statement, without comments."""
+    """One statement, without comments, and where it stands."""
 
     text: str
     location: Location
@@ -53,6 +53,12 @@ def read_source(path: Path, shown: str, where: Location | None = None) -> str:
         raise error(place, f"cannot read `{shown}': {reason}") from None
     except ValueError:
         raise error(place, f"`{shown!a}' is not a file name") from None
+    return checked_source(data, shown, place)
+
+
+def checked_source(data: bytes, shown: str, where: Location | None = None) -> str:
+    """The text of bytes that are source; errors as of `read_source`."""
+    place = where or Location(shown, 0)
     if len(data) > MAX_SOURCE:
         raise error(place, f"`{shown}' is larger than {MAX_SOURCE >> 20} MiB")
     if data.startswith(b"\xef\xbb\xbf"):

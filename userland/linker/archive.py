@@ -23,7 +23,9 @@ class Archive:
 
 
 def read_archive(data: bytes, name: str) -> Archive:
-    """Raises LinkError for a thin or damaged archive, or one without an index."""
+    """The members of an ar archive with its index of symbols. Raises LinkError for a thin or
+    damaged archive, or one without an index.
+    """
     if data.startswith(THIN_MAGIC):
         raise LinkError(
             f"{name}: a thin archive, which holds no objects", "make it again without `T'"

@@ -91,7 +91,9 @@ def _is_dropped(
 
 
 def _records(section: InputSection) -> list[_Record] | None:
-    """None when the section is not made of whole records: it is then left as it is."""
+    """The CIEs and FDEs of a section;
+    None when it is not made of whole records, and is left as it is.
+    """
     records: list[_Record] = []
     by_start: dict[int, _Record] = {}
     at, data = 0, section.data

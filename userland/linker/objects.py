@@ -73,7 +73,7 @@ class InputObject:
 
 
 def read_object(data: bytes, name: str) -> InputObject:
-    """Raises LinkError for what is not a whole i386 object file."""
+    """An i386 object file, taken apart. Raises LinkError for what is not a whole one."""
     try:
         return _read(data, name)
     except (struct.error, IndexError, ValueError) as error:

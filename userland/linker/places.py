@@ -62,12 +62,12 @@ class OutputSection:
 
     @property
     def end(self) -> int:
-        """First linear address behind it."""
+        """First linear address behind the section."""
         return self.address + self.size
 
     @property
     def thread_local(self) -> bool:
-        """Part of the template of thread-local storage."""
+        """Whether it is part of the template of thread-local storage (SHF_TLS)."""
         return any(part.flags & elf.SHF_TLS for part in self.parts)
 
 

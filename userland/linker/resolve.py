@@ -41,7 +41,10 @@ class Linkage:
     _groups: set[str] = field(default_factory=set)
 
     def add(self, inputs: Iterable[InputObject | Archive]) -> None:
-        """In the order of the command line, as ld goes through them. Raises LinkError."""
+        """Take objects and archives in, in the order of the command line, as ld goes through them.
+
+        Raises LinkError.
+        """
         for item in inputs:
             if isinstance(item, Archive):
                 self._search(item)

@@ -29,7 +29,7 @@ FXSR_MODELS = frozenset(("pentium3", "max"))
 
 
 def has_fxsr(k: Kernel) -> bool:
-    """Whether the save areas are FXSAVE's."""
+    """Whether the save areas are FXSAVE's (512 bytes) and not FNSAVE's (108), by the CPU's model."""
     return k.machine.cpu.model in FXSR_MODELS
 
 
@@ -115,10 +115,10 @@ def clear_fpu(k: Kernel, task: Task) -> None:
     if task.thread.fpu:
         k.memory.slabs.fpu.free(k, task.thread.fpu)
         task.thread.fpu = 0
-    _disown(k, task)
+    disown_fpu(k, task)
 
 
-def _disown(k: Kernel, task: Task) -> None:
+def disown_fpu(k: Kernel, task: Task) -> None:
     """What the CPU's FPU holds is not the task's: the next use traps."""
     if k.arch.fpu_owner is task:
         k.arch.fpu_owner = None
@@ -139,4 +139,4 @@ def restore_fpstate(k: Kernel, task: Task, address: int) -> None:
     if not task.thread.fpu:
         task.thread.fpu = k.memory.slabs.fpu.alloc(k)
     k.machine.ram.write(task.thread.fpu - PAGE_OFFSET, state)
-    _disown(k, task)
+    disown_fpu(k, task)

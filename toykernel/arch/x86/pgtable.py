@@ -29,7 +29,7 @@ _HELD = PTE_P | PTE_PROTNONE
 
 
 def pte_present(pte: int) -> bool:
-    """Whether an entry holds a frame, accessible or not."""
+    """Whether an entry holds a frame, accessible or not (PROT_NONE keeps its frame)."""
     return bool(pte & _HELD)
 
 
@@ -45,7 +45,7 @@ def pgd_alloc(k: Kernel) -> int:
 
 
 def pgd_free(k: Kernel, mm: MmStruct) -> None:
-    """Give the directory back; its tables are gone already."""
+    """Give the directory's frame back; its tables are gone already."""
     k.memory.pages.put_page(k, mm.pgd >> PAGE_SHIFT)
     mm.pgd = 0
 
@@ -59,7 +59,10 @@ def pte_offset(k: Kernel, mm: MmStruct, address: int) -> int | None:
 
 
 def pte_alloc(k: Kernel, mm: MmStruct, address: int) -> int:
-    """The same, making the table when there is none. Raises Errno(ENOMEM)."""
+    """Physical address of the entry for a linear address; makes a table when there is none.
+
+    Raises Errno(ENOMEM).
+    """
     at = pte_offset(k, mm, address)
     if at is None:
         table = k.memory.pages.get_zeroed_page(k, "page table") << PAGE_SHIFT
@@ -105,7 +108,7 @@ def set_pte(k: Kernel, mm: MmStruct, address: int, at: int, value: int) -> None:
 
 
 def flush_tlb_mm(k: Kernel, mm: MmStruct) -> None:
-    """Forget every cached entry of an address space."""
+    """Forget every cached translation of an address space; only the active one has any."""
     mm.stale.clear()
     if mm is k.memory.active_mm:
         k.machine.flush_tlb()

@@ -76,7 +76,7 @@ def kernel_thread_regs(k: Kernel, fn: int, argument: int) -> dict[str, int]:
 
 
 def exit_thread(k: Kernel, p: Task) -> None:
-    """Give back what copy_thread or the FPU took."""
+    """Give back the FPU save area of a task, and the FPU if it owns that: at exit and at exec."""
     if k.arch.fpu_owner is p:
         k.arch.fpu_owner = None
         cpu = k.machine.cpu
@@ -132,7 +132,7 @@ def switch_to(k: Kernel, prev: Task, next_task: Task) -> None:
 
 
 def account(k: Kernel, task: Task) -> None:
-    """Charge a task with the time since it was switched to."""
+    """Charge a task with the cycles and instructions since it was switched to."""
     cycles, instructions = k.machine.clock.cycles, k.machine.clock.instructions
     task.stats.cycles += cycles - task.ran_since[0]
     task.stats.instructions += instructions - task.ran_since[1]

@@ -48,7 +48,7 @@ class PtRegs:
 
     @property
     def user_mode(self) -> bool:
-        """Whether the trap came from ring 3."""
+        """Whether the trap came from ring 3, by the RPL of CS."""
         return bool(self.cs & 3)
 
     def arguments(self) -> list[int]:
@@ -60,11 +60,11 @@ class PtRegs:
         return dict(zip(PT_REGS, self.ram.words(self.physical, len(PT_REGS)), strict=True))
 
     def store(self, words: Mapping[str, int]) -> None:
-        """Write all 17 words."""
+        """Write all 17 words, each cut to 32 bits. Raises KeyError when one is missing."""
         for index, name in enumerate(PT_REGS):
             self.ram.write32(self.physical + 4 * index, words[name] & 0xFFFFFFFF)
 
     def copy_to(self, address: int) -> PtRegs:
-        """Copy the frame to another virtual address of the kernel."""
+        """Copy the frame to another virtual address of the kernel; the copy."""
         self.ram.copy(address - PAGE_OFFSET, self.physical, PT_SIZE)
         return PtRegs(self.ram, address)

@@ -116,7 +116,9 @@ def _syscall_error(regs: PtRegs) -> int:
 
 
 def restart_without_handler(regs: PtRegs) -> None:
-    """No handler runs: an interrupted call begins again."""
+    """No handler runs: ERESTART* answers make the call begin again,
+    ERESTART_RESTARTBLOCK by restart_syscall.
+    """
     error = _syscall_error(regs)
     if error in (ERESTARTSYS, ERESTARTNOINTR, ERESTARTNOHAND):
         regs.ax = regs.orig_ax
@@ -142,7 +144,9 @@ def _restart_with_handler(regs: PtRegs, action: SigAction) -> None:
 
 
 def handle_signal(k: Kernel, task: Task, regs: PtRegs, action: SigAction, info: Siginfo) -> None:
-    """Build the frame and point the registers to the handler."""
+    """Build the frame, block what the action says, and point the registers to the handler; SIGSEGV
+    when the frame cannot be stored.
+    """
     _restart_with_handler(regs, action)
     sig = info["si_signo"]
     old = task.blocked if task.saved_sigmask is None else task.saved_sigmask
@@ -161,12 +165,12 @@ def handle_signal(k: Kernel, task: Task, regs: PtRegs, action: SigAction, info: 
 
 
 def on_sig_stack(task: Task, sp: int) -> bool:
-    """Whether a stack pointer is on the alternate stack."""
+    """Whether a stack pointer is on the alternate stack (on_sig_stack, linux/sched.h)."""
     return bool(task.sas_ss_size) and 0 < sp - task.sas_ss_sp <= task.sas_ss_size
 
 
 def sas_ss_flags(task: Task, sp: int) -> int:
-    """What sigaltstack says of the alternate stack."""
+    """ss_flags for sigaltstack: SS_DISABLE without one, SS_ONSTACK while `sp` is on it, else 0."""
     if not task.sas_ss_size:
         return SS_DISABLE
     return SS_ONSTACK if on_sig_stack(task, sp) else 0
@@ -194,7 +198,9 @@ def get_sigframe(
 
 
 def sigcontext(task: Task, regs: PtRegs, fpstate: int, mask: int) -> bytes:
-    """The interrupted registers as the handler sees them."""
+    """struct sigcontext: the interrupted registers as the handler sees them;
+    `mask` is the low 32 blocked signals.
+    """
     words = regs.as_dict()
     thread = task.thread
     words |= {
@@ -222,7 +228,10 @@ def _enter_handler(
 def setup_frame(
     k: Kernel, task: Task, regs: PtRegs, action: SigAction, info: Siginfo, old_mask: int
 ) -> None:
-    """The old kind: handler(sig, sigcontext...). Raises Errno(EFAULT)."""
+    """The frame of a handler without SA_SIGINFO: handler(sig), struct sigcontext above.
+
+    Raises Errno(EFAULT).
+    """
     frame, fpstate = get_sigframe(k, task, regs, action, SIGFRAME_SIZE)
     sig = info["si_signo"]
     restorer = frame + SIGFRAME_RETCODE
@@ -238,7 +247,10 @@ def setup_frame(
 def setup_rt_frame(
     k: Kernel, task: Task, regs: PtRegs, action: SigAction, info: Siginfo, old_mask: int
 ) -> None:
-    """SA_SIGINFO: handler(sig, &siginfo, &ucontext). Raises Errno(EFAULT)."""
+    """The frame of a handler with SA_SIGINFO: handler(sig, &siginfo, &ucontext).
+
+    Raises Errno(EFAULT).
+    """
     frame, fpstate = get_sigframe(k, task, regs, action, RT_SIGFRAME_SIZE)
     sig = info["si_signo"]
     at_info, at_uc = frame + RT_SIGFRAME_INFO, frame + RT_SIGFRAME_UC

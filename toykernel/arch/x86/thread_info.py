@@ -36,12 +36,14 @@ def alloc_thread_info(k: Kernel) -> int:
 
 
 def free_thread_info(k: Kernel, stack: int) -> None:
-    """Give a kernel stack back."""
+    """Give back a kernel stack by its virtual address."""
     k.memory.pages.put_page(k, (stack - PAGE_OFFSET) >> PAGE_SHIFT)
 
 
 def init_thread_info(ram: Ram, stack: int, task_address: int) -> None:
-    """A fresh thread_info for the first task."""
+    """A fresh thread_info for the first task, at the base of its stack,
+    with the user's address limit.
+    """
     ram.fill(stack - PAGE_OFFSET, TI_SIZE)
     ram.write32(stack - PAGE_OFFSET + TI_addr_limit, TASK_SIZE)
     set_task(ram, stack, task_address)

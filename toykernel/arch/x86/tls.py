@@ -48,7 +48,9 @@ def read_descriptor(words: tuple[int, int]) -> tuple[int, int, int]:
 
 
 def do_set_thread_area(k: Kernel, task: Task, index: int, address: int, *, allocate: bool) -> None:
-    """Set one of a task's TLS entries from a user_desc. Raises Errno."""
+    """Set one of a task's TLS entries from a user_desc. Raises Errno: EFAULT, EINVAL for a bad
+    entry or descriptor, ESRCH when none is free.
+    """
     entry, base, limit, bits = struct.unpack("<4I", copy_from_user(k, address, USER_DESC_SIZE))
     if index < 0:
         index = entry
@@ -88,7 +90,7 @@ def set_tls_of_child(k: Kernel, p: Task, address: int) -> None:
 
 
 def clear_tls(k: Kernel, task: Task) -> None:
-    """exec: a program starts without any."""
+    """exec: a program starts with three empty TLS entries."""
     task.thread.tls_array = ((0, 0), (0, 0), (0, 0))
     load_tls(k, task)
 
@@ -111,7 +113,10 @@ def sys_set_thread_area(k: Kernel, u_info: int) -> int:
 
 @syscall(244, "u_info:address")
 def sys_get_thread_area(k: Kernel, u_info: int) -> int:
-    """get_thread_area: fill in base, limit and flags of an entry."""
+    """get_thread_area: fill in base, limit and flags of an entry.
+
+    EINVAL for a number that is no TLS entry's.
+    """
     (entry,) = struct.unpack("<I", copy_from_user(k, u_info, 4))
     index = entry - GDT_TLS_MIN
     if not 0 <= index < GDT_TLS_ENTRIES:

@@ -86,7 +86,9 @@ TRAPS: dict[int, TrapRule] = {
 
 
 def do_trap(k: Kernel, vector: int, regs: PtRegs, error_code: int) -> None:
-    """One exception, other than a page fault."""
+    """One exception, other than a page fault: a signal in user mode;
+    an exception-table fixup or an oops in ring 0.
+    """
     rule = TRAPS[vector]
     if not regs.user_mode:
         if fixup_exception(k, regs):

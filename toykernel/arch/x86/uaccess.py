@@ -23,7 +23,7 @@ _PRESENT = PTE_P | PTE_US
 
 
 def access_ok(address: int, size: int) -> bool:
-    """Whether a range lies in user space."""
+    """Whether `size` bytes at a linear address lie below TASK_SIZE, all of them."""
     return 0 <= address <= TASK_SIZE and 0 <= size <= TASK_SIZE - address
 
 
@@ -107,12 +107,12 @@ def copy_some_to_user(k: Kernel, address: int, data: bytes) -> int:
 
 
 def get_user(k: Kernel, address: int) -> int:
-    """A 32-bit word."""
+    """A 32-bit word of the caller's memory, unsigned. Raises Errno(EFAULT)."""
     return int.from_bytes(copy_from_user(k, address, 4), "little")
 
 
 def put_user(k: Kernel, value: int, address: int) -> None:
-    """Store a 32-bit word."""
+    """Store the low 32 bits of a value in the caller's memory. Raises Errno(EFAULT)."""
     copy_to_user(k, address, (value & 0xFFFFFFFF).to_bytes(4, "little"))
 
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from difflib import get_close_matches
 
+from toykernel.debug.commands.back import BACK
 from toykernel.debug.commands.breaks import BREAKS
+from toykernel.debug.commands.change import CHANGE, DISPLAY
 from toykernel.debug.commands.command import Command, Console
 from toykernel.debug.commands.help import QUIT, help_, help_command
 from toykernel.debug.commands.info import INFO
@@ -15,15 +17,16 @@ from toykernel.debug.errors import DebugError
 
 
 def _help(console: Console, text: str) -> None:
-    """help [COMMAND]"""
     help_(console, text, GROUPS, find)
 
 
 #: Group title -> its commands, in the order of the help text.
 GROUPS: dict[str, tuple[Command, ...]] = {
     "Running": RUN,
+    "Going back": BACK,
     "Breakpoints": BREAKS,
-    "Looking": (*INFO, *MEMORY, *SOURCE),
+    "Looking": (*INFO, *MEMORY, *SOURCE, *DISPLAY),
+    "Changing": CHANGE,
     "The debugger": (help_command(_help), *QUIT),
 }
 COMMANDS: tuple[Command, ...] = tuple(c for group in GROUPS.values() for c in group)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
 
 from toykernel.debug.debugger import Debugger
 from toykernel.debug.errors import DebugError
+from toykernel.debug.travel import Traveller
 
 MAX_COUNT = 1_000_000_000
 
@@ -18,9 +19,24 @@ class Console:
     debugger: Debugger
     write: Callable[[str], None]
     leaving: bool = False
+    #: What is to be done once the present command is done: lines.
+    pending: list[str] = field(default_factory=list)
+    #: By number: what to show at every stop, as a command line.
+    displays: dict[int, str] = field(default_factory=dict)
+    #: Takes the lines that follow, up to `end', instead of running them.
+    collecting: list[str] | None = None
+
+    #: Runs the commands of a file; the prompt puts it here.
+    script: Callable[[Iterable[str]], None] = lambda _lines: None
+
+    def collect(self, lines: list[str]) -> None:
+        """The next lines, up to `end', are for this list."""
+        self.collecting = lines
+
+    def __post_init__(self) -> None:
+        self.traveller = Traveller(self.debugger)
 
     def lines(self, lines: list[str]) -> None:
-        """Write several lines."""
         for line in lines:
             self.write(line)
 

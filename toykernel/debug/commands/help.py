@@ -3,41 +3,74 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from pathlib import Path
+from textwrap import wrap
 
 from toykernel.debug.commands.command import Command, Console, no_arguments
+from toykernel.debug.errors import DebugError
 from toykernel.debug.format import table
 
+WIDTH = 80
+CLOSING = (
+    "`help COMMAND' says more, `help GROUP' a line on each, by a word of its title (help looking). "
+    "A beginning of a name is enough; an empty line repeats; Tab completes; `info' lists its topics."
+)
 Groups = Mapping[str, tuple[Command, ...]]
 
 
 def help_(console: Console, text: str, groups: Groups, find: Callable[[str], Command]) -> None:
-    """help [COMMAND]: over the table of all commands, in which it stands itself."""
+    """The commands by group, those of one group, or more on one command."""
+    word = text.split()[0] if text else ""
+    titles = [title for title in groups if word and word.lower() in title.lower().split()]
+    if titles:
+        rows = [(f"{c.name} {c.usage}".rstrip(), c.summary) for c in groups[titles[0]]]
+        console.lines(table(rows))
+        return
     if text:
-        command = find(text.split()[0])
+        command = find(word)
         names = ", ".join((command.name, *command.aliases))
-        console.write(f"{command.name} {command.usage}".rstrip() + f": {command.summary}")
+        title = f"{command.name} {command.usage}".rstrip()
+        console.lines(wrap(f"{title}: {command.summary}", WIDTH, subsequent_indent="  "))
         if command.aliases:
             console.write(f"  (also: {names})")
-        console.lines([f"  {line}" for line in command.help.splitlines()])
+        for line in command.help.splitlines():
+            console.lines(wrap(line, WIDTH, initial_indent="  ", subsequent_indent="  ") or [""])
         return
     for title, commands in groups.items():
-        console.write(f"{title}:")
-        rows = [(f"  {c.name} {c.usage}".rstrip(), c.summary) for c in commands]
-        console.lines(table(rows))
-    console.write(
-        "`help COMMAND' says more. A beginning of a name is enough; an empty line repeats."
-    )
+        names = "  ".join(command.name for command in commands)
+        console.lines(
+            wrap(names, WIDTH, initial_indent=f"{title + ':':<16}", subsequent_indent=" " * 16)
+        )
+    console.write("")
+    console.lines(wrap(CLOSING, WIDTH))
 
 
 def quit_(console: Console, text: str) -> None:
-    """quit"""
     no_arguments(text)
     console.leaving = True
 
 
 def help_command(run: Callable[[Console, str], None]) -> Command:
     """The command, whose function knows the table."""
-    return Command("help", "[COMMAND]", "this, or more on one command", run, aliases=("h", "?"))
+    return Command(
+        "help", "[COMMAND|GROUP]", "all commands; those of a group; one of them",
+        run, "Groups go by a word of their titles: help running.", ("h", "?"),
+    )  # fmt: skip
 
 
-QUIT = (Command("quit", "", "leave; so does Ctrl-D", quit_, aliases=("q", "exit")),)
+def source(console: Console, text: str) -> None:
+    if not text:
+        raise DebugError("source needs a file of commands")
+    try:
+        lines = Path(text).read_text(encoding="utf-8", errors="replace").splitlines()
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise DebugError(f"cannot read {text}: {reason}") from None
+    console.script(lines)
+
+
+QUIT = (
+    Command("source", "FILE", "run the commands in FILE", source,
+            "A line that begins with # is a comment. An error does not end it."),
+    Command("quit", "", "leave; so does Ctrl-D", quit_, aliases=("q", "exit")),
+)  # fmt: skip

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
 from emu.eflags import EFLAGS_IF
-from toykernel.debug.commands.breaks import place_text
+from toykernel.debug.commands.breaks import place_text, terms
+from toykernel.debug.commands.change import displays
 from toykernel.debug.commands.command import Command, Console, count_of, no_arguments
+from toykernel.debug.commands.processor import fpu, pic, registers, sse, tlb
+from toykernel.debug.commands.resources import files, signals, symbol
 from toykernel.debug.errors import DebugError
 from toykernel.debug.format import (
     address_text,
@@ -30,7 +34,7 @@ GENERAL = ("eax", "ebx", "ecx", "edx", "esi", "edi", "ebp", "esp")
 
 @dataclass(frozen=True)
 class Topic:
-    """One subcommand of info."""
+    """A subcommand of info: its name, its arguments, its summary, and the function that prints it."""
 
     name: str
     usage: str
@@ -39,7 +43,7 @@ class Topic:
 
 
 def _view(console: Console, text: str) -> TaskView:
-    """The task of an optional PID."""
+    """The task of an optional PID, the one looked at without. Raises DebugError."""
     if not text:
         return console.debugger.view
     if not (text.isascii() and text.isdigit()) or len(text) > 9:
@@ -56,13 +60,24 @@ def breakpoints(console: Console, text: str) -> None:
     rows: list[tuple[str, ...]] = [("NUM", "HITS", "", "WHAT")]
     for point in points:
         once = "once" if point.temporary else ""
-        what = what_text(point) + place_text(point)
+        what = what_text(point) + place_text(point) + terms(point)
         rows.append((str(point.number), str(point.hits), once, what))
     console.lines(table(rows))
 
 
+def checkpoints(console: Console, text: str) -> None:
+    """Places that `restart` goes to."""
+    no_arguments(text)
+    rows: list[tuple[str, ...]] = [("NUM", "CYCLE", "WHERE")]
+    for number, point in console.traveller.checkpoints.items():
+        rows.append((str(number), str(point.position.cycles), point.where))
+    console.lines(table(rows) if rows[1:] else ["No checkpoints."])
+
+
 def regs(console: Console, text: str) -> None:
     """The CPU's registers, or those that a task's trap has saved."""
+    if registers(console, text):
+        return
     view = _view(console, text)
     debugger = console.debugger
     cpu = debugger.machine.cpu
@@ -91,7 +106,7 @@ def regs(console: Console, text: str) -> None:
 
 
 def tasks(console: Console, text: str) -> None:
-    """Every task; as a tree."""
+    """A line for each task; with --tree as the tree of parents."""
     if text == "--tree":
         console.lines(tree_text(task_tree(console.debugger.kernel)).splitlines())
         return
@@ -122,7 +137,7 @@ def task(console: Console, text: str) -> None:
 
 
 def frame(console: Console, text: str) -> None:
-    """The frames of traps on a kernel stack."""
+    """The trap frames on a task's kernel stack, word by word."""
     console.lines(frame_lines(console.debugger, _view(console, text)))
 
 
@@ -145,7 +160,7 @@ def tab(console: Console, text: str) -> None:
 
 
 def page(console: Console, text: str) -> None:
-    """The same with the frame, its references and who else maps it."""
+    """Page-table entries of an address, the frame, its references and who else maps it."""
     if not text:
         raise DebugError("info page needs an address")
     view = console.debugger.view
@@ -173,7 +188,7 @@ def cow(console: Console, text: str) -> None:
 
 
 def idt_(console: Console, text: str) -> None:
-    """The interrupt descriptor table."""
+    """The present gates of the IDT, each with the symbol of its handler."""
     no_arguments(text)
     kernel = console.debugger.images.kernel
     rows: list[tuple[str, ...]] = [("VECTOR", "WHAT", "GATE", "DPL", "HANDLER")]
@@ -185,7 +200,7 @@ def idt_(console: Console, text: str) -> None:
 
 
 def gdt_(console: Console, text: str) -> None:
-    """The global descriptor table."""
+    """The entries of the GDT that are not empty."""
     no_arguments(text)
     rows: list[tuple[str, ...]] = [("SELECTOR", "", "TYPE", "DPL", "BASE", "LIMIT")]
     for row in gdt(console.debugger.kernel):
@@ -216,7 +231,7 @@ def tss_(console: Console, text: str) -> None:
 
 
 def vma(console: Console, text: str) -> None:
-    """The areas of an address space."""
+    """A line for each area of a task's address space."""
     view = _view(console, text)
     if not view.areas:
         console.write(f"pid {view.pid} ({view.comm}) has no user half.")
@@ -246,8 +261,16 @@ def symbols(console: Console, text: str) -> None:
 
 
 def line(console: Console, text: str) -> None:
-    """The source line of an address."""
+    """The source line of a label or an address (*ADDR, too); the addresses of LINE or FILE:LINE."""
     debugger = console.debugger
+    if re.fullmatch(r"(?:[^:*]+:)?[0-9]{1,9}", text):
+        code = debugger.images.code(text)
+        starts = ", ".join(
+            address_text(address, code.image.symbol_at(address)) for address in code.addresses
+        )
+        console.write(f"{code.what} begins at {starts}")
+        return
+    text = text.removeprefix("*")
     address = debugger.where(text) if text else debugger.register("eip")
     task_ = debugger.view.task
     place = debugger.images.place_at(task_, address)
@@ -263,7 +286,7 @@ def log(console: Console, text: str) -> None:
 
 
 def time(console: Console, text: str) -> None:
-    """The clock and what it counted."""
+    """Cycles, instructions, and the clock's ledger by rule."""
     no_arguments(text)
     debugger = console.debugger
     clock, k = debugger.machine.clock, debugger.kernel
@@ -307,20 +330,29 @@ def signed(value: int, size: int) -> int:
 
 TOPICS = (
     Topic("breakpoints", "", "numbers, hits, places", breakpoints),
-    Topic("regs", "[PID]", "the CPU's registers, or a task's saved ones", regs),
-    Topic("tasks", "[--tree]", "every task: state, where it is, what it waits for", tasks),
-    Topic("task", "[PID]", "one task in full: every field, and what it shares with whom", task),
+    Topic("checkpoints", "", "places in time that `restart' goes to", checkpoints),
+    Topic("display", "", "what is shown at every stop", displays),
+    Topic("regs", "[NAME|PID]", "registers, one of them, a task's saved ones", regs),
+    Topic("fpu", "", "the present task's x87 registers and words", fpu),
+    Topic("sse", "", "its XMM registers and MXCSR", sse),
+    Topic("tasks", "[--tree]", "every task: state, place, what it waits for", tasks),
+    Topic("task", "[PID]", "one task in full, and what it shares with whom", task),
     Topic("frame", "[PID]", "what the trap pushed, and pt_regs", frame),
-    Topic("tab", "[ADDR]", "page-table entries, bit by bit; all mapped ranges without ADDR", tab),
-    Topic("page", "ADDR", "the same, the frame, its references, who else maps it", page),
-    Topic("cow", "ADDR|FRAME", "the life of a page or frame: shared, copied, reused, freed", cow),
+    Topic("tab", "[ADDR]", "page-table entries, bit by bit; or all mapped ranges", tab),
+    Topic("page", "ADDR", "the same, the frame and who else maps it", page),
+    Topic("cow", "ADDR|FRAME", "a page's or frame's life: shared, copied, freed", cow),
     Topic("idt", "", "interrupt descriptor table", idt_),
     Topic("gdt", "", "global descriptor table", gdt_),
     Topic("tss", "", "task-state segment", tss_),
+    Topic("tlb", "", "what the i486's TLB holds, how often it was flushed", tlb),
+    Topic("pic", "", "the interrupt controller: lines, vectors, masks", pic),
+    Topic("files", "[PID]", "open descriptors", files),
+    Topic("signals", "[PID]", "handlers, blocked and pending signals", signals),
     Topic("vma", "[PID]", "areas of the address space", vma),
     Topic("symbols", "[PATTERN]", "labels of the program, the kernel and init", symbols),
     Topic("locals", "", "parameters and local variables of a C function", locals_),
-    Topic("line", "[WHERE]", "the source line of an address", line),
+    Topic("symbol", "ADDR", "the label at or before an address", symbol),
+    Topic("line", "[WHERE]", "a place's source line; where [FILE:]LINE begins", line),
     Topic("log", "[N]", "the kernel's log", log),
     Topic("time", "", "cycles, instructions, what they were spent on", time),
 )
@@ -334,7 +366,6 @@ _ALIASES = {
 
 
 def info(console: Console, text: str) -> None:
-    """info TOPIC [ARGUMENT]"""
     word, _, rest = text.partition(" ")
     word = _ALIASES.get(word, word)
     exact = [topic for topic in TOPICS if topic.name == word]

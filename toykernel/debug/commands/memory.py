@@ -4,18 +4,18 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from emu.ram import Ram
 from toykernel.debug.commands.command import Command, Console, count_of
 from toykernel.debug.errors import DebugError
 from toykernel.debug.format import address_text
 from toykernel.debug.memory import Spec, examine, number_text
-from toykernel.look.symbols import Image
+from toykernel.look.image import Image
 from toykernel.look.task import UnreadableError
 
 MAX_INSTRUCTIONS = 1000
 
 
 def x(console: Console, text: str) -> None:
-    """x[/NFS] [ADDRESS]"""
     debugger = console.debugger
     format_, expression = split_format(text)
     if format_:
@@ -36,8 +36,39 @@ def x(console: Console, text: str) -> None:
         raise DebugError(str(error)) from None
 
 
+class PhysicalMemory:
+    """RAM by physical address, for `examine`."""
+
+    def __init__(self, ram: Ram) -> None:
+        self._ram = ram
+
+    def read(self, address: int, size: int) -> bytes:
+        """`size` bytes at a physical address. Raises DebugError beyond the end of RAM."""
+        if address + size > self._ram.size:
+            raise DebugError(f"{address:#x} is beyond the RAM, which ends at {self._ram.size:#x}")
+        return self._ram.read(address, size)
+
+    def read_upto(self, address: int, size: int) -> bytes:
+        """At most `size` bytes at a physical address, fewer at the end of RAM."""
+        return self._ram.read(address, max(min(size, self._ram.size - address), 0))
+
+
+def xp(console: Console, text: str) -> None:
+    debugger = console.debugger
+    format_, expression = split_format(text)
+    if not expression:
+        raise DebugError("xp needs a physical address")
+    spec = debugger.examined.change(format_) if format_ else replace(debugger.examined, count=1)
+    memory = PhysicalMemory(debugger.machine.ram)
+    try:
+        for line, _ in examine(memory, spec, debugger.evaluate(expression), lambda _: None):
+            console.write(line)
+    except UnreadableError as error:
+        raise DebugError(f"{error.address:#x} is beyond the RAM") from None
+
+
 def split_format(text: str) -> tuple[str, str]:
-    """`/4wx ADDRESS` in its two parts."""
+    """The format, `/` included, and the rest of `/4wx ADDRESS`; the format is empty without one."""
     if not text.startswith("/"):
         return "", text
     format_, _, rest = text.partition(" ")
@@ -45,7 +76,6 @@ def split_format(text: str) -> tuple[str, str]:
 
 
 def print_(console: Console, text: str) -> None:
-    """print[/F] EXPRESSION"""
     debugger = console.debugger
     format_, expression = split_format(text)
     value = debugger.evaluate(expression)
@@ -61,7 +91,6 @@ def print_(console: Console, text: str) -> None:
 
 
 def disassemble(console: Console, text: str) -> None:
-    """disassemble [WHERE [, COUNT]]"""
     debugger = console.debugger
     view = debugger.view
     where, _, count_text = (part.strip() for part in text.partition(","))
@@ -101,6 +130,10 @@ MEMORY = (
         "s string, i instruction), S a size (b byte, h half word, w word). Without an address\n"
         "it goes on where it stopped. Nothing is changed by looking: pages are not faulted in.",
         (), True, "", True,
+    ),
+    Command(
+        "xp", "[/NFS] ADDRESS", "examine physical memory", xp,
+        "As x, by physical address: page tables, frames, what no task maps.", (), False, None, True,
     ),
     Command(
         "print", "[/F] EXPRESSION", "show a value", print_,

@@ -2,34 +2,56 @@
 
 from __future__ import annotations
 
+from toykernel.debug import farther
 from toykernel.debug.commands.command import Command, Console, count_of, no_arguments
 from toykernel.debug.debugger import Stopped
+from toykernel.debug.errors import DebugError
 from toykernel.debug.format import stop_lines
 
 
 def show(console: Console, stopped: Stopped) -> None:
     """Say why and where the machine stands."""
-    console.lines(stop_lines(console.debugger, stopped))
+    commands = [line for hit in stopped.hits for line in hit.breakpoint.commands]
+    if commands[:1] == ["silent"]:
+        del commands[0]
+    else:
+        console.lines(stop_lines(console.debugger, stopped))
+        if console.debugger.kernel.outcome is None:
+            console.pending += [line for _, line in sorted(console.displays.items())]
+    console.pending += commands
 
 
 def stepi(console: Console, text: str) -> None:
-    """stepi [N]"""
     show(console, console.debugger.stepi(count_of(text)))
 
 
 def nexti(console: Console, text: str) -> None:
-    """nexti [N]"""
     show(console, console.debugger.nexti(count_of(text)))
 
 
 def continue_(console: Console, text: str) -> None:
-    """continue"""
     no_arguments(text)
     show(console, console.debugger.cont())
 
 
+def until(console: Console, text: str) -> None:
+    """until [PLACE]"""
+    if text:
+        advance(console, text)
+    else:
+        show(console, farther.until(console.debugger))
+
+
+def advance(console: Console, text: str) -> None:
+    """advance PLACE"""
+    if not text:
+        raise DebugError("advance where? A label, FILE:LINE or *EXPRESSION")
+    debugger = console.debugger
+    address = debugger.evaluate(text[1:]) if text.startswith("*") else debugger.where(text)
+    show(console, farther.advance(debugger, address))
+
+
 def out(console: Console, text: str) -> None:
-    """out"""
     no_arguments(text)
     show(console, console.debugger.out())
 
@@ -53,6 +75,14 @@ RUN = (
     Command(
         "continue", "", "run to a breakpoint or to the end", continue_,
         "Ctrl-C stops it and gives the prompt back.", ("c",), True,
+    ),
+    Command(
+        "until", "[PLACE]", "nexti, but not backwards: out of a loop", until,
+        "With PLACE it is `advance'.", ("u",), True,
+    ),
+    Command(
+        "advance", "PLACE", "run until the present task is at a place", advance,
+        "A label, FILE:LINE or *EXPRESSION. Stops early at a breakpoint, or when the task dies.",
     ),
     Command(
         "out", "", "run until the present task is back in user mode", out,

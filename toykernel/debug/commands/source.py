@@ -2,19 +2,30 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
+
+from toykernel.arch.x86.asm_offsets import PAGE_OFFSET
 from toykernel.debug.commands.command import Command, Console, no_arguments
 from toykernel.debug.debugger import Debugger
 from toykernel.debug.errors import DebugError
 from toykernel.debug.format import address_text, frame_title, source_text, source_window
-from toykernel.look.symbols import Image
+from toykernel.look.image import Image
 
 LINES = 11
+_FILE_LINE = re.compile(r"(?P<file>[^:*]+):(?P<line>[0-9]{1,9})")
 
 
 def list_(console: Console, text: str) -> None:
-    """list [WHERE]"""
     debugger = console.debugger
     image: Image | None
+    if asked := _FILE_LINE.fullmatch(text):
+        found = source_file(debugger, asked["file"])
+        if found is not None:
+            file, lines = found
+            console.write(f"{file}:")
+            console.lines(source_window(lines, file, int(asked["line"]), LINES))
+            return
     if text.isascii() and text.isdigit() and len(text) < 10:
         code = debugger.images.code(text)
         image, address = code.image, code.addresses[0]
@@ -33,8 +44,18 @@ def list_(console: Console, text: str) -> None:
     console.lines(source_window(lines, place.file, place.line, LINES))
 
 
+def source_file(debugger: Debugger, asked: str) -> tuple[str, list[str]] | None:
+    """A source file by the end of its path, and its lines; None when no program is made from it."""
+    for image in debugger.images.all():
+        for known in image.files():
+            if Path(known).parts[-len(Path(asked).parts) :] == Path(asked).parts:
+                lines = image.source_lines(known)
+                if lines:
+                    return known, lines
+    return None
+
+
 def where(console: Console, text: str) -> None:
-    """where"""
     no_arguments(text)
     debugger = console.debugger
     task = debugger.view.task
@@ -51,7 +72,7 @@ def backtrace(debugger: Debugger) -> list[tuple[int, str]]:
     places = [(view.cpu_regs["eip"], "")]
     low = view.kernel_sp
     user = [(address, "") for address in debugger.user_callers(view)]
-    if low is None:
+    if low is None or low < PAGE_OFFSET:  # in boot code there is no task's stack
         return places + user
     for frame in debugger.frames.of(view):
         places += [(address, "") for address in debugger.return_addresses(view, low, frame.base)]
@@ -64,7 +85,6 @@ def backtrace(debugger: Debugger) -> list[tuple[int, str]]:
 
 
 def task_(console: Console, text: str) -> None:
-    """task [PID]"""
     debugger = console.debugger
     if text:
         if not (text.isascii() and text.isdigit()) or len(text) > 9:

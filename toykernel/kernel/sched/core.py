@@ -58,7 +58,7 @@ def tick_ns(k: Kernel) -> int:
 
 
 def update_rq_clock(k: Kernel) -> None:
-    """Bring the queue's clock up to date."""
+    """Bring the queue's clock, in ns, up to the present cycle."""
     k.sched.rq.clock = ktime_get(k)
 
 
@@ -74,7 +74,7 @@ def resched_task(k: Kernel, task: Task) -> None:
 
 
 def need_resched(k: Kernel, task: Task) -> bool:
-    """Whether one has been asked for."""
+    """Whether a new choice has been asked for (TIF_NEED_RESCHED) since the task last had one."""
     return test_ti_flag(k.machine.ram, task.stack, TIF_NEED_RESCHED)
 
 
@@ -89,7 +89,7 @@ def activate_task(k: Kernel, task: Task, flags: int = 0) -> None:
 
 
 def deactivate_task(k: Kernel, task: Task, flags: int = 0) -> None:
-    """Take a task off the queue."""
+    """The one door for taking a task off the queue; nothing when it is on none."""
     if task.on_rq:
         update_rq_clock(k)
         class_of(k, task).dequeue_task(k, task, flags)
@@ -147,12 +147,14 @@ def sched_fork(k: Kernel, p: Task) -> None:
 
 
 def sched_exit(k: Kernel, p: Task) -> None:
-    """A task is released."""
+    """A task is released: its class settles what is left of its turn."""
     class_of(k, p).sched_exit(k, p)
 
 
 def scheduler_tick(k: Kernel) -> None:
-    """Once a timer interrupt."""
+    """Once a timer interrupt:
+    charge the running task, and ask for a new choice when its turn is over.
+    """
     update_rq_clock(k)
     class_of(k, k.current).task_tick(k, k.current)
 
@@ -187,7 +189,7 @@ def finish_task_switch(k: Kernel, prev: Task) -> None:
 
 
 def pick_next_task(k: Kernel) -> Task:
-    """The best class that has anybody."""
+    """The choice of the best class that has anybody; idle always has itself."""
     for cls in k.host.sched_classes:
         chosen = cls.pick_next_task(k)
         if chosen is not None:

@@ -37,17 +37,17 @@ PRIO_TO_WEIGHT = (
 
 
 def nice_to_prio(nice: int) -> int:
-    """Static priority of a nice level."""
+    """Static priority, 100 to 139, of a nice level from -20 to 19."""
     return DEFAULT_PRIO + nice
 
 
 def prio_to_nice(prio: int) -> int:
-    """Nice level of a static priority."""
+    """Nice level, -20 to 19, of a static priority from 100 to 139."""
     return prio - DEFAULT_PRIO
 
 
 def rt_policy(policy: int) -> bool:
-    """FIFO or RR."""
+    """Whether a policy is real-time: SCHED_FIFO or SCHED_RR."""
     return policy in (SCHED_FIFO, SCHED_RR)
 
 
@@ -74,19 +74,19 @@ class SchedEntity:
 
     @property
     def nice(self) -> int:
-        """From -20, the most, to 19."""
+        """Nice level, from -20, which gets the most, to 19."""
         return prio_to_nice(self.static_prio)
 
     @property
     def normal_prio(self) -> int:
-        """The priority without any boost."""
+        """The priority by policy: 0 to 98 for real-time, else the static one; lower is better."""
         if rt_policy(self.policy):
             return MAX_RT_PRIO - 1 - self.rt_priority
         return self.static_prio
 
     @property
     def weight(self) -> int:
-        """The load that it puts on the fair queue."""
+        """The load that it puts on the fair queue, 1024 at nice 0 (prio_to_weight, kernel/sched.c)."""
         if self.policy == SCHED_IDLE:
             return WEIGHT_IDLEPRIO
         return PRIO_TO_WEIGHT[self.static_prio - MAX_RT_PRIO]

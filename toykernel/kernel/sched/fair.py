@@ -110,7 +110,7 @@ def _clear_buddies(cfs: CfsRq, p: Task) -> None:
 
 
 class FairClass:
-    """SCHED_NORMAL, SCHED_BATCH, SCHED_IDLE."""
+    """CFS of 2.6.39: SCHED_NORMAL, SCHED_BATCH and SCHED_IDLE (kernel/sched_fair.c)."""
 
     name = "fair"
 
@@ -254,5 +254,5 @@ class FairClass:
         """Its virtual time goes with it."""
 
     def get_rr_interval(self, k: Kernel, p: Task) -> int:
-        """The slice, in ticks."""
+        """The slice in ticks; 0 while the fair queue is empty."""
         return sched_slice(k, p) // core.tick_ns(k) if k.sched.rq.cfs.load else 0

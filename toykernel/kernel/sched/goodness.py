@@ -63,7 +63,7 @@ class GoodnessClass:
         k.sched.rq.list24.insert(0, p)
 
     def dequeue_task(self, k: Kernel, p: Task, flags: int) -> None:
-        """Out of the list."""
+        """Out of the list of the runnable."""
         k.sched.rq.list24.remove(p)
 
     def _to_tail(self, k: Kernel, p: Task) -> None:
@@ -138,7 +138,7 @@ class GoodnessClass:
         parent.counter = min(parent.counter + p.se.counter, nice_to_ticks(k, -20))
 
     def get_rr_interval(self, k: Kernel, p: Task) -> int:
-        """A full counter."""
+        """A full counter in ticks; 0 for SCHED_FIFO."""
         if p.se.policy == SCHED_FIFO:
             return 0
         return nice_to_ticks(k, p.se.nice)

@@ -22,7 +22,7 @@ DEF_TIMESLICE_MS = 100
 
 
 def def_timeslice(k: Kernel) -> int:
-    """RR's slice in ticks."""
+    """RR's slice in ticks: 100 ms, at least one."""
     return max(DEF_TIMESLICE_MS * k.time.hz // 1000, 1)
 
 
@@ -45,7 +45,7 @@ def _start_period(k: Kernel) -> None:
 
 
 class RtClass:
-    """SCHED_FIFO and SCHED_RR."""
+    """SCHED_FIFO and SCHED_RR, with the throttling of 2.6.39 (kernel/sched_rt.c)."""
 
     name = "rt"
 
@@ -74,7 +74,7 @@ class RtClass:
             _start_period(k)
 
     def dequeue_task(self, k: Kernel, p: Task, flags: int) -> None:
-        """Out of the list."""
+        """Out of the list of its priority, after it was charged."""
         rt = k.sched.rq.rt
         if p is k.current:
             self.update_curr(k)
@@ -115,7 +115,7 @@ class RtClass:
         k.current.se.exec_start = k.sched.rq.clock
 
     def task_tick(self, k: Kernel, p: Task) -> None:
-        """RR's slice."""
+        """RR's slice has one tick less; when it is used up, the next of the same priority runs."""
         self.update_curr(k)
         if p.se.policy != SCHED_RR:
             return
@@ -134,5 +134,5 @@ class RtClass:
         """What is left of its slice is nobody's."""
 
     def get_rr_interval(self, k: Kernel, p: Task) -> int:
-        """FIFO has no slice."""
+        """RR's slice in ticks; 0 for FIFO, which has none."""
         return def_timeslice(k) if p.se.policy == SCHED_RR else 0

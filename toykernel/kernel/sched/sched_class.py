@@ -49,7 +49,7 @@ class SchedClass(Protocol):
         """`p` is being made by the running task."""
 
     def sched_exit(self, k: Kernel, p: Task) -> None:
-        """`p` is released."""
+        """`p` is released: what it had not used may go back to its parent."""
 
     def update_curr(self, k: Kernel) -> None:
         """Charge the running task for the time since it was last charged."""

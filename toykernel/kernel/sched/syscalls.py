@@ -35,7 +35,7 @@ _NR_CPUS = 1
 
 @syscall(158)
 def sys_sched_yield(k: Kernel) -> int:
-    """Let the others have their turn."""
+    """sched_yield: give the turn away, as the task's class has it; always 0."""
     core.update_rq_clock(k)
     core.class_of(k, k.current).yield_task(k)
     core.resched_task(k, k.current)
@@ -52,7 +52,7 @@ def find_process_by_pid(k: Kernel, pid: int) -> Task:
 
 @syscall(34, "inc:int")
 def sys_nice(k: Kernel, increment: int) -> int:
-    """nice: change one's own level by so much, within -20 to 19. 0, or EPERM."""
+    """nice: change one's own level by so much, within -20 to 19. 0, or EPERM beyond RLIMIT_NICE."""
     increment = max(-40, min(40, increment))
     task = k.current
     nice = max(MIN_NICE, min(MAX_NICE, task.se.nice + increment))
@@ -68,7 +68,10 @@ def can_nice(k: Kernel, task: Task, nice: int) -> bool:
 
 
 def _priority_targets(k: Kernel, which: int, who: int) -> list[Task]:
-    """The tasks that getpriority and setpriority are about. Raises Errno(EINVAL)."""
+    """The tasks that getpriority and setpriority are about, perhaps none.
+
+    Raises Errno(EINVAL) for `which`.
+    """
     if which == PRIO_PROCESS:
         task = find_task_by_vpid(k, who) if who else k.current
         return [task] if task is not None else []
@@ -93,7 +96,10 @@ def policies(k: Kernel) -> frozenset[int]:
 
 @syscall(97, "which:int who:int prio:int")
 def sys_setpriority(k: Kernel, which: int, who: int, niceval: int) -> int:
-    """setpriority: a nice level for a process, a group or a user."""
+    """setpriority: a nice level for a process, a group or a user.
+
+    ESRCH for nobody, EPERM for another user's, EACCES beyond RLIMIT_NICE, EINVAL.
+    """
     targets = _priority_targets(k, which, who)
     niceval = max(MIN_NICE, min(MAX_NICE, niceval))
     error: int | None = ESRCH
@@ -113,7 +119,10 @@ def sys_setpriority(k: Kernel, which: int, who: int, niceval: int) -> int:
 
 @syscall(96, "which:int who:int")
 def sys_getpriority(k: Kernel, which: int, who: int) -> int:
-    """getpriority: 20 - nice of the best of them, so that no answer looks like an error."""
+    """getpriority: 20 - nice of the best of them, so that no answer looks like an error.
+
+    ESRCH, EINVAL.
+    """
     targets = _priority_targets(k, which, who)
     if not targets:
         raise Errno(ESRCH)
@@ -159,7 +168,7 @@ def _check_permission(k: Kernel, p: Task, policy: int, priority: int, reset: boo
 
 @syscall(156, "pid:pid policy:policy param:address")
 def sys_sched_setscheduler(k: Kernel, pid: int, policy: int, param: int) -> int:
-    """sched_setscheduler: policy and real-time priority."""
+    """sched_setscheduler: policy and real-time priority. EINVAL, ESRCH, EPERM, EFAULT."""
     if policy < 0:
         raise Errno(EINVAL)
     return _set_scheduler(k, pid, policy, param)
@@ -167,7 +176,7 @@ def sys_sched_setscheduler(k: Kernel, pid: int, policy: int, param: int) -> int:
 
 @syscall(154, "pid:pid param:address")
 def sys_sched_setparam(k: Kernel, pid: int, param: int) -> int:
-    """sched_setparam: the real-time priority."""
+    """sched_setparam: the real-time priority, the policy stays. Errors as sched_setscheduler."""
     return _set_scheduler(k, pid, None, param)
 
 
@@ -182,7 +191,7 @@ def sys_sched_getscheduler(k: Kernel, pid: int) -> int:
 
 @syscall(155, "pid:pid param:address")
 def sys_sched_getparam(k: Kernel, pid: int, param: int) -> int:
-    """sched_getparam: the real-time priority."""
+    """sched_getparam: the real-time priority; 0 for the fair policies. EINVAL, ESRCH, EFAULT."""
     if not param or pid < 0:
         raise Errno(EINVAL)
     put_user(k, find_process_by_pid(k, pid).se.rt_priority, param)
@@ -191,7 +200,10 @@ def sys_sched_getparam(k: Kernel, pid: int, param: int) -> int:
 
 @syscall(159, "policy:policy")
 def sys_sched_get_priority_max(k: Kernel, policy: int) -> int:
-    """The best priority of a policy."""
+    """The best real-time priority of a policy: 99 for FIFO and RR, 0 for the others.
+
+    Raises Errno(EINVAL).
+    """
     if policy in (SCHED_FIFO, SCHED_RR):
         return MAX_USER_RT_PRIO - 1
     if policy in policies(k):
@@ -211,7 +223,7 @@ def sys_sched_get_priority_min(k: Kernel, policy: int) -> int:
 
 @syscall(161, "pid:pid tp:timespec_out")
 def sys_sched_rr_get_interval(k: Kernel, pid: int, interval: int) -> int:
-    """sched_rr_get_interval: the time slice as a timespec."""
+    """sched_rr_get_interval: the time slice as a timespec, 0 without one. EINVAL, ESRCH, EFAULT."""
     if pid < 0:
         raise Errno(EINVAL)
     p = find_process_by_pid(k, pid)
@@ -224,7 +236,10 @@ def sys_sched_rr_get_interval(k: Kernel, pid: int, interval: int) -> int:
 
 @syscall(242, "pid:pid cpusetsize:size mask:address")
 def sys_sched_getaffinity(k: Kernel, pid: int, length: int, mask: int) -> int:
-    """sched_getaffinity: the one CPU. Bytes stored."""
+    """sched_getaffinity: the one CPU; 4, the bytes stored.
+
+    EINVAL for a mask that is too short, ESRCH.
+    """
     if length * 8 < _NR_CPUS or length & 3:
         raise Errno(EINVAL)
     find_process_by_pid(k, pid)
@@ -234,7 +249,7 @@ def sys_sched_getaffinity(k: Kernel, pid: int, length: int, mask: int) -> int:
 
 @syscall(241, "pid:pid cpusetsize:size mask:address")
 def sys_sched_setaffinity(k: Kernel, pid: int, length: int, mask: int) -> int:
-    """sched_setaffinity: a mask without the one CPU is refused."""
+    """sched_setaffinity: a mask without the one CPU is refused. EINVAL, ESRCH, EFAULT."""
     data = copy_from_user(k, mask, min(length, 4))
     find_process_by_pid(k, pid)
     if not int.from_bytes(data, "little") & 1:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Final
 
 from ..errors import AssemblyError
-from ..source import read_source
+from ..source import checked_source, read_source
 
 #: Headers that every source may include where no system headers are: system call numbers.
 HEADERS: Final = Path(__file__).parent / "headers"
@@ -62,11 +62,12 @@ def preprocessed(
     include: Sequence[Path] = (),
     macros: Mapping[str, str] | None = None,
     cpp: Sequence[str] | None = (),
+    data: bytes | None = None,
 ) -> str:
-    """A file as the assembler gets it: through the preprocessor when it has directives of that, else as it
-    is. Raises AssemblyError."""
-    text = read_source(path, str(path))
-    if not uses_preprocessor(path.name, text):
+    """A file, or `data` under its name, as the assembler gets it: through the preprocessor when it has
+    directives of that, else as it is. Raises AssemblyError."""
+    text = read_source(path, str(path)) if data is None else checked_source(data, str(path))
+    if not uses_preprocessor(path.name if data is None else f"{path.name}.S", text):
         return text
     return preprocess(text, str(path), path, include=include, defines=macros, command=cpp)
 
@@ -107,13 +108,13 @@ def preprocess(
     ]  # fmt: skip
     try:
         done = subprocess.run(
-            words, input=f'#line 1 "{_quoted(shown)}"\n'.encode() + text.encode("utf-8", "surrogateescape"),
+            words, input=f'#line 1 "{_quoted(shown)}"\n{text}'.encode("utf-8", "surrogateescape"),
             capture_output=True, timeout=_SECONDS, env={**os.environ, "LC_ALL": "C"}, check=False,
         )  # fmt: skip
     except (OSError, subprocess.SubprocessError):
         return own()
     if done.returncode:
-        refusal = _refusal(command[0], done.stderr.decode(errors="replace"))
+        refusal = _refusal(command[0], done.stderr.decode("utf-8", "surrogateescape"))
         if refusal is None:
             return own()
         raise refusal

@@ -1,0 +1,254 @@
+"""Put single faults, chosen by chance, into a copy of the tree, one at a time: does a test notice?
+
+    python tests/mutation/mutation.py [--sample N] [--seed N] [--since COMMIT] [--package NAME] ...
+
+The tests of the folders that belong to a package are run once without a fault, which says which
+functions each of them calls; then, for each fault, those that call the faulty function, quickest first, to
+the first that fails. With --since only faults in lines that have changed are tried. Ends with 1 when a
+fault survives that is not explained in tests/mutation/equivalent.txt.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import json
+import os
+import random
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+
+from single_faults import Fault, faults_of
+
+ROOT = Path(__file__).parents[2]
+EQUIVALENT = Path(__file__).with_name("equivalent.txt")
+TIMEOUT = 120  # seconds for the tests of one fault
+_NATIVE = ("tests/programs/test_native_edges.py", "tests/programs/test_native_waits.py")
+_PROCESSES = ("tests/kernel", "tests/signal", "tests/sched", *_NATIVE)
+#: The source folder of each package, and its tests.
+PACKAGES: dict[str, tuple[str, tuple[str, ...]]] = {
+    "kernel": ("toykernel/kernel", _PROCESSES),
+    "mm": ("toykernel/mm", ("tests/mm", "tests/kernel/test_cow.py", *_NATIVE)),
+    "fs": ("toykernel/fs", ("tests/fs", "tests/kernel/test_elf.py", *_NATIVE)),
+    "arch": ("toykernel/arch", _PROCESSES),
+    "ipc": ("toykernel/ipc", ("tests/ipc",)),
+    "emu": ("emu", ("tests/emu", "tests/timing/test_cycles.py", "tests/timing/test_rules.py")),
+}
+#: Too slow to be tried for every fault; the faults of tests/mm/mutants.txt have them.
+SLOW = (
+    "tests/emu/test_blocks.py", "tests/emu/test_paging_sweep.py", "tests/kernel/test_fuzz.py",
+    "tests/mm/test_model_search.py", "tests/mm/test_state_machine.py", "tests/mm/test_fail_fork.py",
+    "tests/mm/test_native_memory.py",
+)  # fmt: skip
+#: Tests of the text of files, which any fault changes.
+_ABOUT_TEXT = ("tests/mm/test_mutants.py",)
+Reach = dict[str, tuple[float, list[str]]]
+
+
+@dataclass(frozen=True)
+class Result:
+    """One fault, and what has become of it."""
+
+    package: str
+    text: str
+    caught_by: str | None
+    explanation: str | None
+
+
+class Tree:
+    """A copy of the project, to put faults into."""
+
+    def __init__(self, directory: Path) -> None:
+        self.path = directory / "tree"
+        skip = shutil.ignore_patterns(
+            ".git", ".venv", "__pycache__", "build", ".hypothesis", ".*_cache"
+        )
+        shutil.copytree(ROOT, self.path, ignore=skip)
+        path = os.pathsep.join((str(self.path), str(self.path / "tests/mutation")))
+        self._environment = {**os.environ, "PYTHONPATH": path, "PYTHONDONTWRITEBYTECODE": "1"}
+
+    def pytest(
+        self, *arguments: str, timeout: float | None = None, reach: Path | None = None
+    ) -> str | None:
+        """The first test that fails, or None."""
+        command = [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", *arguments]
+        if reach is not None:
+            command += ["-p", "reach"]
+        try:
+            done = subprocess.run(
+                command,
+                cwd=self.path,
+                env=self._environment | {"REACH": str(reach)},
+                capture_output=True,
+                text=True,
+                timeout=timeout,
+                check=False,
+            )
+        except subprocess.TimeoutExpired:
+            return f"(no end within {timeout:g} s)"
+        match = re.search(r"^(?:FAILED|ERROR) (\S+)", done.stdout, re.MULTILINE)
+        if match:
+            return match[1]
+        return None if done.returncode in (0, 5) else f"(pytest ends with {done.returncode})"
+
+    def reach_of(self, folders: tuple[str, ...], directory: Path) -> Reach:
+        """What each test calls. Raises RuntimeError when one fails without any fault."""
+        report = (
+            directory / f"reach-{hashlib.sha1('+'.join(folders).encode()).hexdigest()[:8]}.json"
+        )
+        if report.exists():
+            found_before: Reach = json.loads(report.read_text(encoding="utf-8"))
+            return found_before
+        ignored = [f"--ignore={path}" for path in (*SLOW, *_ABOUT_TEXT)]
+        failed = self.pytest(*ignored, *folders, reach=report)
+        if failed is not None:
+            raise RuntimeError(f"without any fault, {failed} fails")
+        found: Reach = json.loads(report.read_text(encoding="utf-8"))
+        return found
+
+    def first_to_fail(self, fault: Fault, reach: Reach) -> str | None:
+        """The test that notices the fault."""
+        path = self.path / fault.path
+        text = path.read_text(encoding="utf-8")
+        path.write_text(fault.apply(text), encoding="utf-8")
+        try:
+            tests = callers_of(fault, reach)
+            listed = self.path / "tests-of-the-fault"
+            listed.write_text("\n".join(tests), encoding="utf-8")
+            return self.pytest(f"@{listed}", timeout=TIMEOUT) if tests else None
+        finally:
+            path.write_text(text, encoding="utf-8")
+
+
+def callers_of(fault: Fault, reach: Reach) -> list[str]:
+    """Those that call the function the fault is in, quickest first; outside of functions, any of its file."""
+    first, last = fault.function
+
+    def calls(name: str) -> bool:
+        path, _, line = name.rpartition(":")
+        return path == fault.path and (not first or first <= int(line) <= last)
+
+    found = [(seconds, test) for test, (seconds, names) in reach.items() if any(map(calls, names))]
+    return [test for _, test in sorted(found)]
+
+
+def all_faults(package: str, changed: dict[str, set[int]] | None) -> list[Fault]:
+    """Every fault of a package, or every one in lines that have changed."""
+    found: list[Fault] = []
+    for path in sorted((ROOT / PACKAGES[package][0]).rglob("*.py")):
+        name = str(path.relative_to(ROOT))
+        if changed is None or name in changed:
+            faults = faults_of(name, path.read_text(encoding="utf-8"))
+            found += [f for f in faults if changed is None or f.line in changed[name]]
+    return found
+
+
+def changed_lines(since: str) -> dict[str, set[int]]:
+    """By file, the lines that are new or other than in a commit."""
+    command = ["git", "diff", "--unified=0", since, "--", "*.py"]
+    text = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    found: dict[str, set[int]] = {}
+    name = ""
+    for line in text.splitlines():
+        if line.startswith("+++ b/"):
+            name = line.removeprefix("+++ b/")
+        elif match := re.match(r"@@ -\S+ \+(\d+)(?:,(\d+))? @@", line):
+            start, count = int(match[1]), int(match[2] or 1)
+            found.setdefault(name, set()).update(range(start, start + count))
+    return found
+
+
+def choose(faults: dict[str, list[Fault]], sample: int, seed: int) -> list[tuple[str, Fault]]:
+    """So many of them, each as likely as any other."""
+    everything = [(package, fault) for package, found in faults.items() for fault in found]
+    return random.Random(seed).sample(everything, min(sample, len(everything)))
+
+
+def explanations() -> dict[str, str]:
+    """Faults that no test can notice, and why: tests/mutation/equivalent.txt."""
+    found: dict[str, str] = {}
+    for block in EQUIVALENT.read_text(encoding="utf-8").split("\n\n"):
+        lines = [line for line in block.splitlines() if line and not line.startswith("#")]
+        for line in lines[:-1]:
+            found[line] = lines[-1].strip()
+    return found
+
+
+def place_free(text: str) -> str:
+    """A fault's description without the line's number, which changes."""
+    return re.sub(r"^(\S+?):\d+:", r"\1:", text)
+
+
+def table(results: list[Result]) -> str:
+    """The score by package."""
+    total, caught = (
+        Counter(r.package for r in results),
+        Counter(r.package for r in results if r.caught_by),
+    )
+    excused = Counter(r.package for r in results if r.explanation)
+    rows = [f"{'package':8} {'faults':>6} {'caught':>6} {'equivalent':>10}  score"]
+    for package in (*sorted(total), None):
+        n, c, e = (
+            sum(x.values()) if package is None else x[package] for x in (total, caught, excused)
+        )
+        score = f"{c / (n - e):.0%}" if n > e else "-"
+        rows.append(f"{package or 'all':8} {n:6} {c:6} {e:10}  {score}")
+    return "\n".join(rows)
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--sample", type=int, default=200, help="how many faults (200)")
+    parser.add_argument("--seed", type=int, default=1, help="which ones (1)")
+    parser.add_argument("--since", help="only in lines that differ from this commit")
+    parser.add_argument("--package", action="append", choices=PACKAGES, help="only these")
+    parser.add_argument(
+        "--reach", type=Path, help="a folder: what each test calls is kept there, and used again"
+    )
+    parser.add_argument("--markdown", type=Path, help="write the table of all faults there")
+    arguments = parser.parse_args()
+    changed = changed_lines(arguments.since) if arguments.since else None
+    packages = arguments.package or list(PACKAGES)
+    chosen = choose({p: all_faults(p, changed) for p in packages}, arguments.sample, arguments.seed)
+    known = explanations()
+    results: list[Result] = []
+    with tempfile.TemporaryDirectory(prefix="mutation-") as name:
+        tree = Tree(Path(name))
+        reach: dict[tuple[str, ...], Reach] = {}
+        for package, fault in chosen:
+            folders = PACKAGES[package][1]
+            if folders not in reach:
+                try:
+                    reach[folders] = tree.reach_of(folders, arguments.reach or Path(name))
+                except RuntimeError as error:
+                    print(error, file=sys.stderr)
+                    return 1
+            text = fault.describe((ROOT / fault.path).read_text(encoding="utf-8"))
+            caught = tree.first_to_fail(fault, reach[folders])
+            why = None if caught else known.get(place_free(text))
+            results.append(Result(package, text, caught, why))
+            verdict = "caught" if caught else "equivalent" if why else "SURVIVED"
+            print(f"{verdict:10} {text}\n{'':10} {caught or why or ''}", flush=True)
+    print(table(results))
+    if arguments.markdown:
+        write_markdown(arguments.markdown, results)
+    return int(any(not r.caught_by and not r.explanation for r in results))
+
+
+def write_markdown(path: Path, results: list[Result]) -> None:
+    """The table of all faults."""
+    rows = ["| package | fault | caught by |", "|---|---|---|"]
+    for r in results:
+        text = r.text.replace("|", "\\|")
+        rows.append(f"| {r.package} | `{text}` | {r.caught_by or r.explanation or '**nothing**'} |")
+    path.write_text("\n".join((*rows, "", "```", table(results), "```", "")), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

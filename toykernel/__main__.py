@@ -1,0 +1,6 @@
+"""`python -m toykernel`: the command."""
+
+from toykernel.cli.main import main
+
+if __name__ == "__main__":
+    main()

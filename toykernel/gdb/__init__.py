@@ -1,0 +1,1 @@
+"""The GDB remote serial protocol: a stock gdb as the debugger of every process of the guest."""

@@ -1,0 +1,111 @@
+"""The FPU and SSE registers of any task, as an FXSAVE image (Intel SDM vol. 1, 10.5.1).
+
+They are in the CPU for the task whose they were last (lazily switched), in its save area for all others.
+"""
+
+from __future__ import annotations
+
+import struct
+from typing import TYPE_CHECKING
+
+from toykernel.arch.x86.asm_offsets import PAGE_OFFSET
+from toykernel.arch.x86.i387 import (
+    FSAVE_SIZE,
+    FXSAVE_SIZE,
+    MXCSR_MASK,
+    disown_fpu,
+    fsave_from_fxsave,
+    fxsave_from_fsave,
+    has_fxsr,
+)
+from toykernel.arch.x86.process import FCW_INIT, MXCSR_INIT
+
+if TYPE_CHECKING:
+    from toykernel.state import Kernel
+    from toykernel.task import Task
+
+_LAST = (  # of FNSAVE's words behind the tags, as gdb calls them: name, word, shift, bits
+    ("fioff", 3, 0, 32),
+    ("fiseg", 4, 0, 16),
+    ("fop", 4, 16, 11),
+    ("fooff", 5, 0, 32),
+    ("foseg", 6, 0, 16),
+)
+
+
+def fresh() -> bytes:
+    """What a task has that never used its FPU."""
+    return struct.pack("<HHBB", FCW_INIT, 0, 0, 0).ljust(24, b"\0") + struct.pack(
+        "<I", MXCSR_INIT
+    ).ljust(FXSAVE_SIZE - 24, b"\0")
+
+
+def fxsave_image(k: Kernel, task: Task) -> bytes:
+    """512 bytes, wherever the registers are."""
+    if k.arch.fpu_owner is task:
+        return _of_cpu(k.machine.cpu.fpu_state())
+    if not task.thread.fpu:
+        return fresh()
+    at = task.thread.fpu - PAGE_OFFSET
+    if has_fxsr(k):
+        return k.machine.ram.read(at, FXSAVE_SIZE)
+    return fxsave_from_fsave(k.machine.ram.read(at, FSAVE_SIZE), fresh())
+
+
+def _of_cpu(state: bytes) -> bytes:
+    """Cpu.fpu_state numbers the registers as they lie, FXSAVE from the top of the stack."""
+    stack = [state[10 * n : 10 * n + 10] for n in range(8)]
+    control, status, tags, mxcsr = struct.unpack_from("<4I", state, 80 + 8 * 16)
+    top = status >> 11 & 7
+    used = sum((tags >> 2 * n & 3 != 3) << n for n in range(8))
+    image = bytearray(fresh())
+    struct.pack_into("<HHB", image, 0, control & 0xFFFF, status & 0xFFFF, used)
+    struct.pack_into("<I", image, 24, mxcsr)
+    for n in range(8):
+        image[32 + 16 * n : 42 + 16 * n] = stack[(top + n) & 7]
+    image[160 : 160 + 128] = state[80 : 80 + 128]
+    return bytes(image)
+
+
+def store_fxsave(k: Kernel, task: Task, image: bytes) -> None:
+    """Into the save area; the next FPU instruction loads it. Raises Errno(ENOMEM)."""
+    if not task.thread.fpu:
+        task.thread.fpu = k.memory.slabs.fpu.alloc(k)
+    data = image if has_fxsr(k) else fsave_from_fxsave(image)
+    k.machine.ram.write(task.thread.fpu - PAGE_OFFSET, data)
+    disown_fpu(k, task)
+
+
+def fpu_values(image: bytes) -> dict[str, bytes]:
+    """By gdb's names, little-endian."""
+    legacy = struct.unpack_from("<7I", fsave_from_fxsave(image))
+    values = {f"st{n}": image[32 + 16 * n : 42 + 16 * n] for n in range(8)}
+    words = {name: legacy[index] & 0xFFFF for index, name in enumerate(("fctrl", "fstat", "ftag"))}
+    for name, index, shift, bits in _LAST:
+        words[name] = legacy[index] >> shift & (1 << bits) - 1
+    values |= {name: value.to_bytes(4, "little") for name, value in words.items()}
+    values |= {f"xmm{n}": image[160 + 16 * n : 176 + 16 * n] for n in range(8)}
+    values["mxcsr"] = image[24:28]
+    return values
+
+
+def with_fpu_values(image: bytes, values: dict[str, bytes]) -> bytes:
+    """The image with some registers changed."""
+    known = fpu_values(image) | values
+    words = {n: int.from_bytes(known[n], "little") for n in ("fctrl", "fstat", "ftag")}
+    legacy = bytearray(fsave_from_fxsave(image))
+    for index, name in enumerate(words):
+        struct.pack_into("<I", legacy, 4 * index, words[name] & 0xFFFF)
+    head = list(struct.unpack_from("<7I", legacy))
+    for name, index, shift, bits in _LAST:
+        mask = (1 << bits) - 1 << shift
+        head[index] = head[index] & ~mask | int.from_bytes(known[name], "little") << shift & mask
+    struct.pack_into("<7I", legacy, 0, *head)
+    for n in range(8):
+        legacy[28 + 10 * n : 38 + 10 * n] = known[f"st{n}"]
+    out = bytearray(fxsave_from_fsave(bytes(legacy), image))
+    for n in range(8):
+        out[160 + 16 * n : 176 + 16 * n] = known[f"xmm{n}"]
+    mxcsr = int.from_bytes(known["mxcsr"], "little") & MXCSR_MASK
+    out[24:28] = mxcsr.to_bytes(4, "little")
+    return bytes(out)

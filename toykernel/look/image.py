@@ -1,0 +1,253 @@
+"""Symbols and source lines of one executable, from the assembler or from an ELF file.
+
+Addresses are linear.
+"""
+
+from __future__ import annotations
+
+import io
+from bisect import bisect_right
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from userland.assembler import LineEntry, Program
+
+SHF_ALLOC, SHF_EXECINSTR, PF_X = 2, 4, 1
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where code was written. `file` as the assembler was given it. `inner` is the line of the
+    macro's body, for a place where a macro was used."""
+
+    file: str
+    line: int
+    text: str
+    inner: Place | None = None
+
+    @property
+    def name(self) -> str:
+        """file:line, without folders."""
+        return f"{Path(self.file).name}:{self.line}"
+
+
+class Image:
+    """Symbols and lines of one executable. `spans` are its sections: start, end, holds code."""
+
+    def __init__(
+        self,
+        name: str,
+        labels: Mapping[str, int],
+        constants: Mapping[str, int],
+        lines: Iterable[LineEntry],
+        spans: Iterable[tuple[int, int, bool]],
+        entry: int,
+        sources: Mapping[str, str] | None = None,
+    ) -> None:
+        self.name = name
+        self.labels = dict(labels)
+        self.constants = dict(constants)
+        self.lines = sorted(lines, key=lambda line: line.address)
+        self.spans = sorted(spans)
+        self.entry = entry
+        self._ordered = sorted((value, label) for label, value in self.labels.items())
+        self._addresses = [line.address for line in self.lines]
+        self._sources: dict[str, list[str]] = {
+            file: text.split("\n") for file, text in (sources or {}).items()
+        }
+
+    @classmethod
+    def of_program(
+        cls, name: str, program: Program, sources: Mapping[str, str] | None = None
+    ) -> Image:
+        """From what the assembler made."""
+        symbols = program.symbols.values()
+        return cls(
+            name,
+            {s.name: s.value for s in symbols if s.section is not None},
+            {s.name: s.value for s in symbols if s.section is None},
+            program.lines,
+            [(s.address, s.end, "x" in s.flags) for s in program.sections],
+            program.entry,
+            sources,
+        )
+
+    @classmethod
+    def of_elf(cls, name: str, data: bytes) -> Image:
+        """From an ELF executable: .symtab and .debug_line, as far as it has them."""
+        from elftools.elf.elffile import ELFFile
+
+        elf = ELFFile(io.BytesIO(data))
+        labels: dict[str, int] = {}
+        constants: dict[str, int] = {}
+        table = elf.get_section_by_name(".symtab")
+        for symbol in table.iter_symbols() if table is not None else ():
+            kind, section = symbol["st_info"]["type"], symbol["st_shndx"]
+            if not symbol.name or section == "SHN_UNDEF" or kind in ("STT_FILE", "STT_SECTION"):
+                continue
+            (constants if section == "SHN_ABS" else labels)[symbol.name] = symbol["st_value"]
+        spans = [
+            (s["sh_addr"], s["sh_addr"] + s["sh_size"], bool(s["sh_flags"] & SHF_EXECINSTR))
+            for s in elf.iter_sections()
+            if s["sh_flags"] & SHF_ALLOC and s["sh_size"]
+        ]
+        if not spans:
+            spans = [
+                (s["p_vaddr"], s["p_vaddr"] + s["p_memsz"], bool(s["p_flags"] & PF_X))
+                for s in elf.iter_segments()
+                if s["p_type"] == "PT_LOAD"
+            ]
+        return cls(name, labels, constants, _dwarf_lines(elf), spans, elf["e_entry"])
+
+    # -- by address --------------------------------------------------------------------------------
+
+    def _span(self, address: int) -> tuple[int, int, bool] | None:
+        return next((span for span in self.spans if span[0] <= address < span[1]), None)
+
+    def is_code(self, address: int) -> bool:
+        """Whether a linear address is in a section that holds code."""
+        span = self._span(address)
+        return span is not None and span[2]
+
+    def symbol_at(self, address: int) -> str | None:
+        """`label` or `label+offset` in the same section, or None."""
+        span = self._span(address)
+        index = bisect_right(self._ordered, (address, "\U0010ffff")) - 1
+        if span is None or index < 0 or self._ordered[index][0] < span[0]:
+            return None
+        value, _ = self._ordered[index]
+        names = [label for at, label in self._ordered if at == value]
+        label = names[0]
+        return label if value == address else f"{label}+{address - value}"
+
+    def entry_at(self, address: int) -> LineEntry | None:
+        """The line-table entry that covers a linear address, or None."""
+        index = bisect_right(self._addresses, address) - 1
+        if index < 0:
+            return None
+        entry = self.lines[index]
+        return entry if address < entry.address + entry.length else None
+
+    def place_at(self, address: int) -> Place | None:
+        """Where the code at a linear address was written;
+        for a macro, its call and the line inside. None: unknown.
+        """
+        entry = self.entry_at(address)
+        if entry is None:
+            return None
+        if entry.call is None:
+            text = self.source(entry.file, entry.line) or entry.text
+            return Place(entry.file, entry.line, text)
+        file, line = entry.call
+        inner = Place(entry.file, entry.line, entry.text)  # its parameters filled in
+        return Place(file, line, self.source(file, line) or entry.text, inner)
+
+    def block(self, address: int) -> tuple[int, int] | None:
+        """From the label at or before an address to the next label or the section's end;
+        None outside the sections.
+        """
+        span = self._span(address)
+        if span is None:
+            return None
+        marks = {span[0], span[1]} | {v for v in self.labels.values() if span[0] <= v < span[1]}
+        return max(m for m in marks if m <= address), min(m for m in marks if m > address)
+
+    # -- by line -----------------------------------------------------------------------------------
+
+    def source(self, file: str, line: int) -> str | None:
+        """One line of source, or None when it cannot be read."""
+        lines = self.source_lines(file)
+        return lines[line - 1].strip() if 0 < line <= len(lines) else None
+
+    def source_lines(self, file: str) -> list[str]:
+        """A whole source file; empty when it cannot be read."""
+        if file not in self._sources:
+            try:
+                text = Path(file).read_text(encoding="utf-8", errors="replace")
+            except (OSError, ValueError):
+                text = ""
+            self._sources[file] = text.replace("\r\n", "\n").split("\n") if text else []
+        return self._sources[file]
+
+    def files(self) -> list[str]:
+        """Source files that lines come from, in order of address."""
+        names = dict.fromkeys(entry.file for entry in self.lines)
+        names.update(dict.fromkeys(entry.call[0] for entry in self.lines if entry.call))
+        return list(names)
+
+    def at_line(self, file: str, line: int) -> tuple[int, tuple[int, ...]] | None:
+        """(line, addresses) of the first line from `line` on that has code; None when none has.
+
+        A macro's body has code wherever the macro is used; a use of it begins at one address.
+        """
+        by_line: dict[int, list[int]] = {}
+        before: LineEntry | None = None
+        for entry in self.lines:
+            if not self.is_code(entry.address):
+                continue
+            call = entry.call
+            new_use = before is None or before.call != call
+            if entry.file == file and (
+                new_use or before is None or (before.file, before.line) != (file, entry.line)
+            ):
+                by_line.setdefault(entry.line, []).append(entry.address)
+            if call and new_use and call[0] == file:
+                by_line.setdefault(call[1], []).append(entry.address)
+            before = entry
+        found = min((number for number in by_line if number >= line), default=None)
+        return None if found is None else (found, tuple(by_line[found]))
+
+
+def elf_lines(data: bytes) -> list[LineEntry]:
+    """The line table of an ELF executable; their `text` is empty."""
+    from elftools.elf.elffile import ELFFile
+
+    return _dwarf_lines(ELFFile(io.BytesIO(data)))
+
+
+def _dwarf_lines(elf: Any) -> list[LineEntry]:
+    """The line table of an ELF file, of any DWARF version that pyelftools reads."""
+    if not elf.has_dwarf_info():
+        return []
+    found: list[LineEntry] = []
+    try:
+        info = elf.get_dwarf_info()
+        for unit in info.iter_CUs():
+            program = info.line_program_for_CU(unit)
+            if program is not None:
+                folder = unit.get_top_DIE().attributes.get("DW_AT_comp_dir")
+                found += _line_program(program, folder.value if folder else b"")
+    except Exception:  # whatever damaged debugging data raises: the program still runs
+        return []
+    return found
+
+
+def _line_program(program: Any, folder: bytes) -> list[LineEntry]:
+    names: dict[int, str] = {}
+    version = program["version"]
+    for index, row in enumerate(program["file_entry"], 0 if version >= 5 else 1):
+        where = row["dir_index"]
+        folders = program["include_directory"]
+        at = where if version >= 5 else where - 1
+        parent = folders[at] if 0 <= at < len(folders) and (where or version >= 5) else b""
+        path = Path(
+            folder.decode("utf-8", "surrogateescape"), parent.decode("utf-8", "surrogateescape")
+        )
+        names[index] = str(path / row["name"].decode("utf-8", "surrogateescape"))
+    found = []
+    previous = None
+    for item in program.get_entries():
+        state = item.state
+        if state is None:
+            continue
+        if previous is not None and state.address > previous.address:
+            found.append(
+                LineEntry(
+                    previous.address, state.address - previous.address,
+                    names.get(previous.file, "?"), previous.line, "",
+                )
+            )  # fmt: skip
+        previous = None if state.end_sequence else state
+    return found
