@@ -430,4 +430,12 @@ FEATURES: dict[str, str] = {
         {disp32} movl %eax,%ebx
         {disp8} movl %eax, 0x100
     """,
+    "shifts by %cl": """
+        shrdl %edi, %esi
+        shld %ax, (%ebx)
+        shrdw %ax, %bx
+        .intel_syntax noprefix
+        shrd esi, edi
+        shld dword ptr [ebx], eax
+    """,
 }

@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
@@ -439,13 +440,7 @@ class Assembler:
         if isinstance(operand, Imm):
             return Imm(self.bind(operand.value))
         if isinstance(operand, Mem) and operand.displacement is not None:
-            return Mem(
-                self.bind(operand.displacement),
-                operand.base,
-                operand.index,
-                operand.scale,
-                operand.segment,
-            )
+            return replace(operand, displacement=self.bind(operand.displacement))
         if isinstance(operand, Star):
             target = self._bound(operand.target)
             assert not isinstance(target, (Imm, Star, Far))

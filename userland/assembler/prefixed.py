@@ -85,7 +85,7 @@ def string_operands(
             raise Problem("`xlat' goes through (%ebx)")
         return mnemonic, [], operands[0].segment
     if match is None or not operands or not any(isinstance(o, Mem) for o in operands):
-        return mnemonic, operands, None
+        return mnemonic, counted(mnemonic, operands), None
     base, suffix = match.groups()
     if base == "movs" and not all(isinstance(o, Mem) for o in operands):
         return mnemonic, operands, None
@@ -192,6 +192,13 @@ def default_suffix(mnemonic: str, operands: list[Operand]) -> str:
 
 
 _X87: Final = re.compile(r"f(i?(add|mul|subr?|divr?|comp?)|i?ld|i?stp?|isttp)")
+
+
+def counted(mnemonic: str, operands: list[Operand]) -> list[Operand]:
+    """`shrd %edx, %eax` shifts by %cl, which gcc leaves out."""
+    if len(operands) == 2 and mnemonic.startswith(("shrd", "shld")):
+        return [Reg("cl"), *operands]
+    return operands
 
 
 def starred(mnemonic: str, operands: list[Operand]) -> list[Operand]:
