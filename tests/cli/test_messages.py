@@ -108,3 +108,16 @@ def test_of_threads_the_one_that_did_it_is_named(
     status, err = said(capfd, "run", write(tmp_path, THREAD_DIES))
     assert status == 139
     assert "program.S:10: movl $1, 0" in err
+
+
+def test_a_second_source_behind_the_program_is_told_of(
+    capfd: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    program, other = write(tmp_path, EXIT_7), write(tmp_path, "f: ret\n", "other.s")
+    text = (
+        f"{other} goes to the program; to link it, write --with {other} before PROGRAM "
+        "(write -- before PROGRAM when this is meant)"
+    )
+    assert said(capfd, "run", program, "x", other) == (7, f"toykernel: {text}\n")
+    assert said(capfd, "run", "--", program, other) == (7, "")
+    assert said(capfd, "run", "--with", other, program, "no_such_file.s") == (7, "")

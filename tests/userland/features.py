@@ -392,4 +392,50 @@ FEATURES: dict[str, str] = {
     """,
     "absolute targets": "_start: jmp 0x8049000\nje 0x8049010\ncall 0xc0100000\nnop\n",
     "end": "_start: nop\n.end\nthis is not assembled\n",
+    "vararg as written": """
+        .macro m a, rest:vararg
+        .ascii "<\\rest>"
+        .endm
+        m x, 1,  2 ,3   ,4
+        m x y
+        m x, 1 2   3
+        m x,1 + 2
+        m x ,  a b
+        m x
+        m x,(1, 2) , 3
+        .macro n rest:vararg
+        .ascii "<\\rest>"
+        .endm
+        n 1,  2 ,3
+        n a b , c
+        n
+    """,
+    "displacements": """
+        {disp8} movl 4(%eax), %ebx
+        {disp8} movl (%eax), %ebx
+        {disp8} movl 400(%eax), %ebx
+        {disp8} movl 1f, %ebx
+        {disp8} movl 1f(%eax), %ebx
+        {disp8} movl 4(,%eax,2), %ebx
+        {disp8} movl 4, %ebx
+        {disp8} movl %eax,%ebx
+        {disp8} call 1f
+        {disp8} jmp 1f
+        {disp8} nop
+        {disp8} movl (,%eax,2), %ebx
+        1:{disp8} movl (%eax,%ebx),%eax
+        {disp8} jmp *(%eax)
+        {disp8} pushl (%esp)
+        {disp32} nop
+        {disp32} movl %eax,%ebx
+        {disp8} movl %eax, 0x100
+    """,
+    "shifts by %cl": """
+        shrdl %edi, %esi
+        shld %ax, (%ebx)
+        shrdw %ax, %bx
+        .intel_syntax noprefix
+        shrd esi, edi
+        shld dword ptr [ebx], eax
+    """,
 }

@@ -10,7 +10,7 @@ import click
 
 from toykernel.cli import complete
 from toykernel.cli.console import as_utf8
-from toykernel.cli.options import FILE, SOURCES, apply, recipe
+from toykernel.cli.options import FILE, INPUTS, SOURCES, apply, recipe
 from toykernel.cli.outputs import Outputs
 from toykernel.cli.words import DASH
 from toykernel.harness.exit_status import EXIT_MISUSE
@@ -25,10 +25,6 @@ def address_of_section(text: str) -> int:
     if not 0 <= value < 1 << 32:
         raise click.BadParameter(f"{text!r} is not a 32-bit address")
     return value
-
-
-#: How the names of sources, objects and archives end.
-ENDINGS = (".S", ".s", ".asm", ".c", ".o", ".a")
 
 
 @click.command()
@@ -86,7 +82,7 @@ def command(
     )
     sources = (*inputs, *values["with_files"], *found)
     read = [("the source", source) for source in sources]
-    if len(sources) == 1 and not sources[0].endswith(ENDINGS):
+    if len(sources) == 1 and not sources[0].endswith(INPUTS):
         read = []  # an executable may be checked in its place
     with Outputs(read) as outputs:
         program_file = outputs.open("--output", output, permissions=0o755)

@@ -191,6 +191,8 @@ def flags(text: str) -> tuple[str, ...]:
         raise BadParameter(f"{text!r}: {error}") from None
 
 
+#: How the names of sources, objects and archives end.
+INPUTS = (".S", ".s", ".asm", ".c", ".o", ".a")
 #: What a program is made of besides its first file.
 SOURCES: tuple[Decorator, ...] = (
     click.option(
@@ -364,6 +366,16 @@ class ProgramCommand(click.Command):
 
             host_message(
                 f"{meant} goes to the program; options of {ctx.command_path} stand before PROGRAM "
+                "(write -- before PROGRAM when this is meant)"
+            )
+        source = next(
+            (word for word in behind if word.endswith(INPUTS) and Path(word).is_file()), None
+        )
+        if source is not None and "with_files" in ctx.params:
+            from toykernel.cli.console import host_message
+
+            host_message(
+                f"{source} goes to the program; to link it, write --with {source} before PROGRAM "
                 "(write -- before PROGRAM when this is meant)"
             )
         return rest

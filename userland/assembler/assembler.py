@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
@@ -15,7 +16,7 @@ from .errors import MAX_ERRORS, AssemblyError, Problem, together
 from .expressions import GOT_NAME, NAME, Binary, Modified, Name, Node, Number, Position, bind, parse
 from .fragments import MAX_BYTES, Align, Branch, SectionBuild, SymbolBuild
 from .hints import bare_register, nasm_form, undefined_symbols
-from .instructions import InstructionEncoder
+from .instructions import Encoded, InstructionEncoder
 from .intel import translate
 from .mentioned import free_names, got_fix
 from .mnemonics import BRANCHES, PREFIXES, SIZED
@@ -25,6 +26,7 @@ from .prefixed import (
     OTHER_PREFIXES,
     add_prefixes,
     default_suffix,
+    lengthen,
     narrow,
     other_direction,
     pseudo_prefixes,
@@ -412,11 +414,12 @@ class Assembler:
             self.warn(f"indirect {name} without `*'")
         truth: Node | None = None
         branching = name in BRANCHES and not any(isinstance(o, Star) for o in stars)
+        longer: Encoded | None = None
         if "disp8" in pseudo and not branching:
-            raise Problem("`{disp8}' before an address is not supported")
+            longer = lengthen(lambda o: self.encoder.encode(guessed, words.plain, o), stars)
         if "disp32" in pseudo and not branching:
             stars, truth = widen(stars)
-        encoded = self.encoder.encode(guessed, words.plain, stars)
+        encoded = longer or self.encoder.encode(guessed, words.plain, stars)
         if truth is not None:
             encoded = narrow(encoded, truth)
         if "load" in pseudo:
@@ -437,13 +440,7 @@ class Assembler:
         if isinstance(operand, Imm):
             return Imm(self.bind(operand.value))
         if isinstance(operand, Mem) and operand.displacement is not None:
-            return Mem(
-                self.bind(operand.displacement),
-                operand.base,
-                operand.index,
-                operand.scale,
-                operand.segment,
-            )
+            return replace(operand, displacement=self.bind(operand.displacement))
         if isinstance(operand, Star):
             target = self._bound(operand.target)
             assert not isinstance(target, (Imm, Star, Far))

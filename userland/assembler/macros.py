@@ -41,12 +41,18 @@ def unquote(text: str) -> str:
 
 def split_arguments(text: str) -> list[str]:
     """Macro arguments: cut at commas, and at blanks that are not around an operator."""
+    return _split(text)[0]
+
+
+def _split(text: str) -> tuple[list[str], list[int]]:
+    """The same, with where in the stripped text each begins."""
     parts: list[str] = []
+    starts = [0]
     current: list[str] = []
     depth, index = 0, 0
     text = text.strip()
     if not text:
-        return parts
+        return parts, []
     while index < len(text):
         char = text[index]
         if char in "\"'":
@@ -63,6 +69,7 @@ def split_arguments(text: str) -> list[str]:
             index += 1
             while index < len(text) and text[index].isspace():
                 index += 1
+            starts.append(index)
             continue
         if char.isspace() and depth <= 0:
             end = index
@@ -76,11 +83,21 @@ def split_arguments(text: str) -> list[str]:
                 continue
             parts.append("".join(current))
             current = []
+            starts.append(index)
             continue
         current.append(char)
         index += 1
     parts.append("".join(current))
-    return parts
+    return parts, starts
+
+
+_PIECES: Final = re.compile(r"""("(?:\\.|[^"\\])*")|\s*([-+*/|&^<>=(),])\s*|\s+""", re.S)
+
+
+def scrubbed(text: str) -> str:
+    """Text as gas's first reading leaves it: no blanks around operators and commas, else one; strings as
+    they are."""
+    return _PIECES.sub(lambda found: found.group(1) or found.group(2) or " ", text)
 
 
 def bind_arguments(macro: Macro, rest: str) -> dict[str, str]:
@@ -88,7 +105,7 @@ def bind_arguments(macro: Macro, rest: str) -> dict[str, str]:
     values = {parameter.name: parameter.default for parameter in macro.parameters}
     given: set[str] = set()
     position = 0
-    arguments = split_arguments(rest)
+    arguments, starts = _split(rest)
     for index, argument in enumerate(arguments):
         named = re.match(r"([A-Za-z_.$][\w.$]*)=(?!=)", argument)
         if named and named.group(1) in values:
@@ -101,7 +118,7 @@ def bind_arguments(macro: Macro, rest: str) -> dict[str, str]:
             position += 1
             name, text = parameter.name, argument
             if parameter.rest:
-                values[name] = ",".join(arguments[index:])
+                values[name] = scrubbed(rest.strip()[starts[index] :])
                 given.add(name)
                 break
         if text:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -84,7 +85,7 @@ def string_operands(
             raise Problem("`xlat' goes through (%ebx)")
         return mnemonic, [], operands[0].segment
     if match is None or not operands or not any(isinstance(o, Mem) for o in operands):
-        return mnemonic, operands, None
+        return mnemonic, counted(mnemonic, operands), None
     base, suffix = match.groups()
     if base == "movs" and not all(isinstance(o, Mem) for o in operands):
         return mnemonic, operands, None
@@ -127,16 +128,40 @@ def string_operands(
     return base + suffix, [], segment
 
 
-def widen(operands: list[Operand]) -> tuple[list[Operand], Node]:
-    """The operands with a displacement of 4 bytes, and what it is in truth. Raises Problem."""
-    for index, operand in enumerate(operands):
-        memory = operand.target if isinstance(operand, Star) else operand
-        if isinstance(memory, Mem):
-            wide = replace(memory, displacement=_WIDE)
-            changed: Operand = Star(wide) if isinstance(operand, Star) else wide
-            truth = memory.displacement or Number(0)
-            return [*operands[:index], changed, *operands[index + 1 :]], truth
-    raise Problem("`{disp32}' before an instruction without an address")
+def widen(operands: list[Operand]) -> tuple[list[Operand], Node | None]:
+    """The operands with a displacement of 4 bytes, and what it is in truth; None when none has an address."""
+    memory = _memory(operands)
+    if memory is None:
+        return operands, None
+    return _displaced(operands, _WIDE), memory.displacement or Number(0)
+
+
+def lengthen(encode: Callable[[list[Operand]], Encoded], operands: list[Operand]) -> Encoded | None:
+    """With a displacement of 1 byte that is 0; None for an address that has none to lengthen. `encode` has no
+    word for that: the byte is where two others differ."""
+    memory = _memory(operands)
+    if memory is None or memory.base is None or memory.displacement not in (None, Number(0)):
+        return None
+    one, two = (encode(_displaced(operands, Number(value))) for value in (1, 2))
+    same = zip(one.data, two.data, strict=True)
+    return replace(one, data=bytes(a if a == b else 0 for a, b in same))
+
+
+def _memory(operands: list[Operand]) -> Mem | None:
+    targets = (o.target if isinstance(o, Star) else o for o in operands)
+    return next((target for target in targets if isinstance(target, Mem)), None)
+
+
+def _displaced(operands: list[Operand], displacement: Node) -> list[Operand]:
+    changed: list[Operand] = []
+    for operand in operands:
+        if isinstance(operand, Mem):
+            changed.append(replace(operand, displacement=displacement))
+        elif isinstance(operand, Star) and isinstance(operand.target, Mem):
+            changed.append(Star(replace(operand.target, displacement=displacement)))
+        else:
+            changed.append(operand)
+    return changed
 
 
 def narrow(encoded: Encoded, truth: Node) -> Encoded:
@@ -167,6 +192,13 @@ def default_suffix(mnemonic: str, operands: list[Operand]) -> str:
 
 
 _X87: Final = re.compile(r"f(i?(add|mul|subr?|divr?|comp?)|i?ld|i?stp?|isttp)")
+
+
+def counted(mnemonic: str, operands: list[Operand]) -> list[Operand]:
+    """`shrd %edx, %eax` shifts by %cl, which gcc leaves out."""
+    if len(operands) == 2 and mnemonic.startswith(("shrd", "shld")):
+        return [Reg("cl"), *operands]
+    return operands
 
 
 def starred(mnemonic: str, operands: list[Operand]) -> list[Operand]:
