@@ -84,7 +84,7 @@ def preprocess(
     ]  # fmt: skip
     try:
         done = subprocess.run(
-            words, input=f'#line 1 "{_quoted(shown)}"\n'.encode() + text.encode("utf-8", "surrogateescape"),
+            words, input=f'#line 1 "{_quoted(shown)}"\n{text}'.encode("utf-8", "surrogateescape"),
             capture_output=True, timeout=_SECONDS, env={**os.environ, "LC_ALL": "C"}, check=False,
         )  # fmt: skip
     except (OSError, subprocess.SubprocessError):
