@@ -5,15 +5,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import replace
 from functools import cached_property
-from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import userland
-from emu.errors import MachineError
 from emu.paging import Walk
 from toykernel import run_loop
 from toykernel.boot import ENTRY, kernel_source
@@ -21,22 +18,19 @@ from toykernel.boot import INIT as INIT_SOURCE
 from toykernel.harness import notebook
 from toykernel.harness.build import build
 from toykernel.harness.images import boot_images, init_program, kernel_program
-from toykernel.harness.recipe import PLAIN, STDIN, LoadError, Recipe, is_source
-from toykernel.history.errors import HistoryError
+from toykernel.harness.recipe import PLAIN, STDIN, Recipe, is_source
 from toykernel.observe.faultlog import FaultLog, FaultRecord
 from toykernel.observe.lock_holders import LockHolders
 from toykernel.observe.run_stats import RunStats
 from toykernel.power_on import power_on
 from toykernel.state import Config, Outcome, OutcomeKind
-from toykernel.statehash import guest_data, state_hash
 from toykernel.task import TASK_COMM_LEN
-from userland.assembler import AssemblyError, Program
+from userland.assembler import Program
 
 if TYPE_CHECKING:
     from toykernel.collector import Collector
     from toykernel.harness.breakpoints import Breakpoint, Breakpoints, Hit
     from toykernel.history.moment import Snapshot
-    from toykernel.history.savefile import Saved
     from toykernel.look.image import Image
     from toykernel.look.symbols import Images
     from toykernel.look.task import TaskView
@@ -277,26 +271,9 @@ class Session:
 
     def save(self, path: Path | str) -> None:
         """This moment, to a file: with what `fork` takes along. Raises HistoryError."""
-        from toykernel.history import moment, savefile
+        from toykernel.harness import saved_session
 
-        k = self.kernel
-        moment.refuse_influence(k)
-        saved = savefile.Saved(
-            path=str(self.path),
-            guest_path=self.guest_path,
-            elf=self.elf,
-            config=self.config,
-            keep_output=bool(self._output),
-            machine=k.machine.snapshot(),
-            kernel=guest_data(k),
-            listeners={
-                name: (one.save_data(), dict(one.save_shared()))
-                for name, one in self._own_listeners().items()
-            },
-            output={fd: bytes(text) for fd, text in self._output.items()},
-            messages=len(k.host.trace.messages),
-        )
-        savefile.write(Path(path), saved, state_hash(k))
+        saved_session.save(self, Path(path))
 
     @classmethod
     def load(cls, path: Path | str, console: Callable[[int, bytes], None] | None = None) -> Session:
@@ -304,43 +281,9 @@ class Session:
 
         Raises HistoryError, in one line, for a file that is damaged, newer, or none of these.
         """
-        import_module("toykernel.observe.cow_journal")  # whose events may be in the file
-        from toykernel.history import savefile
+        from toykernel.harness import saved_session
 
-        saved, state = savefile.read(Path(path))
-        try:
-            session = cls._from_saved(saved, console)
-            same = state_hash(session.kernel) == state
-        except (MachineError, LookupError, TypeError, ValueError, AttributeError) as error:
-            what = " ".join(f"{type(error).__name__}: {error}".split())
-            raise HistoryError(f"{path}: it is damaged: {what}") from None
-        if not same:
-            raise HistoryError(f"{path}: it is damaged: the state is not the one that was saved")
-        return session
-
-    @classmethod
-    def _from_saved(cls, saved: Saved, console: Callable[[int, bytes], None] | None) -> Session:
-        from toykernel.history import moment
-
-        program = None
-        with suppress(LoadError, AssemblyError):  # the source, when it still is this program's
-            elf, program, *_ = build(Path(saved.path))
-            program = program if elf == saved.elf else None
-        session = cls._blank(
-            *(Path(saved.path), saved.elf, program, saved.guest_path),
-            *(saved.config, console, saved.keep_output),
-        )
-        own = session._own_listeners(saved.listeners)
-        moment.become(
-            session.kernel,
-            session._output,
-            saved.machine,
-            saved.kernel,
-            saved.output,
-            saved.messages,
-            {id(one): saved.listeners[name] for name, one in own.items()},
-        )
-        return session
+        return saved_session.load(cls, Path(path), console)
 
     @classmethod
     def _blank(
