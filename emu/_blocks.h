@@ -219,47 +219,7 @@ static struct block *current_block(struct blocks *b)
     return b->current ? &b->block[b->current - 1] : NULL;
 }
 
-static uint32_t value_of(const struct timing *t, const struct symbol *symbol)
-{
-    return symbol->plus + (symbol->from == R_NONE ? 0 : gpr(t, symbol->from));
-}
-
-static uint64_t rep_clocks(const struct insn *i, uint32_t done)
-{
-    return done == 0 ? i->rep_none : done == 1 ? i->rep_one
-        : i->rep_start + (uint64_t)i->rep_each * done;
-}
-
-/* What the REP instruction at the end will cost at most; *fits = 0 when it wants to be watched. */
-static COLD uint64_t foresee_rep(struct blocks *b, const struct block *block, int *fits)
-{
-    struct timing *t = records_of(b);
-    const struct insn *i = last_insn(b, block);
-    uint32_t size = i->access_count ? i->access[0].size : 1, target = value_of(t, &block->rep_target);
-    uint64_t reach;
-
-    b->rep_start = value_of(t, &block->rep_count);
-    reach = (uint64_t)size * b->rep_start + 0x1000;
-    if ((value_of(t, &block->rep_source) | target | live(t, t->at_base[0]) |
-         live(t, t->at_base[i->segment])) & (size - 1))
-        *fits = 0; /* misaligned */
-    if (block->last_stores && (uint64_t)(target - block->address) + reach > 0xffffffffu - reach)
-        *fits = 0;
-    if (block->last_stores && target - block->address < reach)
-        *fits = 0; /* it may write over itself */
-    return rep_clocks(i, b->rep_start);
-}
-
-/* The REP instruction at the end has done what ECX says. */
-static COLD uint64_t take_rep(struct blocks *b, const struct block *block)
-{
-    struct timing *t = records_of(b);
-    struct insn *i = last_insn(b, block);
-    uint64_t clocks = rep_clocks(i, b->rep_start - gpr(t, G_ECX));
-
-    i->spent[R_REP] += clocks;
-    return clocks;
-}
+#include "_block_rep.h"
 
 /* The TLB has the page, and for a write the entry is dirty already: looking it up costs nothing. */
 static int tlb_holds(const struct timing *t, uint32_t page, uint32_t write)

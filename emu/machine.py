@@ -24,9 +24,9 @@ from emu.devices.timer import Timer
 from emu.eflags import EFLAGS_IF, EFLAGS_RF
 from emu.errors import BusError, EngineContractError
 from emu.events import DR6_BS, Event, Position, Stop
-from emu.hooks import EV_OUT, EV_TRAP, NO_FRAME
+from emu.hooks import EV_OUT, EV_TRAP
 from emu.linear import LinearMemory
-from emu.page_end import needs_next_page
+from emu.page_end import needs_next_page, rest_of_page
 from emu.page_fault import page_fault
 from emu.port_io import LONGEST, code_bytes, split_prefixes
 from emu.port_unit import PortUnit
@@ -305,22 +305,11 @@ class Machine:
         start = cpu.eip + cpu.cs_base & _FLAT
         if self._at_in_flight or cpu.cr2 != (start | 0xFFF) + 1 & _FLAT:
             return False
-        end = start + needs_next_page(self._rest_of_page(start))
+        end = start + needs_next_page(rest_of_page(cpu.state, self.ram, self.linear, start))
         if end == start or end in cpu.page_ends:
             return False
         cpu.set_exits(cpu.exits, cpu.page_ends | {end})
         return True
-
-    def _rest_of_page(self, start: int) -> bytes:
-        """Code to the end of the page: where it was fetched last, should the tables have changed."""
-        state, at = self.cpu.state, start & 0xFFF
-        if (
-            state.code_page_valid
-            and state.code_page == start >> 12
-            and state.code_frame != NO_FRAME
-        ):
-            return bytes(self.ram.read(state.code_frame + at, 0x1000 - at))
-        return code_bytes(self.linear, start, 0x1000 - at)
 
     @property
     def _at_in_flight(self) -> bool:

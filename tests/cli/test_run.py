@@ -31,7 +31,7 @@ from command import (
 from emu.engine_quirks import CPU_MODELS
 from toykernel import gate
 from toykernel.check import invariants
-from toykernel.cli import options as cli_options
+from toykernel.cli import option_types
 from toykernel.cli.group import call
 from toykernel.kernel.panic import panic
 
@@ -349,7 +349,7 @@ def test_sizes_of_memory(
     status, _, _ = run(capfdbinary, "--memory", memory, "--report", report, USERLAND / "hello.S")
     assert status == 0
     frames = json.loads(report.read_text())["frames"]["total"]
-    bounds = cli_options.size(cli_options.MIN_MEMORY, cli_options.MAX_MEMORY)
+    bounds = option_types.size(option_types.MIN_MEMORY, option_types.MAX_MEMORY)
     assert frames == bounds(memory) // 4096
 
 

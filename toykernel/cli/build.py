@@ -10,7 +10,8 @@ import click
 
 from toykernel.cli import complete
 from toykernel.cli.console import as_utf8
-from toykernel.cli.options import FILE, INPUTS, SOURCES, apply, recipe
+from toykernel.cli.option_types import FILE
+from toykernel.cli.options import INPUTS, SOURCES, apply, recipe
 from toykernel.cli.outputs import Outputs
 from toykernel.cli.words import DASH
 from toykernel.harness.exit_status import EXIT_MISUSE

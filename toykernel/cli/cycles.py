@@ -9,7 +9,8 @@ import click
 
 from emu.timing.profiles import OFF
 from toykernel.cli.console import as_utf8, host_message, write_all
-from toykernel.cli.options import FILE, MACHINE, SOURCES, ProgramCommand, apply, count
+from toykernel.cli.option_types import FILE, count
+from toykernel.cli.options import MACHINE, SOURCES, ProgramCommand, apply
 from toykernel.cli.outputs import Outputs, inputs_of
 from toykernel.cli.version import say_slow
 from toykernel.harness.exit_status import EXIT_MISUSE

@@ -13,7 +13,8 @@ from toykernel.cli import complete
 from toykernel.cli.console import prepare_streams, write_all
 from toykernel.cli.group import call
 from toykernel.cli.load import load
-from toykernel.cli.options import FILE, MACHINE, PAGE_SIZE, SOURCES, ProgramCommand, apply, size
+from toykernel.cli.option_types import FILE, PAGE_SIZE, size
+from toykernel.cli.options import MACHINE, SOURCES, ProgramCommand, apply
 from toykernel.harness.exit_status import EXIT_INTERRUPTED, EXIT_MISUSE
 from toykernel.harness.session import Session
 

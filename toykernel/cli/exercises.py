@@ -13,7 +13,7 @@ import click
 from click.shell_completion import CompletionItem
 
 from toykernel.cli.console import as_utf8
-from toykernel.cli.options import FILE
+from toykernel.cli.option_types import FILE
 from toykernel.cli.samples import title
 from toykernel.cli.words import shared_folder
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from toykernel.cli.console import as_utf8
-from toykernel.cli.options import FILE, count
+from toykernel.cli.option_types import FILE, count
 from toykernel.cli.verdict_output import TapOutput, TextOutput, junit_xml
 from toykernel.cli.version import say_slow
 from toykernel.harness.verdict import FAILED, PASSED

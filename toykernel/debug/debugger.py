@@ -267,8 +267,7 @@ class Debugger(Collector):
             trap = self.journal.last_trap
             if outcome is not None or trap is None:
                 return outcome
-            self.journal.recording = False
-            self.journal.lines = []
+            self.journal.recording, self.journal.lines = False, []
             outcome = self._run_out(task) if user else self._run_to(task, trap.eip, esp)
             if outcome is not None or cpu.eip != start or trap.eip != start:
                 return outcome
@@ -421,9 +420,8 @@ class Debugger(Collector):
         return Unwinder(self.session.elf)
 
     def user_callers(self, view: TaskView) -> list[int]:
-        """Return addresses of the program's calls under way, as far as compilers have said how to find
-        them, from the innermost."""
-        if self.images.of_task(view.task) is not self.images.program or view.task.mm is None:
+        """Return addresses of the program's calls, as compilers say how to find them, innermost first."""
+        if not self._in_program(view):
             return []
         word_at = partial(_word_of, view)
         return [frame["eip"] for frame in self._unwinder.callers(view.regs, word_at)]
@@ -431,9 +429,13 @@ class Debugger(Collector):
     def variables(self) -> list[Variable]:
         """Local variables of the function of C that the task is in."""
         view = self.view
-        if self.images.of_task(view.task) is not self.images.program or view.task.mm is None:
+        if not self._in_program(view):
             return []
         return self._unwinder.variables(view.regs, partial(_word_of, view))
+
+    def _in_program(self, view: TaskView) -> bool:
+        task = view.task
+        return self.images.of_task(task) is self.images.program and task.mm is not None
 
     def break_at(self, text: str, *, temporary: bool = False) -> Breakpoint:
         """`*EXPRESSION`, or what Session.break_at takes. Raises DebugError and its errors."""
@@ -443,9 +445,7 @@ class Debugger(Collector):
 
 
 def _word_of(view: TaskView, address: int) -> int:
-    """A 32-bit word at a linear address, as a task sees it. Raises ValueError where nothing is
-    mapped.
-    """
+    """A word at a linear address, as a task sees it. Raises ValueError where nothing is mapped."""
     try:
         return int.from_bytes(view.read(address, 4), "little")
     except UnreadableError as error:
