@@ -19,6 +19,7 @@ MACHINE = {
     "ports": "gates, which the host sets",
     "_clocked": "one of the devices",
     "trap_stops": "the host's",
+    "watched": "a debugger's",
     "trap_listeners": "the host's",
     "tlb_flushes": "a count for the host",
     "_last_trap": "of one delivery",
@@ -35,17 +36,18 @@ CPU = {
     "_x87": "of one instruction",
 }  # fmt: skip
 #: EngineState: what outlives an entry into the engine.
-STATE_SAVED = {"retired", "cycles", "allow_io"}
+STATE_SAVED = {"retired", "cycles", "allow_io", "deliveries"}
 #: Set before or as each entry begins, or told by it when it has ended.
 STATE_OF_A_RUN = {
-    "limit", "cycle_limit", "traps", "event", "vector", "port", "size", "value", "in_flight",
-    "in_flight_valid", "watch_if", "skip_break", "in_flight_kind", "flags_known", "previous_kind",
+    "limit", "cycle_limit", "delivery_limit", "traps", "event", "vector", "port", "size", "value",
+    "in_flight", "in_flight_valid", "watch_if", "skip_break", "in_flight_kind", "flags_known", "previous_kind",
     "completed", "resume", "careful", "debug_hits", "debug_pending", "system_changed", "error",
     "flags_kept",
 }  # fmt: skip
 #: Host addresses, numbers of the engine, breakpoints, and the page of code that was looked up last.
 STATE_OF_THE_HOST = {
-    "timing", "blocks", "x87", "code_page", "code_page_valid", "code_frame", "break_count",
+    "timing", "blocks", "x87", "watches", "watch_count", "code_page", "code_page_valid", "code_frame",
+    "break_count",
     "break_capacity", "breaks", "ram", "ram_size", "held_code", "engine", "context", "regs",
     "fields", "field_count", "old_exception_offset", "is_int_field", "reg_eflags", "reg_cr0",
     "reg_cr3", "reg_cr4", "reg_cs", "reg_eax", "fn_start", "fn_stop", "fn_save", "fn_restore",
@@ -85,6 +87,7 @@ def test_a_snapshot_has_the_parts() -> None:
         "charged",
         "timing",
         "counts",
+        "deliveries",
         "devices",
         "halted",
         "allow_io",
