@@ -243,24 +243,32 @@ def safe_reads(memory_file: str = "/proc/self/mem") -> Iterator[Peek]:
         yield peek
 
 
+_PIECES = 1024  # IOV_MAX
+
+
 def _read_process(address: int, length: int) -> bytes:
-    """process_vm_readv(2) of this process; b"" where it is not to be had."""
+    """process_vm_readv(2) of this process, as far as it goes; b"" where it is not to be had."""
     call = getattr(ctypes.CDLL(None, use_errno=True), "process_vm_readv", None)
     if call is None:
         return b""
     call.restype = ctypes.c_ssize_t
     buffer = ctypes.create_string_buffer(length)
+    # A piece a page: a transfer ends in front of the piece that it cannot have.
     ends = [*range((address | PAGE_SIZE - 1) + 1, address + length, PAGE_SIZE), address + length]
-    pages = [
-        *zip([address, *ends], ends, strict=False)
-    ]  # a transfer ends before a page that it cannot have
-    remote = (ctypes.c_size_t * (2 * len(pages)))()
-    remote[:] = [word for start, end in pages for word in (start, end - start)]
-    local = (ctypes.c_size_t * 2)(ctypes.addressof(buffer), length)
-    done = call(
-        os.getpid(), local, ctypes.c_ulong(1), remote, ctypes.c_ulong(len(pages)), ctypes.c_ulong(0)
-    )
-    return buffer.raw[: max(done, 0)]
+    pages = [*zip([address, *ends], ends, strict=False)]
+    read = 0
+    for first in range(0, len(pages), _PIECES):
+        some = pages[first : first + _PIECES]
+        remote = (ctypes.c_size_t * (2 * len(some)))()
+        remote[:] = [word for start, end in some for word in (start, end - start)]
+        size = some[-1][1] - some[0][0]
+        local = (ctypes.c_size_t * 2)(ctypes.addressof(buffer) + read, size)
+        counted = (local, ctypes.c_ulong(1), remote, ctypes.c_ulong(len(some)))
+        done = max(call(os.getpid(), *counted, ctypes.c_ulong(0)), 0)
+        read += done
+        if done < size:
+            break
+    return buffer.raw[:read]
 
 
 def _copies(peek: Peek, handle: int, pattern: bytes) -> Iterator[int]:

@@ -13,7 +13,8 @@ from native_linux import build, run
 from toykernel.cli.exercises import exercises
 from toykernel.cli.group import call
 from toykernel.cli.judge import judge
-from toykernel.harness.expectations import compare, parse_header
+from toykernel.harness.comparison import compare
+from toykernel.harness.expectations import parse_header
 
 FOLDER = ROOT / "exercises"
 EXERCISES = sorted(FOLDER.glob("*.S"))

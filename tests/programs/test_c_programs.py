@@ -11,8 +11,9 @@ from native_linux import run
 
 from toykernel.harness import runner
 from toykernel.harness.build import build
+from toykernel.harness.comparison import compare
 from toykernel.harness.compiler import find_compiler
-from toykernel.harness.expectations import compare, parse_header
+from toykernel.harness.expectations import parse_header
 from toykernel.harness.recipe import Recipe
 from toykernel.harness.session import Session
 from toykernel.look.image import elf_lines

@@ -34,6 +34,7 @@ HOST_OPTIONS = (
     "trace",
     "cow",
     "record_input",
+    "events",
 )
 
 
