@@ -8,10 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cached_property, partial
+from functools import cached_property
 
 from toykernel.arch.x86.asm_offsets import PAGE_OFFSET
 from toykernel.collector import Collector
+from toykernel.debug.callers import Callers
 from toykernel.debug.disassembly import LONGEST, Instruction, decode
 from toykernel.debug.errors import DebugError
 from toykernel.debug.expressions import evaluate
@@ -28,7 +29,6 @@ from toykernel.history.watchpoints import Access
 from toykernel.look.image import Image, Place
 from toykernel.look.symbols import Code, SymbolError
 from toykernel.look.task import SEGMENTS, TaskView, UnreadableError
-from toykernel.look.unwind import Unwinder, Variable
 from toykernel.oops import KernelOops
 from toykernel.state import Outcome, OutcomeKind
 from toykernel.task import Task
@@ -104,6 +104,11 @@ class Debugger(Collector):
     def set_interrupted(self, interrupted: Condition) -> None:
         """The condition, asked often during runs, by which the user gets the prompt back."""
         self.stops.interrupted = interrupted
+
+    @cached_property
+    def callers(self) -> Callers:
+        """Who has called."""
+        return Callers(self.session)
 
     # -- where we are ------------------------------------------------------------------------------
 
@@ -213,9 +218,12 @@ class Debugger(Collector):
             if left == 1:
                 journal.recording = True
             journal.clear()
+            ring = self.machine.cpu.cpl if self.machine.cpu.eip in self._iret else None
             outcome = step()
             if outcome is not None:
                 return outcome
+            if ring is not None:
+                journal.returned(ring)
             if interrupted():
                 return Outcome(OutcomeKind.INTERRUPTED)
         return None
@@ -254,13 +262,17 @@ class Debugger(Collector):
 
         return self.guard(run)
 
-    def next_once(self) -> Outcome | None:
-        """One of nexti's steps; an Outcome when it ended before its time."""
+    def next_once(self, *, calls: bool = True) -> Outcome | None:
+        """One of nexti's steps; an Outcome when it ended before its time.
+
+        Without `calls` those of user mode are gone into, and only traps are one step.
+        """
         task, cpu = self.kernel.current, self.machine.cpu
         start, esp = cpu.eip, cpu.esp
         for _ in range(MAX_RESTARTS):
             instruction = self.instruction(start, self.session.current)
-            if cpu.cpl == 0 and instruction is not None and instruction.is_call:
+            over = calls or cpu.cpl == 0
+            if over and instruction is not None and instruction.is_call:
                 return self._run_to(task, start + instruction.size, esp)
             user = cpu.cpl == 3
             outcome = self._steps(1)
@@ -285,14 +297,27 @@ class Debugger(Collector):
         return None if outcome.kind is OutcomeKind.ARRIVED else outcome
 
     def out(self) -> Stopped:
-        """Run until the current task is back in user mode."""
-        task = self.kernel.current
-        if self.machine.cpu.cpl == 3:
-            raise DebugError("the CPU is in user mode already")
+        """Run until the current task is back in user mode; in user mode, until the function has returned."""
+        task, cpu = self.kernel.current, self.machine.cpu
         if task.mm is None or task.exit_state:
             raise DebugError(f"pid {task.pid} ({task.comm}) has no user mode to go back to")
+        if cpu.cpl == 3:
+            return self._return()
         self.journal.clear()
         return self.guard(lambda: self.stopped(self._run_out(task)))
+
+    def _return(self) -> Stopped:
+        view = self.session.current
+        callers = self.callers.of_user(view)
+        if not callers:
+            raise DebugError("no call is known that this code would return from")
+        esp = self.machine.cpu.esp
+        self.journal.clear()
+        return self.guard(lambda: self.stopped(self.return_to(callers[0], esp + 1)))
+
+    def return_to(self, address: int, esp: int) -> Outcome | None:
+        """Until the present task is at a linear address, its stack as high as `esp` or higher."""
+        return self._run_to(self.kernel.current, address, esp)
 
     def _run_out(self, task: Task) -> Outcome | None:
         """Until a task has executed the iret that leads to user mode."""
@@ -406,47 +431,8 @@ class Debugger(Collector):
         address = self.evaluate(text)
         return self.images.of_address(self.view.task, address), address
 
-    def return_addresses(self, view: TaskView, low: int, high: int) -> list[int]:
-        """Words on a kernel stack between two addresses that a call has pushed there."""
-        found = []
-        for word in self.machine.ram.words(low - PAGE_OFFSET, max(high - low, 0) // 4):
-            entry = self.images.kernel.entry_at(word - 1) if word >= PAGE_OFFSET else None
-            if entry and entry.address + entry.length == word and "call" in entry.text.split():
-                found.append(word)
-        return found
-
-    @cached_property
-    def _unwinder(self) -> Unwinder:
-        return Unwinder(self.session.elf)
-
-    def user_callers(self, view: TaskView) -> list[int]:
-        """Return addresses of the program's calls, as compilers say how to find them, innermost first."""
-        if not self._in_program(view):
-            return []
-        word_at = partial(_word_of, view)
-        return [frame["eip"] for frame in self._unwinder.callers(view.regs, word_at)]
-
-    def variables(self) -> list[Variable]:
-        """Local variables of the function of C that the task is in."""
-        view = self.view
-        if not self._in_program(view):
-            return []
-        return self._unwinder.variables(view.regs, partial(_word_of, view))
-
-    def _in_program(self, view: TaskView) -> bool:
-        task = view.task
-        return self.images.of_task(task) is self.images.program and task.mm is not None
-
     def break_at(self, text: str, *, temporary: bool = False) -> Breakpoint:
         """`*EXPRESSION`, or what Session.break_at takes. Raises DebugError and its errors."""
         if text.startswith("*"):
             return self.stops.add_address(self.evaluate(text[1:]), text, temporary=temporary)
         return self.session.break_at(text, temporary=temporary)
-
-
-def _word_of(view: TaskView, address: int) -> int:
-    """A word at a linear address, as a task sees it. Raises ValueError where nothing is mapped."""
-    try:
-        return int.from_bytes(view.read(address, 4), "little")
-    except UnreadableError as error:
-        raise ValueError(str(error)) from None

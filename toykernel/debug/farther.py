@@ -1,4 +1,4 @@
-"""Running to a place: advance and until."""
+"""Running to a place, or to another source line: advance, until, step, next."""
 
 from __future__ import annotations
 
@@ -36,3 +36,52 @@ def until(debugger: Debugger) -> Stopped:
                 return debugger.stopped(Outcome(OutcomeKind.INTERRUPTED))
 
     return debugger.guard(run)
+
+
+def line(debugger: Debugger, count: int, *, calls: bool) -> Stopped:
+    """`count` times to the beginning of another source line. Traps are one step, and so are calls with
+    `calls`; without, a call is gone into where the function has lines, and is one step where it has none."""
+
+    def run() -> Stopped:
+        outcome = None
+        for left in range(count, 0, -1):
+            debugger.journal.recording = left == 1
+            debugger.journal.clear()
+            outcome = _one_line(debugger, calls=calls)
+            if outcome is not None:
+                break
+        return debugger.stopped(outcome)
+
+    return debugger.guard(run)
+
+
+def _one_line(debugger: Debugger, *, calls: bool) -> Outcome | None:
+    cpu = debugger.machine.cpu
+    start, begin = _line_at(debugger), cpu.eip
+    while True:
+        esp = cpu.esp
+        outcome = debugger.next_once(calls=calls)
+        entered = not calls and cpu.cpl == 3 and cpu.esp == esp - 4
+        if outcome is None and entered and _line_at(debugger) is None:
+            outcome = debugger.return_to(debugger.word_at(cpu.esp), esp)
+        if outcome is not None:
+            return outcome
+        here = _line_at(debugger)
+        if start is None or (
+            here is not None and here[1] and (here[0] != start[0] or cpu.eip <= begin)
+        ):
+            return None
+        debugger.journal.recording = False
+        if debugger.stops.interrupted():
+            return Outcome(OutcomeKind.INTERRUPTED)
+
+
+def _line_at(debugger: Debugger) -> tuple[str, bool] | None:
+    """The line where the CPU is, and whether at the beginning of its code. None where none is known."""
+    eip = debugger.machine.cpu.eip
+    image = debugger.images.of_address(debugger.kernel.current, eip)
+    entry = image.entry_at(eip) if image is not None else None
+    place = image.place_at(eip) if image is not None else None
+    if entry is None or place is None:
+        return None
+    return f"{place.file}:{place.line}", entry.address == eip

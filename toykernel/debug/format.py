@@ -9,11 +9,11 @@ from emu.microcode import EXTERNAL, SOFTWARE
 from toykernel.arch.x86.asm_offsets import SYSCALL_VECTOR
 from toykernel.debug.debugger import Debugger, Location, Stopped
 from toykernel.debug.frames import FrameWord, TrapFrame
-from toykernel.debug.journal import page_fault_bits, selector_error_bits, vector_text
+from toykernel.debug.journal import page_fault_bits, selector_error_bits, trap_text, vector_text
 from toykernel.debug.pages import PageInfo, area_flags, entry_bits, entry_letters
 from toykernel.debug.tables import eflags_text, selector_text
 from toykernel.harness.breakpoints import Breakpoint, ForkRecord, Hit
-from toykernel.harness.points import WatchRecord
+from toykernel.harness.points import TRAP, WatchRecord
 from toykernel.look.image import Place
 from toykernel.look.task import TaskView
 from toykernel.observe.faultlog import FaultRecord
@@ -99,6 +99,9 @@ def hit_lines(debugger: Debugger, hit: Hit) -> list[str]:
             f"  copy_process: parent {record.parent} ({record.comm}), child {record.child}; "
             f"{record.shared_frames} user frames are mapped by both"
         )
+    elif point.kind == TRAP and debugger.journal.last_trap is not None:
+        trap = debugger.journal.last_trap
+        lines.append(f"  {trap_text(trap)}, eip {trap.eip:#010x}, ring {trap.cpl}")
     elif isinstance(hit.record, FaultRecord):
         lines += cow_lines(debugger, hit.record)
     elif isinstance(hit.record, WatchRecord):

@@ -70,6 +70,18 @@ def wait_status_text(code: int) -> str:
     return f"killed by {SIGNAL_NAMES.get(sig, sig)}" if sig else f"status {code >> 8 & 0xFF}"
 
 
+def trap_text(trap: Delivery) -> str:
+    """What was delivered: vector, error code bit by bit, and the address of a page fault."""
+    what = {SOFTWARE: "int ", EXTERNAL: "interrupt "}.get(trap.kind, "") + vector_text(trap.vector)
+    if trap.error_code is not None:
+        page = trap.vector == PAGE_FAULT
+        bits = (page_fault_bits if page else selector_error_bits)(trap.error_code)
+        what += f", error code {trap.error_code:#x} ({bits})"
+        if page:
+            what += f", cr2 {trap.cr2:#010x}"
+    return what
+
+
 class Journal(Collector):
     """Listens to one kernel; `lines` are those since `clear`. Recording costs, so it can be off."""
 
@@ -116,17 +128,18 @@ class Journal(Collector):
         self.last_trap = trap
         if not self.recording:
             return
-        what = {SOFTWARE: "int ", EXTERNAL: "interrupt "}.get(trap.kind, "") + vector_text(
-            trap.vector
-        )
-        if trap.error_code is not None:
-            page = trap.vector == PAGE_FAULT
-            bits = (page_fault_bits if page else selector_error_bits)(trap.error_code)
-            what += f", error code {trap.error_code:#x} ({bits})"
-            if page:
-                what += f", cr2 {trap.cr2:#010x}"
         stack = "stack of the TSS" if trap.cpl else "same stack"
-        self._add(f"trap: {what}; ring {trap.cpl} -> ring {self._k.machine.cpu.cpl}, {stack}")
+        ring = self._k.machine.cpu.cpl
+        self._add(f"trap: {trap_text(trap)}; ring {trap.cpl} -> ring {ring}, {stack}")
+
+    def returned(self, ring: int) -> None:
+        """An iret of a ring has been executed, unless it has faulted."""
+        cpu = self._k.machine.cpu
+        if self.last_trap is not None:
+            return
+        stack = f", esp {cpu.esp:#010x}" if cpu.cpl != ring else ""
+        eflags = f"eflags {cpu.eflags:#x}"
+        self._add(f"iret: ring {ring} -> ring {cpu.cpl}, eip {cpu.eip:#010x}{stack}, {eflags}")
 
     def _on_gate(self, task: Task, name: str) -> None:
         self._gate = (len(self.lines), task.pid)

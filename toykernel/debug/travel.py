@@ -80,9 +80,7 @@ class Traveller:
         pid, user, eip, esp = debugger.kernel.current.pid, cpu.cpl == 3, cpu.eip, cpu.esp
         if not self._history.step_back():
             return False
-        if user:
-            if debugger.kernel.current.pid == pid and cpu.cpl == 3:
-                return True
+        if user and (debugger.kernel.current.pid != pid or cpu.cpl != 3):
             return self._before_trap(pid)
         instruction = debugger.instruction(cpu.eip, debugger.session.current)
         words = instruction.text.split() if instruction is not None else []

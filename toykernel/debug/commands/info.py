@@ -306,7 +306,7 @@ def locals_(console: Console, text: str) -> None:
     """Parameters and local variables of a function of C."""
     no_arguments(text)
     debugger = console.debugger
-    found = debugger.variables()
+    found = debugger.callers.variables(debugger.view)
     if not found:
         raise DebugError("no local variables are known here: compiled code has them, with -g")
     for variable in found:

@@ -29,6 +29,14 @@ def nexti(console: Console, text: str) -> None:
     show(console, console.debugger.nexti(count_of(text)))
 
 
+def step(console: Console, text: str) -> None:
+    show(console, farther.line(console.debugger, count_of(text), calls=False))
+
+
+def next_(console: Console, text: str) -> None:
+    show(console, farther.line(console.debugger, count_of(text), calls=True))
+
+
 def continue_(console: Console, text: str) -> None:
     no_arguments(text)
     show(console, console.debugger.cont())
@@ -63,14 +71,24 @@ RUN = (
         "through traps: after `int $0x80' comes the first instruction of system_call. An OUT to\n"
         "the gate's port runs a function of the kernel in Python; the step says which.\n"
         "Only the last of N steps is shown. Breakpoints at addresses do not stop it.",
-        ("si", "s", "step"), True,
+        ("si",), True,
     ),
     Command(
         "nexti", "[N]", "execute one instruction, with the calls and traps that it makes", nexti,
         "In user mode a system call, a page fault or an interrupt is one step; other tasks may\n"
-        "run meanwhile. In ring 0 a call is one step, even when the task sleeps in it.\n"
+        "run meanwhile. A call is one step, even when the task sleeps in it.\n"
         "Stops early at a breakpoint, or when the task dies.",
-        ("ni", "n", "next"), True,
+        ("ni",), True,
+    ),
+    Command(
+        "step", "[N]", "go on to another source line, into functions", step,
+        "A system call, a page fault or an interrupt of user mode is one step; so is a macro, and a\n"
+        "function without lines. Stops early at a breakpoint, or when the task dies.",
+        ("s",), True,
+    ),
+    Command(
+        "next", "[N]", "go on to another source line, over functions", next_,
+        "As `step', but a call is one step.", ("n",), True,
     ),
     Command(
         "continue", "", "run to a breakpoint or to the end", continue_,
@@ -85,8 +103,9 @@ RUN = (
         "A label, FILE:LINE or *EXPRESSION. Stops early at a breakpoint, or when the task dies.",
     ),
     Command(
-        "out", "", "run until the present task is back in user mode", out,
-        "Other tasks may run meanwhile. Stops early at a breakpoint, or when the task dies.",
+        "out", "", "run until the kernel, or a function of user mode, has returned", out,
+        "In ring 0 until the present task is back in user mode; there until the function has returned\n"
+        "to the caller that `where' tells. Stops early at a breakpoint, or when the task dies.",
         ("finish",), True,
     ),
 )  # fmt: skip

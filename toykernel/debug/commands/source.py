@@ -71,16 +71,16 @@ def backtrace(debugger: Debugger) -> list[tuple[int, str]]:
     view = debugger.view
     places = [(view.cpu_regs["eip"], "")]
     low = view.kernel_sp
-    user = [(address, "") for address in debugger.user_callers(view)]
+    user = [(address, "") for address in debugger.callers.of_user(view)]
     if low is None or low < PAGE_OFFSET:  # in boot code there is no task's stack
         return places + user
     for frame in debugger.frames.of(view):
-        places += [(address, "") for address in debugger.return_addresses(view, low, frame.base)]
+        places += [(address, "") for address in debugger.callers.of_kernel(low, frame.base)]
         words = {word.name: word.value for word in debugger.frames.words(view, frame)}
         if words["ip"] is not None:
             places.append((words["ip"], f"  ({frame_title(frame)})"))
         low = frame.base + 4 * len(words)
-    calls = debugger.return_addresses(view, low, view.task.thread.sp0)
+    calls = debugger.callers.of_kernel(low, view.task.thread.sp0)
     return places + [(address, "") for address in calls] + user
 
 
