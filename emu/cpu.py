@@ -86,6 +86,8 @@ class Cpu(RegisterFile):
         self._breaks = (ctypes.c_uint32 * hooks.MAX_BREAKS)()
         self._fields = hooks.field_table(self.layout)
         self.state = self._make_state()
+        #: Whether ranges of memory are watched (emu/watches.py), as state.watch_count says.
+        self.watching = False
         #: The cycle model, under a timing profile.
         self.timing: Timing | None = None
         #: Instructions and blocks as the native hooks know them.
@@ -268,7 +270,7 @@ class Cpu(RegisterFile):
         timing profile), or something happens; returns a hooks.EV_ code.
         """
         ram = self.ram
-        watched = self.state.watch_count or (self.regs[_DR7] & 0xFF and self._has_data_breakpoint())
+        watched = self.watching or (self.regs[_DR7] & 0xFF and self._has_data_breakpoint())
         if watched and not self._watches_memory:
             hooks.install_memory_hook(self.state, self.driver)
             self._watches_memory = ram.code_stale = True

@@ -149,17 +149,21 @@ class Machine:
         `pass_breakpoint` lets the first instruction run although it has a breakpoint.
         """
         state = self.cpu.state
-        state.skip_break = state.skip_break or pass_breakpoint
-        state.delivery_limit = deliveries
+        if pass_breakpoint:
+            state.skip_break = 1
+        bounded = instructions != hooks.NO_LIMIT or deliveries != hooks.NO_LIMIT
+        if bounded:
+            state.delivery_limit = deliveries
         event = None
         try:
             while event is None:
-                event = self._advance(until, False, instructions)
+                event = self._advance(until, False, instructions if bounded else None)
         except BusError:  # as in advance
             event = Event(Stop.BUS_ERROR, address=self.cpu.eip)
         if pass_breakpoint:
             state.skip_break = 0
-        state.delivery_limit = hooks.NO_LIMIT
+        if bounded:
+            state.delivery_limit = hooks.NO_LIMIT
         return event
 
     def step(self) -> Event:
@@ -174,9 +178,7 @@ class Machine:
         return self.handle(self.attempt())
 
     def attempt(self) -> int:
-        """Run the instruction that was stopped at, past its check: an EV_ number for `handle`;
-        no trap is delivered yet.
-        """
+        """Run the instruction that was stopped at, past its check: an EV_ number for `handle`."""
         state = self.cpu.state
         state.allow_io, self.allow_io = 1, False
         state.traps = 0
@@ -190,13 +192,15 @@ class Machine:
             return Event(Stop.BUS_ERROR, address=self.cpu.eip)
 
     def _advance(
-        self, until: int | None, single: bool, instructions: int = hooks.NO_LIMIT
+        self, until: int | None, single: bool, instructions: int | None = None
     ) -> Event | None:
-        clock, cpu = self.clock, self.cpu
+        # `instructions`: of a run that ends by its instructions or deliveries, too.
+        clock, cpu, state = self.clock, self.cpu, self.cpu.state
         now = clock.cycles
-        state = cpu.state
-        done = state.retired >= instructions or state.deliveries >= state.delivery_limit
-        if done or (until is not None and now >= until):
+        over = until is not None and now >= until
+        if instructions is not None:
+            over = over or state.retired >= instructions or state.deliveries >= state.delivery_limit
+        if over:
             return Event(Stop.LIMIT, address=cpu.eip)
         wake = self._fire_devices(now)
         watch_if = False
@@ -209,7 +213,9 @@ class Machine:
                 watch_if = True
         if self.halted:
             return self._wait_halted(wake, until)
-        limit = min(state.retired + (1 if single else SLICE), instructions)
+        limit = state.retired + (1 if single else SLICE)
+        if instructions is not None:
+            limit = min(limit, instructions)
         if wake is not None and (until is None or wake < until):
             until = wake
         cycle_limit = hooks.NO_LIMIT
@@ -220,7 +226,7 @@ class Machine:
             state.watch_if = watch_if
         if self.allow_io:
             state.allow_io, self.allow_io = 1, False
-        heard = single or self.trap_listeners or self.trap_stops or state.watch_count
+        heard = single or self.trap_listeners or self.trap_stops or cpu.watching
         state.traps = 0 if heard else self._plans_at
         happened = cpu.run(limit, cycle_limit)
         if state.system_changed:
@@ -408,9 +414,7 @@ class Machine:
 
     def _stepped_port(self) -> Event | None:
         """The single-step trap behind a port access that stopped the engine."""
-        if not self.cpu.state.debug_pending:
-            return None
-        return self.debug(DR6_BS)
+        return self.debug(DR6_BS) if self.cpu.state.debug_pending else None
 
     def trap(self, deliver: Callable[..., None], *args: int) -> Event | None:
         """Deliver a trap by `deliver(*args)`, a method of the microcode, and tell the listeners.

@@ -63,10 +63,12 @@ class Watches:
             record.seen = 0
         self._state.watches = ctypes.addressof(self._table)
         self._state.watch_count = len(ranges)
+        self._machine.cpu.watching = bool(ranges)
 
     def close(self) -> None:
         """Watch nothing any more."""
         self._state.watch_count = 0
+        self._machine.cpu.watching = False
         self._machine.ram.on_write = None
 
     def _written(self, address: int, length: int) -> None:

@@ -33,7 +33,7 @@ CPU = {
     "_uc": "the engine", "_handle": "the engine", "_context": "save_state", "_fields": "the layout",
     "_breaks": "the host's breakpoints", "_bounds": "the engine's", "_live": "the engine's",
     "_watches_memory": "from DR7", "_abandoned": "the engine's", "_held": "pages of translated code",
-    "_x87": "of one instruction",
+    "_x87": "of one instruction", "watching": "the host's",
 }  # fmt: skip
 #: EngineState: what outlives an entry into the engine.
 STATE_SAVED = {"retired", "cycles", "allow_io", "deliveries"}
