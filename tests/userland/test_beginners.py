@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from userland.assembler import AssemblyError, assemble
+from userland.assembler.hints import nasm_form
 
 START = ".globl _start\n_start:\n"
 REPORTS = {
@@ -36,7 +37,7 @@ nasm.asm:6: this is NASM, too
   hint: GNU: msg: .ascii "hi"; .byte 10
 nasm.asm:7: this is NASM, too
     len equ $-msg
-  hint: GNU: .equ len, $-msg
+  hint: GNU: .equ len, .-msg
 nasm.asm:8: this is NASM, too
     room resb 64
   hint: GNU: room: .skip 64
@@ -140,3 +141,15 @@ def test_twenty_are_said_at_most(tmp_path: Path) -> None:
         assemble(tmp_path / "x.S")
     assert len(caught.value.more) == 19
     assert [problem.line for problem in (caught.value, *caught.value.more)] == list(range(8, 28))
+
+
+@pytest.mark.parametrize(
+    ("line", "form"),
+    [
+        ("len equ $-msg", ".equ len, .-msg"),
+        ("len equ $ - $$x", ".equ len, . - $$x"),
+        ('%include "x.inc"', '.include "x.inc"'),
+    ],
+)
+def test_the_present_address_and_an_include_of_nasm(line: str, form: str) -> None:
+    assert nasm_form(line) == form

@@ -26,8 +26,10 @@ _NASM: Final = (
     (re.compile(r"\s*(\w+):?\s+resb\s+(\S+)", re.I), r"\1: .skip \2"),
     (re.compile(r"\s*(\w+):?\s+resw\s+(\S+)", re.I), r"\1: .skip 2 * \2"),
     (re.compile(r"\s*(\w+):?\s+resd\s+(\S+)", re.I), r"\1: .skip 4 * \2"),
+    (re.compile(r"\s*%include\s+(\S+)", re.I), r".include \1"),
     (re.compile(r"\s*%define\s+(\w+)\s+(.+)", re.I), r".equ \1, \2"),
 )  # fmt: skip
+_HERE: Final = re.compile(r"\$(?![\w$])")  # NASM's name for the present address
 _INCLUDE: Final = Path(__file__).resolve().parent.parent / "include"
 _LIBC: Final = frozenset((
     "printf", "puts", "putchar", "malloc", "free", "exit", "scanf", "getchar", "strlen", "memcpy", "fork",
@@ -59,7 +61,7 @@ def nasm_form(line: str) -> str | None:
     for pattern, form in _NASM:
         match = pattern.fullmatch(code)
         if match is not None and not code.lstrip().startswith("."):
-            return _string_form(match.expand(form))
+            return _string_form(_HERE.sub(".", match.expand(form)))
     return None
 
 

@@ -262,7 +262,9 @@ class Reader:
             if self.looked_for[str(path)]:
                 break
         else:
-            looked = ", ".join(str(place) for place in places) or "nowhere: no include folder given"
+            looked = (
+                ", ".join(dict.fromkeys(map(str, places))) or "nowhere: no include folder given"
+            )
             raise Problem(f"include file `{name}' not found", f"looked in {looked}")
         return path
 
