@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from contextlib import suppress
 
 import pytest
 
@@ -15,7 +16,8 @@ def test_a_client_that_leaves_at_any_byte() -> None:
     wire = Wire("hello.S")
     stream = frame(b"qSupported:multiprocess+") + b"+" + frame(b"g")
     for cut in range(0, len(stream), 3):
-        with wire.connect() as client:
+        # One that comes while another is taken on is turned away.
+        with suppress(ConnectionError), wire.connect() as client:
             client.sendall(stream[:cut])
     assert wire.ask(b"?") == b"T05thread:2;core:0;"
     wire.end()
