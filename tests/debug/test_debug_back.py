@@ -260,7 +260,7 @@ def test_a_moment_in_a_file(tmp_path: Path) -> None:
 
 def test_a_moment_is_not_written_over_what_the_session_reads(tmp_path: Path) -> None:
     program = tmp_path / "program.S"
-    program.write_text(".include \"part.inc\"\n_start: int $0x80\n.globl _start\n")
+    program.write_text('.include "part.inc"\n_start: int $0x80\n.globl _start\n')
     part, script, host = (tmp_path / name for name in ("part.inc", "script", "host"))
     part.write_text("nop\n")
     host.write_text("host\n")
