@@ -157,7 +157,8 @@ static void engine_run(struct engine_state *s)
 {
     run_once(s);
     while (s->event == EV_TRAP && s->traps && take_trap(s)) {
-        if (s->retired >= s->limit || s->deliveries >= s->delivery_limit) {
+        if (s->retired >= s->limit || s->deliveries >= s->delivery_limit ||
+            (s->timing && s->cycles >= s->cycle_limit)) {
             s->event = EV_LIMIT;
             return;
         }

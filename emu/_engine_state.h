@@ -16,6 +16,7 @@ enum { KIND_REP = 1, KIND_IO = 2, KIND_EMULATED = 4, KIND_SYSTEM = 8, KIND_IRET 
        KIND_X87 = 256 };
 enum { FLAG_WORDS = 5 }; /* EFLAGS and the operands that its arithmetic flags are still to be made of */
 #define NO_FRAME 0xffffffffu
+#define NO_LIMIT 0x7fffffffffffffffu
 #define CR0_PG 0x80000000u
 
 struct field {

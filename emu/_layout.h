@@ -67,12 +67,14 @@ static const struct field_place insn_fields[] = {
 
 static const struct field_place timing_fields[] = {
     F(timing, env), F(timing, decode), F(timing, insns), F(timing, buckets), F(timing, offset),
-    F(timing, user_cycles), F(timing, before), F(timing, pending), F(timing, rep_pending),
+    F(timing, user_cycles), F(timing, before), F(timing, gates),
+    F(timing, gate_memory), F(timing, pending), F(timing, rep_pending),
     F(timing, store_done), F(timing, capacity), F(timing, used), F(timing, bucket_mask),
     F(timing, current), F(timing, agi), F(timing, byte_register), F(timing, misaligned),
     F(timing, accessed), F(timing, memory), F(timing, i386), F(timing, rmw_miss),
     F(timing, segment_miss), F(timing, sequential_code_miss), F(timing, walk),
-    F(timing, walk_line), F(timing, walk_updates), F(timing, store_clocks), F(timing, gate_miss),
+    F(timing, walk_line), F(timing, walk_updates), F(timing, store_clocks),
+    F(timing, gate_clocks), F(timing, page_fault), F(timing, gate_miss),
     F(timing, iret_miss), F(timing, at_base), F(timing, at_hflags), F(timing, at_gdt),
     F(timing, at_ldt), F(timing, at_cr0), F(timing, at_cr3), F(timing, at_cr4), F(timing, at_eip),
     F(timing, previous_writes), F(timing, previous_bytes), F(timing, code_line),

@@ -14,6 +14,8 @@ from emu.timing.rules import STRING_IO, UNKNOWN_CLOCKS
 from emu.timing.tables import table_hash
 
 _INSTRUCTION, _UNKNOWN = "instruction ", "unknown "
+#: Rules of a trap's delivery.
+GATE, GATE_MEMORY = "gate", "gate memory"
 _USER_CYCLES = "user cycles"
 
 
@@ -49,6 +51,9 @@ class InstructionClock:
             raise ValueError("time does not run backwards")
         self.charged[rule] = self.charged.get(rule, 0) + cycles
         self.extra += cycles
+
+    def settle(self) -> None:
+        """After a run: take over what it has charged by itself."""
 
     @property
     def unknown(self) -> int:
@@ -147,6 +152,13 @@ class CycleClock(InstructionClock):
     def charge(self, rule: str, cycles: int) -> None:
         super().charge(rule, cycles)
         self._timing.offset = self.extra
+
+    def settle(self) -> None:
+        gates, memory = self._timing.take_deliveries()
+        if gates:
+            super().charge(GATE, gates)
+        if memory:
+            super().charge(GATE_MEMORY, memory)
 
     def charge_unknown(self, name: str) -> None:
         self.charge(f"{_UNKNOWN}{name}", UNKNOWN_CLOCKS)

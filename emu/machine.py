@@ -87,9 +87,9 @@ class Machine:
         #: How often the TLB was flushed through the doors below.
         self.tlb_flushes = 0
         self._last_trap: mc.Delivery | None = None
-        # A delivery that costs nothing and that nobody hears of needs no Python.
-        free = self.cpu.timing is None and self.cpu.driver.name == hooks.NativeHooks.name
-        self._plans_at = self.microcode.plans.address if free else 0
+        # A delivery that nobody hears of needs no Python.
+        native = self.cpu.driver.name == hooks.NativeHooks.name
+        self._plans_at = self.microcode.plans.address if native else 0
         self.cpu.reset()
 
     def _make_clock(self) -> InstructionClock:
@@ -228,11 +228,18 @@ class Machine:
             state.allow_io, self.allow_io = 1, False
         heard = single or self.trap_listeners or self.trap_stops or cpu.watching
         state.traps = 0 if heard else self._plans_at
-        happened = cpu.run(limit, cycle_limit)
-        if state.system_changed:
-            self.linear.flush()
-            state.system_changed = 0
-        return self.handle(happened)
+        return self.handle(self._run(limit, cycle_limit))
+
+    def _run(self, limit: int, cycle_limit: int) -> int:
+        """One entry into the engine: an EV_ number for `handle`."""
+        state = self.cpu.state
+        try:
+            return self.cpu.run(limit, cycle_limit)
+        finally:
+            self.clock.settle()
+            if state.system_changed:
+                self.linear.flush()
+                state.system_changed = 0
 
     def _fire_devices(self, now: int) -> int | None:
         """Tick what is due; the next deadline of all devices."""
@@ -303,7 +310,7 @@ class Machine:
     def _go_on(self) -> Event | None:
         """The run that came to nothing, once more."""
         state = self.cpu.state
-        return self.handle(self.cpu.run(state.limit, state.cycle_limit))
+        return self.handle(self._run(state.limit, state.cycle_limit))
 
     def _ends_block_early(self) -> bool:
         """See emu/page_end.py: a page fault for code ahead; the block now ends in front of that page."""

@@ -58,6 +58,11 @@ class Timing(Protocol):
     def trap_taken(self) -> None:
         """A trap was delivered."""
 
+    def take_deliveries(self) -> tuple[int, int]:
+        """Clocks of gates and of the memory behind them, of traps that were delivered without Python
+        since this was asked last. `offset` has them already.
+        """
+
     def gate(self, accesses: list[tuple[int, int]], pushed: tuple[int, int], inward: bool) -> int:
         """What the memory behind a delivery costs, in clocks."""
 
@@ -221,6 +226,9 @@ class PythonTiming:
 
     def flush_tlb(self) -> None:
         self.model.flush_tlb()
+
+    def take_deliveries(self) -> tuple[int, int]:
+        return 0, 0
 
     def trap_taken(self) -> None:
         self.model.trap_taken()
