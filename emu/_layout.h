@@ -13,7 +13,8 @@ struct field_place {
 
 static const struct field_place engine_state_fields[] = {
     F(engine_state, retired), F(engine_state, limit), F(engine_state, cycles),
-    F(engine_state, cycle_limit), F(engine_state, timing), F(engine_state, blocks),
+    F(engine_state, cycle_limit), F(engine_state, extra), F(engine_state, deadline),
+    F(engine_state, gate), F(engine_state, timing), F(engine_state, blocks),
     F(engine_state, traps), F(engine_state, x87), F(engine_state, deliveries),
     F(engine_state, delivery_limit), F(engine_state, event), F(engine_state, vector),
     F(engine_state, port), F(engine_state, size), F(engine_state, value),
@@ -23,7 +24,8 @@ static const struct field_place engine_state_fields[] = {
     F(engine_state, code_frame), F(engine_state, break_count), F(engine_state, break_capacity),
     F(engine_state, previous_kind), F(engine_state, completed), F(engine_state, resume),
     F(engine_state, careful), F(engine_state, debug_hits), F(engine_state, debug_pending),
-    F(engine_state, system_changed), F(engine_state, breaks), F(engine_state, watches),
+    F(engine_state, system_changed), F(engine_state, gate_port),
+    F(engine_state, gate_padding), F(engine_state, breaks), F(engine_state, watches),
     F(engine_state, watch_count), F(engine_state, ram),
     F(engine_state, ram_size), F(engine_state, held_code), F(engine_state, engine),
     F(engine_state, context), F(engine_state, regs), F(engine_state, fields),
@@ -66,7 +68,7 @@ static const struct field_place insn_fields[] = {
 };
 
 static const struct field_place timing_fields[] = {
-    F(timing, env), F(timing, decode), F(timing, insns), F(timing, buckets), F(timing, offset),
+    F(timing, env), F(timing, decode), F(timing, insns), F(timing, buckets),
     F(timing, user_cycles), F(timing, before), F(timing, gates),
     F(timing, gate_memory), F(timing, pending), F(timing, rep_pending),
     F(timing, store_done), F(timing, capacity), F(timing, used), F(timing, bucket_mask),

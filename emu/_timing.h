@@ -43,7 +43,6 @@ struct insn {
 
 struct timing {
     uint64_t env, decode, insns, buckets; /* decode: a Python function of an address or None */
-    uint64_t offset;            /* clocks charged outside instructions */
     uint64_t user_cycles;       /* of completed instructions in ring 3 */
     uint64_t before;            /* cycles as the instruction in flight began */
     uint64_t gates, gate_memory; /* clocks of deliveries that the clock has not taken over yet */

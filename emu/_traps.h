@@ -115,9 +115,7 @@ static int is_pusha(struct engine_state *s, uint32_t address)
 static void charge_outside(struct engine_state *s, uint64_t clocks, uint64_t *rule)
 {
     *rule += clocks;
-    timing_of(s)->offset += clocks;
-    if (s->cycle_limit != NO_LIMIT)
-        s->cycle_limit -= clocks < s->cycle_limit ? clocks : s->cycle_limit;
+    s->extra += clocks;
 }
 
 /* TrapCosts in emu/timing/traps.py, for a delivery that has set no Accessed bit. */

@@ -117,7 +117,7 @@ class Cpu(RegisterFile):
 
     def _make_state(self) -> hooks.EngineState:
         s = hooks.EngineState()
-        s.limit = s.delivery_limit = hooks.NO_LIMIT
+        s.limit = s.delivery_limit = s.deadline = hooks.NO_LIMIT
         s.breaks = ctypes.addressof(self._breaks)
         s.break_capacity = hooks.MAX_BREAKS
         s.ram, s.ram_size = self.ram.host_address, self.ram.size
@@ -201,12 +201,14 @@ class Cpu(RegisterFile):
         self._write(_CR_IDS[number], value)
         self._reload()
         self.state.code_page_valid = 0
+        self.state.system_changed = 1
 
     def set_dr(self, number: int, value: int) -> None:
         """Write a debug register; DR7 arms and disarms the hardware breakpoints."""
         self._store()
         self._write(_DR_IDS[number], value)
         self._reload()
+        self.state.system_changed = 1
 
     def flush_tlb(self) -> None:
         """Forget every cached translation of a linear address."""
@@ -265,9 +267,9 @@ class Cpu(RegisterFile):
 
     # -- running -----------------------------------------------------------------------------------
 
-    def run(self, limit: int = hooks.NO_LIMIT, cycle_limit: int = hooks.NO_LIMIT) -> int:
-        """Run until `retired` reaches `limit`, the cycles of instructions `cycle_limit` (only under a
-        timing profile), or something happens; returns a hooks.EV_ code.
+    def run(self, limit: int = hooks.NO_LIMIT, deadline: int = hooks.NO_LIMIT) -> int:
+        """Run until `retired` reaches `limit`, the clock shows `deadline` cycles, or something happens;
+        returns a hooks.EV_ code.
         """
         ram = self.ram
         watched = self.watching or (self.regs[_DR7] & 0xFF and self._has_data_breakpoint())
@@ -279,7 +281,7 @@ class Cpu(RegisterFile):
             ram.held_code[:] = bytes(len(ram.held_code))
             ram.code_stale = False
             self.state.code_page_valid = 0  # what is run now is marked again
-        self.state.cycle_limit = cycle_limit
+        self.state.deadline = deadline
         return self.driver.run(limit)
 
     def set_exits(self, addresses: frozenset[int], page_ends: frozenset[int] | None = None) -> None:

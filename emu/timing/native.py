@@ -15,7 +15,7 @@ from emu.layout import check_layout
 from emu.timing import rules
 from emu.timing.cost import Cost
 from emu.timing.decode import Decoded
-from emu.timing.engine import SEGMENTS, State, totals
+from emu.timing.engine import GATE, GATE_MEMORY, SEGMENTS, State, totals
 from emu.timing.insn import Insn
 from emu.timing.model import NOWHERE
 from emu.timing.profiles import Profile
@@ -80,7 +80,7 @@ class TimingState(ctypes.Structure):
         *(
             (n, _U64)
             for n in (
-                *("env", "decode", "insns", "buckets", "offset", "user_cycles", "before"),
+                *("env", "decode", "insns", "buckets", "user_cycles", "before"),
                 *("gates", "gate_memory"),
             )
         ),
@@ -296,14 +296,6 @@ class NativeTiming(Instructions):
     # -- what the clock asks -------------------------------------------------------------------------
 
     @property
-    def offset(self) -> int:
-        return int(self._t.offset)
-
-    @offset.setter
-    def offset(self, value: int) -> None:
-        self._t.offset = value
-
-    @property
     def cycles(self) -> int:
         return int(self._state.cycles)
 
@@ -324,12 +316,11 @@ class NativeTiming(Instructions):
         ctypes.memset(ctypes.addressof(t) + TimingState.tlb_tags.offset, 0, 4 * (32 + 8))
         t.code_line = NOWHERE
 
-    def take_deliveries(self) -> tuple[int, int]:
+    def take_deliveries(self) -> dict[str, int]:
         t = self._t
-        if not t.gates:
-            return 0, 0
-        taken, t.gates, t.gate_memory = (int(t.gates), int(t.gate_memory)), 0, 0
-        return taken
+        taken = {GATE: int(t.gates), GATE_MEMORY: int(t.gate_memory)}
+        t.gates = t.gate_memory = 0
+        return {rule: clocks for rule, clocks in taken.items() if clocks}
 
     def trap_taken(self) -> None:
         t = self._t

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from emu import microcode as mc
-from emu.clock import GATE, GATE_MEMORY, CycleClock
+from emu.clock import CycleClock
 from emu.cpu import Cpu
 from emu.descriptors import TSS_ESP0
-from emu.timing.engine import Timing
+from emu.timing.engine import GATE, GATE_MEMORY, Timing
 
 
 class TrapCosts:
