@@ -4,7 +4,7 @@ static void scatter(struct engine_state *s)
 {
     const struct field *f = (const struct field *)(uintptr_t)s->fields;
     const uint32_t *regs = (const uint32_t *)(uintptr_t)s->regs;
-    uint8_t *data = (uint8_t *)(uintptr_t)s->context;
+    uint8_t *data = (uint8_t *)(uintptr_t)(s->env ? s->env : s->context);
     int32_t none = -1;
     uint32_t i;
 
@@ -16,8 +16,9 @@ static void scatter(struct engine_state *s)
             memset(data + f[i].offset + 4, 0, 4);
     }
     memcpy(data + s->old_exception_offset, &none, 4);
-    ((context_fn)(uintptr_t)s->fn_restore)((uc_engine *)(uintptr_t)s->engine,
-                                           (uc_context *)(uintptr_t)s->context);
+    if (!s->env)
+        ((context_fn)(uintptr_t)s->fn_restore)((uc_engine *)(uintptr_t)s->engine,
+                                               (uc_context *)(uintptr_t)s->context);
     write_reg(s, s->reg_eflags, regs[FIELD_EFLAGS]);
 }
 
@@ -25,11 +26,12 @@ static void gather(struct engine_state *s)
 {
     const struct field *f = (const struct field *)(uintptr_t)s->fields;
     uint32_t *regs = (uint32_t *)(uintptr_t)s->regs;
-    const uint8_t *data = (const uint8_t *)(uintptr_t)s->context;
+    const uint8_t *data = (const uint8_t *)(uintptr_t)(s->env ? s->env : s->context);
     uint32_t i;
 
-    ((context_fn)(uintptr_t)s->fn_save)((uc_engine *)(uintptr_t)s->engine,
-                                        (uc_context *)(uintptr_t)s->context);
+    if (!s->env)
+        ((context_fn)(uintptr_t)s->fn_save)((uc_engine *)(uintptr_t)s->engine,
+                                            (uc_context *)(uintptr_t)s->context);
     for (i = 0; i < s->field_count; i++)
         memcpy(&regs[i], data + f[i].offset, 4);
     regs[FIELD_EFLAGS] = read_reg(s, s->reg_eflags);

@@ -74,6 +74,7 @@ struct engine_state {
     uint64_t ram_size;
     uint64_t held_code;    /* uint8_t *, one byte a frame */
     uint64_t engine, context, regs, fields;
+    uint64_t env;          /* host address of the engine's live state, laid out as a context; or 0 */
     uint32_t field_count;
     uint32_t old_exception_offset;
     uint32_t is_int_field;

@@ -29,6 +29,7 @@ static const struct field_place engine_state_fields[] = {
     F(engine_state, watch_count), F(engine_state, ram),
     F(engine_state, ram_size), F(engine_state, held_code), F(engine_state, engine),
     F(engine_state, context), F(engine_state, regs), F(engine_state, fields),
+    F(engine_state, env),
     F(engine_state, field_count), F(engine_state, old_exception_offset),
     F(engine_state, is_int_field), F(engine_state, reg_eflags), F(engine_state, reg_cr0),
     F(engine_state, reg_cr3), F(engine_state, reg_cr4), F(engine_state, reg_cs),

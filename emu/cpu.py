@@ -166,6 +166,7 @@ class Cpu(RegisterFile):
         """Tell the native hooks where the engine keeps its live registers."""
         env = locate_env(self._uc)
         self._live = bool(env)
+        self.state.env = env and env - self.layout.fields[FIELD["eax"]][0]
         if self._x87 is not None:
             self._x87.attach(env)
         if self.instructions is not None and env:
@@ -223,7 +224,7 @@ class Cpu(RegisterFile):
         self.state.code_page_valid = 0
         index = FIELD["cr3"]
         self.regs[index] = directory
-        # The next run restores the saved context: it must hold the new directory too.
+        # A run that restores the saved context must find the new directory in it.
         offset, width, _ = self.layout.fields[index]
         self._context.data[offset : offset + width] = directory.to_bytes(width, "little")
 
@@ -296,6 +297,7 @@ class Cpu(RegisterFile):
 
     def reopen(self) -> None:
         """Go on in a fresh engine: the present one has given up in the middle of its work."""
+        self._context.save()
         state = bytes(self._context.data[: self.layout.state_end]) + b"".join(
             self.regs[FIELD[f"dr{n}"]].to_bytes(4, "little") for n in (0, 1, 2, 3, 6, 7)
         )
@@ -387,6 +389,7 @@ class Cpu(RegisterFile):
 
     def _store(self) -> None:
         """Copy the shared registers into the engine, without running it."""
+        self._context.save()
         data = self._context.data
         for index, (offset, width, writable) in enumerate(self.layout.fields):
             if writable or FIELD_NAMES[index] == "eip":

@@ -104,7 +104,7 @@ class EngineState(ctypes.Structure):
             (n, ctypes.c_uint64)
             for n in (
                 *("breaks", "watches", "watch_count", "ram", "ram_size", "held_code"),
-                *("engine", "context", "regs", "fields"),
+                *("engine", "context", "regs", "fields", "env"),
             )
         ),
         *(
