@@ -269,8 +269,7 @@ class History:
 
     def _to_unknown_event(self, number: int) -> None:
         """One that lies ahead of all that was run, or so far back that it is listed no more."""
-        earlier = [kept for kept in self._moments if kept.events <= number]
-        self._from(earlier[-1], self.events.count <= number)
+        self._from(self.moment_before_event(number), self.events.count <= number)
         replay.run(self._k, there=lambda: self.events.count > number, pace=self._pace)
         if self.events.count <= number:
             raise HistoryError(f"no event {number}: there are {self.events.count} in the whole run")
@@ -416,6 +415,10 @@ class History:
     def moments_before(self, position: Position) -> list[Kept]:
         """Those kept, the last one first."""
         return self._moments.up_to(position)
+
+    def moment_before_event(self, number: int) -> Kept:
+        """The last one kept that lies before an event; `events` must be listed."""
+        return [kept for kept in self._moments if kept.events <= number][-1]
 
     def run_to(self, position: Position) -> None:
         """On to a position that lies ahead, and nothing stops it. Raises KernelOops."""
