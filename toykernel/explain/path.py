@@ -9,18 +9,14 @@ from __future__ import annotations
 import linecache
 import re
 import sys
-from types import CodeType, FrameType
+from types import FrameType
 from typing import NamedTuple
+
+from toykernel.observe.kernel_functions import KERNEL, linux_name
 
 _NUMBER = r"[A-HJ-LN]\d{1,2}"
 _DOCUMENTED = re.compile(rf"fork-path ({_NUMBER}(?:(?:-|, | and ){_NUMBER})*)")
 _COMMENT = re.compile(rf"# (?:fork-path )?({_NUMBER}(?:(?:-|, | and ){_NUMBER})*)(?![\w.])")
-#: Packages with Linux's functions in them.
-_KERNEL = tuple(
-    f"toykernel.{name}" for name in ("arch", "fs", "ipc", "kernel", "mm", "boot", "security")
-)
-#: Of this project alone: counting for reports.
-_OWN = frozenset(("count_fault",))
 
 
 class Called(NamedTuple):
@@ -31,24 +27,14 @@ class Called(NamedTuple):
     numbers: tuple[str, ...]
 
 
-def is_kernel_function(code: CodeType, module: str) -> bool:
-    """Whether a piece of Python stands for a function of Linux: a public one, in the kernel's packages."""
-    if not module.startswith(_KERNEL):
-        return False
-    name = code.co_name
-    return not name.startswith(("_", "<")) and name not in _OWN
-
-
 def kernel_functions() -> list[Called]:
     """The outermost first, from the gate to the caller of this."""
     found: list[Called] = []
     frame: FrameType | None = sys._getframe(1)
     while frame is not None:
         module = frame.f_globals.get("__name__", "")
-        if is_kernel_function(frame.f_code, module):
-            found.append(Called(frame.f_code.co_name, _numbers(frame)))
-        elif module.startswith(_KERNEL):
-            found.append(Called("", _numbers(frame)))
+        if module.startswith(KERNEL):
+            found.append(Called(linux_name(frame.f_code, module) or "", _numbers(frame)))
         frame = frame.f_back
     return found[::-1]
 
