@@ -141,6 +141,7 @@ class History:
         """
         if self._events is None:
             here, stops = self.position, self.session.stops
+            past = list(stops.past)
             stops.disarm()
             base = self._moments.before(self._changes[-1] if self._changes else self.start)
             self.restore(base)
@@ -148,6 +149,7 @@ class History:
             self._moments.forget_from(base.position)
             self._keep()
             replay.run_to(self._k, here, self._pace)
+            stops.past = past
             stops.recount()
         return self._events
 

@@ -20,7 +20,8 @@ _SA = (
 SIGNALS = 64
 
 
-def _view(console: Console, text: str) -> TaskView:
+def view_of(console: Console, text: str) -> TaskView:
+    """The task of an optional PID, the one looked at without. Raises DebugError."""
     if not text:
         return console.debugger.view
     if not (text.isascii() and text.isdigit()) or len(text) > 9:
@@ -30,7 +31,7 @@ def _view(console: Console, text: str) -> TaskView:
 
 def files(console: Console, text: str) -> None:
     """Descriptors: what they lead to, where they stand, who else has the same open file."""
-    view = _view(console, text)
+    view = view_of(console, text)
     opened = view.task.files
     if opened is None:
         console.write(f"pid {view.pid} ({view.comm}) has no files.")
@@ -49,7 +50,7 @@ def files(console: Console, text: str) -> None:
 
 def signals(console: Console, text: str) -> None:
     """Handlers that are not the default, and what is pending and blocked."""
-    view = _view(console, text)
+    view = view_of(console, text)
     task = view.task
     name = console.debugger.name(view)
     console.write(f"signals of pid {view.pid} ({view.comm})")
