@@ -41,7 +41,8 @@ CPU = {
 STATE_SAVED = {"retired", "cycles", "extra", "allow_io", "deliveries"}
 #: Set before or as each entry begins, or told by it when it has ended.
 STATE_OF_A_RUN = {
-    "limit", "cycle_limit", "delivery_limit", "deadline", "gate", "traps", "event", "vector", "port", "size", "value",
+    "limit", "cycle_limit", "delivery_limit", "deadline", "gate", "traps",
+    "event", "vector", "port", "size", "value",
     "in_flight", "in_flight_valid", "watch_if", "skip_break", "in_flight_kind", "flags_known",
     "previous_kind",
     "completed", "resume", "careful", "debug_hits", "debug_pending", "system_changed", "error",
