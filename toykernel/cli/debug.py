@@ -11,10 +11,12 @@ import click
 
 from toykernel.cli import complete
 from toykernel.cli.console import prepare_streams, write_all
+from toykernel.cli.core import file_writer
 from toykernel.cli.group import call
 from toykernel.cli.load import load
 from toykernel.cli.option_types import FILE, PAGE_SIZE, size
 from toykernel.cli.options import MACHINE, SOURCES, ProgramCommand, apply
+from toykernel.cli.outputs import Outputs, inputs_of
 from toykernel.harness.exit_status import EXIT_INTERRUPTED, EXIT_MISUSE
 from toykernel.harness.session import Session
 
@@ -86,7 +88,9 @@ def command(program: str | None, args: tuple[str, ...], **values: Any) -> int:
     def write(line: str) -> None:
         write_all(1, f"{line}\n".encode("utf-8", "surrogateescape"))
 
-    console = Console(Debugger(session, values["history"]), write)
+    outputs = Outputs(_inputs(program, values))
+    save = file_writer(outputs)
+    console = Console(Debugger(session, values["history"]), write, write_file=save)
     repl = Repl(console)
     try:
         if values["boot"] or values["moment"] is not None:
@@ -107,6 +111,14 @@ def command(program: str | None, args: tuple[str, ...], **values: Any) -> int:
     except KeyboardInterrupt:
         return EXIT_INTERRUPTED
     return 1 if repl.failures else 0
+
+
+def _inputs(program: str | None, values: dict[str, Any]) -> list[tuple[str, str]]:
+    """What no command may write over."""
+    read = [("a file of -x", path) for path in values["script"]]
+    if program is None:
+        return [*read, ("the file of --from", values["moment"])]
+    return [*read, *inputs_of(program, values)]
 
 
 def _session(program: str | None, args: tuple[str, ...], values: dict[str, Any]) -> Session | None:

@@ -115,6 +115,8 @@ def get_signal_to_deliver(k: Kernel) -> Handle | GroupExit | Stop | None:
             return Stop()
         if signal.flags & SIGNAL_GROUP_EXIT:
             return GroupExit(signal.group_exit_code)
+        if sigmask(sig) & KERNEL_COREDUMP and k.host.trace.coredump:
+            k.host.trace.coredump.emit(task, sig, info)
         return GroupExit(sig | (_CORE_FLAG if dumps_core(task, sig) else 0))
 
 

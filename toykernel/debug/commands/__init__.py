@@ -8,6 +8,7 @@ from toykernel.debug.commands.back import BACK
 from toykernel.debug.commands.breaks import BREAKS
 from toykernel.debug.commands.change import CHANGE, DISPLAY
 from toykernel.debug.commands.command import Command, Console
+from toykernel.debug.commands.core import CORE
 from toykernel.debug.commands.help import QUIT, help_, help_command
 from toykernel.debug.commands.info import INFO
 from toykernel.debug.commands.memory import MEMORY
@@ -25,7 +26,7 @@ GROUPS: dict[str, tuple[Command, ...]] = {
     "Running": RUN,
     "Going back": BACK,
     "Breakpoints": BREAKS,
-    "Looking": (*INFO, *MEMORY, *SOURCE, *DISPLAY),
+    "Looking": (*INFO, *MEMORY, *SOURCE, *CORE, *DISPLAY),
     "Changing": CHANGE,
     "The debugger": (help_command(_help), *QUIT),
 }
