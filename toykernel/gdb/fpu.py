@@ -8,18 +8,14 @@ from __future__ import annotations
 import struct
 from typing import TYPE_CHECKING
 
-from toykernel.arch.x86.asm_offsets import PAGE_OFFSET
 from toykernel.arch.x86.i387 import (
     MXCSR_MASK,
-    disown_fpu,
     fsave_from_fxsave,
     fxsave_from_fsave,
-    has_fxsr,
 )
 
 if TYPE_CHECKING:
-    from toykernel.state import Kernel
-    from toykernel.task import Task
+    pass
 
 _LAST = (  # of FNSAVE's words behind the tags, as gdb calls them: name, word, shift, bits
     ("fioff", 3, 0, 32),
@@ -28,15 +24,6 @@ _LAST = (  # of FNSAVE's words behind the tags, as gdb calls them: name, word, s
     ("fooff", 5, 0, 32),
     ("foseg", 6, 0, 16),
 )
-
-
-def store_fxsave(k: Kernel, task: Task, image: bytes) -> None:
-    """Into the save area; the next FPU instruction loads it. Raises Errno(ENOMEM)."""
-    if not task.thread.fpu:
-        task.thread.fpu = k.memory.slabs.fpu.alloc(k)
-    data = image if has_fxsr(k) else fsave_from_fxsave(image)
-    k.machine.ram.write(task.thread.fpu - PAGE_OFFSET, data)
-    disown_fpu(k, task)
 
 
 def fpu_values(image: bytes) -> dict[str, bytes]:

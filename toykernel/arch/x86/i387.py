@@ -129,6 +129,21 @@ def _of_cpu(state: bytes) -> bytes:
     return bytes(image)
 
 
+def store_fxsave(k: Kernel, task: Task, image: bytes) -> None:
+    """Into the save area; the next FPU instruction loads it. Raises Errno(ENOMEM)."""
+    if not task.thread.fpu:
+        task.thread.fpu = k.memory.slabs.fpu.alloc(k)
+    data = image if has_fxsr(k) else fsave_from_fxsave(image)
+    k.machine.ram.write(task.thread.fpu - PAGE_OFFSET, data)
+    disown_fpu(k, task)
+
+
+def unlazy_fpu(k: Kernel, task: Task) -> None:
+    """A task's registers into its save area, if the CPU has them."""
+    if k.arch.fpu_owner is task:
+        store_fxsave(k, task, fxsave_image(k, task))
+
+
 def save_fpstate(k: Kernel, task: Task, address: int) -> None:
     """Copy the state to user memory; the handler starts with a fresh FPU. Raises Errno(EFAULT).
 
