@@ -11,12 +11,11 @@ import click
 
 from toykernel.cli import complete
 from toykernel.cli.console import prepare_streams, write_all
-from toykernel.cli.core import file_writer
 from toykernel.cli.group import call
-from toykernel.cli.load import load
+from toykernel.cli.load import load, source_files
 from toykernel.cli.option_types import FILE, PAGE_SIZE, size
 from toykernel.cli.options import MACHINE, SOURCES, ProgramCommand, apply
-from toykernel.cli.outputs import Outputs, inputs_of
+from toykernel.cli.outputs import inputs_of
 from toykernel.harness.exit_status import EXIT_INTERRUPTED, EXIT_MISUSE
 from toykernel.harness.session import Session
 
@@ -88,9 +87,11 @@ def command(program: str | None, args: tuple[str, ...], **values: Any) -> int:
     def write(line: str) -> None:
         write_all(1, f"{line}\n".encode("utf-8", "surrogateescape"))
 
-    outputs = Outputs(_inputs(program, values))
-    save = file_writer(outputs)
-    console = Console(Debugger(session, values["history"]), write, write_file=save)
+    read = inputs_of(program, values) if program is not None else []
+    read += [("a source of the program", path) for path in source_files(session.program)]
+    read += [("the file of --from", values["moment"])] if program is None else []
+    read += [("a file of -x", path) for path in values["script"]]
+    console = Console(Debugger(session, values["history"]), write, inputs=read)
     repl = Repl(console)
     try:
         if values["boot"] or values["moment"] is not None:
@@ -111,14 +112,6 @@ def command(program: str | None, args: tuple[str, ...], **values: Any) -> int:
     except KeyboardInterrupt:
         return EXIT_INTERRUPTED
     return 1 if repl.failures else 0
-
-
-def _inputs(program: str | None, values: dict[str, Any]) -> list[tuple[str, str]]:
-    """What no command may write over."""
-    read = [("a file of -x", path) for path in values["script"]]
-    if program is None:
-        return [*read, ("the file of --from", values["moment"])]
-    return [*read, *inputs_of(program, values)]
 
 
 def _session(program: str | None, args: tuple[str, ...], values: dict[str, Any]) -> Session | None:
