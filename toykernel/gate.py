@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from emu.engine_quirks import FIELD
 from toykernel import boot
 from toykernel.arch.x86.asm_offsets import PAGE_OFFSET, PT_REGS
+from toykernel.arch.x86.i387 import unlazy_fpu
 from toykernel.arch.x86.process import fpu_area
 from toykernel.arch.x86.ptrace import PtRegs
 from toykernel.arch.x86.signal import do_notify_resume
@@ -22,7 +23,9 @@ from toykernel.arch.x86.traps import TRAP_HANDLERS, do_IRQ, math_state_restore
 from toykernel.errno import Errno
 from toykernel.kernel.exit import do_exit
 from toykernel.kernel.fork import schedule_tail
+from toykernel.kernel.ptrace_stop import syscall_return, syscall_trace_enter, syscall_traced
 from toykernel.kernel.sched import core
+from toykernel.kernel.signal import fatal_signal_pending
 from toykernel.kernel.wait import SCHEDULE, Result, Wait, finish_wait, prepare_to_wait
 from toykernel.syscall_table import SYSCALLS
 from toykernel.syscall_table import sys_ni_syscall as ni_syscall
@@ -82,7 +85,9 @@ def gate(k: Kernel, address: int) -> None:
         task = k.current
         if task.syscall is not None:
             number, task.syscall = task.syscall, None
-            if trace.sys_exit:
+            if task.ptrace:
+                syscall_return(k, task)
+            if trace.sys_exit and number >= 0:
                 trace.sys_exit.emit(task, number, result)
     if trace.to_user:
         trace.to_user.emit(k.current)
@@ -120,6 +125,8 @@ def _syscall(function: Function | None, signed: tuple[bool, ...], k: Kernel) -> 
     at = (task.stack + _REGS) >> 2
     asked = task.syscall = words[at + _ORIG_AX]
     k.charge("system_call")
+    if task.ptrace and syscall_traced(k, task):
+        return syscall_trace_enter(k, _traced_syscall)
     trace = k.host.trace
     if trace.sys_enter:
         trace.sys_enter.emit(task, asked, words[at : at + 6].tolist())
@@ -131,3 +138,26 @@ def _syscall(function: Function | None, signed: tuple[bool, ...], k: Kernel) -> 
     return function(
         k, *[w - _WRAP if s and w >> 31 else w for s, w in zip(signed, given, strict=True)]
     )
+
+
+def _traced_syscall(k: Kernel) -> Result:
+    """The tracer has seen the call, and may have put another in its place: -1 is none."""
+    task = k.current
+    regs = k.task_pt_regs(task)
+    number: int = regs.orig_ax
+    if number >= len(SYSCALLS) or fatal_signal_pending(task):
+        task.syscall = -1
+        ax: int = regs.ax
+        return ax - (ax >> 31 << 32)
+    row = SYSCALLS[number]
+    if row.entry:
+        unlazy_fpu(k, task)  # which its routine in entry.S would have done
+    task.syscall = number
+    words = regs.arguments()
+    if k.host.trace.sys_enter:
+        k.host.trace.sys_enter.emit(task, number, words)
+    if row.function is None:
+        return ni_syscall(k)
+    decoded = [a.decode(w) for a, w in zip(row.arguments, words, strict=False)]
+    result: Result = row.function(k, *decoded)
+    return result

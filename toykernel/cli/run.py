@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from toykernel.cli.console import as_utf8, guest_console, host_message, write_all
+from toykernel.cli.core import core_writer
 from toykernel.cli.options import (
     INJECT,
     MACHINE,
@@ -115,11 +116,12 @@ def observed(
     *,
     terminal: bool = True,
     save: str | None = None,
+    opened: Callable[[Outputs], None] = lambda outputs: None,
 ) -> int:
     """Run a program with the observers of the options; the command's exit status.
 
-    `run` gets the file of the path `save`, too, which it writes. `terminal` and `console` as
-    make_session has them. Raises click.BadParameter and HostError.
+    `run` gets the file of the path `save`, too, which it writes; `opened` gets the outputs. `terminal` and
+    `console` as make_session has them. Raises click.BadParameter and HostError.
     """
     with Outputs(inputs_of(program, values)) as outputs, ExitStack() as files:
         report_file = outputs.open("--report", values["report"])
@@ -131,6 +133,8 @@ def observed(
         timeline_file = outputs.open("--timeline", values["timeline"])
         tree_file = outputs.open("--process-tree", values["process_tree"])
         events_file = outputs.open("--events", values["events"], whole=False)
+        opened(outputs)
+        core = core_writer(outputs, values["core"]) if values["core"] is not None else None
         moment_file = outputs.open("--save", save)
         input_file = outputs.open("--record-input", values["record_input"], whole=False)
         from toykernel.cli.attach import attach
@@ -171,6 +175,10 @@ def observed(
             files.callback(lambda: tree_file.write(as_utf8(tree.svg())))
         if events_file is not None:
             add_events(session, events_file)
+        if core is not None:
+            from toykernel.observe.core_dumps import CoreDumps
+
+            CoreDumps(session.kernel, core)
         injector = attach(session.kernel, values)
         try:
             result = run(session, moment_file)
