@@ -198,8 +198,19 @@ def sys_timer_settime(k: Kernel, ident: int, flags: int, new: int, old: int) -> 
     if not new:
         raise Errno(EINVAL)
     interval, value = timespec_from_user(k, new), timespec_from_user(k, new + 8)
+    before = timer_set(k, ident, flags, value, interval)
+    if old:
+        copy_to_user(k, old, b"".join(map(pack_timespec, before)))
+    return 0
+
+
+def timer_set(k: Kernel, ident: int, flags: int, value: int, interval: int) -> tuple[int, int]:
+    """Set a timer's first expiry (0: off) and interval, ns; what they were, as timer_left.
+
+    Raises Errno(EINVAL) for no such timer.
+    """
     posix = _find(k, ident)
-    before = pack_timespec(posix.interval) + pack_timespec(_left(k, posix))
+    before = (posix.interval, _left(k, posix))
     _stop(k, posix)
     posix.timer.expires = 0
     posix.interval = interval if value else 0
@@ -211,16 +222,19 @@ def sys_timer_settime(k: Kernel, ident: int, flags: int, new: int, old: int) -> 
         elif posix.clock == CLOCK_REALTIME:
             expires -= k.time.wall_offset
         _start(k, posix, expires)
-    if old:
-        copy_to_user(k, old, before)
-    return 0
+    return before
+
+
+def timer_left(k: Kernel, ident: int) -> tuple[int, int]:
+    """Interval and time left of a timer, ns. Raises Errno(EINVAL) for no such timer."""
+    posix = _find(k, ident)
+    return posix.interval, _left(k, posix)
 
 
 @syscall(261, "timerid:int curr_value:itimerspec_out")
 def sys_timer_gettime(k: Kernel, ident: int, address: int) -> int:
     """timer_gettime: interval and time left. EINVAL for no such timer, EFAULT."""
-    posix = _find(k, ident)
-    copy_to_user(k, address, pack_timespec(posix.interval) + pack_timespec(_left(k, posix)))
+    copy_to_user(k, address, b"".join(map(pack_timespec, timer_left(k, ident))))
     return 0
 
 
