@@ -194,7 +194,7 @@ def do_mmap_pgoff(
         name = mapping.name
     else:
         pgoff = addr >> 12
-    return _mmap_region(k, mm, addr, length, flags, vm_flags, pgoff, mapping, name)
+    return mmap_region(k, mm, addr, length, flags, vm_flags, pgoff, mapping, name)
 
 
 def _sharing(flags: int, file: File | None) -> int:
@@ -220,7 +220,7 @@ def _check_file_rights(file: File, prot: int, kind: int, vm_flags: int) -> int:
     return vm_flags
 
 
-def _mmap_region(
+def mmap_region(
     k: Kernel,
     mm: MmStruct,
     addr: int,
@@ -231,6 +231,7 @@ def _mmap_region(
     mapping: AddressSpace | None,
     name: str,
 ) -> int:
+    """Make an area of a place, whatever was there; its address. Raises Errno(ENOMEM)."""
     if mm.overlapping(addr, addr + length):
         do_munmap(k, mm, addr, length)  # only MAP_FIXED leads here
     if not may_expand_vm(k, mm, length >> 12):
