@@ -311,9 +311,10 @@ def _timeval(k: Kernel, address: int) -> int | None:
     if not address:
         return None
     seconds, usec = struct.unpack("<2i", copy_from_user(k, address, 8))
-    if seconds < 0 or usec < 0:
+    ns = int(seconds * NSEC_PER_SEC + usec * NSEC_PER_USEC)
+    if ns < 0 or usec < 0:
         raise Errno(EINVAL)
-    return int(seconds * NSEC_PER_SEC + usec * NSEC_PER_USEC)
+    return ns
 
 
 @syscall(
