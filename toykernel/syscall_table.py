@@ -27,7 +27,7 @@ from toykernel.fs import (
     stat,
     timerfd,
 )
-from toykernel.ipc import msg, semop, shm
+from toykernel.ipc import mq_calls, msg, semop, shm
 from toykernel.ipc import syscall as ipc_syscall
 from toykernel.kernel import (
     capability,
@@ -67,7 +67,7 @@ from toykernel.syscalls import Argument, Syscall, rows_of
 MODULES: tuple[ModuleType, ...] = (
     *(x86_signal, tls),
     *(exec, fcntl, namei, open, pipe, read_write, splice, stat),
-    *(ipc_syscall, msg, semop, shm),
+    *(ipc_syscall, mq_calls, msg, semop, shm),
     *(
         capability,
         exit,

@@ -148,6 +148,7 @@ def filp_close(k: Kernel, files: FilesStruct, fd: int) -> None:
     """Take a descriptor away, and its reference; the last one closes the open file."""
     file = files.fd.pop(fd)
     files.close_on_exec.discard(fd)
+    file.op.flush(k, file)
     fput(k, file)
 
 

@@ -76,6 +76,10 @@ def nothing_to_open(k: Kernel, file: File) -> None:
     """The file is ready as it is."""
 
 
+def nothing_to_flush(k: Kernel, file: File) -> None:
+    """A descriptor is closed, and that is nothing to the file."""
+
+
 def nothing_to_release(k: Kernel, file: File) -> None:
     """Nothing to give back."""
 
@@ -95,7 +99,8 @@ class FileOperations(Operations):
     """struct file_operations: what a kind of file does. Transfers take user addresses and bytes.
 
     `mmap` answers what is to be mapped: the page cache of the file, or None for anonymous memory. `open`
-    may put another table into the file (a device's), and raises Errno when it refuses. `poll` answers POLL
+    may put another table into the file (a device's), and raises Errno when it refuses. `flush` is called when
+    any descriptor is closed, `release` when the last one is. `poll` answers POLL
     bits, and adds to its last argument the wait queues that hear of a change (poll_wait).
     """
 
@@ -106,6 +111,7 @@ class FileOperations(Operations):
     ioctl: Callable[[Kernel, File, int, int], int] = no_ioctl
     mmap: Callable[[Kernel, File], AddressSpace | None] = no_mmap
     open: Callable[[Kernel, File], None] = nothing_to_open
+    flush: Callable[[Kernel, File], None] = nothing_to_flush
     release: Callable[[Kernel, File], None] = nothing_to_release
     fsync: Callable[[Kernel, File], int] = no_fsync
 

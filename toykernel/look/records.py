@@ -10,6 +10,7 @@ from toykernel.fs.eventpoll import EventPoll
 from toykernel.fs.pipe_fs_i import Pipe
 from toykernel.fs.signalfd import SignalfdCtx
 from toykernel.fs.timerfd import TimerfdCtx
+from toykernel.ipc.mqueue import MqueueInfo
 from toykernel.look.spaces import address_spaces
 
 if TYPE_CHECKING:
@@ -78,8 +79,13 @@ def _of_file(file: File) -> Iterator[Record]:
 
 
 def _of_inode(inode: Inode) -> Iterator[Record]:
-    if isinstance(inode.private, Pipe):
-        yield "pipe_inode_info", inode.private.slab
+    match inode.private:
+        case Pipe(slab=slab):
+            yield "pipe_inode_info", slab
+        case MqueueInfo(slab=slab, messages=messages):
+            yield "mqueue_inode_cache", slab
+            for msg in messages:
+                yield "msg_msg", msg.slab
 
 
 def _of_namespaces(nsproxy: Nsproxy) -> Iterator[Record]:
@@ -93,6 +99,8 @@ def _of_namespaces(nsproxy: Nsproxy) -> Iterator[Record]:
         yield "msg_queue", msq.slab
         for msg in msq.messages:
             yield "msg_msg", msg.slab
+    for inode in nsproxy.ipc_ns.mq_ids.queues.values():
+        yield from _of_inode(inode)
     for shp in nsproxy.ipc_ns.shm_ids.segments.values():
         yield "shmid_kernel", shp.slab
     yield "pid_namespace", nsproxy.pid_ns.slab

@@ -30,6 +30,7 @@ class SlabCaches:
         self.sem = KmemCache("sem_array", 128)  # semget: a set
         self.msg_queue = KmemCache("msg_queue", 128)  # msgget: a queue
         self.msg_msg = KmemCache("msg_msg", 32)  # msgsnd: a message
+        self.mqueue = KmemCache("mqueue_inode_cache", 256)  # mq_open: a queue
         self.shm = KmemCache("shmid_kernel", 128)  # shmget: a segment
         self.sem_undo_list = KmemCache("sem_undo_list", 32)  # semop: SEM_UNDO
         self.pipe = KmemCache("pipe_inode_info", 96)  # pipe
