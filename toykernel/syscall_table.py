@@ -12,8 +12,25 @@ from typing import Any
 
 from toykernel.arch.x86 import signal as x86_signal
 from toykernel.arch.x86 import tls
-from toykernel.fs import attr, exec, fcntl, namei_calls, open, pipe, read_write, splice, stat, uio
-from toykernel.ipc import semop
+from toykernel.fs import (
+    attr,
+    epoll_calls,
+    eventfd,
+    exec,
+    fcntl,
+    namei_calls,
+    open,
+    pipe,
+    read_write,
+    select,
+    signalfd,
+    splice,
+    stat,
+    timerfd,
+    uio,
+)
+from toykernel.ipc import mq_calls, msg, semop, shm
+from toykernel.ipc import syscall as ipc_syscall
 from toykernel.kernel import (
     capability,
     clone3,
@@ -23,8 +40,10 @@ from toykernel.kernel import (
     futex_syscalls,
     itimer,
     kill,
+    pidfd,
     posix_timers,
     prctl,
+    process_vm_access,
     random,
     resource,
     rseq,
@@ -40,14 +59,22 @@ from toykernel.kernel import (
 )
 from toykernel.kernel.sched import syscalls as sched_syscalls
 from toykernel.kernel.sys import sys_ni_syscall
-from toykernel.mm import heap, madvise, mincore, mlock, mmap, mprotect, mremap
+from toykernel.mm import (
+    heap,
+    madvise,
+    mincore,
+    mlock,
+    mmap,
+    mprotect,
+    mremap,
+)
 from toykernel.syscalls import Argument, Syscall, rows_of
 
 #: Where functions with `@syscall` are.
 MODULES: tuple[ModuleType, ...] = (
     *(x86_signal, tls),
     *(attr, exec, fcntl, namei_calls, open, pipe, read_write, splice, stat, uio),
-    semop,
+    *(ipc_syscall, mq_calls, msg, semop, shm),
     *(
         capability,
         exit,
@@ -55,8 +82,10 @@ MODULES: tuple[ModuleType, ...] = (
         futex,
         itimer,
         kill,
+        pidfd,
         posix_timers,
         prctl,
+        process_vm_access,
         resource,
         session,
         sigcalls,
@@ -64,6 +93,7 @@ MODULES: tuple[ModuleType, ...] = (
     *(clone3, futex_syscalls, random, rseq, time64),
     *(sys, time, uid, uid_calls, unshare, wait4, sched_syscalls),
     *(heap, madvise, mincore, mlock, mmap, mprotect, mremap),
+    *(epoll_calls, eventfd, select, signalfd, timerfd),
 )
 
 #: Names by number, from 0, as in the i386 unistd.h of 2.6.39; "" where there is no call.

@@ -7,7 +7,7 @@ file (struct file with the offset, fs/file_table.c) is shared by every descripto
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from toykernel.errno import EAGAIN, EBADF, EMFILE, Errno
 from toykernel.fs.inode import igrab, iput
@@ -41,6 +41,9 @@ class File:
     pos: int = 0
     count: int = 1
     f_path: Path | None = None  # where it was opened; a pipe was nowhere
+    private: Any = None  # private_data: what this open of it needs
+    #: Who watches it with epoll; each is told when the file goes (eventpoll_release).
+    f_ep: list[Any] = field(default_factory=list)
 
     @property
     def readable(self) -> bool:
@@ -97,6 +100,8 @@ def fput(k: Kernel, file: File) -> None:
     """One reference less; the last one closes."""
     file.count -= 1
     if not file.count:
+        for item in list(file.f_ep):
+            item.gone(k, item)
         file.op.release(k, file)
         iput(k, file.inode)
         if file.slab:
@@ -144,6 +149,7 @@ def filp_close(k: Kernel, files: FilesStruct, fd: int) -> None:
     """Take a descriptor away, and its reference; the last one closes the open file."""
     file = files.fd.pop(fd)
     files.close_on_exec.discard(fd)
+    file.op.flush(k, file)
     fput(k, file)
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from toykernel.arch.x86.uaccess import access_ok, copy_from_user
 from toykernel.errno import EBADF, EFAULT, EINVAL, EOPNOTSUPP, ESPIPE, Errno
 from toykernel.fs.file import O_APPEND, O_NONBLOCK, File, fget
-from toykernel.fs.operations import POLLIN, POLLOUT, no_llseek
+from toykernel.fs.operations import POLLIN, no_llseek
 from toykernel.fs.read_write import MAX_RW_COUNT, transfer_size
 from toykernel.kernel.wait import Result, Wait
 from toykernel.syscalls import syscall
@@ -50,8 +50,7 @@ def transfer(k: Kernel, file: File, pieces: Iovec, *, write: bool, done: int = 0
     transferred nobody waits for more, and an error does not count.
     """
     for index, (base, length) in enumerate(pieces):
-        ready = POLLOUT if write else POLLIN
-        if done and not write and not file.op.poll(k, file) & ready:
+        if done and not write and not file.op.poll(k, file, []) & POLLIN:
             return done
         try:
             result = (file.op.write if write else file.op.read)(k, file, base, length)

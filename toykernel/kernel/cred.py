@@ -44,6 +44,7 @@ class UserStruct:
     ns: UserNamespace
     count: int = 1
     processes: int = 0
+    mq_bytes: int = 0  # of POSIX message queues
 
 
 @dataclass(eq=False)

@@ -17,6 +17,7 @@ from toykernel.kernel.clone_flags import CLONE_THREAD
 if TYPE_CHECKING:
     from toykernel.kernel.clone_flags import CloneArgs
     from toykernel.kernel.signal_types import SignalStruct
+    from toykernel.kernel.wait_queue import WaitQueue
     from toykernel.state import Kernel
     from toykernel.task import Task
 
@@ -90,6 +91,7 @@ class Pid:
     slab: int
     numbers: tuple[tuple[PidNamespace, int], ...]
     count: int = 1
+    wait_pidfd: WaitQueue | None = None  # who waits for the task's end by a pidfd
 
     @property
     def nr(self) -> int:

@@ -13,7 +13,7 @@ from toykernel.kernel.clone_flags import CLONE_CLEAR_SIGHAND, CLONE_SIGHAND, CLO
 
 if TYPE_CHECKING:
     from toykernel.kernel.clone_flags import CloneArgs
-    from toykernel.kernel.wait import WaitQueue
+    from toykernel.kernel.wait_queue import WaitQueue
     from toykernel.state import Kernel
     from toykernel.task import Task
 
@@ -70,6 +70,7 @@ class SighandStruct:
     slab: int
     count: int = 1
     action: dict[int, SigAction] = field(default_factory=dict)
+    signalfd_wqh: WaitQueue | None = None  # made when a thread first waits on a signalfd
 
 
 @dataclass(eq=False)

@@ -29,6 +29,7 @@ from toykernel.kernel.cputime import (
     pack_rusage,
 )
 from toykernel.kernel.cred import CAP_SYS_TIME, capable
+from toykernel.kernel.posix_timers import cpu_nanosleep
 from toykernel.kernel.sched.core import tick_ns
 from toykernel.kernel.sched.entity import rt_policy
 from toykernel.kernel.signal_types import signal_pending
@@ -63,6 +64,7 @@ if TYPE_CHECKING:
 USER_HZ = 100
 _COARSE = (CLOCK_REALTIME_COARSE, CLOCK_MONOTONIC_COARSE)
 _SLEEPABLE = (CLOCK_REALTIME, CLOCK_MONOTONIC, CLOCK_BOOTTIME)
+_NO_SLEEP = (CLOCK_THREAD_CPUTIME_ID, CLOCK_MONOTONIC_RAW, *_COARSE)
 
 
 # -- reading and setting ---------------------------------------------------------------------------
@@ -181,7 +183,7 @@ def sys_nanosleep(k: Kernel, request: int, remaining: int) -> Result:
 @syscall(267, "clockid:clock flags:hex request:timespec remain:timespec_out")
 def sys_clock_nanosleep(k: Kernel, clock: int, flags: int, request: int, remaining: int) -> Result:
     """clock_nanosleep: for a time, or with TIMER_ABSTIME until the clock shows one. EOPNOTSUPP for
-    a CPU clock, EINVAL, EFAULT, EINTR.
+    a clock that only shows the time, EINVAL, EFAULT, EINTR.
     """
     return clock_nanosleep(k, clock, flags, request, remaining, wide=False)
 
@@ -190,11 +192,16 @@ def clock_nanosleep(
     k: Kernel, clock: int, flags: int, request: int, remaining: int, *, wide: bool
 ) -> Result:
     """The same for both sizes of struct timespec; `wide` has 64-bit seconds."""
-    if clock in (CLOCK_PROCESS_CPUTIME_ID,) or clock < 0:
+    if clock in _NO_SLEEP:
         raise Errno(EOPNOTSUPP)
-    if clock not in _SLEEPABLE:
+    on_cpu = clock < 0 or clock == CLOCK_PROCESS_CPUTIME_ID
+    if not on_cpu and clock not in _SLEEPABLE:
         raise Errno(EINVAL)
     ns = timespec64_from_user(k, request) if wide else timespec_from_user(k, request)
+    if on_cpu:
+        absolute = bool(flags & TIMER_ABSTIME)
+        expires = ns + (0 if absolute else clock_get(k, clock))
+        return cpu_nanosleep(k, clock, expires, None if absolute else remaining, wide)
     if flags & TIMER_ABSTIME:
         return _sleep(k, ns - (k.time.wall_offset if clock == CLOCK_REALTIME else 0), None)
     return _sleep(k, ktime_get(k) + ns, remaining, wide)
