@@ -168,6 +168,7 @@ class Files:
     console_input: bytearray  # standard input that is here and not yet read
     console_reads: int = 0  # how often the host was asked for more
     pipe_max_size: int = 1 << 20  # bytes
+    anon_inode: Inode | None = None  # of every file without a name of its own, once there is one
     console_error: File = field(init=False)  # the open file whose output is the host's stderr
 
 
