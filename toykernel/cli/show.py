@@ -163,6 +163,8 @@ def _options(values: Mapping[str, Any]) -> dict[str, str]:
             if value:
                 text = ("=".join(one) if isinstance(one, tuple) else str(one) for one in value)
                 said[name] = " ".join(text)
+        elif name == "memory":
+            said[name] = f"{value >> 20}M" if value % (1 << 20) == 0 else str(value)
         else:
             said[name] = str(value)
     return said

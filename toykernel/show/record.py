@@ -216,10 +216,11 @@ class Recorder:
 
     def _flush(self) -> None:
         for data in self._lines:
-            if self._full:
+            if self._max_bytes is not None and self._bytes > self._max_bytes:
+                self._full = True
                 self.left_out += 1
-                continue
-            self._write_event(data)
+            else:
+                self._write_event(data)
         self._lines.clear()
 
     def _write_event(self, data: Data) -> None:
@@ -231,8 +232,6 @@ class Recorder:
         if data["kind"] == "trap" and (cut or steps is None or not steps):
             self.steps_left_out += 1
         self._emit(data)
-        if self._max_bytes is not None and self._bytes > self._max_bytes:
-            self._full = True
 
     def _tell_images(self) -> None:
         for image in self._images.all():

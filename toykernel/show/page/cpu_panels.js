@@ -1,5 +1,5 @@
 // Registers, and the kernel stack word by word.
-import { Panel, changed, h, table } from "./dom.js";
+import { ChangePanel, changed, h, table } from "./dom.js";
 import { savedRegisters } from "./model.js";
 import { flagsText, hex, imageAt, placeAt, placeName, plural, selectorText, symbolAt } from "./words.js";
 
@@ -18,7 +18,7 @@ function meaning(run, task, name, value) {
   return "";
 }
 
-export class RegistersPanel extends Panel {
+export class RegistersPanel extends ChangePanel {
   constructor(view) {
     super(view, "registers", "Registers");
   }
@@ -46,7 +46,7 @@ export class RegistersPanel extends Panel {
     this.set(
       h("p", null, `The CPU runs pid ${pid} (${task.comm}) in ring ${state.ring}.`,
         other ? ` Before, it ran pid ${before.current}.` : ""),
-      table("Registers of the CPU", ["", "value", "meaning"], rows));
+      table("Registers of the CPU", ["name", "value", "meaning"], rows));
   }
 
   fillSaved(run, task, old, pid) {
@@ -63,7 +63,7 @@ export class RegistersPanel extends Panel {
     this.set(
       h("p", null, `pid ${pid} (${task.comm}) has no CPU; its pt_regs have the user registers. In the kernel it goes on at `,
         `${hex(task.goes_on || 0)} ${symbolAt(run.images.get("kernel"), task.goes_on || 0)}.`),
-      table("User registers in pt_regs", ["", "value", "meaning"], rows));
+      table("User registers in pt_regs", ["name", "value", "meaning"], rows));
   }
 }
 
@@ -101,7 +101,7 @@ function wordMeaning(run, task, word) {
   return symbol ? `into ${symbol}` : "";
 }
 
-export class StackPanel extends Panel {
+export class StackPanel extends ChangePanel {
   constructor(view) {
     super(view, "stack", "Kernel stack");
   }
@@ -129,15 +129,15 @@ export class StackPanel extends Panel {
       const value = isNew ? changed(hex(word.value), pushed ? null : hex(was)) : hex(word.value);
       return {
         class: isNew ? "changed" : null, "data-word": word.key, "data-value": word.value,
-        cells: [hex(word.address), value, word.name, word.by, wordMeaning(run, task, word),
-          word.address === (task.sp & ~3) >>> 0 ? "← esp" : ""],
+        cells: [hex(word.address), word.name, value, word.by,
+          [word.address === (task.sp & ~3) >>> 0 ? "← esp " : "", wordMeaning(run, task, word)]],
       };
     });
     const frames = Object.keys(task.frames || {}).map(base => frameTitle(task.frames[base], base));
     this.set(
       h("p", null, `pid ${pid}: ${hex(task.stack_base)}–${hex(top)}, esp ${hex(task.sp)}, ${plural(words.length, "word")} on it. `,
         frames.join("; ")),
-      table("From the top down, in the order of pushing", ["address", "word", "name", "pushed by", "meaning", ""], rows));
+      table("From the top down, in the order of pushing", ["address", "name", "word", "pushed by", "meaning"], rows));
   }
 }
 

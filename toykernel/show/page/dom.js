@@ -49,18 +49,37 @@ export class Panel {
     this.section = h("section", { id, class: `panel ${name}`, "aria-labelledby": `${id}-title` }, this.heading, this.body);
   }
 
-  /** Fill it when something that it is made from is another object than the last time. */
-  update(moment) {
+  /** Whether something that it is made from is another object than the last time. */
+  isStale(moment) {
     const inputs = this.inputs(moment);
-    if (this.last && inputs.length === this.last.length && inputs.every((one, at) => one === this.last[at])) return;
+    if (this.last && inputs.length === this.last.length && inputs.every((one, at) => one === this.last[at])) return false;
     this.last = inputs;
-    this.fill(moment);
+    return true;
   }
 
   set(...children) {
-    const top = this.body.scrollTop;
     this.body.replaceChildren();
     append(this.body, children);
+  }
+
+  /** Where it is to be scrolled to, once all panels are filled: before that, asking costs a layout each time. */
+  settle(top) {
     this.body.scrollTop = top;
+  }
+
+  /** Scroll to the first thing that the event has changed, when it is out of sight. */
+  toChange() {
+    const first = this.body.querySelector(".changed");
+    if (!first) return;
+    const box = this.body.getBoundingClientRect(), at = first.getBoundingClientRect();
+    if (at.top < box.top || at.bottom > box.bottom) this.body.scrollTop += at.top - box.top - box.height / 3;
+  }
+}
+
+/** A panel that shows first what has changed. */
+export class ChangePanel extends Panel {
+  settle(top) {
+    super.settle(top);
+    this.toChange();
   }
 }

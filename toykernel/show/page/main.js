@@ -99,10 +99,11 @@ class Page {
     this.pairs[this.at].forEach((number, side) => {
       const view = this.views[side];
       view.element.classList.toggle("none", number === null);
-      if (number === null) return view.title.textContent = `${totals(this.runs[side])} Nothing here corresponds to this event.`;
-      if (this.runs.length > 1) view.title.textContent = totals(this.runs[side]);
-      view.go(number, this.step);
-      this.bars[side].move(number);
+      const missing = number === null ? " Nothing corresponds: this is how it stands." : "";
+      if (this.runs.length > 1) view.title.textContent = totals(this.runs[side]) + missing;
+      const shown = number === null ? this.before(side) : number;
+      view.go(shown, number === null ? 0 : this.step);
+      this.bars[side].move(shown);
     });
     this.step = Math.max(...this.views.map((view, side) => this.pairs[this.at][side] === null ? 0 : view.step));
     this.field.value = String(this.at);
@@ -111,8 +112,19 @@ class Page {
     this.slider.setAttribute("aria-valuenow", String(this.at));
     this.slider.setAttribute("aria-valuetext", said);
     if (document.activeElement !== this.slider && !this.playing) this.live.textContent = said;
+    clearTimeout(this.telling); // browsers refuse hundreds of new addresses in a row
+    this.telling = setTimeout(() => this.tellAddress(), 60);
+  }
+
+  tellAddress() {
     const address = this.address();
     if (location.hash !== address) history.replaceState(null, "", address);
+  }
+
+  /** The last event of one side up to here. */
+  before(side) {
+    for (let at = this.at; at >= 0; at--) if (this.pairs[at][side] !== null) return this.pairs[at][side];
+    return 0;
   }
 
   address() {

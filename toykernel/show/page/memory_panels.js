@@ -1,5 +1,5 @@
 // Address spaces with their page tables, and the frames behind them.
-import { Panel, changed, h, table } from "./dom.js";
+import { ChangePanel, Panel, changed, h, table } from "./dom.js";
 import { mappers } from "./model.js";
 import { entryWords, hex, plural } from "./words.js";
 
@@ -10,7 +10,7 @@ function whose(space) {
   return space.users.length ? `pid ${space.users.join(", ")}` : "nobody";
 }
 
-export class SpacesPanel extends Panel {
+export class SpacesPanel extends ChangePanel {
   constructor(view) {
     super(view, "spaces", "Address spaces and page tables");
     this.all = new Set();
@@ -55,7 +55,7 @@ export class SpacesPanel extends Panel {
         cells: [isNew ? changed(range, past ? `to ${hex(past[0])} ${past[1]}` : null) : range, permissions, name, kind],
       };
     });
-    return table("Areas", ["range", "may", "name", ""], rows);
+    return table("Areas", ["range", "may", "name", "a write"], rows);
   }
 
   entries(run, ident, space, old) {

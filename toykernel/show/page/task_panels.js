@@ -44,9 +44,12 @@ export class SourcePanel extends Panel {
       if (place.file === file) this.mark(place.line, "at", chip(one), what);
     if (here && here.file === file) {
       this.mark(here.line, "here", h("span", { class: "now" }, here.what));
-      const line = this.list.children[here.line - 1];
-      if (line) this.body.scrollTop = line.offsetTop - this.body.clientHeight / 2;
+      this.line = this.list.children[here.line - 1];
     }
+  }
+
+  settle() {
+    if (this.line) this.body.scrollTop = this.line.offsetTop - this.body.clientHeight / 2;
   }
 
   /** Where each process is: of its program, and, for whom the CPU runs in the kernel, of the kernel's text. */
@@ -238,6 +241,9 @@ export class OutputPanel extends Panel {
     this.set(
       first ? h("p", null, `${first} earlier pieces are not shown.`) : null,
       until ? h("pre", null, pieces) : h("p", null, "Nothing has been written yet."));
+  }
+
+  settle() {
     this.body.scrollTop = this.body.scrollHeight;
   }
 }

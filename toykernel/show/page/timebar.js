@@ -112,11 +112,10 @@ export class TimeBar {
 
   drawLane(pen, pid, y, style) {
     pen.fillStyle = this.ink;
-    const task = this.run.events.find(one => one.pid === pid);
     pen.fillText(pid === 0 ? "pid 0, idle" : `pid ${pid}`, 4, y + LANE / 2, LABEL - 8);
     for (const [from, to, lane, why] of this.pieces.get(pid)) {
       const left = Math.max(this.x(from), LABEL), right = Math.min(this.x(to), LABEL + this.width);
-      if (right <= left || !task && lane === "idle") continue;
+      if (right <= left) continue;
       const wide = Math.max(right - left, 1);
       pen.fillStyle = pen.strokeStyle = style.getPropertyValue(`--pid${pid % 8}`);
       if (lane === "user") pen.fillRect(left, y + 2, wide, LANE - 5);

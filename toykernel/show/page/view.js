@@ -48,7 +48,10 @@ export class RunView {
   refresh() {
     const moment = this.moment();
     this.say(moment);
-    for (const panel of this.panels) panel.update(moment);
+    const stale = this.panels.filter(panel => panel.isStale(moment));
+    const tops = stale.map(panel => panel.body.scrollTop);
+    stale.forEach(panel => panel.fill(moment));
+    requestAnimationFrame(() => stale.forEach((panel, at) => panel.settle(tops[at])));
   }
 
   say({ run, event, state, number, inside }) {
