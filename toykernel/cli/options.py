@@ -232,7 +232,7 @@ OBSERVE: tuple[Decorator, ...] = (
     click.option(
         "--events",
         metavar="FILE",
-        help="Write what happens as JSON, an object a line: traps, calls, faults, switches, ...",
+        help="Write what happens as lines of JSON, each event with the state after it: docs/events.md.",
     ),
     click.option(
         "--process-tree",

@@ -16,7 +16,6 @@ from toykernel.debug.callers import Callers
 from toykernel.debug.disassembly import LONGEST, Instruction, decode
 from toykernel.debug.errors import DebugError
 from toykernel.debug.expressions import evaluate
-from toykernel.debug.frames import FrameLog
 from toykernel.debug.journal import Journal
 from toykernel.debug.memory import Spec
 from toykernel.errors import HostError
@@ -29,6 +28,7 @@ from toykernel.history.watchpoints import Access
 from toykernel.look.image import Image, Place
 from toykernel.look.symbols import Code, SymbolError
 from toykernel.look.task import SEGMENTS, TaskView, UnreadableError
+from toykernel.observe.trap_frames import FrameLog
 from toykernel.oops import KernelOops
 from toykernel.state import Outcome, OutcomeKind
 from toykernel.task import Task
