@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from emu.machine import Event
 from toykernel import boot
 from toykernel.arch.x86.asm_offsets import PAGE_OFFSET, PT_REGS
+from toykernel.arch.x86.fault import do_page_fault
 from toykernel.arch.x86.process import fpu_area
 from toykernel.arch.x86.ptrace import PtRegs
 from toykernel.arch.x86.signal import do_notify_resume
@@ -22,7 +23,7 @@ from toykernel.arch.x86.traps import TRAP_HANDLERS, do_IRQ, math_state_restore
 from toykernel.errno import Errno
 from toykernel.kernel.exit import do_exit
 from toykernel.kernel.fork import schedule_tail
-from toykernel.kernel.sched import core
+from toykernel.kernel.sched import core, schedule
 from toykernel.kernel.wait import SCHEDULE, Result, Wait, finish_wait, prepare_to_wait
 from toykernel.syscall_table import SYSCALLS
 from toykernel.syscall_table import sys_ni_syscall as ni_syscall
@@ -105,14 +106,22 @@ def _do_exit(k: Kernel) -> Result:
 
 def _trap(handler: Callable[[Kernel, PtRegs, int], None], k: Kernel) -> None:
     cpu = k.machine.cpu
-    handler(k, PtRegs(k.machine.ram, cpu.eax), cpu.edx)
+    regs = PtRegs(k.machine.ram, cpu.eax)
+    told = k.sched.rq.told
+    if told is not None and handler is do_page_fault and schedule.fault_waits(k, told, regs):
+        return
+    handler(k, regs, cpu.edx)
 
 
 def _syscall(function: Function | None, arguments: tuple[Argument, ...], k: Kernel) -> Result:
     """A system call by its function, or with None one that has none."""
     task = k.current
     words = k.machine.ram.words(task_pt_regs(task.stack) - PAGE_OFFSET, _ORIG_AX + 1)
-    asked = task.syscall = words[_ORIG_AX]
+    asked = words[_ORIG_AX]
+    told = k.sched.rq.told
+    if told is not None and schedule.call_waits(k, told):
+        return asked  # back in eax, to ask again
+    task.syscall = asked
     k.charge("system_call")
     trace = k.host.trace
     if trace.sys_enter:

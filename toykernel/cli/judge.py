@@ -35,6 +35,7 @@ HOST_OPTIONS = (
     "cow",
     "record_input",
     "events",
+    "schedule",
 )
 
 
