@@ -20,6 +20,7 @@ from toykernel.cli.run import observed
 from toykernel.harness.exit_status import EXIT_MISUSE
 
 if TYPE_CHECKING:
+    from toykernel.cli.outputs import Output
     from toykernel.gdb.target import Launch
     from toykernel.harness.runner import Result
     from toykernel.harness.session import Session
@@ -100,7 +101,7 @@ def command(program: str, args: tuple[str, ...], **values: Any) -> int:
     def ready(host: str, port: int) -> None:
         host_message(f"target remote {host}:{port}")
 
-    def serve(session: Session) -> Result:
+    def serve(session: Session, _moment_file: Output | None) -> Result:
         from toykernel.harness import runner
 
         deaths = runner.Deaths(session)

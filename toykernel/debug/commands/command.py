@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
 from toykernel.debug.debugger import Debugger
 from toykernel.debug.errors import DebugError
 from toykernel.debug.travel import Traveller
+from toykernel.host_files import same_file
+from toykernel.look.task import TaskView
 
 MAX_COUNT = 1_000_000_000
 
@@ -19,6 +21,8 @@ class Console:
     debugger: Debugger
     write: Callable[[str], None]
     leaving: bool = False
+    #: Files that no command may write, each with what it is.
+    inputs: Sequence[tuple[str, str]] = ()
     #: What is to be done once the present command is done: lines.
     pending: list[str] = field(default_factory=list)
     #: By number: what to show at every stop, as a command line.
@@ -35,6 +39,20 @@ class Console:
 
     def __post_init__(self) -> None:
         self.traveller = Traveller(self.debugger)
+
+    def task(self, text: str) -> TaskView:
+        """The task of an optional PID, the one looked at without. Raises DebugError."""
+        if not text:
+            return self.debugger.view
+        if not (text.isascii() and text.isdigit()) or len(text) > 9:
+            raise DebugError(f"{text[:40]} is not a pid")
+        return self.debugger.task(int(text))
+
+    def refuse_output(self, path: str) -> None:
+        """Raises DebugError for a file that the session was made from."""
+        for what, other in self.inputs:
+            if same_file(path, other):
+                raise DebugError(f"{path} is {what} itself; name another file")
 
     def lines(self, lines: list[str]) -> None:
         for line in lines:

@@ -26,7 +26,7 @@ from toykernel.debug.format import (
 )
 from toykernel.debug.pages import area_flags, mapped_ranges, page_info
 from toykernel.debug.tables import cr0_text, eflags_text, gdt, idt, selector_text, tss
-from toykernel.look.task import SEGMENTS, TaskView
+from toykernel.look.task import SEGMENTS
 from toykernel.observe.task_tree import task_fields, task_tree, tree_text
 
 GENERAL = ("eax", "ebx", "ecx", "edx", "esi", "edi", "ebp", "esp")
@@ -40,15 +40,6 @@ class Topic:
     usage: str
     summary: str
     run: Callable[[Console, str], None]
-
-
-def _view(console: Console, text: str) -> TaskView:
-    """The task of an optional PID, the one looked at without. Raises DebugError."""
-    if not text:
-        return console.debugger.view
-    if not (text.isascii() and text.isdigit()) or len(text) > 9:
-        raise DebugError(f"{text[:40]} is not a pid")
-    return console.debugger.task(int(text))
 
 
 def breakpoints(console: Console, text: str) -> None:
@@ -78,7 +69,7 @@ def regs(console: Console, text: str) -> None:
     """The CPU's registers, or those that a task's trap has saved."""
     if registers(console, text):
         return
-    view = _view(console, text)
+    view = console.task(text)
     debugger = console.debugger
     cpu = debugger.machine.cpu
     if view.is_current:
@@ -115,7 +106,7 @@ def tasks(console: Console, text: str) -> None:
 
 
 def task(console: Console, text: str) -> None:
-    view = _view(console, text)
+    view = console.task(text)
     debugger = console.debugger
     one = view.task
     console.write(f"pid {one.pid} ({one.comm}), parent {view.ppid}, state {view.state}")
@@ -138,7 +129,7 @@ def task(console: Console, text: str) -> None:
 
 def frame(console: Console, text: str) -> None:
     """The trap frames on a task's kernel stack, word by word."""
-    console.lines(frame_lines(console.debugger, _view(console, text)))
+    console.lines(frame_lines(console.debugger, console.task(text)))
 
 
 def tab(console: Console, text: str) -> None:
@@ -232,7 +223,7 @@ def tss_(console: Console, text: str) -> None:
 
 def vma(console: Console, text: str) -> None:
     """A line for each area of a task's address space."""
-    view = _view(console, text)
+    view = console.task(text)
     if not view.areas:
         console.write(f"pid {view.pid} ({view.comm}) has no user half.")
         return
