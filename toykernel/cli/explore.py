@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
@@ -28,13 +28,12 @@ from toykernel.cli.outputs import Outputs, inputs_of
 from toykernel.harness.exit_status import EXIT_INTERRUPTED, EXIT_MISUSE
 
 if TYPE_CHECKING:
+    from toykernel.explore.exploration import Explored
     from toykernel.explore.search import Found
-    from toykernel.harness.session import Session
     from toykernel.state import Kernel
 
 #: Exit status: a bound was met, so that there may be more outcomes.
 EXIT_INCOMPLETE = 3
-MAX_STATES = 100_000
 EPILOG = """\b
 Exit status:
   0    complete: there are no other outcomes    3    a bound was met: there may be more
@@ -81,7 +80,7 @@ def whole(text: str) -> int:
 @click.option(
     "--max-states",
     type=count,
-    default=str(MAX_STATES),
+    default="100_000",
     metavar="N",
     help="Stop when so many states are known (default 100,000).",
 )
@@ -112,35 +111,52 @@ def command(program: str, args: tuple[str, ...], **values: Any) -> int:
     Who runs next is chosen in front of every system call, and wherever a task sleeps or ends. Equal states
     are entered once: see docs/explore.md.
     """
-    from toykernel.cli.load import CannotLoad, make_session
+    from toykernel.cli.load import CannotLoad
     from toykernel.explore import report, schedule_file
-    from toykernel.explore.explain import explained
 
-    values |= {"timing": "off", "schedule": None, "scheduler": "schedule"}
-    with Outputs(inputs_of(program, values)) as outputs:
+    with Outputs(inputs_of(program, {**values, "schedule": None})) as outputs:
         json_file = outputs.open("--json", values["json_file"])
-        exploration = Exploration(
-            partial(make_session, program, args, values, None),
-            _checker(values["check"]),
-            values["time_"] == "free",
-            values["no_reduction"],
-        )
+        progress = Progress()
         try:
-            found = exploration.run(values)
+            explored_all = explored(program, args, values, progress)
         except CannotLoad as error:
             click.echo(str(error), err=True)
             return EXIT_MISUSE
-        again = exploration.again
-        table = [explained(row, again, exploration.check) for row in report.rows(found)]
+        finally:
+            progress.clear()
+        found, table = explored_all.found, explored_all.table
         if json_file is not None:
             json_file.write(as_utf8(report.as_json(found, table, program)))
         if values["schedules"] is not None:
-            schedules = [schedule_file.make(again(), row.schedule).text() for row in table]
+            session = explored_all.make()
+            schedules = [schedule_file.make(session, row.schedule).text() for row in table]
             _write_schedules(Path(values["schedules"]), schedules)
         click.echo(report.as_text(found, table), nl=False)
-    if exploration.interrupted:
+    if explored_all.interrupted:
         return EXIT_INTERRUPTED
     return 0 if found.complete else EXIT_INCOMPLETE
+
+
+def explored(
+    program: str,
+    args: tuple[str, ...],
+    values: Mapping[str, Any],
+    tell: Callable[[Found], None] = lambda found: None,
+) -> Explored:
+    """Explore by parsed options. Raises CannotLoad, click.BadParameter and HostError."""
+    from toykernel.cli.load import make_session
+    from toykernel.explore.exploration import Settings, explore
+
+    machine = {**values, "timing": "off", "schedule": None, "scheduler": "schedule"}
+    settings = Settings(
+        free_time=values["time_"] == "free",
+        no_reduction=values["no_reduction"],
+        preemptions=values["preemptions"],
+        max_states=values["max_states"],
+        max_time=values["max_time"],
+    )
+    make = partial(make_session, program, args, machine, None)
+    return explore(make, settings, _checker(values["check"]), tell)
 
 
 def _checker(mode: str | None) -> Callable[[Kernel], object] | None:
@@ -167,53 +183,14 @@ def _write_schedules(folder: Path, texts: list[str]) -> None:
 
 
 @dataclass
-class Exploration:
-    """One command's: how to make a session, and what happened on the way."""
+class Progress:
+    """A line on a terminal that says how far an exploration is."""
 
-    make: Callable[[], Session]
-    check: Callable[[Kernel], object] | None
-    free: bool
-    full: bool  # --no-reduction
-    interrupted: bool = False
     _said: bool = False
     _shown: float = field(default_factory=time.monotonic)
 
-    def again(self) -> Session:
-        """Another session of the program, whose time is as the exploration's."""
-        session = self.make()
-        told = session.kernel.sched.rq.told
-        assert told is not None
-        told.time_is_free, told.faults = self.free, self.full
-        return session
-
-    def run(self, values: dict[str, Any]) -> Found:
-        """Explore; Ctrl-C ends it early. Raises CannotLoad."""
-        from toykernel.errors import HostError
-        from toykernel.explore.search import Bounds, Search
-        from toykernel.explore.world import World
-
-        end = time.monotonic() + values["max_time"] if values["max_time"] is not None else None
-        bounds = Bounds(
-            preemptions=values["preemptions"],
-            states=values["max_states"],
-            out_of_time=lambda: end is not None and time.monotonic() >= end,
-        )
-        world = World(self.again, self.check)
-        search = Search(world, bounds, self._progress)
-        try:
-            found = search.run()
-        except KeyboardInterrupt:
-            found, self.interrupted = search.found, True
-            found.bounds["Ctrl-C"] = None
-        self._clear()
-        if world.ends.unloadable:
-            raise HostError(
-                EXIT_MISUSE, f"{world.session.path}: cannot be loaded: {world.ends.unloadable}"
-            )
-        return found
-
-    def _progress(self, found: Found) -> None:
-        """A line that says how far it is, where somebody sees it."""
+    def __call__(self, found: Found) -> None:
+        """Say it, but not too often."""
         now = time.monotonic()
         if now - self._shown < 0.5 or sys.stderr is None or not sys.stderr.isatty():
             return
@@ -222,7 +199,8 @@ class Exploration:
             sys.stderr.write(f"\r{len(found.graph.nodes):,} states")
             sys.stderr.flush()
 
-    def _clear(self) -> None:
+    def clear(self) -> None:
+        """Leave nothing of it behind."""
         if self._said:
             with suppress(OSError):
                 sys.stderr.write("\r\x1b[K")

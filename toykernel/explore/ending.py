@@ -54,11 +54,14 @@ class Ends(Collector):
 
     collected = ("program", "others", "zombies", "orphans", "unloadable")
 
-    def __init__(self, k: Kernel) -> None:
+    def __init__(self) -> None:
         self.program: int | None = None  # wait status
         self.others: tuple[int, ...] = ()
         self.zombies = self.orphans = 0
         self.unloadable = ""
+
+    def listen(self, k: Kernel) -> None:
+        """From now on, to this kernel."""
         k.host.trace.process_exit.append(self._exit)
 
     def start_over(self) -> None:

@@ -33,25 +33,34 @@ class Place:
 
 
 class World:
-    """A session, between two choices. What listened to it listens no more, but for the invariants."""
+    """A session, between two choices.
+
+    What listened to it listens no more. `check` installs what looks at invariants: anew after each way back,
+    so it judges every step by where the step began.
+    """
 
     def __init__(
         self, make: Callable[[], Session], check: Callable[[Kernel], object] | None
     ) -> None:
         self.session = make()
         self.k = k = self.session.kernel
-        for point in k.host.trace:
-            point.clear()
         self.output = {1: bytearray(), 2: bytearray()}
         k.host.console_write = self._write
-        self.ends = Ends(k)
-        if check is not None:
-            check(k)
-        self._listeners = moment.collectors(k)
+        self.ends = Ends()
+        self._check = check
+        self._listen(check)
         self._observer = Observer(k)
         self._schedule = next(at for at, (name, _) in k.host.gates.items() if name == "schedule")
         self._pending: Event | None = None
         self._reach = 0
+
+    def _listen(self, check: Callable[[Kernel], object] | None) -> None:
+        """Nobody hears of anything any more, but for `ends`, and invariants, whose account begins here."""
+        for point in self.k.host.trace:
+            point.clear()
+        self.ends.listen(self.k)
+        if check is not None:
+            check(self.k)
 
     def _write(self, fd: int, data: bytes) -> None:
         self.output[2 if fd == 2 else 1] += data
@@ -138,13 +147,17 @@ class World:
         """This choice, to go back to."""
         assert self._pending is not None
         self._follow_reach()
-        return Place(moment.take(self.k, self.output, self._listeners), self._pending)
+        return Place(moment.take(self.k, self.output, [self.ends]), self._pending)
 
     def back(self, place: Place) -> None:
         """Stand at an earlier choice."""
         self._follow_reach()
+        if self._check is not None:
+            self._listen(None)
         moment.put_back(self.k, self.output, place.snapshot)
         self._pending = place.pending
+        if self._check is not None:
+            self._listen(self._check)
 
     def _follow_reach(self) -> None:
         """Of all that is explored, not only on the way to here, is RAM to be compared."""

@@ -1,4 +1,6 @@
 # title: A sleep and a shorter sleep in the child; with time as a choice both may still be working
+# expect outputs: 2
+# explore: --time free
 .include "linux.inc"
 .include "time.inc"
 .include "put.inc"

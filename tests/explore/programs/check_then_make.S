@@ -1,4 +1,7 @@
 # title: Look whether a file is there, and make it: both can find that it is not
+# expect outputs: 3
+# expect output-possible: made made 
+# expect output-impossible: there there 
 .include "linux.inc"
 .include "process.inc"
 .include "put.inc"

@@ -1,4 +1,5 @@
 # title: One child is waited for twice: the second time there is none
+# expect outputs: 1
 .include "linux.inc"
 .include "put.inc"
 .globl _start

@@ -1,4 +1,7 @@
 # title: A digit before, between and behind two forks: how often and in which order
+# expect outputs: 3
+# expect output-possible: 1223333
+# expect output-impossible: 1333322
 .include "linux.inc"
 .include "put.inc"
 .globl _start

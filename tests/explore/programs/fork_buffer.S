@@ -1,4 +1,6 @@
 # title: A buffer that was not flushed before fork is written twice, in one way only
+# expect outputs: 1
+# expect output-possible: hihi
 .include "linux.inc"
 .globl _start
 _start:

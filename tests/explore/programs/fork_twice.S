@@ -1,4 +1,5 @@
 # title: Two forks make four processes, and each writes its letter: 24 outputs
+# expect outputs: 24
 .include "linux.inc"
 .globl _start
 _start:

@@ -1,4 +1,6 @@
 # title: Flag tested, then pause: a signal in between is lost, and the parent sleeps for ever
+# expect deadlock: possible
+# expect output-possible: woken
 .include "linux.inc"
 .include "signal.inc"
 .include "put.inc"

@@ -1,4 +1,6 @@
 # title: A child asks for its parent twice: the parent, or init once the parent has ended
+# expect outputs: 3
+# expect output-impossible: ip
 .include "linux.inc"
 .include "put.inc"
 .globl _start

@@ -1,4 +1,6 @@
 # title: Two philosophers take the left fork, then the right one: they may wait for each other for ever
+# expect outputs: 3
+# expect deadlock: possible
 .include "linux.inc"
 .include "process.inc"
 .include "put.inc"

@@ -1,4 +1,6 @@
 # title: Both take the same fork first: nobody waits for ever
+# expect outputs: 2
+# expect deadlock: never
 .include "linux.inc"
 .include "process.inc"
 .include "put.inc"

@@ -1,4 +1,6 @@
 # title: Two children write a letter each into a pipe; the parent reads up to two bytes at a time
+# expect outputs: 4
+# expect deadlock: never
 .include "linux.inc"
 .include "process.inc"
 .include "put.inc"

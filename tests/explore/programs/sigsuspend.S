@@ -1,4 +1,7 @@
 # title: The same with the signal blocked until sigsuspend: it is never lost
+# expect outputs: 1
+# expect output-possible: woken
+# expect deadlock: never
 .include "linux.inc"
 .include "signal.inc"
 .include "put.inc"

@@ -1,4 +1,8 @@
 # title: Parent and child write a letter each: two outputs
+# expect outputs: 2
+# expect output-possible: pc
+# expect output-possible: cp
+# expect deadlock: never
 .include "linux.inc"
 .include "put.inc"
 .globl _start

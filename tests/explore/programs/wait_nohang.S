@@ -1,4 +1,5 @@
 # title: waitpid with WNOHANG: the child has ended, or not yet; then it is a zombie that nobody waits for
+# expect outputs: 2
 .include "linux.inc"
 .include "put.inc"
 .globl _start
