@@ -184,6 +184,10 @@ def observed(
             result = run(session, moment_file)
         except KeyboardInterrupt:
             result = runner.interrupted(session)
+        if values["schedule"]:
+            from toykernel.explore.schedule_file import refuse_rest
+
+            refuse_rest(session)
         if result.status != EXIT_BUG:  # whose message has it all
             for cycles, text in session.kernel.log:
                 host_message(f"[{cycles:>12}] {text}")
