@@ -214,8 +214,10 @@ class Directives:
 
     def _mode(self, text: str, statement: Statement) -> None:
         word = text.split()[0]
-        if word != ".code32":
+        if word == ".code64":
             raise Problem(f"`{word}' is not supported", "this is a 32-bit machine")
+        mode = self.assembler.code.mode
+        mode.bits, mode.gcc = 32 if word == ".code32" else 16, word == ".code16gcc"
 
     def _refuse(self, text: str, statement: Statement) -> None:
         raise Problem(f"`{text.split()[0]}' is not supported")
