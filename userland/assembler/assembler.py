@@ -263,7 +263,7 @@ class Assembler:
         unwind tables, an access through the GOT, a symbol that may stay undefined."""
         if self.frames.frames or self.uses_got:
             return True
-        if any(s.weak for s in self.symbols.values()):
+        if any(s.weak or s.weakly or s.versions for s in self.symbols.values()):
             return True
         return any(
             s.attributes or s.group or s.kind not in (None, 8, 7) or s.flags == "rwx"

@@ -12,6 +12,7 @@ from .expressions import GOT_NAME, Binary, Name, Node, Number, Position, Value, 
 from .fragments import Branch, Fragment, SectionBuild, SymbolBuild
 from .hints import undefined_symbol
 from .layout import Layout
+from .mentioned import free_names
 from .objects import ObjectFile, ObjectRelocation, ObjectSection, ObjectSymbol
 from .program import LineEntry
 from .relax import place_of
@@ -70,6 +71,10 @@ class Emission(Layout):
             addend += kept.right.value if kept.op == "+" else -kept.right.value
             kept = kept.left
         name = kept.name if isinstance(kept, Name) else None
+        met: set[str] = set()
+        while name in self.symbols and self.symbols[name].weakref and name not in met:
+            met.add(name)
+            (name,) = free_names(self.symbols[name].node or Number(0))
         if isinstance(kept, Position):
             name = kept.origin
         symbol = self.symbols.get(name) if name is not None else None
@@ -156,13 +161,12 @@ class Emission(Layout):
         if node.op == "-":
             try:
                 left, right = self.value(node.left), self.value(node.right)
-                if right.section != here or left.section in (None, here):
+                if right.section != here or left.section == here:
                     return None
                 left = self._anchor(node.left)
             except Problem:
                 return None
-            if left.section is not None:
-                return Value(left.number - right.number, left.section)
+            return Value(left.number - right.number, left.section)
         return None
 
     def _tail(self, section: SectionBuild, fragment: Fragment, place: int) -> bytes:
@@ -188,8 +192,10 @@ class Emission(Layout):
         self._unwind()
         built = []
         lines: list[tuple[str, LineEntry]] = []
+        bodies = {s.name: b"" if s.nobits else self._bytes(s) for s in self.sections.values()}
+        symbols = self._object_symbols()
         for section in self.sections.values():
-            data = b"" if section.nobits else self._bytes(section)
+            data = bodies[section.name]
             relocations = [
                 replace(r, kind=objects.R_386_GOT32X) if r.kind == objects.R_386_GOT32
                 and _shortens(data, r.offset) else r for r in self.relocations[section.name]
@@ -205,7 +211,7 @@ class Emission(Layout):
             if section.flags:
                 self._lines(section, entries)
             lines += [(section.name, entry) for entry in entries]
-        return ObjectFile(self.source, built, self._object_symbols(), lines, executable_stack)
+        return ObjectFile(self.source, built, symbols, lines, executable_stack)
 
     def _unwind(self) -> None:
         """The section .eh_frame, now that the code has its sizes."""
@@ -233,6 +239,8 @@ class Emission(Layout):
         for name, symbol in sorted(self.symbols.items()):
             if "\x01" in name or (name.startswith(".L") and name not in self.used):
                 continue
+            if symbol.weakref:
+                continue
             binding = objects.STB_WEAK if symbol.weak else objects.STB_GLOBAL
             where = symbol.defined_at or symbol.used_at or Location(self.source, 0)
             try:
@@ -243,7 +251,9 @@ class Emission(Layout):
                                               symbol.visibility, True))  # fmt: skip
                     continue
                 if symbol.node is None:
-                    if symbol.used_at is not None or symbol.is_global or symbol.weak:
+                    if symbol.weakly and symbol.used_at is None:
+                        binding = objects.STB_WEAK
+                    if name in self.used or symbol.used_at or symbol.is_global or symbol.weak:
                         kind = "tls_object" if name in self.thread_local else symbol.kind
                         table.append(
                             ObjectSymbol(name, None, 0, 0, binding, kind, symbol.visibility)
@@ -263,6 +273,7 @@ class Emission(Layout):
             kind = "tls_object" if thread_local else symbol.kind
             table.append(ObjectSymbol(name, value.section or "", value.number, size, binding,
                                       kind, symbol.visibility))  # fmt: skip
+        table = self._versioned(table)
         known = {symbol.name for symbol in table}
         if self.uses_got and GOT_NAME not in known:
             table.append(ObjectSymbol(GOT_NAME, None, 0, 0, objects.STB_GLOBAL, "notype"))
@@ -271,6 +282,32 @@ class Emission(Layout):
             for group in sorted(groups - {None}, key=str) if group is not None and group not in known
         ]  # fmt: skip
         return table
+
+    def _versioned(self, table: list[ObjectSymbol]) -> list[ObjectSymbol]:
+        """Symbols under the names that `.symver` gave them: what is undefined has only that one, what is
+        defined its own, too, except for `@@@`."""
+        renamed: dict[str, str] = {}
+        out = []
+        for item in table:
+            known = self.symbols.get(item.name)
+            versions = known.versions if known is not None else []
+            keeps = True
+            for version in versions:
+                base, at, number = version.partition("@")
+                last = at + number.lstrip("@")
+                if number.startswith("@@"):
+                    version = base + ("" if item.section is None else "@") + last
+                if item.section is None or number.startswith("@@"):
+                    renamed[item.name], keeps = version, False
+                out.append(replace(item, name=version))
+            if keeps:
+                out.append(item)
+        for relocations in self.relocations.values():
+            relocations[:] = [
+                r if r.section or r.symbol not in renamed else replace(r, symbol=renamed[r.symbol])
+                for r in relocations
+            ]
+        return out
 
 
 def _shortens(data: bytes, at: int) -> bool:

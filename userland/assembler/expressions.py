@@ -425,7 +425,7 @@ def evaluate(
         return Value(number, left.section)
     if left.section == right.section and node.op in SAME_SECTION:
         return Value(number, None)
-    if node.op == "-" and left.section is not None and right.section == here:
+    if node.op == "-" and here is not None and right.section == here:
         return Value(number, None)
     sections = f"{left.section or 'absolute'} and {right.section or 'absolute'}"
     raise Problem(f"`{node.op}' cannot combine operands of sections {sections}")

@@ -191,6 +191,11 @@ class SymbolBuild:
     weak: bool = False
     local: bool = False
     visibility: int = 0
+    #: Another name that `.weakref` gave its node; and what such a name stands for.
+    weakref: bool = False
+    weakly: bool = False
+    #: Names with versions that `.symver` gave it.
+    versions: list[str] = field(default_factory=list)
 
     def is_grouped(self, sections: Mapping[str, SectionBuild]) -> bool:
         """Whether a linker may drop the definition for another object's."""
