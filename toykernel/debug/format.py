@@ -7,9 +7,10 @@ from pathlib import Path
 
 from emu.microcode import EXTERNAL, SOFTWARE
 from toykernel.arch.x86.asm_offsets import SYSCALL_VECTOR
-from toykernel.debug.debugger import Debugger, Location, Stopped
+from toykernel.debug.debugger import Debugger, Stopped
 from toykernel.debug.frames import FrameWord, TrapFrame
 from toykernel.debug.journal import page_fault_bits, selector_error_bits, trap_text, vector_text
+from toykernel.debug.looking import Location
 from toykernel.debug.pages import PageInfo, area_flags, entry_bits, entry_letters
 from toykernel.debug.tables import eflags_text, selector_text
 from toykernel.harness.breakpoints import Breakpoint, ForkRecord, Hit
