@@ -241,6 +241,13 @@ OBSERVE: tuple[Decorator, ...] = (
         help="Draw the run's processes, their times and ends, as an SVG picture.",
     ),
     click.option(
+        "--core",
+        metavar="FILE|DIR",
+        type=FILE,
+        help="Write the core file of the first process that a signal kills whose default action that is; "
+        "into a directory those of all, as core.PID. RLIMIT_CORE only rules what wait tells.",
+    ),
+    click.option(
         "--record-input",
         metavar="FILE",
         type=FILE,

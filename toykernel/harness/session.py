@@ -262,9 +262,15 @@ class Session:
 
     def save(self, path: Path | str) -> None:
         """This moment, to a file: with what `fork` takes along. Raises HistoryError."""
+        from toykernel.history import savefile
+
+        savefile.write(Path(path), self.moment())
+
+    def moment(self) -> bytes:
+        """What `save` writes: this moment as the contents of a file. Raises HistoryError."""
         from toykernel.harness import saved_session
 
-        saved_session.save(self, Path(path))
+        return saved_session.contents(self)
 
     @classmethod
     def load(cls, path: Path | str, console: Callable[[int, bytes], None] | None = None) -> Session:

@@ -163,7 +163,7 @@ def handle_pte_fault(k: Kernel, fault: Fault, at: int) -> None:
     """
     mm, vma, address, write = fault.mm, fault.vma, fault.page, fault.write
     pte = k.machine.ram.read32(at)
-    if not pte & PTE_P:
+    if not pte_present(pte):
         if vma.mapping is not None:
             do_fault(k, fault, at)
         else:

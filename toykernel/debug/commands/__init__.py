@@ -8,6 +8,7 @@ from toykernel.debug.commands.back import BACK
 from toykernel.debug.commands.breaks import BREAKS
 from toykernel.debug.commands.change import CHANGE, DISPLAY
 from toykernel.debug.commands.command import Command, Console
+from toykernel.debug.commands.core import CORE
 from toykernel.debug.commands.explain import EXPLAIN
 from toykernel.debug.commands.help import QUIT, help_, help_command
 from toykernel.debug.commands.info import INFO, tell_topic
@@ -30,7 +31,7 @@ GROUPS: dict[str, tuple[Command, ...]] = {
     "Running": RUN,
     "Going back": BACK,
     "Breakpoints": BREAKS,
-    "Looking": (*INFO, *EXPLAIN, *MEMORY, *SOURCE, *DISPLAY),
+    "Looking": (*INFO, *EXPLAIN, *MEMORY, *SOURCE, *CORE, *DISPLAY),
     "Changing": CHANGE,
     "The debugger": (help_command(_help), *QUIT),
 }

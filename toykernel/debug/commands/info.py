@@ -13,7 +13,7 @@ from toykernel.debug.commands.breaks import place_text, terms
 from toykernel.debug.commands.change import displays
 from toykernel.debug.commands.command import Command, Console, count_of, no_arguments
 from toykernel.debug.commands.processor import devices, fpu, l1, pic, registers, sse, tlb
-from toykernel.debug.commands.resources import files, signals, symbol, view_of
+from toykernel.debug.commands.resources import files, signals, symbol
 from toykernel.debug.errors import DebugError
 from toykernel.debug.format import (
     address_text,
@@ -73,7 +73,7 @@ def regs(console: Console, text: str) -> None:
     """The CPU's registers, or those that a task's trap has saved."""
     if registers(console, text):
         return
-    view = view_of(console, text)
+    view = console.task(text)
     debugger = console.debugger
     cpu = debugger.machine.cpu
     if view.is_current:
@@ -110,7 +110,7 @@ def tasks(console: Console, text: str) -> None:
 
 
 def task(console: Console, text: str) -> None:
-    view = view_of(console, text)
+    view = console.task(text)
     debugger = console.debugger
     one = view.task
     console.write(f"pid {one.pid} ({one.comm}), parent {view.ppid}, state {view.state}")
@@ -133,7 +133,7 @@ def task(console: Console, text: str) -> None:
 
 def frame(console: Console, text: str) -> None:
     """The trap frames on a task's kernel stack, word by word."""
-    console.lines(frame_lines(console.debugger, view_of(console, text)))
+    console.lines(frame_lines(console.debugger, console.task(text)))
 
 
 def tab(console: Console, text: str) -> None:
@@ -227,7 +227,7 @@ def tss_(console: Console, text: str) -> None:
 
 def vma(console: Console, text: str) -> None:
     """A line for each area of a task's address space."""
-    view = view_of(console, text)
+    view = console.task(text)
     if not view.areas:
         console.write(f"pid {view.pid} ({view.comm}) has no user half.")
         return

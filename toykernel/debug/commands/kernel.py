@@ -8,7 +8,6 @@ from toykernel.arch.x86 import asm_offsets
 from toykernel.arch.x86.asm_offsets import PAGE_OFFSET, STACK_END_MAGIC, THREAD_SIZE, TI_SIZE
 from toykernel.debug.commands.back import events as list_events
 from toykernel.debug.commands.command import Console, no_arguments
-from toykernel.debug.commands.resources import view_of
 from toykernel.debug.errors import DebugError
 from toykernel.debug.format import table
 from toykernel.debug.tables import eflags_text
@@ -55,7 +54,7 @@ def pt_regs(console: Console, text: str) -> None:
 
 
 def _with_user_half(console: Console, text: str) -> TaskView:
-    view = view_of(console, text)
+    view = console.task(text)
     if view.task.mm is None:
         raise DebugError(f"pid {view.pid} ({view.comm}) has no user half")
     return view
@@ -63,7 +62,7 @@ def _with_user_half(console: Console, text: str) -> TaskView:
 
 def thread_info(console: Console, text: str) -> None:
     """struct thread_info, at the base of a task's kernel stack."""
-    view = view_of(console, text)
+    view = console.task(text)
     base = view.task.stack
     words = view.kernel.machine.ram.words(base - PAGE_OFFSET, TI_SIZE // 4 + 1)
     console.write(f"thread_info of pid {view.pid} ({view.comm}), at {base:#010x}")
@@ -81,7 +80,7 @@ def thread_info(console: Console, text: str) -> None:
 
 def stack(console: Console, text: str) -> None:
     """In the kernel all words of the kernel stack; in user mode the first ones of the user's."""
-    view = view_of(console, text)
+    view = console.task(text)
     low = view.kernel_sp
     if low is None or not view.task.stack <= low < view.task.stack + THREAD_SIZE:
         _user_stack(console, view)
@@ -155,7 +154,7 @@ def timers(console: Console, text: str) -> None:
             rows.append((f"{expires} ns", str(left), timer.function.__name__))
         console.lines(table(rows) if rows[1:] else ["no timer is running"])
         return
-    view = view_of(console, text)
+    view = console.task(text)
     console.lines(list(_of_process(view)) or [f"pid {view.pid} ({view.comm}) has no timers"])
 
 
@@ -203,7 +202,7 @@ def mm(console: Console, text: str) -> None:
 
 def sharing(console: Console, text: str) -> None:
     """Which records tasks have in common, and the frames of the user half that others map, too."""
-    view = view_of(console, text)
+    view = console.task(text)
     k = view.kernel
     rows: list[tuple[str, ...]] = [("PART", "SHARED WITH")]
     parts = shared_with(k, view.task).items()
