@@ -349,14 +349,28 @@ class OptionalValueCommand(ProgramCommand):
         }
         done: list[str] = []
         rest = list(args)
+        bare = ""
         while rest and rest[0].startswith("-") and rest[0] not in ("-", "--"):
             word = rest.pop(0)
+            bare = ""
             if word in self.optional_values and word in taking:
                 done.append(f"{word}={self.optional_values[word]}")
+                bare = word
             else:
                 done.append(word)
                 if word in taking and rest:
                     done.append(rest.pop(0))
+        if (
+            bare
+            and len(rest) > 1
+            and rest[0] != "--"
+            and not Path(rest[0]).exists()
+            and Path(rest[1]).is_file()
+        ):
+            raise click.UsageError(
+                f"{rest[0]} is not there; {bare} takes a value only behind =, as in {bare}={rest[0]}",
+                ctx,
+            )
         return super().parse_args(ctx, done + rest)
 
 

@@ -80,6 +80,10 @@ def command(program: str, args: tuple[str, ...], **values: Any) -> int:
 
     Options come before PROGRAM; what follows it is the program's.
     """
+    if values["save"] is not None and values["fail_nth"] is not None:
+        raise click.UsageError(
+            "--save does not go with --fail-nth: a moment keeps no injected failures"
+        )
     from toykernel.harness import runner
 
     path, at = values["save"] or (None, None)
