@@ -17,7 +17,7 @@ from toykernel.mm.page_alloc import PageAllocator
 from toykernel.mm.rmap import ReverseMap
 from toykernel.mm.slab_caches import SlabCaches
 from toykernel.profiles import DEFAULT_PROFILE, Profile
-from toykernel.timing_costs import COSTS
+from toykernel.timing_costs import PRICES
 
 if TYPE_CHECKING:
     from emu.machine import Event, Machine
@@ -168,6 +168,7 @@ class Files:
     console_input: bytearray  # standard input that is here and not yet read
     console_reads: int = 0  # how often the host was asked for more
     pipe_max_size: int = 1 << 20  # bytes
+    anon_inode: Inode | None = None  # of every file without a name of its own, once there is one
     console_error: File = field(init=False)  # the open file whose output is the host's stderr
 
 
@@ -218,7 +219,8 @@ class Kernel:
         """The one door for the time that the kernel's own work takes: see timing_costs."""
         clock = self.machine.clock
         if clock.counts_cycles:
-            clock.charge(f"kernel {work}", COSTS[work] * times)
+            rule, cost = PRICES[work]
+            clock.charge(rule, cost * times)
 
     def get_random_int(self) -> int:
         """The next of 32 bits (drivers/char/random.c): xorshift32, the same ones after every boot."""

@@ -129,6 +129,7 @@ def observed(
         cow_file = outputs.open("--cow", values["cow"] or None, whole=False)
         trace = values["trace"]
         trace_file = outputs.open("--trace", trace[1] if trace else None, whole=False)
+        ftrace_file = outputs.open("--ftrace", values["ftrace"] or None, whole=False)
         timeline_file = outputs.open("--timeline", values["timeline"])
         tree_file = outputs.open("--process-tree", values["process_tree"])
         events_file = outputs.open("--events", values["events"], whole=False)
@@ -155,9 +156,13 @@ def observed(
         if values["cow"] is not None:
             add_cow(session, cow_file)
         if trace is not None:
-            from toykernel.observe.sched_trace import SchedTrace
+            from toykernel.observe.trace_events import TraceEvents
 
-            SchedTrace(session.kernel, writer(trace_file))
+            TraceEvents(session.kernel, trace[0], writer(trace_file))
+        if values["ftrace"] is not None:
+            from toykernel.observe.ftrace import FunctionGraph
+
+            files.callback(FunctionGraph(session.kernel, writer(ftrace_file)).close)
         if timeline_file is not None:
             from toykernel.observe.timeline import Timeline
 

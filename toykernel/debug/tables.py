@@ -48,7 +48,7 @@ SELECTORS = {
     TSS_SELECTOR: "TSS",
     **{(GDT_TLS_MIN + n) * 8 + 3: f"TLS {n}" for n in range(GDT_TLS_ENTRIES)},
 }
-_FLAG_BITS = (
+FLAG_BITS = (
     (EFLAGS_CF, "CF"), (1 << 2, "PF"), (1 << 4, "AF"), (1 << 6, "ZF"), (1 << 7, "SF"),
     (EFLAGS_TF, "TF"), (EFLAGS_IF, "IF"), (EFLAGS_DF, "DF"), (1 << 11, "OF"), (EFLAGS_NT, "NT"),
     (EFLAGS_RF, "RF"), (EFLAGS_VM, "VM"), (1 << 18, "AC"), (1 << 21, "ID"),
@@ -75,7 +75,7 @@ def _bits(value: int, table: tuple[tuple[int, str], ...]) -> str:
 def eflags_text(value: int) -> str:
     """Names of the flags that are set, and IOPL when it is not 0."""
     iopl = value >> 12 & 3
-    return (_bits(value, _FLAG_BITS) + (f" IOPL={iopl}" if iopl else "")).strip()
+    return (_bits(value, FLAG_BITS) + (f" IOPL={iopl}" if iopl else "")).strip()
 
 
 def cr0_text(value: int) -> str:

@@ -73,7 +73,7 @@ class Monitor:
         if slash and not command.takes_format:
             raise DebugError(f"{command.name} takes no /{format_[:20]}")
         if self._debugger is None:
-            self._debugger = Debugger(self._target.session)
+            self._debugger = Debugger(self._target.session, history=self._target.history)
             self._target.changed()  # its listeners have nothing from before
         self._debugger.selected = pid
         lines: list[str] = []

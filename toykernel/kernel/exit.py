@@ -198,6 +198,8 @@ def do_notify_parent(k: Kernel, tsk: Task, sig: int) -> bool:
                 sig = 0
     if sig > 0:
         group_send_sig_info(k, parent, sig, info)
+    if tsk.pid_struct.wait_pidfd is not None:
+        wake_up(k, tsk.pid_struct.wait_pidfd, nr_exclusive=0)
     parent.signal.dead_children[tsk] = None
     wake_up(k, child_queue(k, parent), key=tsk)
     return autoreap

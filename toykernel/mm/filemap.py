@@ -7,7 +7,8 @@ maps the object goes, and what was written to them is in `contents` then.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
 
 from emu.ram import PAGE_SHIFT, PAGE_SIZE
 from toykernel.fs.inode import igrab, iput
@@ -43,6 +44,10 @@ class AddressSpace:
         self._size = size
         self.pages: dict[int, int] = {}  # index -> frame
         self.i_mmap = 0  # areas that map it
+        #: Whose memory it is, and who is told of each area that begins or ends to map it (vm_ops).
+        self.private: Any = None
+        self.area_opened: Callable[[Kernel, AddressSpace], None] | None = None
+        self.area_closed: Callable[[Kernel, AddressSpace], None] | None = None
         self.ident = 0  # counts up from boot, while it is mapped
 
     @property
@@ -58,6 +63,8 @@ class AddressSpace:
             k.memory.mappings[self.ident] = self
             if self.host is not None:
                 igrab(self.host)
+        if self.area_opened is not None:
+            self.area_opened(k, self)
 
     def unmap_area(self, k: Kernel) -> None:
         """One area fewer; the last one writes the frames back to the file and frees them."""
@@ -70,6 +77,8 @@ class AddressSpace:
             del k.memory.mappings[self.ident]
             if self.host is not None:
                 iput(k, self.host)
+        if self.area_closed is not None:
+            self.area_closed(k, self)
 
     def find_or_create_page(self, k: Kernel, index: int) -> int:
         """The frame of a page. Raises Errno(ENOMEM), or FaultSigbus beyond the end."""
