@@ -58,7 +58,7 @@ def _untouched(k: Kernel, area: VmArea, address: int, size: int) -> bytes | None
     if index * PAGE_SIZE >= mapping.size:
         return None
     contents = mapping.contents
-    return bytes(contents[start : start + size] if contents is not None else b"").ljust(size, b"\0")
+    return (contents.read(start, size) if contents is not None else b"").ljust(size, b"\0")
 
 
 def write_memory(k: Kernel, task: Task, address: int, data: bytes) -> None:
