@@ -39,7 +39,7 @@ _AT = {
 }  # fmt: skip
 _RWF = {1: "RWF_HIPRI", 2: "RWF_DSYNC", 4: "RWF_SYNC", 8: "RWF_NOWAIT", 16: "RWF_APPEND"}
 _NAMES: Mapping[Kind, Mapping[int, str]] = {
-    Kind.SEEK_WHENCE: {0: "SEEK_SET", 1: "SEEK_CUR", 2: "SEEK_END"},
+    Kind.SEEK_WHENCE: {0: "SEEK_SET", 1: "SEEK_CUR", 2: "SEEK_END", 3: "SEEK_DATA", 4: "SEEK_HOLE"},
     Kind.FCNTL_CMD: {
         0: "F_DUPFD", 1: "F_GETFD", 2: "F_SETFD", 3: "F_GETFL", 4: "F_SETFL",
         1030: "F_DUPFD_CLOEXEC", 1031: "F_SETPIPE_SZ", 1032: "F_GETPIPE_SZ",
