@@ -1,4 +1,4 @@
-"""Every i386 system call of 2.6.39: number, name, function, arguments. Tracers read it too.
+"""Every i386 system call of today's Linux: number, name, function, arguments. Tracers read it too.
 
 The functions bring their rows themselves (`@syscall`, toykernel/syscalls.py); they are only collected
 here. A call without a function answers ENOSYS; its name is known all the same.
@@ -13,11 +13,12 @@ from typing import Any
 from toykernel.arch.x86 import signal as x86_signal
 from toykernel.arch.x86 import tls
 from toykernel.fs import (
+    attr,
     epoll_calls,
     eventfd,
     exec,
     fcntl,
-    namei,
+    namei_calls,
     open,
     pipe,
     read_write,
@@ -26,26 +27,32 @@ from toykernel.fs import (
     splice,
     stat,
     timerfd,
+    uio,
 )
 from toykernel.ipc import mq_calls, msg, semop, shm
 from toykernel.ipc import syscall as ipc_syscall
 from toykernel.kernel import (
     capability,
+    clone3,
     exit,
     fork,
     futex_calls,
     futex_robust,
+    futex_syscalls,
     itimer,
     kill,
     pidfd,
     posix_timers,
     prctl,
     process_vm_access,
+    random,
     resource,
+    rseq,
     session,
     sigcalls,
     sys,
     time,
+    time64,
     uid,
     uid_calls,
     unshare,
@@ -67,7 +74,7 @@ from toykernel.syscalls import Argument, Syscall, rows_of
 #: Where functions with `@syscall` are.
 MODULES: tuple[ModuleType, ...] = (
     *(x86_signal, tls),
-    *(exec, fcntl, namei, open, pipe, read_write, splice, stat),
+    *(attr, exec, fcntl, namei_calls, open, pipe, read_write, splice, stat, uio),
     *(ipc_syscall, mq_calls, msg, semop, shm),
     *(
         capability,
@@ -85,6 +92,7 @@ MODULES: tuple[ModuleType, ...] = (
         session,
         sigcalls,
     ),
+    *(clone3, futex_syscalls, random, rseq, time64),
     *(sys, time, uid, uid_calls, unshare, wait4, sched_syscalls),
     *(heap, madvise, mincore, mlock, mmap, mprotect, mremap),
     *(epoll_calls, eventfd, select, signalfd, timerfd),

@@ -57,6 +57,14 @@ def d_move(dentry: Dentry, parent: Dentry, name: str) -> None:
     parent.children[name] = dentry
 
 
+def d_exchange(one: Dentry, other: Dentry) -> None:
+    """Two entries take each other's place."""
+    places = (one.parent, one.name), (other.parent, other.name)
+    (one.parent, one.name), (other.parent, other.name) = places[1], places[0]
+    one.parent.children[one.name] = one
+    other.parent.children[other.name] = other
+
+
 def is_ancestor(dentry: Dentry, of: Dentry) -> bool:
     """Whether `of` lies in the tree below a dentry, or is it."""
     while of is not dentry:

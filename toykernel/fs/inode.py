@@ -39,7 +39,10 @@ class Inode:
     rdev: int = 0  # a device's number: major << 8 | minor
     i_mapping: AddressSpace | None = None  # a regular file's bytes
     private: object = None
-    mtime: int = 0  # seconds since boot
+    linkable: bool = False  # O_TMPFILE made it: it may get a first name
+    atime: int = 0  # CLOCK_REALTIME, in ns
+    mtime: int = 0
+    ctime: int = 0
     i_count: int = 0
     i_writecount: int = 0  # opens for writing; below zero: address spaces that execute it
 
@@ -62,6 +65,11 @@ class Inode:
         if self.i_mapping is not None:
             return self.i_mapping.size
         return len(self.private) if isinstance(self.private, bytes) else 0
+
+    @property
+    def blocks(self) -> int:
+        """What it takes, in units of 512 bytes (st_blocks)."""
+        return (self.size + 511) // 512 if self.i_mapping is not None else 0
 
 
 MAY_EXEC, MAY_WRITE, MAY_READ = 1, 2, 4

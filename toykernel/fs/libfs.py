@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from toykernel.errno import EINVAL, EISDIR, ENOTEMPTY, Errno
+from toykernel.fs.attr import touch_ctime, touch_mtime
 from toykernel.fs.file import File
 from toykernel.fs.inode import Inode, drop_nlink
 from toykernel.fs.operations import FileOperations, InodeOperations, noop_fsync
@@ -24,10 +25,14 @@ def simple_lookup(k: Kernel, parent: Inode, name: str) -> None:
 def simple_link(k: Kernel, inode: Inode, parent: Inode, name: str) -> None:
     """One more name for an inode: its link count goes up by one."""
     inode.nlink += 1
+    touch_ctime(k, inode)
+    touch_mtime(k, parent)
 
 
 def simple_unlink(k: Kernel, parent: Inode, dentry: Dentry) -> None:
     """A name less: the link count goes down; the last name of an unused inode ends it."""
+    touch_ctime(k, dentry.inode)
+    touch_mtime(k, parent)
     drop_nlink(k, dentry.inode)
 
 
@@ -36,6 +41,8 @@ def simple_rmdir(k: Kernel, parent: Inode, dentry: Dentry) -> None:
     if dentry.children:
         raise Errno(ENOTEMPTY)
     parent.nlink -= 1
+    touch_ctime(k, dentry.inode)
+    touch_mtime(k, parent)
     drop_nlink(k, dentry.inode, dentry.inode.nlink)
 
 
@@ -48,9 +55,26 @@ def simple_rename(
             simple_rmdir(k, new_dir, target)
         else:
             simple_unlink(k, new_dir, target)
+    touch_ctime(k, dentry.inode)
+    touch_mtime(k, old_dir)
+    touch_mtime(k, new_dir)
     if dentry.inode.is_dir and old_dir is not new_dir:
         old_dir.nlink -= 1
         new_dir.nlink += 1
+
+
+def simple_exchange(
+    k: Kernel, old_dir: Inode, dentry: Dentry, new_dir: Inode, target: Dentry
+) -> None:
+    """RENAME_EXCHANGE: the links that `..` makes follow (simple_rename_exchange)."""
+    if old_dir is not new_dir and dentry.inode.is_dir != target.inode.is_dir:
+        gains, loses = (new_dir, old_dir) if dentry.inode.is_dir else (old_dir, new_dir)
+        gains.nlink += 1
+        loses.nlink -= 1
+    for inode in (dentry.inode, target.inode):
+        touch_ctime(k, inode)
+    touch_mtime(k, old_dir)
+    touch_mtime(k, new_dir)
 
 
 def simple_get_link(k: Kernel, inode: Inode) -> str:

@@ -161,6 +161,11 @@ def no_rename(
     raise Errno(EPERM)
 
 
+def no_exchange(k: Kernel, old_dir: Inode, dentry: Dentry, new_dir: Inode, target: Dentry) -> None:
+    """RENAME_EXCHANGE where the file system does not have it. Raises Errno(EINVAL)."""
+    raise Errno(EINVAL)
+
+
 def no_get_link(k: Kernel, inode: Inode) -> str:
     """Not a symbolic link. Raises Errno(EINVAL)."""
     raise Errno(EINVAL)
@@ -169,6 +174,10 @@ def no_get_link(k: Kernel, inode: Inode) -> str:
 def no_truncate(k: Kernel, inode: Inode, size: int) -> None:
     """Its size is not to be set. Raises Errno(EINVAL)."""
     raise Errno(EINVAL)
+
+
+def simple_setattr(k: Kernel, inode: Inode) -> None:
+    """Mode, owner and times are the inode's own: nothing else has to be told."""
 
 
 @dataclass(frozen=True)
@@ -188,9 +197,11 @@ class InodeOperations(Operations):
     rmdir: Callable[[Kernel, Inode, Dentry], None] = no_unlink
     mknod: Callable[[Kernel, Inode, str, int, int], Inode] = no_mknod
     rename: Callable[[Kernel, Inode, Dentry, Inode, Dentry | None], None] = no_rename
+    exchange: Callable[[Kernel, Inode, Dentry, Inode, Dentry], None] = no_exchange
     get_link: Callable[[Kernel, Inode], str] = no_get_link
     permission: Callable[[Kernel, Inode, int], None] = generic_permission
     truncate: Callable[[Kernel, Inode, int], None] = no_truncate
+    setattr: Callable[[Kernel, Inode], None] = simple_setattr
 
 
 # -- of a file system ------------------------------------------------------------------------------

@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING
 
 from toykernel.arch.x86.uaccess import copy_some_to_user, read_some
 from toykernel.errno import EFAULT, EFBIG, ENOSPC, Errno
+from toykernel.fs.attr import current_time, file_remove_privs, touch_atime, touch_mtime
 from toykernel.fs.chrdev import init_special_inode
-from toykernel.fs.file import O_APPEND, O_LARGEFILE, File
+from toykernel.fs.file import O_APPEND, O_LARGEFILE, O_NOATIME, File
 from toykernel.fs.inode import S_IFDIR, S_IFLNK, S_IFMT, S_IFREG, S_ISGID, Inode, put_write_access
 from toykernel.fs.libfs import (
     MAX_LFS_FILESIZE,
@@ -16,6 +17,7 @@ from toykernel.fs.libfs import (
     SIMPLE_SYMLINK,
     SPECIAL,
     generic_file_llseek,
+    simple_exchange,
     simple_link,
     simple_lookup,
     simple_rename,
@@ -33,6 +35,7 @@ from toykernel.fs.super import InodeNumbers, SuperBlock
 from toykernel.kernel.siginfo import SIGXFSZ
 from toykernel.kernel.signal import send_signal
 from toykernel.kernel.signal_types import RLIM_INFINITY, RLIMIT_FSIZE
+from toykernel.kernel.timekeeping import BOOT_EPOCH
 from toykernel.mm.filemap import AddressSpace, generic_file_mmap
 from toykernel.mm.truncate import truncate_setsize
 
@@ -49,9 +52,18 @@ _CHUNK = 1 << 16
 # -- inodes ----------------------------------------------------------------------------------------
 
 
-def new_inode(sb: SuperBlock, mode: int, uid: int = 0, gid: int = 0, rdev: int = 0) -> Inode:
+def new_inode(
+    sb: SuperBlock,
+    mode: int,
+    uid: int = 0,
+    gid: int = 0,
+    rdev: int = 0,
+    *,
+    now: int = BOOT_EPOCH,
+) -> Inode:
     """An inode that has no name yet. Raises Errno(ENOSPC)."""
     inode = Inode(sb.next_ino(), mode, sb, SPECIAL, NO_FILE, uid, gid)
+    inode.atime = inode.mtime = inode.ctime = now
     match inode.type:
         case t if t == S_IFREG:
             inode.i_op, inode.i_fop = FILE_INODE, REGULAR
@@ -74,7 +86,10 @@ def _make(k: Kernel, parent: Inode, mode: int, rdev: int = 0) -> Inode:
         gid = parent.gid
         if mode & S_IFMT == S_IFDIR:
             mode |= S_ISGID
-    return new_inode(parent.i_sb, mode, cred.fsuid, gid, rdev)
+    now = current_time(k)
+    inode = new_inode(parent.i_sb, mode, cred.fsuid, gid, rdev, now=now)
+    parent.mtime = parent.ctime = now
+    return inode
 
 
 def ramfs_create(k: Kernel, parent: Inode, name: str, mode: int) -> Inode:
@@ -118,6 +133,7 @@ def ramfs_truncate(k: Kernel, inode: Inode, size: int) -> None:
     assert inode.i_mapping is not None
     inode.i_sb.take_bytes(size - inode.size)
     truncate_setsize(k, inode.i_mapping, size)
+    touch_mtime(k, inode)
 
 
 # -- open files ------------------------------------------------------------------------------------
@@ -136,6 +152,8 @@ def ramfs_read(k: Kernel, file: File, buf: int, count: int) -> int:
     """
     mapping, contents = _mapping(file)
     mapping.write_back(k)  # what was stored through a mapping
+    if not file.flags & O_NOATIME:
+        touch_atime(k, file.inode)
     done = 0
     while done < count:
         data = bytes(contents[file.pos : file.pos + min(count - done, _CHUNK)])
@@ -173,6 +191,8 @@ def ramfs_write(k: Kernel, file: File, buf: int, count: int) -> int:
     sb = file.inode.i_sb
     if sb.s_bytes + max(file.pos + count - len(contents), 0) > sb.max_bytes > 0:
         raise Errno(ENOSPC)
+    file_remove_privs(k, file.inode)
+    touch_mtime(k, file.inode)
     done = 0
     while done < count:
         part = min(count - done, _CHUNK)
@@ -219,6 +239,7 @@ DIR_INODE = InodeOperations(
     rmdir=simple_rmdir,
     mknod=ramfs_mknod,
     rename=simple_rename,
+    exchange=simple_exchange,
 )
 RAMFS = SuperOperations("toykernel.fs.ramfs:RAMFS", evict_inode=ramfs_evict_inode)
 

@@ -22,7 +22,7 @@ OFF_T_MAX = 0x7FFFFFFF
 SEEK_SET, SEEK_CUR, SEEK_END = range(3)
 
 
-def _transfer_size(buf: int, count: int) -> int:
+def transfer_size(buf: int, count: int) -> int:
     """rw_verify_area: how much to transfer. Raises Errno(EFAULT), Errno(EINVAL)."""
     if not access_ok(buf, count):
         raise Errno(EFAULT)
@@ -49,7 +49,7 @@ def sys_read(k: Kernel, fd: int, buf: int, count: int) -> Result:
     file = fget(k, fd)
     if not file.readable:
         raise Errno(EBADF)
-    return file.op.read(k, file, buf, _transfer_size(buf, count))
+    return file.op.read(k, file, buf, transfer_size(buf, count))
 
 
 @syscall(4, "fd:fd buf:buffer_in count:size")
@@ -61,7 +61,7 @@ def sys_write(k: Kernel, fd: int, buf: int, count: int) -> Result:
     file = fget(k, fd)
     if not file.writable:
         raise Errno(EBADF)
-    return file.op.write(k, file, buf, _transfer_size(buf, count))
+    return file.op.write(k, file, buf, transfer_size(buf, count))
 
 
 @syscall(19, "fd:fd offset:int whence:seek_whence")

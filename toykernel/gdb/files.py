@@ -114,7 +114,7 @@ def stat_bytes(inode: Inode) -> bytes:
         inode.rdev,
     )
     blocks = (inode.size + 511) // 512
-    return head + struct.pack(">3Q3I", inode.size, 4096, blocks, *[inode.mtime & 0xFFFFFFFF] * 3)
+    return head + struct.pack(">3Q3I", inode.size, 4096, blocks, *[inode.mtime // 10**9] * 3)
 
 
 class Files:

@@ -256,6 +256,8 @@ def clear_inherited(k: Kernel, p: Task, args: CloneArgs) -> None:
     p.vfork_done = None
     p.io_context = None
     p.robust_list = 0
+    if args.flags & CLONE_VM:
+        p.rseq = ()  # the area is the caller's
     p.default_timer_slack_ns = k.current.timer_slack_ns
 
 

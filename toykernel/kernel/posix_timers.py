@@ -26,6 +26,7 @@ from toykernel.kernel.timekeeping import (
     TIMER_ABSTIME,
     ktime_get,
     pack_timespec,
+    pack_timespec64,
     timespec_from_user,
 )
 from toykernel.kernel.timer import (
@@ -141,7 +142,9 @@ def posix_timer_signal_taken(k: Kernel, task: Task, info: Siginfo) -> None:
 # -- sleeping on CPU time --------------------------------------------------------------------------
 
 
-def cpu_nanosleep(k: Kernel, clock: int, expires: int, remaining: int | None) -> Result:
+def cpu_nanosleep(
+    k: Kernel, clock: int, expires: int, remaining: int | None, wide: bool = False
+) -> Result:
     """Sleep until a CPU clock shows `expires` ns (posix_cpu_nsleep); `remaining` as for nanosleep.
 
     Raises Errno(EINVAL) for no such clock, or the caller's own.
@@ -155,7 +158,7 @@ def cpu_nanosleep(k: Kernel, clock: int, expires: int, remaining: int | None) ->
     posix = PosixTimer(-1, clock, SIGEV_NONE, 0, 0, k.current, timer, watched, alone)
     timer.data = posix
     watched.signal.cpu_timers.append(posix)
-    return _cpu_sleep(k, posix, remaining)
+    return _cpu_sleep(k, posix, remaining, wide)
 
 
 def cpu_sleep_over(k: Kernel, timer: HrTimer) -> None:
@@ -163,13 +166,13 @@ def cpu_sleep_over(k: Kernel, timer: HrTimer) -> None:
     k.try_to_wake_up(timer.data.target)
 
 
-def _cpu_sleep(k: Kernel, posix: PosixTimer, remaining: int | None) -> Result:
+def _cpu_sleep(k: Kernel, posix: PosixTimer, remaining: int | None, wide: bool) -> Result:
     """Asleep, or just woken: by the clock, by a signal, or for nothing."""
     if not _active(posix):
         return 0
     task = k.current
     if not signal_pending(task):
-        return Wait((), _cpu_sleep, (posix, remaining), "clock_nanosleep on CPU time")
+        return Wait((), _cpu_sleep, (posix, remaining, wide), "clock_nanosleep on CPU time")
     _stop(k, posix)
     left = posix.timer.expires - _now(k, posix)
     if left <= 0:
@@ -177,8 +180,8 @@ def _cpu_sleep(k: Kernel, posix: PosixTimer, remaining: int | None) -> Result:
     if remaining is None:
         raise Errno(ERESTARTNOHAND)
     if remaining:
-        copy_to_user(k, remaining, pack_timespec(left))
-    task.restart_block = (cpu_nanosleep, (posix.clock, posix.timer.expires, remaining))
+        copy_to_user(k, remaining, pack_timespec64(left) if wide else pack_timespec(left))
+    task.restart_block = (cpu_nanosleep, (posix.clock, posix.timer.expires, remaining, wide))
     raise Errno(ERESTART_RESTARTBLOCK)
 
 
@@ -244,8 +247,19 @@ def sys_timer_settime(k: Kernel, ident: int, flags: int, new: int, old: int) -> 
     if not new:
         raise Errno(EINVAL)
     interval, value = timespec_from_user(k, new), timespec_from_user(k, new + 8)
+    before = timer_set(k, ident, flags, value, interval)
+    if old:
+        copy_to_user(k, old, b"".join(map(pack_timespec, before)))
+    return 0
+
+
+def timer_set(k: Kernel, ident: int, flags: int, value: int, interval: int) -> tuple[int, int]:
+    """Set a timer's first expiry (0: off) and interval, ns; what they were, as timer_left.
+
+    Raises Errno(EINVAL) for no such timer.
+    """
     posix = _find(k, ident)
-    before = pack_timespec(posix.interval) + pack_timespec(_left(k, posix))
+    before = (posix.interval, _left(k, posix))
     _stop(k, posix)
     posix.timer.expires = 0
     posix.interval = interval if value else 0
@@ -257,16 +271,19 @@ def sys_timer_settime(k: Kernel, ident: int, flags: int, new: int, old: int) -> 
         elif posix.clock == CLOCK_REALTIME:
             expires -= k.time.wall_offset
         _start(k, posix, expires)
-    if old:
-        copy_to_user(k, old, before)
-    return 0
+    return before
+
+
+def timer_left(k: Kernel, ident: int) -> tuple[int, int]:
+    """Interval and time left of a timer, ns. Raises Errno(EINVAL) for no such timer."""
+    posix = _find(k, ident)
+    return posix.interval, _left(k, posix)
 
 
 @syscall(261, "timerid:int curr_value:itimerspec_out")
 def sys_timer_gettime(k: Kernel, ident: int, address: int) -> int:
     """timer_gettime: interval and time left. EINVAL for no such timer, EFAULT."""
-    posix = _find(k, ident)
-    copy_to_user(k, address, pack_timespec(posix.interval) + pack_timespec(_left(k, posix)))
+    copy_to_user(k, address, b"".join(map(pack_timespec, timer_left(k, ident))))
     return 0
 
 

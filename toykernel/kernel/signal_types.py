@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from toykernel.kernel.clone_flags import CLONE_SIGHAND, CLONE_THREAD
+from toykernel.kernel.clone_flags import CLONE_CLEAR_SIGHAND, CLONE_SIGHAND, CLONE_THREAD
 
 if TYPE_CHECKING:
     from toykernel.kernel.clone_flags import CloneArgs
@@ -140,6 +140,18 @@ def copy_sighand(k: Kernel, p: Task, args: CloneArgs) -> None:
         p.sighand = old
     else:
         p.sighand = copy_actions(old, k.memory.slabs.sighand.alloc(k))
+        if args.flags & CLONE_CLEAR_SIGHAND:
+            flush_signal_handlers(p.sighand)
+
+
+def flush_signal_handlers(sighand: SighandStruct) -> None:
+    """A handler is an address in the old program: only SIG_IGN survives exec and CLONE_CLEAR_SIGHAND."""
+    actions = sighand.action
+    for number in sorted(actions):
+        if actions[number].handler == SIG_IGN:
+            actions[number] = SigAction(SIG_IGN)
+        else:
+            del actions[number]
 
 
 def cleanup_sighand(k: Kernel, p: Task) -> None:

@@ -14,9 +14,10 @@ import struct
 from typing import TYPE_CHECKING
 
 from emu.eflags import EFLAGS_DF, EFLAGS_TF
-from toykernel.arch.x86.asm_offsets import USER_CS, USER_DS
+from toykernel.arch.x86.asm_offsets import TIF_NOTIFY_RESUME, USER_CS, USER_DS
 from toykernel.arch.x86.i387 import FPSTATE_SIZE, clear_fpu, restore_fpstate, save_fpstate
 from toykernel.arch.x86.ptrace import PtRegs
+from toykernel.arch.x86.thread_info import clear_ti_flag, test_ti_flag
 from toykernel.arch.x86.uaccess import copy_from_user, copy_to_user
 from toykernel.errno import (
     EFAULT,
@@ -32,6 +33,7 @@ from toykernel.errno import (
 )
 from toykernel.kernel.exit import do_group_exit
 from toykernel.kernel.jobctl import GroupExit, Handle, Stop, get_signal_to_deliver
+from toykernel.kernel.rseq import rseq_handle_notify_resume
 from toykernel.kernel.siginfo import SIGINFO_SIZE, SIGSEGV, Siginfo, pack_siginfo, sigmask
 from toykernel.kernel.signal import (
     force_sig_info,
@@ -90,6 +92,10 @@ def do_notify_resume(k: Kernel) -> Result:
     """The work flags name a signal: act on it (do_signal). entry.S has saved the FPU registers."""
     task = k.current
     regs = k.task_pt_regs(task)
+    if test_ti_flag(k.machine.ram, task.stack, TIF_NOTIFY_RESUME):
+        clear_ti_flag(k.machine.ram, task.stack, TIF_NOTIFY_RESUME)
+        if task.rseq:
+            rseq_handle_notify_resume(k, task, regs)
     match get_signal_to_deliver(k):
         case Handle(action, info):
             handle_signal(k, task, regs, action, info)
@@ -149,6 +155,8 @@ def handle_signal(k: Kernel, task: Task, regs: PtRegs, action: SigAction, info: 
     """
     _restart_with_handler(regs, action)
     sig = info["si_signo"]
+    if task.rseq:
+        rseq_handle_notify_resume(k, task, regs)
     old = task.blocked if task.saved_sigmask is None else task.saved_sigmask
     try:
         setup = setup_rt_frame if action.flags & SA_SIGINFO else setup_frame
