@@ -12,6 +12,7 @@ from toykernel.fs.file import (
     current_files,
     fd_install,
     fget,
+    fget_open,
     filp_close,
     get_file,
     get_unused_fd,
@@ -106,5 +107,5 @@ def sys_fcntl(k: Kernel, fd: int, cmd: int, arg: int) -> int:
 @syscall(54, "fd:fd request:hex argp:address")
 def sys_ioctl(k: Kernel, fd: int, request: int, argp: int) -> int:
     """ioctl: what the file makes of it; Errno(ENOTTY) where it has none, Errno(EBADF)."""
-    file = fget(k, fd)
+    file = fget_open(k, fd)
     return file.op.ioctl(k, file, request, argp)

@@ -48,12 +48,12 @@ class File:
     @property
     def readable(self) -> bool:
         """FMODE_READ: by the access mode of its open."""
-        return self.flags & O_ACCMODE in (O_RDONLY, O_RDWR)
+        return self.flags & O_ACCMODE in (O_RDONLY, O_RDWR) and not self.flags & O_PATH
 
     @property
     def writable(self) -> bool:
         """FMODE_WRITE: by the access mode of its open."""
-        return self.flags & O_ACCMODE in (O_WRONLY, O_RDWR)
+        return self.flags & O_ACCMODE in (O_WRONLY, O_RDWR) and not self.flags & O_PATH
 
 
 @dataclass(eq=False)
@@ -119,6 +119,14 @@ def fget(k: Kernel, fd: int) -> File:
     """The open file behind a descriptor of the current task. Raises Errno(EBADF)."""
     file = current_files(k).fd.get(fd)
     if file is None:
+        raise Errno(EBADF)
+    return file
+
+
+def fget_open(k: Kernel, fd: int) -> File:
+    """The same, but not what only stands for a place (O_PATH). Raises Errno(EBADF)."""
+    file = fget(k, fd)
+    if file.flags & O_PATH:
         raise Errno(EBADF)
     return file
 

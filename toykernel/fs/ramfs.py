@@ -99,6 +99,14 @@ def ramfs_create(k: Kernel, parent: Inode, name: str, mode: int) -> Inode:
     return _make(k, parent, S_IFREG | mode)
 
 
+def ramfs_tmpfile(k: Kernel, parent: Inode, mode: int) -> Inode:
+    """A regular file that has no name yet. Raises Errno(ENOSPC)."""
+    mtime, ctime = parent.mtime, parent.ctime
+    inode = _make(k, parent, S_IFREG | mode)
+    parent.mtime, parent.ctime = mtime, ctime
+    return inode
+
+
 def ramfs_mkdir(k: Kernel, parent: Inode, name: str, mode: int) -> Inode:
     """A directory: its `..` is one more link of the parent. Raises Errno(ENOSPC)."""
     inode = _make(k, parent, S_IFDIR | mode)
@@ -236,6 +244,7 @@ DIR_INODE = InodeOperations(
     "toykernel.fs.ramfs:DIR_INODE",
     lookup=simple_lookup,
     create=ramfs_create,
+    tmpfile=ramfs_tmpfile,
     link=simple_link,
     unlink=simple_unlink,
     symlink=ramfs_symlink,

@@ -17,6 +17,7 @@ from toykernel.fs.dcache import Dentry, d_add
 from toykernel.fs.inode import S_IFCHR, S_IFDIR, S_IFLNK, S_IFREG, Inode
 from toykernel.fs.mount import Mount, Path, do_mount, traverse_mounts
 from toykernel.fs.operations import SuperOperations
+from toykernel.fs.proc.base import proc_fill_super
 from toykernel.fs.ramfs import new_inode, ramfs_fill_super
 from toykernel.fs.super import InodeNumbers, SuperBlock
 
@@ -62,6 +63,17 @@ class FileSystems:
         self.last_dev += 1
         return self.last_dev
 
+    def super_blocks(self) -> list[SuperBlock]:
+        """Every file system that is mounted, once."""
+        found: list[SuperBlock] = []
+        waiting = [self.root.mnt]
+        while waiting:
+            mnt = waiting.pop()
+            if mnt.sb not in found:
+                found.append(mnt.sb)
+            waiting += mnt.mounts.values()
+        return found
+
     def find(self, path: str) -> Path:
         """The host's look at an absolute path, without links and rights. Raises Errno(ENOENT)."""
         at = self.root
@@ -82,7 +94,7 @@ class FileSystems:
 
 
 def mount_root(files: dict[str, bytes]) -> FileSystems:
-    """/, /dev, /tmp, /proc, a few files in /etc, and files by path, in order of their paths."""
+    """/, /dev, /dev/shm, /tmp, /proc, a few files in /etc, and files by path, in order of their paths."""
     numbers = InodeNumbers()
     sb, inode = ramfs_fill_super(RAMFS_DEV, numbers, "rootfs")
     root = Dentry("/", inode)
@@ -95,6 +107,8 @@ def mount_root(files: dict[str, bytes]) -> FileSystems:
         _node(fs, name, S_IFLNK | 0o777).private = target.encode()
     _mount(fs, "dev/shm", "tmpfs", 0o1777)
     _mount(fs, "tmp", "tmpfs", 0o1777)
+    sb, inode = proc_fill_super(fs.new_dev(), numbers)
+    do_mount(_directory(fs, "proc", 0o555), sb, Dentry("/", inode))
     for name in ("etc", "bin", "root", "var"):
         _directory(fs, name)
     _directory(fs, "var/tmp", 0o1777)

@@ -19,7 +19,7 @@ from toykernel.errno import (
     EPERM,
     Errno,
 )
-from toykernel.fs.file import fget
+from toykernel.fs.file import fget_open
 from toykernel.mm.filemap import AddressSpace, shmem_zero_setup
 from toykernel.mm.limits import can_do_mlock, charge, may_expand_vm, may_lock
 from toykernel.mm.memory import populate_range, unmap_page_range
@@ -283,7 +283,7 @@ def exit_mmap(k: Kernel, mm: MmStruct) -> None:
 
 def _mapped_file(k: Kernel, flags: int, fd: int) -> File | None:
     if not flags & MAP_ANONYMOUS:
-        return fget(k, fd)
+        return fget_open(k, fd)
     if flags & MAP_HUGETLB:
         raise Errno(ENOMEM)  # there is no pool of huge pages
     return None
