@@ -19,6 +19,8 @@ from toykernel.fs import (
     eventfd,
     exec,
     fcntl,
+    locks,
+    memfd,
     namei_calls,
     open,
     pipe,
@@ -26,6 +28,7 @@ from toykernel.fs import (
     readdir,
     resize,
     select,
+    sendfile,
     signalfd,
     splice,
     stat,
@@ -82,7 +85,7 @@ from toykernel.syscalls import Argument, Syscall, rows_of
 MODULES: tuple[ModuleType, ...] = (
     *(x86_signal, tls),
     *(attr, exec, fcntl, namei_calls, open, pipe, read_write, splice, stat, uio),
-    *(access, readdir, resize, statfs, sync, utimes),
+    *(access, locks, memfd, sendfile, readdir, resize, statfs, sync, utimes),
     *(ipc_syscall, mq_calls, msg, semop, shm),
     *(
         capability,

@@ -87,6 +87,11 @@ def random_read(k: Kernel, file: File, buf: int, count: int) -> int:
     return get_random_bytes_user(k, buf, min(count, 0x7FFFFFFF))
 
 
+def null_splice_write(k: Kernel, file: File, data: bytes) -> int:
+    """/dev/null takes everything."""
+    return len(data)
+
+
 def zero_mmap(k: Kernel, file: File) -> None:
     """Mapping /dev/zero is mapping anonymous memory."""
 
@@ -111,7 +116,9 @@ def chrdev_open(k: Kernel, file: File) -> None:
 
 
 CONSOLE = FileOperations("toykernel.fs.chrdev:CONSOLE", console_read, console_write)
-NULL = FileOperations("toykernel.fs.chrdev:NULL", null_read, null_write, null_llseek)
+NULL = FileOperations(
+    "toykernel.fs.chrdev:NULL", null_read, null_write, null_llseek, splice_write=null_splice_write
+)
 ZERO = FileOperations(
     "toykernel.fs.chrdev:ZERO", zero_read, null_write, null_llseek, mmap=zero_mmap
 )

@@ -105,6 +105,11 @@ def noop_fsync(k: Kernel, file: File) -> int:
     return 0
 
 
+def no_splice_write(k: Kernel, file: File, data: bytes) -> int:
+    """sendfile or splice into what takes nothing so. Raises Errno(EINVAL)."""
+    raise Errno(EINVAL)
+
+
 @dataclass(frozen=True)
 class DirEntry:
     """A name in a directory as getdents shows it: `pos` grows from entry to entry, `kind` is the DT_ number
@@ -141,6 +146,7 @@ class FileOperations(Operations):
     flush: Callable[[Kernel, File], None] = nothing_to_flush
     release: Callable[[Kernel, File], None] = nothing_to_release
     fsync: Callable[[Kernel, File], int] = no_fsync
+    splice_write: Callable[[Kernel, File, bytes], int] = no_splice_write
     iterate: Callable[[Kernel, File], list[DirEntry]] = no_iterate
 
 

@@ -18,10 +18,10 @@ from toykernel.fs.inode import S_IFCHR, S_IFDIR, S_IFLNK, S_IFREG, Inode
 from toykernel.fs.mount import Mount, Path, do_mount, traverse_mounts
 from toykernel.fs.operations import SuperOperations
 from toykernel.fs.proc.base import proc_fill_super
-from toykernel.fs.ramfs import new_inode, ramfs_fill_super
+from toykernel.fs.ramfs import MAX_BYTES, MAX_INODES, RAMFS, new_inode, ramfs_fill_super
 from toykernel.fs.super import InodeNumbers, SuperBlock
 
-RAMFS_DEV, PIPE_DEV = 1, 2
+RAMFS_DEV, PIPE_DEV, SHM_DEV = 1, 2, 3
 #: In /dev: name, permissions, number.
 _NODES = (
     ("console", 0o620, CONSOLE_DEV),
@@ -56,7 +56,8 @@ class FileSystems:
 
     root: Path
     pipefs: SuperBlock
-    last_dev: int = PIPE_DEV
+    shm: SuperBlock  # files in memory that have no name (shm_mnt)
+    last_dev: int = SHM_DEV
 
     def new_dev(self) -> int:
         """st_dev of a file system without a device (get_anon_bdev), counting up."""
@@ -99,7 +100,7 @@ def mount_root(files: dict[str, bytes]) -> FileSystems:
     sb, inode = ramfs_fill_super(RAMFS_DEV, numbers, "rootfs")
     root = Dentry("/", inode)
     top = traverse_mounts(Path(Mount(sb, root), root))
-    fs = FileSystems(top, SuperBlock(PIPE_DEV, "pipefs", PIPEFS, numbers))
+    fs = FileSystems(top, SuperBlock(PIPE_DEV, "pipefs", PIPEFS, numbers), shm_fill_super(numbers))
     _mount(fs, "dev", "devtmpfs", 0o755)
     for name, mode, rdev in _NODES:
         _node(fs, f"dev/{name}", S_IFCHR | mode, rdev)
@@ -117,6 +118,11 @@ def mount_root(files: dict[str, bytes]) -> FileSystems:
     for path, data in sorted(files.items()):
         _place(fs, path, data)
     return fs
+
+
+def shm_fill_super(numbers: InodeNumbers) -> SuperBlock:
+    """The tmpfs that is mounted nowhere."""
+    return SuperBlock(SHM_DEV, "tmpfs", RAMFS, numbers, max_bytes=MAX_BYTES, max_inodes=MAX_INODES)
 
 
 def _at(fs: FileSystems, path: str) -> tuple[Path, str]:
