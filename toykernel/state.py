@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from toykernel.kernel.timer import HrTimer
     from toykernel.mm.filemap import AddressSpace
     from toykernel.mm.mm_types import MmStruct
+    from toykernel.net.af_unix import UnixTable
     from toykernel.task import Task
 
 CPU_HZ = 33_000_000
@@ -168,6 +169,7 @@ class Files:
     console_input: bytearray  # standard input that is here and not yet read
     console_reads: int = 0  # how often the host was asked for more
     pipe_max_size: int = 1 << 20  # bytes
+    unix: UnixTable | None = None  # sockets, once there have been any
     anon_inode: Inode | None = None  # of every file without a name of its own, once there is one
     console_error: File = field(init=False)  # the open file whose output is the host's stderr
 

@@ -114,6 +114,8 @@ class FileOperations(Operations):
     flush: Callable[[Kernel, File], None] = nothing_to_flush
     release: Callable[[Kernel, File], None] = nothing_to_release
     fsync: Callable[[Kernel, File], int] = no_fsync
+    #: readv and writev of a file whose transfers are messages: pieces, and whether they are written.
+    iter: Callable[[Kernel, File, tuple[tuple[int, int], ...], bool], Result] | None = None
 
 
 # -- of an inode -----------------------------------------------------------------------------------
