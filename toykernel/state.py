@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from toykernel.mm.mm_types import MmStruct
     from toykernel.net.af_unix import UnixTable
     from toykernel.task import Task
+    from toykernel.tty.termios import TtyStruct
 
 CPU_HZ = 33_000_000
 HZ = 100
@@ -52,6 +53,7 @@ class Config:
     profile: Profile = DEFAULT_PROFILE
     stdin: bytes = b""
     sysctl: tuple[tuple[str, str], ...] = ()
+    tty: bool = False  # whether the console is a terminal
 
     def __post_init__(self) -> None:
         """Raises TypeError or ValueError for what would only fail deep inside."""
@@ -169,6 +171,8 @@ class Files:
     console_input: bytearray  # standard input that is here and not yet read
     console_reads: int = 0  # how often the host was asked for more
     pipe_max_size: int = 1 << 20  # bytes
+    ptys: dict[int, TtyStruct] = field(default_factory=dict)  # slaves, by number
+    console_tty: TtyStruct | None = None  # when the host's input is a terminal
     unix: UnixTable | None = None  # sockets, once there have been any
     anon_inode: Inode | None = None  # of every file without a name of its own, once there is one
     console_error: File = field(init=False)  # the open file whose output is the host's stderr

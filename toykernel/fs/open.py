@@ -24,6 +24,7 @@ from toykernel.fs.file import (
     O_CREAT,
     O_DIRECTORY,
     O_EXCL,
+    O_NOCTTY,
     O_NOFOLLOW,
     O_RDONLY,
     O_TRUNC,
@@ -80,10 +81,11 @@ def filp_open(k: Kernel, path: str, flags: int, mode: int, dirfd: int = AT_FDCWD
         raise Errno(EEXIST)
     inode = nd.found().dentry.inode
     _may_open(k, inode, flags)
-    file = get_empty_filp(k, inode, inode.i_fop, flags & _KEPT_FLAGS, path)
+    file = get_empty_filp(k, inode, inode.i_fop, flags & (_KEPT_FLAGS | O_NOCTTY), path)
     file.f_path = nd.path
     try:
         file.op.open(k, file)
+        file.flags &= ~O_NOCTTY
         _claim(k, inode, file, truncate=bool(flags & O_TRUNC))
     except Errno:
         put_filp(k, file)

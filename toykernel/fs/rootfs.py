@@ -12,6 +12,7 @@ from toykernel.fs.mount import Mount, Path, traverse_mounts
 from toykernel.fs.operations import SuperOperations
 from toykernel.fs.ramfs import new_inode, ramfs_fill_super
 from toykernel.fs.super import InodeNumbers, SuperBlock
+from toykernel.tty.pty import PTMX_DEV, TTY_DEV
 
 RAMFS_DEV, PIPE_DEV = 1, 2
 PIPEFS = SuperOperations("toykernel.fs.rootfs:PIPEFS")
@@ -62,6 +63,9 @@ def mount_root(files: dict[str, bytes]) -> FileSystems:
     dev = _mkdir(sb, root, "dev", 0o755)
     _mkdir(sb, root, "tmp", 0o1777)
     nodes = (("console", 0o620, CONSOLE_DEV), ("null", 0o666, NULL_DEV), ("zero", 0o666, ZERO_DEV))
+    _mkdir(sb, dev, "pts", 0o755)
+    for name, rdev in (("tty", TTY_DEV), ("ptmx", PTMX_DEV)):
+        d_add(dev, name, new_inode(sb, S_IFCHR | 0o666, rdev=rdev))
     for name, mode, rdev in nodes:
         d_add(dev, name, new_inode(sb, S_IFCHR | mode, rdev=rdev))
     for path, data in sorted(files.items()):

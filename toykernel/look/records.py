@@ -13,6 +13,7 @@ from toykernel.fs.timerfd import TimerfdCtx
 from toykernel.ipc.mqueue import MqueueInfo
 from toykernel.look.spaces import address_spaces
 from toykernel.net.af_unix import UnixSock
+from toykernel.tty.termios import TtyStruct
 
 if TYPE_CHECKING:
     from toykernel.fs.file import File, FilesStruct
@@ -73,6 +74,10 @@ def _of_file(file: File) -> Iterator[Record]:
             yield "timerfd_ctx", slab
         case SignalfdCtx(slab=slab):
             yield "signalfd_ctx", slab
+        case TtyStruct(slab=slab, link=link):
+            yield "tty_struct", slab
+            if link is not None:
+                yield "tty_struct", link.slab
         case EventPoll(slab=slab, items=items):
             yield "eventpoll", slab
             for item in items:
