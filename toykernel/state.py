@@ -17,7 +17,7 @@ from toykernel.mm.page_alloc import PageAllocator
 from toykernel.mm.rmap import ReverseMap
 from toykernel.mm.slab_caches import SlabCaches
 from toykernel.profiles import DEFAULT_PROFILE, Profile
-from toykernel.timing_costs import COSTS
+from toykernel.timing_costs import PRICES
 
 if TYPE_CHECKING:
     from emu.machine import Event, Machine
@@ -49,7 +49,7 @@ class Config:
     rlimit_stack: int = 8 << 20
     native: bool = True
     timing: str = "off"
-    scheduler: str = ""  # "cfs" or "goodness"; "" is the profile's
+    scheduler: str = ""  # "cfs", "goodness" or "schedule"; "" is the profile's
     profile: Profile = DEFAULT_PROFILE
     stdin: bytes = b""
     sysctl: tuple[tuple[str, str], ...] = ()
@@ -66,9 +66,9 @@ class Config:
                 f"profile is a Profile of toykernel.profiles, not {self.profile!r}; "
                 f"by name: PROFILES[{str(self.profile)!r}], or boot(…, kernel={str(self.profile)!r})"
             )
-        if self.scheduler not in ("", "cfs", "goodness"):
+        if self.scheduler not in ("", "cfs", "goodness", "schedule"):
             raise ValueError(
-                f"there is no scheduler {self.scheduler!r}; there are cfs and goodness"
+                f"there is no scheduler {self.scheduler!r}; there are cfs, goodness and schedule"
             )
         if not isinstance(self.stdin, bytes):
             raise TypeError(f"stdin is bytes, not {self.stdin!r}")
@@ -117,6 +117,8 @@ class Time:
     timers: SortedDict[tuple[int, int], HrTimer] = field(default_factory=SortedDict)
     timer_arrivals: int = 0
     wall_offset: int = 0  # CLOCK_REALTIME - CLOCK_MONOTONIC, ns
+    #: What the clocks show while time only passes when everybody waits for it, ns; None: they run.
+    stands: int | None = None
 
 
 @dataclass
@@ -225,7 +227,8 @@ class Kernel:
         """The one door for the time that the kernel's own work takes: see timing_costs."""
         clock = self.machine.clock
         if clock.counts_cycles:
-            clock.charge(f"kernel {work}", COSTS[work] * times)
+            rule, cost = PRICES[work]
+            clock.charge(rule, cost * times)
 
     def get_random_int(self) -> int:
         """The next of 32 bits (drivers/char/random.c): xorshift32, the same ones after every boot."""

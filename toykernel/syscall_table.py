@@ -22,12 +22,17 @@ from toykernel.fs import (
     open,
     pipe,
     read_write,
+    readdir,
+    resize,
     select,
     signalfd,
     splice,
     stat,
+    statfs,
+    sync,
     timerfd,
     uio,
+    utimes,
 )
 from toykernel.ipc import mq_calls, msg, semop, shm
 from toykernel.ipc import syscall as ipc_syscall
@@ -45,6 +50,7 @@ from toykernel.kernel import (
     posix_timers,
     prctl,
     process_vm_access,
+    ptrace,
     random,
     resource,
     rseq,
@@ -76,6 +82,7 @@ from toykernel.syscalls import Argument, Syscall, rows_of
 MODULES: tuple[ModuleType, ...] = (
     *(x86_signal, tls),
     *(attr, exec, fcntl, namei_calls, open, pipe, read_write, splice, stat, uio),
+    *(readdir, resize, statfs, sync, utimes),
     *(ipc_syscall, mq_calls, msg, semop, shm),
     *(
         capability,
@@ -88,6 +95,7 @@ MODULES: tuple[ModuleType, ...] = (
         pidfd,
         posix_timers,
         prctl,
+        ptrace,
         process_vm_access,
         resource,
         session,

@@ -50,6 +50,7 @@ class Kind(Enum):
     RUSAGE = "rusage", _AT_EXIT
     UTSNAME = "utsname", _AT_EXIT
     CLONE_FLAGS = "clone_flags"
+    PTRACE_REQUEST = "ptrace_request"
     CLONE_ARGS = "clone_args"
     RANDOM_FLAGS = "random_flags"
     FUTEX_OP = "futex_op"

@@ -8,13 +8,15 @@ from pathlib import Path
 from typing import Any
 
 import click
+from click.core import ParameterSource
 
 from toykernel.cli import complete
 from toykernel.cli.console import prepare_streams, write_all
 from toykernel.cli.group import call
-from toykernel.cli.load import load
+from toykernel.cli.load import load, source_files
 from toykernel.cli.option_types import FILE, PAGE_SIZE, size
 from toykernel.cli.options import MACHINE, SOURCES, ProgramCommand, apply
+from toykernel.cli.outputs import inputs_of
 from toykernel.harness.exit_status import EXIT_INTERRUPTED, EXIT_MISUSE
 from toykernel.harness.session import Session
 
@@ -86,7 +88,11 @@ def command(program: str | None, args: tuple[str, ...], **values: Any) -> int:
     def write(line: str) -> None:
         write_all(1, f"{line}\n".encode("utf-8", "surrogateescape"))
 
-    console = Console(Debugger(session, values["history"]), write)
+    read = inputs_of(program, values) if program is not None else []
+    read += [("a source of the program", path) for path in source_files(session.program)]
+    read += [("the file of --from", values["moment"])] if program is None else []
+    read += [("a file of -x", path) for path in values["script"]]
+    console = Console(Debugger(session, values["history"]), write, inputs=read)
     repl = Repl(console)
     try:
         if values["boot"] or values["moment"] is not None:
@@ -116,6 +122,7 @@ def _session(program: str | None, args: tuple[str, ...], values: dict[str, Any])
         raise click.UsageError("PROGRAM or --from FILE: one of them")
     if program is not None:
         return load(program, args, values)
+    _refuse_machine_options()
     from toykernel.cli.console import guest_console, host_message
     from toykernel.history.errors import HistoryError
 
@@ -124,6 +131,19 @@ def _session(program: str | None, args: tuple[str, ...], values: dict[str, Any])
     except HistoryError as error:
         host_message(str(error))
         return None
+
+
+def _refuse_machine_options() -> None:
+    """A moment has its own machine and program. Raises click.UsageError."""
+    context = click.get_current_context()
+    own = {"script", "commands", "boot", "history", "moment", "program", "args"}
+    for param in context.command.params:
+        if param.name is None or param.name in own:
+            continue
+        if context.get_parameter_source(param.name) is ParameterSource.COMMANDLINE:
+            raise click.UsageError(
+                f"{param.opts[0]} does not go with --from: the moment has its own machine and program"
+            )
 
 
 def _read_script(path: str) -> list[str]:

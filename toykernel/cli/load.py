@@ -57,7 +57,7 @@ def make_session(
     `terminal`, the guest reads the host's standard input when no option names another. A program
     of `-` is read from standard input, of which nothing is left for the guest then.
 
-    Raises CannotLoad and click.BadParameter.
+    Raises CannotLoad, click.BadParameter, and HostError for a schedule that does not fit.
     """
     files = guest_files(values)
     reader = guest_input(values, terminal and program != DASH)
@@ -75,6 +75,10 @@ def make_session(
             console_read=reader,
         )
     _warn(session.program, session.said)
+    if values["schedule"]:
+        from toykernel.explore import schedule_file
+
+        schedule_file.follow(session, schedule_file.read(values["schedule"]))
     return session
 
 

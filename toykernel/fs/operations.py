@@ -95,6 +95,22 @@ def noop_fsync(k: Kernel, file: File) -> int:
 
 
 @dataclass(frozen=True)
+class DirEntry:
+    """A name in a directory as getdents shows it: `pos` grows from entry to entry, `kind` is the DT_ number
+    (the type bits of the mode, shifted)."""
+
+    pos: int
+    name: str
+    ino: int
+    kind: int
+
+
+def no_iterate(k: Kernel, file: File) -> list[DirEntry]:
+    """Not a directory. Raises Errno(ENOTDIR)."""
+    raise Errno(ENOTDIR)
+
+
+@dataclass(frozen=True)
 class FileOperations(Operations):
     """struct file_operations: what a kind of file does. Transfers take user addresses and bytes.
 
@@ -114,6 +130,7 @@ class FileOperations(Operations):
     flush: Callable[[Kernel, File], None] = nothing_to_flush
     release: Callable[[Kernel, File], None] = nothing_to_release
     fsync: Callable[[Kernel, File], int] = no_fsync
+    iterate: Callable[[Kernel, File], list[DirEntry]] = no_iterate
     #: readv and writev of a file whose transfers are messages: pieces, and whether they are written.
     iter: Callable[[Kernel, File, tuple[tuple[int, int], ...], bool], Result] | None = None
 

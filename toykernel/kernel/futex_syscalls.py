@@ -6,23 +6,13 @@ from typing import TYPE_CHECKING
 
 from toykernel.arch.x86.uaccess import put_user
 from toykernel.errno import EPERM, ESRCH, Errno
-from toykernel.kernel.cred import CAP_SYS_PTRACE, capable
 from toykernel.kernel.futex_robust import ROBUST_LIST_HEAD_SIZE
 from toykernel.kernel.pid import find_task_by_vpid
+from toykernel.kernel.ptrace import ptrace_may_access
 from toykernel.syscalls import syscall
 
 if TYPE_CHECKING:
     from toykernel.state import Kernel
-    from toykernel.task import Task
-
-
-def ptrace_may_access(k: Kernel, task: Task) -> bool:
-    """__ptrace_may_access: whether the current task may look into another, by its real ids."""
-    mine, other = k.current.cred, task.cred
-    if task.signal is k.current.signal or capable(k, CAP_SYS_PTRACE):
-        return True
-    same = {other.uid, other.euid, other.suid} == {mine.uid}
-    return same and {other.gid, other.egid, other.sgid} == {mine.gid}
 
 
 @syscall(312, "pid:pid head_ptr:address len_ptr:address")

@@ -10,7 +10,7 @@ from __future__ import annotations
 import struct
 from typing import TYPE_CHECKING
 
-from toykernel.arch.x86.asm_offsets import TASK_SIZE, TIF_NOTIFY_RESUME
+from toykernel.arch.x86.asm_offsets import TASK_SIZE, TIF_RSEQ
 from toykernel.arch.x86.thread_info import set_ti_flag
 from toykernel.arch.x86.uaccess import access_ok, copy_from_user, copy_to_user, get_user
 from toykernel.errno import EBUSY, EFAULT, EINVAL, EPERM, Errno
@@ -55,7 +55,7 @@ def sys_rseq(k: Kernel, rseq: int, length: int, flags: int, sig: int) -> int:
     if not access_ok(rseq, length):
         raise Errno(EFAULT)
     task.rseq = (rseq, length, sig)
-    set_ti_flag(k.machine.ram, task.stack, TIF_NOTIFY_RESUME)
+    set_ti_flag(k.machine.ram, task.stack, TIF_RSEQ)
     return 0
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from toykernel.arch.x86.asm_offsets import TIF_NEED_RESCHED, TIF_NOTIFY_RESUME
+from toykernel.arch.x86.asm_offsets import TIF_NEED_RESCHED, TIF_RSEQ
 from toykernel.arch.x86.process import switch_to
 from toykernel.arch.x86.thread_info import clear_ti_flag, set_ti_flag, test_ti_flag
 from toykernel.kernel import timer
@@ -177,7 +177,7 @@ def schedule(k: Kernel) -> None:
         if prev is k.sched.idle:
             timer.program_timer(k)  # somebody runs again: so do the ticks
         if prev.rseq:
-            set_ti_flag(k.machine.ram, prev.stack, TIF_NOTIFY_RESUME)
+            set_ti_flag(k.machine.ram, prev.stack, TIF_RSEQ)
         prev.se.nvcsw += sleeps
         prev.se.nivcsw += not sleeps
         switch_to(k, prev, chosen)
