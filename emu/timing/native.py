@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import ctypes
 import mmap
-from collections.abc import Iterable
+import struct
+from collections.abc import Iterable, Iterator
+from operator import add
 from typing import Any
 
 from emu.blocks import Blocks
@@ -61,6 +63,9 @@ class NativeInsn(ctypes.Structure):
     )
 
 
+#: The part of a record that counts: executions, branches taken, clocks by rule.
+_COUNTS, _COUNTED = NativeInsn.count.offset, struct.Struct(f"={2 + _RULES}Q")
+_NOTHING = bytes(_COUNTED.size)
 #: The part of a record that the bytes alone decide.
 _STATIC = NativeInsn.displacement.offset
 _STATIC_SIZE = ctypes.sizeof(NativeInsn) - _STATIC
@@ -243,6 +248,7 @@ class NativeTiming(Instructions):
             module.timing_copy_lines
         )
         self._put_aside: dict[tuple[int, bytes], Insn] = {}
+        self._listed: tuple[tuple[int, int, int], list[Insn]] | None = None  # when, and `insns`
         self._earlier: dict[str, int] = {}
         self._set_up(profile)
         state.timing = ctypes.addressof(self._t)
@@ -273,21 +279,44 @@ class NativeTiming(Instructions):
     def _empty(self) -> None:
         """Put the counts of all records aside and start again."""
         self._put_aside = {(i.address, i.code): i for i in self.insns()}
+        self._listed = None
         self._clear()
 
     def insns(self) -> Iterable[Insn]:
         self.blocks.fold()
+        now = (int(self._state.cycles), int(self._t.used), len(self._put_aside))
+        if self._listed is None or self._listed[0] != now:
+            self._listed = (now, self._list())
+        return self._listed[1]
+
+    def _list(self) -> list[Insn]:
         found = {key: self._copy(insn) for key, insn in self._put_aside.items()}
-        for number in range(self._t.used):
-            record = self._insns[number]
-            key = self._key(record)
+        for number, counts in self._counts():
+            key = self._key(self._insns[number])
+            count, taken, *spent = _COUNTED.unpack(counts)
             insn = found.get(key)
             if insn is None:
-                insn = found[key] = Insn(*key, cost_of(key[1], self.profile))
-            insn.count += record.count
-            insn.taken += record.taken_count
-            insn.spent = [a + b for a, b in zip(insn.spent, record.spent, strict=True)]
+                found[key] = Insn(*key, cost_of(key[1], self.profile), count, taken, spent)
+                continue
+            insn.count += count
+            insn.taken += taken
+            insn.spent = list(map(add, insn.spent, spent))
         return [found[key] for key in sorted(found)]
+
+    def _counts(self) -> Iterator[tuple[int, bytes]]:
+        """Number and counts of each record that has any."""
+        at, size = ctypes.addressof(self._insns) + _COUNTS, ctypes.sizeof(NativeInsn)
+        for number in range(self._t.used):
+            counts = ctypes.string_at(at + number * size, _COUNTED.size)
+            if counts != _NOTHING:
+                yield number, counts
+
+    def _count_anew(self) -> None:
+        """What the bytes say of the instructions stays known."""
+        self.blocks.forget()
+        at, size = ctypes.addressof(self._insns) + _COUNTS, ctypes.sizeof(NativeInsn)
+        for number in range(self._t.used):
+            ctypes.memset(at + number * size, 0, _COUNTED.size)
 
     @staticmethod
     def _copy(insn: Insn) -> Insn:
@@ -350,7 +379,8 @@ class NativeTiming(Instructions):
 
     def load(self, state: State, by_rule: dict[str, int]) -> None:
         self._put_aside = {}
-        self._clear()
+        self._listed = None
+        self._count_anew()
         self._earlier = {name: by_rule.get(name, 0) for name in INSTRUCTION_RULES}
         self._state.cycles = sum(self._earlier.values())
         for name, value in zip(_CARRY, state["carry"], strict=True):
