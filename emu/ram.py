@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import ctypes
 import mmap
-import re
 from collections.abc import Callable
 
 from emu.errors import BusError
@@ -20,8 +19,6 @@ MIN_RAM = 1 << 20
 MAX_RAM = 3 << 30
 _BLANK = bytes(PAGE_SIZE)
 _PIECE = 64 * 1024
-#: The highest byte of an entry of /proc/PID/pagemap, of pages in memory (bit 63) or swapped out (bit 62).
-_HELD = re.compile(rb"[\x40-\xff]+", re.DOTALL)
 _memcmp = ctypes.PyDLL(None).memcmp
 _memcmp.argtypes = (ctypes.c_void_p, ctypes.c_void_p, ctypes.c_size_t)
 
@@ -54,6 +51,8 @@ class Ram:
         self.code_stale = False
         #: Hears of the host's writes, while somebody watches: address and length in bytes.
         self.on_write: Callable[[int, int], None] | None = None
+        #: Nobody has written to this frame and those behind it: they need not be looked at.
+        self.reach = size >> PAGE_SHIFT
         self._image: dict[int, bytes] = {}  # what `image` answered last
         self._shadow: mmap.mmap | None = None  # the same as memory, to compare with
         self._shadow_address = 0
@@ -177,27 +176,13 @@ class Ram:
             self._shadow_address = ctypes.addressof(anchor)
         memory, shadow = self.host_address, self._shadow_address
         found = []
-        for first, end in self._touched():
-            for start in range(first << PAGE_SHIFT, end << PAGE_SHIFT, _PIECE):
-                length = min(_PIECE, (end << PAGE_SHIFT) - start)
-                if _memcmp(memory + start, shadow + start, length):
-                    found += [
-                        at >> PAGE_SHIFT
-                        for at in range(start, start + length, PAGE_SIZE)
-                        if _memcmp(memory + at, shadow + at, PAGE_SIZE)
-                    ]
+        end = min(self.size, self.reach << PAGE_SHIFT)
+        for start in range(0, end, _PIECE):
+            length = min(_PIECE, end - start)
+            if _memcmp(memory + start, shadow + start, length):
+                found += [
+                    at >> PAGE_SHIFT
+                    for at in range(start, start + length, PAGE_SIZE)
+                    if _memcmp(memory + at, shadow + at, PAGE_SIZE)
+                ]
         return found
-
-    def _touched(self) -> list[tuple[int, int]]:
-        """Ranges of frames that the host keeps anything for: all others are zero, and have always been. Linux
-        says so in pagemap(5), by a bit for what is in memory and one for what is swapped out.
-        """
-        try:
-            with open("/proc/self/pagemap", "rb", buffering=0) as file:
-                file.seek(self.host_address // mmap.PAGESIZE * 8)
-                entries = file.read(self.frames * 8)
-        except OSError:
-            entries = b""  # another system's, or hidden
-        if mmap.PAGESIZE != PAGE_SIZE or len(entries) != self.frames * 8:
-            return [(0, self.frames)]
-        return [match.span() for match in _HELD.finditer(entries[7::8])]

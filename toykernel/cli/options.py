@@ -34,6 +34,19 @@ if TYPE_CHECKING:
     from toykernel.state import Config
 
 Decorator = Callable[[Any], Any]
+TIMING: Decorator = click.option(
+    "--timing",
+    type=click.Choice(PROFILE_NAMES),
+    default=DEFAULT_PROFILE,
+    show_default=True,
+    help="What instructions cost: see docs/timing.md.",
+)
+SCHEDULE: Decorator = click.option(
+    "--schedule",
+    metavar="FILE",
+    type=FILE,
+    help="Let the tasks run in the order that explore --schedules has written to FILE.",
+)
 MACHINE: tuple[Decorator, ...] = (
     click.option(
         "--memory",
@@ -50,13 +63,7 @@ MACHINE: tuple[Decorator, ...] = (
         show_default=True,
         help="CPU features that a guest sees.",
     ),
-    click.option(
-        "--timing",
-        type=click.Choice(PROFILE_NAMES),
-        default=DEFAULT_PROFILE,
-        show_default=True,
-        help="What instructions cost: see docs/timing.md.",
-    ),
+    TIMING,
     click.option(
         "--fork",
         type=click.Choice(("cow", "eager")),
@@ -112,6 +119,7 @@ MACHINE: tuple[Decorator, ...] = (
         type=FILE,
         help="Read again, read by read, what --record-input has written.",
     ),
+    SCHEDULE,
 )
 
 
@@ -232,7 +240,7 @@ OBSERVE: tuple[Decorator, ...] = (
     click.option(
         "--events",
         metavar="FILE",
-        help="Write what happens as JSON, an object a line: traps, calls, faults, switches, ...",
+        help="Write what happens as lines of JSON, each event with the state after it: docs/events.md.",
     ),
     click.option(
         "--process-tree",
@@ -379,6 +387,7 @@ def machine_config(values: Mapping[str, Any]) -> Config:
         eager_fork=values["fork"] == "eager",
         rlimit_stack=limits.get("stack", Config.rlimit_stack),
         profile=PROFILES[values["kernel"]],
+        scheduler="schedule" if values["schedule"] else values.get("scheduler", ""),
         sysctl=tuple(values["sysctl"]),
     )
 

@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from toykernel.arch.x86.asm_offsets import PAGE_OFFSET
 from toykernel.collector import Collector
 from toykernel.debug.errors import DebugError
-from toykernel.debug.frames import FrameLog
 from toykernel.debug.journal import Journal
 from toykernel.debug.looking import Looking
 from toykernel.debug.memory import Spec
@@ -24,6 +23,7 @@ from toykernel.history import watchpoints
 from toykernel.history.history import DEFAULT_SIZE, History
 from toykernel.history.watchpoints import Access
 from toykernel.look.symbols import Code
+from toykernel.observe.trap_frames import FrameLog
 from toykernel.oops import KernelOops
 from toykernel.state import Outcome, OutcomeKind
 from toykernel.task import Task
