@@ -8,11 +8,13 @@ from typing import TYPE_CHECKING
 from toykernel.errno import EFAULT, EINVAL, ENOTDIR, ESRCH, Errno
 from toykernel.errors import HostError
 from toykernel.gdb import objects, queries
+from toykernel.gdb.agent import parse_conditions
 from toykernel.gdb.errors import RemoteError, no_task
 from toykernel.gdb.files import Files, fileio_errno, walk
 from toykernel.gdb.memory import write_memory
 from toykernel.gdb.monitor import Monitor
 from toykernel.gdb.packets import PACKET_SIZE, escape, unescape
+from toykernel.gdb.points import HARDWARE, LONGEST_WATCH, SOFTWARE
 from toykernel.gdb.resume import Arrived, Plan
 from toykernel.gdb.reverse import Reverse
 from toykernel.gdb.signals import from_gdb
@@ -191,18 +193,26 @@ class Stub:
         return b"OK"
 
     def _point(self, rest: bytes, insert: bool) -> bytes:
-        head, *conditions = rest.split(b";")
-        type_, address, kind = head.split(b",")[:3]
+        head, _, tail = rest.partition(b";")
+        type_, address, kind = head.split(b",")
         if not b"0" <= type_ <= b"4" or len(type_) != 1:
             return b""
+        if b"cmds:" in tail:
+            raise RemoteError  # BreakpointCommands is not announced
         points, tgid = self.target.points, self._process()
-        where = (tgid, int(type_), int(address, 16) & 0xFFFFFFFF, int(kind, 16))
-        if not insert:
-            points.remove(*where)
-        elif conditions:
-            return b""
+        where = (tgid, int(type_), int(address, 16), int(kind, 16))
+        conditions = parse_conditions(tail)
+        if where[2] >> 32 or where[2] + where[3] > 1 << 32:
+            raise RemoteError
+        if where[1] in (SOFTWARE, HARDWARE):
+            if where[3] != 1:
+                raise RemoteError  # i386 has breakpoints of one byte
+        elif conditions or not 0 < where[3] <= LONGEST_WATCH:
+            raise RemoteError
+        if insert:
+            points.insert(*where, conditions)
         else:
-            points.insert(*where, ())
+            points.remove(*where)
         return b"OK"
 
     def _process(self) -> int:

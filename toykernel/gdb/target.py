@@ -53,9 +53,9 @@ class Target:
         self.session = session
         self.write_file = write_file
         self.k = k = session.kernel
-        self.points = Points()
-        self.processes = Processes(k, self.points)
         self.registers = Registers(k)
+        self.points = Points(lambda condition, task: condition.holds(k, self.registers, task))
+        self.processes = Processes(k, self.points)
         self.resumer = Resumer(k, self.processes, self.points)
         self.why_no_history = "" if reverse else "it was not asked for"
         self.history: History | None = None
