@@ -55,6 +55,7 @@ class Stub:
         self.files = Files()
         self.leaving = False
         self.killed = False
+        self.released = False  # a process, by a detach
         self.take(target)
         self._handlers: dict[bytes, Callable[[bytes], bytes | None]] = {
             b"?": lambda _: self._reply(self._last),
@@ -112,6 +113,13 @@ class Stub:
             return b"E%02x" % EINVAL
 
     # -- threads -----------------------------------------------------------------------------------
+
+    @property
+    def idle(self) -> bool:
+        """Whether the guest is to run on although nothing asks for it: all of it was let go of."""
+        target = self.target
+        over = target.k.outcome is not None or target.resumer.dead
+        return self.released and not target.processes.attached and not over
 
     def task(self, ident: ThreadId | None = None) -> Task:
         """The living attached thread that is meant; Hg's when none is named. Raises RemoteError(ESRCH)."""
@@ -243,6 +251,10 @@ class Stub:
         """vCont: the first action that fits a thread is its own; one without any stands still."""
         plan, held = Plan(), set()
         parsed = [_action(action) for action in actions]
+        if not self.target.processes.pending:  # or it may have exited, which is still to be told
+            for *_, ident in parsed:
+                if ident.pid not in (ALL, ANY):
+                    self.task(ident)
         for task in self.target.processes.tasks():
             for kind, sig, inside, ident in parsed:
                 if ident.matches(task.tgid, task.pid):
@@ -300,6 +312,8 @@ class Stub:
         else:
             for tgid in list(self.target.processes.attached):
                 self.target.processes.detach(tgid)
+        self.target.resumer.let_go()
+        self.released = True
         if not self.target.processes.attached and not self.extended:
             self.leaving = True
         return b"OK"
