@@ -117,6 +117,7 @@ def command(program: str, args: tuple[str, ...], **values: Any) -> int:
         servers.append(server)
         if values["stdio"]:
             server.serve(Connection(0, 1), to_client=True)
+            write_all(2, server.unsent())
         else:
             try:
                 server.listen(values["listen"], values["port"], ready)

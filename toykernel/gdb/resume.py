@@ -292,13 +292,16 @@ class Resumer:
 
     def run_free(self, enough: Callable[[], bool]) -> None:
         """Go on without a client's process, until there is something for it to say, or the end."""
-        k = self._k
+        k, end = self._k, self._slice_end()
         try:
-            while k.outcome is None and not self.dead and not self._at_limit() and not enough():
-                event = k.machine.run(self._slice_end())
+            while k.outcome is None and not self.dead and not self._at_limit():
+                event = k.machine.run(end)
                 run_loop.handle(k, event)
                 if event.stop is Why.LIMIT:
                     self._between()
+                    if enough():
+                        return
+                    end = self._slice_end()
         except KernelOops as oops:
             self.dead = str(oops)
 

@@ -86,11 +86,13 @@ class Server:
         """The next packet; meanwhile, processes that were detached run on."""
         if not stub.idle:
             return connection.packet()
-        self._to_client, kept = False, self._to_client
-        try:
-            return connection.packet_with(lambda: stub.target.resumer.run_free(connection.readable))
-        finally:
-            self._to_client = kept
+        return connection.packet_with(lambda: stub.target.resumer.run_free(connection.readable))
+
+    def unsent(self) -> bytes:
+        """What the guest has written since the client last listened, once that is gone."""
+        data = bytes(self._output)
+        self._output.clear()
+        return data
 
     def _print(self, data: bytes) -> None:
         if self._connection is not None and self._may_print:
