@@ -284,8 +284,10 @@ class Assembler:
 
     # -- statements ------------------------------------------------------------------------
 
-    def run(self) -> None:
-        """Assemble every statement. Raises AssemblyError with the first MAX_ERRORS errors."""
+    def run(self, alone: bool = True) -> None:
+        """Assemble every statement; `alone` when no linker will add what is undefined.
+
+        Raises AssemblyError with the first MAX_ERRORS errors."""
         found: list[AssemblyError] = []
         while not self.stop and len(found) < MAX_ERRORS:
             statement = self.reader.next()
@@ -310,7 +312,7 @@ class Assembler:
                 found[-1].statement = statement.text
         if found:
             lines = {(problem.file, problem.line) for problem in found}
-            certain = undefined_symbols(self.used_in, self.symbols, certain=True)
+            certain = undefined_symbols(self.used_in, self.symbols, certain=True) if alone else []
             found += [p for p in certain if (p.file, p.line) not in lines]
             raise together(found)
 
