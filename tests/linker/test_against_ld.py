@@ -168,6 +168,9 @@ def test_where_data_begins(tmp_path: Path, framed: bool, constants: int) -> None
             f".globl _start\n_start: {begin}\nnop\n{end}\n.section .rodata\n.skip {constants},1\n"
         )
         source += f".data\n.skip {data},1\n.bss\n.p2align 5\n.skip {bss}\n"
+        if thread == 0x800:
+            source += '.section .data.rel.ro,"aw"\n.p2align 5\n.skip 36\n'
+            source += ".text\nmovl $_GLOBAL_OFFSET_TABLE_, %eax\n"
         if thread:
             source += f'.section .tdata,"awT",@progbits\n.skip {thread},1\n'
         same_as_ld(link(load(assemble_gnu(tmp_path, "a", source))), tmp_path, "a.o")

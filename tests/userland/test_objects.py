@@ -33,6 +33,8 @@ h: movl $f,%eax
  movl loc@GOTOFF(%ebx),%eax
  movl loc@GOT(%ebx),%eax
  movl .Lx@GOTOFF(%ebx),%eax
+ movl 8+f@GOTOFF(%ebx),%eax
+ movl 8+loc@GOTOFF(%ebx),%eax
 loc: nop
 .Lx: nop
 .set al, ext
