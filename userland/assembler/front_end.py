@@ -70,11 +70,13 @@ def assemble_object(
     macros: Mapping[str, str] | None = None,
     cpp: Sequence[str] | None = (),
     data: bytes | None = None,
+    looked_for: dict[str, bool] | None = None,
 ) -> ObjectFile:
-    """Assemble a source file for a linker; the arguments are those of `assemble`. Raises AssemblyError."""
+    """Assemble a source file for a linker; the arguments are those of `assemble`. `looked_for` gets the files
+    that were looked for on the way, and whether they were there. Raises AssemblyError."""
     path = Path(path)
     text = preprocessed(path, include=include, macros=macros, cpp=cpp, data=data)
-    return _read(text, str(path), path, include, defines, alone=False).object_file()
+    return _read(text, str(path), path, include, defines, looked_for, alone=False).object_file()
 
 
 def _read(
