@@ -1,8 +1,8 @@
 """Programs of several inputs and of C, kept between runs by the content of every file that went into them.
 
-The key is each source after the preprocessor, the bytes of each object, the flags, and the compiler. Kept with
-it are the files that the assembler looked for and those that the linker opened: it counts only while they are
-the same.
+The key is each source after the preprocessor, the bytes of each object, the flags, and the compiler. Kept
+beside it are the files that the assembler looked for and those that the linker opened: what is kept counts
+only while they are the same.
 """
 
 from __future__ import annotations
