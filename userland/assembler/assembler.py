@@ -16,7 +16,7 @@ from .emission import Emission
 from .errors import MAX_ERRORS, AssemblyError, Problem, together
 from .expressions import GOT_NAME, NAME, Binary, Modified, Name, Node, Number, Position, bind, parse
 from .fragments import MAX_BYTES, Align, SectionBuild, SymbolBuild
-from .hints import bare_register, nasm_form, undefined_symbols
+from .hints import bare_register, nasm_form, undefined_hint, undefined_symbols, wide_register
 from .mentioned import free_names
 from .objects import ObjectFile
 from .prefixed import pseudo_prefixes
@@ -320,6 +320,10 @@ class Assembler:
         text = statement.text
         other = self.intel or '"' in text or text[0] == "."
         bare = None if other else bare_register(text.partition(" ")[2])
+        if problem.message.startswith("no size suffix"):
+            wide = wide_register(text.partition(" ")[2])
+            if wide is not None and not self._is_defined(wide):
+                return undefined_hint(wide)
         if problem.message.startswith("no such instruction") and (form := nasm_form(text)):
             return f"that is NASM's; GNU: {form}"
         if bare is None or (problem.hint or "").startswith("AT&T"):
