@@ -8,11 +8,9 @@ from __future__ import annotations
 
 import struct
 
-from userland.linker.elf_types import SHF_ALLOC
-
 _EHDR, _SHDR = 52, struct.Struct("<10I")
 _SYMBOL = struct.Struct("<3I2BH")
-_SHT_SYMTAB, _SHT_NOBITS = 2, 8
+_SHT_SYMTAB, _SHT_NOBITS, _SHF_ALLOC = 2, 8, 2
 _RESERVED = 0xFF00  # SHN_LORESERVE
 _DEBUG = (b".debug", b".zdebug", b".line", b".stab", b".gdb_index")
 
@@ -26,7 +24,7 @@ def without_debug(elf: bytes) -> bytes:
     headers = [list(_SHDR.unpack_from(elf, table + size * n)) for n in range(count)]
     dropped = {
         n for n, h in enumerate(headers)
-        if not h[2] & SHF_ALLOC and _name(elf, headers[names_at], h[0]).startswith(_DEBUG)
+        if not h[2] & _SHF_ALLOC and _name(elf, headers[names_at], h[0]).startswith(_DEBUG)
     }  # fmt: skip
     if not dropped:
         return elf
@@ -37,7 +35,7 @@ def without_debug(elf: bytes) -> bytes:
         header = headers[number]
         _, kind, flags, _, offset, length, link, _, align, _ = header
         header[6] = new_number.get(link, 0)
-        if flags & SHF_ALLOC or kind == _SHT_NOBITS:
+        if flags & _SHF_ALLOC or kind == _SHT_NOBITS:
             continue
         data = elf[offset : offset + length]
         out += bytes(-len(out) % max(align, 1))
