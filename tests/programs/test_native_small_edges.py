@@ -59,6 +59,43 @@ edge: .long 0
 """,
         [-EINVAL, -EINVAL, -EFAULT] * 2 + [0, -EFAULT, 0] * 3 + [-EFAULT, -EINVAL],
     ),
+    "a timer of CPU time that is not due": (
+        """
+    movl $(1 << 13), buf
+    call 175, $0, $buf, $0, $8          # SIGALRM waits
+    .irp clock, 2, 3                    # the process's CPU time, the thread's
+    call 259, $\\clock, $0, $fds
+    keep
+    call 260, fds, $0, $later, $0
+    keep
+    movl $2000000, %ecx
+1:  decl %ecx
+    jnz 1b
+    call 176, $buf + 16, $8
+    movl buf + 16, %eax
+    keep
+    call 263, fds
+    .endr
+    .irp clock, 2, 3
+    call 259, $\\clock, $0, $fds
+    call 260, fds, $0, $soon, $0
+    movl $0, buf + 16
+2:  call 176, $buf + 16, $8             # until it has come
+    cmpl $0, buf + 16
+    je 2b
+    movl buf + 16, %eax
+    keep
+    call 177, $buf, $0, $0, $8          # rt_sigtimedwait: taken
+    keep
+    .endr
+    tell
+.data
+.balign 4
+later: .long 0, 0, 1000, 0
+soon: .long 0, 0, 0, 1000000
+""",
+        [0, 0, 0] * 2 + [1 << 13, 14] * 2,
+    ),
     "signals that wait": (
         f"""
     movl $((1 << {SIGUSR1 - 1}) | (1 << {SIGUSR2 - 1})), buf
