@@ -112,6 +112,26 @@ static int is_pusha(struct engine_state *s, uint32_t address)
     return code_byte(s, address) == 0x60;
 }
 
+static void charge_outside(struct engine_state *s, uint64_t clocks, uint64_t *rule)
+{
+    *rule += clocks;
+    s->extra += clocks;
+}
+
+/* TrapCosts in emu/timing/traps.py, for a delivery that has set no Accessed bit. */
+static void charge_delivery(struct engine_state *s, const struct trap_plan *plan, uint32_t words)
+{
+    struct timing *t = timing_of(s);
+    uint32_t inward = plan->stack_at != 0;
+    uint32_t reads[8] = {plan->linear[0], 8, plan->linear[1], 8, plan->stack_at, 8, plan->linear[2], 8};
+    uint32_t esp = ((const uint32_t *)(uintptr_t)s->regs)[FIELD_ESP];
+    int page_fault = plan->kind == KIND_EXCEPTION && plan->vector == VECTOR_PF;
+
+    charge_outside(s, t->gate_clocks[inward] + (page_fault ? t->page_fault : 0), &t->gates);
+    charge_outside(s, timing_gate(s, reads, inward ? 4 : 2, esp, 4 * words, inward), &t->gate_memory);
+    timing_trap_taken(t);
+}
+
 /* Take the trap that the run has ended with, as the last time; 0, with nothing changed, if it may differ. */
 static int take_trap(struct engine_state *s)
 {
@@ -160,6 +180,8 @@ static int take_trap(struct engine_state *s)
         (regs[FIELD_DS + 1] || regs[FIELD_ES + 1] ? TRAP_HF_ADDSEG : 0);
     s->skip_break = 0;
     s->deliveries++;
+    if (s->timing)
+        charge_delivery(s, plan, n);
     return 1;
 }
 

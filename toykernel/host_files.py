@@ -78,6 +78,15 @@ def replace_file(path: str | os.PathLike[str], data: bytes, permissions: int | N
             raise
 
 
+def same_file(one: str, other: str) -> bool:
+    """Whether two paths lead to one file, which need not be there yet."""
+    with suppress(OSError, ValueError):
+        if os.path.realpath(one) == os.path.realpath(other):
+            return True
+        return os.path.samefile(one, other)
+    return False
+
+
 def check_replaceable(path: str | os.PathLike[str]) -> None:
     """Raises the OSError or ValueError that `replace_file` would meet now, if any; changes nothing."""
     target = os.path.realpath(path)

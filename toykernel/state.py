@@ -17,7 +17,7 @@ from toykernel.mm.page_alloc import PageAllocator
 from toykernel.mm.rmap import ReverseMap
 from toykernel.mm.slab_caches import SlabCaches
 from toykernel.profiles import DEFAULT_PROFILE, Profile
-from toykernel.timing_costs import COSTS
+from toykernel.timing_costs import PRICES
 
 if TYPE_CHECKING:
     from emu.machine import Event, Machine
@@ -218,7 +218,8 @@ class Kernel:
         """The one door for the time that the kernel's own work takes: see timing_costs."""
         clock = self.machine.clock
         if clock.counts_cycles:
-            clock.charge(f"kernel {work}", COSTS[work] * times)
+            rule, cost = PRICES[work]
+            clock.charge(rule, cost * times)
 
     def get_random_int(self) -> int:
         """The next of 32 bits (drivers/char/random.c): xorshift32, the same ones after every boot."""

@@ -50,6 +50,7 @@ class Kind(Enum):
     RUSAGE = "rusage", _AT_EXIT
     UTSNAME = "utsname", _AT_EXIT
     CLONE_FLAGS = "clone_flags"
+    PTRACE_REQUEST = "ptrace_request"
     FUTEX_OP = "futex_op"
     RLIMIT = "rlimit"
     PRCTL_OPTION = "prctl_option"

@@ -23,14 +23,14 @@ _CR0_PG, _CR4_PSE = 1 << 31, 1 << 4
 _HF_CPL = 3
 SEGMENTS = ("es", "cs", "ss", "ds", "fs", "gs")
 State = dict[str, list[int]]
+#: Rules of a trap's delivery.
+GATE, GATE_MEMORY = "gate", "gate memory"
 
 
 class Timing(Protocol):
     """Time as instructions spend it, on either driver."""
 
     profile: Profile
-    #: Clocks charged outside instructions so far: time passes for the write buffers too.
-    offset: int
 
     @property
     def cycles(self) -> int:
@@ -57,6 +57,11 @@ class Timing(Protocol):
 
     def trap_taken(self) -> None:
         """A trap was delivered."""
+
+    def take_deliveries(self) -> dict[str, int]:
+        """Clocks of traps that were delivered without Python since this was asked last, by rule.
+        The state's `extra` has them already.
+        """
 
     def gate(self, accesses: list[tuple[int, int]], pushed: tuple[int, int], inward: bool) -> int:
         """What the memory behind a delivery costs, in clocks."""
@@ -129,6 +134,9 @@ class EngineView:
             bool(self._word(at["cr4"]) & _CR4_PSE),
         )
 
+    def extra(self) -> int:
+        return int(self._state.extra)
+
     def read_physical(self, address: int) -> int | None:
         if address + 4 > len(self._ram):
             return None
@@ -190,14 +198,6 @@ class PythonTiming:
         self._earlier: dict[str, int] = {}
 
     @property
-    def offset(self) -> int:
-        return self.model.offset
-
-    @offset.setter
-    def offset(self, value: int) -> None:
-        self.model.offset = value
-
-    @property
     def cycles(self) -> int:
         return self.model.cycles
 
@@ -221,6 +221,9 @@ class PythonTiming:
 
     def flush_tlb(self) -> None:
         self.model.flush_tlb()
+
+    def take_deliveries(self) -> dict[str, int]:
+        return {}
 
     def trap_taken(self) -> None:
         self.model.trap_taken()

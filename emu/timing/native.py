@@ -15,7 +15,7 @@ from emu.layout import check_layout
 from emu.timing import rules
 from emu.timing.cost import Cost
 from emu.timing.decode import Decoded
-from emu.timing.engine import SEGMENTS, State, totals
+from emu.timing.engine import GATE, GATE_MEMORY, SEGMENTS, State, totals
 from emu.timing.insn import Insn
 from emu.timing.model import NOWHERE
 from emu.timing.profiles import Profile
@@ -79,7 +79,10 @@ class TimingState(ctypes.Structure):
     _fields_ = (
         *(
             (n, _U64)
-            for n in ("env", "decode", "insns", "buckets", "offset", "user_cycles", "before")
+            for n in (
+                *("env", "decode", "insns", "buckets", "user_cycles", "before"),
+                *("gates", "gate_memory"),
+            )
         ),
         *((n, _U64 * _RULES) for n in ("pending", "rep_pending")),
         ("store_done", _U64 * 4),
@@ -87,7 +90,8 @@ class TimingState(ctypes.Structure):
         *((n, _U32) for n in ("agi", "byte_register", "misaligned", "accessed", "memory", "i386")),
         *((n, _U32) for n in ("rmw_miss", "segment_miss", "sequential_code_miss")),
         *(("walk", _U32), ("walk_line", _U32), ("walk_updates", _U32 * 3)),
-        *(("store_clocks", _U32), ("gate_miss", _U32 * 2), ("iret_miss", _U32 * 2)),
+        *(("store_clocks", _U32), ("gate_clocks", _U32 * 2), ("page_fault", _U32)),
+        *(("gate_miss", _U32 * 2), ("iret_miss", _U32 * 2)),
         ("at_base", _U32 * 6),
         *((f"at_{n}", _U32) for n in ("hflags", "gdt", "ldt", "cr0", "cr3", "cr4", "eip")),
         *((n, _U32) for n in ("previous_writes", "previous_bytes", "code_line", "code_next")),
@@ -254,6 +258,7 @@ class NativeTiming(Instructions):
         t.walk, t.walk_line = rules.WALK, rules.WALK_LINE
         t.walk_updates[:] = rules.WALK_UPDATES
         t.store_clocks = rules.STORE_CLOCKS
+        t.gate_clocks[:], t.page_fault = (p.gate_same, p.gate_inner), p.page_fault
         t.gate_miss[:], t.iret_miss[:] = rules.GATE_MISS, rules.IRET_MISS
         t.code_line = t.code_next = NOWHERE
 
@@ -294,14 +299,6 @@ class NativeTiming(Instructions):
     # -- what the clock asks -------------------------------------------------------------------------
 
     @property
-    def offset(self) -> int:
-        return int(self._t.offset)
-
-    @offset.setter
-    def offset(self, value: int) -> None:
-        self._t.offset = value
-
-    @property
     def cycles(self) -> int:
         return int(self._state.cycles)
 
@@ -340,6 +337,12 @@ class NativeTiming(Instructions):
         t = self._t
         ctypes.memset(ctypes.addressof(t) + TimingState.tlb_tags.offset, 0, 4 * (32 + 8))
         t.code_line = NOWHERE
+
+    def take_deliveries(self) -> dict[str, int]:
+        t = self._t
+        taken = {GATE: int(t.gates), GATE_MEMORY: int(t.gate_memory)}
+        t.gates = t.gate_memory = 0
+        return {rule: clocks for rule, clocks in taken.items() if clocks}
 
     def trap_taken(self) -> None:
         t = self._t

@@ -17,14 +17,22 @@ from toykernel.cli.group import call
 from toykernel.host_files import replace_file
 
 OUTPUTS = {
-    "run": ["--report=", "--strace=", "--cow=", "--trace=sched=", "--timeline=", "--process-tree="],
+    "run": [
+        "--report=",
+        "--strace=",
+        "--cow=",
+        "--trace=sched=",
+        "--ftrace=",
+        "--timeline=",
+        "--process-tree=",
+    ],
     "cycles": ["--json=", "--html="],
     "build": ["--output=", "--map="],
 }
-OUTPUTS["run"].append("--record-input=")
+OUTPUTS["run"] += ["--record-input=", "--events=", "--save="]
 EVERY = [(command, option) for command, options in OUTPUTS.items() for option in options]
 WHOLE = [(c, o) for c, o in EVERY if o in (
-    "--report=", "--timeline=", "--process-tree=", "--json=", "--html=", "--map=", "--output="
+    "--report=", "--timeline=", "--process-tree=", "--json=", "--html=", "--map=", "--output=", "--save="
 )]  # fmt: skip
 OTHER_FILES = [
     ("run", "--with"), ("run", "--file"), ("run", "--stdin"), ("run", "--input"),

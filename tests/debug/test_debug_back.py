@@ -258,6 +258,24 @@ def test_a_moment_in_a_file(tmp_path: Path) -> None:
     assert debug("--from", str(file)).returncode == 125  # and a program
 
 
+def test_a_moment_is_not_written_over_what_the_session_reads(tmp_path: Path) -> None:
+    program = tmp_path / "program.S"
+    program.write_text('.include "part.inc"\n_start: int $0x80\n.globl _start\n')
+    part, script, host = (tmp_path / name for name in ("part.inc", "script", "host"))
+    part.write_text("nop\n")
+    host.write_text("host\n")
+    files = (program, part, script, host)
+    script.write_text("".join(f"record save {file}\n" for file in files))
+    before = [file.read_bytes() for file in files]
+    done = subprocess.run(
+        [*COMMAND, "-x", script, "--file", f"{host}:/guest", program],
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 1
+    assert [file.read_bytes() for file in files] == before
+    assert f"{program} is the program itself; name another file" in done.stdout + done.stderr
+
+
 def debug_from(file: Path, commands: str) -> str:
     done = subprocess.run(
         [*COMMAND, "--from", file], input=commands, capture_output=True, text=True, check=True

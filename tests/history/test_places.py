@@ -202,6 +202,35 @@ def test_a_trap_ahead_is_met_right_after_its_delivery() -> None:
         assert ahead.goto(event=number) == behind.goto(event=number)
 
 
+def test_a_place_to_save_that_is_never_reached_is_said(tmp_path: Path) -> None:
+    moment = tmp_path / "moment"
+    moment.write_bytes(b"old")
+    run = [sys.executable, "-m", "toykernel.cli.main", "run", "--save"]
+    done = subprocess.run([*run, f"{moment}@9000000000", SAMPLE], capture_output=True, text=True)
+    assert f"{moment} is not written: the run was over at cycle " in done.stderr
+    assert (done.returncode, moment.read_bytes()) == (0, b"old")
+    for options in ([f"{moment}@soon"], [str(moment), "--fail-nth", "fork:1"]):
+        done = subprocess.run([*run, *options, SAMPLE], capture_output=True, text=True)
+        assert done.returncode == 125
+        assert done.stdout == ""
+        assert moment.read_bytes() == b"old"
+    named = tmp_path / "class@home"
+    subprocess.run([*run, f"{named}@end", SAMPLE], capture_output=True, check=True)
+    assert Session.load(named).outcome is not None
+
+
+def test_who_died_before_the_moment_that_is_saved_is_said_once(tmp_path: Path) -> None:
+    run = [sys.executable, "-m", "toykernel.cli.main", "run"]
+    moment = tmp_path / "moment"
+    plain, saved = (
+        subprocess.run([*run, *more, BY_NAME["signal_traps"]], capture_output=True, text=True)
+        for more in ([], ["--save", f"{moment}@115000"])
+    )
+    assert [task.pid for task in Session.load(moment).tasks] == [0, 1, 2, 4]
+    assert plain.stderr.count("killed by SIGSEGV") == 2
+    assert saved.stderr == plain.stderr
+
+
 def test_events_and_moments_from_the_command_line(tmp_path: Path) -> None:
     events, moment = tmp_path / "events", tmp_path / "moment"
     run = [sys.executable, "-m", "toykernel.cli.main", "run", "--events", str(events)]

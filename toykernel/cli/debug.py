@@ -12,9 +12,10 @@ import click
 from toykernel.cli import complete
 from toykernel.cli.console import prepare_streams, write_all
 from toykernel.cli.group import call
-from toykernel.cli.load import load
+from toykernel.cli.load import load, source_files
 from toykernel.cli.option_types import FILE, PAGE_SIZE, size
 from toykernel.cli.options import MACHINE, SOURCES, ProgramCommand, apply
+from toykernel.cli.outputs import inputs_of
 from toykernel.harness.exit_status import EXIT_INTERRUPTED, EXIT_MISUSE
 from toykernel.harness.session import Session
 
@@ -86,7 +87,11 @@ def command(program: str | None, args: tuple[str, ...], **values: Any) -> int:
     def write(line: str) -> None:
         write_all(1, f"{line}\n".encode("utf-8", "surrogateescape"))
 
-    console = Console(Debugger(session, values["history"]), write)
+    read = inputs_of(program, values) if program is not None else []
+    read += [("a source of the program", path) for path in source_files(session.program)]
+    read += [("the file of --from", values["moment"])] if program is None else []
+    read += [("a file of -x", path) for path in values["script"]]
+    console = Console(Debugger(session, values["history"]), write, inputs=read)
     repl = Repl(console)
     try:
         if values["boot"] or values["moment"] is not None:

@@ -6,8 +6,8 @@ import sys
 from pathlib import Path
 
 import click
-from click.shell_completion import CompletionItem
 
+from toykernel.cli.option_types import FileByName
 from toykernel.cli.words import shared_folder
 
 
@@ -33,34 +33,23 @@ def heading(path: Path) -> str:
     return next((line[2:].strip() for line in lines if line.startswith("# ")), "")
 
 
-class DocumentName(click.ParamType[Path]):
-    """The name of a document, or enough of it."""
+def find(value: str) -> Path:
+    """A document by its name, or enough of it. Raises LookupError."""
+    table = documents()
+    wanted = value.lower().removesuffix(".md").removeprefix("docs/")
+    meant = [n for n in table if n == wanted] or [n for n in table if wanted in n]
+    if len(meant) != 1:
+        which = f"several fit {value!r}" if meant else f"there is no document {value!r}"
+        raise LookupError(f"{which}: {', '.join(meant or table)}")
+    return table[meant[0]]
 
-    name = "name"
 
-    def convert(
-        self, value: str | Path, param: click.Parameter | None, ctx: click.Context | None
-    ) -> Path:
-        if isinstance(value, Path):
-            return value
-        table = documents()
-        wanted = value.lower().removesuffix(".md").removeprefix("docs/")
-        meant = [n for n in table if n == wanted] or [n for n in table if wanted in n]
-        if len(meant) != 1:
-            which = f"several fit {value!r}" if meant else f"there is no document {value!r}"
-            self.fail(f"{which}: {', '.join(meant or table)}", param, ctx)
-        return table[meant[0]]
-
-    def shell_complete(
-        self, ctx: click.Context, param: click.Parameter, incomplete: str
-    ) -> list[CompletionItem]:
-        found = documents().items()
-        return [CompletionItem(n, help=heading(p)) for n, p in found if n.startswith(incomplete)]
+DOCUMENT = FileByName("name", documents, find, heading)
 
 
 @click.command()
 @click.option("--path", "only_path", is_flag=True, help="Print where it lies instead.")
-@click.argument("document", required=False, type=DocumentName(), metavar="[NAME]")
+@click.argument("document", required=False, type=DOCUMENT, metavar="[NAME]")
 def command(document: Path | None, *, only_path: bool) -> int:
     """Print the document NAME, through a pager on a terminal; without NAME, list them."""
     if document is None:

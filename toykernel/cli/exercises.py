@@ -10,10 +10,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
-from click.shell_completion import CompletionItem
 
 from toykernel.cli.console import as_utf8
-from toykernel.cli.option_types import FILE
+from toykernel.cli.option_types import FILE, FileByName
 from toykernel.cli.samples import title
 from toykernel.cli.words import shared_folder
 
@@ -30,28 +29,16 @@ def exercises() -> list[Path]:
     return sorted((shared_folder() / "exercises").glob("[0-9][0-9]_*.S"))
 
 
-class Exercise(click.ParamType[Path]):
-    """An exercise by its number or its name."""
+def find(value: str) -> Path:
+    """An exercise by its number or its name. Raises LookupError."""
+    number = value.zfill(2) if value.isdigit() else ""
+    for path in exercises():
+        if value.removesuffix(".S") == path.stem or (number and path.stem.startswith(number)):
+            return path
+    raise LookupError(f"there is no exercise {value!r}; there are 1 to {len(exercises())}")
 
-    name = "exercise"
 
-    def convert(
-        self, value: str | Path, param: click.Parameter | None, ctx: click.Context | None
-    ) -> Path:
-        if isinstance(value, Path):
-            return value
-        number = value.zfill(2) if value.isdigit() else ""
-        for path in exercises():
-            if value.removesuffix(".S") == path.stem or (number and path.stem.startswith(number)):
-                return path
-        last = len(exercises())
-        self.fail(f"there is no exercise {value!r}; there are 1 to {last}", param, ctx)
-
-    def shell_complete(
-        self, ctx: click.Context, param: click.Parameter, incomplete: str
-    ) -> list[CompletionItem]:
-        found = [(path.stem, title(path)) for path in exercises()]
-        return [CompletionItem(n, help=text) for n, text in found if n.startswith(incomplete)]
+EXERCISE = FileByName("exercise", lambda: {path.stem: path for path in exercises()}, find, title)
 
 
 @click.group()
@@ -72,7 +59,7 @@ def list_exercises() -> int:
 
 
 @command.command("show")
-@click.argument("exercise", type=Exercise())
+@click.argument("exercise", type=EXERCISE)
 def show_exercise(exercise: Path) -> int:
     """Print an exercise: its task and the program to begin with."""
     click.echo(exercise.read_text(encoding="utf-8"), nl=False)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from toykernel.cli.console import guest_console, host_message, write_all
+from toykernel.cli.core import file_writer
 from toykernel.cli.options import (
     INJECT,
     MACHINE,
@@ -20,6 +22,7 @@ from toykernel.cli.run import observed
 from toykernel.harness.exit_status import EXIT_MISUSE
 
 if TYPE_CHECKING:
+    from toykernel.cli.outputs import Output, Outputs
     from toykernel.gdb.target import Launch
     from toykernel.harness.runner import Result
     from toykernel.harness.session import Session
@@ -76,6 +79,7 @@ def command(program: str, args: tuple[str, ...], **values: Any) -> int:
     from toykernel.gdb.target import Target
 
     servers: list[Server] = []
+    writers: list[Callable[[str, bytes], None]] = []
 
     def console(fd: int, data: bytes) -> None:
         if values["stdio"]:
@@ -86,7 +90,10 @@ def command(program: str, args: tuple[str, ...], **values: Any) -> int:
 
     def make_target(session: Session) -> Target:
         return Target(
-            session, kernel_side=values["follow_kernel"], reverse=not values["no_history"]
+            session,
+            kernel_side=values["follow_kernel"],
+            reverse=not values["no_history"],
+            write_file=writers[0],
         )
 
     def make(launch: Launch) -> Session:
@@ -100,7 +107,7 @@ def command(program: str, args: tuple[str, ...], **values: Any) -> int:
     def ready(host: str, port: int) -> None:
         host_message(f"target remote {host}:{port}")
 
-    def serve(session: Session) -> Result:
+    def serve(session: Session, _moment_file: Output | None) -> Result:
         from toykernel.harness import runner
 
         deaths = runner.Deaths(session)
@@ -120,4 +127,8 @@ def command(program: str, args: tuple[str, ...], **values: Any) -> int:
             return runner.run(server.target.session, max_cycles=values["max_cycles"])
         return runner.run_on(session, deaths, max_cycles=values["max_cycles"])
 
-    return observed(program, args, values, serve, console, terminal=not values["stdio"])
+    def opened(outputs: Outputs) -> None:
+        writers.append(file_writer(outputs))
+
+    terminal = not values["stdio"]
+    return observed(program, args, values, serve, console, terminal=terminal, opened=opened)

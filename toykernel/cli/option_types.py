@@ -5,9 +5,14 @@ from __future__ import annotations
 import re
 import shlex
 from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 from click import BadParameter
+
+if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
 
 PAGE_SIZE = 4096
 MIN_MEMORY, MAX_MEMORY = 1 << 20, 3 << 30
@@ -16,6 +21,41 @@ _UNITS = {"": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30}
 
 #: The value of an option that names a file: shells complete it; whoever opens it says what is wrong.
 FILE = click.Path(readable=False)
+
+
+class FileByName(click.ParamType[Path]):
+    """A file of the package, asked for by a name of its own."""
+
+    def __init__(
+        self,
+        name: str,
+        table: Callable[[], Mapping[str, Path]],
+        find: Callable[[str], Path],
+        title: Callable[[Path], str],
+    ) -> None:
+        """`table` has every name, for completion; `find` raises LookupError, which says what there is."""
+        self.name = name
+        self._table, self._find, self._title = table, find, title
+
+    def convert(
+        self, value: str | Path, param: click.Parameter | None, ctx: click.Context | None
+    ) -> Path:
+        if isinstance(value, Path):
+            return value
+        try:
+            return self._find(value)
+        except LookupError as error:
+            self.fail(str(error.args[0]), param, ctx)
+
+    def shell_complete(
+        self, ctx: click.Context, param: click.Parameter, incomplete: str
+    ) -> list[CompletionItem]:
+        from click.shell_completion import CompletionItem
+
+        found = self._table().items()
+        return [
+            CompletionItem(n, help=self._title(p)) for n, p in found if n.startswith(incomplete)
+        ]
 
 
 def size(least: int, most: int) -> Callable[[str], int]:

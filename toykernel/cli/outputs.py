@@ -14,7 +14,7 @@ import click
 from toykernel.cli.console import broken_pipe, write_all
 from toykernel.errors import HostError
 from toykernel.harness.exit_status import EXIT_MISUSE
-from toykernel.host_files import check_replaceable, replace_file
+from toykernel.host_files import check_replaceable, replace_file, same_file
 
 _STANDARD = ("standard input", "standard output", "standard error")
 _FOLDERS = ("/dev/fd", "/proc/self/fd")
@@ -32,7 +32,10 @@ class Output:
         """`permissions`: of a whole file; None as `replace_file` has it."""
         self.path = path
         self._permissions = permissions
-        self._made = self._started = False
+        self._made = ""  # the path of a file that was not there before
+        self._started = False
+        #: Whether there has been anything.
+        self.written = False
         self._fd: int | None = None
         self.stream = is_stream(path)
         self._whole = whole and not self.stream
@@ -47,13 +50,13 @@ class Output:
             self._open()
 
     def _open(self) -> None:
+        flags = os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC
+        target = os.path.realpath(self.path)  # O_EXCL takes a link to nothing for a file
         try:
-            self._fd = os.open(
-                self.path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666
-            )
-            self._made = True
+            self._fd = os.open(target, flags | os.O_EXCL, 0o666)
+            self._made = target
         except FileExistsError:
-            self._fd = os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o666)
+            self._fd = os.open(self.path, flags, 0o666)
 
     def write(self, data: bytes) -> None:
         """Append bytes. Raises HostError: 141 when it is a pipe that nobody reads any more."""
@@ -66,6 +69,7 @@ class Output:
             raise HostError(EXIT_MISUSE, f"cannot write {self.path}: {reason}") from None
 
     def _write(self, data: bytes) -> None:
+        self.written = True
         if self._whole:
             replace_file(self.path, data, self._permissions)
             return
@@ -88,7 +92,7 @@ class Output:
         os.close(fd)
         if self._made and not self._started:
             with suppress(OSError):
-                os.unlink(self.path)
+                os.unlink(self._made)
 
 
 class Outputs:
@@ -134,6 +138,21 @@ class Outputs:
             raise click.BadParameter(f"cannot write {path}: {reason}", param_hint=option) from None
         self._open.append((option, output))
         return output
+
+    def write_now(self, what: str, path: str, data: bytes) -> None:
+        """A whole file that was not asked for on the command line. Raises click.BadParameter, HostError."""
+        why = self._refused(what, path)
+        if why:
+            raise click.BadParameter(why, param_hint=what)
+        try:
+            output = Output(path, whole=True)
+        except (OSError, ValueError) as error:
+            reason = getattr(error, "strerror", None) or error
+            raise click.BadParameter(f"cannot write {path}: {reason}", param_hint=what) from None
+        try:
+            output.write(data)
+        finally:
+            output.close()
 
     def _refused(self, option: str, path: str) -> str:
         if is_stream(path):
@@ -193,15 +212,6 @@ def is_stream(path: str) -> bool:
     with suppress(OSError, ValueError):
         mode = os.stat(path).st_mode
         return not (stat.S_ISREG(mode) or stat.S_ISDIR(mode))
-    return False
-
-
-def same_file(one: str, other: str) -> bool:
-    """Whether two paths lead to one file, which need not be there yet."""
-    with suppress(OSError, ValueError):
-        if os.path.realpath(one) == os.path.realpath(other):
-            return True
-        return os.path.samefile(one, other)
     return False
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from toykernel.cli.console import as_utf8, guest_console, host_message, write_all
+from toykernel.cli.core import core_writer
 from toykernel.cli.options import (
     INJECT,
     MACHINE,
@@ -41,11 +42,22 @@ Exit status:
 """
 
 
+#: Where in FILE@WHERE a run is over.
+END = "end"
+
+
 def save_point(text: str) -> tuple[str, int | None]:
-    """A type of option: a file, and the cycle at which it is to be written; None: when the run is over."""
+    """A type of option: a file, and the cycle at which its moment is; None: when the run is over.
+
+    Raises BadParameter.
+    """
     path, at, cycle = text.rpartition("@")
-    if not at or not (cycle.isascii() and cycle.isdigit()):
-        return text, None
+    if not at or cycle == END:
+        return path or text, None
+    if not path or not (cycle.isascii() and cycle.isdigit()):
+        raise click.BadParameter(
+            f"{cycle!r} is not a cycle; a file's name with @ in it is written {text}@{END}"
+        )
     return path, int(cycle)
 
 
@@ -70,34 +82,46 @@ def command(program: str, args: tuple[str, ...], **values: Any) -> int:
     """
     from toykernel.harness import runner
 
-    def run(session: Session) -> Result:
-        save, at = values["save"] or (None, None)
-        if save is not None and at is not None:
-            runner.run(session, max_cycles=at)
-            save_moment(session, save)
+    path, at = values["save"] or (None, None)
+    if path is not None and values["fail_nth"] is not None:
+        raise click.UsageError("--save: what goes on from there would do so without --fail-nth")
+
+    def run(session: Session, moment_file: Output | None) -> Result:
+        def keep() -> None:
+            if moment_file is not None:
+                moment_file.write(moment_of(session))
+
+        pause = None if at is None else (at, keep)
+        deaths = runner.Deaths(session)
         try:
-            result = runner.run(session, max_cycles=values["max_cycles"])
+            result = runner.run_on(session, deaths, max_cycles=values["max_cycles"], pause=pause)
         except KeyboardInterrupt:
             result = runner.interrupted(session)
-        if save is not None and at is None:
-            save_moment(session, save)
+        if at is None:
+            keep()
+        elif moment_file is not None and not moment_file.written:
+            over = session.kernel.machine.clock.cycles
+            host_message(f"{path} is not written: the run was over at cycle {over}")
         return result
 
-    return observed(program, args, values, run)
+    return observed(program, args, values, run, save=path)
 
 
 def observed(
     program: str,
     args: tuple[str, ...],
     values: Mapping[str, Any],
-    run: Callable[[Session], Result],
+    run: Callable[[Session, Output | None], Result],
     console: Callable[[int, bytes], None] = guest_console,
     *,
     terminal: bool = True,
+    save: str | None = None,
+    opened: Callable[[Outputs], None] = lambda outputs: None,
 ) -> int:
     """Run a program with the observers of the options; the command's exit status.
 
-    `terminal` and `console` as make_session has them. Raises click.BadParameter and HostError.
+    `run` gets the file of the path `save`, too, which it writes; `opened` gets the outputs. `terminal` and
+    `console` as make_session has them. Raises click.BadParameter and HostError.
     """
     with Outputs(inputs_of(program, values)) as outputs, ExitStack() as files:
         report_file = outputs.open("--report", values["report"])
@@ -105,9 +129,13 @@ def observed(
         cow_file = outputs.open("--cow", values["cow"] or None, whole=False)
         trace = values["trace"]
         trace_file = outputs.open("--trace", trace[1] if trace else None, whole=False)
+        ftrace_file = outputs.open("--ftrace", values["ftrace"] or None, whole=False)
         timeline_file = outputs.open("--timeline", values["timeline"])
         tree_file = outputs.open("--process-tree", values["process_tree"])
         events_file = outputs.open("--events", values["events"], whole=False)
+        opened(outputs)
+        core = core_writer(outputs, values["core"]) if values["core"] is not None else None
+        moment_file = outputs.open("--save", save)
         input_file = outputs.open("--record-input", values["record_input"], whole=False)
         from toykernel.cli.attach import attach
         from toykernel.cli.load import load, source_files
@@ -128,9 +156,13 @@ def observed(
         if values["cow"] is not None:
             add_cow(session, cow_file)
         if trace is not None:
-            from toykernel.observe.sched_trace import SchedTrace
+            from toykernel.observe.trace_events import TraceEvents
 
-            SchedTrace(session.kernel, writer(trace_file))
+            TraceEvents(session.kernel, trace[0], writer(trace_file))
+        if values["ftrace"] is not None:
+            from toykernel.observe.ftrace import FunctionGraph
+
+            files.callback(FunctionGraph(session.kernel, writer(ftrace_file)).close)
         if timeline_file is not None:
             from toykernel.observe.timeline import Timeline
 
@@ -143,9 +175,13 @@ def observed(
             files.callback(lambda: tree_file.write(as_utf8(tree.svg())))
         if events_file is not None:
             files.callback(add_events(session, events_file))
+        if core is not None:
+            from toykernel.observe.core_dumps import CoreDumps
+
+            CoreDumps(session.kernel, core)
         injector = attach(session.kernel, values)
         try:
-            result = run(session)
+            result = run(session, moment_file)
         except KeyboardInterrupt:
             result = runner.interrupted(session)
         if result.status != EXIT_BUG:  # whose message has it all
@@ -205,12 +241,12 @@ def add_events(session: Session, output: Output) -> Callable[[], None]:
     return recorder.finish
 
 
-def save_moment(session: Session, path: str) -> None:
-    """Keep this moment in a file. Raises HostError."""
+def moment_of(session: Session) -> bytes:
+    """This moment as a file's contents. Raises HostError."""
     from toykernel.history.errors import HistoryError
 
     try:
-        session.save(path)
+        return session.moment()
     except HistoryError as error:
         raise HostError(EXIT_MISUSE, str(error)) from None
 

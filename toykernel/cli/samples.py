@@ -7,9 +7,9 @@ import shutil
 from pathlib import Path
 
 import click
-from click.shell_completion import CompletionItem
 
 import userland
+from toykernel.cli.option_types import FileByName
 
 FOLDER = Path(userland.__file__).parent
 INCLUDE = FOLDER / "include"
@@ -45,36 +45,20 @@ def included(path: Path) -> list[Path]:
     return list(found)
 
 
-class SampleName(click.ParamType[Path]):
-    """The name of a sample, with or without its ending."""
+def find(value: str) -> Path:
+    """A sample by its name, with or without its ending. Raises LookupError."""
+    table = samples()
+    found = table.get(value.removesuffix(".S"))
+    if found is None:
+        from difflib import get_close_matches
 
-    name = "sample"
+        near = get_close_matches(value, table, n=3)
+        hint = f"did you mean {', '.join(near)}?" if near else "`toykernel samples list` has all"
+        raise LookupError(f"there is no sample {value!r}; {hint}")
+    return found
 
-    def convert(
-        self, value: str | Path, param: click.Parameter | None, ctx: click.Context | None
-    ) -> Path:
-        if isinstance(value, Path):
-            return value
-        table = samples()
-        found = table.get(value.removesuffix(".S"))
-        if found is None:
-            from difflib import get_close_matches
 
-            near = get_close_matches(value, table, n=3)
-            hint = (
-                f"did you mean {', '.join(near)}?" if near else "`toykernel samples list` has all"
-            )
-            self.fail(f"there is no sample {value!r}; {hint}", param, ctx)
-        return found
-
-    def shell_complete(
-        self, ctx: click.Context, param: click.Parameter, incomplete: str
-    ) -> list[CompletionItem]:
-        return [
-            CompletionItem(name, help=title(path))
-            for name, path in samples().items()
-            if name.startswith(incomplete)
-        ]
+SAMPLE = FileByName("sample", samples, find, title)
 
 
 @click.group()
@@ -102,7 +86,7 @@ def list_samples(word: str | None) -> int:
 
 
 @command.command("show")
-@click.argument("sample", type=SampleName())
+@click.argument("sample", type=SAMPLE)
 def show_sample(sample: Path) -> int:
     """Print a sample's source."""
     click.echo(sample.read_text(encoding="utf-8"), nl=False)
@@ -110,7 +94,7 @@ def show_sample(sample: Path) -> int:
 
 
 @command.command("path")
-@click.argument("sample", type=SampleName())
+@click.argument("sample", type=SAMPLE)
 def path_of_sample(sample: Path) -> int:
     """Print the path of a sample's file."""
     click.echo(str(sample))
@@ -125,7 +109,7 @@ def path_of_sample(sample: Path) -> int:
     is_flag=True,
     help="Copy what it includes as well, to DIR/include, for GNU as: as --32 -I include.",
 )
-@click.argument("names", nargs=-1, required=True, type=SampleName(), metavar="SAMPLE...")
+@click.argument("names", nargs=-1, required=True, type=SAMPLE, metavar="SAMPLE...")
 @click.argument("folder", type=click.Path(), metavar="DIR")
 def copy_samples(names: tuple[Path, ...], folder: str, *, force: bool, with_includes: bool) -> int:
     """Copy samples to the folder DIR, which is made when it is not there.

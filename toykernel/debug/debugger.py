@@ -70,8 +70,10 @@ class Debugger(Collector):
 
     collected = ("dead",)
 
-    def __init__(self, session: Session, history_size: int = DEFAULT_SIZE) -> None:
-        """`history_size` in bytes bounds what is kept for going back."""
+    def __init__(
+        self, session: Session, history_size: int = DEFAULT_SIZE, history: History | None = None
+    ) -> None:
+        """`history_size` in bytes bounds what is kept for going back, unless there is a history already."""
         self.session = session
         self.kernel = session.kernel
         self.machine = session.kernel.machine
@@ -91,11 +93,13 @@ class Debugger(Collector):
         ]
         self._watched: int | None = None  # pid: going back makes new tasks
         self.kernel.host.trace.process_exit.append(self._on_exit)
-        self.history = History(session, history_size)
+        self.history = history or History(session, history_size)
+        self._own_history = history is None
 
     def close(self) -> None:
         """Take every listener out again; the session goes on without."""
-        self.history.close()
+        if self._own_history:
+            self.history.close()
         self.frames.close()
         self.journal.close()
         self.cow_journal.close()

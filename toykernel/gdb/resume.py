@@ -54,6 +54,11 @@ class Arrived:
     why: str
 
 
+def parked(task: Task) -> bool:
+    """Whether a thread stands still because the client does not resume it, and no guest's debugger."""
+    return task.state == TASK_TRACED and task.wait is None
+
+
 class Resumer:
     """Runs one kernel. `interrupted` is asked between slices, `keep` is called there; `changed` when a
     thread was made to stand still or a signal was changed: the guest is another one then."""
@@ -147,7 +152,7 @@ class Resumer:
         """Who stood still and is to run again."""
         released = False
         for task in self._k.processes.tasks:
-            if task.state == TASK_TRACED and task.pid not in self._hold:
+            if parked(task) and task.pid not in self._hold:
                 self._k.try_to_wake_up(task)
                 released = True
         if released:
@@ -398,7 +403,7 @@ class Resumer:
         assert outcome is not None
         if outcome.kind is OutcomeKind.FINISHED or not self._processes.tasks():
             return Arrived("finished")
-        held = sorted(t.pid for t in self._k.processes.tasks if t.state == TASK_TRACED)
+        held = sorted(t.pid for t in self._k.processes.tasks if parked(t))
         text = f"every thread that may run sleeps for ever: {outcome.detail}"
         if held:
             text += f"; standing still: {', '.join(map(str, held))}"

@@ -10,7 +10,7 @@ from toykernel.errors import HostError
 from toykernel.gdb import objects, queries
 from toykernel.gdb.errors import RemoteError, no_task
 from toykernel.gdb.files import Files, fileio_errno, walk
-from toykernel.gdb.memory import read_memory, write_memory
+from toykernel.gdb.memory import write_memory
 from toykernel.gdb.monitor import Monitor
 from toykernel.gdb.packets import PACKET_SIZE, escape, unescape
 from toykernel.gdb.resume import Arrived, Plan
@@ -21,6 +21,7 @@ from toykernel.gdb.target import Factory, Launch, Target
 from toykernel.gdb.threads import ALL, ANY, ThreadId, parse_thread
 from toykernel.kernel.siginfo import SIGKILL
 from toykernel.kernel.signal import send_signal
+from toykernel.look.filled import read_memory
 from toykernel.look.program import PROGRAM_PID
 from toykernel.look.task import TaskView
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from emu.machine import Stop as Why
 from toykernel import run_loop
+from toykernel.debug.commands.command import replace_whole
 from toykernel.gdb.points import Points
 from toykernel.gdb.processes import Processes
 from toykernel.gdb.registers import Registers
@@ -38,10 +39,19 @@ class Target:
     """One run of the program under the stub."""
 
     def __init__(
-        self, session: Session, *, kernel_side: bool = False, reverse: bool = True
+        self,
+        session: Session,
+        *,
+        kernel_side: bool = False,
+        reverse: bool = True,
+        write_file: Callable[[str, bytes], None] = replace_whole,
     ) -> None:
-        """Runs to the program's first instruction. Without `reverse`, nothing of the past is kept."""
+        """Runs to the program's first instruction. Without `reverse`, nothing of the past is kept.
+
+        `write_file` writes a whole file for `monitor`; raises DebugError.
+        """
         self.session = session
+        self.write_file = write_file
         self.k = k = session.kernel
         self.points = Points()
         self.processes = Processes(k, self.points)

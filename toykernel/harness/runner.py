@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import traceback
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -125,9 +126,22 @@ def run(session: Session, *, max_cycles: int | None = None) -> Result:
     return run_on(session, Deaths(session), max_cycles=max_cycles)
 
 
-def run_on(session: Session, deaths: Deaths, *, max_cycles: int | None = None) -> Result:
-    """The same for one that has run already, with who has listened since."""
+def run_on(
+    session: Session,
+    deaths: Deaths,
+    *,
+    max_cycles: int | None = None,
+    pause: tuple[int, Callable[[], None]] | None = None,
+) -> Result:
+    """The same for one that has run already, with who has listened since.
+
+    `pause`: a cycle, and what is called there when the run comes so far.
+    """
     try:
+        if pause is not None and (max_cycles is None or pause[0] <= max_cycles):
+            at, call = pause
+            if session.run(at).kind is OutcomeKind.LIMIT:
+                call()
         outcome = session.run(max_cycles)
         if outcome.kind is OutcomeKind.LIMIT and session.kernel.machine.cpu.cpl == 3:
             session.kernel.host.trace.run_over.emit()

@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from toykernel.harness.session import Session
 
 
-def save(session: Session, path: Path) -> None:
-    """Write the session's moment, with the listeners that a copy has too. Raises HistoryError."""
+def contents(session: Session) -> bytes:
+    """A file of the session's moment, with the listeners that a copy has too. Raises HistoryError."""
     k = session.kernel
     moment.refuse_influence(k)
     saved = Saved(
@@ -40,7 +40,7 @@ def save(session: Session, path: Path) -> None:
         output={fd: bytes(text) for fd, text in session._output.items()},
         messages=len(k.host.trace.messages),
     )
-    savefile.write(path, saved, state_hash(k))
+    return savefile.contents(saved, state_hash(k))
 
 
 def load(kind: type[Session], path: Path, console: Callable[[int, bytes], None] | None) -> Session:

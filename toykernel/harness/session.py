@@ -261,24 +261,21 @@ class Session:
         It has the output and the figures so far, the COW journal when there is one, no breakpoints and no
         other listeners. Raises HistoryError for hooks that act on the guest.
         """
-        from toykernel.history import moment
+        from toykernel.harness import forking
 
-        moment.refuse_influence(self.kernel)
-        own = self._own_listeners()
-        taken = moment.take(self.kernel, self._output, list(own.values()))
-        twin = self._blank(
-            *(self.path, self.elf, self.program, self.guest_path),
-            *(self.config, console, bool(self._output)),
-        )
-        theirs = twin._own_listeners(own)
-        moment.put_back(twin.kernel, twin._output, replace(taken, listeners=tuple(theirs.values())))
-        return twin
+        return forking.fork(self, console)
 
     def save(self, path: Path | str) -> None:
         """This moment, to a file: with what `fork` takes along. Raises HistoryError."""
+        from toykernel.history import savefile
+
+        savefile.write(Path(path), self.moment())
+
+    def moment(self) -> bytes:
+        """What `save` writes: this moment as the contents of a file. Raises HistoryError."""
         from toykernel.harness import saved_session
 
-        saved_session.save(self, Path(path))
+        return saved_session.contents(self)
 
     @classmethod
     def load(cls, path: Path | str, console: Callable[[int, bytes], None] | None = None) -> Session:

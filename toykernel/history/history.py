@@ -141,6 +141,7 @@ class History:
         """
         if self._events is None:
             here, stops = self.position, self.session.stops
+            past = list(stops.past)
             stops.disarm()
             base = self._moments.before(self._changes[-1] if self._changes else self.start)
             self.restore(base)
@@ -148,6 +149,7 @@ class History:
             self._moments.forget_from(base.position)
             self._keep()
             replay.run_to(self._k, here, self._pace)
+            stops.past = past
             stops.recount()
         return self._events
 
@@ -269,8 +271,7 @@ class History:
 
     def _to_unknown_event(self, number: int) -> None:
         """One that lies ahead of all that was run, or so far back that it is listed no more."""
-        earlier = [kept for kept in self._moments if kept.events <= number]
-        self._from(earlier[-1], self.events.count <= number)
+        self._from(self.moment_before_event(number), self.events.count <= number)
         replay.run(self._k, there=lambda: self.events.count > number, pace=self._pace)
         if self.events.count <= number:
             raise HistoryError(f"no event {number}: there are {self.events.count} in the whole run")
@@ -418,6 +419,10 @@ class History:
     def moments_before(self, position: Position) -> list[Kept]:
         """Those kept, the last one first."""
         return self._moments.up_to(position)
+
+    def moment_before_event(self, number: int) -> Kept:
+        """The last one kept that lies before an event; `events` must be listed."""
+        return [kept for kept in self._moments if kept.events <= number][-1]
 
     def run_to(self, position: Position) -> None:
         """On to a position that lies ahead, and nothing stops it. Raises KernelOops."""

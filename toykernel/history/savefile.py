@@ -44,8 +44,8 @@ class Saved:
     messages: int
 
 
-def write(path: Path, saved: Saved, state: str) -> None:
-    """Make a file; one that is there already is replaced when the new one is whole. Raises HistoryError."""
+def contents(saved: Saved, state: str) -> bytes:
+    """What a file of a moment has in it. Raises HistoryError."""
     document = json.dumps(encode(saved), ensure_ascii=False, separators=(",", ":"))
     body = zlib.compress(document.encode("utf-8", "surrogatepass"), 1)
     header = {
@@ -54,9 +54,13 @@ def write(path: Path, saved: Saved, state: str) -> None:
         "machine": SNAPSHOT_VERSION,
         "body": hashlib.sha256(body).hexdigest(),
     }
-    lines = MAGIC + b"%d\n" % VERSION + json.dumps(header).encode() + b"\n"
+    return MAGIC + b"%d\n" % VERSION + json.dumps(header).encode() + b"\n" + body
+
+
+def write(path: Path, data: bytes) -> None:
+    """Make a file; one that is there already is replaced when the new one is whole. Raises HistoryError."""
     try:
-        replace_file(path, lines + body)
+        replace_file(path, data)
     except (OSError, ValueError) as error:
         raise HistoryError(f"cannot write {path}: {_reason(error)}") from None
 

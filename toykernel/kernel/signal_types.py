@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from toykernel.kernel.clone_flags import CLONE_SIGHAND, CLONE_THREAD
+from toykernel.kernel.ptrace_flags import JOBCTL_PENDING_MASK
 
 if TYPE_CHECKING:
     from toykernel.kernel.clone_flags import CloneArgs
@@ -183,7 +184,7 @@ def free_signal_struct(k: Kernel, signal: SignalStruct) -> None:
 
 def signal_pending(task: Task) -> bool:
     """Whether something waits for the task to return to user mode."""
-    if task.jobctl_stop:
+    if task.jobctl & JOBCTL_PENDING_MASK:
         return True
     for queue in (task.pending, task.signal.shared_pending):
         if queue and any(not task.blocked >> (sig - 1) & 1 for sig in queue):

@@ -163,7 +163,7 @@ def handle_pte_fault(k: Kernel, fault: Fault, at: int) -> None:
     """
     mm, vma, address, write = fault.mm, fault.vma, fault.page, fault.write
     pte = k.machine.ram.read32(at)
-    if not pte & PTE_P:
+    if not pte_present(pte):
         if vma.mapping is not None:
             do_fault(k, fault, at)
         else:
@@ -218,7 +218,7 @@ def do_wp_page(k: Kernel, fault: Fault, at: int, pte: int) -> None:
     if vma.vm_flags & VM_SHARED or k.memory.pages.page_count(pfn) == 1:
         set_pte(k, mm, address, at, pte | PTE_RW | PTE_A | PTE_D)
         flush_tlb_page(k, mm, address)
-        count_fault(k, task, "cow_reused", address, pfn, pfn)
+        count_fault(k, task, "cow_reused", address, pfn, pfn)  # K6
         return
     new = k.memory.pages.alloc_pages(k, 0, "cow copy", highmem=True)
     anon_vma_prepare(k, mm, vma)
@@ -226,7 +226,7 @@ def do_wp_page(k: Kernel, fault: Fault, at: int, pte: int) -> None:
     set_pte(k, mm, address, at, mk_pte(new, vma) | PTE_RW | PTE_D)
     flush_tlb_page(k, mm, address)
     k.memory.pages.put_page(k, pfn)
-    count_fault(k, task, "cow_copied", address, pfn, new)
+    count_fault(k, task, "cow_copied", address, pfn, new)  # K5
 
 
 def populate(k: Kernel, mm: MmStruct, vma: VmArea, address: int, data: bytes | memoryview) -> None:

@@ -72,6 +72,8 @@ class EventLog(Collector):
         self._k = k
         self._images = images
         self._emit = emit
+        #: Told of each event as it is listed, and of its task; after going back it is listed again.
+        self.listeners: list[Callable[[int, RunEvent, Task], None]] = []
         self.count = 0
         self._first = 0  # number of the first that is kept
         self._events: list[RunEvent] = []
@@ -147,6 +149,11 @@ class EventLog(Collector):
             **details,
         }
 
+    def count_from(self, count: int) -> None:
+        """So many have happened already; they are not known here."""
+        self.count = self._first = count
+        self._events = []
+
     def forget_future(self) -> None:
         """The guest has been changed: what is known of later does not hold."""
         del self._events[self.count - self._first :]
@@ -191,6 +198,8 @@ class EventLog(Collector):
         )
         at = self.count - self._first
         self.count += 1
+        for listener in self.listeners:
+            listener(self.count - 1, event, task)
         if at < len(self._events):
             if self._events[at] == event:
                 return

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 
 from toykernel.kernel.clone_flags import CSIGNAL, FLAG_NAMES
+from toykernel.kernel.ptrace_flags import REQUEST_NAMES
 from toykernel.kernel.siginfo import SIGNAL_NAMES
 from toykernel.look.memory import peek, peek_word
 from toykernel.observe.strace_memory import Memory, address_text, quote
@@ -30,6 +31,7 @@ _NAMES: Mapping[Kind, Mapping[int, str]] = {
         0: "F_DUPFD", 1: "F_GETFD", 2: "F_SETFD", 3: "F_GETFL", 4: "F_SETFL",
         1030: "F_DUPFD_CLOEXEC", 1031: "F_SETPIPE_SZ", 1032: "F_GETPIPE_SZ",
     },
+    Kind.PTRACE_REQUEST: REQUEST_NAMES,
     Kind.WAIT_WHICH: {0: "P_ALL", 1: "P_PID", 2: "P_PGID"},
     Kind.RLIMIT: {number: f"RLIMIT_{name}" for number, name in enumerate(_RLIMITS)},
     Kind.PRCTL_OPTION: {

@@ -2,14 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
 from toykernel.debug.debugger import Debugger
 from toykernel.debug.errors import DebugError
 from toykernel.debug.travel import Traveller
+from toykernel.host_files import replace_file, same_file
+from toykernel.look.task import TaskView
 
 MAX_COUNT = 1_000_000_000
+
+
+def replace_whole(path: str, data: bytes) -> None:
+    """A file for a command, whole or not at all. Raises DebugError."""
+    try:
+        replace_file(path, data)
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise DebugError(f"cannot write {path}: {reason}") from None
 
 
 @dataclass
@@ -19,6 +30,8 @@ class Console:
     debugger: Debugger
     write: Callable[[str], None]
     leaving: bool = False
+    #: Files that no command may write, each with what it is.
+    inputs: Sequence[tuple[str, str]] = ()
     #: What is to be done once the present command is done: lines.
     pending: list[str] = field(default_factory=list)
     #: By number: what to show at every stop, as a command line.
@@ -29,12 +42,29 @@ class Console:
     #: Runs the commands of a file; the prompt puts it here.
     script: Callable[[Iterable[str]], None] = lambda _lines: None
 
+    #: Writes a whole file for a command; raises DebugError.
+    write_file: Callable[[str, bytes], None] = replace_whole
+
     def collect(self, lines: list[str]) -> None:
         """The next lines, up to `end', are for this list."""
         self.collecting = lines
 
     def __post_init__(self) -> None:
         self.traveller = Traveller(self.debugger)
+
+    def task(self, text: str) -> TaskView:
+        """The task of an optional PID, the one looked at without. Raises DebugError."""
+        if not text:
+            return self.debugger.view
+        if not (text.isascii() and text.isdigit()) or len(text) > 9:
+            raise DebugError(f"{text[:40]} is not a pid")
+        return self.debugger.task(int(text))
+
+    def refuse_output(self, path: str) -> None:
+        """Raises DebugError for a file that the session was made from."""
+        for what, other in self.inputs:
+            if same_file(path, other):
+                raise DebugError(f"{path} is {what} itself; name another file")
 
     def lines(self, lines: list[str]) -> None:
         for line in lines:

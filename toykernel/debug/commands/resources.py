@@ -7,7 +7,6 @@ from toykernel.debug.errors import DebugError
 from toykernel.debug.format import address_text, table
 from toykernel.kernel.siginfo import signal_name
 from toykernel.kernel.signal_types import SIG_DFL, SIG_IGN, SigAction
-from toykernel.look.task import TaskView
 
 _ACCESS = ("read", "write", "read, write", "")
 #: include/asm-generic/fcntl.h
@@ -20,17 +19,9 @@ _SA = (
 SIGNALS = 64
 
 
-def _view(console: Console, text: str) -> TaskView:
-    if not text:
-        return console.debugger.view
-    if not (text.isascii() and text.isdigit()) or len(text) > 9:
-        raise DebugError(f"{text[:40]} is not a pid")
-    return console.debugger.task(int(text))
-
-
 def files(console: Console, text: str) -> None:
     """Descriptors: what they lead to, where they stand, who else has the same open file."""
-    view = _view(console, text)
+    view = console.task(text)
     opened = view.task.files
     if opened is None:
         console.write(f"pid {view.pid} ({view.comm}) has no files.")
@@ -49,7 +40,7 @@ def files(console: Console, text: str) -> None:
 
 def signals(console: Console, text: str) -> None:
     """Handlers that are not the default, and what is pending and blocked."""
-    view = _view(console, text)
+    view = console.task(text)
     task = view.task
     name = console.debugger.name(view)
     console.write(f"signals of pid {view.pid} ({view.comm})")
