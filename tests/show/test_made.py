@@ -198,3 +198,34 @@ def test_run_writes_the_same_lines(tmp_path: Path) -> None:
     shown.finish()
     written = list(read(path.read_text().splitlines()))
     assert written[1:] == list(read(shown.lines))[1:]
+
+
+def test_the_cycles_page_leads_into_the_page_of_the_run(tmp_path: Path) -> None:
+    run, cycles, data = (
+        tmp_path / name for name in ("run page.html", "cycles.html", "cycles.json")
+    )
+    assert call(["show", "-o", str(run), str(SAMPLE)]) == 0
+    options = ["--html", str(cycles), "--page", str(run), "--json", str(data)]
+    assert call(["cycles", *options, str(SAMPLE)]) == 0
+    links = {
+        name: int(number)
+        for number, name in re.findall(
+            r'<a href="run%20page\.html#event=(\d+)">([^<]+)</a>', cycles.read_text()
+        )
+    }
+    assert set(links) == set(json.loads(data.read_text())["events"])
+    session = Session(SAMPLE, config=Config(timing="i486"))
+    events = session.show().events()
+    assert (events[links["fork"]]["kind"], events[links["fork"]]["call"]) == ("trap", "fork")
+    for name in ("cow_copied", "cow_reused"):
+        number = next(n for key, n in links.items() if name in key)
+        assert events[number]["vector"] == 14
+        assert events[number + 1]["what"] == name
+
+
+def test_the_browser_is_opened_when_asked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    opened: list[str] = []
+    monkeypatch.setattr("webbrowser.open", opened.append)
+    path = tmp_path / "run.html"
+    assert call(["show", str(SAMPLE), "-o", str(path), "--open"]) == 0
+    assert opened == [path.as_uri()]
