@@ -95,7 +95,7 @@ def whole(text: str) -> int:
 @click.option(
     "--no-reduction",
     is_flag=True,
-    help="Choose wherever there is a choice, also where both orders come to the same.",
+    help="Choose in front of page faults and of calls, too, whose order cannot matter.",
 )
 @click.option("--max-time", type=count, metavar="SECONDS", help="Stop after so long.")
 @click.option(

@@ -102,5 +102,5 @@ def _prepared(make: Callable[[], Session], settings: Settings) -> Session:
     session = make()
     told = session.kernel.sched.rq.told
     assert told is not None
-    told.time_is_free, told.faults = settings.free_time, settings.no_reduction
+    told.time_is_free, told.everywhere = settings.free_time, settings.no_reduction
     return session

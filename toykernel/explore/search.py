@@ -33,6 +33,20 @@ class Found:
         return not self.bounds
 
 
+def bound_met(found: Found, bounds: Bounds) -> bool:
+    """Whether to stop here, though there is more; says why in `found`."""
+    if bounds.anew(len(found.graph.nodes)):
+        found.bounds["anew"] = None
+        return True
+    if bounds.states is not None and len(found.graph.nodes) >= bounds.states:
+        found.bounds[f"--max-states {bounds.states}"] = None
+        return True
+    if bounds.out_of_time():
+        found.bounds["--max-time"] = None
+        return True
+    return False
+
+
 @dataclass
 class _Open:
     """A state that has choices left. `spent`: preemptions on the way to it."""
@@ -69,7 +83,7 @@ class Search:
             if not top.left:
                 stack.pop()
                 continue
-            if self._is_over():
+            if bound_met(found, self._bounds):
                 break
             if top.place is not None:
                 world.back(top.place)
@@ -86,19 +100,6 @@ class Search:
             running = 0 if ending is not None else world.running
             found.graph.nodes[top.number].steps[pid] = Step(choice, running, to, first)
         return found
-
-    def _is_over(self) -> bool:
-        bounds, found = self._bounds, self.found
-        if bounds.anew(len(found.graph.nodes)):
-            found.bounds["anew"] = None
-            return True
-        if bounds.states is not None and len(found.graph.nodes) >= bounds.states:
-            found.bounds[f"--max-states {bounds.states}"] = None
-            return True
-        if bounds.out_of_time():
-            found.bounds["--max-time"] = None
-            return True
-        return False
 
     def _arrive(self, stack: list[_Open], spent: int) -> int:
         """The number of the present state; one that is new is looked at next."""
