@@ -10,7 +10,8 @@ static int may_run_whole(const struct engine_state *s)
     const uint32_t *regs = (const uint32_t *)(uintptr_t)s->regs;
     uint32_t flags = regs[FIELD_EFLAGS];
 
-    return !(regs[FIELD_DR7] & 0xff) && !s->watch_count && !s->watch_if && !s->allow_io &&
+    return !(regs[FIELD_DR7] & 0xff) && !s->watch_count && !s->accesses && !s->watch_if &&
+        !s->allow_io &&
         !(flags & (EFLAGS_TF | EFLAGS_RF | EFLAGS_VM)) && regs[FIELD_HFLAGS] & HF_CS32 &&
         s->retired + LATE < s->limit;
 }

@@ -33,6 +33,13 @@ struct watch {
     uint64_t first[2], last[2];
 };
 
+/* A data access of user mode. */
+struct user_access {
+    uint64_t retired;           /* instructions, that one included */
+    uint32_t code, address;     /* of the instruction, linear; of the data, physical */
+    uint32_t size, write;
+};
+
 struct engine_state {
     uint64_t retired;      /* instructions completed, and the one in flight */
     uint64_t limit;        /* stop before an instruction once retired >= limit */
@@ -70,6 +77,9 @@ struct engine_state {
     uint64_t breaks;       /* const uint32_t *, sorted linear addresses */
     uint64_t watches;      /* struct watch * */
     uint64_t watch_count;
+    uint64_t accesses;     /* struct user_access *, for who wants to know all of them; 0: nobody */
+    uint64_t access_room;  /* how many there is room for */
+    uint64_t access_count; /* how many there were, those without room too */
     uint64_t ram;          /* const uint8_t * */
     uint64_t ram_size;
     uint64_t held_code;    /* uint8_t *, one byte a frame */

@@ -26,7 +26,8 @@ static const struct field_place engine_state_fields[] = {
     F(engine_state, careful), F(engine_state, debug_hits), F(engine_state, debug_pending),
     F(engine_state, system_changed), F(engine_state, gate_port),
     F(engine_state, gate_padding), F(engine_state, breaks), F(engine_state, watches),
-    F(engine_state, watch_count), F(engine_state, ram),
+    F(engine_state, watch_count), F(engine_state, accesses), F(engine_state, access_room),
+    F(engine_state, access_count), F(engine_state, ram),
     F(engine_state, ram_size), F(engine_state, held_code), F(engine_state, engine),
     F(engine_state, context), F(engine_state, regs), F(engine_state, fields),
     F(engine_state, env),
@@ -43,6 +44,12 @@ static const struct field_place engine_state_fields[] = {
 static const struct field_place watch_fields[] = {
     F(watch, start), F(watch, end), F(watch, reads), F(watch, writes), F(watch, seen),
     F(watch, padding), F(watch, first), F(watch, last),
+    {NULL, 0, 0},
+};
+
+static const struct field_place user_access_fields[] = {
+    F(user_access, retired), F(user_access, code), F(user_access, address), F(user_access, size),
+    F(user_access, write),
     {NULL, 0, 0},
 };
 
@@ -124,6 +131,7 @@ static const struct {
     {"engine_state", sizeof(struct engine_state), engine_state_fields},
     {"field", sizeof(struct field), field_fields},
     {"watch", sizeof(struct watch), watch_fields},
+    {"user_access", sizeof(struct user_access), user_access_fields},
     {"access", sizeof(struct access), access_fields},
     {"insn", sizeof(struct insn), insn_fields},
     {"timing", sizeof(struct timing), timing_fields},

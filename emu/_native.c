@@ -202,6 +202,24 @@ static void note_access(struct engine_state *s, int type, uint32_t address, uint
     }
 }
 
+/* Write an access of user mode down. */
+static void log_access(struct engine_state *s, int type, uint32_t address, uint32_t size)
+{
+    struct user_access *log = (struct user_access *)(uintptr_t)s->accesses;
+
+    if ((read_reg(s, s->reg_cs) & 3) != 3)
+        return;
+    if (s->access_count < s->access_room) {
+        log += s->access_count;
+        log->retired = s->retired;
+        log->code = s->in_flight;
+        log->address = address;
+        log->size = size;
+        log->write = type == MEM_WRITE;
+    }
+    s->access_count++;
+}
+
 /* After a translated data access; only installed once DR7 or somebody who watches has asked for it. */
 static void on_memory(uc_engine *uc, int type, uint64_t address64, int size, int64_t value,
                       void *user)
@@ -214,6 +232,8 @@ static void on_memory(uc_engine *uc, int type, uint64_t address64, int size, int
     (void)uc;
     (void)value;
     note_access(s, type, address, (uint32_t)size);
+    if (s->accesses)
+        log_access(s, type, address, (uint32_t)size);
     for (n = 0; n < 4; n++) {
         uint32_t kind = debug_kind(s, n);
         uint32_t length = ((regs[FIELD_DR7] >> (18 + 4 * n)) & 3) + 1;

@@ -73,6 +73,15 @@ class WatchRecord(ctypes.Structure):
     )
 
 
+class UserAccess(ctypes.Structure):
+    """struct user_access of emu/_engine_state.h: change both."""
+
+    _fields_ = (
+        ("retired", ctypes.c_uint64),
+        *((n, ctypes.c_uint32) for n in ("code", "address", "size", "write")),
+    )
+
+
 class EngineState(ctypes.Structure):
     """struct engine_state of emu/_engine_state.h: change both."""
 
@@ -103,7 +112,8 @@ class EngineState(ctypes.Structure):
         *(
             (n, ctypes.c_uint64)
             for n in (
-                *("breaks", "watches", "watch_count", "ram", "ram_size", "held_code"),
+                *("breaks", "watches", "watch_count"),
+                *("accesses", "access_room", "access_count", "ram", "ram_size", "held_code"),
                 *("engine", "context", "regs", "fields", "env"),
             )
         ),
@@ -214,6 +224,7 @@ class NativeHooks:
         check_layout(module, "engine_state", EngineState)
         check_layout(module, "field", Field)
         check_layout(module, "watch", WatchRecord)
+        check_layout(module, "user_access", UserAccess)
         self._module = module
         #: run(limit) -> event, with nothing in between.
         self.run: Callable[[int], int] = partial(module.run, ctypes.addressof(state))

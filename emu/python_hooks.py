@@ -9,7 +9,7 @@ from typing import Any
 
 from unicorn.unicorn_py3.unicorn import uclib
 
-from emu import watches
+from emu import access_log, watches
 from emu.ctrl_c import ctrl_c_waits
 from emu.eflags import EFLAGS_IF, EFLAGS_RF, EFLAGS_VM
 from emu.engine_quirks import FIELD, ContextLayout
@@ -278,6 +278,8 @@ class PythonHooks:
         if state.watch_count:
             now = (state.retired, state.deliveries)
             watches.note(state, kind == MEM_WRITE, address, size, now)
+        if state.accesses and self._read(state.reg_cs) & 3 == 3:
+            access_log.note(state, kind == MEM_WRITE, address, size)
         for n in range(4):
             wanted = self._breakpoint_kind(n)
             if wanted != DR_ACCESS and not (wanted == DR_WRITE and kind == MEM_WRITE):

@@ -81,6 +81,9 @@ class Tracepoints:
     fault: Tracepoint[Task, str, int, int | None, int | None]  # task, kind, address, old pfn, new
     page_fault: Tracepoint[Task, int, int, int]  # task, address, error code, eip
     set_pte: Tracepoint[MmStruct, int, int, int]  # mm, address, old entry, new entry
+    user_read: Tracepoint[
+        Task, int, int
+    ]  # task, address, size: the kernel reads there, in one page
     user_write: Tracepoint[Task, int, int]  # task, address, pfn: the kernel is about to write there
     move_pte: Tracepoint[MmStruct, int, int, int]  # mm, from, to, entry: mremap, before it does
     page_pin: Tracepoint[int, bool]  # pfn, whether it is held from now on

@@ -11,7 +11,7 @@ import emu
 from emu.blocks import BlockState
 from emu.cpu import load_native
 from emu.errors import EngineContractError
-from emu.hooks import EngineState, Field, WatchRecord
+from emu.hooks import EngineState, Field, UserAccess, WatchRecord
 from emu.layout import check_layout, places
 from emu.machine import Machine
 from emu.timing.native import NativeAccess, NativeInsn, TimingState
@@ -22,6 +22,7 @@ MIRRORS: dict[str, tuple[str, type[ctypes.Structure]]] = {
     "engine_state": ("_engine_state.h", EngineState),
     "field": ("_engine_state.h", Field),
     "watch": ("_engine_state.h", WatchRecord),
+    "user_access": ("_engine_state.h", UserAccess),
     "access": ("_timing.h", NativeAccess),
     "insn": ("_timing.h", NativeInsn),
     "timing": ("_timing.h", TimingState),

@@ -41,7 +41,7 @@ def test_a_broken_promise_names_its_line_and_what_is_so(tmp_path) -> None:
     assert found == (
         "1: outputs: expected 3, got 2: `cp`, `pc`",
         "2: output `pp`: expected to be possible, and never happens",
-        "3: output `cp`: expected to be impossible, possible: schedule 3x3 (0 switches)",
+        "3: output `cp`: expected to be impossible, possible: schedule 3x3 (1 switch)",
         "4: deadlock: expected to be possible, and never happens",
     )
 

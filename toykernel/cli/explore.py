@@ -64,6 +64,14 @@ def whole(text: str) -> int:
 )
 @apply((*(option for option in MACHINE if option not in (TIMING, SCHEDULE)), *SOURCES))
 @click.option(
+    "--at",
+    type=click.Choice(("syscalls", "memory", "instructions")),
+    default="syscalls",
+    show_default=True,
+    help="Choose in front of system calls, of accesses to memory that others touch, too, or of every "
+    "instruction.",
+)
+@click.option(
     "--time",
     "time_",
     type=click.Choice(("fixed", "free")),
@@ -87,7 +95,7 @@ def whole(text: str) -> int:
 @click.option(
     "--no-reduction",
     is_flag=True,
-    help="Choose wherever there is a choice, also where both orders come to the same.",
+    help="Choose in front of page faults and of calls, too, whose order cannot matter.",
 )
 @click.option("--max-time", type=count, metavar="SECONDS", help="Stop after so long.")
 @click.option(
@@ -126,12 +134,12 @@ def command(program: str, args: tuple[str, ...], **values: Any) -> int:
             progress.clear()
         found, table = explored_all.found, explored_all.table
         if json_file is not None:
-            json_file.write(as_utf8(report.as_json(found, table, program)))
+            json_file.write(as_utf8(report.as_json(found, table, explored_all.races, program)))
         if values["schedules"] is not None:
             session = explored_all.make()
             schedules = [schedule_file.make(session, row.schedule).text() for row in table]
             _write_schedules(Path(values["schedules"]), schedules)
-        click.echo(report.as_text(found, table), nl=False)
+        click.echo(report.as_text(found, table, explored_all.races), nl=False)
     if explored_all.interrupted:
         return EXIT_INTERRUPTED
     return 0 if found.complete else EXIT_INCOMPLETE
@@ -146,9 +154,11 @@ def explored(
     """Explore by parsed options. Raises CannotLoad, click.BadParameter and HostError."""
     from toykernel.cli.load import make_session
     from toykernel.explore.exploration import Settings, explore
+    from toykernel.explore.world import At
 
     machine = {**values, "timing": "off", "schedule": None, "scheduler": "schedule"}
     settings = Settings(
+        at=At(values["at"]),
         free_time=values["time_"] == "free",
         no_reduction=values["no_reduction"],
         preemptions=values["preemptions"],

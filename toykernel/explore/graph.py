@@ -6,10 +6,12 @@ import heapq
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
-from itertools import pairwise
+from itertools import combinations
 
+from toykernel.explore.accesses import Touch
 from toykernel.explore.ending import Ending
 from toykernel.kernel.sched.runqueue import Choice
+from toykernel.look.program import PROGRAM_PID
 
 
 @dataclass
@@ -22,11 +24,13 @@ class Node:
 
 @dataclass(frozen=True)
 class Step:
-    """What a choice led to: another state by its number, or an outcome."""
+    """What a choice led to: another state by its number, or an outcome. `first`: what the instruction
+    touched that the step began with, in memory that others can reach."""
 
     choice: Choice
     running: int
     to: int | Ending
+    first: tuple[Touch, ...] = ()
 
 
 @dataclass
@@ -56,11 +60,11 @@ class Graph:
             best[self.root] = ()
         if not self.nodes:
             return best
-        start = (0, 0)
+        start = (0, PROGRAM_PID)
         came: dict[tuple[int, int], tuple[tuple[int, int], Choice] | None] = {start: None}
         cost = {start: (0, 0)}
         ended: dict[Ending, tuple[tuple[int, int], tuple[int, int], Choice]] = {}
-        queue: list[tuple[int, int, int, int]] = [(0, 0, 0, 0)]
+        queue: list[tuple[int, int, int, int]] = [(0, 0, *start)]
         done: set[tuple[int, int]] = set()
         while queue:
             switches, length, number, last = heapq.heappop(queue)
@@ -88,6 +92,18 @@ class Graph:
                 path.append(choice)
             best[ending] = tuple(reversed(path))
         return best
+
+    def races(self) -> list[tuple[Touch, Touch]]:
+        """Pairs of instructions that two tasks were in front of at the same time, and whose order counts,
+        each pair once: the lower address first."""
+        found: dict[tuple[int, int], tuple[Touch, Touch]] = {}
+        for node in self.nodes:
+            begun = [(pid, one) for pid, step in node.steps.items() for one in step.first]
+            for (pid, one), (other, two) in combinations(begun, 2):
+                if pid != other and one.races_with(two):
+                    first, second = sorted((one, two), key=lambda touch: touch.code)
+                    found.setdefault((first.code, second.code), (first, second))
+        return [found[pair] for pair in sorted(found)]
 
     def order(self) -> list[int] | None:
         """The numbers of the states, each before those it leads to; None when there is a circle."""
@@ -143,5 +159,9 @@ class Graph:
 
 
 def switches(path: Sequence[Choice]) -> int:
-    """How often a schedule leaves a task that could have gone on, by who was chosen before."""
-    return sum(a.run != b.run and a.run in b.of and a.run != 0 for a, b in pairwise(path))
+    """How often a schedule leaves a task that could have gone on: the program's, at first."""
+    runs = (PROGRAM_PID, *(choice.run for choice in path))
+    return sum(
+        choice.run != last and last in choice.of and last != 0
+        for last, choice in zip(runs, path, strict=False)
+    )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from fractions import Fraction
 from typing import Any
 
@@ -30,6 +30,15 @@ class Row:
     explanation: str = ""
 
 
+@dataclass(frozen=True)
+class Race:
+    """Two instructions in front of which two tasks stood at once, and whose order counts."""
+
+    first: str
+    second: str
+    what: str
+
+
 def rows(found: Found) -> list[Row]:
     """Every outcome with its shortest schedule."""
     shortest, counts = found.graph.shortest(), found.graph.counts()
@@ -47,7 +56,7 @@ def outputs(found: Sequence[Row]) -> list[bytes]:
     return sorted({row.ending.stdout for row in found})
 
 
-def as_json(found: Found, table: Sequence[Row], program: str) -> str:
+def as_json(found: Found, table: Sequence[Row], races: Sequence[Race], program: str) -> str:
     """Schema 1; fields are only added."""
     data = {
         "schema": SCHEMA,
@@ -56,6 +65,7 @@ def as_json(found: Found, table: Sequence[Row], program: str) -> str:
         "bounds": list(found.bounds),
         "states": len(found.graph.nodes),
         "transitions": found.graph.transitions,
+        "races": [asdict(race) for race in races],
         "outcomes": [_row_data(row) for row in table],
     }
     return json.dumps(data, indent=1) + "\n"
@@ -86,7 +96,7 @@ def _status_data(code: int) -> dict[str, int | None]:
     return {"status": code >> 8 if signal is None else None, "signal": signal}
 
 
-def as_text(found: Found, table: Sequence[Row]) -> str:
+def as_text(found: Found, table: Sequence[Row], races: Sequence[Race] = ()) -> str:
     """For people."""
     different = len(outputs(table))
     states, steps = len(found.graph.nodes), found.graph.transitions
@@ -103,6 +113,10 @@ def as_text(found: Found, table: Sequence[Row]) -> str:
         if row.explanation:
             lines.append(f"   {row.explanation}")
         lines.append(f"   schedule: {path_text(row.schedule)}")
+    if races:
+        lines += ["", f"{_many(len(races), 'race')}: two tasks can be at these at once"]
+    for race in races:
+        lines += [f"   {race.first}", f"   {race.second}", f"      {race.what}"]
     return "\n".join(lines) + "\n"
 
 

@@ -27,7 +27,7 @@ class Schedule:
 
     program: str
     time: str
-    faults: bool  # whether there is a choice before page faults, too
+    everywhere: bool  # as Told has it
     choices: tuple[Choice, ...]
 
     def data(self) -> dict[str, Any]:
@@ -36,7 +36,7 @@ class Schedule:
             "schema": SCHEMA,
             "program": self.program,
             "time": self.time,
-            "faults": self.faults,
+            "everywhere": self.everywhere,
             "choices": [choice_data(choice) for choice in self.choices],
         }
 
@@ -64,7 +64,7 @@ def make(session: Session, choices: Sequence[Choice]) -> Schedule:
     told = session.kernel.sched.rq.told
     assert told is not None
     time = FREE if told.time_is_free else FIXED
-    return Schedule(program_hash(session.elf), time, told.faults, tuple(choices))
+    return Schedule(program_hash(session.elf), time, told.everywhere, tuple(choices))
 
 
 def read(path: str) -> Schedule:
@@ -78,9 +78,9 @@ def read(path: str) -> Schedule:
         if data["schema"] != SCHEMA:
             raise ValueError(f"schema {data['schema']!r}, not {SCHEMA}")
         choices = tuple(_choice(one) for one in data["choices"])
-        schedule = Schedule(data["program"], data["time"], data["faults"], choices)
-        if schedule.time not in (FIXED, FREE) or type(schedule.faults) is not bool:
-            raise ValueError("time or faults")
+        schedule = Schedule(data["program"], data["time"], data["everywhere"], choices)
+        if schedule.time not in (FIXED, FREE) or type(schedule.everywhere) is not bool:
+            raise ValueError("time or everywhere")
     except (TypeError, KeyError, ValueError) as error:
         raise HostError(EXIT_MISUSE, f"{path} is not a schedule of toykernel: {error}") from None
     return schedule
@@ -101,7 +101,7 @@ def follow(session: Session, schedule: Schedule) -> None:
     told = session.kernel.sched.rq.told
     assert told is not None
     told.choices = list(schedule.choices)
-    told.time_is_free, told.faults = schedule.time == FREE, schedule.faults
+    told.time_is_free, told.everywhere = schedule.time == FREE, schedule.everywhere
 
 
 def refuse_rest(session: Session) -> None:

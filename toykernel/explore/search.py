@@ -16,6 +16,8 @@ class Bounds:
     preemptions: int | None = None  # switches away from a task that could go on, in one schedule
     states: int | None = None
     out_of_time: Callable[[], bool] = field(default=lambda: False)
+    #: Asked with the number of states: whether to begin again, since there is more to choose.
+    anew: Callable[[int], bool] = field(default=lambda states: False)
 
 
 @dataclass
@@ -29,6 +31,20 @@ class Found:
     def complete(self) -> bool:
         """Whether every schedule was looked at."""
         return not self.bounds
+
+
+def bound_met(found: Found, bounds: Bounds) -> bool:
+    """Whether to stop here, though there is more; says why in `found`."""
+    if bounds.anew(len(found.graph.nodes)):
+        found.bounds["anew"] = None
+        return True
+    if bounds.states is not None and len(found.graph.nodes) >= bounds.states:
+        found.bounds[f"--max-states {bounds.states}"] = None
+        return True
+    if bounds.out_of_time():
+        found.bounds["--max-time"] = None
+        return True
+    return False
 
 
 @dataclass
@@ -67,7 +83,7 @@ class Search:
             if not top.left:
                 stack.pop()
                 continue
-            if self._is_over():
+            if bound_met(found, self._bounds):
                 break
             if top.place is not None:
                 world.back(top.place)
@@ -79,20 +95,11 @@ class Search:
             spent = top.spent + (top.running not in (0, pid))
             choice = world.choose(pid)
             ending = world.on()
+            first = world.accesses.first if world.accesses is not None else ()
             to = ending if ending is not None else self._arrive(stack, spent)
             running = 0 if ending is not None else world.running
-            found.graph.nodes[top.number].steps[pid] = Step(choice, running, to)
+            found.graph.nodes[top.number].steps[pid] = Step(choice, running, to, first)
         return found
-
-    def _is_over(self) -> bool:
-        bounds, found = self._bounds, self.found
-        if bounds.states is not None and len(found.graph.nodes) >= bounds.states:
-            found.bounds[f"--max-states {bounds.states}"] = None
-            return True
-        if bounds.out_of_time():
-            found.bounds["--max-time"] = None
-            return True
-        return False
 
     def _arrive(self, stack: list[_Open], spent: int) -> int:
         """The number of the present state; one that is new is looked at next."""

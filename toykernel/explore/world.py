@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from enum import StrEnum
 
 from emu.events import Event, Stop
 from toykernel import run_loop
 from toykernel.errors import HostError, StopRun
+from toykernel.explore.accesses import Accesses
 from toykernel.explore.ending import End, Ending, Ends
 from toykernel.explore.observable import Observer
 from toykernel.gate import gate
@@ -24,12 +26,22 @@ MAX_STEP = 2_000_000
 _NUMBERS = re.compile(r"0x[0-9a-f]+|\b\d{3,}\b")
 
 
+class At(StrEnum):
+    """In front of what there is a choice, besides where a task sleeps or ends."""
+
+    SYSCALLS = "syscalls"
+    MEMORY = "memory"  # and of accesses to memory whose order can matter, too
+    INSTRUCTIONS = "instructions"  # and of every instruction
+
+
 @dataclass(frozen=True)
 class Place:
-    """A moment at which there is a choice."""
+    """A moment at which there is a choice. `pending`: the kernel's `schedule` is to be called; None: the
+    running task is in user mode, in front of an instruction. `passed` is World's."""
 
     snapshot: moment.Snapshot
-    pending: Event
+    pending: Event | None
+    passed: dict[int, tuple[int, int]]
 
 
 class World:
@@ -40,18 +52,30 @@ class World:
     """
 
     def __init__(
-        self, make: Callable[[], Session], check: Callable[[Kernel], object] | None
+        self,
+        make: Callable[[], Session],
+        check: Callable[[Kernel], object] | None = None,
+        at: At = At.SYSCALLS,
+        breaks: Iterable[int] = (),
     ) -> None:
+        """`breaks`: linear addresses of instructions in front of which there is a choice, for At.MEMORY."""
         self.session = make()
         self.k = k = self.session.kernel
         self.output = {1: bytearray(), 2: bytearray()}
         k.host.console_write = self._write
         self.ends = Ends()
+        self.at = at
+        self.accesses = Accesses(k) if at is not At.SYSCALLS else None
+        self._breaks = frozenset(breaks) if at is At.MEMORY else frozenset()
+        k.machine.cpu.set_breakpoints(sorted(self._breaks))
         self._check = check
         self._listen(check)
         self._observer = Observer(k)
         self._schedule = next(at for at, (name, _) in k.host.gates.items() if name == "schedule")
         self._pending: Event | None = None
+        #: By pid: eip and esp of an instruction in front of which it has let others go first.
+        self._passed: dict[int, tuple[int, int]] = {}
+        self._passing = False  # the instruction that comes next has been chosen, or is no choice
         self._reach = 0
 
     def _listen(self, check: Callable[[Kernel], object] | None) -> None:
@@ -59,6 +83,8 @@ class World:
         for point in self.k.host.trace:
             point.clear()
         self.ends.listen(self.k)
+        if self.accesses is not None:
+            self.k.host.trace.user_read.append(self.accesses.on_read)
         if check is not None:
             check(self.k)
 
@@ -77,27 +103,18 @@ class World:
         """Standard output and standard error so far."""
         return bytes(self.output[1]), bytes(self.output[2])
 
-    # -- choosing ----------------------------------------------------------------------------------
+    # -- running -----------------------------------------------------------------------------------
 
     def on(self) -> Ending | None:
         """Run to the next choice; the outcome when there is none any more."""
         k = self.k
-        machine = k.machine
-        limit = machine.cpu.retired + MAX_STEP
         try:
             while k.outcome is None:
-                event = machine.run(instructions=limit) if k.sched.rq.told else machine.run()
-                if event.stop is Stop.GATE:
-                    if event.address == self._schedule and self._is_choice():
-                        self._pending = event
-                        return None
-                    gate(k, event.address)
-                elif event.stop is Stop.LIMIT:
-                    task = k.current
-                    return self._ended(End.ENDLESS, f"{task.comm} goes on and on")
-                else:
-                    run_loop.handle(k, event)
+                if self._come_to_choice():
+                    return None
             run_loop.over(k, k.outcome)
+        except _Endless:
+            return self._ended(End.ENDLESS, f"{k.current.comm} goes on and on")
         except HostError:
             raise
         except KernelOops as oops:
@@ -107,14 +124,79 @@ class World:
         end = End.DEADLOCK if k.outcome.kind is OutcomeKind.DEADLOCK else End.FINISHED
         return self._ended(end)
 
+    def _come_to_choice(self) -> bool:
+        """Run until there is a choice, or the run is over, which it is with False. Raises _Endless."""
+        k = self.k
+        limit = k.machine.cpu.retired + MAX_STEP
+        if self.accesses is not None:
+            self.accesses.begin(k.machine.cpu.retired if self._passing else None)
+        while k.outcome is None:
+            if self._is_user_choice():
+                return True
+            event = self._run(limit)
+            if event.stop is Stop.GATE:
+                if event.address == self._schedule and self._is_choice():
+                    self._pending = event
+                    return True
+                self._gate(event)
+            elif event.stop is Stop.BREAKPOINT:
+                if self._is_user_choice():
+                    return True
+                self._passing = True
+            elif event.stop is Stop.LIMIT:
+                if k.machine.cpu.retired >= limit:
+                    raise _Endless
+            else:
+                run_loop.handle(k, event)
+        return False
+
+    def _run(self, limit: int) -> Event:
+        machine = self.k.machine
+        passing, self._passing = self._passing, False
+        if self.at is At.INSTRUCTIONS and self.told.started and len(self.choices) > 1:
+            limit = machine.cpu.retired + 1
+        return machine.run(instructions=limit, pass_breakpoint=passing)
+
+    def _gate(self, event: Event) -> None:
+        accesses = self.accesses
+        if accesses is None:
+            gate(self.k, event.address)
+            return
+        accesses.look()
+        if self.k.host.gates[event.address][0].startswith("sys_"):
+            self._passed.pop(self.k.current.pid, None)
+        accesses.kernel_begins()
+        try:
+            gate(self.k, event.address)
+        finally:
+            accesses.kernel_ends()
+
     def _is_choice(self) -> bool:
         k = self.k
-        if not self.told.started or len(self.choices) < 2:
+        if not self.told.started or self.told.choices or len(self.choices) < 2:
             return False
         return k.current is k.sched.idle or k.current in self.told.ready
 
+    def _is_user_choice(self) -> bool:
+        """Whether the CPU is in front of an instruction in user mode where somebody else may go first."""
+        cpu = self.k.machine.cpu
+        if self.accesses is None or self._passing or not self.told.started or cpu.cpl != 3:
+            return False
+        if self.at is At.MEMORY and cpu.eip not in self._breaks:
+            return False
+        if self.told.choices or len(self.choices) < 2:
+            return False
+        self.accesses.look()
+        if self._passed.pop(self.k.current.pid, None) == (cpu.eip, cpu.esp):
+            self._passing = True
+            self.accesses.begin(cpu.retired)
+            return False
+        return True
+
     def _ended(self, end: End, detail: str = "") -> Ending:
         return self.ends.ending(end, self.said, _NUMBERS.sub("N", detail))
+
+    # -- choosing ----------------------------------------------------------------------------------
 
     @property
     def choices(self) -> tuple[int, ...]:
@@ -129,11 +211,20 @@ class World:
 
     def choose(self, pid: int) -> Choice:
         """Run one of `choices`, up to where `on` goes on."""
-        choice = Choice(pid, self.choices)
+        if self._pending is not None:
+            choice = Choice(pid, self.choices)
+            self.told.choices = [choice]
+            event, self._pending = self._pending, None
+            self._gate(event)
+            return choice
+        cpu, task = self.k.machine.cpu, self.k.current
+        choice = Choice(pid, self.choices, cpu.retired)
+        if pid == task.pid:
+            self._passing = True
+            return choice
+        self._passed[task.pid] = (cpu.eip, cpu.esp)
         self.told.choices = [choice]
-        assert self._pending is not None
-        event, self._pending = self._pending, None
-        gate(self.k, event.address)
+        schedule.arm(self.k, self.told)
         return choice
 
     # -- moments -----------------------------------------------------------------------------------
@@ -141,26 +232,37 @@ class World:
     def key(self) -> bytes:
         """Of the present state: equal where nobody can tell two states apart."""
         self._follow_reach()
-        return self._observer.key(self.said, self.ends.state)
+        passed = tuple(sorted(self._passed.items()))
+        return self._observer.key(self.said, self.ends.state, passed, self._pending is None)
 
     def take(self) -> Place:
         """This choice, to go back to."""
-        assert self._pending is not None
         self._follow_reach()
-        return Place(moment.take(self.k, self.output, [self.ends]), self._pending)
+        taken = moment.take(self.k, self.output, [self.ends])
+        return Place(taken, self._pending, dict(self._passed))
 
     def back(self, place: Place) -> None:
         """Stand at an earlier choice."""
         self._follow_reach()
-        if self._check is not None:
-            self._listen(None)
+        if self._check is not None or self.accesses is not None:
+            self._listen_to_nobody()
         moment.put_back(self.k, self.output, place.snapshot)
-        self._pending = place.pending
-        if self._check is not None:
+        self._pending, self._passed, self._passing = place.pending, dict(place.passed), False
+        if self._check is not None or self.accesses is not None:
             self._listen(self._check)
+
+    def _listen_to_nobody(self) -> None:
+        """While everything becomes what it was; but for what goes back, too."""
+        for point in self.k.host.trace:
+            point.clear()
+        self.ends.listen(self.k)
 
     def _follow_reach(self) -> None:
         """Of all that is explored, not only on the way to here, is RAM to be compared."""
         pages = self.k.memory.pages
         self._reach = max(self._reach, pages.reach, self.k.memory.reserved_end)
         self.k.machine.ram.reach = self._reach
+
+
+class _Endless(Exception):
+    """A task runs on and asks for nothing."""

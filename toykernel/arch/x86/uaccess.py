@@ -67,6 +67,8 @@ def read_some(k: Kernel, address: int, size: int) -> bytes:
             parts.append(k.machine.ram.read(user_page(k, mm, address, False), part))
         except Errno:
             break
+        if k.host.trace.user_read:
+            k.host.trace.user_read.emit(k.current, address, part)
         address += part
         size -= part
     return b"".join(parts)

@@ -71,7 +71,9 @@ class Told:
     made: int = 0  # choices since the program began
     started: bool = False  # the program runs: who is next is a choice from now on
     time_is_free: bool = False  # a timer may expire whenever somebody is chosen
-    faults: bool = False  # there is a choice before page faults, too
+    everywhere: bool = (
+        False  # there is a choice before page faults, and where it cannot matter, too
+    )
     #: By pid, of who has let others go first and may do what it was about to: its eip and esp.
     asked: dict[int, tuple[int, int]] = field(default_factory=dict)
 

@@ -19,8 +19,11 @@ from toykernel.errors import HostError
 from toykernel.kernel.sched import core
 from toykernel.kernel.sched.entity import MAX_RT_PRIO
 from toykernel.kernel.sched.runqueue import Choice, Told
+from toykernel.kernel.siginfo import SIGCHLD
+from toykernel.kernel.signal_types import SIG_IGN
 from toykernel.kernel.timekeeping import ktime_get
 from toykernel.kernel.timer import program_timer, run_hrtimers
+from toykernel.mm.mm_types import VM_SHARED
 
 if TYPE_CHECKING:
     from toykernel.arch.x86.ptrace import PtRegs
@@ -30,6 +33,11 @@ if TYPE_CHECKING:
 #: Init's first child: choices begin when it has executed the program.
 _PROGRAM_PID = 2
 _INT_SIZE = 2  # bytes of INT $0x80
+#: waitpid and wait4; an option that changes nothing for children whose end raises SIGCHLD.
+_WAITS, _WALL, _ANY_CHILD = (7, 114), 0x40000000, 0xFFFFFFFF
+#: getpid, getuid, getgid, geteuid, getegid, brk, munmap, uname, mprotect, the same four with 32, gettid.
+_QUIET = frozenset((20, 24, 47, 49, 50, 45, 91, 122, 125, 199, 200, 201, 202, 224))
+_MMAP2, _NO_FD = 192, 0xFFFFFFFF
 #: The choice that lets time pass.
 TIME = 0
 #: Exit status of a command whose schedule belongs to another run: EXIT_MISUSE.
@@ -43,6 +51,8 @@ def able(k: Kernel) -> list[Task]:
     if len(ready) > 1:
         best = min(min(task.se.prio, MAX_RT_PRIO) for task in ready)
         ready = [task for task in ready if min(task.se.prio, MAX_RT_PRIO) == best]
+    if len(ready) > 1 and not k.sched.rq.told.everywhere:
+        ready = [task for task in ready if not only_sleeps(k, task)] or ready
     return ready
 
 
@@ -58,6 +68,8 @@ def call_waits(k: Kernel, told: Told) -> bool:
     at its INT, as if the timer had come in before that, and makes the call again when it is chosen.
     """
     regs = k.task_pt_regs(k.current)
+    if told.started and not told.everywhere and is_quiet(k.current, regs):
+        return False
     if not _waits(k, told, (regs.ip, regs.sp)):
         return False
     regs.ip -= _INT_SIZE
@@ -67,7 +79,7 @@ def call_waits(k: Kernel, told: Told) -> bool:
 
 def fault_waits(k: Kernel, told: Told, regs: PtRegs) -> bool:
     """The same for a page fault in user mode: its instruction faults again."""
-    return told.faults and regs.user_mode and _waits(k, told, (regs.ip, regs.sp))
+    return told.everywhere and regs.user_mode and _waits(k, told, (regs.ip, regs.sp))
 
 
 def _waits(k: Kernel, told: Told, place: tuple[int, int]) -> bool:
@@ -79,11 +91,51 @@ def _waits(k: Kernel, told: Told, place: tuple[int, int]) -> bool:
         k.time.stands = ktime_get(k)
         k.machine.timer.write(PERIOD, 4, 0)
         arm(k, told)
-    if told.asked.pop(task.pid, None) == place or len(choices(k)) < 2:
+    if told.asked.pop(task.pid, None) == place:
         return False
     told.asked[task.pid] = place
+    if choices(k) == (task.pid,):
+        del told.asked[task.pid]
+        return False
     core.resched_task(k, task)
     return True
+
+
+# -- where the order cannot matter -----------------------------------------------------------------
+
+
+def is_quiet(task: Task, regs: PtRegs) -> bool:
+    """Whether the call that a task makes is about itself alone, and nobody can change its mind in between."""
+    mm = task.mm
+    return (
+        (regs.ax in _QUIET or (regs.ax == _MMAP2 and regs.di == _NO_FD))
+        and mm is not None
+        and mm.mm_users == 1
+        and not any(area.vm_flags & VM_SHARED for area in mm)
+        and not _has_handlers(task)
+    )
+
+
+def only_sleeps(k: Kernel, task: Task) -> bool:
+    """Whether a task is about to wait for children none of whom has ended: whether it sleeps now or later is
+    the same to everybody, as long as no handler can interrupt its sleep.
+    """
+    assert k.sched.rq.told is not None
+    regs = k.task_pt_regs(task)
+    if task.pid not in k.sched.rq.told.asked or regs.ax not in _WAITS or regs.dx & ~_WALL:
+        return False
+    children = [child for thread in task.signal.threads for child in thread.children]
+    return (
+        bool(children)
+        and (regs.bx == _ANY_CHILD or any(child.pid == regs.bx for child in children))
+        and not any(child.exit_state or child.exit_signal != SIGCHLD for child in children)
+        and not (task.pending or task.signal.shared_pending or _has_handlers(task))
+        and task.pid_struct.ns is k.processes.init_pid_ns
+    )
+
+
+def _has_handlers(task: Task) -> bool:
+    return any(action.handler > SIG_IGN for action in task.sighand.action.values())
 
 
 def arm(k: Kernel, told: Told) -> None:
