@@ -136,7 +136,6 @@ class Memory:
     eager_fork: bool = False  # fork copies pages at once
     stack_guard_gap: int = 256 << 12  # bytes
     mmap_min_addr: int = 0x10000 >> 4  # bytes
-    committed: int = 0  # pages promised to areas with VM_ACCOUNT
     overcommit_memory: int = 0  # vm.overcommit_memory: 0 guess, 1 always, 2 never
     overcommit_ratio: int = 50  # percent of memory, for 2
 
