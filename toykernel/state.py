@@ -51,6 +51,8 @@ class Config:
     profile: Profile = DEFAULT_PROFILE
     stdin: bytes = b""
     sysctl: tuple[tuple[str, str], ...] = ()
+    #: Directories of the host: there, in the guest, and whether the guest may write to its copy.
+    mounts: tuple[tuple[str, str, bool], ...] = ()
 
     def __post_init__(self) -> None:
         """Raises TypeError or ValueError for what would only fail deep inside."""

@@ -147,6 +147,7 @@ def may_exec(k: Kernel, found: Path, path: str) -> Path:
     if inode.i_writecount > 0 or _mapped_for_writing(k, inode):
         raise Errno(ETXTBSY)
     security_bprm_check(k, path)
+    inode.i_op.fill(k, inode)
     return found
 
 

@@ -98,6 +98,7 @@ def open_path(k: Kernel, path: Path, name: str, flags: int) -> File:
     if flags & O_PATH:
         return _open_o_path(k, path, name, flags)
     _may_open(k, inode, flags)
+    inode.i_op.fill(k, inode)
     file = get_empty_filp(k, inode, inode.i_fop, flags & _KEPT_FLAGS, name)
     file.f_path = path
     try:

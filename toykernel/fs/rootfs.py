@@ -109,10 +109,10 @@ def mount_root(files: dict[str, bytes]) -> FileSystems:
     _mount(fs, "dev/shm", "tmpfs", 0o1777)
     _mount(fs, "tmp", "tmpfs", 0o1777)
     sb, inode = proc_fill_super(fs.new_dev(), numbers)
-    do_mount(_directory(fs, "proc", 0o555), sb, Dentry("/", inode))
+    do_mount(make_directory(fs, "proc", 0o555), sb, Dentry("/", inode))
     for name in ("etc", "bin", "root", "var"):
-        _directory(fs, name)
-    _directory(fs, "var/tmp", 0o1777)
+        make_directory(fs, name)
+    make_directory(fs, "var/tmp", 0o1777)
     for name, text in _FILES.items():
         _place(fs, name, text.encode(), 0o644)
     for path, data in sorted(files.items()):
@@ -148,7 +148,8 @@ def _node(fs: FileSystems, path: str, mode: int, rdev: int = 0) -> Inode:
     return _add(at, name, mode, rdev).inode
 
 
-def _directory(fs: FileSystems, path: str, mode: int = 0o755) -> Path:
+def make_directory(fs: FileSystems, path: str, mode: int = 0o755) -> Path:
+    """The directory at a path, made where it is missing, with those above it."""
     at, name = _at(fs, path)
     if name not in at.dentry.children:
         _add(at, name, S_IFDIR | mode)
@@ -158,7 +159,7 @@ def _directory(fs: FileSystems, path: str, mode: int = 0o755) -> Path:
 def _mount(fs: FileSystems, path: str, s_type: str, mode: int) -> None:
     """A file system in memory on a directory of its own."""
     sb, inode = ramfs_fill_super(fs.new_dev(), fs.pipefs.numbers, s_type, mode)
-    do_mount(_directory(fs, path), sb, Dentry("/", inode))
+    do_mount(make_directory(fs, path), sb, Dentry("/", inode))
 
 
 def _place(fs: FileSystems, path: str, data: bytes, mode: int = 0o755) -> None:
