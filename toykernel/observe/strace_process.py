@@ -199,6 +199,25 @@ PROCESS_PRINTERS: Mapping[Kind, Printer] = {
     Kind.FUTEX_OP: _futex_op,
     Kind.AT_FLAGS: _at_flags,
     Kind.FLOCK_OPERATION: _named_bits({1: "LOCK_SH", 2: "LOCK_EX", 8: "LOCK_UN", 4: "LOCK_NB"}),
+    Kind.MOUNT_FLAGS: _named_bits(
+        {
+            1: "MS_RDONLY",
+            2: "MS_NOSUID",
+            4: "MS_NODEV",
+            8: "MS_NOEXEC",
+            32: "MS_REMOUNT",
+            1024: "MS_NOATIME",
+            4096: "MS_BIND",
+            8192: "MS_MOVE",
+            16384: "MS_REC",
+            1 << 18: "MS_PRIVATE",
+            1 << 20: "MS_SHARED",
+            1 << 21: "MS_RELATIME",
+        }
+    ),
+    Kind.UMOUNT_FLAGS: _named_bits(
+        {1: "MNT_FORCE", 2: "MNT_DETACH", 4: "MNT_EXPIRE", 8: "UMOUNT_NOFOLLOW"}
+    ),
     Kind.MEMFD_FLAGS: _named_bits(
         {1: "MFD_CLOEXEC", 2: "MFD_ALLOW_SEALING", 4: "MFD_HUGETLB", 8: "MFD_NOEXEC_SEAL"}
     ),
