@@ -47,6 +47,18 @@ _FILES = {
     "etc/hosts": "127.0.0.1\tlocalhost\n127.0.1.1\ttoykernel\n",
     "etc/nsswitch.conf": "passwd: files\ngroup: files\nhosts: files\n",
 }
+#: /sys: the one processor, and that there is no swap and no huge page.
+_SYSFS = {
+    "devices/system/cpu/online": "0\n",
+    "devices/system/cpu/possible": "0\n",
+    "devices/system/cpu/present": "0\n",
+    "devices/system/cpu/kernel_max": "0\n",
+    "devices/system/cpu/cpu0/topology/core_id": "0\n",
+    "devices/system/node/online": "0\n",
+    "devices/system/clocksource/clocksource0/current_clocksource": "tsc\n",
+    "kernel/mm/transparent_hugepage/enabled": "always madvise [never]\n",
+    "kernel/mm/transparent_hugepage/hpage_pmd_size": "4194304\n",
+}
 PIPEFS = SuperOperations("toykernel.fs.rootfs:PIPEFS")
 
 
@@ -110,6 +122,10 @@ def mount_root(files: dict[str, bytes]) -> FileSystems:
     _mount(fs, "tmp", "tmpfs", 0o1777)
     sb, inode = proc_fill_super(fs.new_dev(), numbers)
     do_mount(make_directory(fs, "proc", 0o555), sb, Dentry("/", inode))
+    _mount(fs, "sys", "sysfs", 0o555)
+    for name, text in _SYSFS.items():
+        _place(fs, f"sys/{name}", text.encode(), 0o444)
+    fs.find("/sys").mnt.sb.read_only = True
     for name in ("etc", "bin", "root", "var"):
         make_directory(fs, name)
     make_directory(fs, "var/tmp", 0o1777)
