@@ -31,7 +31,9 @@ if TYPE_CHECKING:
     from toykernel.kernel.timer import HrTimer
     from toykernel.mm.filemap import AddressSpace
     from toykernel.mm.mm_types import MmStruct
+    from toykernel.net.af_unix import UnixTable
     from toykernel.task import Task
+    from toykernel.tty.termios import TtyStruct
 
 CPU_HZ = 33_000_000
 HZ = 100
@@ -53,6 +55,7 @@ class Config:
     sysctl: tuple[tuple[str, str], ...] = ()
     #: Directories of the host: there, in the guest, and whether the guest may write to its copy.
     mounts: tuple[tuple[str, str, bool], ...] = ()
+    tty: bool = False  # whether the console is a terminal
 
     def __post_init__(self) -> None:
         """Raises TypeError or ValueError for what would only fail deep inside."""
@@ -176,6 +179,9 @@ class Files:
     pipe_max_size: int = 1 << 20  # bytes
     #: Who sleeps for a POSIX lock, by pid: whose table of descriptors waits for whose.
     lock_waits: dict[int, tuple[Any, Any]] = field(default_factory=dict)
+    ptys: dict[int, TtyStruct] = field(default_factory=dict)  # slaves, by number
+    console_tty: TtyStruct | None = None  # when the host's input is a terminal
+    unix: UnixTable | None = None  # sockets, once there have been any
     anon_inode: Inode | None = None  # of every file without a name of its own, once there is one
     console_error: File = field(init=False)  # the open file whose output is the host's stderr
 

@@ -81,6 +81,7 @@ from toykernel.mm import (
     mprotect,
     mremap,
 )
+from toykernel.net import msg_calls, socket, sockopt
 from toykernel.syscalls import Argument, Syscall, rows_of
 
 #: Where functions with `@syscall` are.
@@ -109,6 +110,7 @@ MODULES: tuple[ModuleType, ...] = (
     *(clone3, futex_syscalls, random, rseq, time64),
     *(sys, time, uid, uid_calls, unshare, wait4, sched_syscalls),
     *(heap, madvise, mincore, mlock, mmap, mprotect, mremap),
+    *(msg_calls, socket, sockopt),
     *(epoll_calls, eventfd, select, signalfd, timerfd),
 )
 

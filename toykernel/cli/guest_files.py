@@ -11,7 +11,7 @@ from click import BadParameter
 #: What is in the guest already, and is no file.
 DEVICES = (
     *("console", "null", "zero", "full", "random", "urandom"),
-    *("fd", "stdin", "stdout", "stderr"),
+    *("fd", "stdin", "stdout", "stderr", "tty", "ptmx", "pts"),
 )
 FOLDERS = (*((name,) for name in ("dev", "tmp", "etc", "bin", "root", "var")), ("dev", "shm"))
 

@@ -8,11 +8,14 @@ from toykernel.arch.x86.uaccess import copy_from_user, copy_some_to_user, copy_t
 from toykernel.errno import EFAULT, ENOSPC, ENXIO, Errno
 from toykernel.fs.file import File
 from toykernel.fs.inode import S_IFBLK, S_IFCHR, S_IFIFO, S_IFSOCK, Inode
-from toykernel.fs.operations import FileOperations
+from toykernel.fs.operations import DEFAULT_POLLMASK, FileOperations
 from toykernel.fs.pipe import FIFO
 from toykernel.kernel.random import get_random_bytes_user
+from toykernel.tty.pty import tty_device
+from toykernel.tty.tty_ioctl import console_ioctl
 
 if TYPE_CHECKING:
+    from toykernel.kernel.wait import WaitQueue
     from toykernel.state import Kernel
 
 _CHUNK = 1 << 16
@@ -108,14 +111,25 @@ def blkdev_open(k: Kernel, file: File) -> None:
 
 def chrdev_open(k: Kernel, file: File) -> None:
     """The device behind the node takes over. Raises Errno(ENXIO) when there is none of that number."""
-    device = DEVICES.get(file.inode.rdev)
+    device = DEVICES.get(file.inode.rdev) or tty_device(file.inode.rdev)
     if device is None:
         raise Errno(ENXIO)
     file.op = device
     device.open(k, file)
 
 
-CONSOLE = FileOperations("toykernel.fs.chrdev:CONSOLE", console_read, console_write)
+def console_poll(k: Kernel, file: File, pt: list[WaitQueue]) -> int:
+    """Always: no virtual time passes while a read waits for the host (docs/how-to.md)."""
+    return DEFAULT_POLLMASK
+
+
+CONSOLE = FileOperations(
+    "toykernel.fs.chrdev:CONSOLE",
+    console_read,
+    console_write,
+    poll=console_poll,
+    ioctl=console_ioctl,
+)
 NULL = FileOperations(
     "toykernel.fs.chrdev:NULL", null_read, null_write, null_llseek, splice_write=null_splice_write
 )

@@ -28,6 +28,7 @@ from toykernel.fs.file import (
     O_DIRECTORY,
     O_EXCL,
     O_NOATIME,
+    O_NOCTTY,
     O_NOFOLLOW,
     O_PATH,
     O_RDONLY,
@@ -103,10 +104,11 @@ def open_path(k: Kernel, path: Path, name: str, flags: int) -> File:
         return _open_o_path(k, path, name, flags)
     _may_open(k, inode, flags)
     inode.i_op.fill(k, inode)
-    file = get_empty_filp(k, inode, inode.i_fop, flags & _KEPT_FLAGS, name)
+    file = get_empty_filp(k, inode, inode.i_fop, flags & (_KEPT_FLAGS | O_NOCTTY), name)
     file.f_path = path
     try:
         file.op.open(k, file)
+        file.flags &= ~O_NOCTTY
         _claim(k, inode, file, truncate=bool(flags & O_TRUNC))
     except Errno:
         put_filp(k, file)

@@ -148,6 +148,8 @@ class FileOperations(Operations):
     fsync: Callable[[Kernel, File], int] = no_fsync
     splice_write: Callable[[Kernel, File, bytes], int] = no_splice_write
     iterate: Callable[[Kernel, File], list[DirEntry]] = no_iterate
+    #: readv and writev of a file whose transfers are messages: pieces, and whether they are written.
+    iter: Callable[[Kernel, File, tuple[tuple[int, int], ...], bool], Result] | None = None
 
 
 # -- of an inode -----------------------------------------------------------------------------------

@@ -20,6 +20,7 @@ from toykernel.fs.operations import SuperOperations
 from toykernel.fs.proc.base import proc_fill_super
 from toykernel.fs.ramfs import MAX_BYTES, MAX_INODES, RAMFS, new_inode, ramfs_fill_super
 from toykernel.fs.super import InodeNumbers, SuperBlock
+from toykernel.tty.pty import PTMX_DEV, TTY_DEV
 
 RAMFS_DEV, PIPE_DEV, SHM_DEV = 1, 2, 3
 #: In /dev: name, permissions, number.
@@ -30,6 +31,8 @@ _NODES = (
     ("full", 0o666, FULL_DEV),
     ("random", 0o666, RANDOM_DEV),
     ("urandom", 0o666, URANDOM_DEV),
+    ("tty", 0o666, TTY_DEV),
+    ("ptmx", 0o666, PTMX_DEV),
 )
 _LINKS = {
     "dev/fd": "/proc/self/fd",
@@ -119,6 +122,7 @@ def mount_root(files: dict[str, bytes]) -> FileSystems:
     for name, target in _LINKS.items():
         _node(fs, name, S_IFLNK | 0o777).private = target.encode()
     _mount(fs, "dev/shm", "tmpfs", 0o1777)
+    _mount(fs, "dev/pts", "devpts", 0o755)
     _mount(fs, "tmp", "tmpfs", 0o1777)
     sb, inode = proc_fill_super(fs.new_dev(), numbers)
     do_mount(make_directory(fs, "proc", 0o555), sb, Dentry("/", inode))

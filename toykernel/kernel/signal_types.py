@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from toykernel.kernel.wait_queue import WaitQueue
     from toykernel.state import Kernel
     from toykernel.task import Task
+    from toykernel.tty.termios import TtyStruct
 
 SIG_DFL, SIG_IGN = 0, 1
 
@@ -99,7 +100,7 @@ class SignalStruct:
     oom_score_adj_min: int = 0
     is_child_subreaper: bool = False
     has_child_subreaper: bool = False
-    tty: str | None = None
+    tty: TtyStruct | None = None  # the controlling terminal
     # Figures of threads that are gone (ticks), and of children that were waited for (ns).
     utime: int = 0
     stime: int = 0
