@@ -22,7 +22,9 @@ from toykernel.fs import (
     locks,
     memfd,
     namei_calls,
+    namespace,
     open,
+    openat2,
     pipe,
     read_write,
     readdir,
@@ -86,7 +88,7 @@ from toykernel.syscalls import Argument, Syscall, rows_of
 MODULES: tuple[ModuleType, ...] = (
     *(x86_signal, tls),
     *(attr, exec, fcntl, namei_calls, open, pipe, read_write, splice, stat, uio),
-    *(access, locks, memfd, sendfile, readdir, resize, statfs, sync, utimes),
+    *(access, locks, memfd, namespace, openat2, sendfile, readdir, resize, statfs, sync, utimes),
     *(ipc_syscall, mq_calls, msg, semop, shm),
     *(
         capability,
