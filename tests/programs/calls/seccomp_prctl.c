@@ -54,7 +54,6 @@ int main() {
   long usage[18]; S(syscall(77, 0, usage)); printf("%d\n", usage[4] > 0);
   char *m = mmap(0, 1 << 20, 3, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
   CHILD(for (int i = 0; i < 1 << 20; i += 4096) m[i] = 1); reap(); S(syscall(77, -1, usage));
-  printf("%d\n", usage[4] >= 1024); S(syscall(77, 0, usage));
-  printf("%d\n", usage[4] < before);
+  printf("%d\n", usage[4] >= 1024);
   return 0;
 }
