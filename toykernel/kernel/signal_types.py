@@ -96,6 +96,8 @@ class SignalStruct:
     wait_chldexit: WaitQueue | None = None  # made when a thread first waits for children
     dead_children: dict[Task, None] = field(default_factory=dict)  # that a wait can take
     rlim: Rlimits = field(default_factory=dict)
+    oom_score_adj: int = 0
+    oom_score_adj_min: int = 0
     is_child_subreaper: bool = False
     has_child_subreaper: bool = False
     tty: TtyStruct | None = None  # the controlling terminal
@@ -127,6 +129,8 @@ class SignalStruct:
             pgrp=self.pgrp,
             session=self.session,
             rlim=dict(self.rlim),
+            oom_score_adj=self.oom_score_adj,
+            oom_score_adj_min=self.oom_score_adj_min,
             has_child_subreaper=self.has_child_subreaper or self.is_child_subreaper,
         )
 
