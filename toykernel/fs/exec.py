@@ -262,12 +262,13 @@ def check_nproc_exceeded(task: Task) -> None:
 
 def prepare_exec_creds(k: Kernel, inode: Inode) -> Cred:
     """Credentials after exec: set-id bits, and capabilities by root's old rule. Under a tracer without
-    CAP_SYS_PTRACE the bits do nothing.
+    CAP_SYS_PTRACE, and with PR_SET_NO_NEW_PRIVS, the bits do nothing.
 
     Raises Errno(ENOMEM).
     """
     new = prepare_creds(k)
-    plain = k.current.ptrace and not k.current.parent.cred.cap_effective >> CAP_SYS_PTRACE & 1
+    traced = k.current.ptrace and not k.current.parent.cred.cap_effective >> CAP_SYS_PTRACE & 1
+    plain = traced or k.current.no_new_privs
     if inode.mode & S_ISUID and not plain:
         new.euid = inode.uid
     if not plain and inode.mode & (S_ISGID | 0o010) == S_ISGID | 0o010:
@@ -371,6 +372,7 @@ def install(k: Kernel, bprm: Binprm) -> Result:
     task.mm = task.active_mm = bprm.mm
     activate_mm(k, bprm.mm)
     if old is not None:
+        task.signal.maxrss = max(task.signal.maxrss, old.hiwater_rss)
         mmput(k, old)
 
     clear_tls(k, task)

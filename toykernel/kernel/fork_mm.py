@@ -89,6 +89,7 @@ def dup_mmap(k: Kernel, mm: MmStruct, oldmm: MmStruct, protected: list[Protected
     for name in (
         *("start_code", "end_code", "start_data", "end_data", "start_brk", "brk"),
         *("start_stack", "arg_start", "arg_end", "env_start", "env_end", "mmap_base"),
+        *("dumpable", "thp_disable"),
     ):
         setattr(mm, name, getattr(oldmm, name))
     for area in oldmm:
@@ -121,4 +122,5 @@ def exit_mm(k: Kernel, p: Task) -> None:
     """Take the address space away from a task; its last user frees it."""
     mm, p.mm = p.mm, None
     if mm is not None:
+        p.signal.maxrss = max(p.signal.maxrss, mm.hiwater_rss)
         mmput(k, mm)
