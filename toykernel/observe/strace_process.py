@@ -78,6 +78,11 @@ def _bits(word: int, names: Mapping[int, str]) -> list[str]:
 
 
 def _clone_flags(_memory: Memory, word: int, _following: Sequence[int]) -> str:
+    return clone_flags_text(word)
+
+
+def clone_flags_text(word: int) -> str:
+    """Clone's flags, the signal last."""
     shown = _bits(word & ~CSIGNAL, FLAG_NAMES)
     if word & CSIGNAL:
         shown.append(SIGNAL_NAMES.get(word & CSIGNAL, str(word & CSIGNAL)))
@@ -85,6 +90,11 @@ def _clone_flags(_memory: Memory, word: int, _following: Sequence[int]) -> str:
 
 
 def _open_flags(_memory: Memory, word: int, _following: Sequence[int]) -> str:
+    return open_flags_text(word)
+
+
+def open_flags_text(word: int) -> str:
+    """Access mode and flags of an open file."""
     return "|".join([_ACCESS_MODES[word & 3], *_bits(word & ~3, _OPEN)])
 
 
