@@ -92,7 +92,7 @@ def contents(k: Kernel, inode: Inode) -> bytes:
     mapping = inode.i_mapping
     if mapping is None or mapping.contents is None:
         raise RemoteError(EACCES)
-    data = bytearray(mapping.contents)
+    data = bytearray(bytes(mapping.contents))
     for index, pfn in mapping.pages.items():
         start = index << 12
         length = min(4096, len(data) - start)
