@@ -14,6 +14,7 @@ from toykernel.gdb.stops import Stop
 
 if TYPE_CHECKING:
     from toykernel.gdb.target import Target
+    from toykernel.history.writes import Write
 
 _FIRST_STEP, _FIRST_RUN, _LONGEST = 64, 50_000, 4_000_000
 _BEGIN = "replaylog:begin;"
@@ -71,6 +72,13 @@ class Reverse:
         target.k.machine.cpu.set_breakpoints([])
         target.resumer.standing.clear()
         target.processes.after_travel(target.known)
+
+    def to_write(self, address: int, size: int, physical: bool, pid: int) -> Write | None:
+        """To right before the last write to bytes that the thread sees; None when nobody wrote there."""
+        self._t.note_attached()
+        found = self._history.back_to_write(address, size, physical=physical, task=pid)
+        self._after()
+        return found
 
     def goto(self, unit: str, number: int) -> None:
         """To a cycle or an instruction, by number since power-on."""
