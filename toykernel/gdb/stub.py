@@ -384,7 +384,7 @@ class Stub:
         except LookupError:
             return b""
         name = rest.partition(b":")[0]
-        if name in (b"pread", b"fstat", b"stat"):
+        if name in (b"pread", b"fstat", b"stat", b"readlink"):
             return b"F%x;" % result + escape(data)
         return b"F%x" % result
 
