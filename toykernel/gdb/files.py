@@ -164,7 +164,7 @@ class Files:
 
     def __init__(self) -> None:
         self._open: dict[int, tuple[Inode | None, bytes]] = {}
-        #: Files that the guest does not have: path and bytes.
+        #: Files that the guest does not have, or not with their debug sections: path and bytes.
         self.extra: dict[str, bytes] = {}
 
     def answer(self, k: Kernel, request: bytes) -> tuple[int, bytes]:

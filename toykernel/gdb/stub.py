@@ -88,6 +88,7 @@ class Stub:
     def take(self, target: Target) -> None:
         """Another run of the program."""
         self.target = target
+        self.files.extra[target.session.guest_path] = target.session.elf
         target.resumer.interrupted = self._interrupted
         target.resumer.say = lambda text: self.print(f"{text}\n".encode())
         target.processes.features = self.features
