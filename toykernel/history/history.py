@@ -15,9 +15,11 @@ from emu.events import Position
 from toykernel.history import replay, watchpoints
 from toykernel.history.console import ConsoleOnce
 from toykernel.history.errors import HistoryError
+from toykernel.history.moment import collectors
 from toykernel.history.moments import Kept, Moments
 from toykernel.history.writes import Write, back_to_write
 from toykernel.observe.events import KINDS, EventLog, RunEvent
+from toykernel.observe.once import Once
 from toykernel.oops import KernelOops
 
 if TYPE_CHECKING:
@@ -192,6 +194,9 @@ class History:
             self._events.forget_future()
         if self._console is not None:
             self._console.forget_future()
+        for one in collectors(self._k):
+            if isinstance(one, Once):
+                one.forget_future()
 
     @contextmanager
     def _travelling(self) -> Iterator[None]:
