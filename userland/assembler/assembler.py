@@ -344,14 +344,14 @@ class Assembler:
 
     def _statement(self, statement: Statement) -> None:
         text = statement.text
-        match = _LABEL.match(text)
+        match = _LABEL.match(text) if ":" in text else None
         while match:
             self.label(match.group(1).strip('"'), statement.location)
             text = text[match.end() :]
             match = _LABEL.match(text)
         if not text:
             return
-        assign = _ASSIGN.match(text)
+        assign = _ASSIGN.match(text) if "=" in text else None
         if assign:
             self.assign(assign.group(1), assign.group(2), statement)
             return
@@ -363,9 +363,9 @@ class Assembler:
         macro = self.reader.macros.get(name)
         if macro is not None:
             self.reader.call(macro, rest, statement.location)
-        elif self.reader.directive(name, rest, statement):
-            return
         elif name[0] == ".":
+            if self.reader.directive(name, rest, statement):
+                return
             if not self.directives.run(name, rest, statement):
                 near = difflib.get_close_matches(name, self.directives.names(), 1, 0.8)
                 raise Problem(
