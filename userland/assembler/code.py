@@ -85,8 +85,9 @@ class Code:
         name, operands = self._operands(name, rest)
         name, operands, added = string_operands(name, operands, mode.bits)
         words = sort_prefixes([*names, *added], name, mode.bits)
-        guessed, stars = default_suffix(name, operands), starred(name, operands)
-        if guessed != name:
+        stars = starred(name, operands)
+        guessed = default_suffix(name, operands, 0 if assembler.intel else mode.bits)
+        if guessed != name and name not in ("movsx", "movzx"):
             assembler.warn(f"nothing gives the size of `{name}': taken for `{guessed}'")
         if stars is not operands:
             assembler.warn(f"indirect {name} without `*'")
@@ -99,7 +100,7 @@ class Code:
             data_size = None
 
         def encode(chosen: list[Operand]) -> Encoded:
-            return self.encoder.encode(guessed, words.plain, chosen, data_size, words.wide)
+            return self.encoder.encode(guessed, words.plain, chosen, data_size, words.address)
 
         longer: Encoded | None = None
         if "disp8" in pseudo and not branching:
@@ -145,7 +146,8 @@ class Code:
         assembler = self.assembler
         if assembler.intel:
             prefixed = not assembler.bare_registers
-            return translate(name, rest, assembler.bind, lambda n: n in SIZED, prefixed)
+            bits = self.mode.bits
+            return translate(name, rest, assembler.bind, lambda n: n in SIZED, prefixed, bits)
         if name.startswith(("in", "out")):
             rest = _PORT.sub("%dx", rest)
         parts = split_operands(rest) if rest else []

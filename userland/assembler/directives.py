@@ -25,6 +25,7 @@ _KINDS: Final = {
     "function": "func", "object": "object", "notype": "notype", "stt_func": "func",
     "stt_object": "object", "stt_notype": "notype", "tls_object": "tls_object",
     "stt_tls": "tls_object", "common": "object", "gnu_unique_object": "object",
+    "gnu_indirect_function": "gnu_indirect_function",
 }  # fmt: skip
 
 

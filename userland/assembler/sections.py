@@ -65,7 +65,8 @@ class SectionDirectives:
         self.handlers: dict[str, Callable[[str, Statement], None]] = {
             ".section": self._section, ".previous": self._previous, ".pushsection": self._section,
             ".popsection": self._pop, ".subsection": self._subsection, ".text": self._plain,
-            ".data": self._plain, ".bss": self._plain, ".rodata": self._plain,
+            ".data": self._plain, ".bss": self._plain, ".rodata": self._plain, ".struct": self._struct,
+            ".offset": self._struct,
         }  # fmt: skip
 
     def enter(self, name: str, shape: Shape, given: bool = False, subsection: int = 0) -> None:
@@ -90,6 +91,15 @@ class SectionDirectives:
     def _plain(self, text: str, statement: Statement) -> None:
         word, _, rest = text.partition(" ")
         self.enter(word, section_shape(word), subsection=self._number(rest))
+
+    def _struct(self, text: str, statement: Statement) -> None:
+        word, _, rest = text.partition(" ")
+        at = self.assembler.constant(rest.strip(), "offset") if rest.strip() else 0
+        if not 0 <= at < 1 << 32:
+            raise Problem(f"`{word}' at {at}")
+        section = SectionBuild("*ABS*", "", True)
+        section.current.zeros = at
+        self.assembler.section = section
 
     def _number(self, text: str) -> int:
         number = self.assembler.constant(text.strip(), "subsection") if text.strip() else 0
