@@ -26,7 +26,6 @@ from .source import Location, Statement, error
 
 #: The section of `.struct`, which is nowhere.
 ABSOLUTE: Final = "*ABS*"
-_IFUNC: Final = "gnu_indirect_function"
 _LABEL: Final = re.compile(rf"({NAME}|\d+|\"[^\"]+\")\s*:(?!:)\s*")
 _ASSIGN: Final = re.compile(r"([A-Za-z_.$][\w.$]*)\s*(==?)(?!=)\s*(.*)", re.S)
 _WORD: Final = re.compile(r"([A-Za-z_.$][\w.$]*)\s*(.*)", re.S)
@@ -53,6 +52,7 @@ class Assembler:
         self.lined: Statement | None = None
         self.warnings: list[str] = []
         self.uses_got = False
+        self.pads_as: str | None = None  # a CPU that gas pads code for in a way of its own
         self.total = 0
         self.where = Location(source, 0)
         self.statement = Statement("", self.where)
@@ -104,7 +104,8 @@ class Assembler:
             known = self.symbols.get(mangled)
             return known.node if known is not None and known.node is not None else Name(mangled)
         symbol = self.symbol(name)
-        if symbol.node is not None and not symbol.weak and not symbol.is_grouped(self.sections):
+        elsewhere = symbol.weak or symbol.indirect
+        if symbol.node is not None and not elsewhere and not symbol.is_grouped(self.sections):
             return symbol.node
         if symbol.used_at is None:
             symbol.used_at = self.where
@@ -275,7 +276,7 @@ class Assembler:
         unwind tables, an access through the GOT, a symbol that may stay undefined."""
         if self.frames.wanted or self.uses_got:
             return True
-        if any(s.weak or s.weakly or s.versions or s.kind == _IFUNC for s in self.symbols.values()):
+        if any(s.weak or s.weakly or s.versions or s.indirect for s in self.symbols.values()):
             return True
         return any(
             s.attributes or s.group or s.kind not in (None, 8, 7) or s.flags == "rwx"

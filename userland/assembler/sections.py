@@ -22,7 +22,7 @@ _SECTIONS: Final = (
     (".init_array", "rw", objects.SHT_INIT_ARRAY, 0), (".fini_array", "rw", objects.SHT_FINI_ARRAY, 0),
     (".preinit_array", "rw", objects.SHT_PREINIT_ARRAY, 0), (".note", "", objects.SHT_NOTE, 0),
     (".eh_frame", "r", None, 0), (".gcc_except_table", "r", None, 0),
-    (".ctors", "rw", None, 0), (".dtors", "rw", None, 0),
+    (".got", "rw", None, 0), (".ctors", "rw", None, 0), (".dtors", "rw", None, 0),
 )  # fmt: skip
 _TYPES: Final = {
     "progbits": None, "nobits": objects.SHT_NOBITS, "note": objects.SHT_NOTE,
