@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Callable
 
 from emu.machine import Machine
@@ -12,9 +13,12 @@ from toykernel.host import Host
 from toykernel.kernel.pid import PidMap, PidNamespace
 from toykernel.kernel.sched import core
 from toykernel.kernel.sched.classes import sched_classes
+from toykernel.kernel.sched.runqueue import Told
 from toykernel.kernel.timekeeping import BOOT_EPOCH
+from toykernel.kernel.wait import WaitQueue
 from toykernel.state import Config, Kernel
 from toykernel.sysctl import set_sysctl
+from toykernel.tty.termios import TtyStruct
 
 
 def power_on(
@@ -49,10 +53,15 @@ def power_on(
         host.console_read = console_read
     pids = PidMap(reserved=config.profile.reserved_pids)
     k = Kernel(host, machine, mount_root(files), PidNamespace(0, pids), BOOT_EPOCH)
+    if config.scheduler == "schedule":
+        k.sched.rq.told = Told()
     k.init_argv = [program.encode(errors="surrogateescape"), *argv[1:]]
     k.init_envp = list(envp or [])
     boot.setup_machine(k)
     for name, value in config.sysctl:
         set_sysctl(k, name, value)
+    if config.tty:
+        window = struct.pack("<4H", 24, 80, 0, 0)  # the same wherever the run is repeated
+        k.files.console_tty = TtyStruct(0, "console", 0, WaitQueue("console"), winsize=window)
     host.gates = make_gates(host.symbols)
     return k

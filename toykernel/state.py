@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from sortedcontainers import SortedDict
 
@@ -31,7 +31,9 @@ if TYPE_CHECKING:
     from toykernel.kernel.timer import HrTimer
     from toykernel.mm.filemap import AddressSpace
     from toykernel.mm.mm_types import MmStruct
+    from toykernel.net.af_unix import UnixTable
     from toykernel.task import Task
+    from toykernel.tty.termios import TtyStruct
 
 CPU_HZ = 33_000_000
 HZ = 100
@@ -47,10 +49,11 @@ class Config:
     rlimit_stack: int = 8 << 20
     native: bool = True
     timing: str = "off"
-    scheduler: str = ""  # "cfs" or "goodness"; "" is the profile's
+    scheduler: str = ""  # "cfs", "goodness" or "schedule"; "" is the profile's
     profile: Profile = DEFAULT_PROFILE
     stdin: bytes = b""
     sysctl: tuple[tuple[str, str], ...] = ()
+    tty: bool = False  # whether the console is a terminal
 
     def __post_init__(self) -> None:
         """Raises TypeError or ValueError for what would only fail deep inside."""
@@ -63,9 +66,9 @@ class Config:
                 f"profile is a Profile of toykernel.profiles, not {self.profile!r}; "
                 f"by name: PROFILES[{str(self.profile)!r}], or boot(…, kernel={str(self.profile)!r})"
             )
-        if self.scheduler not in ("", "cfs", "goodness"):
+        if self.scheduler not in ("", "cfs", "goodness", "schedule"):
             raise ValueError(
-                f"there is no scheduler {self.scheduler!r}; there are cfs and goodness"
+                f"there is no scheduler {self.scheduler!r}; there are cfs, goodness and schedule"
             )
         if not isinstance(self.stdin, bytes):
             raise TypeError(f"stdin is bytes, not {self.stdin!r}")
@@ -114,6 +117,8 @@ class Time:
     timers: SortedDict[tuple[int, int], HrTimer] = field(default_factory=SortedDict)
     timer_arrivals: int = 0
     wall_offset: int = 0  # CLOCK_REALTIME - CLOCK_MONOTONIC, ns
+    #: What the clocks show while time only passes when everybody waits for it, ns; None: they run.
+    stands: int | None = None
 
 
 @dataclass
@@ -134,6 +139,9 @@ class Memory:
     eager_fork: bool = False  # fork copies pages at once
     stack_guard_gap: int = 256 << 12  # bytes
     mmap_min_addr: int = 0x10000 >> 4  # bytes
+    committed: int = 0  # pages promised to areas with VM_ACCOUNT
+    overcommit_memory: int = 0  # vm.overcommit_memory: 0 guess, 1 always, 2 never
+    overcommit_ratio: int = 50  # percent of memory, for 2
 
 
 @dataclass
@@ -168,6 +176,11 @@ class Files:
     console_input: bytearray  # standard input that is here and not yet read
     console_reads: int = 0  # how often the host was asked for more
     pipe_max_size: int = 1 << 20  # bytes
+    #: Who sleeps for a POSIX lock, by pid: whose table of descriptors waits for whose.
+    lock_waits: dict[int, tuple[Any, Any]] = field(default_factory=dict)
+    ptys: dict[int, TtyStruct] = field(default_factory=dict)  # slaves, by number
+    console_tty: TtyStruct | None = None  # when the host's input is a terminal
+    unix: UnixTable | None = None  # sockets, once there have been any
     anon_inode: Inode | None = None  # of every file without a name of its own, once there is one
     console_error: File = field(init=False)  # the open file whose output is the host's stderr
 

@@ -16,7 +16,8 @@ from toykernel.fs.file import exit_files, exit_fs
 from toykernel.ipc.sem import exit_sem
 from toykernel.kernel.cred import uncount_process
 from toykernel.kernel.fork_mm import exit_mm
-from toykernel.kernel.futex import exit_robust_list, futex_wake
+from toykernel.kernel.futex import futex_wake
+from toykernel.kernel.futex_robust import futex_exit_release
 from toykernel.kernel.io_context import exit_io_context
 from toykernel.kernel.itimer import exit_itimers
 from toykernel.kernel.jobctl import kill_orphaned_pgrp
@@ -43,6 +44,7 @@ from toykernel.task import (
     TASK_KILLABLE,
     Task,
 )
+from toykernel.tty.tty_io import disassociate_ctty
 
 if TYPE_CHECKING:
     from toykernel.kernel.pid import PidNamespace
@@ -136,8 +138,7 @@ def finish_exit(k: Kernel, code: int) -> Result:
 
 def mm_release(k: Kernel, tsk: Task) -> None:
     """Whoever waits for this task to leave the address space: vfork's parent, and joiners (L4)."""
-    if tsk.robust_list:
-        exit_robust_list(k, tsk)
+    futex_exit_release(k, tsk)
     vfork, tsk.vfork_done = tsk.vfork_done, None
     if vfork is not None:
         complete(k, vfork)
@@ -155,6 +156,8 @@ def exit_notify(k: Kernel, tsk: Task) -> None:
     exit_ptrace(k, tsk)
     forget_original_parent(k, tsk)
     if not tsk.signal.live:
+        if tsk.signal.leader and tsk.signal.tty is not None:
+            disassociate_ctty(k, tsk)
         kill_orphaned_pgrp(k, tsk.group_leader, None)
     exit_task_namespaces(k, tsk)
     if tsk.exit_signal not in (SIGCHLD, -1) and (

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from toykernel.arch.x86.uaccess import put_user
 from toykernel.errno import EPERM, ESRCH, Errno
-from toykernel.kernel.futex import ROBUST_LIST_HEAD_SIZE
+from toykernel.kernel.futex_robust import ROBUST_LIST_HEAD_SIZE
 from toykernel.kernel.pid import find_task_by_vpid
 from toykernel.kernel.ptrace import ptrace_may_access
 from toykernel.syscalls import syscall

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from emu.ram import PAGE_SHIFT, PAGE_SIZE
 from toykernel.fs.inode import igrab, iput
+from toykernel.mm.file_bytes import FileBytes
 
 if TYPE_CHECKING:
     from toykernel.fs.file import File
@@ -34,7 +35,7 @@ class AddressSpace:
     def __init__(
         self,
         name: str,
-        contents: bytearray | None = None,
+        contents: FileBytes | None = None,
         size: int = 0,
         host: Inode | None = None,
     ) -> None:
@@ -53,7 +54,7 @@ class AddressSpace:
     @property
     def size(self) -> int:
         """Bytes up to the end of the file, or of the shared anonymous object."""
-        return self._size if self.contents is None else len(self.contents)
+        return self._size if self.contents is None else self.contents.size
 
     def map_area(self, k: Kernel) -> None:
         """One more area maps it; the first one gives it a number, its key in k.memory.mappings."""
@@ -89,9 +90,7 @@ class AddressSpace:
             pfn = k.memory.pages.get_zeroed_page(k, "page cache", highmem=True)
             if self.contents is not None:
                 start = index << PAGE_SHIFT
-                k.machine.ram.write(
-                    pfn << PAGE_SHIFT, bytes(self.contents[start : start + PAGE_SIZE])
-                )
+                k.machine.ram.write(pfn << PAGE_SHIFT, self.contents.read(start, PAGE_SIZE))
             self.pages[index] = pfn
         return pfn
 
@@ -104,9 +103,15 @@ class AddressSpace:
             return
         for index, pfn in sorted(self.pages.items()):
             start = index << PAGE_SHIFT
-            length = min(PAGE_SIZE, len(self.contents) - start)
+            length = min(PAGE_SIZE, self.contents.size - start)
             if length > 0:
-                self.contents[start : start + length] = k.machine.ram.read(pfn << 12, length)
+                data = k.machine.ram.read(pfn << PAGE_SHIFT, length)
+                if index in self.contents.pages:
+                    self.contents.write(start, data)
+                elif any(data):  # a hole that was written to takes room now
+                    self.contents.write(start, data)
+                    if self.host is not None:
+                        self.host.i_sb.s_bytes += PAGE_SIZE
 
     def wrote(self, k: Kernel, start: int, length: int) -> None:
         """write(2) has changed `length` bytes of the file from `start`:
@@ -119,7 +124,7 @@ class AddressSpace:
                 first = max(start, index << PAGE_SHIFT)
                 last = min(start + length, (index + 1) << PAGE_SHIFT)
                 at = (pfn << PAGE_SHIFT) + (first & (PAGE_SIZE - 1))
-                k.machine.ram.write(at, bytes(self.contents[first:last]))
+                k.machine.ram.write(at, self.contents.read(first, last - first))
 
 
 def shmem_zero_setup(size: int) -> AddressSpace:

@@ -22,10 +22,10 @@ def truncate_setsize(k: Kernel, mapping: AddressSpace, size: int) -> None:
     contents = mapping.contents
     assert contents is not None
     mapping.write_back(k)
-    if size >= len(contents):
-        contents.extend(bytes(size - len(contents)))
+    grows = size >= contents.size
+    contents.resize(size)
+    if grows:
         return
-    del contents[size:]
     first_gone = (size + PAGE_SIZE - 1) >> PAGE_SHIFT
     unmap_mapping_range(k, mapping, first_gone)
     for index, pfn in sorted(mapping.pages.items()):
@@ -64,4 +64,4 @@ def punch_hole(k: Kernel, mapping: AddressSpace, start: int, end: int) -> None:
     if mapping.contents is not None:
         stop = min(end, len(mapping.contents))
         if start < stop:
-            mapping.contents[start:stop] = bytes(stop - start)
+            mapping.contents.punch(start, stop)

@@ -113,14 +113,16 @@ static void signal(int number, void (*handler)(int)) { /* as BSD has it */
 static void queue(int pid, int sig, int value) { /* sigqueue */
   int info[32] = {sig, 0, -1, getpid(), 0, value}; syscall(178, pid, sig, info);
 }
+static int is_child;
+static void ms(int n) { struct timespec t = {n / 1000, n % 1000 * 1000000}; nanosleep(&t, 0); }
+static int later(void) { if (is_child) ms(15); return 0; } /* what a parent has to say then comes first */
 /* The call as text, its answer, and the error. */
-#define S(e) ({ errno = 0; long r_ = (long)(e); printf("%s %ld %d\n", #e, r_, r_ == -1 ? errno : 0); r_; })
+#define S(e) ({ errno = 0; long r_ = (long)(e); int e_ = errno; later(); errno = e_; printf("%s %ld %d\n", #e, r_, r_ == -1 ? errno : 0); r_; })
 /* The same for an answer that differs from system to system. */
 #define Z(e) ({ errno = 0; long r_ = (long)(e); printf("%s %s %d\n", #e, r_ == -1 ? "fails" : "works", r_ == -1 ? errno : 0); r_; })
-#define CHILD(x) ({ int p_ = fork(); if (!p_) { x; _exit(0); } p_; })
+#define CHILD(x) ({ int p_ = fork(); if (!p_) { is_child = 1; x; _exit(0); } p_; })
 static volatile int hits;
 static void hit(int number) { hits++; }
-static void ms(int n) { struct timespec t = {n / 1000, n % 1000 * 1000000}; nanosleep(&t, 0); }
 static void reap(void) { while (wait(0) > 0) continue; }
 
 struct pollfd { int fd; short events, revents; };

@@ -245,6 +245,25 @@ def change_priority(
     _priority_changed(k, p, (old_rank, old_prio))
 
 
+def rt_mutex_setprio(k: Kernel, p: Task, prio: int) -> None:
+    """Boost a task to a priority that it does not have by its policy, or end that."""
+    update_rq_clock(k)
+    queued, running = p.on_rq, p is k.current
+    old_rank, old_prio = class_rank(k, p), p.se.prio
+    if queued:
+        class_of(k, p).dequeue_task(k, p, 0)
+    if running:
+        p.on_rq = False  # so that it is not put back
+        class_of(k, p).put_prev_task(k, p)
+        p.on_rq = queued
+    p.se.prio = prio
+    if running:
+        class_of(k, p).set_curr_task(k)
+    if queued:
+        class_of(k, p).enqueue_task(k, p, 0)
+    _priority_changed(k, p, (old_rank, old_prio))
+
+
 def _priority_changed(k: Kernel, p: Task, old: tuple[int, int]) -> None:
     """switched_to and prio_changed: who should run now?"""
     if p is k.current:
