@@ -49,7 +49,8 @@ class Directives:
             ".loc": self._loc, ".symver": self._symver, ".weakref": self._weakref,
             ".intel_syntax": self._syntax, ".att_syntax": self._syntax, ".warning": self._warning,
             ".print": self._print, ".error": self._message, ".err": self._message,
-            ".end": self._end, ".arch": self._arch, ".ident": self._ident, ".code32": self._mode, ".code16": self._mode,
+            ".end": self._end, ".arch": self._arch, ".ident": self._ident,
+            ".code32": self._mode, ".code16": self._mode,
             ".code16gcc": self._mode, ".code64": self._mode,
         }  # fmt: skip
         handlers |= dict.fromkeys(VISIBILITIES, self._visibility)

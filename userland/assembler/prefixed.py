@@ -223,7 +223,7 @@ def other_direction(encoded: Encoded, operands: list[Operand]) -> Encoded:
 
 def default_suffix(mnemonic: str, operands: list[Operand], bits: int) -> str:
     """gas's default for an instruction on memory without a size, mostly with a warning: `s` for an x87 one,
-    else that of the code; of a `movsx`, a byte. With `bits` 0 the syntax is Intel's: only the first is its."""
+    else that of the code; of a `movsx`, a byte. With `bits` 0 the syntax is Intel's, and only x87 has one."""
     memory = [operand for operand in operands if isinstance(operand, Mem)]
     if len(memory) != 1:
         return mnemonic
