@@ -223,6 +223,7 @@ class Machine:
         if over:
             return Event(Stop.LIMIT, address=cpu.eip)
         wake = self._fire_devices(now)
+        counted = self.timer.count_instructions(state.retired)
         watch_if = False
         if self.pic.requested and self.pic.pending() is not None:
             if cpu.eflags & EFLAGS_IF:
@@ -233,7 +234,7 @@ class Machine:
                 watch_if = True
         if self.halted:
             return self._wait_halted(wake, until)
-        limit = state.retired + (1 if single else SLICE)
+        limit = min(state.retired + (1 if single else SLICE), counted)
         if instructions is not None:
             limit = min(limit, instructions)
         if wake is not None and (until is None or wake < until):

@@ -244,6 +244,8 @@ class NativeTiming(Instructions):
         )
         self._put_aside: dict[tuple[int, bytes], Insn] = {}
         self._earlier: dict[str, int] = {}
+        self._summed: list[tuple[bytes, list[int]]] = []  # records as they were, and their clocks
+        self._sums: list[int] = [0] * _RULES  # of these and of what was put aside
         self._set_up(profile)
         state.timing = ctypes.addressof(self._t)
 
@@ -274,6 +276,7 @@ class NativeTiming(Instructions):
         """Put the counts of all records aside and start again."""
         self._add_records(self._put_aside)
         self._clear()
+        self._summed, self._sums = [], totals(self._put_aside.values())
 
     def _add_records(self, found: dict[tuple[int, bytes], Insn]) -> None:
         """Add what the records have counted: work by their number, however much was put aside before."""
@@ -312,8 +315,31 @@ class NativeTiming(Instructions):
         self._t.user_cycles = value
 
     def by_rule(self) -> dict[str, int]:
-        now = dict(zip(INSTRUCTION_RULES, totals(self.insns()), strict=True))
-        return {name: clocks + self._earlier.get(name, 0) for name, clocks in now.items()}
+        self._sum_up()
+        now = zip(INSTRUCTION_RULES, self._sums, strict=True)
+        return {name: clocks + self._earlier.get(name, 0) for name, clocks in now}
+
+    def _sum_up(self) -> None:
+        """Add what records have got since the last time: most have got nothing."""
+        self.blocks.fold()
+        size, known = ctypes.sizeof(NativeInsn), self._summed
+        raw = ctypes.string_at(ctypes.addressof(self._insns), int(self._t.used) * size)
+        known += [(b"", [0] * _RULES)] * (len(raw) // size - len(known))
+        for number, (before, clocks) in enumerate(known):
+            now = raw[number * size : (number + 1) * size]
+            if now == before:
+                continue
+            record = self._insns[number]
+            key = self._key(record)
+            insn = Insn(*key, cost_of(key[1], self.profile))
+            insn.count, insn.taken, insn.spent = (
+                record.count,
+                record.taken_count,
+                list(record.spent),
+            )
+            spent = insn.by_rule()
+            known[number] = now, spent
+            self._sums = [s + b - a for s, a, b in zip(self._sums, clocks, spent, strict=True)]
 
     def flush_tlb(self) -> None:
         t = self._t
@@ -355,6 +381,7 @@ class NativeTiming(Instructions):
     def load(self, state: State, by_rule: dict[str, int]) -> None:
         self._put_aside = {}
         self._clear()
+        self._summed, self._sums = [], [0] * _RULES
         self._earlier = {name: by_rule.get(name, 0) for name in INSTRUCTION_RULES}
         self._state.cycles = sum(self._earlier.values())
         for name, value in zip(_CARRY, state["carry"], strict=True):

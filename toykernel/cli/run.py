@@ -80,6 +80,10 @@ def command(program: str, args: tuple[str, ...], **values: Any) -> int:
 
     Options come before PROGRAM; what follows it is the program's.
     """
+    if values["save"] is not None and values["fail_nth"] is not None:
+        raise click.UsageError(
+            "--save does not go with --fail-nth: a moment keeps no injected failures"
+        )
     from toykernel.harness import runner
 
     path, at = values["save"] or (None, None)
@@ -174,7 +178,7 @@ def observed(
             tree = ProcessTree(session.kernel)
             files.callback(lambda: tree_file.write(as_utf8(tree.svg())))
         if events_file is not None:
-            add_events(session, events_file)
+            files.callback(add_events(session, events_file))
         if core is not None:
             from toykernel.observe.core_dumps import CoreDumps
 
@@ -184,6 +188,10 @@ def observed(
             result = run(session, moment_file)
         except KeyboardInterrupt:
             result = runner.interrupted(session)
+        if values["schedule"]:
+            from toykernel.explore.schedule_file import refuse_rest
+
+            refuse_rest(session)
         if result.status != EXIT_BUG:  # whose message has it all
             for cycles, text in session.kernel.log:
                 host_message(f"[{cycles:>12}] {text}")
@@ -232,16 +240,13 @@ def add_cow(session: Session, output: Output | None) -> None:
     session.cow_journal.emit = emit
 
 
-def add_events(session: Session, output: Output) -> None:
-    """The list of events to a file, a line of JSON each."""
-    from toykernel.observe.events import EventLog, RunEvent
+def add_events(session: Session, output: Output) -> Callable[[], None]:
+    """The events with their states to a file, a line of JSON each; what to call when the run is over."""
+    from toykernel.show.record import Recorder
 
-    write = writer(output)
-
-    def emit(number: int, event: RunEvent) -> None:
-        write(log.line(number, event).encode())
-
-    log = EventLog(session.kernel, session.images, emit)
+    recorder = Recorder(session, lambda text: output.write(text.encode()))
+    session.drive = recorder.run
+    return recorder.finish
 
 
 def moment_of(session: Session) -> bytes:

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 from emu.paging import PDE_PS, PF_P, PF_W, PTE_P, PTE_RW, Walk
 from emu.ram import PAGE_SHIFT, PAGE_SIZE
 from toykernel.arch.x86.asm_offsets import PAGE_OFFSET, TASK_SIZE, THREAD_SIZE
-from toykernel.debug.pages import entry_bits
 from toykernel.kernel.signal_types import RLIMIT_STACK
+from toykernel.look.entry_words import entry_bits
 from toykernel.look.frames import Mapper, frame_role, mappers, owners
 from toykernel.look.task import frame_words
 from toykernel.mm.access import STACK_SLACK, access_error

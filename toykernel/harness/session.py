@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from toykernel.observe.cow_journal import CowJournal
     from toykernel.observe.process_tree import ProcessTree
     from toykernel.observe.timeline import Timeline
+    from toykernel.show.shown import Shown
     from toykernel.state import Kernel
     from toykernel.task import Task
 
@@ -101,6 +102,8 @@ class Session:
         #: Is handed what the guest writes: the stream, 1 or 2, and the bytes.
         self.console = console
         self._output = {1: bytearray(), 2: bytearray()} if keep_output else {}
+        #: Who runs the machine in place of `run`, a recorder of events: as `run`, without breakpoints.
+        self.drive: Callable[[int | None], Outcome] | None = None
         #: What the kernel calls the program: absolute path, and the name of its task.
         self.guest_path = guest_path
 
@@ -155,6 +158,8 @@ class Session:
 
         The outcome's kind is FINISHED, DEADLOCK, LIMIT or BREAKPOINT. Raises KernelOops.
         """
+        if self.drive is not None:
+            return self._told(self.drive(until))
         if "stops" in self.__dict__:  # also without any: the CPU is to forget those deleted
             return self._told(self.stops.run(until))
         return self._told(run_loop.run(self.kernel, until))
@@ -381,6 +386,18 @@ class Session:
         from toykernel.observe.timeline import Timeline
 
         return Timeline(self._unused("timeline"))
+
+    def show(self, **limits: Any) -> Shown:
+        """The run from this moment to its end as a page, which a notebook shows; `save` writes it. The
+        session stays where it is. `limits` as Shown has them: max_events, max_bytes, max_steps.
+        """
+        from toykernel.show.shown import Shown
+
+        twin = self.fork()
+        shown = Shown(twin, **limits)
+        twin.run()
+        shown.finish()
+        return shown
 
     def _unused(self, what: str) -> Kernel:
         """The kernel, while nothing has run that a listener would not know of; else raises

@@ -275,6 +275,8 @@ class History:
         replay.run(self._k, there=lambda: self.events.count > number, pace=self._pace)
         if self.events.count <= number:
             raise HistoryError(f"no event {number}: there are {self.events.count} in the whole run")
+        if self.events[number].kind == "trap":
+            self._to_event(number)  # it was listed some instructions after its delivery
 
     def _to_delivery(self, number: int) -> None:
         """Right after a trap's delivery, by the number that it has since power-on."""

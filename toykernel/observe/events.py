@@ -7,7 +7,6 @@ is the same, and when it is not, since somebody changed the guest, the old futur
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -132,14 +131,14 @@ class EventLog(Collector):
         image = next((one for one in self._images.all() if one.name == name), None)
         return image.place_at(event.eip) if image is not None else None
 
-    def line(self, number: int, event: RunEvent) -> str:
-        """A JSON object: `--events FILE` has one a line."""
+    def record(self, number: int, event: RunEvent) -> dict[str, Any]:
+        """An event as `--events FILE` has it (docs/events.md)."""
         details: dict[str, Any] = dict(event.details)
         for name, named in (("call", name_of), ("signal", signal_name)):
             if name in details:
                 details[name] = named(details[name])
         place = self.place(event)
-        whole = {
+        return {
             "number": number,
             "kind": event.kind,
             "cycles": event.position.cycles,
@@ -149,7 +148,6 @@ class EventLog(Collector):
             "source": place.name if place is not None else None,
             **details,
         }
-        return json.dumps(whole, separators=(",", ":")) + "\n"
 
     def count_from(self, count: int) -> None:
         """So many have happened already; they are not known here."""

@@ -25,8 +25,10 @@ from toykernel.debug.format import (
     task_where,
     what_text,
 )
-from toykernel.debug.pages import area_flags, mapped_ranges, page_info
-from toykernel.debug.tables import cr0_text, eflags_text, gdt, idt, selector_text, tss
+from toykernel.debug.pages import mapped_ranges, page_info
+from toykernel.debug.tables import gdt, idt, tss
+from toykernel.look.entry_words import area_flags
+from toykernel.look.register_words import cr0_text, eflags_text, selector_text
 from toykernel.look.task import SEGMENTS
 from toykernel.observe.task_tree import task_fields, task_tree, tree_text
 

@@ -10,12 +10,12 @@ from toykernel.debug.commands.back import events as list_events
 from toykernel.debug.commands.command import Console, no_arguments
 from toykernel.debug.errors import DebugError
 from toykernel.debug.format import table
-from toykernel.debug.tables import eflags_text
 from toykernel.explain.codes import eflags as eflags_words
 from toykernel.kernel.itimer import ITIMER_REAL, ItimerReal
 from toykernel.kernel.sched.entity import POLICY_NAMES
 from toykernel.kernel.siginfo import signal_name
 from toykernel.kernel.timekeeping import ktime_get, ns_to_cycles
+from toykernel.look.register_words import eflags_text
 from toykernel.look.task import TaskView, frame_words
 from toykernel.observe.task_tree import SHARED_PARTS, shared_with
 

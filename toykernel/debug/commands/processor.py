@@ -12,8 +12,8 @@ from toykernel.debug.commands.command import Console, no_arguments
 from toykernel.debug.debugger import Debugger
 from toykernel.debug.errors import DebugError
 from toykernel.debug.format import address_text, table
-from toykernel.debug.tables import cr0_text, eflags_text, selector_text
 from toykernel.look.frames import frame_role, mappers
+from toykernel.look.register_words import cr0_text, eflags_text, selector_text
 from toykernel.look.task import SEGMENTS, TaskView
 
 #: Bits of the FPU's words (SDM vol. 1, 8.1): exceptions, then what the status word has besides.
