@@ -332,11 +332,8 @@ class NativeTiming(Instructions):
             record = self._insns[number]
             key = self._key(record)
             insn = Insn(*key, cost_of(key[1], self.profile))
-            insn.count, insn.taken, insn.spent = (
-                record.count,
-                record.taken_count,
-                list(record.spent),
-            )
+            insn.count, insn.taken = record.count, record.taken_count
+            insn.spent = list(record.spent)
             spent = insn.by_rule()
             known[number] = now, spent
             self._sums = [s + b - a for s, a, b in zip(self._sums, clocks, spent, strict=True)]

@@ -347,3 +347,23 @@ def test_two_runs_stand_side_by_side(tmp_path: Path, opened: Open) -> None:
     assert "copy_page" in views.nth(1).locator(".cycles").inner_text()
     key(one.page, "End")
     assert one.at == len(pairs) - 1
+
+
+def test_in_a_notebook_it_works_in_its_frame(tmp_path: Path, browser: Any) -> None:
+    session = Session(SAMPLE, config=Config(timing="i486"))
+    cell = tmp_path / "cell.html"
+    cell.write_text(f"<!DOCTYPE html><title>cell</title>{session.show()._repr_html_()}")
+    context = browser.new_context(viewport={"width": 1300, "height": 900})
+    page = context.new_page()
+    said: list[str] = []
+    page.on("console", lambda message: said.append(message.text))
+    page.on("pageerror", lambda error: said.append(str(error)))
+    page.goto(cell.as_uri())
+    frame = page.frame_locator("iframe")
+    frame.locator("html[data-ready]").wait_for(timeout=20_000)
+    frame.get_by_role("button", name="next event (right arrow)").click()
+    frame.get_by_role("button", name="next event (right arrow)").click()
+    page.wait_for_timeout(200)  # the address is told a moment later
+    assert frame.get_by_label("number of the event").input_value() == "2"
+    assert said == []
+    context.close()

@@ -11,8 +11,8 @@ from emu.descriptors import TYPE_INTERRUPT_GATE, TYPE_TASK_GATE, TYPE_TRAP_GATE,
 from toykernel.arch.x86.asm_offsets import (
     PAGE_OFFSET,
 )
-from toykernel.debug.journal import vector_text
 from toykernel.look.register_words import SELECTORS
+from toykernel.look.trap_words import vector_text
 
 if TYPE_CHECKING:
     from toykernel.state import Kernel
@@ -22,7 +22,6 @@ GATE_KINDS = {
     TYPE_INTERRUPT_GATE: "interrupt gate",
     TYPE_TRAP_GATE: "trap gate",
 }
-
 #: The 32-bit TSS, SDM vol. 3, figure 7-2: offset, name, bytes.
 _TSS_FIELDS = (
     (0x00, "link", 2), (0x04, "esp0", 4), (0x08, "ss0", 2), (0x0C, "esp1", 4), (0x10, "ss1", 2),

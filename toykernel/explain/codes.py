@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from emu.paging import PF_P, PF_RSVD, PF_U, PF_W
-from toykernel.debug.journal import selector_error_bits
 from toykernel.errno import NAMES
 from toykernel.kernel.clone_flags import CSIGNAL, FLAG_NAMES
 from toykernel.kernel.clone_refusals import REFUSALS
 from toykernel.kernel.siginfo import KERNEL_COREDUMP, SIGNAL_NAMES, sigmask
 from toykernel.look.register_words import FLAG_BITS
+from toykernel.look.trap_words import selector_error_bits
 from toykernel.observe.strerror import strerror
 
 if TYPE_CHECKING:

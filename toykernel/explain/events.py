@@ -10,7 +10,6 @@ from emu.paging import PF_P, PF_W, PTE_P, PTE_RW
 from emu.ram import PAGE_SHIFT
 from toykernel.arch.x86.asm_offsets import FIRST_EXTERNAL_VECTOR, SYSCALL_VECTOR
 from toykernel.collector import Collector
-from toykernel.debug.journal import page_fault_bits, result_text, vector_text
 from toykernel.explain import codes
 from toykernel.explain.memory import area_text, plural, why_read_only
 from toykernel.explain.path import kernel_functions, path_text
@@ -19,6 +18,7 @@ from toykernel.kernel.fork import LADDER
 from toykernel.kernel.signal_types import SIG_DFL, SIG_IGN, SigAction
 from toykernel.look.page_tables import entries
 from toykernel.look.task import TaskView
+from toykernel.look.trap_words import page_fault_bits, result_text, vector_text
 from toykernel.syscall_table import SYSCALLS, name_of
 
 if TYPE_CHECKING:

@@ -14,7 +14,6 @@ from emu.timing.decode import decode as decode_form
 from emu.timing.x87 import READ, RMW, WRITE
 from toykernel.arch.x86.asm_offsets import PAGE_OFFSET, SYSCALL_VECTOR
 from toykernel.debug.disassembly import LONGEST, decode, registers_read
-from toykernel.debug.journal import trap_text
 from toykernel.explain import trial
 from toykernel.explain.codes import error_code
 from toykernel.explain.memory import (
@@ -27,6 +26,7 @@ from toykernel.explain.memory import (
 )
 from toykernel.look.register_words import eflags_text
 from toykernel.look.task import UnreadableError
+from toykernel.look.trap_words import trap_text
 from toykernel.syscall_table import SYSCALLS, name_of
 
 if TYPE_CHECKING:

@@ -13,19 +13,19 @@ from typing import TYPE_CHECKING, Any
 from emu.events import Stop
 from emu.hooks import NO_LIMIT
 from toykernel import run_loop
+from toykernel.explain.events import Narrator
 from toykernel.observe.events import EventLog, RunEvent
 from toykernel.observe.trap_frames import FrameLog
 from toykernel.show.format import Data, States, header, image_line, line, merge_patch
 from toykernel.show.state import State, StateReader, lane_of
-from toykernel.show.words import in_words
 from toykernel.state import Outcome, OutcomeKind
 
 if TYPE_CHECKING:
     from toykernel.harness.session import Session
     from toykernel.look.image import Image
 
-#: What is written of a run, at most: events, bytes, and instructions inside traps, one by one.
-MAX_EVENTS, MAX_BYTES, MAX_STEPS = 10_000, 9_500_000, 2_000
+#: What is shown of a run, at most: events, bytes (a tenth of that when packed), single instructions.
+MAX_EVENTS, MAX_BYTES, MAX_STEPS = 10_000, 30_000_000, 2_000
 #: States of traps that nothing may ever list.
 _WAITING = 64
 
@@ -77,6 +77,7 @@ class Recorder:
         self._bytes = self.left_out = self.steps_left_out = 0
         self._full = self._finished = False
         self.log = EventLog(k, self._images, lambda number, event: self._heard(number, event))
+        self._narrator = Narrator(session, self.log)
         self._console = session.console
         session.console = self._on_output
         self._irets = _irets(self._images.kernel)
@@ -198,7 +199,7 @@ class Recorder:
                     shown = trap.state
                     data["steps"] = trap.steps
                     data["cut"] = trap.cut
-            data["words"] = in_words(event, state)
+            data["words"] = " ".join(self._narrator.sentences.pop(number, ()))
             data["at"] = shown
             self._lines.append(data)
         self._new.clear()

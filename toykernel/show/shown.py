@@ -8,10 +8,12 @@ from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from toykernel.observe.trap_frames import FrameLog
 from toykernel.show.align import aligned
-from toykernel.show.format import Data, patched
+from toykernel.show.format import Data, header, patched
 from toykernel.show.page import page
 from toykernel.show.record import MAX_BYTES, MAX_EVENTS, MAX_STEPS, Recorder
+from toykernel.show.state import StateReader
 from toykernel.show.svg import picture
 
 if TYPE_CHECKING:
@@ -63,7 +65,7 @@ class Shown:
         state: Data = {}
         before: Data = {}
         images: dict[str, Data] = {}
-        header: Data = json.loads(self.lines[0])
+        first: Data = json.loads(self.lines[0])
         for text in self.lines[1:]:
             data = json.loads(text)
             if "image" in data:
@@ -71,7 +73,7 @@ class Shown:
                 continue
             before, state = state, data.get("state") or patched(state, data.get("delta", {}))
             if data.get("number") == event:
-                return picture(header, images, data, state, before)
+                return picture(first, images, data, state, before)
         raise LookupError(f"there is no event {event}; the last one is {len(self.events()) - 1}")
 
     def events(self) -> list[Data]:
@@ -97,3 +99,13 @@ class Shown:
             f'<iframe title="{escape(self.title)}: a run" srcdoc="{document}" '
             'style="width:100%;height:800px;border:1px solid #888"></iframe>'
         )
+
+
+def moment(session: Session) -> str:
+    """Where a session stands, as a picture (SVG)."""
+    k = session.kernel
+    frames = FrameLog(k)
+    state = StateReader(k, session.images, frames).read()
+    frames.close()
+    now = {"kind": "now", "cycles": state["cycles"], "pid": state["current"]}
+    return picture(header(session.path.name, {}), {}, now, state, {})

@@ -14,14 +14,15 @@ _ROW, _BOX, _LEFT, _FRAMES, _WIDTH = 18, 40, 20, 560, 940
 _FONT = 'font-family="DejaVu Sans Mono, Consolas, monospace"'
 #: Entries that are drawn at most; the picture says how many are not.
 MOST = 60
+#: Lines of the event in words, at most.
+MOST_LINES = 5
 
 
 def picture(
     header: Data, images: Mapping[str, Data], event: Data, state: Data, before: Data
 ) -> str:
     """The moment right after an event; `before` is the state before it, empty for none."""
-    parts = [*_head(header, event)]
-    y = 74
+    parts, y = _head(header, event)
     tree, y = _tree(state, before, y)
     parts += tree
     memory, y = _memory(state, before, y + 14)
@@ -44,17 +45,20 @@ def _text(x: float, y: float, text: str, size: int = 12, **more: str) -> str:
     return f'<text x="{x:g}" y="{y:g}" font-size="{size}" {_FONT}{fill}{rest}>{escape(text)}</text>'
 
 
-def _head(header: Data, event: Data) -> list[str]:
+def _head(header: Data, event: Data) -> tuple[list[str], int]:
     options = ", ".join(f"{name} {value}" for name, value in header["options"].items())
     number, kind = event.get("number", ""), event.get("kind", "")
     first = f"{header['program']}  event {number}: {kind}, cycle {event.get('cycles', 0):,}"
     words = str(event.get("words", ""))
-    lines = _wrapped(words, 122)[:2]
+    lines = _wrapped(words, 122)
+    if len(lines) > MOST_LINES:
+        lines = [*lines[: MOST_LINES - 1], f"{lines[MOST_LINES - 1]} …"]
     found = [
         _text(_LEFT, 24, first, 15, font_weight="bold"),
         _text(_WIDTH - 20, 24, options, 10, text_anchor="end"),
     ]
-    return found + [_text(_LEFT, 44 + 16 * n, text) for n, text in enumerate(lines)]
+    found += [_text(_LEFT, 44 + 16 * n, text) for n, text in enumerate(lines)]
+    return found, 52 + 16 * len(lines)
 
 
 def _wrapped(text: str, width: int) -> list[str]:

@@ -118,6 +118,7 @@ class Page {
 
   tellAddress() {
     const address = this.address();
+    if (location.protocol === "about:") return; // in a notebook's frame: it has no address
     if (location.hash !== address) history.replaceState(null, "", address);
   }
 

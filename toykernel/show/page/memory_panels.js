@@ -213,5 +213,5 @@ function frameBox(state, before, key, joined, past, y, panel) {
     s("title", {}, title),
     s("rect", { x: 268, y, width: 286, height: 26, rx: 3 }),
     s("text", { x: 274, y: y + 11, class: "name" }, `${isNew ? "◆ " : ""}${number(key)} ${frame.kind}, ${refs}`),
-    s("text", { x: 274, y: y + 22, class: "small" }, label.length > 58 ? `${label.slice(0, 57)}…` : label));
+    s("text", { x: 274, y: y + 22, class: "small" }, label.length > 49 ? `${label.slice(0, 48)}…` : label));
 }

@@ -43,7 +43,7 @@ export class SourcePanel extends Panel {
     for (const { place, one, what } of places)
       if (place.file === file) this.mark(place.line, "at", chip(one), what);
     if (here && here.file === file) {
-      this.mark(here.line, "here", h("span", { class: "now" }, here.what));
+      this.mark(here.line, "here", here.what ? h("span", { class: "now" }, here.what) : "");
       this.line = this.list.children[here.line - 1];
     }
   }

@@ -17,7 +17,7 @@ export class RunView {
     this.step = 0;
     this.chosen = null; // a process to look at; null: whom the event is about
     this.panels = PANELS.map(Kind => new Kind(this));
-    this.sentence = h("p", { class: "words" });
+    this.sentence = h("p", { class: "words", tabindex: "0", role: "group", "aria-label": "the event in words" });
     this.title = h("p", { class: "title" });
     this.grid = h("div", { class: "grid" }, this.panels.map(panel => panel.section));
     this.element = h("div", { class: "view" }, this.title, this.sentence, this.grid);
