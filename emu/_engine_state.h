@@ -8,7 +8,7 @@ enum { EV_NONE, EV_LIMIT, EV_TRAP, EV_IN, EV_OUT, EV_INVALID, EV_BREAK, EV_IO, E
 enum { FIELD_EIP = 8, FIELD_EFLAGS = 9, FIELD_CS_BASE = 15, FIELD_DR0 = 50, FIELD_DR7 = 55,
        FIELD_HFLAGS = 56 };
 enum { EFLAGS_IF = 0x200, EFLAGS_RF = 0x10000, EFLAGS_VM = 0x20000, ARITHMETIC = 0x8d5, COMPARED = 0x45,
-       CR4_PSE = 0x10, PTE_P = 1, PDE_PS = 0x80 };
+       CR4_PSE = 0x10, PTE_P = 1, PTE_RW = 2, PTE_US = 4, PDE_PS = 0x80, CR0_WP = 0x10000 };
 enum { VECTOR_DB = 1, VECTOR_PF = 14, MEM_WRITE = 17, LONGEST = 15 };
 enum { DR_EXECUTE = 0, DR_WRITE = 1, DR_ACCESS = 3 };
 enum { KIND_REP = 1, KIND_IO = 2, KIND_EMULATED = 4, KIND_SYSTEM = 8, KIND_IRET = 16,
@@ -312,8 +312,9 @@ static uint32_t classify_0f(struct engine_state *s, uint32_t address)
         return second == 0x22 ? KIND_SYSTEM : 0;
     case 0x01: case 0x06: case 0x23:
         return KIND_SYSTEM;
-    default: /* FXSAVE, FXRSTOR, SSE */
-        return second == 0xae || is_sse(second) ? KIND_X87 : 0;
+    default: /* FXSAVE, FXRSTOR, SSE, MMX */
+        return second == 0xae || is_sse(second) ||
+                (second >= 0 && is_sse_form(second, code_byte(s, address + 1))) ? KIND_X87 : 0;
     }
 }
 

@@ -13,7 +13,7 @@ enum { KIND_EXCEPTION, KIND_SOFTWARE };
 enum { FIELD_ESP = 4, FIELD_ES = 10, FIELD_CS = 14, FIELD_SS = 18, FIELD_DS = 22, FIELD_TR = 38,
        FIELD_GDT = 42, FIELD_IDT = 44, FIELD_CR0 = 46, FIELD_CR2 = 47, FIELD_CR3 = 48, FIELD_CR4 = 49,
        FIELD_ERROR_CODE = 57 };
-enum { PTE_RW = 2, PTE_A = 0x20, PTE_D = 0x40 };
+enum { PTE_A = 0x20, PTE_D = 0x40 };
 enum { TRAP_HF_CPL = 3, TRAP_HF_ADDSEG = 1 << 6, TRAP_HF_REPLACED = 3 | 1 << 3 | 1 << 4 | 1 << 5 | 1 << 6 };
 /* #DF #TS #NP #SS #GP #PF #AC push a code; #DE #BR #UD #NM #TS #NP #SS #GP #PF #MF #AC #XM are faults */
 #define PUSHES_CODE 0x27d00u

@@ -31,6 +31,7 @@ from emu.page_fault import page_fault
 from emu.port_io import code_bytes, split_prefixes
 from emu.port_unit import PortUnit
 from emu.ram import Ram
+from emu.refusals import refusal
 from emu.snapshot import Snapshot
 from emu.timing.profiles import OFF, PROFILE_NAMES, PROFILES
 from emu.timing.traps import TrapCosts
@@ -41,7 +42,6 @@ SLICE = 1_000_000
 _ICEBP = 0xF1
 _INT_6 = b"\xcd\x06"
 
-_REFUSED = {hooks.REFUSED_UD: mc.UD, hooks.REFUSED_MF: mc.MF, hooks.REFUSED_XM: mc.XM}
 
 __all__ = ["Event", "Machine", "Snapshot", "Stop"]
 
@@ -223,6 +223,7 @@ class Machine:
         if over:
             return Event(Stop.LIMIT, address=cpu.eip)
         wake = self._fire_devices(now)
+        counted = self.timer.count_instructions(state.retired)
         watch_if = False
         if self.pic.requested and self.pic.pending() is not None:
             if cpu.eflags & EFLAGS_IF:
@@ -233,7 +234,7 @@ class Machine:
                 watch_if = True
         if self.halted:
             return self._wait_halted(wake, until)
-        limit = state.retired + (1 if single else SLICE)
+        limit = min(state.retired + (1 if single else SLICE), counted)
         if instructions is not None:
             limit = min(limit, instructions)
         if wake is not None and (until is None or wake < until):
@@ -354,7 +355,7 @@ class Machine:
         """An opcode that the engine does not know, or one that this machine does not have."""
         cpu, state = self.cpu, self.cpu.state
         if state.value:  # the hooks refused it: nothing has been begun
-            return self.trap(self.microcode.exception, _REFUSED[state.value])
+            return self.trap(self.microcode.exception, *refusal(cpu, self.linear, self.ram))
         if state.in_flight_valid and not self._at_in_flight:
             cpu.eip = state.in_flight - cpu.cs_base & _FLAT
             cpu.uncount()  # SYSENTER and SYSCALL are noticed behind themselves

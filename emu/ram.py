@@ -51,6 +51,8 @@ class Ram:
         self.code_stale = False
         #: Hears of the host's writes, while somebody watches: address and length in bytes.
         self.on_write: Callable[[int, int], None] | None = None
+        #: Nobody has written to this frame and those behind it: they need not be looked at.
+        self.reach = size >> PAGE_SHIFT
         self._image: dict[int, bytes] = {}  # what `image` answered last
         self._shadow: mmap.mmap | None = None  # the same as memory, to compare with
         self._shadow_address = 0
@@ -174,8 +176,9 @@ class Ram:
             self._shadow_address = ctypes.addressof(anchor)
         memory, shadow = self.host_address, self._shadow_address
         found = []
-        for start in range(0, self.size, _PIECE):
-            length = min(_PIECE, self.size - start)
+        end = min(self.size, self.reach << PAGE_SHIFT)
+        for start in range(0, end, _PIECE):
+            length = min(_PIECE, end - start)
             if _memcmp(memory + start, shadow + start, length):
                 found += [
                     at >> PAGE_SHIFT

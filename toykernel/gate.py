@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from emu.engine_quirks import FIELD
 from toykernel import boot
 from toykernel.arch.x86.asm_offsets import PAGE_OFFSET, PT_REGS
+from toykernel.arch.x86.fault import do_page_fault
 from toykernel.arch.x86.i387 import unlazy_fpu
 from toykernel.arch.x86.process import fpu_area
 from toykernel.arch.x86.ptrace import PtRegs
@@ -24,7 +25,7 @@ from toykernel.errno import Errno
 from toykernel.kernel.exit import do_exit
 from toykernel.kernel.fork import schedule_tail
 from toykernel.kernel.ptrace_stop import syscall_return, syscall_trace_enter, syscall_traced
-from toykernel.kernel.sched import core
+from toykernel.kernel.sched import core, schedule
 from toykernel.kernel.signal import fatal_signal_pending
 from toykernel.kernel.wait import SCHEDULE, Result, Wait, finish_wait, prepare_to_wait
 from toykernel.syscall_table import SYSCALLS
@@ -115,7 +116,11 @@ def _do_exit(k: Kernel) -> Result:
 
 def _trap(handler: Callable[[Kernel, PtRegs, int], None], k: Kernel) -> None:
     cpu = k.machine.cpu
-    handler(k, PtRegs(k.machine.ram, cpu.eax), cpu.edx)
+    regs = PtRegs(k.machine.ram, cpu.eax)
+    told = k.sched.rq.told
+    if told is not None and handler is do_page_fault and schedule.fault_waits(k, told, regs):
+        return
+    handler(k, regs, cpu.edx)
 
 
 def _syscall(function: Function | None, signed: tuple[bool, ...], k: Kernel) -> Result:
@@ -123,7 +128,11 @@ def _syscall(function: Function | None, signed: tuple[bool, ...], k: Kernel) -> 
     task = k.current
     words = k.machine.ram.aligned_words
     at = (task.stack + _REGS) >> 2
-    asked = task.syscall = words[at + _ORIG_AX]
+    asked = words[at + _ORIG_AX]
+    told = k.sched.rq.told
+    if told is not None and schedule.call_waits(k, told):
+        return asked  # back in eax, to ask again
+    task.syscall = asked
     k.charge("system_call")
     if task.ptrace and syscall_traced(k, task):
         return syscall_trace_enter(k, _traced_syscall)

@@ -12,6 +12,7 @@ from toykernel.host import Host
 from toykernel.kernel.pid import PidMap, PidNamespace
 from toykernel.kernel.sched import core
 from toykernel.kernel.sched.classes import sched_classes
+from toykernel.kernel.sched.runqueue import Told
 from toykernel.kernel.timekeeping import BOOT_EPOCH
 from toykernel.state import Config, Kernel
 from toykernel.sysctl import set_sysctl
@@ -49,6 +50,8 @@ def power_on(
         host.console_read = console_read
     pids = PidMap(reserved=config.profile.reserved_pids)
     k = Kernel(host, machine, mount_root(files), PidNamespace(0, pids), BOOT_EPOCH)
+    if config.scheduler == "schedule":
+        k.sched.rq.told = Told()
     k.init_argv = [program.encode(errors="surrogateescape"), *argv[1:]]
     k.init_envp = list(envp or [])
     boot.setup_machine(k)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 if TYPE_CHECKING:
-    from toykernel.testing import Run
+    from toykernel.testing import Orders, Run
 
 #: The file of the test that runs, or for which a fixture is made.
 CURRENT = pytest.StashKey[Path]()
@@ -46,9 +46,7 @@ def boot(request: pytest.FixtureRequest) -> Callable[..., Run]:
 
     def start(program: Path | str, *args: Any, **options: Any) -> Run:
         __tracebackhide__ = True
-        test = request.config.stash.get(CURRENT, None)
-        beside = (request.config.rootpath if test is None else test.parent) / program
-        return testing.boot(beside if beside.exists() else program, *args, **options)
+        return testing.boot(_beside(request, program), *args, **options)
 
     return start
 
@@ -65,6 +63,26 @@ def program(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Run]:
         return testing.boot(path, *args, **options)
 
     return start
+
+
+@pytest.fixture(scope="session")
+def explore(request: pytest.FixtureRequest) -> Callable[..., Orders]:
+    """explore(PROGRAM, [ARGS], preemptions=…, free_time=…, check=…, …): all orders of a program's tasks, with
+    assertions about every outcome. A relative path is looked up as by `boot`.
+    """
+    from toykernel import testing
+
+    def start(program: Path | str, *args: Any, **options: Any) -> Orders:
+        __tracebackhide__ = True
+        return testing.explore(_beside(request, program), *args, **options)
+
+    return start
+
+
+def _beside(request: pytest.FixtureRequest, program: Path | str) -> Path | str:
+    test = request.config.stash.get(CURRENT, None)
+    beside = (request.config.rootpath if test is None else test.parent) / program
+    return beside if beside.exists() else program
 
 
 # -- programs as tests -----------------------------------------------------------------------------

@@ -47,7 +47,7 @@ class Config:
     rlimit_stack: int = 8 << 20
     native: bool = True
     timing: str = "off"
-    scheduler: str = ""  # "cfs" or "goodness"; "" is the profile's
+    scheduler: str = ""  # "cfs", "goodness" or "schedule"; "" is the profile's
     profile: Profile = DEFAULT_PROFILE
     stdin: bytes = b""
     sysctl: tuple[tuple[str, str], ...] = ()
@@ -63,9 +63,9 @@ class Config:
                 f"profile is a Profile of toykernel.profiles, not {self.profile!r}; "
                 f"by name: PROFILES[{str(self.profile)!r}], or boot(…, kernel={str(self.profile)!r})"
             )
-        if self.scheduler not in ("", "cfs", "goodness"):
+        if self.scheduler not in ("", "cfs", "goodness", "schedule"):
             raise ValueError(
-                f"there is no scheduler {self.scheduler!r}; there are cfs and goodness"
+                f"there is no scheduler {self.scheduler!r}; there are cfs, goodness and schedule"
             )
         if not isinstance(self.stdin, bytes):
             raise TypeError(f"stdin is bytes, not {self.stdin!r}")
@@ -114,6 +114,8 @@ class Time:
     timers: SortedDict[tuple[int, int], HrTimer] = field(default_factory=SortedDict)
     timer_arrivals: int = 0
     wall_offset: int = 0  # CLOCK_REALTIME - CLOCK_MONOTONIC, ns
+    #: What the clocks show while time only passes when everybody waits for it, ns; None: they run.
+    stands: int | None = None
 
 
 @dataclass
@@ -168,6 +170,7 @@ class Files:
     console_input: bytearray  # standard input that is here and not yet read
     console_reads: int = 0  # how often the host was asked for more
     pipe_max_size: int = 1 << 20  # bytes
+    anon_inode: Inode | None = None  # of every file without a name of its own, once there is one
     console_error: File = field(init=False)  # the open file whose output is the host's stderr
 
 

@@ -138,6 +138,7 @@ class Task:
         self.set_child_tid = self.clear_child_tid = 0  # user addresses; 0 is none
         self.vfork_done: Completion | None = None
         self.robust_list = 0
+        self.rseq: tuple[int, ...] = ()  # address, length and signature of struct rseq
         self.personality = 0
         self.stack_canary = 0
         self.fs_excl = 0

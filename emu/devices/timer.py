@@ -14,6 +14,7 @@ from emu.devices.pic import InterruptController
 
 PERIOD, LEFT = 0x40, 0x44
 LINE = 0
+NEVER = (1 << 63) - 1
 
 
 class Timer:
@@ -28,6 +29,9 @@ class Timer:
         self.period = 0
         self.next: int | None = None
         self.ticks = 0
+        #: Interrupts once when so many instructions have completed since power-on, as a performance counter
+        #: that runs over; None: never.
+        self.at_instruction: int | None = None
 
     def read(self, port: int, size: int) -> int:
         if port == PERIOD:
@@ -40,6 +44,16 @@ class Timer:
             self.next = self._now() + value if value else None
         elif value:
             self.next = self._now() + value
+
+    def count_instructions(self, retired: int) -> int:
+        """Interrupt if as many have completed as were asked for; else at how many it will."""
+        if self.at_instruction is None:
+            return NEVER
+        if retired >= self.at_instruction:
+            self.at_instruction = None
+            self._pic.request(LINE)
+            return NEVER
+        return self.at_instruction
 
     def deadline(self) -> int | None:
         return self.next
@@ -55,7 +69,9 @@ class Timer:
             self.next += (now - self.next) // self.period * self.period + self.period
 
     def save(self) -> dict[str, Any]:
-        return {"period": self.period, "next": self.next, "ticks": self.ticks}
+        state = {"period": self.period, "next": self.next, "ticks": self.ticks}
+        return state if self.at_instruction is None else state | {"at": self.at_instruction}
 
     def load(self, state: dict[str, Any]) -> None:
         self.period, self.next, self.ticks = state["period"], state["next"], state["ticks"]
+        self.at_instruction = state.get("at")

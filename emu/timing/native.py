@@ -274,13 +274,13 @@ class NativeTiming(Instructions):
 
     def _empty(self) -> None:
         """Put the counts of all records aside and start again."""
-        self._put_aside = {(i.address, i.code): i for i in self.insns()}
+        self._add_records(self._put_aside)
         self._clear()
         self._summed, self._sums = [], totals(self._put_aside.values())
 
-    def insns(self) -> Iterable[Insn]:
+    def _add_records(self, found: dict[tuple[int, bytes], Insn]) -> None:
+        """Add what the records have counted: work by their number, however much was put aside before."""
         self.blocks.fold()
-        found = {key: self._copy(insn) for key, insn in self._put_aside.items()}
         for number in range(self._t.used):
             record = self._insns[number]
             key = self._key(record)
@@ -290,6 +290,10 @@ class NativeTiming(Instructions):
             insn.count += record.count
             insn.taken += record.taken_count
             insn.spent = [a + b for a, b in zip(insn.spent, record.spent, strict=True)]
+
+    def insns(self) -> Iterable[Insn]:
+        found = {key: self._copy(insn) for key, insn in self._put_aside.items()}
+        self._add_records(found)
         return [found[key] for key in sorted(found)]
 
     @staticmethod

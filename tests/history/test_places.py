@@ -194,14 +194,6 @@ def test_a_small_history_leads_to_the_same_places() -> None:
     assert state_hash(small.session.kernel) == state_hash(plain.kernel)
 
 
-def test_a_trap_ahead_is_met_right_after_its_delivery() -> None:
-    ahead, behind = History(Session(SAMPLE)), History(Session(SAMPLE))
-    behind.session.run()
-    for number in (1, 6, 14):
-        assert behind.events[number].kind == "trap"
-        assert ahead.goto(event=number) == behind.goto(event=number)
-
-
 def test_a_place_to_save_that_is_never_reached_is_said(tmp_path: Path) -> None:
     moment = tmp_path / "moment"
     moment.write_bytes(b"old")
@@ -229,6 +221,14 @@ def test_who_died_before_the_moment_that_is_saved_is_said_once(tmp_path: Path) -
     assert [task.pid for task in Session.load(moment).tasks] == [0, 1, 2, 4]
     assert plain.stderr.count("killed by SIGSEGV") == 2
     assert saved.stderr == plain.stderr
+
+
+def test_a_trap_ahead_is_met_right_after_its_delivery() -> None:
+    ahead, behind = History(Session(SAMPLE)), History(Session(SAMPLE))
+    behind.session.run()
+    traps = [n for n, event in behind.events.happened() if event.kind == "trap"]
+    for number in traps[:6]:
+        assert ahead.goto(event=number) == behind.goto(event=number)
 
 
 def test_events_and_moments_from_the_command_line(tmp_path: Path) -> None:

@@ -56,7 +56,7 @@ def make_session(
     `terminal`, the guest reads the host's standard input when no option names another. A program
     of `-` is read from standard input, of which nothing is left for the guest then.
 
-    Raises CannotLoad and click.BadParameter.
+    Raises CannotLoad, click.BadParameter, and HostError for a schedule that does not fit.
     """
     files = guest_files(values)
     path, made_of = first_input(program, recipe(values))
@@ -73,6 +73,10 @@ def make_session(
             console_read=guest_input(values, terminal and program != DASH),
         )
     _warn(session.program, session.said)
+    if values["schedule"]:
+        from toykernel.explore import schedule_file
+
+        schedule_file.follow(session, schedule_file.read(values["schedule"]))
     return session
 
 

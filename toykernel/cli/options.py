@@ -34,6 +34,19 @@ if TYPE_CHECKING:
     from toykernel.state import Config
 
 Decorator = Callable[[Any], Any]
+TIMING: Decorator = click.option(
+    "--timing",
+    type=click.Choice(PROFILE_NAMES),
+    default=DEFAULT_PROFILE,
+    show_default=True,
+    help="What instructions cost: see docs/timing.md.",
+)
+SCHEDULE: Decorator = click.option(
+    "--schedule",
+    metavar="FILE",
+    type=FILE,
+    help="Let the tasks run in the order that explore --schedules has written to FILE.",
+)
 MACHINE: tuple[Decorator, ...] = (
     click.option(
         "--memory",
@@ -50,13 +63,7 @@ MACHINE: tuple[Decorator, ...] = (
         show_default=True,
         help="CPU features that a guest sees.",
     ),
-    click.option(
-        "--timing",
-        type=click.Choice(PROFILE_NAMES),
-        default=DEFAULT_PROFILE,
-        show_default=True,
-        help="What instructions cost: see docs/timing.md.",
-    ),
+    TIMING,
     click.option(
         "--fork",
         type=click.Choice(("cow", "eager")),
@@ -112,6 +119,7 @@ MACHINE: tuple[Decorator, ...] = (
         type=FILE,
         help="Read again, read by read, what --record-input has written.",
     ),
+    SCHEDULE,
 )
 
 
@@ -341,14 +349,28 @@ class OptionalValueCommand(ProgramCommand):
         }
         done: list[str] = []
         rest = list(args)
+        bare = ""
         while rest and rest[0].startswith("-") and rest[0] not in ("-", "--"):
             word = rest.pop(0)
+            bare = ""
             if word in self.optional_values and word in taking:
                 done.append(f"{word}={self.optional_values[word]}")
+                bare = word
             else:
                 done.append(word)
                 if word in taking and rest:
                     done.append(rest.pop(0))
+        if (
+            bare
+            and len(rest) > 1
+            and rest[0] != "--"
+            and not Path(rest[0]).exists()
+            and Path(rest[1]).is_file()
+        ):
+            raise click.UsageError(
+                f"{rest[0]} is not there; {bare} takes a value only behind =, as in {bare}={rest[0]}",
+                ctx,
+            )
         return super().parse_args(ctx, done + rest)
 
 
@@ -365,6 +387,7 @@ def machine_config(values: Mapping[str, Any]) -> Config:
         eager_fork=values["fork"] == "eager",
         rlimit_stack=limits.get("stack", Config.rlimit_stack),
         profile=PROFILES[values["kernel"]],
+        scheduler="schedule" if values["schedule"] else values.get("scheduler", ""),
         sysctl=tuple(values["sysctl"]),
     )
 

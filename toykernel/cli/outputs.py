@@ -187,7 +187,7 @@ def inputs_of(program: str, values: Mapping[str, Any]) -> list[tuple[str, str]]:
     files = [("the program", program)]
     files += [("a file of --with", path) for path in values["with_files"]]
     files += [("a file of --file", host) for host, _ in values["file"]]
-    for option in ("stdin", "input", "against"):
+    for option in ("stdin", "input", "against", "schedule"):
         if values.get(option):
             files.append((f"the file of --{option}", values[option]))
     return files

@@ -80,6 +80,10 @@ def command(program: str, args: tuple[str, ...], **values: Any) -> int:
 
     Options come before PROGRAM; what follows it is the program's.
     """
+    if values["save"] is not None and values["fail_nth"] is not None:
+        raise click.UsageError(
+            "--save does not go with --fail-nth: a moment keeps no injected failures"
+        )
     from toykernel.harness import runner
 
     path, at = values["save"] or (None, None)
@@ -184,6 +188,10 @@ def observed(
             result = run(session, moment_file)
         except KeyboardInterrupt:
             result = runner.interrupted(session)
+        if values["schedule"]:
+            from toykernel.explore.schedule_file import refuse_rest
+
+            refuse_rest(session)
         if result.status != EXIT_BUG:  # whose message has it all
             for cycles, text in session.kernel.log:
                 host_message(f"[{cycles:>12}] {text}")

@@ -7,7 +7,8 @@ from pathlib import Path
 
 from emu.microcode import EXTERNAL, SOFTWARE
 from toykernel.arch.x86.asm_offsets import SYSCALL_VECTOR
-from toykernel.debug.debugger import Debugger, Location, Stopped
+from toykernel.debug.debugger import Debugger, Stopped
+from toykernel.debug.looking import Location
 from toykernel.debug.pages import PageInfo
 from toykernel.harness.breakpoints import Breakpoint, ForkRecord, Hit
 from toykernel.harness.points import TRAP, WatchRecord

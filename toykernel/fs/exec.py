@@ -40,9 +40,8 @@ from toykernel.kernel.sched.core import activate_task, deactivate_task
 from toykernel.kernel.siginfo import SIGCHLD, SIGKILL
 from toykernel.kernel.signal_types import (
     RLIMIT_NPROC,
-    SIG_IGN,
-    SigAction,
     copy_actions,
+    flush_signal_handlers,
     put_sighand,
 )
 from toykernel.kernel.wait import Result, Wait
@@ -314,9 +313,11 @@ def install(k: Kernel, bprm: Binprm) -> Result:
 
     clear_tls(k, task)
     delete_posix_timers(k, task)  # interval timers go on
-    flush_signal_handlers(task)
+    flush_signal_handlers(task.sighand)
     task.personality = bprm.image.personality(task.personality)
     task.sas_ss_sp = task.sas_ss_size = 0
+    task.rseq = ()
+    task.robust_list = 0
     if task.files is not None:
         for fd in sorted(task.files.close_on_exec):
             filp_close(k, task.files, fd)
@@ -338,13 +339,3 @@ def install(k: Kernel, bprm: Binprm) -> Result:
 
 def _done(_k: Kernel) -> Result:
     return 0
-
-
-def flush_signal_handlers(task: Task) -> None:
-    """A handler is an address in the old program: only SIG_IGN survives."""
-    actions = task.sighand.action
-    for number in sorted(actions):
-        if actions[number].handler == SIG_IGN:
-            actions[number] = SigAction(SIG_IGN)
-        else:
-            del actions[number]

@@ -17,12 +17,13 @@ from toykernel.fs.inode import Inode, generic_permission
 if TYPE_CHECKING:
     from toykernel.fs.dcache import Dentry
     from toykernel.fs.file import File
-    from toykernel.kernel.wait import Result
+    from toykernel.kernel.wait import Result, WaitQueue
     from toykernel.mm.filemap import AddressSpace
     from toykernel.state import Kernel
 
-POLLIN, POLLOUT, POLLERR, POLLHUP = 0x001, 0x004, 0x008, 0x010
-POLLRDNORM, POLLWRNORM = 0x040, 0x100
+POLLIN, POLLPRI, POLLOUT, POLLERR, POLLHUP, POLLNVAL = 0x001, 0x002, 0x004, 0x008, 0x010, 0x020
+POLLRDNORM, POLLRDBAND, POLLWRNORM, POLLWRBAND = 0x040, 0x080, 0x100, 0x200
+POLLMSG, POLLRDHUP = 0x400, 0x2000
 DEFAULT_POLLMASK = POLLIN | POLLOUT | POLLRDNORM | POLLWRNORM
 
 
@@ -56,7 +57,7 @@ def no_llseek(k: Kernel, file: File, offset: int, whence: int) -> int:
     raise Errno(ESPIPE)
 
 
-def always_ready(k: Kernel, file: File) -> int:
+def always_ready(k: Kernel, file: File, pt: list[WaitQueue]) -> int:
     """A file without poll never keeps anybody waiting (vfs_poll)."""
     return DEFAULT_POLLMASK
 
@@ -75,6 +76,10 @@ def nothing_to_open(k: Kernel, file: File) -> None:
     """The file is ready as it is."""
 
 
+def nothing_to_flush(k: Kernel, file: File) -> None:
+    """A descriptor is closed, and that is nothing to the file."""
+
+
 def nothing_to_release(k: Kernel, file: File) -> None:
     """Nothing to give back."""
 
@@ -90,22 +95,42 @@ def noop_fsync(k: Kernel, file: File) -> int:
 
 
 @dataclass(frozen=True)
+class DirEntry:
+    """A name in a directory as getdents shows it: `pos` grows from entry to entry, `kind` is the DT_ number
+    (the type bits of the mode, shifted)."""
+
+    pos: int
+    name: str
+    ino: int
+    kind: int
+
+
+def no_iterate(k: Kernel, file: File) -> list[DirEntry]:
+    """Not a directory. Raises Errno(ENOTDIR)."""
+    raise Errno(ENOTDIR)
+
+
+@dataclass(frozen=True)
 class FileOperations(Operations):
     """struct file_operations: what a kind of file does. Transfers take user addresses and bytes.
 
     `mmap` answers what is to be mapped: the page cache of the file, or None for anonymous memory. `open`
-    may put another table into the file (a device's), and raises Errno when it refuses.
+    may put another table into the file (a device's), and raises Errno when it refuses. `flush` is called when
+    any descriptor is closed, `release` when the last one is. `poll` answers POLL
+    bits, and adds to its last argument the wait queues that hear of a change (poll_wait).
     """
 
     read: Callable[[Kernel, File, int, int], Result] = bad_transfer
     write: Callable[[Kernel, File, int, int], Result] = bad_transfer
     llseek: Callable[[Kernel, File, int, int], int] = no_llseek
-    poll: Callable[[Kernel, File], int] = always_ready
+    poll: Callable[[Kernel, File, list[WaitQueue]], int] = always_ready
     ioctl: Callable[[Kernel, File, int, int], int] = no_ioctl
     mmap: Callable[[Kernel, File], AddressSpace | None] = no_mmap
     open: Callable[[Kernel, File], None] = nothing_to_open
+    flush: Callable[[Kernel, File], None] = nothing_to_flush
     release: Callable[[Kernel, File], None] = nothing_to_release
     fsync: Callable[[Kernel, File], int] = no_fsync
+    iterate: Callable[[Kernel, File], list[DirEntry]] = no_iterate
 
 
 # -- of an inode -----------------------------------------------------------------------------------
@@ -153,6 +178,11 @@ def no_rename(
     raise Errno(EPERM)
 
 
+def no_exchange(k: Kernel, old_dir: Inode, dentry: Dentry, new_dir: Inode, target: Dentry) -> None:
+    """RENAME_EXCHANGE where the file system does not have it. Raises Errno(EINVAL)."""
+    raise Errno(EINVAL)
+
+
 def no_get_link(k: Kernel, inode: Inode) -> str:
     """Not a symbolic link. Raises Errno(EINVAL)."""
     raise Errno(EINVAL)
@@ -161,6 +191,10 @@ def no_get_link(k: Kernel, inode: Inode) -> str:
 def no_truncate(k: Kernel, inode: Inode, size: int) -> None:
     """Its size is not to be set. Raises Errno(EINVAL)."""
     raise Errno(EINVAL)
+
+
+def simple_setattr(k: Kernel, inode: Inode) -> None:
+    """Mode, owner and times are the inode's own: nothing else has to be told."""
 
 
 @dataclass(frozen=True)
@@ -180,9 +214,11 @@ class InodeOperations(Operations):
     rmdir: Callable[[Kernel, Inode, Dentry], None] = no_unlink
     mknod: Callable[[Kernel, Inode, str, int, int], Inode] = no_mknod
     rename: Callable[[Kernel, Inode, Dentry, Inode, Dentry | None], None] = no_rename
+    exchange: Callable[[Kernel, Inode, Dentry, Inode, Dentry], None] = no_exchange
     get_link: Callable[[Kernel, Inode], str] = no_get_link
     permission: Callable[[Kernel, Inode, int], None] = generic_permission
     truncate: Callable[[Kernel, Inode, int], None] = no_truncate
+    setattr: Callable[[Kernel, Inode], None] = simple_setattr
 
 
 # -- of a file system ------------------------------------------------------------------------------

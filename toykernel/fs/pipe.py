@@ -70,8 +70,9 @@ def pipe_read(k: Kernel, file: File, buf: int, count: int) -> Result:
     if not count:
         return 0
     if pipe.bufs:
+        was_full = pipe.full
         done = _read_buffers(k, pipe, buf, count)
-        wake_up(k, pipe.wait)
+        wake_up(k, pipe.wait, key=POLLOUT | POLLWRNORM if was_full and not pipe.full else 0)
         return done
     if not pipe.writers:
         return 0
@@ -113,7 +114,7 @@ def _merge(k: Kernel, pipe: Pipe, buf: int, count: int) -> int:
     data = copy_from_user(k, buf, part)
     pipe.bufs[-1].data += data
     pipe.bufs[-1].length += part
-    wake_up(k, pipe.wait)
+    wake_up(k, pipe.wait, key=POLLIN | POLLRDNORM)
     return part
 
 
@@ -137,7 +138,7 @@ def pipe_write_more(k: Kernel, file: File, buf: int, count: int, written: int) -
                 raise Errno(EFAULT)
             pipe.bufs.append(PipeBuffer(0, part, bytearray(data)))
             written += part
-            wake_up(k, pipe.wait)
+            wake_up(k, pipe.wait, key=POLLIN | POLLRDNORM)
             continue
         if file.flags & O_NONBLOCK:
             if written:
@@ -153,16 +154,18 @@ def pipe_write_more(k: Kernel, file: File, buf: int, count: int, written: int) -
     return written
 
 
-def poll_reader(k: Kernel, file: File) -> int:
+def poll_reader(k: Kernel, file: File, pt: list[WaitQueue]) -> int:
     """POLL bits of the reading end: something to read, or POLLHUP when nobody writes any more."""
     pipe = _pipe(file)
+    pt.append(pipe.wait)
     mask = POLLIN | POLLRDNORM if pipe.bufs else 0
     return mask if pipe.writers else mask | POLLHUP
 
 
-def poll_writer(k: Kernel, file: File) -> int:
+def poll_writer(k: Kernel, file: File, pt: list[WaitQueue]) -> int:
     """POLL bits of the writing end: a free buffer, or POLLERR when nobody reads any more."""
     pipe = _pipe(file)
+    pt.append(pipe.wait)
     mask = 0 if pipe.full else POLLOUT | POLLWRNORM
     return mask if pipe.readers else mask | POLLERR
 

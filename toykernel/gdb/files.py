@@ -92,7 +92,7 @@ def contents(k: Kernel, inode: Inode) -> bytes:
     mapping = inode.i_mapping
     if mapping is None or mapping.contents is None:
         raise RemoteError(EACCES)
-    data = bytearray(mapping.contents)
+    data = bytearray(bytes(mapping.contents))
     for index, pfn in mapping.pages.items():
         start = index << 12
         length = min(4096, len(data) - start)
@@ -114,7 +114,7 @@ def stat_bytes(inode: Inode) -> bytes:
         inode.rdev,
     )
     blocks = (inode.size + 511) // 512
-    return head + struct.pack(">3Q3I", inode.size, 4096, blocks, *[inode.mtime & 0xFFFFFFFF] * 3)
+    return head + struct.pack(">3Q3I", inode.size, 4096, blocks, *[inode.mtime // 10**9] * 3)
 
 
 class Files:

@@ -9,6 +9,11 @@ A header is the block of `#` comment lines at the top of a source file:
     # expect status: N                         exit status, 0 to 255
     # expect signal: SIGSEGV                   the signal that kills the program
     # expect report PATH: VALUE                a value of the run's report, see `ReportPath`
+    # expect outputs: N                        how many different standard outputs there are in all orders
+    # expect output-possible: TEXT             some order has this standard output; \\n is a newline in it
+    # expect output-impossible: TEXT           none has
+    # expect deadlock: never                   in no order does every task sleep for ever; or `possible`
+    # explore: WORD...                         options of `toykernel explore` for these four
     # args: WORD...                            the program's arguments, quoted as for a shell
     # options: WORD...                         options of `toykernel run`, quoted as for a shell
     # with: FILE...                            what is linked to it, beside its file
@@ -21,7 +26,8 @@ lines form a group: that many lines of output must be these, in any order. So ou
 that run side by side can be followed by a line that must come last.
 
 What a header does not mention is expected to be nothing: no output, status 0, no signal. The report
-is compared only where the header names a path. Any other comment line is prose.
+is compared only where the header names a path. A header that only says what is so in all orders of its tasks
+says nothing of a single run. Any other comment line is prose.
 """
 
 import difflib
@@ -69,13 +75,16 @@ SIGNAL_NUMBERS: Mapping[str, int] = {
     "SIGSYS": 31,
 }
 
-EXPECT_KINDS = ("stdout", "stdout-any-order", "stderr", "status", "signal", "report PATH")
-KIND_WORDS = ("stdout", "stdout-any-order", "stderr", "status", "signal", "report")
-KEYS = ("title", "expect", "args", "options", "with", "native")
+#: Of all orders of a program's tasks: toykernel/explore/promises.py compares them.
+ORDER_KINDS = ("outputs", "output-possible", "output-impossible", "deadlock")
+_RUN_KINDS = ("stdout", "stdout-any-order", "stderr", "status", "signal")
+EXPECT_KINDS = (*_RUN_KINDS, "report PATH", *ORDER_KINDS)
+KIND_WORDS = (*_RUN_KINDS, "report", *ORDER_KINDS)
+KEYS = ("title", "expect", "args", "options", "explore", "with", "native")
 
 _STATEMENT = re.compile(r"#\s*(?P<key>[A-Za-z]+)(?P<rest>[^:]*):(?P<value>.*)")
 # A comment that would be a statement if it stood in the header.
-_STRAY = re.compile(r"\s*#\s*expect\s+(stdout|stdout-any-order|stderr|status|signal|report\s.*):")
+_STRAY = re.compile(rf"\s*#\s*expect\s+({'|'.join((*_RUN_KINDS, *ORDER_KINDS))}|report\s.*):")
 
 
 class HeaderError(Exception):
@@ -114,6 +123,15 @@ class ReportExpectation:
 
 
 @dataclass(frozen=True)
+class OfAllOrders:
+    """What is to be so whatever the order of the tasks: one of ORDER_KINDS and its value."""
+
+    kind: str
+    text: str
+    line: int
+
+
+@dataclass(frozen=True)
 class Expectations:
     """A program's header. `status` and `signal` are None where the header is silent."""
 
@@ -124,6 +142,8 @@ class Expectations:
     status: int | None = None
     signal: int | None = None
     report: tuple[ReportExpectation, ...] = ()
+    orders: tuple[OfAllOrders, ...] = ()
+    explore: tuple[str, ...] = ()
     args: tuple[str, ...] = ()
     options: tuple[str, ...] = ()
     others: tuple[str, ...] = ()
@@ -142,6 +162,11 @@ class Expectations:
     @property
     def says_anything(self) -> bool:
         """Whether the header has an `expect` line at all."""
+        return bool(self.orders) or self.says_how_it_runs
+
+    @property
+    def says_how_it_runs(self) -> bool:
+        """Whether one of them is about a single run."""
         return bool(
             self.stdout
             or self.stderr
@@ -167,6 +192,8 @@ class _Header:
         self.stderr: list[str] = []
         self.stderr_numbers: list[int] = []
         self.report: list[ReportExpectation] = []
+        self.orders: list[OfAllOrders] = []
+        self.explore: tuple[str, ...] = ()
         self.title: str | None = None
         self.status: int | None = None
         self.signal: int | None = None
@@ -194,7 +221,7 @@ class _Header:
         """Take one comment line of the header; prose is passed over."""
         match = _STATEMENT.match(comment)
         if match is None:
-            if re.match(r"#\s*expect\s+(stdout|stderr|status|signal|report)\b", comment):
+            if re.match(rf"#\s*expect\s+({'|'.join(KIND_WORDS)})\b", comment):
                 raise self.error("an `expect` line needs a colon: # expect KIND: VALUE")
             return
         key, rest, value = match["key"], match["rest"].strip(), match["value"]
@@ -218,6 +245,8 @@ class _Header:
             self.args = self.words(key, value)
         elif key == "options":
             self.options = self.words(key, value)
+        elif key == "explore":
+            self.explore = self.words(key, value)
         elif key == "with":  # may stand there more than once
             self.seen.pop(key, None)
             self.others += self.words(key, value)
@@ -254,10 +283,22 @@ class _Header:
                 hint = f"; did you mean {near[0]}?" if near else ""
                 raise self.error(f"`{word}` is not a signal name{hint}")
             self.signal = SIGNAL_NUMBERS[word]
+        elif kind in ORDER_KINDS:
+            self.read_order(kind, word, text)
         elif kind.startswith("report") and kind[len("report") :].strip():
             self.read_report(kind[len("report") :].strip(), word)
         else:
             raise self.error(f"unknown kind `expect {kind}`; known: {', '.join(EXPECT_KINDS)}")
+
+    def read_order(self, kind: str, word: str, text: str) -> None:
+        if kind in ("outputs", "deadlock"):
+            self.once(f"expect {kind}")
+        if kind == "outputs" and not re.fullmatch(r"[1-9][0-9]{0,5}", word):
+            raise self.error(f"`{word}` is not a number of outputs")
+        if kind == "deadlock" and word not in ("never", "possible"):
+            raise self.error(f"`{word}`: write never or possible")
+        text = text.replace("\\n", "\n") if kind.startswith("output-") else word
+        self.orders.append(OfAllOrders(kind, text, self.line))
 
     def read_report(self, path: str, word: str) -> None:
         self.once(f"expect report {path}")
@@ -291,6 +332,8 @@ class _Header:
             status=self.status,
             signal=self.signal,
             report=tuple(self.report),
+            orders=tuple(self.orders),
+            explore=self.explore,
             args=self.args,
             options=self.options,
             others=self.others,

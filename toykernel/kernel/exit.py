@@ -16,7 +16,8 @@ from toykernel.fs.file import exit_files, exit_fs
 from toykernel.ipc.sem import exit_sem
 from toykernel.kernel.cred import uncount_process
 from toykernel.kernel.fork_mm import exit_mm
-from toykernel.kernel.futex import exit_robust_list, futex_wake
+from toykernel.kernel.futex import futex_wake
+from toykernel.kernel.futex_robust import futex_exit_release
 from toykernel.kernel.io_context import exit_io_context
 from toykernel.kernel.itimer import exit_itimers
 from toykernel.kernel.jobctl import kill_orphaned_pgrp
@@ -136,8 +137,7 @@ def finish_exit(k: Kernel, code: int) -> Result:
 
 def mm_release(k: Kernel, tsk: Task) -> None:
     """Whoever waits for this task to leave the address space: vfork's parent, and joiners (L4)."""
-    if tsk.robust_list:
-        exit_robust_list(k, tsk)
+    futex_exit_release(k, tsk)
     vfork, tsk.vfork_done = tsk.vfork_done, None
     if vfork is not None:
         complete(k, vfork)
@@ -198,6 +198,8 @@ def do_notify_parent(k: Kernel, tsk: Task, sig: int) -> bool:
                 sig = 0
     if sig > 0:
         group_send_sig_info(k, parent, sig, info)
+    if tsk.pid_struct.wait_pidfd is not None:
+        wake_up(k, tsk.pid_struct.wait_pidfd, nr_exclusive=0)
     parent.signal.dead_children[tsk] = None
     wake_up(k, child_queue(k, parent), key=tsk)
     return autoreap

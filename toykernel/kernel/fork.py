@@ -18,6 +18,7 @@ from toykernel.arch.x86.asm_offsets import (
     TIF_FORCED_TF,
     TIF_NEED_RESCHED,
     TIF_NOTIFY_RESUME,
+    TIF_RSEQ,
     TIF_SIGPENDING,
     TIF_SINGLESTEP,
     TIF_SYSCALL_TRACE,
@@ -277,6 +278,8 @@ def clear_inherited(k: Kernel, p: Task, args: CloneArgs) -> None:
     p.vfork_done = None
     p.io_context = None
     p.robust_list = 0
+    if args.flags & CLONE_VM:
+        p.rseq = ()  # the area is the caller's
     p.default_timer_slack_ns = k.current.timer_slack_ns
 
 
@@ -314,7 +317,7 @@ def drop_altstack(k: Kernel, p: Task, args: CloneArgs) -> None:
 def stop_tracing(k: Kernel, p: Task, args: CloneArgs) -> None:
     """fork-path D14: no single steps, no system-call trace."""
     k.task_pt_regs(p).flags &= ~EFLAGS_TF
-    for flag in (TIF_SYSCALL_TRACE, TIF_SINGLESTEP, TIF_FORCED_TF, TIF_NOTIFY_RESUME):
+    for flag in (TIF_SYSCALL_TRACE, TIF_SINGLESTEP, TIF_FORCED_TF, TIF_NOTIFY_RESUME, TIF_RSEQ):
         clear_ti_flag(k.machine.ram, p.stack, flag)
 
 

@@ -128,8 +128,8 @@ def ptrace_traceme(k: Kernel) -> int:
     return 0
 
 
-def may_access(k: Kernel, task: Task) -> bool:
-    """Whether the caller may look into another task (ptrace_may_access): its own, by all ids, or
+def ptrace_may_access(k: Kernel, task: Task) -> bool:
+    """Whether the caller may look into another task (__ptrace_may_access): its own, by all ids, or
     CAP_SYS_PTRACE."""
     mine, its = k.current.cred, task.cred
     if task.signal is k.current.signal:
@@ -150,7 +150,7 @@ def ptrace_attach(k: Kernel, child: Task, request: int, addr: int, data: int) ->
         flags |= PT_SEIZED | data << PT_OPT_FLAG_SHIFT
     if child.flags & PF_KTHREAD or (child.mm is None and not child.exit_state):
         raise Errno(EPERM)
-    if child.signal is k.current.signal or not may_access(k, child):
+    if child.signal is k.current.signal or not ptrace_may_access(k, child):
         raise Errno(EPERM)
     if child.exit_state or child.ptrace:
         raise Errno(EPERM)

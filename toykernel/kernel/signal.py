@@ -46,6 +46,7 @@ from toykernel.kernel.signal_types import (
     SigAction,
     signal_pending,
 )
+from toykernel.kernel.wait_queue import wake_up
 from toykernel.task import (
     PF_EXITING,
     SIGNAL_GROUP_EXIT,
@@ -172,6 +173,8 @@ def send_signal(
     if k.host.trace.signal_generate:
         k.host.trace.signal_generate.emit(task, sig, info)
     queue.setdefault(sig, []).append(info)
+    if task.sighand.signalfd_wqh is not None:
+        wake_up(k, task.sighand.signalfd_wqh, nr_exclusive=0)
     _complete_signal(k, task, sig, group)
     return 0
 

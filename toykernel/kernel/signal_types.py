@@ -9,12 +9,12 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from toykernel.kernel.clone_flags import CLONE_SIGHAND, CLONE_THREAD
+from toykernel.kernel.clone_flags import CLONE_CLEAR_SIGHAND, CLONE_SIGHAND, CLONE_THREAD
 from toykernel.kernel.ptrace_flags import JOBCTL_PENDING_MASK
 
 if TYPE_CHECKING:
     from toykernel.kernel.clone_flags import CloneArgs
-    from toykernel.kernel.wait import WaitQueue
+    from toykernel.kernel.wait_queue import WaitQueue
     from toykernel.state import Kernel
     from toykernel.task import Task
 
@@ -71,6 +71,7 @@ class SighandStruct:
     slab: int
     count: int = 1
     action: dict[int, SigAction] = field(default_factory=dict)
+    signalfd_wqh: WaitQueue | None = None  # made when a thread first waits on a signalfd
 
 
 @dataclass(eq=False)
@@ -140,6 +141,18 @@ def copy_sighand(k: Kernel, p: Task, args: CloneArgs) -> None:
         p.sighand = old
     else:
         p.sighand = copy_actions(old, k.memory.slabs.sighand.alloc(k))
+        if args.flags & CLONE_CLEAR_SIGHAND:
+            flush_signal_handlers(p.sighand)
+
+
+def flush_signal_handlers(sighand: SighandStruct) -> None:
+    """A handler is an address in the old program: only SIG_IGN survives exec and CLONE_CLEAR_SIGHAND."""
+    actions = sighand.action
+    for number in sorted(actions):
+        if actions[number].handler == SIG_IGN:
+            actions[number] = SigAction(SIG_IGN)
+        else:
+            del actions[number]
 
 
 def cleanup_sighand(k: Kernel, p: Task) -> None:

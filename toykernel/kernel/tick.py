@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from toykernel.kernel.itimer import run_cpu_timers
-from toykernel.kernel.sched import core
+from toykernel.kernel.sched import core, schedule
 from toykernel.kernel.timer import program_timer, run_hrtimers
 
 if TYPE_CHECKING:
@@ -14,6 +14,9 @@ if TYPE_CHECKING:
 
 def timer_interrupt(k: Kernel, user_mode: bool) -> None:
     """Line 0: timers that are due, and the tick when it is time for one."""
+    if k.time.stands is not None:
+        schedule.interrupted(k)
+        return
     run_hrtimers(k)
     now = k.machine.clock.cycles
     if now >= k.time.next_tick:

@@ -72,6 +72,10 @@ def program_timer(k: Kernel, *, idle: bool = False) -> None:
     """Set the board's timer to the next thing that must happen."""
     if not k.time.next_tick:
         return  # the clock has not been started yet
+    if k.time.stands is not None:
+        if idle and k.time.timers:
+            k.machine.timer.write(LEFT, 4, 1)
+        return
     target = None if idle else k.time.next_tick
     if k.time.timers:
         first = ns_to_cycles(k, k.time.timers.peekitem(0)[0][0])

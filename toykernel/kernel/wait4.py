@@ -8,10 +8,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from toykernel.arch.x86.uaccess import copy_to_user, put_user
-from toykernel.errno import ECHILD, EINVAL, ERESTARTSYS, Errno
+from toykernel.errno import EAGAIN, ECHILD, EINVAL, ERESTARTSYS, Errno
+from toykernel.fs.file import O_NONBLOCK, fget
 from toykernel.kernel.cputime import RUSAGE_BOTH, account_child, pack_rusage
 from toykernel.kernel.exit import do_notify_parent, exit_code_of, release_task
-from toykernel.kernel.pid import global_pid, task_pid_vnr
+from toykernel.kernel.pid import global_pid, pid_nr_ns, task_active_pid_ns, task_pid_vnr
+from toykernel.kernel.pidfd import pidfd_pid
 from toykernel.kernel.ptrace_flags import JOBCTL_LISTENING, ptrace_reparented
 from toykernel.kernel.ptrace_stop import ptrace_unlink
 from toykernel.kernel.siginfo import (
@@ -42,7 +44,7 @@ WALL = 0x40000000
 WCLONE = 0x80000000
 _WAIT4_OPTIONS = WNOHANG | WUNTRACED | WCONTINUED | WNOTHREAD | WALL | WCLONE
 _WAITID_OPTIONS = WNOHANG | WNOWAIT | WEXITED | WSTOPPED | WCONTINUED | WNOTHREAD | WALL | WCLONE
-P_ALL, P_PID, P_PGID = 0, 1, 2
+P_ALL, P_PID, P_PGID, P_PIDFD = 0, 1, 2, 3
 
 
 @dataclass(frozen=True)
@@ -61,6 +63,7 @@ class WaitOpts:
     info: int = 0
     rusage: int = 0
     waitid: bool = False
+    nonblock: bool = False  # by an O_NONBLOCK pidfd: EAGAIN where WNOHANG answers 0
 
 
 @syscall(7, "pid:pid wstatus:status options:wait_options")
@@ -93,12 +96,32 @@ def sys_waitid(k: Kernel, which: int, upid: int, infop: int, options: int, ru: i
     """waitid: choose what to wait for, and whether to take it; 0. ECHILD, EINVAL, EFAULT, EINTR."""
     if options & 0xFFFFFFFF & ~_WAITID_OPTIONS or not options & (WEXITED | WSTOPPED | WCONTINUED):
         raise Errno(EINVAL)
-    if which not in (P_ALL, P_PID, P_PGID):
+    if which not in (P_ALL, P_PID, P_PGID, P_PIDFD):
         raise Errno(EINVAL)
-    if which != P_ALL and upid <= 0:
+    if which == P_PIDFD:
+        return _wait_pidfd(k, upid, infop, options, ru)
+    if (which == P_PGID and upid < 0) or (which == P_PID and upid <= 0):
         raise Errno(EINVAL)
     number = _number(k, which, upid)
     return do_wait(k, WaitOpts(which, upid, number, options, info=infop, rusage=ru, waitid=True))
+
+
+def _wait_pidfd(k: Kernel, fd: int, infop: int, options: int, ru: int) -> Result:
+    """waitid for the process of a pidfd; one that is not to block answers EAGAIN. EINVAL, EBADF."""
+    if fd < 0:
+        raise Errno(EINVAL)
+    file = fget(k, fd)
+    pid = pidfd_pid(file)
+    shown = pid_nr_ns(pid, task_active_pid_ns(k.current))
+    nonblock = bool(file.flags & O_NONBLOCK)
+    wo = WaitOpts(
+        *(P_PID, shown, pid.nr, options | (WNOHANG if nonblock else 0)),
+        info=infop,
+        rusage=ru,
+        waitid=True,
+        nonblock=nonblock and not options & WNOHANG,
+    )
+    return do_wait(k, wo)
 
 
 def _number(k: Kernel, which: int, upid: int) -> int:
@@ -189,6 +212,8 @@ def do_wait(k: Kernel, wo: WaitOpts) -> Result:
             return wait_task_continued(k, child, wo)
     if not something:
         raise Errno(ECHILD)
+    if wo.nonblock:
+        raise Errno(EAGAIN)
     if wo.options & WNOHANG:
         return _answer(k, wo, 0, None)
     if signal_pending(current):

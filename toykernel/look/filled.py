@@ -51,4 +51,4 @@ def _untouched(k: Kernel, area: VmArea, address: int, size: int) -> bytes | None
     if index * PAGE_SIZE >= mapping.size:
         return None
     contents = mapping.contents
-    return bytes(contents[start : start + size] if contents is not None else b"").ljust(size, b"\0")
+    return (contents.read(start, size) if contents is not None else b"").ljust(size, b"\0")

@@ -28,7 +28,15 @@ from toykernel.arch.x86.pgtable import (
 )
 from toykernel.errno import EFAULT, Errno
 from toykernel.mm.filemap import FaultSigbus, vma_frame
-from toykernel.mm.mm_types import VM_DONTCOPY, VM_RWX, VM_SHARED, VM_WRITE, MmStruct, VmArea
+from toykernel.mm.mm_types import (
+    VM_DONTCOPY,
+    VM_RWX,
+    VM_SHARED,
+    VM_WIPEONFORK,
+    VM_WRITE,
+    MmStruct,
+    VmArea,
+)
 from toykernel.mm.vma import anon_vma_prepare
 from toykernel.timing_costs import copy_page
 
@@ -62,7 +70,7 @@ def copy_page_range(
     Raises Errno(ENOMEM) when a page table cannot be had; what has been copied by then is in `dst`
     and goes away with it, and what `src` has lost is in `protected`.
     """
-    if vma.vm_flags & VM_DONTCOPY or not vma.anon_vma:
+    if vma.vm_flags & (VM_DONTCOPY | VM_WIPEONFORK) or not vma.anon_vma:
         return  # left out, or (K13, too) all to be had again from the page cache or the zero page
     reached = table = 0  # the page table of `dst` that the walk has come to, and where it lies
     for address, at, pte in present_ptes(k, src, vma.vm_start, vma.vm_end):

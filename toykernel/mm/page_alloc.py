@@ -56,6 +56,7 @@ class PageAllocator:
         self._used = 0
         self._reserved: dict[int, None] = {}
         self._peak = 0
+        self.reach = 0  # no frame from here on was ever given
 
     def release_range(self, first: int, end: int) -> None:
         """Hand frames `first` to `end` - 1 over to the allocator, at boot."""
@@ -103,6 +104,7 @@ class PageAllocator:
         self._order[pfn] = order
         self._used += 1 << order
         self._peak = max(self._peak, self._used)
+        self.reach = max(self.reach, pfn + (1 << order))
         return pfn
 
     def get_zeroed_page(self, k: Kernel, what: str = "page", *, highmem: bool = False) -> int:

@@ -28,8 +28,17 @@ class SlabCaches:
         self.pid = KmemCache("pid", 48)  # fork: a number
         self.ioc = KmemCache("io_context", 64)  # ioprio_set, fork: I/O priority
         self.sem = KmemCache("sem_array", 128)  # semget: a set
+        self.msg_queue = KmemCache("msg_queue", 128)  # msgget: a queue
+        self.msg_msg = KmemCache("msg_msg", 32)  # msgsnd: a message
+        self.mqueue = KmemCache("mqueue_inode_cache", 256)  # mq_open: a queue
+        self.shm = KmemCache("shmid_kernel", 128)  # shmget: a segment
         self.sem_undo_list = KmemCache("sem_undo_list", 32)  # semop: SEM_UNDO
         self.pipe = KmemCache("pipe_inode_info", 96)  # pipe
+        self.eventfd = KmemCache("eventfd_ctx", 48)  # eventfd
+        self.timerfd = KmemCache("timerfd_ctx", 128)  # timerfd_create
+        self.signalfd = KmemCache("signalfd_ctx", 16)  # signalfd
+        self.eventpoll = KmemCache("eventpoll", 128)  # epoll_create
+        self.epi = KmemCache("eventpoll_epi", 96)  # epoll_ctl: a file that is watched
         self.mm = KmemCache("mm_struct", 448)  # fork, exec: an address space
         self.vm_area = KmemCache("vm_area_struct", 88, 8)  # mmap, fork, exec: an area
         self.fpu = KmemCache("fpu", 512)  # first use, fork: FPU registers

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from .data import MAX_ALIGN, DataDirectives
 from .errors import Problem
-from .expressions import NAME, Number, Position
+from .expressions import NAME, Name, Number, Position
 from .objects import VISIBILITIES
 from .sections import SectionDirectives
 from .source import Statement, split_operands, string_bytes
@@ -41,7 +41,7 @@ class Directives:
             ".globl": self._global, ".global": self._global, ".local": self._local,
             ".type": self._type, ".size": self._size, ".comm": self._common,
             ".lcomm": self._local_common, ".weak": self._weak, ".file": self._file,
-            ".loc": self._loc, ".symver": self._refuse, ".weakref": self._refuse,
+            ".loc": self._loc, ".symver": self._symver, ".weakref": self._weakref,
             ".intel_syntax": self._syntax, ".att_syntax": self._syntax, ".warning": self._warning,
             ".print": self._print, ".error": self._message, ".err": self._message,
             ".end": self._end, ".code32": self._mode, ".code16": self._mode,
@@ -102,6 +102,24 @@ class Directives:
         for name in self._names(text):
             self.assembler.symbol(name).weak = True
 
+    def _weakref(self, text: str, statement: Statement) -> None:
+        _, values = self._split(text)
+        if len(values) != 2 or not all(_SYMBOL.fullmatch(value) for value in values):
+            raise Problem("`.weakref' takes ALIAS, NAME")
+        alias, target = (self.assembler.symbol(value.strip('"')) for value in values)
+        if alias.node is not None and not alias.weakref:
+            raise Problem(f"symbol `{alias.name}' is already defined")
+        alias.node, alias.weakref, alias.defined_at = Name(target.name), True, statement.location
+        target.weakly = True
+
+    def _symver(self, text: str, statement: Statement) -> None:
+        _, values = self._split(text)
+        if len(values) != 2 or not _SYMBOL.fullmatch(values[0]) or "@" not in values[1]:
+            raise Problem("`.symver' takes NAME, NAME@VERSION")
+        symbol = self.assembler.symbol(values[0].strip('"'))
+        if values[1] not in symbol.versions:
+            symbol.versions.append(values[1])
+
     def _visibility(self, text: str, statement: Statement) -> None:
         for name in self._names(text):
             self.assembler.symbol(name).visibility = VISIBILITIES[text.split()[0]]
@@ -149,7 +167,7 @@ class Directives:
         if symbol.node is not None:
             raise Problem(f"symbol `{name}' is already defined")
         natural = 1
-        while natural < min(size, 32) and size >= natural * 2:
+        while natural < min(size, 16):  # gas: the next power of two, at most 16
             natural *= 2
         if symbol.local:
             self.assembler.allocate(name, size, align or 1, statement)
@@ -214,11 +232,10 @@ class Directives:
 
     def _mode(self, text: str, statement: Statement) -> None:
         word = text.split()[0]
-        if word != ".code32":
+        if word == ".code64":
             raise Problem(f"`{word}' is not supported", "this is a 32-bit machine")
-
-    def _refuse(self, text: str, statement: Statement) -> None:
-        raise Problem(f"`{text.split()[0]}' is not supported")
+        mode = self.assembler.code.mode
+        mode.bits, mode.gcc = 32 if word == ".code32" else 16, word == ".code16gcc"
 
     def _warning(self, text: str, statement: Statement) -> None:
         rest = text.partition(" ")[2].strip()

@@ -55,8 +55,11 @@ TIF_NOTIFY_RESUME = 1
 TIF_SIGPENDING = 2
 TIF_NEED_RESCHED = 3
 TIF_SINGLESTEP = 4
+TIF_RSEQ = 11
 TIF_FORCED_TF = 24
-_TIF_WORK_MASK = 1 << TIF_NOTIFY_RESUME | 1 << TIF_SIGPENDING | 1 << TIF_NEED_RESCHED
+_TIF_WORK_MASK = (
+    1 << TIF_NOTIFY_RESUME | 1 << TIF_SIGPENDING | 1 << TIF_NEED_RESCHED | 1 << TIF_RSEQ
+)
 
 #: OUT to this port leaves the guest for Python; the address behind it says for which function.
 GATE_PORT = 0xE9

@@ -14,7 +14,13 @@ import struct
 from typing import TYPE_CHECKING
 
 from emu.eflags import EFLAGS_DF, EFLAGS_TF
-from toykernel.arch.x86.asm_offsets import TIF_NOTIFY_RESUME, TIF_SINGLESTEP, USER_CS, USER_DS
+from toykernel.arch.x86.asm_offsets import (
+    TIF_NOTIFY_RESUME,
+    TIF_RSEQ,
+    TIF_SINGLESTEP,
+    USER_CS,
+    USER_DS,
+)
 from toykernel.arch.x86.i387 import FPSTATE_SIZE, clear_fpu, restore_fpstate, save_fpstate
 from toykernel.arch.x86.ptrace import PtRegs
 from toykernel.arch.x86.step import user_disable_single_step
@@ -35,6 +41,7 @@ from toykernel.errno import (
 from toykernel.kernel.exit import do_group_exit
 from toykernel.kernel.jobctl import GroupExit, Handle, Stop, Tell, Trap, get_signal_to_deliver
 from toykernel.kernel.ptrace_stop import do_jobctl_trap, ptrace_notify, ptrace_signal, syscall_exit
+from toykernel.kernel.rseq import rseq_handle_notify_resume
 from toykernel.kernel.siginfo import SIGINFO_SIZE, SIGSEGV, SIGTRAP, Siginfo, pack_siginfo, sigmask
 from toykernel.kernel.signal import (
     force_sig_info,
@@ -92,6 +99,10 @@ RT_SIGFRAME_RETCODE = RT_SIGFRAME_UC + UCONTEXT_SIZE
 def do_notify_resume(k: Kernel) -> Result:
     """The work flags name a signal: act on it (do_signal). entry.S has saved the FPU registers."""
     task = k.current
+    if test_ti_flag(k.machine.ram, task.stack, TIF_RSEQ):
+        clear_ti_flag(k.machine.ram, task.stack, TIF_RSEQ)
+        if task.rseq:
+            rseq_handle_notify_resume(k, task, k.task_pt_regs(task))
     if test_ti_flag(k.machine.ram, task.stack, TIF_NOTIFY_RESUME):
         clear_ti_flag(k.machine.ram, task.stack, TIF_NOTIFY_RESUME)
         return syscall_exit(k, _go_on)  # before any signal
@@ -171,6 +182,8 @@ def handle_signal(k: Kernel, task: Task, regs: PtRegs, action: SigAction, info: 
     if stepping:
         user_disable_single_step(k, task)
     sig = info["si_signo"]
+    if task.rseq:
+        rseq_handle_notify_resume(k, task, regs)
     old = task.blocked if task.saved_sigmask is None else task.saved_sigmask
     try:
         setup = setup_rt_frame if action.flags & SA_SIGINFO else setup_frame

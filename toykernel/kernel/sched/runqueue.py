@@ -49,6 +49,33 @@ class RtRq:
     period_timer: HrTimer | None = None
 
 
+@dataclass(frozen=True)
+class Choice:
+    """One choice of a schedule: pid `run` of those that could, `of`; 0 lets time pass to the next timer.
+
+    `instruction`: the task that ran was interrupted when so many had completed since power-on; None: it was
+    on its way out of the kernel, or asleep.
+    """
+
+    run: int
+    of: tuple[int, ...]
+    instruction: int | None = None
+
+
+@dataclass
+class Told:
+    """What the scheduler that follows a schedule keeps (schedule.py). `choices` are still to come."""
+
+    ready: list[Task] = field(default_factory=list)
+    choices: list[Choice] = field(default_factory=list)
+    made: int = 0  # choices since the program began
+    started: bool = False  # the program runs: who is next is a choice from now on
+    time_is_free: bool = False  # a timer may expire whenever somebody is chosen
+    faults: bool = False  # there is a choice before page faults, too
+    #: By pid, of who has let others go first and may do what it was about to: its eip and esp.
+    asked: dict[int, tuple[int, int]] = field(default_factory=dict)
+
+
 @dataclass
 class RunQueue:
     """struct rq. `clock` is in ns and stands still while the kernel makes one decision."""
@@ -59,3 +86,4 @@ class RunQueue:
     rt: RtRq = field(default_factory=RtRq)
     list24: list[Task] = field(default_factory=list)  # the one list of the 2.4 scheduler
     yielded: Task | None = None  # 2.4: SCHED_YIELD
+    told: Told | None = None  # the one who runs next is told, not chosen

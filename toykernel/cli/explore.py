@@ -1,0 +1,207 @@
+"""`toykernel explore`: every order of a program's tasks, and what comes of it."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from toykernel.cli.console import as_utf8
+from toykernel.cli.option_types import FILE, count
+from toykernel.cli.options import (
+    MACHINE,
+    SCHEDULE,
+    SOURCES,
+    TIMING,
+    ProgramCommand,
+    apply,
+    check_mode,
+)
+from toykernel.cli.outputs import Outputs, inputs_of
+from toykernel.harness.exit_status import EXIT_INTERRUPTED, EXIT_MISUSE
+
+if TYPE_CHECKING:
+    from toykernel.explore.exploration import Explored
+    from toykernel.explore.search import Found
+    from toykernel.state import Kernel
+
+#: Exit status: a bound was met, so that there may be more outcomes.
+EXIT_INCOMPLETE = 3
+EPILOG = """\b
+Exit status:
+  0    complete: there are no other outcomes    3    a bound was met: there may be more
+  125  wrong usage, or a program that does      130  interrupted: there may be more
+       not assemble or load
+"""
+
+
+class ExploreCommand(ProgramCommand):
+    """--check takes a value only by `=`."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        return super().parse_args(
+            ctx, ["--check=traps" if word == "--check" else word for word in args]
+        )
+
+
+def whole(text: str) -> int:
+    """A number from 0."""
+    return 0 if text == "0" else count(text)
+
+
+@click.command(
+    "explore",
+    cls=ExploreCommand,
+    epilog=EPILOG,
+    context_settings={"allow_interspersed_args": False},
+)
+@apply((*(option for option in MACHINE if option not in (TIMING, SCHEDULE)), *SOURCES))
+@click.option(
+    "--time",
+    "time_",
+    type=click.Choice(("fixed", "free")),
+    default="fixed",
+    show_default=True,
+    help="Timers expire when everybody sleeps, or (free) at any choice, too.",
+)
+@click.option(
+    "--preemptions",
+    type=whole,
+    metavar="N",
+    help="Leave a task that could go on at most N times in a schedule.",
+)
+@click.option(
+    "--max-states",
+    type=count,
+    default="100_000",
+    metavar="N",
+    help="Stop when so many states are known (default 100,000).",
+)
+@click.option(
+    "--no-reduction",
+    is_flag=True,
+    help="Choose wherever there is a choice, also where both orders come to the same.",
+)
+@click.option("--max-time", type=count, metavar="SECONDS", help="Stop after so long.")
+@click.option(
+    "--check",
+    type=check_mode,
+    metavar="[=full]",
+    help="Check the kernel's invariants on every path, as run --check does on one.",
+)
+@click.option("--json", "json_file", type=FILE, metavar="FILE", help="Write everything to FILE.")
+@click.option(
+    "--schedules",
+    type=FILE,
+    metavar="DIR",
+    help="Write the shortest schedule of outcome N to DIR/N.json, for run --schedule.",
+)
+@click.argument("program", type=click.Path())
+@click.argument("args", nargs=-1)
+def command(program: str, args: tuple[str, ...], **values: Any) -> int:
+    """Run PROGRAM in every order of its tasks; show all outcomes, each with a shortest schedule.
+
+    Who runs next is chosen in front of every system call, and wherever a task sleeps or ends. Equal states
+    are entered once: see docs/explore.md.
+    """
+    from toykernel.cli.load import CannotLoad
+    from toykernel.explore import report, schedule_file
+
+    with Outputs(inputs_of(program, {**values, "schedule": None})) as outputs:
+        json_file = outputs.open("--json", values["json_file"])
+        progress = Progress()
+        try:
+            explored_all = explored(program, args, values, progress)
+        except CannotLoad as error:
+            click.echo(str(error), err=True)
+            return EXIT_MISUSE
+        finally:
+            progress.clear()
+        found, table = explored_all.found, explored_all.table
+        if json_file is not None:
+            json_file.write(as_utf8(report.as_json(found, table, program)))
+        if values["schedules"] is not None:
+            session = explored_all.make()
+            schedules = [schedule_file.make(session, row.schedule).text() for row in table]
+            _write_schedules(Path(values["schedules"]), schedules)
+        click.echo(report.as_text(found, table), nl=False)
+    if explored_all.interrupted:
+        return EXIT_INTERRUPTED
+    return 0 if found.complete else EXIT_INCOMPLETE
+
+
+def explored(
+    program: str,
+    args: tuple[str, ...],
+    values: Mapping[str, Any],
+    tell: Callable[[Found], None] = lambda found: None,
+) -> Explored:
+    """Explore by parsed options. Raises CannotLoad, click.BadParameter and HostError."""
+    from toykernel.cli.load import make_session
+    from toykernel.explore.exploration import Settings, explore
+
+    machine = {**values, "timing": "off", "schedule": None, "scheduler": "schedule"}
+    settings = Settings(
+        free_time=values["time_"] == "free",
+        no_reduction=values["no_reduction"],
+        preemptions=values["preemptions"],
+        max_states=values["max_states"],
+        max_time=values["max_time"],
+    )
+    make = partial(make_session, program, args, machine, None)
+    return explore(make, settings, _checker(values["check"]), tell)
+
+
+def _checker(mode: str | None) -> Callable[[Kernel], object] | None:
+    if not mode:
+        return None
+    from toykernel.check.invariants import install
+
+    return partial(install, full=mode == "full")
+
+
+def _write_schedules(folder: Path, texts: list[str]) -> None:
+    """Raises click.BadParameter."""
+    from toykernel.host_files import replace_file
+
+    try:
+        folder.mkdir(exist_ok=True)
+        for number, text in enumerate(texts, start=1):
+            replace_file(folder / f"{number}.json", text.encode())
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise click.BadParameter(
+            f"cannot write {folder}: {reason}", param_hint="--schedules"
+        ) from None
+
+
+@dataclass
+class Progress:
+    """A line on a terminal that says how far an exploration is."""
+
+    _said: bool = False
+    _shown: float = field(default_factory=time.monotonic)
+
+    def __call__(self, found: Found) -> None:
+        """Say it, but not too often."""
+        now = time.monotonic()
+        if now - self._shown < 0.5 or sys.stderr is None or not sys.stderr.isatty():
+            return
+        self._shown, self._said = now, True
+        with suppress(OSError):
+            sys.stderr.write(f"\r{len(found.graph.nodes):,} states")
+            sys.stderr.flush()
+
+    def clear(self) -> None:
+        """Leave nothing of it behind."""
+        if self._said:
+            with suppress(OSError):
+                sys.stderr.write("\r\x1b[K")
+                sys.stderr.flush()

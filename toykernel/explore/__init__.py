@@ -1,0 +1,1 @@
+"""Every order at once: which ends a program can have, and by which schedule."""
