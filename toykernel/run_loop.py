@@ -22,7 +22,7 @@ def run(k: Kernel, until: int | None = None) -> Outcome:
 
     Raises KernelOops.
     """
-    at_gate = partial(_at_gate, k)
+    at_gate = partial(go_through_gate, k)
     while k.outcome is None:
         outcome = handle(k, k.machine.run(until, at_gate=at_gate))
         if outcome is not None:
@@ -30,8 +30,8 @@ def run(k: Kernel, until: int | None = None) -> Outcome:
     return over(k, k.outcome)
 
 
-def _at_gate(k: Kernel) -> bool:
-    """The guest is at the gate, in the middle of a run; whether the run goes on."""
+def go_through_gate(k: Kernel) -> bool:
+    """The guest is at the gate, in the middle of a run; whether the run goes on. For Machine.run."""
     gate(k, k.machine.cpu.regs[_EIP])
     return k.outcome is None and k.machine.unchanged
 

@@ -13,11 +13,14 @@ from typing import Any
 from toykernel.arch.x86 import signal as x86_signal
 from toykernel.arch.x86 import tls
 from toykernel.fs import (
+    access,
     attr,
     epoll_calls,
     eventfd,
     exec,
     fcntl,
+    locks,
+    memfd,
     namei_calls,
     open,
     pipe,
@@ -25,6 +28,7 @@ from toykernel.fs import (
     readdir,
     resize,
     select,
+    sendfile,
     signalfd,
     splice,
     stat,
@@ -75,13 +79,14 @@ from toykernel.mm import (
     mprotect,
     mremap,
 )
+from toykernel.net import msg_calls, socket, sockopt
 from toykernel.syscalls import Argument, Syscall, rows_of
 
 #: Where functions with `@syscall` are.
 MODULES: tuple[ModuleType, ...] = (
     *(x86_signal, tls),
     *(attr, exec, fcntl, namei_calls, open, pipe, read_write, splice, stat, uio),
-    *(readdir, resize, statfs, sync, utimes),
+    *(access, locks, memfd, sendfile, readdir, resize, statfs, sync, utimes),
     *(ipc_syscall, mq_calls, msg, semop, shm),
     *(
         capability,
@@ -103,6 +108,7 @@ MODULES: tuple[ModuleType, ...] = (
     *(clone3, futex_syscalls, random, rseq, time64),
     *(sys, time, uid, uid_calls, unshare, wait4, sched_syscalls),
     *(heap, madvise, mincore, mlock, mmap, mprotect, mremap),
+    *(msg_calls, socket, sockopt),
     *(epoll_calls, eventfd, select, signalfd, timerfd),
 )
 

@@ -67,6 +67,9 @@ class Kind(Enum):
     BUFFER_OUT = "buffer_out", _AT_EXIT
     IOVEC_IN = "iovec_in"
     IOVEC_OUT = "iovec_out", _AT_EXIT
+    FLOCK_OPERATION = "flock_operation"
+    MEMFD_FLAGS = "memfd_flags"
+    SPLICE_FLAGS = "splice_flags"
     RENAME_FLAGS = "rename_flags"
     RWF_FLAGS = "rwf_flags"
     AT_FLAGS = "at_flags"

@@ -78,11 +78,8 @@ class Timing(Protocol):
 
 def totals(insns: Iterable[Insn]) -> list[int]:
     """Clocks by rule over instructions."""
-    out = [0] * len(INSTRUCTION_RULES)
-    for insn in insns:
-        for number, clocks in enumerate(insn.by_rule()):
-            out[number] += clocks
-    return out
+    columns = list(map(sum, zip(*(insn.by_rule() for insn in insns), strict=True)))
+    return columns or [0] * len(INSTRUCTION_RULES)
 
 
 class EngineView:

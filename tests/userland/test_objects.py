@@ -33,6 +33,8 @@ h: movl $f,%eax
  movl loc@GOTOFF(%ebx),%eax
  movl loc@GOT(%ebx),%eax
  movl .Lx@GOTOFF(%ebx),%eax
+ movl 8+f@GOTOFF(%ebx),%eax
+ movl 8+loc@GOTOFF(%ebx),%eax
 loc: nop
 .Lx: nop
 .set al, ext
@@ -201,3 +203,12 @@ def test_what_is_refused_is_said(text: str, message: str, tmp_path: Path) -> Non
     with pytest.raises(AssemblyError) as caught:
         assemble_object(tmp_path / "x.s")
     assert message in caught.value.message
+
+
+def test_what_a_linker_will_add_is_no_mistake_beside_another(tmp_path: Path) -> None:
+    source = tmp_path / "x.s"
+    source.write_text("call printf\nmovl %al, %ebx\n")
+    with pytest.raises(AssemblyError) as caught:
+        assemble_object(source)
+    assert caught.value.line == 2
+    assert caught.value.more == ()

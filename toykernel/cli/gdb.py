@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -94,6 +95,7 @@ def command(program: str, args: tuple[str, ...], **values: Any) -> int:
             kernel_side=values["follow_kernel"],
             reverse=not values["no_history"],
             write_file=writers[0],
+            max_cycles=values["max_cycles"],
         )
 
     def make(launch: Launch) -> Session:
@@ -115,14 +117,18 @@ def command(program: str, args: tuple[str, ...], **values: Any) -> int:
         servers.append(server)
         if values["stdio"]:
             server.serve(Connection(0, 1), to_client=True)
+            write_all(2, server.unsent())
         else:
             try:
                 server.listen(values["listen"], values["port"], ready)
             except OSError as error:
                 return runner.Result(EXIT_MISUSE, message=f"cannot listen: {reason(error)}")
         server.target.close()
-        if server.killed or (values["stdio"] and not server.detached):
-            return runner.Result(0)
+        limit, now = values["max_cycles"], server.target.k.machine.clock.cycles
+        over = server.target.k.outcome is not None or (limit is not None and now >= limit)
+        if server.killed or (values["stdio"] and not server.detached and not over):
+            done = runner.run_on(session, deaths) if session.outcome is not None else None
+            return replace(done, status=0, message="") if done is not None else runner.Result(0)
         if server.target.session is not session:
             return runner.run(server.target.session, max_cycles=values["max_cycles"])
         return runner.run_on(session, deaths, max_cycles=values["max_cycles"])

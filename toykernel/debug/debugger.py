@@ -127,6 +127,8 @@ class Debugger(Looking, Collector):
         finally:
             self.journal.recording = False
             self._watched = None
+        if not self.dead:
+            self.history.rest()
         if self.kernel.current.pid != before:
             stopped = Stopped(stopped.kind, stopped.hits, stopped.lines, stopped.detail, before)
         return stopped

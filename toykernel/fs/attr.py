@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from toykernel.errno import EACCES, EINVAL, EOPNOTSUPP, EPERM, EROFS, Errno
-from toykernel.fs.file import fget
+from toykernel.fs.file import fget, fget_open
 from toykernel.fs.inode import (
     MAY_WRITE,
     S_IFREG,
@@ -173,7 +173,7 @@ def sys_chmod(k: Kernel, pathname: int, mode: int) -> int:
 @syscall(94, "fd:fd mode:mode")
 def sys_fchmod(k: Kernel, fd: int, mode: int) -> int:
     """fchmod: of an open file. EBADF, or as chmod."""
-    return chmod_common(k, fget(k, fd).inode, mode)
+    return chmod_common(k, fget_open(k, fd).inode, mode)
 
 
 @syscall(306, "dirfd:dirfd pathname:path mode:mode")
@@ -219,7 +219,7 @@ def sys_lchown(k: Kernel, pathname: int, uid: int, gid: int) -> int:
 @syscall(207, "fd:fd owner:id group:id", name="fchown32")
 def sys_fchown(k: Kernel, fd: int, uid: int, gid: int) -> int:
     """fchown32: of an open file. EBADF, or as chown32."""
-    return chown_common(k, fget(k, fd).inode, uid, gid)
+    return chown_common(k, fget_open(k, fd).inode, uid, gid)
 
 
 @syscall(298, "dirfd:dirfd pathname:path owner:id group:id flags:at_flags")
@@ -244,4 +244,4 @@ def sys_lchown16(k: Kernel, pathname: int, uid: int, gid: int) -> int:
 @syscall(95, "fd:fd owner:id group:id", name="fchown")
 def sys_fchown16(k: Kernel, fd: int, uid: int, gid: int) -> int:
     """fchown of old, with ids of 16 bits."""
-    return chown_common(k, fget(k, fd).inode, _wide(uid), _wide(gid))
+    return chown_common(k, fget_open(k, fd).inode, _wide(uid), _wide(gid))

@@ -27,6 +27,7 @@ from toykernel.errno import (
 from toykernel.fs.binfmt_elf import ElfImage, load_elf_binary, parse_elf
 from toykernel.fs.file import dup_fd, filp_close, put_files_struct
 from toykernel.fs.inode import MAY_EXEC, S_IFREG, S_ISGID, S_ISUID, Inode, inode_permission
+from toykernel.fs.mount import d_path
 from toykernel.fs.namei import getname, path_lookup
 from toykernel.fs.read_write import kernel_read
 from toykernel.kernel.cred import CAP_SYS_PTRACE, Cred, commit_creds, prepare_creds, put_cred
@@ -182,6 +183,9 @@ def do_execve(k: Kernel, path: str, argv: list[bytes], envp: list[bytes]) -> Res
         mm = mm_alloc(k)
         undo.callback(mmput, k, mm)
         set_mm_exe_file(k, mm, inode)
+        mm.exe_path = path_lookup(k, file).found()
+        assert task.fs is not None
+        mm.exe_name = d_path(task.fs.root, mm.exe_path) or file
         sp = load_elf_binary(k, mm, image, path, argv, envp, inode.i_mapping)
         if signal_group_exit(task.signal):
             raise Errno(EAGAIN)  # another thread execs or ends the group: it wins

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from toykernel.errno import EACCES, EROFS, ETXTBSY, Errno
 from toykernel.kernel.cred import CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH, capable
@@ -41,6 +41,7 @@ class Inode:
     rdev: int = 0  # a device's number: major << 8 | minor
     i_mapping: AddressSpace | None = None  # a regular file's bytes
     private: object = None
+    i_flctx: Any = None  # locks (fs/locks.py), once there has been one
     seals: int = 0  # F_SEAL_ bits; those of a file that cannot have any are never set
     sealable: bool = False
     linkable: bool = False  # O_TMPFILE made it: it may get a first name

@@ -26,6 +26,7 @@ def simple_lookup(k: Kernel, parent: Inode, name: str) -> None:
 def simple_link(k: Kernel, inode: Inode, parent: Inode, name: str) -> None:
     """One more name for an inode: its link count goes up by one."""
     inode.nlink += 1
+    inode.linkable = False
     touch_ctime(k, inode)
     touch_mtime(k, parent)
 

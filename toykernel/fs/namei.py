@@ -164,6 +164,12 @@ def _walk(
             links += 1
             if links > MAXSYMLINKS:
                 raise Errno(ELOOP)
+            jump = found.inode.i_op.jump(k, found.inode)
+            if jump is not None:
+                at = jump
+                if not last and not at.dentry.inode.is_dir:
+                    raise Errno(ENOTDIR)
+                continue
             target = found.inode.i_op.get_link(k, found.inode)
             if target.startswith("/"):
                 at = root

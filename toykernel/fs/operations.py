@@ -11,12 +11,23 @@ from dataclasses import dataclass
 from importlib import import_module
 from typing import TYPE_CHECKING, NoReturn
 
-from toykernel.errno import EACCES, EINVAL, ENODEV, ENOTDIR, ENOTTY, EPERM, ESPIPE, Errno
+from toykernel.errno import (
+    EACCES,
+    EINVAL,
+    ENODEV,
+    ENOTDIR,
+    ENOTTY,
+    EOPNOTSUPP,
+    EPERM,
+    ESPIPE,
+    Errno,
+)
 from toykernel.fs.inode import Inode, generic_permission
 
 if TYPE_CHECKING:
     from toykernel.fs.dcache import Dentry
     from toykernel.fs.file import File
+    from toykernel.fs.mount import Path
     from toykernel.kernel.wait import Result, WaitQueue
     from toykernel.mm.filemap import AddressSpace
     from toykernel.state import Kernel
@@ -94,6 +105,11 @@ def noop_fsync(k: Kernel, file: File) -> int:
     return 0
 
 
+def no_splice_write(k: Kernel, file: File, data: bytes) -> int:
+    """sendfile or splice into what takes nothing so. Raises Errno(EINVAL)."""
+    raise Errno(EINVAL)
+
+
 @dataclass(frozen=True)
 class DirEntry:
     """A name in a directory as getdents shows it: `pos` grows from entry to entry, `kind` is the DT_ number
@@ -130,7 +146,10 @@ class FileOperations(Operations):
     flush: Callable[[Kernel, File], None] = nothing_to_flush
     release: Callable[[Kernel, File], None] = nothing_to_release
     fsync: Callable[[Kernel, File], int] = no_fsync
+    splice_write: Callable[[Kernel, File, bytes], int] = no_splice_write
     iterate: Callable[[Kernel, File], list[DirEntry]] = no_iterate
+    #: readv and writev of a file whose transfers are messages: pieces, and whether they are written.
+    iter: Callable[[Kernel, File, tuple[tuple[int, int], ...], bool], Result] | None = None
 
 
 # -- of an inode -----------------------------------------------------------------------------------
@@ -144,6 +163,11 @@ def no_lookup(k: Kernel, parent: Inode, name: str) -> Inode | None:
 def no_create(k: Kernel, parent: Inode, name: str, mode: int) -> Inode:
     """vfs_create without i_op->create. Raises Errno(EACCES)."""
     raise Errno(EACCES)
+
+
+def no_tmpfile(k: Kernel, parent: Inode, mode: int) -> Inode:
+    """O_TMPFILE without i_op->tmpfile. Raises Errno(EOPNOTSUPP)."""
+    raise Errno(EOPNOTSUPP)
 
 
 def no_mkdir(k: Kernel, parent: Inode, name: str, mode: int) -> Inode:
@@ -188,6 +212,11 @@ def no_get_link(k: Kernel, inode: Inode) -> str:
     raise Errno(EINVAL)
 
 
+def no_jump(k: Kernel, inode: Inode) -> Path | None:
+    """A link whose text says where it leads."""
+    return None
+
+
 def no_truncate(k: Kernel, inode: Inode, size: int) -> None:
     """Its size is not to be set. Raises Errno(EINVAL)."""
     raise Errno(EINVAL)
@@ -202,11 +231,12 @@ class InodeOperations(Operations):
     """struct inode_operations: what a kind of inode does. The path walk has checked rights and names.
 
     What makes an inode answers with it; the caller gives it its name (a dentry). What takes a name away
-    gets the dentry, which the caller drops afterwards.
+    gets the dentry, which the caller drops afterwards. `jump` is where a link leads that is no path.
     """
 
     lookup: Callable[[Kernel, Inode, str], Inode | None] = no_lookup
     create: Callable[[Kernel, Inode, str, int], Inode] = no_create
+    tmpfile: Callable[[Kernel, Inode, int], Inode] = no_tmpfile
     link: Callable[[Kernel, Inode, Inode, str], None] = no_link
     unlink: Callable[[Kernel, Inode, Dentry], None] = no_unlink
     symlink: Callable[[Kernel, Inode, str, str], Inode] = no_symlink
@@ -216,6 +246,7 @@ class InodeOperations(Operations):
     rename: Callable[[Kernel, Inode, Dentry, Inode, Dentry | None], None] = no_rename
     exchange: Callable[[Kernel, Inode, Dentry, Inode, Dentry], None] = no_exchange
     get_link: Callable[[Kernel, Inode], str] = no_get_link
+    jump: Callable[[Kernel, Inode], Path | None] = no_jump
     permission: Callable[[Kernel, Inode, int], None] = generic_permission
     truncate: Callable[[Kernel, Inode, int], None] = no_truncate
     setattr: Callable[[Kernel, Inode], None] = simple_setattr

@@ -6,11 +6,22 @@ from typing import TYPE_CHECKING
 
 from emu.ram import PAGE_SIZE
 from toykernel.arch.x86.uaccess import copy_some_to_user, read_some
-from toykernel.errno import EFAULT, EFBIG, Errno
+from toykernel.errno import EFAULT, EFBIG, EPERM, Errno
 from toykernel.fs.attr import current_time, file_remove_privs, touch_atime, touch_mtime
 from toykernel.fs.chrdev import init_special_inode
 from toykernel.fs.file import O_APPEND, O_LARGEFILE, O_NOATIME, File
-from toykernel.fs.inode import S_IFDIR, S_IFLNK, S_IFMT, S_IFREG, S_ISGID, Inode, put_write_access
+from toykernel.fs.inode import (
+    F_SEAL_FUTURE_WRITE,
+    F_SEAL_GROW,
+    F_SEAL_WRITE,
+    S_IFDIR,
+    S_IFLNK,
+    S_IFMT,
+    S_IFREG,
+    S_ISGID,
+    Inode,
+    put_write_access,
+)
 from toykernel.fs.libfs import (
     MAX_LFS_FILESIZE,
     NO_FILE,
@@ -97,6 +108,14 @@ def _make(k: Kernel, parent: Inode, mode: int, rdev: int = 0) -> Inode:
 def ramfs_create(k: Kernel, parent: Inode, name: str, mode: int) -> Inode:
     """A regular file. Raises Errno(ENOSPC)."""
     return _make(k, parent, S_IFREG | mode)
+
+
+def ramfs_tmpfile(k: Kernel, parent: Inode, mode: int) -> Inode:
+    """A regular file that has no name yet. Raises Errno(ENOSPC)."""
+    mtime, ctime = parent.mtime, parent.ctime
+    inode = _make(k, parent, S_IFREG | mode)
+    parent.mtime, parent.ctime = mtime, ctime
+    return inode
 
 
 def ramfs_mkdir(k: Kernel, parent: Inode, name: str, mode: int) -> Inode:
@@ -191,6 +210,8 @@ def ramfs_write(k: Kernel, file: File, buf: int, count: int) -> int:
         raise Errno(EFBIG)
     count = min(count, limit - file.pos)
     mapping.write_back(k)
+    if file.inode.seals:
+        count = _sealed(file, count)
     sb = file.inode.i_sb
     file_remove_privs(k, file.inode)
     touch_mtime(k, file.inode)
@@ -216,6 +237,19 @@ def ramfs_write(k: Kernel, file: File, buf: int, count: int) -> int:
     return done
 
 
+def _sealed(file: File, count: int) -> int:
+    """How much of a write the seals let through (shmem_write_begin). Raises Errno(EPERM) for none of it."""
+    inode = file.inode
+    if inode.seals & (F_SEAL_WRITE | F_SEAL_FUTURE_WRITE):
+        raise Errno(EPERM)
+    if inode.seals & F_SEAL_GROW and file.pos + count > inode.size:
+        room = inode.size - file.pos & -PAGE_SIZE if file.pos < inode.size else 0
+        if room <= 0:
+            raise Errno(EPERM)
+        return room
+    return count
+
+
 def ramfs_release(k: Kernel, file: File) -> None:
     """The right to write is given back."""
     if file.writable:
@@ -236,6 +270,7 @@ DIR_INODE = InodeOperations(
     "toykernel.fs.ramfs:DIR_INODE",
     lookup=simple_lookup,
     create=ramfs_create,
+    tmpfile=ramfs_tmpfile,
     link=simple_link,
     unlink=simple_unlink,
     symlink=ramfs_symlink,

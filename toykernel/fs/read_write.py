@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from toykernel.arch.x86.uaccess import access_ok, copy_to_user
 from toykernel.errno import EBADF, EFAULT, EINVAL, EOVERFLOW, Errno
-from toykernel.fs.file import fget
+from toykernel.fs.file import fget, fget_open
 from toykernel.syscalls import syscall
 
 if TYPE_CHECKING:
@@ -70,7 +70,7 @@ def sys_lseek(k: Kernel, fd: int, offset: int, whence: int) -> int:
 
     EINVAL, EOVERFLOW beyond 31 bits, ESPIPE.
     """
-    file = fget(k, fd)
+    file = fget_open(k, fd)
     if whence not in SEEKS:
         raise Errno(EINVAL)
     at = file.op.llseek(k, file, offset, whence)
@@ -86,7 +86,7 @@ def sys_llseek(k: Kernel, fd: int, high: int, low: int, result: int, whence: int
     """_llseek: the offset is a 64-bit number, in two words and in memory. Raises Errno(EINVAL),
     Errno(ESPIPE), Errno(EFAULT).
     """
-    file = fget(k, fd)
+    file = fget_open(k, fd)
     if whence not in SEEKS:
         raise Errno(EINVAL)
     (offset,) = struct.unpack("<q", struct.pack("<II", low, high))

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from toykernel.arch.x86.uaccess import access_ok, copy_to_user
 from toykernel.errno import EFAULT, EINVAL, ENOENT, ENOTDIR, Errno
 from toykernel.fs.attr import touch_atime
-from toykernel.fs.file import fget
+from toykernel.fs.file import fget_open
 from toykernel.syscalls import syscall
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ def iterate_dir(
     k: Kernel, fd: int, buf: int, count: int, pack: Callable[[bytes, int, int, int], bytes]
 ) -> int:
     """As many entries as fit into `count` bytes; the file's position is that of the next one."""
-    file = fget(k, fd)
+    file = fget_open(k, fd)
     if not file.readable:
         raise Errno(ENOTDIR if not file.inode.is_dir else EFAULT)
     if not access_ok(buf, count):

@@ -17,10 +17,12 @@ from toykernel.fs.dcache import Dentry, d_add
 from toykernel.fs.inode import S_IFCHR, S_IFDIR, S_IFLNK, S_IFREG, Inode
 from toykernel.fs.mount import Mount, Path, do_mount, traverse_mounts
 from toykernel.fs.operations import SuperOperations
-from toykernel.fs.ramfs import new_inode, ramfs_fill_super
+from toykernel.fs.proc.base import proc_fill_super
+from toykernel.fs.ramfs import MAX_BYTES, MAX_INODES, RAMFS, new_inode, ramfs_fill_super
 from toykernel.fs.super import InodeNumbers, SuperBlock
+from toykernel.tty.pty import PTMX_DEV, TTY_DEV
 
-RAMFS_DEV, PIPE_DEV = 1, 2
+RAMFS_DEV, PIPE_DEV, SHM_DEV = 1, 2, 3
 #: In /dev: name, permissions, number.
 _NODES = (
     ("console", 0o620, CONSOLE_DEV),
@@ -29,6 +31,8 @@ _NODES = (
     ("full", 0o666, FULL_DEV),
     ("random", 0o666, RANDOM_DEV),
     ("urandom", 0o666, URANDOM_DEV),
+    ("tty", 0o666, TTY_DEV),
+    ("ptmx", 0o666, PTMX_DEV),
 )
 _LINKS = {
     "dev/fd": "/proc/self/fd",
@@ -55,12 +59,24 @@ class FileSystems:
 
     root: Path
     pipefs: SuperBlock
-    last_dev: int = PIPE_DEV
+    shm: SuperBlock  # files in memory that have no name (shm_mnt)
+    last_dev: int = SHM_DEV
 
     def new_dev(self) -> int:
         """st_dev of a file system without a device (get_anon_bdev), counting up."""
         self.last_dev += 1
         return self.last_dev
+
+    def super_blocks(self) -> list[SuperBlock]:
+        """Every file system that is mounted, once."""
+        found: list[SuperBlock] = []
+        waiting = [self.root.mnt]
+        while waiting:
+            mnt = waiting.pop()
+            if mnt.sb not in found:
+                found.append(mnt.sb)
+            waiting += mnt.mounts.values()
+        return found
 
     def find(self, path: str) -> Path:
         """The host's look at an absolute path, without links and rights. Raises Errno(ENOENT)."""
@@ -82,19 +98,22 @@ class FileSystems:
 
 
 def mount_root(files: dict[str, bytes]) -> FileSystems:
-    """/, /dev, /tmp, /proc, a few files in /etc, and files by path, in order of their paths."""
+    """/, /dev, /dev/shm, /tmp, /proc, a few files in /etc, and files by path, in order of their paths."""
     numbers = InodeNumbers()
     sb, inode = ramfs_fill_super(RAMFS_DEV, numbers, "rootfs")
     root = Dentry("/", inode)
     top = traverse_mounts(Path(Mount(sb, root), root))
-    fs = FileSystems(top, SuperBlock(PIPE_DEV, "pipefs", PIPEFS, numbers))
+    fs = FileSystems(top, SuperBlock(PIPE_DEV, "pipefs", PIPEFS, numbers), shm_fill_super(numbers))
     _mount(fs, "dev", "devtmpfs", 0o755)
     for name, mode, rdev in _NODES:
         _node(fs, f"dev/{name}", S_IFCHR | mode, rdev)
     for name, target in _LINKS.items():
         _node(fs, name, S_IFLNK | 0o777).private = target.encode()
     _mount(fs, "dev/shm", "tmpfs", 0o1777)
+    _mount(fs, "dev/pts", "devpts", 0o755)
     _mount(fs, "tmp", "tmpfs", 0o1777)
+    sb, inode = proc_fill_super(fs.new_dev(), numbers)
+    do_mount(_directory(fs, "proc", 0o555), sb, Dentry("/", inode))
     for name in ("etc", "bin", "root", "var"):
         _directory(fs, name)
     _directory(fs, "var/tmp", 0o1777)
@@ -103,6 +122,11 @@ def mount_root(files: dict[str, bytes]) -> FileSystems:
     for path, data in sorted(files.items()):
         _place(fs, path, data)
     return fs
+
+
+def shm_fill_super(numbers: InodeNumbers) -> SuperBlock:
+    """The tmpfs that is mounted nowhere."""
+    return SuperBlock(SHM_DEV, "tmpfs", RAMFS, numbers, max_bytes=MAX_BYTES, max_inodes=MAX_INODES)
 
 
 def _at(fs: FileSystems, path: str) -> tuple[Path, str]:

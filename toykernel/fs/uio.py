@@ -49,6 +49,8 @@ def transfer(k: Kernel, file: File, pieces: Iovec, *, write: bool, done: int = 0
     """Piece by piece, as one transfer: it ends where a piece is not filled. Once something has been
     transferred nobody waits for more, and an error does not count.
     """
+    if file.op.iter is not None and not done:
+        return file.op.iter(k, file, pieces, write)
     for index, (base, length) in enumerate(pieces):
         if done and not write and not file.op.poll(k, file, []) & POLLIN:
             return done

@@ -55,6 +55,8 @@ class Monitor:
     def run(self, line: str, pid: int) -> list[str]:
         """The lines that a command answers, as the selected thread sees things."""
         word, _, rest = line.strip().partition(" ")
+        if not word:
+            return self._help("")
         try:
             own = self._own.get(word)
             if own is not None:

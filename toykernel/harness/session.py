@@ -19,6 +19,7 @@ from toykernel.harness import notebook
 from toykernel.harness.build import build
 from toykernel.harness.images import boot_images, init_program, kernel_program
 from toykernel.harness.recipe import PLAIN, STDIN, Recipe, is_source
+from toykernel.harness.stripped import without_debug
 from toykernel.observe.faultlog import FaultLog, FaultRecord
 from toykernel.observe.lock_holders import LockHolders
 from toykernel.observe.run_stats import RunStats
@@ -76,7 +77,7 @@ class Session:
         guest_path = "/" + (Path(path).stem if built else Path(path).name).strip("<>")
         argv = [os.fsencode(guest_path), *(os.fsencode(a) for a in args)]
         envp = [os.fsencode(f"{key}={value}") for key, value in (env or {}).items()]
-        guest_files = {**(files or {}), guest_path: elf}
+        guest_files = {**(files or {}), guest_path: without_debug(elf) if built else elf}
         self._set_up(Path(path), elf, program, guest_path, config or Config(), console, keep_output)
         if recipe.stdin is not None:
             self.sources[str(STDIN)] = recipe.stdin.decode("utf-8", "replace")

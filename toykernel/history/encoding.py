@@ -29,7 +29,7 @@ from toykernel.host import HOST_TYPES
 _DATA = ("toykernel.", "emu.")
 #: Whose functions may be in the kernel's data: callbacks of timers and wait queues.
 _FUNCTIONS = (
-    *(f"toykernel.{part}." for part in ("arch", "fs", "ipc", "kernel", "mm")),
+    *(f"toykernel.{part}." for part in ("arch", "fs", "ipc", "kernel", "mm", "net", "tty")),
     "toykernel.gate",
 )
 

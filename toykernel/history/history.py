@@ -31,7 +31,9 @@ _GAP = 10_000
 #: Instructions in one unit, without cycle timing and with it; the work of a trap with what the kernel does
 #: for it, what cycle timing and listeners to traps add to that, and what a fork needs besides.
 _INSTRUCTIONS, _TIMED_INSTRUCTIONS = 150, 50
-_TRAP, _TIMED_TRAP, _HEARD_TRAP, _FORK = 8, 10, 35, 350
+_TRAP, _TIMED_TRAP, _HEARD_TRAP, _FORK = 4, 2, 35, 350
+#: Work behind the last moment from which on a stop is worth one.
+_REST = 1_500
 #: Work that is kept away from a cursor that steps back, and how many instructions before it.
 _NEAR_WORK, _NEAR = 500, 300
 
@@ -120,7 +122,7 @@ class History:
         """Breakpoints.pace: keep a moment if one is due. The dearer one is, the farther apart they are."""
         here = self.position
         last = self._moments.before(here)
-        gap = max(_GAP, 12 * (self._fixed_work + len(last.snapshot.pickled) // 150))
+        gap = max(_GAP, 18 * (self._fixed_work + len(last.snapshot.pickled) // 150))
         left = gap - (self._work - last.work)
         if left <= 0:
             left = gap
@@ -128,6 +130,14 @@ class History:
                 self._keep()
         traps = left // (self._trap_work + _FORK // 8)
         return here.cycles + left * self._in_one, here.deliveries + max(traps, 1)
+
+    def rest(self) -> None:
+        """The run stands still for somebody who looks: the first step back from near here is to be short."""
+        if (
+            self._k.outcome is None
+            and self._work - self._moments.before(self.position).work > _REST
+        ):
+            self._keep()
 
     def keep(self) -> None:
         """Keep a moment here, if the last one is far: for who steps without running."""

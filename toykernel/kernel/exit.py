@@ -44,6 +44,7 @@ from toykernel.task import (
     TASK_KILLABLE,
     Task,
 )
+from toykernel.tty.tty_io import disassociate_ctty
 
 if TYPE_CHECKING:
     from toykernel.kernel.pid import PidNamespace
@@ -155,6 +156,8 @@ def exit_notify(k: Kernel, tsk: Task) -> None:
     exit_ptrace(k, tsk)
     forget_original_parent(k, tsk)
     if not tsk.signal.live:
+        if tsk.signal.leader and tsk.signal.tty is not None:
+            disassociate_ctty(k, tsk)
         kill_orphaned_pgrp(k, tsk.group_leader, None)
     exit_task_namespaces(k, tsk)
     if tsk.exit_signal not in (SIGCHLD, -1) and (

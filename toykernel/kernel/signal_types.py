@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from toykernel.kernel.wait_queue import WaitQueue
     from toykernel.state import Kernel
     from toykernel.task import Task
+    from toykernel.tty.termios import TtyStruct
 
 SIG_DFL, SIG_IGN = 0, 1
 
@@ -95,9 +96,11 @@ class SignalStruct:
     wait_chldexit: WaitQueue | None = None  # made when a thread first waits for children
     dead_children: dict[Task, None] = field(default_factory=dict)  # that a wait can take
     rlim: Rlimits = field(default_factory=dict)
+    oom_score_adj: int = 0
+    oom_score_adj_min: int = 0
     is_child_subreaper: bool = False
     has_child_subreaper: bool = False
-    tty: str | None = None
+    tty: TtyStruct | None = None  # the controlling terminal
     # Figures of threads that are gone (ticks), and of children that were waited for (ns).
     utime: int = 0
     stime: int = 0
@@ -124,6 +127,8 @@ class SignalStruct:
             pgrp=self.pgrp,
             session=self.session,
             rlim=dict(self.rlim),
+            oom_score_adj=self.oom_score_adj,
+            oom_score_adj_min=self.oom_score_adj_min,
             has_child_subreaper=self.has_child_subreaper or self.is_child_subreaper,
         )
 

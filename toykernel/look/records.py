@@ -12,6 +12,8 @@ from toykernel.fs.signalfd import SignalfdCtx
 from toykernel.fs.timerfd import TimerfdCtx
 from toykernel.ipc.mqueue import MqueueInfo
 from toykernel.look.spaces import address_spaces
+from toykernel.net.af_unix import UnixSock
+from toykernel.tty.termios import TtyStruct
 
 if TYPE_CHECKING:
     from toykernel.fs.file import File, FilesStruct
@@ -72,6 +74,10 @@ def _of_file(file: File) -> Iterator[Record]:
             yield "timerfd_ctx", slab
         case SignalfdCtx(slab=slab):
             yield "signalfd_ctx", slab
+        case TtyStruct(slab=slab, link=link):
+            yield "tty_struct", slab
+            if link is not None:
+                yield "tty_struct", link.slab
         case EventPoll(slab=slab, items=items):
             yield "eventpoll", slab
             for item in items:
@@ -82,10 +88,25 @@ def _of_inode(inode: Inode) -> Iterator[Record]:
     match inode.private:
         case Pipe(slab=slab):
             yield "pipe_inode_info", slab
+        case UnixSock() as sock:
+            yield from _of_socket(sock)
         case MqueueInfo(slab=slab, messages=messages):
             yield "mqueue_inode_cache", slab
             for msg in messages:
                 yield "msg_msg", msg.slab
+
+
+def _of_socket(sock: UnixSock) -> Iterator[Record]:
+    """A socket with what is on its way to it; who is only waiting to be accepted has no file yet."""
+    yield "unix_sock", sock.slab
+    for skb in sock.queue:
+        yield "skbuff_head_cache", skb.slab
+        for file in skb.files:
+            yield "filp", file.slab
+            if not isinstance(file.inode.private, UnixSock):
+                yield from _of_file(file)
+    for waiting in sock.pending:
+        yield from _of_socket(waiting)
 
 
 def _of_namespaces(nsproxy: Nsproxy) -> Iterator[Record]:
@@ -109,6 +130,9 @@ def _of_namespaces(nsproxy: Nsproxy) -> Iterator[Record]:
 def records(k: Kernel) -> Iterator[Record]:
     """Each once, whoever shares it; what boot made (address 0) is in no cache."""
     seen: dict[Record, None] = {}
+    if k.files.unix is not None:  # in messages, too
+        for sock in k.files.unix.sockets:
+            seen.update(dict.fromkeys(_of_socket(sock)))
     for task in k.processes.tasks:
         seen.update(dict.fromkeys(_of_task(k, task)))
     for pid in k.processes.init_pid_ns.pids.values():

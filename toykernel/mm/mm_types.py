@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from sortedcontainers import SortedDict
 
 if TYPE_CHECKING:
+    from toykernel.fs.mount import Path
     from toykernel.mm.filemap import AddressSpace
 
 VM_READ = 0x00000001
@@ -96,6 +97,9 @@ class MmStruct:
         self.start_brk = self.brk = 0
         self.start_stack = 0
         self.arg_start = self.arg_end = self.env_start = self.env_end = 0
+        self.exe_path: Path | None = None  # what it executes: where that was found
+        self.exe_name = ""  # and by which path
+        self.saved_auxv = b""
         #: Pages whose entries lost rights since the last flush: a CPU may still hold them.
         self.stale: dict[int, None] = {}
 

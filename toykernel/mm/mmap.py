@@ -19,7 +19,8 @@ from toykernel.errno import (
     EPERM,
     Errno,
 )
-from toykernel.fs.file import fget
+from toykernel.fs.file import fget_open
+from toykernel.fs.inode import F_SEAL_FUTURE_WRITE, F_SEAL_WRITE
 from toykernel.mm.filemap import AddressSpace, shmem_zero_setup
 from toykernel.mm.limits import can_do_mlock, charge, may_expand_vm, may_lock
 from toykernel.mm.memory import populate_range, unmap_page_range
@@ -215,6 +216,11 @@ def _check_file_rights(file: File, prot: int, kind: int, vm_flags: int) -> int:
     """The area's flags, as far as the open file allows. Raises Errno(EACCES)."""
     if not file.readable or (kind == MAP_SHARED and prot & PROT_WRITE and not file.writable):
         raise Errno(EACCES)
+    seals = file.inode.seals
+    if kind == MAP_SHARED and seals & (F_SEAL_WRITE | F_SEAL_FUTURE_WRITE):
+        if prot & PROT_WRITE:
+            raise Errno(EPERM)
+        vm_flags &= ~VM_MAYWRITE
     if kind == MAP_SHARED and not file.writable:
         vm_flags &= ~(VM_MAYWRITE | VM_SHARED)  # it can never become writable
     return vm_flags
@@ -283,7 +289,7 @@ def exit_mmap(k: Kernel, mm: MmStruct) -> None:
 
 def _mapped_file(k: Kernel, flags: int, fd: int) -> File | None:
     if not flags & MAP_ANONYMOUS:
-        return fget(k, fd)
+        return fget_open(k, fd)
     if flags & MAP_HUGETLB:
         raise Errno(ENOMEM)  # there is no pool of huge pages
     return None

@@ -39,6 +39,9 @@ class SlabCaches:
         self.signalfd = KmemCache("signalfd_ctx", 16)  # signalfd
         self.eventpoll = KmemCache("eventpoll", 128)  # epoll_create
         self.epi = KmemCache("eventpoll_epi", 96)  # epoll_ctl: a file that is watched
+        self.tty = KmemCache("tty_struct", 704)  # open of ptmx: either end
+        self.unix_sock = KmemCache("unix_sock", 512)  # socket: one, or an end of a connection
+        self.skb = KmemCache("skbuff_head_cache", 192)  # send: a message
         self.mm = KmemCache("mm_struct", 448)  # fork, exec: an address space
         self.vm_area = KmemCache("vm_area_struct", 88, 8)  # mmap, fork, exec: an area
         self.fpu = KmemCache("fpu", 512)  # first use, fork: FPU registers

@@ -42,6 +42,10 @@ _NAMES: Mapping[Kind, Mapping[int, str]] = {
     Kind.SEEK_WHENCE: {0: "SEEK_SET", 1: "SEEK_CUR", 2: "SEEK_END", 3: "SEEK_DATA", 4: "SEEK_HOLE"},
     Kind.FCNTL_CMD: {
         0: "F_DUPFD", 1: "F_GETFD", 2: "F_SETFD", 3: "F_GETFL", 4: "F_SETFL",
+        5: "F_GETLK", 6: "F_SETLK", 7: "F_SETLKW", 8: "F_SETOWN", 9: "F_GETOWN", 10: "F_SETSIG",
+        11: "F_GETSIG", 12: "F_GETLK64", 13: "F_SETLK64", 14: "F_SETLKW64", 15: "F_SETOWN_EX",
+        16: "F_GETOWN_EX", 36: "F_OFD_GETLK", 37: "F_OFD_SETLK", 38: "F_OFD_SETLKW",
+        1033: "F_ADD_SEALS", 1034: "F_GET_SEALS",
         1030: "F_DUPFD_CLOEXEC", 1031: "F_SETPIPE_SZ", 1032: "F_GETPIPE_SZ",
     },
     Kind.PTRACE_REQUEST: REQUEST_NAMES,
@@ -194,6 +198,13 @@ PROCESS_PRINTERS: Mapping[Kind, Printer] = {
     Kind.ID: _id,
     Kind.FUTEX_OP: _futex_op,
     Kind.AT_FLAGS: _at_flags,
+    Kind.FLOCK_OPERATION: _named_bits({1: "LOCK_SH", 2: "LOCK_EX", 8: "LOCK_UN", 4: "LOCK_NB"}),
+    Kind.MEMFD_FLAGS: _named_bits(
+        {1: "MFD_CLOEXEC", 2: "MFD_ALLOW_SEALING", 4: "MFD_HUGETLB", 8: "MFD_NOEXEC_SEAL"}
+    ),
+    Kind.SPLICE_FLAGS: _named_bits(
+        {1: "SPLICE_F_MOVE", 2: "SPLICE_F_NONBLOCK", 4: "SPLICE_F_MORE", 8: "SPLICE_F_GIFT"}
+    ),
     Kind.RENAME_FLAGS: _named_bits(
         {1: "RENAME_NOREPLACE", 2: "RENAME_EXCHANGE", 4: "RENAME_WHITEOUT"}
     ),

@@ -16,7 +16,7 @@ from .emission import Emission
 from .errors import MAX_ERRORS, AssemblyError, Problem, together
 from .expressions import GOT_NAME, NAME, Binary, Modified, Name, Node, Number, Position, bind, parse
 from .fragments import MAX_BYTES, Align, SectionBuild, SymbolBuild
-from .hints import bare_register, nasm_form, undefined_symbols
+from .hints import bare_register, nasm_form, undefined_hint, undefined_symbols, wide_register
 from .mentioned import free_names
 from .objects import ObjectFile
 from .prefixed import pseudo_prefixes
@@ -284,8 +284,10 @@ class Assembler:
 
     # -- statements ------------------------------------------------------------------------
 
-    def run(self) -> None:
-        """Assemble every statement. Raises AssemblyError with the first MAX_ERRORS errors."""
+    def run(self, alone: bool = True) -> None:
+        """Assemble every statement; `alone` when no linker will add what is undefined.
+
+        Raises AssemblyError with the first MAX_ERRORS errors."""
         found: list[AssemblyError] = []
         while not self.stop and len(found) < MAX_ERRORS:
             statement = self.reader.next()
@@ -310,7 +312,7 @@ class Assembler:
                 found[-1].statement = statement.text
         if found:
             lines = {(problem.file, problem.line) for problem in found}
-            certain = undefined_symbols(self.used_in, self.symbols, certain=True)
+            certain = undefined_symbols(self.used_in, self.symbols, certain=True) if alone else []
             found += [p for p in certain if (p.file, p.line) not in lines]
             raise together(found)
 
@@ -318,6 +320,10 @@ class Assembler:
         text = statement.text
         other = self.intel or '"' in text or text[0] == "."
         bare = None if other else bare_register(text.partition(" ")[2])
+        if problem.message.startswith("no size suffix"):
+            wide = wide_register(text.partition(" ")[2])
+            if wide is not None and not self._is_defined(wide):
+                return undefined_hint(wide)
         if problem.message.startswith("no such instruction") and (form := nasm_form(text)):
             return f"that is NASM's; GNU: {form}"
         if bare is None or (problem.hint or "").startswith("AT&T"):

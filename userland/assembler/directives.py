@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Final
 from .data import MAX_ALIGN, DataDirectives
 from .errors import Problem
 from .expressions import NAME, Name, Number, Position
-from .objects import VISIBILITIES
-from .sections import SectionDirectives
+from .objects import SHF_MERGE, SHF_STRINGS, VISIBILITIES
+from .sections import SectionDirectives, Shape
 from .source import Statement, split_operands, string_bytes
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 _SYMBOL: Final = re.compile(NAME + r'|"[^"]+"')
 _IGNORED: Final = frozenset((
-    ".ident", ".extern", ".loc_mark_labels", ".version", ".eject", ".list", ".nolist", ".psize",
+    ".extern", ".loc_mark_labels", ".version", ".eject", ".list", ".nolist", ".psize",
     ".sbttl", ".title", ".att_mnemonic", ".arch", ".lflags", ".line", ".ln", ".func", ".endfunc",
 ))  # fmt: skip
 _KINDS: Final = {
@@ -44,7 +44,7 @@ class Directives:
             ".loc": self._loc, ".symver": self._symver, ".weakref": self._weakref,
             ".intel_syntax": self._syntax, ".att_syntax": self._syntax, ".warning": self._warning,
             ".print": self._print, ".error": self._message, ".err": self._message,
-            ".end": self._end, ".code32": self._mode, ".code16": self._mode,
+            ".end": self._end, ".ident": self._ident, ".code32": self._mode, ".code16": self._mode,
             ".code16gcc": self._mode, ".code64": self._mode,
         }  # fmt: skip
         handlers |= dict.fromkeys(VISIBILITIES, self._visibility)
@@ -250,6 +250,16 @@ class Directives:
         if word == ".err" or not rest.strip():
             raise Problem(f"`{word}' encountered")
         raise Problem(string_bytes(rest.strip()).decode("utf-8", "replace"))
+
+    def _ident(self, text: str, statement: Statement) -> None:
+        sections, assembler = self.sections, self.assembler
+        kept = assembler.section, assembler.section.subsection, sections.previous
+        fresh = ".comment" not in assembler.sections
+        sections.enter(".comment", Shape("", attributes=SHF_MERGE | SHF_STRINGS, entry_size=1))
+        text = text.partition(" ")[2].strip()
+        assembler.emit(b"\0" * fresh + string_bytes(text) + b"\0", (), statement)
+        assembler.section, subsection, sections.previous = kept
+        assembler.section.enter(subsection)
 
     def _end(self, text: str, statement: Statement) -> None:
         self.assembler.stop = True

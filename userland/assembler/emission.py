@@ -67,7 +67,11 @@ class Emission(Layout):
         """A node's value; a name that others see stays a name, and so does one into a section that is merged,
         with a distance to it, as gas has it. `by_name`: every name does."""
         kept, addend = node, 0
-        while isinstance(kept, Binary) and kept.op in "+-" and isinstance(kept.right, Number):
+        while isinstance(kept, Binary) and kept.op in "+-":
+            if kept.op == "+" and isinstance(kept.left, Number):
+                kept = Binary("+", kept.right, kept.left)
+            if not isinstance(kept.right, Number):
+                break
             addend += kept.right.value if kept.op == "+" else -kept.right.value
             kept = kept.left
         name = kept.name if isinstance(kept, Name) else None

@@ -20,6 +20,8 @@ OTHER_PREFIXES: Final = {
 _PSEUDO: Final = re.compile(r"\{\s*(\w+)\s*\}\s*")
 _PSEUDO_WORDS: Final = frozenset(("disp32", "disp8", "load", "store"))
 _STRING: Final = re.compile(r"(movs|cmps|stos|lods|scas|ins|outs)([bwl]?)")
+#: What a REP stands before beside string instructions: `rep bsf` is tzcnt to a newer CPU.
+_REPEATABLE: Final = re.compile(r"(ret|bsf|bsr)[wl]?|nop")
 _SIZES: Final = {"b": "al", "w": "ax", "l": "eax"}
 #: Stands for a displacement that is to have 4 bytes.
 _WIDE: Final = Name("\x04wide")
@@ -72,7 +74,7 @@ def sort_prefixes(names: list[str], mnemonic: str, bits: int) -> Words:
             size += bytes([OTHER_PREFIXES[name]])
             data = {"data16": "w", "data32": "l"}.get(name, data)
             wide = wide or name == "addr32"
-        elif name == "bnd" or (name.startswith("rep") and mnemonic in ("ret", "nop", "bsf", "bsr")):
+        elif name == "bnd" or (name.startswith("rep") and _REPEATABLE.fullmatch(mnemonic)):
             repeat = b"\xf2" if name in ("bnd", "repne", "repnz") else b"\xf3"
         else:
             plain.append(name)

@@ -24,6 +24,7 @@ int main(void)
 	char dir[] = "/tmp/owner.XXXXXX";
 	if (!mkdtemp(dir) || chdir(dir) || chmod(".", 0777))
 		return 1;
+	setvbuf(stdout, 0, _IOLBF, 0);
 	umask(0);
 	int fd = open("f", O_CREAT | O_RDWR, 0644);
 	show("made", fd);

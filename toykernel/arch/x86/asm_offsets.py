@@ -30,6 +30,8 @@ TSS_SELECTOR = 16 * 8
 SYSCALL_VECTOR = 0x80
 FIRST_EXTERNAL_VECTOR = 0x20
 TIMER_IRQ = 0
+#: The cascade's line, which no device has: a kick, as smp_reschedule_interrupt; nothing is to be done.
+RESCHEDULE_IRQ = 2
 
 # struct pt_regs, byte offsets.
 PT_REGS = (

@@ -24,8 +24,8 @@ LEGACY_SIZE = 112  # FNSAVE's, status and magic
 FPSTATE_SIZE = LEGACY_SIZE + FXSAVE_SIZE
 X86_FXSR_MAGIC = 0x0000
 _NO_FXSR_MAGIC = 0xFFFF
-#: MXCSR bits that a CPU with SSE has; a reserved one would fault in FXRSTOR.
-MXCSR_MASK = 0xFFBF
+#: MXCSR bits that the CPU says it has (MXCSR_MASK of FXSAVE), DAZ too; a reserved one would fault in FXRSTOR.
+MXCSR_MASK = 0xFFFF
 FXSR_MODELS = frozenset(("pentium3", "max"))
 
 
