@@ -135,10 +135,8 @@ class History:
 
     def rest(self) -> None:
         """The run stands still for somebody who looks: the first step back from near here is to be short."""
-        if (
-            self._k.outcome is None
-            and self._work - self._moments.before(self.position).work > _REST
-        ):
+        behind = self._work - self._moments.before(self.position).work
+        if self._k.outcome is None and behind > _REST:
             self._keep()
 
     def keep(self) -> None:
