@@ -31,7 +31,7 @@ from toykernel.fs.file import (
     O_RDWR,
     File,
     fd_install,
-    fget,
+    fget_open,
     fput,
     get_empty_filp,
     get_unused_fd,
@@ -77,7 +77,7 @@ SOCK_SIZE = 2 + UNIX_PATH_MAX
 
 def sockfd_lookup(k: Kernel, fd: int) -> tuple[File, UnixSock]:
     """The socket behind a descriptor. Raises Errno(EBADF), Errno(ENOTSOCK)."""
-    file = fget(k, fd)
+    file = fget_open(k, fd)
     if not isinstance(file.inode.private, UnixSock):
         raise Errno(ENOTSOCK)
     return file, file.inode.private
