@@ -12,7 +12,7 @@ DEVELOP := $(VENV)/.develop
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help run test lint bench docs man site package faults fuzz mutants timing-check x87-check clean
+.PHONY: help run test lint bench docs worked man site package faults fuzz mutants timing-check x87-check clean
 
 help:
 	@echo "make run    the classic fork sample, with what its copy-on-write cost"
@@ -23,6 +23,7 @@ help:
 	@echo "make mutants SAMPLE=n SEED=n  so many faults, by chance, in kernel and machine: a score by package"
 	@echo "make fuzz   random programs against this machine's own Linux, broken inputs: SECONDS=60 SEED=1 KIND=cpu|processes|inputs"
 	@echo "make docs   what is written from the code: the table of fork-path, man page, commands"
+	@echo "make worked  four worked examples for teaching, with pictures and pages: docs/worked/"
 	@echo "make site   the documents as a site: site/index.html"
 	@echo "make package  source distribution and wheel in dist/, checked"
 	@echo "make faults every step of fork fails in turn, for every shape of caller"
@@ -65,9 +66,14 @@ fuzz: $(DEVELOP)
 docs: $(RUNTIME)
 	$(BIN)/python docs/fork_path.py
 	$(BIN)/python docs/reference.py
+	$(BIN)/python docs/worked.py
+
+# Four worked examples for teaching, with their pictures, and the pages of their runs: docs/worked/.
+worked: $(RUNTIME)
+	$(BIN)/python docs/worked.py --pages
 
 # The documents as a site, in site/: open site/index.html.
-site: $(DEVELOP)
+site: $(DEVELOP) worked
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[docs]'
 	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --quiet
 

@@ -52,7 +52,7 @@ def system_calls() -> str:
         rows.append((str(row.number), f"`{row.name}({arguments})`", first_sentence(row.function)))
     return page(
         "System calls",
-        f"{WRITTEN} Numbers are those of Linux 2.6.39 on the i386.",
+        f"{WRITTEN} Numbers are those of Linux on the i386.",
         f"{len(rows)} are there:",
         table(("number", "call", "what is done"), rows),
         f"The other {len(missing)} answer `ENOSYS`: {', '.join(f'`{name}`' for name in missing)}.",

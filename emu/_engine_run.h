@@ -4,7 +4,7 @@ static void scatter(struct engine_state *s)
 {
     const struct field *f = (const struct field *)(uintptr_t)s->fields;
     const uint32_t *regs = (const uint32_t *)(uintptr_t)s->regs;
-    uint8_t *data = (uint8_t *)(uintptr_t)s->context;
+    uint8_t *data = (uint8_t *)(uintptr_t)(s->env ? s->env : s->context);
     int32_t none = -1;
     uint32_t i;
 
@@ -16,8 +16,9 @@ static void scatter(struct engine_state *s)
             memset(data + f[i].offset + 4, 0, 4);
     }
     memcpy(data + s->old_exception_offset, &none, 4);
-    ((context_fn)(uintptr_t)s->fn_restore)((uc_engine *)(uintptr_t)s->engine,
-                                           (uc_context *)(uintptr_t)s->context);
+    if (!s->env)
+        ((context_fn)(uintptr_t)s->fn_restore)((uc_engine *)(uintptr_t)s->engine,
+                                               (uc_context *)(uintptr_t)s->context);
     write_reg(s, s->reg_eflags, regs[FIELD_EFLAGS]);
 }
 
@@ -25,11 +26,12 @@ static void gather(struct engine_state *s)
 {
     const struct field *f = (const struct field *)(uintptr_t)s->fields;
     uint32_t *regs = (uint32_t *)(uintptr_t)s->regs;
-    const uint8_t *data = (const uint8_t *)(uintptr_t)s->context;
+    const uint8_t *data = (const uint8_t *)(uintptr_t)(s->env ? s->env : s->context);
     uint32_t i;
 
-    ((context_fn)(uintptr_t)s->fn_save)((uc_engine *)(uintptr_t)s->engine,
-                                        (uc_context *)(uintptr_t)s->context);
+    if (!s->env)
+        ((context_fn)(uintptr_t)s->fn_save)((uc_engine *)(uintptr_t)s->engine,
+                                            (uc_context *)(uintptr_t)s->context);
     for (i = 0; i < s->field_count; i++)
         memcpy(&regs[i], data + f[i].offset, 4);
     regs[FIELD_EFLAGS] = read_reg(s, s->reg_eflags);
@@ -152,16 +154,62 @@ static void run_once(struct engine_state *s)
     settle(s);
 }
 
-/* The same, through traps that go the way that they went before. */
-static void engine_run(struct engine_state *s)
+/* What is left of so many instructions, and of the time until the deadline; 0 when nothing is. */
+static int set_limits(struct engine_state *s, uint64_t instructions)
 {
-    run_once(s);
-    while (s->event == EV_TRAP && s->traps && take_trap(s)) {
-        if (s->retired >= s->limit || s->deliveries >= s->delivery_limit) {
-            s->event = EV_LIMIT;
-            return;
-        }
+    uint64_t left = s->deadline > s->extra ? s->deadline - s->extra : 0;
+
+    s->limit = instructions;
+    s->cycle_limit = NO_LIMIT;
+    if (s->deadline != NO_LIMIT) {
+        if (s->timing)
+            s->cycle_limit = left;
+        else if (left < instructions)
+            s->limit = left;
+    }
+    return s->retired < s->limit && s->deliveries < s->delivery_limit &&
+        !(s->timing && s->cycles >= s->cycle_limit);
+}
+
+/* The guest's call through the gate; whether the run goes on behind it. -1: Python has raised. */
+static int call_gate(struct engine_state *s)
+{
+    PyObject *result;
+    int stays;
+
+    if (!s->gate || s->port != s->gate_port || s->debug_pending || s->system_changed)
+        return 0;
+    s->event = EV_GATE;
+    result = PyObject_CallNoArgs((PyObject *)(uintptr_t)s->gate);
+    if (!result)
+        return -1;
+    stays = result == Py_True && !s->system_changed;
+    Py_DECREF(result);
+    return stays;
+}
+
+/* The same, through gates, and traps that go the way that they went before. -1: Python has raised. */
+static int engine_run(struct engine_state *s, uint64_t instructions)
+{
+    int done = 1;
+
+    set_limits(s, instructions);
+    for (;;) {
         run_once(s);
+        if (raise_kept())
+            return -1;
+        if (s->event == EV_TRAP && s->traps)
+            done = take_trap(s);
+        else if (s->event == EV_OUT)
+            done = call_gate(s);
+        else
+            return 0;
+        if (done <= 0)
+            return done;
+        if (!set_limits(s, instructions)) {
+            s->event = EV_LIMIT;
+            return 0;
+        }
     }
 }
 
@@ -169,6 +217,7 @@ static void engine_run(struct engine_state *s)
 static PyObject *run(PyObject *module, PyObject *const *args, Py_ssize_t count)
 {
     struct engine_state *s;
+    uint64_t limit;
 
     (void)module;
     if (count != 2) {
@@ -178,11 +227,8 @@ static PyObject *run(PyObject *module, PyObject *const *args, Py_ssize_t count)
     s = PyLong_AsVoidPtr(args[0]);
     if (!s)
         return NULL;
-    s->limit = PyLong_AsUnsignedLongLong(args[1]);
-    if (PyErr_Occurred())
-        return NULL;
-    engine_run(s);
-    if (raise_kept())
+    limit = PyLong_AsUnsignedLongLong(args[1]);
+    if (PyErr_Occurred() || engine_run(s, limit) < 0)
         return NULL;
     return PyLong_FromLong((long)s->event);
 }

@@ -4,11 +4,11 @@ typedef struct uc_struct uc_engine;
 typedef struct uc_context uc_context;
 
 enum { EV_NONE, EV_LIMIT, EV_TRAP, EV_IN, EV_OUT, EV_INVALID, EV_BREAK, EV_IO, EV_DEBUG,
-       EV_ABORT, EV_MODE };
+       EV_ABORT, EV_GATE, EV_MODE };
 enum { FIELD_EIP = 8, FIELD_EFLAGS = 9, FIELD_CS_BASE = 15, FIELD_DR0 = 50, FIELD_DR7 = 55,
        FIELD_HFLAGS = 56 };
 enum { EFLAGS_IF = 0x200, EFLAGS_RF = 0x10000, EFLAGS_VM = 0x20000, ARITHMETIC = 0x8d5, COMPARED = 0x45,
-       CR4_PSE = 0x10, PTE_P = 1, PDE_PS = 0x80 };
+       CR4_PSE = 0x10, PTE_P = 1, PTE_RW = 2, PTE_US = 4, PDE_PS = 0x80, CR0_WP = 0x10000 };
 enum { VECTOR_DB = 1, VECTOR_PF = 14, MEM_WRITE = 17, LONGEST = 15 };
 enum { DR_EXECUTE = 0, DR_WRITE = 1, DR_ACCESS = 3 };
 enum { KIND_REP = 1, KIND_IO = 2, KIND_EMULATED = 4, KIND_SYSTEM = 8, KIND_IRET = 16,
@@ -16,6 +16,7 @@ enum { KIND_REP = 1, KIND_IO = 2, KIND_EMULATED = 4, KIND_SYSTEM = 8, KIND_IRET 
        KIND_X87 = 256 };
 enum { FLAG_WORDS = 5 }; /* EFLAGS and the operands that its arithmetic flags are still to be made of */
 #define NO_FRAME 0xffffffffu
+#define NO_LIMIT 0x7fffffffffffffffu
 #define CR0_PG 0x80000000u
 
 struct field {
@@ -44,6 +45,9 @@ struct engine_state {
     uint64_t limit;        /* stop before an instruction once retired >= limit */
     uint64_t cycles;       /* of completed instructions, under a timing profile */
     uint64_t cycle_limit;  /* stop before an instruction once cycles >= cycle_limit */
+    uint64_t extra;        /* cycles that no instruction accounts for */
+    uint64_t deadline;     /* the clock at which the run is over, or NO_LIMIT: it makes the limits */
+    uint64_t gate;         /* PyObject *, called when the guest writes to gate_port; 0: the run ends then */
     uint64_t timing;       /* struct timing *; 0: instructions are counted, not timed */
     uint64_t blocks;       /* struct blocks *; 0: every instruction goes through on_code */
     uint64_t traps;        /* struct trap_plans *; 0: every trap goes through Python */
@@ -69,6 +73,7 @@ struct engine_state {
     uint32_t debug_hits;     /* DR6 bits 0-3 that the instruction in flight has earned */
     uint32_t debug_pending;  /* TF trapped behind a port access */
     uint32_t system_changed; /* CR, DR or TLB instruction executed; cleared by Python */
+    uint32_t gate_port, gate_padding;
     uint64_t breaks;       /* const uint32_t *, sorted linear addresses */
     uint64_t watches;      /* struct watch * */
     uint64_t watch_count;
@@ -79,6 +84,7 @@ struct engine_state {
     uint64_t ram_size;
     uint64_t held_code;    /* uint8_t *, one byte a frame */
     uint64_t engine, context, regs, fields;
+    uint64_t env;          /* host address of the engine's live state, laid out as a context; or 0 */
     uint32_t field_count;
     uint32_t old_exception_offset;
     uint32_t is_int_field;
@@ -316,8 +322,9 @@ static uint32_t classify_0f(struct engine_state *s, uint32_t address)
         return second == 0x22 ? KIND_SYSTEM : 0;
     case 0x01: case 0x06: case 0x23:
         return KIND_SYSTEM;
-    default: /* FXSAVE, FXRSTOR, SSE */
-        return second == 0xae || is_sse(second) ? KIND_X87 : 0;
+    default: /* FXSAVE, FXRSTOR, SSE, MMX */
+        return second == 0xae || is_sse(second) ||
+                (second >= 0 && is_sse_form(second, code_byte(s, address + 1))) ? KIND_X87 : 0;
     }
 }
 

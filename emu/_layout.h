@@ -13,7 +13,8 @@ struct field_place {
 
 static const struct field_place engine_state_fields[] = {
     F(engine_state, retired), F(engine_state, limit), F(engine_state, cycles),
-    F(engine_state, cycle_limit), F(engine_state, timing), F(engine_state, blocks),
+    F(engine_state, cycle_limit), F(engine_state, extra), F(engine_state, deadline),
+    F(engine_state, gate), F(engine_state, timing), F(engine_state, blocks),
     F(engine_state, traps), F(engine_state, x87), F(engine_state, deliveries),
     F(engine_state, delivery_limit), F(engine_state, event), F(engine_state, vector),
     F(engine_state, port), F(engine_state, size), F(engine_state, value),
@@ -23,11 +24,13 @@ static const struct field_place engine_state_fields[] = {
     F(engine_state, code_frame), F(engine_state, break_count), F(engine_state, break_capacity),
     F(engine_state, previous_kind), F(engine_state, completed), F(engine_state, resume),
     F(engine_state, careful), F(engine_state, debug_hits), F(engine_state, debug_pending),
-    F(engine_state, system_changed), F(engine_state, breaks), F(engine_state, watches),
+    F(engine_state, system_changed), F(engine_state, gate_port),
+    F(engine_state, gate_padding), F(engine_state, breaks), F(engine_state, watches),
     F(engine_state, watch_count), F(engine_state, accesses), F(engine_state, access_room),
     F(engine_state, access_count), F(engine_state, ram),
     F(engine_state, ram_size), F(engine_state, held_code), F(engine_state, engine),
     F(engine_state, context), F(engine_state, regs), F(engine_state, fields),
+    F(engine_state, env),
     F(engine_state, field_count), F(engine_state, old_exception_offset),
     F(engine_state, is_int_field), F(engine_state, reg_eflags), F(engine_state, reg_cr0),
     F(engine_state, reg_cr3), F(engine_state, reg_cr4), F(engine_state, reg_cs),
@@ -73,13 +76,15 @@ static const struct field_place insn_fields[] = {
 };
 
 static const struct field_place timing_fields[] = {
-    F(timing, env), F(timing, decode), F(timing, insns), F(timing, buckets), F(timing, offset),
-    F(timing, user_cycles), F(timing, before), F(timing, pending), F(timing, rep_pending),
+    F(timing, env), F(timing, decode), F(timing, insns), F(timing, buckets),
+    F(timing, user_cycles), F(timing, before), F(timing, gates),
+    F(timing, gate_memory), F(timing, pending), F(timing, rep_pending),
     F(timing, store_done), F(timing, capacity), F(timing, used), F(timing, bucket_mask),
     F(timing, current), F(timing, agi), F(timing, byte_register), F(timing, misaligned),
     F(timing, accessed), F(timing, memory), F(timing, i386), F(timing, rmw_miss),
     F(timing, segment_miss), F(timing, sequential_code_miss), F(timing, walk),
-    F(timing, walk_line), F(timing, walk_updates), F(timing, store_clocks), F(timing, gate_miss),
+    F(timing, walk_line), F(timing, walk_updates), F(timing, store_clocks),
+    F(timing, gate_clocks), F(timing, page_fault), F(timing, gate_miss),
     F(timing, iret_miss), F(timing, at_base), F(timing, at_hflags), F(timing, at_gdt),
     F(timing, at_ldt), F(timing, at_cr0), F(timing, at_cr3), F(timing, at_cr4), F(timing, at_eip),
     F(timing, previous_writes), F(timing, previous_bytes), F(timing, code_line),

@@ -18,6 +18,7 @@
 #include <string.h>
 
 #include "_sse_unit.h"
+#include "_sse_forms.h"
 #include "_engine_state.h"
 
 #include "_timing.h"

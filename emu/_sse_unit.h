@@ -229,14 +229,14 @@ static uint64_t one_element(struct sse *s, const struct sse_insn *i, int wide, u
     }
 }
 
-/* Bytes of the source in memory; 0 where there is no such instruction, or one with an MMX register. */
+/* Bytes of the source in memory; 0 where there is no such instruction. */
 static uint32_t sse_source_size(uint8_t op, uint8_t form)
 {
     uint32_t one = form == SSE_SS ? 4 : form == SSE_SD ? 8 : 16;
 
     switch (op) {
-    case 0x2a: return form >= SSE_SS ? 4 : 0;
-    case 0x2c: case 0x2d: return form >= SSE_SS ? one : 0;
+    case 0x2a: return form >= SSE_SS ? 4 : 8;
+    case 0x2c: case 0x2d: return form == SSE_PS ? 8 : one;
     case 0x2e: case 0x2f: return form == SSE_PS ? 4 : form == SSE_PD ? 8 : 0;
     case 0x5a: return form == SSE_PS ? 8 : one;
     case 0x5b: return form == SSE_SD ? 0 : 16;
@@ -256,10 +256,12 @@ static uint32_t sse_execute(struct sse_insn *i)
     memcpy(i->r, i->a, 16);
     i->whole = 1;
     if (i->op == 0x2a || i->op == 0x2c || i->op == 0x2d || i->op == 0x2e || i->op == 0x2f) {
-        if (i->op == 0x2a)
-            set_lane(i->r, size, 0, from_int32(&s, wide, lane(i->b, 4, 0)));
-        else if (i->op < 0x2e)
-            sse_to_integer(&s, wide, lane(i->b, size, 0), i->op == 0x2c ? RC_ZERO : i->mxcsr >> 13 & 3);
+        if (i->op < 0x2e) /* from or to general registers, or two elements of an MMX register */
+            for (n = 0; n < (scalar ? 1 : 2); n++)
+                if (i->op == 0x2a)
+                    set_lane(i->r, size, n, from_int32(&s, wide, lane(i->b, 4, n)));
+                else
+                    sse_to_integer(&s, wide, lane(i->b, size, n), i->op == 0x2c ? RC_ZERO : i->mxcsr >> 13 & 3);
         else
             one_element(&s, i, wide, lane(i->a, size, 0), lane(i->b, size, 0));
         i->whole = i->op == 0x2a;

@@ -43,15 +43,15 @@ struct insn {
 
 struct timing {
     uint64_t env, decode, insns, buckets; /* decode: a Python function of an address or None */
-    uint64_t offset;            /* clocks charged outside instructions */
     uint64_t user_cycles;       /* of completed instructions in ring 3 */
     uint64_t before;            /* cycles as the instruction in flight began */
+    uint64_t gates, gate_memory; /* clocks of deliveries that the clock has not taken over yet */
     uint64_t pending[N_RULES], rep_pending[N_RULES];
     uint64_t store_done[4];
     uint32_t capacity, used, bucket_mask, current;
     uint32_t agi, byte_register, misaligned, accessed, memory, i386;
     uint32_t rmw_miss, segment_miss, sequential_code_miss, walk, walk_line, walk_updates[3];
-    uint32_t store_clocks, gate_miss[2], iret_miss[2];
+    uint32_t store_clocks, gate_clocks[2], page_fault, gate_miss[2], iret_miss[2];
     uint32_t at_base[6], at_hflags, at_gdt, at_ldt, at_cr0, at_cr3, at_cr4, at_eip;
     uint32_t previous_writes, previous_bytes, code_line, code_next;
     uint32_t taken, stores, rep_start, rep_left, iterations, user, dirty;
@@ -336,6 +336,13 @@ static uint32_t timing_copy_lines(struct timing *t, uint32_t destination, uint32
         l1_write(t, (destination + at) >> 4);
     }
     return missed;
+}
+
+/* Model.trap_taken. */
+static void timing_trap_taken(struct timing *t)
+{
+    t->previous_writes = t->previous_bytes = 0;
+    t->code_line = t->code_next = NOWHERE;
 }
 
 /* Model.gate. `reads` is (address, bytes) pairs; the result is clocks. */

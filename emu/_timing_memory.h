@@ -77,7 +77,7 @@ static int tlb_drop(struct timing *t, uint32_t page)
 static void store_one(struct engine_state *s, struct timing *t)
 {
     const struct insn *insns = (const struct insn *)(uintptr_t)t->insns;
-    uint64_t now = s->cycles + t->offset + t->stores, start, wait;
+    uint64_t now = s->cycles + s->extra + t->stores, start, wait;
 
     if (t->current && insns[t->current - 1].kind == K_REP && t->iterations)
         now += insns[t->current - 1].rep_start +

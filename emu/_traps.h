@@ -13,7 +13,7 @@ enum { KIND_EXCEPTION, KIND_SOFTWARE };
 enum { FIELD_ESP = 4, FIELD_ES = 10, FIELD_CS = 14, FIELD_SS = 18, FIELD_DS = 22, FIELD_TR = 38,
        FIELD_GDT = 42, FIELD_IDT = 44, FIELD_CR0 = 46, FIELD_CR2 = 47, FIELD_CR3 = 48, FIELD_CR4 = 49,
        FIELD_ERROR_CODE = 57 };
-enum { PTE_RW = 2, PTE_A = 0x20, PTE_D = 0x40 };
+enum { PTE_A = 0x20, PTE_D = 0x40 };
 enum { TRAP_HF_CPL = 3, TRAP_HF_ADDSEG = 1 << 6, TRAP_HF_REPLACED = 3 | 1 << 3 | 1 << 4 | 1 << 5 | 1 << 6 };
 /* #DF #TS #NP #SS #GP #PF #AC push a code; #DE #BR #UD #NM #TS #NP #SS #GP #PF #MF #AC #XM are faults */
 #define PUSHES_CODE 0x27d00u
@@ -112,6 +112,26 @@ static int is_pusha(struct engine_state *s, uint32_t address)
     return code_byte(s, address) == 0x60;
 }
 
+static void charge_outside(struct engine_state *s, uint64_t clocks, uint64_t *rule)
+{
+    *rule += clocks;
+    s->extra += clocks;
+}
+
+/* TrapCosts in emu/timing/traps.py, for a delivery that has set no Accessed bit. */
+static void charge_delivery(struct engine_state *s, const struct trap_plan *plan, uint32_t words)
+{
+    struct timing *t = timing_of(s);
+    uint32_t inward = plan->stack_at != 0;
+    uint32_t reads[8] = {plan->linear[0], 8, plan->linear[1], 8, plan->stack_at, 8, plan->linear[2], 8};
+    uint32_t esp = ((const uint32_t *)(uintptr_t)s->regs)[FIELD_ESP];
+    int page_fault = plan->kind == KIND_EXCEPTION && plan->vector == VECTOR_PF;
+
+    charge_outside(s, t->gate_clocks[inward] + (page_fault ? t->page_fault : 0), &t->gates);
+    charge_outside(s, timing_gate(s, reads, inward ? 4 : 2, esp, 4 * words, inward), &t->gate_memory);
+    timing_trap_taken(t);
+}
+
 /* Take the trap that the run has ended with, as the last time; 0, with nothing changed, if it may differ. */
 static int take_trap(struct engine_state *s)
 {
@@ -160,6 +180,8 @@ static int take_trap(struct engine_state *s)
         (regs[FIELD_DS + 1] || regs[FIELD_ES + 1] ? TRAP_HF_ADDSEG : 0);
     s->skip_break = 0;
     s->deliveries++;
+    if (s->timing)
+        charge_delivery(s, plan, n);
     return 1;
 }
 

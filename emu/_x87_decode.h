@@ -105,13 +105,13 @@ static int x87_find(struct engine_state *s, const uint8_t *image, uint32_t addre
     p->op = (uint32_t)b;
     if (b == 0x0f) {
         b = code_byte(s, ++at);
-        if (b != 0xae && !is_sse(b))
+        if (b != 0xae && !is_sse(b) && (b < 0 || !is_sse_form(b, code_byte(s, at + 1))))
             return 0;
         p->op = b == 0xae ? 0xae : 0x0f00u | (uint32_t)b;
     }
     p->word = !wide;
     p->modrm = 0xff;
-    if (p->op == 0x9b)
+    if (p->op == 0x9b || p->op == 0xf77) /* FWAIT, EMMS */
         return 1;
     if (p->op < 0xf00 && p->op != 0xae && (p->op < 0xd8 || p->op > 0xdf))
         return 0;
@@ -130,6 +130,27 @@ static int x87_find(struct engine_state *s, const uint8_t *image, uint32_t addre
         p->segment = segment;
     p->linear = p->offset + image_field(s, image, FIELD_ES + 4 * p->segment + 1);
     return 1;
+}
+
+/* Whether the tables refuse an access. */
+static int image_refuses(const struct engine_state *s, const uint8_t *image, uint32_t linear, int write)
+{
+    uint32_t pde = ram32(s, (image_field(s, image, FIELD_CR3) & 0xfffff000u) + (linear >> 22) * 4), both = pde;
+    int user = (image_field(s, image, FIELD_HFLAGS) & 3) == 3;
+
+    if (pde & PTE_P && !(pde & PDE_PS && image_field(s, image, FIELD_CR4) & CR4_PSE))
+        both &= ram32(s, (pde & 0xfffff000u) + (linear >> 12 & 0x3ff) * 4);
+    return !(both & PTE_P) || (user && !(both & PTE_US)) ||
+        (write && !(both & PTE_RW) && (user || image_field(s, image, FIELD_CR0) & CR0_WP));
+}
+
+/* An operand of two pages, one of which refuses: the engine would have done the part in the other. */
+static int half_refused(const struct engine_state *s, const uint8_t *image, uint32_t linear, uint32_t size, int write)
+{
+    uint32_t last = linear + size - 1;
+
+    return last >> 12 != linear >> 12 && last > linear && image_field(s, image, FIELD_CR0) & CR0_PG &&
+        (image_refuses(s, image, linear, write) || image_refuses(s, image, last, write));
 }
 
 /* A linear address in RAM under the engine's tables; NO_FRAME where there is none. */

@@ -10,10 +10,10 @@
 
 #include "_x87_unit.h"
 
-enum { CR0_MP = 2, CR0_EM = 4, CR0_TS = 8, CR0_NE = 0x20 };
-enum { X_ENV_SIZE = 28, X_FX_SIZE = 28 };
+enum { CR0_MP = 2, CR0_EM = 4, CR0_TS = 8, CR0_NE = 0x20, CR4_OSFXSR = 0x200, CR4_OSXMMEXCPT = 0x400 };
 enum x87_pending { XP_NONE, XP_STATE, XP_SUMMARY, XP_POINTERS, XP_INIT, XP_SSE };
-enum { REFUSED_UD = 1, REFUSED_MF = 2, REFUSED_XM = 3 };
+enum { REFUSED_UD = 1, REFUSED_MF = 2, REFUSED_XM = 3, REFUSED_GP = 4, REFUSED_PF = 5 };
+enum { MXCSR_RESERVED = ~0xffff, FX_MXCSR = 24 };
 
 struct x87_unit {           /* X87State in emu/x87/native.py, up to `reg_mxcsr` */
     uint64_t env;           /* host address of the engine's live registers; 0 where it is not known */
@@ -117,6 +117,16 @@ static void save_environment(struct x87_unit *u, uint32_t linear, const struct f
     set_fix(u, linear, words, sizeof words);
 }
 
+/* The same, where the operand size is 16 bits. */
+static void save_short_environment(struct x87_unit *u, uint32_t linear, const struct fpu *f)
+{
+    uint16_t words[7] = {
+        f->control, (uint16_t)(f->status | f->top << 11), full_tag(f), (uint16_t)f->ip, f->cs, (uint16_t)f->dp, f->ds,
+    };
+
+    set_fix(u, linear, words, sizeof words);
+}
+
 static void load_pointers(struct fpu *f, const uint32_t *words)
 {
     f->ip = words[0];
@@ -150,11 +160,34 @@ static void x87_fxsave(struct engine_state *s, struct x87_unit *u, const uint8_t
     }
 }
 
+/* Bytes of an operand that the engine moves in parts; 0 of any other. *stores: it is written. */
+static uint32_t size_of_parts(const struct x87_place *p, int *stores)
+{
+    uint32_t digit = p->modrm >> 3 & 7;
+
+    *stores = p->op == 0xae ? digit == 0 : digit >= 6;
+    if (p->op == 0xae)
+        return digit < 2 && !(p->linear & 15) ? 512 : 0; /* or #GP */
+    if ((p->op == 0xd9 || p->op == 0xdd) && (digit == 4 || digit == 6))
+        return (p->word ? 14 : 28) + (p->op == 0xdd ? 80 : 0);
+    return (p->op == 0xdb && digit == 7) || (p->op == 0xdf && digit == 6) ? 10 : 0;
+}
+
+/* LDMXCSR and FXRSTOR load no bit that MXCSR does not have. */
+static int loads_reserved_bits(struct engine_state *s, const uint8_t *image, const struct x87_place *p)
+{
+    uint32_t digit = p->modrm >> 3 & 7, at = p->linear + (digit == 1 ? FX_MXCSR : 0), word;
+
+    return (digit == 1 ? !(p->linear & 15) : digit == 2) && image_field(s, image, FIELD_CR4) & CR4_OSFXSR &&
+        copy_memory(s, image, at, (uint8_t *)&word, 4, 0) && word & MXCSR_RESERVED;
+}
+
 /* FLDCW, FNSTENV, FNINIT and the like: the engine does nearly all of it. */
 static void x87_control(struct engine_state *s, struct x87_unit *u, const uint8_t *image, const struct x87_place *p)
 {
     struct fpu *f = &u->after;
     uint32_t words[7], digit = p->modrm >> 3 & 7;
+    uint16_t half[7];
 
     if (p->op == 0xae) {
         if (p->modrm >> 3 < 2)
@@ -165,13 +198,22 @@ static void x87_control(struct engine_state *s, struct x87_unit *u, const uint8_
         u->pending = p->op == 0xdb && p->modrm == 0xe3 ? XP_INIT : XP_POINTERS;
     } else if (p->op == 0xd9 && digit == 5) {
         u->pending = XP_SUMMARY;
-    } else if (digit == 4 && !p->word) {
+    } else if (digit == 4 && p->word) {
+        if (copy_memory(s, image, p->linear, (uint8_t *)half, sizeof half, 0)) {
+            words[3] = half[3];
+            words[4] = half[4];
+            words[5] = half[5];
+            words[6] = half[6];
+            load_pointers(f, words + 3);
+            u->pending = XP_POINTERS;
+        }
+    } else if (digit == 4) {
         if (copy_memory(s, image, p->linear, (uint8_t *)words, sizeof words, 0)) {
             load_pointers(f, words + 3);
             u->pending = XP_POINTERS;
         }
-    } else if (digit == 6 && !p->word) {
-        save_environment(u, p->linear, f);
+    } else if (digit == 6) {
+        (p->word ? save_short_environment : save_environment)(u, p->linear, f);
         u->pending = p->op == 0xdd ? XP_INIT : XP_POINTERS;
         if (p->op == 0xd9) { /* which masks all exceptions */
             f->control |= 0x3f;
@@ -201,11 +243,20 @@ static int x87_begin(struct engine_state *s, uint32_t address)
     u->carried = u->fix_size = 0;
     if (!x87_find(s, image, address, &p) || cr0 & (CR0_TS | (p.op == 0x9b ? 0 : CR0_EM)))
         return 0;
+    memcpy(f, image + u->fpu_at, sizeof *f);
     if (p.op >= 0xf00)
         return sse_begin(s, u, image, &p);
-    memcpy(f, image + u->fpu_at, sizeof *f);
     if (f->status & X_ES && cr0 & CR0_NE && p.op != 0xae && waits((uint8_t)p.op, (uint8_t)p.modrm))
         return REFUSED_MF;
+    if (p.modrm < 0xc0) {
+        int stores = 0;
+
+        size = size_of_parts(&p, &stores);
+        if (size && half_refused(s, image, p.linear, size, stores))
+            return REFUSED_PF;
+        if (p.op == 0xae && loads_reserved_bits(s, image, &p))
+            return REFUSED_GP;
+    }
     if (p.op == 0xae || is_control((uint8_t)p.op, (uint8_t)p.modrm)) {
         x87_control(s, u, image, &p);
         return 0;

@@ -8,7 +8,10 @@ the ledger always adds up to the clock.
 
 from __future__ import annotations
 
-from emu.hooks import NO_LIMIT, EngineState
+from collections import defaultdict
+
+from emu import hooks
+from emu.hooks import EngineState
 from emu.timing.engine import Timing
 from emu.timing.rules import STRING_IO, UNKNOWN_CLOCKS
 from emu.timing.tables import table_hash
@@ -26,20 +29,33 @@ class InstructionClock:
     profile = "off"
     table: str | None = None  # which clock table, for the report: none here
 
+    #: Whether a timing profile is on: kernel work has a price then.
+    counts_cycles = False
+
     def __init__(self, state: EngineState) -> None:
-        self._state = state
-        self.charged: dict[str, int] = {}
-        self.extra = 0
+        self._retired = hooks.word(state, "retired")
+        self._charged: defaultdict[str, int] = defaultdict(int)
+        self._extra = hooks.word(state, "extra")
+
+    @property
+    def charged(self) -> dict[str, int]:
+        """Clocks that no instruction accounts for, by rule."""
+        return self._charged
+
+    @property
+    def extra(self) -> int:
+        """Clocks that no instruction accounts for."""
+        return self._extra[0]
 
     @property
     def instructions(self) -> int:
         """Completed since power-on; a fault's attempt does not count."""
-        return int(self._state.retired)
+        return self._retired[0]
 
     @property
     def cycles(self) -> int:
         """Cycles since power-on: one an instruction here, plus whatever was charged."""
-        return int(self._state.retired) + self.extra
+        return self._retired[0] + self._extra[0]
 
     def charge(self, rule: str, cycles: int) -> None:
         """The one door for cycles that no instruction accounts for;
@@ -47,8 +63,8 @@ class InstructionClock:
         """
         if cycles < 0:
             raise ValueError("time does not run backwards")
-        self.charged[rule] = self.charged.get(rule, 0) + cycles
-        self.extra += cycles
+        self._charged[rule] += cycles
+        self._extra[0] += cycles
 
     @property
     def unknown(self) -> int:
@@ -69,17 +85,6 @@ class InstructionClock:
     def charge_string_io(self, n: int, *, output: bool, repeated: bool, outer: bool) -> None:
         """INS or OUTS, done by the machine, has moved n elements; `outer` with CPL > IOPL."""
 
-    @property
-    def counts_cycles(self) -> bool:
-        """Whether a timing profile is on: kernel work has a price then."""
-        return False
-
-    def limits(self, deadline: int) -> tuple[int, int]:
-        """(instructions, cycles of instructions) at which the clock shows `deadline` at the latest,
-        if nothing else is charged: the run stops at the first boundary at or after either.
-        """
-        return max(deadline - self.extra, 0), NO_LIMIT
-
     def by_rule(self) -> dict[str, int]:
         """The ledger; its values add up to `cycles`."""
         return {"instructions": self.instructions, **dict(sorted(self.charged.items()))}
@@ -88,8 +93,8 @@ class InstructionClock:
         return dict(self.charged)
 
     def load(self, charged: dict[str, int]) -> None:
-        self.charged = dict(charged)
-        self.extra = sum(charged.values())
+        self._charged = defaultdict(int, charged)
+        self._extra[0] = sum(charged.values())
 
     def save_counts(self) -> dict[str, int]:
         """What is counted besides, and no clock depends on, for a snapshot."""
@@ -109,20 +114,19 @@ class InstructionClock:
 class CycleClock(InstructionClock):
     """Counts what a timing profile says that instructions cost."""
 
+    counts_cycles = True
+
     def __init__(self, state: EngineState, timing: Timing) -> None:
         super().__init__(state)
         self.profile = timing.profile.name
         self.table = table_hash()
         self._timing = timing
+        self._cycles = hooks.word(state, "cycles")
         self._unknown_before: dict[str, int] = {}  # before the snapshot that was loaded last
 
     @property
     def cycles(self) -> int:
-        return self._timing.cycles + self.extra
-
-    @property
-    def counts_cycles(self) -> bool:
-        return True
+        return self._cycles[0] + self._extra[0]
 
     @property
     def unknown(self) -> int:
@@ -144,9 +148,11 @@ class CycleClock(InstructionClock):
                 found[name] = found.get(name, 0) + insn.count
         return found
 
-    def charge(self, rule: str, cycles: int) -> None:
-        super().charge(rule, cycles)
-        self._timing.offset = self.extra
+    @property
+    def charged(self) -> dict[str, int]:
+        for rule, clocks in self._timing.take_deliveries().items():
+            self._charged[rule] += clocks
+        return self._charged
 
     def charge_unknown(self, name: str) -> None:
         self.charge(f"{_UNKNOWN}{name}", UNKNOWN_CLOCKS)
@@ -158,9 +164,6 @@ class CycleClock(InstructionClock):
     def copy_lines(self, destination: int, source: int, length: int) -> int:
         return self._timing.copy_lines(destination, source, length)
 
-    def limits(self, deadline: int) -> tuple[int, int]:
-        return NO_LIMIT, max(deadline - self.extra, 0)
-
     def by_rule(self) -> dict[str, int]:
         spent = {rule: n for rule, n in self._timing.by_rule().items() if n}
         return {**spent, **dict(sorted(self.charged.items()))}
@@ -170,8 +173,8 @@ class CycleClock(InstructionClock):
         return {**self.charged, **spent}
 
     def load(self, charged: dict[str, int]) -> None:
+        self._timing.take_deliveries()
         super().load({r: n for r, n in charged.items() if not r.startswith(_INSTRUCTION)})
-        self._timing.offset = self.extra
 
     def save_counts(self) -> dict[str, int]:
         unknown = {f"{_UNKNOWN}{n}": count for n, count in self._unknown_by_table().items()}

@@ -117,7 +117,7 @@ class Cpu(RegisterFile):
 
     def _make_state(self) -> hooks.EngineState:
         s = hooks.EngineState()
-        s.limit = s.delivery_limit = hooks.NO_LIMIT
+        s.limit = s.delivery_limit = s.deadline = hooks.NO_LIMIT
         s.breaks = ctypes.addressof(self._breaks)
         s.break_capacity = hooks.MAX_BREAKS
         s.ram, s.ram_size = self.ram.host_address, self.ram.size
@@ -166,6 +166,7 @@ class Cpu(RegisterFile):
         """Tell the native hooks where the engine keeps its live registers."""
         env = locate_env(self._uc)
         self._live = bool(env)
+        self.state.env = env and env - self.layout.fields[FIELD["eax"]][0]
         if self._x87 is not None:
             self._x87.attach(env)
         if self.instructions is not None and env:
@@ -201,12 +202,14 @@ class Cpu(RegisterFile):
         self._write(_CR_IDS[number], value)
         self._reload()
         self.state.code_page_valid = 0
+        self.state.system_changed = 1
 
     def set_dr(self, number: int, value: int) -> None:
         """Write a debug register; DR7 arms and disarms the hardware breakpoints."""
         self._store()
         self._write(_DR_IDS[number], value)
         self._reload()
+        self.state.system_changed = 1
 
     def flush_tlb(self) -> None:
         """Forget every cached translation of a linear address."""
@@ -221,7 +224,7 @@ class Cpu(RegisterFile):
         self.state.code_page_valid = 0
         index = FIELD["cr3"]
         self.regs[index] = directory
-        # The next run restores the saved context: it must hold the new directory too.
+        # A run that restores the saved context must find the new directory in it.
         offset, width, _ = self.layout.fields[index]
         self._context.data[offset : offset + width] = directory.to_bytes(width, "little")
 
@@ -265,9 +268,9 @@ class Cpu(RegisterFile):
 
     # -- running -----------------------------------------------------------------------------------
 
-    def run(self, limit: int = hooks.NO_LIMIT, cycle_limit: int = hooks.NO_LIMIT) -> int:
-        """Run until `retired` reaches `limit`, the cycles of instructions `cycle_limit` (only under a
-        timing profile), or something happens; returns a hooks.EV_ code.
+    def run(self, limit: int = hooks.NO_LIMIT, deadline: int = hooks.NO_LIMIT) -> int:
+        """Run until `retired` reaches `limit`, the clock shows `deadline` cycles, or something happens;
+        returns a hooks.EV_ code.
         """
         ram = self.ram
         watched = self.watching or (self.regs[_DR7] & 0xFF and self._has_data_breakpoint())
@@ -279,7 +282,7 @@ class Cpu(RegisterFile):
             ram.held_code[:] = bytes(len(ram.held_code))
             ram.code_stale = False
             self.state.code_page_valid = 0  # what is run now is marked again
-        self.state.cycle_limit = cycle_limit
+        self.state.deadline = deadline
         return self.driver.run(limit)
 
     def set_exits(self, addresses: frozenset[int], page_ends: frozenset[int] | None = None) -> None:
@@ -294,6 +297,7 @@ class Cpu(RegisterFile):
 
     def reopen(self) -> None:
         """Go on in a fresh engine: the present one has given up in the middle of its work."""
+        self._context.save()
         state = bytes(self._context.data[: self.layout.state_end]) + b"".join(
             self.regs[FIELD[f"dr{n}"]].to_bytes(4, "little") for n in (0, 1, 2, 3, 6, 7)
         )
@@ -385,6 +389,7 @@ class Cpu(RegisterFile):
 
     def _store(self) -> None:
         """Copy the shared registers into the engine, without running it."""
+        self._context.save()
         data = self._context.data
         for index, (offset, width, writable) in enumerate(self.layout.fields):
             if writable or FIELD_NAMES[index] == "eip":

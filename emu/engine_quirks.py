@@ -46,8 +46,8 @@ issues.
   -> the machine looks at each page fault again (emu/page_fault.py).
 * For the same reason CMPXCHG8B spoils flags that it should keep.
   -> the code hook writes EFLAGS in front of it.
-* The x87 sets few flags, works in double precision here and there, and reports a division by zero only, and
-  that late; SSE leaves MXCSR's flags alone.  -> the code hook computes both beside the engine (emu/x87).
+* The x87 sets few flags, works in double precision here and there, reports a division by zero only, late; SSE
+  leaves MXCSR, takes operands not aligned; FNSAVE stores a part.  -> the code hook cures that (emu/x87).
 * Hooks added after a block was translated do not fire in it (#2200).
   -> all hooks are installed before the first instruction.
 * A REP instruction calls the code hook once an iteration.  -> the hook counts an address once.

@@ -35,16 +35,17 @@ from emu.engine_quirks import FIELD_NAMES, ContextLayout
 from emu.errors import EngineContractError
 from emu.layout import check_layout
 
-EV_NONE, EV_LIMIT, EV_TRAP, EV_IN, EV_OUT, EV_INVALID, EV_BREAK, EV_IO, EV_DEBUG, EV_ABORT = range(
-    10
-)
+(
+    *(EV_NONE, EV_LIMIT, EV_TRAP, EV_IN, EV_OUT, EV_INVALID, EV_BREAK, EV_IO, EV_DEBUG, EV_ABORT),
+    EV_GATE,
+) = range(11)
 KIND_REP, KIND_IO, KIND_EMULATED, KIND_SYSTEM, KIND_IRET, KIND_UNDEFINED, KIND_READS_FLAGS = (
     1 << n for n in range(7)
 )
 KIND_CLEARS_FLAGS = 128
 KIND_X87 = 256
 #: EngineState.value with EV_INVALID: the engine knows no such instruction, or the hooks refuse it.
-REFUSED_UD, REFUSED_MF, REFUSED_XM = 1, 2, 3
+REFUSED_UD, REFUSED_MF, REFUSED_XM, REFUSED_GP, REFUSED_PF = 1, 2, 3, 4, 5
 NO_FRAME = 0xFFFFFFFF
 FLAG_WORDS = 5
 
@@ -88,7 +89,10 @@ class EngineState(ctypes.Structure):
         *((n, ctypes.c_uint64) for n in ("retired", "limit")),
         *(
             (n, ctypes.c_uint64)
-            for n in ("cycles", "cycle_limit", "timing", "blocks", "traps", "x87")
+            for n in (
+                *("cycles", "cycle_limit", "extra", "deadline", "gate"),
+                *("timing", "blocks", "traps", "x87"),
+            )
         ),
         *((n, ctypes.c_uint64) for n in ("deliveries", "delivery_limit")),
         *(
@@ -102,6 +106,7 @@ class EngineState(ctypes.Structure):
                 *("previous_kind", "completed", "resume"),
                 "careful",
                 *("debug_hits", "debug_pending", "system_changed"),
+                *("gate_port", "gate_padding"),
             )
         ),
         *(
@@ -109,7 +114,7 @@ class EngineState(ctypes.Structure):
             for n in (
                 *("breaks", "watches", "watch_count"),
                 *("accesses", "access_room", "access_count", "ram", "ram_size", "held_code"),
-                *("engine", "context", "regs", "fields"),
+                *("engine", "context", "regs", "fields", "env"),
             )
         ),
         *(
@@ -128,6 +133,12 @@ class EngineState(ctypes.Structure):
         ("flags_at", ctypes.c_uint64),
         ("flags_kept", ctypes.c_uint64 * FLAG_WORDS),
     )
+
+
+def word(state: EngineState, name: str) -> memoryview:
+    """A field of 64 bits as a view of one number: quicker to read and to write than by its name."""
+    offset = getattr(EngineState, name).offset
+    return memoryview((ctypes.c_uint8 * 8).from_buffer(state, offset)).cast("B").cast("Q")
 
 
 _INSN_HOOKS = (

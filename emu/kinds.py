@@ -19,6 +19,7 @@ from emu.hooks import (
     KIND_UNDEFINED,
     KIND_X87,
 )
+from emu.x87.forms import is_form
 from emu.x87.sse import OPERATIONS
 
 LONGEST = 15  # bytes of an instruction
@@ -113,7 +114,8 @@ def _two_bytes(byte: CodeByte, at: int) -> int:
         digit = _digit(byte(at + 1))
         if digit >= 0 and digit not in _CONTROL_REGISTERS:
             return KIND_UNDEFINED
-    if second == _FXSAVE or second in OPERATIONS:  # FXRSTOR, too, and SSE
+    # FXRSTOR, too, SSE and MMX.
+    if second == _FXSAVE or second in OPERATIONS or is_form(second, byte(at + 1)):
         return KIND_X87
     return KIND_SYSTEM if second in _SYSTEM else 0
 

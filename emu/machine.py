@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from emu import hooks
+from emu import exits, hooks
 from emu import microcode as mc
 from emu import snapshot as snapshots
 from emu.clock import CycleClock, InstructionClock
@@ -22,28 +22,26 @@ from emu.devices.serial import SerialConsole
 from emu.devices.timer import LINE as TIMER_LINE
 from emu.devices.timer import Timer
 from emu.eflags import EFLAGS_IF, EFLAGS_RF
-from emu.errors import BusError, EngineContractError
+from emu.errors import BusError
 from emu.events import DR6_BS, Event, Position, Stop
 from emu.hooks import EV_OUT, EV_TRAP
 from emu.linear import LinearMemory
 from emu.page_end import needs_next_page, rest_of_page
 from emu.page_fault import page_fault
-from emu.port_io import LONGEST, code_bytes, split_prefixes
+from emu.port_io import code_bytes, split_prefixes
 from emu.port_unit import PortUnit
 from emu.ram import Ram
+from emu.refusals import refusal
 from emu.snapshot import Snapshot
 from emu.timing.profiles import OFF, PROFILE_NAMES, PROFILES
 from emu.timing.traps import TrapCosts
-from emu.untranslatable import is_untranslatable, untranslatable_starts
 
 _FLAT = 0xFFFFFFFF
 #: Instructions in one entry into the engine, so that Ctrl-C is noticed while a guest loops.
 SLICE = 1_000_000
 _ICEBP = 0xF1
 _INT_6 = b"\xcd\x06"
-_HLT = b"\xf4"
 
-_REFUSED = {hooks.REFUSED_UD: mc.UD, hooks.REFUSED_MF: mc.MF, hooks.REFUSED_XM: mc.XM}
 
 __all__ = ["Event", "Machine", "Snapshot", "Stop"]
 
@@ -87,9 +85,11 @@ class Machine:
         #: How often the TLB was flushed through the doors below.
         self.tlb_flushes = 0
         self._last_trap: mc.Delivery | None = None
-        # A delivery that costs nothing and that nobody hears of needs no Python.
-        free = self.cpu.timing is None and self.cpu.driver.name == hooks.NativeHooks.name
-        self._plans_at = self.microcode.plans.address if free else 0
+        self._at_gate: Callable[[], bool] | None = None  # of the present run
+        self._wake: int | None = None  # the devices' next deadline when the engine was entered last
+        # A delivery that nobody hears of needs no Python.
+        native = self.cpu.driver.name == hooks.NativeHooks.name
+        self._plans_at = self.microcode.plans.address if native else 0
         self.cpu.reset()
 
     def _make_clock(self) -> InstructionClock:
@@ -142,13 +142,17 @@ class Machine:
         pass_breakpoint: bool = False,
         instructions: int = hooks.NO_LIMIT,
         deliveries: int = hooks.NO_LIMIT,
+        at_gate: Callable[[], bool] | None = None,
     ) -> Event:
         """Run until an event, until the clock shows `until` cycles (exact to the instruction), or until
         so many instructions have completed or traps been delivered since power-on.
 
-        `pass_breakpoint` lets the first instruction run although it has a breakpoint.
+        `pass_breakpoint` lets the first instruction run although it has a breakpoint. `at_gate` is
+        called at the gate instead of ending the run, where nobody listens or watches; it answers
+        whether the run goes on, and if not it ends with Stop.STEP.
         """
         state = self.cpu.state
+        self._at_gate = at_gate
         if pass_breakpoint:
             state.skip_break = 1
         bounded = instructions != hooks.NO_LIMIT or deliveries != hooks.NO_LIMIT
@@ -159,12 +163,29 @@ class Machine:
             while event is None:
                 event = self._advance(until, False, instructions if bounded else None)
         except BusError:  # as in advance
+            if state.event == hooks.EV_GATE:
+                raise
             event = Event(Stop.BUS_ERROR, address=self.cpu.eip)
         if pass_breakpoint:
             state.skip_break = 0
         if bounded:
             state.delivery_limit = hooks.NO_LIMIT
         return event
+
+    @property
+    def unchanged(self) -> bool:
+        """Behind a gate, whether a run can go on as it began: no interrupt has come up, no deadline has
+        moved, nobody has begun to listen, and no code was changed.
+        """
+        return not (
+            self.pic.requested
+            or self.ram.code_stale
+            or self.trap_listeners
+            or self.trap_stops
+            or self.cpu.watching
+            or self.timer.next != self._wake
+            or self.timer.at_instruction is not None
+        )
 
     def step(self) -> Event:
         """One instruction, or one attempt that faults, or one interrupt taken; breakpoints pass."""
@@ -181,7 +202,7 @@ class Machine:
         """Run the instruction that was stopped at, past its check: an EV_ number for `handle`."""
         state = self.cpu.state
         state.allow_io, self.allow_io = 1, False
-        state.traps = 0
+        state.traps = state.gate = 0
         return self.cpu.run(state.retired + 1)
 
     def advance(self, until: int | None, *, single: bool = False) -> Event | None:
@@ -219,17 +240,16 @@ class Machine:
             limit = min(limit, instructions)
         if wake is not None and (until is None or wake < until):
             until = wake
-        cycle_limit = hooks.NO_LIMIT
-        if until is not None:
-            retired, cycle_limit = clock.limits(until)
-            limit = min(limit, retired)
+        deadline = hooks.NO_LIMIT if until is None else until
         if watch_if or state.watch_if:
             state.watch_if = watch_if
         if self.allow_io:
             state.allow_io, self.allow_io = 1, False
-        heard = single or self.trap_listeners or self.trap_stops or cpu.watching
-        state.traps = 0 if heard else self._plans_at
-        happened = cpu.run(limit, cycle_limit)
+        alone = not (single or self.trap_listeners or self.trap_stops or cpu.watching)
+        state.traps = self._plans_at if alone else 0
+        self._wake = wake
+        state.gate = id(self._at_gate) if alone and self._at_gate is not None else 0
+        happened = cpu.run(limit, deadline)
         if state.system_changed:
             self.linear.flush()
             state.system_changed = 0
@@ -273,10 +293,12 @@ class Machine:
         match event:
             case hooks.EV_LIMIT:
                 return None
+            case hooks.EV_GATE:
+                return Event(Stop.STEP, address=cpu.eip)
             case hooks.EV_TRAP if state.vector == mc.DB:
                 return self.debug(state.debug_hits)
             case hooks.EV_TRAP if state.vector == mc.PF and self._ends_block_early():
-                return self._go_on()
+                return self.go_on()
             case hooks.EV_TRAP:
                 return self.trap(self._exception, state.vector)
             case hooks.EV_INVALID:
@@ -291,20 +313,20 @@ class Machine:
             case hooks.EV_BREAK:
                 return Event(Stop.BREAKPOINT, address=cpu.eip)
             case hooks.EV_ABORT:
-                self._engine_gave_up()
-                return self._go_on()
-            case _ if self._at_exit:
-                return self._untranslatable()
+                exits.engine_gave_up(cpu, self.linear)
+                return self.go_on()
+            case _ if exits.reached(cpu, self.linear):
+                return exits.untranslatable(self)
             case _ if state.error:
                 return Event(Stop.BUS_ERROR, value=state.error, address=cpu.eip)
             case _:
                 self.halted = True
                 return None
 
-    def _go_on(self) -> Event | None:
+    def go_on(self) -> Event | None:
         """The run that came to nothing, once more."""
         state = self.cpu.state
-        return self.handle(self.cpu.run(state.limit, state.cycle_limit))
+        return self.handle(self.cpu.run(state.limit, state.deadline))
 
     def _ends_block_early(self) -> bool:
         """See emu/page_end.py: a page fault for code ahead; the block now ends in front of that page."""
@@ -334,7 +356,7 @@ class Machine:
         """An opcode that the engine does not know, or one that this machine does not have."""
         cpu, state = self.cpu, self.cpu.state
         if state.value:  # the hooks refused it: nothing has been begun
-            return self.trap(self.microcode.exception, _REFUSED[state.value])
+            return self.trap(self.microcode.exception, *refusal(cpu, self.linear, self.ram))
         if state.in_flight_valid and not self._at_in_flight:
             cpu.eip = state.in_flight - cpu.cs_base & _FLAT
             cpu.uncount()  # SYSENTER and SYSCALL are noticed behind themselves
@@ -348,49 +370,6 @@ class Machine:
             self.completed(at + 2)
             return self.trap(self.microcode.software_interrupt, mc.UD, start)
         return self.trap(self.microcode.exception, mc.UD)
-
-    @property
-    def _at_exit(self) -> bool:
-        """The run ended in front of an exit, and not behind a HLT."""
-        cpu, state = self.cpu, self.cpu.state
-        at = cpu.eip + cpu.cs_base & _FLAT
-        if at not in cpu.exits and at not in cpu.page_ends:
-            return False
-        if not state.in_flight_valid:
-            return True
-        code = code_bytes(self.linear, state.in_flight)
-        return code[split_prefixes(code)[2] :][:1] != _HLT
-
-    def _engine_gave_up(self) -> None:
-        """The engine aborted over the block at EIP: look for the reason and end blocks there."""
-        cpu = self.cpu
-        start = cpu.eip + cpu.cs_base & _FLAT
-        code = code_bytes(self.linear, start, 0x1000 - (start & 0xFFF) + LONGEST)
-        found = frozenset(start + at & _FLAT for at in untranslatable_starts(code))
-        if not found - cpu.exits:
-            raise EngineContractError(
-                f"the engine aborted over the code at {start:#010x}: {code[:16].hex(' ')}"
-            )
-        cpu.exits |= found
-        cpu.reopen()
-
-    def _untranslatable(self) -> Event | None:
-        """The run has come to an exit: #UD, or one step if there is other code now."""
-        cpu, state = self.cpu, self.cpu.state
-        late = cpu.timing is not None and cpu.timing.cycles >= state.cycle_limit
-        if late or cpu.retired >= state.limit or (state.watch_if and cpu.eflags & EFLAGS_IF):
-            return None  # what the code hook would have stopped for
-        at = cpu.eip + cpu.cs_base & _FLAT
-        if at in cpu.page_ends:
-            cpu.set_exits(cpu.exits, cpu.page_ends - {at})
-            return self._go_on()
-        if is_untranslatable(code_bytes(self.linear, at)):
-            return self.trap(self.microcode.exception, mc.UD)
-        exits = cpu.exits
-        cpu.set_exits(exits - {at})
-        happened = cpu.run(cpu.retired + 1)
-        cpu.set_exits(exits)
-        return self.handle(happened)
 
     def completed(self, length: int) -> None:
         """An instruction of so many bytes, done outside the engine, is over."""

@@ -75,16 +75,14 @@ def _in_order(cpu: Cpu, ram: Ram, instruction: bytes, code: int) -> int:
             word = access.size // 8
             parts = [(at + n * word & _FLAT, word) for n in reversed(range(8))]
         for start, size in parts:
-            refused = _first_refused(cpu, ram, start, size, write=bool(access.use & WRITE))
+            refused = first_refused(cpu, ram, start, size, write=bool(access.use & WRITE))
             if refused is not None:
                 cpu.cr2, code = refused
                 return code
     return code
 
 
-def _first_refused(
-    cpu: Cpu, ram: Ram, at: int, size: int, *, write: bool
-) -> tuple[int, int] | None:
+def first_refused(cpu: Cpu, ram: Ram, at: int, size: int, *, write: bool) -> tuple[int, int] | None:
     """(address, error code) where an access is refused; nothing is marked."""
     user = cpu.cpl == 3
     code = PF_W * write | PF_U * user

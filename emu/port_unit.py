@@ -39,6 +39,7 @@ class PortUnit:
         if port in self._devices:
             raise ValueError(f"port {port:#x} belongs to the {self._devices[port].name}")
         self.gates |= {port}
+        self._machine.cpu.state.gate_port = port
 
     def write(self, port: int, size: int, value: int) -> Event | None:
         """OUT: to a gate, to a device, or to nobody."""

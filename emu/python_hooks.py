@@ -34,6 +34,7 @@ from emu.hooks import (
     KIND_UNDEFINED,
     KIND_X87,
     NO_FRAME,
+    NO_LIMIT,
     REFUSED_UD,
     EngineState,
 )
@@ -340,7 +341,13 @@ class PythonHooks:
 
     def run(self, limit: int) -> int:
         s, regs = self._s, self._regs
-        s.limit = limit
+        s.limit, s.cycle_limit = limit, NO_LIMIT
+        if s.deadline != NO_LIMIT:
+            left = max(s.deadline - s.extra, 0)
+            if self._timing is not None:
+                s.cycle_limit = left
+            else:
+                s.limit = min(limit, left)
         s.event = EV_NONE
         s.in_flight_valid = 0
         s.in_flight_kind = s.previous_kind = 0

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import settings
 
 sys.path.insert(0, str(Path(__file__).parent / "programs"))
+sys.path.insert(0, str(Path(__file__).parent / "userland"))
 
 from native_linux import skip_unless_linux32
 

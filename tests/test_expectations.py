@@ -71,6 +71,20 @@ def test_every_statement_is_read() -> None:
     assert got.says_anything
 
 
+@pytest.mark.parametrize(
+    "line",
+    [
+        "expect the child to end with status 5",
+        "expect output of both, in any order",
+        "expect nothing more",
+        "expected SIGSEGV",
+        "Expect 5 lines",
+    ],
+)
+def test_prose_may_begin_with_expect(line: str) -> None:
+    assert parse_header(f"# {line}\n", "x.S") == Expectations("x.S")
+
+
 def test_a_file_without_header_expects_silence_and_success() -> None:
     got = parse_header(".text\n", "x.S")
     assert got == Expectations("x.S")
@@ -89,6 +103,11 @@ def test_a_file_without_header_expects_silence_and_success() -> None:
         ("expect report: 1", "unknown kind `expect report`"),
         ("expects stdout: x", "did you mean `expect`"),
         ("expect status 3", "needs a colon"),
+        ("expect exit 5", "needs a colon: # expect KIND: VALUE, KIND one of stdout"),
+        ("expect exit-code 5", "needs a colon"),
+        ("expect 5", "needs a colon"),
+        ("expect output hello", "needs a colon"),
+        ("expect killed SIGSEGV", "needs a colon"),
         ("expect status: -1", "not an exit status"),
         ("expect status: 256", "not an exit status"),
         ("expect status: ", "not an exit status"),

@@ -11,10 +11,11 @@ from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING
 
-from emu.machine import Event
+from emu.engine_quirks import FIELD
 from toykernel import boot
 from toykernel.arch.x86.asm_offsets import PAGE_OFFSET, PT_REGS
 from toykernel.arch.x86.fault import do_page_fault
+from toykernel.arch.x86.i387 import unlazy_fpu
 from toykernel.arch.x86.process import fpu_area
 from toykernel.arch.x86.ptrace import PtRegs
 from toykernel.arch.x86.signal import do_notify_resume
@@ -23,11 +24,13 @@ from toykernel.arch.x86.traps import TRAP_HANDLERS, do_IRQ, math_state_restore
 from toykernel.errno import Errno
 from toykernel.kernel.exit import do_exit
 from toykernel.kernel.fork import schedule_tail
+from toykernel.kernel.ptrace_stop import syscall_return, syscall_trace_enter, syscall_traced
 from toykernel.kernel.sched import core, schedule
+from toykernel.kernel.signal import fatal_signal_pending
 from toykernel.kernel.wait import SCHEDULE, Result, Wait, finish_wait, prepare_to_wait
 from toykernel.syscall_table import SYSCALLS
 from toykernel.syscall_table import sys_ni_syscall as ni_syscall
-from toykernel.syscalls import Argument, Function
+from toykernel.syscalls import Function
 
 if TYPE_CHECKING:
     from toykernel.state import Kernel
@@ -35,7 +38,11 @@ if TYPE_CHECKING:
 #: What the gate runs behind a thunk. None: the guest's registers stay as the function left them.
 Service = Callable[["Kernel"], Result | None]
 
+_EAX = FIELD["eax"]
 _ORIG_AX = PT_REGS.index("orig_ax")
+#: From a stack's virtual address to the physical one of its pt_regs.
+_REGS = task_pt_regs(0) - PAGE_OFFSET
+_WRAP = 1 << 32
 
 
 def make_gates(symbols: dict[str, int]) -> dict[int, tuple[str, Service]]:
@@ -55,15 +62,16 @@ def make_gates(symbols: dict[str, int]) -> dict[int, tuple[str, Service]]:
         gates[name] = partial(_trap, handler)
     for row in SYSCALLS:
         if row.function is not None:
-            gates[f"sys_{row.name}"] = partial(_syscall, row.function, row.arguments)
+            signed = tuple(argument.kind.signed for argument in row.arguments)
+            gates[f"sys_{row.name}"] = partial(_syscall, row.function, signed)
     return {symbols[name] + 2: (name, function) for name, function in gates.items()}
 
 
-def gate(k: Kernel, event: Event) -> None:
-    """Run the kernel function behind the thunk that the guest is in."""
+def gate(k: Kernel, address: int) -> None:
+    """Run the kernel function behind the thunk whose OUT is in front of this linear address."""
     host = k.host
     trace = host.trace
-    name, function = host.gates[event.address]
+    name, function = host.gates[address]
     k.charge("call")
     if trace.gate:
         trace.gate.emit(k.current, name)
@@ -74,11 +82,13 @@ def gate(k: Kernel, event: Event) -> None:
     if isinstance(result, Wait):
         result = _wait(k, result)
     if result is not None:
-        k.machine.cpu.eax = result
+        k.machine.cpu.regs[_EAX] = result & 0xFFFFFFFF
         task = k.current
         if task.syscall is not None:
             number, task.syscall = task.syscall, None
-            if trace.sys_exit:
+            if task.ptrace:
+                syscall_return(k, task)
+            if trace.sys_exit and number >= 0:
                 trace.sys_exit.emit(task, number, result)
     if trace.to_user:
         trace.to_user.emit(k.current)
@@ -113,21 +123,50 @@ def _trap(handler: Callable[[Kernel, PtRegs, int], None], k: Kernel) -> None:
     handler(k, regs, cpu.edx)
 
 
-def _syscall(function: Function | None, arguments: tuple[Argument, ...], k: Kernel) -> Result:
-    """A system call by its function, or with None one that has none."""
+def _syscall(function: Function | None, signed: tuple[bool, ...], k: Kernel) -> Result:
+    """A system call by its function, or with None one that has none; `signed`: which arguments are."""
     task = k.current
-    words = k.machine.ram.words(task_pt_regs(task.stack) - PAGE_OFFSET, _ORIG_AX + 1)
-    asked = words[_ORIG_AX]
+    words = k.machine.ram.aligned_words
+    at = (task.stack + _REGS) >> 2
+    asked = words[at + _ORIG_AX]
     told = k.sched.rq.told
     if told is not None and schedule.call_waits(k, told):
         return asked  # back in eax, to ask again
     task.syscall = asked
     k.charge("system_call")
+    if task.ptrace and syscall_traced(k, task):
+        return syscall_trace_enter(k, _traced_syscall)
     trace = k.host.trace
     if trace.sys_enter:
-        trace.sys_enter.emit(task, asked, words[:6])
+        trace.sys_enter.emit(task, asked, words[at : at + 6].tolist())
     if function is None:
         return ni_syscall(k)
-    if not arguments:
+    if not signed:
         return function(k)
-    return function(k, *[a.decode(w) for a, w in zip(arguments, words, strict=False)])
+    given = words[at : at + len(signed)]
+    return function(
+        k, *[w - _WRAP if s and w >> 31 else w for s, w in zip(signed, given, strict=True)]
+    )
+
+
+def _traced_syscall(k: Kernel) -> Result:
+    """The tracer has seen the call, and may have put another in its place: -1 is none."""
+    task = k.current
+    regs = k.task_pt_regs(task)
+    number: int = regs.orig_ax
+    if number >= len(SYSCALLS) or fatal_signal_pending(task):
+        task.syscall = -1
+        ax: int = regs.ax
+        return ax - (ax >> 31 << 32)
+    row = SYSCALLS[number]
+    if row.entry:
+        unlazy_fpu(k, task)  # which its routine in entry.S would have done
+    task.syscall = number
+    words = regs.arguments()
+    if k.host.trace.sys_enter:
+        k.host.trace.sys_enter.emit(task, number, words)
+    if row.function is None:
+        return ni_syscall(k)
+    decoded = [a.decode(w) for a, w in zip(row.arguments, words, strict=False)]
+    result: Result = row.function(k, *decoded)
+    return result

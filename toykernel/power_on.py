@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Callable
 
 from emu.machine import Machine
@@ -14,8 +15,10 @@ from toykernel.kernel.sched import core
 from toykernel.kernel.sched.classes import sched_classes
 from toykernel.kernel.sched.runqueue import Told
 from toykernel.kernel.timekeeping import BOOT_EPOCH
+from toykernel.kernel.wait import WaitQueue
 from toykernel.state import Config, Kernel
 from toykernel.sysctl import set_sysctl
+from toykernel.tty.termios import TtyStruct
 
 
 def power_on(
@@ -57,5 +60,8 @@ def power_on(
     boot.setup_machine(k)
     for name, value in config.sysctl:
         set_sysctl(k, name, value)
+    if config.tty:
+        window = struct.pack("<4H", 24, 80, 0, 0)  # the same wherever the run is repeated
+        k.files.console_tty = TtyStruct(0, "console", 0, WaitQueue("console"), winsize=window)
     host.gates = make_gates(host.symbols)
     return k

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
+from emu.engine_quirks import FIELD
 from emu.machine import Event, Stop
 from toykernel.gate import gate
 from toykernel.kernel.panic import panic
@@ -12,19 +14,26 @@ from toykernel.state import Outcome, OutcomeKind
 if TYPE_CHECKING:
     from toykernel.state import Kernel
 
+_EIP = FIELD["eip"]
+
 
 def run(k: Kernel, until: int | None = None) -> Outcome:
     """Run until everything is done, or the clock shows `until` cycles, or a debugger's event.
 
     Raises KernelOops.
     """
+    at_gate = partial(go_through_gate, k)
     while k.outcome is None:
-        event = k.machine.run(until)
-        if event.stop is Stop.GATE:  # nearly always
-            gate(k, event)
-        elif (outcome := handle(k, event)) is not None:
+        outcome = handle(k, k.machine.run(until, at_gate=at_gate))
+        if outcome is not None:
             return outcome
     return over(k, k.outcome)
+
+
+def go_through_gate(k: Kernel) -> bool:
+    """The guest is at the gate, in the middle of a run; whether the run goes on. For Machine.run."""
+    gate(k, k.machine.cpu.regs[_EIP])
+    return k.outcome is None and k.machine.unchanged
 
 
 def over(k: Kernel, outcome: Outcome) -> Outcome:
@@ -47,7 +56,7 @@ def handle(k: Kernel, event: Event) -> Outcome | None:
     """Deal with a machine event; an Outcome when the caller of run should hear of it."""
     match event.stop:
         case Stop.GATE:
-            gate(k, event)
+            gate(k, event.address)
             return None
         case Stop.STEP:
             return None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from sortedcontainers import SortedDict
 
@@ -17,7 +17,7 @@ from toykernel.mm.page_alloc import PageAllocator
 from toykernel.mm.rmap import ReverseMap
 from toykernel.mm.slab_caches import SlabCaches
 from toykernel.profiles import DEFAULT_PROFILE, Profile
-from toykernel.timing_costs import COSTS
+from toykernel.timing_costs import PRICES
 
 if TYPE_CHECKING:
     from emu.machine import Event, Machine
@@ -31,7 +31,9 @@ if TYPE_CHECKING:
     from toykernel.kernel.timer import HrTimer
     from toykernel.mm.filemap import AddressSpace
     from toykernel.mm.mm_types import MmStruct
+    from toykernel.net.af_unix import UnixTable
     from toykernel.task import Task
+    from toykernel.tty.termios import TtyStruct
 
 CPU_HZ = 33_000_000
 HZ = 100
@@ -51,6 +53,7 @@ class Config:
     profile: Profile = DEFAULT_PROFILE
     stdin: bytes = b""
     sysctl: tuple[tuple[str, str], ...] = ()
+    tty: bool = False  # whether the console is a terminal
 
     def __post_init__(self) -> None:
         """Raises TypeError or ValueError for what would only fail deep inside."""
@@ -136,6 +139,9 @@ class Memory:
     eager_fork: bool = False  # fork copies pages at once
     stack_guard_gap: int = 256 << 12  # bytes
     mmap_min_addr: int = 0x10000 >> 4  # bytes
+    committed: int = 0  # pages promised to areas with VM_ACCOUNT
+    overcommit_memory: int = 0  # vm.overcommit_memory: 0 guess, 1 always, 2 never
+    overcommit_ratio: int = 50  # percent of memory, for 2
 
 
 @dataclass
@@ -170,6 +176,12 @@ class Files:
     console_input: bytearray  # standard input that is here and not yet read
     console_reads: int = 0  # how often the host was asked for more
     pipe_max_size: int = 1 << 20  # bytes
+    #: Who sleeps for a POSIX lock, by pid: whose table of descriptors waits for whose.
+    lock_waits: dict[int, tuple[Any, Any]] = field(default_factory=dict)
+    ptys: dict[int, TtyStruct] = field(default_factory=dict)  # slaves, by number
+    console_tty: TtyStruct | None = None  # when the host's input is a terminal
+    unix: UnixTable | None = None  # sockets, once there have been any
+    anon_inode: Inode | None = None  # of every file without a name of its own, once there is one
     console_error: File = field(init=False)  # the open file whose output is the host's stderr
 
 
@@ -220,7 +232,8 @@ class Kernel:
         """The one door for the time that the kernel's own work takes: see timing_costs."""
         clock = self.machine.clock
         if clock.counts_cycles:
-            clock.charge(f"kernel {work}", COSTS[work] * times)
+            rule, cost = PRICES[work]
+            clock.charge(rule, cost * times)
 
     def get_random_int(self) -> int:
         """The next of 32 bits (drivers/char/random.c): xorshift32, the same ones after every boot."""

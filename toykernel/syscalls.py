@@ -50,6 +50,9 @@ class Kind(Enum):
     RUSAGE = "rusage", _AT_EXIT
     UTSNAME = "utsname", _AT_EXIT
     CLONE_FLAGS = "clone_flags"
+    PTRACE_REQUEST = "ptrace_request"
+    CLONE_ARGS = "clone_args"
+    RANDOM_FLAGS = "random_flags"
     FUTEX_OP = "futex_op"
     RLIMIT = "rlimit"
     PRCTL_OPTION = "prctl_option"
@@ -62,6 +65,14 @@ class Kind(Enum):
     PATH = "path"
     BUFFER_IN = "buffer_in"
     BUFFER_OUT = "buffer_out", _AT_EXIT
+    IOVEC_IN = "iovec_in"
+    IOVEC_OUT = "iovec_out", _AT_EXIT
+    FLOCK_OPERATION = "flock_operation"
+    MEMFD_FLAGS = "memfd_flags"
+    SPLICE_FLAGS = "splice_flags"
+    RENAME_FLAGS = "rename_flags"
+    RWF_FLAGS = "rwf_flags"
+    AT_FLAGS = "at_flags"
     OPEN_FLAGS = "open_flags"
     MODE = "mode"
     ACCESS_MODE = "access_mode"
@@ -98,6 +109,10 @@ class Kind(Enum):
     TIMEVAL_OUT = "timeval_out", _AT_EXIT
     ITIMERVAL = "itimerval"
     ITIMERVAL_OUT = "itimerval_out", _AT_EXIT
+    TIMESPEC64 = "timespec64"
+    TIMESPEC64_OUT = "timespec64_out", _AT_EXIT
+    ITIMERSPEC64 = "itimerspec64"
+    ITIMERSPEC64_OUT = "itimerspec64_out", _AT_EXIT
     ITIMERSPEC = "itimerspec"
     ITIMERSPEC_OUT = "itimerspec_out", _AT_EXIT
 

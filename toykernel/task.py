@@ -122,7 +122,11 @@ class Task:
         self.blocked = 0  # signals as a bit set, bit 0 is signal 1
         self.real_blocked = 0  # what was blocked before rt_sigtimedwait
         self.saved_sigmask: int | None = None  # to be put back on the way to user mode
-        self.jobctl_stop = False  # the group stops, and this thread has not yet
+        self.jobctl = 0  # JOBCTL_: stops and traps that are to come
+        self.ptrace = 0  # PT_: how it is traced; 0 is not
+        self.ptraced: list[Task] = []  # whom it traces
+        self.ptrace_message = 0  # of the event that it stands in
+        self.last_siginfo: dict[str, Any] | None = None  # of the ptrace stop that it stands in
         self.restart_block: tuple[Callable[..., Result], tuple[Any, ...]] | None = None
         self.sas_ss_sp = self.sas_ss_size = 0
         self.exit_code = 0
@@ -134,6 +138,7 @@ class Task:
         self.set_child_tid = self.clear_child_tid = 0  # user addresses; 0 is none
         self.vfork_done: Completion | None = None
         self.robust_list = 0
+        self.rseq: tuple[int, ...] = ()  # address, length and signature of struct rseq
         self.personality = 0
         self.stack_canary = 0
         self.fs_excl = 0
@@ -159,7 +164,8 @@ class Task:
         twin.pending = dict(self.pending)
         twin.se = self.se.copy()
         twin.real_blocked, twin.saved_sigmask = 0, None
-        twin.jobctl_stop, twin.restart_block = False, None
+        twin.jobctl = twin.ptrace = twin.ptrace_message = 0
+        twin.ptraced, twin.last_siginfo, twin.restart_block = [], None, None
         twin.children = list(self.children)
         twin.stats = TaskStats()
         twin.wait = twin.syscall = twin.bprm = None

@@ -47,6 +47,8 @@ COSTS: dict[str, int] = {
     # MOV CR3 (i486: 4); the walks that follow are charged when they happen.
     "load_cr3": 4,
 }
+#: By kind of work: the ledger's rule, and those clocks.
+PRICES = {work: (f"kernel {work}", clocks) for work, clocks in COSTS.items()}
 
 
 def copy_page(k: Kernel, destination: int, source: int) -> None:

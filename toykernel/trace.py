@@ -98,6 +98,7 @@ class Tracepoints:
     release_task: Tracepoint[Task]
     signal_generate: Tracepoint[Task, int, dict[str, Any]]  # task, signal, siginfo
     signal_deliver: Tracepoint[Task, int, dict[str, Any]]
+    coredump: Tracepoint[Task, int, dict[str, Any]]  # it dies of a signal whose default is a core
     signal_discard: Tracepoint[Task, int, dict[str, Any]]  # raised, and without effect
     gate: Tracepoint[Task, str]  # task, name of the kernel function
     to_user: Tracepoint[Task]  # a trap has been dealt with

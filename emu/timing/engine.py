@@ -23,14 +23,14 @@ _CR0_PG, _CR4_PSE = 1 << 31, 1 << 4
 _HF_CPL = 3
 SEGMENTS = ("es", "cs", "ss", "ds", "fs", "gs")
 State = dict[str, list[int]]
+#: Rules of a trap's delivery.
+GATE, GATE_MEMORY = "gate", "gate memory"
 
 
 class Timing(Protocol):
     """Time as instructions spend it, on either driver."""
 
     profile: Profile
-    #: Clocks charged outside instructions so far: time passes for the write buffers too.
-    offset: int
 
     @property
     def cycles(self) -> int:
@@ -58,6 +58,11 @@ class Timing(Protocol):
     def trap_taken(self) -> None:
         """A trap was delivered."""
 
+    def take_deliveries(self) -> dict[str, int]:
+        """Clocks of traps that were delivered without Python since this was asked last, by rule.
+        The state's `extra` has them already.
+        """
+
     def gate(self, accesses: list[tuple[int, int]], pushed: tuple[int, int], inward: bool) -> int:
         """What the memory behind a delivery costs, in clocks."""
 
@@ -73,11 +78,8 @@ class Timing(Protocol):
 
 def totals(insns: Iterable[Insn]) -> list[int]:
     """Clocks by rule over instructions."""
-    out = [0] * len(INSTRUCTION_RULES)
-    for insn in insns:
-        for number, clocks in enumerate(insn.by_rule()):
-            out[number] += clocks
-    return out
+    columns = list(map(sum, zip(*(insn.by_rule() for insn in insns), strict=True)))
+    return columns or [0] * len(INSTRUCTION_RULES)
 
 
 class EngineView:
@@ -128,6 +130,9 @@ class EngineView:
             self._word(at["cr3"]),
             bool(self._word(at["cr4"]) & _CR4_PSE),
         )
+
+    def extra(self) -> int:
+        return int(self._state.extra)
 
     def read_physical(self, address: int) -> int | None:
         if address + 4 > len(self._ram):
@@ -190,14 +195,6 @@ class PythonTiming:
         self._earlier: dict[str, int] = {}
 
     @property
-    def offset(self) -> int:
-        return self.model.offset
-
-    @offset.setter
-    def offset(self, value: int) -> None:
-        self.model.offset = value
-
-    @property
     def cycles(self) -> int:
         return self.model.cycles
 
@@ -221,6 +218,9 @@ class PythonTiming:
 
     def flush_tlb(self) -> None:
         self.model.flush_tlb()
+
+    def take_deliveries(self) -> dict[str, int]:
+        return {}
 
     def trap_taken(self) -> None:
         self.model.trap_taken()

@@ -14,6 +14,11 @@ if TYPE_CHECKING:
     import capstone
 
 
+_BASE, _INDEX, _DISP_IMM, _PREFIX, _UNKNOWN = (
+    rules.RULE[name] for name in ("base", "index", "disp+imm", "prefix", "unknown")
+)
+
+
 @lru_cache(maxsize=1)
 def disassembler() -> capstone.Cs:
     """For names and lengths of what the opcode map does not have, and for listings."""
@@ -40,11 +45,10 @@ class Insn:
 
     def by_rule(self) -> list[int]:
         """Clocks by rule, in the order of INSTRUCTION_RULES."""
-        c, out = self.cost, list(self.spent)
-        out[rules.RULE["base"]] += (self.count - self.taken) * c.base + self.taken * c.taken
-        for name, clocks in (
-            *(("index", c.index), ("disp+imm", c.disp_imm)),
-            *(("prefix", c.prefix), ("unknown", c.unknown)),
-        ):
-            out[rules.RULE[name]] += self.count * clocks
+        c, out, count = self.cost, list(self.spent), self.count
+        out[_BASE] += (count - self.taken) * c.base + self.taken * c.taken
+        out[_INDEX] += count * c.index
+        out[_DISP_IMM] += count * c.disp_imm
+        out[_PREFIX] += count * c.prefix
+        out[_UNKNOWN] += count * c.unknown
         return out

@@ -57,7 +57,6 @@ class Model:
         self._user = False
         self._before = 0
         #: Clocks charged outside instructions: time that has passed as well.
-        self.offset = 0
         self._cpu = processor
         self.l1, self.tlb, self.buffers = L1(), Tlb(), WriteBuffers()
         self.previous_writes = self.previous_bytes = 0
@@ -307,7 +306,7 @@ class Model:
 
     def _store(self) -> None:
         """Rule 12. Stores of one instruction follow each other by a clock at least."""
-        now = self.cycles + self.offset + self._stores
+        now = self.cycles + self._cpu.extra() + self._stores
         if self._insn is not None and self._insn.cost.kind == Kind.REP and self._iterations:
             rep = self._insn.cost.rep
             now += rep.start + rep.each * self._iterations

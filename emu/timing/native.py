@@ -15,7 +15,7 @@ from emu.layout import check_layout
 from emu.timing import rules
 from emu.timing.cost import Cost
 from emu.timing.decode import Decoded
-from emu.timing.engine import SEGMENTS, State, totals
+from emu.timing.engine import GATE, GATE_MEMORY, SEGMENTS, State, totals
 from emu.timing.insn import Insn
 from emu.timing.model import NOWHERE
 from emu.timing.profiles import Profile
@@ -79,7 +79,10 @@ class TimingState(ctypes.Structure):
     _fields_ = (
         *(
             (n, _U64)
-            for n in ("env", "decode", "insns", "buckets", "offset", "user_cycles", "before")
+            for n in (
+                *("env", "decode", "insns", "buckets", "user_cycles", "before"),
+                *("gates", "gate_memory"),
+            )
         ),
         *((n, _U64 * _RULES) for n in ("pending", "rep_pending")),
         ("store_done", _U64 * 4),
@@ -87,7 +90,8 @@ class TimingState(ctypes.Structure):
         *((n, _U32) for n in ("agi", "byte_register", "misaligned", "accessed", "memory", "i386")),
         *((n, _U32) for n in ("rmw_miss", "segment_miss", "sequential_code_miss")),
         *(("walk", _U32), ("walk_line", _U32), ("walk_updates", _U32 * 3)),
-        *(("store_clocks", _U32), ("gate_miss", _U32 * 2), ("iret_miss", _U32 * 2)),
+        *(("store_clocks", _U32), ("gate_clocks", _U32 * 2), ("page_fault", _U32)),
+        *(("gate_miss", _U32 * 2), ("iret_miss", _U32 * 2)),
         ("at_base", _U32 * 6),
         *((f"at_{n}", _U32) for n in ("hflags", "gdt", "ldt", "cr0", "cr3", "cr4", "eip")),
         *((n, _U32) for n in ("previous_writes", "previous_bytes", "code_line", "code_next")),
@@ -240,6 +244,8 @@ class NativeTiming(Instructions):
         )
         self._put_aside: dict[tuple[int, bytes], Insn] = {}
         self._earlier: dict[str, int] = {}
+        self._summed: list[tuple[bytes, list[int]]] = []  # records as they were, and their clocks
+        self._sums: list[int] = [0] * _RULES  # of these and of what was put aside
         self._set_up(profile)
         state.timing = ctypes.addressof(self._t)
 
@@ -252,6 +258,7 @@ class NativeTiming(Instructions):
         t.walk, t.walk_line = rules.WALK, rules.WALK_LINE
         t.walk_updates[:] = rules.WALK_UPDATES
         t.store_clocks = rules.STORE_CLOCKS
+        t.gate_clocks[:], t.page_fault = (p.gate_same, p.gate_inner), p.page_fault
         t.gate_miss[:], t.iret_miss[:] = rules.GATE_MISS, rules.IRET_MISS
         t.code_line = t.code_next = NOWHERE
 
@@ -267,12 +274,13 @@ class NativeTiming(Instructions):
 
     def _empty(self) -> None:
         """Put the counts of all records aside and start again."""
-        self._put_aside = {(i.address, i.code): i for i in self.insns()}
+        self._add_records(self._put_aside)
         self._clear()
+        self._summed, self._sums = [], totals(self._put_aside.values())
 
-    def insns(self) -> Iterable[Insn]:
+    def _add_records(self, found: dict[tuple[int, bytes], Insn]) -> None:
+        """Add what the records have counted: work by their number, however much was put aside before."""
         self.blocks.fold()
-        found = {key: self._copy(insn) for key, insn in self._put_aside.items()}
         for number in range(self._t.used):
             record = self._insns[number]
             key = self._key(record)
@@ -282,6 +290,10 @@ class NativeTiming(Instructions):
             insn.count += record.count
             insn.taken += record.taken_count
             insn.spent = [a + b for a, b in zip(insn.spent, record.spent, strict=True)]
+
+    def insns(self) -> Iterable[Insn]:
+        found = {key: self._copy(insn) for key, insn in self._put_aside.items()}
+        self._add_records(found)
         return [found[key] for key in sorted(found)]
 
     @staticmethod
@@ -289,14 +301,6 @@ class NativeTiming(Instructions):
         return Insn(insn.address, insn.code, insn.cost, insn.count, insn.taken, list(insn.spent))
 
     # -- what the clock asks -------------------------------------------------------------------------
-
-    @property
-    def offset(self) -> int:
-        return int(self._t.offset)
-
-    @offset.setter
-    def offset(self, value: int) -> None:
-        self._t.offset = value
 
     @property
     def cycles(self) -> int:
@@ -311,13 +315,39 @@ class NativeTiming(Instructions):
         self._t.user_cycles = value
 
     def by_rule(self) -> dict[str, int]:
-        now = dict(zip(INSTRUCTION_RULES, totals(self.insns()), strict=True))
-        return {name: clocks + self._earlier.get(name, 0) for name, clocks in now.items()}
+        self._sum_up()
+        now = zip(INSTRUCTION_RULES, self._sums, strict=True)
+        return {name: clocks + self._earlier.get(name, 0) for name, clocks in now}
+
+    def _sum_up(self) -> None:
+        """Add what records have got since the last time: most have got nothing."""
+        self.blocks.fold()
+        size, known = ctypes.sizeof(NativeInsn), self._summed
+        raw = ctypes.string_at(ctypes.addressof(self._insns), int(self._t.used) * size)
+        known += [(b"", [0] * _RULES)] * (len(raw) // size - len(known))
+        for number, (before, clocks) in enumerate(known):
+            now = raw[number * size : (number + 1) * size]
+            if now == before:
+                continue
+            record = self._insns[number]
+            key = self._key(record)
+            insn = Insn(*key, cost_of(key[1], self.profile))
+            insn.count, insn.taken = record.count, record.taken_count
+            insn.spent = list(record.spent)
+            spent = insn.by_rule()
+            known[number] = now, spent
+            self._sums = [s + b - a for s, a, b in zip(self._sums, clocks, spent, strict=True)]
 
     def flush_tlb(self) -> None:
         t = self._t
         ctypes.memset(ctypes.addressof(t) + TimingState.tlb_tags.offset, 0, 4 * (32 + 8))
         t.code_line = NOWHERE
+
+    def take_deliveries(self) -> dict[str, int]:
+        t = self._t
+        taken = {GATE: int(t.gates), GATE_MEMORY: int(t.gate_memory)}
+        t.gates = t.gate_memory = 0
+        return {rule: clocks for rule, clocks in taken.items() if clocks}
 
     def trap_taken(self) -> None:
         t = self._t
@@ -348,6 +378,7 @@ class NativeTiming(Instructions):
     def load(self, state: State, by_rule: dict[str, int]) -> None:
         self._put_aside = {}
         self._clear()
+        self._summed, self._sums = [], [0] * _RULES
         self._earlier = {name: by_rule.get(name, 0) for name in INSTRUCTION_RULES}
         self._state.cycles = sum(self._earlier.values())
         for name, value in zip(_CARRY, state["carry"], strict=True):

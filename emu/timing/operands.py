@@ -35,6 +35,9 @@ class Processor(Protocol):
     def paging(self) -> tuple[bool, int, bool]:
         """(CR0.PG, directory's physical address, CR4.PSE)."""
 
+    def extra(self) -> int:
+        """Clocks so far that no instruction accounts for."""
+
     def read_physical(self, address: int) -> int | None:
         """A 32-bit word of RAM; None outside it."""
 

@@ -6,7 +6,7 @@ from emu import microcode as mc
 from emu.clock import CycleClock
 from emu.cpu import Cpu
 from emu.descriptors import TSS_ESP0
-from emu.timing.engine import Timing
+from emu.timing.engine import GATE, GATE_MEMORY, Timing
 
 
 class TrapCosts:
@@ -26,7 +26,7 @@ class TrapCosts:
         page_fault = kind == mc.EXCEPTION and vector == mc.PF
         external = kind == mc.EXTERNAL
         before = clock.extra
-        clock.charge("gate", profile.gate(inward=inward, page_fault=page_fault, external=external))
+        clock.charge(GATE, profile.gate(inward=inward, page_fault=page_fault, external=external))
         if marked:
             clock.charge("gate descriptor", marked * profile.accessed)
         reads = [(cpu.idt_base + 8 * vector, 8), (cpu.gdt_base + (cpu.cs & 0xFFF8), 8)]
@@ -39,6 +39,6 @@ class TrapCosts:
             words += 2
         memory = self._timing.gate(reads, (cpu.esp, 4 * words), inward)
         if memory:
-            clock.charge("gate memory", memory)
+            clock.charge(GATE_MEMORY, memory)
         self.last = clock.extra - before
         self._timing.trap_taken()

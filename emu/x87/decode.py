@@ -6,13 +6,16 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from emu.engine_quirks import GPRS, HF_CS32
+from emu.x87.forms import EMMS, UNALIGNED_STORES, is_form
 from emu.x87.sse import OPERATIONS, PD, PS, SD, SS
 
 _FLAT = 0xFFFFFFFF
 _LONGEST = 15
+#: Bytes of what FNSTENV stores with an operand size of 16 bits.
+SHORT_ENVIRONMENT = 14
 _SEGMENT_PREFIXES = {0x26: "es", 0x2E: "cs", 0x36: "ss", 0x3E: "ds", 0x64: "fs", 0x65: "gs"}
 _PREFIXES = frozenset((0x66, 0x67, 0xF0, 0xF2, 0xF3, *_SEGMENT_PREFIXES))
-_FXSAVE = 0xAE
+_FXSAVE, _FWAIT = 0xAE, 0x9B
 #: With this in Place.op, what follows 0F in an SSE instruction.
 SSE = 0xF00
 _FORMS = {0x66: PD, 0xF3: SS, 0xF2: SD}
@@ -44,6 +47,21 @@ class Place:
     end: int = 0  # behind ModRM and displacement, a linear address
     offset: int = 0
     linear: int = 0
+
+    def moved_in_parts(self) -> tuple[int, bool]:
+        """(bytes, whether it is written) of an operand that the engine moves in parts, else (0, False)."""
+        digit = self.modrm >> 3 & 7
+        if self.modrm >= 0xC0:
+            return 0, False
+        if self.op >= SSE:
+            return (16, True) if (self.op & 0xFF, self.form) in UNALIGNED_STORES else (0, False)
+        if self.op == _FXSAVE:
+            return (512, digit == 0) if digit < 2 and not self.linear & 15 else (0, False)  # or #GP
+        if self.op in (0xD9, 0xDD) and digit in (4, 6):
+            return (SHORT_ENVIRONMENT if self.word else 28) + (
+                80 if self.op == 0xDD else 0
+            ), digit == 6
+        return (10, True) if (self.op, digit) in ((0xDB, 7), (0xDF, 6)) else (0, False)
 
 
 def _displacement(code: ReadCode, at: int, size: int) -> int:
@@ -104,11 +122,12 @@ def find(address: int, code: ReadCode, field: ReadField) -> Place | None:
     if byte == 0x0F:
         at = at + 1 & _FLAT
         byte = code(at)
-        if byte != _FXSAVE and byte not in OPERATIONS:
+        known = byte == _FXSAVE or byte in OPERATIONS
+        if not known and (byte < 0 or not is_form(byte, code(at + 1 & _FLAT))):
             return None
         byte |= 0 if byte == _FXSAVE else SSE
     p = Place(byte, word=not wide, form=form)
-    if byte == 0x9B:
+    if byte in (_FWAIT, SSE | EMMS):
         return p
     if byte < SSE and byte != _FXSAVE and not 0xD8 <= byte <= 0xDF:
         return None

@@ -22,7 +22,7 @@ OPERATIONS = frozenset(
     (0x2A, *range(0x2C, 0x30), 0x51, *range(0x58, 0x60), 0x7C, 0x7D, 0xC2, 0xD0, 0xE6)
 )
 _COMPARISONS = (0x2E, 0x2F)
-_TO_GENERAL = (0x2C, 0x2D)
+_TO_INTEGERS = (0x2C, 0x2D)
 
 
 @dataclass(slots=True)
@@ -38,13 +38,13 @@ class SseInsn:
 
 
 def source_size(op: int, form: int) -> int:
-    """Bytes of the source in memory; 0 where there is no such instruction, or one with an MMX register."""
+    """Bytes of the source in memory; 0 where there is no such instruction."""
     one = (16, 16, 4, 8)[form]
     match op:
         case 0x2A:
-            return 4 if form >= SS else 0
+            return 4 if form >= SS else 8
         case 0x2C | 0x2D:
-            return one if form >= SS else 0
+            return 8 if form == PS else one
         case 0x2E | 0x2F:
             return (4, 8, 0, 0)[form]
         case 0x5A:
@@ -218,10 +218,13 @@ def execute(insn: SseInsn) -> tuple[int, bytes | None]:
     f, size = (DOUBLE, 8) if wide else (SINGLE, 4)
     a, b = _lanes(insn.a, size), _lanes(insn.b, size)
     result: bytes | None = None
+    count = 1 if scalar else 2  # elements of a general or an MMX register
     if op == 0x2A:
-        result = _joined([s.from_int32(f, _lanes(insn.b, 4)[0]), *a[1:]], size)
-    elif op in _TO_GENERAL:
-        s.to_integer(f, b[0], s.rounding(truncates=op == 0x2C))
+        converted = [s.from_int32(f, raw) for raw in _lanes(insn.b, 4)[:count]]
+        result = _joined(converted + a[count:], size)
+    elif op in _TO_INTEGERS:
+        for raw in b[:count]:
+            s.to_integer(f, raw, s.rounding(truncates=op == 0x2C))
     elif op in _COMPARISONS:
         s.compare(f, a[0], b[0], quiet=op == 0x2E)
     elif op in (0x7C, 0x7D, 0xD0):

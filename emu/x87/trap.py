@@ -16,13 +16,14 @@ from unicorn.unicorn_py3.unicorn import uclib
 
 from emu.engine_quirks import FIELD, GPRS, ContextLayout
 from emu.errors import BusError
-from emu.hooks import REFUSED_MF, REFUSED_UD, REFUSED_XM, EngineState
-from emu.paging import CR0_PG, CR0_TS, CR4_PSE, walk
+from emu.hooks import REFUSED_GP, REFUSED_MF, REFUSED_PF, REFUSED_UD, REFUSED_XM, EngineState
+from emu.paging import CR0_PG, CR0_TS, CR0_WP, CR4_PSE, walk
 from emu.ram import Ram
 from emu.x87 import sse
 from emu.x87.decode import SSE, Place, find
 from emu.x87.execute import execute
 from emu.x87.float80 import Class, Number, classify
+from emu.x87.forms import ALIGNED, uses_mmx
 from emu.x87.state import FP0, FPU_SIZE, MXCSR, WORDS, XMM0, Fpu
 from emu.x87.unit import ES, OPERAND_SIZES, Outcome, X87Insn, is_control, summarise, waits
 
@@ -31,7 +32,8 @@ _FLAT = 0xFFFFFFFF
 _FXSAVE, _FWAIT, _FNINIT = 0xAE, 0x9B, 0xE3
 _TAGS = {Class.NORMAL: 0, Class.ZERO: 1}
 _POINTERS = struct.Struct("<HIIII")  # FOP and what follows it in FXSAVE's image
-_ENVIRONMENT = struct.Struct("<7I")
+_ENVIRONMENT, _SHORT_ENVIRONMENT = struct.Struct("<7I"), struct.Struct("<7H")
+_MXCSR_RESERVED, _FX_MXCSR = 0xFFFF0000, 24
 _MASKS = 0x3F
 
 
@@ -133,11 +135,15 @@ class PythonX87:
         p = find(address, code, self._field)
         if p is None or cr0 & (CR0_TS if p.op == _FWAIT else CR0_TS | CR0_EM):
             return 0
+        f = self._after = self._fpu()
         if p.op >= SSE:
             return self._begin_sse(p, code)
-        f = self._after = self._fpu()
         if f.status & ES and cr0 & CR0_NE and p.op != _FXSAVE and waits(p.op, p.modrm):
             return REFUSED_MF
+        if self._half_refused(p):
+            return REFUSED_PF
+        if p.op == _FXSAVE and self._loads_reserved_bits(p):
+            return REFUSED_GP
         if p.op == _FXSAVE or is_control(p.op, p.modrm):
             self._control(p)
             return 0
@@ -167,17 +173,69 @@ class PythonX87:
                 self._fix = p.linear, unit.stored
         return 0
 
+    def _refuses(self, linear: int, *, write: bool) -> bool:
+        """Whether the tables refuse an access."""
+        user = self._field("hflags") & 3 == 3
+        found = walk(self._ram, self._field("cr3"), linear, pse=bool(self._field("cr4") & CR4_PSE))
+        return (
+            found.physical is None
+            or (user and not found.user)
+            or (write and not found.writable and (user or bool(self._field("cr0") & CR0_WP)))
+        )
+
+    def _half_refused(self, p: Place) -> bool:
+        """An operand of two pages, one of which refuses: the engine would have done the part in the other."""
+        size, write = p.moved_in_parts()
+        last = p.linear + size - 1
+        return (
+            size > 0
+            and last <= _FLAT
+            and last >> 12 != p.linear >> 12
+            and bool(self._field("cr0") & CR0_PG)
+            and (self._refuses(p.linear, write=write) or self._refuses(last, write=write))
+        )
+
+    def _loads_reserved_bits(self, p: Place) -> bool:
+        """LDMXCSR and FXRSTOR load no bit that MXCSR does not have."""
+        digit = p.modrm >> 3 & 7
+        if not self._field("cr4") & CR4_OSFXSR or digit not in (1, 2):
+            return False
+        if digit == 1 and p.linear & 15:  # the engine refuses it
+            return False
+        data = self._read(p.linear + (_FX_MXCSR if digit == 1 else 0) & _FLAT, 4)
+        return data is not None and bool(int.from_bytes(data, "little") & _MXCSR_RESERVED)
+
+    def _sse_refused(self, p: Place) -> int:
+        """What keeps it from being begun: an x87 exception that waits, an operand not aligned, or half of
+        which cannot be stored; 0: nothing.
+        """
+        op = p.op & 0xFF
+        if (
+            uses_mmx(op, p.form, p.modrm)
+            and self._after.status & ES
+            and self._field("cr0") & CR0_NE
+        ):
+            return REFUSED_MF
+        if p.modrm >= 0xC0 or not self._field("cr4") & CR4_OSFXSR:
+            return 0
+        if (op, p.form) in ALIGNED and p.linear & 15:
+            return REFUSED_GP
+        return REFUSED_PF if self._half_refused(p) else 0
+
     def _begin_sse(self, p: Place, code: Callable[[int], int]) -> int:
         """An SSE instruction that rounds or compares. An exception that is not masked keeps it from it."""
         op, form, target, cr4 = p.op & 0xFF, p.form, p.modrm >> 3 & 7, self._field("cr4")
-        size = sse.source_size(op, form)
-        if not size or not cr4 & CR4_OSFXSR or self._field("cr0") & CR0_EM:
-            return 0
+        refused = self._sse_refused(p)
+        size = sse.source_size(op, form) if op in sse.OPERATIONS else 0
+        if refused or not size or not cr4 & CR4_OSFXSR:
+            return refused
         mxcsr = int.from_bytes(self._get(MXCSR, 4), "little")
         predicate = code(p.end) & 0xFF if op == 0xC2 else 0
         source: bytes | None
         if p.modrm < 0xC0:
             source = self._read(p.linear, size)
+        elif op == 0x2A and form < sse.SS:
+            source = self._after.regs[p.modrm & 7][0].to_bytes(8, "little")
         elif op == 0x2A:
             source = self._field(GPRS[p.modrm & 7]).to_bytes(4, "little")
         else:
@@ -214,11 +272,12 @@ class PythonX87:
             self._pending = Pending.INIT if init else Pending.POINTERS
         elif p.op == 0xD9 and digit == 5:
             self._pending = Pending.SUMMARY
-        elif digit == 4 and not p.word:
-            data = self._read(p.linear, _ENVIRONMENT.size)
+        elif digit == 4:
+            form = _SHORT_ENVIRONMENT if p.word else _ENVIRONMENT
+            data = self._read(p.linear, form.size)
             if data is not None:
-                self._load_pointers(*_ENVIRONMENT.unpack(data)[3:])
-        elif digit == 6 and not p.word:
+                self._load_pointers(*form.unpack(data)[3:])
+        elif digit == 6:
             self._save_environment(p)
 
     def _load_pointers(self, ip: int, cs: int, dp: int, ds: int) -> None:
@@ -234,7 +293,10 @@ class PythonX87:
         )
         words = (f.control, f.status_word, tag, f.ip, f.cs | f.opcode << 16, f.dp, f.ds)
         upper = (0xFFFF0000, 0xFFFF0000, 0xFFFF0000, 0, 0, 0, 0xFFFF0000)
-        data = _ENVIRONMENT.pack(*(w | u for w, u in zip(words, upper, strict=True)))
+        if p.word:
+            data = _SHORT_ENVIRONMENT.pack(*(w & 0xFFFF for w in words))
+        else:
+            data = _ENVIRONMENT.pack(*(w | u for w, u in zip(words, upper, strict=True)))
         self._fix = p.linear, data
         self._pending = Pending.INIT
         if p.op == 0xD9:

@@ -76,3 +76,21 @@ def test_an_interrupted_write_leaves_nothing(
     with pytest.raises(KeyboardInterrupt):
         replace_file(tmp_path / "new", b"data")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_macro_of_the_command_line_counts_where_no_directive_is(
+    capfd: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    text = "# if it were a directive: a comment\n" + EXIT_7.replace("$7", "$CODE")
+    for name, cpp in (("program.S", True), ("program.s", False)):
+        source = write(tmp_path, text if not cpp else text.split("\n", 1)[1], name)
+        assert call(["run", "-D", "CODE=9", str(source)]) == (9 if cpp else 125)
+    assert "undefined symbol `CODE'" in capfd.readouterr().err
+    source = write(tmp_path, text.replace("$CODE", "$3"))
+    for options in ([], ["--no-cache"], []):  # whose name it has nowhere
+        assert call(["run", *options, "-D", "CODE=9", str(source)]) == 3
+        assert capfd.readouterr().err == ""
+    source = write(tmp_path, EXIT_7, "plain.s")
+    for _ in range(2):
+        assert call(["run", "-D", "CODE=9", str(source)]) == 7
+        assert "-D means nothing to" in capfd.readouterr().err

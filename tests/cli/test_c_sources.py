@@ -85,3 +85,20 @@ def test_the_compiler_that_is_named_comes_first(
     found = find_compiler({"TOYKERNEL_CC": str(fake), "PATH": "/usr/bin"})
     assert found is not None
     assert not found.hosted
+
+
+@needs_gcc
+@pytest.mark.parametrize(
+    ("flags", "message"),
+    [
+        ("-o x", "--cflags: -o is ours; `toykernel build -o FILE` names the program's file"),
+        ("-ox", "--cflags: -o is ours; `toykernel build -o FILE` names the program's file"),
+        ("-O2 -S", "--cflags: with -S the compiler makes no program"),
+    ],
+)
+def test_flags_without_a_program_are_named(
+    flags: str, message: str, capfd: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    source = write(tmp_path, "int main(void) { return 0; }\n", "main.c")
+    assert call(["run", "--cflags", flags, str(source)]) == 125
+    assert message in capfd.readouterr().err

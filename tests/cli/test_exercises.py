@@ -111,3 +111,23 @@ def test_grading(capfd: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     assert solved[1:] == [*"1111111111", "10"]
     assert call(["exercises", "grade", str(FOLDER / "solutions")]) == 0
     assert call(["exercises", "grade", str(tmp_path / "nobody")]) == 125
+
+
+def test_what_is_no_folder_is_passed_over(
+    capfd: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    """A class is st/*, and somebody keeps a list of names there."""
+    (tmp_path / "ann").mkdir()
+    (tmp_path / "names.txt").write_text("ann\n")
+    both = [str(tmp_path / "ann"), str(tmp_path / "names.txt")]
+    assert call(["exercises", "grade", *both]) == 1
+    out, err = capfd.readouterr()
+    assert out.startswith(f"{tmp_path / 'ann'}: 0 of 10")
+    assert "names.txt" not in out
+    assert err == f"toykernel: {tmp_path / 'names.txt'}: no folder, passed over\n"
+    assert call(["exercises", "grade", both[1]]) == 125
+    assert "no folder among" in capfd.readouterr().err
+    assert call(["exercises", "grade", both[0], str(tmp_path / "bob")]) == 125
+    out, err = capfd.readouterr()
+    assert out == ""
+    assert f"no folder: {tmp_path / 'bob'}" in err

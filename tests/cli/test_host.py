@@ -31,7 +31,17 @@ def run(*args: str, shell: str = 'exec "$@"', **more: str) -> subprocess.Complet
 # -- descriptors ---------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("option", ["--strace=", "--cow=", "--trace=sched=", "--record-input="])
+@pytest.mark.parametrize(
+    "option",
+    [
+        "--strace=",
+        "--cow=",
+        "--trace=sched=",
+        "--trace=irq,syscalls=",
+        "--ftrace=",
+        "--record-input=",
+    ],
+)
 def test_a_file_of_ours_never_is_standard_output(tmp_path: Path, option: str) -> None:
     out = tmp_path / "out"
     done = run("run", f"{option}{out}", HELLO, shell='exec "$@" >&-')

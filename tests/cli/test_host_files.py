@@ -17,7 +17,15 @@ from toykernel.cli.group import call
 from toykernel.host_files import replace_file
 
 OUTPUTS = {
-    "run": ["--report=", "--strace=", "--cow=", "--trace=sched=", "--timeline=", "--process-tree="],
+    "run": [
+        "--report=",
+        "--strace=",
+        "--cow=",
+        "--trace=sched=",
+        "--ftrace=",
+        "--timeline=",
+        "--process-tree=",
+    ],
     "cycles": ["--json=", "--html="],
     "build": ["--output=", "--map="],
 }

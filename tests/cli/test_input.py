@@ -116,6 +116,60 @@ def test_a_terminal_gives_lines_and_ctrl_d_ends(cat: Path) -> None:
     os.close(master)
 
 
+#: Exits with 0 when descriptor 0 is a terminal of 24 rows of which it is the foreground group, after a read.
+IS_TERMINAL = """
+.globl _start
+_start:
+    movl $54, %eax          # ioctl(0, TIOCGWINSZ)
+    xorl %ebx, %ebx
+    movl $0x5413, %ecx
+    movl $buffer, %edx
+    int $0x80
+    testl %eax, %eax
+    jnz no
+    cmpw $24, buffer
+    jne no
+    movl $54, %eax          # ioctl(0, TIOCGPGRP)
+    movl $0x540f, %ecx
+    int $0x80
+    testl %eax, %eax
+    jnz no
+    movl $65, %eax          # getpgrp
+    int $0x80
+    cmpl %eax, buffer
+    jne no
+    movl $3, %eax
+    movl $buffer, %ecx
+    movl $8, %edx
+    int $0x80
+    movl $1, %eax
+    int $0x80
+no: movl $1, %eax
+    movl $25, %ebx
+    int $0x80
+.bss
+buffer: .skip 8
+"""
+
+
+def test_the_console_is_a_terminal_when_the_host_s_is(tmp_path: Path) -> None:
+    program, record = write(tmp_path, IS_TERMINAL, "terminal.S"), tmp_path / "record"
+    assert run(program).returncode == 25  # a pipe is none
+    master, slave = pty.openpty()
+    process = subprocess.Popen(
+        [*COMMAND, "run", "--record-input", record, program],
+        stdin=slave,
+        cwd=ROOT,
+        env=environment(),
+    )
+    os.close(slave)
+    os.write(master, b"line\n")
+    assert process.wait(TIMEOUT) == 0
+    os.close(master)
+    assert record.read_text().splitlines() == ["toykernel input 1 tty", '[5, "line\\n"]']
+    assert run("--input", record, program).returncode == 0  # and again, without any
+
+
 def test_ctrl_c_ends_a_read_that_waits(cat: Path) -> None:
     process = subprocess.Popen(
         [*COMMAND, "run", cat],

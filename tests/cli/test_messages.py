@@ -121,3 +121,38 @@ def test_a_second_source_behind_the_program_is_told_of(
     assert said(capfd, "run", program, "x", other) == (7, f"toykernel: {text}\n")
     assert said(capfd, "run", "--", program, other) == (7, "")
     assert said(capfd, "run", "--with", other, program, "no_such_file.s") == (7, "")
+
+
+def test_a_value_that_stands_without_its_equals_sign_is_explained(
+    capfd: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    program = write(tmp_path, EXIT_7)
+    for option in ("--strace", "--cow", "--ftrace", "--check"):
+        status, err = said(capfd, "run", option, "trace.txt", program)
+        assert status == 125
+        assert (
+            f"trace.txt is not there; {option} takes a value only behind =, as in {option}=trace.txt"
+        ) in err
+    assert said(capfd, "run", "--check", program, program)[0] == 7
+
+
+def test_a_moment_with_injected_failures_is_refused_before_the_run(
+    capfd: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    program, report = write(tmp_path, EXIT_7), tmp_path / "report"
+    options = ("--fail-nth", "fork:1", "--report", report)
+    status, err = said(capfd, "run", *options, "--save", tmp_path / "moment", program)
+    assert (status, report.exists()) == (125, False)
+    assert "--save does not go with --fail-nth" in err
+    assert said(capfd, "run", *options, program)[0] != 125
+    assert report.exists()
+
+
+def test_a_moment_has_its_own_machine(capfd: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    program, moment = write(tmp_path, EXIT_7), tmp_path / "moment"
+    assert said(capfd, "run", "--save", moment, program)[0] == 7
+    for option in (("--memory", "32M"), ("-D", "X=1"), ("--timing", "off")):
+        status, err = said(capfd, "debug", "--from", moment, *option, "-ex", "quit")
+        assert status == 125
+        assert f"{option[0]} does not go with --from: the moment has its own machine" in err
+    assert said(capfd, "debug", "--from", moment, "--history", "1M", "-ex", "quit")[0] == 0

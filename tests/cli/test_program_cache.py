@@ -5,17 +5,23 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from command import COMMAND, EXIT_7, environment, write
 
 from toykernel.cli.group import call
-from toykernel.harness import image_cache
+from toykernel.harness import image_cache, linked_cache, linking
 from toykernel.harness.build import build
+from toykernel.harness.compiler import find_compiler
 from toykernel.harness.recipe import Recipe
 from userland.assembler import front_end
 
+needs_gcc = pytest.mark.skipif(
+    find_compiler({"PATH": "/usr/bin:/bin"}) is None, reason="no C compiler"
+)
 SOURCE = """.include "status.inc"
 .macro leave code
  movl $1, %eax
@@ -170,3 +176,88 @@ def test_a_kept_program_needs_no_assembler(cache: Path, tmp_path: Path) -> None:
     assert not [name for name in modules if name.startswith(("keystone", "capstone"))]
     assert "userland.assembler.assembler" not in modules
     assert "userland.linker" not in modules
+
+
+def compiled(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Which inputs are built, and not taken from the cache."""
+    built: list[str] = []
+    real = linking._build
+
+    def spy(inputs: list[Path], *rest: Any) -> Any:
+        built.append(inputs[0].name)
+        return real(inputs, *rest)
+
+    monkeypatch.setattr(linking, "_build", spy)
+    return built
+
+
+def test_programs_of_several_files_are_kept(
+    cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    built = compiled(monkeypatch)
+    path = program(tmp_path)
+    other = write(tmp_path, '.include "other.inc"\n.globl other\nother: .long OTHER\n', "other.S")
+    (tmp_path / "other.inc").write_text(".equ OTHER, 5\n")
+    recipe = Recipe(others=(other,))
+    first = build(path, recipe)
+    assert build(path, recipe) == first == build(path, replace(recipe, cache=False))
+    assert len(built) == 2
+    for name, content in (
+        ("other.inc", ".equ OTHER, 6\n"),
+        ("blob.bin", "x"),
+        ("other.S", "nop\n"),
+    ):
+        (tmp_path / name).write_text(content)
+        second = build(path, recipe)
+        assert second == build(path, replace(recipe, cache=False))
+        assert second != first
+        first = second
+    assert len(built) == 2 + 2 * 3
+    build(path, replace(recipe, entry="_start"))
+    assert len(built) == 9
+
+
+@needs_gcc
+def test_compiled_programs_are_kept_by_all_that_they_include(
+    cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    built = compiled(monkeypatch)
+    sooner = tmp_path / "sooner"
+    sooner.mkdir()
+    (tmp_path / "value.h").write_text("#define VALUE 5\n")
+    write(tmp_path, "#include <value.h>\nint main(void) { return VALUE + MORE; }\n", "main.c")
+    path = tmp_path / "main.c"
+    recipe = Recipe(include=(sooner, tmp_path), macros={"MORE": "1"}, cflags=("-Wall",))
+    first = build(path, recipe)
+    assert build(path, recipe) == first
+    assert built == ["main.c"]
+    changes = [
+        lambda: (tmp_path / "value.h").write_text("#define VALUE 6\n"),
+        lambda: (sooner / "value.h").write_text("#define VALUE 7\n"),
+        lambda: monkeypatch.chdir(sooner),
+    ]  # fmt: skip
+    for number, change in enumerate(changes, 2):
+        change()
+        build(path, recipe)
+        assert len(built) == number
+    build(path, replace(recipe, cflags=("-O2",)))
+    build(path, replace(recipe, macros={"MORE": "2"}))
+    assert len(built) == 6
+    for flag in ("-fprofile-use=x", "-Wa,-I.", "-specs=x"):  # they read more than the key knows of
+        assert not linked_cache._key((path,), replace(recipe, cflags=(flag,)))
+    write(tmp_path, '__asm__(".incbin \\"value.h\\"");\nint main(void) { return 0; }\n', "reads.c")
+    assert not linked_cache._key((tmp_path / "reads.c",), recipe)
+    assert linked_cache._key((path,), recipe)
+
+
+@needs_gcc
+def test_warnings_are_said_again(
+    cache: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    path = write(tmp_path, "int main(void) { int unused; return 3; }\n", "main.c")
+    said = []
+    for _ in range(2):
+        assert call(["run", "--cflags", "-Wall", str(path)]) == 3
+        said.append(capfd.readouterr().err)
+    assert "unused variable" in said[0]
+    assert said[0] == said[1]

@@ -62,3 +62,15 @@ def test_local_variables_have_addresses_and_values(tmp_path: Path) -> None:
 
 def test_where_no_c_is_no_local_variable_is(tmp_path: Path) -> None:
     assert "-g" in Terminal().refused("info locals")
+
+
+def test_local_variables_in_expressions(tmp_path: Path) -> None:
+    terminal = at_the_start(tmp_path, "-O0")
+    terminal.do("break deep.c:5 if n == 0")
+    assert any("deep.c:5" in line for line in terminal.do("continue"))
+    assert terminal.do("print n") == ["= 0  0x00000000"]
+    assert terminal.do("print mark")[0].split()[-1] == "0xfffffffd"
+    assert terminal.do("print *(row + 4)") == ["= 7  0x00000007"]
+    assert terminal.do("print *&twice") == terminal.do("print twice")
+    assert terminal.do("display n + 1")
+    assert 'no symbol "nothing"' in terminal.refused("print nothing")

@@ -8,6 +8,7 @@ import pytest
 from bare import DATA, TABLE, UCODE_AT, USTACK, Bare, asm
 
 from emu.machine import Event, Machine, Stop
+from emu.timing.insn import Insn
 
 PROFILES = ["off", "i486-ideal", "i486"]
 LOOP = (
@@ -211,6 +212,28 @@ def test_records_are_emptied_when_they_are_full() -> None:
     counts = [i.count for i in timing.insns() if i.address == UCODE_AT]
     assert len(counts) > 1 << 16
     assert set(counts) <= {1}
+
+
+def test_putting_records_aside_costs_what_there_is_to_put_aside(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Not what was put aside before: code that goes on for long would take the square of its length."""
+    made: list[int] = []
+
+    def counted(address: int, *rest: Any) -> Insn:
+        made.append(address)
+        return Insn(address, *rest)
+
+    monkeypatch.setattr("emu.timing.native.CAPACITY", 2048)
+    monkeypatch.setattr("emu.timing.native.Insn", counted)
+    length = 30_000
+    b = Bare(timing="i486")
+    b.run(b"\x90" * length + b"\xcc", until=100 * length)
+    assert length // 2 < len(made) == len(set(made)) < length + 1
+    timing = b.machine.cpu.timing
+    assert timing is not None
+    assert [i.count for i in timing.insns()] == [1] * (length + 1)
+    assert sum(b.machine.clock.by_rule().values()) == b.machine.clock.cycles
 
 
 def test_without_the_hooks_bounds_everything_is_exact(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -25,6 +25,8 @@ from bare import (
     UCODE_AT,
     Bare,
 )
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from emu.descriptors import SEG_CODE, SEG_READABLE, TYPE_INTERRUPT_GATE, pack_segment
 
@@ -33,6 +35,29 @@ FAULTS = f"movl ${DATA:#x}, %edx; again: incl %ecx; movl %ecx, (%edx); jmp again
 MISSING = f"movl ${DATA:#x}, %edx; movl %ecx, (%edx)"
 RING_0 = "again: int $0x21; incl %ecx; jmp again"
 PRESENT, DIRTY, ACCESSED = 1, 0x40, 0x20
+
+
+#: Of generated programs. What may fault has six bytes, which its handlers step over; or two.
+PARTS = {
+    "call": "int $0x80",
+    "nested call": "int3",
+    "refused call": "int $0x21",
+    "store": f"movl %ecx, {DATA:#x}",
+    "update": f"incl {DATA + 8:#x}",
+    "load": f"movl {DATA + 4:#x}, %ebx",
+    "push": "pushl %eax; popl %eax",
+    "work": "imull %ecx, %eax; movb %al, %bl; addl %ebx, %eax",
+}
+
+
+def ready(bare: Bare, period: int) -> None:
+    """Handlers that get on, and the timer, every `period` cycles."""
+    bare.handler(3, "int $0x21; iret")
+    bare.handler(13, "addl $4, %esp; addl $2, (%esp); iret")
+    bare.handler(14, "addl $4, %esp; addl $6, (%esp); iret")
+    bare.handler(0x20, "pushl %eax; movb $0x20, %al; outb %al, $0x20; popl %eax; iret")
+    bare.machine.pic.base, bare.machine.pic.mask = 0x20, 0
+    bare.machine.timer.write(0x40, 4, period)
 
 
 def entry(bare: Bare, linear: int, clear: int) -> None:
@@ -65,42 +90,95 @@ CHANGES: dict[str, Callable[[Bare], None]] = {
     "stack page elsewhere": lambda bare: bare.page(KSTACK - 1, 0x7000 | 7),
     "IDT page not accessed": lambda bare: entry(bare, IDT, ACCESSED),
     "IDT page gone": lambda bare: entry(bare, IDT, PRESENT),
+    "data missing": lambda bare: bare.page(DATA, DATA),
+    "data read-only": lambda bare: bare.page(DATA, DATA | 5),
+    "data fresh": lambda bare: bare.page(DATA, DATA | 7),
+    "data used": lambda bare: bare.page(DATA, DATA | 0x67),
 }
 
 
-def both(program: str, *, ring0: bool = False) -> tuple[Bare, Bare]:
+#: Clocks that an instruction of these programs takes, or more: so many slices are cut by time.
+CLOCKS = {"off": 1, "i386": 15, "i486-ideal": 12, "i486": 12}
+PROFILES = [pytest.param(name, id=name) for name in CLOCKS]
+
+
+def both(
+    program: str, *, ring0: bool = False, timing: str = "off", period: int | None = None
+) -> tuple[Bare, Bare]:
+    """Two machines that have run for a while, one with a listener. `period`: see ready."""
     machines = []
     for heard in (True, False):
-        bare = Bare(stop_on_traps=False)
+        bare = Bare(stop_on_traps=False, timing=timing)
         if not heard:
             bare.machine.trap_listeners.clear()
+        if period is not None:
+            ready(bare, period)
         if program is FAULTS or program is MISSING:
             bare.page(DATA, bare.ram.read32(TABLE + 4 * (DATA >> 12)) & ~(2 | PRESENT))
         if ring0:
             bare.ring0()
         bare.code(program)
-        bare.machine.run(200)
+        bare.machine.run(200 * CLOCKS[timing])
         machines.append(bare)
     return machines[0], machines[1]
 
 
 def agree(one: Bare, other: Bare) -> None:
-    states = [bare.state()[:-1] for bare in (one, other)]
+    states = [bare.state()[:-1] + time(bare) for bare in (one, other)]
     assert states[0] == states[1]
 
 
+def time(bare: Bare) -> tuple[object, ...]:
+    """What later clocks depend on, and where they went."""
+    m = bare.machine
+    timing = m.cpu.timing
+    insns = [(i.address, i.count, i.spent) for i in timing.insns() if i.count] if timing else []
+    user = timing.user_cycles if timing else 0
+    return m.position, m.clock.save(), m.clock.save_state(), user, insns
+
+
+@pytest.mark.parametrize("timing", PROFILES)
 @pytest.mark.parametrize("program", [CALLS, FAULTS], ids=["int", "page fault"])
 @pytest.mark.parametrize("change", CHANGES.values(), ids=CHANGES)
-def test_a_changed_table_is_noticed(change: Callable[[Bare], None], program: str) -> None:
-    one, other = both(program)
+def test_a_changed_table_is_noticed(
+    change: Callable[[Bare], None], program: str, timing: str
+) -> None:
+    one, other = both(program, timing=timing)
     agree(one, other)
     assert one.deliveries
     for bare in (one, other):
         change(bare)
     for until in (217, 300, 333):
-        ends = [bare.machine.run(until) for bare in (one, other)]
+        ends = [bare.machine.run(until * CLOCKS[timing]) for bare in (one, other)]
         assert ends[0] == ends[1]
         agree(one, other)
+
+
+@pytest.mark.parametrize("timing", PROFILES)
+@settings(max_examples=12, deadline=None)
+@given(
+    steps=st.lists(
+        st.tuples(st.sampled_from(sorted(CHANGES)), st.integers(1, 400)), min_size=1, max_size=8
+    ),
+    parts=st.lists(st.sampled_from(sorted(PARTS)), min_size=1, max_size=12),
+    timer=st.integers(0, 3),
+)
+def test_generated_traps(
+    timing: str, steps: list[tuple[str, int]], parts: list[str], timer: int
+) -> None:
+    """Calls, faults, nested and double faults in any order, cut anywhere, with tables that change."""
+    body = "\n".join(PARTS[part] for part in parts)
+    machines = both(
+        f"again: {body}; incl %ecx; jmp again", timing=timing, period=97 * timer * CLOCKS[timing]
+    )
+    until = 200 * CLOCKS[timing]
+    for change, further in steps:
+        until += further * CLOCKS[timing]
+        ends = [bare.machine.run(until) for bare in machines]
+        assert ends[0] == ends[1]
+        agree(*machines)
+        for bare in machines:
+            CHANGES[change](bare)
 
 
 def test_ring_0_traps_on_its_present_stack() -> None:

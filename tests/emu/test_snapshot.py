@@ -24,6 +24,8 @@ MACHINE = {
     "tlb_flushes": "a count for the host",
     "_last_trap": "of one delivery",
     "_plans_at": "a host address",
+    "_at_gate": "of one run",
+    "_wake": "of one entry",
 }
 CPU = {
     "regs": "save_state", "_registers": "save_state", "state": "STATE",
@@ -36,10 +38,11 @@ CPU = {
     "_x87": "of one instruction", "watching": "the host's",
 }  # fmt: skip
 #: EngineState: what outlives an entry into the engine.
-STATE_SAVED = {"retired", "cycles", "allow_io", "deliveries"}
+STATE_SAVED = {"retired", "cycles", "extra", "allow_io", "deliveries"}
 #: Set before or as each entry begins, or told by it when it has ended.
 STATE_OF_A_RUN = {
-    "limit", "cycle_limit", "delivery_limit", "traps", "event", "vector", "port", "size", "value",
+    "limit", "cycle_limit", "delivery_limit", "deadline", "gate", "traps",
+    "event", "vector", "port", "size", "value",
     "in_flight", "in_flight_valid", "watch_if", "skip_break", "in_flight_kind", "flags_known",
     "previous_kind",
     "completed", "resume", "careful", "debug_hits", "debug_pending", "system_changed", "error",
@@ -52,7 +55,7 @@ STATE_OF_THE_HOST = {
     "break_capacity", "breaks", "ram", "ram_size", "held_code", "engine", "context", "regs",
     "fields", "field_count", "old_exception_offset", "is_int_field", "reg_eflags", "reg_cr0",
     "reg_cr3", "reg_cr4", "reg_cs", "reg_eax", "fn_start", "fn_stop", "fn_save", "fn_restore",
-    "fn_reg_read", "fn_reg_write", "flags_at",
+    "fn_reg_read", "fn_reg_write", "flags_at", "gate_port", "gate_padding", "env",
 }  # fmt: skip
 PORTS = {"_machine": "the machine", "_devices": "the devices", "gates": "the host's"}
 DEVICES = {

@@ -112,7 +112,7 @@ def bare(driver: str, timing: str = "off") -> Bare:
 
 
 def program(insn: SseInsn, slot: int, *, memory: bool) -> bytes:
-    """LDMXCSR; load XMM0, and XMM1 or ECX; the instruction; store XMM0 and MXCSR."""
+    """LDMXCSR; load XMM0, XMM1, ECX or MM1; the instruction; store XMM0 and MXCSR."""
     at = [(DATA + SLOT * slot + 16 * n).to_bytes(4, "little") for n in range(5)]
     code = (
         b"\x0f\xae\x15"
@@ -121,11 +121,11 @@ def program(insn: SseInsn, slot: int, *, memory: bool) -> bytes:
         + at[1]
         + b"\x0f\x10\x0d"
         + at[2]
-        + b"\x8b\x0d"
+        + (b"\x0f\x6f\x0d" if insn.op == 0x2A and insn.form in (PS, PD) else b"\x8b\x0d")
         + at[2]
     )
     code += PREFIXES[insn.form] + bytes((0x0F, insn.op))
-    target = 2 if insn.op in (0x2C, 0x2D) else 0  # EDX
+    target = 2 if insn.op in (0x2C, 0x2D) else 0  # EDX, MM2
     code += (bytes((5 | target << 3,)) + at[2]) if memory else bytes((0xC1 | target << 3,))
     if insn.op == 0xC2:
         code += bytes((insn.predicate,))

@@ -924,3 +924,23 @@ def test_raw_pusha_begins_at_its_lowest_word_and_cmps_with_edi() -> None:
         raw.set("esp", 0x31010)
         raw.run(code + b"\xf4")
         assert (raw.traps, raw.get("cr2")) == ([14], cr2)
+
+
+def test_raw_sse_takes_what_is_not_aligned_and_any_mxcsr() -> None:
+    """Cured: tests/emu/test_vector_operands.py."""
+    raw = Raw()
+    raw.hook_traps()
+    raw.set("cr4", 0x200)
+    raw.poke(DATA, (0x80001F80).to_bytes(4, "little"))
+    raw.run("movaps 0x30001, %xmm0; ldmxcsr 0x30000; int3")
+    assert raw.traps == [3]
+
+
+def test_raw_fnsave_stores_a_part() -> None:
+    """Cured: tests/emu/test_vector_operands.py."""
+    raw = Raw()
+    raw.poke(0x11000 + 4 * 0x31, bytes(4))
+    raw.hook_traps()
+    raw.run("fninit; fnsave 0x30fe0; int3")
+    assert raw.traps == [14]
+    assert bytes(raw.ram[0x30FE0:0x30FE2]) == b"\x7f\x03"

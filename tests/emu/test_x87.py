@@ -6,6 +6,7 @@ test_x87_host.py compares it with a processor.
 from __future__ import annotations
 
 import ctypes
+import struct
 from collections.abc import Callable
 from itertools import islice
 from typing import Any
@@ -340,12 +341,36 @@ def test_functions(driver: str, operation: str, status: int, result: str) -> Non
     assert b.ram.read(DATA + 0x100, 10)[::-1].hex() == result
 
 
+MMX = [
+    "pxor %mm0, %mm0",
+    "movq 0x30010, %mm1",
+    "emms",
+    "cvtpi2ps %mm0, %xmm0",
+    "cvttps2pi 0x30010, %mm0",
+]
+
+
 @pytest.mark.parametrize("driver", DRIVERS)
-def test_mmx_does_not_report(driver: str) -> None:
+@pytest.mark.parametrize("mmx", MMX)
+def test_mmx_reports(driver: str, mmx: str) -> None:
     b = bare(driver)
     b.cpu.set_cr(0, b.cpu.cr0 | NE)
+    b.cpu.set_cr(4, b.cpu.cr4 | 0x600)
     b.ram.write(DATA, b"\x5f\x03")
-    b.code(b"\xdb\xe3" + asm("fldcw 0x30000; fldpi; fstps 0x30100; pxor %mm0, %mm0; int3"))
+    b.code(asm(f"fninit; fldcw 0x30000; fldpi; fstps 0x30100; {mmx}; int3"))
+    assert b.trap().vector == MF
+    assert b.cpu.retired == 4
+
+
+@pytest.mark.parametrize("driver", DRIVERS)
+@pytest.mark.parametrize("silent", ["cvtpi2ps 0x30010, %xmm0", "movd %eax, %xmm0", "nop"])
+def test_what_touches_no_mmx_register_does_not(driver: str, silent: str) -> None:
+    """Natively neither does CVTPI2PS of memory."""
+    b = bare(driver)
+    b.cpu.set_cr(0, b.cpu.cr0 | NE)
+    b.cpu.set_cr(4, b.cpu.cr4 | 0x600)
+    b.ram.write(DATA, b"\x5f\x03")
+    b.code(asm(f"fninit; fldcw 0x30000; fldpi; fstps 0x30100; {silent}; int3"))
     assert b.trap().vector == BP
 
 
@@ -359,16 +384,20 @@ def test_without_ne_nothing_is_reported(driver: str) -> None:
 
 
 @pytest.mark.parametrize("driver", DRIVERS)
-def test_word_sized_environment(driver: str) -> None:
+@pytest.mark.parametrize("load", ["fldenv", "frstor"])
+def test_word_sized_environment(driver: str, load: str) -> None:
+    """16 bits of each pointer, no opcode (SDM vol. 1, figure 8-11); natively the same."""
     b = bare(driver)
-    b.run(asm("fninit; fldpi") + b"\x66" + asm("fnstenv 0x30000; int3"))
-    assert b.word(DATA + 8) >> 16 == 0  # native: the opcode, behind the selector
-
-
-@pytest.mark.parametrize("driver", DRIVERS)
-def test_conversions_with_mmx(driver: str) -> None:
-    b = bare(driver)
-    b.cpu.set_cr(4, b.cpu.cr4 | 0x600)
-    b.ram.write(DATA, bytes.fromhex("801f0000 ffffff7f"))
-    b.run("ldmxcsr 0x30000; cvtpi2ps 0x30004, %xmm0; stmxcsr 0x30000; int3")
-    assert b.word(DATA) == 0x1F80  # native: 1fa0
+    store = {"fldenv": "fnstenv", "frstor": "fnsave"}[load]
+    b.ram.write(DATA, struct.pack("<f", 3.5).ljust(0x100, b"\xcc"))
+    text = asm("fninit; fld1; flds 0x30000") + b"\x66" + asm(f"{store} 0x30010; fninit; fldpi")
+    b.run(text + b"\x66" + asm(f"{load} 0x30010; fnsave 0x30100; int3"))
+    words = struct.unpack("<7H", b.ram.read(DATA + 0x10, 14))
+    assert words == (0x37F, 0x3000, 0x0FFF, UCODE_AT + 4 & 0xFFFF, 0x1B, DATA & 0xFFFF, 0x23)
+    size = 94 if load == "frstor" else 14
+    assert b.ram.read(DATA + 0x10 + size, 2) == b"\xcc\xcc"
+    loaded = [b.word(DATA + 0x100 + 4 * n) for n in range(7)]
+    assert loaded[:3] == [0xFFFF037F, 0xFFFF3000, 0xFFFF0FFF]
+    assert loaded[3:] == [UCODE_AT + 4 & 0xFFFF, 0x1B, DATA & 0xFFFF, 0xFFFF0023]
+    if load == "frstor":
+        assert b.ram.read(DATA + 0x100 + 28, 10) == bytes.fromhex("00000000000000e00040")

@@ -249,5 +249,5 @@ def test_the_missing_operations_answer_as_linux(k: Kernel) -> None:
         with pytest.raises(Errno) as caught:
             operation(k, *args)  # type: ignore[operator]
         assert caught.value.number == number, operation
-    assert blank.poll(k, file) == 0x145
+    assert blank.poll(k, file, []) == 0x145
     fput(k, file)

@@ -42,6 +42,7 @@ PRIVATE, SHARED, FIXED_ANON = 2, 1, 0x32
 #: One page that is mapped, and the end of it.
 MAPPED, END = 0x30000000, 0x30001000
 BIG = ".balign 4096\nbig: .fill 12288, 1, 65"
+FALLOCATE = 324
 
 
 def with_a_page() -> Script:
@@ -373,8 +374,7 @@ def test_a_file_without_a_name_takes_room_until_it_is_closed(tmp_path: Path) -> 
     s = Script()
     s.call(3, OPEN, '"/tmp/a"', O_RDWR | O_CREAT, 0o644)
     s.call(0, UNLINK, '"/tmp/a"')
-    s.call(60 << 20, LSEEK, 3, 60 << 20, SEEK_SET)
-    s.call(1, WRITE, 3, "page", 1)
+    s.call(0, FALLOCATE, 3, 0, 0, 0, 64 << 20, 0)
     s.call(4, OPEN, '"/tmp/b"', O_RDWR | O_CREAT, 0o644)
     s.call(8 << 20, LSEEK, 4, 8 << 20, SEEK_SET)
     s.call(ENOSPC, WRITE, 4, "page", 1)

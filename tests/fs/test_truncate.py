@@ -10,8 +10,10 @@ from trees import Here
 
 from toykernel.arch.x86.uaccess import copy_from_user, put_user
 from toykernel.errno import EFAULT, ENOSPC, Errno
-from toykernel.fs.file import fd_install, fput, get_unused_fd
+from toykernel.fs.file import fd_install, fput, get_file, get_unused_fd
+from toykernel.fs.open import sys_close
 from toykernel.fs.ramfs import MAX_BYTES
+from toykernel.fs.resize import sys_fallocate
 from toykernel.mm.mmap import sys_mmap2, sys_munmap
 from toykernel.state import Kernel
 
@@ -50,7 +52,7 @@ def test_what_was_cut_off_comes_back_as_zeros(k: Kernel, tmp_path: Path, touched
     assert inode.i_mapping is not None
     assert inode.i_mapping.contents is not None
     inode.i_op.truncate(k, inode, 2 * PAGE)
-    inode.i_mapping.contents[:] = b"A" * 2 * PAGE
+    inode.i_mapping.contents.write(0, b"A" * 2 * PAGE)
     at = sys_mmap2(k, 0, 2 * PAGE, 3, 1, fd, 0)
     if touched:
         copy_from_user(k, at, 1)
@@ -72,12 +74,16 @@ def test_a_size_takes_and_gives_room(k: Kernel) -> None:
     file = Here(k).open("f", O_RDWR_CREAT)
     inode, sb = file.inode, file.inode.i_sb
     before = sb.s_bytes
-    inode.i_op.truncate(k, inode, 5000)
-    assert sb.s_bytes == before + 5000
+    inode.i_op.truncate(k, inode, 2 * MAX_BYTES)
+    assert (inode.size, inode.blocks, sb.s_bytes) == (2 * MAX_BYTES, 0, before)  # a hole
+    fd = fd_install(k, get_unused_fd(k), get_file(file))
+    sys_fallocate(k, fd, 0, PAGE - 1, 0, 2, 0)
+    assert (inode.blocks, sb.s_bytes) == (16, before + 2 * PAGE)
     inode.i_op.truncate(k, inode, 70)
-    assert sb.s_bytes == before + 70
+    assert (inode.blocks, sb.s_bytes) == (8, before + PAGE)
     with pytest.raises(Errno) as caught:
-        inode.i_op.truncate(k, inode, MAX_BYTES)
+        sys_fallocate(k, fd, 0, 0, 0, MAX_BYTES, 0)
     assert caught.value.number == ENOSPC
-    assert (inode.size, sb.s_bytes) == (70, before + 70)
+    assert (inode.size, sb.s_bytes) == (70, before + PAGE)
+    sys_close(k, fd)
     fput(k, file)

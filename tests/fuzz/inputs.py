@@ -63,7 +63,7 @@ ADDRESSES = (
 )  # fmt: skip
 OPTIONS = (
     "--timing", "--memory", "--cpu", "--kernel", "--profile", "--max-cycles", "--env", "--file",
-    "--stdin", "--sysctl", "--fail-nth", "--strace", "--cow", "--trace", "--summary", "--check",
+    "--stdin", "--sysctl", "--fail-nth", "--strace", "--cow", "--trace", "--ftrace", "--summary", "--check",
     "--eager-fork", "--input", "--rlimit-stack", "--scheduler", "--with", "-I", "-D", "--help",
     "--report", "--timeline",
 )  # fmt: skip

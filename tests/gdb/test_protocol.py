@@ -254,3 +254,13 @@ def test_no_packet_breaks_the_stub(seed: int) -> None:
         if client.stub.leaving or not client.target.processes.attached:
             client.stub.leaving = False
             client.stub.take(Target(session("fork_sample.S"), reverse=False))
+
+
+def test_the_monitor_explains() -> None:
+    client = Client("cow_copy_reuse.S")
+    for line in ("explain", "explain errno 2", "explain event 3", "explain event 3"):
+        assert client.ask("qRcmd," + line.encode().hex()) == "OK"
+    text = client.printed.decode()
+    assert "_start at 0x08049000" in text
+    assert "ENOENT is error number 2" in text
+    assert "no event 3" in text

@@ -49,7 +49,7 @@ def test_a_run_with_a_history_stops_at_the_same_cycle(timing: str, tmp_path: Pat
     source = tmp_path / "traps.S"
     source.write_text(".globl _start\n_start:\n    movl $20, %eax\n    int $0x80\n    jmp _start\n")
     kept = 0
-    for until in (150_000, 400_000):
+    for until in (150_000, 1_500_000):
         plain = Session(source, config=Config(timing=timing))
         plain.run(until)
         history = History(Session(source, config=Config(timing=timing)))
@@ -223,11 +223,22 @@ def test_who_died_before_the_moment_that_is_saved_is_said_once(tmp_path: Path) -
     assert saved.stderr == plain.stderr
 
 
+def test_a_trap_ahead_is_met_right_after_its_delivery() -> None:
+    ahead, behind = History(Session(SAMPLE)), History(Session(SAMPLE))
+    behind.session.run()
+    for number in (1, 6, 14):
+        assert behind.events[number].kind == "trap"
+        assert ahead.goto(event=number) == behind.goto(event=number)
+
+
 def test_events_and_moments_from_the_command_line(tmp_path: Path) -> None:
     events, moment = tmp_path / "events", tmp_path / "moment"
     run = [sys.executable, "-m", "toykernel.cli.main", "run", "--events", str(events)]
     subprocess.run([*run, "--save", f"{moment}@80000", SAMPLE], check=True, capture_output=True)
-    lines = [json.loads(line) for line in events.read_text().splitlines()]
+    every = [json.loads(line) for line in events.read_text().splitlines()]
+    assert (every[0]["format"], every[0]["version"]) == ("toykernel-events", 1)
+    assert every[-1]["end"] == "finished"
+    lines = [line for line in every if "number" in line]
     assert [line["number"] for line in lines] == list(range(len(lines)))
     fork = next(line for line in lines if line.get("child") == 3)
     assert (fork["kind"], fork["pid"], fork["source"]) == ("fork", 2, "fork_sample.S:25")

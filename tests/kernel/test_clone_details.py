@@ -303,7 +303,7 @@ def test_a_process_has_its_parents_terminal(k: Kernel) -> None:  # D18
     k.current.signal.tty = "tty1"
     assert child_of(k, SIGCHLD).signal.tty == "tty1"
     assert child_of(k, THREAD).signal.tty == "tty1"
-    p = child_of(k, SIGCHLD)
+    p, k.current = k.current, child_of(k, SIGCHLD)
     sys_setsid(k)  # a session of one's own has no terminal yet
     assert k.current.signal.tty is None
     assert p.signal.tty == "tty1"

@@ -349,9 +349,9 @@ def test_who_waits_for_many_children_does_not_look_at_all_of_them_each_time(
     looked_at: list[int] = []
     eligible = wait4._eligible_child
 
-    def counted(wo: wait4.WaitOpts, p: Task) -> bool:
+    def counted(wo: wait4.WaitOpts, traced: bool, p: Task) -> bool:
         looked_at.append(p.pid)
-        return eligible(wo, p)
+        return eligible(wo, traced, p)
 
     monkeypatch.setattr(wait4, "_eligible_child", counted)
     number = 40

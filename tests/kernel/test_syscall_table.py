@@ -39,9 +39,12 @@ def test_every_decorated_function_is_collected():
 def test_the_table_is_in_number_order_without_gaps():
     assert [row.number for row in SYSCALLS] == list(range(len(SYSCALLS)))
     named = {row.number: row.name for row in SYSCALLS}
-    # arch/x86/include/asm/unistd_32.h of 2.6.39
+    # arch/x86/entry/syscalls/syscall_32.tbl
     assert (named[1], named[120], named[192], named[344]) == ("exit", "clone", "mmap2", "syncfs")
-    assert {n for n, name in named.items() if not name} == {222, 223, 251, 285}
+    assert (named[386], named[403], named[435]) == ("rseq", "clock_gettime64", "clone3")
+    assert (named[466], len(named)) == ("removexattrat", 470)
+    unused = {222, 223, 251, 285, *range(387, 393), 415}
+    assert {n for n, name in named.items() if not name} == unused
 
 
 def test_a_function_that_a_module_only_imports_is_not_its_own():
@@ -85,7 +88,7 @@ def test_every_kind_is_used_and_has_a_printer():
 
 def test_the_entries_of_entry_s_stay():
     labels = {row.name: row.label for row in SYSCALLS}
-    assert [labels[n] for n in ("fork", "vfork", "clone", "getpid", "ptrace")] == [
+    assert [labels[n] for n in ("fork", "vfork", "clone", "getpid", "ptrace", "uselib")] == [
         *("ptregs_fork", "ptregs_vfork", "ptregs_clone"),
-        *("sys_getpid", "sys_ni_syscall"),
+        *("sys_getpid", "sys_ptrace", "sys_ni_syscall"),
     ]

@@ -158,6 +158,25 @@ def test_random_strings_are_merged_as_ld_merges_them(tmp_path: Path) -> None:
 
 
 @needs_gnu
+@pytest.mark.parametrize("framed", [True, False])
+@pytest.mark.parametrize("constants", [0x100, 0x900, 0xE00, 0xFC0, 0xFD4])
+def test_where_data_begins(tmp_path: Path, framed: bool, constants: int) -> None:
+    begin, end = (".cfi_startproc", ".cfi_endproc") if framed else ("", "")
+    for data, bss, thread in ((0x10, 0xC0, 0), (0x700, 1, 0), (0x10, 0x6A0, 0), (0xF00, 1, 0),
+                              (0x10, 1, 0x100), (0x10, 1, 0x800)):  # fmt: skip
+        source = (
+            f".globl _start\n_start: {begin}\nnop\n{end}\n.section .rodata\n.skip {constants},1\n"
+        )
+        source += f".data\n.skip {data},1\n.bss\n.p2align 5\n.skip {bss}\n"
+        if thread == 0x800:
+            source += '.section .data.rel.ro,"aw"\n.p2align 5\n.skip 36\n'
+            source += ".text\nmovl $_GLOBAL_OFFSET_TABLE_, %eax\n"
+        if thread:
+            source += f'.section .tdata,"awT",@progbits\n.skip {thread},1\n'
+        same_as_ld(link(load(assemble_gnu(tmp_path, "a", source))), tmp_path, "a.o")
+
+
+@needs_gnu
 def test_an_archive_gives_only_the_members_that_are_needed(tmp_path: Path) -> None:
     main = assemble_gnu(tmp_path, "main", ".globl _start\n_start: call one\n")
     for name, calls in (("one", "two"), ("two", "two"), ("three", "absent")):

@@ -29,15 +29,18 @@ from single_faults import Fault, faults_of
 ROOT = Path(__file__).parents[2]
 EQUIVALENT = Path(__file__).with_name("equivalent.txt")
 TIMEOUT = 120  # seconds for the tests of one fault
-_NATIVE = ("tests/programs/test_native_edges.py", "tests/programs/test_native_waits.py")
+_NATIVE = tuple(
+    f"tests/programs/test_native_{n}.py" for n in ("edges", "small_edges", "waits", "calls")
+)
+_DETAILS = ("tests/kernel/test_exec_details.py", "tests/kernel/test_small_details.py")
 _PROCESSES = ("tests/kernel", "tests/signal", "tests/sched", *_NATIVE)
 #: The source folder of each package, and its tests.
 PACKAGES: dict[str, tuple[str, tuple[str, ...]]] = {
     "kernel": ("toykernel/kernel", _PROCESSES),
-    "mm": ("toykernel/mm", ("tests/mm", "tests/kernel/test_cow.py", *_NATIVE)),
-    "fs": ("toykernel/fs", ("tests/fs", "tests/kernel/test_elf.py", *_NATIVE)),
+    "mm": ("toykernel/mm", ("tests/mm", "tests/kernel/test_cow.py", *_DETAILS, *_NATIVE)),
+    "fs": ("toykernel/fs", ("tests/fs", "tests/kernel/test_elf.py", *_DETAILS, *_NATIVE)),
     "arch": ("toykernel/arch", _PROCESSES),
-    "ipc": ("toykernel/ipc", ("tests/ipc",)),
+    "ipc": ("toykernel/ipc", ("tests/ipc", "tests/kernel/test_small_details.py")),
     "emu": ("emu", ("tests/emu", "tests/timing/test_cycles.py", "tests/timing/test_rules.py")),
 }
 #: Too slow to be tried for every fault; the faults of tests/mm/mutants.txt have them.

@@ -57,9 +57,15 @@ def skip_unless_normal_niceness() -> None:
 
 
 def run(
-    program: Path, args: tuple[str, ...] = (), env: dict[str, str] | None = None
+    program: Path,
+    args: tuple[str, ...] = (),
+    env: dict[str, str] | None = None,
+    *,
+    session: bool = False,
 ) -> tuple[bytes, bytes, int, int | None]:
-    """Run to the end of all output; returns stdout, stderr, shell status, signal or None."""
+    """Run to the end of all output, with `session` in a session of its own; returns stdout, stderr,
+    shell status, signal or None.
+    """
     done = subprocess.run(
         [str(program), *args],
         env=env or {},
@@ -68,6 +74,7 @@ def run(
         timeout=TIMEOUT,
         check=False,
         preexec_fn=set_limits,
+        start_new_session=session,
     )
     signal = -done.returncode if done.returncode < 0 else None
     status = done.returncode if signal is None else 128 + signal

@@ -8,6 +8,9 @@ from bench_kernel import TICK, Bench
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from toykernel.arch.x86.asm_offsets import TIF_NEED_RESCHED
+from toykernel.arch.x86.thread_info import clear_ti_flag
+from toykernel.kernel.sched import core
 from toykernel.kernel.sched.entity import PRIO_TO_WEIGHT
 from toykernel.kernel.sched.fair import calc_delta, sched_slice
 from toykernel.task import TASK_RUNNING, Task
@@ -233,3 +236,35 @@ def test_a_nice_level_is_a_factor_of_five_quarters(nice: int) -> None:
     """The rule that the table was made by (kernel/sched.c): 10 % of the CPU more or less between two."""
     exact = 1024 / 1.25**nice
     assert abs(PRIO_TO_WEIGHT[20 + nice] - exact) <= max(0.018 * exact, 0.6)
+
+
+def test_nobody_is_preempted_before_the_least_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """sched_min_granularity: even when another is further behind than a slice."""
+    bench = Bench(monkeypatch)
+    bench.spawn()
+    first, second = bench.k.current, bench.spawn()
+    k = bench.k
+    fair = core.class_of(k, k.current)
+    curr, other = k.current, first if k.current is second else second
+    cfs = k.sched.rq.cfs
+    core.update_rq_clock(k)
+    curr.se.vruntime = other.se.vruntime + 10**9
+    least = k.sched.tunables.sched_min_granularity_ns
+    assert sched_slice(k, curr) > least
+    for ran, preempted in (least - 1, False), (least, True):
+        clear_ti_flag(k.machine.ram, curr.stack, TIF_NEED_RESCHED)
+        curr.se.sum_exec_runtime = curr.se.prev_sum_exec_runtime + ran
+        assert cfs.curr is curr
+        fair.task_tick(k, curr)
+        assert core.need_resched(k, curr) == preempted
+
+
+def test_the_idle_task_gives_way_to_whoever_wakes(monkeypatch: pytest.MonkeyPatch) -> None:
+    bench = Bench(monkeypatch)
+    task = bench.spawn()
+    bench.sleep()
+    k = bench.k
+    assert k.current is k.sched.idle
+    assert not core.need_resched(k, k.current)
+    core.try_to_wake_up(k, task)
+    assert core.need_resched(k, k.current)

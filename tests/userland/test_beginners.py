@@ -79,6 +79,21 @@ registers.S:6: undefined symbol `ebx'
     pushl ebx
           ^
   hint: a register is written %ebx; or write .intel_syntax noprefix first"""),
+    "wide.S": (".intel_syntax noprefix\n" + START + " mov rax, 1\n mov r9, [ebx]\n", """
+wide.S:4: no size suffix and no register gives the size of `mov'
+    mov rax, 1
+    ^
+  hint: this is a 32-bit machine: it has no 64-bit registers, write %eax and its kin
+wide.S:5: no size suffix and no register gives the size of `mov'
+    mov r9, [ebx]
+    ^
+  hint: this is a 32-bit machine: it has no 64-bit registers, write %eax and its kin"""),
+    "number.S": (START + " movl $__NR_read, %eax\n", """
+number.S:3: undefined symbol `__NR_read'
+    movl $__NR_read, %eax
+          ^
+  hint: the numbers of system calls: #include <asm/unistd.h> (SYS_: <sys/syscall.h>) in a .S, the usual ones \
+.include "linux.inc\""""),
     "printf.S": (START + " pushl $mesage\n call printf\nmessage: .byte 1\n", """
 printf.S:3: undefined symbol `mesage'
     pushl $mesage

@@ -213,7 +213,7 @@ FRAGMENTS = {
                "scasl (%edi),%eax\ncmpsb %es:(%edi),%gs:(%esi)\nxlat (%ebx)\nrep stosl %eax,(%edi)\n",
     "prefixes": "rep ret\nrepne ret\nbnd ret\ncs nop\nfs lodsl\nnotrack jmp *%eax\ndata16 nop\nendbr32\n"
                 "fs movl (%eax),%ebx\nrep fs movsl\n{disp32} jmp 1f\n1: {load} movl %eax,%ebx\n"
-                "{disp32} movl 4(%eax),%ebx\nrep bsf %eax,%ebx\n",
+                "{disp32} movl 4(%eax),%ebx\nrep bsf %eax,%ebx\nrep bsfl %eax,%ebx\nrep retl\n",
     "x87": ".data\nv: .word 2\n.text\nfimul v\nfild v\nfistp v\nfadd v\nfld v\nfstp v\nfst v\nfisttp v\n",
     "vector": "paddusb %mm0,%mm1\npaddusw %xmm0,%xmm1\ncmpltsd %xmm1,%xmm2\ncmpneqps (%eax),%xmm2\n"
               "pshufw $3,%mm1,%mm2\nmaskmovq %mm1,%mm2\nmovdq2q %xmm1,%mm2\nmovq2dq %mm1,%xmm2\n"

@@ -19,7 +19,6 @@ from userland.assembler.mnemonics import EXACT, PREFIXES, SIZED
 # Forms that GNU as takes and this assembler does not: each is a decision, listed in
 # docs/assembler.md.
 REFUSED = {
-    "movb $256, %al", "movw $65536, %ax", "in $256, %al",  # GNU as cuts the value, with a warning
     "nop nop",  # GNU as takes the second word for a label
 }  # fmt: skip
 

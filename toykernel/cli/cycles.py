@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 from typing import Any
+from urllib.parse import quote
 
 import click
 
@@ -23,6 +25,11 @@ from toykernel.host_files import read_regular
 @click.option("--json", "json_file", type=FILE, metavar="FILE", help="Write everything to FILE.")
 @click.option(
     "--html", "html_file", type=FILE, metavar="FILE", help="Write the listing to FILE as a page."
+)
+@click.option(
+    "--page",
+    metavar="FILE",
+    help="Let the names of events in --html lead into FILE, which show has written of the same run.",
 )
 @click.option(
     "--against",
@@ -64,6 +71,8 @@ def _run(
     from toykernel.observe.cycles import CycleProfile
     from toykernel.observe.cycles_html import html
     from toykernel.observe.cycles_text import comparison, text
+    from toykernel.observe.events import EventLog
+    from toykernel.observe.first_events import first_events
 
     try:
         session = make_session(program, args, values, console=None, terminal=True)
@@ -72,6 +81,7 @@ def _run(
         return EXIT_MISUSE
     outputs.refuse("a source of the program", source_files(session.program))
     profile = CycleProfile(session)
+    log = EventLog(session.kernel) if html_file is not None and values["page"] else None
     result = runner.run(session, max_cycles=max_cycles)
     write_all(2, session.stdout + session.stderr)
     if result.message:
@@ -81,7 +91,11 @@ def _run(
     if json_file is not None:
         json_file.write((json.dumps(data, indent=1, sort_keys=True) + "\n").encode())
     if html_file is not None:
-        html_file.write(as_utf8(html(data)))
+        links = {}
+        if log is not None:
+            page = quote(os.path.relpath(values["page"], os.path.dirname(html_file.path) or "."))
+            links = {name: f"{page}#event={n}" for name, n in first_events(log).items()}
+        html_file.write(as_utf8(html(data, links)))
     click.echo(comparison(data, other) if other is not None else text(data), nl=False)
     return result.status
 

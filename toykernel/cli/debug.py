@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import click
+from click.core import ParameterSource
 
 from toykernel.cli import complete
 from toykernel.cli.console import prepare_streams, write_all
@@ -121,6 +122,7 @@ def _session(program: str | None, args: tuple[str, ...], values: dict[str, Any])
         raise click.UsageError("PROGRAM or --from FILE: one of them")
     if program is not None:
         return load(program, args, values)
+    _refuse_machine_options()
     from toykernel.cli.console import guest_console, host_message
     from toykernel.history.errors import HistoryError
 
@@ -129,6 +131,19 @@ def _session(program: str | None, args: tuple[str, ...], values: dict[str, Any])
     except HistoryError as error:
         host_message(str(error))
         return None
+
+
+def _refuse_machine_options() -> None:
+    """A moment has its own machine and program. Raises click.UsageError."""
+    context = click.get_current_context()
+    own = {"script", "commands", "boot", "history", "moment", "program", "args"}
+    for param in context.command.params:
+        if param.name is None or param.name in own:
+            continue
+        if context.get_parameter_source(param.name) is ParameterSource.COMMANDLINE:
+            raise click.UsageError(
+                f"{param.opts[0]} does not go with --from: the moment has its own machine and program"
+            )
 
 
 def _read_script(path: str) -> list[str]:

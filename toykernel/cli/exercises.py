@@ -121,15 +121,21 @@ def grade(folder: Path) -> Graded:
 def grade_answers(folders: tuple[str, ...], csv_file: str | None, *, verbose: bool) -> int:
     """Grade the answers in each DIR, one point an exercise.
 
-    A DIR is a student's, and has files of the exercises' names. Exit status 0 when everything is
-    solved, 1 when something is not.
+    A DIR is a student's, and has files of the exercises' names; what is no folder is
+    passed over. Exit status 0 when everything is solved, 1 when something is not.
     """
     from toykernel.cli.outputs import Outputs
     from toykernel.harness.verdict import PASSED
 
-    missing = [folder for folder in folders if not Path(folder).is_dir()]
+    missing = [folder for folder in folders if not Path(folder).exists()]
     if missing:
         raise click.UsageError(f"no folder: {', '.join(missing)}")
+    files = [folder for folder in folders if not Path(folder).is_dir()]
+    folders = tuple(folder for folder in folders if folder not in files)
+    if not folders:
+        raise click.UsageError(f"no folder among {', '.join(files)}")
+    for name in files:  # among STUDENTS/* there may be some
+        click.echo(f"toykernel: {name}: no folder, passed over", err=True)
     answers = [
         ("an answer", str(Path(folder) / path.name)) for folder in folders for path in exercises()
     ]

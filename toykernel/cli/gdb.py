@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from toykernel.cli.console import guest_console, host_message, write_all
+from toykernel.cli.core import file_writer
 from toykernel.cli.options import (
     INJECT,
     MACHINE,
@@ -20,7 +23,7 @@ from toykernel.cli.run import observed
 from toykernel.harness.exit_status import EXIT_MISUSE
 
 if TYPE_CHECKING:
-    from toykernel.cli.outputs import Output
+    from toykernel.cli.outputs import Output, Outputs
     from toykernel.gdb.target import Launch
     from toykernel.harness.runner import Result
     from toykernel.harness.session import Session
@@ -77,6 +80,7 @@ def command(program: str, args: tuple[str, ...], **values: Any) -> int:
     from toykernel.gdb.target import Target
 
     servers: list[Server] = []
+    writers: list[Callable[[str, bytes], None]] = []
 
     def console(fd: int, data: bytes) -> None:
         if values["stdio"]:
@@ -87,7 +91,11 @@ def command(program: str, args: tuple[str, ...], **values: Any) -> int:
 
     def make_target(session: Session) -> Target:
         return Target(
-            session, kernel_side=values["follow_kernel"], reverse=not values["no_history"]
+            session,
+            kernel_side=values["follow_kernel"],
+            reverse=not values["no_history"],
+            write_file=writers[0],
+            max_cycles=values["max_cycles"],
         )
 
     def make(launch: Launch) -> Session:
@@ -109,16 +117,24 @@ def command(program: str, args: tuple[str, ...], **values: Any) -> int:
         servers.append(server)
         if values["stdio"]:
             server.serve(Connection(0, 1), to_client=True)
+            write_all(2, server.unsent())
         else:
             try:
                 server.listen(values["listen"], values["port"], ready)
             except OSError as error:
                 return runner.Result(EXIT_MISUSE, message=f"cannot listen: {reason(error)}")
         server.target.close()
-        if server.killed or (values["stdio"] and not server.detached):
-            return runner.Result(0)
+        limit, now = values["max_cycles"], server.target.k.machine.clock.cycles
+        over = server.target.k.outcome is not None or (limit is not None and now >= limit)
+        if server.killed or (values["stdio"] and not server.detached and not over):
+            done = runner.run_on(session, deaths) if session.outcome is not None else None
+            return replace(done, status=0, message="") if done is not None else runner.Result(0)
         if server.target.session is not session:
             return runner.run(server.target.session, max_cycles=values["max_cycles"])
         return runner.run_on(session, deaths, max_cycles=values["max_cycles"])
 
-    return observed(program, args, values, serve, console, terminal=not values["stdio"])
+    def opened(outputs: Outputs) -> None:
+        writers.append(file_writer(outputs))
+
+    terminal = not values["stdio"]
+    return observed(program, args, values, serve, console, terminal=terminal, opened=opened)

@@ -2,7 +2,10 @@
 
 A record is text: a line that says so, then a line for each time the host was asked, with the number of
 bytes it gave and the bytes, as a JSON list of a number and a string (a character a byte). No bytes are
-the end of the input.
+the end of the input. Where the input was a terminal, the first line says so, and the guest's console
+is one, too.
+
+Input arrives when the guest asks for it: a read waits for the host, and no virtual time passes meanwhile.
 """
 
 from __future__ import annotations
@@ -17,6 +20,7 @@ from toykernel.harness.exit_status import EXIT_MISUSE
 
 Reader = Callable[[int, int], bytes]
 MAGIC = "toykernel input 1"
+TERMINAL = f"{MAGIC} tty"
 
 
 class Descriptor:
@@ -29,6 +33,7 @@ class Descriptor:
         """`fd` is read when the guest wants more; `name` is for messages."""
         self._fd = fd
         self._name = name
+        self.tty = os.isatty(fd)
         self._given: list[bytes] = []
 
     def __call__(self, read: int, count: int) -> bytes:
@@ -50,7 +55,8 @@ class Recorded:
     def __init__(self, record: bytes) -> None:
         """From a record's bytes. Raises ValueError, which says what is wrong."""
         head, *lines = record.decode("ascii", "replace").splitlines() or [""]
-        if head != MAGIC:
+        self.tty = head == TERMINAL
+        if head not in (MAGIC, TERMINAL):
             raise ValueError("it was not written by --record-input")
         self._reads = [_parsed(line, number) for number, line in enumerate(lines, 2)]
 
@@ -70,9 +76,14 @@ def _parsed(line: str, number: int) -> bytes:
     return data
 
 
+def is_terminal(reader: Reader | None) -> bool:
+    """Whether what a reader reads is a terminal, or was when it was recorded."""
+    return isinstance(reader, Descriptor | Recorded) and reader.tty
+
+
 def recording(reader: Reader, write: Callable[[bytes], None]) -> Reader:
     """A reader that asks `reader`, and writes down every answer as it is given."""
-    write(f"{MAGIC}\n".encode())
+    write(f"{TERMINAL if is_terminal(reader) else MAGIC}\n".encode())
     written = 0
 
     def read_and_write(read: int, count: int) -> bytes:

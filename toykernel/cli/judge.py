@@ -33,6 +33,7 @@ HOST_OPTIONS = (
     "timeline",
     "process_tree",
     "trace",
+    "ftrace",
     "cow",
     "record_input",
     "events",

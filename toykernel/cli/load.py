@@ -6,6 +6,7 @@ import os
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any
 
 import click
@@ -13,7 +14,7 @@ import click
 from emu.errors import EngineContractError
 from toykernel.cli.console import guest_console
 from toykernel.cli.from_stdin import first_input
-from toykernel.cli.input import Descriptor, Recorded
+from toykernel.cli.input import Descriptor, Recorded, is_terminal
 from toykernel.cli.options import guest_files, machine_config, recipe
 from toykernel.cli.words import DASH
 from toykernel.harness.build import build
@@ -59,6 +60,7 @@ def make_session(
     Raises CannotLoad, click.BadParameter, and HostError for a schedule that does not fit.
     """
     files = guest_files(values)
+    reader = guest_input(values, terminal and program != DASH)
     path, made_of = first_input(program, recipe(values))
     with explained(values["memory"]):
         session = Session(
@@ -66,11 +68,11 @@ def make_session(
             args,
             env=dict(values["env"]),
             files=files,
-            config=machine_config(values),
+            config=replace(machine_config(values), tty=is_terminal(reader)),
             console=console,
             keep_output=console is None,
             recipe=made_of,
-            console_read=guest_input(values, terminal and program != DASH),
+            console_read=reader,
         )
     _warn(session.program, session.said)
     if values["schedule"]:

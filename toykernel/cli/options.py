@@ -192,12 +192,17 @@ def check_mode(text: str) -> str:
     return text
 
 
-def trace_events(text: str) -> tuple[str, str | None]:
-    """EVENTS[=FILE]; the only events are the scheduler's."""
-    events, equals, path = text.partition("=")
-    if events != "sched" or (equals and not path):
-        raise BadParameter(f"{text!r}: write sched or sched=FILE")
-    return events, path or None
+TRACE_SYSTEMS = ("sched", "irq", "syscalls", "exceptions", "page_faults")
+
+
+def trace_events(text: str) -> tuple[tuple[str, ...], str | None]:
+    """SYSTEM,...[=FILE]"""
+    names, equals, path = text.partition("=")
+    systems = tuple(names.split(","))
+    if (equals and not path) or not set(systems) <= set(TRACE_SYSTEMS):
+        known = ", ".join(TRACE_SYSTEMS)
+        raise BadParameter(f"{text!r}: write some of {known}, with commas, and =FILE behind them")
+    return systems, path or None
 
 
 OBSERVE: tuple[Decorator, ...] = (
@@ -216,8 +221,15 @@ OBSERVE: tuple[Decorator, ...] = (
     click.option(
         "--trace",
         type=trace_events,
-        metavar="sched[=FILE]",
-        help="Print the scheduler's trace events as the kernel does, to standard error or FILE.",
+        metavar="SYSTEM,...[=FILE]",
+        help="Print the kernel's trace events as ftrace does, to standard error or FILE; SYSTEM: "
+        f"{', '.join(TRACE_SYSTEMS)}.",
+    ),
+    click.option(
+        "--ftrace",
+        metavar="[=FILE]",
+        type=FILE,
+        help="Trace the kernel's functions as its function_graph tracer does, to standard error or FILE.",
     ),
     click.option(
         "--timeline",
@@ -228,13 +240,20 @@ OBSERVE: tuple[Decorator, ...] = (
     click.option(
         "--events",
         metavar="FILE",
-        help="Write what happens as JSON, an object a line: traps, calls, faults, switches, ...",
+        help="Write what happens as lines of JSON, each event with the state after it: docs/events.md.",
     ),
     click.option(
         "--process-tree",
         metavar="FILE",
         type=FILE,
         help="Draw the run's processes, their times and ends, as an SVG picture.",
+    ),
+    click.option(
+        "--core",
+        metavar="FILE|DIR",
+        type=FILE,
+        help="Write the core file of the first process that a signal kills whose default action that is; "
+        "into a directory those of all, as core.PID. RLIMIT_CORE only rules what wait tells.",
     ),
     click.option(
         "--record-input",
@@ -316,7 +335,10 @@ class ProgramCommand(click.Command):
 class OptionalValueCommand(ProgramCommand):
     """A command whose options in `optional_values` take a value only by `=`, as in `--strace=FILE`."""
 
-    optional_values: Mapping[str, str] = {"--strace": "", "--cow": "", "--check": "traps"}
+    optional_values: Mapping[str, str] = {
+        **dict.fromkeys(("--strace", "--cow", "--ftrace"), ""),
+        "--check": "traps",
+    }
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         taking = {
@@ -327,14 +349,28 @@ class OptionalValueCommand(ProgramCommand):
         }
         done: list[str] = []
         rest = list(args)
+        bare = ""
         while rest and rest[0].startswith("-") and rest[0] not in ("-", "--"):
             word = rest.pop(0)
+            bare = ""
             if word in self.optional_values and word in taking:
                 done.append(f"{word}={self.optional_values[word]}")
+                bare = word
             else:
                 done.append(word)
                 if word in taking and rest:
                     done.append(rest.pop(0))
+        if (
+            bare
+            and len(rest) > 1
+            and rest[0] != "--"
+            and not Path(rest[0]).exists()
+            and Path(rest[1]).is_file()
+        ):
+            raise click.UsageError(
+                f"{rest[0]} is not there; {bare} takes a value only behind =, as in {bare}={rest[0]}",
+                ctx,
+            )
         return super().parse_args(ctx, done + rest)
 
 

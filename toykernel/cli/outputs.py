@@ -139,6 +139,21 @@ class Outputs:
         self._open.append((option, output))
         return output
 
+    def write_now(self, what: str, path: str, data: bytes) -> None:
+        """A whole file that was not asked for on the command line. Raises click.BadParameter, HostError."""
+        why = self._refused(what, path)
+        if why:
+            raise click.BadParameter(why, param_hint=what)
+        try:
+            output = Output(path, whole=True)
+        except (OSError, ValueError) as error:
+            reason = getattr(error, "strerror", None) or error
+            raise click.BadParameter(f"cannot write {path}: {reason}", param_hint=what) from None
+        try:
+            output.write(data)
+        finally:
+            output.close()
+
     def _refused(self, option: str, path: str) -> str:
         if is_stream(path):
             return ""

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from toykernel.cli.console import as_utf8, guest_console, host_message, write_all
+from toykernel.cli.core import core_writer
 from toykernel.cli.options import (
     INJECT,
     MACHINE,
@@ -79,6 +80,10 @@ def command(program: str, args: tuple[str, ...], **values: Any) -> int:
 
     Options come before PROGRAM; what follows it is the program's.
     """
+    if values["save"] is not None and values["fail_nth"] is not None:
+        raise click.UsageError(
+            "--save does not go with --fail-nth: a moment keeps no injected failures"
+        )
     from toykernel.harness import runner
 
     path, at = values["save"] or (None, None)
@@ -115,11 +120,12 @@ def observed(
     *,
     terminal: bool = True,
     save: str | None = None,
+    opened: Callable[[Outputs], None] = lambda outputs: None,
 ) -> int:
     """Run a program with the observers of the options; the command's exit status.
 
-    `run` gets the file of the path `save`, too, which it writes. `terminal` and `console` as
-    make_session has them. Raises click.BadParameter and HostError.
+    `run` gets the file of the path `save`, too, which it writes; `opened` gets the outputs. `terminal` and
+    `console` as make_session has them. Raises click.BadParameter and HostError.
     """
     with Outputs(inputs_of(program, values)) as outputs, ExitStack() as files:
         report_file = outputs.open("--report", values["report"])
@@ -127,9 +133,12 @@ def observed(
         cow_file = outputs.open("--cow", values["cow"] or None, whole=False)
         trace = values["trace"]
         trace_file = outputs.open("--trace", trace[1] if trace else None, whole=False)
+        ftrace_file = outputs.open("--ftrace", values["ftrace"] or None, whole=False)
         timeline_file = outputs.open("--timeline", values["timeline"])
         tree_file = outputs.open("--process-tree", values["process_tree"])
         events_file = outputs.open("--events", values["events"], whole=False)
+        opened(outputs)
+        core = core_writer(outputs, values["core"]) if values["core"] is not None else None
         moment_file = outputs.open("--save", save)
         input_file = outputs.open("--record-input", values["record_input"], whole=False)
         from toykernel.cli.attach import attach
@@ -151,9 +160,13 @@ def observed(
         if values["cow"] is not None:
             add_cow(session, cow_file)
         if trace is not None:
-            from toykernel.observe.sched_trace import SchedTrace
+            from toykernel.observe.trace_events import TraceEvents
 
-            SchedTrace(session.kernel, writer(trace_file))
+            TraceEvents(session.kernel, trace[0], writer(trace_file))
+        if values["ftrace"] is not None:
+            from toykernel.observe.ftrace import FunctionGraph
+
+            files.callback(FunctionGraph(session.kernel, writer(ftrace_file)).close)
         if timeline_file is not None:
             from toykernel.observe.timeline import Timeline
 
@@ -165,7 +178,11 @@ def observed(
             tree = ProcessTree(session.kernel)
             files.callback(lambda: tree_file.write(as_utf8(tree.svg())))
         if events_file is not None:
-            add_events(session, events_file)
+            files.callback(add_events(session, events_file))
+        if core is not None:
+            from toykernel.observe.core_dumps import CoreDumps
+
+            CoreDumps(session.kernel, core)
         injector = attach(session.kernel, values)
         try:
             result = run(session, moment_file)
@@ -223,16 +240,13 @@ def add_cow(session: Session, output: Output | None) -> None:
     session.cow_journal.emit = emit
 
 
-def add_events(session: Session, output: Output) -> None:
-    """The list of events to a file, a line of JSON each."""
-    from toykernel.observe.events import EventLog, RunEvent
+def add_events(session: Session, output: Output) -> Callable[[], None]:
+    """The events with their states to a file, a line of JSON each; what to call when the run is over."""
+    from toykernel.show.record import Recorder
 
-    write = writer(output)
-
-    def emit(number: int, event: RunEvent) -> None:
-        write(log.line(number, event).encode())
-
-    log = EventLog(session.kernel, session.images, emit)
+    recorder = Recorder(session, lambda text: output.write(text.encode()))
+    session.drive = recorder.run
+    return recorder.finish
 
 
 def moment_of(session: Session) -> bytes:

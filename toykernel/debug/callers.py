@@ -8,7 +8,7 @@ from toykernel.arch.x86.asm_offsets import PAGE_OFFSET
 from toykernel.harness.session import Session
 from toykernel.look.image import Image
 from toykernel.look.task import TaskView, UnreadableError
-from toykernel.look.unwind import Unwinder, Variable
+from toykernel.look.unwind import REGISTERS, Unwinder, Variable
 
 #: So many bytes of a user stack are looked through.
 REACH = 4096
@@ -48,6 +48,13 @@ class Callers:
         if not self._in_program(view):
             return []
         return self._unwinder.variables(view.regs, partial(_word_of, view))
+
+    def names_at(self, address: int) -> list[str]:
+        """Names of the local variables at an address of the program's C."""
+        if address >= PAGE_OFFSET:
+            return []
+        nowhere = dict.fromkeys(REGISTERS, 0) | {"eip": address}
+        return [one.name for one in self._unwinder.variables(nowhere, lambda _address: 0)]
 
     def _in_program(self, view: TaskView) -> bool:
         images, task = self._session.images, view.task

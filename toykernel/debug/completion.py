@@ -22,7 +22,12 @@ REGISTERS = (
 )
 _EVENTS = ("syscall", "trap", "fork", "cow")
 _PLACES = frozenset(("break", "tbreak", "until", "advance"))
-_PID_TOPICS = frozenset(("task", "frame", "vma", "files", "signals"))
+_PID_TOPICS = frozenset(
+    (
+        *("task", "frame", "pt_regs", "stack", "thread_info", "timers"),
+        *("files", "signals", "mm", "sharing", "vma"),
+    )
+)
 
 
 def candidates(console: Console, before: str, text: str) -> list[str]:

@@ -8,16 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cached_property
 
 from toykernel.arch.x86.asm_offsets import PAGE_OFFSET
 from toykernel.collector import Collector
-from toykernel.debug.callers import Callers
-from toykernel.debug.disassembly import LONGEST, Instruction, decode
 from toykernel.debug.errors import DebugError
-from toykernel.debug.expressions import evaluate
-from toykernel.debug.frames import FrameLog
 from toykernel.debug.journal import Journal
+from toykernel.debug.looking import Looking
 from toykernel.debug.memory import Spec
 from toykernel.errors import HostError
 from toykernel.harness.breakpoints import Breakpoint, Condition, Hit
@@ -26,31 +22,15 @@ from toykernel.harness.session import Session
 from toykernel.history import watchpoints
 from toykernel.history.history import DEFAULT_SIZE, History
 from toykernel.history.watchpoints import Access
-from toykernel.look.image import Image, Place
-from toykernel.look.symbols import Code, SymbolError
-from toykernel.look.task import SEGMENTS, TaskView, UnreadableError
+from toykernel.look.symbols import Code
+from toykernel.observe.trap_frames import FrameLog
 from toykernel.oops import KernelOops
 from toykernel.state import Outcome, OutcomeKind
 from toykernel.task import Task
 
-_ALIASES = {"pc": "eip", "sp": "esp", "fp": "ebp", "ip": "eip", "flags": "eflags", "ps": "eflags"}
-_CONTROL = ("cr0", "cr2", "cr3", "cr4", "dr6", "dr7", "cpl")
 OVER = frozenset((OutcomeKind.FINISHED, OutcomeKind.DEADLOCK))
 #: A faulting instruction is tried again after each fault: how often `nexti` follows it.
 MAX_RESTARTS = 16
-
-
-@dataclass(frozen=True)
-class Location:
-    """Where the CPU is. `instruction` is None where no code is mapped."""
-
-    pid: int
-    comm: str
-    ring: int
-    eip: int
-    symbol: str | None
-    place: Place | None
-    instruction: Instruction | None
 
 
 @dataclass(frozen=True)
@@ -65,13 +45,15 @@ class Stopped:
     switched_from: int | None = None
 
 
-class Debugger(Collector):
+class Debugger(Looking, Collector):
     """One session under a debugger. `interrupted` is asked often; True stops what is running."""
 
     collected = ("dead",)
 
-    def __init__(self, session: Session, history_size: int = DEFAULT_SIZE) -> None:
-        """`history_size` in bytes bounds what is kept for going back."""
+    def __init__(
+        self, session: Session, history_size: int = DEFAULT_SIZE, history: History | None = None
+    ) -> None:
+        """`history_size` in bytes bounds what is kept for going back, unless there is a history already."""
         self.session = session
         self.kernel = session.kernel
         self.machine = session.kernel.machine
@@ -91,11 +73,13 @@ class Debugger(Collector):
         ]
         self._watched: int | None = None  # pid: going back makes new tasks
         self.kernel.host.trace.process_exit.append(self._on_exit)
-        self.history = History(session, history_size)
+        self.history = history or History(session, history_size)
+        self._own_history = history is None
 
     def close(self) -> None:
         """Take every listener out again; the session goes on without."""
-        self.history.close()
+        if self._own_history:
+            self.history.close()
         self.frames.close()
         self.journal.close()
         self.cow_journal.close()
@@ -104,52 +88,6 @@ class Debugger(Collector):
     def set_interrupted(self, interrupted: Condition) -> None:
         """The condition, asked often during runs, by which the user gets the prompt back."""
         self.stops.interrupted = interrupted
-
-    @cached_property
-    def callers(self) -> Callers:
-        """Who has called."""
-        return Callers(self.session)
-
-    # -- where we are ------------------------------------------------------------------------------
-
-    @property
-    def view(self) -> TaskView:
-        """The task that is looked at: the one selected, else the current one."""
-        return self.session.current if self.selected is None else self.task(self.selected)
-
-    def task(self, pid: int) -> TaskView:
-        """The task with a number. Raises DebugError."""
-        try:
-            return self.session.task(pid)
-        except LookupError as error:
-            raise DebugError(f"{error}; `info tasks' lists them") from None
-
-    def name(self, view: TaskView | None = None) -> Callable[[int], str | None]:
-        """Symbols for addresses, as a task sees them."""
-        task = (view or self.view).task
-        return lambda address: self.images.symbol_at(task, address)
-
-    def instruction(self, address: int, view: TaskView | None = None) -> Instruction | None:
-        """The instruction at an address; None when nothing is mapped there."""
-        view = view or self.view
-        return decode(view.read_upto(address, LONGEST), address, self.name(view))
-
-    def location(self) -> Location:
-        """Where the CPU is, whatever task is selected."""
-        view = self.session.current
-        cpu = self.machine.cpu
-        eip = cpu.eip
-        address = eip + cpu.cs_base & 0xFFFFFFFF
-        named = address if cpu.paging else address + PAGE_OFFSET  # boot code runs below its place
-        return Location(
-            view.pid,
-            view.comm,
-            cpu.cpl,
-            eip,
-            self.images.symbol_at(view.task, named),
-            self.images.place_at(view.task, named),
-            self.instruction(address, view),
-        )
 
     # -- running -----------------------------------------------------------------------------------
 
@@ -189,6 +127,8 @@ class Debugger(Collector):
         finally:
             self.journal.recording = False
             self._watched = None
+        if not self.dead:
+            self.history.rest()
         if self.kernel.current.pid != before:
             stopped = Stopped(stopped.kind, stopped.hits, stopped.lines, stopped.detail, before)
         return stopped
@@ -212,6 +152,19 @@ class Debugger(Collector):
         return self.guard(lambda: self.stopped(self._steps(count)))
 
     def _steps(self, count: int) -> Outcome | None:
+        points = self._watchpoints()
+        if not points:
+            return self._step_on(count, None)
+        watched = watchpoints.Steps(self.session, points)
+        try:
+            return self._step_on(count, watched)
+        finally:
+            watched.close()
+
+    def _watchpoints(self) -> list[Breakpoint]:
+        return [point for point in self.stops.all.values() if point.watch is not None]
+
+    def _step_on(self, count: int, watched: watchpoints.Steps | None) -> Outcome | None:
         journal, step, interrupted = self.journal, self.stops.step, self.stops.interrupted
         self.stops.arm_steps()
         for left in range(count, 0, -1):
@@ -220,6 +173,8 @@ class Debugger(Collector):
             journal.clear()
             ring = self.machine.cpu.cpl if self.machine.cpu.eip in self._iret else None
             outcome = step()
+            if watched is not None and (seen := watched.look()) and self._accessed(seen):
+                return Outcome(OutcomeKind.BREAKPOINT)
             if outcome is not None:
                 return outcome
             if ring is not None:
@@ -235,7 +190,7 @@ class Debugger(Collector):
 
     def run(self, extra: dict[int, Condition] | None = None) -> Outcome:
         """stops.run, with watchpoints."""
-        points = [point for point in self.stops.all.values() if point.watch is not None]
+        points = self._watchpoints()
         if not points:
             return self.stops.run(extra=extra)
         return watchpoints.run(
@@ -360,76 +315,6 @@ class Debugger(Collector):
         self.stops.all.pop(point.number, None)
         self.stops.past.clear()  # the number is free again
         return Stopped("step") if stopped.kind == "breakpoint" else stopped
-
-    # -- values ------------------------------------------------------------------------------------
-
-    @staticmethod
-    def register_name(name: str) -> str:
-        """$pc is $eip, and so on."""
-        return _ALIASES.get(name, name)
-
-    def register(self, name: str) -> int:
-        """A register of the task that is looked at. Raises DebugError."""
-        wanted = self.register_name(name)
-        view = self.view
-        cpu = self.machine.cpu
-        if wanted in _CONTROL:
-            if view.is_current:
-                return int(getattr(cpu, wanted))
-            if wanted == "cr3":
-                return view.directory
-            raise DebugError(f"${name} is the CPU's, and pid {view.pid} is not on it")
-        values = view.cpu_regs if view.is_current else self.saved_registers(view)
-        if wanted in values:
-            return values[wanted]
-        wide = f"e{wanted}"
-        if wide in values and wanted not in SEGMENTS:
-            return values[wide] & 0xFFFF
-        if len(wanted) == 2 and wanted[1] in "lh" and f"e{wanted[0]}x" in values:
-            return values[f"e{wanted[0]}x"] >> (8 if wanted[1] == "h" else 0) & 0xFF
-        raise DebugError(f"no register ${name}; `info regs' lists them")
-
-    @staticmethod
-    def saved_registers(view: TaskView) -> dict[str, int]:
-        """User registers of a task that is not running. Raises DebugError when it has none."""
-        if view.task.mm is None:
-            raise DebugError(f"pid {view.pid} ({view.comm}) has no user registers")
-        return view.regs
-
-    def word_at(self, address: int) -> int:
-        """The 32-bit word at a linear address of the task that is looked at. Raises DebugError."""
-        return int.from_bytes(self.read(address, 4), "little")
-
-    def read(self, address: int, size: int) -> bytes:
-        """`size` bytes at a linear address of the task that is looked at. Raises DebugError."""
-        try:
-            return self.view.read(address, size)
-        except UnreadableError as error:
-            raise DebugError(str(error)) from None
-
-    def evaluate(self, text: str) -> int:
-        """An expression; see expressions. Raises DebugError."""
-        return evaluate(
-            text, symbol=self.images.value, register=self.register, word_at=self.word_at
-        )
-
-    def where(self, text: str) -> int:
-        """A place in the code: a label, FILE:LINE, or an expression. Raises DebugError."""
-        return self.code(text)[1]
-
-    def code(self, text: str) -> tuple[Image | None, int]:
-        """A place in the code as `where`, with the image that it is in."""
-        head, _, tail = text.rpartition(":")
-        is_line = bool(head) and tail.isascii() and tail.isdigit()
-        if is_line or self.images.find(text):
-            try:
-                code = self.images.code(text)
-                return code.image, code.addresses[0]
-            except SymbolError as error:
-                if is_line:
-                    raise DebugError(str(error)) from None
-        address = self.evaluate(text)
-        return self.images.of_address(self.view.task, address), address
 
     def break_at(self, text: str, *, temporary: bool = False) -> Breakpoint:
         """`*EXPRESSION`, or what Session.break_at takes. Raises DebugError and its errors."""

@@ -8,6 +8,11 @@ from functools import lru_cache
 from typing import Any
 
 LONGEST = 15
+_GENERAL = ("eax", "ecx", "edx", "ebx", "esp", "ebp", "esi", "edi", "eflags")
+_FULL = {
+    **{part: f"e{letter}x" for letter in "acdb" for part in (f"{letter}{n}" for n in "xlh")},
+    **{part: f"e{part}" for part in ("sp", "bp", "si", "di")},
+}
 _WORD = 0xFFFFFFFF
 
 
@@ -52,6 +57,18 @@ def decode(code: bytes, address: int, name: Callable[[int], str | None]) -> Inst
         return Instruction(address, 1, "(bad)", f"{code[0]:#04x}")
     operands, note = _with_symbols(found, name)
     return Instruction(address, found.size, found.mnemonic, operands, note)
+
+
+def registers_read(code: bytes) -> list[str]:
+    """General registers, by their full names, and eflags that the instruction at the start of `code` takes
+    values from."""
+    found = next(_engine().disasm(code[:LONGEST], 0, 1), None)
+    if found is None:
+        return []
+    read = [found.reg_name(register) for register in found.regs_access()[0]]
+    return [
+        name for name in dict.fromkeys(_FULL.get(name, name) for name in read) if name in _GENERAL
+    ]
 
 
 def _with_symbols(found: Any, name: Callable[[int], str | None]) -> tuple[str, str]:

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 from emu.microcode import PF
 from toykernel.arch.x86.asm_offsets import SYSCALL_VECTOR
-from toykernel.debug.journal import page_fault_bits, result_text, vector_text, wait_status_text
 from toykernel.kernel.siginfo import SIGNAL_NAMES
+from toykernel.look.trap_words import page_fault_bits, result_text, vector_text, wait_status_text
 from toykernel.observe.events import RunEvent
 from toykernel.syscall_table import BY_NAME, name_of
 

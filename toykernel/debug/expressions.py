@@ -3,13 +3,14 @@
     child+4    $esp-20    *($esp+8)    counter & ~0xfff    'A'    kernel:schedule    $eax == 2
 
 Every value is a word: additions wrap, comparisons are unsigned and give 1 or 0. `*X` is the word in
-memory at X.
+memory at X. A label is its address; a local variable of C is its value, and `&` gives its address.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from typing import NamedTuple
 
 from toykernel.debug.errors import DebugError
 from toykernel.look.symbols import SymbolError
@@ -58,12 +59,23 @@ def evaluate(
     symbol: Callable[[str], int],
     register: Callable[[str], int],
     word_at: Callable[[int], int],
+    variable: Callable[[str], LocalVariable | None] = lambda _name: None,
+    bare: list[str] | None = None,
 ) -> int:
     """The value of an expression, 0 to 0xffffffff. Raises DebugError.
 
-    `symbol` raises SymbolError; `register` is given a name without `$`; `word_at` reads memory.
+    `symbol` raises SymbolError; `register` is given a name without `$`; `word_at` reads memory; `variable`
+    knows C's local variables, which come before symbols. `bare` takes the symbols that are used for their own
+    value: under no `*` and no `&`.
     """
-    return _Parser(text, symbol, register, word_at).value()
+    return _Parser(text, symbol, register, word_at, variable, bare).value()
+
+
+class LocalVariable(NamedTuple):
+    """A local variable: its value as a word, its address when it has one."""
+
+    value: int
+    address: int | None
 
 
 class _Parser:
@@ -73,8 +85,12 @@ class _Parser:
         symbol: Callable[[str], int],
         register: Callable[[str], int],
         word_at: Callable[[int], int],
+        variable: Callable[[str], LocalVariable | None],
+        bare: list[str] | None,
     ) -> None:
         self._text = text
+        self._variable, self._bare = variable, bare
+        self._pointed = 0  # how many `*` are around
         self._symbol, self._register, self._word_at = symbol, register, word_at
         self._tokens: list[tuple[str, str]] = []
         at = 0
@@ -129,14 +145,34 @@ class _Parser:
                 self._at += 1
                 return result
             if operator == "*":
-                return self._word_at(self._unary())
-            if operator in ("-", "~", "+", "!", "&"):
+                self._pointed += 1
+                address = self._unary()
+                self._pointed -= 1
+                return self._word_at(address)
+            if operator == "&":
+                return self._address()
+            if operator in ("-", "~", "+", "!"):
                 value = self._unary()
                 results = {"-": -value, "~": ~value, "!": int(not value)}
-                return results.get(operator, value) & WORD  # &label is label
+                return results.get(operator, value) & WORD
             raise DebugError(f'unexpected "{operator}" in "{self._text}"')
         finally:
             self._depth -= 1
+
+    def _address(self) -> int:
+        """What stands behind `&`: of a label and of a local variable where it is."""
+        if self._at < len(self._tokens) and self._tokens[self._at][0] == "name":
+            name = self._tokens[self._at][1]
+            local = self._variable(name)
+            if local is not None:
+                self._at += 1
+                if local.address is None:
+                    raise DebugError(f"{name} is in no memory here")
+                return local.address
+        self._pointed += 1
+        value = self._unary()
+        self._pointed -= 1
+        return value
 
     def _primary(self) -> int:
         if self._at >= len(self._tokens):
@@ -149,6 +185,11 @@ class _Parser:
             return _character(text)
         if kind == "register":
             return self._register(text) & WORD
+        local = self._variable(text)
+        if local is not None:
+            return local.value & WORD
+        if self._bare is not None and not self._pointed:
+            self._bare.append(text)
         try:
             return self._symbol(text) & WORD
         except SymbolError as error:

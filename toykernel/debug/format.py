@@ -7,16 +7,18 @@ from pathlib import Path
 
 from emu.microcode import EXTERNAL, SOFTWARE
 from toykernel.arch.x86.asm_offsets import SYSCALL_VECTOR
-from toykernel.debug.debugger import Debugger, Location, Stopped
-from toykernel.debug.frames import FrameWord, TrapFrame
-from toykernel.debug.journal import page_fault_bits, selector_error_bits, trap_text, vector_text
-from toykernel.debug.pages import PageInfo, area_flags, entry_bits, entry_letters
-from toykernel.debug.tables import eflags_text, selector_text
+from toykernel.debug.debugger import Debugger, Stopped
+from toykernel.debug.looking import Location
+from toykernel.debug.pages import PageInfo
 from toykernel.harness.breakpoints import Breakpoint, ForkRecord, Hit
 from toykernel.harness.points import TRAP, WatchRecord
+from toykernel.look.entry_words import area_flags, entry_bits, entry_letters
 from toykernel.look.image import Place
+from toykernel.look.register_words import eflags_text, selector_text
 from toykernel.look.task import TaskView
+from toykernel.look.trap_words import page_fault_bits, selector_error_bits, trap_text, vector_text
 from toykernel.observe.faultlog import FaultRecord
+from toykernel.observe.trap_frames import FrameWord, TrapFrame
 from toykernel.syscall_table import name_of
 
 SEGMENT_NAMES = frozenset(("cs", "ss", "ds", "es", "fs", "gs"))

@@ -55,7 +55,8 @@ class Traveller:
         now = debugger.kernel.current.pid
         switched = before if now != before else None
         if debugger.kernel.outcome is not None:
-            return Stopped("finished", hits, (), debugger.ending(), switched)
+            detail = debugger.ending() + (f"; {said}" if said else "")
+            return Stopped("finished", hits, (), detail, switched)
         return Stopped("paused" if said else "step", hits, (), said, switched)
 
     # -- steps -------------------------------------------------------------------------------------
@@ -154,14 +155,23 @@ class Traveller:
                 case "start":
                     history.goto(position=history.start)
                 case "cycle":
-                    history.goto(cycle=number)
+                    if history.goto(cycle=number).cycles < number:
+                        return self._ends_before(f"cycle {number}")
                 case "instruction":
-                    history.goto(instruction=number)
+                    if history.goto(instruction=number).instructions < number:
+                        return self._ends_before(f"instruction {number}")
                 case _:
                     history.goto(event=number)
             return ""
 
         return self._go(travel)
+
+    def _ends_before(self, what: str) -> str:
+        here = self._history.position
+        return (
+            f"there is no {what}: the run ends after {here.instructions} instructions, at cycle "
+            f"{here.cycles}"
+        )
 
     def checkpoint(self) -> int:
         """Remember this place; its number."""

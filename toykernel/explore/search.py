@@ -104,9 +104,7 @@ class Search:
     def _arrive(self, stack: list[_Open], spent: int) -> int:
         """The number of the present state; one that is new is looked at next."""
         world, most = self._world, self._bounds.preemptions
-        key = world.key()
-        if most is not None:
-            key += bytes((spent & 0xFF, spent >> 8)) + world.running.to_bytes(4, "little")
+        key = world.state_key(most, spent)
         known = self._known.get(key)
         if known is not None:
             return known

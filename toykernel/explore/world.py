@@ -160,14 +160,14 @@ class World:
     def _gate(self, event: Event) -> None:
         accesses = self.accesses
         if accesses is None:
-            gate(self.k, event)
+            gate(self.k, event.address)
             return
         accesses.look()
         if self.k.host.gates[event.address][0].startswith("sys_"):
             self._passed.pop(self.k.current.pid, None)
         accesses.kernel_begins()
         try:
-            gate(self.k, event)
+            gate(self.k, event.address)
         finally:
             accesses.kernel_ends()
 
@@ -234,6 +234,14 @@ class World:
         self._follow_reach()
         passed = tuple(sorted(self._passed.items()))
         return self._observer.key(self.said, self.ends.state, passed, self._pending is None)
+
+    def state_key(self, preemptions: int | None, spent: int) -> bytes:
+        """The key of a state in an exploration that may be bounded: then it counts how often somebody was left
+        on the way, and who runs."""
+        key = self.key()
+        if preemptions is None:
+            return key
+        return key + spent.to_bytes(2, "little") + self.running.to_bytes(4, "little")
 
     def take(self) -> Place:
         """This choice, to go back to."""

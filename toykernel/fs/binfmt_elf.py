@@ -246,6 +246,7 @@ def _set_up_stack(
     ]
     words = [len(argv), *arg_pointers, 0, *env_pointers, 0]
     words += [word for pair in auxv for word in pair]
+    mm.saved_auxv = b"".join(struct.pack("<II", *pair) for pair in auxv)
     sp = (sp - 4 * len(words)) & -16
     start = (sp & -PAGE_SIZE) - STACK_RESERVE * PAGE_SIZE
     if mm.overlapping(start, STACK_TOP):

@@ -1,16 +1,21 @@
-"""The devices that have a name in /dev: the console, null and zero (drivers/char)."""
+"""The devices that have a name in /dev: the console, null, zero, full and random (drivers/char)."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 from toykernel.arch.x86.uaccess import copy_from_user, copy_some_to_user, copy_to_user
-from toykernel.errno import EFAULT, ENXIO, Errno
+from toykernel.errno import EFAULT, ENOSPC, ENXIO, Errno
 from toykernel.fs.file import File
-from toykernel.fs.inode import S_IFCHR, Inode
-from toykernel.fs.operations import FileOperations
+from toykernel.fs.inode import S_IFBLK, S_IFCHR, S_IFIFO, S_IFSOCK, Inode
+from toykernel.fs.operations import DEFAULT_POLLMASK, FileOperations
+from toykernel.fs.pipe import FIFO
+from toykernel.kernel.random import get_random_bytes_user
+from toykernel.tty.pty import tty_device
+from toykernel.tty.tty_ioctl import console_ioctl
 
 if TYPE_CHECKING:
+    from toykernel.kernel.wait import WaitQueue
     from toykernel.state import Kernel
 
 _CHUNK = 1 << 16
@@ -75,32 +80,88 @@ def zero_read(k: Kernel, file: File, buf: int, count: int) -> int:
     return done
 
 
+def full_write(k: Kernel, file: File, buf: int, count: int) -> int:
+    """/dev/full has no room. Raises Errno(ENOSPC)."""
+    raise Errno(ENOSPC)
+
+
+def random_read(k: Kernel, file: File, buf: int, count: int) -> int:
+    """/dev/random and /dev/urandom: the same generator; EFAULT if the buffer takes nothing."""
+    return get_random_bytes_user(k, buf, min(count, 0x7FFFFFFF))
+
+
+def null_splice_write(k: Kernel, file: File, data: bytes) -> int:
+    """/dev/null takes everything."""
+    return len(data)
+
+
 def zero_mmap(k: Kernel, file: File) -> None:
     """Mapping /dev/zero is mapping anonymous memory."""
 
 
+def no_open(k: Kernel, file: File) -> None:
+    """A socket is not opened by its name. Raises Errno(ENXIO)."""
+    raise Errno(ENXIO)
+
+
+def blkdev_open(k: Kernel, file: File) -> None:
+    """There is no block device of any number. Raises Errno(ENXIO)."""
+    raise Errno(ENXIO)
+
+
 def chrdev_open(k: Kernel, file: File) -> None:
     """The device behind the node takes over. Raises Errno(ENXIO) when there is none of that number."""
-    device = DEVICES.get(file.inode.rdev)
+    device = DEVICES.get(file.inode.rdev) or tty_device(file.inode.rdev)
     if device is None:
         raise Errno(ENXIO)
     file.op = device
     device.open(k, file)
 
 
-CONSOLE = FileOperations("toykernel.fs.chrdev:CONSOLE", console_read, console_write)
-NULL = FileOperations("toykernel.fs.chrdev:NULL", null_read, null_write, null_llseek)
+def console_poll(k: Kernel, file: File, pt: list[WaitQueue]) -> int:
+    """Always: no virtual time passes while a read waits for the host (docs/how-to.md)."""
+    return DEFAULT_POLLMASK
+
+
+CONSOLE = FileOperations(
+    "toykernel.fs.chrdev:CONSOLE",
+    console_read,
+    console_write,
+    poll=console_poll,
+    ioctl=console_ioctl,
+)
+NULL = FileOperations(
+    "toykernel.fs.chrdev:NULL", null_read, null_write, null_llseek, splice_write=null_splice_write
+)
 ZERO = FileOperations(
     "toykernel.fs.chrdev:ZERO", zero_read, null_write, null_llseek, mmap=zero_mmap
 )
+FULL = FileOperations("toykernel.fs.chrdev:FULL", zero_read, full_write, null_llseek)
+RANDOM = FileOperations("toykernel.fs.chrdev:RANDOM", random_read, null_write, null_llseek)
 DEF_CHR = FileOperations("toykernel.fs.chrdev:DEF_CHR", open=chrdev_open)
+NO_OPEN = FileOperations("toykernel.fs.chrdev:NO_OPEN", open=no_open)
+DEF_BLK = FileOperations("toykernel.fs.chrdev:DEF_BLK", open=blkdev_open)
 
 #: Device numbers, major << 8 | minor (Documentation/admin-guide/devices.txt).
 NULL_DEV, ZERO_DEV, CONSOLE_DEV = 1 << 8 | 3, 1 << 8 | 5, 5 << 8 | 1
-DEVICES = {CONSOLE_DEV: CONSOLE, NULL_DEV: NULL, ZERO_DEV: ZERO}
+FULL_DEV, RANDOM_DEV, URANDOM_DEV = 1 << 8 | 7, 1 << 8 | 8, 1 << 8 | 9
+DEVICES = {
+    CONSOLE_DEV: CONSOLE,
+    NULL_DEV: NULL,
+    ZERO_DEV: ZERO,
+    FULL_DEV: FULL,
+    RANDOM_DEV: RANDOM,
+    URANDOM_DEV: RANDOM,
+}
 
 
 def init_special_inode(inode: Inode, rdev: int) -> None:
     """A device node's number, and what open does with it."""
     if inode.type == S_IFCHR:
         inode.i_fop, inode.rdev = DEF_CHR, rdev
+    elif inode.type == S_IFIFO:
+        inode.i_fop = FIFO
+    elif inode.type == S_IFSOCK:
+        inode.i_fop = NO_OPEN
+    elif inode.type == S_IFBLK:
+        inode.i_fop, inode.rdev = DEF_BLK, rdev

@@ -22,6 +22,8 @@ class Dentry:
     parent: Dentry = field(init=False)
     children: dict[str, Dentry] = field(default_factory=dict)  # of a directory, but . and ..
     hashed: bool = True
+    offset: int = 0  # where getdents has it: grows with each new name of a directory
+    last_offset: int = 1  # of the names in it
 
     def __post_init__(self) -> None:
         self.parent = self
@@ -36,8 +38,14 @@ def d_add(parent: Dentry, name: str, inode: Inode) -> Dentry:
     """Give an inode a name in a directory; a name that was there is replaced."""
     dentry = Dentry(name, inode)
     dentry.parent = parent
+    _give_place(dentry, parent)
     parent.children[name] = dentry
     return dentry
+
+
+def _give_place(dentry: Dentry, parent: Dentry) -> None:
+    parent.last_offset += 1
+    dentry.offset = parent.last_offset
 
 
 def d_drop(dentry: Dentry) -> None:
@@ -54,7 +62,16 @@ def d_move(dentry: Dentry, parent: Dentry, name: str) -> None:
         d_drop(target)
     del dentry.parent.children[dentry.name]
     dentry.parent, dentry.name = parent, name
+    _give_place(dentry, parent)
     parent.children[name] = dentry
+
+
+def d_exchange(one: Dentry, other: Dentry) -> None:
+    """Two entries take each other's place."""
+    places = (one.parent, one.name), (other.parent, other.name)
+    (one.parent, one.name), (other.parent, other.name) = places[1], places[0]
+    one.parent.children[one.name] = one
+    other.parent.children[other.name] = other
 
 
 def is_ancestor(dentry: Dentry, of: Dentry) -> bool:

@@ -27,20 +27,22 @@ from toykernel.errno import (
 from toykernel.fs.binfmt_elf import ElfImage, load_elf_binary, parse_elf
 from toykernel.fs.file import dup_fd, filp_close, put_files_struct
 from toykernel.fs.inode import MAY_EXEC, S_IFREG, S_ISGID, S_ISUID, Inode, inode_permission
+from toykernel.fs.mount import d_path
 from toykernel.fs.namei import getname, path_lookup
 from toykernel.fs.read_write import kernel_read
-from toykernel.kernel.cred import Cred, commit_creds, prepare_creds, put_cred
+from toykernel.kernel.cred import CAP_SYS_PTRACE, Cred, commit_creds, prepare_creds, put_cred
 from toykernel.kernel.exit import mm_release, release_task, signal_group_exit, zap_other_threads
 from toykernel.kernel.fork_mm import mm_alloc, mmput, set_mm_exe_file
-from toykernel.kernel.pid import attach_pid, detach_pid
+from toykernel.kernel.pid import attach_pid, detach_pid, task_pid_vnr
 from toykernel.kernel.posix_timers import delete_posix_timers
+from toykernel.kernel.ptrace_flags import PTRACE_EVENT_EXEC
+from toykernel.kernel.ptrace_stop import ptrace_event
 from toykernel.kernel.sched.core import activate_task, deactivate_task
 from toykernel.kernel.siginfo import SIGCHLD, SIGKILL
 from toykernel.kernel.signal_types import (
     RLIMIT_NPROC,
-    SIG_IGN,
-    SigAction,
     copy_actions,
+    flush_signal_handlers,
     put_sighand,
 )
 from toykernel.kernel.wait import Result, Wait
@@ -80,6 +82,7 @@ class Binprm:
     cred: Cred
     files: FilesStruct | None  # a table of its own, when the old one is shared
     sighand: SighandStruct | None  # the same for the handlers
+    old_pid: int  # which a thread may lose
 
 
 @syscall(11, "pathname:path argv:strings envp:environment")
@@ -180,11 +183,14 @@ def do_execve(k: Kernel, path: str, argv: list[bytes], envp: list[bytes]) -> Res
         mm = mm_alloc(k)
         undo.callback(mmput, k, mm)
         set_mm_exe_file(k, mm, inode)
+        mm.exe_path = path_lookup(k, file).found()
+        assert task.fs is not None
+        mm.exe_name = d_path(task.fs.root, mm.exe_path) or file
         sp = load_elf_binary(k, mm, image, path, argv, envp, inode.i_mapping)
         if signal_group_exit(task.signal):
             raise Errno(EAGAIN)  # another thread execs or ends the group: it wins
         undo.pop_all()
-    bprm = Binprm(path, image, mm, sp, cred, files, sighand)
+    bprm = Binprm(path, image, mm, sp, cred, files, sighand, task_pid_vnr(k, task))
     return de_thread(k, bprm)
 
 
@@ -197,14 +203,16 @@ def check_nproc_exceeded(task: Task) -> None:
 
 
 def prepare_exec_creds(k: Kernel, inode: Inode) -> Cred:
-    """Credentials after exec: set-id bits, and capabilities by root's old rule.
+    """Credentials after exec: set-id bits, and capabilities by root's old rule. Under a tracer without
+    CAP_SYS_PTRACE the bits do nothing.
 
     Raises Errno(ENOMEM).
     """
     new = prepare_creds(k)
-    if inode.mode & S_ISUID:
+    plain = k.current.ptrace and not k.current.parent.cred.cap_effective >> CAP_SYS_PTRACE & 1
+    if inode.mode & S_ISUID and not plain:
         new.euid = inode.uid
-    if inode.mode & (S_ISGID | 0o010) == S_ISGID | 0o010:
+    if not plain and inode.mode & (S_ISGID | 0o010) == S_ISGID | 0o010:
         new.egid = inode.gid
     new.suid = new.fsuid = new.euid
     new.sgid = new.fsgid = new.egid
@@ -275,7 +283,7 @@ def _take_leaders_place(k: Kernel, task: Task, leader: Task) -> None:
     task.pid, leader.pid = leader.pid, task.pid
     for each in (task, leader):
         attach_pid(each, each.pid_struct)
-    siblings = leader.parent.children
+    siblings = leader.real_parent.children
     siblings[siblings.index(leader)] = task
     task.group_leader = leader.group_leader = task
     task.start_time = leader.start_time
@@ -288,8 +296,8 @@ def _take_leaders_place(k: Kernel, task: Task, leader: Task) -> None:
 # -- the point of no return ------------------------------------------------------------------------
 
 
-def install(k: Kernel, bprm: Binprm) -> int:
-    """flush_old_exec and what follows it: nothing here fails."""
+def install(k: Kernel, bprm: Binprm) -> Result:
+    """flush_old_exec and what follows it: nothing here fails. A tracer hears of it."""
     task = k.current
     old_files, old_sighand = task.files, task.sighand
     if bprm.files is not None and old_files is not None:
@@ -309,9 +317,11 @@ def install(k: Kernel, bprm: Binprm) -> int:
 
     clear_tls(k, task)
     delete_posix_timers(k, task)  # interval timers go on
-    flush_signal_handlers(task)
+    flush_signal_handlers(task.sighand)
     task.personality = bprm.image.personality(task.personality)
     task.sas_ss_sp = task.sas_ss_size = 0
+    task.rseq = ()
+    task.robust_list = 0
     if task.files is not None:
         for fd in sorted(task.files.close_on_exec):
             filp_close(k, task.files, fd)
@@ -328,14 +338,8 @@ def install(k: Kernel, bprm: Binprm) -> int:
     start_thread(k, k.task_pt_regs(task), bprm.image.entry, bprm.sp)
     if k.host.trace.process_exec:
         k.host.trace.process_exec.emit(task, bprm.path)
+    return ptrace_event(k, PTRACE_EVENT_EXEC, bprm.old_pid, _done)
+
+
+def _done(_k: Kernel) -> Result:
     return 0
-
-
-def flush_signal_handlers(task: Task) -> None:
-    """A handler is an address in the old program: only SIG_IGN survives."""
-    actions = task.sighand.action
-    for number in sorted(actions):
-        if actions[number].handler == SIG_IGN:
-            actions[number] = SigAction(SIG_IGN)
-        else:
-            del actions[number]

@@ -7,7 +7,7 @@ file (struct file with the offset, fs/file_table.c) is shared by every descripto
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from toykernel.errno import EAGAIN, EBADF, EMFILE, Errno
 from toykernel.fs.inode import igrab, iput
@@ -26,6 +26,8 @@ O_ACCMODE, O_RDONLY, O_WRONLY, O_RDWR = 3, 0, 1, 2
 O_CREAT, O_EXCL, O_NOCTTY, O_TRUNC = 0o100, 0o200, 0o400, 0o1000
 O_APPEND, O_NONBLOCK, O_LARGEFILE = 0o2000, 0o4000, 0o100000
 O_DIRECTORY, O_NOFOLLOW, O_CLOEXEC = 0o200000, 0o400000, 0o2000000
+O_ASYNC, O_DIRECT = 0o20000, 0o40000
+O_NOATIME, O_PATH, O_TMPFILE = 0o1000000, 0o10000000, 0o20000000
 
 
 @dataclass(eq=False)
@@ -40,16 +42,21 @@ class File:
     pos: int = 0
     count: int = 1
     f_path: Path | None = None  # where it was opened; a pipe was nowhere
+    f_owner: tuple[int, int] = (0, 0)  # F_SETOWN_EX: kind and number, of the first namespace
+    f_signum: int = 0  # F_SETSIG
+    private: Any = None  # private_data: what this open of it needs
+    #: Who watches it with epoll; each is told when the file goes (eventpoll_release).
+    f_ep: list[Any] = field(default_factory=list)
 
     @property
     def readable(self) -> bool:
         """FMODE_READ: by the access mode of its open."""
-        return self.flags & O_ACCMODE in (O_RDONLY, O_RDWR)
+        return self.flags & O_ACCMODE in (O_RDONLY, O_RDWR) and not self.flags & O_PATH
 
     @property
     def writable(self) -> bool:
         """FMODE_WRITE: by the access mode of its open."""
-        return self.flags & O_ACCMODE in (O_WRONLY, O_RDWR)
+        return self.flags & O_ACCMODE in (O_WRONLY, O_RDWR) and not self.flags & O_PATH
 
 
 @dataclass(eq=False)
@@ -96,6 +103,10 @@ def fput(k: Kernel, file: File) -> None:
     """One reference less; the last one closes."""
     file.count -= 1
     if not file.count:
+        for item in list(file.f_ep):
+            item.gone(k, item)
+        if file.inode.i_flctx is not None:
+            file.inode.i_flctx.released(k, file)
         file.op.release(k, file)
         iput(k, file.inode)
         if file.slab:
@@ -113,6 +124,14 @@ def fget(k: Kernel, fd: int) -> File:
     """The open file behind a descriptor of the current task. Raises Errno(EBADF)."""
     file = current_files(k).fd.get(fd)
     if file is None:
+        raise Errno(EBADF)
+    return file
+
+
+def fget_open(k: Kernel, fd: int) -> File:
+    """The same, but not what only stands for a place (O_PATH). Raises Errno(EBADF)."""
+    file = fget(k, fd)
+    if file.flags & O_PATH:
         raise Errno(EBADF)
     return file
 
@@ -143,6 +162,9 @@ def filp_close(k: Kernel, files: FilesStruct, fd: int) -> None:
     """Take a descriptor away, and its reference; the last one closes the open file."""
     file = files.fd.pop(fd)
     files.close_on_exec.discard(fd)
+    file.op.flush(k, file)
+    if file.inode.i_flctx is not None:
+        file.inode.i_flctx.closing(k, file, files)
     fput(k, file)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from toykernel.errno import EACCES, EROFS, ETXTBSY, Errno
 from toykernel.kernel.cred import CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH, capable
@@ -16,8 +16,10 @@ if TYPE_CHECKING:
 
 S_IFMT = 0o170000
 S_IFREG, S_IFDIR, S_IFCHR, S_IFIFO = 0o100000, 0o040000, 0o020000, 0o010000
-S_IFLNK = 0o120000
+S_IFLNK, S_IFSOCK, S_IFBLK = 0o120000, 0o140000, 0o060000
 S_ISUID, S_ISGID, S_ISVTX = 0o4000, 0o2000, 0o1000
+F_SEAL_SEAL, F_SEAL_SHRINK, F_SEAL_GROW, F_SEAL_WRITE = 1, 2, 4, 8
+F_SEAL_FUTURE_WRITE, F_SEAL_EXEC = 16, 32
 
 
 @dataclass(eq=False)
@@ -39,7 +41,13 @@ class Inode:
     rdev: int = 0  # a device's number: major << 8 | minor
     i_mapping: AddressSpace | None = None  # a regular file's bytes
     private: object = None
-    mtime: int = 0  # seconds since boot
+    i_flctx: Any = None  # locks (fs/locks.py), once there has been one
+    seals: int = 0  # F_SEAL_ bits; those of a file that cannot have any are never set
+    sealable: bool = False
+    linkable: bool = False  # O_TMPFILE made it: it may get a first name
+    atime: int = 0  # CLOCK_REALTIME, in ns
+    mtime: int = 0
+    ctime: int = 0
     i_count: int = 0
     i_writecount: int = 0  # opens for writing; below zero: address spaces that execute it
 
@@ -62,6 +70,12 @@ class Inode:
         if self.i_mapping is not None:
             return self.i_mapping.size
         return len(self.private) if isinstance(self.private, bytes) else 0
+
+    @property
+    def blocks(self) -> int:
+        """What it takes, in units of 512 bytes (st_blocks)."""
+        contents = self.i_mapping.contents if self.i_mapping is not None else None
+        return 8 * len(contents.pages) if contents is not None else 0
 
 
 MAY_EXEC, MAY_WRITE, MAY_READ = 1, 2, 4

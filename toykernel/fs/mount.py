@@ -25,6 +25,10 @@ class Mount:
     mountpoint: Dentry | None = None  # in the parent
     mounts: dict[Dentry, Mount] = field(default_factory=dict)  # by directory of this one
 
+    def root_path(self) -> Path:
+        """Its own root."""
+        return Path(self, self.root)
+
 
 @dataclass(frozen=True)
 class Path:

@@ -21,11 +21,24 @@ from toykernel.errno import (
     EXDEV,
     Errno,
 )
-from toykernel.fs.dcache import Dentry, d_add, d_drop, d_move, is_ancestor
+from toykernel.fs.dcache import Dentry, d_add, d_drop, d_exchange, d_move, is_ancestor
 from toykernel.fs.file import FsStruct, fget
-from toykernel.fs.inode import MAY_EXEC, MAY_WRITE, S_ISVTX, Inode, inode_permission
+from toykernel.fs.inode import (
+    MAY_EXEC,
+    MAY_WRITE,
+    S_IFBLK,
+    S_IFCHR,
+    S_IFDIR,
+    S_IFIFO,
+    S_IFMT,
+    S_IFREG,
+    S_IFSOCK,
+    S_ISVTX,
+    Inode,
+    inode_permission,
+)
 from toykernel.fs.mount import Path, follow_dotdot, traverse_mounts
-from toykernel.syscalls import syscall
+from toykernel.kernel.cred import CAP_FOWNER, CAP_MKNOD, capable
 
 if TYPE_CHECKING:
     from toykernel.state import Kernel
@@ -34,6 +47,8 @@ PATH_MAX = 4096
 NAME_MAX = 255
 MAXSYMLINKS = 40
 AT_FDCWD = -100
+RENAME_NOREPLACE, RENAME_EXCHANGE = 1, 2
+_DOTS = ("", ".", "..")
 
 
 @dataclass(frozen=True)
@@ -63,8 +78,13 @@ def current_fs(k: Kernel) -> FsStruct:
 
 def getname(k: Kernel, address: int) -> str:
     """A path from user memory. Raises Errno(EFAULT), Errno(ENAMETOOLONG), Errno(ENOENT) for ""."""
+    return getname_flags(k, address, empty=False)
+
+
+def getname_flags(k: Kernel, address: int, *, empty: bool) -> str:
+    """The same; with `empty` (AT_EMPTY_PATH) "" is a path, too."""
     text = strncpy_from_user(k, address, PATH_MAX).decode(errors="surrogateescape")
-    if not text:
+    if not text and not empty:
         raise Errno(ENOENT)
     return text
 
@@ -78,6 +98,21 @@ def path_lookup(k: Kernel, path: str, dirfd: int = AT_FDCWD, *, follow: bool = T
     Raises Errno for everything but a missing last name.
     """
     return _walk(k, path, dirfd, follow_last=follow or path.endswith("/"))
+
+
+def path_at(k: Kernel, path: str, dirfd: int, *, follow: bool = True) -> Path:
+    """What a path names; "" is what `dirfd` has open, or the working directory (LOOKUP_EMPTY).
+
+    Raises Errno: ENOENT, EBADF, or what the walk answers.
+    """
+    if path:
+        return path_lookup(k, path, dirfd, follow=follow).found()
+    if dirfd == AT_FDCWD:
+        return current_fs(k).pwd
+    at = fget(k, dirfd).f_path
+    if at is None:
+        raise Errno(ENOENT)
+    return at
 
 
 def path_parent(k: Kernel, path: str, dirfd: int = AT_FDCWD) -> Nameidata:
@@ -129,6 +164,12 @@ def _walk(
             links += 1
             if links > MAXSYMLINKS:
                 raise Errno(ELOOP)
+            jump = found.inode.i_op.jump(k, found.inode)
+            if jump is not None:
+                at = jump
+                if not last and not at.dentry.inode.is_dir:
+                    raise Errno(ENOTDIR)
+                continue
             target = found.inode.i_op.get_link(k, found.inode)
             if target.startswith("/"):
                 at = root
@@ -180,7 +221,8 @@ def may_delete(k: Kernel, parent: Path, victim: Dentry) -> None:
     inode, directory = victim.inode, parent.dentry.inode
     inode_permission(k, directory, MAY_WRITE | MAY_EXEC)
     cred = k.current.cred
-    if directory.mode & S_ISVTX and cred.fsuid not in (inode.uid, directory.uid, 0):
+    mine = cred.fsuid in (inode.uid, directory.uid)
+    if directory.mode & S_ISVTX and not mine and not capable(k, CAP_FOWNER):
         raise Errno(EPERM)
 
 
@@ -203,14 +245,29 @@ def _new_name(k: Kernel, path: str, dirfd: int = AT_FDCWD, *, directory: bool = 
     return nd
 
 
-@syscall(39, "pathname:path mode:mode")
-def sys_mkdir(k: Kernel, pathname: int, mode: int) -> int:
+def do_mkdir(k: Kernel, path: str, mode: int, dirfd: int = AT_FDCWD) -> None:
     """Mode less the umask. Raises Errno(EEXIST) for any name that is there, even a dangling link."""
-    nd = _new_name(k, getname(k, pathname), directory=True)
+    nd = _new_name(k, path, dirfd, directory=True)
     parent = may_create(k, nd.parent)
     bits = mode & 0o1777 & ~current_fs(k).umask
     d_add(nd.parent.dentry, nd.name, parent.i_op.mkdir(k, parent, nd.name, bits))
-    return 0
+
+
+def do_mknod(k: Kernel, path: str, mode: int, rdev: int, dirfd: int = AT_FDCWD) -> None:
+    """A file of any type but a directory (EPERM) or a link (EINVAL); devices need CAP_MKNOD (EPERM)."""
+    kind = mode & S_IFMT or S_IFREG
+    if kind not in (S_IFREG, S_IFCHR, S_IFBLK, S_IFIFO, S_IFSOCK):
+        raise Errno(EPERM if kind == S_IFDIR else EINVAL)
+    nd = _new_name(k, path, dirfd)
+    parent = may_create(k, nd.parent)
+    bits = mode & 0o7777 & ~current_fs(k).umask
+    if kind == S_IFREG:
+        inode = parent.i_op.create(k, parent, nd.name, bits)
+    else:
+        if kind in (S_IFCHR, S_IFBLK) and not capable(k, CAP_MKNOD):
+            raise Errno(EPERM)
+        inode = parent.i_op.mknod(k, parent, nd.name, kind | bits, rdev)
+    d_add(nd.parent.dentry, nd.name, inode)
 
 
 def do_symlink(k: Kernel, target: str, path: str, dirfd: int = AT_FDCWD) -> None:
@@ -227,39 +284,62 @@ def do_link(k: Kernel, old: str, new: str) -> None:
     """One more name for a file, on the same mount (else EXDEV); a link is linked itself. Raises
     Errno(EPERM) for a directory.
     """
-    source = path_lookup(k, old, follow=False).found()
-    nd = _new_name(k, new)
+    link_path(k, path_lookup(k, old, follow=False).found(), new)
+
+
+def link_path(k: Kernel, source: Path, new: str, dirfd: int = AT_FDCWD) -> None:
+    """The same for what has been found. ENOENT for a file whose last name is gone."""
+    nd = _new_name(k, new, dirfd)
     if nd.parent.mnt is not source.mnt:
         raise Errno(EXDEV)
     parent = may_create(k, nd.parent)
     inode = source.dentry.inode
     if inode.is_dir:
         raise Errno(EPERM)
+    if not inode.nlink and not inode.linkable:
+        raise Errno(ENOENT)
     parent.i_op.link(k, inode, parent, nd.name)
     d_add(nd.parent.dentry, nd.name, inode)
 
 
-def do_rename(k: Kernel, old: str, new: str) -> None:
+def do_rename(
+    k: Kernel,
+    old: str,
+    new: str,
+    olddir: int = AT_FDCWD,
+    newdir: int = AT_FDCWD,
+    flags: int = 0,
+) -> None:
     """Another name, taking the place of what has it (vfs_rename). Raises Errno: EXDEV to another
     mount, EBUSY for `.` and `..`, EINVAL into itself, ENOTEMPTY, or what the walk and the rights
-    answer.
+    answer. With RENAME_NOREPLACE an existing name is EEXIST; with RENAME_EXCHANGE the two change places.
     """
-    source, target = path_parent(k, old), path_parent(k, new)
+    source, target = path_parent(k, old, olddir), path_parent(k, new, newdir)
     if source.parent.mnt is not target.parent.mnt:
         raise Errno(EXDEV)
     if source.name in ("", ".", "..") or target.name in ("", ".", ".."):
-        raise Errno(EBUSY)
+        raise Errno(EEXIST if flags & RENAME_NOREPLACE and source.name not in _DOTS else EBUSY)
+    if source.parent.mnt.sb.read_only:
+        raise Errno(EROFS)
     if source.path is None:
         raise Errno(ENOENT)
     dentry = source.path.dentry
     there = None if target.path is None else target.path.dentry
+    if flags & RENAME_NOREPLACE and there is not None:
+        raise Errno(EEXIST)
+    exchange = bool(flags & RENAME_EXCHANGE)
+    if exchange and there is None:
+        raise Errno(ENOENT)
     is_dir = dentry.inode.is_dir
-    if not is_dir and (source.trailing_slash or target.trailing_slash):
+    if exchange and there is not None:
+        if not there.inode.is_dir and target.trailing_slash:
+            raise Errno(ENOTDIR)
+    elif not is_dir and (source.trailing_slash or target.trailing_slash):
         raise Errno(ENOTDIR)
     if is_ancestor(dentry, target.parent.dentry):
         raise Errno(EINVAL)
     if there is not None and is_ancestor(there, source.parent.dentry):
-        raise Errno(ENOTEMPTY)
+        raise Errno(EINVAL if exchange else ENOTEMPTY)
     if there is not None and there.inode is dentry.inode:
         return
     may_delete(k, source.parent, dentry)
@@ -267,13 +347,20 @@ def do_rename(k: Kernel, old: str, new: str) -> None:
         may_create(k, target.parent)
     else:
         may_delete(k, target.parent, there)
-        if is_dir != there.inode.is_dir:
+        if not exchange and is_dir != there.inode.is_dir:
             raise Errno(ENOTDIR if is_dir else EISDIR)
         _not_mounted(target.parent, there)
     _not_mounted(source.parent, dentry)
     old_dir, new_dir = source.parent.dentry.inode, target.parent.dentry.inode
-    if is_dir and old_dir is not new_dir:
-        inode_permission(k, dentry.inode, MAY_WRITE)  # its `..` changes
+    if old_dir is not new_dir:
+        if is_dir:
+            inode_permission(k, dentry.inode, MAY_WRITE)  # its `..` changes
+        if exchange and there is not None and there.inode.is_dir:
+            inode_permission(k, there.inode, MAY_WRITE)
+    if exchange and there is not None:
+        old_dir.i_op.exchange(k, old_dir, dentry, new_dir, there)
+        d_exchange(dentry, there)
+        return
     old_dir.i_op.rename(k, old_dir, dentry, new_dir, there)
     d_move(dentry, target.parent.dentry, target.name)
 
@@ -314,17 +401,3 @@ def do_unlink(k: Kernel, path: str, dirfd: int = AT_FDCWD) -> None:
     parent = nd.parent.dentry.inode
     parent.i_op.unlink(k, parent, victim)
     d_drop(victim)
-
-
-@syscall(40, "pathname:path")
-def sys_rmdir(k: Kernel, pathname: int) -> int:
-    """Take an empty directory away. Errors are do_rmdir's, EFAULT, ENAMETOOLONG."""
-    do_rmdir(k, getname(k, pathname))
-    return 0
-
-
-@syscall(10, "pathname:path")
-def sys_unlink(k: Kernel, pathname: int) -> int:
-    """Take a name away; who has the file open keeps it. Errors are do_unlink's and getname's."""
-    do_unlink(k, getname(k, pathname))
-    return 0

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 
 from toykernel.arch.x86.uaccess import copy_to_user
 from toykernel.errno import (
-    EACCES,
     EBADF,
     EEXIST,
     EINVAL,
@@ -14,18 +13,26 @@ from toykernel.errno import (
     ELOOP,
     ENOENT,
     ENOTDIR,
+    EPERM,
     ERANGE,
+    EROFS,
     Errno,
 )
-from toykernel.fs.dcache import d_add
+from toykernel.fs.attr import file_remove_privs, inode_owner_or_capable
+from toykernel.fs.dcache import Dentry, d_add
+from toykernel.fs.fifo import wait_for_partner
 from toykernel.fs.file import (
     O_ACCMODE,
     O_CLOEXEC,
     O_CREAT,
     O_DIRECTORY,
     O_EXCL,
+    O_NOATIME,
+    O_NOCTTY,
     O_NOFOLLOW,
+    O_PATH,
     O_RDONLY,
+    O_TMPFILE,
     O_TRUNC,
     O_WRONLY,
     File,
@@ -41,6 +48,7 @@ from toykernel.fs.inode import (
     MAY_EXEC,
     MAY_READ,
     MAY_WRITE,
+    S_IFIFO,
     S_IFREG,
     Inode,
     drop_nlink,
@@ -48,6 +56,7 @@ from toykernel.fs.inode import (
     inode_permission,
     put_write_access,
 )
+from toykernel.fs.libfs import NO_FILE
 from toykernel.fs.mount import Path, d_path
 from toykernel.fs.namei import (
     AT_FDCWD,
@@ -61,10 +70,11 @@ from toykernel.security import security_file_open
 from toykernel.syscalls import syscall
 
 if TYPE_CHECKING:
+    from toykernel.kernel.wait import Result
     from toykernel.state import Kernel
 
 _KEPT_FLAGS = ~(O_CREAT | O_EXCL | O_TRUNC | O_CLOEXEC | 0o400)  # and O_NOCTTY
-F_OK = 0
+_O_TMPFILE_BIT = O_TMPFILE & ~O_DIRECTORY
 
 
 def filp_open(k: Kernel, path: str, flags: int, mode: int, dirfd: int = AT_FDCWD) -> File:
@@ -72,18 +82,28 @@ def filp_open(k: Kernel, path: str, flags: int, mode: int, dirfd: int = AT_FDCWD
     what _may_open and the walk answer.
     """
     security_file_open(k, path, flags)
+    if flags & _O_TMPFILE_BIT:
+        return _tmpfile(k, path, flags, mode, dirfd)
     exclusive = flags & O_CREAT and flags & O_EXCL
     nd = path_lookup(k, path, dirfd, follow=not exclusive and not flags & O_NOFOLLOW)
     if nd.path is None:
         return _create(k, nd, path, flags, mode)
     if exclusive:
         raise Errno(EEXIST)
-    inode = nd.found().dentry.inode
+    return open_path(k, nd.found(), path, flags)
+
+
+def open_path(k: Kernel, path: Path, name: str, flags: int) -> File:
+    """do_open of what has been found. Raises Errno, leaving nothing."""
+    inode = path.dentry.inode
+    if flags & O_PATH:
+        return _open_o_path(k, path, name, flags)
     _may_open(k, inode, flags)
-    file = get_empty_filp(k, inode, inode.i_fop, flags & _KEPT_FLAGS, path)
-    file.f_path = nd.path
+    file = get_empty_filp(k, inode, inode.i_fop, flags & (_KEPT_FLAGS | O_NOCTTY), name)
+    file.f_path = path
     try:
         file.op.open(k, file)
+        file.flags &= ~O_NOCTTY
         _claim(k, inode, file, truncate=bool(flags & O_TRUNC))
     except Errno:
         put_filp(k, file)
@@ -91,10 +111,47 @@ def filp_open(k: Kernel, path: str, flags: int, mode: int, dirfd: int = AT_FDCWD
     return file
 
 
+def _open_o_path(k: Kernel, path: Path, name: str, flags: int) -> File:
+    """O_PATH: a place in the tree, and nothing that can be done with what is there."""
+    inode = path.dentry.inode
+    if flags & O_DIRECTORY and not inode.is_dir:
+        raise Errno(ENOTDIR)
+    kept = O_PATH | flags & (O_DIRECTORY | O_NOFOLLOW)
+    file = get_empty_filp(k, inode, NO_FILE, kept, name)
+    file.f_path = path
+    return file
+
+
+def _tmpfile(k: Kernel, path: str, flags: int, mode: int, dirfd: int) -> File:
+    """O_TMPFILE: a file without a name in a directory. Raises Errno(EOPNOTSUPP) where there are none."""
+    if flags & O_TMPFILE != O_TMPFILE or flags & O_ACCMODE == O_RDONLY or flags & O_CREAT:
+        raise Errno(EINVAL)
+    nd = path_lookup(k, path, dirfd, follow=not flags & O_NOFOLLOW)
+    at = nd.found()
+    if not at.dentry.inode.is_dir:
+        raise Errno(ENOTDIR)
+    parent = may_create(k, at)
+    bits = mode & 0o7777 & ~current_fs(k).umask
+    inode = parent.i_op.tmpfile(k, parent, bits)
+    inode.linkable = not flags & O_EXCL
+    inode.nlink = 0
+    kept = flags & _KEPT_FLAGS & ~O_TMPFILE
+    try:
+        file = get_empty_filp(k, inode, inode.i_fop, kept | flags & O_TMPFILE, path)
+    except Errno:
+        drop_nlink(k, inode, 0)
+        raise
+    get_write_access(inode)
+    dentry = Dentry(f"#{inode.ino}", inode)
+    dentry.parent, dentry.hashed = at.dentry, False
+    file.f_path = Path(at.mnt, dentry)
+    return file
+
+
 def _may_open(k: Kernel, inode: Inode, flags: int) -> None:
     """may_open: whether what is there may be opened so.
 
-    Raises Errno: ENOTDIR, EISDIR, ELOOP for a link, EACCES.
+    Raises Errno: ENOTDIR, EISDIR, ELOOP for a link, EACCES, EPERM for O_NOATIME on another's file.
     """
     access = flags & O_ACCMODE
     if flags & O_DIRECTORY and not inode.is_dir:
@@ -105,6 +162,8 @@ def _may_open(k: Kernel, inode: Inode, flags: int) -> None:
         raise Errno(EISDIR)
     wanted = {0: MAY_READ, 1: MAY_WRITE}.get(access, MAY_READ | MAY_WRITE)
     inode_permission(k, inode, wanted | (MAY_WRITE if flags & O_TRUNC else 0))
+    if flags & O_NOATIME and not inode_owner_or_capable(k, inode):
+        raise Errno(EPERM)
 
 
 def _create(k: Kernel, nd: Nameidata, path: str, flags: int, mode: int) -> File:
@@ -116,6 +175,8 @@ def _create(k: Kernel, nd: Nameidata, path: str, flags: int, mode: int) -> File:
     if nd.trailing_slash:
         raise Errno(EISDIR)
     parent = may_create(k, nd.parent)
+    if nd.parent.mnt.sb.read_only:
+        raise Errno(EROFS)
     bits = mode & 0o7777 & ~current_fs(k).umask
     inode = parent.i_op.create(k, parent, nd.name, bits)
     try:
@@ -138,29 +199,41 @@ def _claim(k: Kernel, inode: Inode, file: File, *, truncate: bool) -> None:
         get_write_access(inode)
     if truncate:
         inode.i_op.truncate(k, inode, 0)
+        file_remove_privs(k, inode)
         if not file.writable:
             put_write_access(inode)
 
 
-def do_sys_open(k: Kernel, dirfd: int, pathname: int, flags: int, mode: int) -> int:
-    """The lowest free descriptor, for a path from `dirfd` on.
+def do_sys_open(k: Kernel, dirfd: int, pathname: int, flags: int, mode: int) -> Result:
+    """The lowest free descriptor, for a path from `dirfd` on; a FIFO's, once its other end is open.
 
-    Raises Errno(EMFILE), or what filp_open answers.
+    Raises Errno(EMFILE), EINVAL for flags that exclude each other, or what filp_open answers.
     """
-    path = getname(k, pathname)
+    if flags & O_PATH:
+        flags &= O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC
+    if flags & O_CREAT and flags & O_DIRECTORY and not flags & _O_TMPFILE_BIT:
+        raise Errno(EINVAL)
+    return open_name(k, getname(k, pathname), flags, mode, dirfd)
+
+
+def open_name(k: Kernel, path: str, flags: int, mode: int, dirfd: int) -> Result:
+    """The same for a path that the kernel has."""
     fd = get_unused_fd(k)
     file = filp_open(k, path, flags, mode, dirfd)
-    return fd_install(k, fd, file, cloexec=bool(flags & O_CLOEXEC))
+    cloexec = bool(flags & O_CLOEXEC)
+    if file.inode.type == S_IFIFO and not flags & O_PATH:
+        return wait_for_partner(k, file, fd, cloexec)
+    return fd_install(k, fd, file, cloexec=cloexec)
 
 
 @syscall(5, "pathname:path flags:open_flags mode:mode")
-def sys_open(k: Kernel, pathname: int, flags: int, mode: int) -> int:
+def sys_open(k: Kernel, pathname: int, flags: int, mode: int) -> Result:
     """The lowest free descriptor for a path. Raises EMFILE, or what the walk or the rights answer."""
     return do_sys_open(k, AT_FDCWD, pathname, flags, mode)
 
 
 @syscall(295, "dirfd:dirfd pathname:path flags:open_flags mode:mode")
-def sys_openat(k: Kernel, dirfd: int, pathname: int, flags: int, mode: int) -> int:
+def sys_openat(k: Kernel, dirfd: int, pathname: int, flags: int, mode: int) -> Result:
     """openat: a path that is not absolute starts at an open directory.
 
     Raises Errno(ENOTDIR), Errno(EBADF), or as open.
@@ -169,7 +242,7 @@ def sys_openat(k: Kernel, dirfd: int, pathname: int, flags: int, mode: int) -> i
 
 
 @syscall(8, "pathname:path mode:mode")
-def sys_creat(k: Kernel, pathname: int, mode: int) -> int:
+def sys_creat(k: Kernel, pathname: int, mode: int) -> Result:
     """open with O_CREAT, O_WRONLY and O_TRUNC."""
     return do_sys_open(k, AT_FDCWD, pathname, O_CREAT | O_WRONLY | O_TRUNC, mode)
 
@@ -181,28 +254,6 @@ def sys_close(k: Kernel, fd: int) -> int:
     if fd not in files.fd:
         raise Errno(EBADF)
     filp_close(k, files, fd)
-    return 0
-
-
-@syscall(33, "pathname:path mode:access_mode")
-def sys_access(k: Kernel, pathname: int, mode: int) -> int:
-    """access: what the real user may do, whoever the effective one is.
-
-    Raises Errno(EACCES), Errno(EINVAL).
-    """
-    if mode & ~7:
-        raise Errno(EINVAL)
-    inode = path_lookup(k, getname(k, pathname)).found().dentry.inode
-    if mode == F_OK:
-        return 0
-    cred = k.current.cred
-    if cred.uid == 0:
-        if mode & 1 and not inode.is_dir and not inode.mode & 0o111:
-            raise Errno(EACCES)
-        return 0
-    shift = 6 if cred.uid == inode.uid else 3 if cred.gid == inode.gid else 0
-    if mode & ~(inode.mode >> shift):
-        raise Errno(EACCES)
     return 0
 
 

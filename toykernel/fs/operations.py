@@ -11,18 +11,30 @@ from dataclasses import dataclass
 from importlib import import_module
 from typing import TYPE_CHECKING, NoReturn
 
-from toykernel.errno import EACCES, EINVAL, ENODEV, ENOTDIR, ENOTTY, EPERM, ESPIPE, Errno
+from toykernel.errno import (
+    EACCES,
+    EINVAL,
+    ENODEV,
+    ENOTDIR,
+    ENOTTY,
+    EOPNOTSUPP,
+    EPERM,
+    ESPIPE,
+    Errno,
+)
 from toykernel.fs.inode import Inode, generic_permission
 
 if TYPE_CHECKING:
     from toykernel.fs.dcache import Dentry
     from toykernel.fs.file import File
-    from toykernel.kernel.wait import Result
+    from toykernel.fs.mount import Path
+    from toykernel.kernel.wait import Result, WaitQueue
     from toykernel.mm.filemap import AddressSpace
     from toykernel.state import Kernel
 
-POLLIN, POLLOUT, POLLERR, POLLHUP = 0x001, 0x004, 0x008, 0x010
-POLLRDNORM, POLLWRNORM = 0x040, 0x100
+POLLIN, POLLPRI, POLLOUT, POLLERR, POLLHUP, POLLNVAL = 0x001, 0x002, 0x004, 0x008, 0x010, 0x020
+POLLRDNORM, POLLRDBAND, POLLWRNORM, POLLWRBAND = 0x040, 0x080, 0x100, 0x200
+POLLMSG, POLLRDHUP = 0x400, 0x2000
 DEFAULT_POLLMASK = POLLIN | POLLOUT | POLLRDNORM | POLLWRNORM
 
 
@@ -56,7 +68,7 @@ def no_llseek(k: Kernel, file: File, offset: int, whence: int) -> int:
     raise Errno(ESPIPE)
 
 
-def always_ready(k: Kernel, file: File) -> int:
+def always_ready(k: Kernel, file: File, pt: list[WaitQueue]) -> int:
     """A file without poll never keeps anybody waiting (vfs_poll)."""
     return DEFAULT_POLLMASK
 
@@ -75,6 +87,10 @@ def nothing_to_open(k: Kernel, file: File) -> None:
     """The file is ready as it is."""
 
 
+def nothing_to_flush(k: Kernel, file: File) -> None:
+    """A descriptor is closed, and that is nothing to the file."""
+
+
 def nothing_to_release(k: Kernel, file: File) -> None:
     """Nothing to give back."""
 
@@ -89,23 +105,51 @@ def noop_fsync(k: Kernel, file: File) -> int:
     return 0
 
 
+def no_splice_write(k: Kernel, file: File, data: bytes) -> int:
+    """sendfile or splice into what takes nothing so. Raises Errno(EINVAL)."""
+    raise Errno(EINVAL)
+
+
+@dataclass(frozen=True)
+class DirEntry:
+    """A name in a directory as getdents shows it: `pos` grows from entry to entry, `kind` is the DT_ number
+    (the type bits of the mode, shifted)."""
+
+    pos: int
+    name: str
+    ino: int
+    kind: int
+
+
+def no_iterate(k: Kernel, file: File) -> list[DirEntry]:
+    """Not a directory. Raises Errno(ENOTDIR)."""
+    raise Errno(ENOTDIR)
+
+
 @dataclass(frozen=True)
 class FileOperations(Operations):
     """struct file_operations: what a kind of file does. Transfers take user addresses and bytes.
 
     `mmap` answers what is to be mapped: the page cache of the file, or None for anonymous memory. `open`
-    may put another table into the file (a device's), and raises Errno when it refuses.
+    may put another table into the file (a device's), and raises Errno when it refuses. `flush` is called when
+    any descriptor is closed, `release` when the last one is. `poll` answers POLL
+    bits, and adds to its last argument the wait queues that hear of a change (poll_wait).
     """
 
     read: Callable[[Kernel, File, int, int], Result] = bad_transfer
     write: Callable[[Kernel, File, int, int], Result] = bad_transfer
     llseek: Callable[[Kernel, File, int, int], int] = no_llseek
-    poll: Callable[[Kernel, File], int] = always_ready
+    poll: Callable[[Kernel, File, list[WaitQueue]], int] = always_ready
     ioctl: Callable[[Kernel, File, int, int], int] = no_ioctl
     mmap: Callable[[Kernel, File], AddressSpace | None] = no_mmap
     open: Callable[[Kernel, File], None] = nothing_to_open
+    flush: Callable[[Kernel, File], None] = nothing_to_flush
     release: Callable[[Kernel, File], None] = nothing_to_release
     fsync: Callable[[Kernel, File], int] = no_fsync
+    splice_write: Callable[[Kernel, File, bytes], int] = no_splice_write
+    iterate: Callable[[Kernel, File], list[DirEntry]] = no_iterate
+    #: readv and writev of a file whose transfers are messages: pieces, and whether they are written.
+    iter: Callable[[Kernel, File, tuple[tuple[int, int], ...], bool], Result] | None = None
 
 
 # -- of an inode -----------------------------------------------------------------------------------
@@ -119,6 +163,11 @@ def no_lookup(k: Kernel, parent: Inode, name: str) -> Inode | None:
 def no_create(k: Kernel, parent: Inode, name: str, mode: int) -> Inode:
     """vfs_create without i_op->create. Raises Errno(EACCES)."""
     raise Errno(EACCES)
+
+
+def no_tmpfile(k: Kernel, parent: Inode, mode: int) -> Inode:
+    """O_TMPFILE without i_op->tmpfile. Raises Errno(EOPNOTSUPP)."""
+    raise Errno(EOPNOTSUPP)
 
 
 def no_mkdir(k: Kernel, parent: Inode, name: str, mode: int) -> Inode:
@@ -153,9 +202,19 @@ def no_rename(
     raise Errno(EPERM)
 
 
+def no_exchange(k: Kernel, old_dir: Inode, dentry: Dentry, new_dir: Inode, target: Dentry) -> None:
+    """RENAME_EXCHANGE where the file system does not have it. Raises Errno(EINVAL)."""
+    raise Errno(EINVAL)
+
+
 def no_get_link(k: Kernel, inode: Inode) -> str:
     """Not a symbolic link. Raises Errno(EINVAL)."""
     raise Errno(EINVAL)
+
+
+def no_jump(k: Kernel, inode: Inode) -> Path | None:
+    """A link whose text says where it leads."""
+    return None
 
 
 def no_truncate(k: Kernel, inode: Inode, size: int) -> None:
@@ -163,16 +222,21 @@ def no_truncate(k: Kernel, inode: Inode, size: int) -> None:
     raise Errno(EINVAL)
 
 
+def simple_setattr(k: Kernel, inode: Inode) -> None:
+    """Mode, owner and times are the inode's own: nothing else has to be told."""
+
+
 @dataclass(frozen=True)
 class InodeOperations(Operations):
     """struct inode_operations: what a kind of inode does. The path walk has checked rights and names.
 
     What makes an inode answers with it; the caller gives it its name (a dentry). What takes a name away
-    gets the dentry, which the caller drops afterwards.
+    gets the dentry, which the caller drops afterwards. `jump` is where a link leads that is no path.
     """
 
     lookup: Callable[[Kernel, Inode, str], Inode | None] = no_lookup
     create: Callable[[Kernel, Inode, str, int], Inode] = no_create
+    tmpfile: Callable[[Kernel, Inode, int], Inode] = no_tmpfile
     link: Callable[[Kernel, Inode, Inode, str], None] = no_link
     unlink: Callable[[Kernel, Inode, Dentry], None] = no_unlink
     symlink: Callable[[Kernel, Inode, str, str], Inode] = no_symlink
@@ -180,9 +244,12 @@ class InodeOperations(Operations):
     rmdir: Callable[[Kernel, Inode, Dentry], None] = no_unlink
     mknod: Callable[[Kernel, Inode, str, int, int], Inode] = no_mknod
     rename: Callable[[Kernel, Inode, Dentry, Inode, Dentry | None], None] = no_rename
+    exchange: Callable[[Kernel, Inode, Dentry, Inode, Dentry], None] = no_exchange
     get_link: Callable[[Kernel, Inode], str] = no_get_link
+    jump: Callable[[Kernel, Inode], Path | None] = no_jump
     permission: Callable[[Kernel, Inode, int], None] = generic_permission
     truncate: Callable[[Kernel, Inode, int], None] = no_truncate
+    setattr: Callable[[Kernel, Inode], None] = simple_setattr
 
 
 # -- of a file system ------------------------------------------------------------------------------

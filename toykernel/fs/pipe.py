@@ -15,15 +15,19 @@ from toykernel.errno import (
     EFAULT,
     EINVAL,
     ENOMEM,
+    ENXIO,
     EPERM,
     EPIPE,
     ERESTARTSYS,
     Errno,
 )
+from toykernel.fs.attr import current_time
 from toykernel.fs.file import (
+    O_ACCMODE,
     O_CLOEXEC,
     O_NONBLOCK,
     O_RDONLY,
+    O_RDWR,
     O_WRONLY,
     File,
     fd_install,
@@ -31,7 +35,7 @@ from toykernel.fs.file import (
     get_unused_fd,
 )
 from toykernel.fs.inode import S_IFIFO, Inode
-from toykernel.fs.libfs import NO_FILE, SPECIAL
+from toykernel.fs.libfs import SPECIAL
 from toykernel.fs.operations import (
     POLLERR,
     POLLHUP,
@@ -70,8 +74,9 @@ def pipe_read(k: Kernel, file: File, buf: int, count: int) -> Result:
     if not count:
         return 0
     if pipe.bufs:
+        was_full = pipe.full
         done = _read_buffers(k, pipe, buf, count)
-        wake_up(k, pipe.wait)
+        wake_up(k, pipe.wait, key=POLLOUT | POLLWRNORM if was_full and not pipe.full else 0)
         return done
     if not pipe.writers:
         return 0
@@ -113,7 +118,7 @@ def _merge(k: Kernel, pipe: Pipe, buf: int, count: int) -> int:
     data = copy_from_user(k, buf, part)
     pipe.bufs[-1].data += data
     pipe.bufs[-1].length += part
-    wake_up(k, pipe.wait)
+    wake_up(k, pipe.wait, key=POLLIN | POLLRDNORM)
     return part
 
 
@@ -137,7 +142,7 @@ def pipe_write_more(k: Kernel, file: File, buf: int, count: int, written: int) -
                 raise Errno(EFAULT)
             pipe.bufs.append(PipeBuffer(0, part, bytearray(data)))
             written += part
-            wake_up(k, pipe.wait)
+            wake_up(k, pipe.wait, key=POLLIN | POLLRDNORM)
             continue
         if file.flags & O_NONBLOCK:
             if written:
@@ -153,16 +158,18 @@ def pipe_write_more(k: Kernel, file: File, buf: int, count: int, written: int) -
     return written
 
 
-def poll_reader(k: Kernel, file: File) -> int:
+def poll_reader(k: Kernel, file: File, pt: list[WaitQueue]) -> int:
     """POLL bits of the reading end: something to read, or POLLHUP when nobody writes any more."""
     pipe = _pipe(file)
+    pt.append(pipe.wait)
     mask = POLLIN | POLLRDNORM if pipe.bufs else 0
     return mask if pipe.writers else mask | POLLHUP
 
 
-def poll_writer(k: Kernel, file: File) -> int:
+def poll_writer(k: Kernel, file: File, pt: list[WaitQueue]) -> int:
     """POLL bits of the writing end: a free buffer, or POLLERR when nobody reads any more."""
     pipe = _pipe(file)
+    pt.append(pipe.wait)
     mask = 0 if pipe.full else POLLOUT | POLLWRNORM
     return mask if pipe.readers else mask | POLLERR
 
@@ -181,6 +188,19 @@ def release_writer(k: Kernel, file: File) -> None:
     _release(k, file, pipe)
 
 
+def release_both(k: Kernel, file: File) -> None:
+    """An open of both ends is closed."""
+    pipe = _pipe(file)
+    pipe.readers -= 1
+    pipe.writers -= 1
+    _release(k, file, pipe)
+
+
+def poll_both(k: Kernel, file: File, pt: list[WaitQueue]) -> int:
+    """POLL bits of an open of both ends."""
+    return poll_reader(k, file, pt) | poll_writer(k, file, [])
+
+
 def _release(k: Kernel, file: File, pipe: Pipe) -> None:
     wake_up(k, pipe.wait)
     if not pipe.readers and not pipe.writers:
@@ -188,7 +208,8 @@ def _release(k: Kernel, file: File, pipe: Pipe) -> None:
             release_buffer(k, buf)
         pipe.bufs.clear()
         file.inode.private = None
-        file.inode.i_sb.put_ino()
+        if file.inode.i_sb is k.files.fs.pipefs:  # a FIFO stays
+            file.inode.i_sb.put_ino()
         k.memory.slabs.pipe.free(k, pipe.slab)
 
 
@@ -198,6 +219,40 @@ READ_END = FileOperations(
 WRITE_END = FileOperations(
     "toykernel.fs.pipe:WRITE_END", write=pipe_write, poll=poll_writer, release=release_writer
 )
+READ_WRITE_END = FileOperations(
+    "toykernel.fs.pipe:READ_WRITE_END",
+    read=pipe_read,
+    write=pipe_write,
+    poll=poll_both,
+    release=release_both,
+)
+
+
+def fifo_open(k: Kernel, file: File) -> None:
+    """This end is open; whoever waits for it goes on. Raises Errno(ENXIO) for a writer with O_NONBLOCK
+    that has no reader, Errno(ENOMEM).
+    """
+    inode, mode = file.inode, file.flags & O_ACCMODE
+    pipe = inode.private
+    if not isinstance(pipe, Pipe):
+        slab = k.memory.slabs.pipe.alloc(k)
+        pipe = Pipe(slab, WaitQueue(f"fifo {inode.ino}"), readers=0, writers=0)
+    if mode == O_WRONLY and file.flags & O_NONBLOCK and not pipe.readers:
+        if not pipe.writers:
+            k.memory.slabs.pipe.free(k, pipe.slab)
+        raise Errno(ENXIO)
+    inode.private = pipe
+    if mode in (O_RDONLY, O_RDWR):
+        pipe.readers += 1
+        pipe.r_counter += 1
+    if mode in (O_WRONLY, O_RDWR):
+        pipe.writers += 1
+        pipe.w_counter += 1
+    file.op = {O_RDONLY: READ_END, O_WRONLY: WRITE_END}.get(mode, READ_WRITE_END)
+    wake_up(k, pipe.wait)
+
+
+FIFO = FileOperations("toykernel.fs.pipe:FIFO", open=fifo_open)
 
 
 def do_pipe(k: Kernel, fildes: int, flags: int) -> int:
@@ -213,7 +268,8 @@ def do_pipe(k: Kernel, fildes: int, flags: int) -> int:
         ino, mode = sb.next_ino(), S_IFIFO | 0o600
         undo.callback(sb.put_ino)
         pipe = Pipe(slab, WaitQueue(f"pipe {ino}"), readers=0, writers=0)
-        inode = Inode(ino, mode, sb, SPECIAL, NO_FILE, cred.fsuid, cred.fsgid, private=pipe)
+        inode = Inode(ino, mode, sb, SPECIAL, FIFO, cred.fsuid, cred.fsgid, private=pipe)
+        inode.atime = inode.mtime = inode.ctime = current_time(k)
         undo.callback(k.memory.slabs.pipe.free, k, slab)
         status, path = flags & O_NONBLOCK, f"pipe:[{inode.ino}]"
         reader = get_empty_filp(k, inode, READ_END, O_RDONLY | status, path)

@@ -42,6 +42,8 @@ class Pipe:
     bufs: list[PipeBuffer] = field(default_factory=list)
     readers: int = 1
     writers: int = 1
+    r_counter: int = 0  # opens for reading there have been; those who wait for one see it grow
+    w_counter: int = 0
     ring_size: int = PIPE_DEF_BUFFERS  # how many buffers it may have
 
     @property

@@ -4,11 +4,24 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from emu.ram import PAGE_SIZE
 from toykernel.arch.x86.uaccess import copy_some_to_user, read_some
-from toykernel.errno import EFAULT, EFBIG, ENOSPC, Errno
+from toykernel.errno import EFAULT, EFBIG, EPERM, Errno
+from toykernel.fs.attr import current_time, file_remove_privs, touch_atime, touch_mtime
 from toykernel.fs.chrdev import init_special_inode
-from toykernel.fs.file import O_APPEND, O_LARGEFILE, File
-from toykernel.fs.inode import S_IFDIR, S_IFLNK, S_IFMT, S_IFREG, S_ISGID, Inode, put_write_access
+from toykernel.fs.file import O_APPEND, O_LARGEFILE, O_NOATIME, File
+from toykernel.fs.inode import (
+    F_SEAL_FUTURE_WRITE,
+    F_SEAL_GROW,
+    F_SEAL_WRITE,
+    S_IFDIR,
+    S_IFLNK,
+    S_IFMT,
+    S_IFREG,
+    S_ISGID,
+    Inode,
+    put_write_access,
+)
 from toykernel.fs.libfs import (
     MAX_LFS_FILESIZE,
     NO_FILE,
@@ -16,6 +29,7 @@ from toykernel.fs.libfs import (
     SIMPLE_SYMLINK,
     SPECIAL,
     generic_file_llseek,
+    simple_exchange,
     simple_link,
     simple_lookup,
     simple_rename,
@@ -33,6 +47,8 @@ from toykernel.fs.super import InodeNumbers, SuperBlock
 from toykernel.kernel.siginfo import SIGXFSZ
 from toykernel.kernel.signal import send_signal
 from toykernel.kernel.signal_types import RLIM_INFINITY, RLIMIT_FSIZE
+from toykernel.kernel.timekeeping import BOOT_EPOCH
+from toykernel.mm.file_bytes import FileBytes
 from toykernel.mm.filemap import AddressSpace, generic_file_mmap
 from toykernel.mm.truncate import truncate_setsize
 
@@ -49,13 +65,22 @@ _CHUNK = 1 << 16
 # -- inodes ----------------------------------------------------------------------------------------
 
 
-def new_inode(sb: SuperBlock, mode: int, uid: int = 0, gid: int = 0, rdev: int = 0) -> Inode:
+def new_inode(
+    sb: SuperBlock,
+    mode: int,
+    uid: int = 0,
+    gid: int = 0,
+    rdev: int = 0,
+    *,
+    now: int = BOOT_EPOCH,
+) -> Inode:
     """An inode that has no name yet. Raises Errno(ENOSPC)."""
     inode = Inode(sb.next_ino(), mode, sb, SPECIAL, NO_FILE, uid, gid)
+    inode.atime = inode.mtime = inode.ctime = now
     match inode.type:
         case t if t == S_IFREG:
             inode.i_op, inode.i_fop = FILE_INODE, REGULAR
-            inode.i_mapping = AddressSpace("", bytearray(), host=inode)
+            inode.i_mapping = AddressSpace("", FileBytes(), host=inode)
         case t if t == S_IFDIR:
             inode.i_op, inode.i_fop = DIR_INODE, SIMPLE_DIR
             inode.nlink = 2
@@ -74,12 +99,23 @@ def _make(k: Kernel, parent: Inode, mode: int, rdev: int = 0) -> Inode:
         gid = parent.gid
         if mode & S_IFMT == S_IFDIR:
             mode |= S_ISGID
-    return new_inode(parent.i_sb, mode, cred.fsuid, gid, rdev)
+    now = current_time(k)
+    inode = new_inode(parent.i_sb, mode, cred.fsuid, gid, rdev, now=now)
+    parent.mtime = parent.ctime = now
+    return inode
 
 
 def ramfs_create(k: Kernel, parent: Inode, name: str, mode: int) -> Inode:
     """A regular file. Raises Errno(ENOSPC)."""
     return _make(k, parent, S_IFREG | mode)
+
+
+def ramfs_tmpfile(k: Kernel, parent: Inode, mode: int) -> Inode:
+    """A regular file that has no name yet. Raises Errno(ENOSPC)."""
+    mtime, ctime = parent.mtime, parent.ctime
+    inode = _make(k, parent, S_IFREG | mode)
+    parent.mtime, parent.ctime = mtime, ctime
+    return inode
 
 
 def ramfs_mkdir(k: Kernel, parent: Inode, name: str, mode: int) -> Inode:
@@ -109,21 +145,23 @@ def ramfs_symlink(k: Kernel, parent: Inode, name: str, target: str) -> Inode:
 
 def ramfs_evict_inode(k: Kernel, inode: Inode) -> None:
     """The last reference is gone: so are the bytes."""
-    inode.i_sb.s_bytes -= inode.size
+    inode.i_sb.s_bytes -= inode.blocks * 512 if inode.i_mapping is not None else inode.size
     clear_inode(k, inode)
 
 
 def ramfs_truncate(k: Kernel, inode: Inode, size: int) -> None:
-    """Another size: what is cut off is forgotten, what is added is zeros. Raises Errno(ENOSPC)."""
+    """Another size: what is cut off is forgotten, what is added is a hole, which takes no room."""
     assert inode.i_mapping is not None
-    inode.i_sb.take_bytes(size - inode.size)
+    before = inode.blocks
     truncate_setsize(k, inode.i_mapping, size)
+    inode.i_sb.s_bytes -= (before - inode.blocks) * 512
+    touch_mtime(k, inode)
 
 
 # -- open files ------------------------------------------------------------------------------------
 
 
-def _mapping(file: File) -> tuple[AddressSpace, bytearray]:
+def _mapping(file: File) -> tuple[AddressSpace, FileBytes]:
     mapping = file.inode.i_mapping
     assert mapping is not None
     assert mapping.contents is not None
@@ -136,9 +174,11 @@ def ramfs_read(k: Kernel, file: File, buf: int, count: int) -> int:
     """
     mapping, contents = _mapping(file)
     mapping.write_back(k)  # what was stored through a mapping
+    if not file.flags & O_NOATIME:
+        touch_atime(k, file.inode)
     done = 0
     while done < count:
-        data = bytes(contents[file.pos : file.pos + min(count - done, _CHUNK)])
+        data = contents.read(file.pos, min(count - done, _CHUNK))
         if not data:
             break
         copied = copy_some_to_user(k, buf + done, data)
@@ -160,7 +200,7 @@ def ramfs_write(k: Kernel, file: File, buf: int, count: int) -> int:
         return 0
     mapping, contents = _mapping(file)
     if file.flags & O_APPEND:
-        file.pos = len(contents)
+        file.pos = contents.size
     limit = k.current.signal.rlim[RLIMIT_FSIZE][0]
     if file.pos >= limit != RLIM_INFINITY:  # generic_write_checks, mm/filemap.c
         send_signal(k, k.current, SIGXFSZ, {"si_code": 0})
@@ -170,18 +210,23 @@ def ramfs_write(k: Kernel, file: File, buf: int, count: int) -> int:
         raise Errno(EFBIG)
     count = min(count, limit - file.pos)
     mapping.write_back(k)
+    if file.inode.seals:
+        count = _sealed(file, count)
     sb = file.inode.i_sb
-    if sb.s_bytes + max(file.pos + count - len(contents), 0) > sb.max_bytes > 0:
-        raise Errno(ENOSPC)
+    file_remove_privs(k, file.inode)
+    touch_mtime(k, file.inode)
     done = 0
     while done < count:
-        part = min(count - done, _CHUNK)
+        part = min(count - done, PAGE_SIZE - file.pos % PAGE_SIZE)
         chunk = read_some(k, buf + done, part)
         if chunk:
-            sb.take_bytes(max(file.pos + len(chunk) - len(contents), 0))
-            if len(contents) < file.pos:
-                contents.extend(bytes(file.pos - len(contents)))
-            contents[file.pos : file.pos + len(chunk)] = chunk
+            try:
+                sb.take_bytes(contents.missing(file.pos, len(chunk)) * PAGE_SIZE)
+            except Errno:
+                if done:
+                    break
+                raise
+            contents.write(file.pos, chunk)
             mapping.wrote(k, file.pos, len(chunk))
             file.pos += len(chunk)
             done += len(chunk)
@@ -190,6 +235,19 @@ def ramfs_write(k: Kernel, file: File, buf: int, count: int) -> int:
                 raise Errno(EFAULT)
             break
     return done
+
+
+def _sealed(file: File, count: int) -> int:
+    """How much of a write the seals let through (shmem_write_begin). Raises Errno(EPERM) for none of it."""
+    inode = file.inode
+    if inode.seals & (F_SEAL_WRITE | F_SEAL_FUTURE_WRITE):
+        raise Errno(EPERM)
+    if inode.seals & F_SEAL_GROW and file.pos + count > inode.size:
+        room = inode.size - file.pos & -PAGE_SIZE if file.pos < inode.size else 0
+        if room <= 0:
+            raise Errno(EPERM)
+        return room
+    return count
 
 
 def ramfs_release(k: Kernel, file: File) -> None:
@@ -212,6 +270,7 @@ DIR_INODE = InodeOperations(
     "toykernel.fs.ramfs:DIR_INODE",
     lookup=simple_lookup,
     create=ramfs_create,
+    tmpfile=ramfs_tmpfile,
     link=simple_link,
     unlink=simple_unlink,
     symlink=ramfs_symlink,
@@ -219,11 +278,14 @@ DIR_INODE = InodeOperations(
     rmdir=simple_rmdir,
     mknod=ramfs_mknod,
     rename=simple_rename,
+    exchange=simple_exchange,
 )
 RAMFS = SuperOperations("toykernel.fs.ramfs:RAMFS", evict_inode=ramfs_evict_inode)
 
 
-def ramfs_fill_super(s_dev: int, numbers: InodeNumbers) -> tuple[SuperBlock, Inode]:
-    """An empty file system, and the inode of its root."""
-    sb = SuperBlock(s_dev, "ramfs", RAMFS, numbers, max_bytes=MAX_BYTES, max_inodes=MAX_INODES)
-    return sb, new_inode(sb, S_IFDIR | 0o755)
+def ramfs_fill_super(
+    s_dev: int, numbers: InodeNumbers, s_type: str = "ramfs", mode: int = 0o755
+) -> tuple[SuperBlock, Inode]:
+    """An empty file system, and the inode of its root; a tmpfs is one of these, too."""
+    sb = SuperBlock(s_dev, s_type, RAMFS, numbers, max_bytes=MAX_BYTES, max_inodes=MAX_INODES)
+    return sb, new_inode(sb, S_IFDIR | mode)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from toykernel.arch.x86.uaccess import access_ok, copy_to_user
 from toykernel.errno import EBADF, EFAULT, EINVAL, EOVERFLOW, Errno
-from toykernel.fs.file import fget
+from toykernel.fs.file import fget, fget_open
 from toykernel.syscalls import syscall
 
 if TYPE_CHECKING:
@@ -19,10 +19,10 @@ if TYPE_CHECKING:
 MAX_RW_COUNT = 0x7FFFF000
 #: What lseek can answer: off_t has 32 bits.
 OFF_T_MAX = 0x7FFFFFFF
-SEEK_SET, SEEK_CUR, SEEK_END = range(3)
+SEEKS = range(5)  # SEEK_SET, SEEK_CUR, SEEK_END, SEEK_DATA, SEEK_HOLE
 
 
-def _transfer_size(buf: int, count: int) -> int:
+def transfer_size(buf: int, count: int) -> int:
     """rw_verify_area: how much to transfer. Raises Errno(EFAULT), Errno(EINVAL)."""
     if not access_ok(buf, count):
         raise Errno(EFAULT)
@@ -37,7 +37,7 @@ def kernel_read(k: Kernel, inode: Inode, start: int, count: int) -> bytes:
     assert mapping is not None
     assert mapping.contents is not None
     mapping.write_back(k)
-    return bytes(mapping.contents[start : start + count])
+    return mapping.contents.read(start, count)
 
 
 @syscall(3, "fd:fd buf:buffer_out count:size")
@@ -49,7 +49,7 @@ def sys_read(k: Kernel, fd: int, buf: int, count: int) -> Result:
     file = fget(k, fd)
     if not file.readable:
         raise Errno(EBADF)
-    return file.op.read(k, file, buf, _transfer_size(buf, count))
+    return file.op.read(k, file, buf, transfer_size(buf, count))
 
 
 @syscall(4, "fd:fd buf:buffer_in count:size")
@@ -61,7 +61,7 @@ def sys_write(k: Kernel, fd: int, buf: int, count: int) -> Result:
     file = fget(k, fd)
     if not file.writable:
         raise Errno(EBADF)
-    return file.op.write(k, file, buf, _transfer_size(buf, count))
+    return file.op.write(k, file, buf, transfer_size(buf, count))
 
 
 @syscall(19, "fd:fd offset:int whence:seek_whence")
@@ -70,8 +70,8 @@ def sys_lseek(k: Kernel, fd: int, offset: int, whence: int) -> int:
 
     EINVAL, EOVERFLOW beyond 31 bits, ESPIPE.
     """
-    file = fget(k, fd)
-    if whence not in (SEEK_SET, SEEK_CUR, SEEK_END):
+    file = fget_open(k, fd)
+    if whence not in SEEKS:
         raise Errno(EINVAL)
     at = file.op.llseek(k, file, offset, whence)
     if at > OFF_T_MAX:
@@ -86,8 +86,8 @@ def sys_llseek(k: Kernel, fd: int, high: int, low: int, result: int, whence: int
     """_llseek: the offset is a 64-bit number, in two words and in memory. Raises Errno(EINVAL),
     Errno(ESPIPE), Errno(EFAULT).
     """
-    file = fget(k, fd)
-    if whence not in (SEEK_SET, SEEK_CUR, SEEK_END):
+    file = fget_open(k, fd)
+    if whence not in SEEKS:
         raise Errno(EINVAL)
     (offset,) = struct.unpack("<q", struct.pack("<II", low, high))
     at = file.op.llseek(k, file, offset, whence)

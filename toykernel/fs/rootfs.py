@@ -5,15 +5,51 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from toykernel.errno import ENOENT, Errno
-from toykernel.fs.chrdev import CONSOLE_DEV, NULL_DEV, ZERO_DEV
+from toykernel.fs.chrdev import (
+    CONSOLE_DEV,
+    FULL_DEV,
+    NULL_DEV,
+    RANDOM_DEV,
+    URANDOM_DEV,
+    ZERO_DEV,
+)
 from toykernel.fs.dcache import Dentry, d_add
-from toykernel.fs.inode import S_IFCHR, S_IFDIR, S_IFREG
-from toykernel.fs.mount import Mount, Path, traverse_mounts
+from toykernel.fs.inode import S_IFCHR, S_IFDIR, S_IFLNK, S_IFREG, Inode
+from toykernel.fs.mount import Mount, Path, do_mount, traverse_mounts
 from toykernel.fs.operations import SuperOperations
-from toykernel.fs.ramfs import new_inode, ramfs_fill_super
+from toykernel.fs.proc.base import proc_fill_super
+from toykernel.fs.ramfs import MAX_BYTES, MAX_INODES, RAMFS, new_inode, ramfs_fill_super
 from toykernel.fs.super import InodeNumbers, SuperBlock
+from toykernel.tty.pty import PTMX_DEV, TTY_DEV
 
-RAMFS_DEV, PIPE_DEV = 1, 2
+RAMFS_DEV, PIPE_DEV, SHM_DEV = 1, 2, 3
+#: In /dev: name, permissions, number.
+_NODES = (
+    ("console", 0o620, CONSOLE_DEV),
+    ("null", 0o666, NULL_DEV),
+    ("zero", 0o666, ZERO_DEV),
+    ("full", 0o666, FULL_DEV),
+    ("random", 0o666, RANDOM_DEV),
+    ("urandom", 0o666, URANDOM_DEV),
+    ("tty", 0o666, TTY_DEV),
+    ("ptmx", 0o666, PTMX_DEV),
+)
+_LINKS = {
+    "dev/fd": "/proc/self/fd",
+    "dev/stdin": "/proc/self/fd/0",
+    "dev/stdout": "/proc/self/fd/1",
+    "dev/stderr": "/proc/self/fd/2",
+}
+_FILES = {
+    "etc/passwd": "root:x:0:0:root:/root:/bin/sh\n"
+    "daemon:x:1:1:daemon:/usr/sbin:/usr/sbin/nologin\n"
+    "bin:x:2:2:bin:/bin:/usr/sbin/nologin\n"
+    "nobody:x:65534:65534:nobody:/nonexistent:/usr/sbin/nologin\n",
+    "etc/group": "root:x:0:\ndaemon:x:1:\nbin:x:2:\nsys:x:3:\nusers:x:100:\nnogroup:x:65534:\n"
+    "nobody:x:65533:\n",
+    "etc/hosts": "127.0.0.1\tlocalhost\n127.0.1.1\ttoykernel\n",
+    "etc/nsswitch.conf": "passwd: files\ngroup: files\nhosts: files\n",
+}
 PIPEFS = SuperOperations("toykernel.fs.rootfs:PIPEFS")
 
 
@@ -23,12 +59,24 @@ class FileSystems:
 
     root: Path
     pipefs: SuperBlock
-    last_dev: int = PIPE_DEV
+    shm: SuperBlock  # files in memory that have no name (shm_mnt)
+    last_dev: int = SHM_DEV
 
     def new_dev(self) -> int:
         """st_dev of a file system without a device (get_anon_bdev), counting up."""
         self.last_dev += 1
         return self.last_dev
+
+    def super_blocks(self) -> list[SuperBlock]:
+        """Every file system that is mounted, once."""
+        found: list[SuperBlock] = []
+        waiting = [self.root.mnt]
+        while waiting:
+            mnt = waiting.pop()
+            if mnt.sb not in found:
+                found.append(mnt.sb)
+            waiting += mnt.mounts.values()
+        return found
 
     def find(self, path: str) -> Path:
         """The host's look at an absolute path, without links and rights. Raises Errno(ENOENT)."""
@@ -49,35 +97,81 @@ class FileSystems:
         return bytes(mapping.contents or b"") if mapping is not None else b""
 
 
-def _mkdir(sb: SuperBlock, parent: Dentry, name: str, mode: int) -> Dentry:
-    parent.inode.nlink += 1
-    return d_add(parent, name, new_inode(sb, S_IFDIR | mode))
-
-
 def mount_root(files: dict[str, bytes]) -> FileSystems:
-    """/, /dev, /tmp and files by path, in order of their paths."""
+    """/, /dev, /dev/shm, /tmp, /proc, a few files in /etc, and files by path, in order of their paths."""
     numbers = InodeNumbers()
-    sb, inode = ramfs_fill_super(RAMFS_DEV, numbers)
+    sb, inode = ramfs_fill_super(RAMFS_DEV, numbers, "rootfs")
     root = Dentry("/", inode)
-    dev = _mkdir(sb, root, "dev", 0o755)
-    _mkdir(sb, root, "tmp", 0o1777)
-    nodes = (("console", 0o620, CONSOLE_DEV), ("null", 0o666, NULL_DEV), ("zero", 0o666, ZERO_DEV))
-    for name, mode, rdev in nodes:
-        d_add(dev, name, new_inode(sb, S_IFCHR | mode, rdev=rdev))
-    for path, data in sorted(files.items()):
-        _place(sb, root, path, data)
     top = traverse_mounts(Path(Mount(sb, root), root))
-    return FileSystems(top, SuperBlock(PIPE_DEV, "pipefs", PIPEFS, numbers))
+    fs = FileSystems(top, SuperBlock(PIPE_DEV, "pipefs", PIPEFS, numbers), shm_fill_super(numbers))
+    _mount(fs, "dev", "devtmpfs", 0o755)
+    for name, mode, rdev in _NODES:
+        _node(fs, f"dev/{name}", S_IFCHR | mode, rdev)
+    for name, target in _LINKS.items():
+        _node(fs, name, S_IFLNK | 0o777).private = target.encode()
+    _mount(fs, "dev/shm", "tmpfs", 0o1777)
+    _mount(fs, "dev/pts", "devpts", 0o755)
+    _mount(fs, "tmp", "tmpfs", 0o1777)
+    sb, inode = proc_fill_super(fs.new_dev(), numbers)
+    do_mount(_directory(fs, "proc", 0o555), sb, Dentry("/", inode))
+    for name in ("etc", "bin", "root", "var"):
+        _directory(fs, name)
+    _directory(fs, "var/tmp", 0o1777)
+    for name, text in _FILES.items():
+        _place(fs, name, text.encode(), 0o644)
+    for path, data in sorted(files.items()):
+        _place(fs, path, data)
+    return fs
 
 
-def _place(sb: SuperBlock, root: Dentry, path: str, data: bytes) -> None:
+def shm_fill_super(numbers: InodeNumbers) -> SuperBlock:
+    """The tmpfs that is mounted nowhere."""
+    return SuperBlock(SHM_DEV, "tmpfs", RAMFS, numbers, max_bytes=MAX_BYTES, max_inodes=MAX_INODES)
+
+
+def _at(fs: FileSystems, path: str) -> tuple[Path, str]:
+    """The directory that a path's last name is in, made if it is not there, and that name."""
     *parts, name = [part for part in path.split("/") if part not in ("", ".")]
-    at = root
+    at = fs.root
     for part in parts:
-        at = at.children[part] if part in at.children else _mkdir(sb, at, part, 0o755)
-    inode = new_inode(sb, S_IFREG | 0o755)
-    assert inode.i_mapping is not None
-    assert inode.i_mapping.contents is not None
-    inode.i_mapping.contents += data
-    sb.s_bytes += len(data)
-    d_add(at, name, inode)
+        if part not in at.dentry.children:
+            _add(at, part, S_IFDIR | 0o755)
+        at = at.child(at.dentry.children[part])
+    return at, name
+
+
+def _add(parent: Path, name: str, mode: int, rdev: int = 0) -> Dentry:
+    inode = new_inode(parent.mnt.sb, mode, rdev=rdev)
+    if inode.is_dir:
+        parent.dentry.inode.nlink += 1
+    return d_add(parent.dentry, name, inode)
+
+
+def _node(fs: FileSystems, path: str, mode: int, rdev: int = 0) -> Inode:
+    at, name = _at(fs, path)
+    return _add(at, name, mode, rdev).inode
+
+
+def _directory(fs: FileSystems, path: str, mode: int = 0o755) -> Path:
+    at, name = _at(fs, path)
+    if name not in at.dentry.children:
+        _add(at, name, S_IFDIR | mode)
+    return Path(at.mnt, at.dentry.children[name])
+
+
+def _mount(fs: FileSystems, path: str, s_type: str, mode: int) -> None:
+    """A file system in memory on a directory of its own."""
+    sb, inode = ramfs_fill_super(fs.new_dev(), fs.pipefs.numbers, s_type, mode)
+    do_mount(_directory(fs, path), sb, Dentry("/", inode))
+
+
+def _place(fs: FileSystems, path: str, data: bytes, mode: int = 0o755) -> None:
+    """A file with these contents; one that is there already gets them."""
+    at, name = _at(fs, path)
+    there = at.dentry.children.get(name)
+    inode = _add(at, name, S_IFREG | mode).inode if there is None else there.inode
+    if inode.i_mapping is None or inode.i_mapping.contents is None:
+        raise ValueError(f"{path} is there already, and is no file")
+    inode.i_mapping.contents.resize(0)
+    inode.i_mapping.contents.write(0, data)
+    at.mnt.sb.s_bytes += inode.blocks * 512

@@ -12,6 +12,7 @@ from emu.ram import PAGE_SIZE
 from toykernel.arch.x86.uaccess import get_user
 from toykernel.errno import EAGAIN, EBADF, EINVAL, EPIPE, ERESTARTSYS, Errno
 from toykernel.fs.file import File, fget
+from toykernel.fs.operations import POLLIN, POLLRDNORM
 from toykernel.fs.pipe_fs_i import Pipe, PipeBuffer
 from toykernel.kernel.siginfo import SIGPIPE
 from toykernel.kernel.signal import send_signal
@@ -69,7 +70,7 @@ def _splice(k: Kernel, file: File, segments: tuple[tuple[int, int], ...], nonblo
             base += part
             length -= part
     if done:
-        wake_up(k, pipe.wait)
+        wake_up(k, pipe.wait, key=POLLIN | POLLRDNORM)
         return done
     if nonblock:
         raise Errno(EAGAIN)

@@ -6,46 +6,101 @@ import struct
 from typing import TYPE_CHECKING
 
 from toykernel.arch.x86.uaccess import copy_to_user
+from toykernel.errno import EINVAL, ENOENT, EOVERFLOW, Errno
+from toykernel.fs.attr import touch_atime
 from toykernel.fs.file import fget
 from toykernel.fs.inode import Inode
-from toykernel.fs.namei import getname, path_lookup
+from toykernel.fs.namei import AT_FDCWD, getname, getname_flags, path_at, path_lookup
+from toykernel.kernel.timekeeping import NSEC_PER_SEC
 from toykernel.syscalls import syscall
 
 if TYPE_CHECKING:
     from toykernel.state import Kernel
 
 BLOCK_SIZE = 4096
+AT_SYMLINK_NOFOLLOW, AT_REMOVEDIR, AT_SYMLINK_FOLLOW = 0x100, 0x200, 0x400
+AT_NO_AUTOMOUNT, AT_EMPTY_PATH, AT_STATX_SYNC_TYPE = 0x800, 0x1000, 0x6000
+AT_STATX_FORCE_SYNC, AT_STATX_DONT_SYNC = 0x2000, 0x4000
+STATX_BASIC_STATS, STATX__RESERVED = 0x7FF, 0x80000000
+STATX_ATTR_MOUNT_ROOT = 0x2000
 
 
-def _fields(inode: Inode) -> tuple[int, int, int, int, int]:
-    size = inode.size
-    return inode.i_sb.s_dev, inode.rdev, size, (size + 511) // 512, inode.mtime
+def _timespec(ns: int) -> tuple[int, int]:
+    seconds, rest = divmod(ns, NSEC_PER_SEC)
+    return seconds & 0xFFFFFFFF, rest
+
+
+def _times(inode: Inode) -> tuple[int, ...]:
+    """Last access, change of contents, change of the inode: seconds and ns of each."""
+    return (*_timespec(inode.atime), *_timespec(inode.mtime), *_timespec(inode.ctime))
 
 
 def new_stat(inode: Inode) -> bytes:
-    """struct stat, the 64 bytes of i386's sys_newstat; sizes in bytes, blocks of 512."""
-    device, rdev, size, blocks, time = _fields(inode)
+    """struct stat, the 64 bytes of i386's sys_newstat; sizes in bytes, blocks of 512.
+
+    Raises Errno(EOVERFLOW) for what does not fit its fields.
+    """
+    if inode.size > 0x7FFFFFFF or inode.nlink > 0xFFFF:
+        raise Errno(EOVERFLOW)
     head = struct.pack(
         "<IIHHHH",
-        device,
+        inode.i_sb.s_dev,
         inode.ino,
         inode.mode,
         inode.nlink,
-        inode.uid & 0xFFFF,
-        inode.gid & 0xFFFF,
+        _low_id(inode.uid),
+        _low_id(inode.gid),
     )
-    tail = (rdev, size, BLOCK_SIZE, blocks, time, 0, time, 0, time, 0, 0, 0)
+    tail = (inode.rdev, inode.size, BLOCK_SIZE, inode.blocks, *_times(inode), 0, 0)
     return head + struct.pack("<12I", *tail)
+
+
+def _low_id(number: int) -> int:
+    """high2lowuid: an id in 16 bits, the overflow id when it does not fit."""
+    return number if number <= 0xFFFF else 65534
 
 
 def stat64(inode: Inode) -> bytes:
     """96 bytes; the inode's number stands twice (arch/x86/include/asm/stat.h)."""
-    device, rdev, size, blocks, time = _fields(inode)
     head = struct.pack(
-        *("<QIIIIII", device, 0, inode.ino, inode.mode, inode.nlink, inode.uid, inode.gid)
+        "<QIIIIII",
+        inode.i_sb.s_dev,
+        0,
+        inode.ino & 0xFFFFFFFF,
+        inode.mode,
+        inode.nlink,
+        inode.uid,
+        inode.gid,
     )
-    middle = struct.pack("<QIqIQ", rdev, 0, size, BLOCK_SIZE, blocks)
-    return head + middle + struct.pack("<6IQ", time, 0, time, 0, time, 0, inode.ino)
+    middle = struct.pack("<QIqIQ", inode.rdev, 0, inode.size, BLOCK_SIZE, inode.blocks)
+    return head + middle + struct.pack("<6IQ", *_times(inode), inode.ino)
+
+
+def statx(inode: Inode, *, mount_root: bool = False) -> bytes:
+    """struct statx: 256 bytes; which fields are there is in its first word (include/uapi/linux/stat.h)."""
+    attributes = STATX_ATTR_MOUNT_ROOT if mount_root else 0
+    head = struct.pack(
+        "<IIQIIIHHQQQQ",
+        STATX_BASIC_STATS,
+        BLOCK_SIZE,
+        attributes,
+        inode.nlink,
+        inode.uid,
+        inode.gid,
+        inode.mode,
+        0,
+        inode.ino,
+        inode.size,
+        inode.blocks,
+        STATX_ATTR_MOUNT_ROOT,
+    )
+    times = b"".join(
+        struct.pack("<qII", *divmod(ns, NSEC_PER_SEC), 0)
+        for ns in (inode.atime, 0, inode.ctime, inode.mtime)
+    )
+    s_dev = inode.i_sb.s_dev
+    devices = struct.pack("<4I", inode.rdev >> 8, inode.rdev & 0xFF, s_dev >> 8, s_dev & 0xFF)
+    return (head + times + devices).ljust(256, b"\0")
 
 
 def _named(k: Kernel, pathname: int, *, follow: bool = True) -> Inode:
@@ -90,3 +145,68 @@ def sys_lstat64(k: Kernel, pathname: int, statbuf: int) -> int:
 def sys_fstat64(k: Kernel, fd: int, statbuf: int) -> int:
     copy_to_user(k, statbuf, stat64(fget(k, fd).inode))
     return 0
+
+
+@syscall(300, "dirfd:dirfd pathname:path statbuf:address flags:at_flags")
+def sys_fstatat64(k: Kernel, dirfd: int, pathname: int, statbuf: int, flags: int) -> int:
+    """fstatat64: from a directory on; with AT_EMPTY_PATH and "" of `dirfd` itself. EINVAL for a flag."""
+    if flags & ~(AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT | AT_EMPTY_PATH):
+        raise Errno(EINVAL)
+    copy_to_user(k, statbuf, stat64(_inode_at(k, dirfd, pathname, flags)))
+    return 0
+
+
+def _inode_at(k: Kernel, dirfd: int, pathname: int, flags: int) -> Inode:
+    name = getname_flags(k, pathname, empty=bool(flags & AT_EMPTY_PATH))
+    if not name and dirfd != AT_FDCWD:
+        return fget(k, dirfd).inode  # of a pipe as well, which is nowhere
+    return path_at(k, name, dirfd, follow=not flags & AT_SYMLINK_NOFOLLOW).dentry.inode
+
+
+@syscall(383, "dirfd:dirfd pathname:path flags:at_flags mask:hex statxbuf:address")
+def sys_statx(k: Kernel, dirfd: int, pathname: int, flags: int, mask: int, statxbuf: int) -> int:
+    """statx: as fstatat64, with more fields. EINVAL for a flag, or both kinds of synchronisation."""
+    known = AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT | AT_EMPTY_PATH | AT_STATX_SYNC_TYPE
+    if mask & STATX__RESERVED or flags & AT_STATX_SYNC_TYPE == AT_STATX_SYNC_TYPE:
+        raise Errno(EINVAL)
+    if flags & ~known:
+        raise Errno(EINVAL)
+    name = getname_flags(k, pathname, empty=bool(flags & AT_EMPTY_PATH))
+    if not name and dirfd != AT_FDCWD:
+        file = fget(k, dirfd)
+        inode, path = file.inode, file.f_path
+    else:
+        path = path_at(k, name, dirfd, follow=not flags & AT_SYMLINK_NOFOLLOW)
+        inode = path.dentry.inode
+    root = path is not None and path.dentry is path.mnt.root
+    copy_to_user(k, statxbuf, statx(inode, mount_root=root))
+    return 0
+
+
+def do_readlinkat(k: Kernel, dirfd: int, pathname: int, buf: int, size: int) -> int:
+    """What a symbolic link says, cut to `size` bytes, without a NUL. EINVAL for what is none, ENOENT for
+    an empty path that names none.
+    """
+    if not 0 < size <= 0x7FFFFFFF:
+        raise Errno(EINVAL)
+    name = getname_flags(k, pathname, empty=True)
+    path = path_at(k, name, dirfd, follow=False)
+    inode = path.dentry.inode
+    if not inode.is_link:
+        raise Errno(EINVAL if name else ENOENT)
+    touch_atime(k, inode)
+    text = inode.i_op.get_link(k, inode).encode(errors="surrogateescape")[:size]
+    copy_to_user(k, buf, text)
+    return len(text)
+
+
+@syscall(85, "pathname:path buf:buffer_out bufsiz:size")
+def sys_readlink(k: Kernel, pathname: int, buf: int, size: int) -> int:
+    """readlink: a symbolic link's text. EINVAL for what is none or for no room, EFAULT, or the walk's."""
+    return do_readlinkat(k, AT_FDCWD, pathname, buf, size)
+
+
+@syscall(305, "dirfd:dirfd pathname:path buf:buffer_out bufsiz:size")
+def sys_readlinkat(k: Kernel, dirfd: int, pathname: int, buf: int, size: int) -> int:
+    """readlinkat: as readlink, from a directory on; "" is the link that `dirfd` has open (O_PATH)."""
+    return do_readlinkat(k, dirfd, pathname, buf, size)

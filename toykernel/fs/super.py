@@ -31,6 +31,7 @@ class SuperBlock:
     s_op: SuperOperations
     numbers: InodeNumbers
     read_only: bool = False
+    noatime: bool = False
     max_bytes: int = 0
     max_inodes: int = 0
     s_bytes: int = 0

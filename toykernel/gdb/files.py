@@ -92,7 +92,7 @@ def contents(k: Kernel, inode: Inode) -> bytes:
     mapping = inode.i_mapping
     if mapping is None or mapping.contents is None:
         raise RemoteError(EACCES)
-    data = bytearray(mapping.contents)
+    data = bytearray(bytes(mapping.contents))
     for index, pfn in mapping.pages.items():
         start = index << 12
         length = min(4096, len(data) - start)
@@ -102,7 +102,10 @@ def contents(k: Kernel, inode: Inode) -> bytes:
 
 
 def stat_bytes(inode: Inode) -> bytes:
-    """struct stat of the protocol: 64 bytes, big-endian."""
+    """struct stat of the protocol: 64 bytes, big-endian.
+
+    Without times: gdb would compare the guest's clock with that of the host's source files.
+    """
     head = struct.pack(
         ">7I",
         inode.i_sb.s_dev & 0xFFFFFFFF,
@@ -114,7 +117,7 @@ def stat_bytes(inode: Inode) -> bytes:
         inode.rdev,
     )
     blocks = (inode.size + 511) // 512
-    return head + struct.pack(">3Q3I", inode.size, 4096, blocks, *[inode.mtime & 0xFFFFFFFF] * 3)
+    return head + struct.pack(">3Q3I", inode.size, 4096, blocks, 0, 0, 0)
 
 
 class Files:
@@ -122,7 +125,7 @@ class Files:
 
     def __init__(self) -> None:
         self._open: dict[int, tuple[Inode | None, bytes]] = {}
-        #: Files that the guest does not have: path and bytes.
+        #: Files that the guest does not have, or not with their debug sections: path and bytes.
         self.extra: dict[str, bytes] = {}
 
     def answer(self, k: Kernel, request: bytes) -> tuple[int, bytes]:

@@ -8,21 +8,14 @@ from __future__ import annotations
 import struct
 from typing import TYPE_CHECKING
 
-from toykernel.arch.x86.asm_offsets import PAGE_OFFSET
 from toykernel.arch.x86.i387 import (
-    FSAVE_SIZE,
-    FXSAVE_SIZE,
     MXCSR_MASK,
-    disown_fpu,
     fsave_from_fxsave,
     fxsave_from_fsave,
-    has_fxsr,
 )
-from toykernel.arch.x86.process import FCW_INIT, MXCSR_INIT
 
 if TYPE_CHECKING:
-    from toykernel.state import Kernel
-    from toykernel.task import Task
+    pass
 
 _LAST = (  # of FNSAVE's words behind the tags, as gdb calls them: name, word, shift, bits
     ("fioff", 3, 0, 32),
@@ -31,49 +24,6 @@ _LAST = (  # of FNSAVE's words behind the tags, as gdb calls them: name, word, s
     ("fooff", 5, 0, 32),
     ("foseg", 6, 0, 16),
 )
-
-
-def fresh() -> bytes:
-    """What a task has that never used its FPU."""
-    return struct.pack("<HHBB", FCW_INIT, 0, 0, 0).ljust(24, b"\0") + struct.pack(
-        "<I", MXCSR_INIT
-    ).ljust(FXSAVE_SIZE - 24, b"\0")
-
-
-def fxsave_image(k: Kernel, task: Task) -> bytes:
-    """512 bytes, wherever the registers are."""
-    if k.arch.fpu_owner is task:
-        return _of_cpu(k.machine.cpu.fpu_state())
-    if not task.thread.fpu:
-        return fresh()
-    at = task.thread.fpu - PAGE_OFFSET
-    if has_fxsr(k):
-        return k.machine.ram.read(at, FXSAVE_SIZE)
-    return fxsave_from_fsave(k.machine.ram.read(at, FSAVE_SIZE), fresh())
-
-
-def _of_cpu(state: bytes) -> bytes:
-    """Cpu.fpu_state numbers the registers as they lie, FXSAVE from the top of the stack."""
-    stack = [state[10 * n : 10 * n + 10] for n in range(8)]
-    control, status, tags, mxcsr = struct.unpack_from("<4I", state, 80 + 8 * 16)
-    top = status >> 11 & 7
-    used = sum((tags >> 2 * n & 3 != 3) << n for n in range(8))
-    image = bytearray(fresh())
-    struct.pack_into("<HHB", image, 0, control & 0xFFFF, status & 0xFFFF, used)
-    struct.pack_into("<I", image, 24, mxcsr)
-    for n in range(8):
-        image[32 + 16 * n : 42 + 16 * n] = stack[(top + n) & 7]
-    image[160 : 160 + 128] = state[80 : 80 + 128]
-    return bytes(image)
-
-
-def store_fxsave(k: Kernel, task: Task, image: bytes) -> None:
-    """Into the save area; the next FPU instruction loads it. Raises Errno(ENOMEM)."""
-    if not task.thread.fpu:
-        task.thread.fpu = k.memory.slabs.fpu.alloc(k)
-    data = image if has_fxsr(k) else fsave_from_fxsave(image)
-    k.machine.ram.write(task.thread.fpu - PAGE_OFFSET, data)
-    disown_fpu(k, task)
 
 
 def fpu_values(image: bytes) -> dict[str, bytes]:

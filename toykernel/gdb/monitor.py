@@ -55,6 +55,8 @@ class Monitor:
     def run(self, line: str, pid: int) -> list[str]:
         """The lines that a command answers, as the selected thread sees things."""
         word, _, rest = line.strip().partition(" ")
+        if not word:
+            return self._help("")
         try:
             own = self._own.get(word)
             if own is not None:
@@ -62,8 +64,6 @@ class Monitor:
             return self._looking(word, rest.strip(), pid)
         except (DebugError, HistoryError, SymbolError) as error:
             return [str(error)]
-        except OSError as error:
-            return [f"{error.filename}: {error.strerror}"]
 
     def _looking(self, text: str, rest: str, pid: int) -> list[str]:
         word, slash, format_ = text.partition("/")
@@ -75,11 +75,11 @@ class Monitor:
         if slash and not command.takes_format:
             raise DebugError(f"{command.name} takes no /{format_[:20]}")
         if self._debugger is None:
-            self._debugger = Debugger(self._target.session)
+            self._debugger = Debugger(self._target.session, history=self._target.history)
             self._target.changed()  # its listeners have nothing from before
         self._debugger.selected = pid
         lines: list[str] = []
-        console = Console(self._debugger, lines.append)
+        console = Console(self._debugger, lines.append, write_file=self._target.write_file)
         try:
             command.run(console, f"{slash}{format_} {rest}".strip())
         except HostError as error:
@@ -143,6 +143,5 @@ class Monitor:
         if not text:
             raise DebugError("kernel-symbols FILE")
         data = kernel_program(self._target.k.host.images.layout).elf()
-        with open(text, "wb") as file:
-            file.write(data)
+        self._target.write_file(text, data)
         return [f'{len(data)} bytes. Type "add-symbol-file {text}" in gdb.']

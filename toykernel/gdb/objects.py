@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING
 from xml.sax.saxutils import quoteattr
 
 from toykernel.arch.x86.i387 import has_fxsr
-from toykernel.fs.binfmt_elf import AT_NULL
 from toykernel.gdb.errors import RemoteError, no_task
-from toykernel.gdb.memory import read_memory
 from toykernel.gdb.target_xml import target_xml
 from toykernel.kernel.siginfo import SIGTRAP, TRAP_BRKPT, pack_siginfo
+from toykernel.look.auxv import auxv
+from toykernel.look.paths import path_of
 from toykernel.look.task import TaskView
 
 if TYPE_CHECKING:
@@ -40,7 +40,10 @@ def read_object(target: Target, task: Task, name: str, annex: str, multiprocess:
         case "exec-file":
             return exec_file(target, int(annex, 16) if annex else task.tgid)
         case "auxv":
-            return auxv(TaskView(target.k, task))
+            found = auxv(TaskView(target.k, task))
+            if not found:
+                raise RemoteError
+            return found
         case "siginfo":
             return siginfo(target, task)
     raise LookupError(name)
@@ -70,38 +73,9 @@ def exec_file(target: Target, tgid: int) -> bytes:
     for task in target.processes.tasks():
         if task.tgid == tgid and task.mm is not None:
             inode = target.k.memory.exe_files.get(task.mm.ident)
-            mapping = inode.i_mapping if inode is not None else None
-            if mapping is not None and mapping.name:
-                return mapping.name.encode(errors="surrogateescape")
-            comm = target.session.guest_path
-            return (
-                comm.encode()
-                if task.comm == target.session.guest_comm
-                else b"/" + task.comm.encode()
-            )
+            path = path_of(target.k, inode) if inode is not None else ""
+            return (path or f"/{task.comm}").encode(errors="surrogateescape")
     raise no_task()
-
-
-def auxv(view: TaskView) -> bytes:
-    """From the stack, where the kernel has put it, behind argc, argv and envp."""
-    mm = view.task.mm
-    if mm is None:
-        raise RemoteError
-    at = mm.start_stack
-    words = read_memory(view, at, 4)
-    if len(words) < 4:
-        raise RemoteError
-    at += 4 + 4 * (int.from_bytes(words, "little") + 1)
-    while int.from_bytes(read_memory(view, at, 4), "little"):
-        at += 4
-    found, at = b"", at + 4
-    while len(found) < 8 * 64:
-        pair = read_memory(view, at, 8)
-        found += pair
-        at += 8
-        if len(pair) < 8 or int.from_bytes(pair[:4], "little") == AT_NULL:
-            break
-    return found
 
 
 def siginfo(target: Target, task: Task) -> bytes:

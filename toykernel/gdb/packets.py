@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import select
 from collections import deque
+from collections.abc import Callable
 
 from toykernel.gdb.errors import ProtocolError
 
@@ -97,6 +98,19 @@ class Connection:
             if self._reader.interrupted and not self._reader.packets:
                 self._reader.interrupted = False  # nothing runs
         return self._reader.packets.popleft()
+
+    def readable(self) -> bool:
+        """Whether bytes have come, or the client is gone."""
+        return bool(select.select([self._receive], [], [], 0)[0])
+
+    def packet_with(self, meanwhile: Callable[[], None]) -> bytes | None:
+        """As `packet`; `meanwhile` is called until there is something to read, and returns then."""
+        while not self._reader.packets:
+            if not self.readable():
+                meanwhile()
+            if not self._more():
+                return None
+        return self.packet()
 
     def interrupted(self) -> bool:
         """Whether the client wants the prompt back, or is gone; asked while the guest runs.

@@ -16,6 +16,7 @@ from toykernel.errno import ENOSPC
 from toykernel.gdb.errors import RemoteError
 
 if TYPE_CHECKING:
+    from toykernel.gdb.agent import Condition
     from toykernel.state import Kernel
     from toykernel.task import Task
 
@@ -24,8 +25,9 @@ _NAMES = {WRITE: "watch", READ: "rwatch", ACCESS: "awatch"}
 #: R/W field of DR7 by type: data writes, data reads and writes.
 _DR7_KIND = {WRITE: 1, READ: 3, ACCESS: 3}
 _DR7_FIXED = 0x400  # the bit that is always set
+#: Bytes of a watchpoint: four registers of 4. gdb asks for longer ones in several, or gives up.
+LONGEST_WATCH = 16
 _MOST = 512  # addresses in all, with room for those of the stub's own
-Test = Callable[["Task"], bool]
 
 
 @dataclass(frozen=True)
@@ -45,19 +47,21 @@ class Watch:
 
 
 class Points:
-    """What is set, by process. `tests` are conditions: stop when any holds, or when there is none."""
+    """What is set, by process. With conditions, a breakpoint is one only when any of them holds."""
 
-    def __init__(self) -> None:
-        self._breaks: dict[tuple[int, int], dict[int, tuple[Test, ...]]] = {}
+    def __init__(self, holds: Callable[[Condition, Task], bool]) -> None:
+        """`holds` evaluates a condition for a thread."""
+        self._holds = holds
+        self._breaks: dict[tuple[int, int], dict[int, tuple[Condition, ...]]] = {}
         self.watches: list[Watch] = []
 
     def insert(
-        self, tgid: int, type_: int, address: int, size: int, tests: tuple[Test, ...]
+        self, tgid: int, type_: int, address: int, size: int, conditions: tuple[Condition, ...]
     ) -> None:
         """Once more is the same. Raises RemoteError."""
         if type_ in (SOFTWARE, HARDWARE):
             kinds = self._breaks.setdefault((tgid, address), {})
-            kinds[type_] = tests
+            kinds[type_] = conditions
             if len({address for _, address in self._breaks}) > min(_MOST, MAX_BREAKS - 64):
                 self.remove(tgid, type_, address, size)
                 raise RemoteError(ENOSPC)
@@ -99,8 +103,8 @@ class Points:
 
     def hit(self, task: Task, address: int) -> int | None:
         """Type of a breakpoint that a task at an address is to stop for; None: nobody's."""
-        for type_, tests in self._breaks.get((task.tgid, address), {}).items():
-            if not tests or any(test(task) for test in tests):
+        for type_, conditions in self._breaks.get((task.tgid, address), {}).items():
+            if not conditions or any(self._holds(one, task) for one in conditions):
                 return type_
         return None
 

@@ -15,7 +15,14 @@ if TYPE_CHECKING:
 
 _FEATURES = (
     *("QStartNoAckMode+", "multiprocess+", "fork-events+", "vfork-events+", "exec-events+"),
-    *("no-resumed+", "swbreak+", "hwbreak+", "vContSupported+", "QThreadEvents+"),
+    *(
+        "no-resumed+",
+        "swbreak+",
+        "hwbreak+",
+        "ConditionalBreakpoints+",
+        "vContSupported+",
+        "QThreadEvents+",
+    ),
     *("QPassSignals+", "QProgramSignals+", "QCatchSyscalls+", "QStartupWithShell+"),
     *("QEnvironmentHexEncoded+", "QEnvironmentReset+", "QEnvironmentUnset+", "QSetWorkingDir+"),
     *(f"qXfer:{name}:read+" for name in READABLE),

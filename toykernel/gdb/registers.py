@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING
 
 from emu.engine_quirks import FIELD, GPRS
 from toykernel.arch.x86.asm_offsets import GDT_TLS_ENTRIES, GDT_TLS_MIN
-from toykernel.arch.x86.i387 import has_fxsr
+from toykernel.arch.x86.i387 import fxsave_image, has_fxsr, store_fxsave
 from toykernel.arch.x86.tls import read_descriptor
 from toykernel.gdb.errors import RemoteError
-from toykernel.gdb.fpu import fpu_values, fxsave_image, store_fxsave, with_fpu_values
+from toykernel.gdb.fpu import fpu_values, with_fpu_values
 from toykernel.gdb.target_xml import CORE, Register, register_list
 from toykernel.look.task import SEGMENTS, TaskView
 

@@ -13,12 +13,12 @@ from typing import TYPE_CHECKING
 from emu.hooks import NO_LIMIT
 from emu.machine import Stop as Why
 from toykernel import run_loop
-from toykernel.arch.x86.asm_offsets import FIRST_EXTERNAL_VECTOR, PAGE_OFFSET
+from toykernel.arch.x86.asm_offsets import FIRST_EXTERNAL_VECTOR, PAGE_OFFSET, RESCHEDULE_IRQ
 from toykernel.gdb.points import HARDWARE, SOFTWARE, Points
 from toykernel.gdb.processes import Processes
 from toykernel.gdb.stops import Stop
 from toykernel.kernel.dequeue import dequeue_signal
-from toykernel.kernel.siginfo import SIGABRT, SIGINT, SIGKILL
+from toykernel.kernel.siginfo import SIGABRT, SIGINT, SIGKILL, SIGXCPU
 from toykernel.kernel.signal import next_signal, recalc_sigpending, send_signal
 from toykernel.oops import KernelOops
 from toykernel.state import OutcomeKind
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 SLICE_CYCLES = 500_000
 #: Between two moments that are kept.
 KEEP_INSTRUCTIONS, KEEP_TRAPS = 4_000_000, 2_000
-_SPURIOUS = FIRST_EXTERNAL_VECTOR + 7
+_RESCHEDULE = FIRST_EXTERNAL_VECTOR + RESCHEDULE_IRQ
 
 
 @dataclass
@@ -52,6 +52,11 @@ class Arrived:
     """The end of a run that is no stop of the client's: at user mode, at `until`."""
 
     why: str
+
+
+def parked(task: Task) -> bool:
+    """Whether a thread stands still because the client does not resume it, and no guest's debugger."""
+    return task.state == TASK_TRACED and task.wait is None
 
 
 class Resumer:
@@ -84,6 +89,8 @@ class Resumer:
         self._restore_all = symbols["restore_all"]
         self._iret = symbols["restore_iret"]
         self.dead = ""
+        #: The clock's reading at which a run is over (--max-cycles).
+        self.max_cycles: int | None = None
         self._kept = (0, 0)  # instructions and traps when a moment was kept
         self._passing = False
 
@@ -110,6 +117,8 @@ class Resumer:
         if self.dead:
             self.say(self.dead)
             return self._here(SIGABRT)
+        if self._at_limit():
+            return self._limit()
         for pid, sig in plan.signals.items():
             self._choose(pid, sig)
         self._hold = plan.hold
@@ -147,12 +156,17 @@ class Resumer:
         """Who stood still and is to run again."""
         released = False
         for task in self._k.processes.tasks:
-            if task.state == TASK_TRACED and task.pid not in self._hold:
+            if parked(task) and task.pid not in self._hold:
                 self._k.try_to_wake_up(task)
                 released = True
         if released:
             self._undo_deadlock()
             self.changed()
+
+    def let_go(self) -> None:
+        """A process was detached: what of it stands still goes on with the next run, whoever runs it."""
+        self._hold = frozenset(t.pid for t in self._processes.tasks() if parked(t))
+        self._release()
 
     def _undo_deadlock(self) -> None:
         k = self._k
@@ -176,7 +190,7 @@ class Resumer:
         """An interrupt of no device, as another CPU would send one."""
         machine = self._k.machine
         machine.halted = False
-        machine.trap(machine.microcode.interrupt, _SPURIOUS)
+        machine.trap(machine.microcode.interrupt, _RESCHEDULE)
 
     def _park(self, task: Task) -> None:
         """At restore_all: look for work again instead, which is to sleep."""
@@ -244,7 +258,7 @@ class Resumer:
             return Arrived("nobody")
         self._arm(user)
         passing, self._passing = self._passing, False
-        slice_end = machine.clock.cycles + SLICE_CYCLES
+        slice_end = self._slice_end()
         while k.outcome is None:
             if user is not None and k.current.pid == user and machine.cpu.cpl == 3:
                 return Arrived("user")
@@ -268,11 +282,39 @@ class Resumer:
                 if event.stop is Why.LIMIT:
                     if machine.cpu.retired >= until:
                         return Arrived("until")
+                    if self._at_limit():
+                        return self._limit()
                     if self.interrupted():
                         return self._here(SIGINT)
                     self._between()
-                    slice_end = machine.clock.cycles + SLICE_CYCLES
+                    slice_end = self._slice_end()
         return self._over()
+
+    def run_free(self, enough: Callable[[], bool]) -> None:
+        """Go on without a client's process, until there is something for it to say, or the end."""
+        k, end = self._k, self._slice_end()
+        try:
+            while k.outcome is None and not self.dead and not self._at_limit():
+                event = k.machine.run(end)
+                run_loop.handle(k, event)
+                if event.stop is Why.LIMIT:
+                    self._between()
+                    if enough():
+                        return
+                    end = self._slice_end()
+        except KernelOops as oops:
+            self.dead = str(oops)
+
+    def _slice_end(self) -> int:
+        end = self._k.machine.clock.cycles + SLICE_CYCLES
+        return end if self.max_cycles is None else min(end, self.max_cycles)
+
+    def _at_limit(self) -> bool:
+        return self.max_cycles is not None and self._k.machine.clock.cycles >= self.max_cycles
+
+    def _limit(self) -> Stop:
+        self.say(f"the limit of {self.max_cycles} cycles is reached (--max-cycles)")
+        return self._here(SIGXCPU)
 
     def _between(self) -> None:
         """A moment is kept now and then: seldom enough that a run is hardly slower for it."""
@@ -398,7 +440,7 @@ class Resumer:
         assert outcome is not None
         if outcome.kind is OutcomeKind.FINISHED or not self._processes.tasks():
             return Arrived("finished")
-        held = sorted(t.pid for t in self._k.processes.tasks if t.state == TASK_TRACED)
+        held = sorted(t.pid for t in self._k.processes.tasks if parked(t))
         text = f"every thread that may run sleeps for ever: {outcome.detail}"
         if held:
             text += f"; standing still: {', '.join(map(str, held))}"

@@ -59,7 +59,7 @@ class Server:
         self._connection, self._to_client = connection, to_client
         stub = Stub(self._make, self.target, connection.interrupted, self._print, self._make_target)
         try:
-            while (packet := connection.packet()) is not None:
+            while (packet := self._next(connection, stub)) is not None:
                 self._running = packet.startswith(_RESUMING)
                 self._may_print = self._running or packet.startswith(b"qRcmd,")
                 if self._running:
@@ -77,9 +77,22 @@ class Server:
             self._connection = None
             self.target = stub.target
             self.killed = stub.killed
-            self.detached = stub.leaving and not stub.killed
+            gone = stub.leaving or (stub.released and not stub.target.processes.attached)
+            self.detached = gone and not stub.killed
             stub.monitor.close()
-        return stub.leaving
+        return gone
+
+    def _next(self, connection: Connection, stub: Stub) -> bytes | None:
+        """The next packet; meanwhile, processes that were detached run on."""
+        if not stub.idle:
+            return connection.packet()
+        return connection.packet_with(lambda: stub.target.resumer.run_free(connection.readable))
+
+    def unsent(self) -> bytes:
+        """What the guest has written since the client last listened, once that is gone."""
+        data = bytes(self._output)
+        self._output.clear()
+        return data
 
     def _print(self, data: bytes) -> None:
         if self._connection is not None and self._may_print:
@@ -87,7 +100,10 @@ class Server:
             self._connection.send(b"O" + data.hex().encode())
 
     def listen(self, host: str, port: int, ready: Callable[[str, int], None]) -> None:
-        """Clients at a TCP port, until one has let go. `ready` hears the address. Raises OSError."""
+        """Clients at a TCP port, until one has let go, or left when the run was over.
+
+        `ready` hears the address. Raises OSError.
+        """
         while True:
             with socket.create_server((host, port)) as listening:
                 port = listening.getsockname()[1]
@@ -98,4 +114,6 @@ class Server:
                 client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
                 if self.serve(Connection(client.fileno(), client.fileno())):
                     return
+            if self.target.k.outcome is not None:
+                return  # there is nothing to wait for
             self._tell("gdb: the client is gone; the program stands and waits for another one")

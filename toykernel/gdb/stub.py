@@ -8,11 +8,13 @@ from typing import TYPE_CHECKING
 from toykernel.errno import EFAULT, EINVAL, ENOTDIR, ESRCH, Errno
 from toykernel.errors import HostError
 from toykernel.gdb import objects, queries
+from toykernel.gdb.agent import parse_conditions
 from toykernel.gdb.errors import RemoteError, no_task
 from toykernel.gdb.files import Files, fileio_errno, walk
-from toykernel.gdb.memory import read_memory, write_memory
+from toykernel.gdb.memory import write_memory
 from toykernel.gdb.monitor import Monitor
 from toykernel.gdb.packets import PACKET_SIZE, escape, unescape
+from toykernel.gdb.points import HARDWARE, LONGEST_WATCH, SOFTWARE
 from toykernel.gdb.resume import Arrived, Plan
 from toykernel.gdb.reverse import Reverse
 from toykernel.gdb.signals import from_gdb
@@ -21,6 +23,7 @@ from toykernel.gdb.target import Factory, Launch, Target
 from toykernel.gdb.threads import ALL, ANY, ThreadId, parse_thread
 from toykernel.kernel.siginfo import SIGKILL
 from toykernel.kernel.signal import send_signal
+from toykernel.look.filled import read_memory
 from toykernel.look.program import PROGRAM_PID
 from toykernel.look.task import TaskView
 
@@ -52,6 +55,7 @@ class Stub:
         self.files = Files()
         self.leaving = False
         self.killed = False
+        self.released = False  # a process, by a detach
         self.take(target)
         self._handlers: dict[bytes, Callable[[bytes], bytes | None]] = {
             b"?": lambda _: self._reply(self._last),
@@ -83,6 +87,7 @@ class Stub:
     def take(self, target: Target) -> None:
         """Another run of the program."""
         self.target = target
+        self.files.extra[target.session.guest_path] = target.session.elf
         target.resumer.interrupted = self._interrupted
         target.resumer.say = lambda text: self.print(f"{text}\n".encode())
         target.processes.features = self.features
@@ -109,6 +114,13 @@ class Stub:
             return b"E%02x" % EINVAL
 
     # -- threads -----------------------------------------------------------------------------------
+
+    @property
+    def idle(self) -> bool:
+        """Whether the guest is to run on although nothing asks for it: all of it was let go of."""
+        target = self.target
+        over = target.k.outcome is not None or target.resumer.dead
+        return self.released and not target.processes.attached and not over
 
     def task(self, ident: ThreadId | None = None) -> Task:
         """The living attached thread that is meant; Hg's when none is named. Raises RemoteError(ESRCH)."""
@@ -190,18 +202,26 @@ class Stub:
         return b"OK"
 
     def _point(self, rest: bytes, insert: bool) -> bytes:
-        head, *conditions = rest.split(b";")
-        type_, address, kind = head.split(b",")[:3]
+        head, _, tail = rest.partition(b";")
+        type_, address, kind = head.split(b",")
         if not b"0" <= type_ <= b"4" or len(type_) != 1:
             return b""
+        if b"cmds:" in tail:
+            raise RemoteError  # BreakpointCommands is not announced
         points, tgid = self.target.points, self._process()
-        where = (tgid, int(type_), int(address, 16) & 0xFFFFFFFF, int(kind, 16))
-        if not insert:
-            points.remove(*where)
-        elif conditions:
-            return b""
+        where = (tgid, int(type_), int(address, 16), int(kind, 16))
+        conditions = parse_conditions(tail)
+        if where[2] >> 32 or where[2] + where[3] > 1 << 32:
+            raise RemoteError
+        if where[1] in (SOFTWARE, HARDWARE):
+            if where[3] != 1:
+                raise RemoteError  # i386 has breakpoints of one byte
+        elif conditions or not 0 < where[3] <= LONGEST_WATCH:
+            raise RemoteError
+        if insert:
+            points.insert(*where, conditions)
         else:
-            points.insert(*where, ())
+            points.remove(*where)
         return b"OK"
 
     def _process(self) -> int:
@@ -232,6 +252,10 @@ class Stub:
         """vCont: the first action that fits a thread is its own; one without any stands still."""
         plan, held = Plan(), set()
         parsed = [_action(action) for action in actions]
+        if not self.target.processes.pending:  # or it may have exited, which is still to be told
+            for *_, ident in parsed:
+                if ident.pid not in (ALL, ANY):
+                    self.task(ident)
         for task in self.target.processes.tasks():
             for kind, sig, inside, ident in parsed:
                 if ident.matches(task.tgid, task.pid):
@@ -289,6 +313,8 @@ class Stub:
         else:
             for tgid in list(self.target.processes.attached):
                 self.target.processes.detach(tgid)
+        self.target.resumer.let_go()
+        self.released = True
         if not self.target.processes.attached and not self.extended:
             self.leaving = True
         return b"OK"

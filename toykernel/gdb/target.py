@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from emu.machine import Stop as Why
 from toykernel import run_loop
+from toykernel.debug.commands.command import replace_whole
 from toykernel.gdb.points import Points
 from toykernel.gdb.processes import Processes
 from toykernel.gdb.registers import Registers
@@ -38,15 +39,26 @@ class Target:
     """One run of the program under the stub."""
 
     def __init__(
-        self, session: Session, *, kernel_side: bool = False, reverse: bool = True
+        self,
+        session: Session,
+        *,
+        kernel_side: bool = False,
+        reverse: bool = True,
+        write_file: Callable[[str, bytes], None] = replace_whole,
+        max_cycles: int | None = None,
     ) -> None:
-        """Runs to the program's first instruction. Without `reverse`, nothing of the past is kept."""
+        """Runs to the program's first instruction. Without `reverse`, nothing of the past is kept.
+
+        `write_file` writes a whole file for `monitor`; raises DebugError. `max_cycles`: where a run is over.
+        """
         self.session = session
+        self.write_file = write_file
         self.k = k = session.kernel
-        self.points = Points()
-        self.processes = Processes(k, self.points)
         self.registers = Registers(k)
+        self.points = Points(lambda condition, task: condition.holds(k, self.registers, task))
+        self.processes = Processes(k, self.points)
         self.resumer = Resumer(k, self.processes, self.points)
+        self.resumer.max_cycles = max_cycles
         self.why_no_history = "" if reverse else "it was not asked for"
         self.history: History | None = None
         #: Every process that was ever attached.

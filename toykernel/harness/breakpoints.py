@@ -176,10 +176,15 @@ class Breakpoints(Collector):
         self._reported[k.current.pid] = (k.machine.cpu.eip, k.machine.cpu.retired)
         passing = True
         slice_end, traps = self.pace()
+        at_gate = self._at_gate if self.watched == self.nothing else None
         while k.outcome is None:
             limit = slice_end if until is None else min(slice_end, until)
             event = k.machine.run(
-                limit, pass_breakpoint=passing, instructions=instructions, deliveries=traps
+                limit,
+                pass_breakpoint=passing,
+                instructions=instructions,
+                deliveries=traps,
+                at_gate=at_gate,
             )
             passing = False
             outcome = run_loop.handle(k, event)
@@ -206,6 +211,11 @@ class Breakpoints(Collector):
             if self.watched():
                 return Outcome(OutcomeKind.PAUSED, event, "watch")
         return run_loop.over(k, k.outcome)
+
+    def _at_gate(self) -> bool:
+        """As run_loop's, unless there is something to stop for."""
+        goes_on = run_loop.go_through_gate(self.kernel)
+        return goes_on and not self._pending and self.pause is None
 
     def arm_steps(self) -> None:
         """Before steps: forget the last stop, and have traps stop that are to."""

@@ -9,6 +9,7 @@ from toykernel.harness.recipe import (
     C_SOURCE,
     OWN,
     PLAIN,
+    STDIN,
     Built,
     Recipe,
     assembling,
@@ -18,6 +19,7 @@ from toykernel.harness.recipe import (
     read,
 )
 from userland.assembler.cpp import preprocessed
+from userland.assembler.cpp.choose import CPP_ENDINGS
 
 
 def build(path: Path, recipe: Recipe = PLAIN, *, with_map: bool = False) -> Built:
@@ -39,6 +41,13 @@ def build(path: Path, recipe: Recipe = PLAIN, *, with_map: bool = False) -> Buil
     return build_linked((path, *recipe.others), recipe, with_map)
 
 
+def _said(path: Path, recipe: Recipe) -> tuple[str, ...]:
+    """What to tell of a -D that nothing can use."""
+    if not recipe.macros or path == STDIN or path.suffix in CPP_ENDINGS:
+        return ()
+    return (f"toykernel: -D means nothing to {path}: only a .S goes through the preprocessor",)
+
+
 def _assembled(path: Path, recipe: Recipe) -> Built:
     arguments = assembling(path, recipe)
     include = arguments["include"]
@@ -49,11 +58,11 @@ def _assembled(path: Path, recipe: Recipe) -> Built:
 
         name = program_cache.key(text, path, include)
         if (kept := program_cache.load(name)) is not None:
-            return kept
+            return kept._replace(said=_said(path, recipe))
     from userland.assembler.front_end import assemble_preprocessed
 
     program, looked_for = assemble_preprocessed(text, path, include=include)
-    built = Built(program.elf(), program)
+    built = Built(program.elf(), program, _said(path, recipe))
     if recipe.cache:
         program_cache.keep(name, built, looked_for)
     return built

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shlex
 import shutil
 import subprocess
@@ -114,7 +115,48 @@ def compile_object(
 
     Raises CompileError.
     """
-    words = [*compiler.words, *_USUAL, "-fno-pie", "-c", str(source), "-o", str(output)]
+    _check_flags(compiler, cflags)
+    words = _command(compiler, source, include, macros)
+    words += [*cflags, "-c", "-o", str(output)]
+    try:
+        return _run(words)[1]
+    except CompileError as error:
+        note = "" if compiler.hosted else f"\ntoykernel: {compiler.note}"
+        raise CompileError(f"{error}{note}") from None
+
+
+def _check_flags(compiler: Compiler, cflags: Sequence[str]) -> None:
+    """Raises CompileError for flags with which no program comes out."""
+    for flag in cflags:
+        if re.match(r"-o(?!\w*=)", flag):
+            raise CompileError(
+                "--cflags: -o is ours; `toykernel build -o FILE` names the program's file"
+            )
+        if flag in ("-c", "-S", "-E", "-M", "-MM", "-fsyntax-only", "-shared"):
+            raise CompileError(f"--cflags: with {flag} the compiler makes no program")
+        if flag.startswith("-flto") and not compiler.hosted:
+            raise CompileError(f"--cflags: {flag} leaves no machine code for our linker to link")
+
+
+def preprocess(
+    compiler: Compiler,
+    source: Path,
+    *,
+    include: Sequence[Path] = (),
+    macros: Mapping[str, str] | None = None,
+    cflags: Sequence[str] = (),
+) -> str:
+    """A source as `compile_object` gives it to the compiler itself, with all that it includes.
+
+    Raises CompileError.
+    """
+    return _run([*_command(compiler, source, include, macros), *cflags, "-E"])[0]
+
+
+def _command(
+    compiler: Compiler, source: Path, include: Sequence[Path], macros: Mapping[str, str] | None
+) -> list[str]:
+    words = [*compiler.words, *_USUAL, "-fno-pie", str(source)]
     words += [word for folder in include for word in ("-I", str(folder))]
     words += [f"-D{name}={value}" for name, value in (macros or {}).items()]
     if compiler.hosted:
@@ -123,22 +165,20 @@ def compile_object(
         words += ["-ffreestanding", "-fno-pic", "-fno-stack-protector", "-nostdinc"]
         folders = [*_HEADERS, Path(_run([*compiler.words, "-print-file-name=include"])[0].strip())]
         words += [word for folder in folders for word in ("-isystem", str(folder))]
-    try:
-        return _run([*words, *cflags])[1]
-    except CompileError as error:
-        note = "" if compiler.hosted else f"\ntoykernel: {compiler.note}"
-        raise CompileError(f"{error}{note}") from None
+    return words
 
 
 def link_hosted(
     compiler: Compiler, inputs: Sequence[Path], output: Path, flags: Sequence[str] = ()
-) -> str:
-    """Objects and archives with the compiler's C library to a static program; what was said of it.
+) -> tuple[str, list[str]]:
+    """Objects and archives with the compiler's C library to a static program; what was said of it, and which
+    files the linker opened.
 
     Raises CompileError.
     """
     words = [*compiler.words, "-static", "-no-pie", "-g", *flags, *map(str, inputs)]
-    return _run([*words, "-o", str(output)])[1]
+    opened, said = _run([*words, "-Wl,-t", "-o", str(output)])
+    return said, opened.splitlines()
 
 
 def _run(words: Sequence[str]) -> tuple[str, str]:

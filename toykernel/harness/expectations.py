@@ -85,6 +85,12 @@ KEYS = ("title", "expect", "args", "options", "explore", "with", "native")
 _STATEMENT = re.compile(r"#\s*(?P<key>[A-Za-z]+)(?P<rest>[^:]*):(?P<value>.*)")
 # A comment that would be a statement if it stood in the header.
 _STRAY = re.compile(rf"\s*#\s*expect\s+({'|'.join((*_RUN_KINDS, *ORDER_KINDS))}|report\s.*):")
+# An `expect` line without its colon; behind a word that is no kind but meant as one, one more.
+_UNFINISHED = re.compile(
+    rf"#\s*expect\s+(({'|'.join(KIND_WORDS)})\b"
+    r"|(exit|code|return|exit-?(code|status)|return-?code|output|out|err|error)\s+\S+\s*$"
+    r"|([\w-]+\s+)?([0-9]+|SIG[A-Z0-9]+)\s*$)"
+)
 
 
 class HeaderError(Exception):
@@ -221,8 +227,11 @@ class _Header:
         """Take one comment line of the header; prose is passed over."""
         match = _STATEMENT.match(comment)
         if match is None:
-            if re.match(rf"#\s*expect\s+({'|'.join(KIND_WORDS)})\b", comment):
-                raise self.error("an `expect` line needs a colon: # expect KIND: VALUE")
+            if _UNFINISHED.match(comment):
+                kinds = ", ".join(EXPECT_KINDS)
+                raise self.error(
+                    f"an `expect` line needs a colon: # expect KIND: VALUE, KIND one of {kinds}"
+                )
             return
         key, rest, value = match["key"], match["rest"].strip(), match["value"]
         if key == "expect":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -49,14 +50,25 @@ def build_linked(inputs: Sequence[Path], recipe: Recipe, with_map: bool) -> Buil
 
     Raises LoadError, AssemblyError or CompileError.
     """
+    if not recipe.cache or recipe.assembler == GNU or with_map:
+        return _build(inputs, recipe, with_map, {})
+    from toykernel.harness import linked_cache
+
+    return linked_cache.built(inputs, recipe, lambda seen: _build(inputs, recipe, False, seen))
+
+
+def _build(inputs: Sequence[Path], recipe: Recipe, with_map: bool, seen: dict[str, bool]) -> Built:
+    """`seen` gets the files that were looked for, and whether they were there."""
     if any(item.suffix == C_SOURCE for item in inputs):
-        return _build_c(inputs, recipe, with_map)
+        return _build_c(inputs, recipe, with_map, seen)
     if recipe.assembler == GNU:
         return build_gnu(inputs, recipe, with_map=with_map)
-    return _link(inputs, [_input(item, recipe) for item in inputs], recipe)
+    return _link(inputs, [_input(item, recipe, seen) for item in inputs], recipe)
 
 
-def _build_c(inputs: Sequence[Path], recipe: Recipe, with_map: bool) -> Built:
+def _build_c(
+    inputs: Sequence[Path], recipe: Recipe, with_map: bool, seen: dict[str, bool]
+) -> Built:
     for item in inputs:
         if item != STDIN:
             check_file(item)
@@ -67,14 +79,14 @@ def _build_c(inputs: Sequence[Path], recipe: Recipe, with_map: bool) -> Built:
     with tempfile.TemporaryDirectory(prefix="toykernel-") as name:
         folder = Path(name)
         objects = [
-            _c_object(item, folder / f"{number}.o", compiler, recipe, said)
+            _c_object(item, folder / f"{number}.o", compiler, recipe, said, seen)
             for number, item in enumerate(inputs)
         ]
         if compiler.hosted:
-            return _link_hosted(inputs, objects, compiler, recipe, said, with_map)
+            return _link_hosted(inputs, objects, compiler, recipe, said, with_map, seen)
         gnu = recipe.assembler == GNU
         taken = [
-            _input(item, recipe) if made == item or (is_assembly(item, recipe) and not gnu)
+            _input(item, recipe, seen) if made == item or (is_assembly(item, recipe) and not gnu)
             else (None, _taken(made, str(item), recipe))
             for item, made in zip(inputs, objects, strict=True)
         ]  # fmt: skip
@@ -91,13 +103,14 @@ def _build_c(inputs: Sequence[Path], recipe: Recipe, with_map: bool) -> Built:
 
 
 def _c_object(
-    item: Path, output: Path, compiler: Compiler, recipe: Recipe, said: list[str]
-) -> Path:
+    item: Path, output: Path, compiler: Compiler, recipe: Recipe, said: list[str],
+    seen: dict[str, bool],
+) -> Path:  # fmt: skip
     """The object file of an input; what is none of C's or assembly source stays where it is."""
     if is_assembly(item, recipe) and recipe.assembler == GNU:
         said += gnu_object(item, output, recipe).splitlines()
     elif is_assembly(item, recipe):
-        output.write_bytes(_assembled(item, recipe).elf())
+        output.write_bytes(_assembled(item, recipe, seen).elf())
     elif item.suffix == C_SOURCE:
         words = compile_object(
             compiler,
@@ -115,13 +128,18 @@ def _c_object(
 
 def _link_hosted(
     inputs: Sequence[Path], objects: Sequence[Path], compiler: Compiler, recipe: Recipe,
-    said: list[str], with_map: bool,
+    said: list[str], with_map: bool, seen: dict[str, bool],
 ) -> Built:  # fmt: skip
     output, map_file = objects[0].parent / "program", objects[0].parent / "map"
     flags = [f"-Wl,-e,{recipe.entry}"] * bool(recipe.entry)
+    taken = (_taken(path, str(path), recipe) for path in objects)
+    flags += ["-nostartfiles"] * any(_begins(item) for item in taken)
     flags += [f"-Wl,-T{name[1:]}={at:#x}" for name, at in recipe.origin.items()]
     flags += [f"-Wl,-Map,{map_file}"] * with_map
-    said += link_hosted(compiler, objects, output, [*flags, *recipe.cflags]).splitlines()
+    words, opened = link_hosted(compiler, objects, output, [*flags, *recipe.cflags])
+    said += words.splitlines()
+    files = {re.sub(r"\(.*\)$", "", name) for name in opened}
+    seen |= {name: True for name in files if os.path.isabs(name) and Path(name) not in objects}
     data = checked(inputs[0], output.read_bytes())
     return Built(data, None, tuple(said), map_file.read_text() if with_map else "")
 
@@ -138,17 +156,17 @@ def _names_our_header(path: Path) -> bool:
     return path.suffix == C_SOURCE and b"toykernel.h" in path.read_bytes()
 
 
-def _assembled(item: Path, recipe: Recipe) -> ObjectFile:
+def _assembled(item: Path, recipe: Recipe, seen: dict[str, bool]) -> ObjectFile:
     with hinted(item, recipe):
-        return assemble_object(item, **assembling(item, recipe))
+        return assemble_object(item, **assembling(item, recipe), looked_for=seen)
 
 
 _Input = tuple[ObjectFile | None, InputObject | Archive]
 
 
-def _input(item: Path, recipe: Recipe) -> _Input:
+def _input(item: Path, recipe: Recipe, seen: dict[str, bool]) -> _Input:
     if is_assembly(item, recipe):
-        made = _assembled(item, recipe)
+        made = _assembled(item, recipe, seen)
         with _explained():
             return made, read_object(made.elf(), str(item))
     return None, _taken(item, str(item), recipe)

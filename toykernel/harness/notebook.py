@@ -20,10 +20,12 @@ def text(session: Session) -> str:
 
 
 def html(session: Session) -> str:
-    """The session's line over a table of the tasks, as HTML."""
+    """The session's line over a table of the tasks, as HTML, and the moment as a picture."""
     rows = [
         (view.pid, view.ppid, view.comm, view.state, view.waits_on or "", number(view.eip))
         for view in session.tasks
         if view.pid
     ]
-    return table(text(session), rows, HEAD)
+    from toykernel.show.shown import moment
+
+    return table(text(session), rows, HEAD) + moment(session)

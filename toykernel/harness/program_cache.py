@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 from base64 import b64decode, b64encode
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,13 +18,17 @@ from toykernel.harness.recipe import Built
 from userland.assembler.program import LineEntry, Program, Section, Symbol
 
 #: Changes with what is kept.
-_FORMAT = "program 1"
+_FORMAT = "program 2"
 
 
 def key(text: str, path: Path, include: Sequence[Path]) -> str:
     """The name under which a source's program is kept."""
-    parts = (_FORMAT, text, str(path), *map(str, include))
-    return image_cache.key(ascii(part) for part in parts)
+    return named((text, str(path), *map(str, include)))
+
+
+def named(parts: Iterable[str]) -> str:
+    """The name under which what is made from these texts is kept."""
+    return image_cache.key(ascii(part) for part in (_FORMAT, *parts))
 
 
 def load(name: str) -> Built | None:
@@ -33,7 +37,8 @@ def load(name: str) -> Built | None:
     try:
         if kept is None or any(_digest(path) != was for path, was in kept["looked_for"].items()):
             return None
-        return Built(b64decode(kept["elf"]), _program(kept))
+        program = _program(kept["program"]) if kept["program"] else None
+        return Built(b64decode(kept["elf"]), program, tuple(kept["said"]), kept["map"])
     except (KeyError, TypeError, ValueError, AttributeError):
         return None
 
@@ -44,28 +49,37 @@ def keep(name: str, built: Built, looked_for: Mapping[str, bool]) -> None:
     files = {path: _digest(path) for path in looked_for}
     # One that came or went since must not count for what was there before.
     same = all((files[path] is not None) == there for path, there in looked_for.items())
-    if program is None or program.debug or not same:
+    if not same:
         return
     image_cache.keep(
         name,
         {
             "looked_for": files,
             "elf": b64encode(built.elf).decode(),
-            "sections": [
-                [s.name, s.address, b64encode(s.data).decode(), s.size, s.flags, s.align]
-                for s in program.sections
-            ],
-            "symbols": [
-                [s.name, s.value, s.section, s.is_global, s.size, s.kind]
-                for s in program.symbols.values()
-            ],
-            "lines": [[e.address, e.length, e.file, e.line, e.text, e.call] for e in program.lines],
-            "entry": program.entry,
-            "source": program.source,
-            "executable_stack": program.executable_stack,
-            "warnings": list(program.warnings),
+            "said": list(built.said),
+            "map": built.map,
+            "program": _plain(program) if program is not None else None,
         },
     )
+
+
+def _plain(program: Program) -> dict[str, object]:
+    return {
+        "sections": [
+            [s.name, s.address, b64encode(s.data).decode(), s.size, s.flags, s.align]
+            for s in program.sections
+        ],
+        "symbols": [
+            [s.name, s.value, s.section, s.is_global, s.size, s.kind]
+            for s in program.symbols.values()
+        ],
+        "lines": [[e.address, e.length, e.file, e.line, e.text, e.call] for e in program.lines],
+        "entry": program.entry,
+        "source": program.source,
+        "executable_stack": program.executable_stack,
+        "warnings": list(program.warnings),
+        "debug": {name: b64encode(data).decode() for name, data in program.debug.items()},
+    }
 
 
 def _digest(path: str) -> str | None:
@@ -91,4 +105,5 @@ def _program(kept: Mapping[str, Any]) -> Program:
         kept["source"],
         kept["executable_stack"],
         tuple(kept["warnings"]),
+        {name: b64decode(data) for name, data in kept["debug"].items()},
     )

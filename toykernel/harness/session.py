@@ -19,6 +19,7 @@ from toykernel.harness import notebook
 from toykernel.harness.build import build
 from toykernel.harness.images import boot_images, init_program, kernel_program
 from toykernel.harness.recipe import PLAIN, STDIN, Recipe, is_source
+from toykernel.harness.stripped import without_debug
 from toykernel.observe.faultlog import FaultLog, FaultRecord
 from toykernel.observe.lock_holders import LockHolders
 from toykernel.observe.run_stats import RunStats
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
     from toykernel.observe.cow_journal import CowJournal
     from toykernel.observe.process_tree import ProcessTree
     from toykernel.observe.timeline import Timeline
+    from toykernel.show.shown import Shown
     from toykernel.state import Kernel
     from toykernel.task import Task
 
@@ -75,7 +77,7 @@ class Session:
         guest_path = "/" + (Path(path).stem if built else Path(path).name).strip("<>")
         argv = [os.fsencode(guest_path), *(os.fsencode(a) for a in args)]
         envp = [os.fsencode(f"{key}={value}") for key, value in (env or {}).items()]
-        guest_files = {**(files or {}), guest_path: elf}
+        guest_files = {**(files or {}), guest_path: without_debug(elf) if built else elf}
         self._set_up(Path(path), elf, program, guest_path, config or Config(), console, keep_output)
         if recipe.stdin is not None:
             self.sources[str(STDIN)] = recipe.stdin.decode("utf-8", "replace")
@@ -100,6 +102,8 @@ class Session:
         #: Is handed what the guest writes: the stream, 1 or 2, and the bytes.
         self.console = console
         self._output = {1: bytearray(), 2: bytearray()} if keep_output else {}
+        #: Who runs the machine in place of `run`, a recorder of events: as `run`, without breakpoints.
+        self.drive: Callable[[int | None], Outcome] | None = None
         #: What the kernel calls the program: absolute path, and the name of its task.
         self.guest_path = guest_path
 
@@ -154,6 +158,8 @@ class Session:
 
         The outcome's kind is FINISHED, DEADLOCK, LIMIT or BREAKPOINT. Raises KernelOops.
         """
+        if self.drive is not None:
+            return self._told(self.drive(until))
         if "stops" in self.__dict__:  # also without any: the CPU is to forget those deleted
             return self._told(self.stops.run(until))
         return self._told(run_loop.run(self.kernel, until))
@@ -256,18 +262,9 @@ class Session:
         It has the output and the figures so far, the COW journal when there is one, no breakpoints and no
         other listeners. Raises HistoryError for hooks that act on the guest.
         """
-        from toykernel.history import moment
+        from toykernel.harness import forking
 
-        moment.refuse_influence(self.kernel)
-        own = self._own_listeners()
-        taken = moment.take(self.kernel, self._output, list(own.values()))
-        twin = self._blank(
-            *(self.path, self.elf, self.program, self.guest_path),
-            *(self.config, console, bool(self._output)),
-        )
-        theirs = twin._own_listeners(own)
-        moment.put_back(twin.kernel, twin._output, replace(taken, listeners=tuple(theirs.values())))
-        return twin
+        return forking.fork(self, console)
 
     def save(self, path: Path | str) -> None:
         """This moment, to a file: with what `fork` takes along. Raises HistoryError."""
@@ -389,6 +386,18 @@ class Session:
         from toykernel.observe.timeline import Timeline
 
         return Timeline(self._unused("timeline"))
+
+    def show(self, **limits: Any) -> Shown:
+        """The run from this moment to its end as a page, which a notebook shows; `save` writes it. The
+        session stays where it is. `limits` as Shown has them: max_events, max_bytes, max_steps.
+        """
+        from toykernel.show.shown import Shown
+
+        twin = self.fork()
+        shown = Shown(twin, **limits)
+        twin.run()
+        shown.finish()
+        return shown
 
     def _unused(self, what: str) -> Kernel:
         """The kernel, while nothing has run that a listener would not know of; else raises

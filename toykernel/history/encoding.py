@@ -28,7 +28,10 @@ from toykernel.host import HOST_TYPES
 
 _DATA = ("toykernel.", "emu.")
 #: Whose functions may be in the kernel's data: callbacks of timers and wait queues.
-_FUNCTIONS = tuple(f"toykernel.{part}." for part in ("arch", "fs", "ipc", "kernel", "mm"))
+_FUNCTIONS = (
+    *(f"toykernel.{part}." for part in ("arch", "fs", "ipc", "kernel", "mm", "net", "tty")),
+    "toykernel.gate",
+)
 
 
 class _Encoder:

@@ -31,7 +31,9 @@ _GAP = 10_000
 #: Instructions in one unit, without cycle timing and with it; the work of a trap with what the kernel does
 #: for it, what cycle timing and listeners to traps add to that, and what a fork needs besides.
 _INSTRUCTIONS, _TIMED_INSTRUCTIONS = 150, 50
-_TRAP, _TIMED_TRAP, _HEARD_TRAP, _FORK = 8, 10, 35, 350
+_TRAP, _TIMED_TRAP, _HEARD_TRAP, _FORK = 4, 2, 35, 350
+#: Work behind the last moment from which on a stop is worth one.
+_REST = 1_500
 #: Work that is kept away from a cursor that steps back, and how many instructions before it.
 _NEAR_WORK, _NEAR = 500, 300
 
@@ -120,7 +122,7 @@ class History:
         """Breakpoints.pace: keep a moment if one is due. The dearer one is, the farther apart they are."""
         here = self.position
         last = self._moments.before(here)
-        gap = max(_GAP, 12 * (self._fixed_work + len(last.snapshot.pickled) // 150))
+        gap = max(_GAP, 18 * (self._fixed_work + len(last.snapshot.pickled) // 150))
         left = gap - (self._work - last.work)
         if left <= 0:
             left = gap
@@ -128,6 +130,14 @@ class History:
                 self._keep()
         traps = left // (self._trap_work + _FORK // 8)
         return here.cycles + left * self._in_one, here.deliveries + max(traps, 1)
+
+    def rest(self) -> None:
+        """The run stands still for somebody who looks: the first step back from near here is to be short."""
+        if (
+            self._k.outcome is None
+            and self._work - self._moments.before(self.position).work > _REST
+        ):
+            self._keep()
 
     def keep(self) -> None:
         """Keep a moment here, if the last one is far: for who steps without running."""
@@ -141,6 +151,7 @@ class History:
         """
         if self._events is None:
             here, stops = self.position, self.session.stops
+            past = list(stops.past)
             stops.disarm()
             base = self._moments.before(self._changes[-1] if self._changes else self.start)
             self.restore(base)
@@ -148,6 +159,7 @@ class History:
             self._moments.forget_from(base.position)
             self._keep()
             replay.run_to(self._k, here, self._pace)
+            stops.past = past
             stops.recount()
         return self._events
 
@@ -269,11 +281,12 @@ class History:
 
     def _to_unknown_event(self, number: int) -> None:
         """One that lies ahead of all that was run, or so far back that it is listed no more."""
-        earlier = [kept for kept in self._moments if kept.events <= number]
-        self._from(earlier[-1], self.events.count <= number)
+        self._from(self.moment_before_event(number), self.events.count <= number)
         replay.run(self._k, there=lambda: self.events.count > number, pace=self._pace)
         if self.events.count <= number:
             raise HistoryError(f"no event {number}: there are {self.events.count} in the whole run")
+        if self.events[number].kind == "trap":
+            self._to_event(number)  # it was listed some instructions after its delivery
 
     def _to_delivery(self, number: int) -> None:
         """Right after a trap's delivery, by the number that it has since power-on."""
@@ -416,6 +429,10 @@ class History:
     def moments_before(self, position: Position) -> list[Kept]:
         """Those kept, the last one first."""
         return self._moments.up_to(position)
+
+    def moment_before_event(self, number: int) -> Kept:
+        """The last one kept that lies before an event; `events` must be listed."""
+        return [kept for kept in self._moments if kept.events <= number][-1]
 
     def run_to(self, position: Position) -> None:
         """On to a position that lies ahead, and nothing stops it. Raises KernelOops."""

@@ -33,6 +33,7 @@ class Snapshot:
     shared: tuple[Mapping[str, tuple[Any, ...]], ...]  # of each listener what is only added to
     output: Mapping[int, bytes]  # by descriptor
     messages: int  # how many tracepoints' messages there were
+    tlb_flushes: int  # those of the run, not those of going back and running again
 
     @property
     def size(self) -> int:
@@ -56,6 +57,7 @@ def take(
         shared=tuple(one.save_shared() for one in listeners),
         output={fd: bytes(text) for fd, text in output.items()},
         messages=len(k.host.trace.messages),
+        tlb_flushes=k.machine.tlb_flushes,
     )
 
 
@@ -72,6 +74,7 @@ def put_back(k: Kernel, output: Mapping[int, bytearray], moment: Snapshot) -> No
         for one, mine, shared in zip(moment.listeners, collected, moment.shared, strict=True)
     }
     become(k, output, moment.machine, data, moment.output, moment.messages, saved)
+    k.machine.tlb_flushes = moment.tlb_flushes
 
 
 def become(

@@ -24,9 +24,18 @@ def run(
     """
     machine = k.machine
     due, traps = pace()
+
+    def at_gate() -> bool:
+        return run_loop.go_through_gate(k) and not there()
+
     while k.outcome is None and not there():
         limit = due if until is None else min(due, until)
-        event = machine.run(limit, instructions=instructions, deliveries=min(traps, deliveries))
+        event = machine.run(
+            limit,
+            instructions=instructions,
+            deliveries=min(traps, deliveries),
+            at_gate=at_gate,
+        )
         run_loop.handle(k, event)
         if event.stop is Stop.LIMIT:
             position = machine.position

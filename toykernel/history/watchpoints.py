@@ -133,6 +133,30 @@ def _accesses(session: Session, watcher: Watcher, accessed: list[int]) -> list[A
     return found
 
 
+class Steps:
+    """Watchpoints while the session makes single steps: `look` after each."""
+
+    def __init__(self, session: Session, points: list[Breakpoint]) -> None:
+        self._session = session
+        self._points = points
+        self._watcher = Watcher(session, points)
+
+    def look(self) -> list[Access]:
+        """The accesses that the step has made."""
+        if not self._watcher.something():
+            return []
+        here = self._session.kernel.machine.position
+        whole = [i for i, at in self._watcher.seen(0).items() if at[:2] == here[:2]]
+        found = _accesses(self._session, self._watcher, whole)
+        self._watcher.close()
+        self._watcher = Watcher(self._session, self._points)
+        return found
+
+    def close(self) -> None:
+        """Watch no more."""
+        self._watcher.close()
+
+
 class Past:
     """The watchpoints of a session while its past is run again: `found` are their accesses, each with the
     position behind it.

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from toykernel.errno import EIDRM, ERANGE, Errno
+from toykernel.ipc.util import KernIpcPerm
 from toykernel.kernel.clone_flags import CLONE_SYSVSEM
 from toykernel.kernel.timekeeping import NSEC_PER_SEC, ktime_get_real
 
@@ -41,17 +42,9 @@ class SemQueue:
 
 
 @dataclass(eq=False)
-class SemArray:
+class SemArray(KernIpcPerm):
     """struct sem_array. `pids` holds the last process to operate on each semaphore."""
 
-    slab: int
-    ident: int
-    key: int
-    uid: int
-    gid: int
-    cuid: int
-    cgid: int
-    mode: int
     values: list[int]
     pids: list[int]
     otime: int = 0

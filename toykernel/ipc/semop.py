@@ -1,23 +1,17 @@
-"""semget, semop, semctl (ipc/sem.c, and sys_ipc, through which the i386 makes these calls)."""
+"""semget, semop, semctl (ipc/sem.c)."""
 
 from __future__ import annotations
 
 import struct
 from typing import TYPE_CHECKING
 
-from toykernel.arch.x86.uaccess import copy_from_user, copy_to_user, get_user
+from toykernel.arch.x86.uaccess import copy_from_user, copy_to_user
 from toykernel.errno import (
     E2BIG,
-    EACCES,
     EAGAIN,
-    EEXIST,
     EFBIG,
     EINTR,
     EINVAL,
-    ENOENT,
-    ENOSPC,
-    ENOSYS,
-    EPERM,
     ERANGE,
     Errno,
 )
@@ -33,72 +27,48 @@ from toykernel.ipc.sem import (
     perform_atomic_semop,
     update_queue,
 )
-from toykernel.kernel.cred import CAP_IPC_OWNER, CAP_SYS_ADMIN, capable
+from toykernel.ipc.util import (
+    IPC_64,
+    IPC_INFO,
+    IPC_NOWAIT,
+    IPC_RMID,
+    IPC_SET,
+    IPC_STAT,
+    S_IRUGO,
+    S_IWUGO,
+    check_owner,
+    find,
+    find_index,
+    highest_index,
+    ipcget,
+    ipcperms,
+    new_ident,
+    new_perm,
+    next_seq,
+    pack_perm,
+    read_perm,
+    seconds,
+    set_perm,
+)
 from toykernel.kernel.signal import was_interrupted
-from toykernel.kernel.timekeeping import NSEC_PER_SEC, ktime_get, ktime_get_real
+from toykernel.kernel.timekeeping import ktime_get, timespec64_from_user, timespec_from_user
 from toykernel.kernel.wait import Result, Wait
 from toykernel.syscalls import syscall
 
 if TYPE_CHECKING:
     from toykernel.state import Kernel
 
-SEMOP, SEMGET, SEMCTL, SEMTIMEDOP = 1, 2, 3, 4
-IPC_CREAT, IPC_EXCL, IPC_NOWAIT = 0o1000, 0o2000, 0o4000
-IPC_PRIVATE = 0
-IPC_RMID, IPC_SET, IPC_STAT, IPC_64 = 0, 1, 2, 0x100
 GETPID, GETVAL, GETALL, GETNCNT, GETZCNT, SETVAL, SETALL = range(11, 18)
 SEMMSL, SEMMNI, SEMOPM = 250, 128, 32
-SEQ_MULTIPLIER = 32768
-S_READ, S_ALTER = 0o444, 0o222
-
-
-@syscall(117, "call:uint first:int second:int third:int ptr:address fifth:hex")
-def sys_ipc(
-    k: Kernel, call: int, first: int, second: int, third: int, ptr: int, fifth: int
-) -> Result:
-    """ipc: semaphores only; messages and shared memory are not there (ENOSYS).
-
-    EINVAL for another call.
-    """
-    call &= 0xFFFF
-    if call == SEMOP:
-        return do_semtimedop(k, first, ptr, second, 0)
-    if call == SEMTIMEDOP:
-        return do_semtimedop(k, first, ptr, second, fifth)
-    if call == SEMGET:
-        return semget(k, first, second, third)
-    if call == SEMCTL:
-        if not ptr:
-            raise Errno(EINVAL)
-        return semctl(k, first, second, third, get_user(k, ptr))
-    raise Errno(ENOSYS)
+SEMMNS = SEMMNI * SEMMSL
+SEM_STAT, SEM_INFO, SEM_STAT_ANY = 18, 19, 20
 
 
 def _ids(k: Kernel) -> SemIds:
     return k.current.nsproxy.ipc_ns.sem_ids
 
 
-def _check(k: Kernel, sma: SemArray, mask: int) -> None:
-    """ipcperms: `mask` in bits of one class, 4 to read and 2 to alter. Raises Errno(EACCES)."""
-    cred = k.current.cred
-    mode = sma.mode
-    if cred.euid in (sma.cuid, sma.uid):
-        granted = mode >> 6
-    elif cred.egid in (sma.cgid, sma.gid) or {sma.cgid, sma.gid} & set(cred.groups):
-        granted = mode >> 3
-    else:
-        granted = mode
-    if mask & 7 & ~granted and not capable(k, CAP_IPC_OWNER):
-        raise Errno(EACCES)
-
-
-def _find(k: Kernel, semid: int) -> SemArray:
-    sma = _ids(k).sets.get(semid)
-    if sma is None:
-        raise Errno(EINVAL)
-    return sma
-
-
+@syscall(393, "key:int nsems:int semflg:hex", name="semget")
 def semget(k: Kernel, key: int, nsems: int, semflg: int) -> int:
     """The identifier of a key's set, made when it is not there and IPC_CREAT says so. Raises Errno:
     ENOENT, EEXIST with IPC_EXCL, EINVAL for the number of semaphores, ENOSPC, EACCES.
@@ -106,73 +76,59 @@ def semget(k: Kernel, key: int, nsems: int, semflg: int) -> int:
     ids = _ids(k)
     if not 0 <= nsems <= SEMMSL:
         raise Errno(EINVAL)
-    if key != IPC_PRIVATE:
-        for sma in ids.sets.values():
-            if sma.key != key:
-                continue
-            if semflg & IPC_CREAT and semflg & IPC_EXCL:
-                raise Errno(EEXIST)
-            if nsems > len(sma.values):
-                raise Errno(EINVAL)
-            _check(k, sma, semflg & 0o777)
-            return sma.ident
-        if not semflg & IPC_CREAT:
-            raise Errno(ENOENT)
-    if not nsems:
-        raise Errno(EINVAL)
-    if len(ids.sets) >= SEMMNI:
-        raise Errno(ENOSPC)
-    used = {ident % SEQ_MULTIPLIER for ident in ids.sets}
-    index = next(i for i in range(SEMMNI) if i not in used)
-    slab = k.memory.slabs.sem.alloc(k)
-    ident = ids.seq * SEQ_MULTIPLIER + index
-    ids.seq = (ids.seq + 1) % (0x7FFFFFFF // SEQ_MULTIPLIER)
-    cred = k.current.cred
-    ids.sets[ident] = SemArray(
-        slab,
-        ident,
-        key,
-        cred.euid,
-        cred.egid,
-        cred.euid,
-        cred.egid,
-        semflg & 0o777,
-        [0] * nsems,
-        [0] * nsems,
-        ctime=ktime_get_real(k) // NSEC_PER_SEC,
-    )
-    return ident
+
+    def check(sma: SemArray) -> None:
+        if nsems > len(sma.values):
+            raise Errno(EINVAL)
+
+    def new() -> int:
+        if not nsems:
+            raise Errno(EINVAL)
+        ident = new_ident(ids.sets, ids.seq, SEMMNI)
+        slab = k.memory.slabs.sem.alloc(k)
+        ids.seq = next_seq(ids.seq)
+        perm = new_perm(k, slab, ident, key, semflg)
+        ids.sets[ident] = SemArray(*perm, [0] * nsems, [0] * nsems, ctime=seconds(k))
+        return ident
+
+    return ipcget(k, ids.sets, key, semflg, new, check)
 
 
 # -- operations ------------------------------------------------------------------------------------
+
+
+@syscall(420, "semid:int tsops:address nsops:size timeout:address", name="semtimedop_time64")
+def semtimedop_time64(k: Kernel, semid: int, tsops: int, nsops: int, timeout: int) -> Result:
+    """semtimedop_time64: semop with a time of 64 bits. Errors as semop."""
+    deadline = ktime_get(k) + timespec64_from_user(k, timeout) if timeout else None
+    return _semtimedop(k, semid, tsops, nsops, deadline)
 
 
 def do_semtimedop(k: Kernel, semid: int, tsops: int, nsops: int, timeout: int) -> Result:
     """Several operations, all of them or none; sleeps until they can be done. Raises Errno: E2BIG,
     EFBIG, EINVAL, EIDRM, EAGAIN with IPC_NOWAIT or after `timeout`.
     """
+    deadline = ktime_get(k) + timespec_from_user(k, timeout) if timeout else None
+    return _semtimedop(k, semid, tsops, nsops, deadline)
+
+
+def _semtimedop(k: Kernel, semid: int, tsops: int, nsops: int, deadline: int | None) -> Result:
     if nsops < 1 or semid < 0:
         raise Errno(EINVAL)
     if nsops > SEMOPM:
         raise Errno(E2BIG)
     data = copy_from_user(k, tsops, 6 * nsops)
     sops = tuple(struct.iter_unpack("<Hhh", data))
-    deadline = None
-    if timeout:
-        seconds, ns = struct.unpack("<iI", copy_from_user(k, timeout, 8))
-        if seconds < 0 or ns >= NSEC_PER_SEC:
-            raise Errno(EINVAL)
-        deadline = ktime_get(k) + seconds * NSEC_PER_SEC + ns
-    sma = _find(k, semid)
+    sma = find(_ids(k).sets, semid)
     if any(number >= len(sma.values) for number, _, _ in sops):
         raise Errno(EFBIG)
-    _check(k, sma, S_ALTER if any(op for _, op, _ in sops) else S_READ)
+    ipcperms(k, sma, S_IWUGO if any(op for _, op, _ in sops) else S_IRUGO)
     if any(op and flags & SEM_UNDO for _, op, flags in sops):
         _find_alloc_undo(k, sma)
     q = SemQueue(k.current, sops, own_tgid(k.current))
     blocking = perform_atomic_semop(sma, q)
     if blocking is None:
-        sma.otime = ktime_get_real(k) // NSEC_PER_SEC
+        sma.otime = seconds(k)
         if q.alters:
             update_queue(k, sma)
         return 0
@@ -213,6 +169,7 @@ def semop_woken(
 # -- control ---------------------------------------------------------------------------------------
 
 
+@syscall(394, "semid:int semnum:int cmd:int arg:hex", name="semctl")
 def semctl(k: Kernel, semid: int, semnum: int, cmd: int, arg: int) -> int:
     """semctl: what `cmd` asks for, else 0; `arg` is the word of the union. Raises Errno(EINVAL),
     Errno(ERANGE), Errno(EPERM), Errno(EACCES).
@@ -220,19 +177,27 @@ def semctl(k: Kernel, semid: int, semnum: int, cmd: int, arg: int) -> int:
     cmd &= ~IPC_64
     if semid < 0:
         raise Errno(EINVAL)
-    sma = _find(k, semid)
+    ids = _ids(k)
+    if cmd in (IPC_INFO, SEM_INFO):
+        return _info(k, ids, cmd, arg)
+    if cmd in (SEM_STAT, SEM_STAT_ANY):
+        sma = find_index(ids.sets, semid)
+        if cmd == SEM_STAT:
+            ipcperms(k, sma, S_IRUGO)
+        copy_to_user(k, arg, _semid64_ds(sma))
+        return sma.ident
+    sma = find(_ids(k).sets, semid)
     if cmd == IPC_RMID:
-        _check_owner(k, sma)
+        check_owner(k, sma)
         freeary(k, _ids(k), sma)
         return 0
     if cmd == IPC_SET:
-        _check_owner(k, sma)
-        _, uid, gid, _, _, mode = struct.unpack("<IIIIIH", copy_from_user(k, arg, 22))
-        sma.uid, sma.gid, sma.mode = uid, gid, sma.mode & ~0o777 | mode & 0o777
-        sma.ctime = ktime_get_real(k) // NSEC_PER_SEC
+        check_owner(k, sma)
+        set_perm(sma, read_perm(k, arg))
+        sma.ctime = seconds(k)
         return 0
     if cmd == IPC_STAT:
-        _check(k, sma, S_READ)
+        ipcperms(k, sma, S_IRUGO)
         copy_to_user(k, arg, _semid64_ds(sma))
         return 0
     if cmd in (GETALL, SETALL):
@@ -242,12 +207,12 @@ def semctl(k: Kernel, semid: int, semnum: int, cmd: int, arg: int) -> int:
     if not 0 <= semnum < len(sma.values):
         raise Errno(EINVAL)
     if cmd == SETVAL:
-        _check(k, sma, S_ALTER)
+        ipcperms(k, sma, S_IWUGO)
         if arg > SEMVMX:
             raise Errno(ERANGE)
         _set_values(k, sma, {semnum: arg})
         return 0
-    _check(k, sma, S_READ)
+    ipcperms(k, sma, S_IRUGO)
     if cmd == GETVAL:
         return sma.values[semnum]
     if cmd == GETPID:
@@ -259,18 +224,13 @@ def semctl(k: Kernel, semid: int, semnum: int, cmd: int, arg: int) -> int:
     )
 
 
-def _check_owner(k: Kernel, sma: SemArray) -> None:
-    if k.current.cred.euid not in (sma.uid, sma.cuid) and not capable(k, CAP_SYS_ADMIN):
-        raise Errno(EPERM)
-
-
 def _all_values(k: Kernel, sma: SemArray, cmd: int, arg: int) -> int:
     count = len(sma.values)
     if cmd == GETALL:
-        _check(k, sma, S_READ)
+        ipcperms(k, sma, S_IRUGO)
         copy_to_user(k, arg, struct.pack(f"<{count}H", *sma.values))
         return 0
-    _check(k, sma, S_ALTER)
+    ipcperms(k, sma, S_IWUGO)
     values = struct.unpack(f"<{count}H", copy_from_user(k, arg, 2 * count))
     if any(value > SEMVMX for value in values):
         raise Errno(ERANGE)
@@ -286,14 +246,19 @@ def _set_values(k: Kernel, sma: SemArray, values: dict[int, int]) -> None:
         for task in k.processes.tasks:
             if task.undo_list is not None and sma.ident in task.undo_list.adjust:
                 task.undo_list.adjust[sma.ident][number] = 0
-    sma.ctime = ktime_get_real(k) // NSEC_PER_SEC
+    sma.ctime = seconds(k)
     update_queue(k, sma)
 
 
 def _semid64_ds(sma: SemArray) -> bytes:
-    seq = sma.ident // SEQ_MULTIPLIER
-    perm = struct.pack(
-        *("<iIIIIHHHHII", sma.key, sma.uid, sma.gid, sma.cuid, sma.cgid),
-        *(sma.mode, 0, seq & 0xFFFF, 0, 0, 0),
-    )
-    return perm + struct.pack("<7I", sma.otime, 0, sma.ctime, 0, len(sma.values), 0, 0)
+    return pack_perm(sma) + struct.pack("<7I", sma.otime, 0, sma.ctime, 0, len(sma.values), 0, 0)
+
+
+def _info(k: Kernel, ids: SemIds, cmd: int, arg: int) -> int:
+    """struct seminfo: the limits, or how much there is."""
+    used, aem = 20, SEMVMX
+    if cmd == SEM_INFO:
+        used, aem = len(ids.sets), sum(len(sma.values) for sma in ids.sets.values())
+    words = (SEMMNS, SEMMNI, SEMMNS, SEMMNS, SEMMSL, SEMOPM, SEMOPM, used, SEMVMX, aem)
+    copy_to_user(k, arg, struct.pack("<10i", *words))
+    return highest_index(ids.sets)

@@ -36,12 +36,17 @@ CLONE_NEWUSER = 0x10000000
 CLONE_NEWPID = 0x20000000
 CLONE_NEWNET = 0x40000000
 CLONE_IO = 0x80000000
+# clone3 only
+CLONE_CLEAR_SIGHAND = 0x100000000
+CLONE_INTO_CGROUP = 0x200000000
 
 FLAG_NAMES = {
     value: name
     for name, value in list(globals().items())
     if name.startswith("CLONE_") and isinstance(value, int)
 }
+#: Names that other calls and newer kernels have for bits that are taken above.
+CLONE_NEWTIME, CLONE_PIDFD = 0x00000080, 0x00001000
 CLONE_NEWNAMESPACES = CLONE_NEWNS | CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWPID | CLONE_NEWNET
 
 
@@ -59,3 +64,4 @@ class CloneArgs:
     parent_tidptr: int = 0
     child_tidptr: int = 0
     tls: int = 0
+    set_tid: tuple[int, ...] = ()  # clone3: the child's numbers, innermost namespace first

@@ -15,14 +15,15 @@ if TYPE_CHECKING:
 
 CAP_CHOWN, CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH, CAP_FOWNER, CAP_FSETID, CAP_KILL = range(6)
 CAP_SETGID, CAP_SETUID, CAP_SETPCAP = 6, 7, 8
-CAP_IPC_LOCK, CAP_IPC_OWNER = 14, 15
+CAP_NET_ADMIN, CAP_IPC_LOCK, CAP_IPC_OWNER = 12, 14, 15
 CAP_SYS_CHROOT, CAP_SYS_PTRACE, CAP_SYS_ADMIN, CAP_SYS_BOOT = 18, 19, 21, 22
 CAP_SYS_NICE, CAP_SYS_RESOURCE, CAP_SYS_TIME = 23, 24, 25
+CAP_MKNOD, CAP_LEASE = 27, 28
 CAP_LAST_CAP = 34
 CAP_FULL_SET = (1 << (CAP_LAST_CAP + 1)) - 1
 #: setfsuid and the like trade only these (linux/capability.h).
 CAP_FS_MASK = 1 << CAP_CHOWN | 1 << CAP_DAC_OVERRIDE | 1 << CAP_DAC_READ_SEARCH | 1 << CAP_FOWNER
-CAP_FS_MASK |= 1 << CAP_FSETID | 1 << 27  # CAP_MKNOD
+CAP_FS_MASK |= 1 << CAP_FSETID | 1 << CAP_MKNOD
 
 
 @dataclass(eq=False)
@@ -43,6 +44,7 @@ class UserStruct:
     ns: UserNamespace
     count: int = 1
     processes: int = 0
+    mq_bytes: int = 0  # of POSIX message queues
 
 
 @dataclass(eq=False)

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from toykernel.kernel.itimer import timer_signal_taken
-from toykernel.kernel.siginfo import Siginfo
+from toykernel.kernel.ptrace_flags import JOBCTL_STOP_DEQUEUED
+from toykernel.kernel.siginfo import KERNEL_STOP, Siginfo, sigmask
 from toykernel.kernel.signal import next_signal, recalc_sigpending
 
 if TYPE_CHECKING:
@@ -21,6 +22,8 @@ def dequeue_signal(k: Kernel, task: Task, blocked: int) -> Siginfo | None:
             info = queue[sig].pop(0)
             if not queue[sig]:
                 del queue[sig]
+            if sigmask(sig) & KERNEL_STOP:
+                task.jobctl |= JOBCTL_STOP_DEQUEUED
             recalc_sigpending(k, task)
             timer_signal_taken(k, task, info)
             return info

@@ -16,13 +16,16 @@ from toykernel.fs.file import exit_files, exit_fs
 from toykernel.ipc.sem import exit_sem
 from toykernel.kernel.cred import uncount_process
 from toykernel.kernel.fork_mm import exit_mm
-from toykernel.kernel.futex import exit_robust_list, futex_wake
+from toykernel.kernel.futex import futex_wake
+from toykernel.kernel.futex_robust import futex_exit_release
 from toykernel.kernel.io_context import exit_io_context
 from toykernel.kernel.itimer import exit_itimers
 from toykernel.kernel.jobctl import kill_orphaned_pgrp
 from toykernel.kernel.nsproxy import exit_task_namespaces
 from toykernel.kernel.panic import panic
 from toykernel.kernel.pid import child_reaper, detach_pid, free_pid, leave_group, pid_nr_ns
+from toykernel.kernel.ptrace_flags import PT_EXITKILL, PTRACE_EVENT_EXIT, ptrace_reparented
+from toykernel.kernel.ptrace_stop import ptrace_event, ptrace_unlink
 from toykernel.kernel.sched.core import sched_exit
 from toykernel.kernel.siginfo import CLD_DUMPED, CLD_EXITED, CLD_KILLED, SIGCHLD, SIGKILL
 from toykernel.kernel.signal import action_of, group_send_sig_info, kill_thread, send_signal
@@ -41,6 +44,7 @@ from toykernel.task import (
     TASK_KILLABLE,
     Task,
 )
+from toykernel.tty.tty_io import disassociate_ctty
 
 if TYPE_CHECKING:
     from toykernel.kernel.pid import PidNamespace
@@ -89,10 +93,16 @@ def zap_other_threads(k: Kernel, task: Task) -> int:
 
 
 def do_exit(k: Kernel, code: int) -> Result:
-    """End the current task with a wait status; it never runs again."""
-    tsk = k.current
-    if tsk is k.sched.idle:
+    """End the current task with a wait status; it never runs again. A tracer hears of it first."""
+    if k.current is k.sched.idle:
         panic(k, "Attempted to kill the idle task!")
+    if k.current.ptrace:
+        return ptrace_event(k, PTRACE_EVENT_EXIT, code, _begin_exit, code)
+    return _begin_exit(k, code)
+
+
+def _begin_exit(k: Kernel, code: int) -> Result:
+    tsk = k.current
     tsk.flags |= PF_EXITING
     if code & 0x7F:
         tsk.flags |= PF_SIGNALED
@@ -128,8 +138,7 @@ def finish_exit(k: Kernel, code: int) -> Result:
 
 def mm_release(k: Kernel, tsk: Task) -> None:
     """Whoever waits for this task to leave the address space: vfork's parent, and joiners (L4)."""
-    if tsk.robust_list:
-        exit_robust_list(k, tsk)
+    futex_exit_release(k, tsk)
     vfork, tsk.vfork_done = tsk.vfork_done, None
     if vfork is not None:
         complete(k, vfork)
@@ -143,9 +152,12 @@ def mm_release(k: Kernel, tsk: Task) -> None:
 
 
 def exit_notify(k: Kernel, tsk: Task) -> None:
-    """Children find a new parent; the old parent hears of the death."""
+    """Children find a new parent; the old parent hears of the death, or the tracer."""
+    exit_ptrace(k, tsk)
     forget_original_parent(k, tsk)
     if not tsk.signal.live:
+        if tsk.signal.leader and tsk.signal.tty is not None:
+            disassociate_ctty(k, tsk)
         kill_orphaned_pgrp(k, tsk.group_leader, None)
     exit_task_namespaces(k, tsk)
     if tsk.exit_signal not in (SIGCHLD, -1) and (
@@ -153,8 +165,12 @@ def exit_notify(k: Kernel, tsk: Task) -> None:
     ):
         tsk.exit_signal = SIGCHLD  # one of the two has exec'd: the number may mean something else
     tsk.exit_state = EXIT_ZOMBIE
+    alone = tsk.is_group_leader and len(tsk.signal.threads) == 1
     reap = not tsk.is_group_leader
-    if tsk.is_group_leader and len(tsk.signal.threads) == 1:
+    if tsk.ptrace:
+        own = alone and not ptrace_reparented(tsk)
+        reap = do_notify_parent(k, tsk, tsk.exit_signal if own else SIGCHLD)
+    elif alone:
         reap = do_notify_parent(k, tsk, tsk.exit_signal)
     if tsk.signal.notify_count < 0 and tsk.signal.group_exit_task is not None:
         k.try_to_wake_up(tsk.signal.group_exit_task)  # a thread in exec waits for its leader
@@ -177,7 +193,7 @@ def do_notify_parent(k: Kernel, tsk: Task, sig: int) -> bool:
         "si_stime": tsk.stime_ticks + tsk.signal.stime,
     }
     autoreap = False
-    if sig == SIGCHLD:
+    if sig == SIGCHLD and not tsk.ptrace:
         action = action_of(parent, SIGCHLD)
         if action.handler == SIG_IGN or action.flags & SA_NOCLDWAIT:
             autoreap = True
@@ -185,6 +201,8 @@ def do_notify_parent(k: Kernel, tsk: Task, sig: int) -> bool:
                 sig = 0
     if sig > 0:
         group_send_sig_info(k, parent, sig, info)
+    if tsk.pid_struct.wait_pidfd is not None:
+        wake_up(k, tsk.pid_struct.wait_pidfd, nr_exclusive=0)
     parent.signal.dead_children[tsk] = None
     wake_up(k, child_queue(k, parent), key=tsk)
     return autoreap
@@ -193,6 +211,37 @@ def do_notify_parent(k: Kernel, tsk: Task, sig: int) -> bool:
 def exit_code_of(p: Task) -> int:
     """The status that a wait tells: the group's when the group was ended, else the leader's."""
     return p.signal.group_exit_code if p.signal.flags & SIGNAL_GROUP_EXIT else p.exit_code
+
+
+# -- tracers (kernel/ptrace.c) ---------------------------------------------------------------------
+
+
+def exit_ptrace(k: Kernel, tracer: Task) -> None:
+    """A tracer ends: those whom it traces go on without, or are killed (PTRACE_O_EXITKILL)."""
+    for child in list(tracer.ptraced):
+        if child.ptrace & PT_EXITKILL:
+            send_signal(k, child, SIGKILL, {}, force=True)
+        if detach_tracee(k, tracer, child):
+            release_task(k, child)
+
+
+def detach_tracee(k: Kernel, tracer: Task, child: Task) -> bool:
+    """End of a trace; True when nobody is to wait for the child any more, which is dead."""
+    ptrace_unlink(k, child)
+    if not child.is_zombie:
+        return False
+    if not child.is_group_leader:
+        return True
+    if len(child.signal.threads) > 1:
+        return False
+    if child.real_parent.signal is not tracer.signal:
+        return do_notify_parent(k, child, child.exit_signal)
+    action = action_of(tracer, SIGCHLD)
+    child.real_parent.signal.dead_children[child] = None
+    if action.handler != SIG_IGN and not action.flags & SA_NOCLDWAIT:
+        return False
+    wake_up(k, child_queue(k, tracer), key=child)
+    return True
 
 
 def find_new_reaper(k: Kernel, father: Task) -> Task:
@@ -223,7 +272,9 @@ def forget_original_parent(k: Kernel, father: Task) -> None:
     dead = []
     for child in orphans:
         for thread in child.signal.threads:
-            thread.real_parent = thread.parent = reaper
+            thread.real_parent = reaper
+            if not thread.ptrace:
+                thread.parent = reaper
             if thread.pdeath_signal:
                 group_send_sig_info(k, thread, thread.pdeath_signal, {})
         reaper.children.append(child)
@@ -232,7 +283,7 @@ def forget_original_parent(k: Kernel, father: Task) -> None:
         father.signal.dead_children.pop(child, None)
         child.exit_signal = SIGCHLD
         kill_orphaned_pgrp(k, child, father)
-        alone = len(child.signal.threads) == 1
+        alone = len(child.signal.threads) == 1 and not child.ptrace
         if child.is_zombie and alone and do_notify_parent(k, child, child.exit_signal):
             dead.append(child)
     for child in dead:
@@ -245,6 +296,8 @@ def forget_original_parent(k: Kernel, father: Task) -> None:
 def release_task(k: Kernel, p: Task) -> None:
     """The last of a zombie: its number, its place in the tree, its records."""
     while True:
+        if p.ptrace:
+            ptrace_unlink(k, p)
         p.exit_state = EXIT_DEAD
         if k.host.trace.release_task:
             k.host.trace.release_task.emit(p)
@@ -278,8 +331,8 @@ def _exit_signal(k: Kernel, p: Task) -> None:
         signal.nvcsw += p.se.nvcsw
         signal.nivcsw += p.se.nivcsw
     else:
-        p.parent.children.remove(p)
-        p.parent.signal.dead_children.pop(p, None)
+        p.real_parent.children.remove(p)
+        p.real_parent.signal.dead_children.pop(p, None)
         leave_group(k, signal)
     signal.threads.remove(p)
     signal.nr_threads -= 1

@@ -14,7 +14,15 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from emu.eflags import EFLAGS_TF
-from toykernel.arch.x86.asm_offsets import TIF_NEED_RESCHED, TIF_SIGPENDING, TIF_SYSCALL_TRACE
+from toykernel.arch.x86.asm_offsets import (
+    TIF_FORCED_TF,
+    TIF_NEED_RESCHED,
+    TIF_NOTIFY_RESUME,
+    TIF_RSEQ,
+    TIF_SIGPENDING,
+    TIF_SINGLESTEP,
+    TIF_SYSCALL_TRACE,
+)
 from toykernel.arch.x86.process import copy_thread, exit_thread, kernel_thread_regs
 from toykernel.arch.x86.thread_info import (
     alloc_thread_info,
@@ -33,6 +41,7 @@ from toykernel.kernel.clone_flags import (
     CLONE_NEWUSER,
     CLONE_PARENT,
     CLONE_PARENT_SETTID,
+    CLONE_PTRACE,
     CLONE_THREAD,
     CLONE_UNTRACED,
     CLONE_VFORK,
@@ -54,6 +63,8 @@ from toykernel.kernel.fork_mm import copy_mm, uncopy_mm
 from toykernel.kernel.io_context import IoContext, exit_io_context
 from toykernel.kernel.nsproxy import copy_namespaces, exit_task_namespaces
 from toykernel.kernel.pid import alloc_pid, attach_pid, free_pid, join_group, task_pid_vnr
+from toykernel.kernel.ptrace_flags import PTRACE_EVENT_VFORK_DONE
+from toykernel.kernel.ptrace_stop import fork_event, ptrace_event, ptrace_init_task
 from toykernel.kernel.sched.core import sched_fork, wake_up_new_task
 from toykernel.kernel.siginfo import SIGCHLD, SIGKILL
 from toykernel.kernel.signal_types import (
@@ -138,7 +149,8 @@ def do_fork(k: Kernel, args: CloneArgs) -> Result:
     """
     current = k.current
     check_user_namespace(k, args.flags)  # C1
-    p = copy_process(k, args)
+    trace = fork_event(current, args.flags)
+    p = copy_process(k, args, traced=trace != 0)
     if k.host.trace.process_fork:
         k.host.trace.process_fork.emit(current, p, args.flags)
     nr = task_pid_vnr(k, p)
@@ -150,7 +162,17 @@ def do_fork(k: Kernel, args: CloneArgs) -> Result:
         vfork = p.vfork_done = Completion(WaitQueue(f"vfork of {p.pid}"))
     p.flags &= ~PF_STARTING  # C5
     wake_up_new_task(k, p)  # C6
-    return wait_for_vfork_done(k, vfork, p, nr) if vfork is not None else nr
+    if trace:
+        return ptrace_event(k, trace, nr, _forked, vfork, p, nr)
+    return _forked(k, vfork, p, nr)
+
+
+def _forked(k: Kernel, vfork: Completion | None, child: Task, nr: int) -> Result:
+    return wait_for_vfork_done(k, vfork, child, nr) if vfork is not None else nr
+
+
+def _answer(_k: Kernel, nr: int) -> Result:
+    return nr
 
 
 def check_user_namespace(k: Kernel, flags: int) -> None:
@@ -168,7 +190,7 @@ def check_user_namespace(k: Kernel, flags: int) -> None:
 def wait_for_vfork_done(k: Kernel, vfork: Completion, child: Task, nr: int) -> Result:
     """fork-path C4: until the child has exec'd or exited; only a fatal signal comes before that."""
     if vfork.done:
-        return nr
+        return ptrace_event(k, PTRACE_EVENT_VFORK_DONE, nr, _answer, nr)
     if SIGKILL in k.current.pending:
         child.vfork_done = None
         return nr
@@ -256,6 +278,8 @@ def clear_inherited(k: Kernel, p: Task, args: CloneArgs) -> None:
     p.vfork_done = None
     p.io_context = None
     p.robust_list = 0
+    if args.flags & CLONE_VM:
+        p.rseq = ()  # the area is the caller's
     p.default_timer_slack_ns = k.current.timer_slack_ns
 
 
@@ -293,7 +317,8 @@ def drop_altstack(k: Kernel, p: Task, args: CloneArgs) -> None:
 def stop_tracing(k: Kernel, p: Task, args: CloneArgs) -> None:
     """fork-path D14: no single steps, no system-call trace."""
     k.task_pt_regs(p).flags &= ~EFLAGS_TF
-    clear_ti_flag(k.machine.ram, p.stack, TIF_SYSCALL_TRACE)
+    for flag in (TIF_SYSCALL_TRACE, TIF_SINGLESTEP, TIF_FORCED_TF, TIF_NOTIFY_RESUME, TIF_RSEQ):
+        clear_ti_flag(k.machine.ram, p.stack, flag)
 
 
 def set_exit_signal(k: Kernel, p: Task, args: CloneArgs) -> None:
@@ -361,8 +386,8 @@ LADDER: tuple[Step, ...] = (
 )
 
 
-def copy_process(k: Kernel, args: CloneArgs) -> Task:
-    """A copy of the caller that is not running yet.
+def copy_process(k: Kernel, args: CloneArgs, *, traced: bool = False) -> Task:
+    """A copy of the caller that is not running yet; `traced`: the caller's tracer asks for it, too.
 
     Raises Errno, leaving nothing: each step's own errors, ENOMEM mostly.
     """
@@ -387,6 +412,7 @@ def copy_process(k: Kernel, args: CloneArgs) -> Task:
     if begins is not None:
         begins("D18", "publish")
     publish(k, p, args)  # D18, D19
+    ptrace_init_task(k, p, traced or bool(args.flags & CLONE_PTRACE))
     return p
 
 

@@ -73,6 +73,8 @@ def dup_mm(k: Kernel, oldmm: MmStruct) -> tuple[MmStruct, list[ProtectedPte]]:
         undo.callback(unprotect_ptes, k, oldmm, protected)
         mm = mm_alloc(k)
         undo.callback(mmput, k, mm)
+        mm.exe_path, mm.exe_name = oldmm.exe_path, oldmm.exe_name
+        mm.saved_auxv = oldmm.saved_auxv
         if oldmm.ident in k.memory.exe_files:
             set_mm_exe_file(k, mm, k.memory.exe_files[oldmm.ident])
         dup_mmap(k, mm, oldmm, protected)

@@ -7,9 +7,20 @@ from typing import TYPE_CHECKING
 
 from toykernel.kernel.dequeue import dequeue_signal
 from toykernel.kernel.pid import pid_nr_ns
+from toykernel.kernel.ptrace_flags import (
+    JOBCTL_STOP_CONSUME,
+    JOBCTL_STOP_DEQUEUED,
+    JOBCTL_STOP_PENDING,
+    JOBCTL_STOP_SIGMASK,
+    JOBCTL_TRAP_MASK,
+    JOBCTL_TRAP_STOP,
+    PT_SEIZED,
+    ptrace_reparented,
+)
 from toykernel.kernel.siginfo import (
     CLD_CONTINUED,
     CLD_STOPPED,
+    CLD_TRAPPED,
     KERNEL_COREDUMP,
     KERNEL_IGNORE,
     KERNEL_ONLY,
@@ -17,6 +28,7 @@ from toykernel.kernel.siginfo import (
     SIGCHLD,
     SIGCONT,
     SIGHUP,
+    SIGKILL,
     SIGSTOP,
     Siginfo,
     sigmask,
@@ -25,9 +37,12 @@ from toykernel.kernel.signal import (
     SIGNAL_CLD_CONTINUED,
     SIGNAL_CLD_MASK,
     action_of,
+    ptrace_trap_notify,
     recalc_sigpending,
     send_signal,
     signal_wake_up,
+    task_clear_jobctl_pending,
+    task_set_jobctl_pending,
     threads_of,
 )
 from toykernel.kernel.signal_types import (
@@ -40,7 +55,6 @@ from toykernel.kernel.signal_types import (
 )
 from toykernel.kernel.wait import child_queue, wake_up
 from toykernel.task import (
-    PF_EXITING,
     SIGNAL_GROUP_EXIT,
     SIGNAL_STOP_CONTINUED,
     SIGNAL_STOP_STOPPED,
@@ -76,21 +90,46 @@ class Stop:
     """Sleep until SIGCONT, then ask again."""
 
 
-def get_signal_to_deliver(k: Kernel) -> Handle | GroupExit | Stop | None:
-    """What the current task must do next; None: nothing. arch/x86/signal.py carries it out."""
+@dataclass(frozen=True)
+class Trap:
+    """Stop for the tracer, because the group stops or the tracer asked for it; then ask again."""
+
+
+@dataclass(frozen=True)
+class Tell:
+    """Stop for the tracer with a signal that was taken; then ask again with what it makes of it."""
+
+    info: Siginfo
+
+
+Decision = Handle | GroupExit | Stop | Trap | Tell
+
+
+def get_signal_to_deliver(k: Kernel, told: Siginfo | None = None) -> Decision | None:
+    """What the current task must do next; None: nothing. arch/x86/signal.py carries it out.
+
+    `told` is a signal that was taken, and that the tracer lets through.
+    """
     task = k.current
     while True:
         signal = task.signal
-        if signal.flags & SIGNAL_CLD_MASK:
-            why = CLD_CONTINUED if signal.flags & SIGNAL_CLD_CONTINUED else CLD_STOPPED
-            signal.flags &= ~SIGNAL_CLD_MASK
-            notify_parent_cldstop(k, task.group_leader, why)
-        if task.jobctl_stop:
-            participate_in_stop(k, task)
-            return Stop()
-        info = dequeue_signal(k, task, task.blocked)
+        info, told = told, None
         if info is None:
-            return None
+            if signal.flags & SIGNAL_CLD_MASK:
+                why = CLD_CONTINUED if signal.flags & SIGNAL_CLD_CONTINUED else CLD_STOPPED
+                signal.flags &= ~SIGNAL_CLD_MASK
+                notify_parent_cldstop(k, task, False, why)
+                if ptrace_reparented(task.group_leader):
+                    notify_parent_cldstop(k, task.group_leader, True, why)
+            if task.jobctl & JOBCTL_STOP_PENDING and do_signal_stop(k, 0):
+                return Stop()
+            if task.jobctl & JOBCTL_TRAP_MASK:
+                return Trap()
+            info = dequeue_signal(k, task, task.blocked)
+            if info is None:
+                return None
+            if task.ptrace and info["si_signo"] != SIGKILL:
+                return Tell(info)
         sig = info["si_signo"]
         if k.host.trace.signal_deliver:
             k.host.trace.signal_deliver.emit(task, sig, info)
@@ -110,11 +149,13 @@ def get_signal_to_deliver(k: Kernel) -> Handle | GroupExit | Stop | None:
         if sigmask(sig) & KERNEL_STOP:
             if sig != SIGSTOP and is_current_pgrp_orphaned(k):
                 continue
-            start_group_stop(k, task, sig)
-            participate_in_stop(k, task)
-            return Stop()
+            if do_signal_stop(k, sig):
+                return Stop()
+            continue
         if signal.flags & SIGNAL_GROUP_EXIT:
             return GroupExit(signal.group_exit_code)
+        if sigmask(sig) & KERNEL_COREDUMP and k.host.trace.coredump:
+            k.host.trace.coredump.emit(task, sig, info)
         return GroupExit(sig | (_CORE_FLAG if dumps_core(task, sig) else 0))
 
 
@@ -160,39 +201,72 @@ def _orphaned(k: Kernel, pgrp: int, ignored: Task | None) -> bool:
     return True
 
 
-def start_group_stop(k: Kernel, task: Task, sig: int) -> None:
-    """Every thread of the group is to stop."""
-    signal = task.signal
-    signal.group_exit_code = sig
-    signal.group_stop_count = 0
-    for thread in threads_of(task):
-        if thread.flags & PF_EXITING or thread.exit_state or thread.state == TASK_STOPPED:
-            continue
-        signal.group_stop_count += 1
-        thread.jobctl_stop = True
-        if thread is not task:
-            signal_wake_up(k, thread, False)
+def do_signal_stop(k: Kernel, sig: int) -> bool:
+    """Stop the group for a signal, or (0) take part in a stop that has begun: whether to sleep now.
 
-
-def participate_in_stop(k: Kernel, task: Task) -> None:
-    """This thread stops; the last one tells the parent."""
+    A traced thread traps instead, which is left pending.
+    """
+    task = k.current
     signal = task.signal
-    task.jobctl_stop = False
+    if not task.jobctl & JOBCTL_STOP_PENDING:
+        if not task.jobctl & JOBCTL_STOP_DEQUEUED or signal.flags & SIGNAL_GROUP_EXIT:
+            return False  # SIGCONT came in between
+        if not signal.flags & SIGNAL_STOP_STOPPED:
+            signal.group_exit_code = sig
+        signal.group_stop_count = 0
+        wanted = sig | JOBCTL_STOP_PENDING | JOBCTL_STOP_CONSUME
+        for thread in [task, *(t for t in threads_of(task) if t is not task)]:
+            if thread.state == TASK_STOPPED or not task_set_jobctl_pending(thread, wanted):
+                continue
+            signal.group_stop_count += 1
+            if thread is task:
+                continue
+            if thread.ptrace & PT_SEIZED:
+                ptrace_trap_notify(k, thread)
+            else:
+                signal_wake_up(k, thread, False)
+    if task.ptrace:
+        task_set_jobctl_pending(task, JOBCTL_TRAP_STOP)
+        return False
+    task.exit_code = task.jobctl & JOBCTL_STOP_SIGMASK
+    if task_participate_group_stop(task):
+        notify_parent_cldstop(k, task, False, CLD_STOPPED)
     recalc_sigpending(k, task)
-    task.exit_code = signal.group_exit_code
+    return True
+
+
+def task_participate_group_stop(task: Task) -> bool:
+    """This thread stops; True for the last one, with which the group has stopped."""
+    signal = task.signal
+    counts = bool(task.jobctl & JOBCTL_STOP_CONSUME)
+    task_clear_jobctl_pending(task, JOBCTL_STOP_PENDING)
+    if not counts:
+        return False
     if signal.group_stop_count:
         signal.group_stop_count -= 1
-    if not signal.group_stop_count:
-        signal.flags = signal.flags & ~SIGNAL_STOP_CONTINUED | SIGNAL_STOP_STOPPED
-        notify_parent_cldstop(k, task.group_leader, CLD_STOPPED)
+    if signal.group_stop_count or signal.flags & SIGNAL_STOP_STOPPED:
+        return False
+    signal.flags = signal.flags & ~SIGNAL_STOP_CONTINUED | SIGNAL_STOP_STOPPED
+    return True
 
 
-def notify_parent_cldstop(k: Kernel, task: Task, why: int) -> None:
-    """SIGCHLD for a stop or a continuation, unless SA_NOCLDSTOP; a waiter hears of it anyway."""
-    parent = task.parent
+def notify_parent_cldstop(k: Kernel, task: Task, for_ptracer: bool, why: int) -> None:
+    """SIGCHLD for a stop or a continuation, unless SA_NOCLDSTOP; a waiter hears of it anyway.
+
+    To the tracer, or else to the real parent of the group.
+    """
+    if for_ptracer:
+        parent = task.parent
+    else:
+        task = task.group_leader
+        parent = task.real_parent
     action = action_of(parent, SIGCHLD)
     if action.handler != SIG_IGN and not action.flags & SA_NOCLDSTOP:
-        status = SIGCONT if why == CLD_CONTINUED else task.signal.group_exit_code & 0x7F
+        status = {
+            CLD_CONTINUED: SIGCONT,
+            CLD_STOPPED: task.signal.group_exit_code & 0x7F,
+            CLD_TRAPPED: task.exit_code & 0x7F,
+        }[why]
         info = {
             "si_code": why,
             "si_pid": pid_nr_ns(task.pid_struct, parent.pid_struct.ns),

@@ -42,7 +42,7 @@ def _kill_ok_by_cred(k: Kernel, sig: int, task: Task) -> bool:
     return sig == SIGCONT and task.signal.session == k.current.signal.session
 
 
-def _send(k: Kernel, task: Task, sig: int, info: Siginfo, *, group: bool = True) -> None:
+def send_by_call(k: Kernel, task: Task, sig: int, info: Siginfo, *, group: bool = True) -> None:
     """kill for one target; signal 0 only asks. Raises Errno(EPERM) or Errno(EAGAIN)."""
     check_kill_permission(k, sig, task)
     if sig:
@@ -79,7 +79,7 @@ def sys_kill(k: Kernel, pid: int, sig: int) -> int:
         if task is None:
             raise Errno(ESRCH)
         _check_signal(sig)
-        _send(k, task, sig, info)
+        send_by_call(k, task, sig, info)
         return 0
     targets = _kill_targets(k, pid)
     if not targets:
@@ -88,7 +88,7 @@ def sys_kill(k: Kernel, pid: int, sig: int) -> int:
     errors = []
     for task in targets:
         try:
-            _send(k, task, sig, info)
+            send_by_call(k, task, sig, info)
             errors.append(0)
         except Errno as error:
             errors.append(error.number)
@@ -117,7 +117,7 @@ def _send_to_thread(k: Kernel, tgid: int, pid: int, sig: int, info: Siginfo) -> 
     if task is None or (tgid > 0 and task_pid_vnr(k, task.group_leader) != tgid):
         raise Errno(ESRCH)
     _check_signal(sig)
-    _send(k, task, sig, info, group=False)
+    send_by_call(k, task, sig, info, group=False)
     return 0
 
 
@@ -162,7 +162,7 @@ def sys_rt_sigqueueinfo(k: Kernel, pid: int, sig: int, address: int) -> int:
     if task is None:
         raise Errno(ESRCH)
     _check_signal(sig)
-    _send(k, task, sig, info)
+    send_by_call(k, task, sig, info)
     return 0
 
 

@@ -6,11 +6,14 @@ A task refers to one nsproxy; those that CLONE_NEW* never touched all share the 
 from __future__ import annotations
 
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from toykernel.errno import EINVAL, EPERM, Errno
+from toykernel.ipc.mqueue import MqIds, free_all_mqueues
+from toykernel.ipc.msg import MsgIds, free_all_msgs
 from toykernel.ipc.sem import SemIds, free_all_sems
+from toykernel.ipc.shm import ShmIds, free_all_shms
 from toykernel.kernel.clone_flags import (
     CLONE_NEWIPC,
     CLONE_NEWNAMESPACES,
@@ -54,11 +57,14 @@ class UtsNamespace:
 
 @dataclass(eq=False)
 class IpcNamespace:
-    """struct ipc_namespace: the System V semaphores."""
+    """struct ipc_namespace: System V's semaphores, messages and shared memory, and POSIX's queues."""
 
     slab: int
     sem_ids: SemIds
     count: int = 1
+    msg_ids: MsgIds = field(default_factory=MsgIds)
+    shm_ids: ShmIds = field(default_factory=ShmIds)
+    mq_ids: MqIds = field(default_factory=MqIds)
 
 
 @dataclass(eq=False)
@@ -106,10 +112,13 @@ def put_uts_ns(k: Kernel, ns: UtsNamespace) -> None:
 
 
 def put_ipc_ns(k: Kernel, ns: IpcNamespace) -> None:
-    """One reference less; the last one frees the semaphores."""
+    """One reference less; the last one frees what is in it."""
     ns.count -= 1
     if not ns.count:
         free_all_sems(k, ns.sem_ids)
+        free_all_msgs(k, ns.msg_ids)
+        free_all_shms(k, ns.shm_ids)
+        free_all_mqueues(k, ns.mq_ids)
         k.memory.slabs.ipc_ns.free(k, ns.slab)
 
 

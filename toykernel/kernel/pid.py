@@ -11,12 +11,13 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from toykernel.errno import EAGAIN, EINVAL, ENOMEM, Errno
+from toykernel.errno import EAGAIN, EEXIST, EINVAL, ENOMEM, Errno
 from toykernel.kernel.clone_flags import CLONE_THREAD
 
 if TYPE_CHECKING:
     from toykernel.kernel.clone_flags import CloneArgs
     from toykernel.kernel.signal_types import SignalStruct
+    from toykernel.kernel.wait_queue import WaitQueue
     from toykernel.state import Kernel
     from toykernel.task import Task
 
@@ -50,6 +51,15 @@ class PidMap:
             pid += 1
         raise Errno(EAGAIN)
 
+    def take(self, pid: int) -> int:
+        """A chosen number. Raises Errno(EINVAL) for none that can be, Errno(EEXIST) for one in use."""
+        if not 0 < pid < self.pid_max:
+            raise Errno(EINVAL)
+        if pid in self._used:
+            raise Errno(EEXIST)
+        self._used[pid] = 1
+        return pid
+
     def free(self, pid: int) -> None:
         """Give one use of a number back; the last one makes it free for another task."""
         self._used[pid] -= 1
@@ -81,6 +91,7 @@ class Pid:
     slab: int
     numbers: tuple[tuple[PidNamespace, int], ...]
     count: int = 1
+    wait_pidfd: WaitQueue | None = None  # who waits for the task's end by a pidfd
 
     @property
     def nr(self) -> int:
@@ -102,8 +113,9 @@ def pid_nr_ns(pid: Pid, ns: PidNamespace) -> int:
 
 def alloc_pid(k: Kernel, p: Task, args: CloneArgs) -> None:
     """fork-path D11, L1: a number in the task's namespace and in all above it, and what follows from it
-    (D15). Whatever is wrong, it is Errno(ENOMEM)."""
-    p.pid_struct = _new_pid(k, p.nsproxy.pid_ns)
+    (D15). Whatever is wrong, it is Errno(ENOMEM); a number that was asked for is Errno(EINVAL) or
+    Errno(EEXIST)."""
+    p.pid_struct = _new_pid(k, p.nsproxy.pid_ns, args.set_tid)
     p.pid = p.pid_struct.nr
     p.tgid = k.current.tgid if args.flags & CLONE_THREAD else p.pid
 
@@ -113,21 +125,28 @@ def free_pid(k: Kernel, p: Task) -> None:
     put_pid(k, p.pid_struct)
 
 
-def _new_pid(k: Kernel, ns: PidNamespace) -> Pid:
+def _new_pid(k: Kernel, ns: PidNamespace, set_tid: tuple[int, ...] = ()) -> Pid:
     chain: list[PidNamespace] = []
     at: PidNamespace | None = ns
     while at is not None:
         chain.append(at)
         at = at.parent
+    if len(set_tid) > len(chain):
+        raise Errno(EINVAL)
     with ExitStack() as undo:
         slab = k.memory.slabs.pid.alloc(k)
         undo.callback(k.memory.slabs.pid.free, k, slab)
         given = []
-        for space in chain:
-            try:
-                number = space.map.alloc()
-            except Errno:
-                raise Errno(ENOMEM) from None
+        for level, space in enumerate(chain):
+            if level < len(set_tid):
+                if set_tid[level] != 1 and space.child_reaper is None:
+                    raise Errno(EINVAL)  # a namespace's first task is its init
+                number = space.map.take(set_tid[level])
+            else:
+                try:
+                    number = space.map.alloc()
+                except Errno:
+                    raise Errno(ENOMEM) from None
             undo.callback(space.map.free, number)
             given.append((space, number))
         undo.pop_all()

@@ -11,11 +11,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from toykernel.arch.x86.uaccess import copy_from_user, copy_to_user, put_user
-from toykernel.errno import EAGAIN, EINVAL, Errno
+from toykernel.errno import EAGAIN, EINVAL, ERESTART_RESTARTBLOCK, ERESTARTNOHAND, Errno
 from toykernel.kernel.cputime import cpu_clock_read, cpu_clock_task
 from toykernel.kernel.pid import find_task_by_vpid
 from toykernel.kernel.siginfo import NSIG, SI_TIMER, SIGALRM, Siginfo
 from toykernel.kernel.signal import send_signal, sig_ignored
+from toykernel.kernel.signal_types import signal_pending
 from toykernel.kernel.timekeeping import (
     CLOCK_BOOTTIME,
     CLOCK_MONOTONIC,
@@ -25,6 +26,7 @@ from toykernel.kernel.timekeeping import (
     TIMER_ABSTIME,
     ktime_get,
     pack_timespec,
+    pack_timespec64,
     timespec_from_user,
 )
 from toykernel.kernel.timer import (
@@ -33,6 +35,7 @@ from toykernel.kernel.timer import (
     hrtimer_forward,
     hrtimer_restart,
 )
+from toykernel.kernel.wait import Result, Wait
 from toykernel.syscalls import syscall
 
 if TYPE_CHECKING:
@@ -100,7 +103,7 @@ def run_posix_cpu_timers(k: Kernel, task: Task) -> None:
         due = posix.watched is task if posix.alone else True
         if due and _now(k, posix) >= posix.timer.expires:
             _stop(k, posix)
-            posix_timer_fn(k, posix.timer)
+            posix.timer.function(k, posix.timer)
 
 
 def posix_timer_fn(k: Kernel, timer: HrTimer) -> None:
@@ -134,6 +137,52 @@ def posix_timer_signal_taken(k: Kernel, task: Task, info: Siginfo) -> None:
     _go_on(k, posix)
     posix.last_overrun, posix.overrun = min(posix.overrun, DELAYTIMER_MAX), 0
     info["si_overrun"] = posix.last_overrun
+
+
+# -- sleeping on CPU time --------------------------------------------------------------------------
+
+
+def cpu_nanosleep(
+    k: Kernel, clock: int, expires: int, remaining: int | None, wide: bool = False
+) -> Result:
+    """Sleep until a CPU clock shows `expires` ns (posix_cpu_nsleep); `remaining` as for nanosleep.
+
+    Raises Errno(EINVAL) for no such clock, or the caller's own.
+    """
+    watched, alone = cpu_clock_task(k, clock)
+    if alone and watched is k.current:
+        raise Errno(EINVAL)
+    if cpu_clock_read(k, watched, alone) >= expires:
+        return 0
+    timer = HrTimer(expires, cpu_sleep_over)
+    posix = PosixTimer(-1, clock, SIGEV_NONE, 0, 0, k.current, timer, watched, alone)
+    timer.data = posix
+    watched.signal.cpu_timers.append(posix)
+    return _cpu_sleep(k, posix, remaining, wide)
+
+
+def cpu_sleep_over(k: Kernel, timer: HrTimer) -> None:
+    """The clock has come so far: the sleeper goes on."""
+    k.try_to_wake_up(timer.data.target)
+
+
+def _cpu_sleep(k: Kernel, posix: PosixTimer, remaining: int | None, wide: bool) -> Result:
+    """Asleep, or just woken: by the clock, by a signal, or for nothing."""
+    if not _active(posix):
+        return 0
+    task = k.current
+    if not signal_pending(task):
+        return Wait((), _cpu_sleep, (posix, remaining, wide), "clock_nanosleep on CPU time")
+    _stop(k, posix)
+    left = posix.timer.expires - _now(k, posix)
+    if left <= 0:
+        return 0
+    if remaining is None:
+        raise Errno(ERESTARTNOHAND)
+    if remaining:
+        copy_to_user(k, remaining, pack_timespec64(left) if wide else pack_timespec(left))
+    task.restart_block = (cpu_nanosleep, (posix.clock, posix.timer.expires, remaining, wide))
+    raise Errno(ERESTART_RESTARTBLOCK)
 
 
 def _find(k: Kernel, ident: int) -> PosixTimer:
@@ -198,8 +247,19 @@ def sys_timer_settime(k: Kernel, ident: int, flags: int, new: int, old: int) -> 
     if not new:
         raise Errno(EINVAL)
     interval, value = timespec_from_user(k, new), timespec_from_user(k, new + 8)
+    before = timer_set(k, ident, flags, value, interval)
+    if old:
+        copy_to_user(k, old, b"".join(map(pack_timespec, before)))
+    return 0
+
+
+def timer_set(k: Kernel, ident: int, flags: int, value: int, interval: int) -> tuple[int, int]:
+    """Set a timer's first expiry (0: off) and interval, ns; what they were, as timer_left.
+
+    Raises Errno(EINVAL) for no such timer.
+    """
     posix = _find(k, ident)
-    before = pack_timespec(posix.interval) + pack_timespec(_left(k, posix))
+    before = (posix.interval, _left(k, posix))
     _stop(k, posix)
     posix.timer.expires = 0
     posix.interval = interval if value else 0
@@ -211,16 +271,19 @@ def sys_timer_settime(k: Kernel, ident: int, flags: int, new: int, old: int) -> 
         elif posix.clock == CLOCK_REALTIME:
             expires -= k.time.wall_offset
         _start(k, posix, expires)
-    if old:
-        copy_to_user(k, old, before)
-    return 0
+    return before
+
+
+def timer_left(k: Kernel, ident: int) -> tuple[int, int]:
+    """Interval and time left of a timer, ns. Raises Errno(EINVAL) for no such timer."""
+    posix = _find(k, ident)
+    return posix.interval, _left(k, posix)
 
 
 @syscall(261, "timerid:int curr_value:itimerspec_out")
 def sys_timer_gettime(k: Kernel, ident: int, address: int) -> int:
     """timer_gettime: interval and time left. EINVAL for no such timer, EFAULT."""
-    posix = _find(k, ident)
-    copy_to_user(k, address, pack_timespec(posix.interval) + pack_timespec(_left(k, posix)))
+    copy_to_user(k, address, b"".join(map(pack_timespec, timer_left(k, ident))))
     return 0
 
 

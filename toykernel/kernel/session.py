@@ -94,4 +94,9 @@ def sys_setsid(k: Kernel) -> int:
     leader.signal.leader = True
     _change_group(k, leader, leader.pid, leader.pid)
     leader.signal.tty = None
+    console = k.files.console_tty
+    if console is not None and not console.session and leader.real_parent.pid == 1:
+        # What getty does for the first program that a user sees.
+        leader.signal.tty = console
+        console.session, console.pgrp = leader.signal.session, leader.signal.pgrp
     return pid_vnr(k, leader.pid)

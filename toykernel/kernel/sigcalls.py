@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from toykernel.arch.x86.uaccess import copy_from_user, copy_to_user, get_user, put_user
@@ -233,10 +234,17 @@ def sys_rt_sigtimedwait(k: Kernel, uthese: int, uinfo: int, uts: int, size: int)
     """rt_sigtimedwait: take one of these signals without a handler, waiting for it at most so long.
     Its number; EAGAIN when none came, EINTR, EINVAL, EFAULT.
     """
+    return do_sigtimedwait(k, uthese, uinfo, uts, size, timespec_from_user)
+
+
+def do_sigtimedwait(
+    k: Kernel, uthese: int, uinfo: int, uts: int, size: int, read: Callable[[Kernel, int], int]
+) -> Result:
+    """The same; `read` finds the ns in a timespec of the caller's kind."""
     if size != SIGSET_SIZE:
         raise Errno(EINVAL)
     these = int.from_bytes(copy_from_user(k, uthese, 8), "little") & ~KERNEL_ONLY
-    timeout = timespec_from_user(k, uts) if uts else None
+    timeout = read(k, uts) if uts else None
     task = k.current
     info = dequeue_signal(k, task, _ALL & ~these)
     if info is not None:

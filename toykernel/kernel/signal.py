@@ -12,6 +12,17 @@ from typing import TYPE_CHECKING
 from toykernel.arch.x86.asm_offsets import TIF_SIGPENDING
 from toykernel.arch.x86.thread_info import clear_ti_flag, set_ti_flag, test_ti_flag
 from toykernel.errno import EAGAIN
+from toykernel.kernel.ptrace_flags import (
+    JOBCTL_LISTENING,
+    JOBCTL_PENDING_MASK,
+    JOBCTL_STOP_CONSUME,
+    JOBCTL_STOP_DEQUEUED,
+    JOBCTL_STOP_PENDING,
+    JOBCTL_STOP_SIGMASK,
+    JOBCTL_TRAP_NOTIFY,
+    JOBCTL_TRAPPING,
+    PT_SEIZED,
+)
 from toykernel.kernel.siginfo import (
     KERNEL_COREDUMP,
     KERNEL_IGNORE,
@@ -35,6 +46,7 @@ from toykernel.kernel.signal_types import (
     SigAction,
     signal_pending,
 )
+from toykernel.kernel.wait_queue import wake_up
 from toykernel.task import (
     PF_EXITING,
     SIGNAL_GROUP_EXIT,
@@ -43,6 +55,7 @@ from toykernel.task import (
     SIGNAL_UNKILLABLE,
     TASK_INTERRUPTIBLE,
     TASK_STOPPED,
+    TASK_TRACED,
     TASK_WAKEKILL,
 )
 
@@ -107,6 +120,8 @@ def sig_ignored(task: Task, sig: int, force: bool = False) -> bool:
     """Whether a signal would do nothing, so that it need not be queued; a blocked one always is."""
     if (task.blocked | task.real_blocked) >> (sig - 1) & 1:
         return False
+    if task.ptrace and sig != SIGKILL:
+        return False  # its tracer wants to know
     handler = action_of(task, sig).handler
     if handler == SIG_DFL and task.signal.flags & SIGNAL_UNKILLABLE and not force:
         return True
@@ -158,6 +173,8 @@ def send_signal(
     if k.host.trace.signal_generate:
         k.host.trace.signal_generate.emit(task, sig, info)
     queue.setdefault(sig, []).append(info)
+    if task.sighand.signalfd_wqh is not None:
+        wake_up(k, task.sighand.signalfd_wqh, nr_exclusive=0)
     _complete_signal(k, task, sig, group)
     return 0
 
@@ -209,9 +226,11 @@ def _continue(k: Kernel, p: Task) -> None:
     flush_sigqueue(signal.shared_pending, KERNEL_STOP)
     for thread in threads_of(p):
         flush_sigqueue(thread.pending, KERNEL_STOP)
-        thread.jobctl_stop = False
+        task_clear_jobctl_pending(thread, JOBCTL_STOP_PENDING)
         recalc_sigpending(k, thread)
-        if thread.state == TASK_STOPPED:
+        if thread.ptrace & PT_SEIZED:
+            ptrace_trap_notify(k, thread)
+        elif thread.state == TASK_STOPPED:
             k.try_to_wake_up(thread)
     why = 0
     if signal.flags & SIGNAL_STOP_STOPPED:
@@ -230,7 +249,7 @@ def wants_signal(k: Kernel, sig: int, task: Task) -> bool:
         return False
     if sig == SIGKILL:
         return True
-    if task.state == TASK_STOPPED:
+    if task.state in (TASK_STOPPED, TASK_TRACED):
         return False
     return task is k.current or not test_ti_flag(k.machine.ram, task.stack, TIF_SIGPENDING)
 
@@ -254,6 +273,7 @@ def _complete_signal(k: Kernel, p: Task, sig: int, group: bool) -> None:
         sig_fatal(p, sig)
         and not signal.flags & (SIGNAL_UNKILLABLE | SIGNAL_GROUP_EXIT)
         and not target.real_blocked >> (sig - 1) & 1
+        and (sig == SIGKILL or not p.ptrace)
         and not sigmask(sig) & KERNEL_COREDUMP
     ):
         signal.flags |= SIGNAL_GROUP_EXIT
@@ -267,7 +287,7 @@ def _complete_signal(k: Kernel, p: Task, sig: int, group: bool) -> None:
 
 def kill_thread(k: Kernel, thread: Task) -> None:
     """SIGKILL for one thread of a group that is ending."""
-    thread.jobctl_stop = False
+    task_clear_jobctl_pending(thread, JOBCTL_PENDING_MASK)
     thread.pending.setdefault(SIGKILL, [{"si_signo": SIGKILL, "si_errno": 0, "si_code": 0}])
     signal_wake_up(k, thread, True)
 
@@ -280,13 +300,45 @@ def signal_wake_up(k: Kernel, task: Task, resume: bool) -> None:
         k.try_to_wake_up(task)
 
 
+def ptrace_signal_wake_up(k: Kernel, task: Task, resume: bool) -> None:
+    """There is work for a traced task; `resume` gets it out of its stop."""
+    signal_wake_up(k, task, False)
+    if resume and task.state == TASK_TRACED:
+        k.try_to_wake_up(task)
+
+
+def ptrace_trap_notify(k: Kernel, task: Task) -> None:
+    """What its group does has changed: a task that was seized tells its tracer, with a trap."""
+    task_set_jobctl_pending(task, JOBCTL_TRAP_NOTIFY)
+    ptrace_signal_wake_up(k, task, bool(task.jobctl & JOBCTL_LISTENING))
+
+
+def task_set_jobctl_pending(task: Task, mask: int) -> bool:
+    """Something that is to happen on the way to user mode; not for a task that dies."""
+    if fatal_signal_pending(task) or task.flags & PF_EXITING or task.exit_state:
+        return False
+    if mask & JOBCTL_STOP_SIGMASK:
+        task.jobctl &= ~JOBCTL_STOP_SIGMASK
+    task.jobctl |= mask
+    return True
+
+
+def task_clear_jobctl_pending(task: Task, mask: int) -> None:
+    """It is not to happen any more, or happens now."""
+    if mask & JOBCTL_STOP_PENDING:
+        mask |= JOBCTL_STOP_CONSUME | JOBCTL_STOP_DEQUEUED
+    task.jobctl &= ~mask
+    if not task.jobctl & JOBCTL_PENDING_MASK:
+        task.jobctl &= ~JOBCTL_TRAPPING
+
+
 def force_sig_info(k: Kernel, task: Task, sig: int, info: Siginfo) -> None:
     """A signal that cannot be blocked or ignored, not even by init, for one thread."""
     blocked = bool(task.blocked & sigmask(sig))
     if blocked or action_of(task, sig).handler == SIG_IGN:
         task.sighand.action[sig] = SigAction()
         task.blocked &= ~sigmask(sig)
-    if action_of(task, sig).handler == SIG_DFL:
+    if action_of(task, sig).handler == SIG_DFL and not task.ptrace:
         task.signal.flags &= ~SIGNAL_UNKILLABLE
     send_signal(k, task, sig, info)
 

@@ -9,13 +9,15 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from toykernel.kernel.clone_flags import CLONE_SIGHAND, CLONE_THREAD
+from toykernel.kernel.clone_flags import CLONE_CLEAR_SIGHAND, CLONE_SIGHAND, CLONE_THREAD
+from toykernel.kernel.ptrace_flags import JOBCTL_PENDING_MASK
 
 if TYPE_CHECKING:
     from toykernel.kernel.clone_flags import CloneArgs
-    from toykernel.kernel.wait import WaitQueue
+    from toykernel.kernel.wait_queue import WaitQueue
     from toykernel.state import Kernel
     from toykernel.task import Task
+    from toykernel.tty.termios import TtyStruct
 
 SIG_DFL, SIG_IGN = 0, 1
 
@@ -70,6 +72,7 @@ class SighandStruct:
     slab: int
     count: int = 1
     action: dict[int, SigAction] = field(default_factory=dict)
+    signalfd_wqh: WaitQueue | None = None  # made when a thread first waits on a signalfd
 
 
 @dataclass(eq=False)
@@ -93,9 +96,11 @@ class SignalStruct:
     wait_chldexit: WaitQueue | None = None  # made when a thread first waits for children
     dead_children: dict[Task, None] = field(default_factory=dict)  # that a wait can take
     rlim: Rlimits = field(default_factory=dict)
+    oom_score_adj: int = 0
+    oom_score_adj_min: int = 0
     is_child_subreaper: bool = False
     has_child_subreaper: bool = False
-    tty: str | None = None
+    tty: TtyStruct | None = None  # the controlling terminal
     # Figures of threads that are gone (ticks), and of children that were waited for (ns).
     utime: int = 0
     stime: int = 0
@@ -122,6 +127,8 @@ class SignalStruct:
             pgrp=self.pgrp,
             session=self.session,
             rlim=dict(self.rlim),
+            oom_score_adj=self.oom_score_adj,
+            oom_score_adj_min=self.oom_score_adj_min,
             has_child_subreaper=self.has_child_subreaper or self.is_child_subreaper,
         )
 
@@ -139,6 +146,18 @@ def copy_sighand(k: Kernel, p: Task, args: CloneArgs) -> None:
         p.sighand = old
     else:
         p.sighand = copy_actions(old, k.memory.slabs.sighand.alloc(k))
+        if args.flags & CLONE_CLEAR_SIGHAND:
+            flush_signal_handlers(p.sighand)
+
+
+def flush_signal_handlers(sighand: SighandStruct) -> None:
+    """A handler is an address in the old program: only SIG_IGN survives exec and CLONE_CLEAR_SIGHAND."""
+    actions = sighand.action
+    for number in sorted(actions):
+        if actions[number].handler == SIG_IGN:
+            actions[number] = SigAction(SIG_IGN)
+        else:
+            del actions[number]
 
 
 def cleanup_sighand(k: Kernel, p: Task) -> None:
@@ -183,7 +202,7 @@ def free_signal_struct(k: Kernel, signal: SignalStruct) -> None:
 
 def signal_pending(task: Task) -> bool:
     """Whether something waits for the task to return to user mode."""
-    if task.jobctl_stop:
+    if task.jobctl & JOBCTL_PENDING_MASK:
         return True
     for queue in (task.pending, task.signal.shared_pending):
         if queue and any(not task.blocked >> (sig - 1) & 1 for sig in queue):

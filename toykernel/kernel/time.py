@@ -6,6 +6,7 @@ All of them see virtual time: cycles of the machine's clock, never the host's.
 from __future__ import annotations
 
 import struct
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from toykernel.arch.x86.uaccess import copy_from_user, copy_to_user, put_user
@@ -28,6 +29,7 @@ from toykernel.kernel.cputime import (
     pack_rusage,
 )
 from toykernel.kernel.cred import CAP_SYS_TIME, capable
+from toykernel.kernel.posix_timers import cpu_nanosleep
 from toykernel.kernel.sched.core import tick_ns
 from toykernel.kernel.sched.entity import rt_policy
 from toykernel.kernel.signal_types import signal_pending
@@ -46,7 +48,9 @@ from toykernel.kernel.timekeeping import (
     ktime_get,
     ktime_get_real,
     pack_timespec,
+    pack_timespec64,
     pack_timeval,
+    timespec64_from_user,
     timespec_from_user,
     timeval_from_user,
 )
@@ -60,6 +64,7 @@ if TYPE_CHECKING:
 USER_HZ = 100
 _COARSE = (CLOCK_REALTIME_COARSE, CLOCK_MONOTONIC_COARSE)
 _SLEEPABLE = (CLOCK_REALTIME, CLOCK_MONOTONIC, CLOCK_BOOTTIME)
+_NO_SLEEP = (CLOCK_THREAD_CPUTIME_ID, CLOCK_MONOTONIC_RAW, *_COARSE)
 
 
 # -- reading and setting ---------------------------------------------------------------------------
@@ -95,10 +100,16 @@ def sys_clock_gettime(k: Kernel, clock: int, address: int) -> int:
 @syscall(266, "clockid:clock res:timespec_out")
 def sys_clock_getres(k: Kernel, clock: int, address: int) -> int:
     """clock_getres: 1 ns, a tick for the coarse clocks. EINVAL for no such clock, EFAULT."""
-    clock_get(k, clock)
+    ns = clock_resolution(k, clock)
     if address:
-        copy_to_user(k, address, pack_timespec(tick_ns(k) if clock in _COARSE else 1))
+        copy_to_user(k, address, pack_timespec(ns))
     return 0
+
+
+def clock_resolution(k: Kernel, clock: int) -> int:
+    """In ns: a tick for the coarse clocks. Raises Errno(EINVAL) for a clock that there is not."""
+    clock_get(k, clock)
+    return tick_ns(k) if clock in _COARSE else 1
 
 
 def _set_wall_clock(k: Kernel, ns: int) -> int:
@@ -111,9 +122,14 @@ def _set_wall_clock(k: Kernel, ns: int) -> int:
 @syscall(264, "clockid:clock tp:timespec")
 def sys_clock_settime(k: Kernel, clock: int, address: int) -> int:
     """clock_settime: only CLOCK_REALTIME can be set (EINVAL), with CAP_SYS_TIME (EPERM)."""
+    return clock_set(k, clock, address, timespec_from_user)
+
+
+def clock_set(k: Kernel, clock: int, address: int, read: Callable[[Kernel, int], int]) -> int:
+    """Set a clock to the time that `read` finds at an address. EINVAL, EPERM, EFAULT."""
     if clock != CLOCK_REALTIME:
         raise Errno(EINVAL)
-    return _set_wall_clock(k, timespec_from_user(k, address))
+    return _set_wall_clock(k, read(k, address))
 
 
 @syscall(78, "tv:timeval_out tz:address")
@@ -167,30 +183,42 @@ def sys_nanosleep(k: Kernel, request: int, remaining: int) -> Result:
 @syscall(267, "clockid:clock flags:hex request:timespec remain:timespec_out")
 def sys_clock_nanosleep(k: Kernel, clock: int, flags: int, request: int, remaining: int) -> Result:
     """clock_nanosleep: for a time, or with TIMER_ABSTIME until the clock shows one. EOPNOTSUPP for
-    a CPU clock, EINVAL, EFAULT, EINTR.
+    a clock that only shows the time, EINVAL, EFAULT, EINTR.
     """
-    if clock in (CLOCK_PROCESS_CPUTIME_ID,) or clock < 0:
+    return clock_nanosleep(k, clock, flags, request, remaining, wide=False)
+
+
+def clock_nanosleep(
+    k: Kernel, clock: int, flags: int, request: int, remaining: int, *, wide: bool
+) -> Result:
+    """The same for both sizes of struct timespec; `wide` has 64-bit seconds."""
+    if clock in _NO_SLEEP:
         raise Errno(EOPNOTSUPP)
-    if clock not in _SLEEPABLE:
+    on_cpu = clock < 0 or clock == CLOCK_PROCESS_CPUTIME_ID
+    if not on_cpu and clock not in _SLEEPABLE:
         raise Errno(EINVAL)
-    ns = timespec_from_user(k, request)
+    ns = timespec64_from_user(k, request) if wide else timespec_from_user(k, request)
+    if on_cpu:
+        absolute = bool(flags & TIMER_ABSTIME)
+        expires = ns + (0 if absolute else clock_get(k, clock))
+        return cpu_nanosleep(k, clock, expires, None if absolute else remaining, wide)
     if flags & TIMER_ABSTIME:
         return _sleep(k, ns - (k.time.wall_offset if clock == CLOCK_REALTIME else 0), None)
-    return _sleep(k, ktime_get(k) + ns, remaining)
+    return _sleep(k, ktime_get(k) + ns, remaining, wide)
 
 
-def _sleep(k: Kernel, expires: int, remaining: int | None) -> Result:
+def _sleep(k: Kernel, expires: int, remaining: int | None, wide: bool = False) -> Result:
     """Until `expires` (CLOCK_MONOTONIC, ns); `remaining` is None for a sleep to a point in time."""
     task = k.current
     if signal_pending(task):
-        return _sleep_over(k, expires, remaining, False)
+        return _sleep_over(k, expires, remaining, wide, False)
     # A timer may be late by the task's slack, so that several can fire together.
     slack = 0 if rt_policy(task.se.policy) else task.timer_slack_ns
-    args = (expires, remaining)
+    args = (expires, remaining, wide)
     return Wait((), _sleep_over, args, "nanosleep", deadline=expires + slack)
 
 
-def _sleep_over(k: Kernel, expires: int, remaining: int | None, late: bool) -> Result:
+def _sleep_over(k: Kernel, expires: int, remaining: int | None, wide: bool, late: bool) -> Result:
     if late:
         return 0
     left = expires - ktime_get(k)
@@ -199,8 +227,8 @@ def _sleep_over(k: Kernel, expires: int, remaining: int | None, late: bool) -> R
     if remaining is None:
         raise Errno(ERESTARTNOHAND)
     if remaining:
-        copy_to_user(k, remaining, pack_timespec(left))
-    k.current.restart_block = (_sleep, (expires, remaining))
+        copy_to_user(k, remaining, pack_timespec64(left) if wide else pack_timespec(left))
+    k.current.restart_block = (_sleep, (expires, remaining, wide))
     raise Errno(ERESTART_RESTARTBLOCK)
 
 

@@ -29,6 +29,7 @@ CLOCK_MONOTONIC_RAW = 4
 CLOCK_REALTIME_COARSE = 5
 CLOCK_MONOTONIC_COARSE = 6
 CLOCK_BOOTTIME = 7
+KTIME_MAX = (1 << 63) - 1  # ns
 TIMER_ABSTIME = 1  # a flag of clock_nanosleep and timer_settime
 
 
@@ -80,3 +81,19 @@ def timeval_from_user(k: Kernel, address: int) -> int:
     if seconds < 0 or not 0 <= usec < 1_000_000:
         raise Errno(EINVAL)
     return int(seconds * NSEC_PER_SEC + usec * NSEC_PER_USEC)
+
+
+def timespec64_from_user(k: Kernel, address: int) -> int:
+    """A struct __kernel_timespec as ns, at most what a ktime holds. Raises Errno(EFAULT), Errno(EINVAL).
+
+    Of its 64-bit nanoseconds a 32-bit program sets only the low half (get_timespec64).
+    """
+    seconds, ns = struct.unpack("<qI4x", copy_from_user(k, address, 16))
+    if seconds < 0 or ns >= NSEC_PER_SEC:
+        raise Errno(EINVAL)
+    return min(int(seconds) * NSEC_PER_SEC + int(ns), KTIME_MAX)
+
+
+def pack_timespec64(ns: int) -> bytes:
+    """ns as a struct __kernel_timespec: seconds and ns of 64 bits each."""
+    return struct.pack("<qq", *divmod(ns, NSEC_PER_SEC))

@@ -164,8 +164,10 @@ def setresuid(k: Kernel, ruid: int, euid: int, suid: int) -> int:
 
 @syscall(215, "fsuid:id", name="setfsuid32")
 def setfsuid(k: Kernel, uid: int) -> int:
-    """setfsuid: the old one, whether or not it was changed."""
+    """setfsuid: the old one, whether or not it was changed; -1 only asks."""
     old = k.current.cred
+    if uid == UNCHANGED:
+        return old.fsuid
     if uid in (old.uid, old.euid, old.suid, old.fsuid) or capable(k, CAP_SETUID):
         previous = old.fsuid
 
@@ -237,9 +239,11 @@ def setresgid(k: Kernel, rgid: int, egid: int, sgid: int) -> int:
 
 @syscall(216, "fsgid:id", name="setfsgid32")
 def setfsgid(k: Kernel, gid: int) -> int:
-    """Answers with the group before, changed or not."""
+    """Answers with the group before, changed or not; -1 only asks."""
     old = k.current.cred
     previous = old.fsgid
+    if gid == UNCHANGED:
+        return previous
     if gid in (old.gid, old.egid, old.sgid, old.fsgid) or capable(k, CAP_SETGID):
 
         def change(new: Cred, old: Cred) -> None:

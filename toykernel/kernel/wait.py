@@ -15,6 +15,7 @@ from toykernel.errno import Errno
 from toykernel.fs.file import fput, get_file
 from toykernel.kernel.signal import recalc_sigpending
 from toykernel.kernel.timer import HrTimer, hrtimer_cancel, hrtimer_start
+from toykernel.kernel.wait_queue import WaitCallback, WaitQueue, WaitQueueEntry, wake_up
 from toykernel.task import TASK_INTERRUPTIBLE
 
 if TYPE_CHECKING:
@@ -23,20 +24,22 @@ if TYPE_CHECKING:
     from toykernel.task import Task
 
 
-@dataclass(eq=False)
-class WaitQueueEntry:
-    """wait_queue_entry: one sleeper on one queue; a task that waits for several things has several."""
-
-    task: Task
-
-
-@dataclass(eq=False)
-class WaitQueue:
-    """wait_queue_head_t: who sleeps on something, in the order they came; exclusive ones come last."""
-
-    name: str
-    entries: dict[WaitQueueEntry, None] = field(default_factory=dict)
-    exclusive: dict[WaitQueueEntry, None] = field(default_factory=dict)
+__all__ = [
+    "SCHEDULE",
+    "Completion",
+    "Result",
+    "Wait",
+    "WaitCallback",
+    "WaitQueue",
+    "WaitQueueEntry",
+    "child_queue",
+    "complete",
+    "finish_wait",
+    "never_return",
+    "prepare_to_wait",
+    "wake_sleeper",
+    "wake_up",
+]
 
 
 @dataclass(eq=False)
@@ -133,32 +136,6 @@ def finish_wait(k: Kernel, task: Task) -> Result:
     for file in wait.holds:
         fput(k, file)
     return result
-
-
-# -- who wakes it ----------------------------------------------------------------------------------
-
-
-def wake_up(k: Kernel, queue: WaitQueue, *, nr_exclusive: int = 1, key: Any = None) -> None:
-    """Make the tasks on a queue runnable, as __wake_up; each looks for itself whether it may go on.
-
-    All that are not exclusive, and `nr_exclusive` of the others (0: all of them). A `key` says what
-    happened to sleepers that do not get up for everything.
-    """
-    for entry in list(queue.entries):
-        if _wanted(k, entry.task, key):
-            k.try_to_wake_up(entry.task)
-    for entry in list(queue.exclusive):
-        if _wanted(k, entry.task, key) and k.try_to_wake_up(entry.task):
-            nr_exclusive -= 1
-            if not nr_exclusive:
-                return
-
-
-def _wanted(k: Kernel, task: Task, key: Any) -> bool:
-    wait = task.wait
-    if key is None or wait is None or wait.wants is None:
-        return True
-    return wait.wants(k, task, key, *wait.args)
 
 
 def child_queue(_k: Kernel, task: Task) -> WaitQueue:

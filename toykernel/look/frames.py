@@ -88,6 +88,24 @@ HOLDERS: tuple[Callable[[Kernel], Iterator[Claim]], ...] = (
 )
 
 
+#: What the kernel's own holders use a frame for, in a word; a frame of no such holder is a user page.
+KINDS: dict[Callable[[Kernel], Iterator[Claim]], str] = {
+    _reserved: "zero page",
+    _page_tables: "page table",
+    _page_cache: "page cache",
+    _pins: "held",
+    _kernel_stacks: "kernel stack",
+    _slab_pages: "slab",
+}
+
+
+def kernel_claims(k: Kernel) -> Iterator[tuple[int, str, str]]:
+    """(frame, kind, by whom) of every reference that is not a user page-table entry's."""
+    for holder, kind in KINDS.items():
+        for pfn, who in holder(k):
+            yield pfn, kind, who
+
+
 def owners(k: Kernel) -> dict[int, list[str]]:
     """By frame: everybody who holds a reference to it."""
     held: dict[int, list[str]] = {}

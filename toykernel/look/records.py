@@ -5,11 +5,18 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from toykernel.fs.eventfd import EventfdCtx
+from toykernel.fs.eventpoll import EventPoll
 from toykernel.fs.pipe_fs_i import Pipe
+from toykernel.fs.signalfd import SignalfdCtx
+from toykernel.fs.timerfd import TimerfdCtx
+from toykernel.ipc.mqueue import MqueueInfo
 from toykernel.look.spaces import address_spaces
+from toykernel.net.af_unix import UnixSock
+from toykernel.tty.termios import TtyStruct
 
 if TYPE_CHECKING:
-    from toykernel.fs.file import FilesStruct
+    from toykernel.fs.file import File, FilesStruct
     from toykernel.fs.inode import Inode
     from toykernel.kernel.nsproxy import Nsproxy
     from toykernel.kernel.pid import PidNamespace
@@ -36,8 +43,7 @@ def _of_task(k: Kernel, task: Task) -> Iterator[Record]:
     if task.undo_list is not None:
         yield "sem_undo_list", task.undo_list.slab
     for file in task.wait.holds if task.wait is not None else ():
-        yield "filp", file.slab
-        yield from _of_inode(file.inode)
+        yield from _of_file(file)
     if task.bprm is not None:
         yield "cred", task.bprm.cred.slab
         if task.bprm.files is not None:
@@ -55,13 +61,52 @@ def _of_task(k: Kernel, task: Task) -> Iterator[Record]:
 def _of_files(files: FilesStruct) -> Iterator[Record]:
     yield "files_struct", files.slab
     for file in files.fd.values():
-        yield "filp", file.slab
-        yield from _of_inode(file.inode)
+        yield from _of_file(file)
+
+
+def _of_file(file: File) -> Iterator[Record]:
+    yield "filp", file.slab
+    yield from _of_inode(file.inode)
+    match file.private:
+        case EventfdCtx(slab=slab):
+            yield "eventfd_ctx", slab
+        case TimerfdCtx(slab=slab):
+            yield "timerfd_ctx", slab
+        case SignalfdCtx(slab=slab):
+            yield "signalfd_ctx", slab
+        case TtyStruct(slab=slab, link=link):
+            yield "tty_struct", slab
+            if link is not None:
+                yield "tty_struct", link.slab
+        case EventPoll(slab=slab, items=items):
+            yield "eventpoll", slab
+            for item in items:
+                yield "eventpoll_epi", item.slab
 
 
 def _of_inode(inode: Inode) -> Iterator[Record]:
-    if isinstance(inode.private, Pipe):
-        yield "pipe_inode_info", inode.private.slab
+    match inode.private:
+        case Pipe(slab=slab):
+            yield "pipe_inode_info", slab
+        case UnixSock() as sock:
+            yield from _of_socket(sock)
+        case MqueueInfo(slab=slab, messages=messages):
+            yield "mqueue_inode_cache", slab
+            for msg in messages:
+                yield "msg_msg", msg.slab
+
+
+def _of_socket(sock: UnixSock) -> Iterator[Record]:
+    """A socket with what is on its way to it; who is only waiting to be accepted has no file yet."""
+    yield "unix_sock", sock.slab
+    for skb in sock.queue:
+        yield "skbuff_head_cache", skb.slab
+        for file in skb.files:
+            yield "filp", file.slab
+            if not isinstance(file.inode.private, UnixSock):
+                yield from _of_file(file)
+    for waiting in sock.pending:
+        yield from _of_socket(waiting)
 
 
 def _of_namespaces(nsproxy: Nsproxy) -> Iterator[Record]:
@@ -71,12 +116,23 @@ def _of_namespaces(nsproxy: Nsproxy) -> Iterator[Record]:
     yield "ipc_namespace", nsproxy.ipc_ns.slab
     for sma in nsproxy.ipc_ns.sem_ids.sets.values():
         yield "sem_array", sma.slab
+    for msq in nsproxy.ipc_ns.msg_ids.queues.values():
+        yield "msg_queue", msq.slab
+        for msg in msq.messages:
+            yield "msg_msg", msg.slab
+    for inode in nsproxy.ipc_ns.mq_ids.queues.values():
+        yield from _of_inode(inode)
+    for shp in nsproxy.ipc_ns.shm_ids.segments.values():
+        yield "shmid_kernel", shp.slab
     yield "pid_namespace", nsproxy.pid_ns.slab
 
 
 def records(k: Kernel) -> Iterator[Record]:
     """Each once, whoever shares it; what boot made (address 0) is in no cache."""
     seen: dict[Record, None] = {}
+    if k.files.unix is not None:  # in messages, too
+        for sock in k.files.unix.sockets:
+            seen.update(dict.fromkeys(_of_socket(sock)))
     for task in k.processes.tasks:
         seen.update(dict.fromkeys(_of_task(k, task)))
     for pid in k.processes.init_pid_ns.pids.values():

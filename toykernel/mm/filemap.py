@@ -7,10 +7,12 @@ maps the object goes, and what was written to them is in `contents` then.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
 
 from emu.ram import PAGE_SHIFT, PAGE_SIZE
 from toykernel.fs.inode import igrab, iput
+from toykernel.mm.file_bytes import FileBytes
 
 if TYPE_CHECKING:
     from toykernel.fs.file import File
@@ -33,7 +35,7 @@ class AddressSpace:
     def __init__(
         self,
         name: str,
-        contents: bytearray | None = None,
+        contents: FileBytes | None = None,
         size: int = 0,
         host: Inode | None = None,
     ) -> None:
@@ -43,12 +45,16 @@ class AddressSpace:
         self._size = size
         self.pages: dict[int, int] = {}  # index -> frame
         self.i_mmap = 0  # areas that map it
+        #: Whose memory it is, and who is told of each area that begins or ends to map it (vm_ops).
+        self.private: Any = None
+        self.area_opened: Callable[[Kernel, AddressSpace], None] | None = None
+        self.area_closed: Callable[[Kernel, AddressSpace], None] | None = None
         self.ident = 0  # counts up from boot, while it is mapped
 
     @property
     def size(self) -> int:
         """Bytes up to the end of the file, or of the shared anonymous object."""
-        return self._size if self.contents is None else len(self.contents)
+        return self._size if self.contents is None else self.contents.size
 
     def map_area(self, k: Kernel) -> None:
         """One more area maps it; the first one gives it a number, its key in k.memory.mappings."""
@@ -58,6 +64,8 @@ class AddressSpace:
             k.memory.mappings[self.ident] = self
             if self.host is not None:
                 igrab(self.host)
+        if self.area_opened is not None:
+            self.area_opened(k, self)
 
     def unmap_area(self, k: Kernel) -> None:
         """One area fewer; the last one writes the frames back to the file and frees them."""
@@ -70,6 +78,8 @@ class AddressSpace:
             del k.memory.mappings[self.ident]
             if self.host is not None:
                 iput(k, self.host)
+        if self.area_closed is not None:
+            self.area_closed(k, self)
 
     def find_or_create_page(self, k: Kernel, index: int) -> int:
         """The frame of a page. Raises Errno(ENOMEM), or FaultSigbus beyond the end."""
@@ -80,9 +90,7 @@ class AddressSpace:
             pfn = k.memory.pages.get_zeroed_page(k, "page cache", highmem=True)
             if self.contents is not None:
                 start = index << PAGE_SHIFT
-                k.machine.ram.write(
-                    pfn << PAGE_SHIFT, bytes(self.contents[start : start + PAGE_SIZE])
-                )
+                k.machine.ram.write(pfn << PAGE_SHIFT, self.contents.read(start, PAGE_SIZE))
             self.pages[index] = pfn
         return pfn
 
@@ -95,9 +103,15 @@ class AddressSpace:
             return
         for index, pfn in sorted(self.pages.items()):
             start = index << PAGE_SHIFT
-            length = min(PAGE_SIZE, len(self.contents) - start)
+            length = min(PAGE_SIZE, self.contents.size - start)
             if length > 0:
-                self.contents[start : start + length] = k.machine.ram.read(pfn << 12, length)
+                data = k.machine.ram.read(pfn << PAGE_SHIFT, length)
+                if index in self.contents.pages:
+                    self.contents.write(start, data)
+                elif any(data):  # a hole that was written to takes room now
+                    self.contents.write(start, data)
+                    if self.host is not None:
+                        self.host.i_sb.s_bytes += PAGE_SIZE
 
     def wrote(self, k: Kernel, start: int, length: int) -> None:
         """write(2) has changed `length` bytes of the file from `start`:
@@ -110,7 +124,7 @@ class AddressSpace:
                 first = max(start, index << PAGE_SHIFT)
                 last = min(start + length, (index + 1) << PAGE_SHIFT)
                 at = (pfn << PAGE_SHIFT) + (first & (PAGE_SIZE - 1))
-                k.machine.ram.write(at, bytes(self.contents[first:last]))
+                k.machine.ram.write(at, self.contents.read(first, last - first))
 
 
 def shmem_zero_setup(size: int) -> AddressSpace:

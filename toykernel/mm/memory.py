@@ -28,7 +28,15 @@ from toykernel.arch.x86.pgtable import (
 )
 from toykernel.errno import EFAULT, Errno
 from toykernel.mm.filemap import FaultSigbus, vma_frame
-from toykernel.mm.mm_types import VM_DONTCOPY, VM_RWX, VM_SHARED, VM_WRITE, MmStruct, VmArea
+from toykernel.mm.mm_types import (
+    VM_DONTCOPY,
+    VM_RWX,
+    VM_SHARED,
+    VM_WIPEONFORK,
+    VM_WRITE,
+    MmStruct,
+    VmArea,
+)
 from toykernel.mm.vma import anon_vma_prepare
 from toykernel.timing_costs import copy_page
 
@@ -62,7 +70,7 @@ def copy_page_range(
     Raises Errno(ENOMEM) when a page table cannot be had; what has been copied by then is in `dst`
     and goes away with it, and what `src` has lost is in `protected`.
     """
-    if vma.vm_flags & VM_DONTCOPY or not vma.anon_vma:
+    if vma.vm_flags & (VM_DONTCOPY | VM_WIPEONFORK) or not vma.anon_vma:
         return  # left out, or (K13, too) all to be had again from the page cache or the zero page
     reached = table = 0  # the page table of `dst` that the walk has come to, and where it lies
     for address, at, pte in present_ptes(k, src, vma.vm_start, vma.vm_end):
@@ -163,7 +171,7 @@ def handle_pte_fault(k: Kernel, fault: Fault, at: int) -> None:
     """
     mm, vma, address, write = fault.mm, fault.vma, fault.page, fault.write
     pte = k.machine.ram.read32(at)
-    if not pte & PTE_P:
+    if not pte_present(pte):
         if vma.mapping is not None:
             do_fault(k, fault, at)
         else:
@@ -218,7 +226,7 @@ def do_wp_page(k: Kernel, fault: Fault, at: int, pte: int) -> None:
     if vma.vm_flags & VM_SHARED or k.memory.pages.page_count(pfn) == 1:
         set_pte(k, mm, address, at, pte | PTE_RW | PTE_A | PTE_D)
         flush_tlb_page(k, mm, address)
-        count_fault(k, task, "cow_reused", address, pfn, pfn)
+        count_fault(k, task, "cow_reused", address, pfn, pfn)  # K6
         return
     new = k.memory.pages.alloc_pages(k, 0, "cow copy", highmem=True)
     anon_vma_prepare(k, mm, vma)
@@ -226,7 +234,7 @@ def do_wp_page(k: Kernel, fault: Fault, at: int, pte: int) -> None:
     set_pte(k, mm, address, at, mk_pte(new, vma) | PTE_RW | PTE_D)
     flush_tlb_page(k, mm, address)
     k.memory.pages.put_page(k, pfn)
-    count_fault(k, task, "cow_copied", address, pfn, new)
+    count_fault(k, task, "cow_copied", address, pfn, new)  # K5
 
 
 def populate(k: Kernel, mm: MmStruct, vma: VmArea, address: int, data: bytes | memoryview) -> None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from sortedcontainers import SortedDict
 
 if TYPE_CHECKING:
+    from toykernel.fs.mount import Path
     from toykernel.mm.filemap import AddressSpace
 
 VM_READ = 0x00000001
@@ -26,6 +27,8 @@ VM_RAND_READ = 0x00010000
 VM_DONTCOPY = 0x00020000
 VM_ACCOUNT = 0x00100000
 VM_NORESERVE = 0x00200000
+VM_WIPEONFORK = 0x02000000
+VM_DONTDUMP = 0x04000000
 
 VM_RWX = VM_READ | VM_WRITE | VM_EXEC
 _DATA = VM_READ | VM_WRITE | VM_MAYREAD | VM_MAYWRITE | VM_MAYEXEC
@@ -94,6 +97,9 @@ class MmStruct:
         self.start_brk = self.brk = 0
         self.start_stack = 0
         self.arg_start = self.arg_end = self.env_start = self.env_end = 0
+        self.exe_path: Path | None = None  # what it executes: where that was found
+        self.exe_name = ""  # and by which path
+        self.saved_auxv = b""
         #: Pages whose entries lost rights since the last flush: a CPU may still hold them.
         self.stale: dict[int, None] = {}
 

@@ -8,8 +8,19 @@ from emu.ram import PAGE_SIZE
 from toykernel.arch.x86.asm_offsets import TASK_SIZE
 from toykernel.arch.x86.pgtable import flush_tlb_mm, free_pgtables
 from toykernel.arch.x86.uaccess import get_user
-from toykernel.errno import EACCES, EAGAIN, EINVAL, ENOMEM, EOVERFLOW, EPERM, Errno
-from toykernel.fs.file import fget
+from toykernel.errno import (
+    EACCES,
+    EAGAIN,
+    EEXIST,
+    EINVAL,
+    ENOMEM,
+    EOPNOTSUPP,
+    EOVERFLOW,
+    EPERM,
+    Errno,
+)
+from toykernel.fs.file import fget_open
+from toykernel.fs.inode import F_SEAL_FUTURE_WRITE, F_SEAL_WRITE
 from toykernel.mm.filemap import AddressSpace, shmem_zero_setup
 from toykernel.mm.limits import can_do_mlock, charge, may_expand_vm, may_lock
 from toykernel.mm.memory import populate_range, unmap_page_range
@@ -27,8 +38,10 @@ from toykernel.mm.mm_types import (
     VmArea,
 )
 from toykernel.mm.mman import (
+    LEGACY_MAP_MASK,
     MAP_ANONYMOUS,
     MAP_FIXED,
+    MAP_FIXED_NOREPLACE,
     MAP_GROWSDOWN,
     MAP_HUGETLB,
     MAP_LOCKED,
@@ -37,6 +50,7 @@ from toykernel.mm.mman import (
     MAP_POPULATE,
     MAP_PRIVATE,
     MAP_SHARED,
+    MAP_SHARED_VALIDATE,
     MAP_TYPE,
     PROT_EXEC,
     PROT_READ,
@@ -136,11 +150,13 @@ def do_mmap_pgoff(
     k: Kernel, file: File | None, addr: int, length: int, prot: int, flags: int, pgoff: int
 ) -> int:
     """Map `length` bytes of a file from page `pgoff`, or of fresh memory; the linear address.
-    Raises Errno: EINVAL, EACCES, ENODEV, EOVERFLOW, ENOMEM, EAGAIN over RLIMIT_MEMLOCK, EPERM.
+    Raises Errno: EINVAL, EACCES, ENODEV, EOVERFLOW, ENOMEM, EAGAIN over RLIMIT_MEMLOCK, EPERM, EEXIST
+    with MAP_FIXED_NOREPLACE where something is, EOPNOTSUPP for a flag that MAP_SHARED_VALIDATE bars.
     """
     mm = user_mm(k)
     if not length:
         raise Errno(EINVAL)
+    flags |= MAP_FIXED if flags & MAP_FIXED_NOREPLACE else 0
     if not flags & MAP_FIXED:
         addr &= ~_OFFSET
         addr = max(addr, k.memory.mmap_min_addr) if addr else 0
@@ -152,6 +168,8 @@ def do_mmap_pgoff(
     if len(mm.areas) > MAX_MAP_COUNT:
         raise Errno(ENOMEM)
     addr = get_unmapped_area(k, mm, addr, length, flags)
+    if flags & MAP_FIXED_NOREPLACE and mm.overlapping(addr, addr + length):
+        raise Errno(EEXIST)
     if prot & PROT_READ and k.current.personality & READ_IMPLIES_EXEC:
         prot |= PROT_EXEC
     vm_flags = calc_vm_prot_bits(prot) | mm.def_flags | VM_MAYREAD | VM_MAYWRITE | VM_MAYEXEC
@@ -162,9 +180,7 @@ def do_mmap_pgoff(
         vm_flags |= VM_LOCKED
     if vm_flags & VM_LOCKED and not may_lock(k, mm, length >> 12):
         raise Errno(EAGAIN)
-    kind = flags & MAP_TYPE
-    if kind not in (MAP_SHARED, MAP_PRIVATE):
-        raise Errno(EINVAL)
+    kind = _sharing(flags, file)
     mapping: AddressSpace | None = None
     name = ""
     if kind == MAP_SHARED:
@@ -179,19 +195,38 @@ def do_mmap_pgoff(
         name = mapping.name
     else:
         pgoff = addr >> 12
-    return _mmap_region(k, mm, addr, length, flags, vm_flags, pgoff, mapping, name)
+    return mmap_region(k, mm, addr, length, flags, vm_flags, pgoff, mapping, name)
+
+
+def _sharing(flags: int, file: File | None) -> int:
+    """MAP_SHARED or MAP_PRIVATE. Raises Errno(EINVAL), Errno(EOPNOTSUPP)."""
+    kind = flags & MAP_TYPE
+    if kind == MAP_SHARED_VALIDATE and file is not None:
+        if flags & ~LEGACY_MAP_MASK:
+            raise Errno(EOPNOTSUPP)
+        kind = MAP_SHARED
+    if kind not in (MAP_SHARED, MAP_PRIVATE):
+        raise Errno(EINVAL)
+    if flags & MAP_GROWSDOWN and (kind == MAP_SHARED or file is not None):
+        raise Errno(EINVAL)  # only a stack grows
+    return kind
 
 
 def _check_file_rights(file: File, prot: int, kind: int, vm_flags: int) -> int:
     """The area's flags, as far as the open file allows. Raises Errno(EACCES)."""
     if not file.readable or (kind == MAP_SHARED and prot & PROT_WRITE and not file.writable):
         raise Errno(EACCES)
+    seals = file.inode.seals
+    if kind == MAP_SHARED and seals & (F_SEAL_WRITE | F_SEAL_FUTURE_WRITE):
+        if prot & PROT_WRITE:
+            raise Errno(EPERM)
+        vm_flags &= ~VM_MAYWRITE
     if kind == MAP_SHARED and not file.writable:
         vm_flags &= ~(VM_MAYWRITE | VM_SHARED)  # it can never become writable
     return vm_flags
 
 
-def _mmap_region(
+def mmap_region(
     k: Kernel,
     mm: MmStruct,
     addr: int,
@@ -202,6 +237,7 @@ def _mmap_region(
     mapping: AddressSpace | None,
     name: str,
 ) -> int:
+    """Make an area of a place, whatever was there; its address. Raises Errno(ENOMEM)."""
     if mm.overlapping(addr, addr + length):
         do_munmap(k, mm, addr, length)  # only MAP_FIXED leads here
     if not may_expand_vm(k, mm, length >> 12):
@@ -253,7 +289,7 @@ def exit_mmap(k: Kernel, mm: MmStruct) -> None:
 
 def _mapped_file(k: Kernel, flags: int, fd: int) -> File | None:
     if not flags & MAP_ANONYMOUS:
-        return fget(k, fd)
+        return fget_open(k, fd)
     if flags & MAP_HUGETLB:
         raise Errno(ENOMEM)  # there is no pool of huge pages
     return None

@@ -22,10 +22,10 @@ def truncate_setsize(k: Kernel, mapping: AddressSpace, size: int) -> None:
     contents = mapping.contents
     assert contents is not None
     mapping.write_back(k)
-    if size >= len(contents):
-        contents.extend(bytes(size - len(contents)))
+    grows = size >= contents.size
+    contents.resize(size)
+    if grows:
         return
-    del contents[size:]
     first_gone = (size + PAGE_SIZE - 1) >> PAGE_SHIFT
     unmap_mapping_range(k, mapping, first_gone)
     for index, pfn in sorted(mapping.pages.items()):
@@ -53,3 +53,15 @@ def unmap_mapping_range(k: Kernel, mapping: AddressSpace, first: int) -> None:
                 cut = True
         if cut:
             flush_tlb_mm(k, mm)
+
+
+def punch_hole(k: Kernel, mapping: AddressSpace, start: int, end: int) -> None:
+    """Whole pages of a file, or of memory without one, become zeros for everybody (FALLOC_FL_PUNCH_HOLE)."""
+    for index in range(start >> PAGE_SHIFT, end >> PAGE_SHIFT):
+        pfn = mapping.pages.get(index)
+        if pfn is not None:
+            k.machine.ram.fill(pfn << PAGE_SHIFT, PAGE_SIZE)
+    if mapping.contents is not None:
+        stop = min(end, len(mapping.contents))
+        if start < stop:
+            mapping.contents.punch(start, stop)

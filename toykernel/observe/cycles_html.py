@@ -48,10 +48,10 @@ document.addEventListener("click", function (event) {
 _NARROW = frozenset(("address", "where", "rule", "what", "function"))
 
 
-def html(data: Mapping[str, Any]) -> str:
-    """The profile as one self-contained page."""
+def html(data: Mapping[str, Any], links: Mapping[str, str] | None = None) -> str:
+    """The profile as one self-contained page. `links`: where the names of events lead to."""
     name = escape(str(data["program"]))
-    body = "\n".join(_table(*one) for one in tables(data))
+    body = "\n".join(_table(*one, links or {}) for one in tables(data))
     return (
         f'<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8"><title>Cycles of {name}</title>\n'
         f"<style>\n{_STYLE}</style></head>\n<body><h1>Cycles of {name}</h1>\n"
@@ -60,18 +60,22 @@ def html(data: Mapping[str, Any]) -> str:
     )
 
 
-def _table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+def _table(
+    title: str, columns: Sequence[str], rows: Sequence[Sequence[str]], links: Mapping[str, str]
+) -> str:
     marks = [_class(column) for column in columns]
     head = "".join(
         f"<th{mark}>{escape(column.lstrip('<'))}</th>"
         for mark, column in zip(marks, columns, strict=True)
     )
     share = columns.index("share") if "share" in columns else None
+    linked = links if columns[0] == "<what" else {}
     lines = []
     for row in rows:
-        cells = "".join(
-            f"<td{mark}>{escape(cell)}</td>" for mark, cell in zip(marks, row, strict=True)
-        )
+        shown = [escape(cell) for cell in row]
+        if row[0] in linked:
+            shown[0] = f'<a href="{escape(linked[row[0]])}">{shown[0]}</a>'
+        cells = "".join(f"<td{mark}>{cell}</td>" for mark, cell in zip(marks, shown, strict=True))
         total = row[0] == "total"
         colour = "" if share is None or total else _heat(float(row[share].rstrip("%")))
         mark = ' class="total"' if total else ""

@@ -7,7 +7,6 @@ is the same, and when it is not, since somebody changed the guest, the old futur
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -73,6 +72,8 @@ class EventLog(Collector):
         self._k = k
         self._images = images
         self._emit = emit
+        #: Told of each event as it is listed, and of its task; after going back it is listed again.
+        self.listeners: list[Callable[[int, RunEvent, Task], None]] = []
         self.count = 0
         self._first = 0  # number of the first that is kept
         self._events: list[RunEvent] = []
@@ -130,14 +131,14 @@ class EventLog(Collector):
         image = next((one for one in self._images.all() if one.name == name), None)
         return image.place_at(event.eip) if image is not None else None
 
-    def line(self, number: int, event: RunEvent) -> str:
-        """A JSON object: `--events FILE` has one a line."""
+    def record(self, number: int, event: RunEvent) -> dict[str, Any]:
+        """An event as `--events FILE` has it (docs/events.md)."""
         details: dict[str, Any] = dict(event.details)
         for name, named in (("call", name_of), ("signal", signal_name)):
             if name in details:
                 details[name] = named(details[name])
         place = self.place(event)
-        whole = {
+        return {
             "number": number,
             "kind": event.kind,
             "cycles": event.position.cycles,
@@ -147,7 +148,11 @@ class EventLog(Collector):
             "source": place.name if place is not None else None,
             **details,
         }
-        return json.dumps(whole, separators=(",", ":")) + "\n"
+
+    def count_from(self, count: int) -> None:
+        """So many have happened already; they are not known here."""
+        self.count = self._first = count
+        self._events = []
 
     def forget_future(self) -> None:
         """The guest has been changed: what is known of later does not hold."""
@@ -193,6 +198,8 @@ class EventLog(Collector):
         )
         at = self.count - self._first
         self.count += 1
+        for listener in self.listeners:
+            listener(self.count - 1, event, task)
         if at < len(self._events):
             if self._events[at] == event:
                 return

@@ -31,13 +31,22 @@ def state_text(task: Task) -> str:
     return STATE_LETTERS[task.state] if task.state != TASK_RUNNING else "R"
 
 
+def trace_line(k: Kernel, task: Task, event: str, fields: str) -> bytes:
+    """An event of a task, now."""
+    seconds, ns = divmod(ktime_get(k), 1_000_000_000)
+    comm = task.comm if task.pid else "<idle>"
+    head = f"{comm:>16}-{task.pid:<5} [000] {seconds:5}.{ns // 1000:06}: "
+    return f"{head}{event}: {fields}\n".encode(errors="surrogateescape")
+
+
 class SchedTrace(Collector):
     """Listens to a kernel; `write` takes whole lines as bytes."""
 
-    def __init__(self, k: Kernel, write: Callable[[bytes], None]) -> None:
+    def __init__(self, k: Kernel, write: Callable[[bytes], None], *, header: bool = True) -> None:
         self._k = k
         self._write = write
-        write(HEADER.encode())
+        if header:
+            write(HEADER.encode())
         trace = k.host.trace
         trace.sched_switch.append(self._switch)
         trace.sched_wakeup.append(partial(self._wakeup, "sched_wakeup"))
@@ -48,11 +57,8 @@ class SchedTrace(Collector):
         trace.release_task.append(partial(self._ended, "sched_process_free"))
 
     def _line(self, event: str, task: Task, **fields: Any) -> None:
-        seconds, ns = divmod(ktime_get(self._k), 1_000_000_000)
         words = " ".join(f"{name}={value}" for name, value in fields.items())
-        comm = task.comm if task.pid else "<idle>"
-        head = f"{comm:>16}-{task.pid:<5} [000] {seconds:5}.{ns // 1000:06}: "
-        self._write(f"{head}{event}: {words}\n".encode(errors="surrogateescape"))
+        self._write(trace_line(self._k, task, event, words))
 
     def _switch(self, prev: Task, chosen: Task) -> None:
         self._line(

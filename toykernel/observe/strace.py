@@ -13,6 +13,7 @@ from typing import Any
 from toykernel.collector import Collector
 from toykernel.kernel.clone_flags import CLONE_UNTRACED
 from toykernel.kernel.siginfo import SIGNAL_NAMES
+from toykernel.look.program import PROGRAM_PID
 from toykernel.observe.strace_format import (
     PRINTERS,
     raw,
@@ -22,12 +23,13 @@ from toykernel.observe.strace_format import (
 )
 from toykernel.observe.strace_memory import Memory
 from toykernel.state import Kernel
-from toykernel.syscall_table import SYSCALLS, name_of
+from toykernel.syscall_table import BY_NAME, SYSCALLS, name_of
 from toykernel.syscalls import Syscall
 from toykernel.task import Task
 
 RESULT_COLUMN = 40
 INIT_PID = 1
+_EXECVE = BY_NAME["execve"].number
 
 
 @dataclass
@@ -135,7 +137,7 @@ class Strace(Collector):
         return len(call.words) if call.row is None else len(call.row.arguments)
 
     def _enter(self, task: Task, number: int, words: list[int]) -> None:
-        if not self._traced(task):
+        if not self._traced(task) or self._before_exec(task, number):
             return
         self._alive[task.pid] = None
         self._flush_signals(task.pid)
@@ -171,6 +173,10 @@ class Strace(Collector):
     def _traced(self, task: Task) -> bool:
         """Neither the kernel's own, nor kept from tracers (fork-path C2)."""
         return task.tgid > INIT_PID and task.pid not in self._untraced
+
+    def _before_exec(self, task: Task, number: int) -> bool:
+        """What init's child does before it is the program: strace begins with the execve, too."""
+        return task.pid == PROGRAM_PID and not task.did_exec and number != _EXECVE
 
     def _fork(self, parent: Task, child: Task, flags: int) -> None:
         if flags & CLONE_UNTRACED or parent.pid in self._untraced:

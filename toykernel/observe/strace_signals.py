@@ -132,6 +132,15 @@ def _timeval(data: bytes) -> str:
     return f"{{tv_sec={seconds}, tv_usec={usec}}}"
 
 
+def _timespec64(data: bytes) -> str:
+    seconds, ns = struct.unpack("<qI4x", data)
+    return f"{{tv_sec={seconds}, tv_nsec={ns}}}"
+
+
+def _pair64(data: bytes) -> str:
+    return f"{{it_interval={_timespec64(data[:16])}, it_value={_timespec64(data[16:])}}}"
+
+
 def _pair(show: Callable[[bytes], str]) -> Callable[[bytes], str]:
     return lambda data: f"{{it_interval={show(data[:8])}, it_value={show(data[8:])}}}"
 
@@ -146,6 +155,8 @@ _RECORDS: Mapping[Kind, tuple[int, Callable[[bytes], str]]] = {
     Kind.TIMEVAL: (8, _timeval),
     Kind.ITIMERVAL: (16, _pair(_timeval)),
     Kind.ITIMERSPEC: (16, _pair(_timespec)),
+    Kind.TIMESPEC64: (16, _timespec64),
+    Kind.ITIMERSPEC64: (32, _pair64),
 }
 
 SIGNAL_PRINTERS: Mapping[Kind, Printer] = {

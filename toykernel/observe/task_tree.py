@@ -134,7 +134,7 @@ def task_fields(k: Kernel, task: Task) -> dict[str, str]:
         "subreaper": "itself"
         if signal.is_child_subreaper
         else "above" * signal.has_child_subreaper,
-        "terminal": signal.tty or "",
+        "terminal": f"{signal.tty.kind} {signal.tty.index}" if signal.tty is not None else "",
         "timers": ", ".join(
             f"{kind} {' '.join(map(str, sorted(timers)))}"
             for kind, timers in (("interval", signal.itimers), ("POSIX", signal.posix_timers))

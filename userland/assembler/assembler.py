@@ -10,40 +10,24 @@ from pathlib import Path
 from typing import Final
 
 from .cfi import FrameTable
+from .code import Code
 from .directives import Directives
 from .emission import Emission
 from .errors import MAX_ERRORS, AssemblyError, Problem, together
 from .expressions import GOT_NAME, NAME, Binary, Modified, Name, Node, Number, Position, bind, parse
-from .fragments import MAX_BYTES, Align, Branch, SectionBuild, SymbolBuild
-from .hints import bare_register, nasm_form, undefined_symbols
-from .instructions import Encoded, InstructionEncoder
-from .intel import translate
-from .mentioned import free_names, got_fix
-from .mnemonics import BRANCHES, PREFIXES, SIZED
+from .fragments import MAX_BYTES, Align, SectionBuild, SymbolBuild
+from .hints import bare_register, nasm_form, undefined_hint, undefined_symbols, wide_register
+from .mentioned import free_names
 from .objects import ObjectFile
-from .operands import Far, Imm, Mem, Operand, Star, parse_operand
-from .prefixed import (
-    OTHER_PREFIXES,
-    add_prefixes,
-    default_suffix,
-    lengthen,
-    narrow,
-    other_direction,
-    pseudo_prefixes,
-    sort_prefixes,
-    starred,
-    string_operands,
-    widen,
-)
+from .prefixed import pseudo_prefixes
 from .reader import Reader
 from .shapes import Fix
-from .source import Location, Statement, error, split_operands
+from .source import Location, Statement, error
 
 _LABEL: Final = re.compile(rf"({NAME}|\d+|\"[^\"]+\")\s*:(?!:)\s*")
 _ASSIGN: Final = re.compile(r"([A-Za-z_.$][\w.$]*)\s*=(?!=)\s*(.*)", re.S)
 _WORD: Final = re.compile(r"([A-Za-z_.$][\w.$]*)\s*(.*)", re.S)
 _SYMBOL: Final = re.compile(r"[A-Za-z_.$][\w.$]*")
-_PORT: Final = re.compile(r"\(\s*%dx\s*\)", re.I)
 
 
 class Assembler:
@@ -72,7 +56,7 @@ class Assembler:
         self.used_in: dict[
             str, Statement
         ] = {}  # by symbol: where it was used before its definition
-        self.encoder = InstructionEncoder()
+        self.code = Code(self)
         self.frames = FrameTable(self.here, self.expression)
         self.directives = Directives(self)
         self.reader = Reader(include, self._known_constant, self._is_defined)
@@ -165,7 +149,7 @@ class Assembler:
         self.loc = Location(file, line)
         self.lined = None
 
-    def _lined(self, statement: Statement) -> Statement:
+    def lined_as(self, statement: Statement) -> Statement:
         """The statement, as the line table has it."""
         if self.loc is None or not self.section.executable:
             return statement
@@ -190,6 +174,8 @@ class Assembler:
                     f"symbol `{name}' is used before its first definition and then changed",
                     "define it before its first use",
                 )
+        if isinstance(node, Position):
+            node = replace(node, origin=name)
         symbol.node, symbol.variable, symbol.defined_at = node, not once, statement.location
 
     def _duplicate(self, symbol: SymbolBuild) -> Problem:
@@ -208,7 +194,9 @@ class Assembler:
         symbol = self.symbol(name)
         if symbol.node is not None or symbol.common:
             raise self._duplicate(symbol)
-        symbol.node, symbol.defined_at = self.section.here(), location
+        here = self.section.here()
+        symbol.node = Position(here.section, here.fragment, here.offset, name)
+        symbol.defined_at = location
 
     def allocate(self, name: str, size: int, align: int, statement: Statement) -> None:
         """Room for NAME at the end of .bss: in its subsection 1, as gas has it."""
@@ -243,7 +231,7 @@ class Assembler:
             raise Problem(f"the program is larger than {MAX_BYTES >> 20} MiB")
         start = fragment.length
         fragment.data += data
-        lined = self._lined(statement)
+        lined = self.lined_as(statement)
         lines = fragment.lines
         if lines and lines[-1][2] is lined and lines[-1][0] + lines[-1][1] == start:
             lines[-1] = (lines[-1][0], lines[-1][1] + len(data), lined)
@@ -275,7 +263,7 @@ class Assembler:
         unwind tables, an access through the GOT, a symbol that may stay undefined."""
         if self.frames.frames or self.uses_got:
             return True
-        if any(s.weak for s in self.symbols.values()):
+        if any(s.weak or s.weakly or s.versions for s in self.symbols.values()):
             return True
         return any(
             s.attributes or s.group or s.kind not in (None, 8, 7) or s.flags == "rwx"
@@ -289,15 +277,17 @@ class Assembler:
 
     def object_file(self) -> ObjectFile:
         """Everything as an object file, with relocations for what a linker must fill in."""
-        emission = Emission(self.sections, self.symbols, self.source)
+        emission = Emission(self.sections, self.symbols, self.source, self.code.mode.bits)
         if self.frames.frames:
             emission.frames = self.frames
         return emission.object_file(self.executable_stack())
 
     # -- statements ------------------------------------------------------------------------
 
-    def run(self) -> None:
-        """Assemble every statement. Raises AssemblyError with the first MAX_ERRORS errors."""
+    def run(self, alone: bool = True) -> None:
+        """Assemble every statement; `alone` when no linker will add what is undefined.
+
+        Raises AssemblyError with the first MAX_ERRORS errors."""
         found: list[AssemblyError] = []
         while not self.stop and len(found) < MAX_ERRORS:
             statement = self.reader.next()
@@ -322,7 +312,7 @@ class Assembler:
                 found[-1].statement = statement.text
         if found:
             lines = {(problem.file, problem.line) for problem in found}
-            certain = undefined_symbols(self.used_in, self.symbols, certain=True)
+            certain = undefined_symbols(self.used_in, self.symbols, certain=True) if alone else []
             found += [p for p in certain if (p.file, p.line) not in lines]
             raise together(found)
 
@@ -330,6 +320,10 @@ class Assembler:
         text = statement.text
         other = self.intel or '"' in text or text[0] == "."
         bare = None if other else bare_register(text.partition(" ")[2])
+        if problem.message.startswith("no size suffix"):
+            wide = wide_register(text.partition(" ")[2])
+            if wide is not None and not self._is_defined(wide):
+                return undefined_hint(wide)
         if problem.message.startswith("no such instruction") and (form := nasm_form(text)):
             return f"that is NASM's; GNU: {form}"
         if bare is None or (problem.hint or "").startswith("AT&T"):
@@ -379,70 +373,4 @@ class Assembler:
                     f"did you mean `{near[0]}'?" if near else None,
                 )
         else:
-            self._instruction(name, rest, statement, pseudo)
-
-    def _instruction(
-        self, name: str, rest: str, statement: Statement, pseudo: Sequence[str] = ()
-    ) -> None:
-        names: list[str] = []
-        while name in PREFIXES or name in OTHER_PREFIXES:
-            names.append(name)
-            word = _WORD.match(rest)
-            if word is None:
-                if rest or len(names) > 1:
-                    raise Problem(f"junk `{rest}' after prefix `{name}'")
-                self.emit(bytes([PREFIXES.get(name) or OTHER_PREFIXES[name]]), (), statement)
-                return
-            name, rest = word.group(1).lower(), word.group(2).strip()
-        operands: list[Operand]
-        if self.intel:
-            name, operands = translate(
-                name, rest, self.bind, lambda n: n in SIZED, not self.bare_registers
-            )
-        else:
-            if name.startswith(("in", "out")):
-                rest = _PORT.sub("%dx", rest)
-            operands = (
-                [self._bound(parse_operand(part)) for part in split_operands(rest)] if rest else []
-            )
-        name, operands, segment = string_operands(name, operands)
-        words = sort_prefixes([*names, segment] if segment else names, name)
-        guessed, stars = default_suffix(name, operands), starred(name, operands)
-        if guessed != name:
-            self.warn(f"nothing gives the size of `{name}': taken for `{guessed}'")
-        if stars is not operands:
-            self.warn(f"indirect {name} without `*'")
-        truth: Node | None = None
-        branching = name in BRANCHES and not any(isinstance(o, Star) for o in stars)
-        longer: Encoded | None = None
-        if "disp8" in pseudo and not branching:
-            longer = lengthen(lambda o: self.encoder.encode(guessed, words.plain, o), stars)
-        if "disp32" in pseudo and not branching:
-            stars, truth = widen(stars)
-        encoded = longer or self.encoder.encode(guessed, words.plain, stars)
-        if truth is not None:
-            encoded = narrow(encoded, truth)
-        if "load" in pseudo:
-            encoded = other_direction(encoded, stars)
-        encoded = add_prefixes(encoded, words)
-        if encoded.branch is not None:
-            self.note_relocations(encoded.branch)
-            front = words.segment + words.size + words.repeat
-            if front:
-                self.emit(front, (), statement)
-            tail = Branch(encoded.data[0], encoded.branch, statement, self._lined(statement))
-            tail.long = "disp32" in pseudo
-            self.section.close(tail)
-        else:
-            self.emit(encoded.data, [got_fix(fix) for fix in encoded.fixes], statement)
-
-    def _bound(self, operand: Operand) -> Operand:
-        if isinstance(operand, Imm):
-            return Imm(self.bind(operand.value))
-        if isinstance(operand, Mem) and operand.displacement is not None:
-            return replace(operand, displacement=self.bind(operand.displacement))
-        if isinstance(operand, Star):
-            target = self._bound(operand.target)
-            assert not isinstance(target, (Imm, Star, Far))
-            return Star(target)
-        return operand
+            self.code.instruction(name, rest, statement, pseudo)

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Final
 
 from .data import MAX_ALIGN, DataDirectives
 from .errors import Problem
-from .expressions import NAME, Number, Position
-from .objects import VISIBILITIES
-from .sections import SectionDirectives
+from .expressions import NAME, Name, Number, Position
+from .objects import SHF_MERGE, SHF_STRINGS, VISIBILITIES
+from .sections import SectionDirectives, Shape
 from .source import Statement, split_operands, string_bytes
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 _SYMBOL: Final = re.compile(NAME + r'|"[^"]+"')
 _IGNORED: Final = frozenset((
-    ".ident", ".extern", ".loc_mark_labels", ".version", ".eject", ".list", ".nolist", ".psize",
+    ".extern", ".loc_mark_labels", ".version", ".eject", ".list", ".nolist", ".psize",
     ".sbttl", ".title", ".att_mnemonic", ".arch", ".lflags", ".line", ".ln", ".func", ".endfunc",
 ))  # fmt: skip
 _KINDS: Final = {
@@ -41,10 +41,10 @@ class Directives:
             ".globl": self._global, ".global": self._global, ".local": self._local,
             ".type": self._type, ".size": self._size, ".comm": self._common,
             ".lcomm": self._local_common, ".weak": self._weak, ".file": self._file,
-            ".loc": self._loc, ".symver": self._refuse, ".weakref": self._refuse,
+            ".loc": self._loc, ".symver": self._symver, ".weakref": self._weakref,
             ".intel_syntax": self._syntax, ".att_syntax": self._syntax, ".warning": self._warning,
             ".print": self._print, ".error": self._message, ".err": self._message,
-            ".end": self._end, ".code32": self._mode, ".code16": self._mode,
+            ".end": self._end, ".ident": self._ident, ".code32": self._mode, ".code16": self._mode,
             ".code16gcc": self._mode, ".code64": self._mode,
         }  # fmt: skip
         handlers |= dict.fromkeys(VISIBILITIES, self._visibility)
@@ -102,6 +102,24 @@ class Directives:
         for name in self._names(text):
             self.assembler.symbol(name).weak = True
 
+    def _weakref(self, text: str, statement: Statement) -> None:
+        _, values = self._split(text)
+        if len(values) != 2 or not all(_SYMBOL.fullmatch(value) for value in values):
+            raise Problem("`.weakref' takes ALIAS, NAME")
+        alias, target = (self.assembler.symbol(value.strip('"')) for value in values)
+        if alias.node is not None and not alias.weakref:
+            raise Problem(f"symbol `{alias.name}' is already defined")
+        alias.node, alias.weakref, alias.defined_at = Name(target.name), True, statement.location
+        target.weakly = True
+
+    def _symver(self, text: str, statement: Statement) -> None:
+        _, values = self._split(text)
+        if len(values) != 2 or not _SYMBOL.fullmatch(values[0]) or "@" not in values[1]:
+            raise Problem("`.symver' takes NAME, NAME@VERSION")
+        symbol = self.assembler.symbol(values[0].strip('"'))
+        if values[1] not in symbol.versions:
+            symbol.versions.append(values[1])
+
     def _visibility(self, text: str, statement: Statement) -> None:
         for name in self._names(text):
             self.assembler.symbol(name).visibility = VISIBILITIES[text.split()[0]]
@@ -149,7 +167,7 @@ class Directives:
         if symbol.node is not None:
             raise Problem(f"symbol `{name}' is already defined")
         natural = 1
-        while natural < min(size, 32) and size >= natural * 2:
+        while natural < min(size, 16):  # gas: the next power of two, at most 16
             natural *= 2
         if symbol.local:
             self.assembler.allocate(name, size, align or 1, statement)
@@ -214,11 +232,10 @@ class Directives:
 
     def _mode(self, text: str, statement: Statement) -> None:
         word = text.split()[0]
-        if word != ".code32":
+        if word == ".code64":
             raise Problem(f"`{word}' is not supported", "this is a 32-bit machine")
-
-    def _refuse(self, text: str, statement: Statement) -> None:
-        raise Problem(f"`{text.split()[0]}' is not supported")
+        mode = self.assembler.code.mode
+        mode.bits, mode.gcc = 32 if word == ".code32" else 16, word == ".code16gcc"
 
     def _warning(self, text: str, statement: Statement) -> None:
         rest = text.partition(" ")[2].strip()
@@ -233,6 +250,16 @@ class Directives:
         if word == ".err" or not rest.strip():
             raise Problem(f"`{word}' encountered")
         raise Problem(string_bytes(rest.strip()).decode("utf-8", "replace"))
+
+    def _ident(self, text: str, statement: Statement) -> None:
+        sections, assembler = self.sections, self.assembler
+        kept = assembler.section, assembler.section.subsection, sections.previous
+        fresh = ".comment" not in assembler.sections
+        sections.enter(".comment", Shape("", attributes=SHF_MERGE | SHF_STRINGS, entry_size=1))
+        text = text.partition(" ")[2].strip()
+        assembler.emit(b"\0" * fresh + string_bytes(text) + b"\0", (), statement)
+        assembler.section, subsection, sections.previous = kept
+        assembler.section.enter(subsection)
 
     def _end(self, text: str, statement: Statement) -> None:
         self.assembler.stop = True

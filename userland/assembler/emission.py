@@ -8,12 +8,14 @@ from typing import Final
 from . import objects
 from .cfi import HERE, FrameTable
 from .errors import Problem
-from .expressions import Binary, Name, Node, Number, Position, Value, bind, split_modifier
+from .expressions import GOT_NAME, Binary, Name, Node, Number, Position, Value, bind, split_modifier
 from .fragments import Branch, Fragment, SectionBuild, SymbolBuild
 from .hints import undefined_symbol
 from .layout import Layout
+from .mentioned import free_names
 from .objects import ObjectFile, ObjectRelocation, ObjectSection, ObjectSymbol
 from .program import LineEntry
+from .relax import place_of
 from .shapes import Fix
 from .source import Location, Statement, error
 
@@ -22,7 +24,19 @@ OUTSIDE: Final = "\x02"
 _MODIFIED: Final = {
     "GOT": objects.R_386_GOT32, "GOTOFF": objects.R_386_GOTOFF, "GOTPC": objects.R_386_GOTPC,
     "PLT": objects.R_386_PLT32, "NTPOFF": objects.R_386_TLS_LE, "TPOFF": objects.R_386_TLS_LE_32,
+    "TLSGD": objects.R_386_TLS_GD, "TLSLDM": objects.R_386_TLS_LDM, "DTPOFF": objects.R_386_TLS_LDO_32,
+    "GOTNTPOFF": objects.R_386_TLS_GOTIE, "INDNTPOFF": objects.R_386_TLS_IE,
+    "GOTTPOFF": objects.R_386_TLS_IE_32, "TLSDESC": objects.R_386_TLS_GOTDESC,
+    "SIZE": objects.R_386_SIZE32,
 }  # fmt: skip
+#: Of these it matters which symbol it is, not only where.
+_BY_NAME: Final = frozenset(_MODIFIED) - {"PLT", "GOTOFF", "GOTPC"}
+_THREAD_LOCAL: Final = frozenset(
+    _MODIFIED[name] for name in _MODIFIED if name not in ("GOT", "GOTOFF", "GOTPC", "PLT", "SIZE")
+)
+_THROUGH_GOT: Final = frozenset(
+    _MODIFIED[name] for name in _MODIFIED if name not in ("PLT", "SIZE")
+)
 _WIDTHS: Final = {1: objects.R_386_8, 2: objects.R_386_16, 4: objects.R_386_32}
 _RELATIVE: Final = {1: objects.R_386_PC8, 2: objects.R_386_PC16, 4: objects.R_386_PC32}
 
@@ -31,11 +45,14 @@ class Emission(Layout):
     """Sections that all start at 0, and a linker to come. `symbols` that are not defined are its."""
 
     def __init__(
-        self, sections: dict[str, SectionBuild], symbols: dict[str, SymbolBuild], source: str
-    ) -> None:
-        super().__init__(sections, symbols, {}, source)
+        self, sections: dict[str, SectionBuild], symbols: dict[str, SymbolBuild], source: str,
+        bits: int = 32,
+    ) -> None:  # fmt: skip
+        super().__init__(sections, symbols, {}, source, bits)
         self.relocations: dict[str, list[ObjectRelocation]] = {name: [] for name in sections}
         self.used: set[str] = set()
+        self.uses_got = False
+        self.thread_local: set[str] = set()
         self.frames: FrameTable | None = None
 
     def _symbol(self, name: str) -> Value:
@@ -46,24 +63,45 @@ class Emission(Layout):
             raise undefined_symbol(name, self.symbols)
         return Value(0, OUTSIDE + name)
 
-    def _anchor(self, node: Node) -> Value:
-        """A node's value; a name that is weak, or in a group, stays a name."""
+    def _anchor(self, node: Node, by_name: bool = False) -> Value:
+        """A node's value; a name that others see stays a name, and so does one into a section that is merged,
+        with a distance to it, as gas has it. `by_name`: every name does."""
         kept, addend = node, 0
-        while isinstance(kept, Binary) and kept.op in "+-" and isinstance(kept.right, Number):
+        while isinstance(kept, Binary) and kept.op in "+-":
+            if kept.op == "+" and isinstance(kept.left, Number):
+                kept = Binary("+", kept.right, kept.left)
+            if not isinstance(kept.right, Number):
+                break
             addend += kept.right.value if kept.op == "+" else -kept.right.value
             kept = kept.left
-        if isinstance(kept, Name):
-            symbol = self.symbols.get(kept.name)
-            if symbol is not None and symbol.node is not None and self._preemptible(symbol):
-                return Value(addend, OUTSIDE + kept.name)
+        name = kept.name if isinstance(kept, Name) else None
+        met: set[str] = set()
+        while name in self.symbols and self.symbols[name].weakref and name not in met:
+            met.add(name)
+            (name,) = free_names(self.symbols[name].node or Number(0))
+        if isinstance(kept, Position):
+            name = kept.origin
+        symbol = self.symbols.get(name) if name is not None else None
+        if symbol is None or symbol.node is None or symbol.name == GOT_NAME:
+            return self.value(node)
+        if isinstance(kept, Position):
+            node_of = symbol.node
+            if not isinstance(node_of, Position) or node_of.fragment != kept.fragment:
+                return self.value(node)  # it was set anew since
+            addend += kept.offset - node_of.offset
+        if self._stays_named(symbol, addend, by_name):
+            return Value(addend, OUTSIDE + symbol.name)
         return self.value(node)
 
-    def _preemptible(self, symbol: SymbolBuild) -> bool:
+    def _stays_named(self, symbol: SymbolBuild, addend: int, by_name: bool) -> bool:
         if symbol.weak:
             return True
         value = super()._symbol(symbol.name)
         home = self.sections.get(value.section or "")
-        return symbol.is_global and home is not None and home.group is not None
+        if home is None or "\x01" in symbol.name:
+            return False
+        merged = home.attributes & objects.SHF_MERGE and addend
+        return symbol.is_global or by_name or bool(merged)
 
     def _field(self, section: SectionBuild, fix: Fix, end: int, place: int) -> bytes:
         modifier, node = split_modifier(fix.value)
@@ -71,10 +109,16 @@ class Emission(Layout):
         if modifier is not None:
             if fix.width != 4:
                 raise Problem(f"`@{modifier}' needs 4 bytes, not {fix.width}")
-            value = self._anchor(node)
-            return self._relocate(
-                section, fix, place, _MODIFIED[modifier], value, value.number - after
-            )
+            value = self._anchor(node, modifier in _BY_NAME)
+            if modifier == "PLT" and value.section == section.name and fix.relative:
+                return super()._field(section, replace(fix, value=Number(value.number)), end, place)
+            kind = _MODIFIED[modifier]
+            size = self._size_here(value) if modifier == "SIZE" else None
+            if size is not None:
+                return super()._field(section, replace(fix, value=size), end, place)
+            if kind in _THREAD_LOCAL:
+                self.thread_local.add((value.section or "").removeprefix(OUTSIDE))
+            return self._relocate(section, fix, place, kind, value, value.number - after)
         apart = None if fix.relative else self._distance(node, section.name)
         if apart is not None:
             return self._relocate(
@@ -88,6 +132,13 @@ class Emission(Layout):
             raise Problem("an address is 32 bits wide", "use .long")
         return self._relocate(section, fix, place, kinds[fix.width], value, value.number - after)
 
+    def _size_here(self, value: Value) -> Node | None:
+        """A symbol's size, and what is added to it, when no other object can change it."""
+        symbol = self.symbols.get((value.section or "").removeprefix(OUTSIDE))
+        if symbol is None or symbol.node is None or symbol.is_global or symbol.weak:
+            return None
+        return Number(self.value(symbol.size or Number(0)).number + value.number)
+
     def _relocate(
         self, section: SectionBuild, fix: Fix, place: int, kind: int, value: Value, addend: int
     ) -> bytes:
@@ -96,6 +147,7 @@ class Emission(Layout):
         name = home.removeprefix(OUTSIDE)
         if outside:
             self.used.add(name)
+        self.uses_got = self.uses_got or kind in _THROUGH_GOT
         if kind != objects.R_386_GOTPC or outside or home:
             self.relocations[section.name].append(
                 ObjectRelocation(place, kind, name, section=bool(home) and not outside)
@@ -112,20 +164,25 @@ class Emission(Layout):
             return inner and Value(inner.number + sign * node.right.value, inner.section)
         if node.op == "-":
             try:
-                left, right = self._anchor(node.left), self.value(node.right)
+                left, right = self.value(node.left), self.value(node.right)
+                if right.section != here or left.section == here:
+                    return None
+                left = self._anchor(node.left)
             except Problem:
                 return None
-            if right.section == here and left.section not in (None, here):
-                return Value(left.number - right.number, left.section)
+            return Value(left.number - right.number, left.section)
         return None
 
     def _tail(self, section: SectionBuild, fragment: Fragment, place: int) -> bytes:
         tail = fragment.tail
         if isinstance(tail, Branch) and tail.long:
-            opcode = b"\xe9" if tail.opcode == 0xEB else bytes([0x0F, tail.opcode + 0x10])
-            at = place + len(opcode)
+            at, width = place + len(tail.near), tail.width
+            fix = Fix(0, width, tail.target, True)
+            target = place_of(tail.target, self.symbols)
             try:
-                return opcode + self._field(section, Fix(0, 4, tail.target, True), at + 4, at)
+                if target is not None and target.section == section.name:
+                    return tail.near + super()._field(section, fix, at + width, at)
+                return tail.near + self._field(section, fix, at + width, at)
             except Problem as problem:
                 raise error(tail.statement.location, problem.message, problem.hint) from None
         return super()._tail(section, fragment, place)
@@ -139,8 +196,10 @@ class Emission(Layout):
         self._unwind()
         built = []
         lines: list[tuple[str, LineEntry]] = []
+        bodies = {s.name: b"" if s.nobits else self._bytes(s) for s in self.sections.values()}
+        symbols = self._object_symbols()
         for section in self.sections.values():
-            data = b"" if section.nobits else self._bytes(section)
+            data = bodies[section.name]
             relocations = [
                 replace(r, kind=objects.R_386_GOT32X) if r.kind == objects.R_386_GOT32
                 and _shortens(data, r.offset) else r for r in self.relocations[section.name]
@@ -156,7 +215,7 @@ class Emission(Layout):
             if section.flags:
                 self._lines(section, entries)
             lines += [(section.name, entry) for entry in entries]
-        return ObjectFile(self.source, built, self._object_symbols(), lines, executable_stack)
+        return ObjectFile(self.source, built, symbols, lines, executable_stack)
 
     def _unwind(self) -> None:
         """The section .eh_frame, now that the code has its sizes."""
@@ -184,6 +243,8 @@ class Emission(Layout):
         for name, symbol in sorted(self.symbols.items()):
             if "\x01" in name or (name.startswith(".L") and name not in self.used):
                 continue
+            if symbol.weakref:
+                continue
             binding = objects.STB_WEAK if symbol.weak else objects.STB_GLOBAL
             where = symbol.defined_at or symbol.used_at or Location(self.source, 0)
             try:
@@ -194,26 +255,63 @@ class Emission(Layout):
                                               symbol.visibility, True))  # fmt: skip
                     continue
                 if symbol.node is None:
-                    if name in self.used or symbol.is_global or symbol.weak:
+                    if symbol.weakly and symbol.used_at is None:
+                        binding = objects.STB_WEAK
+                    if name in self.used or symbol.used_at or symbol.is_global or symbol.weak:
+                        kind = "tls_object" if name in self.thread_local else symbol.kind
                         table.append(
-                            ObjectSymbol(name, None, 0, 0, binding, "notype", symbol.visibility)
+                            ObjectSymbol(name, None, 0, 0, binding, kind, symbol.visibility)
                         )
                     continue
                 value = self._symbol(name)
             except Problem as problem:
                 raise error(where, problem.message, problem.hint) from None
             if (value.section or "").startswith(OUTSIDE):
+                if not (symbol.is_global or symbol.weak):
+                    continue  # whoever uses it uses what it stands for
                 raise error(where, f"`{name}' is another name of a symbol that is not defined here")
             if not (symbol.is_global or symbol.weak):
                 binding = objects.STB_LOCAL
+            home = self.sections.get(value.section or "")
+            thread_local = home is not None and home.attributes & objects.SHF_TLS
+            kind = "tls_object" if thread_local else symbol.kind
             table.append(ObjectSymbol(name, value.section or "", value.number, size, binding,
-                                      symbol.kind, symbol.visibility))  # fmt: skip
+                                      kind, symbol.visibility))  # fmt: skip
+        table = self._versioned(table)
         known = {symbol.name for symbol in table}
+        if self.uses_got and GOT_NAME not in known:
+            table.append(ObjectSymbol(GOT_NAME, None, 0, 0, objects.STB_GLOBAL, "notype"))
         table += [
             ObjectSymbol(group, "", 0, 0, objects.STB_LOCAL, "notype")
             for group in sorted(groups - {None}, key=str) if group is not None and group not in known
         ]  # fmt: skip
         return table
+
+    def _versioned(self, table: list[ObjectSymbol]) -> list[ObjectSymbol]:
+        """Symbols under the names that `.symver` gave them: what is undefined has only that one, what is
+        defined its own, too, except for `@@@`."""
+        renamed: dict[str, str] = {}
+        out = []
+        for item in table:
+            known = self.symbols.get(item.name)
+            versions = known.versions if known is not None else []
+            keeps = True
+            for version in versions:
+                base, at, number = version.partition("@")
+                last = at + number.lstrip("@")
+                if number.startswith("@@"):
+                    version = base + ("" if item.section is None else "@") + last
+                if item.section is None or number.startswith("@@"):
+                    renamed[item.name], keeps = version, False
+                out.append(replace(item, name=version))
+            if keeps:
+                out.append(item)
+        for relocations in self.relocations.values():
+            relocations[:] = [
+                r if r.section or r.symbol not in renamed else replace(r, symbol=renamed[r.symbol])
+                for r in relocations
+            ]
+        return out
 
 
 def _shortens(data: bytes, at: int) -> bool:

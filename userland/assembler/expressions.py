@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final, TypeAlias
 
 from .errors import Problem
@@ -30,11 +30,13 @@ class Name:
 
 @dataclass(frozen=True)
 class Position:
-    """A place in a section: an offset in bytes into one of its fragments."""
+    """A place in a section: an offset in bytes into one of its fragments; `origin` is the symbol by which it
+    was named."""
 
     section: str
     fragment: int
     offset: int
+    origin: str | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True)
@@ -71,7 +73,10 @@ class Modified:
 
 Node: TypeAlias = Number | Name | Position | Register | Unary | Binary | Modified
 GOT_NAME: Final = "_GLOBAL_OFFSET_TABLE_"
-MODIFIERS: Final = frozenset(("GOT", "GOTOFF", "GOTPC", "PLT", "NTPOFF", "TPOFF"))
+MODIFIERS: Final = frozenset(
+    ("GOT", "GOTOFF", "GOTPC", "PLT", "NTPOFF", "TPOFF", "TLSGD", "TLSLDM", "DTPOFF", "GOTNTPOFF",
+     "INDNTPOFF", "GOTTPOFF", "TLSDESC", "SIZE")
+)  # fmt: skip
 
 # gas, section "Infix Operators": a higher rank binds tighter.
 RANKS: Final = {
@@ -265,7 +270,7 @@ class Parser:
         self.index += 1
         if token[1:].upper() not in MODIFIERS:
             raise Problem(f"relocation specifier `{token}' is not supported",
-                          "a static program has @GOT, @GOTOFF, @PLT and @NTPOFF")  # fmt: skip
+                          f"there are {', '.join('@' + m for m in sorted(MODIFIERS))}")  # fmt: skip
         return Modified(token[1:].upper(), name)
 
 
@@ -354,7 +359,7 @@ def fold(node: Node) -> Node:
     if isinstance(left, Position):
         if isinstance(right, Number) and node.op in "+-":
             delta = right.value if node.op == "+" else -right.value
-            return Position(left.section, left.fragment, left.offset + delta)
+            return Position(left.section, left.fragment, left.offset + delta, left.origin)
         if (
             isinstance(right, Position)
             and (left.section, left.fragment) == (right.section, right.fragment)
@@ -420,7 +425,7 @@ def evaluate(
         return Value(number, left.section)
     if left.section == right.section and node.op in SAME_SECTION:
         return Value(number, None)
-    if node.op == "-" and left.section is not None and right.section == here:
+    if node.op == "-" and here is not None and right.section == here:
         return Value(number, None)
     sections = f"{left.section or 'absolute'} and {right.section or 'absolute'}"
     raise Problem(f"`{node.op}' cannot combine operands of sections {sections}")

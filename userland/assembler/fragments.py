@@ -32,17 +32,26 @@ NOPS: Final = tuple(
         "8db42600000000",
     )
 )
+# The same for code of 16 bits; gas has four, and jumps over more than eleven bytes of them.
+NOPS16: Final = tuple(bytes.fromhex(text) for text in ("", "90", "6690", "8d7400", "8db40000"))
+MAX_PADDING_NOPS16: Final = 11
 
 
 @dataclass
 class Branch:
-    """A jump of two or more bytes: short while it reaches."""
+    """A jump of two or more bytes: short while it reaches, else with an offset of `width` bytes."""
 
     opcode: int
     target: Node
     statement: Statement
     line: Statement
+    width: int = 4
     long: bool = False
+
+    @property
+    def near(self) -> bytes:
+        """The opcode of the long form."""
+        return b"\xe9" if self.opcode == 0xEB else bytes([0x0F, self.opcode + 0x10])
 
 
 @dataclass(frozen=True)
@@ -182,6 +191,11 @@ class SymbolBuild:
     weak: bool = False
     local: bool = False
     visibility: int = 0
+    #: Another name that `.weakref` gave its node; and what such a name stands for.
+    weakref: bool = False
+    weakly: bool = False
+    #: Names with versions that `.symver` gave it.
+    versions: list[str] = field(default_factory=list)
 
     def is_grouped(self, sections: Mapping[str, SectionBuild]) -> bool:
         """Whether a linker may drop the definition for another object's."""
@@ -192,15 +206,16 @@ class SymbolBuild:
         )
 
 
-def padding(length: int) -> bytes:
-    """`length` bytes of code that does nothing, as gas fills alignments in code."""
-    if length > MAX_PADDING_NOPS:
-        if length - 2 <= 127:
-            return bytes([0xEB, length - 2]) + _nops(length - 2)
-        return b"\xe9" + (length - 5).to_bytes(4, "little") + _nops(length - 5)
-    return _nops(length)
-
-
-def _nops(length: int) -> bytes:
-    whole, rest = divmod(length, 7)
-    return NOPS[7] * whole + NOPS[rest]
+def padding(length: int, bits: int = 32) -> bytes:
+    """`length` bytes of code that does nothing, as gas fills alignments in code of that many bits."""
+    nops, longest, prefix = (NOPS, MAX_PADDING_NOPS, b"")
+    if bits == 16:
+        nops, longest, prefix = (NOPS16, MAX_PADDING_NOPS16, b"\x66")
+    front = b""
+    if length > longest and length - 2 <= 127:
+        front = bytes([0xEB, length - 2])
+    elif length > longest:
+        jump = prefix + b"\xe9"
+        front = jump + (length - len(jump) - 4).to_bytes(4, "little")
+    whole, rest = divmod(length - len(front), len(nops) - 1)
+    return front + nops[-1] * whole + nops[rest]

@@ -70,11 +70,13 @@ def assemble_object(
     macros: Mapping[str, str] | None = None,
     cpp: Sequence[str] | None = (),
     data: bytes | None = None,
+    looked_for: dict[str, bool] | None = None,
 ) -> ObjectFile:
-    """Assemble a source file for a linker; the arguments are those of `assemble`. Raises AssemblyError."""
+    """Assemble a source file for a linker; the arguments are those of `assemble`. `looked_for` gets the files
+    that were looked for on the way, and whether they were there. Raises AssemblyError."""
     path = Path(path)
     text = preprocessed(path, include=include, macros=macros, cpp=cpp, data=data)
-    return _read(text, str(path), path, include, defines).object_file()
+    return _read(text, str(path), path, include, defines, looked_for, alone=False).object_file()
 
 
 def _read(
@@ -84,13 +86,14 @@ def _read(
     include: Sequence[Path],
     defines: Mapping[str, int] | None,
     looked_for: dict[str, bool] | None = None,
+    alone: bool = True,
 ) -> Assembler:
     assembler = Assembler(tuple(Path(folder) for folder in include), defines or {}, name)
     if looked_for is not None:
         assembler.reader.looked_for = looked_for
     assembler.reader.open_text(text, name, path)
     try:
-        assembler.run()
+        assembler.run(alone)
     except AssemblyError as problem:
         raise _named(problem, text, name) from None
     return assembler
@@ -151,7 +154,7 @@ def _laid_out(assembler: Assembler, name: str, origin: Mapping[str, int] | None)
         program = link_one(assembler.object_file(), bases, name)
         return replace(program, warnings=(*assembler.warnings, *program.warnings))
     assembler.allocate_commons()
-    layout = Layout(assembler.sections, assembler.symbols, bases, name)
+    layout = Layout(assembler.sections, assembler.symbols, bases, name, assembler.code.mode.bits)
     program = layout.program(entry_required=not bases)
     return replace(
         program,

@@ -82,6 +82,12 @@ def bare_register(operands: str) -> str | None:
     return None
 
 
+def wide_register(operands: str) -> str | None:
+    """A register of 64 bits among operands."""
+    found = re.search(rf"(?<![%\w.$])({_WIDE.pattern})(?![\w.$])", operands, re.I)
+    return found.group(1) if found else None
+
+
 def undefined_symbol(name: str, symbols: Mapping[str, SymbolBuild]) -> Problem:
     """What to say of a symbol that is used and not defined among `symbols`."""
     if "\x01" in name:
@@ -118,6 +124,11 @@ def undefined_hint(name: str) -> str | None:
         return f"a register is written %{name}; or write .intel_syntax noprefix first"
     if _WIDE.fullmatch(name.lower()):
         return "this is a 32-bit machine: it has no 64-bit registers, write %eax and its kin"
+    if name.startswith(("__NR_", "SYS_")):
+        return (
+            "the numbers of system calls: #include <asm/unistd.h> (SYS_: <sys/syscall.h>) in a .S, the usual "
+            'ones .include "linux.inc"'
+        )
     if name in _LIBC:
         return "there is no C library here: write it in C (toykernel run x.c), link one, or use system calls"
     return None

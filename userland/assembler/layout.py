@@ -40,7 +40,9 @@ class Layout:
         symbols: dict[str, SymbolBuild],
         origin: Mapping[str, int],
         source: str,
+        bits: int = 32,
     ) -> None:
+        self.bits = bits
         self.sections = sections
         self.symbols = symbols
         self.origin = origin
@@ -140,7 +142,7 @@ class Layout:
         if isinstance(tail, Branch):
             if not tail.long:
                 return 2
-            return 5 if tail.opcode == 0xEB else 6
+            return len(tail.near) + tail.width
         if isinstance(tail, Align):
             gap = -offset % tail.boundary
             return gap if gap <= tail.limit else 0
@@ -270,11 +272,10 @@ class Layout:
                 raise Problem(f"target is {number} bytes away: a short jump reaches -128..127",
                               "jump to a near label that does a jmp")  # fmt: skip
             return (number & ((1 << bits) - 1)).to_bytes(fix.width, "little")
-        if value.section is not None and fix.width < 4:
-            raise Problem(f"an address does not fit in {fix.width} byte{'s' * (fix.width > 1)}")
         if fix.width < 8 and not -(1 << (bits - 1)) <= number < 1 << bits:
+            what = "value" if value.section is None else "address"
             raise Problem(
-                f"value {number:#x} does not fit in {fix.width} byte{'s' * (fix.width > 1)}"
+                f"{what} {number:#x} does not fit in {fix.width} byte{'s' * (fix.width > 1)}"
             )
         return (number & ((1 << bits) - 1)).to_bytes(fix.width, "little")
 
@@ -290,13 +291,14 @@ class Layout:
                 raise error(tail.statement.location, problem.message, problem.hint) from None
             if not tail.long:
                 return bytes([tail.opcode, distance & 0xFF])
-            opcode = b"\xe9" if tail.opcode == 0xEB else bytes([0x0F, tail.opcode + 0x10])
-            return opcode + distance.to_bytes(4, "little")
+            return tail.near + (distance & ((1 << 8 * tail.width) - 1)).to_bytes(
+                tail.width, "little"
+            )
         if isinstance(tail, Leb):
             return self._leb(tail)
         if isinstance(tail, Align):
             if tail.fill is None:
-                return padding(size) if section.executable else bytes(size)
+                return padding(size, self.bits) if section.executable else bytes(size)
             return (bytes(size % len(tail.fill)) + tail.fill * (size // len(tail.fill)))[:size]
         return bytes([tail.fill]) * size
 

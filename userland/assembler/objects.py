@@ -29,7 +29,8 @@ KINDS: Final = {
 #: Relocation types, System V ABI, i386 supplement, table 4.9, and GNU's.
 R_386_32, R_386_PC32, R_386_GOT32, R_386_PLT32, R_386_GOTOFF, R_386_GOTPC = 1, 2, 3, 4, 9, 10
 R_386_TLS_LE, R_386_16, R_386_PC16, R_386_8, R_386_PC8, R_386_TLS_LE_32 = 17, 20, 21, 22, 23, 34
-R_386_GOT32X: Final = 43
+R_386_TLS_IE, R_386_TLS_GOTIE, R_386_TLS_GD, R_386_TLS_LDM, R_386_TLS_LDO_32 = 15, 16, 18, 19, 32
+R_386_TLS_IE_32, R_386_SIZE32, R_386_TLS_GOTDESC, R_386_GOT32X = 33, 38, 39, 43
 
 
 @dataclass(frozen=True)
@@ -125,7 +126,8 @@ class _Writer:
                 struct.pack(
                     "<2I",
                     r.offset,
-                    symbols["\0" + r.symbol if r.section else r.symbol] << 8 | r.kind,
+                    (symbols["\0" + r.symbol if r.section else r.symbol] if r.symbol else 0) << 8
+                    | r.kind,
                 )
                 for r in section.relocations
             )

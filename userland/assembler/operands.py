@@ -92,6 +92,13 @@ def register(text: str) -> str:
 
 def check_address(base: str | None, index: str | None, scale: int) -> None:
     """Raises Problem for a base, an index or a scale that no 32-bit address can have."""
+    if base in REG16 and index not in REG32:
+        if _is_short(base, index) and scale == 1:
+            return
+        raise Problem(
+            "no 16-bit address has these registers",
+            "there are (%bx), (%bp), (%si), (%di), (%bx,%si) and its like",
+        )
     for part in (base, index):
         if part is not None and part not in REG32:
             raise Problem(
@@ -102,6 +109,13 @@ def check_address(base: str | None, index: str | None, scale: int) -> None:
         raise Problem("`%esp' cannot be an index register")
     if scale not in (1, 2, 4, 8):
         raise Problem(f"scale {scale} is not 1, 2, 4 or 8")
+
+
+def _is_short(base: str | None, index: str | None) -> bool:
+    """Whether registers make one of the addresses of 16 bits, SDM vol. 2, table 2-1."""
+    if index is None:
+        return base in ("bx", "bp", "si", "di")
+    return base in ("bx", "bp") and index in ("si", "di")
 
 
 def _memory(text: str, segment: str | None) -> Mem:

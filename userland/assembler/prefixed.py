@@ -14,11 +14,14 @@ from .operands import GENERAL, Mem, Operand, Reg, Star
 
 #: Prefixes that are no part of the instruction's encoding here, in the order in which gas writes them.
 OTHER_PREFIXES: Final = {
-    **SEGMENT_PREFIX, "notrack": 0x3E, "addr16": 0x67, "data16": 0x66, "bnd": 0xF2,
+    **SEGMENT_PREFIX, "notrack": 0x3E, "addr16": 0x67, "addr32": 0x67, "data16": 0x66, "data32": 0x66,
+    "bnd": 0xF2,
 }  # fmt: skip
 _PSEUDO: Final = re.compile(r"\{\s*(\w+)\s*\}\s*")
 _PSEUDO_WORDS: Final = frozenset(("disp32", "disp8", "load", "store"))
 _STRING: Final = re.compile(r"(movs|cmps|stos|lods|scas|ins|outs)([bwl]?)")
+#: What a REP stands before beside string instructions: `rep bsf` is tzcnt to a newer CPU.
+_REPEATABLE: Final = re.compile(r"(ret|bsf|bsr)[wl]?|nop")
 _SIZES: Final = {"b": "al", "w": "ax", "l": "eax"}
 #: Stands for a displacement that is to have 4 bytes.
 _WIDE: Final = Name("\x04wide")
@@ -39,34 +42,51 @@ def pseudo_prefixes(text: str) -> tuple[list[str], str]:
 
 @dataclass(frozen=True)
 class Words:
-    """The prefixes of one instruction by kind: those the encoder places, and bytes in gas's order."""
+    """The prefixes of one instruction by kind: those the encoder places, and bytes in gas's order. `data` is
+    the operand size that one of them asks for, `wide` set for addresses of 32 bits in code of 16."""
 
     plain: list[str]
     segment: bytes
     size: bytes
     repeat: bytes
+    data: str | None = None
+    wide: bool = False
+
+    def without_data(self) -> Words:
+        """The same, of an instruction that has that size by itself."""
+        return replace(self, size=self.size.replace(b"\x66", b""), data=None)
 
 
-def sort_prefixes(names: list[str], mnemonic: str) -> Words:
-    """Raises Problem for what cannot be combined."""
+def sort_prefixes(names: list[str], mnemonic: str, bits: int) -> Words:
+    """The prefixes of an instruction of code of that many bits; Problem for what cannot be combined."""
     plain, segment, size, repeat = [], b"", b"", b""
+    data, wide = None, False
     for name in names:
         if name in SEGMENT_PREFIX or name == "notrack":
             if segment:
                 raise Problem(f"prefixes `{' '.join(names)}' cannot be combined")
             segment = bytes([OTHER_PREFIXES[name]])
-        elif name in ("addr16", "data16"):
+        elif name in ("addr16", "data16", "addr32", "data32"):
+            if name.endswith(str(bits)):
+                raise Problem(f"redundant {name} prefix")
+            if OTHER_PREFIXES[name] in size:
+                raise Problem(f"two {name} prefixes")
             size += bytes([OTHER_PREFIXES[name]])
-        elif name == "bnd" or (name.startswith("rep") and mnemonic in ("ret", "nop", "bsf", "bsr")):
+            data = {"data16": "w", "data32": "l"}.get(name, data)
+            wide = wide or name == "addr32"
+        elif name == "bnd" or (name.startswith("rep") and _REPEATABLE.fullmatch(mnemonic)):
             repeat = b"\xf2" if name in ("bnd", "repne", "repnz") else b"\xf3"
         else:
             plain.append(name)
-    return Words(plain, segment, bytes(sorted(size, reverse=True)), repeat)
+    return Words(plain, segment, bytes(sorted(size, reverse=True)), repeat, data, wide)
 
 
 def add_prefixes(encoded: Encoded, words: Words) -> Encoded:
     """The instruction with the prefixes before it."""
-    front = words.segment + words.size + words.repeat
+    size = words.size
+    if encoded.data[:1] in (b"\x66", b"\x67"):  # what the operands asked for, too
+        size = size.replace(encoded.data[:1], b"")
+    front = words.segment + size + words.repeat
     if not front or encoded.branch is not None:
         return encoded
     fixes = tuple(replace(fix, offset=fix.offset + len(front)) for fix in encoded.fixes)
@@ -74,18 +94,34 @@ def add_prefixes(encoded: Encoded, words: Words) -> Encoded:
 
 
 def string_operands(
-    mnemonic: str, operands: list[Operand]
-) -> tuple[str, list[Operand], str | None]:
-    """A string instruction without its written operands, and the segment of its source.
+    mnemonic: str, operands: list[Operand], bits: int
+) -> tuple[str, list[Operand], list[str]]:
+    """A string instruction without its written operands, and the prefixes they mean.
 
     Others come back as they are. Raises Problem for operands it cannot have."""
+    places = [o.base for o in operands if isinstance(o, Mem) and o.base not in (None, "dx")]
+    short = all(base in ("si", "di", "bx") for base in places)
+    width = 16 if places and short else 32
+    words = [f"addr{width}"] if places and width != bits else []
+    if places and short:
+        wide = [replace(o, base=f"e{o.base}") if isinstance(o, Mem) and o.base in places else o
+                for o in operands]  # fmt: skip
+    else:
+        wide = operands
+    name, left, segment = _string(mnemonic, wide)
+    if left is wide or (left and any(isinstance(o, Mem) for o in left)):
+        return mnemonic, counted(mnemonic, operands), []
+    return name, left, [*([segment] if segment else []), *words]
+
+
+def _string(mnemonic: str, operands: list[Operand]) -> tuple[str, list[Operand], str | None]:
     match = _STRING.fullmatch(mnemonic)
     if mnemonic in ("xlat", "xlatb") and len(operands) == 1 and isinstance(operands[0], Mem):
         if operands[0].base != "ebx" or operands[0].index or operands[0].displacement:
             raise Problem("`xlat' goes through (%ebx)")
         return mnemonic, [], operands[0].segment
     if match is None or not operands or not any(isinstance(o, Mem) for o in operands):
-        return mnemonic, counted(mnemonic, operands), None
+        return mnemonic, operands, None
     base, suffix = match.groups()
     if base == "movs" and not all(isinstance(o, Mem) for o in operands):
         return mnemonic, operands, None
@@ -195,10 +231,18 @@ _X87: Final = re.compile(r"f(i?(add|mul|subr?|divr?|comp?)|i?ld|i?stp?|isttp)")
 
 
 def counted(mnemonic: str, operands: list[Operand]) -> list[Operand]:
-    """`shrd %edx, %eax` shifts by %cl, which gcc leaves out."""
+    """`shrd %edx, %eax` shifts by %cl, which gcc leaves out; gas takes %ecx for it, and %edx for a port."""
     if len(operands) == 2 and mnemonic.startswith(("shrd", "shld")):
         return [Reg("cl"), *operands]
+    if len(operands) > 1 and operands[0] == Reg("ecx") and _SHIFT.fullmatch(mnemonic):
+        return [Reg("cl"), *operands[1:]]
+    if _PORT.fullmatch(mnemonic) and Reg("edx") in operands:
+        return [Reg("dx") if operand == Reg("edx") else operand for operand in operands]
     return operands
+
+
+_SHIFT: Final = re.compile(r"(sh[lr]|sa[lr]|ro[lr]|rc[lr])l?")
+_PORT: Final = re.compile(r"(in|out)[bwl]?")
 
 
 def starred(mnemonic: str, operands: list[Operand]) -> list[Operand]:

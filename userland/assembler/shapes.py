@@ -39,11 +39,13 @@ class Fix:
 @dataclass
 class Request:
     """One instruction on its way to the engine: its mnemonic there, operands in the engine's order,
-    the width of its immediate in bytes; then the bytes and the fields still open."""
+    the width of its immediate in bytes, and whether a value too wide for it is cut; then the bytes and the
+    fields still open."""
 
     mnemonic: str
     operands: list[Operand]
     immediate_width: int = 0
+    cuts: bool = False
     body: bytes = b""
     fixes: list[Fix] = field(default_factory=list)
 
@@ -107,6 +109,10 @@ def shape(spec: Spec, base: str, suffix: str | None, ops: list[Operand]) -> Requ
         return Request(base + size, ops, 1)
     if kind == "selector":
         size = _size(base, suffix, ops[1:], spec.sizes)
+        if isinstance(ops[0], Reg) and ops[0].name in REG16 and size == "l":
+            ops[0] = Reg(
+                "e" + ops[0].name
+            )  # the engine takes no other; the selector is 16 bits wide
         return Request(base + size, ops)
     if kind == "bswap":
         return Request(base + _size(base, suffix, ops, spec.sizes), ops)

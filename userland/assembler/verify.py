@@ -29,6 +29,7 @@ class Verifier:
     def __init__(self) -> None:
         self._decoder = capstone.Cs(capstone.CS_ARCH_X86, capstone.CS_MODE_32)
         self._decoder.detail = True
+        self._decoder16: capstone.Cs | None = None
         self._accepted: set[tuple[bytes, str, str]] = set()
 
     def check(
@@ -58,6 +59,18 @@ class Verifier:
         if instruction.mnemonic != "nop" or base == "nop":
             self._operands(instruction, data, base, spec, written, fixes)
         self._accepted.add(key)
+
+    def whole(self, data: bytes, base: str, bits: int) -> None:
+        """Problem when `data` is not one instruction of code of that many bits."""
+        if bits == 16 and self._decoder16 is None:
+            self._decoder16 = capstone.Cs(capstone.CS_ARCH_X86, capstone.CS_MODE_16)
+        decoder = self._decoder if bits == 32 else self._decoder16
+        assert decoder is not None
+        decoded = list(decoder.disasm(data, 0))
+        if data[:1] == b"\x9b" and len(decoded) == 2:
+            decoded = [decoded[1]]
+        if len(decoded) != 1 or decoded[0].address + decoded[0].size != len(data):
+            raise self._mismatch(data, base, "it does not decode as one instruction")
 
     def _mismatch(self, data: bytes, base: str, why: str) -> Problem:
         return Problem(
@@ -106,7 +119,7 @@ class Verifier:
                     raise self._mismatch(data, base, f"it decodes as `{_show(instruction)}'")
             elif isinstance(operand, Reg):
                 same: object = operand.name in registers or operand.name in implied
-                if spec.kind == "word" or (data[0] == 0x8E and operand.name in REG16):
+                if spec.kind in ("word", "selector") or (data[0] == 0x8E and operand.name in REG16):
                     # The decoder names the whole register, or the source did.
                     same = same or {operand.name, "e" + operand.name, operand.name[1:]} & registers
                 if not same:

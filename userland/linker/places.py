@@ -131,15 +131,18 @@ def assign(outputs: list[OutputSection], origin: Mapping[str, int]) -> None:
     for output in outputs:
         measure(output)
     cursor = TEXT_BASE
-    previous = ""
+    previous, protected = "", 0
     for index, output in enumerate(outputs):
         if output.name in origin:
             cursor = origin[output.name]
         elif previous and output.flags != previous and output.size:
             if output.flags == "rw":
-                cursor = _data_start(cursor, previous, outputs[index:])
+                framed = any(o.name == ".eh_frame" and o.size for o in outputs[:index])
+                cursor, protected = _data_start(cursor, previous, outputs[index:], framed)
             else:
                 cursor += -cursor % PAGE
+        if output.name not in _RELRO and output.flags == "rw" and output.size:
+            cursor, protected = max(cursor, protected), 0
         cursor += -cursor % output.align
         output.address = cursor
         if output.size:
@@ -169,29 +172,36 @@ def measure(output: OutputSection) -> None:
         output.size += -output.size % 4
 
 
-def _data_start(cursor: int, previous: str, outputs: list[OutputSection]) -> int:
-    """Where the first writable section may begin (ld's DATA_SEGMENT_ALIGN, RELRO_END and END).
+def _data_start(
+    cursor: int, previous: str, outputs: list[OutputSection], framed: bool
+) -> tuple[int, int]:
+    """Where the first writable section may begin (ld's DATA_SEGMENT_ALIGN, RELRO_END and END), and where what
+    stays writable does at the earliest.
 
     On the next page at the same offset, so that the file needs no padding; at the page's start when that
-    saves a page of memory; and what is only written at start-up ends at a page.
+    saves a page of memory; and what is only written at start-up ends at a page. Where ld has gone through
+    unwind tables (`framed`), its second look at the sizes keeps no offset.
     """
     if previous == "rx":  # the constants, of which there are none, begin a page
         cursor += -cursor % PAGE
-    start = cursor + -cursor % PAGE + cursor % PAGE
+    aligned = cursor + -cursor % PAGE
     relro = [o for o in outputs if o.name in _RELRO and o.size]
     # The three words at the GOT's base belong to it: only what follows them is written later.
     words = next((12 for o in outputs if o.name == ".got.plt" and o.size >= 12), 0)
     if relro or words:
-        end = _end(start, relro) + words
+        end = _end(aligned, relro) + words
         desired = end + -end % PAGE - words
         for output in reversed(relro):
             desired -= 0 if output.thread_local and output.nobits else output.size
             desired -= desired % output.align
-        return desired
+        return desired, end + -end % PAGE - words
+    if framed:
+        return aligned, 0
+    start = aligned + cursor % PAGE
     end = _end(start, outputs)
     first, last = -start % PAGE, end % PAGE
     saves = first and last and start // PAGE != end // PAGE and first + last <= PAGE
-    return cursor + -cursor % PAGE if saves else start
+    return aligned if saves else start, 0
 
 
 def _end(start: int, outputs: list[OutputSection]) -> int:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from . import elf_types as elf
 from .archive import Archive
@@ -90,6 +90,15 @@ class Linkage:
             return
         common = symbol.section == elf.SHN_COMMON
         new = Definition(name, item, symbol, section, symbol.value, common, symbol.size)
+        self._define(item, new)
+        base, at, version = name.partition("@")
+        if at and version.startswith("@"):  # the default version is what the bare name means, too
+            for other in (base, f"{base}@{version[1:]}"):
+                if other and other not in self.definitions:
+                    self._define(item, replace(new, name=other))
+
+    def _define(self, item: InputObject, new: Definition) -> None:
+        name, common = new.name, new.common
         old = self.definitions.get(name)
         if (
             old is None

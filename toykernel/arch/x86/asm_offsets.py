@@ -30,6 +30,8 @@ TSS_SELECTOR = 16 * 8
 SYSCALL_VECTOR = 0x80
 FIRST_EXTERNAL_VECTOR = 0x20
 TIMER_IRQ = 0
+#: The cascade's line, which no device has: a kick, as smp_reschedule_interrupt; nothing is to be done.
+RESCHEDULE_IRQ = 2
 
 # struct pt_regs, byte offsets.
 PT_REGS = (
@@ -55,7 +57,11 @@ TIF_NOTIFY_RESUME = 1
 TIF_SIGPENDING = 2
 TIF_NEED_RESCHED = 3
 TIF_SINGLESTEP = 4
-_TIF_WORK_MASK = 1 << TIF_NOTIFY_RESUME | 1 << TIF_SIGPENDING | 1 << TIF_NEED_RESCHED
+TIF_RSEQ = 11
+TIF_FORCED_TF = 24
+_TIF_WORK_MASK = (
+    1 << TIF_NOTIFY_RESUME | 1 << TIF_SIGPENDING | 1 << TIF_NEED_RESCHED | 1 << TIF_RSEQ
+)
 
 #: OUT to this port leaves the guest for Python; the address behind it says for which function.
 GATE_PORT = 0xE9

@@ -313,6 +313,9 @@ ptregs_vfork:
 ptregs_clone:
 	call	unlazy_fpu
 	jmp	sys_clone
+ptregs_clone3:
+	call	unlazy_fpu
+	jmp	sys_clone3
 
 # External interrupts: the number of the line goes where orig_eax is, negative,
 # so that it cannot be taken for a system call.

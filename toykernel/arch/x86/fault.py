@@ -60,5 +60,5 @@ def _segv(k: Kernel, address: int, error_code: int, si_code: int) -> None:
     thread.cr2, thread.trap_no = address, PAGE_FAULT_VECTOR
     # A user program does not learn which kernel addresses are mapped.
     thread.error_code = error_code | (PF_P if address >= TASK_SIZE else 0)
-    count_fault(k, task, "protection", address)
+    count_fault(k, task, "protection", address)  # K7
     force_sig_info(k, task, SIGSEGV, {"si_code": si_code, "si_addr": address})

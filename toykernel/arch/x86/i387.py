@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from emu.paging import CR0_TS
 from toykernel.arch.x86.asm_offsets import PAGE_OFFSET
+from toykernel.arch.x86.process import FCW_INIT, MXCSR_INIT
 from toykernel.arch.x86.uaccess import copy_from_user, copy_to_user
 
 if TYPE_CHECKING:
@@ -23,8 +24,8 @@ LEGACY_SIZE = 112  # FNSAVE's, status and magic
 FPSTATE_SIZE = LEGACY_SIZE + FXSAVE_SIZE
 X86_FXSR_MAGIC = 0x0000
 _NO_FXSR_MAGIC = 0xFFFF
-#: MXCSR bits that a CPU with SSE has; a reserved one would fault in FXRSTOR.
-MXCSR_MASK = 0xFFBF
+#: MXCSR bits that the CPU says it has (MXCSR_MASK of FXSAVE), DAZ too; a reserved one would fault in FXRSTOR.
+MXCSR_MASK = 0xFFFF
 FXSR_MODELS = frozenset(("pentium3", "max"))
 
 
@@ -92,6 +93,55 @@ def fxsave_from_fsave(legacy: bytes, fx: bytes) -> bytes:
     for n in range(8):
         out[32 + 16 * n : 42 + 16 * n] = legacy[28 + 10 * n : 38 + 10 * n]
     return bytes(out)
+
+
+def fresh_fxsave() -> bytes:
+    """What a task has that never used its FPU."""
+    return struct.pack("<HHBB", FCW_INIT, 0, 0, 0).ljust(24, b"\0") + struct.pack(
+        "<I", MXCSR_INIT
+    ).ljust(FXSAVE_SIZE - 24, b"\0")
+
+
+def fxsave_image(k: Kernel, task: Task) -> bytes:
+    """512 bytes, wherever the registers are."""
+    if k.arch.fpu_owner is task:
+        return _of_cpu(k.machine.cpu.fpu_state())
+    if not task.thread.fpu:
+        return fresh_fxsave()
+    at = task.thread.fpu - PAGE_OFFSET
+    if has_fxsr(k):
+        return k.machine.ram.read(at, FXSAVE_SIZE)
+    return fxsave_from_fsave(k.machine.ram.read(at, FSAVE_SIZE), fresh_fxsave())
+
+
+def _of_cpu(state: bytes) -> bytes:
+    """Cpu.fpu_state numbers the registers as they lie, FXSAVE from the top of the stack."""
+    stack = [state[10 * n : 10 * n + 10] for n in range(8)]
+    control, status, tags, mxcsr = struct.unpack_from("<4I", state, 80 + 8 * 16)
+    top = status >> 11 & 7
+    used = sum((tags >> 2 * n & 3 != 3) << n for n in range(8))
+    image = bytearray(fresh_fxsave())
+    struct.pack_into("<HHB", image, 0, control & 0xFFFF, status & 0xFFFF, used)
+    struct.pack_into("<I", image, 24, mxcsr)
+    for n in range(8):
+        image[32 + 16 * n : 42 + 16 * n] = stack[(top + n) & 7]
+    image[160 : 160 + 128] = state[80 : 80 + 128]
+    return bytes(image)
+
+
+def store_fxsave(k: Kernel, task: Task, image: bytes) -> None:
+    """Into the save area; the next FPU instruction loads it. Raises Errno(ENOMEM)."""
+    if not task.thread.fpu:
+        task.thread.fpu = k.memory.slabs.fpu.alloc(k)
+    data = image if has_fxsr(k) else fsave_from_fxsave(image)
+    k.machine.ram.write(task.thread.fpu - PAGE_OFFSET, data)
+    disown_fpu(k, task)
+
+
+def unlazy_fpu(k: Kernel, task: Task) -> None:
+    """A task's registers into its save area, if the CPU has them."""
+    if k.arch.fpu_owner is task:
+        store_fxsave(k, task, fxsave_image(k, task))
 
 
 def save_fpstate(k: Kernel, task: Task, address: int) -> None:

@@ -5,6 +5,7 @@
 .equ SYS_fork, 2
 .equ SYS_waitpid, 7
 .equ SYS_execve, 11
+.equ SYS_setsid, 66
 
 .globl _start
 .text
@@ -22,7 +23,9 @@ reap:					# any child, for ever
 	int	$0x80
 	jmp	reap
 
-child:
+child:					# the program leads its own session and process group
+	movl	$SYS_setsid, %eax
+	int	$0x80
 	movl	8(%esp), %ebx		# argv[1]
 	leal	8(%esp), %ecx		# its argv
 	movl	(%esp), %eax		# argc

@@ -14,9 +14,17 @@ import struct
 from typing import TYPE_CHECKING
 
 from emu.eflags import EFLAGS_DF, EFLAGS_TF
-from toykernel.arch.x86.asm_offsets import USER_CS, USER_DS
+from toykernel.arch.x86.asm_offsets import (
+    TIF_NOTIFY_RESUME,
+    TIF_RSEQ,
+    TIF_SINGLESTEP,
+    USER_CS,
+    USER_DS,
+)
 from toykernel.arch.x86.i387 import FPSTATE_SIZE, clear_fpu, restore_fpstate, save_fpstate
 from toykernel.arch.x86.ptrace import PtRegs
+from toykernel.arch.x86.step import user_disable_single_step
+from toykernel.arch.x86.thread_info import clear_ti_flag, test_ti_flag
 from toykernel.arch.x86.uaccess import copy_from_user, copy_to_user
 from toykernel.errno import (
     EFAULT,
@@ -31,8 +39,10 @@ from toykernel.errno import (
     Errno,
 )
 from toykernel.kernel.exit import do_group_exit
-from toykernel.kernel.jobctl import GroupExit, Handle, Stop, get_signal_to_deliver
-from toykernel.kernel.siginfo import SIGINFO_SIZE, SIGSEGV, Siginfo, pack_siginfo, sigmask
+from toykernel.kernel.jobctl import GroupExit, Handle, Stop, Tell, Trap, get_signal_to_deliver
+from toykernel.kernel.ptrace_stop import do_jobctl_trap, ptrace_notify, ptrace_signal, syscall_exit
+from toykernel.kernel.rseq import rseq_handle_notify_resume
+from toykernel.kernel.siginfo import SIGINFO_SIZE, SIGSEGV, SIGTRAP, Siginfo, pack_siginfo, sigmask
 from toykernel.kernel.signal import (
     force_sig_info,
     force_sigsegv,
@@ -89,15 +99,35 @@ RT_SIGFRAME_RETCODE = RT_SIGFRAME_UC + UCONTEXT_SIZE
 def do_notify_resume(k: Kernel) -> Result:
     """The work flags name a signal: act on it (do_signal). entry.S has saved the FPU registers."""
     task = k.current
+    if test_ti_flag(k.machine.ram, task.stack, TIF_RSEQ):
+        clear_ti_flag(k.machine.ram, task.stack, TIF_RSEQ)
+        if task.rseq:
+            rseq_handle_notify_resume(k, task, k.task_pt_regs(task))
+    if test_ti_flag(k.machine.ram, task.stack, TIF_NOTIFY_RESUME):
+        clear_ti_flag(k.machine.ram, task.stack, TIF_NOTIFY_RESUME)
+        return syscall_exit(k, _go_on)  # before any signal
+    return do_signal(k, None)
+
+
+def _go_on(k: Kernel, *_stop: object) -> Result:
+    return do_signal(k, None)
+
+
+def do_signal(k: Kernel, told: Siginfo | None) -> Result:
+    """Signals, and stops for a tracer; `told` is a signal that a tracer lets through."""
+    task = k.current
     regs = k.task_pt_regs(task)
-    match get_signal_to_deliver(k):
+    match get_signal_to_deliver(k, told):
         case Handle(action, info):
-            handle_signal(k, task, regs, action, info)
-            return 0
+            return handle_signal(k, task, regs, action, info)
         case GroupExit(code):
             return do_group_exit(k, code)
         case Stop():
-            return Wait((), do_notify_resume, (), "stopped", TASK_STOPPED)
+            return Wait((), do_signal, (None,), "stopped", TASK_STOPPED)
+        case Trap():
+            return do_jobctl_trap(k, _go_on)
+        case Tell(info):
+            return ptrace_signal(k, info, do_signal)
     restart_without_handler(regs)
     if task.saved_sigmask is not None:
         saved, task.saved_sigmask = task.saved_sigmask, None
@@ -143,25 +173,35 @@ def _restart_with_handler(regs: PtRegs, action: SigAction) -> None:
 # -- to the handler --------------------------------------------------------------------------------
 
 
-def handle_signal(k: Kernel, task: Task, regs: PtRegs, action: SigAction, info: Siginfo) -> None:
+def handle_signal(k: Kernel, task: Task, regs: PtRegs, action: SigAction, info: Siginfo) -> Result:
     """Build the frame, block what the action says, and point the registers to the handler; SIGSEGV
-    when the frame cannot be stored.
+    when the frame cannot be stored. A task that is stepped stops at the handler's first instruction.
     """
     _restart_with_handler(regs, action)
+    stepping = test_ti_flag(k.machine.ram, task.stack, TIF_SINGLESTEP)
+    if stepping:
+        user_disable_single_step(k, task)
     sig = info["si_signo"]
+    if task.rseq:
+        rseq_handle_notify_resume(k, task, regs)
     old = task.blocked if task.saved_sigmask is None else task.saved_sigmask
     try:
         setup = setup_rt_frame if action.flags & SA_SIGINFO else setup_frame
         setup(k, task, regs, action, info, old)
     except Errno:
         force_sigsegv(k, task, sig)
-        return
+        return 0
     task.saved_sigmask = None
     regs.flags &= ~(EFLAGS_DF | EFLAGS_TF)
     blocked = task.blocked | action.mask
     if not action.flags & SA_NODEFER:
         blocked |= sigmask(sig)
     set_current_blocked(k, task, blocked)
+    return ptrace_notify(k, SIGTRAP, _in_handler) if stepping else 0
+
+
+def _in_handler(_k: Kernel, _code: int, _info: Siginfo | None) -> Result:
+    return 0
 
 
 def on_sig_stack(task: Task, sp: int) -> bool:

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from toykernel.arch.x86.asm_offsets import FIRST_EXTERNAL_VECTOR, TIMER_IRQ
+from toykernel.arch.x86.asm_offsets import FIRST_EXTERNAL_VECTOR, RESCHEDULE_IRQ, TIMER_IRQ
 from toykernel.arch.x86.extable import fixup_exception
 from toykernel.arch.x86.fault import do_page_fault
 from toykernel.arch.x86.process import init_fpu
@@ -180,6 +180,6 @@ def do_IRQ(k: Kernel) -> int:
     pic.write(0x20, 1, 0x60 | line)  # specific EOI
     if line == TIMER_IRQ:
         timer_interrupt(k, regs.user_mode)
-    else:
+    elif line != RESCHEDULE_IRQ:
         printk(k, f"irq {line}: nobody cared (vector {FIRST_EXTERNAL_VECTOR + line:#x})")
     return 0

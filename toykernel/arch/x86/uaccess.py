@@ -27,8 +27,8 @@ def access_ok(address: int, size: int) -> bool:
     return 0 <= address <= TASK_SIZE and 0 <= size <= TASK_SIZE - address
 
 
-def _page(k: Kernel, mm: MmStruct, address: int, write: bool) -> int:
-    """Physical address behind a user address, faulted in. Raises Errno(EFAULT)."""
+def user_page(k: Kernel, mm: MmStruct, address: int, write: bool) -> int:
+    """Physical address behind an address of some user's memory, faulted in. Raises Errno(EFAULT)."""
     wanted = _PRESENT | (PTE_RW if write else 0)
     pte = get_pte(k, mm, address)
     if pte & wanted != wanted:
@@ -52,7 +52,7 @@ def user_frame(k: Kernel, address: int) -> int:
     mm = k.current.mm
     if mm is None or not access_ok(address, 1):
         raise Errno(EFAULT)
-    return _page(k, mm, address, False)
+    return user_page(k, mm, address, False)
 
 
 def read_some(k: Kernel, address: int, size: int) -> bytes:
@@ -64,7 +64,7 @@ def read_some(k: Kernel, address: int, size: int) -> bytes:
     while size:
         part = min(size, PAGE_SIZE - (address & (PAGE_SIZE - 1)))
         try:
-            parts.append(k.machine.ram.read(_page(k, mm, address, False), part))
+            parts.append(k.machine.ram.read(user_page(k, mm, address, False), part))
         except Errno:
             break
         if k.host.trace.user_read:
@@ -97,7 +97,7 @@ def copy_some_to_user(k: Kernel, address: int, data: bytes) -> int:
     while at < len(data):
         part = min(len(data) - at, PAGE_SIZE - (address & (PAGE_SIZE - 1)))
         try:
-            physical = _page(k, mm, address, True)
+            physical = user_page(k, mm, address, True)
         except Errno:
             break
         if k.host.trace.user_write:

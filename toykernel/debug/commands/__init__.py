@@ -8,8 +8,10 @@ from toykernel.debug.commands.back import BACK
 from toykernel.debug.commands.breaks import BREAKS
 from toykernel.debug.commands.change import CHANGE, DISPLAY
 from toykernel.debug.commands.command import Command, Console
+from toykernel.debug.commands.core import CORE
+from toykernel.debug.commands.explain import EXPLAIN
 from toykernel.debug.commands.help import QUIT, help_, help_command
-from toykernel.debug.commands.info import INFO
+from toykernel.debug.commands.info import INFO, tell_topic
 from toykernel.debug.commands.memory import MEMORY
 from toykernel.debug.commands.run import RUN
 from toykernel.debug.commands.source import SOURCE
@@ -17,6 +19,10 @@ from toykernel.debug.errors import DebugError
 
 
 def _help(console: Console, text: str) -> None:
+    word, _, topic = text.partition(" ")
+    if topic and find(word).name == "info":
+        tell_topic(console, topic.strip())
+        return
     help_(console, text, GROUPS, find)
 
 
@@ -25,7 +31,7 @@ GROUPS: dict[str, tuple[Command, ...]] = {
     "Running": RUN,
     "Going back": BACK,
     "Breakpoints": BREAKS,
-    "Looking": (*INFO, *MEMORY, *SOURCE, *DISPLAY),
+    "Looking": (*INFO, *EXPLAIN, *MEMORY, *SOURCE, *CORE, *DISPLAY),
     "Changing": CHANGE,
     "The debugger": (help_command(_help), *QUIT),
 }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from contextlib import suppress
 
 from emu.ram import PAGE_SIZE
 from toykernel.debug.commands.command import Command, Console, count_of
@@ -36,11 +37,16 @@ def _set(console: Console, text: str, *, temporary: bool) -> None:
     if not text:
         raise DebugError("break where? `help break' shows the ways")
     text, pid, condition = _parts(text)
+    debugger = console.debugger
     if pid is not None:
-        console.debugger.task(pid)
-    if condition:
-        console.debugger.evaluate(condition)  # it must be one
-    point = console.debugger.break_at(text, temporary=temporary)
+        debugger.task(pid)
+    point = debugger.break_at(text, temporary=temporary)
+    try:
+        debugger.judge(condition, point.addresses)
+    except DebugError:
+        debugger.stops.delete(point.number)
+        debugger.stops.next_number = point.number
+        raise
     point.pid = pid
     _set_condition(console, point, condition)
     kind = "Temporary breakpoint" if temporary else "Breakpoint"
@@ -64,6 +70,7 @@ def _parts(text: str) -> tuple[str, int | None, str]:
 def _set_condition(console: Console, point: Breakpoint, text: str) -> None:
     debugger = console.debugger
     point.condition = text
+    _warn_of_addresses(console, text)
 
     def holds() -> bool:
         try:
@@ -73,6 +80,19 @@ def _set_condition(console: Console, point: Breakpoint, text: str) -> None:
             return True
 
     point.holds = holds if text else always
+
+
+def _warn_of_addresses(console: Console, text: str) -> None:
+    """A label in a condition is its address, where people may mean what is stored there."""
+    bare: list[str] = []
+    with suppress(DebugError):
+        console.debugger.evaluate(text, bare)
+    for name in dict.fromkeys(bare):
+        for image, value, is_label in console.debugger.images.find(name)[:1]:
+            if is_label and not image.is_code(value):
+                console.write(
+                    f"  ({name} is its address, {value:#010x}; *{name} is the word there)"
+                )
 
 
 def terms(point: Breakpoint) -> str:
@@ -93,8 +113,7 @@ def condition_(console: Console, text: str) -> None:
     """condition N [EXPR]"""
     number, _, expression = text.partition(" ")
     point = _point(console, number)
-    if expression:
-        console.debugger.evaluate(expression)
+    console.debugger.judge(expression, point.addresses)
     _set_condition(console, point, expression.strip())
     console.write(f"Breakpoint {point.number}: {what_text(point)}{terms(point)}")
 
@@ -205,7 +224,7 @@ BREAKS = (
         "ADDR is an expression, in the address space of the task that is looked at; the bytes are\n"
         "followed when another frame holds them. `phys ADDR' watches physical memory. 4 bytes without\n"
         "/BYTES. Everybody's writes are seen, the kernel's too. There may be any number of watchpoints;\n"
-        "the guest does not notice them, and not one cycle changes. Single steps do not stop for them.",
+        "the guest does not notice them, and not one cycle changes.",
         takes_format=True,
     ),
     Command(

@@ -8,10 +8,19 @@ from dataclasses import dataclass, field
 from toykernel.debug.debugger import Debugger
 from toykernel.debug.errors import DebugError
 from toykernel.debug.travel import Traveller
-from toykernel.host_files import same_file
+from toykernel.host_files import replace_file, same_file
 from toykernel.look.task import TaskView
 
 MAX_COUNT = 1_000_000_000
+
+
+def replace_whole(path: str, data: bytes) -> None:
+    """A file for a command, whole or not at all. Raises DebugError."""
+    try:
+        replace_file(path, data)
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise DebugError(f"cannot write {path}: {reason}") from None
 
 
 @dataclass
@@ -32,6 +41,9 @@ class Console:
 
     #: Runs the commands of a file; the prompt puts it here.
     script: Callable[[Iterable[str]], None] = lambda _lines: None
+
+    #: Writes a whole file for a command; raises DebugError.
+    write_file: Callable[[str, bytes], None] = replace_whole
 
     def collect(self, lines: list[str]) -> None:
         """The next lines, up to `end', are for this list."""

@@ -10,6 +10,7 @@ from textwrap import wrap
 from toykernel.debug.commands.command import Command, Console, no_arguments
 from toykernel.debug.errors import DebugError
 from toykernel.debug.format import table
+from toykernel.host_files import read_regular
 
 WIDTH = 80
 CLOSING = (
@@ -81,7 +82,7 @@ def source(console: Console, text: str) -> None:
     if not text:
         raise DebugError("source needs a file of commands")
     try:
-        lines = Path(text).read_text(encoding="utf-8", errors="replace").splitlines()
+        lines = read_regular(Path(text).expanduser()).decode("utf-8", "replace").splitlines()
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or error
         raise DebugError(f"cannot read {text}: {reason}") from None

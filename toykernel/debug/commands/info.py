@@ -8,10 +8,11 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
 from emu.eflags import EFLAGS_IF
+from toykernel.debug.commands import kernel
 from toykernel.debug.commands.breaks import place_text, terms
 from toykernel.debug.commands.change import displays
 from toykernel.debug.commands.command import Command, Console, count_of, no_arguments
-from toykernel.debug.commands.processor import fpu, pic, registers, sse, tlb
+from toykernel.debug.commands.processor import devices, fpu, l1, pic, registers, sse, tlb
 from toykernel.debug.commands.resources import files, signals, symbol
 from toykernel.debug.errors import DebugError
 from toykernel.debug.format import (
@@ -24,8 +25,10 @@ from toykernel.debug.format import (
     task_where,
     what_text,
 )
-from toykernel.debug.pages import area_flags, mapped_ranges, page_info
-from toykernel.debug.tables import cr0_text, eflags_text, gdt, idt, selector_text, tss
+from toykernel.debug.pages import mapped_ranges, page_info
+from toykernel.debug.tables import gdt, idt, tss
+from toykernel.look.entry_words import area_flags
+from toykernel.look.register_words import cr0_text, eflags_text, selector_text
 from toykernel.look.task import SEGMENTS
 from toykernel.observe.task_tree import task_fields, task_tree, tree_text
 
@@ -53,7 +56,10 @@ def breakpoints(console: Console, text: str) -> None:
         once = "once" if point.temporary else ""
         what = what_text(point) + place_text(point) + terms(point)
         rows.append((str(point.number), str(point.hits), once, what))
-    console.lines(table(rows))
+    lines = table(rows)
+    console.write(lines[0])
+    for line, point in zip(lines[1:], points, strict=True):
+        console.lines([line, *(f"        {command}" for command in point.commands)])
 
 
 def checkpoints(console: Console, text: str) -> None:
@@ -324,11 +330,17 @@ TOPICS = (
     Topic("checkpoints", "", "places in time that `restart' goes to", checkpoints),
     Topic("display", "", "what is shown at every stop", displays),
     Topic("regs", "[NAME|PID]", "registers, one of them, a task's saved ones", regs),
+    Topic("eflags", "", "EFLAGS, flag by flag", kernel.eflags),
     Topic("fpu", "", "the present task's x87 registers and words", fpu),
     Topic("sse", "", "its XMM registers and MXCSR", sse),
     Topic("tasks", "[--tree]", "every task: state, place, what it waits for", tasks),
     Topic("task", "[PID]", "one task in full, and what it shares with whom", task),
     Topic("frame", "[PID]", "what the trap pushed, and pt_regs", frame),
+    Topic("pt_regs", "[PID]", "the user's registers that the last trap has saved", kernel.pt_regs),
+    Topic("stack", "[PID]", "the stack, word by word", kernel.stack),
+    Topic(
+        "thread_info", "[PID]", "what the entry code looks at: flags, end mark", kernel.thread_info
+    ),
     Topic("tab", "[ADDR]", "page-table entries, bit by bit; or all mapped ranges", tab),
     Topic("page", "ADDR", "the same, the frame and who else maps it", page),
     Topic("cow", "ADDR|FRAME", "a page's or frame's life: shared, copied, freed", cow),
@@ -336,14 +348,21 @@ TOPICS = (
     Topic("gdt", "", "global descriptor table", gdt_),
     Topic("tss", "", "task-state segment", tss_),
     Topic("tlb", "", "what the i486's TLB holds, how often it was flushed", tlb),
+    Topic("l1", "", "lines that the i486's cache holds, by frame", l1),
     Topic("pic", "", "the interrupt controller: lines, vectors, masks", pic),
+    Topic("devices", "", "every device: ports, registers, when it acts next", devices),
+    Topic("runqueue", "", "who may run, in the order of choice", kernel.runqueue),
+    Topic("timers", "[PID]", "timers that are to fire; a process's own", kernel.timers),
     Topic("files", "[PID]", "open descriptors", files),
     Topic("signals", "[PID]", "handlers, blocked and pending signals", signals),
+    Topic("mm", "[PID]", "the address space: bounds, counts", kernel.mm),
+    Topic("sharing", "[PID]", "records and frames shared with others", kernel.sharing),
     Topic("vma", "[PID]", "areas of the address space", vma),
     Topic("symbols", "[PATTERN]", "labels of the program, the kernel and init", symbols),
     Topic("locals", "", "parameters and local variables of a C function", locals_),
     Topic("symbol", "ADDR", "the label at or before an address", symbol),
     Topic("line", "[WHERE]", "a place's source line; where [FILE:]LINE begins", line),
+    Topic("events", "[KIND...] [N]", "what happened so far, numbered", kernel.events),
     Topic("log", "[N]", "the kernel's log", log),
     Topic("time", "", "cycles, instructions, what they were spent on", time),
 )
@@ -356,8 +375,7 @@ _ALIASES = {
 }
 
 
-def info(console: Console, text: str) -> None:
-    word, _, rest = text.partition(" ")
+def _find(word: str) -> Topic:
     word = _ALIASES.get(word, word)
     exact = [topic for topic in TOPICS if topic.name == word]
     matches = exact or [topic for topic in TOPICS if word and topic.name.startswith(word)]
@@ -365,12 +383,24 @@ def info(console: Console, text: str) -> None:
         names = ", ".join(topic.name for topic in (matches or TOPICS))
         problem = f'info "{word[:40]}" is ambiguous' if matches else "info about what"
         raise DebugError(f"{problem}? One of: {names}")
-    matches[0].run(console, rest.strip())
+    return matches[0]
+
+
+def tell_topic(console: Console, word: str) -> None:
+    """`help info TOPIC`. Raises DebugError."""
+    topic = _find(word)
+    console.write(f"info {topic.name} {topic.usage}".rstrip() + f": {topic.summary}")
+
+
+def info(console: Console, text: str) -> None:
+    word, _, rest = text.partition(" ")
+    _find(word).run(console, rest.strip())
 
 
 INFO = (
     Command(
         "info", "TOPIC", "show registers, tasks, frames, pages, tables, ...", info,
-        "\n".join(table((f"info {t.name} {t.usage}", t.summary) for t in TOPICS)), ("i",),
+        "TOPIC: " + ", ".join(t.name for t in TOPICS) + ".\n\n"
+        "`help info TOPIC' tells of one. [PID] is another task than the one that is looked at.", ("i",),
     ),
 )  # fmt: skip

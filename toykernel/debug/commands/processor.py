@@ -12,7 +12,8 @@ from toykernel.debug.commands.command import Console, no_arguments
 from toykernel.debug.debugger import Debugger
 from toykernel.debug.errors import DebugError
 from toykernel.debug.format import address_text, table
-from toykernel.debug.tables import cr0_text, eflags_text, selector_text
+from toykernel.look.frames import frame_role, mappers
+from toykernel.look.register_words import cr0_text, eflags_text, selector_text
 from toykernel.look.task import SEGMENTS, TaskView
 
 #: Bits of the FPU's words (SDM vol. 1, 8.1): exceptions, then what the status word has besides.
@@ -238,6 +239,61 @@ def pic(console: Console, text: str) -> None:
     handler = debugger.images.kernel.labels.get("irq0")
     if handler is not None:
         console.write(f"line 0 is handled at {address_text(handler, 'irq0')}")
+
+
+def l1(console: Console, text: str) -> None:
+    """Which lines the timing model's cache holds: 128 sets of 4, 16 bytes each, as an i486 has them."""
+    no_arguments(text)
+    debugger = console.debugger
+    timing = debugger.machine.cpu.timing
+    saved = timing.save() if timing is not None else {}
+    if "l1_tags" not in saved or debugger.machine.clock.profile != "i486":
+        console.write("Only the timing profile i486 has a cache whose lines can be listed.")
+        return
+    lines = [tag - 1 for tag in saved["l1_tags"] if tag]
+    console.write(f"{len(lines)} of {len(saved['l1_tags'])} lines of 16 bytes are taken")
+    by_frame: dict[int, list[int]] = {}
+    for line in sorted(lines):
+        by_frame.setdefault(line >> 8, []).append(line & 0xFF)
+    rows: list[tuple[str, ...]] = [("FRAME", "LINES", "OFFSETS", "WHAT")]
+    for frame, held in by_frame.items():
+        role = frame_role(debugger.kernel, frame) or _mapped_at(debugger, frame)
+        rows.append((f"{frame:#x}", str(len(held)), _runs(held), role))
+    console.lines(table(rows) if rows[1:] else ["It is empty."])
+
+
+def _runs(lines: list[int]) -> str:
+    """Neighbouring lines of a frame as ranges of offsets in bytes."""
+    runs: list[list[int]] = []
+    for line in lines:
+        if runs and runs[-1][1] == line:
+            runs[-1][1] = line + 1
+        else:
+            runs.append([line, line + 1])
+    shown = ", ".join(f"{first * 16:#x}-{last * 16:#x}" for first, last in runs[:3])
+    return shown + (f" and {len(runs) - 3} more" if len(runs) > 3 else "")
+
+
+def _mapped_at(debugger: Debugger, frame: int) -> str:
+    found = next(mappers(debugger.kernel, frame), None)
+    return (
+        f"pid {found.pids[0]} at {found.linear:#010x}" if found is not None and found.pids else ""
+    )
+
+
+def devices(console: Console, text: str) -> None:
+    """Every device: its ports, when it acts next, and what a snapshot keeps of it."""
+    no_arguments(text)
+    machine = console.debugger.machine
+    for device in machine.devices:
+        ports = ", ".join(f"{port:#x}" for port in device.ports)
+        due = device.deadline()
+        when = (
+            f"acts next in {max(due - machine.clock.cycles, 0)} cycles" if due is not None else ""
+        )
+        console.write(f"{device.name:8} ports {ports}  {when}".rstrip())
+        for name, value in device.save().items():
+            console.write(f"  {name.strip('_'):16} {value}")
 
 
 def registers(console: Console, text: str) -> bool:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from toykernel.arch.x86.asm_offsets import TIF_NEED_RESCHED
+from toykernel.arch.x86.asm_offsets import TIF_NEED_RESCHED, TIF_RSEQ
 from toykernel.arch.x86.process import switch_to
 from toykernel.arch.x86.thread_info import clear_ti_flag, set_ti_flag, test_ti_flag
 from toykernel.kernel import timer
@@ -176,6 +176,8 @@ def schedule(k: Kernel) -> None:
     if chosen is not prev:
         if prev is k.sched.idle:
             timer.program_timer(k)  # somebody runs again: so do the ticks
+        if prev.rseq:
+            set_ti_flag(k.machine.ram, prev.stack, TIF_RSEQ)
         prev.se.nvcsw += sleeps
         prev.se.nivcsw += not sleeps
         switch_to(k, prev, chosen)
@@ -240,6 +242,25 @@ def change_priority(
         new_class.set_curr_task(k)
     if queued:
         new_class.enqueue_task(k, p, 0)
+    _priority_changed(k, p, (old_rank, old_prio))
+
+
+def rt_mutex_setprio(k: Kernel, p: Task, prio: int) -> None:
+    """Boost a task to a priority that it does not have by its policy, or end that."""
+    update_rq_clock(k)
+    queued, running = p.on_rq, p is k.current
+    old_rank, old_prio = class_rank(k, p), p.se.prio
+    if queued:
+        class_of(k, p).dequeue_task(k, p, 0)
+    if running:
+        p.on_rq = False  # so that it is not put back
+        class_of(k, p).put_prev_task(k, p)
+        p.on_rq = queued
+    p.se.prio = prio
+    if running:
+        class_of(k, p).set_curr_task(k)
+    if queued:
+        class_of(k, p).enqueue_task(k, p, 0)
     _priority_changed(k, p, (old_rank, old_prio))
 
 

@@ -23,6 +23,7 @@ from toykernel.kernel.sched.entity import (
 )
 from toykernel.kernel.sched.rt import def_timeslice
 from toykernel.kernel.signal_types import RLIMIT_NICE, RLIMIT_RTPRIO
+from toykernel.kernel.timekeeping import pack_timespec
 from toykernel.syscalls import syscall
 
 if TYPE_CHECKING:
@@ -224,14 +225,17 @@ def sys_sched_get_priority_min(k: Kernel, policy: int) -> int:
 @syscall(161, "pid:pid tp:timespec_out")
 def sys_sched_rr_get_interval(k: Kernel, pid: int, interval: int) -> int:
     """sched_rr_get_interval: the time slice as a timespec, 0 without one. EINVAL, ESRCH, EFAULT."""
+    copy_to_user(k, interval, pack_timespec(rr_interval(k, pid)))
+    return 0
+
+
+def rr_interval(k: Kernel, pid: int) -> int:
+    """A task's time slice in ns, 0 without one. Raises Errno(EINVAL), Errno(ESRCH)."""
     if pid < 0:
         raise Errno(EINVAL)
     p = find_process_by_pid(k, pid)
     core.update_curr(k)
-    ticks = core.class_of(k, p).get_rr_interval(k, p)
-    seconds, ns = divmod(ticks * core.tick_ns(k), core.NSEC_PER_SEC)
-    copy_to_user(k, interval, seconds.to_bytes(4, "little") + ns.to_bytes(4, "little"))
-    return 0
+    return core.class_of(k, p).get_rr_interval(k, p) * core.tick_ns(k)
 
 
 @syscall(242, "pid:pid cpusetsize:size mask:address")

@@ -26,12 +26,17 @@ _MESSAGE: Final = re.compile(
 _SECONDS: Final = 60
 
 
-def uses_preprocessor(name: str, text: str) -> bool:
-    """Whether a source is meant for cpp: a `.S` with a directive written without a space.
+def uses_preprocessor(name: str, text: str, macros: Mapping[str, str] | None = None) -> bool:
+    """Whether a source is meant for cpp: a `.S` with a directive written without a space, or with the name of
+    one of `macros`.
 
     A line `# if the child …` alone is what it looks like: a comment.
     """
-    return name.endswith(CPP_ENDINGS) and has_directives(text)
+    if not name.endswith(CPP_ENDINGS):
+        return False
+    return has_directives(text) or any(
+        re.search(rf"(?<![\w.]){re.escape(macro)}(?![\w.])", text) for macro in macros or ()
+    )
 
 
 def has_directives(text: str) -> bool:
@@ -67,7 +72,7 @@ def preprocessed(
     """A file, or `data` under its name, as the assembler gets it: through the preprocessor when it has
     directives of that, else as it is. Raises AssemblyError."""
     text = read_source(path, str(path)) if data is None else checked_source(data, str(path))
-    if not uses_preprocessor(path.name if data is None else f"{path.name}.S", text):
+    if not uses_preprocessor(path.name if data is None else f"{path.name}.S", text, macros):
         return text
     return preprocess(text, str(path), path, include=include, defines=macros, command=cpp)
 

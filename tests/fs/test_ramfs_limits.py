@@ -1,0 +1,41 @@
+"""How much a file system in memory takes, and how numbers of struct stat are laid out."""
+
+from __future__ import annotations
+
+import struct
+
+import pytest
+
+from toykernel.errno import ENOSPC, Errno
+from toykernel.fs.inode import S_IFREG
+from toykernel.fs.libfs import SPECIAL
+from toykernel.fs.ramfs import new_inode, ramfs_fill_super
+from toykernel.fs.stat import new_stat, stat64
+from toykernel.state import Kernel
+
+
+def test_so_many_files_and_bytes(k: Kernel) -> None:
+    sb, _ = ramfs_fill_super(k.files.fs.new_dev(), k.files.fs.pipefs.numbers)
+    assert (sb.max_bytes, sb.max_inodes) == (64 << 20, 65536)
+    for _ in range(sb.max_inodes - sb.s_inodes):
+        new_inode(sb, S_IFREG | 0o644)
+    with pytest.raises(Errno) as caught:
+        new_inode(sb, S_IFREG | 0o644)
+    assert caught.value.number == ENOSPC
+
+
+def test_the_bytes_of_struct_stat(k: Kernel) -> None:
+    """Every word that stands nowhere else is 0 (arch/x86/include/asm/stat.h)."""
+    sb, _ = ramfs_fill_super(k.files.fs.new_dev(), k.files.fs.pipefs.numbers)
+    inode = new_inode(sb, S_IFREG | 0o644, 0x12345, 0x23456, 0)
+    inode.i_fop = SPECIAL
+    inode.nlink, inode.rdev = 3, 0x105
+    inode.i_mapping.contents.extend(bytes(1025))
+    old = struct.unpack("<2I4H12I", new_stat(inode))
+    assert old[:6] == (sb.s_dev, inode.ino, inode.mode, 3, 0x2345, 0x3456)
+    assert old[6:10] == (0x105, 1025, 4096, 3)
+    assert old[16:] == (0, 0)
+    new = struct.unpack("<Q6IQIqIQ6IQ", stat64(inode))
+    assert new[:7] == (sb.s_dev, 0, inode.ino, inode.mode, 3, 0x12345, 0x23456)
+    assert new[7:12] == (0x105, 0, 1025, 4096, 3)
+    assert new[18] == inode.ino

@@ -1,0 +1,57 @@
+"""C programs with the C library of this machine, linked statically: the same here and on Linux.
+
+They are built by `gcc -m32 -static`, so the very same ELF file runs on both sides.
+"""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+from native_linux import run
+
+from toykernel.check.invariants import check_all
+from toykernel.harness import runner
+from toykernel.harness.session import Session
+from toykernel.look.frames import leaked_frames
+from toykernel.state import Config
+
+SOURCES = sorted((Path(__file__).parent / "glibc").glob("*.c"))
+MAX_CYCLES = 2_000_000_000
+
+
+@pytest.fixture(scope="module")
+def glibc32(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Skips, saying why, where 32-bit C programs cannot be linked or run."""
+    if shutil.which("gcc") is None:
+        pytest.skip("gcc is not installed")
+    at = tmp_path_factory.mktemp("probe")
+    (at / "probe.c").write_text("int main(void) { return 42; }\n")
+    command = ["gcc", "-m32", "-static", str(at / "probe.c"), "-o", str(at / "probe")]
+    if subprocess.run(command, capture_output=True, check=False).returncode:
+        pytest.skip("`gcc -m32 -static` does not work here: is gcc-multilib installed?")
+    try:
+        status = run(at / "probe")[2]
+    except OSError as error:
+        pytest.skip(f"this machine does not run 32-bit x86 programs: {error}")
+    if status != 42:
+        pytest.skip(f"this machine does not run 32-bit x86 programs: probe ended with {status}")
+
+
+@pytest.mark.usefixtures("glibc32")
+@pytest.mark.parametrize("source", SOURCES, ids=lambda path: path.stem)
+def test_here_as_on_linux(source: Path, tmp_path: Path) -> None:
+    program = tmp_path / source.stem
+    command = ["gcc", "-m32", "-static", "-O1", "-w", str(source), "-o", str(program)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    there = run(program, session=True)
+    session = Session(program, config=Config(memory=64 << 20))
+    result = runner.run(session, max_cycles=MAX_CYCLES)
+    assert result.status == there[2], result.message
+    assert session.stdout.decode().splitlines() == there[0].decode().splitlines()
+    assert session.stderr == there[1]
+    check_all(session.kernel)
+    assert not leaked_frames(session.kernel)

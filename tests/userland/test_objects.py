@@ -1,0 +1,214 @@
+"""What an object holds beside its bytes: symbols that relocations name, weak and versioned names, commons."""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+
+import pytest
+from gnu_objects import same_object
+from gnu_toolchain import needs_gnu
+
+from userland.assembler import AssemblyError, assemble, assemble_object
+from userland.linker import link, read_object
+
+SOURCES = {
+    "globals": r"""
+ .globl f,d,h
+ .hidden h
+f: call f
+ call f@PLT
+ call loc@PLT
+ jmp f
+ jmp f@PLT
+ jne f
+ loop f
+ call h
+h: movl $f,%eax
+ movl $f+4,%eax
+ .long f-., f, loc-., h
+ .long . - f
+ .byte f-.
+ movl f@GOT(%ebx),%eax
+ movl loc@GOTOFF(%ebx),%eax
+ movl loc@GOT(%ebx),%eax
+ movl .Lx@GOTOFF(%ebx),%eax
+ movl 8+f@GOTOFF(%ebx),%eax
+ movl 8+loc@GOTOFF(%ebx),%eax
+loc: nop
+.Lx: nop
+.set al, ext
+.set al2, ext+4
+.long al, al2, ext
+call al
+ .globl al3
+.set al3, f
+.long al3
+.set al4, f
+.long al4
+ .globl al5
+.set al5, loc
+ .long al5
+ .set al6, loc
+ .long al6
+movl dloc,%eax
+movl d+4,%eax
+ .data
+d: .long 0
+dloc: .long loc, f-., loc-.
+ .section .rodata.str,"aMS",@progbits,1
+s: .string "abc"
+ .text
+ .long s+1,s
+ .section .grp,"axG",@progbits,sig,comdat
+sig: nop
+ call sig
+""",
+    "weakref": r"""
+ .weakref a,b
+ .weakref c,d
+ .weakref e,f
+ .weakref un,unused
+ .weakref w2, a
+ .globl _start
+_start: call a
+ call c
+ call d
+ movl $a+4,%eax
+ .long w2, e
+f: nop
+ .long g@GOT
+""",
+    "symver": r"""
+ .globl foo_impl, foo2
+ .symver foo_impl, foo@@V1
+ .symver foo2, foo@V0
+ .symver undef, bar@V1
+ .symver unused, none@V1
+ .symver loc, baz@V1
+ .symver un3, qux@@@V1
+ .symver def3, quux@@@V1
+ .globl def3
+foo_impl: nop
+foo2: nop
+loc: nop
+def3: nop
+call undef
+call foo_impl
+call loc
+call un3
+""",
+    "commons": r"""
+ .comm s1,1
+ .comm s2,2
+ .comm s3,3
+ .comm s4,4
+ .comm s5,5
+ .comm s8,8
+ .comm s9,9
+ .comm s16,16
+ .comm s17,17
+ .comm s31,31
+ .comm s32,32
+ .comm s33,33
+ .comm s64,64
+ .comm s4096,4096
+""",
+    "thread local": r"""
+movl $x@ntpoff,%eax
+subl $x@tpoff,%eax
+movl x@indntpoff,%eax
+movl x@gotntpoff(%ebx),%eax
+subl x@gottpoff(%ebx),%eax
+leal x@tlsgd(,%ebx,1),%eax
+leal x@tlsldm(%ebx),%eax
+leal l@dtpoff(%eax),%eax
+leal x@tlsdesc(%ebx),%eax
+movl %gs:out@ntpoff,%eax
+movl $x@size,%eax
+movl $l@size+4,%eax
+.section .tdata,"awT",@progbits
+.globl x
+x: .long 5
+.size x,4
+l: .long 6
+.size l,4
+""",
+    "absolute": r"""
+.long 0x1234-.
+call 0x1234
+jmp 0x1234
+.globl start
+.set start, 5
+jne start
+call start
+""",
+    "mentioned": r"""
+.set count, there + 4
+.set known, there
+nop
+""",
+}
+
+
+@needs_gnu
+@pytest.mark.parametrize("name", sorted(SOURCES))
+def test_object_is_that_of_gnu(name: str, tmp_path: Path) -> None:
+    source = tmp_path / "x.s"
+    source.write_text(SOURCES[name])
+    same_object(source, tmp_path)
+
+
+@needs_gnu
+def test_a_version_links_as_with_ld(tmp_path: Path) -> None:
+    library, main = tmp_path / "library.s", tmp_path / "main.s"
+    library.write_text(
+        ".globl first, second\n.symver first, f@@V2\n.symver second, f@V1\nfirst: nop\nsecond: nop\n"
+    )
+    main.write_text('.globl _start\n_start: call f\ncall "f@V1"\ncall "f@V2"\ncall "f@@V2"\n')
+    objects = []
+    for source in (main, library):
+        made = assemble_object(source).elf()
+        source.with_suffix(".o").write_bytes(made)
+        objects.append(read_object(made, source.name))
+    subprocess.run(
+        ["ld", "-m", "elf_i386", "main.o", "library.o", "-o", "gnu"], cwd=tmp_path, check=True
+    )
+    theirs = (tmp_path / "gnu").read_bytes()
+    (text,) = link(objects).program.sections
+    assert text.data in theirs
+
+
+def test_a_weak_reference_that_nobody_answers_is_zero(tmp_path: Path) -> None:
+    source = tmp_path / "x.s"
+    source.write_text(
+        ".weakref hook, absent\n.globl _start\n_start: movl $hook, %eax\n"
+        "testl %eax, %eax\njz 1f\ncall hook\n1: nop\n"
+    )
+    program = assemble(source)
+    assert program.sections[0].data[:5] == b"\xb8\0\0\0\0"
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("a: nop\n.weakref a, b\n", "symbol `a' is already defined"),
+        (".weakref a, a\n.long a\n", "symbol `a' is defined by itself"),
+        (".symver a, b\n", "`.symver' takes NAME, NAME@VERSION"),
+        (".globl a\n.set a, b\n", "`a' is another name of a symbol that is not defined here"),
+    ],
+)
+def test_what_is_refused_is_said(text: str, message: str, tmp_path: Path) -> None:
+    (tmp_path / "x.s").write_text(text)
+    with pytest.raises(AssemblyError) as caught:
+        assemble_object(tmp_path / "x.s")
+    assert message in caught.value.message
+
+
+def test_what_a_linker_will_add_is_no_mistake_beside_another(tmp_path: Path) -> None:
+    source = tmp_path / "x.s"
+    source.write_text("call printf\nmovl %al, %ebx\n")
+    with pytest.raises(AssemblyError) as caught:
+        assemble_object(source)
+    assert caught.value.line == 2
+    assert caught.value.more == ()

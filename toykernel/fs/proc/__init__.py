@@ -1,0 +1,1 @@
+"""The process file system (fs/proc): what the kernel says of itself, as files."""

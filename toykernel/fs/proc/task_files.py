@@ -1,0 +1,274 @@
+"""The smaller files of /proc/PID: what it was started with, its limits, its mounts (fs/proc/base.c)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from toykernel.arch.x86.asm_offsets import PT_REGS
+from toykernel.arch.x86.uaccess import access_ok
+from toykernel.errno import EACCES, EINVAL, EIO, EPERM, Errno
+from toykernel.fs.file import O_CLOEXEC, File
+from toykernel.fs.mount import Mount, d_path
+from toykernel.fs.proc.node import seq_read, task_of
+from toykernel.kernel.cred import CAP_SYS_RESOURCE, capable
+from toykernel.kernel.pid import task_pid_vnr
+from toykernel.kernel.ptrace import ptrace_may_access
+from toykernel.kernel.signal_types import RLIM_INFINITY
+from toykernel.mm.memory import follow_page
+from toykernel.task import TASK_COMM_LEN
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from toykernel.mm.mm_types import MmStruct
+    from toykernel.state import Kernel
+    from toykernel.task import Task
+
+_LIMITS = (
+    ("cpu time", "seconds"),
+    ("file size", "bytes"),
+    ("data size", "bytes"),
+    ("stack size", "bytes"),
+    ("core file size", "bytes"),
+    ("resident set", "bytes"),
+    ("processes", "processes"),
+    ("open files", "files"),
+    ("locked memory", "bytes"),
+    ("address space", "bytes"),
+    ("file locks", "locks"),
+    ("pending signals", "signals"),
+    ("msgqueue size", "bytes"),
+    ("nice priority", ""),
+    ("realtime priority", ""),
+    ("realtime timeout", "us"),
+)
+
+
+def read_mm(k: Kernel, mm: MmStruct, start: int, end: int) -> bytes:
+    """Bytes of an address space, as far as its pages are there."""
+    parts = []
+    while start < end:
+        part = min(end - start, 4096 - (start & 4095))
+        physical = follow_page(k, mm, start) if access_ok(start, part) else None
+        if physical is None:
+            break
+        parts.append(k.machine.ram.read(physical, part))
+        start += part
+    return b"".join(parts)
+
+
+def cmdline(k: Kernel, task: Task) -> bytes:
+    """The arguments, each with a NUL behind it, as they are in the program's memory now."""
+    mm = task.mm
+    return read_mm(k, mm, mm.arg_start, mm.arg_end) if mm is not None else b""
+
+
+def _may_look(k: Kernel, task: Task) -> None:
+    if not ptrace_may_access(k, task):
+        raise Errno(EACCES)
+
+
+def environ(k: Kernel, task: Task) -> bytes:
+    """The environment that the program began with. Raises Errno(EACCES)."""
+    _may_look(k, task)
+    mm = task.mm
+    return read_mm(k, mm, mm.env_start, mm.env_end) if mm is not None else b""
+
+
+def auxv(k: Kernel, task: Task) -> bytes:
+    """The auxiliary vector of its exec. Raises Errno(EACCES)."""
+    _may_look(k, task)
+    return task.mm.saved_auxv if task.mm is not None else b""
+
+
+def comm(k: Kernel, task: Task) -> str:
+    """The name."""
+    return f"{task.comm}\n"
+
+
+def store_comm(k: Kernel, task: Task, data: bytes) -> None:
+    """Another name, for a thread of one's own group. Raises Errno(EINVAL)."""
+    if task.signal is not k.current.signal:
+        raise Errno(EINVAL)
+    text = data.rstrip(b"\n").split(b"\0")[0].decode(errors="surrogateescape")
+    task.comm = text[: TASK_COMM_LEN - 1]
+
+
+def limits(k: Kernel, task: Task) -> str:
+    """Soft and hard limits, in a table."""
+
+    def show(value: int) -> str:
+        return "unlimited" if value == RLIM_INFINITY else str(value)
+
+    lines = [f"{'Limit':<25} {'Soft Limit':<20} {'Hard Limit':<20} {'Units':<10}\n"]
+    for number, (name, unit) in enumerate(_LIMITS):
+        soft, hard = task.signal.rlim[number]
+        lines.append(f"{'Max ' + name:<25} {show(soft):<20} {show(hard):<20} {unit:<10}\n")
+    return "".join(lines)
+
+
+def wchan(k: Kernel, task: Task) -> str:
+    """What it waits in, as a word; 0 when it does not."""
+    return task.wait.resume.__name__ if task.wait is not None else "0"
+
+
+def syscall(k: Kernel, task: Task) -> str:
+    """The call that it is in, its arguments, stack pointer and place. Raises Errno(EPERM)."""
+    if not ptrace_may_access(k, task):
+        raise Errno(EPERM)
+    if task is k.current or task.wait is None:
+        return "running\n"
+    regs = k.task_pt_regs(task)
+    arguments = " ".join(f"{getattr(regs, name):#x}" for name in PT_REGS[:6])
+    number = task.syscall if task.syscall is not None else -1
+    return f"{number} {arguments} {regs.sp:#x} {regs.ip:#x}\n"
+
+
+def cgroup(k: Kernel, task: Task) -> str:
+    """There are no control groups but the root."""
+    return "0::/\n"
+
+
+def oom_score(k: Kernel, task: Task) -> str:
+    """How much of memory it has, in thousandths, and what was added to that."""
+    rss = task.mm.rss if task.mm is not None else 0
+    managed = k.memory.pages.totals().managed
+    return f"{max(rss * 1000 // managed + task.signal.oom_score_adj, 0)}\n"
+
+
+def oom_score_adj(k: Kernel, task: Task) -> str:
+    """What is added."""
+    return f"{task.signal.oom_score_adj}\n"
+
+
+def store_oom_score_adj(k: Kernel, task: Task, data: bytes) -> None:
+    """From -1000 to 1000; less than it was needs CAP_SYS_RESOURCE. Raises Errno(EINVAL), Errno(EACCES)."""
+    try:
+        value = int(data.decode("ascii", "replace").strip(), 0)
+    except ValueError:
+        raise Errno(EINVAL) from None
+    if not -1000 <= value <= 1000:
+        raise Errno(EINVAL)
+    if value < task.signal.oom_score_adj_min and not capable(k, CAP_SYS_RESOURCE):
+        raise Errno(EACCES)
+    task.signal.oom_score_adj = value
+    if capable(k, CAP_SYS_RESOURCE):
+        task.signal.oom_score_adj_min = value
+
+
+def io(k: Kernel, task: Task) -> str:
+    """Nothing is stored, so nothing is counted."""
+    names = (
+        "rchar",
+        "wchar",
+        "syscr",
+        "syscw",
+        "read_bytes",
+        "write_bytes",
+        "cancelled_write_bytes",
+    )
+    return "".join(f"{name}: 0\n" for name in names)
+
+
+def personality(k: Kernel, task: Task) -> str:
+    """The execution domain, in hexadecimal."""
+    return f"{task.personality:08x}\n"
+
+
+def sched(k: Kernel, task: Task) -> str:
+    """What the scheduler knows."""
+    se = task.se
+    return (
+        f"{task.comm} ({task_pid_vnr(k, task)}, #threads: {len(task.signal.threads)})\n"
+        f"se.sum_exec_runtime : {se.sum_exec_runtime}\n"
+        f"nr_switches : {se.nvcsw + se.nivcsw}\npolicy : {se.policy}\nprio : {se.static_prio}\n"
+    )
+
+
+def schedstat(k: Kernel, task: Task) -> str:
+    """ns on the processor, ns waiting (not kept), turns."""
+    return f"{task.se.sum_exec_runtime} 0 {task.se.nvcsw + task.se.nivcsw}\n"
+
+
+def identity_map(k: Kernel, task: Task) -> str:
+    """uid_map and gid_map: the only namespace maps every id to itself."""
+    return f"{0:>10} {0:>10} {0xFFFFFFFF:>10}\n"
+
+
+# -- mounts ----------------------------------------------------------------------------------------
+
+
+def all_mounts(mnt: Mount) -> Iterator[Mount]:
+    """A mount and those below it, each before what is mounted on it."""
+    yield mnt
+    for child in mnt.mounts.values():
+        yield from all_mounts(child)
+
+
+def _options(mnt: Mount) -> str:
+    return ("ro" if mnt.sb.read_only else "rw") + (",noatime" if mnt.sb.noatime else ",relatime")
+
+
+def _places(k: Kernel, task: Task) -> list[tuple[Mount, str]]:
+    assert k.current.fs is not None
+    root = (task.fs or k.current.fs).root
+    found = []
+    for mnt in all_mounts(k.files.fs.root.mnt):
+        place = d_path(root, mnt.root_path())
+        if place is not None:
+            found.append((mnt, place.replace(" ", "\\040").replace("\n", "\\012")))
+    return found
+
+
+def mounts(k: Kernel, task: Task) -> str:
+    """As in /etc/mtab: device, place, type, options."""
+    return "".join(
+        f"{mnt.sb.s_type} {place} {mnt.sb.s_type} {_options(mnt)} 0 0\n"
+        for mnt, place in _places(k, task)
+    )
+
+
+def mountinfo(k: Kernel, task: Task) -> str:
+    """The same with numbers: of the mount, of its parent, of the device."""
+    number = {id(mnt): n for n, mnt in enumerate(all_mounts(k.files.fs.root.mnt), 1)}
+    lines = []
+    for mnt, place in _places(k, task):
+        parent = number[id(mnt.parent)] if mnt.parent is not None else 0
+        device = f"{mnt.sb.s_dev >> 8}:{mnt.sb.s_dev & 0xFF}"
+        kind = mnt.sb.s_type
+        options = _options(mnt)
+        lines.append(
+            f"{number[id(mnt)]} {parent} {device} / {place} {options} - {kind} {kind} {options}\n"
+        )
+    return "".join(lines)
+
+
+# -- descriptors -----------------------------------------------------------------------------------
+
+
+def fdinfo(k: Kernel, task: Task, number: int) -> str:
+    """Position and flags of an open file."""
+    file = task.files.fd.get(number) if task.files is not None else None
+    if file is None or task.files is None:
+        return ""
+    flags = file.flags | (O_CLOEXEC if number in task.files.close_on_exec else 0)
+    return f"pos:\t{file.pos}\nflags:\t0{flags:o}\nmnt_id:\t0\nino:\t{file.inode.ino}\n"
+
+
+def mem_read(k: Kernel, file: File, buf: int, count: int) -> int:
+    """/proc/PID/mem: bytes of its memory at the file's position. Raises Errno(EPERM), Errno(EIO)."""
+    task = task_of(k, file.inode)
+    if task.mm is None:
+        return 0
+    data = read_mm(k, task.mm, file.pos, min(file.pos + count, 1 << 32))
+    if not data and count:
+        raise Errno(EIO)
+    base, file.pos = file.pos, 0
+    copied = seq_read(k, file, buf, len(data), data)
+    file.pos = base + copied
+    return copied
+
+
+def mem_open(k: Kernel, file: File) -> None:
+    """Only who may trace the task. Raises Errno(EACCES)."""
+    _may_look(k, task_of(k, file.inode))

@@ -1,0 +1,73 @@
+"""getdents (fs/readdir.c): the names in a directory, from where the last call stopped."""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from toykernel.arch.x86.uaccess import access_ok, copy_to_user
+from toykernel.errno import EFAULT, EINVAL, ENOENT, ENOTDIR, Errno
+from toykernel.fs.attr import touch_atime
+from toykernel.fs.file import fget_open
+from toykernel.syscalls import syscall
+
+if TYPE_CHECKING:
+    from toykernel.state import Kernel
+
+
+def linux_dirent(name: bytes, ino: int, kind: int, following: int) -> bytes:
+    """struct linux_dirent: the type is the last byte."""
+    size = (10 + len(name) + 2 + 3) & -4
+    head = struct.pack("<IIH", ino & 0xFFFFFFFF, following & 0x7FFFFFFF, size) + name
+    return head.ljust(size - 1, b"\0") + bytes((kind,))
+
+
+def linux_dirent64(name: bytes, ino: int, kind: int, following: int) -> bytes:
+    """struct linux_dirent64: the type stands before the name."""
+    size = (19 + len(name) + 1 + 7) & -8
+    head = struct.pack("<QqHB", ino, following, size, kind) + name
+    return head.ljust(size, b"\0")
+
+
+def iterate_dir(
+    k: Kernel, fd: int, buf: int, count: int, pack: Callable[[bytes, int, int, int], bytes]
+) -> int:
+    """As many entries as fit into `count` bytes; the file's position is that of the next one."""
+    file = fget_open(k, fd)
+    if not file.readable:
+        raise Errno(ENOTDIR if not file.inode.is_dir else EFAULT)
+    if not access_ok(buf, count):
+        raise Errno(EFAULT)
+    if not file.inode.is_dir:
+        raise Errno(ENOTDIR)
+    if not file.inode.nlink:
+        raise Errno(ENOENT)
+    data = bytearray()
+    for entry in file.op.iterate(k, file):
+        if entry.pos < file.pos:
+            continue
+        name = entry.name.encode(errors="surrogateescape")
+        record = pack(name, entry.ino, entry.kind, entry.pos + 1)
+        if len(data) + len(record) > count:
+            if not data:
+                raise Errno(EINVAL)
+            break
+        data += record
+        file.pos = entry.pos + 1
+    if data:
+        copy_to_user(k, buf, bytes(data))
+    touch_atime(k, file.inode)
+    return len(data)
+
+
+@syscall(141, "fd:fd dirp:address count:size")
+def sys_getdents(k: Kernel, fd: int, dirp: int, count: int) -> int:
+    """getdents: bytes of entries stored, 0 at the end. ENOTDIR, EINVAL for no room, ENOENT, EFAULT."""
+    return iterate_dir(k, fd, dirp, count, linux_dirent)
+
+
+@syscall(220, "fd:fd dirp:address count:size")
+def sys_getdents64(k: Kernel, fd: int, dirp: int, count: int) -> int:
+    """getdents64: as getdents, with inode numbers and positions of 64 bits."""
+    return iterate_dir(k, fd, dirp, count, linux_dirent64)

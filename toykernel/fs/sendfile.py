@@ -1,0 +1,382 @@
+"""Copies between two open files without the program's memory (fs/read_write.c, fs/splice.c): sendfile,
+copy_file_range, splice and tee.
+
+The bytes go through a page of the kernel's own (`copy_bytes`): what has been read and does not fit is put
+back by its offset, or never taken out of a pipe.
+"""
+
+from __future__ import annotations
+
+import struct
+from typing import TYPE_CHECKING
+
+from emu.ram import PAGE_SIZE
+from toykernel.arch.x86.uaccess import copy_from_user, copy_to_user
+from toykernel.errno import (
+    EAGAIN,
+    EBADF,
+    EINVAL,
+    EISDIR,
+    EOVERFLOW,
+    EPIPE,
+    ERESTARTSYS,
+    ESPIPE,
+    ETXTBSY,
+    Errno,
+)
+from toykernel.fs.attr import file_remove_privs, touch_atime, touch_mtime
+from toykernel.fs.file import O_APPEND, O_NONBLOCK, File, fget_open
+from toykernel.fs.inode import F_SEAL_FUTURE_WRITE, F_SEAL_GROW, F_SEAL_WRITE, S_IFREG
+from toykernel.fs.operations import POLLIN, POLLOUT, POLLRDNORM, POLLWRNORM
+from toykernel.fs.pipe_fs_i import Pipe, PipeBuffer, consume, peek
+from toykernel.fs.read_write import MAX_RW_COUNT
+from toykernel.kernel.siginfo import SIGPIPE
+from toykernel.kernel.signal import send_signal
+from toykernel.kernel.signal_types import signal_pending
+from toykernel.kernel.wait import Result, Wait, wake_up
+from toykernel.syscalls import syscall
+
+if TYPE_CHECKING:
+    from toykernel.mm.file_bytes import FileBytes
+    from toykernel.state import Kernel
+
+SPLICE_F_NONBLOCK = 2
+_SPLICE_FLAGS = 15
+#: Where a copy stands: the file's own position, or an offset of the caller's.
+Offset = int | None
+
+
+def _contents(file: File) -> FileBytes:
+    """The bytes of a regular file. Raises Errno(EINVAL) for another kind."""
+    mapping = file.inode.i_mapping
+    if file.inode.type != S_IFREG or mapping is None or mapping.contents is None:
+        raise Errno(EINVAL)
+    return mapping.contents
+
+
+def read_file(k: Kernel, file: File, pos: int, count: int) -> bytes:
+    """Bytes of a regular file, those stored through a mapping included."""
+    contents = _contents(file)
+    assert file.inode.i_mapping is not None
+    file.inode.i_mapping.write_back(k)
+    touch_atime(k, file.inode)
+    return contents.read(pos, count)
+
+
+def write_file(k: Kernel, file: File, pos: int, data: bytes) -> int:
+    """Store bytes in a regular file. Raises Errno(ENOSPC), Errno(EINVAL), Errno(EPERM) by a seal."""
+    contents, inode = _contents(file), file.inode
+    grows = inode.seals & F_SEAL_GROW and pos + len(data) > inode.size
+    if inode.seals & (F_SEAL_WRITE | F_SEAL_FUTURE_WRITE) or grows:
+        raise Errno(EINVAL)
+    assert inode.i_mapping is not None
+    inode.i_mapping.write_back(k)
+    inode.i_sb.take_bytes(contents.missing(pos, len(data)) * PAGE_SIZE)
+    contents.write(pos, data)
+    inode.i_mapping.wrote(k, pos, len(data))
+    file_remove_privs(k, inode)
+    touch_mtime(k, inode)
+    return len(data)
+
+
+def _pipe_of(file: File) -> Pipe | None:
+    return file.inode.private if isinstance(file.inode.private, Pipe) else None
+
+
+# -- into a pipe -----------------------------------------------------------------------------------
+
+
+def _room(k: Kernel, pipe: Pipe) -> bool:
+    """Whether a page fits. Raises Errno(EPIPE), after SIGPIPE, when nobody reads."""
+    if not pipe.readers:
+        send_signal(k, k.current, SIGPIPE, {"si_code": 0})
+        raise Errno(EPIPE)
+    return not pipe.full
+
+
+def _fill(k: Kernel, pipe: Pipe, data: bytes) -> None:
+    pipe.bufs.append(PipeBuffer(0, len(data), bytearray(data)))
+    wake_up(k, pipe.wait, key=POLLIN | POLLRDNORM)
+
+
+def _wait(
+    k: Kernel, pipe: Pipe, nonblock: bool, resume: object, args: tuple[object, ...], what: str
+) -> Wait:
+    """Sleep until the pipe has changed. Raises Errno(EAGAIN), Errno(ERESTARTSYS)."""
+    if nonblock:
+        raise Errno(EAGAIN)
+    if signal_pending(k.current):
+        raise Errno(ERESTARTSYS)
+    assert callable(resume)
+    holds = tuple(each for each in args if isinstance(each, File))
+    return Wait((pipe.wait,), resume, args, f"{what} of {pipe.wait.name}", holds=holds)
+
+
+# -- sendfile --------------------------------------------------------------------------------------
+
+
+def do_sendfile(k: Kernel, out_fd: int, in_fd: int, offset: Offset, count: int) -> Result:
+    """Bytes of a regular file into any open file; a position of -1 past the end is 0 bytes."""
+    source = fget_open(k, in_fd)
+    if not source.readable:
+        raise Errno(EBADF)
+    if offset is not None and offset < 0:
+        raise Errno(EINVAL)
+    target = fget_open(k, out_fd)
+    if not target.writable:
+        raise Errno(EBADF)
+    if source.inode.is_dir:
+        raise Errno(EINVAL)
+    if offset is not None and _pipe_of(source) is not None:
+        raise Errno(ESPIPE)
+    _contents(source)
+    if target.flags & O_APPEND:
+        raise Errno(EINVAL)
+    return send_some(k, source, target, source.pos if offset is None else offset, count, 0)
+
+
+def send_some(k: Kernel, source: File, target: File, pos: int, count: int, done: int) -> Result:
+    """Page by page, from `pos`; what has been sent when no more fits or there is no more."""
+    count = min(count, MAX_RW_COUNT)
+    pipe = _pipe_of(target)
+    while done < count:
+        data = read_file(k, source, pos + done, min(count - done, PAGE_SIZE))
+        if not data:
+            break
+        if pipe is not None:
+            if not _room(k, pipe):
+                if done:
+                    break
+                args = (source, target, pos, count, done)
+                nonblock = bool(target.flags & O_NONBLOCK)
+                return _wait(k, pipe, nonblock, send_some, args, "sendfile to the end")
+            _fill(k, pipe, data)
+        elif target.inode.type == S_IFREG:
+            write_file(k, target, target.pos, data)
+            target.pos += len(data)
+        else:
+            target.op.splice_write(k, target, data)
+        done += len(data)
+    return done
+
+
+def _offset_at(k: Kernel, address: int, size: int) -> Offset:
+    if not address:
+        return None
+    return int.from_bytes(copy_from_user(k, address, size), "little", signed=True)
+
+
+@syscall(187, "out_fd:fd in_fd:fd offset:address count:size")
+def sys_sendfile(k: Kernel, out_fd: int, in_fd: int, offset: int, count: int) -> Result:
+    """sendfile: bytes of a regular file into another file, from its position or from one in memory. EBADF,
+    EINVAL, ESPIPE, EFAULT, EOVERFLOW beyond 31 bits.
+    """
+    return _sendfile(k, out_fd, in_fd, offset, count, 4)
+
+
+@syscall(239, "out_fd:fd in_fd:fd offset:address count:size")
+def sys_sendfile64(k: Kernel, out_fd: int, in_fd: int, offset: int, count: int) -> Result:
+    """sendfile64: as sendfile, with a position of 64 bits."""
+    return _sendfile(k, out_fd, in_fd, offset, count, 8)
+
+
+def _sendfile(k: Kernel, out_fd: int, in_fd: int, offset: int, count: int, size: int) -> Result:
+    start = _offset_at(k, offset, size)
+    return _sent(k, in_fd, start, offset, size, do_sendfile(k, out_fd, in_fd, start, count))
+
+
+def _sent(k: Kernel, in_fd: int, start: Offset, address: int, size: int, result: Result) -> Result:
+    """The position moves by what was sent."""
+    if isinstance(result, Wait):
+        args = (in_fd, start, address, size, result.resume, result.args)
+        return Wait(result.queues, sent_later, args, result.reason, holds=result.holds)
+    if start is None:
+        fget_open(k, in_fd).pos += result
+        return result
+    if size == 4 and start + result > 0x7FFFFFFF:
+        raise Errno(EOVERFLOW)
+    copy_to_user(k, address, (start + result).to_bytes(size, "little"))
+    return result
+
+
+def sent_later(
+    k: Kernel,
+    in_fd: int,
+    start: Offset,
+    address: int,
+    size: int,
+    resume: object,
+    args: tuple[object, ...],
+) -> Result:
+    """The same after a sleep."""
+    assert callable(resume)
+    return _sent(k, in_fd, start, address, size, resume(k, *args))
+
+
+# -- copy_file_range -------------------------------------------------------------------------------
+
+
+@syscall(377, "fd_in:fd off_in:address fd_out:fd off_out:address len:size flags:hex")
+def sys_copy_file_range(
+    k: Kernel, fd_in: int, off_in: int, fd_out: int, off_out: int, length: int, flags: int
+) -> int:
+    """copy_file_range: bytes of one regular file into another, or into another part of itself. EBADF, EINVAL
+    for a flag, an overlap or another kind of file, EISDIR, ETXTBSY, EOVERFLOW, EFAULT.
+    """
+    source, target = fget_open(k, fd_in), fget_open(k, fd_out)
+    starts = (_offset_at(k, off_in, 8), _offset_at(k, off_out, 8))
+    if flags:
+        raise Errno(EINVAL)
+    if source.inode.is_dir or target.inode.is_dir:
+        raise Errno(EISDIR)
+    if source.inode.type != S_IFREG or target.inode.type != S_IFREG:
+        raise Errno(EINVAL)
+    if not source.readable or not target.writable or target.flags & O_APPEND:
+        raise Errno(EBADF)
+    pos_in = source.pos if starts[0] is None else starts[0]
+    pos_out = target.pos if starts[1] is None else starts[1]
+    if target.inode.i_writecount < 0:
+        raise Errno(ETXTBSY)
+    if min(pos_in, pos_out) < 0:
+        raise Errno(EINVAL)
+    if max(pos_in, pos_out) + length > (1 << 63) - 1:
+        raise Errno(EOVERFLOW)
+    length = min(length, MAX_RW_COUNT, max(source.inode.size - pos_in, 0))
+    if source.inode is target.inode and pos_in < pos_out + length and pos_out < pos_in + length:
+        raise Errno(EINVAL)
+    done = 0
+    while done < length:
+        data = read_file(k, source, pos_in + done, min(length - done, 16 * PAGE_SIZE))
+        done += write_file(k, target, pos_out + done, data)
+    for file, start, address in ((source, starts[0], off_in), (target, starts[1], off_out)):
+        if start is None:
+            file.pos += done
+        else:
+            copy_to_user(k, address, struct.pack("<q", start + done))
+    return done
+
+
+# -- splice and tee --------------------------------------------------------------------------------
+
+
+@syscall(313, "fd_in:fd off_in:address fd_out:fd off_out:address len:size flags:splice_flags")
+def sys_splice(
+    k: Kernel, fd_in: int, off_in: int, fd_out: int, off_out: int, length: int, flags: int
+) -> Result:
+    """splice: bytes from or to a pipe. EBADF, EINVAL where neither is one, ESPIPE for an offset of a pipe."""
+    if not length:
+        return 0
+    if flags & ~_SPLICE_FLAGS:
+        raise Errno(EINVAL)
+    source, target = fget_open(k, fd_in), fget_open(k, fd_out)
+    if not source.readable or not target.writable:
+        raise Errno(EBADF)
+    if (_pipe_of(source) is not None and off_in) or (_pipe_of(target) is not None and off_out):
+        raise Errno(ESPIPE)
+    nonblock = bool(flags & SPLICE_F_NONBLOCK)
+    return splice_some(k, source, target, off_in, off_out, length, nonblock)
+
+
+def splice_some(
+    k: Kernel, source: File, target: File, off_in: int, off_out: int, length: int, nonblock: bool
+) -> Result:
+    """One go, and every one after a sleep."""
+    pipe_in, pipe_out = _pipe_of(source), _pipe_of(target)
+    args = (source, target, off_in, off_out, length, nonblock)
+    if pipe_in is not None:
+        if pipe_in is pipe_out:
+            raise Errno(EINVAL)
+        if target.flags & O_APPEND and pipe_out is None:
+            raise Errno(EINVAL)
+        if not pipe_in.bufs:
+            if not pipe_in.writers:
+                return 0
+            block = nonblock or bool(source.flags & O_NONBLOCK)
+            return _wait(k, pipe_in, block, splice_some, args, "splice from the empty end")
+        if pipe_out is not None and not _room(k, pipe_out):
+            block = nonblock or bool(target.flags & O_NONBLOCK)
+            return _wait(k, pipe_out, block, splice_some, args, "splice to the full end")
+        return _drain(k, pipe_in, target, pipe_out, off_out, length)
+    if pipe_out is None:
+        raise Errno(EINVAL)
+    start = _offset_at(k, off_in, 8)
+    if start is not None and start < 0:
+        raise Errno(EINVAL)
+    pos = source.pos if start is None else start
+    if not _room(k, pipe_out):
+        block = nonblock or bool(target.flags & O_NONBLOCK)
+        return _wait(k, pipe_out, block, splice_some, args, "splice to the full end")
+    done = 0
+    while done < length and not pipe_out.full:
+        data = read_file(k, source, pos + done, min(length - done, PAGE_SIZE))
+        if not data:
+            break
+        _fill(k, pipe_out, data)
+        done += len(data)
+    if start is None:
+        source.pos += done
+    else:
+        copy_to_user(k, off_in, struct.pack("<q", start + done))
+    return done
+
+
+def _drain(
+    k: Kernel, pipe: Pipe, target: File, pipe_out: Pipe | None, off_out: int, length: int
+) -> int:
+    start = _offset_at(k, off_out, 8)
+    pos = target.pos if start is None else start
+    if pos < 0:
+        raise Errno(EINVAL)
+    done = 0
+    while done < length and pipe.bufs and not (pipe_out is not None and pipe_out.full):
+        data = bytes(peek(k, pipe.bufs[0], min(pipe.bufs[0].length, length - done)))
+        if pipe_out is not None:
+            _fill(k, pipe_out, data)
+        elif target.inode.type == S_IFREG:
+            write_file(k, target, pos + done, data)
+        else:
+            target.op.splice_write(k, target, data)
+        consume(k, pipe, len(data))
+        done += len(data)
+    wake_up(k, pipe.wait, key=POLLOUT | POLLWRNORM)
+    if pipe_out is None:
+        if start is None:
+            target.pos += done
+        else:
+            copy_to_user(k, off_out, struct.pack("<q", start + done))
+    return done
+
+
+@syscall(315, "fd_in:fd fd_out:fd len:size flags:splice_flags")
+def sys_tee(k: Kernel, fd_in: int, fd_out: int, length: int, flags: int) -> Result:
+    """tee: bytes of one pipe into another, which stay there. EBADF, EINVAL unless both are pipes."""
+    if flags & ~_SPLICE_FLAGS:
+        raise Errno(EINVAL)
+    if not length:
+        return 0
+    source, target = fget_open(k, fd_in), fget_open(k, fd_out)
+    if not source.readable or not target.writable:
+        raise Errno(EBADF)
+    return tee_some(k, source, target, length, bool(flags & SPLICE_F_NONBLOCK))
+
+
+def tee_some(k: Kernel, source: File, target: File, length: int, nonblock: bool) -> Result:
+    """One go, and every one after a sleep."""
+    pipe_in, pipe_out = _pipe_of(source), _pipe_of(target)
+    if pipe_in is None or pipe_out is None or pipe_in is pipe_out:
+        raise Errno(EINVAL)
+    args = (source, target, length, nonblock)
+    if not pipe_in.bufs:
+        if not pipe_in.writers:
+            return 0
+        return _wait(k, pipe_in, nonblock, tee_some, args, "tee from the empty end")
+    if not _room(k, pipe_out):
+        return _wait(k, pipe_out, nonblock, tee_some, args, "tee to the full end")
+    done = 0
+    for buf in list(pipe_in.bufs):
+        if done >= length or pipe_out.full:
+            break
+        data = bytes(peek(k, buf, min(buf.length, length - done)))
+        _fill(k, pipe_out, data)
+        done += len(data)
+    return done

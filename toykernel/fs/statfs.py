@@ -1,0 +1,103 @@
+"""statfs (fs/statfs.c): what kind of file system a file is on, and how full it is."""
+
+from __future__ import annotations
+
+import struct
+from typing import TYPE_CHECKING
+
+from toykernel.arch.x86.uaccess import copy_to_user
+from toykernel.errno import EINVAL, Errno
+from toykernel.fs.file import fget
+from toykernel.fs.mount import Mount
+from toykernel.fs.namei import getname, path_lookup
+from toykernel.syscalls import syscall
+
+if TYPE_CHECKING:
+    from toykernel.fs.super import SuperBlock
+    from toykernel.state import Kernel
+
+BLOCK_SIZE = 4096
+NAME_MAX = 255
+ST_RDONLY, ST_VALID, ST_NOATIME = 0x1, 0x20, 0x400
+#: include/uapi/linux/magic.h, by the name of the type.
+MAGIC = {
+    "rootfs": 0x858458F6,
+    "ramfs": 0x858458F6,
+    "tmpfs": 0x01021994,
+    "devtmpfs": 0x01021994,
+    "proc": 0x9FA0,
+    "sysfs": 0x62656572,
+    "pipefs": 0x50495045,
+    "sockfs": 0x534F434B,
+    "mqueue": 0x19800202,
+    "hostfs": 0x00C0FFEE,
+}
+
+
+def _numbers(sb: SuperBlock, mnt: Mount | None) -> tuple[int, ...]:
+    """Type, block size, blocks, free ones, those for everybody, inodes, free ones, id, name length,
+    fragment size, flags."""
+    blocks, inodes = sb.max_bytes // BLOCK_SIZE, sb.max_inodes
+    free = max(sb.max_bytes - sb.s_bytes, 0) // BLOCK_SIZE
+    flags = ST_VALID | (ST_RDONLY if sb.read_only else 0) | (ST_NOATIME if sb.noatime else 0)
+    left = max(inodes - sb.s_inodes, 0)
+    magic = MAGIC.get(sb.s_type, 0x858458F6)
+    return (
+        magic,
+        BLOCK_SIZE,
+        blocks,
+        free,
+        free,
+        inodes,
+        left,
+        sb.s_dev,
+        0,
+        NAME_MAX,
+        BLOCK_SIZE,
+        flags,
+    )
+
+
+def _statfs(sb: SuperBlock, mnt: Mount | None) -> bytes:
+    """struct statfs of i386: 64 bytes."""
+    return struct.pack("<16I", *_numbers(sb, mnt), 0, 0, 0, 0)
+
+
+def _statfs64(sb: SuperBlock, mnt: Mount | None) -> bytes:
+    """struct statfs64 of i386: 84 bytes; counts have 64 bits."""
+    n = _numbers(sb, mnt)
+    return struct.pack("<2I5Q", *n[:7]) + struct.pack("<9I", *n[7:], 0, 0, 0, 0)
+
+
+@syscall(99, "pathname:path buf:address")
+def sys_statfs(k: Kernel, pathname: int, buf: int) -> int:
+    """statfs: of the file system that a path leads to. EFAULT, or what the walk answers."""
+    path = path_lookup(k, getname(k, pathname)).found()
+    copy_to_user(k, buf, _statfs(path.dentry.inode.i_sb, path.mnt))
+    return 0
+
+
+@syscall(100, "fd:fd buf:address")
+def sys_fstatfs(k: Kernel, fd: int, buf: int) -> int:
+    """fstatfs: of the one that an open file is on. EBADF, EFAULT."""
+    copy_to_user(k, buf, _statfs(fget(k, fd).inode.i_sb, None))
+    return 0
+
+
+@syscall(268, "pathname:path size:size buf:address")
+def sys_statfs64(k: Kernel, pathname: int, size: int, buf: int) -> int:
+    """statfs64: as statfs, with counts of 64 bits. EINVAL unless `size` is the record's, 84."""
+    if size != 84:
+        raise Errno(EINVAL)
+    path = path_lookup(k, getname(k, pathname)).found()
+    copy_to_user(k, buf, _statfs64(path.dentry.inode.i_sb, path.mnt))
+    return 0
+
+
+@syscall(269, "fd:fd size:size buf:address")
+def sys_fstatfs64(k: Kernel, fd: int, size: int, buf: int) -> int:
+    """fstatfs64: as fstatfs, with counts of 64 bits. EINVAL unless `size` is the record's, 84."""
+    if size != 84:
+        raise Errno(EINVAL)
+    copy_to_user(k, buf, _statfs64(fget(k, fd).inode.i_sb, None))
+    return 0

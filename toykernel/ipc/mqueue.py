@@ -1,0 +1,232 @@
+"""POSIX message queues (ipc/mqueue.c): queues with names, each an inode, whose messages have priorities."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from toykernel.arch.x86.uaccess import copy_to_user
+from toykernel.errno import EMFILE, ENOSPC, Errno
+from toykernel.fs.anon_inodes import noop_llseek
+from toykernel.fs.file import File
+from toykernel.fs.inode import S_IFREG, Inode, drop_nlink
+from toykernel.fs.libfs import SPECIAL
+from toykernel.fs.operations import (
+    POLLIN,
+    POLLOUT,
+    POLLRDNORM,
+    POLLWRNORM,
+    FileOperations,
+    SuperOperations,
+    clear_inode,
+)
+from toykernel.fs.super import SuperBlock
+from toykernel.ipc.msg import MsgMsg
+from toykernel.kernel.cred import CAP_SYS_RESOURCE, capable, free_uid
+from toykernel.kernel.kill import user_info
+from toykernel.kernel.pid import pid_vnr
+from toykernel.kernel.siginfo import SI_MESGQ
+from toykernel.kernel.signal import send_signal
+from toykernel.kernel.signal_types import RLIMIT_MSGQUEUE
+from toykernel.kernel.wait import WaitQueue, wake_up
+
+if TYPE_CHECKING:
+    from toykernel.kernel.cred import UserStruct
+    from toykernel.state import Kernel
+    from toykernel.task import Task
+
+DFLT_QUEUESMAX, DFLT_MSGMAX, DFLT_MSG, DFLT_MSGSIZEMAX, DFLT_MSGSIZE = 256, 10, 10, 8192, 8192
+HARD_MSGMAX, HARD_MSGSIZEMAX = 65536, 16 << 20
+SIGEV_SIGNAL, SIGEV_NONE, SIGEV_THREAD = 0, 1, 2
+#: What a queue costs besides its messages: struct msg_msg for each, and a node for each priority.
+_MSG_SIZE, _NODE_SIZE, MQ_PRIO_MAX = 24, 24, 32768
+
+
+@dataclass(eq=False)
+class ExtWait:
+    """struct ext_wait_queue: a sleeper, and what it was given or wants to send."""
+
+    task: Task
+    msg: MsgMsg | None = None
+    done: bool = False
+
+
+@dataclass(eq=False)
+class MqueueInfo:
+    """struct mqueue_inode_info: the messages by priority (`type` of each), and who waits.
+
+    `notify_owner` is the leader of the group that is told of a message in an empty queue.
+    """
+
+    slab: int
+    user: UserStruct
+    maxmsg: int
+    msgsize: int
+    wait: WaitQueue
+    messages: list[MsgMsg] = field(default_factory=list)  # in the order in which they are received
+    qsize: int = 0
+    senders: list[ExtWait] = field(default_factory=list)
+    receivers: list[ExtWait] = field(default_factory=list)
+    notify_owner: Task | None = None
+    notify: int = 0
+    notify_signo: int = 0
+    notify_value: int = 0
+
+    @property
+    def bytes(self) -> int:
+        """What it counts for its user (RLIMIT_MSGQUEUE)."""
+        tree = self.maxmsg * _MSG_SIZE + min(self.maxmsg, MQ_PRIO_MAX) * _NODE_SIZE
+        return tree + self.maxmsg * self.msgsize
+
+
+@dataclass(eq=False)
+class MqIds:
+    """The queues of one namespace by name, and its limits."""
+
+    queues: dict[str, Inode] = field(default_factory=dict)
+    sb: SuperBlock | None = None
+    queues_max: int = DFLT_QUEUESMAX
+    msg_max: int = DFLT_MSGMAX
+    msgsize_max: int = DFLT_MSGSIZEMAX
+
+
+def mqueue_info(inode: Inode) -> MqueueInfo | None:
+    """The queue behind an inode; None for another file."""
+    return inode.private if isinstance(inode.private, MqueueInfo) else None
+
+
+def mqueue_create(k: Kernel, ids: MqIds, mode: int, maxmsg: int, msgsize: int) -> Inode:
+    """A queue without a name yet. Raises Errno: ENOSPC, EMFILE beyond RLIMIT_MSGQUEUE, ENOMEM."""
+    if len(ids.queues) >= ids.queues_max and not capable(k, CAP_SYS_RESOURCE):
+        raise Errno(ENOSPC)
+    cred = k.current.cred
+    info = MqueueInfo(0, cred.user, maxmsg, msgsize, WaitQueue("mqueue"))
+    limit = k.current.signal.rlim[RLIMIT_MSGQUEUE][0]
+    if cred.user.mq_bytes + info.bytes > limit:
+        raise Errno(EMFILE)
+    info.slab = k.memory.slabs.mqueue.alloc(k)
+    if ids.sb is None:
+        numbers = k.files.fs.pipefs.numbers
+        ids.sb = SuperBlock(k.files.fs.new_dev(), "mqueue", MQUEUE_SUPER, numbers)
+    cred.user.mq_bytes += info.bytes
+    cred.user.count += 1
+    ino = ids.sb.next_ino()
+    return Inode(ino, S_IFREG | mode, ids.sb, SPECIAL, MQUEUE, cred.fsuid, cred.fsgid, private=info)
+
+
+def mqueue_evict_inode(k: Kernel, inode: Inode) -> None:
+    """The last name and the last open are gone: so are the messages."""
+    info = mqueue_info(inode)
+    assert info is not None
+    for msg in info.messages:
+        k.memory.slabs.msg_msg.free(k, msg.slab)
+    info.messages.clear()
+    info.user.mq_bytes -= info.bytes
+    k.memory.slabs.mqueue.free(k, info.slab)
+    free_uid(k, info.user)
+    inode.private = None
+    clear_inode(k, inode)
+
+
+def free_all_mqueues(k: Kernel, ids: MqIds) -> None:
+    """The namespace is gone, and the names in it; who has a queue open keeps it."""
+    for inode in ids.queues.values():
+        drop_nlink(k, inode)
+    ids.queues.clear()
+
+
+def insert(info: MqueueInfo, msg: MsgMsg) -> None:
+    """Behind those of the same or a higher priority."""
+    at = next((i for i, one in enumerate(info.messages) if one.type < msg.type), None)
+    info.messages.insert(len(info.messages) if at is None else at, msg)
+    info.qsize += len(msg.text)
+
+
+def take(info: MqueueInfo) -> MsgMsg:
+    """The first of the highest priority."""
+    msg = info.messages.pop(0)
+    info.qsize -= len(msg.text)
+    return msg
+
+
+def wq_add(waiters: list[ExtWait], ewp: ExtWait) -> None:
+    """Who waits is served by priority, and then in the order in which they came."""
+    prio = ewp.task.se.prio
+    at = next((i for i, one in enumerate(waiters) if one.task.se.prio > prio), len(waiters))
+    waiters.insert(at, ewp)
+
+
+def pipelined_send(k: Kernel, info: MqueueInfo, msg: MsgMsg) -> bool:
+    """Give a message to the first who waits for one; False when nobody does."""
+    if not info.receivers:
+        return False
+    ewp = info.receivers.pop(0)
+    ewp.msg, ewp.done = msg, True
+    k.try_to_wake_up(ewp.task)
+    return True
+
+
+def pipelined_receive(k: Kernel, info: MqueueInfo) -> None:
+    """There is room: the first sender's message goes in; else who polls for room is told."""
+    if not info.senders:
+        wake_up(k, info.wait, key=POLLOUT | POLLWRNORM)
+        return
+    ewp = info.senders.pop(0)
+    assert ewp.msg is not None
+    insert(info, ewp.msg)
+    ewp.msg, ewp.done = None, True
+    k.try_to_wake_up(ewp.task)
+
+
+def do_notify(k: Kernel, info: MqueueInfo) -> None:
+    """A message has come into an empty queue, and nobody waits for it: the owner is told, once."""
+    if info.notify_owner is not None and len(info.messages) == 1:
+        owner = info.notify_owner
+        if info.notify == SIGEV_SIGNAL and info.notify_signo:
+            sender = user_info(k, SI_MESGQ) | {"si_value": info.notify_value}
+            send_signal(k, owner, info.notify_signo, sender, group=True)
+        info.notify_owner = None
+    wake_up(k, info.wait, key=POLLIN | POLLRDNORM)
+
+
+# -- as a file -------------------------------------------------------------------------------------
+
+
+def mqueue_read(k: Kernel, file: File, buf: int, count: int) -> int:
+    """What the queue holds and who is told, as a line of text."""
+    info = mqueue_info(file.inode)
+    assert info is not None
+    owner = pid_vnr(k, info.notify_owner.pid) if info.notify_owner is not None else 0
+    notify = info.notify if info.notify_owner is not None else 0
+    signo = info.notify_signo if owner and notify == SIGEV_SIGNAL else 0
+    text = f"QSIZE:{info.qsize:<10d} NOTIFY:{notify:<5d} SIGNO:{signo:<5d} NOTIFY_PID:{owner:<6d}\n"
+    data = text.encode()[file.pos : file.pos + count]
+    copy_to_user(k, buf, data)
+    file.pos += len(data)
+    return len(data)
+
+
+def mqueue_poll(k: Kernel, file: File, pt: list[WaitQueue]) -> int:
+    """POLLIN with a message, POLLOUT with room for one."""
+    info = mqueue_info(file.inode)
+    assert info is not None
+    pt.append(info.wait)
+    mask = POLLIN | POLLRDNORM if info.messages else 0
+    return mask | POLLOUT | POLLWRNORM if len(info.messages) < info.maxmsg else mask
+
+
+def mqueue_flush(k: Kernel, file: File) -> None:
+    """A descriptor is closed: whoever closes one is not told of messages any more."""
+    info = mqueue_info(file.inode)
+    if info is not None and info.notify_owner is k.current.group_leader:
+        info.notify_owner = None
+
+
+MQUEUE = FileOperations(
+    "toykernel.ipc.mqueue:MQUEUE",
+    read=mqueue_read,
+    llseek=noop_llseek,
+    poll=mqueue_poll,
+    flush=mqueue_flush,
+)
+MQUEUE_SUPER = SuperOperations("toykernel.ipc.mqueue:MQUEUE_SUPER", evict_inode=mqueue_evict_inode)

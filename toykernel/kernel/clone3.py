@@ -1,0 +1,101 @@
+"""clone3 (kernel/fork.c): clone with its arguments in a record that can grow."""
+
+from __future__ import annotations
+
+import struct
+from typing import TYPE_CHECKING
+
+from toykernel.arch.x86.uaccess import access_ok, copy_from_user
+from toykernel.errno import E2BIG, EFAULT, EINVAL, EPERM, Errno
+from toykernel.kernel.clone_flags import (
+    CLONE_CLEAR_SIGHAND,
+    CLONE_DETACHED,
+    CLONE_INTO_CGROUP,
+    CLONE_NEWTIME,
+    CLONE_PARENT,
+    CLONE_PIDFD,
+    CLONE_SIGHAND,
+    CLONE_THREAD,
+    CSIGNAL,
+    CloneArgs,
+)
+from toykernel.kernel.cred import CAP_SYS_ADMIN, capable
+from toykernel.kernel.fork import do_fork
+from toykernel.kernel.pid import MAX_PID_NS_LEVEL
+from toykernel.kernel.siginfo import NSIG
+from toykernel.syscalls import syscall
+
+if TYPE_CHECKING:
+    from toykernel.kernel.wait import Result
+    from toykernel.state import Kernel
+
+CLONE_ARGS_SIZE_VER0, CLONE_ARGS_SIZE = 64, 88
+_FIELDS = (
+    *("flags", "pidfd", "child_tid", "parent_tid", "exit_signal", "stack", "stack_size", "tls"),
+    *("set_tid", "set_tid_size", "cgroup"),
+)
+
+
+def copy_struct_from_user(k: Kernel, address: int, size: int, known: int) -> bytes:
+    """A record that may be shorter or longer than the kernel's own: what is missing is 0, and what the
+    kernel does not know must be. Raises Errno(E2BIG), Errno(EFAULT).
+    """
+    data = copy_from_user(k, address, size)
+    if any(data[known:]):
+        raise Errno(E2BIG)
+    return data[:known].ljust(known, b"\0")
+
+
+@syscall(435, "cl_args:clone_args size:size", entry="ptregs_clone3")
+def sys_clone3(k: Kernel, address: int, size: int) -> Result:
+    """clone3: what is shared and where the child runs. EINVAL, E2BIG, EFAULT, EPERM, and fork's errors.
+
+    There are no control groups and no time namespaces here: CLONE_INTO_CGROUP and CLONE_NEWTIME are EINVAL.
+    """
+    if size > 4096:
+        raise Errno(E2BIG)
+    if size < CLONE_ARGS_SIZE_VER0:
+        raise Errno(EINVAL)
+    data = copy_struct_from_user(k, address, size, CLONE_ARGS_SIZE)
+    a = dict(zip(_FIELDS, struct.unpack("<11Q", data), strict=True))
+    tids = _set_tid(k, a)
+    _check(a)
+    regs = k.task_pt_regs(k.current)
+    stack = a["stack"] + a["stack_size"] if a["stack"] else regs.sp
+    flags = a["flags"] | a["exit_signal"]
+    return do_fork(
+        k, CloneArgs(flags, stack, regs, a["parent_tid"], a["child_tid"], a["tls"], tids)
+    )
+
+
+def _set_tid(k: Kernel, a: dict[str, int]) -> tuple[int, ...]:
+    """The numbers that the child is to have, innermost namespace first."""
+    count = a["set_tid_size"]
+    if count > MAX_PID_NS_LEVEL or bool(a["set_tid"]) != bool(count):
+        raise Errno(EINVAL)
+    if a["exit_signal"] & ~CSIGNAL or a["exit_signal"] > NSIG:
+        raise Errno(EINVAL)
+    if not count:
+        return ()
+    tids = struct.unpack(f"<{count}i", copy_from_user(k, a["set_tid"], 4 * count))
+    if not capable(k, CAP_SYS_ADMIN):
+        raise Errno(EPERM)
+    return tids
+
+
+def _check(a: dict[str, int]) -> None:
+    """clone3_args_valid, and what this kernel has not."""
+    flags = a["flags"]
+    refused = CLONE_DETACHED | CSIGNAL | CLONE_NEWTIME | CLONE_INTO_CGROUP | CLONE_PIDFD
+    if flags & (refused | ~(0xFFFFFFFF | CLONE_CLEAR_SIGHAND)):
+        raise Errno(EINVAL)
+    if flags & CLONE_SIGHAND and flags & CLONE_CLEAR_SIGHAND:
+        raise Errno(EINVAL)
+    if flags & (CLONE_THREAD | CLONE_PARENT) and a["exit_signal"]:
+        raise Errno(EINVAL)
+    if bool(a["stack"]) != bool(a["stack_size"]):
+        raise Errno(EINVAL)
+    if not access_ok(a["stack"], a["stack_size"]):
+        raise Errno(EINVAL)
+    if max(a["child_tid"], a["parent_tid"], a["tls"]) >> 32:
+        raise Errno(EFAULT)

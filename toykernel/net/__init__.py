@@ -1,0 +1,1 @@
+"""Sockets, all of them local."""

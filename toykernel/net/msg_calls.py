@@ -1,0 +1,351 @@
+"""send, recv and their relatives as system calls, and socketcall, the old way to all (net/socket.c)."""
+
+from __future__ import annotations
+
+import struct
+from typing import TYPE_CHECKING
+
+from toykernel.arch.x86.uaccess import access_ok, copy_from_user, copy_to_user, put_user
+from toykernel.errno import EFAULT, EINVAL, EMSGSIZE, ENOBUFS, Errno
+from toykernel.fs.uio import UIO_MAXIOV, import_iovec
+from toykernel.kernel.timekeeping import ktime_get, timespec64_from_user, timespec_from_user
+from toykernel.kernel.wait import Result, Wait
+from toykernel.net.scm import ScmCookie, scm_destroy, scm_recv, scm_send
+from toykernel.net.sendrecv import Receiving, start_recv
+from toykernel.net.socket import (
+    read_address,
+    sockfd_lookup,
+    store_address,
+    sys_accept4,
+    sys_bind,
+    sys_connect,
+    sys_getpeername,
+    sys_getsockname,
+    sys_listen,
+    sys_shutdown,
+    sys_socket,
+    sys_socketpair,
+    unix_name,
+)
+from toykernel.net.sockopt import sys_getsockopt, sys_setsockopt
+from toykernel.net.unix_io import (
+    MSG_CMSG_CLOEXEC,
+    MSG_CTRUNC,
+    MSG_DONTWAIT,
+    Received,
+    check_size,
+    gather,
+    sock_of,
+    unix_sendmsg,
+)
+from toykernel.syscalls import syscall
+
+if TYPE_CHECKING:
+    from toykernel.fs.file import File
+    from toykernel.state import Kernel
+
+#: struct msghdr: name, its length, iovec, their number, control, its length, flags.
+_MSGHDR = struct.Struct("<7I")
+_MMSG_SIZE = _MSGHDR.size + 4
+MSG_WAITFORONE = 0x10000
+OPTMEM_MAX = 20480
+
+
+# -- one message -----------------------------------------------------------------------------------
+
+
+@syscall(369, "sockfd:fd buf:buffer_in len:size flags:hex addr:address addrlen:int")
+def sys_sendto(
+    k: Kernel, fd: int, buf: int, size: int, flags: int, address: int, length: int
+) -> Result:
+    """sendto: a message, to an address where there is one; the number of bytes.
+
+    EAGAIN, ECONNREFUSED, EISCONN, EMSGSIZE, ENOTCONN, EPIPE, EINVAL, EFAULT.
+    """
+    if size > 0x7FFFFFFF or not access_ok(buf, size):
+        raise Errno(EFAULT)
+    file, sock = sockfd_lookup(k, fd)
+    check_size(sock, size)
+    dest = _dest(k, file, address, length) if address else None
+    return unix_sendmsg(k, file, gather(k, ((buf, size),)), flags, ScmCookie(), dest)
+
+
+def _dest(k: Kernel, file: File, address: int, length: int) -> bytes:
+    """The name to send to; sockets that are connected do not look at it."""
+    if sock_of(file).connects:
+        return read_address(k, address, length)[1] if length else b""
+    return unix_name(k, address, length)
+
+
+@syscall(371, "sockfd:fd buf:buffer_out len:size flags:hex addr:address addrlen:address")
+def sys_recvfrom(
+    k: Kernel, fd: int, buf: int, size: int, flags: int, address: int, length: int
+) -> Result:
+    """recvfrom: a message, and who sent it; the number of bytes. EAGAIN, EINTR, EINVAL, ENOTCONN, EFAULT."""
+    if size > 0x7FFFFFFF or not access_ok(buf, size):
+        raise Errno(EFAULT)
+    file, _ = sockfd_lookup(k, fd)
+    call = Receiving(file, ((buf, size),), flags, None, tell_sender, address, length)
+    return start_recv(k, call)
+
+
+def tell_sender(k: Kernel, call: Receiving, got: Received) -> None:
+    """recvfrom's address."""
+    if call.msg and not call.done:
+        named = got.skb is not None and got.skb.name
+        if named and got.skb is not None:
+            store_address(k, got.skb.name, call.msg, call.extra)
+        else:
+            put_user(k, 0, call.extra)
+
+
+@syscall(370, "sockfd:fd msg:address flags:hex")
+def sys_sendmsg(k: Kernel, fd: int, msg: int, flags: int) -> Result:
+    """sendmsg: a message in pieces, with open files or credentials. Errors as sendto, EBADF, EPERM."""
+    file, _ = sockfd_lookup(k, fd)
+    return _sendmsg(k, file, msg, flags)
+
+
+def _sendmsg(k: Kernel, file: File, msg: int, flags: int) -> Result:
+    name, namelen, iov, iovlen, control, controllen, _ = _MSGHDR.unpack(
+        copy_from_user(k, msg, _MSGHDR.size)
+    )
+    if namelen >> 31:
+        raise Errno(EINVAL)
+    if iovlen > UIO_MAXIOV:
+        raise Errno(EMSGSIZE)
+    pieces = import_iovec(k, iov, iovlen)
+    dest = _dest(k, file, name, min(namelen, 128)) if name and namelen else None
+    if controllen > OPTMEM_MAX:
+        raise Errno(ENOBUFS)
+    scm = scm_send(k, copy_from_user(k, control, controllen)) if control else ScmCookie()
+    try:
+        data = gather(k, pieces)
+    except Errno:
+        scm_destroy(k, scm)
+        raise
+    return unix_sendmsg(k, file, data, flags, scm, dest)
+
+
+@syscall(372, "sockfd:fd msg:address flags:hex")
+def sys_recvmsg(k: Kernel, fd: int, msg: int, flags: int) -> Result:
+    """recvmsg: a message into pieces, with what goes along with it. Errors as recvfrom, EMSGSIZE."""
+    file, _ = sockfd_lookup(k, fd)
+    return _recvmsg(k, file, msg, flags)
+
+
+def _recvmsg(k: Kernel, file: File, msg: int, flags: int) -> Result:
+    _, _, iov, iovlen, *_ = _MSGHDR.unpack(copy_from_user(k, msg, _MSGHDR.size))
+    if iovlen > UIO_MAXIOV:
+        raise Errno(EMSGSIZE)
+    return start_recv(k, Receiving(file, import_iovec(k, iov, iovlen), flags, None, tell_msg, msg))
+
+
+def tell_msg(k: Kernel, call: Receiving, got: Received) -> None:
+    """The sender's address, control messages and flags in the caller's struct msghdr."""
+    if call.done:
+        return
+    name, namelen, _, _, control, controllen, _ = _MSGHDR.unpack(
+        copy_from_user(k, call.msg, _MSGHDR.size)
+    )
+    flags, data, skb = got.flags, b"", got.skb
+    if name:
+        sender = (1).to_bytes(2, "little") + skb.name if skb is not None and skb.name else b""
+        copy_to_user(k, name, sender[:namelen])
+        put_user(k, len(sender), call.msg + 4)
+    if skb is not None:
+        passcred = sock_of(call.file).passcred
+        cloexec = bool(call.flags & MSG_CMSG_CLOEXEC)
+        room = controllen if control else 0
+        data, cut = scm_recv(k, skb, room, creds=passcred, cloexec=cloexec, peek=got.peek)
+        flags |= MSG_CTRUNC if cut else 0
+    if data:
+        copy_to_user(k, control, data)
+    put_user(k, len(data), call.msg + 20)
+    put_user(k, flags | call.flags & MSG_CMSG_CLOEXEC, call.msg + 24)
+
+
+# -- several ---------------------------------------------------------------------------------------
+
+
+@syscall(345, "sockfd:fd msgvec:address vlen:uint flags:hex")
+def sys_sendmmsg(k: Kernel, fd: int, mmsg: int, count: int, flags: int) -> Result:
+    """sendmmsg: several messages; how many were sent. What stops it after the first is not told."""
+    file, _ = sockfd_lookup(k, fd)
+    return send_more(k, file, mmsg, min(count, UIO_MAXIOV), flags, 0)
+
+
+def send_more(k: Kernel, file: File, mmsg: int, count: int, flags: int, sent: int) -> Result:
+    """The messages from the `sent`-th on."""
+    while sent < count:
+        at = mmsg + sent * _MMSG_SIZE
+        try:
+            result = _sendmsg(k, file, at, flags if not sent else flags | MSG_DONTWAIT)
+        except Errno:
+            if sent:
+                return sent
+            raise
+        if isinstance(result, Wait):
+            args = (result.resume, result.args, file, mmsg, count, flags)
+            result.resume, result.args = first_sent, args
+            return result
+        put_user(k, result, at + _MSGHDR.size)
+        sent += 1
+    return sent
+
+
+def first_sent(
+    k: Kernel,
+    resume: object,
+    args: tuple[object, ...],
+    file: File,
+    mmsg: int,
+    count: int,
+    flags: int,
+    *late: bool,
+) -> Result:
+    """The first message had to wait: now the others."""
+    assert callable(resume)
+    result: Result = resume(k, *args, *late)
+    if isinstance(result, Wait):
+        result.args = (result.resume, result.args, file, mmsg, count, flags)
+        result.resume = first_sent
+        return result
+    if result < 0:
+        return result
+    put_user(k, result, mmsg + _MSGHDR.size)
+    return send_more(k, file, mmsg, count, flags, 1)
+
+
+def _recvmmsg(k: Kernel, fd: int, mmsg: int, count: int, flags: int, timeout: int | None) -> Result:
+    file, _ = sockfd_lookup(k, fd)
+    deadline = None if timeout is None else ktime_get(k) + timeout
+    return recv_more(k, file, mmsg, min(count, UIO_MAXIOV), flags, deadline, 0)
+
+
+def recv_more(
+    k: Kernel, file: File, mmsg: int, count: int, flags: int, deadline: int | None, got: int
+) -> Result:
+    """The messages from the `got`-th on."""
+    while got < count:
+        at = mmsg + got * _MMSG_SIZE
+        one = flags & ~MSG_WAITFORONE
+        if got and flags & MSG_WAITFORONE:
+            one |= MSG_DONTWAIT
+        try:
+            result = _recvmsg(k, file, at, one)
+        except Errno:
+            if got:
+                return got
+            raise
+        if isinstance(result, Wait):
+            args = (result.resume, result.args, file, mmsg, count, flags, deadline, got)
+            result.resume, result.args = one_received, args
+            return result
+        put_user(k, result, at + _MSGHDR.size)
+        got += 1
+        if deadline is not None and ktime_get(k) >= deadline:
+            break
+    return got
+
+
+def one_received(
+    k: Kernel,
+    resume: object,
+    args: tuple[object, ...],
+    file: File,
+    mmsg: int,
+    count: int,
+    flags: int,
+    deadline: int | None,
+    got: int,
+    *late: bool,
+) -> Result:
+    """A message for which the call had to wait: now the others."""
+    assert callable(resume)
+    try:
+        result: Result = resume(k, *args, *late)
+    except Errno:
+        if got:
+            return got
+        raise
+    if isinstance(result, Wait):
+        result.args = (result.resume, result.args, file, mmsg, count, flags, deadline, got)
+        result.resume = one_received
+        return result
+    put_user(k, result, mmsg + got * _MMSG_SIZE + _MSGHDR.size)
+    return recv_more(k, file, mmsg, count, flags, deadline, got + 1)
+
+
+@syscall(337, "sockfd:fd msgvec:address vlen:uint flags:hex timeout:timespec")
+def sys_recvmmsg(k: Kernel, fd: int, mmsg: int, count: int, flags: int, tsp: int) -> Result:
+    """recvmmsg: several messages, until a time is up; how many. Errors as recvmsg."""
+    timeout = timespec_from_user(k, tsp) if tsp else None
+    return _recvmmsg(k, fd, mmsg, count, flags, timeout)
+
+
+@syscall(417, "sockfd:fd msgvec:address vlen:uint flags:hex timeout:timespec64")
+def sys_recvmmsg_time64(k: Kernel, fd: int, mmsg: int, count: int, flags: int, tsp: int) -> Result:
+    """recvmmsg_time64: recvmmsg with a 64-bit time."""
+    timeout = timespec64_from_user(k, tsp) if tsp else None
+    return _recvmmsg(k, fd, mmsg, count, flags, timeout)
+
+
+# -- socketcall ------------------------------------------------------------------------------------
+
+#: How many words each call has, by its number (nargs, net/socket.c).
+_NARGS = (0, 3, 3, 3, 2, 3, 3, 3, 4, 4, 4, 6, 6, 2, 5, 5, 3, 3, 4, 5, 4)
+
+
+def _signed(word: int) -> int:
+    return word - (1 << 32) if word >> 31 else word
+
+
+@syscall(102, "call:int args:address")
+def sys_socketcall(k: Kernel, call: int, args: int) -> Result:
+    """socketcall: the calls of sockets by number, their arguments in memory. EINVAL for another number."""
+    if not 1 <= call < len(_NARGS):
+        raise Errno(EINVAL)
+    count = _NARGS[call]
+    a = [*struct.unpack(f"<{count}I", copy_from_user(k, args, 4 * count)), 0, 0, 0, 0]
+    fd = _signed(a[0])
+    match call:
+        case 1:
+            return sys_socket(k, fd, a[1], _signed(a[2]))
+        case 2:
+            return sys_bind(k, fd, a[1], _signed(a[2]))
+        case 3:
+            return sys_connect(k, fd, a[1], _signed(a[2]))
+        case 4:
+            return sys_listen(k, fd, _signed(a[1]))
+        case 5:
+            return sys_accept4(k, fd, a[1], a[2], 0)
+        case 6:
+            return sys_getsockname(k, fd, a[1], a[2])
+        case 7:
+            return sys_getpeername(k, fd, a[1], a[2])
+        case 8:
+            return sys_socketpair(k, fd, a[1], _signed(a[2]), a[3])
+        case 9:
+            return sys_sendto(k, fd, a[1], a[2], a[3], 0, 0)
+        case 10:
+            return sys_recvfrom(k, fd, a[1], a[2], a[3], 0, 0)
+        case 11:
+            return sys_sendto(k, fd, a[1], a[2], a[3], a[4], _signed(a[5]))
+        case 12:
+            return sys_recvfrom(k, fd, a[1], a[2], a[3], a[4], a[5])
+        case 13:
+            return sys_shutdown(k, fd, _signed(a[1]))
+        case 14:
+            return sys_setsockopt(k, fd, _signed(a[1]), _signed(a[2]), a[3], _signed(a[4]))
+        case 15:
+            return sys_getsockopt(k, fd, _signed(a[1]), _signed(a[2]), a[3], a[4])
+        case 16:
+            return sys_sendmsg(k, fd, a[1], a[2])
+        case 17:
+            return sys_recvmsg(k, fd, a[1], a[2])
+        case 18:
+            return sys_accept4(k, fd, a[1], a[2], a[3])
+        case 19:
+            return sys_recvmmsg(k, fd, a[1], a[2], a[3], a[4])
+    return sys_sendmmsg(k, fd, a[1], a[2], a[3])

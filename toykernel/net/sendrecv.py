@@ -1,0 +1,170 @@
+"""Messages in and out of sockets: what read and write do, and what sendmsg and recvmsg are made of."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from toykernel.arch.x86.uaccess import put_user
+from toykernel.errno import EAGAIN, EINVAL, ENOTTY, Errno
+from toykernel.fs.file import File, fput
+from toykernel.fs.operations import FileOperations
+from toykernel.kernel.timekeeping import ktime_get
+from toykernel.kernel.wait import Result, WaitQueue
+from toykernel.net.af_unix import Skb, unix_poll, unix_release_sock
+from toykernel.net.scm import ScmCookie
+from toykernel.net.unix_io import (
+    MSG_WAITALL,
+    Pieces,
+    Received,
+    check_recv,
+    finish_recv,
+    gather,
+    scatter,
+    sock_of,
+    unix_recv,
+    unix_sendmsg,
+    wait_for_data,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from toykernel.state import Kernel
+
+SIOCINQ, SIOCOUTQ = 0x541B, 0x5411
+
+
+@dataclass(eq=False)
+class Receiving:
+    """A call that receives: where to, and what it does with the rest of what it got.
+
+    `told(k, call, got)` stores what belongs to a message besides its bytes.
+    """
+
+    file: File
+    pieces: Pieces
+    flags: int
+    deadline: int | None
+    told: Callable[[Kernel, Receiving, Received], None] | None = None
+    msg: int = 0  # the caller's struct msghdr, or address
+    extra: int = 0
+    done: int = 0
+
+
+def do_recv(k: Kernel, call: Receiving, late: bool = False) -> Result:
+    """Receive what is there, or sleep until something is; the number of bytes."""
+    sock = sock_of(call.file)
+    size = sum(length for _, length in call.pieces) - call.done
+    got = unix_recv(k, sock, size, call.flags)
+    if got is None:
+        if late:
+            if call.done:
+                return call.done
+            raise Errno(EAGAIN)
+        try:
+            return wait_for_data(k, call.file, call.flags, call.deadline, do_recv, (call,))
+        except Errno:
+            if call.done:
+                return call.done
+            raise
+    scatter(k, _behind(call.pieces, call.done), got.data)
+    ended = got.skb is None or bool(got.skb.files)
+    if call.told is not None:
+        call.told(k, call, got)
+    if got.skb is not None and not got.peek:
+        drop_files(k, got.skb)
+    finish_recv(k, sock, got)
+    call.done += got.size
+    whole = call.flags & MSG_WAITALL and sock.is_stream and not got.peek
+    if whole and got.size < size and not ended:
+        return do_recv(k, call)
+    return call.done
+
+
+def drop_files(k: Kernel, skb: Skb) -> None:
+    """The bytes that open files came with have been read, and nobody wanted the files."""
+    files, skb.files = skb.files, []
+    for file in files:
+        fput(k, file)
+
+
+def _behind(pieces: Pieces, done: int) -> Pieces:
+    """Pieces of memory without their first bytes."""
+    rest = []
+    for base, length in pieces:
+        skipped = min(done, length)
+        done -= skipped
+        rest.append((base + skipped, length - skipped))
+    return tuple(rest)
+
+
+def start_recv(k: Kernel, call: Receiving) -> Result:
+    """The first try of a call. Raises Errno for a socket that cannot receive."""
+    sock = sock_of(call.file)
+    check_recv(sock, call.flags)
+    call.deadline = ktime_get(k) + sock.rcvtimeo if sock.rcvtimeo else None
+    return do_recv(k, call)
+
+
+# -- as a file -------------------------------------------------------------------------------------
+
+
+def sock_read(k: Kernel, file: File, buf: int, count: int) -> Result:
+    """read: recv without flags."""
+    if not count:
+        return 0
+    return start_recv(k, Receiving(file, ((buf, count),), 0, None))
+
+
+def sock_write(k: Kernel, file: File, buf: int, count: int) -> Result:
+    """write: send without flags."""
+    return unix_sendmsg(k, file, gather(k, ((buf, count),)), 0, ScmCookie(), None)
+
+
+def sock_iter(k: Kernel, file: File, pieces: Pieces, write: bool) -> Result:
+    """readv and writev: the pieces are one message."""
+    if write:
+        return unix_sendmsg(k, file, gather(k, pieces), 0, ScmCookie(), None)
+    return start_recv(k, Receiving(file, pieces, 0, None))
+
+
+def sock_poll(k: Kernel, file: File, pt: list[WaitQueue]) -> int:
+    """What may be done without waiting."""
+    return unix_poll(k, sock_of(file), pt)
+
+
+def sock_ioctl(k: Kernel, file: File, request: int, argp: int) -> int:
+    """SIOCINQ, the bytes that can be read; SIOCOUTQ, those that nobody has read yet.
+
+    EINVAL for a listener, ENOTTY for another request.
+    """
+    sock = sock_of(file)
+    if request == SIOCOUTQ:
+        put_user(k, sock.wmem, argp)
+        return 0
+    if request != SIOCINQ:
+        raise Errno(ENOTTY)
+    if sock.listening:
+        raise Errno(EINVAL)
+    waiting = sock.queue if sock.connects else sock.queue[:1]
+    put_user(k, sum(len(skb.data) - skb.at for skb in waiting), argp)
+    return 0
+
+
+def sock_release(k: Kernel, file: File) -> None:
+    """The last descriptor is closed."""
+    unix_release_sock(k, sock_of(file))
+    file.inode.private = None
+    file.inode.i_sb.put_ino()
+
+
+SOCKET = FileOperations(
+    "toykernel.net.sendrecv:SOCKET",
+    read=sock_read,
+    write=sock_write,
+    poll=sock_poll,
+    ioctl=sock_ioctl,
+    release=sock_release,
+    iter=sock_iter,
+)

@@ -1,0 +1,118 @@
+"""Terminals as records, and struct termios as i386 programs see it (asm-generic/termbits.h)."""
+
+from __future__ import annotations
+
+import struct
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from toykernel.kernel.wait import WaitQueue
+
+INLCR, IGNCR, ICRNL, IUCLC, IXON, IXANY = 0x40, 0x80, 0x100, 0x200, 0x400, 0x800
+ISTRIP, PARMRK, IMAXBEL, IUTF8 = 0x20, 0x8, 0x2000, 0x4000
+OPOST, OLCUC, ONLCR, OCRNL, ONOCR, ONLRET, TABDLY = 1, 2, 4, 8, 0x10, 0x20, 0x1800
+B38400, CBAUD, CS8, CREAD, HUPCL = 0xF, 0x100F, 0x30, 0x80, 0x400
+ISIG, ICANON, ECHO, ECHOE, ECHOK, ECHONL, NOFLSH, TOSTOP = 1, 2, 8, 0x10, 0x20, 0x40, 0x80, 0x100
+ECHOCTL, ECHOPRT, ECHOKE, FLUSHO, IEXTEN = 0x200, 0x400, 0x800, 0x1000, 0x8000
+VINTR, VQUIT, VERASE, VKILL, VEOF, VTIME, VMIN, VSWTC, VSTART, VSTOP = range(10)
+VSUSP, VEOL, VREPRINT, VDISCARD, VWERASE, VLNEXT, VEOL2 = range(10, 17)
+NCCS, NCC = 19, 8
+INIT_CC = bytes((3, 28, 127, 21, 4, 0, 1, 0, 17, 19, 26, 0, 18, 15, 23, 22, 0, 0, 0))
+_STD_LFLAG = ISIG | ICANON | ECHO | ECHOE | ECHOK | ECHOCTL | ECHOKE | IEXTEN
+_TERMIOS = struct.Struct(f"<4IB{NCCS}s")
+_TERMIO = struct.Struct(f"<4HB{NCC}sx")
+TERMIOS_SIZE, TERMIOS2_SIZE, TERMIO_SIZE = _TERMIOS.size, _TERMIOS.size + 8, _TERMIO.size
+
+
+@dataclass(frozen=True)
+class Termios:
+    """struct ktermios: how a terminal treats what goes in and out."""
+
+    iflag: int = ICRNL | IXON
+    oflag: int = OPOST | ONLCR
+    cflag: int = B38400 | CS8 | CREAD
+    lflag: int = _STD_LFLAG
+    line: int = 0
+    cc: bytes = INIT_CC
+    ispeed: int = 38400
+    ospeed: int = 38400
+
+    def pack(self, *, speeds: bool = False) -> bytes:
+        """struct termios, or with the speeds termios2."""
+        data = _TERMIOS.pack(self.iflag, self.oflag, self.cflag, self.lflag, self.line, self.cc)
+        return data + struct.pack("<2I", self.ispeed, self.ospeed) if speeds else data
+
+    def pack_termio(self) -> bytes:
+        """struct termio, System V's."""
+        flags = (self.iflag, self.oflag, self.cflag, self.lflag)
+        return _TERMIO.pack(*(flag & 0xFFFF for flag in flags), self.line, self.cc[:NCC])
+
+
+def unpack_termios(data: bytes, old: Termios) -> Termios:
+    """struct termios or termios2 from a program; the speeds stay where it has none."""
+    iflag, oflag, cflag, lflag, line, cc = _TERMIOS.unpack_from(data)
+    speeds = (old.ispeed, old.ospeed)
+    if len(data) >= TERMIOS2_SIZE:
+        speeds = struct.unpack_from("<2I", data, _TERMIOS.size)
+    return Termios(iflag, oflag, cflag, lflag, line, cc, *speeds)
+
+
+def unpack_termio(data: bytes, old: Termios) -> Termios:
+    """struct termio from a program: the upper halves stay."""
+    iflag, oflag, cflag, lflag, line, cc = _TERMIO.unpack(data)
+    high = 0xFFFF0000
+    return Termios(
+        old.iflag & high | iflag,
+        old.oflag & high | oflag,
+        old.cflag & high | cflag,
+        old.lflag & high | lflag,
+        line,
+        cc + old.cc[NCC:],
+        old.ispeed,
+        old.ospeed,
+    )
+
+
+#: What a pseudo-terminal's master has: it passes everything on.
+MASTER_TERMIOS = Termios(0, 0, B38400 | CS8 | CREAD, 0)
+
+
+@dataclass(eq=False)
+class TtyStruct:
+    """struct tty_struct, with what the line discipline keeps.
+
+    `lines` are what can be read by lines: each a whole one, or what a VEOF ended; `partial` is the line
+    that is being typed. Without ICANON everything is in `raw`. Session and group are global numbers.
+    """
+
+    slab: int
+    kind: str  # "console", "master" or "slave"
+    index: int
+    wait: WaitQueue
+    termios: Termios = field(default_factory=Termios)
+    winsize: bytes = bytes(8)
+    link: TtyStruct | None = None
+    count: int = 0
+    session: int = 0
+    pgrp: int = 0
+    lines: list[bytes] = field(default_factory=list)
+    partial: bytearray = field(default_factory=bytearray)
+    raw: bytearray = field(default_factory=bytearray)
+    stopped: bool = False
+    lnext: bool = False
+    column: int = 0
+    locked: bool = False  # a slave that nobody may open yet
+    other_closed: bool = False
+    exclusive: bool = False
+    packet: bool = False
+    packet_status: int = 0
+
+    def has(self, flag: int) -> bool:
+        """A flag of c_lflag."""
+        return bool(self.termios.lflag & flag)
+
+    @property
+    def real(self) -> TtyStruct:
+        """The terminal itself: of a master, the other end."""
+        return self.link if self.kind == "master" and self.link is not None else self

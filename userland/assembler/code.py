@@ -1,0 +1,130 @@
+"""The instructions of a source: each is read, encoded, and put into the section."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Final
+
+from .errors import Problem
+from .expressions import Node
+from .fragments import Branch
+from .instructions import Encoded, InstructionEncoder
+from .intel import translate
+from .mentioned import got_fix
+from .mnemonics import BRANCHES, PREFIXES, SIZED
+from .operands import Far, Imm, Mem, Operand, Star, parse_operand
+from .prefixed import (
+    OTHER_PREFIXES,
+    add_prefixes,
+    default_suffix,
+    lengthen,
+    narrow,
+    other_direction,
+    sort_prefixes,
+    starred,
+    string_operands,
+    widen,
+)
+from .sizes import Mode, is_by_mode
+from .source import Statement, split_operands
+
+if TYPE_CHECKING:
+    from .assembler import Assembler
+
+_WORD: Final = re.compile(r"([A-Za-z_.$][\w.$]*)\s*(.*)", re.S)
+_PORT: Final = re.compile(r"\(\s*%dx\s*\)", re.I)
+
+
+class Code:
+    """What writes instructions into a section, in the mode of the last `.code16` or `.code32`."""
+
+    def __init__(self, assembler: Assembler) -> None:
+        self.assembler = assembler
+        self.encoder = InstructionEncoder(assembler.warn)
+
+    @property
+    def mode(self) -> Mode:
+        """Of how many bits the code is."""
+        return self.encoder.mode
+
+    def instruction(
+        self, name: str, rest: str, statement: Statement, pseudo: Sequence[str] = ()
+    ) -> None:
+        """Write one instruction: its mnemonic, or first prefix, what stands behind it, and its {words}."""
+        assembler, mode = self.assembler, self.mode
+        names: list[str] = []
+        while name in PREFIXES or name in OTHER_PREFIXES:
+            names.append(name)
+            word = _WORD.match(rest)
+            if word is None:
+                if rest or len(names) > 1:
+                    raise Problem(f"junk `{rest}' after prefix `{name}'")
+                prefix = PREFIXES.get(name) or OTHER_PREFIXES[name]
+                assembler.emit(bytes([prefix]), (), statement)
+                return
+            name, rest = word.group(1).lower(), word.group(2).strip()
+        name, operands = self._operands(name, rest)
+        name, operands, added = string_operands(name, operands, mode.bits)
+        words = sort_prefixes([*names, *added], name, mode.bits)
+        guessed, stars = default_suffix(name, operands), starred(name, operands)
+        if guessed != name:
+            assembler.warn(f"nothing gives the size of `{name}': taken for `{guessed}'")
+        if stars is not operands:
+            assembler.warn(f"indirect {name} without `*'")
+        truth: Node | None = None
+        direct = not any(isinstance(o, Star) for o in stars)
+        branching = name in BRANCHES and direct
+        if words.data and (branching or is_by_mode(guessed)):
+            data_size, words = words.data, words.without_data()
+        else:
+            data_size = None
+
+        def encode(chosen: list[Operand]) -> Encoded:
+            return self.encoder.encode(guessed, words.plain, chosen, data_size, words.wide)
+
+        longer: Encoded | None = None
+        if "disp8" in pseudo and not branching:
+            longer = lengthen(encode, stars)
+        if "disp32" in pseudo and not branching:
+            stars, truth = widen(stars)
+        encoded = longer or encode(stars)
+        if truth is not None:
+            encoded = narrow(encoded, truth)
+        if "load" in pseudo:
+            encoded = other_direction(encoded, stars)
+        encoded = add_prefixes(encoded, words)
+        if encoded.branch is None:
+            assembler.emit(encoded.data, [got_fix(fix) for fix in encoded.fixes], statement)
+            return
+        assembler.note_relocations(encoded.branch)
+        front = words.segment + words.size + words.repeat + encoded.data[:-1]
+        if front:
+            assembler.emit(front, (), statement)
+        line = assembler.lined_as(statement)
+        tail = Branch(encoded.data[-1], encoded.branch, statement, line, encoded.width)
+        tail.long = "disp32" in pseudo
+        assembler.section.close(tail)
+
+    def _operands(self, name: str, rest: str) -> tuple[str, list[Operand]]:
+        assembler = self.assembler
+        if assembler.intel:
+            prefixed = not assembler.bare_registers
+            return translate(name, rest, assembler.bind, lambda n: n in SIZED, prefixed)
+        if name.startswith(("in", "out")):
+            rest = _PORT.sub("%dx", rest)
+        parts = split_operands(rest) if rest else []
+        return name, [self._bound(parse_operand(part)) for part in parts]
+
+    def _bound(self, operand: Operand) -> Operand:
+        bind = self.assembler.bind
+        if isinstance(operand, Imm):
+            return Imm(bind(operand.value))
+        if isinstance(operand, Mem) and operand.displacement is not None:
+            return replace(operand, displacement=bind(operand.displacement))
+        if isinstance(operand, Star):
+            target = self._bound(operand.target)
+            assert not isinstance(target, (Imm, Star, Far))
+            return Star(target)
+        return operand
