@@ -236,8 +236,8 @@ class World:
         return self._observer.key(self.said, self.ends.state, passed, self._pending is None)
 
     def state_key(self, preemptions: int | None, spent: int) -> bytes:
-        """The key of a state in an exploration that may be bounded: then it counts how often somebody was left
-        on the way, and who runs."""
+        """The key of a state where preemptions may be bounded: then it counts how many were spent on the way,
+        and who runs."""
         key = self.key()
         if preemptions is None:
             return key
