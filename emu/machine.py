@@ -86,9 +86,7 @@ class Machine:
         self.tlb_flushes = 0
         self._last_trap: mc.Delivery | None = None
         self._at_gate: Callable[[], bool] | None = None  # of the present run
-        # The timer's next deadline when the engine was entered last, in cycles and in instructions.
-        self._wake: int | None = None
-        self._counted: int | None = None
+        self._wake: int | None = None  # the devices' next deadline when the engine was entered last
         # A delivery that nobody hears of needs no Python.
         native = self.cpu.driver.name == hooks.NativeHooks.name
         self._plans_at = self.microcode.plans.address if native else 0
@@ -186,7 +184,7 @@ class Machine:
             or self.trap_stops
             or self.cpu.watching
             or self.timer.next != self._wake
-            or self.timer.at_instruction != self._counted
+            or self.timer.at_instruction is not None
         )
 
     def step(self) -> Event:
@@ -249,7 +247,7 @@ class Machine:
             state.allow_io, self.allow_io = 1, False
         alone = not (single or self.trap_listeners or self.trap_stops or cpu.watching)
         state.traps = self._plans_at if alone else 0
-        self._wake, self._counted = wake, self.timer.at_instruction
+        self._wake = wake
         state.gate = id(self._at_gate) if alone and self._at_gate is not None else 0
         happened = cpu.run(limit, deadline)
         if state.system_changed:

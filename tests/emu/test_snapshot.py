@@ -26,7 +26,6 @@ MACHINE = {
     "_plans_at": "a host address",
     "_at_gate": "of one run",
     "_wake": "of one entry",
-    "_counted": "of one entry",
 }
 CPU = {
     "regs": "save_state", "_registers": "save_state", "state": "STATE",

@@ -23,6 +23,7 @@ from toykernel.cli.options import (
     ProgramCommand,
     apply,
     check_mode,
+    guest_files,
 )
 from toykernel.cli.outputs import Outputs, inputs_of
 from toykernel.harness.exit_status import EXIT_INTERRUPTED, EXIT_MISUSE
@@ -97,6 +98,14 @@ def whole(text: str) -> int:
     is_flag=True,
     help="Choose in front of page faults and of calls, too, whose order cannot matter.",
 )
+@click.option(
+    "-j", "--jobs", type=count, default="1", metavar="N", help="Processes to use (default 1)."
+)
+@click.option(
+    "--cluster",
+    metavar="ADDRESS",
+    help="Use the workers of a Dask cluster, as tcp://HOST:8786; needs the extra [cluster].",
+)
 @click.option("--max-time", type=count, metavar="SECONDS", help="Stop after so long.")
 @click.option(
     "--check",
@@ -153,7 +162,8 @@ def explored(
 ) -> Explored:
     """Explore by parsed options. Raises CannotLoad, click.BadParameter and HostError."""
     from toykernel.cli.load import make_session
-    from toykernel.explore.exploration import Settings, explore
+    from toykernel.cli.workers import executors
+    from toykernel.explore.exploration import Settings, Workers, explore
     from toykernel.explore.world import At
 
     machine = {**values, "timing": "off", "schedule": None, "scheduler": "schedule"}
@@ -166,7 +176,13 @@ def explored(
         max_time=values["max_time"],
     )
     make = partial(make_session, program, args, machine, None)
-    return explore(make, settings, _checker(values["check"]), tell)
+    with executors(values["jobs"], values["cluster"]) as executor:
+        workers = None
+        if executor is not None:
+            if values["stdin"] or values["input"]:
+                raise click.BadParameter("workers do not have it", param_hint="--stdin")
+            workers = Workers(executor, args, dict(values["env"]), guest_files(values))
+        return explore(make, settings, _checker(values["check"]), tell, workers)
 
 
 def _checker(mode: str | None) -> Callable[[Kernel], object] | None:

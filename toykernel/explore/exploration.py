@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from concurrent.futures import Executor
+from dataclasses import dataclass, field, replace
 from functools import partial
+from typing import Protocol
 
 from toykernel.errors import HostError
 from toykernel.explore import report
 from toykernel.explore.explain import Pathfinder, explained, races
+from toykernel.explore.parallel import ParallelSearch, Remote, explore_part
 from toykernel.explore.search import Bounds, Found, Search
 from toykernel.explore.world import At, World
 from toykernel.harness.exit_status import EXIT_MISUSE
@@ -49,9 +52,10 @@ def explore(
     settings: Settings,
     check: Callable[[Kernel], object] | None = None,
     tell: Callable[[Found], None] = lambda found: None,
+    workers: Workers | None = None,
 ) -> Explored:
     """Explore the program of the sessions that `make` makes, whose scheduler is `schedule`; `check` installs
-    what looks at invariants, `tell` hears of each state. Ctrl-C ends it early.
+    what looks at invariants, `tell` hears of each state. Ctrl-C ends it early. With `workers`, they do it.
 
     At.MEMORY begins without knowing which instructions touch what others touch, too, and again with each that
     it finds, until there are no more.
@@ -61,41 +65,105 @@ def explore(
     again = partial(_prepared, make, settings)
     end = time.monotonic() + settings.max_time if settings.max_time is not None else None
     breaks: frozenset[int] = frozenset()
-    interrupted = False
     while True:
-        world = World(again, check, settings.at, breaks)
         bounds = Bounds(
             preemptions=settings.preemptions,
             states=settings.max_states,
             out_of_time=lambda: end is not None and time.monotonic() >= end,
-            anew=partial(_is_outgrown, world, breaks),
         )
-        search = Search(world, bounds, tell)
+        search: _Search
+        if workers is None:
+            search = _Alone(again, check, settings, bounds, breaks, tell)
+        else:
+            remote, most = workers.remote(again()), settings.preemptions
+            work = partial(explore_part, remote, check, settings.at, breaks, most)
+            search = ParallelSearch(workers.executor, work, bounds, tell)
+        bounds = replace(bounds, anew=partial(_is_outgrown, search, settings.at, breaks))
+        search.bounds = bounds
+        interrupted = False
         try:
-            found = search.run()
+            search.run()
         except KeyboardInterrupt:
-            found, interrupted = search.found, True
-            found.bounds["Ctrl-C"] = None
-        if interrupted or "--max-time" in found.bounds or not _is_outgrown(world, breaks):
+            interrupted = True
+            search.found.bounds["Ctrl-C"] = None
+        found = search.found
+        over = interrupted or "--max-time" in found.bounds
+        if over or not _is_outgrown(search, settings.at, breaks, _SOME):
             break
-        assert world.accesses is not None
-        breaks |= world.accesses.breaks
+        breaks |= search.breaks
     found.bounds.pop("anew", None)
-    if world.ends.unloadable:
-        raise HostError(
-            EXIT_MISUSE, f"{world.session.path}: cannot be loaded: {world.ends.unloadable}"
-        )
+    found.graph = found.graph.in_order()
+    session = again()
+    if search.unloadable:
+        raise HostError(EXIT_MISUSE, f"{session.path}: cannot be loaded: {search.unloadable}")
     pathfinder = Pathfinder(World(again, None, settings.at, breaks))
     table = [explained(row, pathfinder, again, check) for row in report.rows(found)]
-    return Explored(found, table, races(found.graph, world.session), again, interrupted)
+    return Explored(found, table, races(found.graph, session), again, interrupted)
 
 
-def _is_outgrown(world: World, breaks: frozenset[int], states: int = _SOME) -> bool:
+class _Search(Protocol):
+    bounds: Bounds
+    found: Found
+
+    @property
+    def breaks(self) -> frozenset[int]: ...
+
+    @property
+    def unloadable(self) -> str: ...
+
+    def run(self) -> Found: ...
+
+
+class _Alone(Search):
+    """A search that makes its own world."""
+
+    def __init__(
+        self,
+        make: Callable[[], Session],
+        check: Callable[[Kernel], object] | None,
+        settings: Settings,
+        bounds: Bounds,
+        breaks: frozenset[int],
+        tell: Callable[[Found], None],
+    ) -> None:
+        super().__init__(World(make, check, settings.at, breaks), bounds, tell)
+
+    @property
+    def breaks(self) -> frozenset[int]:
+        """Instructions that touch what others touch, too."""
+        accesses = self.world.accesses
+        return frozenset(accesses.breaks) if accesses is not None else frozenset()
+
+    @property
+    def unloadable(self) -> str:
+        """Why the program could not be executed."""
+        return self.world.ends.unloadable
+
+
+@dataclass(frozen=True)
+class Workers:
+    """Who explores: an executor of concurrent.futures, made anew when its workers have died. `files` are the
+    guest's, by path."""
+
+    executor: Callable[[], Executor]
+    args: tuple[str, ...] = ()
+    env: Mapping[str, str] = field(default_factory=dict)
+    files: Mapping[str, bytes] = field(default_factory=dict)
+
+    def remote(self, session: Session) -> Remote:
+        """What a worker needs to make a session like this one."""
+        told = session.kernel.sched.rq.told
+        assert told is not None
+        return Remote(
+            *(session.elf, session.guest_path.lstrip("/"), self.args, self.env, self.files),
+            *(session.config, told.time_is_free, told.everywhere),
+        )
+
+
+def _is_outgrown(search: _Search, at: At, breaks: frozenset[int], states: int) -> bool:
     """Whether there are instructions to choose at that were not known when this exploration began. Small ones
     are finished all the same: they find more of them."""
-    if world.at is not At.MEMORY or world.accesses is None or states < _SOME:
-        return False
-    return not world.accesses.breaks <= breaks
+    return at is At.MEMORY and states >= _SOME and not search.breaks <= breaks
 
 
 def _prepared(make: Callable[[], Session], settings: Settings) -> Session:

@@ -40,6 +40,27 @@ class Graph:
     nodes: list[Node] = field(default_factory=list)
     root: Ending | None = None
 
+    def in_order(self) -> Graph:
+        """The same, numbered by the choices that lead to a state: whoever has found it, and when."""
+        order, numbers = [0] if self.nodes else [], {0: 0}
+        for number in order:  # grows
+            for pid in sorted(self.nodes[number].steps):
+                to = self.nodes[number].steps[pid].to
+                if isinstance(to, int) and to not in numbers:
+                    numbers[to] = len(order)
+                    order.append(to)
+        nodes = []
+        for number in order:
+            old = self.nodes[number]
+            steps = {
+                pid: step
+                if isinstance(step.to, Ending)
+                else Step(step.choice, step.running, numbers[step.to], step.first)
+                for pid, step in sorted(old.steps.items())
+            }
+            nodes.append(Node(old.of, steps))
+        return Graph(nodes, self.root)
+
     def endings(self) -> list[Ending]:
         """Every outcome, the most usual ends first, then by output."""
         found = {step.to for node in self.nodes for step in node.steps.values()}

@@ -63,15 +63,15 @@ class Search:
 
     def __init__(self, world: World, bounds: Bounds, tell: Callable[[Found], None]) -> None:
         """`tell` hears of every new state."""
-        self._world = world
-        self._bounds = bounds
+        self.world = world
+        self.bounds = bounds
         self._tell = tell
         self._known: dict[bytes, int] = {}
         self.found = Found()
 
     def run(self) -> Found:
         """All of it, or up to a bound. What was found stays in `found` when KeyboardInterrupt comes."""
-        world, found = self._world, self.found
+        world, found = self.world, self.found
         ending = world.on()
         if ending is not None:
             found.graph.root = ending
@@ -83,7 +83,7 @@ class Search:
             if not top.left:
                 stack.pop()
                 continue
-            if bound_met(found, self._bounds):
+            if bound_met(found, self.bounds):
                 break
             if top.place is not None:
                 world.back(top.place)
@@ -103,10 +103,8 @@ class Search:
 
     def _arrive(self, stack: list[_Open], spent: int) -> int:
         """The number of the present state; one that is new is looked at next."""
-        world, most = self._world, self._bounds.preemptions
-        key = world.key()
-        if most is not None:
-            key += bytes((spent & 0xFF, spent >> 8)) + world.running.to_bytes(4, "little")
+        world, most = self.world, self.bounds.preemptions
+        key = world.state_key(most, spent)
         known = self._known.get(key)
         if known is not None:
             return known

@@ -235,6 +235,14 @@ class World:
         passed = tuple(sorted(self._passed.items()))
         return self._observer.key(self.said, self.ends.state, passed, self._pending is None)
 
+    def state_key(self, preemptions: int | None, spent: int) -> bytes:
+        """The key of a state where preemptions may be bounded: then it counts how many were spent on the way,
+        and who runs."""
+        key = self.key()
+        if preemptions is None:
+            return key
+        return key + spent.to_bytes(2, "little") + self.running.to_bytes(4, "little")
+
     def take(self) -> Place:
         """This choice, to go back to."""
         self._follow_reach()

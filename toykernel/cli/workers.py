@@ -1,0 +1,47 @@
+"""Executors of concurrent.futures: processes here, or the workers of a Dask cluster."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Callable, Iterator
+from concurrent.futures import Executor
+from contextlib import contextmanager
+
+import click
+
+
+@contextmanager
+def executors(jobs: int, cluster: str | None) -> Iterator[Callable[[], Executor] | None]:
+    """What makes an executor; None for one process. Raises click.BadParameter."""
+    if cluster is None:
+        yield of_processes(jobs) if jobs > 1 else None
+        return
+    try:
+        from distributed import Client
+    except ImportError:
+        raise click.BadParameter(
+            "needs Dask: pip install 'toykernel[cluster]'", param_hint="--cluster"
+        ) from None
+    try:
+        client = Client(cluster, timeout="5s")
+    except (OSError, ValueError) as error:
+        why = " ".join(str(error).split())
+        raise click.BadParameter(f"cannot reach {cluster}: {why}", param_hint="--cluster") from None
+    with client:
+        yield client.get_executor
+
+
+def of_processes(jobs: int) -> Callable[[], Executor]:
+    """So many processes of this machine; Ctrl-C is for the parent alone."""
+    import multiprocessing
+    from concurrent.futures import ProcessPoolExecutor
+
+    from emu.engine_quirks import room_for_translations
+
+    room_for_translations()  # a pool whose workers find none would wait for them for ever
+    context = multiprocessing.get_context("fork")
+    return lambda: ProcessPoolExecutor(jobs, mp_context=context, initializer=_ignore_interrupt)
+
+
+def _ignore_interrupt() -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
