@@ -114,6 +114,8 @@ class Recorder:
 
     def _advance(self, until: int | None) -> None:
         machine = self._k.machine
+        if machine.halted:
+            self._inside.clear()  # a step would wait for as long as it takes
         at_iret = machine.cpu.cpl == 0 and machine.cpu.eip in self._irets
         if at_iret or self._inside:
             machine.cpu.set_breakpoints([])
