@@ -10,14 +10,16 @@ from collections.abc import Callable
 from pathlib import Path
 
 from bench.figures import Figure, fork, getpid, hello, instructions, steps, timing
-from bench.past import back, moments, with_history
+from bench.past import back, moments, stepping, with_history
 from bench.processes import births, crowds, switches
+from bench.remote import remote
 
 Measurement = Callable[[int], list[Figure]]
 MEASUREMENTS: tuple[Measurement, ...] = (
     *(hello, getpid, fork, steps, instructions, timing),
     *(births, crowds, switches),
-    *(moments, back, with_history),
+    *(moments, back, with_history, stepping),
+    remote,
 )
 
 

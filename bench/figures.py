@@ -17,6 +17,7 @@ from emu.machine import Machine
 from toykernel.harness import runner
 from toykernel.harness.report import make_report
 from toykernel.harness.session import Session
+from toykernel.state import Config
 
 ROOT = Path(__file__).parent.parent
 
@@ -99,12 +100,12 @@ class Figure:
         return {**asdict(self), "met": self.met}
 
 
-def make_session(source: str, count: int = 0) -> Session:
+def make_session(source: str, count: int = 0, config: Config | None = None) -> Session:
     """Of a program's text, in which `{count}` stands for a number; it keeps no output."""
     with tempfile.TemporaryDirectory() as directory:
         path = Path(directory) / "program.S"
         path.write_text(source.replace("{count}", str(count)))
-        return Session(path, keep_output=False)
+        return Session(path, keep_output=False, config=config)
 
 
 def _run(source: str, count: int) -> tuple[float, Session, runner.Result]:

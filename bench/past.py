@@ -9,6 +9,7 @@ from collections.abc import Callable
 from bench.figures import GETPID, LOOP, ROOT, Figure, make_session
 from toykernel.harness.session import Session
 from toykernel.history.history import History
+from toykernel.state import Config
 
 SAMPLE = ROOT / "userland" / "fork_sample.S"
 
@@ -50,14 +51,16 @@ def back(divisor: int) -> list[Figure]:
 def with_history(divisor: int) -> list[Figure]:
     """How fast a run is with a history, of how fast it is without."""
     found = []
-    for name, source, cycles in (
-        ("computing", LOOP, 100_000_000 // divisor),
-        ("getpid", GETPID.replace("{count}", "1000000"), 2_000_000 // divisor),
+    getpid = GETPID.replace("{count}", "1000000")
+    for name, source, cycles, config in (
+        ("computing", LOOP, 100_000_000 // divisor, Config()),
+        ("getpid", getpid, 2_000_000 // divisor, Config()),
+        ("getpid, i486", getpid, 20_000_000 // divisor, Config(timing="i486")),
     ):
         ratios = []
         for _ in range(5):
-            plain = _timed(make_session(source), cycles)
-            ratios.append(plain / _run(source, cycles)[1])
+            plain = _timed(make_session(source, config=config), cycles)
+            ratios.append(plain / _run(source, cycles, config)[1])
         ratio = statistics.median(ratios)
         target = 0.9 if name == "computing" else None
         found.append(Figure(f"speed with history, {name}", ratio, "x", target, ">="))
@@ -77,7 +80,19 @@ def _timed(session: Session, cycles: int) -> float:
     return time.process_time() - start
 
 
-def _run(source: str, cycles: int) -> tuple[History, float]:
-    session = make_session(source)
+def stepping(divisor: int) -> list[Figure]:
+    """Single steps a second while a history is kept."""
+    history, _ = _run(LOOP, 10_000)
+    count = 200_000 // divisor
+    start = time.process_time()
+    for _ in range(count):
+        history.session.step()
+        history.keep()
+    seconds = time.process_time() - start
+    return [Figure("single steps with history", count / seconds, "per s", 200_000, ">=")]
+
+
+def _run(source: str, cycles: int, config: Config | None = None) -> tuple[History, float]:
+    session = make_session(source, config=config)
     history = History(session)
     return history, _timed(session, cycles)

@@ -86,7 +86,9 @@ class Machine:
         self.tlb_flushes = 0
         self._last_trap: mc.Delivery | None = None
         self._at_gate: Callable[[], bool] | None = None  # of the present run
-        self._wake: int | None = None  # the devices' next deadline when the engine was entered last
+        # The timer's next deadline when the engine was entered last, in cycles and in instructions.
+        self._wake: int | None = None
+        self._counted: int | None = None
         # A delivery that nobody hears of needs no Python.
         native = self.cpu.driver.name == hooks.NativeHooks.name
         self._plans_at = self.microcode.plans.address if native else 0
@@ -184,7 +186,7 @@ class Machine:
             or self.trap_stops
             or self.cpu.watching
             or self.timer.next != self._wake
-            or self.timer.at_instruction is not None
+            or self.timer.at_instruction != self._counted
         )
 
     def step(self) -> Event:
@@ -247,7 +249,7 @@ class Machine:
             state.allow_io, self.allow_io = 1, False
         alone = not (single or self.trap_listeners or self.trap_stops or cpu.watching)
         state.traps = self._plans_at if alone else 0
-        self._wake = wake
+        self._wake, self._counted = wake, self.timer.at_instruction
         state.gate = id(self._at_gate) if alone and self._at_gate is not None else 0
         happened = cpu.run(limit, deadline)
         if state.system_changed:

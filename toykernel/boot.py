@@ -380,7 +380,7 @@ def rest_init(k: Kernel) -> None:
         mm = mm_alloc(k)
         argv = [b"/init", *k.init_argv]
         image = parse_elf(k.host.images.init)
-        sp = load_elf_binary(k, mm, image, "/init", argv, k.init_envp)
+        entry, sp = load_elf_binary(k, mm, image, "/init", argv, k.init_envp)
     except Errno as error:
         short = error.number == ENOMEM
         panic(k, f"no memory for init ({error})" if short else f"init was refused: {error}")
@@ -389,6 +389,6 @@ def rest_init(k: Kernel) -> None:
     leave_group(k, p.signal)
     join_group(k, p.signal, p.pid_struct, p.pid_struct)
     p.signal.leader = True
-    start_thread(k, k.task_pt_regs(p), image.entry, sp)
+    start_thread(k, k.task_pt_regs(p), entry, sp)
     p.flags &= ~PF_STARTING
     wake_up_new_task(k, p)

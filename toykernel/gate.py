@@ -26,6 +26,7 @@ from toykernel.kernel.exit import do_exit
 from toykernel.kernel.fork import schedule_tail
 from toykernel.kernel.ptrace_stop import syscall_return, syscall_trace_enter, syscall_traced
 from toykernel.kernel.sched import core, schedule
+from toykernel.kernel.seccomp import secure_computing
 from toykernel.kernel.signal import fatal_signal_pending
 from toykernel.kernel.wait import SCHEDULE, Result, Wait, finish_wait, prepare_to_wait
 from toykernel.syscall_table import SYSCALLS
@@ -139,6 +140,10 @@ def _syscall(function: Function | None, signed: tuple[bool, ...], k: Kernel) -> 
     trace = k.host.trace
     if trace.sys_enter:
         trace.sys_enter.emit(task, asked, words[at : at + 6].tolist())
+    if task.seccomp_mode:
+        answer = secure_computing(k, task, asked, words[at : at + 6].tolist())
+        if answer is not None:
+            return answer
     if function is None:
         return ni_syscall(k)
     if not signed:
@@ -165,6 +170,10 @@ def _traced_syscall(k: Kernel) -> Result:
     words = regs.arguments()
     if k.host.trace.sys_enter:
         k.host.trace.sys_enter.emit(task, number, words)
+    if task.seccomp_mode:
+        answer = secure_computing(k, task, number, words)
+        if answer is not None:
+            return answer
     if row.function is None:
         return ni_syscall(k)
     decoded = [a.decode(w) for a, w in zip(row.arguments, words, strict=False)]

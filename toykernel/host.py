@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from emu.machine import Machine
+from toykernel.host_mount import HostDirectory
 from toykernel.security import SecurityHooks
 from toykernel.trace import Tracepoints
 
@@ -52,6 +53,8 @@ class Host:
     #: asked before, and the most bytes wanted. Waits until there are some; b"" at the end. The same number
     #: gets the same answer, so that a run that is taken back reads again what it has read.
     console_read: Callable[[int, int], bytes] = _nothing
+    #: The directories that --mount shows, in the order of Config.mounts.
+    mounts: list[HostDirectory] = field(default_factory=list)
     #: The value of each symbol of the kernel's text: boot fills it in.
     symbols: dict[str, int] = field(default_factory=dict)
     trace: Tracepoints = field(default_factory=Tracepoints)

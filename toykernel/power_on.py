@@ -7,9 +7,11 @@ from collections.abc import Callable
 
 from emu.machine import Machine
 from toykernel import boot
+from toykernel.fs.hostfs import mount_host
 from toykernel.fs.rootfs import mount_root
 from toykernel.gate import make_gates
 from toykernel.host import Host
+from toykernel.host_mount import HostDirectory
 from toykernel.kernel.pid import PidMap, PidNamespace
 from toykernel.kernel.sched import core
 from toykernel.kernel.sched.classes import sched_classes
@@ -64,4 +66,7 @@ def power_on(
         window = struct.pack("<4H", 24, 80, 0, 0)  # the same wherever the run is repeated
         k.files.console_tty = TtyStruct(0, "console", 0, WaitQueue("console"), winsize=window)
     host.gates = make_gates(host.symbols)
+    for number, (at, guest, writable) in enumerate(config.mounts):
+        host.mounts.append(HostDirectory(at))
+        mount_host(k, number, guest, read_only=not writable)
     return k

@@ -53,6 +53,8 @@ class Config:
     profile: Profile = DEFAULT_PROFILE
     stdin: bytes = b""
     sysctl: tuple[tuple[str, str], ...] = ()
+    #: Directories of the host: there, in the guest, and whether the guest may write to its copy.
+    mounts: tuple[tuple[str, str, bool], ...] = ()
     tty: bool = False  # whether the console is a terminal
 
     def __post_init__(self) -> None:
@@ -139,7 +141,6 @@ class Memory:
     eager_fork: bool = False  # fork copies pages at once
     stack_guard_gap: int = 256 << 12  # bytes
     mmap_min_addr: int = 0x10000 >> 4  # bytes
-    committed: int = 0  # pages promised to areas with VM_ACCOUNT
     overcommit_memory: int = 0  # vm.overcommit_memory: 0 guess, 1 always, 2 never
     overcommit_ratio: int = 50  # percent of memory, for 2
 

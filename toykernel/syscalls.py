@@ -68,6 +68,9 @@ class Kind(Enum):
     IOVEC_IN = "iovec_in"
     IOVEC_OUT = "iovec_out", _AT_EXIT
     FLOCK_OPERATION = "flock_operation"
+    OPEN_HOW = "open_how"
+    MOUNT_FLAGS = "mount_flags"
+    UMOUNT_FLAGS = "umount_flags"
     MEMFD_FLAGS = "memfd_flags"
     SPLICE_FLAGS = "splice_flags"
     RENAME_FLAGS = "rename_flags"

@@ -49,6 +49,17 @@ def _set_pipe_max_size(k: Kernel, value: int) -> None:
     k.files.pipe_max_size = 4096 << (-(-value // 4096) - 1).bit_length()  # as the kernel rounds it
 
 
+def _memory(name: str, low: int, high: int) -> IntSetting:
+    def get(k: Kernel) -> int:
+        value: int = getattr(k.memory, name)
+        return value
+
+    def put(k: Kernel, value: int) -> None:
+        setattr(k.memory, name, value)
+
+    return IntSetting(low, high, get, put)
+
+
 def _uts_field(name: str) -> TextSetting:
     def get(k: Kernel) -> str:
         text: str = getattr(k.sched.idle.nsproxy.uts_ns.name, name)
@@ -96,6 +107,9 @@ def settings() -> dict[str, IntSetting | TextSetting]:
         "fs.pipe-max-size": IntSetting(
             4096, 1 << 31, lambda k: k.files.pipe_max_size, _set_pipe_max_size
         ),
+        "vm.overcommit_memory": _memory("overcommit_memory", 0, 2),
+        "vm.overcommit_ratio": _memory("overcommit_ratio", 0, 100),
+        "vm.mmap_min_addr": _memory("mmap_min_addr", 0, 1 << 20),
         "kernel.hostname": _uts_field("nodename"),
         "kernel.domainname": _uts_field("domainname"),
         **{f"kernel.{f.name}": _sched(f.name) for f in fields(SchedTunables)},

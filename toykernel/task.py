@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from toykernel.kernel.io_context import IoContext
     from toykernel.kernel.nsproxy import Nsproxy
     from toykernel.kernel.pid import Pid
+    from toykernel.kernel.seccomp import SeccompFilter
     from toykernel.kernel.wait import Completion, Result, Wait
 
 TASK_COMM_LEN = 16  # with the final zero
@@ -138,6 +139,10 @@ class Task:
         self.set_child_tid = self.clear_child_tid = 0  # user addresses; 0 is none
         self.vfork_done: Completion | None = None
         self.robust_list = 0
+        self.no_new_privs = False
+        self.mce_kill = 2  # PR_MCE_KILL_DEFAULT
+        self.seccomp_mode = 0
+        self.seccomp_filter: SeccompFilter | None = None
         self.rseq: tuple[int, ...] = ()  # address, length and signature of struct rseq
         self.personality = 0
         self.stack_canary = 0

@@ -69,9 +69,8 @@ class Timer:
             self.next += (now - self.next) // self.period * self.period + self.period
 
     def save(self) -> dict[str, Any]:
-        state = {"period": self.period, "next": self.next, "ticks": self.ticks}
-        return state if self.at_instruction is None else state | {"at": self.at_instruction}
+        names = ("period", "next", "ticks", "at_instruction")
+        return {name: getattr(self, name) for name in names}
 
     def load(self, state: dict[str, Any]) -> None:
-        self.period, self.next, self.ticks = state["period"], state["next"], state["ticks"]
-        self.at_instruction = state.get("at")
+        vars(self).update(state)

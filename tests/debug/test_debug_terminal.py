@@ -134,3 +134,11 @@ def test_commands_of_the_command_line(tmp_path: Path) -> None:
     assert debug("-ex", "nonsense", commands="").returncode == 1
     done = debug("-ex", "quit", "-ex", "print 3", commands="")
     assert "= 3" not in done.stdout
+
+
+def test_a_full_screen_needs_a_terminal_and_textual() -> None:
+    done = debug("--tui")
+    assert done.returncode == 125
+    assert done.stderr.rstrip().endswith(
+        ("--tui needs a terminal", "--tui needs Textual: pip install 'toykernel[tui]'")
+    )

@@ -26,6 +26,7 @@ MACHINE = {
     "_plans_at": "a host address",
     "_at_gate": "of one run",
     "_wake": "of one entry",
+    "_counted": "of one entry",
 }
 CPU = {
     "regs": "save_state", "_registers": "save_state", "state": "STATE",
@@ -50,7 +51,8 @@ STATE_OF_A_RUN = {
 }  # fmt: skip
 #: Host addresses, numbers of the engine, breakpoints, and the page of code that was looked up last.
 STATE_OF_THE_HOST = {
-    "timing", "blocks", "x87", "watches", "watch_count", "code_page", "code_page_valid", "code_frame",
+    "timing", "blocks", "x87", "watches", "watch_count", "accesses", "access_room", "access_count",
+    "code_page", "code_page_valid", "code_frame",
     "break_count",
     "break_capacity", "breaks", "ram", "ram_size", "held_code", "engine", "context", "regs",
     "fields", "field_count", "old_exception_offset", "is_int_field", "reg_eflags", "reg_cr0",

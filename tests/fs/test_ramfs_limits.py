@@ -27,15 +27,15 @@ def test_so_many_files_and_bytes(k: Kernel) -> None:
 def test_the_bytes_of_struct_stat(k: Kernel) -> None:
     """Every word that stands nowhere else is 0 (arch/x86/include/asm/stat.h)."""
     sb, _ = ramfs_fill_super(k.files.fs.new_dev(), k.files.fs.pipefs.numbers)
-    inode = new_inode(sb, S_IFREG | 0o644, 0x12345, 0x23456, 0)
+    inode = new_inode(sb, S_IFREG | 0o644, 0x12345, 0x3456, 0)
     inode.i_fop = SPECIAL
     inode.nlink, inode.rdev = 3, 0x105
-    inode.i_mapping.contents.extend(bytes(1025))
+    inode.atime, inode.mtime, inode.ctime = 5_000_000_006, 7_000_000_008, 9_000_000_010
+    inode.i_mapping.contents.write(0, bytes(4097))
+    times = (5, 6, 7, 8, 9, 10)
     old = struct.unpack("<2I4H12I", new_stat(inode))
-    assert old[:6] == (sb.s_dev, inode.ino, inode.mode, 3, 0x2345, 0x3456)
-    assert old[6:10] == (0x105, 1025, 4096, 3)
-    assert old[16:] == (0, 0)
+    assert old[:6] == (sb.s_dev, inode.ino, inode.mode, 3, 65534, 0x3456)
+    assert old[6:] == (0x105, 4097, 4096, inode.blocks, *times, 0, 0)
     new = struct.unpack("<Q6IQIqIQ6IQ", stat64(inode))
-    assert new[:7] == (sb.s_dev, 0, inode.ino, inode.mode, 3, 0x12345, 0x23456)
-    assert new[7:12] == (0x105, 0, 1025, 4096, 3)
-    assert new[18] == inode.ino
+    assert new[:7] == (sb.s_dev, 0, inode.ino, inode.mode, 3, 0x12345, 0x3456)
+    assert new[7:] == (0x105, 0, 4097, 4096, inode.blocks, *times, inode.ino)

@@ -358,6 +358,7 @@ ignore: .long 1, 0x04000000, restorer, 0, 0
 descriptors: .long 0, 1024, 4, 1024, 6, 1024, 8, 1024, 10, 1024, 1024, 1024
 sizes: .long 0, -1, 100, -1, 5000, -1, 100000, -1
 sets: .long 0, 0, 1 << 1, 0, 1 << 9 | 1 << 11, 0, 1 << 16, 0, 1 << 9 | 1 << 14 | 1 << 27, 0, -1, -1
+vectors: .long BUFFER + 0x1000, 10, BUFFER + 0x1100, 100, BUFFER + 0x1010, 0, BUFFER + 0x1200, 50
 names: .asciz "f0"
 .asciz "f1"
 .asciz "f2"

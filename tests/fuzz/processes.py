@@ -30,7 +30,8 @@ CALLS = {
     "mlock": 150, "munlock": 151, "mremap": 163, "rt_sigaction": 174, "rt_sigprocmask": 175,
     "rt_sigpending": 176, "getcwd": 183, "sigaltstack": 186, "mmap2": 192, "mincore": 218, "madvise": 219,
     "fcntl": 221, "pipe2": 331, "prctl": 172, "writev": 146, "readv": 145, "waitid": 284, "dup3": 330,
-    "nice": 34, "sched_getscheduler": 157, "sched_get_priority_max": 159,
+    "nice": 34, "sched_getscheduler": 157, "sched_get_priority_max": 159, "rename": 38, "symlink": 83,
+    "readlink": 85, "ftruncate64": 194, "truncate64": 193, "pread64": 180, "pwrite64": 181, "fchdir": 133,
 }  # fmt: skip
 BY_NUMBER = {number: name for name, number in CALLS.items()}
 
@@ -140,6 +141,71 @@ class Writer:
         else:
             self.call("umask", r.choice((0o22, 0, 0o77)))
 
+    def names(self) -> None:
+        """Two names, or one and what is told of it."""
+        r = self.r
+        one, two = r.choice(NAMES), r.choice(NAMES)
+        kind = r.randrange(6)
+        if kind <= 2:
+            self.call(("link", "rename", "symlink")[kind], one, two)
+        elif kind == 3:
+            out = BUFFER + 0x40
+            self.row(FILL, 0, out, 16, 0)
+            self.call("readlink", one, out, r.choice((0, 1, 16)), out=out, length=16)
+        elif kind == 4:
+            self.call("access", one, r.choice((0, 1, 2, 4, 6, 8)))
+        else:
+            self.call("chmod", one, r.choice((0o644, 0o400, 0o4755, 0)))
+
+    def size(self) -> None:
+        r = self.r
+        length = r.choice((0, 1, 100, 4095, 4096, 5000, 9000))
+        if r.random() < 0.7:
+            self.call("ftruncate64", self.fd(), length, 0)
+        else:
+            self.call("truncate64", r.choice(NAMES), length, 0)
+
+    def places(self) -> None:
+        """Transfers of several pieces, and at a place that is named."""
+        r = self.r
+        out = BUFFER + 0x1000
+        count = r.choice((0, 1, 2, 3, 4))
+        kind = r.randrange(4)
+        self.row(FILL, 0, out, 600, r.randrange(256))
+        if kind == 0:
+            self.call("writev", self.fd(), "vectors", count)
+        elif kind == 1:
+            self.call("readv", self.fd(), "vectors", count, out=out, length=600)
+        elif kind == 2:
+            self.call(
+                "pwrite64", self.fd(), out, r.choice((1, 100, 5000)), r.choice((0, 50, 5000)), 0
+            )
+        else:
+            place = r.choice((0, 1, 50, 5000)), r.choice((0, 0, 0, -1))
+            self.call("pread64", self.fd(), out, r.choice((0, 1, 100)), *place, out=out, length=100)
+
+    def lock(self) -> None:
+        r = self.r
+        length = r.choice((1, PAGE, 2 * PAGE))
+        self.call(r.choice(("mlock", "munlock")), self.address(), length)
+        if r.random() < 0.3:
+            self.call("msync", self.address(), length, r.choice((0, 1, 2, 4, 5, 8)))
+
+    def inquire(self) -> None:
+        r = self.r
+        out = BUFFER + 0x40
+        kind = r.randrange(5)
+        if kind == 0:
+            self.call("getrlimit", r.choice((1, 1, 16, -1)), out, out=out, length=8)
+        elif kind == 1:
+            self.call("sigaltstack", 0, out, out=out + 4, length=4)
+        elif kind == 2:
+            self.call("sched_getscheduler", r.choice((0, -1)))
+        elif kind == 3:
+            self.call("sched_get_priority_max", r.choice((0, 1, 2, 3, 77)))
+        else:
+            self.call("fcntl", self.fd(), r.choice((3, 1032)))
+
     def action(self) -> None:
         r = self.r
         self.call(
@@ -204,8 +270,9 @@ class Writer:
         kinds: tuple[Callable[[], None], ...] = (
             self.map, self.change_map, self.touch, self.pipe, self.transfer, self.descriptor, self.file,
             self.action, self.mask, self.send, self.limit, self.wait, self.fork, self.release,
+            self.names, self.size, self.places, self.lock, self.inquire,
         )  # fmt: skip
-        weights = (4, 4, 14, 3, 8, 5, 5, 4, 3, 4, 1, 1, 5, 3)
+        weights = (4, 4, 14, 3, 9, 5, 6, 4, 3, 4, 3, 1, 5, 3, 3, 2, 3, 1, 1)
         for _ in range(count):
             self.r.choices(kinds, weights)[0]()
 

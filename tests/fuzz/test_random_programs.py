@@ -121,7 +121,7 @@ def test_a_planted_fault_is_found_made_small_and_told(
 ) -> None:
     monkeypatch.setattr(ramfs, "send_signal", lambda *_: 0)  # SIGXFSZ does not come
     done = CliRunner().invoke(
-        main, ["--kind", "processes", "--cases", "20", "--output", str(tmp_path)]
+        main, ["--kind", "processes", "--seed", "37", "--cases", "1", "--output", str(tmp_path)]
     )
     if done.exit_code == EXIT_NOT_HERE:
         pytest.skip(done.output)

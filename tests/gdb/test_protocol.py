@@ -7,6 +7,7 @@ import random
 import pytest
 
 from tests.gdb.client import Client, session
+from toykernel.fs.mount import d_path
 from toykernel.gdb.target import Target
 from toykernel.state import OutcomeKind
 from toykernel.statehash import state_hash
@@ -183,7 +184,7 @@ def test_a_working_directory_of_the_guest() -> None:
     assert client.ask("vRun;") == "T05thread:p2.2;core:0;"
     fs = client.stub.task().fs
     assert fs is not None
-    assert fs.pwd.dentry.name == "dev"
+    assert d_path(fs.root, fs.pwd) == "/dev"
     client.ask("QSetWorkingDir:" + b"/hello".hex())
     assert client.ask("vRun;") == "E14"
     client.ask("QSetWorkingDir:" + b"/nothing".hex())

@@ -226,8 +226,8 @@ def test_who_died_before_the_moment_that_is_saved_is_said_once(tmp_path: Path) -
 def test_a_trap_ahead_is_met_right_after_its_delivery() -> None:
     ahead, behind = History(Session(SAMPLE)), History(Session(SAMPLE))
     behind.session.run()
-    for number in (1, 6, 14):
-        assert behind.events[number].kind == "trap"
+    traps = [n for n, event in behind.events.happened() if event.kind == "trap"]
+    for number in traps[:6]:
         assert ahead.goto(event=number) == behind.goto(event=number)
 
 

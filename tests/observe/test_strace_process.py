@@ -26,13 +26,13 @@ def trace(program: str | Path) -> str:
         ("pipe_talk", "pipe([3, 4])"),
         ("pipe_talk", '<... read resumed>"thie", 8) '),
         ("pipe_talk", '<... read resumed>"", 8)'),
-        ("clone_refused", "clone(CLONE_THREAD|SIGCHLD, "),
+        ("clone_refused", "clone(child_stack=NULL, flags=CLONE_THREAD|SIGCHLD) "),
         ("thread_join", "FUTEX_WAIT, "),
-        ("close_on_exec", "fcntl(4, F_SETFD, 0x1)"),
+        ("close_on_exec", "fcntl(4, F_SETFD, FD_CLOEXEC)"),
         ("close_on_exec", "umask(0123)"),
         ("shared_offset", 'open("/tmp/shared_offset.tmp", O_RDWR|O_CREAT|O_TRUNC, 0600)'),
         ("shared_offset", "lseek(3, 0, SEEK_SET)"),
-        ("subreaper", "prctl(PR_SET_CHILD_SUBREAPER, 0x1"),
+        ("subreaper", "prctl(PR_SET_CHILD_SUBREAPER, 1)"),
     ],
 )
 def test_a_line(program: str, line: str) -> None:

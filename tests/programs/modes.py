@@ -7,8 +7,9 @@ from typing import Any
 
 from toykernel.check.invariants import check_all
 from toykernel.cli.attach import attach
+from toykernel.cli.guest_files import guest_files
 from toykernel.cli.judge import parse_options
-from toykernel.cli.options import guest_files, machine_config
+from toykernel.cli.options import machine_config
 from toykernel.harness.expectations import Expectations, parse_header
 from toykernel.harness.report import make_report
 from toykernel.harness.runner import EXIT_DEADLOCK, EXIT_LIMIT, Result

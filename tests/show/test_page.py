@@ -48,15 +48,27 @@ child:  incl counter
 
 
 @pytest.fixture(scope="module")
-def sample(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The page of the classic sample."""
-    path = tmp_path_factory.mktemp("show") / "sample.html"
+def run() -> Shown:
+    """The classic sample, from start to end."""
     session = Session(SAMPLE, config=Config(timing="i486"))
-    run = Shown(session)
+    shown = Shown(session)
     session.run()
-    run.finish()
+    shown.finish()
+    return shown
+
+
+@pytest.fixture(scope="module")
+def sample(run: Shown, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Its page."""
+    path = tmp_path_factory.mktemp("show") / "sample.html"
     run.save(path)
     return path
+
+
+@pytest.fixture(scope="module")
+def cow(run: Shown) -> int:
+    """The number of the event in which the counter's page is copied; the trap is the one before."""
+    return next(n for n, event in enumerate(run.events()) if event.get("what") == "cow_copied")
 
 
 def key(page: Any, *names: str) -> None:
@@ -92,16 +104,19 @@ def test_keys_and_buttons_move_in_time(sample: Path, opened: Open) -> None:
     assert one.at == 2
     key(page, "PageDown")
     assert one.at == 12
+    start = next(n for n in range(12, last) if events[n][0] == "trap")
+    page.evaluate(f"toykernel.go({start})")
     key(page, "k")
-    assert one.at == next(n for n in range(13, last) if events[n][0] == events[12][0])
+    assert one.at == next(n for n in range(start + 1, last) if events[n][0] == "trap")
     key(page, "K")
-    assert one.at == 12
+    assert one.at == start
     key(page, "p")
-    assert one.at == next(n for n in range(13, last) if events[n][1] == events[12][1])
+    after = next(n for n in range(start + 1, last) if events[n][1] == events[start][1])
+    assert one.at == after
     page.get_by_role("button", name="previous event of this process (P)").click()
-    assert one.at == 12
+    assert one.at == start
     page.get_by_role("button", name="next event (right arrow)").click()
-    assert one.at == 13
+    assert one.at == start + 1
     page.get_by_label("number of the event").fill("20")
     page.keyboard.press("Enter")
     assert one.at == 20
@@ -118,8 +133,8 @@ def test_keys_and_buttons_move_in_time(sample: Path, opened: Open) -> None:
     page.wait_for_url(lambda url: "&pid" not in url)
 
 
-def test_everything_can_be_reached_by_the_tab_key(sample: Path, opened: Open) -> None:
-    page = opened(sample, "#event=15").page
+def test_everything_can_be_reached_by_the_tab_key(sample: Path, cow: int, opened: Open) -> None:
+    page = opened(sample, f"#event={cow}").page
     wanted = page.evaluate("""[...document.querySelectorAll("button, select, input, [tabindex='0']")]
       .filter(one => one.offsetParent !== null && !one.closest("dialog")).length""")
     seen = set()
@@ -132,17 +147,17 @@ def test_everything_can_be_reached_by_the_tab_key(sample: Path, opened: Open) ->
     assert len(seen - {-1}) >= wanted
 
 
-def test_the_address_leads_to_a_moment_and_tells_it(sample: Path, opened: Open) -> None:
-    one = opened(sample, "#event=15")
-    assert one.at == 15
+def test_the_address_leads_to_a_moment_and_tells_it(sample: Path, cow: int, opened: Open) -> None:
+    one = opened(sample, f"#event={cow}")
+    assert one.at == cow
     page = one.page
     assert "cow" in page.locator(".words").inner_text().lower()
     page.evaluate("location.hash = '#event=3'")
     page.wait_for_function("toykernel.at === 3")
     key(page, "ArrowRight")
     page.wait_for_url("**#event=4")
-    two = opened(sample, "#event=14&instruction=7&pid=3")
-    assert two.page.evaluate("[toykernel.at, toykernel.step]") == [14, 7]
+    two = opened(sample, f"#event={cow - 1}&instruction=7&pid=3")
+    assert two.page.evaluate("[toykernel.at, toykernel.step]") == [cow - 1, 7]
     assert opened(sample, "#event=99999").at == two.page.evaluate("toykernel.count - 1")
     assert opened(sample, "#event=nonsense").at == 0
 
@@ -199,8 +214,10 @@ def test_back_and_forth_gives_the_same(sample: Path, opened: Open) -> None:
     assert forward == back[::-1]
 
 
-def test_instructions_inside_a_trap_show_the_frame_growing(sample: Path, opened: Open) -> None:
-    one = opened(sample, "#event=14")
+def test_instructions_inside_a_trap_show_the_frame_growing(
+    sample: Path, cow: int, opened: Open
+) -> None:
+    one = opened(sample, f"#event={cow - 1}")
     page = one.page
     words = "document.querySelectorAll('.stack [data-word]').length"
     assert page.evaluate(words) == 8  # six by the CPU, two above them that copy_thread left
@@ -217,12 +234,12 @@ def test_instructions_inside_a_trap_show_the_frame_growing(sample: Path, opened:
     assert page.evaluate("toykernel.step") == 0
 
 
-def test_what_the_event_changed_says_what_it_was(sample: Path, opened: Open) -> None:
-    page = opened(sample, "#event=15").page
+def test_what_the_event_changed_says_what_it_was(sample: Path, cow: int, opened: Open) -> None:
+    page = opened(sample, f"#event={cow}").page
     entry = page.locator('.spaces [data-entry="0804b000"]').first
     assert "changed" in (entry.get_attribute("class") or "")
     text = entry.inner_text()
-    assert "was 0x0002b" in text
+    assert "was 0x000" in text
     assert "writable" in text
     boxes = page.locator(".frames svg g.new").all_text_contents()
     assert any("was 2" in text for text in boxes)
@@ -232,13 +249,13 @@ def test_what_the_event_changed_says_what_it_was(sample: Path, opened: Open) -> 
 @pytest.mark.parametrize(
     ("scheme", "width", "height", "fragment"),
     [
-        ("light", 1280, 800, "#event=29&pid=3"),
-        ("dark", 1280, 800, "#event=15"),
-        ("light", 390, 844, "#event=14&instruction=20"),
+        ("light", 1280, 800, "#event={after}&pid=3"),
+        ("dark", 1280, 800, "#event={cow}"),
+        ("light", 390, 844, "#event={trap}&instruction=20"),
     ],
 )
 def test_nothing_is_unnamed_or_hard_to_read(
-    scheme: str, width: int, height: int, fragment: str, sample: Path, opened: Open
+    scheme: str, width: int, height: int, fragment: str, sample: Path, cow: int, opened: Open
 ) -> None:
     """axe-core finds no violation, in light and dark, on a desk and on a phone."""
     axe = pytest.importorskip(
@@ -246,6 +263,7 @@ def test_nothing_is_unnamed_or_hard_to_read(
     )
     script = Path(axe.__file__).with_name("axe.min.js").read_text()
     viewport = {"width": width, "height": height}
+    fragment = fragment.format(trap=cow - 1, cow=cow, after=cow + 8)
     page = opened(sample, fragment, viewport=viewport, color_scheme=scheme).page
     page.evaluate(script)
     found = page.evaluate("axe.run()")
@@ -265,8 +283,8 @@ def test_a_phone_has_one_column(sample: Path, opened: Open) -> None:
     assert width <= room
 
 
-def test_it_can_be_printed(sample: Path, opened: Open) -> None:
-    page = opened(sample, "#event=15").page
+def test_it_can_be_printed(sample: Path, cow: int, opened: Open) -> None:
+    page = opened(sample, f"#event={cow}").page
     page.emulate_media(media="print")
     cut = page.evaluate("""[...document.querySelectorAll(".panel:not(.source) .body")]
       .filter(one => one.scrollHeight > one.clientHeight + 2).length""")

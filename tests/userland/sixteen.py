@@ -386,3 +386,31 @@ movl 0x100000000(%eax),%eax
 movl 0x100000005(%eax),%eax
 movl 0x1ffffffff(%eax),%eax
 """
+
+# Without a size, which GNU as guesses with a warning; scales without an index.
+GUESSED = r"""
+cmp $0x20,(%esp)
+mov $1,(%eax)
+inc (%eax)
+shl $3,(%eax)
+shl (%eax)
+shl %cl,(%eax)
+bt $5,(%eax)
+nop (%eax)
+test $1,(%eax)
+mul (%eax)
+imul (%eax)
+not 4(%ebx)
+add $300,sym
+xchg (%eax),(%ebx)
+movsx (%eax),%edx
+movzx (%eax),%dx
+lgdt (%eax)
+push (%eax)
+sete (%eax)
+shrd $3,%eax,(%ebx)
+mov %ds,(%eax)
+mov %ds,%ss:(%eax,1)
+movl (%esp,1),%eax
+neg sym
+"""

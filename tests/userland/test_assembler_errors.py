@@ -20,7 +20,7 @@ MISTAKES = [
     ("_start: movl $1, %eex", 1, "bad register name `%eex'", None),
     ("_start: movl $1, %rax", 1, "bad register name `%rax'", "32-bit machine"),
     ("_start: movl %al, %eax", 1, "incorrect register `%al' used with `l' suffix", None),
-    ("_start: mov $1, (%eax)", 1, "no size suffix", "movb or movw or movl"),
+    (".intel_syntax noprefix\n_start: mov [eax], 1", 2, "no size suffix", "movb or movw or movl"),
     ("_start: mov $1, %ds", 1, "immediate cannot be loaded into `%ds'", "general register"),
     ("_start: call $_start", 1, "takes a label", "drop the `$'"),
     ("_start: int 0x80", 1, "takes an immediate", "$NUMBER"),

@@ -148,6 +148,24 @@ call start
 .set known, there
 nop
 """,
+    "struct": r"""
+.struct 0
+first: .skip 4
+second: .skip 2
+third:
+.struct third + 10
+fourth: .long 0
+size = .
+.text
+movl second(%ebx), %eax
+movl $size, %ecx
+.long third, fourth, third - first
+""",
+    "assigned once": "one == 1\ntwo==one+1\n.long one, two\n.if two == 2\nnop\n.endif\n",
+    "frames with segments": ".cfi_startproc\n.cfi_undefined es\n.cfi_undefined mxcsr\nnop\n.cfi_endproc\n",
+    "indirect function": ".globl f\n.type f, @gnu_indirect_function\nf: ret\n.long f\njmp f\njne f\n"
+    "call f\n.section .got\n.long 0\n",
+    "older cpus": ".arch i486\nnop\n.p2align 4\n.arch .sse2\nnop\n.p2align 3\n",
 }
 
 
@@ -194,6 +212,7 @@ def test_a_weak_reference_that_nobody_answers_is_zero(tmp_path: Path) -> None:
     [
         ("a: nop\n.weakref a, b\n", "symbol `a' is already defined"),
         (".weakref a, a\n.long a\n", "symbol `a' is defined by itself"),
+        (".arch i686\nnop\n.p2align 4\n", "for `.arch i686' GNU as pads code with other"),
         (".symver a, b\n", "`.symver' takes NAME, NAME@VERSION"),
         (".globl a\n.set a, b\n", "`a' is another name of a symbol that is not defined here"),
     ],
@@ -212,3 +231,11 @@ def test_what_a_linker_will_add_is_no_mistake_beside_another(tmp_path: Path) -> 
         assemble_object(source)
     assert caught.value.line == 2
     assert caught.value.more == ()
+
+
+def test_frames_for_debuggers_only_are_not_loaded(tmp_path: Path) -> None:
+    source = tmp_path / "x.s"
+    source.write_text(
+        ".cfi_sections .debug_frame\n.globl _start\n_start: .cfi_startproc\nnop\n.cfi_endproc\n"
+    )
+    assert [section.name for section in assemble(source).sections] == [".text"]

@@ -9,7 +9,7 @@ import pytest
 from corpus import att_lines
 from gnu_objects import same_object
 from gnu_toolchain import needs_gnu, refusals
-from sixteen import LINES, NARROW
+from sixteen import GUESSED, LINES, NARROW
 
 from userland.assembler import AssemblyError, assemble, assemble_object
 
@@ -80,13 +80,35 @@ def both_take(mode: str, lines: list[str], folder: Path) -> tuple[str, list[str]
 @needs_gnu
 @pytest.mark.parametrize("mode", [".code16", ".code16gcc", ".code32"])
 def test_lines_give_gnu_objects(mode: str, tmp_path: Path) -> None:
-    lines = [line for line in (LINES + NARROW).split("\n") if line]
+    lines = [line for line in (LINES + NARROW + GUESSED).split("\n") if line]
     if mode != ".code16":
         lines = [line for line in lines if not line.startswith(("data32", "addr32"))]
     text, left = both_take(mode, lines, tmp_path)
     assert set(left) == REFUSED[mode]
     (tmp_path / "x.s").write_text(text)
     same_object(tmp_path / "x.s", tmp_path)
+
+
+@needs_gnu
+@pytest.mark.parametrize("mode", [".code16", ".code32"])
+def test_intel_lines_give_gnu_objects(mode: str, tmp_path: Path) -> None:
+    lines = [
+        f"{name} {size} ptr [bx]" for name in ("jmp", "call") for size in ("word", "dword", "fword")
+    ]
+    lines += ["call [bx]", "mov word ptr [si+bx], ax", "mov ax, [bx+si]", "fild word ptr [bx]"]
+    text, left = both_take(f"{mode}\n.intel_syntax noprefix".replace("\n", ";"), lines, tmp_path)
+    assert left == []
+    (tmp_path / "x.s").write_text(text)
+    same_object(tmp_path / "x.s", tmp_path)
+
+
+@needs_gnu
+def test_prefixes_for_absolute_addresses(tmp_path: Path) -> None:
+    source = tmp_path / "x.s"
+    moves = "mov 0x898, %al\naddrN mov %eax, 0x898\naddrN mov 0x898, %ebx\naddrN movb sym, %cl\n"
+    lines = f"addrN {moves}"
+    source.write_text(lines.replace("N", "16") + ".code16\n" + lines.replace("N", "32"))
+    same_object(source, tmp_path)
 
 
 @needs_gnu

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import importlib.util
 import sys
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 from click.core import ParameterSource
 
 from toykernel.cli import complete
-from toykernel.cli.console import prepare_streams, write_all
+from toykernel.cli.console import host_message, prepare_streams, write_all
 from toykernel.cli.group import call
 from toykernel.cli.load import load, source_files
 from toykernel.cli.option_types import FILE, PAGE_SIZE, size
@@ -19,6 +20,9 @@ from toykernel.cli.options import MACHINE, SOURCES, ProgramCommand, apply
 from toykernel.cli.outputs import inputs_of
 from toykernel.harness.exit_status import EXIT_INTERRUPTED, EXIT_MISUSE
 from toykernel.harness.session import Session
+
+if TYPE_CHECKING:
+    from toykernel.debug.debugger import Debugger
 
 EPILOG = """\b
 Commands come from FILE and -ex, from the terminal, or from standard input; `help'
@@ -67,6 +71,7 @@ Exit status:
     metavar="FILE",
     help="Go on from a moment that record save or run --save has kept; there is no PROGRAM then.",
 )
+@click.option("--tui", is_flag=True, help="On a full screen; needs Textual (toykernel[tui]).")
 @click.argument("program", type=click.Path(), required=False)
 @click.argument("args", nargs=-1)
 def command(program: str | None, args: tuple[str, ...], **values: Any) -> int:
@@ -75,6 +80,9 @@ def command(program: str | None, args: tuple[str, ...], **values: Any) -> int:
     ARGS are the program's.
     """
     scripts = [_read_script(path) for path in values["script"]]
+    if values["tui"] and (why := no_screen()):
+        host_message(why)
+        return EXIT_MISUSE
     session = _session(program, args, values)
     if session is None:
         return EXIT_MISUSE
@@ -105,6 +113,8 @@ def command(program: str | None, args: tuple[str, ...], **values: Any) -> int:
                 repl.script(script)
         if not console.leaving:
             repl.script(values["commands"])
+        if values["tui"] and not console.leaving:
+            return full_screen(console.debugger)
         if not console.leaving and sys.stdin is not None and sys.stdin.isatty():
             repl.interact()
             return 0
@@ -123,7 +133,7 @@ def _session(program: str | None, args: tuple[str, ...], values: dict[str, Any])
     if program is not None:
         return load(program, args, values)
     _refuse_machine_options()
-    from toykernel.cli.console import guest_console, host_message
+    from toykernel.cli.console import guest_console
     from toykernel.history.errors import HistoryError
 
     try:
@@ -133,10 +143,27 @@ def _session(program: str | None, args: tuple[str, ...], values: dict[str, Any])
         return None
 
 
+def no_screen() -> str:
+    """Why there can be no full screen; empty when there can."""
+    if importlib.util.find_spec("textual") is None:
+        return "--tui needs Textual: pip install 'toykernel[tui]'"
+    if not (sys.stdin and sys.stdout and sys.stdin.isatty() and sys.stdout.isatty()):
+        return "--tui needs a terminal"
+    return ""
+
+
+def full_screen(debugger: Debugger) -> int:
+    """The screen, until it is left; the exit status."""
+    from toykernel.tui.app import run
+
+    run(debugger)
+    return 0
+
+
 def _refuse_machine_options() -> None:
     """A moment has its own machine and program. Raises click.UsageError."""
     context = click.get_current_context()
-    own = {"script", "commands", "boot", "history", "moment", "program", "args"}
+    own = {"script", "commands", "boot", "history", "tui", "moment", "program", "args"}
     for param in context.command.params:
         if param.name is None or param.name in own:
             continue

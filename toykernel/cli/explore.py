@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from toykernel.cli.console import as_utf8
+from toykernel.cli.guest_files import guest_files
 from toykernel.cli.option_types import FILE, count
 from toykernel.cli.options import (
     MACHINE,
@@ -23,7 +24,6 @@ from toykernel.cli.options import (
     ProgramCommand,
     apply,
     check_mode,
-    guest_files,
 )
 from toykernel.cli.outputs import Outputs, inputs_of
 from toykernel.harness.exit_status import EXIT_INTERRUPTED, EXIT_MISUSE

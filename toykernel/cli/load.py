@@ -14,8 +14,9 @@ import click
 from emu.errors import EngineContractError
 from toykernel.cli.console import guest_console
 from toykernel.cli.from_stdin import first_input
+from toykernel.cli.guest_files import guest_files
 from toykernel.cli.input import Descriptor, Recorded, is_terminal
-from toykernel.cli.options import guest_files, machine_config, recipe
+from toykernel.cli.options import machine_config, recipe
 from toykernel.cli.words import DASH
 from toykernel.harness.build import build
 from toykernel.harness.recipe import PLAIN, Built, CompileError, LoadError, Recipe

@@ -16,6 +16,7 @@ from click import BadParameter
 
 from emu.timing.profiles import DEFAULT_PROFILE, PROFILE_NAMES
 from toykernel.cli import complete
+from toykernel.cli.guest_files import guest_mounts, mount_option
 from toykernel.cli.option_types import (
     FILE,
     MAX_MEMORY,
@@ -107,6 +108,7 @@ MACHINE: tuple[Decorator, ...] = (
         metavar="HOST:GUEST",
         help="Put a host file into the guest's file system. Repeatable.",
     ),
+    mount_option,
     click.option(
         "--stdin",
         metavar="FILE",
@@ -389,41 +391,8 @@ def machine_config(values: Mapping[str, Any]) -> Config:
         profile=PROFILES[values["kernel"]],
         scheduler="schedule" if values["schedule"] else values.get("scheduler", ""),
         sysctl=tuple(values["sysctl"]),
+        mounts=guest_mounts(values),
     )
-
-
-def guest_files(values: Mapping[str, Any]) -> dict[str, bytes]:
-    """Contents of every --file. Raises BadParameter for one that cannot be read."""
-    from toykernel.host_files import read_regular
-
-    files: dict[str, bytes] = {}
-    for host, guest in values["file"]:
-        try:
-            files[guest] = read_regular(host)
-        except (OSError, ValueError) as error:
-            reason = getattr(error, "strerror", None) or error
-            raise BadParameter(f"cannot read {host}: {reason}", param_hint="--file") from None
-    refuse_clashes(list(files))
-    return files
-
-
-def refuse_clashes(paths: list[str]) -> None:
-    """Raises BadParameter for a guest path that is a directory's, or goes through a file or `..`."""
-    names = [tuple(part for part in path.split("/") if part not in ("", ".")) for path in paths]
-    devices = [("dev", name) for name in ("console", "null", "zero")]
-    for path, parts in zip(paths, names, strict=True):
-        above = {other[:end] for other in (*names, *devices) for end in range(len(other))}
-        if not parts or ".." in parts or parts in (("dev",), ("tmp",)):
-            why = "that name is taken or is none; write the path of a new file, as /bin/true"
-        elif parts[:2] in devices:
-            why = f"/dev/{parts[1]} is a device"
-        elif parts in above:
-            why = "it is the directory of another file"
-        elif names.count(parts) > 1:
-            why = "two files want this name"
-        else:
-            continue
-        raise BadParameter(f"cannot put a file at {path}: {why}", param_hint="--file")
 
 
 def recipe(values: Mapping[str, Any], others: Sequence[str] = ()) -> Recipe:

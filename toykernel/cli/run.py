@@ -162,11 +162,11 @@ def observed(
         if trace is not None:
             from toykernel.observe.trace_events import TraceEvents
 
-            TraceEvents(session.kernel, trace[0], writer(trace_file))
+            TraceEvents(session.kernel, trace[0], writer(session.kernel, trace_file))
         if values["ftrace"] is not None:
             from toykernel.observe.ftrace import FunctionGraph
 
-            files.callback(FunctionGraph(session.kernel, writer(ftrace_file)).close)
+            files.callback(FunctionGraph(session.kernel, writer(session.kernel, ftrace_file)).close)
         if timeline_file is not None:
             from toykernel.observe.timeline import Timeline
 
@@ -227,12 +227,12 @@ def add_strace(k: Kernel, output: Output | None) -> Callable[[], None]:
     """Trace to a file, or to standard error; what to call when the run is over."""
     from toykernel.observe.strace import Strace
 
-    return Strace(k, writer(output), every_line_has_pid=output is not None).close
+    return Strace(k, writer(k, output), every_line_has_pid=output is not None).close
 
 
 def add_cow(session: Session, output: Output | None) -> None:
     """The COW journal, to a file or to standard error, event by event."""
-    write = writer(output)
+    write = writer(session.kernel, output)
 
     def emit(event: CowEvent) -> None:
         write(f"{event}\n".encode(errors="surrogateescape"))
@@ -244,7 +244,8 @@ def add_events(session: Session, output: Output) -> Callable[[], None]:
     """The events with their states to a file, a line of JSON each; what to call when the run is over."""
     from toykernel.show.record import Recorder
 
-    recorder = Recorder(session, lambda text: output.write(text.encode()))
+    write = writer(session.kernel, output)
+    recorder = Recorder(session, lambda text: write(text.encode()))
     session.drive = recorder.run
     return recorder.finish
 
@@ -259,10 +260,11 @@ def moment_of(session: Session) -> bytes:
         raise HostError(EXIT_MISUSE, str(error)) from None
 
 
-def writer(output: Output | None) -> Callable[[bytes], None]:
-    """How a tracer writes: to a file, or to standard error."""
+def writer(k: Kernel, output: Output | None) -> Callable[[bytes], None]:
+    """How a tracer writes, once, whoever goes back: to a file, or to standard error."""
+    from toykernel.observe.once import Once
 
     def to_stderr(data: bytes) -> None:
         write_all(2, data)
 
-    return to_stderr if output is None else output.write
+    return Once(k, to_stderr if output is None else output.write)

@@ -147,7 +147,10 @@ def _recorded(
         max_bytes=MAX_BYTES,
         max_steps=values["instructions"],
     )
-    result = runner.run(session, max_cycles=values["max_cycles"])
+    try:
+        result = runner.run(session, max_cycles=values["max_cycles"])
+    except KeyboardInterrupt:  # the page has what there was
+        result = runner.interrupted(session)
     shown.finish()
     if result.message:
         host_message(result.message)

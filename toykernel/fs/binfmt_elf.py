@@ -1,9 +1,13 @@
-"""Static ELF32 executables (fs/binfmt_elf.c): check, map, and lay out the first stack."""
+"""ELF32 executables (fs/binfmt_elf.c): check, map, and lay out the first stack.
+
+A dynamic one names its interpreter (ld.so), which is mapped beside it and runs first. What is
+position-independent goes to the same places on every run.
+"""
 
 from __future__ import annotations
 
 import struct
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from emu.ram import PAGE_SHIFT, PAGE_SIZE
@@ -25,10 +29,11 @@ from toykernel.mm.mm_types import (
     MmStruct,
     vm_data_default,
 )
-from toykernel.mm.mmap import arch_pick_mmap_layout, page_align
+from toykernel.mm.mmap import arch_pick_mmap_layout, get_unmapped_area, page_align
 from toykernel.mm.vma import anon_vma_prepare, free_area, new_area
 
 if TYPE_CHECKING:
+    from toykernel.kernel.cred import Cred
     from toykernel.mm.filemap import AddressSpace
     from toykernel.state import Kernel
 
@@ -41,9 +46,12 @@ STACK_RESERVE = 1  # pages below the strings that exist from the start
 _HEADER = struct.Struct("<16s2H5I6H")
 _PROGRAM_HEADER = struct.Struct("<8I")
 ELF_IDENT = b"\x7fELF\x01\x01\x01"  # magic, 32 bits, little-endian, version 1
-ET_EXEC, EM_386, EM_486 = 2, 3, 6
+ET_EXEC, ET_DYN, EM_386, EM_486 = 2, 3, 3, 6
 PT_LOAD, PT_INTERP, PT_GNU_STACK = 1, 3, 0x6474E551
 #: Linux reads 64 KiB of program headers at most.
+#: Where a position-independent program with an interpreter goes (ELF_ET_DYN_BASE).
+ELF_ET_DYN_BASE = 0x00400000
+PATH_MAX = 4096
 MAX_PHDRS = 65536 // _PROGRAM_HEADER.size
 
 AT_NULL, AT_PHDR, AT_PHENT, AT_PHNUM, AT_PAGESZ, AT_BASE, AT_FLAGS = 0, 3, 4, 5, 6, 7, 8
@@ -78,6 +86,32 @@ class ElfImage:
     phdr: int
     phnum: int
     stack: int | None  # the flags of PT_GNU_STACK, if there is one
+    interp: str = ""  # the path in PT_INTERP
+    movable: bool = False  # ET_DYN: addresses are from where it is put
+    bias: int = 0  # how far it has been moved
+
+    @property
+    def start(self) -> int:
+        """Its first page."""
+        return min(segment.vaddr for segment in self.segments) & -PAGE_SIZE
+
+    @property
+    def end(self) -> int:
+        """The end of its last page."""
+        return page_align(max(segment.vaddr + segment.memsz for segment in self.segments))
+
+    def moved(self, bias: int) -> ElfImage:
+        """The same image, so much higher. Raises Errno(ENOMEM) where it does not fit."""
+        if self.end + bias > TASK_SIZE:
+            raise Errno(ENOMEM)
+        segments = tuple(replace(each, vaddr=each.vaddr + bias) for each in self.segments)
+        return replace(
+            self,
+            entry=self.entry + bias & 0xFFFFFFFF,
+            segments=segments,
+            phdr=self.phdr + bias if self.phdr else 0,
+            bias=bias,
+        )
 
     def personality(self, old: int) -> int:
         """The task's, once it runs this (elf_read_implies_exec): an image that does not say that its stack
@@ -86,7 +120,7 @@ class ElfImage:
 
 
 def parse_elf(data: bytes) -> ElfImage:
-    """Read a static i386 executable.
+    """Read an i386 executable.
 
     Raises Errno: ENOEXEC for another kind of file, EIO for program headers that are cut off, EINVAL
     for a segment that cannot be mapped, whichever Linux finds first.
@@ -94,7 +128,7 @@ def parse_elf(data: bytes) -> ElfImage:
     if len(data) < _HEADER.size or data[:7] != ELF_IDENT:
         raise Errno(ENOEXEC)
     kind, machine, _, entry, phoff, _, _, _, phentsize, phnum, *_ = _HEADER.unpack_from(data)[1:]
-    if kind != ET_EXEC or machine not in (EM_386, EM_486):
+    if kind not in (ET_EXEC, ET_DYN) or machine not in (EM_386, EM_486):
         raise Errno(ENOEXEC)
     if phentsize != _PROGRAM_HEADER.size or not 1 <= phnum <= MAX_PHDRS:
         raise Errno(ENOEXEC)
@@ -102,8 +136,8 @@ def parse_elf(data: bytes) -> ElfImage:
     if len(table) != phnum * phentsize:
         raise Errno(EIO)
     headers = list(_PROGRAM_HEADER.iter_unpack(table))
-    if any(header[0] == PT_INTERP for header in headers):
-        raise Errno(ENOEXEC)  # dynamic linking: there is no interpreter to start
+    interp = next((h for h in headers if h[0] == PT_INTERP), None)
+    name = _interpreter_name(data, interp[1], interp[4]) if interp is not None else ""
     view = memoryview(data)
     segments = []
     phdr, stack = 0, None
@@ -123,7 +157,27 @@ def parse_elf(data: bytes) -> ElfImage:
         segments.append(Segment(vaddr, offset, view[offset : offset + filesz], memsz, flags))
     if not segments:
         raise Errno(ENOEXEC)
-    return ElfImage(entry, tuple(segments), phdr, phnum, stack)
+    return ElfImage(entry, tuple(segments), phdr, phnum, stack, name, kind == ET_DYN)
+
+
+def _interpreter_name(data: bytes, offset: int, size: int) -> str:
+    """What PT_INTERP says. Raises Errno(ENOEXEC) unless it is a path that ends with a NUL, Errno(EIO)."""
+    if not 2 <= size <= PATH_MAX:
+        raise Errno(ENOEXEC)
+    text = data[offset : offset + size]
+    if len(text) != size:
+        raise Errno(EIO)
+    if text[-1]:
+        raise Errno(ENOEXEC)
+    return text.split(b"\0")[0].decode(errors="surrogateescape")
+
+
+@dataclass(frozen=True)
+class Interpreter:
+    """The interpreter of a dynamic program: its image, and its file's page cache."""
+
+    image: ElfImage
+    mapping: AddressSpace | None
 
 
 def load_elf_binary(
@@ -134,25 +188,59 @@ def load_elf_binary(
     argv: list[bytes],
     envp: list[bytes],
     mapping: AddressSpace | None = None,
-) -> int:
-    """Fill an empty address space; the stack pointer at entry. Raises Errno: ENOMEM, E2BIG, EINVAL, EPERM.
+    interpreter: Interpreter | None = None,
+    bprm_cred: Cred | None = None,
+    secure: bool = False,
+) -> tuple[int, int]:
+    """Fill an empty address space; where the program begins, and the stack pointer there. Raises Errno:
+    ENOMEM, E2BIG, EINVAL, EPERM, ELIBBAD for an interpreter that is none.
 
-    `mapping` is the file's page cache: pages that the program throws away come from there again. init
-    has no file.
+    `bprm_cred` are the credentials it gets, `secure` whether they are more than the caller's. `mapping`
+    is the file's page cache: pages that the program throws away come from there again. init has no file.
     """
     implied = VM_EXEC if image.personality(k.current.personality) & READ_IMPLIES_EXEC else 0
-    for segment in sorted(image.segments, key=lambda s: s.vaddr):
-        flags = segment.vm_flags
-        _map_segment(k, mm, segment, flags | (implied if flags & VM_READ else 0), mapping)
+    arch_pick_mmap_layout(mm, rlimit(k, RLIMIT_STACK))
+    if image.movable:
+        image = image.moved(_place(k, mm, image, interpreter is not None))
+    _map_image(k, mm, image, implied, mapping)
     executable = [s for s in image.segments if s.flags & 1] or list(image.segments)
     mm.start_code = min(s.vaddr for s in executable)
     mm.end_code = max(s.vaddr + len(s.data) for s in executable)
     writable = [s for s in image.segments if s.flags & 2] or list(image.segments)
     mm.start_data = min(s.vaddr for s in writable)
     mm.end_data = max(s.vaddr + len(s.data) for s in writable)
-    mm.start_brk = mm.brk = page_align(max(s.vaddr + s.memsz for s in image.segments))
-    arch_pick_mmap_layout(mm, rlimit(k, RLIMIT_STACK))
-    return _set_up_stack(k, mm, image, path, argv, envp)
+    mm.start_brk = mm.brk = image.end
+    if image.movable and interpreter is None:
+        mm.start_brk = mm.brk = ELF_ET_DYN_BASE  # it lies among the mappings: no room above it
+    entry, base = image.entry, 0
+    if interpreter is not None:
+        loaded = interpreter.image
+        if loaded.movable:
+            size = loaded.end - loaded.start
+            at = get_unmapped_area(k, mm, 0, size, 0)
+            loaded = loaded.moved(at - loaded.start)
+        _map_image(k, mm, loaded, implied, interpreter.mapping)
+        entry, base = loaded.entry, loaded.bias
+    cred = bprm_cred or k.current.cred
+    ids = (cred.uid, cred.euid, cred.gid, cred.egid, int(secure))
+    return entry, _set_up_stack(k, mm, image, path, argv, envp, base, ids)
+
+
+def _place(k: Kernel, mm: MmStruct, image: ElfImage, has_interpreter: bool) -> int:
+    """How far a position-independent program is moved: to the same place always, or (without interpreter:
+    a static PIE, or ld.so itself) among the mappings.
+    """
+    if has_interpreter:
+        return ELF_ET_DYN_BASE - image.start
+    return get_unmapped_area(k, mm, 0, image.end - image.start, 0) - image.start
+
+
+def _map_image(
+    k: Kernel, mm: MmStruct, image: ElfImage, implied: int, mapping: AddressSpace | None
+) -> None:
+    for segment in sorted(image.segments, key=lambda s: s.vaddr):
+        flags = segment.vm_flags
+        _map_segment(k, mm, segment, flags | (implied if flags & VM_READ else 0), mapping)
 
 
 def _map_segment(
@@ -197,7 +285,14 @@ def _map_segment(
 
 
 def _set_up_stack(
-    k: Kernel, mm: MmStruct, image: ElfImage, path: str, argv: list[bytes], envp: list[bytes]
+    k: Kernel,
+    mm: MmStruct,
+    image: ElfImage,
+    path: str,
+    argv: list[bytes],
+    envp: list[bytes],
+    base: int,
+    ids: tuple[int, ...],
 ) -> int:
     """Strings on top, then the vectors: argc, argv, 0, envp, 0, auxv (i386 psABI, fig. 3-31). The
     stack pointer; E2BIG when they do not fit.
@@ -231,14 +326,10 @@ def _set_up_stack(
         (AT_PHDR, image.phdr),
         (AT_PHENT, 32),
         (AT_PHNUM, image.phnum),
-        (AT_BASE, 0),
+        (AT_BASE, base),
         (AT_FLAGS, 0),
         (AT_ENTRY, image.entry),
-        (AT_UID, 0),
-        (AT_EUID, 0),
-        (AT_GID, 0),
-        (AT_EGID, 0),
-        (AT_SECURE, 0),
+        *zip((AT_UID, AT_EUID, AT_GID, AT_EGID, AT_SECURE), ids, strict=True),
         (AT_RANDOM, random_bytes),
         (AT_EXECFN, execfn),
         (AT_PLATFORM, platform),

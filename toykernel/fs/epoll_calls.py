@@ -30,7 +30,7 @@ from toykernel.fs.eventpoll import (
     ep_send_events,
     is_file_epoll,
 )
-from toykernel.fs.file import O_CLOEXEC, O_RDWR, File, fd_install, fget, get_unused_fd
+from toykernel.fs.file import O_CLOEXEC, O_RDWR, File, fd_install, fget, fget_open, get_unused_fd
 from toykernel.fs.operations import POLLERR, POLLHUP, always_ready
 from toykernel.fs.select import NSEC_PER_MSEC, restore_sigmask, set_user_sigmask
 from toykernel.kernel.signal_types import signal_pending
@@ -80,7 +80,7 @@ def sys_epoll_ctl(k: Kernel, epfd: int, op: int, fd: int, event: int) -> int:
     events = data = 0
     if op != EPOLL_CTL_DEL:
         events, data = _EVENT.unpack(copy_from_user(k, event, _EVENT.size))
-    set_file, target = fget(k, epfd), fget(k, fd)
+    set_file, target = fget_open(k, epfd), fget_open(k, fd)
     if target.op.poll is always_ready:
         raise Errno(EPERM)
     if set_file is target or not is_file_epoll(set_file):

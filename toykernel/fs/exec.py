@@ -19,16 +19,19 @@ from toykernel.errno import (
     EACCES,
     EAGAIN,
     EFAULT,
+    EINVAL,
+    ELIBBAD,
     ELOOP,
+    ENOENT,
     ENOEXEC,
     ETXTBSY,
     Errno,
 )
-from toykernel.fs.binfmt_elf import ElfImage, load_elf_binary, parse_elf
-from toykernel.fs.file import dup_fd, filp_close, put_files_struct
+from toykernel.fs.binfmt_elf import ElfImage, Interpreter, load_elf_binary, parse_elf
+from toykernel.fs.file import current_files, dup_fd, filp_close, put_files_struct
 from toykernel.fs.inode import MAY_EXEC, S_IFREG, S_ISGID, S_ISUID, Inode, inode_permission
-from toykernel.fs.mount import d_path
-from toykernel.fs.namei import getname, path_lookup
+from toykernel.fs.mount import Path, d_path
+from toykernel.fs.namei import AT_FDCWD, getname, getname_flags, path_at, path_lookup
 from toykernel.fs.read_write import kernel_read
 from toykernel.kernel.cred import CAP_SYS_PTRACE, Cred, commit_creds, prepare_creds, put_cred
 from toykernel.kernel.exit import mm_release, release_task, signal_group_exit, zap_other_threads
@@ -69,6 +72,7 @@ MAX_ARG_STRINGS = 0x7FFF
 MAX_ARG_STRLEN = 32 * 4096
 BINPRM_BUF_SIZE = 128
 MAX_INTERPRETERS = 4
+AT_SYMLINK_NOFOLLOW, AT_EMPTY_PATH = 0x100, 0x1000
 
 
 @dataclass(eq=False)
@@ -78,6 +82,7 @@ class Binprm:
     path: str  # as given: what comm and AT_EXECFN come from
     image: ElfImage
     mm: MmStruct
+    entry: int
     sp: int
     cred: Cred
     files: FilesStruct | None  # a table of its own, when the old one is shared
@@ -115,18 +120,35 @@ def _strings(k: Kernel, vector: int) -> list[bytes]:
     return strings
 
 
-def open_exec(k: Kernel, path: str) -> Inode:
-    """The file, if it may be executed. Raises Errno(EACCES), Errno(ETXTBSY) while it is open for
-    writing, or what the walk answers.
+def load_interpreter(k: Kernel, image: ElfImage) -> Interpreter | None:
+    """What a dynamic program names. Raises Errno(ENOENT) where it is not there, Errno(ELIBBAD) for what is
+    no interpreter, or what open_exec answers.
     """
-    inode = path_lookup(k, path).found().dentry.inode
+    if not image.interp:
+        return None
+    inode = open_exec(k, image.interp).dentry.inode
+    try:
+        return Interpreter(parse_elf(kernel_read(k, inode, 0, inode.size)), inode.i_mapping)
+    except Errno:
+        raise Errno(ELIBBAD) from None
+
+
+def open_exec(k: Kernel, path: str) -> Path:
+    """The file, if it may be executed: as may_exec, or what the walk answers."""
+    return may_exec(k, path_lookup(k, path).found(), path)
+
+
+def may_exec(k: Kernel, found: Path, path: str) -> Path:
+    """Raises Errno(EACCES), Errno(ETXTBSY) while it is open for writing."""
+    inode = found.dentry.inode
     if inode.type != S_IFREG:
         raise Errno(EACCES)
     inode_permission(k, inode, MAY_EXEC)
     if inode.i_writecount > 0 or _mapped_for_writing(k, inode):
         raise Errno(ETXTBSY)
     security_bprm_check(k, path)
-    return inode
+    inode.i_op.fill(k, inode)
+    return found
 
 
 def _mapped_for_writing(k: Kernel, inode: Inode) -> bool:
@@ -154,22 +176,51 @@ def _interpreter(data: bytes, path: str, argv: list[bytes]) -> tuple[str, list[b
     return name.decode(errors="surrogateescape"), [name, *argument, encoded, *argv[1:]]
 
 
-def do_execve(k: Kernel, path: str, argv: list[bytes], envp: list[bytes]) -> Result:
+@syscall(358, "dirfd:dirfd pathname:path argv:strings envp:environment flags:at_flags")
+def sys_execveat(k: Kernel, dirfd: int, filename: int, argv: int, envp: int, flags: int) -> Result:
+    """execveat: execve from a directory on; with AT_EMPTY_PATH and "" what `dirfd` has open. EINVAL for a
+    flag, ELOOP for a link with AT_SYMLINK_NOFOLLOW, or as execve.
+    """
+    if flags & ~(AT_SYMLINK_NOFOLLOW | AT_EMPTY_PATH):
+        raise Errno(EINVAL)
+    name = getname_flags(k, filename, empty=bool(flags & AT_EMPTY_PATH))
+    check_nproc_exceeded(k.current)
+    at = path_at(k, name, dirfd, follow=not flags & AT_SYMLINK_NOFOLLOW)
+    if at.dentry.inode.is_link:
+        raise Errno(ELOOP)
+    shown = name
+    if not name.startswith("/") and dirfd != AT_FDCWD:
+        shown = f"/dev/fd/{dirfd}/{name}" if name else f"/dev/fd/{dirfd}"
+        if dirfd in current_files(k).close_on_exec and _is_script(k, may_exec(k, at, name)):
+            raise Errno(ENOENT)  # its interpreter would not find it
+    may_exec(k, at, name)
+    return do_execve(k, shown, _strings(k, argv), _strings(k, envp), at)
+
+
+def _is_script(k: Kernel, at: Path) -> bool:
+    return kernel_read(k, at.dentry.inode, 0, 2) == b"#!"
+
+
+def do_execve(
+    k: Kernel, path: str, argv: list[bytes], envp: list[bytes], at: Path | None = None
+) -> Result:
     """The old address space stays until the new one is complete. Raises Errno, changing nothing:
     ELOOP for too many interpreters, EAGAIN while another thread execs, or what the steps answer.
     """
     task = k.current
-    inode = open_exec(k, path)
-    file = path
+    found = open_exec(k, path) if at is None else may_exec(k, at, path)
+    inode, file = found.dentry.inode, path
     for _ in range(MAX_INTERPRETERS):
         script = _interpreter(kernel_read(k, inode, 0, BINPRM_BUF_SIZE), file, argv)
         if script is None:
             break
         file, argv = script
-        inode = open_exec(k, file)
+        found = open_exec(k, file)
+        inode = found.dentry.inode
     else:
         raise Errno(ELOOP)
     image = parse_elf(kernel_read(k, inode, 0, inode.size))
+    interpreter = load_interpreter(k, image)
     with ExitStack() as undo:
         cred = prepare_exec_creds(k, inode)
         undo.callback(put_cred, k, cred)
@@ -183,14 +234,21 @@ def do_execve(k: Kernel, path: str, argv: list[bytes], envp: list[bytes]) -> Res
         mm = mm_alloc(k)
         undo.callback(mmput, k, mm)
         set_mm_exe_file(k, mm, inode)
-        mm.exe_path = path_lookup(k, file).found()
+        mm.exe_path = found
         assert task.fs is not None
         mm.exe_name = d_path(task.fs.root, mm.exe_path) or file
-        sp = load_elf_binary(k, mm, image, path, argv, envp, inode.i_mapping)
+        old = task.cred
+        secure = (cred.euid, cred.egid) != (old.euid, old.egid) or cred.euid != cred.uid
+        entry, sp = load_elf_binary(
+            *(k, mm, image, path, argv, envp, inode.i_mapping),
+            interpreter=interpreter,
+            bprm_cred=cred,
+            secure=secure or cred.egid != cred.gid,
+        )
         if signal_group_exit(task.signal):
             raise Errno(EAGAIN)  # another thread execs or ends the group: it wins
         undo.pop_all()
-    bprm = Binprm(path, image, mm, sp, cred, files, sighand, task_pid_vnr(k, task))
+    bprm = Binprm(path, image, mm, entry, sp, cred, files, sighand, task_pid_vnr(k, task))
     return de_thread(k, bprm)
 
 
@@ -204,12 +262,13 @@ def check_nproc_exceeded(task: Task) -> None:
 
 def prepare_exec_creds(k: Kernel, inode: Inode) -> Cred:
     """Credentials after exec: set-id bits, and capabilities by root's old rule. Under a tracer without
-    CAP_SYS_PTRACE the bits do nothing.
+    CAP_SYS_PTRACE, and with PR_SET_NO_NEW_PRIVS, the bits do nothing.
 
     Raises Errno(ENOMEM).
     """
     new = prepare_creds(k)
-    plain = k.current.ptrace and not k.current.parent.cred.cap_effective >> CAP_SYS_PTRACE & 1
+    traced = k.current.ptrace and not k.current.parent.cred.cap_effective >> CAP_SYS_PTRACE & 1
+    plain = traced or k.current.no_new_privs
     if inode.mode & S_ISUID and not plain:
         new.euid = inode.uid
     if not plain and inode.mode & (S_ISGID | 0o010) == S_ISGID | 0o010:
@@ -313,6 +372,7 @@ def install(k: Kernel, bprm: Binprm) -> Result:
     task.mm = task.active_mm = bprm.mm
     activate_mm(k, bprm.mm)
     if old is not None:
+        task.signal.maxrss = max(task.signal.maxrss, old.hiwater_rss)
         mmput(k, old)
 
     clear_tls(k, task)
@@ -335,7 +395,7 @@ def install(k: Kernel, bprm: Binprm) -> Result:
     task.self_exec_id += 1
     account(k, task)
     task.stats = TaskStats()
-    start_thread(k, k.task_pt_regs(task), bprm.image.entry, bprm.sp)
+    start_thread(k, k.task_pt_regs(task), bprm.entry, bprm.sp)
     if k.host.trace.process_exec:
         k.host.trace.process_exec.emit(task, bprm.path)
     return ptrace_event(k, PTRACE_EVENT_EXEC, bprm.old_pid, _done)

@@ -25,6 +25,8 @@ class Mount:
     mountpoint: Dentry | None = None  # in the parent
     mounts: dict[Dentry, Mount] = field(default_factory=dict)  # by directory of this one
 
+    expiring: bool = False  # umount2 with MNT_EXPIRE has marked it
+
     def root_path(self) -> Path:
         """Its own root."""
         return Path(self, self.root)

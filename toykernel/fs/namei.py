@@ -37,7 +37,7 @@ from toykernel.fs.inode import (
     Inode,
     inode_permission,
 )
-from toykernel.fs.mount import Path, follow_dotdot, traverse_mounts
+from toykernel.fs.mount import Mount, Path, follow_dotdot, traverse_mounts
 from toykernel.kernel.cred import CAP_FOWNER, CAP_MKNOD, capable
 
 if TYPE_CHECKING:
@@ -48,6 +48,9 @@ NAME_MAX = 255
 MAXSYMLINKS = 40
 AT_FDCWD = -100
 RENAME_NOREPLACE, RENAME_EXCHANGE = 1, 2
+RESOLVE_NO_XDEV, RESOLVE_NO_MAGICLINKS, RESOLVE_NO_SYMLINKS = 1, 2, 4
+RESOLVE_BENEATH, RESOLVE_IN_ROOT, RESOLVE_CACHED = 8, 16, 32
+_SCOPED = RESOLVE_BENEATH | RESOLVE_IN_ROOT
 _DOTS = ("", ".", "..")
 
 
@@ -92,12 +95,16 @@ def getname_flags(k: Kernel, address: int, *, empty: bool) -> str:
 # -- the walk --------------------------------------------------------------------------------------
 
 
-def path_lookup(k: Kernel, path: str, dirfd: int = AT_FDCWD, *, follow: bool = True) -> Nameidata:
-    """Walk a path; a symbolic link at its end only with `follow`, or with a slash behind it.
+def path_lookup(
+    k: Kernel, path: str, dirfd: int = AT_FDCWD, *, follow: bool = True, resolve: int = 0
+) -> Nameidata:
+    """Walk a path; a symbolic link at its end only with `follow`, or with a slash behind it. `resolve` are
+    the RESOLVE_ limits of openat2.
 
     Raises Errno for everything but a missing last name.
     """
-    return _walk(k, path, dirfd, follow_last=follow or path.endswith("/"))
+    follow_last = follow or path.endswith("/")
+    return _walk(k, path, dirfd, follow_last=follow_last, resolve=resolve)
 
 
 def path_at(k: Kernel, path: str, dirfd: int, *, follow: bool = True) -> Path:
@@ -139,10 +146,23 @@ def _parts(path: str) -> list[str]:
 
 
 def _walk(
-    k: Kernel, path: str, dirfd: int, *, follow_last: bool, into_mount: bool = True
+    k: Kernel,
+    path: str,
+    dirfd: int,
+    *,
+    follow_last: bool,
+    into_mount: bool = True,
+    resolve: int = 0,
 ) -> Nameidata:
     root = current_fs(k).root
-    at = parent = _start(k, path, dirfd)
+    if resolve & _SCOPED:
+        if path.startswith("/") and resolve & RESOLVE_BENEATH:
+            raise Errno(EXDEV)
+        root = _start(k, path.lstrip("/"), dirfd)
+        at = parent = root
+    else:
+        at = parent = _start(k, path, dirfd)
+    home = at.mnt
     rest, slash = _parts(path), path.endswith("/")
     name, links = "", 0
     while rest:
@@ -153,7 +173,10 @@ def _walk(
         if name == ".":
             continue
         if name == "..":
+            if resolve & RESOLVE_BENEATH and at == root:
+                raise Errno(EXDEV)
             at = follow_dotdot(at, root)
+            _check_mount(at, home, resolve)
             continue
         found = lookup_one(k, at.dentry, name)
         if found is None:
@@ -162,17 +185,23 @@ def _walk(
             return Nameidata(parent, name, None, slash)
         if found.inode.is_link and (follow_last or not last):
             links += 1
-            if links > MAXSYMLINKS:
+            if links > MAXSYMLINKS or resolve & RESOLVE_NO_SYMLINKS:
                 raise Errno(ELOOP)
             jump = found.inode.i_op.jump(k, found.inode)
             if jump is not None:
+                if resolve & (RESOLVE_NO_MAGICLINKS | _SCOPED):
+                    raise Errno(ELOOP if resolve & RESOLVE_NO_MAGICLINKS else EXDEV)
                 at = jump
+                _check_mount(at, home, resolve)
                 if not last and not at.dentry.inode.is_dir:
                     raise Errno(ENOTDIR)
                 continue
             target = found.inode.i_op.get_link(k, found.inode)
             if target.startswith("/"):
+                if resolve & RESOLVE_BENEATH:
+                    raise Errno(EXDEV)
                 at = root
+                _check_mount(at, home, resolve)
             slash = slash or (last and target.endswith("/"))
             rest += _parts(target)
             parent, name = at, ""  # of a link to the root itself
@@ -180,9 +209,15 @@ def _walk(
         at = Path(at.mnt, found)
         if into_mount or not last:
             at = traverse_mounts(at)
+            _check_mount(at, home, resolve)
         if not last and not at.dentry.inode.is_dir:
             raise Errno(ENOTDIR)
     return Nameidata(parent, name, at, slash)
+
+
+def _check_mount(at: Path, home: Mount, resolve: int) -> None:
+    if resolve & RESOLVE_NO_XDEV and at.mnt is not home:
+        raise Errno(EXDEV)
 
 
 def lookup_one(k: Kernel, directory: Dentry, name: str) -> Dentry | None:

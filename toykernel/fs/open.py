@@ -77,15 +77,19 @@ _KEPT_FLAGS = ~(O_CREAT | O_EXCL | O_TRUNC | O_CLOEXEC | 0o400)  # and O_NOCTTY
 _O_TMPFILE_BIT = O_TMPFILE & ~O_DIRECTORY
 
 
-def filp_open(k: Kernel, path: str, flags: int, mode: int, dirfd: int = AT_FDCWD) -> File:
-    """Open, and with O_CREAT make, a file. Raises Errno, leaving nothing: EEXIST with O_EXCL, or
-    what _may_open and the walk answer.
+def filp_open(
+    k: Kernel, path: str, flags: int, mode: int, dirfd: int = AT_FDCWD, resolve: int = 0
+) -> File:
+    """Open, and with O_CREAT make, a file; `resolve` limits the walk (openat2).
+
+    Raises Errno, leaving nothing: EEXIST with O_EXCL, or what _may_open and the walk answer.
     """
     security_file_open(k, path, flags)
     if flags & _O_TMPFILE_BIT:
-        return _tmpfile(k, path, flags, mode, dirfd)
+        return _tmpfile(k, path, flags, mode, dirfd, resolve)
     exclusive = flags & O_CREAT and flags & O_EXCL
-    nd = path_lookup(k, path, dirfd, follow=not exclusive and not flags & O_NOFOLLOW)
+    follow = not exclusive and not flags & O_NOFOLLOW
+    nd = path_lookup(k, path, dirfd, follow=follow, resolve=resolve)
     if nd.path is None:
         return _create(k, nd, path, flags, mode)
     if exclusive:
@@ -99,6 +103,7 @@ def open_path(k: Kernel, path: Path, name: str, flags: int) -> File:
     if flags & O_PATH:
         return _open_o_path(k, path, name, flags)
     _may_open(k, inode, flags)
+    inode.i_op.fill(k, inode)
     file = get_empty_filp(k, inode, inode.i_fop, flags & (_KEPT_FLAGS | O_NOCTTY), name)
     file.f_path = path
     try:
@@ -122,11 +127,11 @@ def _open_o_path(k: Kernel, path: Path, name: str, flags: int) -> File:
     return file
 
 
-def _tmpfile(k: Kernel, path: str, flags: int, mode: int, dirfd: int) -> File:
+def _tmpfile(k: Kernel, path: str, flags: int, mode: int, dirfd: int, resolve: int) -> File:
     """O_TMPFILE: a file without a name in a directory. Raises Errno(EOPNOTSUPP) where there are none."""
     if flags & O_TMPFILE != O_TMPFILE or flags & O_ACCMODE == O_RDONLY or flags & O_CREAT:
         raise Errno(EINVAL)
-    nd = path_lookup(k, path, dirfd, follow=not flags & O_NOFOLLOW)
+    nd = path_lookup(k, path, dirfd, follow=not flags & O_NOFOLLOW, resolve=resolve)
     at = nd.found()
     if not at.dentry.inode.is_dir:
         raise Errno(ENOTDIR)
@@ -216,10 +221,10 @@ def do_sys_open(k: Kernel, dirfd: int, pathname: int, flags: int, mode: int) -> 
     return open_name(k, getname(k, pathname), flags, mode, dirfd)
 
 
-def open_name(k: Kernel, path: str, flags: int, mode: int, dirfd: int) -> Result:
+def open_name(k: Kernel, path: str, flags: int, mode: int, dirfd: int, resolve: int = 0) -> Result:
     """The same for a path that the kernel has."""
     fd = get_unused_fd(k)
-    file = filp_open(k, path, flags, mode, dirfd)
+    file = filp_open(k, path, flags, mode, dirfd, resolve)
     cloexec = bool(flags & O_CLOEXEC)
     if file.inode.type == S_IFIFO and not flags & O_PATH:
         return wait_for_partner(k, file, fd, cloexec)

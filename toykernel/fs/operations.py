@@ -222,6 +222,10 @@ def no_truncate(k: Kernel, inode: Inode, size: int) -> None:
     raise Errno(EINVAL)
 
 
+def nothing_to_fill(k: Kernel, inode: Inode) -> None:
+    """What is in the file is here."""
+
+
 def simple_setattr(k: Kernel, inode: Inode) -> None:
     """Mode, owner and times are the inode's own: nothing else has to be told."""
 
@@ -231,7 +235,8 @@ class InodeOperations(Operations):
     """struct inode_operations: what a kind of inode does. The path walk has checked rights and names.
 
     What makes an inode answers with it; the caller gives it its name (a dentry). What takes a name away
-    gets the dentry, which the caller drops afterwards. `jump` is where a link leads that is no path.
+    gets the dentry, which the caller drops afterwards. `jump` is where a link leads that is no path;
+    `fill` fetches a file's contents before they are used.
     """
 
     lookup: Callable[[Kernel, Inode, str], Inode | None] = no_lookup
@@ -249,6 +254,7 @@ class InodeOperations(Operations):
     jump: Callable[[Kernel, Inode], Path | None] = no_jump
     permission: Callable[[Kernel, Inode, int], None] = generic_permission
     truncate: Callable[[Kernel, Inode, int], None] = no_truncate
+    fill: Callable[[Kernel, Inode], None] = nothing_to_fill
     setattr: Callable[[Kernel, Inode], None] = simple_setattr
 
 

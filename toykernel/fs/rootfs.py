@@ -50,6 +50,18 @@ _FILES = {
     "etc/hosts": "127.0.0.1\tlocalhost\n127.0.1.1\ttoykernel\n",
     "etc/nsswitch.conf": "passwd: files\ngroup: files\nhosts: files\n",
 }
+#: /sys: the one processor, and that there is no swap and no huge page.
+_SYSFS = {
+    "devices/system/cpu/online": "0\n",
+    "devices/system/cpu/possible": "0\n",
+    "devices/system/cpu/present": "0\n",
+    "devices/system/cpu/kernel_max": "0\n",
+    "devices/system/cpu/cpu0/topology/core_id": "0\n",
+    "devices/system/node/online": "0\n",
+    "devices/system/clocksource/clocksource0/current_clocksource": "tsc\n",
+    "kernel/mm/transparent_hugepage/enabled": "always madvise [never]\n",
+    "kernel/mm/transparent_hugepage/hpage_pmd_size": "4194304\n",
+}
 PIPEFS = SuperOperations("toykernel.fs.rootfs:PIPEFS")
 
 
@@ -113,10 +125,14 @@ def mount_root(files: dict[str, bytes]) -> FileSystems:
     _mount(fs, "dev/pts", "devpts", 0o755)
     _mount(fs, "tmp", "tmpfs", 0o1777)
     sb, inode = proc_fill_super(fs.new_dev(), numbers)
-    do_mount(_directory(fs, "proc", 0o555), sb, Dentry("/", inode))
+    do_mount(make_directory(fs, "proc", 0o555), sb, Dentry("/", inode))
+    _mount(fs, "sys", "sysfs", 0o555)
+    for name, text in _SYSFS.items():
+        _place(fs, f"sys/{name}", text.encode(), 0o444)
+    fs.find("/sys").mnt.sb.read_only = True
     for name in ("etc", "bin", "root", "var"):
-        _directory(fs, name)
-    _directory(fs, "var/tmp", 0o1777)
+        make_directory(fs, name)
+    make_directory(fs, "var/tmp", 0o1777)
     for name, text in _FILES.items():
         _place(fs, name, text.encode(), 0o644)
     for path, data in sorted(files.items()):
@@ -152,7 +168,8 @@ def _node(fs: FileSystems, path: str, mode: int, rdev: int = 0) -> Inode:
     return _add(at, name, mode, rdev).inode
 
 
-def _directory(fs: FileSystems, path: str, mode: int = 0o755) -> Path:
+def make_directory(fs: FileSystems, path: str, mode: int = 0o755) -> Path:
+    """The directory at a path, made where it is missing, with those above it."""
     at, name = _at(fs, path)
     if name not in at.dentry.children:
         _add(at, name, S_IFDIR | mode)
@@ -162,7 +179,7 @@ def _directory(fs: FileSystems, path: str, mode: int = 0o755) -> Path:
 def _mount(fs: FileSystems, path: str, s_type: str, mode: int) -> None:
     """A file system in memory on a directory of its own."""
     sb, inode = ramfs_fill_super(fs.new_dev(), fs.pipefs.numbers, s_type, mode)
-    do_mount(_directory(fs, path), sb, Dentry("/", inode))
+    do_mount(make_directory(fs, path), sb, Dentry("/", inode))
 
 
 def _place(fs: FileSystems, path: str, data: bytes, mode: int = 0o755) -> None:

@@ -109,15 +109,17 @@ def _opened(k: Kernel, fd: int, *, write: bool) -> File:
     return file
 
 
-def _at(k: Kernel, file: File, pieces: Iovec, offset: int, *, write: bool) -> Result:
-    """At an offset, which the file's own does not follow.
-
-    Raises Errno(EINVAL) for one below 0, Errno(ESPIPE) for a file that has none.
-    """
+def _placed(k: Kernel, fd: int, offset: int, *, write: bool) -> File:
+    """As _opened; that the file has no offsets comes before that it is not open for this (FMODE_PREAD)."""
     if offset < 0:
         raise Errno(EINVAL)
-    if file.op.llseek is no_llseek:
+    if fget(k, fd).op.llseek is no_llseek:
         raise Errno(ESPIPE)
+    return _opened(k, fd, write=write)
+
+
+def _at(k: Kernel, file: File, pieces: Iovec, offset: int, *, write: bool) -> Result:
+    """At an offset, which the file's own does not follow."""
     before, file.pos = file.pos, offset
     try:
         result = transfer(k, file, pieces, write=write)
@@ -150,9 +152,7 @@ def sys_writev(k: Kernel, fd: int, iov: int, count: int) -> Result:
 def sys_pread64(k: Kernel, fd: int, buf: int, count: int, low: int, high: int) -> Result:
     """pread64: at an offset, which the file's own does not follow. EINVAL below 0, ESPIPE, or as read."""
     offset = _offset(low, high)
-    if offset < 0:
-        raise Errno(EINVAL)
-    file = _opened(k, fd, write=False)
+    file = _placed(k, fd, offset, write=False)
     return _at(k, file, ((buf, transfer_size(buf, count)),), offset, write=False)
 
 
@@ -160,9 +160,7 @@ def sys_pread64(k: Kernel, fd: int, buf: int, count: int, low: int, high: int) -
 def sys_pwrite64(k: Kernel, fd: int, buf: int, count: int, low: int, high: int) -> Result:
     """pwrite64: at an offset (with O_APPEND at the end). EINVAL below 0, ESPIPE, or as write."""
     offset = _offset(low, high)
-    if offset < 0:
-        raise Errno(EINVAL)
-    file = _opened(k, fd, write=True)
+    file = _placed(k, fd, offset, write=True)
     return _at(k, file, ((buf, transfer_size(buf, count)),), offset, write=True)
 
 
@@ -170,9 +168,7 @@ def sys_pwrite64(k: Kernel, fd: int, buf: int, count: int, low: int, high: int) 
 def sys_preadv(k: Kernel, fd: int, iov: int, count: int, low: int, high: int) -> Result:
     """preadv: readv at an offset. EINVAL below 0, ESPIPE, or as readv."""
     offset = _offset(low, high)
-    if offset < 0:
-        raise Errno(EINVAL)
-    file = _opened(k, fd, write=False)
+    file = _placed(k, fd, offset, write=False)
     return _at(k, file, import_iovec(k, iov, count), offset, write=False)
 
 
@@ -180,9 +176,7 @@ def sys_preadv(k: Kernel, fd: int, iov: int, count: int, low: int, high: int) ->
 def sys_pwritev(k: Kernel, fd: int, iov: int, count: int, low: int, high: int) -> Result:
     """pwritev: writev at an offset. EINVAL below 0, ESPIPE, or as writev."""
     offset = _offset(low, high)
-    if offset < 0:
-        raise Errno(EINVAL)
-    file = _opened(k, fd, write=True)
+    file = _placed(k, fd, offset, write=True)
     return _at(k, file, import_iovec(k, iov, count), offset, write=True)
 
 
@@ -191,7 +185,7 @@ def _with_flags(
 ) -> Result:
     """preadv2 and pwritev2: an offset of -1 is the file's own. EOPNOTSUPP for a flag that is none here."""
     known = RWF_HIPRI | RWF_DSYNC | RWF_SYNC | RWF_NOWAIT | (RWF_APPEND if write else 0)
-    file = _opened(k, fd, write=write)
+    file = _opened(k, fd, write=write) if offset == -1 else _placed(k, fd, offset, write=write)
     if flags & ~known:
         raise Errno(EOPNOTSUPP)
     pieces = import_iovec(k, iov, count)

@@ -18,14 +18,19 @@ from toykernel.errno import (
     EPERM,
     EROFS,
 )
-from toykernel.fs.mount import Path, follow_dotdot
+from toykernel.fs.mount import Path, d_path, follow_dotdot
+from toykernel.fs.proc.tables import TASK
 from toykernel.gdb.errors import RemoteError
+from toykernel.look.paths import path_of
 
 if TYPE_CHECKING:
     from toykernel.fs.inode import Inode
     from toykernel.state import Kernel
+    from toykernel.task import Task
 
 _MOST_OPEN, _MOST_LINKS = 64, 40
+#: Files of /proc/PID that need no task to read them.
+_LOOKING = frozenset(("maps", "smaps", "status", "statm", "cmdline", "comm", "limits"))
 _WRITING = 0x1 | 0x2 | 0x8 | 0x200 | 0x400  # FILEIO_O_WRONLY RDWR APPEND CREAT TRUNC
 #: Error numbers that the protocol's host I/O has; others are 9999 (E.13.8.3, Errno Values).
 _KNOWN = frozenset(
@@ -101,6 +106,40 @@ def contents(k: Kernel, inode: Inode) -> bytes:
     return bytes(data)
 
 
+def process_text(k: Kernel, name: str) -> bytes | None:
+    """/proc/PID/WORD for what only looks at a task; None for another path. Raises RemoteError(ENOENT)."""
+    match name.split("/"):
+        case ["", "proc", pid, word] if word in _LOOKING:
+            text = TASK[word].text(k, _numbered(k, pid))
+            return text.encode(errors="surrogateescape") if isinstance(text, str) else bytes(text)
+    return None
+
+
+def link_text(k: Kernel, name: str) -> bytes:
+    """Where a link leads: /proc/PID/exe and cwd. Raises RemoteError."""
+    match name.split("/"):
+        case ["", "proc", pid, "exe"]:
+            mm = _numbered(k, pid).mm
+            inode = k.memory.exe_files.get(mm.ident) if mm is not None else None
+            path = path_of(k, inode) if inode is not None else ""
+        case ["", "proc", pid, "cwd"]:
+            fs = _numbered(k, pid).fs
+            path = (d_path(fs.root, fs.pwd) or "") if fs is not None else ""
+        case _:
+            raise RemoteError(EINVAL)
+    if not path:
+        raise RemoteError(ENOENT)
+    return path.encode(errors="surrogateescape")
+
+
+def _numbered(k: Kernel, number: str) -> Task:
+    """A task by the number that gdb knows. Raises RemoteError(ENOENT)."""
+    for task in k.processes.tasks:
+        if str(task.pid) == number and not task.exit_state and task.pid:
+            return task
+    raise RemoteError(ENOENT)
+
+
 def stat_bytes(inode: Inode) -> bytes:
     """struct stat of the protocol: 64 bytes, big-endian.
 
@@ -159,7 +198,8 @@ class Files:
                     made = stat_bytes(lookup(k, _path(rest)))
                     return len(made), made
                 case b"readlink":
-                    raise RemoteError(EINVAL)
+                    text = link_text(k, _path(rest))
+                    return len(text), text
                 case b"pwrite" | b"unlink":
                     raise RemoteError(EROFS)
         except (ValueError, OverflowError):
@@ -171,8 +211,14 @@ class Files:
             raise RemoteError(EROFS)
         if len(self._open) >= _MOST_OPEN:
             raise RemoteError(EMFILE)
-        if path in self.extra:
-            opened: tuple[Inode | None, bytes] = None, self.extra[path]
+        if path.startswith("/proc/") and path.endswith("/exe"):
+            path = link_text(k, path).decode(errors="surrogateescape")
+        made = self.extra.get(path)
+        if made is None:
+            made = process_text(k, path)
+        opened: tuple[Inode | None, bytes]
+        if made is not None:
+            opened = None, made
         else:
             inode = lookup(k, path)
             opened = inode, contents(k, inode)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from toykernel.debug.commands import COMMANDS, GROUPS
 from toykernel.debug.commands import find as find_command
+from toykernel.debug.commands.breaks import bytes_at
 from toykernel.debug.commands.command import Console
 from toykernel.debug.debugger import Debugger
 from toykernel.debug.errors import DebugError
@@ -15,15 +16,22 @@ from toykernel.history.errors import HistoryError
 from toykernel.look.symbols import SymbolError
 
 if TYPE_CHECKING:
+    from toykernel.gdb.reverse import Reverse
     from toykernel.gdb.target import Target
+    from toykernel.history.writes import Write
+
+Travel = Callable[[Callable[["Reverse"], "Write | None"]], "Write | None"]
 
 #: Groups of `toykernel debug` whose commands change nothing.
 _LOOKING = "Looking"
+_FLUSH = 'Type "maintenance flush register-cache" to see the registers.'
 _HELP = """\
 Commands of the stub:
   follow kernel on|off   whether steps go into the kernel and registers are the kernel half's there
   goto cycle|instruction N
                          go to another moment of the run, back or forth
+  back-to-write [/SIZE] ADDR|phys ADDR
+                         go to right before the last write to these bytes, by whomever
   position               instructions, traps and cycles since power-on
   events [N]             the last N things that happened: traps, calls, faults, forks, exits
   kernel-symbols FILE    write an ELF file with the symbols and lines of the kernel's text
@@ -32,16 +40,18 @@ Commands of `toykernel debug' that look (help NAME tells of one):"""
 
 
 class Monitor:
-    """Answers for one target. `travel` goes to a moment and answers whether anything moved."""
+    """Answers for one target. `travel` calls a function that goes to another moment."""
 
-    def __init__(self, target: Target, travel: Callable[[str, int], None]) -> None:
+    def __init__(self, target: Target, travel: Travel) -> None:
         self._target = target
         self._travel = travel
         self._debugger: Debugger | None = None
+        self._pid = 0  # of the thread that is selected in gdb
         self._own: dict[str, Callable[[str], list[str]]] = {
             "help": self._help,
             "follow": self._follow,
             "goto": self._goto,
+            "back-to-write": self._back_to_write,
             "position": self._position,
             "events": self._events,
             "kernel-symbols": self._kernel_symbols,
@@ -55,6 +65,7 @@ class Monitor:
     def run(self, line: str, pid: int) -> list[str]:
         """The lines that a command answers, as the selected thread sees things."""
         word, _, rest = line.strip().partition(" ")
+        self._pid = pid
         if not word:
             return self._help("")
         try:
@@ -74,17 +85,22 @@ class Monitor:
             )
         if slash and not command.takes_format:
             raise DebugError(f"{command.name} takes no /{format_[:20]}")
-        if self._debugger is None:
-            self._debugger = Debugger(self._target.session, history=self._target.history)
-            self._target.changed()  # its listeners have nothing from before
-        self._debugger.selected = pid
         lines: list[str] = []
-        console = Console(self._debugger, lines.append, write_file=self._target.write_file)
+        looker, save = self._looker(pid), self._target.write_file
+        console = Console(looker, lines.append, write_file=save)
         try:
             command.run(console, f"{slash}{format_} {rest}".strip())
         except HostError as error:
             return [error.message]
         return lines
+
+    def _looker(self, pid: int) -> Debugger:
+        """The debugger behind the commands, looking at a thread."""
+        if self._debugger is None:
+            self._debugger = Debugger(self._target.session, history=self._target.history)
+            self._target.changed()  # its listeners have nothing from before
+        self._debugger.selected = pid
+        return self._debugger
 
     def _help(self, text: str) -> list[str]:
         if text:
@@ -114,11 +130,21 @@ class Monitor:
             raise DebugError("goto cycle N, or goto instruction N")
         if self._target.history is None:
             raise DebugError(f"there is no past: {self._target.why_no_history}")
-        self._travel(words[0], min(int(words[1]), 1 << 62))
-        return [
-            *self._position(""),
-            'Type "maintenance flush register-cache" to see the registers.',
-        ]
+        unit, number = words[0], min(int(words[1]), 1 << 62)
+        self._travel(lambda reverse: reverse.goto(unit, number))
+        return [*self._position(""), _FLUSH]
+
+    def _back_to_write(self, text: str) -> list[str]:
+        if self._target.history is None:
+            raise DebugError(f"there is no past: {self._target.why_no_history}")
+        pid = self._pid
+        size, address, physical = bytes_at(self._looker(pid), text)
+        write = self._travel(lambda reverse: reverse.to_write(address, size, physical, pid))
+        if write is None:
+            return ["Nobody has written there since history began."]
+        old, new = (int.from_bytes(value, "little") for value in (write.old, write.new))
+        values = f": {old:#0{2 * size + 2}x} -> {new:#0{2 * size + 2}x}" if size <= 4 else ""
+        return [f"Physical {write.physical:#010x} is about to be written{values}", _FLUSH]
 
     def _position(self, _text: str) -> list[str]:
         here = self._target.k.machine.position

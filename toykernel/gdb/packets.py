@@ -104,10 +104,12 @@ class Connection:
         return bool(select.select([self._receive], [], [], 0)[0])
 
     def packet_with(self, meanwhile: Callable[[], None]) -> bytes | None:
-        """As `packet`; `meanwhile` is called until there is something to read, and returns then."""
+        """As `packet`; `meanwhile` is called before each look, and returns when there is something to read.
+
+        How soon that was there makes no difference to it.
+        """
         while not self._reader.packets:
-            if not self.readable():
-                meanwhile()
+            meanwhile()
             if not self._more():
                 return None
         return self.packet()

@@ -85,6 +85,11 @@ class Processes(Collector):
         self._vforks.clear()
         alive = {t.tgid for t in self._k.processes.tasks if not t.exit_state}
         self.attached = set(known & alive) - self.detached
+        if (
+            not self.attached
+        ):  # before the birth of all that were followed: back to whom they came from
+            self.attached = set(known & alive)
+            self.detached -= self.attached
 
     def tell_unborn(self, before: set[int]) -> None:
         """Of those that were attached, who is no more, now that the guest is at another moment: an exit,

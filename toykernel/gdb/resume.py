@@ -92,11 +92,6 @@ class Resumer:
         #: The clock's reading at which a run is over (--max-cycles).
         self.max_cycles: int | None = None
         self._kept = (0, 0)  # instructions and traps when a moment was kept
-        self._passing = False
-
-    def pass_once(self) -> None:
-        """The next run begins past the breakpoint that it stands at."""
-        self._passing = True
 
     # -- the client's wish -------------------------------------------------------------------------
 
@@ -257,7 +252,7 @@ class Resumer:
         if user is None and not self._processes.tasks():
             return Arrived("nobody")
         self._arm(user)
-        passing, self._passing = self._passing, False
+        passing = False
         slice_end = self._slice_end()
         while k.outcome is None:
             if user is not None and k.current.pid == user and machine.cpu.cpl == 3:

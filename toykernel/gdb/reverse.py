@@ -9,11 +9,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from emu.events import Position
-from toykernel.gdb.resume import Arrived, Plan
+from toykernel.gdb.resume import Arrived, Plan, parked
 from toykernel.gdb.stops import Stop
 
 if TYPE_CHECKING:
     from toykernel.gdb.target import Target
+    from toykernel.history.writes import Write
 
 _FIRST_STEP, _FIRST_RUN, _LONGEST = 64, 50_000, 4_000_000
 _BEGIN = "replaylog:begin;"
@@ -45,12 +46,39 @@ class Reverse:
             self._history.goto(instruction=number)
         self._after()
 
+    def _stretch(self, until: Position, size: int) -> Position:
+        """Go to where a stretch of so many instructions before a place begins.
+
+        What was changed by hand is not done again when the guest is, a thread made to stand still no more
+        than a register: a stretch begins behind the last change.
+        """
+        first = max(until.instructions - size, self._history.start.instructions)
+        before = [place for place in self._history.changes if place < until]
+        last = max(before, default=self._history.start)
+        if last.instructions >= first:
+            self._go(last)
+        else:
+            self._go_instruction(first)
+        return self._here
+
+    @property
+    def _parked(self) -> frozenset[int]:
+        """Who stands still here, and does so when this is run again."""
+        return frozenset(t.pid for t in self._t.k.processes.tasks if parked(t))
+
     def _after(self) -> None:
         target = self._t
         target.points.unload(target.k)
         target.k.machine.cpu.set_breakpoints([])
         target.resumer.standing.clear()
         target.processes.after_travel(target.known)
+
+    def to_write(self, address: int, size: int, physical: bool, pid: int) -> Write | None:
+        """To right before the last write to bytes that the thread sees; None when nobody wrote there."""
+        self._t.note_attached()
+        found = self._history.back_to_write(address, size, physical=physical, task=pid)
+        self._after()
+        return found
 
     def goto(self, unit: str, number: int) -> None:
         """To a cycle or an instruction, by number since power-on."""
@@ -69,13 +97,11 @@ class Reverse:
         self._t.note_attached()
         moved = self._history.step_back()  # nearly always that is all
         self._after()
-        cpu = self._t.k.machine.cpu
-        if self._t.k.current.pid == pid and (cpu.cpl == 3 or self._t.resumer.kernel_side):
+        if self._t.k.current.pid == pid and not self._may_be_a_retry():
             return self._stop(pid, "" if moved else _BEGIN)
-        first = end.instructions
-        while first > self._history.start.instructions:
-            first = max(first - size, self._history.start.instructions)
-            self._go_instruction(first)
+        until = end
+        while until > self._history.start:
+            until = self._stretch(until, size)
             place = self._last_step(pid, end)
             if place is not None:
                 self._go(place)
@@ -83,6 +109,14 @@ class Reverse:
             size = min(size * 8, _LONGEST)
         self._go(self._history.start)
         return self._stop(pid, _BEGIN)
+
+    def _may_be_a_retry(self) -> bool:
+        """Whether no step may begin here: in the kernel, or where a fault has begun an instruction again."""
+        k = self._t.k
+        if self._t.resumer.kernel_side:
+            return False
+        regs = k.task_pt_regs(k.current)
+        return k.machine.cpu.cpl != 3 or bool(regs.orig_ax >> 31 and regs.ip == k.machine.cpu.eip)
 
     def _last_step(self, pid: int, end: Position) -> Position | None:
         """The last place before `end` at which a step of the thread may begin."""
@@ -94,7 +128,7 @@ class Reverse:
                 user = k.machine.cpu.cpl == 3 or target.resumer.kernel_side
                 if k.current.pid == pid and user:
                     last = here
-                plan = Plan(step=pid, until=end.instructions)
+                plan = Plan(step=pid, until=end.instructions, hold=self._parked)
                 target.processes.pending.clear()
                 if isinstance(target.resumer.resume(plan), Arrived) and self._here == here:
                     break
@@ -105,11 +139,9 @@ class Reverse:
     def run(self, pid: int) -> Stop:
         """To the last breakpoint or watchpoint."""
         end, size = self._here, _FIRST_RUN
-        first, until = end.instructions, end
-        while first > self._history.start.instructions:
-            first = max(first - size, self._history.start.instructions)
-            self._go_instruction(first)
-            begin = self._here
+        until = end
+        while until > self._history.start:
+            begin = self._stretch(until, size)
             found = self._last_hit(until, end)
             if found is not None:
                 return self._arrive(*found)
@@ -119,11 +151,13 @@ class Reverse:
         return self._stop(pid, _BEGIN)
 
     def _last_hit(self, until: Position, end: Position) -> tuple[Position, Stop] | None:
-        target, last = self._t, None
+        target, last, over = self._t, None, None
         target.processes.deaf = True
         try:
             while self._here < until or (self._here == until and until != end):
-                stop = target.resumer.resume(Plan(until=until.instructions))
+                # From a breakpoint as gdb goes: a step, which a fault does not end, and on.
+                plan = Plan(until=until.instructions, hold=self._parked, step=over)
+                stop = target.resumer.resume(plan)
                 here = self._here
                 if isinstance(stop, Arrived):
                     break
@@ -134,15 +168,10 @@ class Reverse:
                     last = (here, stop)
                 if late or here > until:
                     break
-                if "break" in kind:
-                    self._pass()
+                over = stop.pid if "break" in kind else None
         finally:
             target.processes.deaf = False
         return last
-
-    def _pass(self) -> None:
-        """Over the instruction of a breakpoint."""
-        self._t.resumer.pass_once()
 
     def _arrive(self, place: Position, stop: Stop) -> Stop:
         self._go(place)

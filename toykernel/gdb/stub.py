@@ -29,6 +29,7 @@ from toykernel.look.task import TaskView
 
 if TYPE_CHECKING:
     from toykernel.harness.session import Session
+    from toykernel.history.writes import Write
     from toykernel.task import Task
 
 #: Packets whose answer is at most this long are sent whole.
@@ -293,10 +294,9 @@ class Stub:
         processes.tell_unborn(before)
         return self._told(stop)
 
-    def _travel(self, unit: str, number: int) -> None:
-        assert self.target.history is not None
+    def _travel(self, go: Callable[[Reverse], Write | None]) -> Write | None:
         before = set(self.target.processes.attached)
-        Reverse(self.target).goto(unit, number)
+        found = go(Reverse(self.target))
         self.target.processes.tell_unborn(before)
         current = self.target.k.current
         tasks = self.target.processes.tasks()
@@ -304,6 +304,7 @@ class Stub:
             task = current if current in tasks else tasks[0]
             self.general = self.resumed = ThreadId(task.tgid, task.pid)
             self._last = Stop(task.pid, task.tgid)
+        return found
 
     # -- processes ---------------------------------------------------------------------------------
 
@@ -319,9 +320,9 @@ class Stub:
             self.leaving = True
         return b"OK"
 
-    def _kill_all(self, _rest: bytes) -> bytes | None:
+    def _kill_all(self, _rest: bytes) -> bytes:
         self.leaving = self.killed = True
-        return None
+        return b"X09"
 
     def _kill(self, tgid: int) -> bytes:
         task = self.task(ThreadId(tgid, ANY))
@@ -384,7 +385,7 @@ class Stub:
         except LookupError:
             return b""
         name = rest.partition(b":")[0]
-        if name in (b"pread", b"fstat", b"stat"):
+        if name in (b"pread", b"fstat", b"stat", b"readlink"):
             return b"F%x;" % result + escape(data)
         return b"F%x" % result
 

@@ -138,16 +138,14 @@ def links(data: bytes) -> bool:
 
 def why_refused(data: bytes) -> str:
     """What an image is that `parse_elf` has refused, and what to have instead."""
-    other = "neither a source (.S, .c) nor a static i386 ELF"
+    other = "neither a source (.S, .c) nor an i386 ELF"
     if data[:4] != b"\x7fELF" or len(data) < 20:
         return other
     kind, machine = struct.unpack_from("<HH", data, 16)
     if data[4:6] != b"\1\1" or machine not in (3, 6):
         what = "it is an ELF file of another machine; build it for 32 bits: as --32, gcc -m32"
-    elif kind == 3:
-        what = "it is position-independent or a library; link it with -static -no-pie"
-    elif kind != 2:
+    elif kind not in (2, 3):
         what = "it is not an executable"
     else:
-        what = "it is linked dynamically, cut off, or its program headers are wrong"
+        what = "it is cut off, or its program headers are wrong"
     return f"{other}: {what}"

@@ -15,9 +15,11 @@ from emu.events import Position
 from toykernel.history import replay, watchpoints
 from toykernel.history.console import ConsoleOnce
 from toykernel.history.errors import HistoryError
+from toykernel.history.moment import collectors
 from toykernel.history.moments import Kept, Moments
 from toykernel.history.writes import Write, back_to_write
 from toykernel.observe.events import KINDS, EventLog, RunEvent
+from toykernel.observe.once import Once
 from toykernel.oops import KernelOops
 
 if TYPE_CHECKING:
@@ -133,10 +135,8 @@ class History:
 
     def rest(self) -> None:
         """The run stands still for somebody who looks: the first step back from near here is to be short."""
-        if (
-            self._k.outcome is None
-            and self._work - self._moments.before(self.position).work > _REST
-        ):
+        behind = self._work - self._moments.before(self.position).work
+        if self._k.outcome is None and behind > _REST:
             self._keep()
 
     def keep(self) -> None:
@@ -192,6 +192,9 @@ class History:
             self._events.forget_future()
         if self._console is not None:
             self._console.forget_future()
+        for one in collectors(self._k):
+            if isinstance(one, Once):
+                one.forget_future()
 
     @contextmanager
     def _travelling(self) -> Iterator[None]:

@@ -83,6 +83,7 @@ def account_child(k: Kernel, p: Task) -> None:
     user, system = group_times(k, p)
     group.cutime += user + dead.cutime
     group.cstime += system + dead.cstime
+    group.cmaxrss = max(group.cmaxrss, dead.maxrss, dead.cmaxrss)
     group.cmin_flt += dead.min_flt + dead.cmin_flt
     group.cnvcsw += dead.nvcsw + dead.cnvcsw
     group.cnivcsw += dead.nivcsw + dead.cnivcsw
@@ -122,6 +123,16 @@ def group_runtime(k: Kernel, task: Task) -> int:
     return sum(group_times(k, task))
 
 
+def _maxrss(task: Task, who: int) -> int:
+    """The most pages that the group, or a child that was waited for, ever had."""
+    signal, pages = task.signal, 0
+    if who != RUSAGE_CHILDREN:
+        pages = max(signal.maxrss, task.mm.hiwater_rss if task.mm is not None else 0)
+    if who in (RUSAGE_CHILDREN, RUSAGE_BOTH):
+        pages = max(pages, signal.cmaxrss)
+    return pages
+
+
 def pack_rusage(k: Kernel, task: Task, who: int) -> bytes:
     """struct rusage of a thread, of its group, of the group's dead children, or of both."""
     signal = task.signal
@@ -142,6 +153,7 @@ def pack_rusage(k: Kernel, task: Task, who: int) -> bytes:
             voluntary += t.se.nvcsw
             involuntary += t.se.nivcsw
     words = [0] * 14
+    words[0] = _maxrss(task, who) << 2  # ru_maxrss, in KiB
     words[4] = faults  # ru_minflt: nothing here is ever read from a disk
     words[12], words[13] = voluntary, involuntary
     return pack_timeval(user) + pack_timeval(system) + struct.pack("<14I", *words)

@@ -9,8 +9,9 @@ from toykernel.arch.x86.mmu_context import leave_mm
 from toykernel.arch.x86.pgtable import flush_tlb_mm, pgd_alloc, pgd_free
 from toykernel.fs.inode import allow_write_access, deny_write_access, igrab, iput
 from toykernel.kernel.clone_flags import CLONE_VM, CloneArgs
+from toykernel.mm.limits import vm_enough_memory
 from toykernel.mm.memory import copy_page_range, unprotect_ptes
-from toykernel.mm.mm_types import VM_DONTCOPY, MmStruct
+from toykernel.mm.mm_types import VM_ACCOUNT, VM_DONTCOPY, MmStruct
 from toykernel.mm.mmap import exit_mmap
 from toykernel.mm.vma import fork_area
 
@@ -88,11 +89,14 @@ def dup_mmap(k: Kernel, mm: MmStruct, oldmm: MmStruct, protected: list[Protected
     for name in (
         *("start_code", "end_code", "start_data", "end_data", "start_brk", "brk"),
         *("start_stack", "arg_start", "arg_end", "env_start", "env_end", "mmap_base"),
+        *("dumpable", "thp_disable"),
     ):
         setattr(mm, name, getattr(oldmm, name))
     for area in oldmm:
         if area.vm_flags & VM_DONTCOPY:
             continue
+        if area.vm_flags & VM_ACCOUNT:
+            vm_enough_memory(k, area.pages)
         mm.insert(fork_area(k, area))
         copy_page_range(k, mm, oldmm, area, protected)
 
@@ -118,4 +122,5 @@ def exit_mm(k: Kernel, p: Task) -> None:
     """Take the address space away from a task; its last user frees it."""
     mm, p.mm = p.mm, None
     if mm is not None:
+        p.signal.maxrss = max(p.signal.maxrss, mm.hiwater_rss)
         mmput(k, mm)

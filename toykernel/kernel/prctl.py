@@ -14,8 +14,10 @@ from toykernel.kernel.cred import (
     commit_creds,
     prepare_creds,
 )
+from toykernel.kernel.seccomp import prctl_set_seccomp
 from toykernel.kernel.siginfo import NSIG
 from toykernel.kernel.uid import SECURE_KEEP_CAPS
+from toykernel.mm.mmap import user_mm
 from toykernel.syscalls import syscall
 from toykernel.task import TASK_COMM_LEN
 
@@ -23,6 +25,8 @@ if TYPE_CHECKING:
     from toykernel.state import Kernel
 
 _QUERY = 0xFFFFFFFF
+#: SECURE_NOROOT, NO_SETUID_FIXUP, KEEP_CAPS, and the bits that lock each (linux/securebits.h).
+_SECURE_BITS, _SECURE_LOCKS = 0x15, 0x2A
 
 
 def _set_pdeathsig(k: Kernel, sig: int) -> int:
@@ -119,26 +123,156 @@ def _get_child_subreaper(k: Kernel, address: int) -> int:
     return 0
 
 
+def _get_dumpable(k: Kernel, _: int) -> int:
+    return user_mm(k).dumpable
+
+
+def _set_dumpable(k: Kernel, value: int) -> int:
+    if value > 1:
+        raise Errno(EINVAL)
+    user_mm(k).dumpable = value
+    return 0
+
+
+def _get_timing(k: Kernel, _: int) -> int:
+    return 0  # PR_TIMING_STATISTICAL
+
+
+def _set_timing(k: Kernel, value: int) -> int:
+    if value:
+        raise Errno(EINVAL)
+    return 0
+
+
+def _get_tsc(k: Kernel, address: int) -> int:
+    put_user(k, PR_TSC_ENABLE, address)
+    return 0
+
+
+def _set_tsc(k: Kernel, value: int) -> int:
+    if value != PR_TSC_ENABLE:  # the time-stamp counter cannot be kept from a program
+        raise Errno(EINVAL)
+    return 0
+
+
+def _get_seccomp(k: Kernel, _: int) -> int:
+    return k.current.seccomp_mode
+
+
+def _get_securebits(k: Kernel, _: int) -> int:
+    return k.current.cred.securebits
+
+
+def _set_securebits(k: Kernel, bits: int) -> int:
+    old = k.current.cred.securebits
+    locked = old >> 1 & _SECURE_BITS
+    changed = (old ^ bits) & locked or old & _SECURE_LOCKS & ~bits
+    if changed or bits & ~(_SECURE_BITS | _SECURE_LOCKS) or not capable(k, CAP_SETPCAP):
+        raise Errno(EPERM)
+    new = prepare_creds(k)
+    new.securebits = bits
+    commit_creds(k, new)
+    return 0
+
+
+def _get_tid_address(k: Kernel, address: int) -> int:
+    put_user(k, k.current.clear_child_tid, address)
+    return 0
+
+
+def _no_effect(k: Kernel, _: int) -> int:
+    return 0
+
+
 #: By option: PR_SET_PDEATHSIG 1, … (linux/prctl.h).
 OPTIONS: dict[int, Callable[[Kernel, int], int]] = {
     1: _set_pdeathsig,
     2: _get_pdeathsig,
+    3: _get_dumpable,
+    4: _set_dumpable,
     7: _get_keepcaps,
     8: _set_keepcaps,
+    13: _get_timing,
+    14: _set_timing,
     15: _set_name,
     16: _get_name,
+    21: _get_seccomp,
     23: _capbset_read,
     24: _capbset_drop,
+    25: _get_tsc,
+    26: _set_tsc,
+    27: _get_securebits,
+    28: _set_securebits,
     29: _set_timerslack,
     30: _get_timerslack,
+    31: _no_effect,  # PR_TASK_PERF_EVENTS_DISABLE and ENABLE: there are none
+    32: _no_effect,
     36: _set_child_subreaper,
     37: _get_child_subreaper,
+    40: _get_tid_address,
+}
+
+
+def _no_new_privs(k: Kernel, option: int, args: tuple[int, int, int, int]) -> int:
+    """PR_SET_NO_NEW_PRIVS, which cannot be taken back, and PR_GET_NO_NEW_PRIVS. EINVAL."""
+    expected = 1 if option == PR_SET_NO_NEW_PRIVS else 0
+    if args != (expected, 0, 0, 0):
+        raise Errno(EINVAL)
+    if option == PR_SET_NO_NEW_PRIVS:
+        k.current.no_new_privs = True
+        return 0
+    return int(k.current.no_new_privs)
+
+
+def _thp_disable(k: Kernel, option: int, args: tuple[int, int, int, int]) -> int:
+    """PR_SET_THP_DISABLE and PR_GET_THP_DISABLE: there are no huge pages, but it is remembered. EINVAL."""
+    mm = user_mm(k)
+    if any(args[1:]) or (option == PR_GET_THP_DISABLE and args[0]):
+        raise Errno(EINVAL)
+    if option == PR_GET_THP_DISABLE:
+        return int(mm.thp_disable)
+    mm.thp_disable = bool(args[0])
+    return 0
+
+
+def _mce_kill(k: Kernel, option: int, args: tuple[int, int, int, int]) -> int:
+    """PR_MCE_KILL and PR_MCE_KILL_GET: memory never fails here. EINVAL."""
+    if option == PR_MCE_KILL_GET:
+        if any(args):
+            raise Errno(EINVAL)
+        return k.current.mce_kill
+    what, policy, *rest = args
+    if any(rest) or what > 1 or (what == 0 and policy) or policy > 2:
+        raise Errno(EINVAL)
+    k.current.mce_kill = policy if what else PR_MCE_KILL_DEFAULT
+    return 0
+
+
+def _set_seccomp(k: Kernel, _option: int, args: tuple[int, int, int, int]) -> int:
+    return prctl_set_seccomp(k, args[0], args[1])
+
+
+PR_SET_SECCOMP, PR_MCE_KILL, PR_MCE_KILL_GET, PR_MCE_KILL_DEFAULT = 22, 33, 34, 2
+PR_SET_NO_NEW_PRIVS, PR_GET_NO_NEW_PRIVS, PR_SET_THP_DISABLE, PR_GET_THP_DISABLE = 38, 39, 41, 42
+PR_TSC_ENABLE = 1
+#: Options that look at more than one argument.
+WIDE: dict[int, Callable[[Kernel, int, tuple[int, int, int, int]], int]] = {
+    PR_SET_SECCOMP: _set_seccomp,
+    PR_MCE_KILL: _mce_kill,
+    PR_MCE_KILL_GET: _mce_kill,
+    PR_SET_NO_NEW_PRIVS: _no_new_privs,
+    PR_GET_NO_NEW_PRIVS: _no_new_privs,
+    PR_SET_THP_DISABLE: _thp_disable,
+    PR_GET_THP_DISABLE: _thp_disable,
 }
 
 
 @syscall(172, "option:prctl_option arg2:hex arg3:hex arg4:hex arg5:hex")
 def sys_prctl(k: Kernel, option: int, arg2: int, arg3: int, arg4: int, arg5: int) -> int:
     """prctl. An option that is not there is EINVAL."""
+    wide = WIDE.get(option)
+    if wide is not None:
+        return wide(k, option, (arg2, arg3, arg4, arg5))
     function = OPTIONS.get(option)
     if function is None:
         raise Errno(EINVAL)

@@ -137,7 +137,9 @@ def ptrace_may_access(k: Kernel, task: Task) -> bool:
     same = {its.uid, its.euid, its.suid} == {mine.uid} and {its.gid, its.egid, its.sgid} == {
         mine.gid
     }
-    return (same and not its.cap_permitted & ~mine.cap_permitted) or capable(k, CAP_SYS_PTRACE)
+    dumpable = task.mm is None or task.mm.dumpable == 1
+    same = same and dumpable and not its.cap_permitted & ~mine.cap_permitted
+    return same or capable(k, CAP_SYS_PTRACE)
 
 
 def ptrace_attach(k: Kernel, child: Task, request: int, addr: int, data: int) -> Result:

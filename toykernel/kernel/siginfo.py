@@ -69,6 +69,8 @@ def pack_siginfo(info: Siginfo) -> bytes:
         words = (info["si_timerid"], info.get("si_overrun", 0), info.get("si_value", 0))
     elif code < 0:
         words = (pid, uid, info.get("si_value", 0))
+    elif sig == SIGSYS and "si_syscall" in info:
+        words = (info["si_call_addr"], info["si_syscall"], info["si_arch"])
     elif code in (SI_USER, SI_KERNEL) and sig not in _FAULTS:
         words = (pid, uid, 0)
     elif sig == SIGCHLD:

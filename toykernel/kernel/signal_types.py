@@ -111,6 +111,8 @@ class SignalStruct:
     prev_stime: int = 0
     min_flt: int = 0
     cmin_flt: int = 0
+    maxrss: int = 0  # pages, of address spaces that are gone
+    cmaxrss: int = 0
     nvcsw: int = 0
     nivcsw: int = 0
     cnvcsw: int = 0

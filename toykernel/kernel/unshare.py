@@ -14,21 +14,30 @@ from toykernel.kernel.clone_flags import (
     CLONE_NEWIPC,
     CLONE_NEWNET,
     CLONE_NEWNS,
+    CLONE_NEWPID,
+    CLONE_NEWUSER,
     CLONE_NEWUTS,
     CLONE_SIGHAND,
     CLONE_SYSVSEM,
     CLONE_THREAD,
     CLONE_VM,
 )
-from toykernel.kernel.cred import CAP_SYS_ADMIN, capable
+from toykernel.kernel.cred import (
+    CAP_SYS_ADMIN,
+    capable,
+    commit_creds,
+    create_user_ns,
+    prepare_creds,
+    put_cred,
+)
 from toykernel.kernel.nsproxy import create_new_namespaces, put_nsproxy
 from toykernel.syscalls import syscall
 
 if TYPE_CHECKING:
     from toykernel.state import Kernel
 
-_NAMESPACES = CLONE_NEWNS | CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWNET
-_ALLOWED = _NAMESPACES | CLONE_FS | CLONE_FILES | CLONE_SYSVSEM
+_NAMESPACES = CLONE_NEWNS | CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWNET | CLONE_NEWPID
+_ALLOWED = _NAMESPACES | CLONE_NEWUSER | CLONE_FS | CLONE_FILES | CLONE_SYSVSEM
 _ALLOWED |= CLONE_THREAD | CLONE_SIGHAND | CLONE_VM
 
 
@@ -48,12 +57,14 @@ def sys_unshare(k: Kernel, flags: int) -> int:
         raise Errno(EINVAL)
     if flags & CLONE_VM and task.mm is not None and task.mm.mm_users > 1:
         raise Errno(EINVAL)
-    if flags & CLONE_NEWNS:
+    if flags & CLONE_NEWUSER and len(task.signal.threads) > 1:
+        raise Errno(EINVAL)
+    if flags & (CLONE_NEWNS | CLONE_NEWUSER):
         flags |= CLONE_FS
     fs, files = task.fs, task.files
     assert fs is not None
     assert files is not None
-    new_fs = new_files = new_ns = None
+    new_fs = new_files = new_ns = new_cred = None
     with ExitStack() as undo:
         if flags & CLONE_FS and fs.users > 1:
             new_fs = FsStruct(k.memory.slabs.fs.alloc(k), fs.root, fs.pwd, fs.umask)
@@ -65,6 +76,11 @@ def sys_unshare(k: Kernel, flags: int) -> int:
             if not capable(k, CAP_SYS_ADMIN):
                 raise Errno(EPERM)
             new_ns = create_new_namespaces(k, flags & _NAMESPACES, task.nsproxy)
+            undo.callback(put_nsproxy, k, new_ns)
+        if flags & CLONE_NEWUSER:
+            new_cred = prepare_creds(k)
+            undo.callback(put_cred, k, new_cred)
+            create_user_ns(k, new_cred)
         undo.pop_all()
     if flags & (CLONE_SYSVSEM | CLONE_NEWIPC):
         exit_sem(k, task)
@@ -74,6 +90,8 @@ def sys_unshare(k: Kernel, flags: int) -> int:
     if new_files is not None:
         task.files = new_files
         put_files_struct(k, files)
+    if new_cred is not None:
+        commit_creds(k, new_cred)
     if new_ns is not None:
         old, task.nsproxy = task.nsproxy, new_ns
         put_nsproxy(k, old)

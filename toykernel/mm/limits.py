@@ -40,9 +40,32 @@ def may_lock(k: Kernel, mm: MmStruct, pages: int) -> bool:
     return capable(k, CAP_IPC_LOCK) or mm.locked_vm + pages <= rlimit(k, RLIMIT_MEMLOCK) >> 12
 
 
+OVERCOMMIT_GUESS, OVERCOMMIT_ALWAYS, OVERCOMMIT_NEVER = range(3)
+
+
+def committed(k: Kernel) -> int:
+    """Pages that are promised: those of all areas with VM_ACCOUNT (vm_committed_as)."""
+    return sum(
+        area.pages for mm in k.memory.mms.values() for area in mm if area.vm_flags & VM_ACCOUNT
+    )
+
+
+def commit_limit(k: Kernel) -> int:
+    """vm_commit_limit: pages that vm.overcommit_memory 2 promises at most."""
+    return k.memory.pages.totals().managed * k.memory.overcommit_ratio // 100
+
+
 def vm_enough_memory(k: Kernel, pages: int) -> None:
-    """The overcommit heuristic: refuse what can never be there. Raises Errno(ENOMEM)."""
-    if pages > k.memory.pages.free:
+    """Whether so many pages may be promised, by vm.overcommit_memory: 0 refuses only what could never be
+    there, 1 nothing, 2 what is over the limit of all promises together. Raises Errno(ENOMEM).
+    """
+    policy = k.memory.overcommit_memory
+    if policy == OVERCOMMIT_ALWAYS:
+        return
+    if policy == OVERCOMMIT_GUESS:
+        if pages > k.memory.pages.totals().managed:
+            raise Errno(ENOMEM)
+    elif committed(k) + pages > commit_limit(k):
         raise Errno(ENOMEM)
 
 

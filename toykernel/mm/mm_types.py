@@ -88,6 +88,9 @@ class MmStruct:
         self.areas: SortedDict[int, VmArea] = SortedDict()
         self.nr_ptes = 0  # page-table pages
         self.rss = 0  # present user pages
+        self.hiwater_rss = 0  # the most there were
+        self.dumpable = 1  # PR_SET_DUMPABLE; exec makes it 1
+        self.thp_disable = False
         self.total_vm = 0  # pages in areas
         self.locked_vm = 0  # pages in areas with VM_LOCKED
         self.def_flags = 0  # VM_LOCKED after mlockall(MCL_FUTURE)

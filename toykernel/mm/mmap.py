@@ -22,7 +22,7 @@ from toykernel.errno import (
 from toykernel.fs.file import fget_open
 from toykernel.fs.inode import F_SEAL_FUTURE_WRITE, F_SEAL_WRITE
 from toykernel.mm.filemap import AddressSpace, shmem_zero_setup
-from toykernel.mm.limits import can_do_mlock, charge, may_expand_vm, may_lock
+from toykernel.mm.limits import OVERCOMMIT_NEVER, can_do_mlock, charge, may_expand_vm, may_lock
 from toykernel.mm.memory import populate_range, unmap_page_range
 from toykernel.mm.mm_types import (
     READ_IMPLIES_EXEC,
@@ -242,7 +242,7 @@ def mmap_region(
         do_munmap(k, mm, addr, length)  # only MAP_FIXED leads here
     if not may_expand_vm(k, mm, length >> 12):
         raise Errno(ENOMEM)
-    if flags & MAP_NORESERVE:
+    if flags & MAP_NORESERVE and k.memory.overcommit_memory != OVERCOMMIT_NEVER:
         vm_flags |= VM_NORESERVE
     else:
         vm_flags = charge(k, vm_flags, length >> 12)

@@ -12,7 +12,7 @@ from toykernel.errno import EAGAIN, EFAULT, EINVAL, ENOMEM, Errno
 from toykernel.mm.limits import may_expand_vm, may_lock, vm_enough_memory
 from toykernel.mm.memory import move_page_tables, populate_range
 from toykernel.mm.mm_types import VM_ACCOUNT, VM_LOCKED, MmStruct, VmArea
-from toykernel.mm.mman import MAP_FIXED, MREMAP_FIXED, MREMAP_MAYMOVE
+from toykernel.mm.mman import MAP_FIXED, MREMAP_DONTUNMAP, MREMAP_FIXED, MREMAP_MAYMOVE
 from toykernel.mm.mmap import do_munmap, get_unmapped_area, page_align_word, user_mm
 from toykernel.mm.vma import copy_area, free_area, merge
 from toykernel.syscalls import syscall
@@ -30,7 +30,10 @@ def sys_mremap(k: Kernel, addr: int, old_len: int, new_len: int, flags: int, new
     """mremap: the linear address of the mapping afterwards. EINVAL, EFAULT for no such mapping,
     EAGAIN over RLIMIT_MEMLOCK, ENOMEM without room.
     """
-    if flags & ~(MREMAP_FIXED | MREMAP_MAYMOVE) or addr & _OFFSET:
+    if flags & ~(MREMAP_FIXED | MREMAP_MAYMOVE | MREMAP_DONTUNMAP) or addr & _OFFSET:
+        raise Errno(EINVAL)
+    keep = bool(flags & MREMAP_DONTUNMAP)
+    if keep and (not flags & MREMAP_MAYMOVE or old_len != new_len):
         raise Errno(EINVAL)
     old_len, new_len = page_align_word(old_len), page_align_word(new_len)
     if not new_len:
@@ -39,7 +42,12 @@ def sys_mremap(k: Kernel, addr: int, old_len: int, new_len: int, flags: int, new
     if flags & MREMAP_FIXED:
         if not flags & MREMAP_MAYMOVE:
             raise Errno(EINVAL)
-        return _mremap_to(k, mm, addr, old_len, new_addr, new_len)
+        return _mremap_to(k, mm, addr, old_len, new_addr, new_len, keep)
+    if keep:
+        area = _vma_to_resize(k, mm, addr, old_len, new_len)
+        _may_keep(k, mm, area, new_len)
+        target = get_unmapped_area(k, mm, 0, new_len, 0)
+        return _move_vma(k, mm, area, addr, old_len, target, new_len, keep)
     if old_len >= new_len:
         if old_len > new_len:
             do_munmap(k, mm, addr + new_len, old_len - new_len)
@@ -58,7 +66,7 @@ def sys_mremap(k: Kernel, addr: int, old_len: int, new_len: int, flags: int, new
 
 
 def _mremap_to(
-    k: Kernel, mm: MmStruct, addr: int, old_len: int, new_addr: int, new_len: int
+    k: Kernel, mm: MmStruct, addr: int, old_len: int, new_addr: int, new_len: int, keep: bool
 ) -> int:
     if new_addr & _OFFSET or new_len > TASK_SIZE or new_addr > TASK_SIZE - new_len:
         raise Errno(EINVAL)
@@ -70,7 +78,17 @@ def _mremap_to(
         do_munmap(k, mm, addr + new_len, old_len - new_len)
         old_len = new_len
     area = _vma_to_resize(k, mm, addr, old_len, new_len)
-    return _move_vma(k, mm, area, addr, old_len, new_addr, new_len)
+    if keep:
+        _may_keep(k, mm, area, new_len)
+    return _move_vma(k, mm, area, addr, old_len, new_addr, new_len, keep)
+
+
+def _may_keep(k: Kernel, mm: MmStruct, area: VmArea, length: int) -> None:
+    """MREMAP_DONTUNMAP: the old area stays, empty, beside the new one. Raises Errno(ENOMEM)."""
+    if not may_expand_vm(k, mm, length >> 12):
+        raise Errno(ENOMEM)
+    if area.vm_flags & VM_ACCOUNT:
+        vm_enough_memory(k, length >> 12)
 
 
 def _vma_to_resize(k: Kernel, mm: MmStruct, addr: int, old_len: int, new_len: int) -> VmArea:
@@ -98,9 +116,19 @@ def _expandable(mm: MmStruct, area: VmArea, more: int) -> bool:
 
 
 def _move_vma(
-    k: Kernel, mm: MmStruct, area: VmArea, addr: int, old_len: int, target: int, new_len: int
+    k: Kernel,
+    mm: MmStruct,
+    area: VmArea,
+    addr: int,
+    old_len: int,
+    target: int,
+    new_len: int,
+    keep: bool = False,
 ) -> int:
-    """A new area with the old one's pages. Raises Errno(ENOMEM), changing nothing."""
+    """A new area with the old one's pages; with `keep` the old one stays, without pages.
+
+    Raises Errno(ENOMEM), changing nothing.
+    """
     with ExitStack() as undo:
         twin = copy_area(k, area)
         undo.callback(free_area, k, twin)
@@ -114,7 +142,9 @@ def _move_vma(
     mm.insert(twin)
     flush_tlb_mm(k, mm)
     locked = twin.vm_flags & VM_LOCKED
-    if old_len:
+    if keep:
+        mm.set_flags(area, area.vm_flags & ~VM_LOCKED)
+    elif old_len:
         do_munmap(k, mm, addr, old_len)
     merge(k, mm, target, target + new_len)
     if locked:

@@ -31,7 +31,8 @@ from toykernel.fs.file import (
     O_RDWR,
     File,
     fd_install,
-    fget,
+    fget_open,
+    fput,
     get_empty_filp,
     get_unused_fd,
 )
@@ -76,7 +77,7 @@ SOCK_SIZE = 2 + UNIX_PATH_MAX
 
 def sockfd_lookup(k: Kernel, fd: int) -> tuple[File, UnixSock]:
     """The socket behind a descriptor. Raises Errno(EBADF), Errno(ENOTSOCK)."""
-    file = fget(k, fd)
+    file = fget_open(k, fd)
     if not isinstance(file.inode.private, UnixSock):
         raise Errno(ENOTSOCK)
     return file, file.inode.private
@@ -339,15 +340,16 @@ def do_accept(
         args = (file, address, length, flags, deadline)
         return Wait((sock.wait,), do_accept, args, "accept", deadline=deadline, holds=(file,))
     fd = get_unused_fd(k)
-    new = sock.pending.pop(0)
-    with ExitStack() as undo:
-        undo.callback(unix_release_sock, k, new)
-        opened = sock_map_fd(k, new, flags)
-        undo.callback(k.memory.slabs.filp.free, k, opened.slab)
-        if address:
-            peer = new.peer
+    new = sock.pending[0]
+    opened = sock_map_fd(k, new, flags)  # who is not accepted for want of memory stays in the queue
+    sock.pending.pop(0)
+    if address:
+        peer = new.peer
+        try:
             store_address(k, peer.name if peer is not None else b"", address, length)
-        undo.pop_all()
+        except Errno:
+            fput(k, opened)
+            raise
     state_change(k, sock)
     return fd_install(k, fd, opened, cloexec=bool(flags & O_CLOEXEC))
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from toykernel.collector import Collector
 from toykernel.look.elf_core import elf_core
 
 if TYPE_CHECKING:
@@ -13,7 +14,7 @@ if TYPE_CHECKING:
     from toykernel.task import Task
 
 
-class CoreDumps:
+class CoreDumps(Collector):
     """Listens to one kernel; `write(pid, data)` gets each core file, once, whatever is run again."""
 
     def __init__(self, k: Kernel, write: Callable[[int, bytes], None]) -> None:

@@ -12,8 +12,9 @@ from typing import Any
 
 from toykernel.collector import Collector
 from toykernel.kernel.clone_flags import CLONE_UNTRACED
-from toykernel.kernel.siginfo import SIGNAL_NAMES
+from toykernel.kernel.siginfo import SIGKILL, SIGNAL_NAMES
 from toykernel.look.program import PROGRAM_PID
+from toykernel.observe import strace_calls
 from toykernel.observe.strace_format import (
     PRINTERS,
     raw,
@@ -127,14 +128,19 @@ class Strace(Collector):
             word = call.words[index]
             if call.row is None:
                 texts.append(raw(word))
-            else:
-                texts.append(PRINTERS[kinds[index]](memory, word, call.words[index + 1 :]))
+                continue
+            told = strace_calls.argument(call.name, index, memory, call.words)
+            if told is None:
+                told = PRINTERS[kinds[index]](memory, word, call.words[index + 1 :])
+            texts.append(told)
         call.printed = last
         return ", ".join(texts)
 
     @staticmethod
     def _count(call: _Call) -> int:
-        return len(call.words) if call.row is None else len(call.row.arguments)
+        if call.row is None:
+            return len(call.words)
+        return strace_calls.count(call.name, call.words, len(call.row.arguments))
 
     def _enter(self, task: Task, number: int, words: list[int]) -> None:
         if not self._traced(task) or self._before_exec(task, number):
@@ -146,8 +152,12 @@ class Strace(Collector):
         count = self._count(call)
         kinds = [] if row is None else [a.kind for a in row.arguments]
         first = next((i for i, kind in enumerate(kinds) if kind.at_exit), count)
+        if row is not None:
+            first = min(strace_calls.at_entry(call.name, first), count)
         self._begin(task.pid)
-        self._add(f"{call.name}({self._arguments(task, call, first, None)}")
+        self._add(
+            f"{strace_calls.shown_name(call.name, words)}({self._arguments(task, call, first, None)}"
+        )
         if 0 < first < count:
             self._add(", ")
 
@@ -157,7 +167,8 @@ class Strace(Collector):
             return
         if self._line_pid != task.pid:
             self._begin(task.pid)
-            self._add(f"<... {call.name} resumed>")
+            shown = strace_calls.shown_name(call.name, call.words)
+            self._add(f"<... {shown} resumed>")
         rest = self._arguments(task, call, self._count(call), result)
         self._add(rest + ") ")
         self._add(" " * (RESULT_COLUMN - self._column) + "= ")
@@ -206,7 +217,7 @@ class Strace(Collector):
         self._alive.pop(task.pid, None)
 
     def _deliver(self, task: Task, sig: int, info: dict[str, Any]) -> None:
-        if self._traced(task):
+        if self._traced(task) and sig != SIGKILL:  # no tracer is told of that one
             self._flush_signals(task.pid)
             self._whole(task.pid, self._signal_line(sig, info))
 

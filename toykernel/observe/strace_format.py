@@ -9,7 +9,9 @@ from toykernel.errno import MAX_ERRNO, NAMES
 from toykernel.errno import name as errno_name
 from toykernel.kernel.siginfo import SIGBUS, SIGCHLD, SIGFPE, SIGILL, SIGNAL_NAMES, SIGSEGV, SIGTRAP
 from toykernel.look.memory import peek, peek_string, peek_word
+from toykernel.observe import strace_calls
 from toykernel.observe.strace_memory import Memory, address_text, quote
+from toykernel.observe.strace_mm import MEMORY_PRINTERS
 from toykernel.observe.strace_process import PROCESS_PRINTERS
 from toykernel.observe.strace_signals import SIGNAL_PRINTERS
 from toykernel.observe.strerror import strerror
@@ -133,6 +135,9 @@ def result_text(name: str, result: int) -> str:
         if number not in NAMES:
             return f"-1 (errno {number})"
         return f"-1 {errno_name(number)} ({strerror(number)})"
+    told = strace_calls.result(name, result)
+    if told is not None:
+        return told
     return raw(result & 0xFFFFFFFF) if name in _RETURN_ADDRESS else str(result)
 
 
@@ -241,12 +246,7 @@ PRINTERS: Mapping[Kind, Callable[[Memory, int, Sequence[int]], str]] = {
     Kind.SIZE: _unsigned,
     Kind.HEX: _hex,
     Kind.ADDRESS: _address,
-    Kind.PROT: _address,
-    Kind.MMAP_FLAGS: _address,
-    Kind.MREMAP_FLAGS: _address,
-    Kind.MADVICE: _address,
-    Kind.MSYNC_FLAGS: _address,
-    Kind.MLOCKALL_FLAGS: _address,
+    **MEMORY_PRINTERS,
     Kind.PATH: _path,
     Kind.BUFFER_IN: _buffer_in,
     Kind.STRINGS: _strings,

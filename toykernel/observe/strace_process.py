@@ -37,6 +37,10 @@ _AT = {
     0x800: "AT_NO_AUTOMOUNT", 0x1000: "AT_EMPTY_PATH", 0x2000: "AT_STATX_FORCE_SYNC",
     0x4000: "AT_STATX_DONT_SYNC",
 }  # fmt: skip
+_RESOLVE = {
+    1: "RESOLVE_NO_XDEV", 2: "RESOLVE_NO_MAGICLINKS", 4: "RESOLVE_NO_SYMLINKS",
+    8: "RESOLVE_BENEATH", 16: "RESOLVE_IN_ROOT", 32: "RESOLVE_CACHED",
+}  # fmt: skip
 _RWF = {1: "RWF_HIPRI", 2: "RWF_DSYNC", 4: "RWF_SYNC", 8: "RWF_NOWAIT", 16: "RWF_APPEND"}
 _NAMES: Mapping[Kind, Mapping[int, str]] = {
     Kind.SEEK_WHENCE: {0: "SEEK_SET", 1: "SEEK_CUR", 2: "SEEK_END", 3: "SEEK_DATA", 4: "SEEK_HOLE"},
@@ -74,6 +78,11 @@ def _bits(word: int, names: Mapping[int, str]) -> list[str]:
 
 
 def _clone_flags(_memory: Memory, word: int, _following: Sequence[int]) -> str:
+    return clone_flags_text(word)
+
+
+def clone_flags_text(word: int) -> str:
+    """Clone's flags, the signal last."""
     shown = _bits(word & ~CSIGNAL, FLAG_NAMES)
     if word & CSIGNAL:
         shown.append(SIGNAL_NAMES.get(word & CSIGNAL, str(word & CSIGNAL)))
@@ -81,6 +90,11 @@ def _clone_flags(_memory: Memory, word: int, _following: Sequence[int]) -> str:
 
 
 def _open_flags(_memory: Memory, word: int, _following: Sequence[int]) -> str:
+    return open_flags_text(word)
+
+
+def open_flags_text(word: int) -> str:
+    """Access mode and flags of an open file."""
     return "|".join([_ACCESS_MODES[word & 3], *_bits(word & ~3, _OPEN)])
 
 
@@ -187,6 +201,18 @@ def _clone_args(memory: Memory, word: int, following: Sequence[int]) -> str:
     return "{" + ", ".join(fields) + "}"
 
 
+def _open_how(memory: Memory, word: int, following: Sequence[int]) -> str:
+    data = peek(memory.k, memory.mm, word, 24) if following and following[0] >= 24 else None
+    if data is None:
+        return address_text(word)
+    flags, mode, resolve = (int.from_bytes(data[at : at + 8], "little") for at in (0, 8, 16))
+    fields = [f"flags={_open_flags(memory, flags, ())}"]
+    if flags & 0o20000100:
+        fields.append(f"mode={_mode(memory, mode, ())}")
+    fields.append("resolve=" + ("|".join(_bits(resolve, _RESOLVE)) or "0"))
+    return "{" + ", ".join(fields) + "}"
+
+
 #: By kind of argument, for strace_format.
 PROCESS_PRINTERS: Mapping[Kind, Printer] = {
     **{kind: _named(names) for kind, names in _NAMES.items()},
@@ -199,6 +225,26 @@ PROCESS_PRINTERS: Mapping[Kind, Printer] = {
     Kind.FUTEX_OP: _futex_op,
     Kind.AT_FLAGS: _at_flags,
     Kind.FLOCK_OPERATION: _named_bits({1: "LOCK_SH", 2: "LOCK_EX", 8: "LOCK_UN", 4: "LOCK_NB"}),
+    Kind.OPEN_HOW: _open_how,
+    Kind.MOUNT_FLAGS: _named_bits(
+        {
+            1: "MS_RDONLY",
+            2: "MS_NOSUID",
+            4: "MS_NODEV",
+            8: "MS_NOEXEC",
+            32: "MS_REMOUNT",
+            1024: "MS_NOATIME",
+            4096: "MS_BIND",
+            8192: "MS_MOVE",
+            16384: "MS_REC",
+            1 << 18: "MS_PRIVATE",
+            1 << 20: "MS_SHARED",
+            1 << 21: "MS_RELATIME",
+        }
+    ),
+    Kind.UMOUNT_FLAGS: _named_bits(
+        {1: "MNT_FORCE", 2: "MNT_DETACH", 4: "MNT_EXPIRE", 8: "UMOUNT_NOFOLLOW"}
+    ),
     Kind.MEMFD_FLAGS: _named_bits(
         {1: "MFD_CLOEXEC", 2: "MFD_ALLOW_SEALING", 4: "MFD_HUGETLB", 8: "MFD_NOEXEC_SEAL"}
     ),

@@ -76,7 +76,8 @@ def _named(names: Sequence[str]) -> Printer:
 
 
 def _policy(_memory: Memory, word: int, _following: Sequence[int]) -> str:
-    base = POLICY_NAMES.get(word & ~SCHED_RESET_ON_FORK, f"{word & ~SCHED_RESET_ON_FORK:#x}")
+    policy = word & ~SCHED_RESET_ON_FORK
+    base = POLICY_NAMES.get(policy, f"{policy:#x} /* SCHED_??? */")
     return base + ("|SCHED_RESET_ON_FORK" if word & SCHED_RESET_ON_FORK else "")
 
 
@@ -102,8 +103,7 @@ def _action(handler: int, flags: int, restorer: int, mask: str) -> str:
     text = "|".join([*named, *([f"{left:#x}"] if left else [])]) or "0"
     tail = f", sa_restorer={restorer:#x}" if flags & 0x04000000 else ""
     shown = _HANDLERS.get(handler) or f"{handler:#x}"
-    member = "sa_sigaction" if flags & 4 and handler > 1 else "sa_handler"
-    return f"{{{member}={shown}, sa_mask={mask}, sa_flags={text}{tail}}}"
+    return f"{{sa_handler={shown}, sa_mask={mask}, sa_flags={text}{tail}}}"
 
 
 def _rt_action(data: bytes) -> str:

@@ -24,8 +24,10 @@ from .reader import Reader
 from .shapes import Fix
 from .source import Location, Statement, error
 
+#: The section of `.struct`, which is nowhere.
+ABSOLUTE: Final = "*ABS*"
 _LABEL: Final = re.compile(rf"({NAME}|\d+|\"[^\"]+\")\s*:(?!:)\s*")
-_ASSIGN: Final = re.compile(r"([A-Za-z_.$][\w.$]*)\s*=(?!=)\s*(.*)", re.S)
+_ASSIGN: Final = re.compile(r"([A-Za-z_.$][\w.$]*)\s*(==?)(?!=)\s*(.*)", re.S)
 _WORD: Final = re.compile(r"([A-Za-z_.$][\w.$]*)\s*(.*)", re.S)
 _SYMBOL: Final = re.compile(r"[A-Za-z_.$][\w.$]*")
 
@@ -50,6 +52,7 @@ class Assembler:
         self.lined: Statement | None = None
         self.warnings: list[str] = []
         self.uses_got = False
+        self.pads_as: str | None = None  # a CPU that gas pads code for in a way of its own
         self.total = 0
         self.where = Location(source, 0)
         self.statement = Statement("", self.where)
@@ -90,7 +93,8 @@ class Assembler:
 
     def _lookup(self, name: str) -> Node:
         if name == ".":
-            return self.section.here()
+            here = self.here()
+            return self.absolute(here) if here.section == ABSOLUTE else here
         if name[0].isdigit():
             number = int(name[:-1])
             count = self.locals.get(number, 0)
@@ -100,7 +104,8 @@ class Assembler:
             known = self.symbols.get(mangled)
             return known.node if known is not None and known.node is not None else Name(mangled)
         symbol = self.symbol(name)
-        if symbol.node is not None and not symbol.weak and not symbol.is_grouped(self.sections):
+        elsewhere = symbol.weak or symbol.indirect
+        if symbol.node is not None and not elsewhere and not symbol.is_grouped(self.sections):
             return symbol.node
         if symbol.used_at is None:
             symbol.used_at = self.where
@@ -139,6 +144,12 @@ class Assembler:
     def here(self) -> Position:
         """The location counter: the next byte of the present section."""
         return self.section.here()
+
+    def absolute(self, here: Position) -> Number:
+        """A place of `.struct` as the number that it is. Raises Problem."""
+        if here.fragment:
+            raise Problem("`.struct' with a length that is only known after layout")
+        return Number(here.offset)
 
     def warn(self, message: str) -> None:
         """Say something about the present line that does not stop the assembly."""
@@ -196,6 +207,8 @@ class Assembler:
             raise self._duplicate(symbol)
         here = self.section.here()
         symbol.node = Position(here.section, here.fragment, here.offset, name)
+        if here.section == ABSOLUTE:
+            symbol.node = self.absolute(here)
         symbol.defined_at = location
 
     def allocate(self, name: str, size: int, align: int, statement: Statement) -> None:
@@ -261,9 +274,9 @@ class Assembler:
     def needs_linker(self) -> bool:
         """Whether the source has what only a linker places: merged, grouped or thread-local sections,
         unwind tables, an access through the GOT, a symbol that may stay undefined."""
-        if self.frames.frames or self.uses_got:
+        if self.frames.wanted or self.uses_got:
             return True
-        if any(s.weak or s.weakly or s.versions for s in self.symbols.values()):
+        if any(s.weak or s.weakly or s.versions or s.indirect for s in self.symbols.values()):
             return True
         return any(
             s.attributes or s.group or s.kind not in (None, 8, 7) or s.flags == "rwx"
@@ -278,7 +291,7 @@ class Assembler:
     def object_file(self) -> ObjectFile:
         """Everything as an object file, with relocations for what a linker must fill in."""
         emission = Emission(self.sections, self.symbols, self.source, self.code.mode.bits)
-        if self.frames.frames:
+        if self.frames.wanted:
             emission.frames = self.frames
         return emission.object_file(self.executable_stack())
 
@@ -344,16 +357,17 @@ class Assembler:
 
     def _statement(self, statement: Statement) -> None:
         text = statement.text
-        match = _LABEL.match(text)
+        match = _LABEL.match(text) if ":" in text else None
         while match:
             self.label(match.group(1).strip('"'), statement.location)
             text = text[match.end() :]
             match = _LABEL.match(text)
         if not text:
             return
-        assign = _ASSIGN.match(text)
+        assign = _ASSIGN.match(text) if "=" in text else None
         if assign:
-            self.assign(assign.group(1), assign.group(2), statement)
+            once = assign.group(2) == "=="
+            self.assign(assign.group(1), assign.group(3), statement, once)
             return
         pseudo, text = pseudo_prefixes(text) if text[0] == "{" else ([], text)
         word = _WORD.match(text)
@@ -363,9 +377,9 @@ class Assembler:
         macro = self.reader.macros.get(name)
         if macro is not None:
             self.reader.call(macro, rest, statement.location)
-        elif self.reader.directive(name, rest, statement):
-            return
         elif name[0] == ".":
+            if self.reader.directive(name, rest, statement):
+                return
             if not self.directives.run(name, rest, statement):
                 near = difflib.get_close_matches(name, self.directives.names(), 1, 0.8)
                 raise Problem(

@@ -20,7 +20,9 @@ REGISTERS: Final = {
     for number, name in enumerate(("eax", "ecx", "edx", "ebx", "esp", "ebp", "esi", "edi", "eip"))
 } | {f"st({n})": 11 + n for n in range(8)} | {f"xmm{n}": 21 + n for n in range(8)} | {
     f"mm{n}": 29 + n for n in range(8)
-} | {"eflags": 9, "st": 11}  # fmt: skip
+} | {
+    name: 40 + n for n, name in enumerate(("es", "cs", "ss", "ds", "fs", "gs"))
+} | {"eflags": 9, "st": 11, "fcw": 37, "fsw": 38, "mxcsr": 39, "tr": 48, "ldtr": 49}  # fmt: skip
 RETURN_COLUMN: Final = 8
 DATA_ALIGN: Final = -4
 #: Stands for the place of the pointer that is being written.
@@ -52,14 +54,23 @@ class FrameTable:
         self.here = here
         self.expression = expression
         self.frames: list[Frame] = []
+        self.written = True
         self.open: Frame | None = None
         self.last: Position | None = None
         self.states: list[int] = []
+
+    @property
+    def wanted(self) -> bool:
+        """Whether there is anything for .eh_frame."""
+        return bool(self.frames) and self.written
 
     def run(self, word: str, values: list[str]) -> None:
         """Carry out one .cfi_ directive. Raises Problem."""
         name = word.removeprefix(".cfi_")
         if name == "sections":
+            self.written = (
+                ".eh_frame" in values
+            )  # else for debuggers only, which have our own lines
             return
         if name == "startproc":
             if self.open is not None:

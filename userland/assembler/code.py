@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from .errors import Problem
-from .expressions import Node
+from .expressions import Name, Node
 from .fragments import Branch
 from .instructions import Encoded, InstructionEncoder
 from .intel import translate
@@ -27,6 +27,7 @@ from .prefixed import (
     string_operands,
     widen,
 )
+from .shapes import Fix
 from .sizes import Mode, is_by_mode
 from .source import Statement, split_operands
 
@@ -34,6 +35,9 @@ if TYPE_CHECKING:
     from .assembler import Assembler
 
 _WORD: Final = re.compile(r"([A-Za-z_.$][\w.$]*)\s*(.*)", re.S)
+#: Operands of registers and numbers only; a symbol alone.
+_PLAIN: Final = re.compile(r"(?:%[a-z]\w*|[-$*(),: ]|0[xX][0-9a-fA-F]+(?!\w)|(?<!\w)\d+(?!\w))*")
+_SYMBOL: Final = re.compile(r"[A-Za-z_.][\w.]*")
 _PORT: Final = re.compile(r"\(\s*%dx\s*\)", re.I)
 
 
@@ -43,6 +47,8 @@ class Code:
     def __init__(self, assembler: Assembler) -> None:
         self.assembler = assembler
         self.encoder = InstructionEncoder(assembler.warn)
+        #: By text and mode, the bytes of instructions in which no symbol stands.
+        self._known: dict[tuple[str, str, int, bool], bytes] = {}
 
     @property
     def mode(self) -> Mode:
@@ -54,6 +60,17 @@ class Code:
     ) -> None:
         """Write one instruction: its mnemonic, or first prefix, what stands behind it, and its {words}."""
         assembler, mode = self.assembler, self.mode
+        key = None
+        if not pseudo and not assembler.intel:
+            if mode.bits == 32 and _SYMBOL.fullmatch(rest) and self._jump(name, rest, statement):
+                return
+            if _PLAIN.fullmatch(rest):
+                key = (name, rest, mode.bits, mode.gcc)
+                known = self._known.get(key)
+                if known is not None:
+                    assembler.emit(known, (), statement)
+                    return
+        said = len(assembler.warnings)
         names: list[str] = []
         while name in PREFIXES or name in OTHER_PREFIXES:
             names.append(name)
@@ -68,8 +85,9 @@ class Code:
         name, operands = self._operands(name, rest)
         name, operands, added = string_operands(name, operands, mode.bits)
         words = sort_prefixes([*names, *added], name, mode.bits)
-        guessed, stars = default_suffix(name, operands), starred(name, operands)
-        if guessed != name:
+        stars = starred(name, operands)
+        guessed = default_suffix(name, operands, 0 if assembler.intel else mode.bits)
+        if guessed != name and name not in ("movsx", "movzx"):
             assembler.warn(f"nothing gives the size of `{name}': taken for `{guessed}'")
         if stars is not operands:
             assembler.warn(f"indirect {name} without `*'")
@@ -82,7 +100,7 @@ class Code:
             data_size = None
 
         def encode(chosen: list[Operand]) -> Encoded:
-            return self.encoder.encode(guessed, words.plain, chosen, data_size, words.wide)
+            return self.encoder.encode(guessed, words.plain, chosen, data_size, words.address)
 
         longer: Encoded | None = None
         if "disp8" in pseudo and not branching:
@@ -97,6 +115,8 @@ class Code:
         encoded = add_prefixes(encoded, words)
         if encoded.branch is None:
             assembler.emit(encoded.data, [got_fix(fix) for fix in encoded.fixes], statement)
+            if key is not None and not encoded.fixes and len(assembler.warnings) == said:
+                self._known[key] = encoded.data
             return
         assembler.note_relocations(encoded.branch)
         front = words.segment + words.size + words.repeat + encoded.data[:-1]
@@ -107,11 +127,27 @@ class Code:
         tail.long = "disp32" in pseudo
         assembler.section.close(tail)
 
+    def _jump(self, name: str, target: str, statement: Statement) -> bool:
+        """Write a jump or call to a symbol; False for any other instruction."""
+        assembler = self.assembler
+        opcode = BRANCHES.get(name)
+        if opcode is None and name != "call":
+            return False
+        node = assembler.bind(Name(target))
+        if opcode is None:
+            assembler.emit(b"\xe8\0\0\0\0", [Fix(1, 4, node, True)], statement)
+        else:
+            assembler.note_relocations(node)
+            line = assembler.lined_as(statement)
+            assembler.section.close(Branch(opcode, node, statement, line))
+        return True
+
     def _operands(self, name: str, rest: str) -> tuple[str, list[Operand]]:
         assembler = self.assembler
         if assembler.intel:
             prefixed = not assembler.bare_registers
-            return translate(name, rest, assembler.bind, lambda n: n in SIZED, prefixed)
+            bits = self.mode.bits
+            return translate(name, rest, assembler.bind, lambda n: n in SIZED, prefixed, bits)
         if name.startswith(("in", "out")):
             rest = _PORT.sub("%dx", rest)
         parts = split_operands(rest) if rest else []

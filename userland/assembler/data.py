@@ -243,6 +243,11 @@ class DataDirectives:
             limit = (self._constant(values[2], "limit") if values[2] else 0) or boundary
             if limit < 0:
                 raise Problem(f"limit {limit} of `{word}' is negative")
+        cpu = self.assembler.pads_as
+        if fill is None and cpu and section.executable:
+            raise Problem(
+                f"for `.arch {cpu}' GNU as pads code with other instructions", "leave out the .arch"
+            )
         section.align = max(section.align, boundary)
         if boundary > 1:
             section.close(Align(boundary, fill, limit))

@@ -19,12 +19,17 @@ if TYPE_CHECKING:
 _SYMBOL: Final = re.compile(NAME + r'|"[^"]+"')
 _IGNORED: Final = frozenset((
     ".extern", ".loc_mark_labels", ".version", ".eject", ".list", ".nolist", ".psize",
-    ".sbttl", ".title", ".att_mnemonic", ".arch", ".lflags", ".line", ".ln", ".func", ".endfunc",
+    ".sbttl", ".title", ".att_mnemonic", ".lflags", ".line", ".ln", ".func", ".endfunc",
+))  # fmt: skip
+# CPUs for which gas pads code as it does without an `.arch`.
+_OLD: Final = frozenset((
+    "default", "generic32", "i8086", "i186", "i286", "i386", "i486", "i586", "pentium", "push", "pop",
 ))  # fmt: skip
 _KINDS: Final = {
     "function": "func", "object": "object", "notype": "notype", "stt_func": "func",
     "stt_object": "object", "stt_notype": "notype", "tls_object": "tls_object",
     "stt_tls": "tls_object", "common": "object", "gnu_unique_object": "object",
+    "gnu_indirect_function": "gnu_indirect_function",
 }  # fmt: skip
 
 
@@ -44,7 +49,8 @@ class Directives:
             ".loc": self._loc, ".symver": self._symver, ".weakref": self._weakref,
             ".intel_syntax": self._syntax, ".att_syntax": self._syntax, ".warning": self._warning,
             ".print": self._print, ".error": self._message, ".err": self._message,
-            ".end": self._end, ".ident": self._ident, ".code32": self._mode, ".code16": self._mode,
+            ".end": self._end, ".arch": self._arch, ".ident": self._ident,
+            ".code32": self._mode, ".code16": self._mode,
             ".code16gcc": self._mode, ".code64": self._mode,
         }  # fmt: skip
         handlers |= dict.fromkeys(VISIBILITIES, self._visibility)
@@ -250,6 +256,11 @@ class Directives:
         if word == ".err" or not rest.strip():
             raise Problem(f"`{word}' encountered")
         raise Problem(string_bytes(rest.strip()).decode("utf-8", "replace"))
+
+    def _arch(self, text: str, statement: Statement) -> None:
+        name = text.partition(" ")[2].split(",")[0].strip().lower()
+        if not name.startswith("."):  # else a feature more, or less
+            self.assembler.pads_as = None if name in _OLD else name
 
     def _ident(self, text: str, statement: Statement) -> None:
         sections, assembler = self.sections, self.assembler

@@ -94,7 +94,7 @@ class Emission(Layout):
         return self.value(node)
 
     def _stays_named(self, symbol: SymbolBuild, addend: int, by_name: bool) -> bool:
-        if symbol.weak:
+        if symbol.weak or symbol.indirect:
             return True
         value = super()._symbol(symbol.name)
         home = self.sections.get(value.section or "")

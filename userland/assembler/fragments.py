@@ -197,6 +197,11 @@ class SymbolBuild:
     #: Names with versions that `.symver` gave it.
     versions: list[str] = field(default_factory=list)
 
+    @property
+    def indirect(self) -> bool:
+        """Whether it is a function that chooses another one at run time."""
+        return self.kind == "gnu_indirect_function"
+
     def is_grouped(self, sections: Mapping[str, SectionBuild]) -> bool:
         """Whether a linker may drop the definition for another object's."""
         return (

@@ -111,11 +111,11 @@ class InstructionEncoder:
         prefixes: list[str],
         operands: list[Operand],
         data_size: str | None = None,
-        wide_address: bool = False,
+        address: int | None = None,
     ) -> Encoded:
         """Encode one instruction whose expressions are already bound.
 
-        `data_size` is "w" or "l" after `data16` or `data32`, `wide_address` set after `addr32`."""
+        `data_size` is "w" or "l" after `data16` or `data32`, `address` 16 or 32 after `addr16`, `addr32`."""
         mnemonic, counter = loop_counter(mnemonic)
         mnemonic, operands, size = by_mode(mnemonic, operands, self.mode, data_size)
         spec, base, suffix = self.find(mnemonic, len(operands))
@@ -135,7 +135,7 @@ class InstructionEncoder:
         if spec.kind == "branch" and base != "jmp":
             raise Problem(f"`{base}' cannot be indirect")
         memory = memory_of(operands)
-        width = 32 if memory is None or wide_address else address_bits(memory, self.mode)
+        width = 32 if memory is None else address_bits(memory, address or self.mode.bits)
         sent = operands if width == 32 else stand_in(operands, "eax")
         request = shape(spec, base, suffix, list(sent))
         request.cuts = self._cuts(spec, request, suffix)

@@ -42,6 +42,11 @@ _NAMES: Final = {
 _X87_FLOAT: Final = {"l": "s", "q": "l", "t": "t"}
 _X87_INTEGER: Final = {"w": "s", "l": "l", "q": "ll"}
 _SUBTRACT: Final = re.compile(r"(fsub|fdiv)(r?)(p?)")
+# What stands around jmp or call to memory of that size, in code of 32 or 16 bits: far ones have an l.
+_THROUGH: Final = {
+    (32, "w"): ("", "w"), (32, "l"): ("", ""), (32, "f"): ("l", ""),
+    (16, "w"): ("", ""), (16, "l"): ("l", ""), (16, "f"): ("l", "l"),
+}  # fmt: skip
 _INDIRECT: Final = frozenset({"jmp", "call"})
 
 
@@ -118,6 +123,8 @@ def _memory(node: Node, segment: str | None) -> Mem:
         else:
             raise Problem("an address has at most a base and an index register")
     if index == "esp" and scale == 1 and base != "esp":
+        base, index = index, base
+    if base in ("si", "di") and index in ("bx", "bp") and scale == 1:
         base, index = index, base
     if base is None and index is not None and scale == 1 and not address.registers[0][2]:
         base, index = index, None
@@ -206,6 +213,7 @@ def translate(
     bind: Callable[[Node], Node],
     knows: Callable[[str], bool],
     prefixed: bool = False,
+    bits: int = 32,
 ) -> tuple[str, list[Operand]]:
     """The AT&T mnemonic and operands of one Intel-syntax instruction, already bound."""
     parts = split_operands(text) if text else []
@@ -222,12 +230,13 @@ def translate(
     if mnemonic in _INDIRECT and operands:
         if isinstance(operands[0], Reg):
             operands[0] = Star(operands[0])
-        if isinstance(operands[0], Star) and size == "f":
-            mnemonic = "l" + mnemonic
-        if isinstance(operands[0], Star) and size not in (None, "l", "f"):
-            raise Problem(
-                f"`{mnemonic}' through a {size!r}-sized operand", "write dword ptr or fword ptr"
-            )
+        if isinstance(operands[0], Star) and size is not None:
+            form = _THROUGH.get((bits, size))
+            if form is None:
+                raise Problem(
+                    f"`{mnemonic}' through a {size!r}-sized operand", "write dword ptr or fword ptr"
+                )
+            mnemonic = form[0] + mnemonic + form[1]
         return mnemonic, operands
     if mnemonic not in ("enter", "bound"):
         operands.reverse()

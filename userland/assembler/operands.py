@@ -135,6 +135,8 @@ def _memory(text: str, segment: str | None) -> Mem:
     prefix = text[:start].strip()
     displacement = parse(prefix) if prefix else None
     parts = split_operands(inner)
+    if len(parts) == 2 and parts[1] == "1":
+        parts.pop()  # a scale, of no index
     if len(parts) > 3:
         raise Problem(f"`({inner})' has too many parts", "write (base,index,scale)")
     base = register(parts[0]) if parts[0] else None

@@ -10,7 +10,8 @@ from typing import Final
 from .errors import Problem
 from .expressions import Name, Node, Number
 from .instructions import SEGMENT_PREFIX, Encoded
-from .operands import GENERAL, Mem, Operand, Reg, Star
+from .mnemonics import SIZED
+from .operands import GENERAL, Imm, Mem, Operand, Reg, Star
 
 #: Prefixes that are no part of the instruction's encoding here, in the order in which gas writes them.
 OTHER_PREFIXES: Final = {
@@ -43,14 +44,14 @@ def pseudo_prefixes(text: str) -> tuple[list[str], str]:
 @dataclass(frozen=True)
 class Words:
     """The prefixes of one instruction by kind: those the encoder places, and bytes in gas's order. `data` is
-    the operand size that one of them asks for, `wide` set for addresses of 32 bits in code of 16."""
+    the operand size that one of them asks for, `address` the bits of addresses."""
 
     plain: list[str]
     segment: bytes
     size: bytes
     repeat: bytes
     data: str | None = None
-    wide: bool = False
+    address: int | None = None
 
     def without_data(self) -> Words:
         """The same, of an instruction that has that size by itself."""
@@ -60,7 +61,7 @@ class Words:
 def sort_prefixes(names: list[str], mnemonic: str, bits: int) -> Words:
     """The prefixes of an instruction of code of that many bits; Problem for what cannot be combined."""
     plain, segment, size, repeat = [], b"", b"", b""
-    data, wide = None, False
+    data, address = None, None
     for name in names:
         if name in SEGMENT_PREFIX or name == "notrack":
             if segment:
@@ -73,12 +74,12 @@ def sort_prefixes(names: list[str], mnemonic: str, bits: int) -> Words:
                 raise Problem(f"two {name} prefixes")
             size += bytes([OTHER_PREFIXES[name]])
             data = {"data16": "w", "data32": "l"}.get(name, data)
-            wide = wide or name == "addr32"
+            address = {"addr16": 16, "addr32": 32}.get(name, address)
         elif name == "bnd" or (name.startswith("rep") and _REPEATABLE.fullmatch(mnemonic)):
             repeat = b"\xf2" if name in ("bnd", "repne", "repnz") else b"\xf3"
         else:
             plain.append(name)
-    return Words(plain, segment, bytes(sorted(size, reverse=True)), repeat, data, wide)
+    return Words(plain, segment, bytes(sorted(size, reverse=True)), repeat, data, address)
 
 
 def add_prefixes(encoded: Encoded, words: Words) -> Encoded:
@@ -220,11 +221,26 @@ def other_direction(encoded: Encoded, operands: list[Operand]) -> Encoded:
     return replace(encoded, data=bytes(data))
 
 
-def default_suffix(mnemonic: str, operands: list[Operand]) -> str:
-    """gas's default, with a warning, for an x87 instruction on memory without a size: `s`."""
-    if len(operands) == 1 and isinstance(operands[0], Mem) and _X87.fullmatch(mnemonic):
+def default_suffix(mnemonic: str, operands: list[Operand], bits: int) -> str:
+    """gas's default for an instruction on memory without a size, mostly with a warning: `s` for an x87 one,
+    else that of the code; of a `movsx`, a byte. With `bits` 0 the syntax is Intel's, and only x87 has one."""
+    memory = [operand for operand in operands if isinstance(operand, Mem)]
+    if len(memory) != 1:
+        return mnemonic
+    if len(operands) == 1 and _X87.fullmatch(mnemonic):
         return mnemonic + "s"
+    if not bits:
+        return mnemonic
+    others = [o for o in operands if not isinstance(o, (Mem, Imm)) and o != Reg("cl")]
+    spec = SIZED.get(mnemonic)
+    if spec is not None and spec.kind in _GUESSED and not others:
+        return mnemonic + ("l" if bits == 32 else "w")
+    if mnemonic in ("movsx", "movzx") and operands[0] is memory[0]:
+        return mnemonic[:4] + "b"
     return mnemonic
+
+
+_GUESSED: Final = frozenset(("general", "symmetric", "mov", "imul", "shift", "bit", "nop"))
 
 
 _X87: Final = re.compile(r"f(i?(add|mul|subr?|divr?|comp?)|i?ld|i?stp?|isttp)")

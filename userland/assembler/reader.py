@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
@@ -358,7 +358,7 @@ class Reader:
         if self.alternate:
             text = substitute_bare(text, values)
         via = (*where.via, note)[-4:]
-        location = replace(statement.location, via=via, call=used or statement.location.call)
+        location = statement.location._replace(via=via, call=used or statement.location.call)
         return Statement(text.strip(), location)
 
     def _iterate(self, word: str, rest: str, where: Location) -> None:

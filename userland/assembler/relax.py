@@ -24,7 +24,7 @@ def place_of(node: Node, symbols: dict[str, SymbolBuild]) -> Position | None:
             return Position(node.section, node.fragment, node.offset + offset)
         if isinstance(node, Name):
             symbol = symbols.get(node.name)
-            if symbol is None or symbol.node is None or symbol.weak:
+            if symbol is None or symbol.node is None or symbol.weak or symbol.indirect:
                 return None
             node = symbol.node
         elif isinstance(node, Binary) and node.op in "+-" and isinstance(node.right, Number):

@@ -22,7 +22,7 @@ _SECTIONS: Final = (
     (".init_array", "rw", objects.SHT_INIT_ARRAY, 0), (".fini_array", "rw", objects.SHT_FINI_ARRAY, 0),
     (".preinit_array", "rw", objects.SHT_PREINIT_ARRAY, 0), (".note", "", objects.SHT_NOTE, 0),
     (".eh_frame", "r", None, 0), (".gcc_except_table", "r", None, 0),
-    (".ctors", "rw", None, 0), (".dtors", "rw", None, 0),
+    (".got", "rw", None, 0), (".ctors", "rw", None, 0), (".dtors", "rw", None, 0),
 )  # fmt: skip
 _TYPES: Final = {
     "progbits": None, "nobits": objects.SHT_NOBITS, "note": objects.SHT_NOTE,
@@ -65,7 +65,8 @@ class SectionDirectives:
         self.handlers: dict[str, Callable[[str, Statement], None]] = {
             ".section": self._section, ".previous": self._previous, ".pushsection": self._section,
             ".popsection": self._pop, ".subsection": self._subsection, ".text": self._plain,
-            ".data": self._plain, ".bss": self._plain, ".rodata": self._plain,
+            ".data": self._plain, ".bss": self._plain, ".rodata": self._plain, ".struct": self._struct,
+            ".offset": self._struct,
         }  # fmt: skip
 
     def enter(self, name: str, shape: Shape, given: bool = False, subsection: int = 0) -> None:
@@ -90,6 +91,15 @@ class SectionDirectives:
     def _plain(self, text: str, statement: Statement) -> None:
         word, _, rest = text.partition(" ")
         self.enter(word, section_shape(word), subsection=self._number(rest))
+
+    def _struct(self, text: str, statement: Statement) -> None:
+        word, _, rest = text.partition(" ")
+        at = self.assembler.constant(rest.strip(), "offset") if rest.strip() else 0
+        if not 0 <= at < 1 << 32:
+            raise Problem(f"`{word}' at {at}")
+        section = SectionBuild("*ABS*", "", True)
+        section.current.zeros = at
+        self.assembler.section = section
 
     def _number(self, text: str) -> int:
         number = self.assembler.constant(text.strip(), "subsection") if text.strip() else 0

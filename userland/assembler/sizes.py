@@ -76,7 +76,7 @@ def by_mode(
             size = GENERAL[target.name]
             if size == "w":
                 operands = [Star(Reg(REG32[REG16.index(target.name)]))]
-        elif suffix and target is None and base in ("jmp",):
+        elif suffix and target is None and base == "jmp":
             raise Problem(f"invalid instruction suffix `{suffix}' for `{base}'")
         return base, operands, size
     if mode.bits == 16 and mnemonic in _SUFFIXED:
@@ -120,12 +120,12 @@ def loop_counter(mnemonic: str) -> tuple[str, int]:
     return mnemonic, {"jcxz": 16, "jecxz": 32}.get(mnemonic, 0)
 
 
-def address_bits(memory: Mem, mode: Mode) -> int:
-    """How wide an address is: as its registers are, or as those of the mode."""
+def address_bits(memory: Mem, otherwise: int) -> int:
+    """How wide an address is: as its registers are, or as it is `otherwise`."""
     for part in (memory.base, memory.index):
         if part is not None:
             return 16 if part in REG16 else 32
-    return mode.bits
+    return otherwise
 
 
 def stand_in(operands: Sequence[Operand], base: str) -> list[Operand]:

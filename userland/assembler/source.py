@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
 from .errors import AssemblyError, Problem
 
 MAX_SOURCE: Final = 16 << 20
+#: What a line may have that is more than its statement.
+_SPECIAL: Final = re.compile(r"[\"'/#;\0]")
 _LINE_MARKER: Final = re.compile(r'# (\d+) "((?:\\.|[^"\\])*)"')
 
 
-@dataclass(frozen=True)
-class Location:
+class Location(NamedTuple):
     """A line of a file, and through which macros or repetitions it came to be assembled.
 
     `call` is the file and line of the outermost macro use, for a line of a macro's body."""
@@ -25,8 +25,7 @@ class Location:
     call: tuple[str, int] | None = None
 
 
-@dataclass(frozen=True)
-class Statement:
+class Statement(NamedTuple):
     """One statement, without comments, and where it stands."""
 
     text: str
@@ -109,6 +108,11 @@ def split_statements(text: str, file: str, first_line: int = 1) -> list[Statemen
             number, file = int(marker.group(1)) - 1, _unescape(marker.group(2))
             if not file:  # gcc ends an asm statement so: back to the file itself
                 number, file = counted, physical
+            continue
+        if not comment_from and _SPECIAL.search(line) is None:  # as most are
+            plain = line.strip()
+            if plain:
+                statements.append(Statement(plain, Location(file, number)))
             continue
         piece: list[str] = []
         index = 0

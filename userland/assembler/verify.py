@@ -30,7 +30,7 @@ class Verifier:
         self._decoder = capstone.Cs(capstone.CS_ARCH_X86, capstone.CS_MODE_32)
         self._decoder.detail = True
         self._decoder16: capstone.Cs | None = None
-        self._accepted: set[tuple[bytes, str, str]] = set()
+        self._accepted: set[tuple[bytes, str, tuple[object, ...]]] = set()
 
     def check(
         self,
@@ -42,7 +42,7 @@ class Verifier:
         sent: Sequence[Operand],
     ) -> None:
         """Problem when `data` is not exactly the instruction that was written."""
-        key = (data, base, repr(written))
+        key = (data, base, tuple(map(_shape, written)))
         if key in self._accepted:
             return
         decoded = list(self._decoder.disasm(data, 0))
@@ -171,6 +171,19 @@ class Verifier:
         segment = name(shown.mem.segment) if shown.mem.segment else None
         usual = "ss" if memory.base in ("esp", "ebp") else "ds"
         return (segment or usual) == (memory.segment or usual)
+
+
+def _shape(operand: Operand) -> object:
+    """What the check depends on: of an address or a value that is only known after layout, that it is one."""
+    if isinstance(operand, Star):
+        return "*", _shape(operand.target)
+    if isinstance(operand, Mem):
+        node = operand.displacement
+        known = node.value if isinstance(node, Number) else node is None
+        return known, operand.base, operand.index, operand.scale, operand.segment
+    if isinstance(operand, Imm):
+        return "$", operand.value.value if isinstance(operand.value, Number) else None
+    return operand.name if isinstance(operand, Reg) else operand
 
 
 def _show(instruction: capstone.CsInsn) -> str:

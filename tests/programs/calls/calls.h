@@ -117,10 +117,10 @@ static int is_child;
 static void ms(int n) { struct timespec t = {n / 1000, n % 1000 * 1000000}; nanosleep(&t, 0); }
 static int later(void) { if (is_child) ms(15); return 0; } /* what a parent has to say then comes first */
 /* The call as text, its answer, and the error. */
-#define S(e) ({ errno = 0; long r_ = (long)(e); int e_ = errno; later(); errno = e_; printf("%s %ld %d\n", #e, r_, r_ == -1 ? errno : 0); r_; })
+#define S(...) ({ errno = 0; long r_ = (long)(__VA_ARGS__); int e_ = errno; later(); errno = e_; printf("%s %ld %d\n", #__VA_ARGS__, r_, r_ == -1 ? errno : 0); r_; })
 /* The same for an answer that differs from system to system. */
 #define Z(e) ({ errno = 0; long r_ = (long)(e); printf("%s %s %d\n", #e, r_ == -1 ? "fails" : "works", r_ == -1 ? errno : 0); r_; })
-#define CHILD(x) ({ int p_ = fork(); if (!p_) { is_child = 1; x; _exit(0); } p_; })
+#define CHILD(...) ({ int p_ = fork(); if (!p_) { is_child = 1; __VA_ARGS__; _exit(0); } p_; })
 static volatile int hits;
 static void hit(int number) { hits++; }
 static void reap(void) { while (wait(0) > 0) continue; }

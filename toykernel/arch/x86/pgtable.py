@@ -102,6 +102,8 @@ def set_pte(k: Kernel, mm: MmStruct, address: int, at: int, value: int) -> None:
         k.memory.rmap.remove(old >> PAGE_SHIFT, mm.ident, address)
     elif now:
         mm.rss += 1
+        if mm.rss > mm.hiwater_rss:
+            mm.hiwater_rss = mm.rss
         k.memory.rmap.add(value >> PAGE_SHIFT, mm.ident, address)
     if k.host.trace.set_pte:
         k.host.trace.set_pte.emit(mm, address, old, value)

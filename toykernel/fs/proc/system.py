@@ -8,6 +8,7 @@ from emu.ram import PAGE_SHIFT
 from toykernel.fs.proc.array import ticks
 from toykernel.kernel.cputime import task_times
 from toykernel.kernel.timekeeping import NSEC_PER_SEC, ktime_get
+from toykernel.mm.limits import commit_limit, committed
 
 if TYPE_CHECKING:
     from toykernel.state import Kernel
@@ -26,7 +27,6 @@ def meminfo(k: Kernel, task: Task) -> str:
     anonymous = max(sum(mm.rss for mm in k.memory.mms.values()) - cached, 0)
     tables = sum(mm.nr_ptes for mm in k.memory.mms.values())
     free = totals.managed - totals.used
-    committed = k.memory.committed
     limit = commit_limit(k)
     numbers = {
         "MemTotal": totals.managed * page,
@@ -48,7 +48,7 @@ def meminfo(k: Kernel, task: Task) -> str:
         "KernelStack": 8 * k.processes.nr_threads,
         "PageTables": tables * page,
         "CommitLimit": limit * page,
-        "Committed_AS": committed * page,
+        "Committed_AS": committed(k) * page,
         "VmallocTotal": 122880,
         "VmallocUsed": 0,
         "HugePages_Total": None,
@@ -61,11 +61,6 @@ def meminfo(k: Kernel, task: Task) -> str:
         f"{name + ':':<16}{0 if size is None else size:8}{'' if size is None else ' kB'}\n"
         for name, size in numbers.items()
     )
-
-
-def commit_limit(k: Kernel) -> int:
-    """vm_commit_limit: pages that vm.overcommit_memory 2 promises at most."""
-    return k.memory.pages.totals().managed * k.memory.overcommit_ratio // 100
 
 
 _CPUS = {

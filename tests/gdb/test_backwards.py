@@ -1,0 +1,133 @@
+"""Going back where the past is not a plain run: processes that stood still, followed children, observers."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from tests.gdb.client import Client
+from toykernel.harness.session import Session
+from toykernel.observe.core_dumps import CoreDumps
+from toykernel.observe.once import Once
+from toykernel.observe.strace import Strace
+from toykernel.state import Config
+
+FORK = "T05fork:p3.3;thread:p2.2;core:0;"
+
+
+def pc(client: Client, thread: str) -> int:
+    client.ask(f"Hg{thread}")
+    return int.from_bytes(bytes.fromhex(client.ask("p8")), "little")
+
+
+def step_off(client: Client, thread: str, at: int) -> None:
+    """As gdb does: the breakpoint out, a step, the breakpoint in again."""
+    client.ask(f"Hg{thread}")
+    client.ask(f"z0,{at:x},1")
+    assert client.ask(f"vCont;s:{thread}").startswith("T05")
+    client.ask(f"Z0,{at:x},1")
+
+
+def test_back_over_a_stretch_in_which_the_parent_stood_still() -> None:
+    client = Client("fork_sample.S")
+    machine = client.target.k.machine
+    assert client.ask("vCont;c:p2.-1") == FORK
+    client.ask("Hgp3.3")
+    work, parent = client.label("work"), client.label("parent")
+    assert client.ask(f"Z0,{work:x},1") == "OK"
+    # The child alone: a run of both would have had the parent first.
+    assert client.ask("vCont;c:p3.-1") == "T05swbreak:;thread:p3.3;core:0;"
+    first = machine.position
+    step_off(client, "p3.3", work)
+    client.ask("Hgp2.2")
+    assert client.ask(f"Z0,{parent:x},1") == "OK"
+    assert client.ask("vCont;c:p2.-1") == "T05swbreak:;thread:p2.2;core:0;"
+    second = machine.position
+    assert first < second
+    # And back the same way.
+    assert client.ask("bc") == "T05swbreak:;thread:p3.3;core:0;"
+    assert machine.position == first
+    assert pc(client, "p3.3") == work
+    assert "replaylog:begin" in client.ask("bc")
+
+
+def test_a_step_back_where_another_thread_stood_still() -> None:
+    client = Client("fork_sample.S")
+    machine = client.target.k.machine
+    assert client.ask("vCont;c:p2.-1") == FORK
+    client.ask("Hgp3.3")
+    work = client.label("work")
+    client.ask(f"Z0,{work:x},1")
+    client.ask("vCont;c:p3.-1")
+    places = [machine.position]
+    client.ask(f"z0,{work:x},1")
+    for _ in range(4):
+        client.ask("vCont;s:p3.3")
+        places.append(machine.position)
+    client.ask("Hcp3.3")
+    for place in reversed(places[:-1]):
+        assert client.ask("bs") == "T05thread:p3.3;core:0;"
+        assert machine.position == place
+
+
+def test_back_to_before_the_birth_of_a_child_that_was_followed() -> None:
+    client = Client("fork_sample.S")
+    assert client.ask("vCont;c:p2.-1") == FORK
+    assert client.ask("D;2") == "OK"
+    client.ask("Hgp3.3")
+    work = client.label("work")
+    client.ask(f"Z0,{work:x},1")
+    assert client.ask("vCont;c:p3.-1") == "T05swbreak:;thread:p3.3;core:0;"
+    assert client.ask("bc") == "T05replaylog:begin;thread:p2.2;core:0;"
+    assert client.ask("Hgp2.2") == "OK"
+    assert client.ask("qC") == "QCp2.2"
+    assert client.ask("vCont;c") == "W00;process:3"
+    assert client.ask("vCont;c:p2.-1") == FORK
+
+
+def test_observers_write_each_line_once() -> None:
+    def lines(kind: str) -> bytes:
+        written = bytearray()
+        client = Client("fork_sample.S")
+        session = client.target.session
+        k = session.kernel
+        client.target.close()
+        Strace(k, Once(k, written.extend), every_line_has_pid=True)
+        CoreDumps(k, lambda _pid, _data: None)
+        client.stub.take(client.stub._make_target(session))
+        if kind == "straight":
+            while not client.ask("vCont;c").startswith(("W", "N")):
+                pass
+            return bytes(written)
+        at = client.label("parent")
+        client.ask(f"Z0,{at:x},1")
+        assert client.ask("vCont;c") == FORK
+        assert client.ask("vCont;c").startswith("T05swbreak")
+        for _ in range(3):
+            client.ask("bs")
+        client.ask("bc")
+        while not client.ask("vCont;c").startswith("T05swbreak"):
+            pass
+        client.ask(f"z0,{at:x},1")
+        while not client.ask("vCont;c").startswith(("W", "N")):
+            pass
+        return bytes(written)
+
+    straight = lines("straight")
+    assert straight.count(b"\n") > 5
+    assert lines("back") == straight
+
+
+def test_a_change_by_hand_lets_observers_write_again() -> None:
+    written = bytearray()
+    path = Path(__file__).parents[2] / "userland/hello.S"
+    session = Session(path, config=Config())
+    k = session.kernel
+    once = Once(k, written.extend)
+    start = session.snapshot()
+    once(b"one ")
+    once(b"two ")
+    session.restore(start)
+    once(b"one ")
+    once.forget_future()
+    once(b"three ")
+    assert bytes(written) == b"one two three "

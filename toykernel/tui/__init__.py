@@ -1,0 +1,1 @@
+"""The debugger on a full screen (`toykernel debug --tui`); docs/debugging.md."""
