@@ -52,6 +52,13 @@ class ExploreCommand(ProgramCommand):
         )
 
 
+def graph_file(text: str) -> str:
+    """A FILE whose name says what it is to be."""
+    if Path(text).suffix.lower() not in (".svg", ".html"):
+        raise click.BadParameter(f"{text!r} is neither .svg nor .html")
+    return text
+
+
 def whole(text: str) -> int:
     """A number from 0."""
     return 0 if text == "0" else count(text)
@@ -120,6 +127,18 @@ def whole(text: str) -> int:
     metavar="DIR",
     help="Write the shortest schedule of outcome N to DIR/N.json, for run --schedule.",
 )
+@click.option(
+    "--graph",
+    type=graph_file,
+    metavar="FILE",
+    help="Write the graph of states, outputs at its leaves, to FILE (.svg, or .html with all that is told).",
+)
+@click.option(
+    "--pages",
+    type=FILE,
+    metavar="DIR",
+    help="Write outcome N, moment by moment, to DIR/N.html, as show does; --graph leads there.",
+)
 @click.argument("program", type=click.Path())
 @click.argument("args", nargs=-1)
 def command(program: str, args: tuple[str, ...], **values: Any) -> int:
@@ -133,6 +152,7 @@ def command(program: str, args: tuple[str, ...], **values: Any) -> int:
 
     with Outputs(inputs_of(program, {**values, "schedule": None})) as outputs:
         json_file = outputs.open("--json", values["json_file"])
+        graph = outputs.open("--graph", values["graph"])
         progress = Progress()
         try:
             explored_all = explored(program, args, values, progress)
@@ -148,6 +168,11 @@ def command(program: str, args: tuple[str, ...], **values: Any) -> int:
             session = explored_all.make()
             schedules = [schedule_file.make(session, row.schedule).text() for row in table]
             _write_schedules(Path(values["schedules"]), schedules)
+        if graph is not None or values["pages"] is not None:
+            from toykernel.cli.explore_pictures import write_pictures
+
+            check = _checker(values["check"])
+            write_pictures(explored_all, program, graph, values["pages"], outputs, check)
         click.echo(report.as_text(found, table, explored_all.races), nl=False)
     if explored_all.interrupted:
         return EXIT_INTERRUPTED

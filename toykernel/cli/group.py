@@ -18,7 +18,7 @@ from toykernel.harness.exit_status import EXIT_BUG, EXIT_INTERRUPTED, EXIT_MISUS
 
 #: In the order of the help text. A command is there when its module is; each has a `command`.
 COMMANDS = (
-    *("run", "show", "cycles", "build", "test", "explore", "debug", "gdb", "sysctl"),
+    *("run", "show", "cycles", "build", "test", "explore", "quiz", "debug", "gdb", "sysctl"),
     *("samples", "exercises", "docs", "completion"),
 )
 
