@@ -49,7 +49,7 @@ def test_a_run_with_a_history_stops_at_the_same_cycle(timing: str, tmp_path: Pat
     source = tmp_path / "traps.S"
     source.write_text(".globl _start\n_start:\n    movl $20, %eax\n    int $0x80\n    jmp _start\n")
     kept = 0
-    for until in (150_000, 1_500_000):
+    for until in (150_000, 4_000_000):
         plain = Session(source, config=Config(timing=timing))
         plain.run(until)
         history = History(Session(source, config=Config(timing=timing)))
