@@ -194,7 +194,12 @@ def test_a_full_disk_leaves_the_old_file(
         capture_output=True,
         timeout=TIMEOUT,
         check=False,
-        env={**environment(), "XDG_CACHE_HOME": "/dev/null/none"},
+        # Python would keep what it has compiled, cut off like everything else.
+        env={
+            **environment(),
+            "XDG_CACHE_HOME": "/dev/null/none",
+            "PYTHONDONTWRITEBYTECODE": "1",
+        },
         preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (64, 64)),
     )
     assert done.returncode == 125, done.stderr

@@ -38,7 +38,8 @@ def test_the_call_stack_has_every_call(tmp_path: Path, flags: str) -> None:
     for _ in range(6):  # wherever in the function: its pushes and its pops move the stack pointer
         output = terminal.do("where")
         names = [line.split("<")[1].split("+")[0].split(">")[0] for line in output]
-        assert names == ["depth", "depth", "depth", "main", "toykernel_start", "_start"]
+        assert names[:4] == ["depth", "depth", "depth", "main"]
+        assert names[-1] == "_start"  # by way of the C library that there is
         assert [line.split("  ")[2] for line in output[1:4]] == [
             "deep.c:7",
             "deep.c:7",

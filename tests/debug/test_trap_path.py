@@ -206,7 +206,7 @@ def test_the_call_goes_through_the_table_in_guest_ram(make: Make) -> None:  # A3
     assert back["eax"] == session.kernel.processes.tasks[-1].pid == 3  # B2: the child's pid
 
 
-@pytest.mark.parametrize("number", [0x7FFF, 400, 0x80000000, 0xFFFFFFFF])
+@pytest.mark.parametrize("number", [0x7FFF, 500, 0x80000000, 0xFFFFFFFF])
 def test_a_number_outside_the_table_is_enosys(make: Make, number: int) -> None:  # A3
     session = at(make(FORK), "the_call")
     session.kernel.machine.cpu.eax = number

@@ -16,6 +16,7 @@ from toykernel.check.fail import Injector
 from toykernel.check.invariants import install
 from toykernel.harness.images import boot_images
 from toykernel.harness.session import Session
+from toykernel.harness.stripped import without_debug
 from toykernel.host import HOST_TYPES
 from toykernel.kernel.wait import Wait, WaitQueue
 from toykernel.observe.cow_journal import CowJournal
@@ -110,7 +111,8 @@ def test_a_kernel_without_observers_is_the_same() -> None:
     """Nobody listens, the kernel calls nobody, and comes to the same state."""
     session = Session(USERLAND / "fork_sample.S")
     path = session.guest_path
-    k = power_on({path: session.elf}, path, [path.encode()], images=boot_images(session.config))
+    files = {path: without_debug(session.elf)}
+    k = power_on(files, path, [path.encode()], images=boot_images(session.config))
     assert not any(isinstance(value, list) and value for value in vars(k.host.trace).values())
     assert run_loop.run(k) == Outcome(OutcomeKind.FINISHED) == session.run()
     assert state_hash(k) == state_hash(session.kernel)

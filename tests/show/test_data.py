@@ -172,6 +172,34 @@ def test_instructions_inside_a_trap_lead_to_user_mode() -> None:
         assert state["cycles"] == session.kernel.machine.clock.cycles
 
 
+def instructions(run: Shown) -> dict[int, Any]:
+    """By event the patches of its instructions, of those that have some."""
+    return {data["number"]: data["steps"] for data in read(run.lines) if "steps" in data}
+
+
+@pytest.mark.parametrize("name", ["fork_tree", "cow_by_kernel", "pipe_talk", "timers"])
+def test_instructions_of_chosen_traps_are_those_of_all(name: str) -> None:
+    """Also where one trap is inside another, chosen or not, and far behind the default's bound."""
+    every = instructions(shown(name, max_steps=1_000_000))
+    traps = sorted(every)
+    assert traps[-1] not in instructions(shown(name, max_steps=50))
+    for first in range(3):
+        chosen = traps[first::3]
+        some = shown(name, max_steps=1_000_000, traps=chosen)
+        assert instructions(some) == {number: every[number] for number in chosen}
+    last = shown(name, max_steps=len(every[traps[-2]]) + 1, traps=traps[-2:-1])
+    assert instructions(last) == {traps[-2]: every[traps[-2]]}
+    assert [e["number"] for e in last.events() if "cut" in e] == []
+
+
+def test_a_chosen_trap_is_cut_at_the_bound_and_says_so() -> None:
+    every = instructions(shown("fork_tree"))
+    number = sorted(every)[3]
+    run = shown("fork_tree", max_steps=4, traps=[number])
+    assert instructions(run) == {number: every[number][:4]}
+    assert [e["number"] for e in run.events() if "cut" in e] == [number]
+
+
 def test_recording_changes_nothing() -> None:
     from toykernel.statehash import state_hash
 
@@ -179,7 +207,7 @@ def test_recording_changes_nothing() -> None:
         plain = Session(USERLAND / f"{name}.S", config=Config(timing="i486"))
         plain.run(LIMIT)
         seen = Session(USERLAND / f"{name}.S", config=Config(timing="i486"))
-        run = Shown(seen)
+        run = Shown(seen, traps=range(5, 500, 5))
         seen.run(LIMIT)
         run.finish()
         assert state_hash(seen.kernel) == state_hash(plain.kernel)

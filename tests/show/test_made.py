@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import gzip
 import importlib.util
 import json
 import re
@@ -14,7 +16,7 @@ import pytest
 from toykernel import Session
 from toykernel.cli.group import call
 from toykernel.history.history import History
-from toykernel.show.format import read
+from toykernel.show.format import Data, read
 from toykernel.show.shown import Shown
 from toykernel.state import Config
 
@@ -26,6 +28,14 @@ SVG = "{http://www.w3.org/2000/svg}"
 def texts(picture: str) -> list[str]:
     """Every text of a picture, in order."""
     return [one.text or "" for one in ElementTree.fromstring(picture).iter(f"{SVG}text")]
+
+
+def listed(page: Path) -> list[Data]:
+    """The events of a page, as they stand in it."""
+    found = re.search(r'id="run">([^<]+)<', page.read_text())
+    assert found is not None
+    lines = gzip.decompress(base64.b64decode(found[1])).decode().splitlines()
+    return [data for data in map(json.loads, lines) if "number" in data]
 
 
 def test_a_picture_has_every_entry_frame_and_process_of_its_moment() -> None:
@@ -230,3 +240,55 @@ def test_the_browser_is_opened_when_asked(tmp_path: Path, monkeypatch: pytest.Mo
     path = tmp_path / "run.html"
     assert call(["show", str(SAMPLE), "-o", str(path), "--open"]) == 0
     assert opened == [path.as_uri()]
+
+
+def test_the_command_takes_traps_to_look_into(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "run.html"
+    assert call(["show", "--trap", "14", "-o", str(path), str(SAMPLE)]) == 0
+    assert [event["number"] for event in listed(path) if "steps" in event] == [14]
+    capsys.readouterr()
+    for options, said in (
+        (["--trap", "15"], "event 15 is no trap but a call; the trap before it is event 14"),
+        (["--trap", "9999"], "there is no event 9999; the last one is"),
+        (["--trap", "14", "--against", "--fork eager"], "--trap or --against"),
+    ):
+        assert call(["show", *options, "-o", str(path), str(SAMPLE)]) == 125
+        assert said in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("timing", ["off", "i486"])
+def test_the_page_goes_the_way_of_a_schedule(timing: str, tmp_path: Path) -> None:
+    program = str(ROOT / "tests" / "explore" / "programs" / "philosophers.S")
+    assert call(["explore", "--schedules", str(tmp_path), program]) == 0
+    path, written = tmp_path / "run.html", tmp_path / "run.jsonl"
+    orders = set()
+    for file in sorted(tmp_path.glob("*.json")):
+        options = ["--timing", timing, "--schedule", str(file)]
+        call(["run", *options, "--events", str(written), program])
+        assert call(["show", *options, "--instructions", "0", "-o", str(path), program]) == 0
+        run = [e for e in map(json.loads, written.read_text().splitlines()) if "number" in e]
+        assert listed(path) == run
+        orders.add(tuple((e["cycles"], e["to"]) for e in run if e["kind"] == "switch"))
+    assert len(orders) == len(list(tmp_path.glob("*.json"))) > 1
+
+
+def test_a_schedule_that_does_not_fit_is_refused_as_by_run(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    program = str(ROOT / "tests" / "explore" / "programs" / "philosophers.S")
+    assert call(["explore", "--schedules", str(tmp_path), program]) == 0
+    file, path = tmp_path / "1.json", str(tmp_path / "run.html")
+    data = json.loads(file.read_text())
+    data["choices"] += data["choices"][-1:] * 50
+    file.write_text(json.dumps(data))
+    said = []
+    for command in (["run"], ["show", "-o", path]):
+        capsys.readouterr()
+        assert call([*command, "--schedule", str(file), program]) == 125
+        said.append(capsys.readouterr().err.splitlines()[-1])
+    assert said[0] == said[1]
+    assert "the schedule does not fit" in said[0]
+    assert call(["show", "-o", path, "--schedule", str(file), str(SAMPLE)]) == 125
+    assert "it is not of" in capsys.readouterr().err

@@ -34,6 +34,7 @@ HOST_OPTIONS = (
     "process_tree",
     "trace",
     "ftrace",
+    "core",
     "cow",
     "record_input",
     "events",

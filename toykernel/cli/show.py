@@ -76,7 +76,16 @@ class ShowCommand(ProgramCommand):
     default=2_000,
     show_default=True,
     metavar="N",
-    help="So many instructions inside traps one by one, from the first trap on.",
+    help="So many instructions inside traps one by one, from the first trap on or inside those of --trap.",
+)
+@click.option(
+    "--trap",
+    "traps",
+    type=click.IntRange(min=0),
+    multiple=True,
+    metavar="EVENT",
+    help="Instruction by instruction inside the trap that is this event, up to its return to user mode, "
+    "and not from the first trap on; may be given again.",
 )
 @click.option("--max-cycles", type=count, metavar="N", help="Stop when the clock shows N cycles.")
 @click.argument("program", type=click.Path())
@@ -89,6 +98,8 @@ def command(program: str, args: tuple[str, ...], **values: Any) -> int:
     """
     if values["at"] is not None and values["against"] is not None:
         raise click.UsageError("a picture shows one run: --at or --against")
+    if values["traps"] and values["against"] is not None:
+        raise click.UsageError("an event is one of one run: --trap or --against")
     read = inputs_of(program, {**values, "against": None})
     with Outputs(read) as outputs:
         target = outputs.open("-o", values["output"])
@@ -107,6 +118,10 @@ def _show(
     shown, status = _recorded(program, args, values, outputs)
     if shown is None:
         return status
+    try:
+        shown.need_traps(values["traps"])
+    except LookupError as error:
+        raise click.BadParameter(str(error), param_hint="--trap") from None
     if values["at"] is not None:
         try:
             text = shown.svg(values["at"])
@@ -146,12 +161,17 @@ def _recorded(
         max_events=values["max_events"],
         max_bytes=MAX_BYTES,
         max_steps=values["instructions"],
+        traps=values["traps"] or None,
     )
     try:
         result = runner.run(session, max_cycles=values["max_cycles"])
     except KeyboardInterrupt:  # the page has what there was
         result = runner.interrupted(session)
     shown.finish()
+    if session.kernel.sched.rq.told is not None:
+        from toykernel.explore.schedule_file import refuse_rest
+
+        refuse_rest(session)
     if result.message:
         host_message(result.message)
     return shown, EXIT_BUG if result.status == EXIT_BUG else 0

@@ -37,6 +37,7 @@ from toykernel.harness.recipe import (
 )
 from toykernel.look.image import elf_lines
 from userland.assembler import ObjectFile, assemble_object
+from userland.assembler.object_lines import object_sections
 from userland.assembler.single import placed_lines
 from userland.linker import InputObject, LinkError, link, read_object
 from userland.linker.archive import Archive, read_archive
@@ -110,7 +111,9 @@ def _c_object(
     if is_assembly(item, recipe) and recipe.assembler == GNU:
         said += gnu_object(item, output, recipe).splitlines()
     elif is_assembly(item, recipe):
-        output.write_bytes(_assembled(item, recipe, seen).elf())
+        made = _assembled(item, recipe, seen)
+        made.sections += object_sections(made)  # the lines are lost otherwise
+        output.write_bytes(made.elf())
     elif item.suffix == C_SOURCE:
         words = compile_object(
             compiler,

@@ -389,7 +389,7 @@ class Session:
 
     def show(self, **limits: Any) -> Shown:
         """The run from this moment to its end as a page, which a notebook shows; `save` writes it. The
-        session stays where it is. `limits` as Shown has them: max_events, max_bytes, max_steps.
+        session stays where it is. `limits` as Shown has them: max_events, max_bytes, max_steps, traps.
         """
         from toykernel.show.shown import Shown
 

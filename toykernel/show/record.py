@@ -6,7 +6,7 @@ another event when the step is done in which it happened.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 MAX_EVENTS, MAX_BYTES, MAX_STEPS = 10_000, 30_000_000, 2_000
 #: States of traps that nothing may ever list.
 _WAITING = 64
+#: Events that may be listed between a delivery and its own: those of interrupts in the entry code.
+_BETWEEN = 64
 
 
 @dataclass
@@ -38,13 +40,15 @@ class _Trap:
     last: State
     steps: list[Data] = field(default_factory=list)
     cut: bool = False
+    chosen: bool | None = None  # None: it may be, its number is not known yet
 
 
 class Recorder:
     """Runs a session, as `session.run` does, and hands the lines of its events to `write`.
 
     Make it before the session has run; `options` are told in the header. The limits bound what is written:
-    the run goes on beyond them, and the last line says what is left out.
+    the run goes on beyond them, and the last line says what is left out. The `max_steps` instructions are
+    those inside the traps of the events `traps`; when None, from the first trap on.
     """
 
     def __init__(
@@ -56,6 +60,7 @@ class Recorder:
         max_events: int | None = None,
         max_bytes: int | None = None,
         max_steps: int = 0,
+        traps: Collection[int] | None = None,
     ) -> None:
         self._session = session
         self._k = k = session.kernel
@@ -63,6 +68,7 @@ class Recorder:
         self._images = session.images
         self._max_events, self._max_bytes = max_events, max_bytes
         self._steps_left = max_steps
+        self._wanted = frozenset(traps) if traps is not None else None
         self._reader = StateReader(k, self._images, FrameLog(k))
         self._states = States()
         self._new: list[tuple[int, RunEvent]] = []
@@ -169,14 +175,41 @@ class Recorder:
         trap = self._traps[delivery] = _Trap(state, state)
         for old in sorted(self._traps)[:-_WAITING]:
             del self._traps[old]
-        if self._steps_left > 0:
+        if self._steps_left > 0 and (self._inside or self._may_be_chosen()):
+            trap.chosen = None if self._wanted is not None else True
             self._inside.append(trap)
+
+    def _may_be_chosen(self) -> bool:
+        """Whether the trap that has just been delivered can get the number of a chosen event."""
+        count = self.log.count
+        return self._wanted is None or any(0 <= one - count < _BETWEEN for one in self._wanted)
+
+    def _choose(self, number: int, trap: _Trap) -> None:
+        """A trap is listed: keep its instructions, or forget them. One inside a chosen trap stays in
+        `_inside` for its iret.
+        """
+        if trap.chosen is not None or self._wanted is None:
+            return
+        trap.chosen = number in self._wanted
+        if trap.chosen:
+            del trap.steps[self._steps_left :]
+            self._count_steps(len(trap.steps))
+            return
+        trap.steps.clear()
+        if all(one.chosen is False for one in self._inside):
+            self._inside.clear()
 
     def _add_step(self, state: State) -> None:
         trap = self._inside[-1]
+        if trap.chosen is False:
+            return
         trap.steps.append(merge_patch(trap.last, state))
         trap.last = state
-        self._steps_left -= 1
+        if trap.chosen:
+            self._count_steps(1)
+
+    def _count_steps(self, count: int) -> None:
+        self._steps_left -= count
         if self._steps_left <= 0:
             for one in self._inside:
                 one.cut = True
@@ -198,6 +231,7 @@ class Recorder:
             if event.kind == "trap":
                 trap = self._traps.pop(event.position.deliveries, None)
                 if trap is not None:
+                    self._choose(number, trap)
                     shown = trap.state
                     data["steps"] = trap.steps
                     data["cut"] = trap.cut
@@ -232,6 +266,8 @@ class Recorder:
         data |= self._states.add(state)
         if steps:
             data["steps"] = steps
+            if cut:
+                data["cut"] = True
         if data["kind"] == "trap" and (cut or steps is None or not steps):
             self.steps_left_out += 1
         self._emit(data)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -31,8 +31,11 @@ class Shown:
         max_events: int = MAX_EVENTS,
         max_bytes: int = MAX_BYTES,
         max_steps: int = MAX_STEPS,
+        traps: Collection[int] | None = None,
     ) -> None:
-        """Make it before the session runs: `session.run` goes through it."""
+        """Make it before the session runs: `session.run` goes through it. `traps`: events inside which
+        single instructions are kept, `max_steps` in all; None: from the first trap on.
+        """
         self.title = session.path.name
         self.lines: list[str] = []
         self._recorder = Recorder(
@@ -42,6 +45,7 @@ class Shown:
             max_events=max_events,
             max_bytes=max_bytes,
             max_steps=max_steps,
+            traps=traps,
         )
         session.drive = self._recorder.run
 
@@ -86,6 +90,17 @@ class Shown:
                     {n: v for n, v in data.items() if n not in ("state", "delta", "steps")}
                 )
         return found
+
+    def need_traps(self, numbers: Collection[int]) -> None:
+        """Raises LookupError for the first number that is not that of a trap."""
+        kinds = [event["kind"] for event in self.events()]
+        for number in numbers:
+            if number >= len(kinds):
+                raise LookupError(f"there is no event {number}; the last one is {len(kinds) - 1}")
+            if kinds[number] != "trap":
+                traps = [n for n, kind in enumerate(kinds[:number]) if kind == "trap"]
+                before = f"; the trap before it is event {traps[-1]}" if traps else ""
+                raise LookupError(f"event {number} is no trap but a {kinds[number]}{before}")
 
     def summary(self) -> str:
         """How much there is, in words."""

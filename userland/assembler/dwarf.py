@@ -20,6 +20,20 @@ DW_LNS_COPY, DW_LNS_ADVANCE_PC, DW_LNS_ADVANCE_LINE, DW_LNS_SET_FILE = 1, 2, 3, 
 DW_LNE_END_SEQUENCE, DW_LNE_SET_ADDRESS = 1, 2
 OPCODE_BASE: Final = 10
 STANDARD_LENGTHS: Final = bytes([0, 1, 1, 1, 1, 0, 0, 0, 1])
+_ATTRIBUTES: Final = (
+    (DW_AT_STMT_LIST, DW_FORM_DATA4),
+    (DW_AT_LOW_PC, DW_FORM_ADDR),
+    (DW_AT_HIGH_PC, DW_FORM_ADDR),
+    (DW_AT_NAME, DW_FORM_STRING),
+    (DW_AT_PRODUCER, DW_FORM_STRING),
+    (DW_AT_LANGUAGE, DW_FORM_DATA2),
+)
+ABBREVIATION: Final = bytes(
+    [1, DW_TAG_COMPILE_UNIT, 0, *(number for pair in _ATTRIBUTES for number in pair), 0, 0, 0]
+)
+#: Where a unit of .debug_info has the offset of its abbreviations, that of its lines, and two addresses.
+UNIT_ADDRESSES: Final = (6, 12, 16, 20)
+SET_ADDRESS: Final = bytes([0, 5, DW_LNE_SET_ADDRESS])
 
 
 def _string(text: str) -> bytes:
@@ -27,7 +41,7 @@ def _string(text: str) -> bytes:
 
 
 def _sequence(entries: list[LineEntry], files: dict[str, int], end: int) -> bytes:
-    out = bytearray(bytes([0, 5, DW_LNE_SET_ADDRESS]) + struct.pack("<I", entries[0].address))
+    out = bytearray(SET_ADDRESS + struct.pack("<I", entries[0].address))
     address, line, file = entries[0].address, 1, 1
     for entry in entries:
         if files[entry.file] != file:
@@ -69,38 +83,31 @@ def debug_sections(program: Program) -> list[tuple[str, bytes]]:
             by_section.append((section.end, entries))
     if not by_section:
         return list(given.items())
-    names = dict.fromkeys(entry.file for _, entries in by_section for entry in entries)
+    low = min(entries[0].address for _, entries in by_section)
+    high = max(end for end, _ in by_section)
+    at = len(given.get(".debug_line", b"")), len(given.get(".debug_abbrev", b""))
+    own = {
+        ".debug_line": line_unit(by_section),
+        ".debug_info": info_unit(program.source, low, high, *at),
+        ".debug_abbrev": ABBREVIATION,
+    }
+    return [(name, given.get(name, b"") + own.get(name, b"")) for name in {**own, **given}]
+
+
+def line_unit(stretches: list[tuple[int, list[LineEntry]]]) -> bytes:
+    """A unit of .debug_line; with each stretch of entries the address where its code ends."""
+    names = dict.fromkeys(entry.file for _, entries in stretches for entry in entries)
     files = {name: number for number, name in enumerate(names, 1)}
     tables = b"\0" + b"".join(_string(name) + b"\0\0\0" for name in files) + b"\0"
     header = bytes([1, 1]) + struct.pack("<bBB", -5, 14, OPCODE_BASE) + STANDARD_LENGTHS + tables
-    body = b"".join(_sequence(entries, files, end) for end, entries in by_section)
+    body = b"".join(_sequence(entries, files, end) for end, entries in stretches)
     unit = struct.pack("<HI", 2, len(header)) + header + body
-    line = struct.pack("<I", len(unit)) + unit
+    return struct.pack("<I", len(unit)) + unit
 
-    attributes = (
-        (DW_AT_STMT_LIST, DW_FORM_DATA4),
-        (DW_AT_LOW_PC, DW_FORM_ADDR),
-        (DW_AT_HIGH_PC, DW_FORM_ADDR),
-        (DW_AT_NAME, DW_FORM_STRING),
-        (DW_AT_PRODUCER, DW_FORM_STRING),
-        (DW_AT_LANGUAGE, DW_FORM_DATA2),
-    )
-    abbreviation = bytearray([1, DW_TAG_COMPILE_UNIT, 0])
-    for attribute, form in attributes:
-        abbreviation += bytes([attribute, form])
-    abbreviation += b"\0\0\0"
-    low = min(entries[0].address for _, entries in by_section)
-    high = max(end for end, _ in by_section)
-    info = (
-        b"\x01"
-        + struct.pack("<3I", len(given.get(".debug_line", b"")), low, high)
-        + _string(str(PurePath(program.source)))
-    )
-    info += _string("userland.assembler") + struct.pack("<H", DW_LANG_MIPS_ASSEMBLER)
-    unit = struct.pack("<HIB", 2, len(given.get(".debug_abbrev", b"")), 4) + info
-    own = {
-        ".debug_line": line,
-        ".debug_info": struct.pack("<I", len(unit)) + unit,
-        ".debug_abbrev": bytes(abbreviation),
-    }
-    return [(name, given.get(name, b"") + own.get(name, b"")) for name in {**own, **given}]
+
+def info_unit(source: str, low: int, high: int, line: int, abbreviation: int) -> bytes:
+    """A unit of .debug_info: code from `low` to `high`, and where its other parts begin."""
+    unit = struct.pack("<HIBB3I", 2, abbreviation, 4, 1, line, low, high)
+    unit += _string(str(PurePath(source))) + _string("userland.assembler")
+    unit += struct.pack("<H", DW_LANG_MIPS_ASSEMBLER)
+    return struct.pack("<I", len(unit)) + unit

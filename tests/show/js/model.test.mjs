@@ -1,7 +1,7 @@
 // The page's data: states from lines, words for numbers. Run by node --test.
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { Run, leftOut, mappers, patched, savedRegisters } from "../../../toykernel/show/page/model.js";
+import { Run, insideWords, leftOut, mappers, patched, savedRegisters } from "../../../toykernel/show/page/model.js";
 import {
   entryWords, flagsText, hex, placeAt, placeName, plural, selectorText, statusText, symbolAt, taskWords, visible,
 } from "../../../toykernel/show/page/words.js";
@@ -106,4 +106,18 @@ test("saved registers are words of the stack, mappers are entries", () => {
   assert.equal(savedRegisters(run, {}), null);
   const spaces = { 2: { entries: { "08048000": 0x2b005 } }, 3: { entries: { "0804b000": 0x2b007 } } };
   assert.deepEqual(mappers({ spaces }), { "0002b": [["2", "08048000", 0x2b005], ["3", "0804b000", 0x2b007]] });
+});
+
+test("a page says where instructions are, and how to get others", () => {
+  const trap = (number, more) => ({ number, kind: "trap", cycles: 1, state: {}, ...more });
+  const steps = [{ a: 1 }, { a: 2 }];
+  const events = [trap(0), trap(1, { steps }), { number: 2, kind: "cow", cycles: 1, state: {} }, trap(3, { steps }), trap(4),
+    trap(5, { steps }), trap(6, { steps, cut: true })];
+  const run = new Run(lines(...events, { end: "finished", left_out: 0, steps_left_out: 3 }));
+  assert.equal(leftOut(run),
+    "single instructions are here: those of events 1 to 3, event 5 and the first of event 6; others by show --trap EVENT");
+  assert.equal(insideWords(run.events[0]), "no single instructions here: show --trap 0");
+  assert.equal(insideWords(run.events[1]), "2 instructions inside: i");
+  assert.equal(insideWords(run.events[2]), "");
+  assert.match(insideWords(run.events[6]), /2 instructions inside: i \(cut off; all: show --trap 6 --instructions N\)/);
 });

@@ -120,10 +120,40 @@ export function leftOut(run) {
   if (!end) return "The data are cut off.";
   const said = [];
   if (end.left_out) said.push(`${end.left_out} more events are left out: the run is longer than what a page shows`);
-  const known = run.events.filter(event => event.kind === "trap" && event.steps).length;
-  if (known && end.steps_left_out)
-    said.push(`${end.steps_left_out} traps have no single instructions here, or not all of them`);
+  if (end.steps_left_out) {
+    const known = [], cut = [];
+    run.events.forEach((event, number) => {
+      if (event.steps) (event.cut ? cut : known).push(number);
+    });
+    const here = [
+      known.length ? `those of ${traps(run, known)}` : "",
+      cut.length ? `the first of event ${cut.join(", ")}` : "",
+    ].filter(text => text).join(" and ");
+    said.push(`single instructions are here: ${here || "none"}; others by show --trap EVENT`);
+  }
   return said.join("; ");
+}
+
+/** Numbers of traps in words; several in a row, with no other trap between them, by the first and last. */
+function traps(run, numbers) {
+  const rows = [];
+  for (const number of numbers) {
+    const row = rows[rows.length - 1];
+    const between = row && run.events.slice(row[1] + 1, number).some(event => event.kind === "trap");
+    if (row && !between) row[1] = number;
+    else rows.push([number, number]);
+  }
+  const texts = rows.slice(0, 12).map(([first, last]) => first === last ? `event ${first}` : `events ${first} to ${last}`);
+  if (rows.length > 12) texts.push(`${rows.length - 12} more`);
+  return texts.join(", ");
+}
+
+/** What can be seen inside a trap, in words; empty for another event. */
+export function insideWords(event) {
+  if (event.kind !== "trap") return "";
+  if (!event.steps) return `no single instructions here: show --trap ${event.number}`;
+  const many = `${event.steps.length} instructions inside: i`;
+  return event.cut ? `${many} (cut off; all: show --trap ${event.number} --instructions N)` : many;
 }
 
 /** The user registers that a trap has saved: by name, from the words of the kernel stack; null: none are. */

@@ -3,6 +3,7 @@ import { CyclesPanel, FilesPanel, OutputPanel, ProcessesPanel, SourcePanel, chip
 import { FramesPanel, SpacesPanel } from "./memory_panels.js";
 import { RegistersPanel, StackPanel } from "./cpu_panels.js";
 import { h } from "./dom.js";
+import { insideWords } from "./model.js";
 import { hex, imageAt, placeAt, placeName, sourceLine, symbolAt } from "./words.js";
 
 const PANELS = [SourcePanel, RegistersPanel, ProcessesPanel, SpacesPanel, OutputPanel, StackPanel, FilesPanel, FramesPanel, CyclesPanel];
@@ -60,7 +61,8 @@ export class RunView {
     const where = event.source && !inside ? ` ${event.source}` : "";
     this.sentence.replaceChildren(
       h("b", null, `${event.kind}${inside ? `, instruction ${inside} of ${many}` : ""}`), " ",
-      event.pid !== undefined ? chip(event.pid) : "", " ", text, h("span", { class: "place" }, where));
+      event.pid !== undefined ? chip(event.pid) : "", " ", text, h("span", { class: "place" }, where),
+      h("span", { class: "place" }, inside ? "" : ` ${insideWords(event)}`));
   }
 
   stepWords(run, state, inside, many) {
