@@ -29,7 +29,7 @@ from toykernel.kernel.sched import core, schedule
 from toykernel.kernel.seccomp import secure_computing
 from toykernel.kernel.signal import fatal_signal_pending
 from toykernel.kernel.wait import SCHEDULE, Result, Wait, finish_wait, prepare_to_wait
-from toykernel.syscall_table import SYSCALLS
+from toykernel.syscall_table import SYSCALLS, decode
 from toykernel.syscall_table import sys_ni_syscall as ni_syscall
 from toykernel.syscalls import Function
 
@@ -176,6 +176,5 @@ def _traced_syscall(k: Kernel) -> Result:
             return answer
     if row.function is None:
         return ni_syscall(k)
-    decoded = [a.decode(w) for a, w in zip(row.arguments, words, strict=False)]
-    result: Result = row.function(k, *decoded)
+    result: Result = row.function(k, *decode(number, words))
     return result

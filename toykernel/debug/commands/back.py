@@ -111,10 +111,8 @@ def record(console: Console, text: str) -> None:
     name = name.strip()
     if word != "save" or not name:
         raise DebugError("record save FILE")
-    path = Path(name).expanduser()
-    console.refuse_output(str(path))
     try:
-        console.debugger.session.save(path)
+        console.save(str(Path(name).expanduser()), console.debugger.session.moment())
     except HistoryError as error:
         raise DebugError(str(error)) from None
     console.write(f"This moment is in {name}; `toykernel debug --from {name}' goes on from it.")

@@ -42,7 +42,7 @@ class Console:
     #: Runs the commands of a file; the prompt puts it here.
     script: Callable[[Iterable[str]], None] = lambda _lines: None
 
-    #: Writes a whole file for a command; raises DebugError.
+    #: Writes the whole file of `save`; raises DebugError.
     write_file: Callable[[str, bytes], None] = replace_whole
 
     def collect(self, lines: list[str]) -> None:
@@ -60,11 +60,12 @@ class Console:
             raise DebugError(f"{text[:40]} is not a pid")
         return self.debugger.task(int(text))
 
-    def refuse_output(self, path: str) -> None:
-        """Raises DebugError for a file that the session was made from."""
+    def save(self, path: str, data: bytes) -> None:
+        """Write a whole file. Raises DebugError, also for one that the session was made from."""
         for what, other in self.inputs:
             if same_file(path, other):
                 raise DebugError(f"{path} is {what} itself; name another file")
+        self.write_file(path, data)
 
     def lines(self, lines: list[str]) -> None:
         for line in lines:

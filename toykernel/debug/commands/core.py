@@ -17,8 +17,7 @@ def gcore(console: Console, text: str) -> None:
         raise DebugError(f"task {task.pid} has no memory of its own")
     name = str(Path(text).expanduser()) if text else f"core.{task.tgid}"
     data = elf_core(debugger.kernel, task)
-    console.refuse_output(name)
-    console.write_file(name, data)
+    console.save(name, data)
     console.write(f"{name}: {len(data)} bytes, process {task.tgid}")
 
 

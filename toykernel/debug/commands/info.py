@@ -9,6 +9,7 @@ from fnmatch import fnmatchcase
 
 from emu.eflags import EFLAGS_IF
 from toykernel.debug.commands import kernel
+from toykernel.debug.commands.back import events
 from toykernel.debug.commands.breaks import place_text, terms
 from toykernel.debug.commands.change import displays
 from toykernel.debug.commands.command import Command, Console, count_of, no_arguments
@@ -362,7 +363,7 @@ TOPICS = (
     Topic("locals", "", "parameters and local variables of a C function", locals_),
     Topic("symbol", "ADDR", "the label at or before an address", symbol),
     Topic("line", "[WHERE]", "a place's source line; where [FILE:]LINE begins", line),
-    Topic("events", "[KIND...] [N]", "what happened so far, numbered", kernel.events),
+    Topic("events", "[KIND...] [N]", "what happened so far, numbered", events),
     Topic("log", "[N]", "the kernel's log", log),
     Topic("time", "", "cycles, instructions, what they were spent on", time),
 )

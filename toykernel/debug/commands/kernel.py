@@ -6,7 +6,6 @@ from collections.abc import Iterator
 
 from toykernel.arch.x86 import asm_offsets
 from toykernel.arch.x86.asm_offsets import PAGE_OFFSET, STACK_END_MAGIC, THREAD_SIZE, TI_SIZE
-from toykernel.debug.commands.back import events as list_events
 from toykernel.debug.commands.command import Console, no_arguments
 from toykernel.debug.errors import DebugError
 from toykernel.debug.format import table
@@ -222,8 +221,3 @@ def sharing(console: Console, text: str) -> None:
         console.write(
             f"{len(counts)} pages: {alone} frames are its own, {len(counts) - alone} have more references"
         )
-
-
-def events(console: Console, text: str) -> None:
-    """The list of events; see the command."""
-    list_events(console, text)
