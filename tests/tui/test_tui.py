@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import Awaitable, Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -46,7 +47,9 @@ def on_screen(
             await pilot.pause()
             await act(app, pilot)
 
-    asyncio.run(main())
+    # In a thread of its own: a browser of other tests leaves its event loop running in this one.
+    with ThreadPoolExecutor(1) as thread:
+        thread.submit(asyncio.run, main()).result()
 
 
 def screen(app: DebuggerApp) -> list[str]:
