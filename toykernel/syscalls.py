@@ -1,6 +1,6 @@
 """What a kernel function says about itself to be a system call: `@syscall(3, "fd:fd buf:buffer_out …")`.
 
-The row stays with the function; syscall_table.py collects the rows. Kinds of arguments say how a
+The row stays with the function; syscall_table.py says where each is. Kinds of arguments say how a
 32-bit register becomes a Python value, and when a tracer can show it.
 """
 
@@ -145,13 +145,6 @@ class Syscall:
     function: Function | None = None
     arguments: tuple[Argument, ...] = ()
     entry: str = ""
-
-    @property
-    def label(self) -> str:
-        """What sys_call_table holds for this number."""
-        if self.function is None:
-            return "sys_ni_syscall"
-        return self.entry or f"sys_{self.name}"
 
 
 def syscall(

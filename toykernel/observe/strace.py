@@ -45,7 +45,7 @@ class _Call:
     def row(self) -> Syscall | None:
         """None for a number without a function: without known arguments the registers are shown."""
         row = SYSCALLS[self.number] if 0 <= self.number < len(SYSCALLS) else None
-        return row if row is not None and row.function is not None else None
+        return row.row if row is not None and row.known else None
 
     @property
     def name(self) -> str:
