@@ -65,7 +65,6 @@ import mmap
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 
 from unicorn import UC_ARCH_X86, UC_HOOK_CODE, UC_HOOK_INTR, UC_MODE_32, UC_PROT_ALL, Uc, UcError
 from unicorn import x86_const as x86
@@ -74,6 +73,7 @@ from unicorn.unicorn_py3.unicorn import uclib
 from emu.descriptors import SEG_ACCESSED, SEG_WRITABLE, pack_segment
 from emu.errors import EngineContractError
 from emu.ram import PAGE_SIZE, Ram
+from emu.record import dataclass
 from emu.x87.state import locate_fpu
 
 #: Order of the machine's register file; index = field number.

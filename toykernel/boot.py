@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -47,6 +46,7 @@ from emu.paging import (
     PTE_RW,
 )
 from emu.ram import PAGE_SHIFT, PAGE_SIZE
+from emu.record import dataclass
 from toykernel.arch.x86.asm_offsets import (
     DEFINES,
     FIRST_EXTERNAL_VECTOR,

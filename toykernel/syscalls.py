@@ -7,9 +7,10 @@ The row stays with the function; syscall_table.py says where each is. Kinds of a
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING, TypeVar
+
+from emu.record import dataclass
 
 if TYPE_CHECKING:
     from toykernel.kernel.wait import Result

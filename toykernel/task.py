@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import TYPE_CHECKING, Any
 
+from emu.record import dataclass
 from toykernel.kernel.sched.entity import SchedEntity
 from toykernel.kernel.signal_types import Pending, SighandStruct, SignalStruct
 from toykernel.mm.mm_types import MmStruct

@@ -7,10 +7,11 @@ position-independent goes to the same places on every run.
 from __future__ import annotations
 
 import struct
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from emu.ram import PAGE_SHIFT, PAGE_SIZE
+from emu.record import dataclass
 from toykernel.arch.x86.asm_offsets import TASK_SIZE
 from toykernel.errno import E2BIG, EINVAL, EIO, ENOEXEC, ENOMEM, EPERM, Errno
 from toykernel.kernel.signal_types import RLIMIT_STACK

@@ -7,9 +7,9 @@ Everything that can fail comes first and changes nothing. Then the other threads
 from __future__ import annotations
 
 from contextlib import ExitStack
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from emu.record import dataclass
 from toykernel.arch.x86.mmu_context import activate_mm
 from toykernel.arch.x86.process import account, exit_thread, start_thread
 from toykernel.arch.x86.tls import clear_tls

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from contextlib import ExitStack
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import TYPE_CHECKING
 
+from emu.record import dataclass
 from toykernel.kernel.clone_flags import CLONE_NEWUSER, CLONE_THREAD
 
 if TYPE_CHECKING:

@@ -10,10 +10,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import ExitStack, suppress
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from emu.eflags import EFLAGS_TF
+from emu.record import dataclass
 from toykernel.arch.x86.asm_offsets import (
     TIF_FORCED_TF,
     TIF_NEED_RESCHED,

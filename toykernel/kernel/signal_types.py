@@ -6,9 +6,10 @@ CLONE_THREAD.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import TYPE_CHECKING, Any
 
+from emu.record import dataclass
 from toykernel.kernel.clone_flags import CLONE_CLEAR_SIGHAND, CLONE_SIGHAND, CLONE_THREAD
 from toykernel.kernel.ptrace_flags import JOBCTL_PENDING_MASK
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from emu.record import dataclass
 from toykernel.arch.x86.uaccess import copy_to_user, put_user
 from toykernel.errno import EAGAIN, ECHILD, EINVAL, ERESTARTSYS, Errno
 from toykernel.fs.file import O_NONBLOCK, fget

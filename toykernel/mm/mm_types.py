@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from sortedcontainers import SortedDict
+
+from emu.record import dataclass
 
 if TYPE_CHECKING:
     from toykernel.fs.mount import Path

@@ -6,7 +6,9 @@ Times are nanoseconds of the kernel's clock, priorities Linux's: 0 to 99 real-ti
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
+
+from emu.record import dataclass
 
 SCHED_NORMAL, SCHED_FIFO, SCHED_RR, SCHED_BATCH = 0, 1, 2, 3
 SCHED_IDLE = 5
