@@ -29,10 +29,10 @@ from emu.engine_quirks import (
     calibrate,
     flush_code,
     locate_bounds,
-    locate_env,
     open_engine,
 )
-from emu.errors import EngineContractError, SnapshotError
+from emu.errors import SnapshotError
+from emu.live_registers import locate_env
 from emu.python_hooks import PythonHooks
 from emu.ram import Ram
 from emu.registers import RegisterFile
@@ -145,6 +145,8 @@ class Cpu(RegisterFile):
 
     def _make_driver(self, native: bool, profile: Profile | None) -> hooks.Driver:
         module = load_native() if native else None
+        if module is not None and profile is not None and not locate_env(self._uc):
+            module = None  # only the reference can time a run from saved contexts
         self._x87 = NativeX87(self.state, self.layout, module) if module is not None else None
         if module is not None:
             if profile is None:
@@ -171,22 +173,20 @@ class Cpu(RegisterFile):
             self._x87.attach(env)
         if self.instructions is not None and env:
             self.instructions.attach(env)
-        elif self.timing is not None:
-            self.timing.attach(self._live_registers())
+        elif isinstance(self.timing, PythonTiming):
+            self._attach_reference(self.timing)
 
-    def _live_registers(self) -> int:
+    def _attach_reference(self, timing: PythonTiming) -> None:
         env = locate_env(self._uc)
-        if not env:
-            raise EngineContractError(
-                "the engine's live registers cannot be found on this system, which cycle timing "
-                "needs (neither /proc/self/mem nor process_vm_readv works); use the timing profile off"
-            )
-        return env
+        if env:
+            timing.attach(env)
+        else:
+            timing.attach_context(Context(self._handle))
 
     def _python_timing(self, profile: Profile) -> PythonTiming:
         view = EngineView(self.layout, self.ram.view, self._read, self.state)
         timing = PythonTiming(profile, view)
-        timing.attach(self._live_registers())
+        self._attach_reference(timing)
         return timing
 
     def _read(self, ident: int) -> int:
