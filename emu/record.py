@@ -2,7 +2,7 @@
 
 A dataclass writes and compiles up to six functions for each class when its module is loaded. For the
 records of this house that was a quarter of a start, and most of them are never made in a run. Here `__init__`
-is written at the first instance, and the others are the same few functions for all classes.
+is written when some instances have been made, and the others are the same few functions for all classes.
 """
 
 from __future__ import annotations
@@ -12,9 +12,21 @@ from collections.abc import Callable
 from dataclasses import MISSING, FrozenInstanceError, fields
 from operator import attrgetter
 from reprlib import recursive_repr
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 Values = Callable[[Any], tuple[Any, ...]]
+#: So many instances are made without an `__init__` of their own class, which takes 0.1 ms to write.
+FEW = 10
+_set = object.__setattr__
+
+
+class _Slot(NamedTuple):
+    """What is said of a field."""
+
+    name: str
+    init: bool
+    default: Any
+    factory: Any
 
 
 def record(
@@ -52,9 +64,26 @@ else:
 
 
 def _first_init(cls: type[Any], frozen: bool) -> Callable[..., None]:
-    """An `__init__` that writes the real one, which takes its place."""
+    """An `__init__` that writes the real one, which takes its place, when FEW instances were made or the
+    arguments are not what it takes."""
+    slots = [_Slot(f.name, f.init, f.default, f.default_factory) for f in fields(cls)]
+    places = [slot.name for slot in slots if slot.init]
+    known, ends = frozenset(places), hasattr(cls, "__post_init__")
+    left = FEW
 
     def __init__(self: Any, *args: Any, **kwargs: Any) -> None:
+        nonlocal left
+        left -= 1
+        given = dict(zip(places, args, strict=False))
+        if left > 0 and len(given) == len(args) and kwargs.keys() <= known - given.keys():
+            given |= kwargs
+            values = _all_values(slots, given)
+            if values is not None:
+                for name, value in values:
+                    _set(self, name, value)
+                if ends:
+                    self.__post_init__()
+                return
         function = _write_init(cls, frozen)
         type.__setattr__(cls, "__init__", function)
         function(self, *args, **kwargs)
@@ -62,8 +91,23 @@ def _first_init(cls: type[Any], frozen: bool) -> Callable[..., None]:
     return __init__
 
 
+def _all_values(slots: list[_Slot], given: dict[str, Any]) -> list[tuple[str, Any]] | None:
+    """What the attributes of a new instance are; None when an argument is missing."""
+    values = []
+    for name, init, default, factory in slots:
+        if name in given:
+            values.append((name, given[name]))
+        elif factory is not MISSING:
+            values.append((name, factory()))
+        elif init:
+            if default is MISSING:
+                return None
+            values.append((name, default))
+    return values
+
+
 def _write_init(cls: type[Any], frozen: bool) -> Callable[..., None]:
-    names: dict[str, Any] = {"_set": object.__setattr__, "_missing": MISSING}
+    names: dict[str, Any] = {"_set": _set, "_missing": MISSING}
     parameters, body = ["self"], []
     for field in fields(cls):
         name, value = field.name, field.name

@@ -103,10 +103,12 @@ def outcome(act: Callable[[], Any]) -> Any:
         return type(error), str(error)
 
 
+@pytest.mark.parametrize("few", [0, record.FEW])
 @pytest.mark.parametrize(("name", "args", "named"), MADE)
-def test_an_instance_is_as_the_standard_librarys(name, args, named) -> None:
+def test_an_instance_is_as_the_standard_librarys(name, args, named, few, monkeypatch) -> None:
     seen = []
-    for kinds in (STANDARD, OURS):
+    monkeypatch.setattr(record, "FEW", few)
+    for kinds in (STANDARD, shapes(record.dataclass)):
         one, same, other = (kinds[name](*args, **named) for _ in range(3))
         text = repr(one).split(" object at ")[0]
         equal = one == same, one != same, one == 1
@@ -147,8 +149,10 @@ def test_a_class_is_as_the_standard_librarys(name: str) -> None:
         (f.name, f.type, f.init, f.repr, f.compare) for f in fields(ours)
     ]
     assert standard.__match_args__ == ours.__match_args__
-    arguments = {"a": 1} if "a" in standard.__match_args__ else {}
-    ours(**arguments)
+    for wrong in ({"a": 1, "unknown": 2}, {"unknown": 2}):
+        assert outcome(lambda wrong=wrong: ours(**wrong)) == outcome(
+            lambda wrong=wrong: standard(**wrong)
+        )
     parameters = [list(inspect.signature(one).parameters) for one in (standard, ours)]
     assert parameters[0] == parameters[1]
     for wrong in ((1,) * 9, ()):
@@ -157,12 +161,15 @@ def test_a_class_is_as_the_standard_librarys(name: str) -> None:
         )
 
 
-def test_init_is_written_with_the_first_instance() -> None:
+def test_init_is_written_after_a_few_instances() -> None:
     @record.dataclass
     class Late:
         a: int
 
     first = vars(Late)["__init__"]
+    for number in range(1, record.FEW):
+        assert Late(number).a == number
+        assert vars(Late)["__init__"] is first
     assert Late(3).a == 3
     assert vars(Late)["__init__"] is not first
     with pytest.raises(
