@@ -25,6 +25,7 @@ from emu.engine_quirks import (
     HF_CS32,
     HF_INHIBIT_IRQ,
     HF_SS32,
+    SEGMENTS,
     Context,
     calibrate,
     flush_code,
@@ -50,6 +51,8 @@ _FPU_STACK = tuple(getattr(x86, f"UC_X86_REG_FP{n}") for n in range(8))
 _FPU_CONTROL = tuple(
     getattr(x86, f"UC_X86_REG_{name}") for name in ("FPCW", "FPSW", "FPTAG", "MXCSR")
 )
+_SELECTORS = {name: FIELD[f"{name}_selector"] for name in SEGMENTS}
+_NULL_SEGMENT = array("I", (0, 0, 0, 0))
 _XMM = tuple(getattr(x86, f"UC_X86_REG_XMM{n}") for n in range(8))
 
 
@@ -249,8 +252,8 @@ class Cpu(RegisterFile):
 
     def null_segment(self, name: str) -> None:
         """Load a data segment register with the null selector."""
-        at = FIELD[f"{name}_selector"]
-        self.regs[at : at + 4] = array("I", (0, 0, 0, 0))
+        at = _SELECTORS[name]
+        self.regs[at : at + 4] = _NULL_SEGMENT
 
     def _refresh_hflags(self, name: str, descriptor: Segment) -> None:
         flags = self.hflags

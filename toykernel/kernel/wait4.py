@@ -237,7 +237,7 @@ def wait_task_zombie(k: Kernel, p: Task, wo: WaitOpts) -> int:
     """Reap one zombie; the answer is stored after it is gone, so EFAULT loses it, as on Linux."""
     status = exit_code_of(p)
     pid, uid = task_pid_vnr(k, p), p.cred.uid
-    usage = pack_rusage(k, p, RUSAGE_BOTH)
+    usage = pack_rusage(k, p, RUSAGE_BOTH) if wo.rusage else b""
     if status & 0x7F:
         code, value = (CLD_DUMPED if status & 0x80 else CLD_KILLED), status & 0x7F
     else:

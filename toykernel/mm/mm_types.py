@@ -126,7 +126,7 @@ class MmStruct:
 
     def overlapping(self, start: int, end: int) -> list[VmArea]:
         """Areas that share a page with [start, end), in order."""
-        if start >= end:
+        if start >= end or not self.areas:
             return []
         first = self.areas.bisect_right(start) - 1
         if first >= 0 and self.areas.peekitem(first)[1].vm_end <= start:
@@ -155,6 +155,11 @@ class MmStruct:
         self.total_vm -= area.pages
         if area.vm_flags & VM_LOCKED:
             self.locked_vm -= area.pages
+
+    def remove_all(self) -> None:
+        """`remove` for every area."""
+        self.areas.clear()
+        self.total_vm = self.locked_vm = 0
 
     def resize(self, area: VmArea, start: int, end: int) -> None:
         """Move an area's bounds, keeping the index and the counts right; contents stay in place."""

@@ -277,7 +277,7 @@ def exit_mmap(k: Kernel, mm: MmStruct) -> None:
     areas = list(mm)
     for area in areas:
         unmap_page_range(k, mm, area.vm_start, area.vm_end)
-        mm.remove(area)
+    mm.remove_all()
     free_pgtables(k, mm)
     flush_tlb_mm(k, mm)
     for area in areas:
