@@ -256,6 +256,12 @@ SYSCALLS: tuple[Call, ...] = table(_NAMES.split(), homes(_HOMES), _ENTRIES)
 BY_NAME: dict[str, Call] = {row.name: row for row in SYSCALLS if row.name}
 
 
+def load_modules() -> None:
+    """Load every module that has system calls, as calling them does."""
+    for home in sorted({call.home for call in SYSCALLS if call.home}):
+        import_module(f"toykernel.{home}")
+
+
 def name_of(number: int) -> str:
     """Name of a call, or syscall_0x…, as strace names an unknown one."""
     if 0 <= number < len(SYSCALLS) and SYSCALLS[number].name:
