@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from .expressions import GOT_NAME, Binary, Name, Node, Number
+from .expressions import GOT_NAME, Binary, Name, Node, Number, Position
 from .shapes import Fix
 
 
 def got_fix(fix: Fix) -> Fix:
     """`_GLOBAL_OFFSET_TABLE_` in an instruction is meant from the instruction's start on."""
+    away = isinstance(fix.value, Binary) and fix.value.op == "-"
     if fix.width != 4 or fix.relative or not names_got(fix.value):
+        return fix
+    if away and isinstance(fix.value, Binary) and isinstance(fix.value.right, Position):
         return fix
     return Fix(fix.offset, 4, Binary("+", fix.value, Number(fix.offset)))
 
