@@ -243,6 +243,17 @@ CORNERS: dict[str, str] = {
     """,
     "a blank as a character": "mov $' , %al\nmov $'\\n , %al\n.byte ' \n",
     "the assembler's version": ".if .gasversion. < 21500\n.err\n.endif\nnop\n",
+    "another name of a function": """
+        .type f, @function
+        f: ret
+        .globl g, h
+        .set g, f
+        h = f + 1
+        .section .init_array,"aw"
+        .long f
+        .section .fini_array.5,"aw",@fini_array
+        .long g
+    """,
     "a weak reference to what is global": ".globl there\n.weakref here, there\n.long here\n",
 }
 

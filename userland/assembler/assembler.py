@@ -29,7 +29,7 @@ from .expressions import (
 )
 from .fragments import MAX_BYTES, Align, SectionBuild, SymbolBuild
 from .hints import bare_register, nasm_form, undefined_hint, undefined_symbols, wide_register
-from .mentioned import free_names
+from .mentioned import free_names, kind_of
 from .objects import ObjectFile
 from .operands import REGISTERS
 from .prefixed import pseudo_prefixes
@@ -70,7 +70,7 @@ class Assembler:
         self.uses_got = False
         self.register_names: dict[str, str] = {}
         self.newer: list[bool | None] = [None]  # whether gas pads code with long nops, by `.arch`
-        self.tuned = False  # the same, where none is in force, by the last that was
+        self.tuned = False  # where none is in force, the same by the last that was
         self.total = 0
         self.where = Location(source, 0)
         self.statement = Statement("", self.where)
@@ -228,6 +228,8 @@ class Assembler:
         symbol = self.symbol(name)
         self.renew(symbol, once)
         symbol.lazy = lazy
+        if symbol.kind == "notype":
+            symbol.kind = kind_of(node, self.symbols)
         if isinstance(node, Position):
             node = replace(node, origin=name)
         symbol.node, symbol.variable, symbol.defined_at = node, not once, statement.location

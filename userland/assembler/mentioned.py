@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from .expressions import GOT_NAME, Binary, Name, Node, Number, Position
+from .fragments import SymbolBuild
 from .shapes import Fix
 
 
@@ -34,3 +37,10 @@ def free_names(node: Node) -> set[str]:
                 getattr(item, part) for part in ("left", "right", "operand") if hasattr(item, part)
             )
     return names
+
+
+def kind_of(node: Node, symbols: Mapping[str, SymbolBuild]) -> str:
+    """What another name for `node` names, by `.type`: a function's is a function's, too."""
+    name = node.origin if isinstance(node, Position) else getattr(node, "name", None)
+    symbol = symbols.get(str(name))
+    return symbol.kind if symbol is not None else "notype"
