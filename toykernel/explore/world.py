@@ -8,14 +8,16 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from emu.events import Event, Stop
+from emu.snapshot import Snapshot as MachineSnapshot
 from toykernel import run_loop
+from toykernel.collector import Data
 from toykernel.errors import HostError, StopRun
 from toykernel.explore.accesses import Accesses
 from toykernel.explore.ending import End, Ending, Ends
 from toykernel.explore.observable import Observer
+from toykernel.explore.records import Moment, Records
 from toykernel.gate import gate
 from toykernel.harness.session import Session
-from toykernel.history import moment
 from toykernel.kernel.sched import schedule
 from toykernel.kernel.sched.runqueue import Choice, Told
 from toykernel.oops import KernelOops
@@ -39,7 +41,12 @@ class Place:
     """A moment at which there is a choice. `pending`: the kernel's `schedule` is to be called; None: the
     running task is in user mode, in front of an instruction. `passed` is World's."""
 
-    snapshot: moment.Snapshot
+    machine: MachineSnapshot
+    records: Moment
+    said: tuple[bytes, bytes]
+    ends: Data
+    messages: int
+    tlb_flushes: int
     pending: Event | None
     passed: dict[int, tuple[int, int]]
 
@@ -70,7 +77,9 @@ class World:
         k.machine.cpu.set_breakpoints(sorted(self._breaks))
         self._check = check
         self._listen(check)
-        self._observer = Observer(k)
+        self._records = Records(k)
+        self._seen = False  # whether `_records` knows what has happened since the last choice
+        self._observer = Observer(k, self._records)
         self._schedule = next(at for at, (name, _) in k.host.gates.items() if name == "schedule")
         self._pending: Event | None = None
         #: By pid: eip and esp of an instruction in front of which it has let others go first.
@@ -108,6 +117,7 @@ class World:
     def on(self) -> Ending | None:
         """Run to the next choice; the outcome when there is none any more."""
         k = self.k
+        self._seen = False
         try:
             while k.outcome is None:
                 if self._come_to_choice():
@@ -211,6 +221,7 @@ class World:
 
     def choose(self, pid: int) -> Choice:
         """Run one of `choices`, up to where `on` goes on."""
+        self._seen = False
         if self._pending is not None:
             choice = Choice(pid, self.choices)
             self.told.choices = [choice]
@@ -232,6 +243,7 @@ class World:
     def key(self) -> bytes:
         """Of the present state: equal where nobody can tell two states apart."""
         self._follow_reach()
+        self._see()
         passed = tuple(sorted(self._passed.items()))
         return self._observer.key(self.said, self.ends.state, passed, self._pending is None)
 
@@ -246,15 +258,31 @@ class World:
     def take(self) -> Place:
         """This choice, to go back to."""
         self._follow_reach()
-        taken = moment.take(self.k, self.output, [self.ends])
-        return Place(taken, self._pending, dict(self._passed))
+        self._see()
+        return Place(
+            self.k.machine.snapshot(),
+            self._records.take(),
+            self.said,
+            self.ends.save_data(),
+            len(self.k.host.trace.messages),
+            self.k.machine.tlb_flushes,
+            self._pending,
+            dict(self._passed),
+        )
 
     def back(self, place: Place) -> None:
         """Stand at an earlier choice."""
         self._follow_reach()
         if self._check is not None or self.accesses is not None:
             self._listen_to_nobody()
-        moment.put_back(self.k, self.output, place.snapshot)
+        k = self.k
+        self._see()
+        k.machine.restore(place.machine)
+        self._records.put_back(place.records)
+        self.output[1][:], self.output[2][:] = place.said
+        self.ends.load_data(place.ends, {})
+        del k.host.trace.messages[place.messages :]
+        k.machine.tlb_flushes = place.tlb_flushes
         self._pending, self._passed, self._passing = place.pending, dict(place.passed), False
         if self._check is not None or self.accesses is not None:
             self._listen(self._check)
@@ -264,6 +292,12 @@ class World:
         for point in self.k.host.trace:
             point.clear()
         self.ends.listen(self.k)
+
+    def _see(self) -> None:
+        """Let the records know what has happened."""
+        if not self._seen:
+            self._records.sync()
+            self._seen = True
 
     def _follow_reach(self) -> None:
         """Of all that is explored, not only on the way to here, is RAM to be compared."""
