@@ -260,7 +260,7 @@ class Observer:
         if (
             known is not None
             and known.of == of
-            and all(map(is_, map(self._image.get, known.frames), known.pages))
+            and list(map(self._image.get, known.frames)) == known.pages
         ):
             return known.result
         return None

@@ -83,13 +83,21 @@ class Records:
         """Note what every object holds now. Raises HistoryError for what cannot be kept."""
         changed = self._differing(self._watched, self._values, self._keys)
         changed += [at for at in self._raw if not _same_bytes(self.objects[at], self.held[at])]
+        index, watched, values, keys = self.index, self._watched, self._values, self._keys
         for at in changed:
-            value, old = self.objects[at], self._values[at]
-            held = self.held[at] = self._hold(value)
-            now = self._values[at] = held.held
-            self._find(compress(now, map(is_not, now, old)) if len(now) == len(old) else now)
-            if held.names is not self._keys[at]:
-                self._keys[at] = held.names
+            value, old, entries = self.objects[at], values[at], watched[at]
+            if type(entries) is dict and entries is not value and tuple(entries) == keys[at]:
+                held = Held(tuple(entries.values()), keys[at])  # as nearly all are
+            else:
+                held = self._hold(value)
+            self.held[at] = held
+            now = values[at] = held.held
+            new = compress(now, map(is_not, now, old)) if len(now) == len(old) else now
+            for one in new:
+                if type(one) not in IMMUTABLE and id(one) not in index:
+                    self._find((one,))
+            if held.names is not keys[at]:
+                keys[at] = held.names
                 self._find(held.names)
 
     def _find(self, values: Iterable[Any]) -> None:
