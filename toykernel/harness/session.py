@@ -15,11 +15,13 @@ from emu.paging import Walk
 from toykernel import run_loop
 from toykernel.boot import ENTRY, kernel_source
 from toykernel.boot import INIT as INIT_SOURCE
+from toykernel.fs.binfmt_elf import usual_bias
 from toykernel.harness import notebook
 from toykernel.harness.build import build
 from toykernel.harness.images import boot_images, init_program, kernel_program
 from toykernel.harness.recipe import PLAIN, STDIN, Recipe, is_source
 from toykernel.harness.stripped import without_debug
+from toykernel.kernel.signal_types import RLIMIT_STACK
 from toykernel.observe.faultlog import FaultLog, FaultRecord
 from toykernel.observe.lock_holders import LockHolders
 from toykernel.observe.run_stats import RunStats
@@ -192,7 +194,9 @@ class Session:
 
         if self.program is not None:
             return Image.of_program(PROGRAM, self.program, self.sources)
-        return Image.of_elf(PROGRAM, self.elf)
+        init = self.kernel.processes.tasks[0]
+        bias = usual_bias(self.elf, init.signal.rlim[RLIMIT_STACK][0])
+        return Image.of_elf(PROGRAM, self.elf, bias)
 
     @cached_property
     def images(self) -> Images:
