@@ -16,6 +16,7 @@ from toykernel.explore.observable import Observer
 from toykernel.gate import gate
 from toykernel.harness.session import Session
 from toykernel.history import moment
+from toykernel.history.pickles import Pickles
 from toykernel.kernel.sched import schedule
 from toykernel.kernel.sched.runqueue import Choice, Told
 from toykernel.oops import KernelOops
@@ -71,12 +72,12 @@ class World:
         self._check = check
         self._listen(check)
         self._observer = Observer(k)
+        self._pickles = Pickles()
         self._schedule = next(at for at, (name, _) in k.host.gates.items() if name == "schedule")
         self._pending: Event | None = None
         #: By pid: eip and esp of an instruction in front of which it has let others go first.
         self._passed: dict[int, tuple[int, int]] = {}
         self._passing = False  # the instruction that comes next has been chosen, or is no choice
-        self._reach = 0
 
     def _listen(self, check: Callable[[Kernel], object] | None) -> None:
         """Nobody hears of anything any more, but for `ends`, and invariants, whose account begins here."""
@@ -231,7 +232,7 @@ class World:
 
     def key(self) -> bytes:
         """Of the present state: equal where nobody can tell two states apart."""
-        self._follow_reach()
+        moment.follow_frames(self.k)
         passed = tuple(sorted(self._passed.items()))
         return self._observer.key(self.said, self.ends.state, passed, self._pending is None)
 
@@ -245,13 +246,11 @@ class World:
 
     def take(self) -> Place:
         """This choice, to go back to."""
-        self._follow_reach()
-        taken = moment.take(self.k, self.output, [self.ends])
+        taken = moment.take(self.k, self.output, self._pickles, [self.ends])
         return Place(taken, self._pending, dict(self._passed))
 
     def back(self, place: Place) -> None:
         """Stand at an earlier choice."""
-        self._follow_reach()
         if self._check is not None or self.accesses is not None:
             self._listen_to_nobody()
         moment.put_back(self.k, self.output, place.snapshot)
@@ -264,12 +263,6 @@ class World:
         for point in self.k.host.trace:
             point.clear()
         self.ends.listen(self.k)
-
-    def _follow_reach(self) -> None:
-        """Of all that is explored, not only on the way to here, is RAM to be compared."""
-        pages = self.k.memory.pages
-        self._reach = max(self._reach, pages.reach, self.k.memory.reserved_end)
-        self.k.machine.ram.reach = self._reach
 
 
 class _Endless(Exception):

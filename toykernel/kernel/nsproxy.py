@@ -46,7 +46,7 @@ class UtsName:
     domainname: str = "(none)"
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, slots=True)
 class UtsNamespace:
     """struct uts_namespace: names that sethostname changes."""
 
@@ -55,7 +55,7 @@ class UtsNamespace:
     count: int = 1
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, slots=True)
 class IpcNamespace:
     """struct ipc_namespace: System V's semaphores, messages and shared memory, and POSIX's queues."""
 
@@ -67,7 +67,7 @@ class IpcNamespace:
     mq_ids: MqIds = field(default_factory=MqIds)
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, slots=True)
 class MntNamespace:
     """struct mnt_namespace. There is one file system and no mount call: it is told apart, no more."""
 
@@ -75,7 +75,7 @@ class MntNamespace:
     count: int = 1
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, slots=True)
 class Nsproxy:
     """struct nsproxy: one of each."""
 

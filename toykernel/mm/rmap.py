@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 _VPN_BITS = 20
 
 
-@dataclass
+@dataclass(slots=True)
 class ReverseMap:
     """For each frame that is mapped: its entries, in the order in which they appeared."""
 
