@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from toykernel.collector import Collector
     from toykernel.harness.breakpoints import Breakpoint, Breakpoints, Hit
     from toykernel.history.moment import Snapshot
+    from toykernel.history.pickles import Pickles
     from toykernel.look.image import Image
     from toykernel.look.symbols import Images
     from toykernel.look.task import TaskView
@@ -244,11 +245,17 @@ class Session:
 
     # -- going back --------------------------------------------------------------------------------
 
+    @cached_property
+    def _pickles(self) -> Pickles:
+        from toykernel.history.pickles import Pickles
+
+        return Pickles()
+
     def snapshot(self) -> Snapshot:
         """This moment, to `restore`. Raises HistoryError for a listener that no snapshot knows."""
         from toykernel.history import moment
 
-        return moment.take(self.kernel, self._output)
+        return moment.take(self.kernel, self._output, self._pickles)
 
     def restore(self, snapshot: Snapshot) -> None:
         """Go back (or forward) to a moment that this session has taken.
