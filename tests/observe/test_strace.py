@@ -14,9 +14,15 @@ from emu.paging import PTE_A, PTE_D, walk
 from toykernel.harness.build import build
 from toykernel.harness.expectations import parse_header
 from toykernel.harness.session import Session
+from toykernel.kernel.siginfo import pack_siginfo
 from toykernel.look.memory import peek, peek_string, peek_word
-from toykernel.observe import strace_format as fmt
-from toykernel.observe.strace import Strace
+from toykernel.observe.decoding.call import Call
+from toykernel.observe.decoding.names_processes import FLAGS
+from toykernel.observe.decoding.processes import status_text
+from toykernel.observe.decoding.results import result_text
+from toykernel.observe.decoding.signals import siginfo_text
+from toykernel.observe.decoding.text import quote
+from toykernel.observe.strace import Strace, told_info
 
 USERLAND = Path(__file__).parents[2] / "userland"
 
@@ -262,10 +268,8 @@ def test_looking_at_memory_sets_no_bit_and_takes_no_fault(tmp_path: Path) -> Non
 
 
 def test_strings_are_quoted_as_strace_quotes() -> None:
-    assert (
-        fmt.quote(b'a\x01b\x012\x00\xff\t"\\\r\v\f~\x7f') == r'"a\1b\0012\0\377\t\"\\\r\v\f~\177"'
-    )
-    assert fmt.quote(b"\x008") == r'"\08"'  # 8 is no octal digit
+    assert quote(b'a\x01b\x012\x00\xff\t"\\\r\v\f~\x7f') == r'"a\1b\0012\0\377\t\"\\\r\v\f~\177"'
+    assert quote(b"\x008") == r'"\08"'  # 8 is no octal digit
 
 
 @pytest.mark.parametrize(
@@ -279,7 +283,7 @@ def test_strings_are_quoted_as_strace_quotes() -> None:
     ],
 )
 def test_wait_status(status: int, text: str) -> None:
-    assert fmt.status_text(status) == text
+    assert status_text(status) == text
 
 
 @pytest.mark.parametrize(
@@ -295,7 +299,9 @@ def test_wait_status(status: int, text: str) -> None:
     ],
 )
 def test_results(name: str, result: int, text: str) -> None:
-    assert fmt.result_text(name, result) == text
+    session = Session(USERLAND / "hello.S")
+    call = Call(session.kernel, None, name, [0] * 6, result)
+    assert result_text(call) == text
 
 
 @pytest.mark.parametrize(
@@ -309,7 +315,7 @@ def test_results(name: str, result: int, text: str) -> None:
     ],
 )
 def test_wait_options(word: int, text: str) -> None:
-    assert fmt.flags_text(word, fmt._WAIT_OPTIONS, "W") == text
+    assert FLAGS["wait_options"].flags(word) == text
 
 
 @pytest.mark.parametrize(
@@ -329,7 +335,7 @@ def test_wait_options(word: int, text: str) -> None:
     ],
 )
 def test_siginfo(sig: int, info: dict[str, int], text: str) -> None:
-    assert fmt.siginfo_text(sig, info) == "{" + text + "}"
+    assert siginfo_text(pack_siginfo(told_info(sig, info))) == "{" + text + "}"
 
 
 def test_strings_and_vectors_in_calls(tmp_path: Path) -> None:
