@@ -107,7 +107,7 @@ class Outcome:
     detail: str = ""
 
 
-@dataclass(slots=True)
+@dataclass
 class Time:
     """The clocks and what is due; instants of CLOCK_MONOTONIC in ns, unless named otherwise."""
 
@@ -124,7 +124,7 @@ class Time:
     stands: int | None = None
 
 
-@dataclass(slots=True)
+@dataclass
 class Memory:
     """Frames, address spaces, slab caches, and what is mapped where."""
 
@@ -146,7 +146,7 @@ class Memory:
     overcommit_ratio: int = 50  # percent of memory, for 2
 
 
-@dataclass(slots=True)
+@dataclass
 class Processes:
     """Tasks, their numbers and limits, and who sleeps on a futex."""
 
@@ -161,7 +161,7 @@ class Processes:
     root_user: UserStruct = field(init=False)
 
 
-@dataclass(slots=True)
+@dataclass
 class Scheduler:
     """The run queue, its settings, and the idle task."""
 
@@ -170,7 +170,7 @@ class Scheduler:
     idle: Task = field(init=False)
 
 
-@dataclass(slots=True)
+@dataclass
 class Files:
     """The tree of files, the console, and what was typed but not read."""
 
@@ -187,7 +187,7 @@ class Files:
     console_error: File = field(init=False)  # the open file whose output is the host's stderr
 
 
-@dataclass(slots=True)
+@dataclass
 class Arch:
     """What i386 has: physical addresses of the CPU's tables, and whose FPU registers are loaded."""
 
@@ -200,13 +200,6 @@ class Arch:
 
 class Kernel:
     """One kernel on one machine. What is no data of the guest's is in `host` and `machine`."""
-
-    # Also for speed: to look at a __dict__ makes every later access to its object slower.
-    __slots__ = (
-        *("host", "machine"),
-        *("arch", "current", "files", "init_argv", "init_envp", "log", "memory", "outcome"),
-        *("processes", "random_state", "sched", "time"),
-    )
 
     def __init__(
         self,

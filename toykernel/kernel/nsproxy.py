@@ -47,7 +47,7 @@ class UtsName:
     domainname: str = "(none)"
 
 
-@dataclass(eq=False, slots=True)
+@dataclass(eq=False)
 class UtsNamespace:
     """struct uts_namespace: names that sethostname changes."""
 
@@ -56,7 +56,7 @@ class UtsNamespace:
     count: int = 1
 
 
-@dataclass(eq=False, slots=True)
+@dataclass(eq=False)
 class IpcNamespace:
     """struct ipc_namespace: System V's semaphores, messages and shared memory, and POSIX's queues."""
 
@@ -68,7 +68,7 @@ class IpcNamespace:
     mq_ids: MqIds = field(default_factory=MqIds)
 
 
-@dataclass(eq=False, slots=True)
+@dataclass(eq=False)
 class MntNamespace:
     """struct mnt_namespace. There is one file system and no mount call: it is told apart, no more."""
 
@@ -76,7 +76,7 @@ class MntNamespace:
     count: int = 1
 
 
-@dataclass(eq=False, slots=True)
+@dataclass(eq=False)
 class Nsproxy:
     """struct nsproxy: one of each."""
 

@@ -72,7 +72,7 @@ class PidMap:
         return len(self._used)
 
 
-@dataclass(eq=False, slots=True)
+@dataclass(eq=False)
 class PidNamespace:
     """struct pid_namespace: `level` 0 is the first one, which sees everybody."""
 
@@ -85,7 +85,7 @@ class PidNamespace:
     pids: dict[int, Pid] = field(default_factory=dict)  # struct pid by number here
 
 
-@dataclass(eq=False, slots=True)
+@dataclass(eq=False)
 class Pid:
     """struct pid: the number in each namespace from the first one down to its own."""
 

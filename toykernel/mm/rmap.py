@@ -12,7 +12,7 @@ from emu.record import dataclass
 _VPN_BITS = 20
 
 
-@dataclass(slots=True)
+@dataclass
 class ReverseMap:
     """For each frame that is mapped: its entries, in the order in which they appeared."""
 

@@ -51,7 +51,7 @@ def rt_policy(policy: int) -> bool:
     return policy in (SCHED_FIFO, SCHED_RR)
 
 
-@dataclass(slots=True)
+@dataclass
 class SchedEntity:
     """struct sched_entity, sched_rt_entity and the priorities of task_struct in one record."""
 
