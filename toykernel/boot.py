@@ -326,13 +326,14 @@ def _idle_task(k: Kernel, stack: int) -> None:
     idle.thread = ThreadStruct(sp0=stack + THREAD_SIZE - STACK_TOP_GAP)
     init_thread_info(k.machine.ram, stack, 0)
     # The first of everything that fork copies or shares: in no cache, never freed.
-    idle.cred = init_cred()
+    idle.cred = init_cred(k)
     k.processes.root_user = idle.cred.user
     uts = UtsNamespace(0, UtsName(release=k.host.profile.release))
     idle.nsproxy = Nsproxy(
         0, uts, IpcNamespace(0, SemIds()), MntNamespace(0), get_pid_ns(k.processes.init_pid_ns)
     )
-    idle.signal.rlim = default_rlimits(k.processes.rlimit_stack, k.processes.max_threads)
+    processes, memlock = k.processes.max_threads // 2, k.host.profile.memlock
+    idle.signal.rlim = default_rlimits(k.processes.rlimit_stack, processes, memlock)
     idle.signal.threads.append(idle)
     idle.pid_struct = Pid(0, ((k.processes.init_pid_ns, 0),))
     k.processes.init_pid_ns.pids[0] = idle.pid_struct

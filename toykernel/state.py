@@ -16,7 +16,7 @@ from toykernel.mm.mm_types import Idents
 from toykernel.mm.page_alloc import PageAllocator
 from toykernel.mm.rmap import ReverseMap
 from toykernel.mm.slab_caches import SlabCaches
-from toykernel.profiles import DEFAULT_PROFILE, Profile
+from toykernel.profiles import Profile
 from toykernel.timing_costs import PRICES
 
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ class Config:
     native: bool = True
     timing: str = "off"
     scheduler: str = ""  # "cfs", "goodness" or "schedule"; "" is the profile's
-    profile: Profile = DEFAULT_PROFILE
+    profile: Profile | None = None  # None: the one that the program asks for
     stdin: bytes = b""
     sysctl: tuple[tuple[str, str], ...] = ()
     #: Directories of the host: there, in the guest, and whether the guest may write to its copy.
@@ -63,7 +63,7 @@ class Config:
             raise TypeError(f"memory is a number of bytes, as 16 << 20, not {self.memory!r}")
         if self.cpu not in CPU_MODELS:
             raise ValueError(f"there is no cpu {self.cpu!r}; there are {', '.join(CPU_MODELS)}")
-        if not isinstance(self.profile, Profile):
+        if self.profile is not None and not isinstance(self.profile, Profile):
             raise TypeError(
                 f"profile is a Profile of toykernel.profiles, not {self.profile!r}; "
                 f"by name: PROFILES[{str(self.profile)!r}], or boot(…, kernel={str(self.profile)!r})"
