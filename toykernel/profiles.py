@@ -12,6 +12,10 @@ from toykernel.task import TASK_NEW, TASK_RUNNING, TASK_UNINTERRUPTIBLE
 
 #: UAPI_SA_FLAGS (uapi/asm-generic/signal-defs.h of 5.11), with i386's SA_RESTORER.
 UAPI_SA_FLAGS = 0xDC000807
+#: Functions of the vDSO: what there always was, those of 3.15, and those of 5.3 and later.
+_VSYSCALL = ("__kernel_vsyscall", "__kernel_sigreturn", "__kernel_rt_sigreturn")
+_CLOCKS = ("__vdso_clock_gettime", "__vdso_gettimeofday", "__vdso_time")
+_NEWER_CLOCKS = ("__vdso_clock_gettime64", "__vdso_clock_getres", "__vdso_getcpu")
 
 
 @dataclass(frozen=True)
@@ -36,6 +40,9 @@ class Profile:
     memlock: int  # RLIMIT_MEMLOCK of the first task, bytes
     sa_flags: int  # those that sigaction keeps
     fills_empty_argv: bool  # exec with no argv[0] gets an empty one
+    vdso: tuple[str, ...]  # the functions of the vDSO
+    vdso_enabled: bool  # vm.vdso_enabled at boot
+    auxv: frozenset[str]  # the entries of the auxiliary vector that not all have
 
 
 _2_6_39 = Profile(
@@ -57,6 +64,9 @@ _2_6_39 = Profile(
     memlock=64 << 10,
     sa_flags=0xFFFFFFFF,
     fills_empty_argv=False,
+    vdso=_VSYSCALL,
+    vdso_enabled=False,
+    auxv=frozenset(),
 )
 _2_4 = replace(
     _2_6_39,
@@ -76,6 +86,8 @@ _3_X = replace(
     nproc_waits_for_exec=True,
     last_cap=37,
     merges_cloned_areas=False,
+    vdso=(*_VSYSCALL, *_CLOCKS),
+    vdso_enabled=True,
 )
 _4_X = replace(
     _3_X,
@@ -84,6 +96,7 @@ _4_X = replace(
     state_at_birth=TASK_NEW,
     wait_for_int_min=ESRCH,
     killed_clears_tid=True,
+    auxv=frozenset(("AT_HWCAP2",)),
 )
 _6_X = replace(
     _4_X,
@@ -95,6 +108,8 @@ _6_X = replace(
     memlock=8 << 20,
     sa_flags=UAPI_SA_FLAGS,
     fills_empty_argv=True,
+    vdso=(*_VSYSCALL, *_CLOCKS, *_NEWER_CLOCKS),
+    auxv=frozenset(("AT_HWCAP2", "AT_MINSIGSTKSZ", "AT_RSEQ_FEATURE_SIZE", "AT_RSEQ_ALIGN")),
 )
 
 PROFILES: dict[str, Profile] = {each.name: each for each in (_2_4, _2_6_39, _3_X, _4_X, _6_X)}

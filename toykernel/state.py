@@ -141,6 +141,7 @@ class Memory:
     eager_fork: bool = False  # fork copies pages at once
     stack_guard_gap: int = 256 << 12  # bytes
     mmap_min_addr: int = 0x10000 >> 4  # bytes
+    vdso_enabled: int = 0  # vm.vdso_enabled: exec maps the vDSO
     overcommit_memory: int = 0  # vm.overcommit_memory: 0 guess, 1 always, 2 never
     overcommit_ratio: int = 50  # percent of memory, for 2
 
@@ -195,6 +196,8 @@ class Arch:
     tss: int = 0
     idt: int = 0
     fpu_owner: Task | None = None
+    vdso: AddressSpace | None = None  # its page, and where in it each function is
+    vdso_symbols: dict[str, int] = field(default_factory=dict)
 
 
 class Kernel:

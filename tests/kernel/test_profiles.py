@@ -43,6 +43,9 @@ ROWS: dict[str, Callable[[Profile], str]] = {
         p.refuses_cut_interpreter
     ),
     "`execve` with no `argv[0]` passes an empty one": lambda p: yes(p.fills_empty_argv),
+    "functions of the vDSO": lambda p: str(len(p.vdso)),
+    "maps the vDSO (vm.vdso_enabled)": lambda p: yes(p.vdso_enabled),
+    "entries of the auxiliary vector besides the common ones": lambda p: ", ".join(sorted(p.auxv)),
 }
 
 
