@@ -27,8 +27,8 @@ fs.exec: execve execveat
 fs.fcntl: dup ioctl fcntl dup2 fcntl64 dup3
 fs.locks: flock
 fs.memfd: memfd_create
-fs.namei_calls: link unlink mknod rename mkdir rmdir symlink mkdirat mknodat unlinkat renameat linkat
-    symlinkat renameat2
+fs.namei_calls: link unlink mknod rename mkdir rmdir symlink mkdirat mknodat unlinkat renameat
+    linkat symlinkat renameat2
 fs.namespace: mount umount umount2
 fs.open: open close creat chdir umask fchdir getcwd openat
 fs.openat2: openat2
@@ -46,8 +46,8 @@ fs.sync: sync fsync fdatasync readahead fadvise64 fadvise64_64 sync_file_range s
 fs.timerfd: timerfd_create timerfd_settime timerfd_gettime timerfd_gettime64 timerfd_settime64
 fs.uio: readv writev pread64 pwrite64 preadv pwritev preadv2 pwritev2
 fs.utimes: utime utimes futimesat utimensat utimensat_time64
-ipc.mq_calls: mq_open mq_unlink mq_timedsend mq_timedreceive mq_notify mq_getsetattr mq_timedsend_time64
-    mq_timedreceive_time64
+ipc.mq_calls: mq_open mq_unlink mq_timedsend mq_timedreceive mq_notify mq_getsetattr
+    mq_timedsend_time64 mq_timedreceive_time64
 ipc.msg: msgget msgsnd msgrcv msgctl
 ipc.semop: semget semctl semtimedop_time64
 ipc.shm: shmget shmctl shmat shmdt
@@ -69,16 +69,17 @@ kernel.ptrace: ptrace
 kernel.random: getrandom
 kernel.resource: setrlimit getrlimit ugetrlimit prlimit64
 kernel.rseq: rseq
-kernel.sched.syscalls: nice getpriority setpriority sched_setparam sched_getparam sched_setscheduler
-    sched_getscheduler sched_yield sched_get_priority_max sched_get_priority_min sched_rr_get_interval
-    sched_setaffinity sched_getaffinity
+kernel.sched.syscalls: nice getpriority setpriority sched_setparam sched_getparam
+    sched_setscheduler sched_getscheduler sched_yield sched_get_priority_max sched_get_priority_min
+    sched_rr_get_interval sched_setaffinity sched_getaffinity
 kernel.seccomp: seccomp
 kernel.session: setpgid getpgrp setsid getpgid getsid
 kernel.sigcalls: restart_syscall pause signal sigaction sgetmask ssetmask sigsuspend sigpending
     sigprocmask rt_sigaction rt_sigprocmask rt_sigpending rt_sigtimedwait rt_sigsuspend
-kernel.sys: getpid getppid sethostname setdomainname uname gettid set_tid_address ioprio_set ioprio_get
-kernel.time: time stime times getrusage gettimeofday settimeofday nanosleep clock_settime clock_gettime
-    clock_getres clock_nanosleep
+kernel.sys: getpid getppid sethostname setdomainname uname gettid set_tid_address ioprio_set
+    ioprio_get getcpu
+kernel.time: time stime times getrusage gettimeofday settimeofday nanosleep clock_settime
+    clock_gettime clock_getres clock_nanosleep
 kernel.time64: clock_gettime64 clock_settime64 clock_getres_time64 clock_nanosleep_time64
     timer_gettime64 timer_settime64 rt_sigtimedwait_time64 sched_rr_get_interval_time64
 kernel.uid: setreuid32 setregid32 setresuid32 setresgid32 setuid32 setgid32 setfsuid32 setfsgid32

@@ -109,6 +109,7 @@ def settings() -> dict[str, IntSetting | TextSetting]:
             4096, 1 << 31, lambda k: k.files.pipe_max_size, _set_pipe_max_size
         ),
         "vm.overcommit_memory": _memory("overcommit_memory", 0, 2),
+        "vm.vdso_enabled": _memory("vdso_enabled", 0, 1),
         "vm.overcommit_ratio": _memory("overcommit_ratio", 0, 100),
         "vm.mmap_min_addr": _memory("mmap_min_addr", 0, 1 << 20),
         "kernel.hostname": _uts_field("nodename"),

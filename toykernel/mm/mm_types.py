@@ -158,6 +158,7 @@ class MmStruct:
         self.exe_path: Path | None = None  # what it executes: where that was found
         self.exe_name = ""  # and by which path
         self.saved_auxv = b""
+        self.vdso = 0  # address of the vDSO; 0 without one
         #: Pages whose entries lost rights since the last flush: a CPU may still hold them.
         self.stale: dict[int, None] = {}
 
