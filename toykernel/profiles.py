@@ -5,8 +5,7 @@ The rest of the kernel asks its Profile; it never compares versions.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
+from emu.record import dataclass
 from toykernel.task import TASK_NEW, TASK_RUNNING, TASK_UNINTERRUPTIBLE
 
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
 from sortedcontainers import SortedDict
 
 from emu.engine_quirks import CPU_MODELS
+from emu.record import dataclass
 from toykernel.arch.x86.ptrace import PtRegs
 from toykernel.arch.x86.thread_info import task_pt_regs
 from toykernel.kernel.sched.runqueue import RunQueue, SchedTunables

@@ -1,15 +1,16 @@
 """What a kernel function says about itself to be a system call: `@syscall(3, "fd:fd buf:buffer_out …")`.
 
-The row stays with the function; syscall_table.py collects the rows. Kinds of arguments say how a
+The row stays with the function; syscall_table.py says where each is. Kinds of arguments say how a
 32-bit register becomes a Python value. How strace writes a call: toykernel/observe/decoding/forms.py.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING, TypeVar
+
+from emu.record import dataclass
 
 if TYPE_CHECKING:
     from toykernel.kernel.wait import Result
@@ -142,13 +143,6 @@ class Syscall:
     function: Function | None = None
     arguments: tuple[Argument, ...] = ()
     entry: str = ""
-
-    @property
-    def label(self) -> str:
-        """What sys_call_table holds for this number."""
-        if self.function is None:
-            return "sys_ni_syscall"
-        return self.entry or f"sys_{self.name}"
 
 
 def syscall(

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, fields, replace
+from dataclasses import fields, replace
 from typing import TYPE_CHECKING
 
+from emu.record import dataclass
 from toykernel.kernel.pid import PID_MAX_LIMIT, PID_MAX_MIN
 from toykernel.kernel.sched.runqueue import SchedTunables
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from contextlib import ExitStack
-from dataclasses import dataclass, field, replace
+from dataclasses import field
 from typing import TYPE_CHECKING
 
+from emu.record import dataclass, twin
 from toykernel.kernel.clone_flags import CLONE_NEWUSER, CLONE_THREAD
 
 if TYPE_CHECKING:
@@ -126,7 +127,9 @@ def create_user_ns(k: Kernel, new: Cred) -> None:
 def prepare_creds(k: Kernel) -> Cred:
     """A copy of the current task's credentials, to be changed and committed. Raises Errno(ENOMEM)."""
     old = k.current.cred
-    new = replace(old, slab=k.memory.slabs.cred.alloc(k), count=1)
+    slab = k.memory.slabs.cred.alloc(k)
+    new = twin(old)
+    new.slab, new.count = slab, 1
     new.user.count += 1
     return new
 
