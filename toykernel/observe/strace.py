@@ -12,6 +12,7 @@ from typing import Any
 
 from toykernel.collector import Collector
 from toykernel.kernel.clone_flags import CLONE_UNTRACED
+from toykernel.kernel.ptrace_flags import JOBCTL_STOP_SIGMASK
 from toykernel.kernel.siginfo import (
     CLD_DUMPED,
     CLD_EXITED,
@@ -23,14 +24,14 @@ from toykernel.kernel.siginfo import (
 )
 from toykernel.look.program import PROGRAM_PID
 from toykernel.observe.decoding import table
-from toykernel.observe.decoding.call import Call
+from toykernel.observe.decoding.call import RESTARTS, Call
 from toykernel.observe.decoding.names import hexadecimal
 from toykernel.observe.decoding.results import result_text
 from toykernel.observe.decoding.signals import siginfo_text, signal_text
 from toykernel.observe.decoding.subcalls import resolve
 from toykernel.state import Kernel
 from toykernel.syscall_table import BY_NAME, name_of
-from toykernel.task import Task
+from toykernel.task import SIGNAL_GROUP_EXIT, TASK_STOPPED, Task
 
 RESULT_COLUMN = 40
 INIT_PID = 1
@@ -42,6 +43,7 @@ class _Call:
     """A call that has begun, and its registers."""
 
     name: str
+    tgid: int
     words: Sequence[int]
     indirect: bool
     previous: str
@@ -58,7 +60,7 @@ class Strace(Collector):
     """
 
     collected = (
-        *("_alive", "_untraced", "_calls", "_previous", "_signals"),
+        *("_alive", "_untraced", "_calls", "_previous", "_signals", "_raised"),
         *("_line", "_line_pid", "_column"),
     )
 
@@ -73,6 +75,7 @@ class Strace(Collector):
         self._calls: dict[int, _Call] = {}
         self._previous: dict[int, str] = {}  # the last call that has ended, by task
         self._signals: dict[int, list[str]] = {}  # lines to come when the call is over
+        self._raised: dict[int, dict[int, str]] = {}  # lines of signals that nobody has taken yet
         self._line = ""  # begun, not yet written
         self._line_pid = 0
         self._column = 0  # of the end of the line, counting what of it has been written before
@@ -80,7 +83,10 @@ class Strace(Collector):
         trace.sys_enter.append(self._enter)
         trace.sys_exit.append(self._exit)
         trace.process_fork.append(self._fork)
+        trace.process_exec.append(self._exec)
         trace.process_exit.append(self._end)
+        trace.sched_switch.append(self._switch)
+        trace.signal_generate.append(self._raise)
         trace.signal_deliver.append(self._deliver)
         trace.signal_discard.append(self._discard)
 
@@ -138,7 +144,7 @@ class Strace(Collector):
         self._flush_signals(task.pid)
         previous = self._previous.get(task.pid, "")
         told = resolve(Call(self._k, task.mm, name_of(number), words, previous=previous))
-        call = _Call(told.name, told.words, told.indirect, previous, saved=told.saved)
+        call = _Call(told.name, task.tgid, told.words, told.indirect, previous, saved=told.saved)
         self._calls[task.pid] = call
         table.prepare(told)
         self._begin(task.pid)
@@ -187,8 +193,18 @@ class Strace(Collector):
         self._newline()
 
     def _exit(self, task: Task, _number: int, result: int) -> None:
+        if -result in RESTARTS and self._killed(task):
+            return  # the end of the process is the end of the call
         self._finish(task, result)
         self._flush_signals(task.pid)
+
+    def _killed(self, task: Task) -> bool:
+        """Ended by SIGKILL or with its group, so that a tracer does not see it once more."""
+        signal = task.signal
+        if not signal.flags & SIGNAL_GROUP_EXIT:
+            return False
+        sig = signal.group_exit_code & 0x7F
+        return sig == SIGKILL or sig not in self._raised.get(task.pid, {})
 
     # -- processes and signals ---------------------------------------------------------------------
 
@@ -218,16 +234,57 @@ class Strace(Collector):
         if not self._traced(task):
             self._untraced.discard(task.pid)
             return
-        self._finish(task, None)
-        self._signals.pop(task.pid, None)
         code = task.exit_code
         sig = code & 0x7F
+        self._finish(task, None)
+        self._signals.pop(task.pid, None)
+        line = self._raised.pop(task.pid, {}).get(sig)
+        if line is not None and sig != SIGKILL:
+            self._whole(task.pid, line)  # the kernel made it a SIGKILL; a tracer hears the signal
+        if self._superseded(task):
+            return
         core = " (core dumped)" if code & 0x80 else ""
         text = f"killed by {signal_text(sig)}{core}" if sig else f"exited with {code >> 8 & 0xFF}"
         self._whole(task.pid, f"+++ {text} +++")
         self._alive.pop(task.pid, None)
 
+    def _superseded(self, task: Task) -> bool:
+        """A leader whose number a thread of it takes over by execve."""
+        return task.pid == task.tgid and self._other_exec(task) is not None
+
+    def _other_exec(self, task: Task) -> int | None:
+        """The number of another thread of the task's group that is in execve."""
+        return next(
+            (
+                pid
+                for pid, call in self._calls.items()
+                if call.tgid == task.tgid and pid != task.pid and call.name.startswith("execve")
+            ),
+            None,
+        )
+
+    def _exec(self, task: Task, _path: str) -> None:
+        old = self._other_exec(task)
+        if not self._traced(task) or old is None or task.pid in self._calls:
+            return
+        self._whole(task.pid, f"+++ superseded by execve in pid {old} +++")
+        self._calls[task.pid] = self._calls.pop(old)
+        self._alive.pop(old, None)
+
+    def _switch(self, previous: Task, _next: Task) -> None:
+        """A group stops: each of its threads tells the tracer before it sleeps."""
+        if previous.state == TASK_STOPPED and self._traced(previous):
+            self._flush_signals(previous.pid)
+            sig = previous.jobctl & JOBCTL_STOP_SIGMASK or previous.exit_code
+            self._whole(previous.pid, f"--- stopped by {signal_text(sig)} ---")
+
+    def _raise(self, task: Task, sig: int, info: dict[str, Any]) -> None:
+        if self._traced(task):
+            self._raised.setdefault(task.pid, {})[sig] = self._signal_line(sig, info)
+
     def _deliver(self, task: Task, sig: int, info: dict[str, Any]) -> None:
+        for pid in (task.pid, task.tgid):
+            self._raised.get(pid, {}).pop(sig, None)
         if self._traced(task) and sig != SIGKILL:  # no tracer is told of that one
             self._flush_signals(task.pid)
             self._whole(task.pid, self._signal_line(sig, info))
