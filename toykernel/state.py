@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from toykernel.host import Host
     from toykernel.kernel.cred import UserStruct
     from toykernel.kernel.futex import FutexQ
+    from toykernel.kernel.ntp import Ntp
     from toykernel.kernel.pid import PidMap, PidNamespace
     from toykernel.kernel.timer import HrTimer
     from toykernel.mm.filemap import AddressSpace
@@ -121,6 +122,7 @@ class Time:
     wall_offset: int = 0  # CLOCK_REALTIME - CLOCK_MONOTONIC, ns
     #: What the clocks show while time only passes when everybody waits for it, ns; None: they run.
     stands: int | None = None
+    ntp: Ntp | None = None  # what adjtimex has set, once somebody asked
 
 
 @dataclass

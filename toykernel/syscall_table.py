@@ -19,6 +19,8 @@ from toykernel.fs import (
     eventfd,
     exec,
     fcntl,
+    fhandle,
+    filesystems,
     locks,
     memfd,
     namei_calls,
@@ -39,6 +41,7 @@ from toykernel.fs import (
     timerfd,
     uio,
     utimes,
+    xattr,
 )
 from toykernel.ipc import mq_calls, msg, semop, shm
 from toykernel.ipc import syscall as ipc_syscall
@@ -51,7 +54,9 @@ from toykernel.kernel import (
     futex_robust,
     futex_syscalls,
     itimer,
+    kcmp,
     kill,
+    ntp,
     pidfd,
     posix_timers,
     prctl,
@@ -64,6 +69,7 @@ from toykernel.kernel import (
     session,
     sigcalls,
     sys,
+    sysinfo,
     time,
     time64,
     uid,
@@ -71,6 +77,8 @@ from toykernel.kernel import (
     unshare,
     wait4,
 )
+from toykernel.kernel.sched import attr as sched_attr
+from toykernel.kernel.sched import membarrier
 from toykernel.kernel.sched import syscalls as sched_syscalls
 from toykernel.kernel.sys import sys_ni_syscall
 from toykernel.mm import (
@@ -81,15 +89,30 @@ from toykernel.mm import (
     mmap,
     mprotect,
     mremap,
+    remap_file_pages,
 )
 from toykernel.net import msg_calls, socket, sockopt
 from toykernel.syscalls import Argument, Syscall, rows_of
+from toykernel.tty import tty_io
 
 #: Where functions with `@syscall` are.
 MODULES: tuple[ModuleType, ...] = (
     *(x86_signal, tls),
     *(attr, exec, fcntl, namei_calls, open, pipe, read_write, splice, stat, uio),
-    *(access, locks, memfd, namespace, openat2, sendfile, readdir, resize, statfs, sync, utimes),
+    *(
+        access,
+        locks,
+        memfd,
+        namespace,
+        openat2,
+        sendfile,
+        readdir,
+        resize,
+        statfs,
+        sync,
+        utimes,
+        xattr,
+    ),
     *(ipc_syscall, mq_calls, msg, semop, shm),
     *(
         capability,
@@ -108,10 +131,11 @@ MODULES: tuple[ModuleType, ...] = (
         session,
         sigcalls,
     ),
+    *(filesystems, fhandle, kcmp, ntp, sysinfo, sched_attr, membarrier),
     *(clone3, futex_syscalls, random, rseq, seccomp, time64),
     *(sys, time, uid, uid_calls, unshare, wait4, sched_syscalls),
-    *(heap, madvise, mincore, mlock, mmap, mprotect, mremap),
-    *(msg_calls, socket, sockopt),
+    *(heap, madvise, mincore, mlock, mmap, mprotect, mremap, remap_file_pages),
+    *(msg_calls, socket, sockopt, tty_io),
     *(epoll_calls, eventfd, select, signalfd, timerfd),
 )
 

@@ -89,7 +89,7 @@ def dup_mmap(k: Kernel, mm: MmStruct, oldmm: MmStruct, protected: list[Protected
     for name in (
         *("start_code", "end_code", "start_data", "end_data", "start_brk", "brk"),
         *("start_stack", "arg_start", "arg_end", "env_start", "env_end", "mmap_base"),
-        *("dumpable", "thp_disable"),
+        *("dumpable", "thp_disable", "membarrier_state"),
     ):
         setattr(mm, name, getattr(oldmm, name))
     for area in oldmm:

@@ -61,4 +61,5 @@ MEMORY_PRINTERS: Mapping[Kind, Printer] = {
     Kind.MADVICE: _madvice,
     Kind.MSYNC_FLAGS: _flags(_MSYNC, "MS"),
     Kind.MLOCKALL_FLAGS: _flags(_MLOCKALL, "MCL"),
+    Kind.MLOCK_FLAGS: _flags({1: "MLOCK_ONFAULT"}, "MLOCK"),
 }

@@ -254,6 +254,7 @@ PROCESS_PRINTERS: Mapping[Kind, Printer] = {
     Kind.RENAME_FLAGS: _named_bits(
         {1: "RENAME_NOREPLACE", 2: "RENAME_EXCHANGE", 4: "RENAME_WHITEOUT"}
     ),
+    Kind.XATTR_FLAGS: _named_bits({1: "XATTR_CREATE", 2: "XATTR_REPLACE"}),
     Kind.RWF_FLAGS: _named_bits(_RWF),
     Kind.RANDOM_FLAGS: _named_bits({1: "GRND_NONBLOCK", 2: "GRND_RANDOM", 4: "GRND_INSECURE"}),
     Kind.IOVEC_IN: _iovec_in,
