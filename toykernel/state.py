@@ -179,6 +179,8 @@ class Files:
     console_input: bytearray  # standard input that is here and not yet read
     console_reads: int = 0  # how often the host was asked for more
     pipe_max_size: int = 1 << 20  # bytes
+    lease_break_time: int = 45  # seconds (fs.lease-break-time)
+    nr_open: int = 1 << 20  # descriptors that a table may have (fs.nr_open)
     #: Who sleeps for a POSIX lock, by pid: whose table of descriptors waits for whose.
     lock_waits: dict[int, tuple[Any, Any]] = field(default_factory=dict)
     ptys: dict[int, TtyStruct] = field(default_factory=dict)  # slaves, by number

@@ -178,7 +178,7 @@ def vfs_removexattr(k: Kernel, inode: Inode, name: str) -> None:
 
 
 def vfs_listxattr(k: Kernel, inode: Inode) -> bytes:
-    """The names, each with its NUL, the last of the alphabet first; the trusted ones only to who may read them."""
+    """The names, each with its NUL, last of the alphabet first; trusted ones only to who may read them."""
     names = [
         name.encode(errors="surrogateescape") + b"\0"
         for name in inode.xattrs
