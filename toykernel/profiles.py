@@ -8,7 +8,6 @@ from __future__ import annotations
 from dataclasses import replace
 
 from emu.record import dataclass
-
 from toykernel.errno import ECHILD, ESRCH
 from toykernel.task import TASK_NEW, TASK_RUNNING, TASK_UNINTERRUPTIBLE
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from emu.record import twin
 from toykernel.errno import ENOMEM, Errno
 from toykernel.mm.filemap import AddressSpace
-from toykernel.mm.mm_types import VM_LOCKED, VM_RWX, MmStruct, VmArea
+from toykernel.mm.mm_types import VM_LOCKED, VM_LOCKONFAULT, VM_RWX, MmStruct, VmArea
 
 if TYPE_CHECKING:
     from toykernel.state import Kernel
@@ -66,7 +66,7 @@ def fork_area(k: Kernel, area: VmArea) -> VmArea:
     if other.anon_vma:
         other.anon_vma = k.memory.idents.next_anon_vma()
         other.cloned = True
-    other.vm_flags &= ~VM_LOCKED
+    other.vm_flags &= ~(VM_LOCKED | VM_LOCKONFAULT)
     return other
 
 
