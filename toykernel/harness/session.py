@@ -17,6 +17,7 @@ from toykernel.boot import ENTRY, kernel_source
 from toykernel.boot import INIT as INIT_SOURCE
 from toykernel.fs.binfmt_elf import usual_bias
 from toykernel.harness import notebook
+from toykernel.harness.abi_note import profile_for
 from toykernel.harness.build import build
 from toykernel.harness.images import boot_images, init_program, kernel_program
 from toykernel.harness.recipe import PLAIN, STDIN, Recipe, is_source
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     from toykernel.collector import Collector
     from toykernel.harness.breakpoints import Breakpoint, Breakpoints, Hit
     from toykernel.history.moment import Snapshot
+    from toykernel.history.pickles import Pickles
     from toykernel.look.image import Image
     from toykernel.look.symbols import Images
     from toykernel.look.task import TaskView
@@ -96,7 +98,7 @@ class Session:
         keep_output: bool,
     ) -> None:
         self.path = path
-        self.config = config
+        self.config = replace(config, profile=config.profile or profile_for(elf))
         self.elf = elf
         self.program = program
         #: Text of the program's sources that lie in no file, by the names that its lines have.
@@ -244,11 +246,17 @@ class Session:
 
     # -- going back --------------------------------------------------------------------------------
 
+    @cached_property
+    def _pickles(self) -> Pickles:
+        from toykernel.history.pickles import Pickles
+
+        return Pickles()
+
     def snapshot(self) -> Snapshot:
         """This moment, to `restore`. Raises HistoryError for a listener that no snapshot knows."""
         from toykernel.history import moment
 
-        return moment.take(self.kernel, self._output)
+        return moment.take(self.kernel, self._output, self._pickles)
 
     def restore(self, snapshot: Snapshot) -> None:
         """Go back (or forward) to a moment that this session has taken.

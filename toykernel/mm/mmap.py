@@ -28,6 +28,7 @@ from toykernel.mm.mm_types import (
     READ_IMPLIES_EXEC,
     VM_GROWSDOWN,
     VM_LOCKED,
+    VM_LOCKONFAULT,
     VM_MAYEXEC,
     VM_MAYREAD,
     VM_MAYSHARE,
@@ -253,7 +254,8 @@ def mmap_region(
         vm_flags = charge(k, vm_flags, length >> 12)
     mm.insert(new_area(k, addr, addr + length, vm_flags, name, pgoff=pgoff, mapping=mapping))
     merge(k, mm, addr, addr + length)
-    if vm_flags & VM_LOCKED or (flags & MAP_POPULATE and not flags & MAP_NONBLOCK):
+    locked = vm_flags & (VM_LOCKED | VM_LOCKONFAULT) == VM_LOCKED
+    if locked or (flags & MAP_POPULATE and not flags & MAP_NONBLOCK):
         populate_range(k, mm, addr, addr + length)
     return addr
 
@@ -282,7 +284,7 @@ def exit_mmap(k: Kernel, mm: MmStruct) -> None:
     areas = list(mm)
     for area in areas:
         unmap_page_range(k, mm, area.vm_start, area.vm_end)
-        mm.remove(area)
+    mm.remove_all()
     free_pgtables(k, mm)
     flush_tlb_mm(k, mm)
     for area in areas:
