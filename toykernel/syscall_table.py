@@ -85,7 +85,7 @@ kernel.session: setpgid getpgrp setsid getpgid getsid
 kernel.sigcalls: restart_syscall pause signal sigaction sgetmask ssetmask sigsuspend sigpending
     sigprocmask rt_sigaction rt_sigprocmask rt_sigpending rt_sigtimedwait rt_sigsuspend
 kernel.sys: getpid getppid sethostname setdomainname uname gettid set_tid_address ioprio_set
-    ioprio_get getcpu
+    ioprio_get
 kernel.sysinfo: sysinfo getcpu arch_prctl
 kernel.time: time stime times getrusage gettimeofday settimeofday nanosleep clock_settime
     clock_gettime clock_getres clock_nanosleep
