@@ -89,6 +89,8 @@ def fault_in_user(k: Kernel, mm: MmStruct, address: int, write: bool, *, present
     """The kernel's own access to user memory faulted. Raises Errno(EFAULT), or Errno(ENOMEM), with
     which the system call fails and nobody is killed (fork-path K11)."""
     error_code = (PF_W if write else 0) | (PF_P if present else 0)
+    if k.host.trace.page_fault_kernel and mm is k.current.mm:
+        k.host.trace.page_fault_kernel.emit(k.current, address, error_code, k.machine.cpu.eip)
     try:
         vma = find_area(k, mm, address, None)
     except BadArea:
