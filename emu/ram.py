@@ -18,6 +18,8 @@ PAGE_SHIFT = 12
 MIN_RAM = 1 << 20
 MAX_RAM = 3 << 30
 _BLANK = bytes(PAGE_SIZE)
+_FEW = 64  # words that are looked at as a piece
+_ZEROS = bytes(4 * _FEW)
 _PIECE = 64 * 1024
 _memcmp = ctypes.PyDLL(None).memcmp
 _memcmp.argtypes = (ctypes.c_void_p, ctypes.c_void_p, ctypes.c_size_t)
@@ -110,6 +112,17 @@ class Ram:
         """`count` 32-bit words at a 4-aligned physical address."""
         self._check(address, count * 4)
         return self._words[address >> 2 : (address >> 2) + count].tolist()
+
+    def nonzero_words(self, address: int, count: int) -> list[tuple[int, int]]:
+        """Those of `count` words at a 4-aligned physical address that are not 0, each behind its index."""
+        self._check(address, count * 4)
+        words = self._words[address >> 2 : (address >> 2) + count]
+        found = []
+        for start in range(0, count, _FEW):
+            piece = words[start : start + _FEW]
+            if piece.tobytes() != _ZEROS[: 4 * len(piece)]:
+                found += [(at, word) for at, word in enumerate(piece.tolist(), start) if word]
+        return found
 
     def write(self, address: int, data: bytes | bytearray | memoryview) -> None:
         """Store bytes at a physical address."""

@@ -6,9 +6,10 @@ A task refers to one nsproxy; those that CLONE_NEW* never touched all share the 
 from __future__ import annotations
 
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING
 
+from emu.record import dataclass
 from toykernel.errno import EINVAL, EPERM, Errno
 from toykernel.ipc.mqueue import MqIds, free_all_mqueues
 from toykernel.ipc.msg import MsgIds, free_all_msgs
@@ -46,7 +47,7 @@ class UtsName:
     domainname: str = "(none)"
 
 
-@dataclass(eq=False, slots=True)
+@dataclass(eq=False)
 class UtsNamespace:
     """struct uts_namespace: names that sethostname changes."""
 
@@ -55,7 +56,7 @@ class UtsNamespace:
     count: int = 1
 
 
-@dataclass(eq=False, slots=True)
+@dataclass(eq=False)
 class IpcNamespace:
     """struct ipc_namespace: System V's semaphores, messages and shared memory, and POSIX's queues."""
 
@@ -67,7 +68,7 @@ class IpcNamespace:
     mq_ids: MqIds = field(default_factory=MqIds)
 
 
-@dataclass(eq=False, slots=True)
+@dataclass(eq=False)
 class MntNamespace:
     """struct mnt_namespace. There is one file system and no mount call: it is told apart, no more."""
 
@@ -75,7 +76,7 @@ class MntNamespace:
     count: int = 1
 
 
-@dataclass(eq=False, slots=True)
+@dataclass(eq=False)
 class Nsproxy:
     """struct nsproxy: one of each."""
 

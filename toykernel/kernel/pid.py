@@ -8,9 +8,10 @@ are free again when the last holder lets go.
 from __future__ import annotations
 
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING
 
+from emu.record import dataclass
 from toykernel.errno import EAGAIN, EEXIST, EINVAL, ENOMEM, Errno
 from toykernel.kernel.clone_flags import CLONE_THREAD
 
@@ -71,7 +72,7 @@ class PidMap:
         return len(self._used)
 
 
-@dataclass(eq=False, slots=True)
+@dataclass(eq=False)
 class PidNamespace:
     """struct pid_namespace: `level` 0 is the first one, which sees everybody."""
 
@@ -84,7 +85,7 @@ class PidNamespace:
     pids: dict[int, Pid] = field(default_factory=dict)  # struct pid by number here
 
 
-@dataclass(eq=False, slots=True)
+@dataclass(eq=False)
 class Pid:
     """struct pid: the number in each namespace from the first one down to its own."""
 

@@ -5,12 +5,14 @@ Kept by set_pte, the one door for entries, so it can be compared with the page t
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
+
+from emu.record import dataclass
 
 _VPN_BITS = 20
 
 
-@dataclass(slots=True)
+@dataclass
 class ReverseMap:
     """For each frame that is mapped: its entries, in the order in which they appeared."""
 

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING
 
 from sortedcontainers import SortedDict
+
+from emu.record import dataclass
 
 if TYPE_CHECKING:
     from toykernel.kernel.timer import HrTimer
     from toykernel.task import Task
 
 
-@dataclass(slots=True)
+@dataclass
 class SchedTunables:
     """/proc/sys/kernel/sched_*; the defaults are 2.6.39's for one CPU. Nanoseconds unless named."""
 
@@ -24,7 +26,7 @@ class SchedTunables:
     sched_rt_runtime_us: int = 950_000
 
 
-@dataclass(slots=True)
+@dataclass
 class CfsRq:
     """struct cfs_rq. The running task is counted, but not in `tasks`."""
 
@@ -38,7 +40,7 @@ class CfsRq:
     arrivals: int = 0  # equal keys stand in the order in which they came
 
 
-@dataclass(slots=True)
+@dataclass
 class RtRq:
     """struct rt_rq: a list for each priority that has any."""
 
@@ -78,7 +80,7 @@ class Told:
     asked: dict[int, tuple[int, int]] = field(default_factory=dict)
 
 
-@dataclass(slots=True)
+@dataclass
 class RunQueue:
     """struct rq. `clock` is in ns and stands still while the kernel makes one decision."""
 
