@@ -201,12 +201,14 @@ def explored(
         max_time=values["max_time"],
     )
     make = partial(make_session, program, args, machine, None)
-    with executors(values["jobs"], values["cluster"]) as executor:
+    with executors(values["jobs"], values["cluster"]) as pool:
         workers = None
-        if executor is not None:
+        if pool is not None:
             if values["stdin"] or values["input"]:
                 raise click.BadParameter("workers do not have it", param_hint="--stdin")
-            workers = Workers(executor, args, dict(values["env"]), guest_files(values))
+            files = guest_files(values)
+            env = dict(values["env"])
+            workers = Workers(pool.make, args, env, files, pool.jobs, pool.elsewhere)
         return explore(make, settings, _checker(values["check"]), tell, workers)
 
 

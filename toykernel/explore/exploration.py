@@ -12,7 +12,7 @@ from typing import Protocol
 from toykernel.errors import HostError
 from toykernel.explore import report
 from toykernel.explore.explain import Pathfinder, explained, races
-from toykernel.explore.parallel import ParallelSearch, Remote, explore_part
+from toykernel.explore.parallel import ParallelSearch, Remote, Work
 from toykernel.explore.search import Bounds, Found, Search
 from toykernel.explore.world import At, World
 from toykernel.harness.exit_status import EXIT_MISUSE
@@ -76,9 +76,11 @@ def explore(
         if workers is None:
             search = _Alone(again, check, settings, bounds, breaks, tell)
         else:
-            remote, most = workers.remote(again()), settings.preemptions
-            work = partial(explore_part, remote, check, settings.at, breaks, most)
-            search = ParallelSearch(workers.executor, work, bounds, tell)
+            simple = Bounds(preemptions=bounds.preemptions, reduce=bounds.reduce)
+            work = Work(workers.remote(again()), check, settings.at, breaks, simple)
+            search = ParallelSearch(
+                workers.executor, work, bounds, tell, workers.jobs, workers.elsewhere
+            )
         bounds = replace(bounds, anew=partial(_is_outgrown, search, settings.at, breaks))
         search.bounds = bounds
         interrupted = False
@@ -150,6 +152,8 @@ class Workers:
     args: tuple[str, ...] = ()
     env: Mapping[str, str] = field(default_factory=dict)
     files: Mapping[str, bytes] = field(default_factory=dict)
+    jobs: int = 2  # how many they are, about
+    elsewhere: bool = False  # perhaps on other machines
 
     def remote(self, session: Session) -> Remote:
         """What a worker needs to make a session like this one."""

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+import sys
+from collections.abc import Callable, Container, Iterable
+from dataclasses import dataclass, replace
 from enum import StrEnum
+from itertools import zip_longest
 
 from emu.events import Event, Stop
 from emu.snapshot import Snapshot as MachineSnapshot
@@ -26,6 +28,8 @@ from toykernel.state import Kernel, OutcomeKind
 
 #: Instructions that a task may run without asking for anything.
 MAX_STEP = 2_000_000
+#: Bytes of the CPU's state that are shared when they are the same.
+_PIECE = 256
 _NUMBERS = re.compile(r"0x[0-9a-f]+|\b\d{3,}\b")
 
 
@@ -43,6 +47,7 @@ class Place:
     running task is in user mode, in front of an instruction. `passed` is World's."""
 
     machine: MachineSnapshot
+    cpu: tuple[bytes, ...]  # which `machine` does not have: pieces, shared with other places
     records: Moment
     said: tuple[bytes, bytes]
     ends: Data
@@ -50,6 +55,15 @@ class Place:
     tlb_flushes: int
     pending: Event | None
     passed: dict[int, tuple[int, int]]
+
+    def size(self, known: Container[int]) -> int:
+        """Bytes that this needs beside pages of memory and what has the identities `known`."""
+        rows: list[object] = [self.records, self.machine.ram, *self.said]
+        rows += [piece for piece in self.cpu if id(piece) not in known]
+        for held in self.records:
+            if id(held) not in known:
+                rows += [held, held.held, *(one for one in held.held if type(one) is bytes)]
+        return sum(map(sys.getsizeof, rows))
 
 
 class World:
@@ -89,6 +103,7 @@ class World:
         self._passed: dict[int, tuple[int, int]] = {}
         self._passing = False  # the instruction that comes next has been chosen, or is no choice
         self._reach = 0
+        self._cpu: tuple[bytes, ...] = ()  # of the place that was taken last
 
     def _listen(self, check: Callable[[Kernel], object] | None) -> None:
         """Nobody hears of anything any more, but for `ends`, and invariants, whose account begins here."""
@@ -281,8 +296,13 @@ class World:
         """This choice, to go back to."""
         self._follow_reach()
         self._see()
+        machine = self.k.machine.snapshot()
+        starts = range(0, len(machine.cpu), _PIECE)
+        pieces = zip_longest([machine.cpu[at : at + _PIECE] for at in starts], self._cpu)
+        self._cpu = tuple(was if was == now else now for now, was in pieces)
         return Place(
-            self.k.machine.snapshot(),
+            replace(machine, cpu=b""),
+            self._cpu,
             self._records.take(),
             self.said,
             self.ends.save_data(),
@@ -299,7 +319,7 @@ class World:
             self._listen_to_nobody()
         k = self.k
         self._see()
-        k.machine.restore(place.machine)
+        k.machine.restore(replace(place.machine, cpu=b"".join(place.cpu)))
         self._records.put_back(place.records)
         self.output[1][:], self.output[2][:] = place.said
         self.ends.load_data(place.ends, {})
