@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import signal
 from collections.abc import Callable, Iterator
 from concurrent.futures import Executor
@@ -23,8 +24,17 @@ class Pool:
 @contextmanager
 def executors(jobs: int, cluster: str | None) -> Iterator[Pool | None]:
     """Many workers; None for one process. Raises click.BadParameter."""
+    if cluster is None and jobs == 1:
+        yield None
+        return
     if cluster is None:
-        yield Pool(of_processes(jobs), jobs) if jobs > 1 else None
+        others = multiprocessing.active_children()
+        try:
+            yield Pool(of_processes(jobs), jobs)
+        finally:  # whoever still works does so for nobody
+            for child in multiprocessing.active_children():
+                if child not in others:
+                    child.terminate()
         return
     try:
         from distributed import Client
@@ -43,7 +53,6 @@ def executors(jobs: int, cluster: str | None) -> Iterator[Pool | None]:
 
 def of_processes(jobs: int) -> Callable[[], Executor]:
     """So many processes of this machine; Ctrl-C is for the parent alone."""
-    import multiprocessing
     from concurrent.futures import ProcessPoolExecutor
 
     from emu.engine_quirks import room_for_translations
