@@ -94,6 +94,13 @@ def whole(text: str) -> int:
     help="Leave a task that could go on at most N times in a schedule.",
 )
 @click.option(
+    "--faults",
+    type=whole,
+    default="0",
+    metavar="N",
+    help="Let each allocation of a system call fail, too, at most N in a run (default 0).",
+)
+@click.option(
     "--max-states",
     type=count,
     default="100_000",
@@ -197,9 +204,12 @@ def explored(
         free_time=values["time_"] == "free",
         no_reduction=values["no_reduction"],
         preemptions=values["preemptions"],
+        faults=values["faults"],
         max_states=values["max_states"],
         max_time=values["max_time"],
     )
+    if settings.faults and settings.at is not At.SYSCALLS:
+        raise click.UsageError("--faults goes with --at syscalls")
     make = partial(make_session, program, args, machine, None)
     with executors(values["jobs"], values["cluster"]) as pool:
         workers = None

@@ -68,7 +68,7 @@ def shown_by(
     make: Callable[[], Session], row: Row, check: Callable[[Kernel], object] | None
 ) -> Shown:
     """A run by the schedule of an outcome, as `show --schedule` has it."""
-    session = replay(make, row.schedule)
+    session, _ = replay(make, row.schedule)
     if check is not None:
         check(session.kernel)
     shown = Shown(session, options={"schedule": path_text(row.schedule)})

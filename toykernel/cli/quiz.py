@@ -22,6 +22,7 @@ _EXPLORE = {
     "time_": "fixed",
     "no_reduction": False,
     "preemptions": None,
+    "faults": 0,
     "max_time": None,
     "jobs": 1,
     "cluster": None,

@@ -12,6 +12,7 @@ from typing import Protocol
 from toykernel.errors import HostError
 from toykernel.explore import report
 from toykernel.explore.explain import Pathfinder, explained, races
+from toykernel.explore.failures import Failures
 from toykernel.explore.parallel import ParallelSearch, Remote, Work
 from toykernel.explore.search import Bounds, Found, Search
 from toykernel.explore.world import At, World
@@ -32,6 +33,7 @@ class Settings:
     free_time: bool = False
     no_reduction: bool = False
     preemptions: int | None = None
+    faults: int = 0  # so many allocations may fail in a run, for At.SYSCALLS
     max_states: int = MAX_STATES
     max_time: int | None = None  # seconds
 
@@ -68,7 +70,7 @@ def explore(
     while True:
         bounds = Bounds(
             preemptions=settings.preemptions,
-            reduce=not settings.no_reduction,
+            reduce=not (settings.no_reduction or settings.faults),
             states=settings.max_states,
             out_of_time=lambda: end is not None and time.monotonic() >= end,
         )
@@ -161,7 +163,7 @@ class Workers:
         assert told is not None
         return Remote(
             *(session.elf, session.guest_path.lstrip("/"), self.args, self.env, self.files),
-            *(session.config, told.time_is_free, told.everywhere),
+            *(session.config, told.time_is_free, told.everywhere, told.faults),
         )
 
 
@@ -176,4 +178,7 @@ def _prepared(make: Callable[[], Session], settings: Settings) -> Session:
     told = session.kernel.sched.rq.told
     assert told is not None
     told.time_is_free, told.everywhere = settings.free_time, settings.no_reduction
+    told.faults = settings.faults
+    if settings.faults:
+        Failures(session.kernel)
     return session

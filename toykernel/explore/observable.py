@@ -115,7 +115,7 @@ class Observer:
         told = k.sched.rq.told
         scalars = (
             (k.time.stands, k.time.wall_offset, k.random_state),
-            () if told is None else tuple(sorted(told.asked.items())),
+            () if told is None else (told.faults, tuple(sorted(told.asked.items()))),
             more,
         )
         roots = (

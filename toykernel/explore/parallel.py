@@ -19,6 +19,7 @@ from pathlib import Path
 from toykernel.explore.accesses import Touch
 from toykernel.explore.claims import Claims
 from toykernel.explore.ending import Ending
+from toykernel.explore.failures import Failures, fail_of, pid_of
 from toykernel.explore.graph import Graph, Node, Step
 from toykernel.explore.search import Bounds, Found, Search, Task, bound_met
 from toykernel.explore.world import At, World
@@ -51,6 +52,7 @@ class Remote:
     config: Config
     free_time: bool
     everywhere: bool
+    faults: int
 
     def __call__(self) -> Session:
         """A session that has not run yet."""
@@ -61,6 +63,9 @@ class Remote:
         told = session.kernel.sched.rq.told
         assert told is not None
         told.time_is_free, told.everywhere = self.free_time, self.everywhere
+        told.faults = self.faults
+        if self.faults:
+            Failures(session.kernel)
         return session
 
 
@@ -265,9 +270,10 @@ class ParallelSearch:
         for key in keys:
             state = self._states[key]
             node = Node(state.of)
-            for pid, (running, to, first) in state.steps.items():
+            for move, (running, to, first) in state.steps.items():
                 end = to if isinstance(to, Ending) else numbers[to]
-                node.steps[pid] = Step(Choice(pid, state.of), running, end, first)
+                choice = Choice(pid_of(move), state.of, fail=fail_of(move))
+                node.steps[move] = Step(choice, running, end, first)
             graph.nodes.append(node)
 
     def _leave(self, executor: Executor) -> None:

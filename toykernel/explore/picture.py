@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from html import escape
 
 from toykernel.explore.ending import End, Ending
+from toykernel.explore.failures import move_text
 from toykernel.explore.fold import Folded, Vertex, fold
 from toykernel.explore.graph import Graph
 from toykernel.explore.layout import Layout, lay_out
@@ -147,7 +148,7 @@ def _arrows(folded: Folded, layout: Layout) -> list[str]:
         )
         (x, y), (to_x, to_y) = points[:2]
         part = min(16 / max(abs(to_y - y), 1), 0.4)
-        text = ", ".join("time" if pid == 0 else str(pid) for pid in arrow.pids)
+        text = ", ".join(map(move_text, arrow.pids))
         at_x, at_y = x + (to_x - x) * part, y + (to_y - y) * part
         wide = len(text) * 6 + 4
         labels.append(

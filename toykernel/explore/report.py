@@ -9,6 +9,7 @@ from fractions import Fraction
 from typing import Any
 
 from toykernel.explore.ending import End, Ending
+from toykernel.explore.failures import move_of, move_text
 from toykernel.explore.graph import switches
 from toykernel.explore.schedule_file import choice_data
 from toykernel.explore.search import Found
@@ -45,7 +46,7 @@ def rows(found: Found) -> list[Row]:
     made = []
     for ending in found.graph.endings():
         schedules, share = (None, None) if counts is None else counts[ending]
-        if not found.complete:
+        if not found.complete or found.graph.has_faults:
             schedules = share = None
         made.append(Row(ending, shortest[ending], schedules, share))
     return made
@@ -153,18 +154,16 @@ def _output_lines(ending: Ending) -> list[str]:
 
 
 def path_text(path: Sequence[Choice]) -> str:
-    """Pids in a row, `2x3` for three times in a row the same."""
+    """Pids in a row, `2x3` for three times in a row the same, `2!4` where the fourth allocation fails."""
     if not path:
         return "any: there is nothing to choose"
     groups: list[list[int]] = []
     for choice in path:
-        if groups and groups[-1][0] == choice.run:
+        if groups and groups[-1][0] == move_of(choice):
             groups[-1][1] += 1
         else:
-            groups.append([choice.run, 1])
-    words = [
-        (str(run) if run else "time") + (f"x{times}" if times > 1 else "") for run, times in groups
-    ]
+            groups.append([move_of(choice), 1])
+    words = [move_text(move) + (f"x{times}" if times > 1 else "") for move, times in groups]
     return f"{' '.join(words)} ({_many(switches(path), 'switch', 'switches')})"
 
 

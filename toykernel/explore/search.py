@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from toykernel.explore.diamonds import Diamonds
+from toykernel.explore.failures import pid_of
 from toykernel.explore.graph import Graph, Node, Step
 from toykernel.explore.world import Place, World
 
@@ -141,22 +142,25 @@ class Search:
                 continue
             if top.place is not None:
                 world.back(top.place)
-            elif len(top.left) > 1:
+            elif len(top.left) > 1 or world.told.faults:
                 top.place = world.take()
-            pid = top.last = top.left.pop(0)
+            faults = world.told.faults
+            move = top.last = top.left.pop(0)
+            spent = top.spent + (top.running not in (0, pid_of(move)))
+            choice = world.choose(move)
+            ending = world.on()
+            if faults and not choice.fail:
+                top.left[:0] = world.moves_with_faults
             if not top.left:
                 top.place = None
-            spent = top.spent + (top.running not in (0, pid))
-            choice = world.choose(pid)
-            ending = world.on()
             footprint = world.footprint
             first = world.accesses.first if world.accesses is not None else ()
             to = ending if ending is not None else self._arrive(spent)
             running = 0 if ending is not None else world.running
-            found.graph.nodes[top.number].steps[pid] = Step(choice, running, to, first)
+            found.graph.nodes[top.number].steps[move] = Step(choice, running, to, first)
             found.run += 1
             if self._reduces:
-                self._diamonds.note(top.number, pid, to, footprint)
+                self._diamonds.note(top.number, move, to, footprint)
         return found
 
     @property
@@ -185,9 +189,9 @@ class Search:
                 place = world.take() if left and onward else None
                 self._stack.append(_Open(number, list(left), running, spent, place))
             if onward:
-                pid = self._stack[-1].last = task.way[depth]
-                spent += running not in (0, pid)
-                world.choose(pid)
+                move = self._stack[-1].last = task.way[depth]
+                spent += running not in (0, pid_of(move))
+                world.choose(move)
                 world.on()
 
     @property

@@ -16,6 +16,7 @@ from toykernel.collector import Data
 from toykernel.errors import HostError, StopRun
 from toykernel.explore.accesses import Accesses
 from toykernel.explore.ending import End, Ending, Ends
+from toykernel.explore.failures import fail_of, make_move, pid_of
 from toykernel.explore.footprint import Footprint, Footprints
 from toykernel.explore.observable import Observer
 from toykernel.explore.records import Moment, Records
@@ -99,6 +100,7 @@ class World:
         self._observer = Observer(k, self._records)
         self._schedule = next(at for at, (name, _) in k.host.gates.items() if name == "schedule")
         self._pending: Event | None = None
+        self._last = 0  # who was chosen last
         #: By pid: eip and esp of an instruction in front of which it has let others go first.
         self._passed: dict[int, tuple[int, int]] = {}
         self._passing = False  # the instruction that comes next has been chosen, or is no choice
@@ -207,8 +209,9 @@ class World:
         if k.current is not k.sched.idle and k.current not in self.told.ready:
             return False
         of = schedule.choices(k)
-        self._of = of if len(of) > 1 else None
-        return len(of) > 1
+        is_one = schedule.is_choice(self.told, of)
+        self._of = of if is_one else None
+        return is_one
 
     def _is_user_choice(self) -> bool:
         """Whether the CPU is in front of an instruction in user mode where somebody else may go first."""
@@ -234,6 +237,12 @@ class World:
         """What has been touched since the last choice."""
         return self._footprints.end()
 
+    @property
+    def moves_with_faults(self) -> list[int]:
+        """The choice that was made last, with each of the allocations behind it failing."""
+        told, last = self.told, self._last
+        return [make_move(last, fail) for fail in range(1, told.allocations + 1)]
+
     # -- choosing ----------------------------------------------------------------------------------
 
     @property
@@ -249,15 +258,19 @@ class World:
         task = self.k.current
         return task.pid if task in self.told.ready else 0
 
-    def choose(self, pid: int) -> Choice:
-        """Run one of `choices`, up to where `on` goes on."""
+    def choose(self, move: int) -> Choice:
+        """Run one of `choices`, up to where `on` goes on. A move may say that an allocation fails on the way
+        (failures.py), if it begins in the kernel.
+        """
+        pid = pid_of(move)
         self._seen, of, self._of = False, self.choices, None
+        self._last = pid
         chosen = [task for task in self.told.ready if task.pid == pid]
         self._footprints.begin(chosen[0] if chosen else None)
         if self.accesses is not None:
             self.accesses.touched = {}
         if self._pending is not None:
-            choice = Choice(pid, of)
+            choice = Choice(pid, of, fail=fail_of(move))
             self.told.choices = [choice]
             event, self._pending = self._pending, None
             self._gate(event)
