@@ -12,7 +12,8 @@ DEVELOP := $(VENV)/.develop
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help run test lint bench docs worked man site package faults fuzz mutants timing-check x87-check clean
+.PHONY: help run test lint bench docs worked man site package faults fuzz mutants timing-check x87-check \
+  compilers clean
 
 help:
 	@echo "make run    the classic fork sample, with what its copy-on-write cost"
@@ -99,6 +100,11 @@ x87-check:
 	build/x87_check 3000000 $(or $(SEED),1)
 	$(CC) -O2 -Iemu -o build/sse_check tests/emu/sse_check.c
 	build/sse_check 3000000 $(or $(SEED),1)
+
+# C by zig, a download of 100 MB, and by clang, where it is installed.
+compilers: $(DEVELOP)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[c]'
+	$(BIN)/python -m pytest -rs tests/debug/test_other_compilers.py
 
 clean:
 	rm -rf $(VENV) build dist site *.egg-info .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis

@@ -22,6 +22,7 @@ from toykernel.explore.observable import Observer
 from toykernel.explore.records import Moment, Records
 from toykernel.gate import gate
 from toykernel.harness.session import Session
+from toykernel.history.moment import follow_frames
 from toykernel.kernel.sched import schedule
 from toykernel.kernel.sched.runqueue import Choice, Told
 from toykernel.oops import KernelOops
@@ -104,7 +105,6 @@ class World:
         #: By pid: eip and esp of an instruction in front of which it has let others go first.
         self._passed: dict[int, tuple[int, int]] = {}
         self._passing = False  # the instruction that comes next has been chosen, or is no choice
-        self._reach = 0
         self._cpu: tuple[bytes, ...] = ()  # of the place that was taken last
 
     def _listen(self, check: Callable[[Kernel], object] | None) -> None:
@@ -289,7 +289,7 @@ class World:
 
     def key(self) -> bytes:
         """Of the present state: equal where nobody can tell two states apart."""
-        self._follow_reach()
+        follow_frames(self.k)
         self._see()
         passed = dict(self._passed)
         if self._pending is None:  # in front of an instruction, as one who has let others go first
@@ -307,7 +307,7 @@ class World:
 
     def take(self) -> Place:
         """This choice, to go back to."""
-        self._follow_reach()
+        follow_frames(self.k)
         self._see()
         machine = self.k.machine.snapshot()
         starts = range(0, len(machine.cpu), _PIECE)
@@ -327,7 +327,6 @@ class World:
 
     def back(self, place: Place) -> None:
         """Stand at an earlier choice."""
-        self._follow_reach()
         if self._check is not None or self.accesses is not None:
             self._listen_to_nobody()
         k = self.k
@@ -354,12 +353,6 @@ class World:
         if not self._seen:
             self._records.sync()
             self._seen = True
-
-    def _follow_reach(self) -> None:
-        """Of all that is explored, not only on the way to here, is RAM to be compared."""
-        pages = self.k.memory.pages
-        self._reach = max(self._reach, pages.reach, self.k.memory.reserved_end)
-        self.k.machine.ram.reach = self._reach
 
 
 class _Endless(Exception):
