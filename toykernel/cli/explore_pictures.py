@@ -60,7 +60,9 @@ def write_pictures(
     if graph.path.lower().endswith(".svg"):
         text = picture.svg(explored.found, explored.table, name, links)
     else:
-        text = picture.html(explored.found, explored.table, explored.races, name, links)
+        text = picture.html(
+            explored.found, explored.table, explored.races, explored.cow, name, links
+        )
     graph.write(as_utf8(text))
 
 

@@ -23,6 +23,7 @@ _EXPLORE = {
     "no_reduction": False,
     "preemptions": None,
     "faults": 0,
+    "cow": False,
     "max_time": None,
     "jobs": 1,
     "cluster": None,

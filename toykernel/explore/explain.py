@@ -7,10 +7,11 @@ from dataclasses import replace
 
 from toykernel.errors import StopRun
 from toykernel.explore import schedule_file
+from toykernel.explore.cow import COPIED, REUSED, undecided
 from toykernel.explore.ending import End
 from toykernel.explore.failures import Failures, move_of
 from toykernel.explore.graph import Graph
-from toykernel.explore.report import Race, Row
+from toykernel.explore.report import CowPage, Race, Row
 from toykernel.explore.world import World
 from toykernel.harness.session import Session
 from toykernel.kernel.sched.runqueue import Choice
@@ -68,6 +69,15 @@ def races(graph: Graph, session: Session) -> list[Race]:
         places = (_place(session, first.code), _place(session, second.code))
         found.setdefault(places, Race(*places, f"{words} of {where}"))
     return list(found.values())
+
+
+def cow_pages(graph: Graph, session: Session, pathfinder: Pathfinder) -> list[CowPage]:
+    """Pages that one order copies and another gives back, with their places in the source."""
+    found = []
+    for (pid, page, code), ways in undecided(graph).items():
+        copied, reused = (pathfinder.choices(ways[kind]) for kind in (COPIED, REUSED))
+        found.append(CowPage(pid, page, _place(session, code), copied, reused))
+    return found
 
 
 def _place(session: Session, code: int) -> str:

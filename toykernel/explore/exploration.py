@@ -11,7 +11,7 @@ from typing import Protocol
 
 from toykernel.errors import HostError
 from toykernel.explore import report
-from toykernel.explore.explain import Pathfinder, explained, races
+from toykernel.explore.explain import Pathfinder, cow_pages, explained, races
 from toykernel.explore.failures import Failures
 from toykernel.explore.parallel import ParallelSearch, Remote, Work
 from toykernel.explore.search import Bounds, Found, Search
@@ -33,6 +33,7 @@ class Settings:
     free_time: bool = False
     no_reduction: bool = False
     preemptions: int | None = None
+    cow: bool = False  # whether it counts who shares a page, and what becomes of it
     faults: int = 0  # so many allocations may fail in a run, for At.SYSCALLS
     max_states: int = MAX_STATES
     max_time: int | None = None  # seconds
@@ -47,6 +48,7 @@ class Explored:
     races: list[report.Race]
     make: Callable[[], Session]
     interrupted: bool = False
+    cow: list[report.CowPage] = field(default_factory=list)
 
 
 def explore(
@@ -70,7 +72,7 @@ def explore(
     while True:
         bounds = Bounds(
             preemptions=settings.preemptions,
-            reduce=not (settings.no_reduction or settings.faults),
+            reduce=not (settings.no_reduction or settings.faults or settings.cow),
             states=settings.max_states,
             out_of_time=lambda: end is not None and time.monotonic() >= end,
         )
@@ -79,7 +81,7 @@ def explore(
             search = _Alone(again, check, settings, bounds, breaks, tell)
         else:
             simple = Bounds(preemptions=bounds.preemptions, reduce=bounds.reduce)
-            work = Work(workers.remote(again()), check, settings.at, breaks, simple)
+            work = Work(workers.remote(again()), check, settings.at, breaks, simple, settings.cow)
             search = ParallelSearch(
                 workers.executor, work, bounds, tell, workers.jobs, workers.elsewhere
             )
@@ -103,7 +105,8 @@ def explore(
         raise HostError(EXIT_MISUSE, f"{session.path}: cannot be loaded: {search.unloadable}")
     pathfinder = Pathfinder(World(again, None, settings.at, breaks))
     table = [explained(row, pathfinder, again, check) for row in report.rows(found)]
-    return Explored(found, table, races(found.graph, session), again, interrupted)
+    both = cow_pages(found.graph, session, pathfinder)
+    return Explored(found, table, races(found.graph, session), again, interrupted, both)
 
 
 class _Search(Protocol):
@@ -131,7 +134,7 @@ class _Alone(Search):
         breaks: frozenset[int],
         tell: Callable[[Found], None],
     ) -> None:
-        super().__init__(World(make, check, settings.at, breaks), bounds, tell)
+        super().__init__(World(make, check, settings.at, breaks, settings.cow), bounds, tell)
 
     @property
     def breaks(self) -> frozenset[int]:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from itertools import combinations
 
 from toykernel.explore.accesses import Touch
+from toykernel.explore.cow import CowFault
 from toykernel.explore.ending import Ending
 from toykernel.kernel.sched.runqueue import Choice
 from toykernel.look.program import PROGRAM_PID
@@ -31,6 +32,7 @@ class Step:
     running: int
     to: int | Ending
     first: tuple[Touch, ...] = ()
+    cow: tuple[CowFault, ...] = ()  # writes to shared pages, where they are asked for
 
 
 @dataclass
@@ -53,9 +55,7 @@ class Graph:
         for number in order:
             old = self.nodes[number]
             steps = {
-                pid: step
-                if isinstance(step.to, Ending)
-                else Step(step.choice, step.running, numbers[step.to], step.first)
+                pid: step if isinstance(step.to, Ending) else replace(step, to=numbers[step.to])
                 for pid, step in sorted(old.steps.items())
             }
             nodes.append(Node(old.of, steps))

@@ -18,6 +18,7 @@ from pathlib import Path
 
 from toykernel.explore.accesses import Touch
 from toykernel.explore.claims import Claims
+from toykernel.explore.cow import CowFault
 from toykernel.explore.ending import Ending
 from toykernel.explore.failures import Failures, fail_of, pid_of
 from toykernel.explore.graph import Graph, Node, Step
@@ -35,9 +36,9 @@ TOLD = 50_000
 #: How often a part is given to somebody again whose worker has died.
 TRIES = 5
 
-#: A choice: who could go on by itself then, what it led to (a state of the part, by number), and `first` of
-#: Step.
-Row = tuple[int, int | Ending, tuple[Touch, ...]]
+#: A choice: who could go on by itself then, what it led to (a state of the part, by number), and `first` and
+#: `cow` of Step.
+Row = tuple[int, int | Ending, tuple[Touch, ...], tuple[CowFault, ...]]
 
 
 @dataclass(frozen=True)
@@ -78,11 +79,12 @@ class Work:
     at: At
     breaks: frozenset[int]
     bounds: Bounds  # of which preemptions and reduce count
+    cow: bool = False
     table: str = ""  # a file with what is claimed
 
     def __call__(self, task: Task, known: frozenset[bytes], most: int) -> Part:
         """A worker's work: a part, but not into states that are known, and about so many states of it."""
-        world = World(self.make, self.check, self.at, self.breaks)
+        world = World(self.make, self.check, self.at, self.breaks, self.cow)
         claims = Claims.shared(self.table)
 
         def claim(key: bytes) -> bool:
@@ -95,7 +97,7 @@ class Work:
             root=found.graph.root,
             keys=search.keys,
             nodes=[
-                (node.of, {pid: (s.running, s.to, s.first) for pid, s in node.steps.items()})
+                (node.of, {pid: (s.running, s.to, s.first, s.cow) for pid, s in node.steps.items()})
                 for node in found.graph.nodes
             ],
             rest=search.rest,
@@ -127,7 +129,9 @@ class _State:
     """What is known of a state: its choices, and what each led to, by key."""
 
     of: tuple[int, ...]
-    steps: dict[int, tuple[int, bytes | Ending, tuple[Touch, ...]]] = field(default_factory=dict)
+    steps: dict[int, tuple[int, bytes | Ending, tuple[Touch, ...], tuple[CowFault, ...]]] = field(
+        default_factory=dict
+    )
 
 
 class ParallelSearch:
@@ -226,8 +230,9 @@ class ParallelSearch:
             state = self._states.get(key)
             if state is None:
                 state = self._states[key] = _State(of)
-            for pid, (running, to, first) in rows.items():
-                state.steps[pid] = running, part.keys[to] if isinstance(to, int) else to, first
+            for pid, (running, to, first, cow) in rows.items():
+                end = part.keys[to] if isinstance(to, int) else to
+                state.steps[pid] = running, end, first, cow
         self.breaks |= part.breaks
         self.found.run += part.run
         if part.cut:
@@ -250,7 +255,7 @@ class ParallelSearch:
             steps = self._states[key].steps
             if not steps:
                 found.append(Task(ways[key], ((),) * len(ways[key]) + (None,)))
-            for pid, (_, to, _) in steps.items():
+            for pid, (_, to, _, _) in steps.items():
                 if isinstance(to, bytes) and to not in ways:
                     ways[to] = (*ways[key], pid)
                     row.append(to)
@@ -270,10 +275,10 @@ class ParallelSearch:
         for key in keys:
             state = self._states[key]
             node = Node(state.of)
-            for move, (running, to, first) in state.steps.items():
+            for move, (running, to, first, cow) in state.steps.items():
                 end = to if isinstance(to, Ending) else numbers[to]
                 choice = Choice(pid_of(move), state.of, fail=fail_of(move))
-                node.steps[move] = Step(choice, running, end, first)
+                node.steps[move] = Step(choice, running, end, first, cow)
             graph.nodes.append(node)
 
     def _leave(self, executor: Executor) -> None:

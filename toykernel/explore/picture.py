@@ -10,7 +10,7 @@ from toykernel.explore.failures import move_text
 from toykernel.explore.fold import Folded, Vertex, fold
 from toykernel.explore.graph import Graph
 from toykernel.explore.layout import Layout, lay_out
-from toykernel.explore.report import Race, Row, as_text
+from toykernel.explore.report import CowPage, Race, Row, as_text
 from toykernel.explore.search import Found
 
 _FONT = 'font-family="DejaVu Sans Mono, Consolas, monospace"'
@@ -75,6 +75,7 @@ def html(
     found: Found,
     table: Sequence[Row],
     races: Sequence[Race],
+    cow: Sequence[CowPage],
     program: str,
     pages: Sequence[str] = (),
 ) -> str:
@@ -89,7 +90,7 @@ def html(
         f"<h1>{escape(program)}: every order of its tasks</h1>\n"
         + svg(found, table, program, pages)
         + (f"<nav>\n{links}</nav>\n" if links else "")
-        + f"<h2>Outcomes</h2>\n<pre>{escape(as_text(found, table, races))}</pre>\n</body></html>\n"
+        + f"<h2>Outcomes</h2>\n<pre>{escape(as_text(found, table, races, cow))}</pre>\n</body></html>\n"
     )
 
 

@@ -40,6 +40,18 @@ class Race:
     what: str
 
 
+@dataclass(frozen=True)
+class CowPage:
+    """A page of pid, at a linear address, that is written at `place`: in one order the write copies it, in
+    another it finds nobody else who has it. Each schedule ends with the step of the write."""
+
+    pid: int
+    page: int
+    place: str
+    copied: tuple[Choice, ...]
+    reused: tuple[Choice, ...]
+
+
 def rows(found: Found) -> list[Row]:
     """Every outcome with its shortest schedule."""
     shortest, counts = found.graph.shortest(), found.graph.counts()
@@ -57,7 +69,13 @@ def outputs(found: Sequence[Row]) -> list[bytes]:
     return sorted({row.ending.stdout for row in found})
 
 
-def as_json(found: Found, table: Sequence[Row], races: Sequence[Race], program: str) -> str:
+def as_json(
+    found: Found,
+    table: Sequence[Row],
+    races: Sequence[Race],
+    program: str,
+    cow: Sequence[CowPage] = (),
+) -> str:
     """Schema 1; fields are only added."""
     data = {
         "schema": SCHEMA,
@@ -67,6 +85,7 @@ def as_json(found: Found, table: Sequence[Row], races: Sequence[Race], program: 
         "states": len(found.graph.nodes),
         "transitions": found.graph.transitions,
         "races": [asdict(race) for race in races],
+        "cow": [_cow_data(one) for one in cow],
         "outcomes": [_row_data(row) for row in table],
     }
     return json.dumps(data, indent=1) + "\n"
@@ -92,12 +111,23 @@ def _row_data(row: Row) -> dict[str, Any]:
     }
 
 
+def _cow_data(one: CowPage) -> dict[str, Any]:
+    ways = {"copied": one.copied, "reused": one.reused}
+    schedules = {kind: [choice_data(choice) for choice in way] for kind, way in ways.items()}
+    return {"pid": one.pid, "page": one.page, "place": one.place, **schedules}
+
+
 def _status_data(code: int) -> dict[str, int | None]:
     signal = code & 0x7F or None
     return {"status": code >> 8 if signal is None else None, "signal": signal}
 
 
-def as_text(found: Found, table: Sequence[Row], races: Sequence[Race] = ()) -> str:
+def as_text(
+    found: Found,
+    table: Sequence[Row],
+    races: Sequence[Race] = (),
+    cow: Sequence[CowPage] = (),
+) -> str:
     """For people."""
     different = len(outputs(table))
     states, steps = len(found.graph.nodes), found.graph.transitions
@@ -118,6 +148,14 @@ def as_text(found: Found, table: Sequence[Row], races: Sequence[Race] = ()) -> s
         lines += ["", f"{_many(len(races), 'race')}: two tasks can be at these at once"]
     for race in races:
         lines += [f"   {race.first}", f"   {race.second}", f"      {race.what}"]
+    if cow:
+        lines += ["", f"{_many(len(cow), 'page')}: one order copies it on write, another does not"]
+    for one in cow:
+        lines += [
+            f"   {one.page:#x} of {one.pid}, {one.place}",
+            f"      copied: schedule {path_text(one.copied)}",
+            f"      not copied: schedule {path_text(one.reused)}",
+        ]
     return "\n".join(lines) + "\n"
 
 

@@ -155,9 +155,10 @@ class Search:
                 top.place = None
             footprint = world.footprint
             first = world.accesses.first if world.accesses is not None else ()
+            cow = tuple(world.cow.seen) if world.cow is not None else ()
             to = ending if ending is not None else self._arrive(spent)
             running = 0 if ending is not None else world.running
-            found.graph.nodes[top.number].steps[move] = Step(choice, running, to, first)
+            found.graph.nodes[top.number].steps[move] = Step(choice, running, to, first, cow)
             found.run += 1
             if self._reduces:
                 self._diamonds.note(top.number, move, to, footprint)

@@ -15,6 +15,7 @@ from toykernel import run_loop
 from toykernel.collector import Data
 from toykernel.errors import HostError, StopRun
 from toykernel.explore.accesses import Accesses
+from toykernel.explore.cow import CowFaults
 from toykernel.explore.ending import End, Ending, Ends
 from toykernel.explore.failures import fail_of, make_move, pid_of
 from toykernel.explore.footprint import Footprint, Footprints
@@ -81,8 +82,11 @@ class World:
         check: Callable[[Kernel], object] | None = None,
         at: At = At.SYSCALLS,
         breaks: Iterable[int] = (),
+        cow: bool = False,
     ) -> None:
-        """`breaks`: linear addresses of instructions in front of which there is a choice, for At.MEMORY."""
+        """`breaks`: linear addresses of instructions in front of which there is a choice, for At.MEMORY.
+        `cow`: who shares a page counts, and writes to such pages are told.
+        """
         self.session = make()
         self.k = k = self.session.kernel
         self.output = {1: bytearray(), 2: bytearray()}
@@ -91,6 +95,7 @@ class World:
         self.at = at
         self.accesses = Accesses(k) if at is not At.SYSCALLS else None
         self._footprints = Footprints(k, self.accesses)
+        self.cow = CowFaults(k) if cow else None
         self._breaks = frozenset(breaks) if at is At.MEMORY else frozenset()
         k.machine.cpu.set_breakpoints(sorted(self._breaks))
         self._check = check
@@ -98,7 +103,7 @@ class World:
         self._records = Records(k)
         self._of: tuple[int, ...] | None = None  # `choices`, once asked for
         self._seen = False  # whether `_records` knows what has happened since the last choice
-        self._observer = Observer(k, self._records)
+        self._observer = Observer(k, self._records, sharing=cow)
         self._schedule = next(at for at, (name, _) in k.host.gates.items() if name == "schedule")
         self._pending: Event | None = None
         self._last = 0  # who was chosen last
@@ -113,6 +118,8 @@ class World:
             point.clear()
         self.ends.listen(self.k)
         self._footprints.listen()
+        if self.cow is not None:
+            self.cow.listen()
         if self.accesses is not None:
             self.k.host.trace.user_read.append(self.accesses.on_read)
         if check is not None:
@@ -265,6 +272,8 @@ class World:
         pid = pid_of(move)
         self._seen, of, self._of = False, self.choices, None
         self._last = pid
+        if self.cow is not None:
+            self.cow.seen = []
         chosen = [task for task in self.told.ready if task.pid == pid]
         self._footprints.begin(chosen[0] if chosen else None)
         if self.accesses is not None:
