@@ -66,6 +66,7 @@ from toykernel.kernel.pid import alloc_pid, attach_pid, free_pid, join_group, ta
 from toykernel.kernel.ptrace_flags import PTRACE_EVENT_VFORK_DONE
 from toykernel.kernel.ptrace_stop import fork_event, ptrace_event, ptrace_init_task
 from toykernel.kernel.sched.core import sched_fork, wake_up_new_task
+from toykernel.kernel.seccomp_filter import get_seccomp_filter
 from toykernel.kernel.siginfo import SIGCHLD, SIGKILL
 from toykernel.kernel.signal_types import (
     RLIM_INFINITY,
@@ -238,6 +239,7 @@ def dup_task_struct(k: Kernel, orig: Task) -> Task:
     p.usage = 2  # one for the task itself, one for whoever releases it
     p.fs_excl = 0
     p.splice_pipe = None
+    get_seccomp_filter(p.seccomp_filter)
     p.stack_canary = k.get_random_int()
     return p
 
