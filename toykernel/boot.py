@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -47,6 +46,7 @@ from emu.paging import (
     PTE_RW,
 )
 from emu.ram import PAGE_SHIFT, PAGE_SIZE
+from emu.record import dataclass
 from toykernel.arch.x86.asm_offsets import (
     DEFINES,
     FIRST_EXTERNAL_VECTOR,
@@ -115,19 +115,26 @@ SERVICES = (
 
 def gate_names() -> list[str]:
     """Every thunk, in the order in which they lie in the kernel's text."""
-    syscalls = sorted({f"sys_{row.name}" for row in SYSCALLS if row.function is not None})
+    syscalls = sorted({f"sys_{row.name}" for row in SYSCALLS if row.known})
     return [*SERVICES, *TRAP_HANDLERS, "sys_ni_syscall", *syscalls]
 
 
 def thunks() -> str:
     """Assembly that follows from the tables:
-    a thunk (OUT to the gate's port) for each gate, and sys_call_table.
+    a thunk (OUT to the gate's port) for each gate, and sys_call_table. A call that is not there has its
+    room all the same, so that no address depends on which calls there are.
     """
     lines = ["", ".text"]
-    for name in gate_names():
-        lines += [f"{name}:", "\toutl\t%eax, $GATE_PORT", "\tret"]
+    present = gate_names()
+    every = {f"sys_{row.name}" for row in SYSCALLS if row.name}
+    first = [name for name in present if name not in every]
+    for name in [*first, *sorted(every)]:
+        if name in present:
+            lines += [f"{name}:", "\toutl\t%eax, $GATE_PORT", "\tret"]
+        else:
+            lines += [f"# no {name}", "\t.skip\t3", ""]
     for row in SYSCALLS:  # entry.S has stubs for these whether or not there is a function
-        if row.name in ("fork", "vfork", "clone", "clone3") and row.function is None:
+        if row.name in ("fork", "vfork", "clone", "clone3") and not row.known:
             lines += [f"sys_{row.name}:", "\tjmp\tsys_ni_syscall"]
     lines += [".data", "\t.balign 4", "sys_call_table:"]
     lines += [f"\t.long\t{row.label}" for row in SYSCALLS]

@@ -8,10 +8,11 @@ from collections.abc import Callable
 from emu.machine import Machine
 from toykernel import boot
 from toykernel.fs.hostfs import mount_host
-from toykernel.fs.rootfs import mount_root
+from toykernel.fs.rootfs import mount_root, place
 from toykernel.gate import make_gates
 from toykernel.host import Host
 from toykernel.host_mount import HostDirectory
+from toykernel.kernel.kconfig import config_text
 from toykernel.kernel.pid import PidMap, PidNamespace
 from toykernel.kernel.sched import core
 from toykernel.kernel.sched.classes import sched_classes
@@ -19,7 +20,7 @@ from toykernel.kernel.sched.runqueue import Told
 from toykernel.kernel.timekeeping import BOOT_EPOCH
 from toykernel.kernel.wait import WaitQueue
 from toykernel.profiles import DEFAULT_PROFILE
-from toykernel.state import Config, Kernel
+from toykernel.state import HZ, Config, Kernel
 from toykernel.sysctl import set_sysctl
 from toykernel.tty.termios import TtyStruct
 
@@ -56,7 +57,10 @@ def power_on(
     if console_read is not None:
         host.console_read = console_read
     pids = PidMap(reserved=profile.reserved_pids)
-    k = Kernel(host, machine, mount_root(files), PidNamespace(0, pids), BOOT_EPOCH)
+    root = mount_root(files)
+    config_file = config_text(HZ).encode()
+    place(root, f"boot/config-{profile.release}", config_file, 0o644)
+    k = Kernel(host, machine, root, PidNamespace(0, pids), BOOT_EPOCH)
     if config.scheduler == "schedule":
         k.sched.rq.told = Told()
     k.init_argv = [program.encode(errors="surrogateescape"), *argv[1:]]

@@ -5,8 +5,9 @@ The rest of the kernel asks its Profile; it never compares versions.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
+from emu.record import dataclass
 from toykernel.errno import ECHILD, ESRCH
 from toykernel.task import TASK_NEW, TASK_RUNNING, TASK_UNINTERRUPTIBLE
 

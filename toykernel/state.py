@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
 from sortedcontainers import SortedDict
 
 from emu.engine_quirks import CPU_MODELS
+from emu.record import dataclass
 from toykernel.arch.x86.ptrace import PtRegs
 from toykernel.arch.x86.thread_info import task_pt_regs
 from toykernel.kernel.sched.runqueue import RunQueue, SchedTunables
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from toykernel.host import Host
     from toykernel.kernel.cred import UserStruct
     from toykernel.kernel.futex import FutexQ
+    from toykernel.kernel.ntp import Ntp
     from toykernel.kernel.pid import PidMap, PidNamespace
     from toykernel.kernel.timer import HrTimer
     from toykernel.mm.filemap import AddressSpace
@@ -121,6 +123,7 @@ class Time:
     wall_offset: int = 0  # CLOCK_REALTIME - CLOCK_MONOTONIC, ns
     #: What the clocks show while time only passes when everybody waits for it, ns; None: they run.
     stands: int | None = None
+    ntp: Ntp | None = None  # what adjtimex has set, once somebody asked
 
 
 @dataclass
@@ -178,6 +181,8 @@ class Files:
     console_input: bytearray  # standard input that is here and not yet read
     console_reads: int = 0  # how often the host was asked for more
     pipe_max_size: int = 1 << 20  # bytes
+    lease_break_time: int = 45  # seconds (fs.lease-break-time)
+    nr_open: int = 1 << 20  # descriptors that a table may have (fs.nr_open)
     #: Who sleeps for a POSIX lock, by pid: whose table of descriptors waits for whose.
     lock_waits: dict[int, tuple[Any, Any]] = field(default_factory=dict)
     ptys: dict[int, TtyStruct] = field(default_factory=dict)  # slaves, by number

@@ -7,10 +7,11 @@ position-independent goes to the same places on every run.
 from __future__ import annotations
 
 import struct
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from emu.ram import PAGE_SHIFT, PAGE_SIZE
+from emu.record import dataclass
 from toykernel.arch.x86.asm_offsets import TASK_SIZE
 from toykernel.arch.x86.elf import AT_MINSIGSTKSZ, arch_dlinfo, elf_hwcap, elf_platform
 from toykernel.arch.x86.vdso import arch_setup_additional_pages
@@ -31,7 +32,7 @@ from toykernel.mm.mm_types import (
     MmStruct,
     vm_data_default,
 )
-from toykernel.mm.mmap import arch_pick_mmap_layout, get_unmapped_area, page_align
+from toykernel.mm.mmap import arch_pick_mmap_layout, get_unmapped_area, mmap_base, page_align
 from toykernel.mm.vma import anon_vma_prepare, free_area, new_area
 
 if TYPE_CHECKING:
@@ -185,10 +186,11 @@ def _interpreter_name(data: bytes, offset: int, size: int) -> str:
 
 @dataclass(frozen=True)
 class Interpreter:
-    """The interpreter of a dynamic program: its image, and its file's page cache."""
+    """The interpreter of a dynamic program: its image, its file's page cache and path."""
 
     image: ElfImage
     mapping: AddressSpace | None
+    name: str
 
 
 def load_elf_binary(
@@ -230,12 +232,25 @@ def load_elf_binary(
             size = loaded.end - loaded.start
             at = get_unmapped_area(k, mm, 0, size, 0)
             loaded = loaded.moved(at - loaded.start)
-        _map_image(k, mm, loaded, implied, interpreter.mapping)
+        _map_image(k, mm, loaded, implied, interpreter.mapping, interpreter.name)
         entry, base = loaded.entry, loaded.bias
     arch_setup_additional_pages(k, mm)
     cred = bprm_cred or k.current.cred
     ids = (cred.uid, cred.euid, cred.gid, cred.egid, int(secure))
     return entry, _set_up_stack(k, mm, image, path, argv, envp, base, ids)
+
+
+def usual_bias(data: bytes, stack_limit: int) -> int:
+    """How far exec moves a program from the addresses in its file; 0 for what is no i386 executable."""
+    try:
+        image = parse_elf(data)
+    except Errno:
+        return 0
+    if not image.movable:
+        return 0
+    if image.interp:
+        return ELF_ET_DYN_BASE - image.start
+    return mmap_base(stack_limit) - image.end
 
 
 def _place(k: Kernel, mm: MmStruct, image: ElfImage, has_interpreter: bool) -> int:
@@ -248,15 +263,25 @@ def _place(k: Kernel, mm: MmStruct, image: ElfImage, has_interpreter: bool) -> i
 
 
 def _map_image(
-    k: Kernel, mm: MmStruct, image: ElfImage, implied: int, mapping: AddressSpace | None
+    k: Kernel,
+    mm: MmStruct,
+    image: ElfImage,
+    implied: int,
+    mapping: AddressSpace | None,
+    name: str = "program",
 ) -> None:
     for segment in sorted(image.segments, key=lambda s: s.vaddr):
         flags = segment.vm_flags
-        _map_segment(k, mm, segment, flags | (implied if flags & VM_READ else 0), mapping)
+        _map_segment(k, mm, segment, flags | (implied if flags & VM_READ else 0), mapping, name)
 
 
 def _map_segment(
-    k: Kernel, mm: MmStruct, segment: Segment, flags: int, mapping: AddressSpace | None
+    k: Kernel,
+    mm: MmStruct,
+    segment: Segment,
+    flags: int,
+    mapping: AddressSpace | None,
+    name: str,
 ) -> None:
     """An area for a segment's file pages, and one for the pages behind them, which begin as zeros. Where
     two segments share a page, the later one's rights hold there.
@@ -282,12 +307,12 @@ def _map_segment(
     backed = mapping is not None and middle > start
     if backed:
         pgoff = segment.offset >> PAGE_SHIFT
-        area = new_area(k, start, middle, flags, "program", pgoff=pgoff, mapping=mapping)
+        area = new_area(k, start, middle, flags, name, pgoff=pgoff, mapping=mapping)
     else:
-        area = new_area(k, start, end, flags, "program")
+        area = new_area(k, start, end, flags, name)
     mm.insert(area)
     if backed and middle < end:
-        zeros = new_area(k, middle, end, flags, "program")
+        zeros = new_area(k, middle, end, flags, name)
         mm.insert(zeros)
         anon_vma_prepare(k, mm, zeros)  # fork looks at its entries, as at the file's
     if shared:

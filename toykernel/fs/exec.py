@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import re
 from contextlib import ExitStack
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from emu.record import dataclass
 from toykernel.arch.x86.mmu_context import activate_mm
 from toykernel.arch.x86.process import account, exit_thread, start_thread
 from toykernel.arch.x86.tls import clear_tls
@@ -126,11 +126,15 @@ def load_interpreter(k: Kernel, image: ElfImage) -> Interpreter | None:
     """
     if not image.interp:
         return None
-    inode = open_exec(k, image.interp).dentry.inode
+    found = open_exec(k, image.interp)
+    inode = found.dentry.inode
+    fs = k.current.fs
+    name = (d_path(fs.root, found) if fs is not None else None) or image.interp
     try:
-        return Interpreter(parse_elf(kernel_read(k, inode, 0, inode.size)), inode.i_mapping)
+        loaded = parse_elf(kernel_read(k, inode, 0, inode.size))
     except Errno:
         raise Errno(ELIBBAD) from None
+    return Interpreter(loaded, inode.i_mapping, name)
 
 
 def open_exec(k: Kernel, path: str) -> Path:

@@ -31,6 +31,7 @@ from toykernel.syscalls import syscall
 
 if TYPE_CHECKING:
     from toykernel.fs.inode import Inode
+    from toykernel.fs.leases import Lease
     from toykernel.state import Kernel
 
 F_RDLCK, F_WRLCK, F_UNLCK = range(3)
@@ -70,6 +71,7 @@ class FileLockContext:
     wait: WaitQueue
     posix: list[FileLock] = field(default_factory=list)
     flock: list[FileLock] = field(default_factory=list)
+    leases: list[Lease] = field(default_factory=list)
     slabs: list[int] = field(default_factory=list)
 
     def hold(self, k: Kernel, posix: list[FileLock], flock: list[FileLock]) -> None:
@@ -99,10 +101,14 @@ class FileLockContext:
 
     def released(self, k: Kernel, file: File) -> None:
         """locks_remove_file: the open file is gone."""
-        posix = [lock for lock in self.posix if lock.owner is not file]
-        flock = [lock for lock in self.flock if lock.owner is not file]
-        if len(posix) + len(flock) != len(self.slabs):
-            self.hold(k, posix, flock)
+        held, leases = len(self.slabs), len(self.leases)
+        self.leases = [lease for lease in self.leases if lease.file is not file]
+        self.hold(
+            k,
+            [lock for lock in self.posix if lock.owner is not file],
+            [lock for lock in self.flock if lock.owner is not file],
+        )
+        if len(self.slabs) != held or len(self.leases) != leases:
             wake_up(k, self.wait)
 
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from contextlib import ExitStack
-from dataclasses import dataclass, field, replace
+from dataclasses import field
 from typing import TYPE_CHECKING
 
+from emu.record import dataclass, twin
 from toykernel.kernel.clone_flags import CLONE_NEWUSER, CLONE_THREAD
 
 if TYPE_CHECKING:
@@ -18,7 +19,10 @@ CAP_SETGID, CAP_SETUID, CAP_SETPCAP = 6, 7, 8
 CAP_NET_ADMIN, CAP_IPC_LOCK, CAP_IPC_OWNER = 12, 14, 15
 CAP_SYS_CHROOT, CAP_SYS_PTRACE, CAP_SYS_ADMIN, CAP_SYS_BOOT = 18, 19, 21, 22
 CAP_SYS_NICE, CAP_SYS_RESOURCE, CAP_SYS_TIME = 23, 24, 25
-CAP_MKNOD, CAP_LEASE = 27, 28
+CAP_SYS_TTY_CONFIG = 26
+CAP_MKNOD, CAP_LEASE, CAP_SETFCAP = 27, 28, 31
+CAP_LAST_CAP = 34
+CAP_FULL_SET = (1 << (CAP_LAST_CAP + 1)) - 1
 #: setfsuid and the like trade only these (linux/capability.h).
 CAP_FS_MASK = 1 << CAP_CHOWN | 1 << CAP_DAC_OVERRIDE | 1 << CAP_DAC_READ_SEARCH | 1 << CAP_FOWNER
 CAP_FS_MASK |= 1 << CAP_FSETID | 1 << CAP_MKNOD
@@ -130,7 +134,9 @@ def create_user_ns(k: Kernel, new: Cred) -> None:
 def prepare_creds(k: Kernel) -> Cred:
     """A copy of the current task's credentials, to be changed and committed. Raises Errno(ENOMEM)."""
     old = k.current.cred
-    new = replace(old, slab=k.memory.slabs.cred.alloc(k), count=1)
+    slab = k.memory.slabs.cred.alloc(k)
+    new = twin(old)
+    new.slab, new.count = slab, 1
     new.user.count += 1
     return new
 

@@ -6,9 +6,10 @@ CLONE_THREAD.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import field
 from typing import TYPE_CHECKING, Any
 
+from emu.record import dataclass, twin
 from toykernel.kernel.clone_flags import CLONE_CLEAR_SIGHAND, CLONE_SIGHAND, CLONE_THREAD
 from toykernel.kernel.ptrace_flags import JOBCTL_PENDING_MASK
 
@@ -136,7 +137,7 @@ class SignalStruct:
 
 def copy_actions(sighand: SighandStruct, slab: int) -> SighandStruct:
     """A handler table of its own with the same actions."""
-    return SighandStruct(slab, action={n: replace(a) for n, a in sighand.action.items()})
+    return SighandStruct(slab, action={n: twin(a) for n, a in sighand.action.items()})
 
 
 def copy_sighand(k: Kernel, p: Task, args: CloneArgs) -> None:

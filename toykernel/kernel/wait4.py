@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from emu.record import dataclass
 from toykernel.arch.x86.uaccess import copy_to_user, put_user
 from toykernel.errno import EAGAIN, ECHILD, EINVAL, ERESTARTSYS, Errno
 from toykernel.fs.file import O_NONBLOCK, fget
@@ -240,7 +240,7 @@ def wait_task_zombie(k: Kernel, p: Task, wo: WaitOpts) -> int:
     """Reap one zombie; the answer is stored after it is gone, so EFAULT loses it, as on Linux."""
     status = exit_code_of(p)
     pid, uid = task_pid_vnr(k, p), p.cred.uid
-    usage = pack_rusage(k, p, RUSAGE_BOTH)
+    usage = pack_rusage(k, p, RUSAGE_BOTH) if wo.rusage else b""
     if status & 0x7F:
         code, value = (CLD_DUMPED if status & 0x80 else CLD_KILLED), status & 0x7F
     else:

@@ -16,6 +16,8 @@ from emu.ram import PAGE_SIZE
 from toykernel.arch.x86.asm_offsets import PAGE_OFFSET
 from toykernel.collector import Collector, Data, Shared
 from toykernel.errno import Errno
+from toykernel.fs.binfmt_elf import usual_bias
+from toykernel.kernel.signal_types import RLIMIT_STACK
 from toykernel.look.image import Image, Place
 from toykernel.look.program import of_program
 
@@ -86,7 +88,7 @@ class Images(Collector):
         self._by_pid = {pid: named[who] if who else None for pid, who in data["by_pid"].items()}
 
     def _on_exec(self, task: Task, path: str) -> None:
-        self._by_pid[task.pid] = self._image_of_path(path)
+        self._by_pid[task.pid] = self._image_of_path(path, task)
 
     def _on_fork(self, parent: Task, child: Task, flags: int) -> None:
         self._by_pid[child.pid] = self.of_task(parent)
@@ -94,12 +96,14 @@ class Images(Collector):
     def _on_release(self, task: Task) -> None:
         self._by_pid.pop(task.pid, None)
 
-    def _image_of_path(self, path: str) -> Image | None:
+    def _image_of_path(self, path: str, task: Task) -> Image | None:
         if path == self._guest_path:
             return self.program
         if path not in self._others:
             try:
-                self._others[path] = Image.of_elf(path, self._k.files.fs.read(path))
+                data = self._k.files.fs.read(path)
+                bias = usual_bias(data, task.signal.rlim[RLIMIT_STACK][0])
+                self._others[path] = Image.of_elf(path, data, bias)
             except Errno:
                 return None
         return self._others[path]
