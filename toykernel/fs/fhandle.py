@@ -13,10 +13,9 @@ from typing import TYPE_CHECKING
 from toykernel.arch.x86.uaccess import copy_from_user, copy_to_user, put_user
 from toykernel.errno import EINVAL, EOPNOTSUPP, EOVERFLOW, EPERM, ESTALE, Errno
 from toykernel.fs.file import O_CLOEXEC, O_LARGEFILE, fd_install, fget, get_unused_fd
-from toykernel.fs.mount import Path
+from toykernel.fs.mount import Path, all_mounts
 from toykernel.fs.namei import AT_FDCWD, current_fs, getname_flags, path_at
 from toykernel.fs.open import open_path
-from toykernel.fs.proc.task_files import all_mounts
 from toykernel.kernel.cred import CAP_DAC_READ_SEARCH, capable
 from toykernel.syscalls import syscall
 
