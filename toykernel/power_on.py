@@ -19,6 +19,7 @@ from toykernel.kernel.sched.classes import sched_classes
 from toykernel.kernel.sched.runqueue import Told
 from toykernel.kernel.timekeeping import BOOT_EPOCH
 from toykernel.kernel.wait import WaitQueue
+from toykernel.profiles import DEFAULT_PROFILE
 from toykernel.state import HZ, Config, Kernel
 from toykernel.sysctl import set_sysctl
 from toykernel.tty.termios import TtyStruct
@@ -42,22 +43,23 @@ def power_on(
     `images` are what boots on a machine of this configuration. Raises SysctlError for a setting of `config`.
     """
     config = config or Config()
+    profile = config.profile or DEFAULT_PROFILE
     machine = Machine(config.memory, model=config.cpu, native=config.native, timing=config.timing)
     host = Host(
         config,
-        config.profile,
+        profile,
         images,
-        sched_classes(config.scheduler or config.profile.scheduler),
+        sched_classes(config.scheduler or profile.scheduler),
         core.try_to_wake_up,
     )
     if console is not None:
         host.console_write = console
     if console_read is not None:
         host.console_read = console_read
-    pids = PidMap(reserved=config.profile.reserved_pids)
+    pids = PidMap(reserved=profile.reserved_pids)
     root = mount_root(files)
     config_file = config_text(HZ).encode()
-    place(root, f"boot/config-{config.profile.release}", config_file, 0o644)
+    place(root, f"boot/config-{profile.release}", config_file, 0o644)
     k = Kernel(host, machine, root, PidNamespace(0, pids), BOOT_EPOCH)
     if config.scheduler == "schedule":
         k.sched.rq.told = Told()

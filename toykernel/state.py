@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
 from sortedcontainers import SortedDict
 
 from emu.engine_quirks import CPU_MODELS
+from emu.record import dataclass
 from toykernel.arch.x86.ptrace import PtRegs
 from toykernel.arch.x86.thread_info import task_pt_regs
 from toykernel.kernel.sched.runqueue import RunQueue, SchedTunables
@@ -16,7 +17,7 @@ from toykernel.mm.mm_types import Idents
 from toykernel.mm.page_alloc import PageAllocator
 from toykernel.mm.rmap import ReverseMap
 from toykernel.mm.slab_caches import SlabCaches
-from toykernel.profiles import DEFAULT_PROFILE, Profile
+from toykernel.profiles import Profile
 from toykernel.timing_costs import PRICES
 
 if TYPE_CHECKING:
@@ -52,7 +53,7 @@ class Config:
     native: bool = True
     timing: str = "off"
     scheduler: str = ""  # "cfs", "goodness" or "schedule"; "" is the profile's
-    profile: Profile = DEFAULT_PROFILE
+    profile: Profile | None = None  # None: the one that the program asks for
     stdin: bytes = b""
     sysctl: tuple[tuple[str, str], ...] = ()
     #: Directories of the host: there, in the guest, and whether the guest may write to its copy.
@@ -67,7 +68,7 @@ class Config:
             raise ValueError(f"there is no cpu {self.cpu!r}; there are {', '.join(CPU_MODELS)}")
         if not isinstance(self.cpu_hz, int) or self.cpu_hz < HZ:
             raise ValueError(f"cpu_hz is a number of cycles a second, not {self.cpu_hz!r}")
-        if not isinstance(self.profile, Profile):
+        if self.profile is not None and not isinstance(self.profile, Profile):
             raise TypeError(
                 f"profile is a Profile of toykernel.profiles, not {self.profile!r}; "
                 f"by name: PROFILES[{str(self.profile)!r}], or boot(…, kernel={str(self.profile)!r})"
@@ -149,6 +150,7 @@ class Memory:
     eager_fork: bool = False  # fork copies pages at once
     stack_guard_gap: int = 256 << 12  # bytes
     mmap_min_addr: int = 0x10000 >> 4  # bytes
+    vdso_enabled: int = 0  # vm.vdso_enabled: exec maps the vDSO
     overcommit_memory: int = 0  # vm.overcommit_memory: 0 guess, 1 always, 2 never
     overcommit_ratio: int = 50  # percent of memory, for 2
 
@@ -205,6 +207,8 @@ class Arch:
     tss: int = 0
     idt: int = 0
     fpu_owner: Task | None = None
+    vdso: AddressSpace | None = None  # its page, and where in it each function is
+    vdso_symbols: dict[str, int] = field(default_factory=dict)
 
 
 class Kernel:

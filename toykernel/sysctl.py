@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, fields, replace
+from dataclasses import fields, replace
 from typing import TYPE_CHECKING
 
+from emu.record import dataclass
 from toykernel.ipc.ipc_sysctl import LIMITS, get_limit, get_sem, set_limit, set_sem
 from toykernel.kernel.pid import PID_MAX_LIMIT, PID_MAX_MIN, task_active_pid_ns
 from toykernel.kernel.sched.runqueue import SchedTunables
@@ -140,6 +141,7 @@ def settings() -> dict[str, IntSetting | TextSetting]:
             4096, 1 << 31, lambda k: k.files.pipe_max_size, _set_pipe_max_size
         ),
         "vm.overcommit_memory": _memory("overcommit_memory", 0, 2),
+        "vm.vdso_enabled": _memory("vdso_enabled", 0, 1),
         "vm.overcommit_ratio": _memory("overcommit_ratio", 0, 100),
         "vm.mmap_min_addr": _memory("mmap_min_addr", 0, 1 << 20),
         "kernel.hostname": _uts_field("nodename"),

@@ -6,9 +6,10 @@ file (struct file with the offset, fs/file_table.c) is shared by every descripto
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING, Any
 
+from emu.record import dataclass
 from toykernel.errno import EAGAIN, EBADF, EMFILE, Errno
 from toykernel.fs.inode import igrab, iput
 from toykernel.kernel.clone_flags import CLONE_FILES, CLONE_FS

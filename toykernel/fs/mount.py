@@ -5,9 +5,10 @@ A Mount knows what is mounted on its own directories, so a tree of mounts is rea
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING
 
+from emu.record import dataclass
 from toykernel.errno import EBUSY, EINVAL, ENOTDIR, Errno
 from toykernel.fs.dcache import Dentry
 

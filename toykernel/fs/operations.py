@@ -7,10 +7,10 @@ refer to it by that name, so that a table stays the one object that it is.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from importlib import import_module
 from typing import TYPE_CHECKING, NoReturn
 
+from emu.record import dataclass
 from toykernel.errno import (
     EACCES,
     EINVAL,

@@ -6,10 +6,11 @@ holds, and what a reader gets are the bytes that are in the frame then.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING
 
 from emu.ram import PAGE_SHIFT, PAGE_SIZE
+from emu.record import dataclass
 from toykernel.mm.gup import put_user_page
 
 if TYPE_CHECKING:

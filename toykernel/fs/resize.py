@@ -38,7 +38,7 @@ from toykernel.fs.leases import LeaseInTheWay, break_lease, wait_for_leases
 from toykernel.fs.libfs import MAX_LFS_FILESIZE
 from toykernel.fs.namei import getname, path_lookup
 from toykernel.kernel.siginfo import SIGXFSZ
-from toykernel.kernel.signal import send_signal
+from toykernel.kernel.signal import send_sig
 from toykernel.kernel.signal_types import RLIM_INFINITY, RLIMIT_FSIZE
 from toykernel.mm.truncate import punch_hole, truncate_setsize
 from toykernel.syscalls import syscall
@@ -62,7 +62,7 @@ def inode_newsize_ok(k: Kernel, inode: Inode, size: int) -> None:
     """Whether a file may get that size. Raises Errno(EFBIG), after SIGXFSZ at RLIMIT_FSIZE."""
     limit = k.current.signal.rlim[RLIMIT_FSIZE][0]
     if size > inode.size and size > limit != RLIM_INFINITY:
-        send_signal(k, k.current, SIGXFSZ, {"si_code": 0})
+        send_sig(k, SIGXFSZ, k.current)
         raise Errno(EFBIG)
     if size > MAX_LFS_FILESIZE:
         raise Errno(EFBIG)

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
+from emu.record import dataclass
 from toykernel.errno import ENOENT, Errno
 from toykernel.fs.chrdev import (
     CONSOLE_DEV,

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING
 
+from emu.record import dataclass
 from toykernel.errno import EIDRM, ERANGE, Errno
 from toykernel.ipc.util import IpcIds, KernIpcPerm
 from toykernel.kernel.clone_flags import CLONE_SYSVSEM

@@ -7,10 +7,11 @@ it, so its frames stay while nobody else does.
 from __future__ import annotations
 
 import struct
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING
 
 from emu.ram import PAGE_SHIFT, PAGE_SIZE
+from emu.record import dataclass
 from toykernel.arch.x86.asm_offsets import TASK_SIZE
 from toykernel.arch.x86.uaccess import copy_to_user
 from toykernel.errno import EINVAL, ENOMEM, ENOSPC, EPERM, Errno

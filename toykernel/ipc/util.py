@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 
+from emu.record import dataclass
 from toykernel.arch.x86.uaccess import copy_from_user
 from toykernel.errno import EACCES, EEXIST, EINVAL, ENOENT, ENOSPC, EPERM, Errno
 from toykernel.kernel.cred import CAP_IPC_OWNER, CAP_SYS_ADMIN, capable

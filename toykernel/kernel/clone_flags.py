@@ -6,8 +6,9 @@ Sources: fork-path B1; include/linux/sched.h for the values.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from emu.record import dataclass
 
 if TYPE_CHECKING:
     from toykernel.arch.x86.ptrace import PtRegs

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from emu.record import dataclass
 from toykernel.errno import EINVAL, EPERM, Errno
 from toykernel.kernel.clone_flags import (
     CLONE_FS,

@@ -9,11 +9,11 @@ record stands with that record, the address space in fork_mm.py.
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextlib import ExitStack, suppress
-from dataclasses import dataclass
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from emu.eflags import EFLAGS_TF
+from emu.record import dataclass
 from toykernel.arch.x86.asm_offsets import (
     TIF_FORCED_TF,
     TIF_NEED_RESCHED,
@@ -27,6 +27,7 @@ from toykernel.arch.x86.process import copy_thread, exit_thread, kernel_thread_r
 from toykernel.arch.x86.thread_info import (
     alloc_thread_info,
     clear_ti_flag,
+    clear_ti_flags,
     copy_thread_info,
     set_task,
 )
@@ -225,11 +226,12 @@ class Step:
 
 def dup_task_struct(k: Kernel, orig: Task) -> Task:
     """A task record and a kernel stack, copies of the caller's (fork-path E). Errno(ENOMEM)."""
-    with ExitStack() as undo:
-        slab = k.memory.slabs.task_struct.alloc(k)  # E1
-        undo.callback(k.memory.slabs.task_struct.free, k, slab)
+    slab = k.memory.slabs.task_struct.alloc(k)  # E1
+    try:
         stack = alloc_thread_info(k)
-        undo.pop_all()
+    except BaseException:
+        k.memory.slabs.task_struct.free(k, slab)
+        raise
     p = orig.dup(slab, stack)  # E2
     k.charge("copy_task")
     copy_thread_info(k.machine.ram, stack, orig.stack)
@@ -317,8 +319,10 @@ def drop_altstack(k: Kernel, p: Task, args: CloneArgs) -> None:
 def stop_tracing(k: Kernel, p: Task, args: CloneArgs) -> None:
     """fork-path D14: no single steps, no system-call trace."""
     k.task_pt_regs(p).flags &= ~EFLAGS_TF
-    for flag in (TIF_SYSCALL_TRACE, TIF_SINGLESTEP, TIF_FORCED_TF, TIF_NOTIFY_RESUME, TIF_RSEQ):
-        clear_ti_flag(k.machine.ram, p.stack, flag)
+    clear_ti_flags(
+        *(k.machine.ram, p.stack),
+        *(TIF_SYSCALL_TRACE, TIF_SINGLESTEP, TIF_FORCED_TF, TIF_NOTIFY_RESUME, TIF_RSEQ),
+    )
 
 
 def set_exit_signal(k: Kernel, p: Task, args: CloneArgs) -> None:

@@ -6,9 +6,10 @@ A task refers to one nsproxy; those that CLONE_NEW* never touched all share the 
 from __future__ import annotations
 
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING
 
+from emu.record import dataclass
 from toykernel.errno import EINVAL, EPERM, Errno
 from toykernel.ipc.mqueue import MqIds, free_all_mqueues
 from toykernel.ipc.msg import MsgIds, free_all_msgs

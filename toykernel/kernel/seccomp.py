@@ -7,9 +7,9 @@ listeners that decide about a call are not there: those answers are ENOSYS, as w
 from __future__ import annotations
 
 import struct
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from emu.record import dataclass
 from toykernel.arch.x86.uaccess import copy_from_user, copy_to_user, get_user
 from toykernel.errno import (
     EACCES,

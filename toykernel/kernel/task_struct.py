@@ -28,3 +28,6 @@ def put_task_struct(k: Kernel, p: Task) -> None:
         put_cred(k, p.cred)
         put_signal_struct(k, p.signal)
         free_task(k, p)
+        p.group_leader = (
+            k.sched.idle
+        )  # itself, mostly: Python would have to search for it as garbage

@@ -90,7 +90,12 @@ def user_mm(k: Kernel) -> MmStruct:
 
 def arch_pick_mmap_layout(mm: MmStruct, stack_limit: int) -> None:
     """Where mmap starts to look, downwards, leaving room for the stack of `stack_limit` bytes."""
-    mm.mmap_base = page_align(TASK_SIZE - min(max(stack_limit, MIN_GAP), MAX_GAP))
+    mm.mmap_base = mmap_base(stack_limit)
+
+
+def mmap_base(stack_limit: int) -> int:
+    """The upper end of what mmap gives out, for a stack of so many bytes."""
+    return page_align(TASK_SIZE - min(max(stack_limit, MIN_GAP), MAX_GAP))
 
 
 def get_unmapped_area(k: Kernel, mm: MmStruct, addr: int, length: int, flags: int) -> int:
@@ -279,7 +284,7 @@ def exit_mmap(k: Kernel, mm: MmStruct) -> None:
     areas = list(mm)
     for area in areas:
         unmap_page_range(k, mm, area.vm_start, area.vm_end)
-        mm.remove(area)
+    mm.remove_all()
     free_pgtables(k, mm)
     flush_tlb_mm(k, mm)
     for area in areas:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING
 
 from sortedcontainers import SortedDict
+
+from emu.record import dataclass
 
 if TYPE_CHECKING:
     from toykernel.kernel.timer import HrTimer
