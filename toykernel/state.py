@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from toykernel.fs.file import File
     from toykernel.fs.inode import Inode
     from toykernel.fs.rootfs import FileSystems
+    from toykernel.fs.super import SuperBlock
     from toykernel.host import Host
     from toykernel.kernel.cred import UserStruct
     from toykernel.kernel.futex import FutexQ
@@ -195,6 +196,7 @@ class Files:
     console_tty: TtyStruct | None = None  # when the host's input is a terminal
     unix: UnixTable | None = None  # sockets, once there have been any
     anon_inode: Inode | None = None  # of every file without a name of its own, once there is one
+    nsfs: SuperBlock | None = None  # of namespaces as files, once one has been asked for
     console_error: File = field(init=False)  # the open file whose output is the host's stderr
 
 

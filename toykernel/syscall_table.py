@@ -83,6 +83,7 @@ kernel.sched.syscalls: nice getpriority setpriority sched_setparam sched_getpara
     sched_rr_get_interval sched_setaffinity sched_getaffinity
 kernel.seccomp: seccomp
 kernel.session: setpgid getpgrp setsid getpgid getsid
+kernel.setns: setns
 kernel.sigcalls: restart_syscall pause signal sigaction sgetmask ssetmask sigsuspend sigpending
     sigprocmask rt_sigaction rt_sigprocmask rt_sigpending rt_sigtimedwait rt_sigsuspend
 kernel.sys: getpid getppid sethostname setdomainname uname gettid set_tid_address ioprio_set
