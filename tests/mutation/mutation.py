@@ -40,11 +40,14 @@ _NATIVE = tuple(
                  "modes.py::test_the_header_holds", "modes.py::test_nothing_is_left")
 )  # fmt: skip
 _KERNEL = tuple(f"tests/{n}" for n in ("kernel", "signal", "sched", "mm", "fs", "ipc"))
+_TIMING = tuple(
+    f"tests/timing/test_{name}.py" for name in ("cycles", "rules", "microbench", "outside")
+)
 #: The source folder of each package, and its tests.
 PACKAGES: dict[str, tuple[str, tuple[str, ...]]] = {
     package: (f"toykernel/{package}", (*_KERNEL, *_NATIVE))
     for package in ("kernel", "mm", "fs", "arch", "ipc", "net", "tty")
-} | {"emu": ("emu", ("tests/emu", "tests/timing"))}
+} | {"emu": ("emu", ("tests/emu", *_TIMING))}
 #: Too slow to be tried for every fault; the faults of tests/mm/mutants.txt have them.
 SLOW = (
     "tests/emu/test_blocks.py", "tests/emu/test_paging_sweep.py", "tests/kernel/test_fuzz.py",
