@@ -58,7 +58,10 @@ static void directories(void)
 	fd = open(name, O_WRONLY);
 	say("getdents of what cannot be read", syscall(SYS_getdents64, fd, entries, sizeof entries));
 	say("close", close(fd));
+	fd = open(name, O_RDONLY);
 	say("unlink", unlink(name));
+	say("getdents of a file that is gone", syscall(SYS_getdents64, fd, entries, sizeof entries));
+	close(fd);
 }
 
 static void limits(void)
