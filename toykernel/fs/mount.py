@@ -5,6 +5,7 @@ A Mount knows what is mounted on its own directories, so a tree of mounts is rea
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import field
 from typing import TYPE_CHECKING
 
@@ -29,6 +30,7 @@ class Mount:
     mounts: dict[Dentry, Mount] = field(default_factory=dict)  # by directory of this one
 
     expiring: bool = False  # umount2 with MNT_EXPIRE has marked it
+    slab: int = 0  # address of the record; boot's are in no cache
 
     def root_path(self) -> Path:
         """Its own root."""
