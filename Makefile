@@ -6,13 +6,14 @@ VENV := .venv
 BIN := $(VENV)/bin
 JOBS ?= 2
 
-MADE_FROM := pyproject.toml setup.py emu/_native.c $(wildcard emu/_*.h)
+MADE_FROM := pyproject.toml setup.py emu/_native.c $(wildcard emu/_*.h) toykernel/explore/_differing.c
 RUNTIME := $(VENV)/.runtime
 DEVELOP := $(VENV)/.develop
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help run test lint bench docs worked man site package faults fuzz mutants timing-check x87-check clean
+.PHONY: help run test lint bench docs worked man site package faults fuzz mutants timing-check x87-check \
+  compilers clean
 
 help:
 	@echo "make run    the classic fork sample, with what its copy-on-write cost"
@@ -100,9 +101,14 @@ x87-check:
 	$(CC) -O2 -Iemu -o build/sse_check tests/emu/sse_check.c
 	build/sse_check 3000000 $(or $(SEED),1)
 
+# C by zig, a download of 100 MB, and by clang, where it is installed.
+compilers: $(DEVELOP)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[c]'
+	$(BIN)/python -m pytest -rs tests/debug/test_other_compilers.py
+
 clean:
 	rm -rf $(VENV) build dist site *.egg-info .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
-	rm -f emu/_native*.so bench.json fork-cost.json mutants.md
+	rm -f emu/_native*.so toykernel/explore/_*.so bench.json fork-cost.json mutants.md
 	rm -rf fuzz-failures
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 

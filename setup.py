@@ -34,7 +34,7 @@ class BuildExtension(build_ext):
 
     def run(self) -> None:
         if self.inplace or self.editable_mode:
-            for old in Path("emu").glob("_native*.so"):
+            for old in (*Path("emu").glob("_native*.so"), *Path("toykernel").rglob("_*.so")):
                 old.unlink()
         super().run()
 
@@ -77,6 +77,13 @@ setup(
             extra_compile_args=["-O2", "-Werror=implicit-function-declaration"],
             optional=True,
             **ABI3,
-        )
+        ),
+        Extension(
+            "toykernel.explore._differing",
+            ["toykernel/explore/_differing.c"],
+            extra_compile_args=["-O2", "-Werror=implicit-function-declaration"],
+            optional=True,
+            **ABI3,
+        ),
     ],
 )

@@ -49,6 +49,9 @@ class Timing(Protocol):
     def insns(self) -> Iterable[Insn]:
         """Every instruction executed, by address, then by bytes."""
 
+    def unknown(self) -> Iterable[Insn]:
+        """Those of them that the table of clocks does not have."""
+
     def by_rule(self) -> dict[str, int]:
         """Cycles by rule, all rules, adding up to `cycles`."""
 
@@ -227,6 +230,9 @@ class PythonTiming:
 
     def insns(self) -> Iterable[Insn]:
         return iter(self.records)
+
+    def unknown(self) -> Iterable[Insn]:
+        return (insn for insn in self.records if not insn.cost.known)
 
     def by_rule(self) -> dict[str, int]:
         now = dict(zip(INSTRUCTION_RULES, totals(self.records), strict=True))

@@ -139,6 +139,20 @@ def test_a_moment_of_another_machine_is_refused() -> None:
         Session(SAMPLE).restore(moment)
 
 
+def test_what_cannot_change_is_in_the_first_pickle_only() -> None:
+    session, _limit = boot(SAMPLE, "off")
+    first, second = (session.snapshot().pickled for _ in range(2))
+    for known in (b"toykernel.task", b"group_leader", b"root:x:0:0"):
+        assert known in first.data
+        assert known not in second.data
+    assert len(second) < len(first) / 2
+    before = state_hash(session.kernel)
+    for moment in (session.snapshot(), session.snapshot()):
+        session.run()
+        session.restore(moment)
+        assert state_hash(session.kernel) == before
+
+
 def test_frames_are_shared_between_moments() -> None:
     session = Session(SAMPLE)
     session.run(60_000)

@@ -217,13 +217,15 @@ def test_the_linked_program_runs_on_linux(tmp_path: Path) -> None:
                 ".globl _start\n_start: leal x@TLSGD(,%ebx,1), %eax\n\n"
                 '.section .tdata,"awT"\n.globl x\nx: .long 1\n',
             ),
-            "R_386_TLS_GD against `x'",
+            "the code around the thread-local access in .text at 0x3 is none that a compiler writes",
         ),
         (
             (".globl _start\n_start: .byte far\n", ".globl far\nfar: nop\n"),
             "does not fit into 1 byte of .text",
         ),
         ((".globl f\n.type f, @gnu_indirect_function\nf: ret\n",), "`f' is an indirect function"),
+        (("nop\n.type f, @gnu_indirect_function\nf: ret\n",), "`f' is an indirect function"),
+        ((".globl _start\n_start: call ___tls_get_addr\n",), "undefined symbol `___tls_get_addr'"),
     ],
 )
 def test_what_does_not_link_is_said(tmp_path: Path, sources: tuple[str, ...], said: str) -> None:

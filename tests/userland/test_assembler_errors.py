@@ -52,7 +52,6 @@ MISTAKES = [
     ("_start:\n.endif", 2, "without `.if'", None),
     ("_start:\n.if later\n.endif\nlater = 1", 2, "`later' is not a constant here", "before"),
     (".macro m\nnop", 1, "`.macro' without `.endm'", None),
-    ("_start:\n.endm", 2, "without `.macro'", None),
     (".macro m a:req\n.endm\n_start: m", 3, "needs its argument `a'", None),
     (".macro m\n.endm\n_start: m 1", 3, "too many arguments", None),
     (".macro m\nm\n.endm\n_start: m", 2, "nested more than", "itself"),

@@ -160,6 +160,8 @@ class Looking:
                 size = one.size if 0 < one.size <= 4 else 0
                 value = int.from_bytes(self.read(one.address, size), "little", signed=True)
                 return LocalVariable(value if size else one.address, one.address)
+            if one.value is not None:
+                return LocalVariable(one.value, None)
             if one.register is None:
                 raise DebugError(f"{name} has no place here: the compiler has left it out")
             return LocalVariable(self.register(one.register), None)

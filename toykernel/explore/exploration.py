@@ -68,6 +68,7 @@ def explore(
     while True:
         bounds = Bounds(
             preemptions=settings.preemptions,
+            reduce=not settings.no_reduction,
             states=settings.max_states,
             out_of_time=lambda: end is not None and time.monotonic() >= end,
         )

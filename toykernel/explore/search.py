@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from toykernel.explore.diamonds import Diamonds
 from toykernel.explore.graph import Graph, Node, Step
 from toykernel.explore.world import Place, World
 
@@ -14,6 +15,7 @@ class Bounds:
     """Where an exploration stops though there is more. None: nowhere."""
 
     preemptions: int | None = None  # switches away from a task that could go on, in one schedule
+    reduce: bool = True  # whether what follows from independence is not run
     states: int | None = None
     out_of_time: Callable[[], bool] = field(default=lambda: False)
     #: Asked with the number of states: whether to begin again, since there is more to choose.
@@ -26,6 +28,7 @@ class Found:
 
     graph: Graph = field(default_factory=Graph)
     bounds: dict[str, None] = field(default_factory=dict)
+    run: int = 0  # steps that were run: the others follow from these
 
     @property
     def complete(self) -> bool:
@@ -66,8 +69,9 @@ class Search:
         self.world = world
         self.bounds = bounds
         self._tell = tell
-        self._known: dict[bytes, int] = {}
         self.found = Found()
+        self._known: dict[bytes, int] = {}
+        self._diamonds = Diamonds(self.found.graph)
 
     def run(self) -> Found:
         """All of it, or up to a bound. What was found stays in `found` when KeyboardInterrupt comes."""
@@ -85,6 +89,8 @@ class Search:
                 continue
             if bound_met(found, self.bounds):
                 break
+            if self._follows(top):
+                continue
             if top.place is not None:
                 world.back(top.place)
             elif len(top.left) > 1:
@@ -95,11 +101,31 @@ class Search:
             spent = top.spent + (top.running not in (0, pid))
             choice = world.choose(pid)
             ending = world.on()
+            footprint = world.footprint
             first = world.accesses.first if world.accesses is not None else ()
             to = ending if ending is not None else self._arrive(stack, spent)
             running = 0 if ending is not None else world.running
             found.graph.nodes[top.number].steps[pid] = Step(choice, running, to, first)
+            found.run += 1
+            if self._reduces:
+                self._diamonds.note(top.number, pid, to, footprint)
         return found
+
+    @property
+    def _reduces(self) -> bool:
+        return self.bounds.reduce and self.bounds.preemptions is None
+
+    def _follows(self, top: _Open) -> bool:
+        """Whether one of the choices left needs not be run, since it is known what comes of it."""
+        if not self._reduces:
+            return False
+        for pid in top.left:
+            if self._diamonds.closes(top.number, pid):
+                top.left.remove(pid)
+                if not top.left:
+                    top.place = None
+                return True
+        return False
 
     def _arrive(self, stack: list[_Open], spent: int) -> int:
         """The number of the present state; one that is new is looked at next."""

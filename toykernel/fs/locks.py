@@ -30,6 +30,7 @@ from toykernel.syscalls import syscall
 
 if TYPE_CHECKING:
     from toykernel.fs.inode import Inode
+    from toykernel.fs.leases import Lease
     from toykernel.state import Kernel
 
 F_RDLCK, F_WRLCK, F_UNLCK = range(3)
@@ -68,6 +69,7 @@ class FileLockContext:
     wait: WaitQueue
     posix: list[FileLock] = field(default_factory=list)
     flock: list[FileLock] = field(default_factory=list)
+    leases: list[Lease] = field(default_factory=list)
 
     def closing(self, k: Kernel, file: File, files: FilesStruct) -> None:
         """locks_remove_posix: a descriptor of the file is closed."""
@@ -81,7 +83,9 @@ class FileLockContext:
         count = len(self.posix) + len(self.flock)
         self.posix = [lock for lock in self.posix if lock.owner is not file]
         self.flock = [lock for lock in self.flock if lock.owner is not file]
-        if len(self.posix) + len(self.flock) != count:
+        held = len(self.leases)
+        self.leases = [lease for lease in self.leases if lease.file is not file]
+        if len(self.posix) + len(self.flock) != count or len(self.leases) != held:
             wake_up(k, self.wait)
 
 

@@ -48,7 +48,7 @@ from toykernel.fs.operations import (
 from toykernel.fs.pipe_fs_i import Pipe, PipeBuffer, consume, peek, release_buffer
 from toykernel.kernel.cred import CAP_SYS_RESOURCE, capable
 from toykernel.kernel.siginfo import SIGPIPE
-from toykernel.kernel.signal import send_signal
+from toykernel.kernel.signal import send_sig
 from toykernel.kernel.signal_types import signal_pending
 from toykernel.kernel.wait import Result, Wait, WaitQueue, wake_up
 from toykernel.syscalls import syscall
@@ -129,7 +129,7 @@ def pipe_write_more(k: Kernel, file: File, buf: int, count: int, written: int) -
     pipe = _pipe(file)
     while written < count:
         if not pipe.readers:
-            send_signal(k, k.current, SIGPIPE, {"si_code": 0})
+            send_sig(k, SIGPIPE, k.current)
             if written:
                 return written
             raise Errno(EPIPE)

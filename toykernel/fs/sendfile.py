@@ -31,7 +31,7 @@ from toykernel.fs.operations import POLLIN, POLLOUT, POLLRDNORM, POLLWRNORM
 from toykernel.fs.pipe_fs_i import Pipe, PipeBuffer, consume, peek
 from toykernel.fs.read_write import MAX_RW_COUNT
 from toykernel.kernel.siginfo import SIGPIPE
-from toykernel.kernel.signal import send_signal
+from toykernel.kernel.signal import send_sig
 from toykernel.kernel.signal_types import signal_pending
 from toykernel.kernel.wait import Result, Wait, wake_up
 from toykernel.syscalls import syscall
@@ -89,7 +89,7 @@ def _pipe_of(file: File) -> Pipe | None:
 def _room(k: Kernel, pipe: Pipe) -> bool:
     """Whether a page fits. Raises Errno(EPIPE), after SIGPIPE, when nobody reads."""
     if not pipe.readers:
-        send_signal(k, k.current, SIGPIPE, {"si_code": 0})
+        send_sig(k, SIGPIPE, k.current)
         raise Errno(EPIPE)
     return not pipe.full
 

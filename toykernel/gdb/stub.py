@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from toykernel.errno import EFAULT, EINVAL, ENOTDIR, ESRCH, Errno
+from toykernel.errno import EFAULT, EINVAL, ENOENT, ENOTDIR, ESRCH, Errno
 from toykernel.errors import HostError
 from toykernel.gdb import objects, queries
 from toykernel.gdb.agent import parse_conditions
@@ -59,7 +59,7 @@ class Stub:
         self.released = False  # a process, by a detach
         self.take(target)
         self._handlers: dict[bytes, Callable[[bytes], bytes | None]] = {
-            b"?": lambda _: self._reply(self._last),
+            b"?": self._why,
             b"!": self._extend,
             b"H": self._select,
             b"g": lambda _: self.target.registers.all(self._view()).hex().encode(),
@@ -139,6 +139,10 @@ class Stub:
     def name(self, task: Task) -> str:
         """Its id in packets."""
         return f"p{task.tgid:x}.{task.pid:x}" if self.multiprocess else f"{task.pid:x}"
+
+    def _why(self, _rest: bytes) -> bytes:
+        """`?`. Of no process at all, an exit: a client does not take N for an answer here."""
+        return self._reply(self._last) if isinstance(self._last, Stop) else b"W00"
 
     def _extend(self, _rest: bytes) -> bytes:
         self.extended = True
@@ -368,6 +372,8 @@ class Stub:
                 raise RemoteError(ESRCH)
             self.launch.args = tuple(word.decode(errors="surrogateescape") for word in words)
             self._run_again()
+            if not self.target.started:
+                raise RemoteError(ENOENT)
             return self._told(self._last)
         if rest.startswith(b"File:"):
             return self._file(rest[5:])
@@ -402,10 +408,11 @@ class Stub:
             return b""
         annex, _, span = tail.rpartition(b":")
         offset, length = (int(word, 16) for word in span.split(b","))
+        what, which = name.decode(), annex.decode()
         try:
-            data = objects.read_object(
-                self.target, self.task(), name.decode(), annex.decode(), self.multiprocess
-            )
+            data = objects.read_object(self.target, what, which, self.multiprocess)
+            if data is None:
+                data = objects.read_task_object(self.target, self.task(), what, which)
         except LookupError:
             return b""
         length = min(length, MOST // 2)

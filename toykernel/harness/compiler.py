@@ -48,6 +48,16 @@ class Compiler:
         return " ".join(self.words)
 
     @property
+    def is_zig(self) -> bool:
+        """Whether it is zig's, whose linker has few options."""
+        return any(Path(word).stem in ("zig", "ziglang") for word in self.words)
+
+    @property
+    def is_clang(self) -> bool:
+        """Whether it is clang, or zig's, which is made of it."""
+        return self.is_zig or any("clang" in Path(word).name for word in self.words)
+
+    @property
     def note(self) -> str:
         """What to know of programs that use the small C library."""
         return (
@@ -172,12 +182,15 @@ def link_hosted(
     compiler: Compiler, inputs: Sequence[Path], output: Path, flags: Sequence[str] = ()
 ) -> tuple[str, list[str]]:
     """Objects and archives with the compiler's C library to a static program; what was said of it, and which
-    files the linker opened.
+    files the linker opened (zig's does not say).
 
     Raises CompileError.
     """
     words = [*compiler.words, "-static", "-no-pie", "-g", *flags, *map(str, inputs)]
-    opened, said = _run([*words, "-Wl,-t", "-o", str(output)])
+    if compiler.is_clang:
+        words.append("-Wno-unused-command-line-argument")  # -no-pie beside -static
+    traced = [] if compiler.is_zig else ["-Wl,-t"]
+    opened, said = _run([*words, *traced, "-o", str(output)])
     return said, opened.splitlines()
 
 

@@ -102,7 +102,7 @@ def _content(item: Path, recipe: Recipe, compiler: Compiler | None) -> str:
 def _identity(compiler: Compiler | None, recipe: Recipe) -> list[str]:
     """Which compiler it is, and what makes its output differ for one source."""
     command = shutil.which(compiler.words[0]) if compiler is not None else None
-    if compiler is None or command is None or "zig" in compiler.name:
+    if compiler is None or command is None or compiler.is_zig:
         raise _NotKept
     if not all(_PLAIN_FLAG.fullmatch(flag) for flag in recipe.cflags):
         raise _NotKept

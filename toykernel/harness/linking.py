@@ -133,10 +133,18 @@ def _link_hosted(
     inputs: Sequence[Path], objects: Sequence[Path], compiler: Compiler, recipe: Recipe,
     said: list[str], with_map: bool, seen: dict[str, bool],
 ) -> Built:  # fmt: skip
+    if compiler.is_zig and (with_map or recipe.origin):
+        what = "--map" if with_map else "--text"
+        raise LoadError(
+            f"{what}: zig's linker has nothing like it; use gcc or clang (TOYKERNEL_CC)"
+        )
     output, map_file = objects[0].parent / "program", objects[0].parent / "map"
     flags = [f"-Wl,-e,{recipe.entry}"] * bool(recipe.entry)
     taken = (_taken(path, str(path), recipe) for path in objects)
-    flags += ["-nostartfiles"] * any(_begins(item) for item in taken)
+    if any(_begins(item) for item in taken):
+        flags.append(
+            "-nostdlib" if compiler.is_zig else "-nostartfiles"
+        )  # zig knows only the first
     flags += [f"-Wl,-T{name[1:]}={at:#x}" for name, at in recipe.origin.items()]
     flags += [f"-Wl,-Map,{map_file}"] * with_map
     words, opened = link_hosted(compiler, objects, output, [*flags, *recipe.cflags])

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from toykernel.arch.x86.asm_offsets import TIF_SIGPENDING
 from toykernel.arch.x86.thread_info import clear_ti_flag, set_ti_flag, test_ti_flag
 from toykernel.errno import EAGAIN
+from toykernel.kernel.pid import task_pid_vnr
 from toykernel.kernel.ptrace_flags import (
     JOBCTL_LISTENING,
     JOBCTL_PENDING_MASK,
@@ -182,6 +183,13 @@ def send_signal(
 def group_send_sig_info(k: Kernel, task: Task, sig: int, info: Siginfo) -> int:
     """A signal for a thread group, by one of its tasks. 0, or the error that the sender gets."""
     return send_signal(k, task, sig, info, group=True)
+
+
+def send_sig(k: Kernel, sig: int, task: Task) -> int:
+    """A signal that the kernel raises as if the current task had sent it (SEND_SIG_NOINFO)."""
+    sender = task_pid_vnr(k, k.current.group_leader)
+    info = {"si_code": SI_USER, "si_pid": sender, "si_uid": k.current.cred.uid}
+    return send_signal(k, task, sig, info)
 
 
 def _queue_full(k: Kernel, task: Task) -> bool:

@@ -22,7 +22,7 @@ from toykernel.errno import (
 )
 from toykernel.fs.file import O_NONBLOCK, File
 from toykernel.kernel.siginfo import SIGPIPE
-from toykernel.kernel.signal import send_signal
+from toykernel.kernel.signal import send_sig
 from toykernel.kernel.signal_types import signal_pending
 from toykernel.kernel.timekeeping import ktime_get
 from toykernel.kernel.wait import Result, Wait, WaitQueue
@@ -92,7 +92,7 @@ def check_size(sock: UnixSock, size: int) -> None:
 
 def _broken_pipe(k: Kernel, flags: int, sock: UnixSock) -> Errno:
     if sock.is_stream and not flags & MSG_NOSIGNAL:
-        send_signal(k, k.current, SIGPIPE, {"si_code": 0})
+        send_sig(k, SIGPIPE, k.current)
     return Errno(EPIPE)
 
 

@@ -14,16 +14,32 @@ from .code import Code
 from .directives import Directives
 from .emission import Emission
 from .errors import MAX_ERRORS, AssemblyError, Problem, together
-from .expressions import GOT_NAME, NAME, Binary, Modified, Name, Node, Number, Position, bind, parse
+from .expressions import (
+    GOT_NAME,
+    NAME,
+    Binary,
+    Modified,
+    Name,
+    Node,
+    Number,
+    Position,
+    Register,
+    bind,
+    parse,
+)
 from .fragments import MAX_BYTES, Align, SectionBuild, SymbolBuild
 from .hints import bare_register, nasm_form, undefined_hint, undefined_symbols, wide_register
-from .mentioned import free_names
+from .mentioned import free_names, kind_of
 from .objects import ObjectFile
+from .operands import REGISTERS
 from .prefixed import pseudo_prefixes
 from .reader import Reader
+from .register_names import comparable, put_in, register_text
 from .shapes import Fix
 from .source import Location, Statement, error
 
+#: What `.gasversion.` is: GNU as 2.40, by which this one is measured.
+GAS_VERSION: Final = 24000
 #: The section of `.struct`, which is nowhere.
 ABSOLUTE: Final = "*ABS*"
 _LABEL: Final = re.compile(rf"({NAME}|\d+|\"[^\"]+\")\s*:(?!:)\s*")
@@ -52,7 +68,9 @@ class Assembler:
         self.lined: Statement | None = None
         self.warnings: list[str] = []
         self.uses_got = False
-        self.pads_as: str | None = None  # a CPU that gas pads code for in a way of its own
+        self.register_names: dict[str, str] = {}
+        self.newer: list[bool | None] = [None]  # whether gas pads code with long nops, by `.arch`
+        self.tuned = False  # where none is in force, the same by the last that was
         self.total = 0
         self.where = Location(source, 0)
         self.statement = Statement("", self.where)
@@ -60,7 +78,7 @@ class Assembler:
             str, Statement
         ] = {}  # by symbol: where it was used before its definition
         self.code = Code(self)
-        self.frames = FrameTable(self.here, self.expression)
+        self.frames = FrameTable(self.here, self._stream, self.expression)
         self.directives = Directives(self)
         self.reader = Reader(include, self._known_constant, self._is_defined)
         for name, value in defines.items():
@@ -83,7 +101,7 @@ class Assembler:
         return symbol is not None and (symbol.node is not None or symbol.common is not None)
 
     def _known_constant(self, text: str) -> int:
-        node = self.expression(text)
+        node = self._settled(self.expression(text))
         if isinstance(node, Number):
             return node.value
         names = sorted(free_names(node))
@@ -91,10 +109,25 @@ class Assembler:
             raise Problem(f"`{names[0]}' is not a constant here", "define it before this line")
         raise Problem(f"`{text}' is not a constant here")
 
+    def _settled(self, node: Node) -> Node:
+        """An expression with the numbers put in that symbols got after their use in it."""
+        if isinstance(node, Number):
+            return node
+
+        def number(name: str) -> Node:
+            symbol = self.symbols.get(name)
+            if symbol is None or symbol.meant is None or symbol.weak:
+                return Name(name)
+            return self._settled(symbol.meant)
+
+        return bind(node, number)
+
     def _lookup(self, name: str) -> Node:
         if name == ".":
             here = self.here()
             return self.absolute(here) if here.section == ABSOLUTE else here
+        if name == ".gasversion.":
+            return Number(GAS_VERSION)
         if name[0].isdigit():
             number = int(name[:-1])
             count = self.locals.get(number, 0)
@@ -104,6 +137,8 @@ class Assembler:
             known = self.symbols.get(mangled)
             return known.node if known is not None and known.node is not None else Name(mangled)
         symbol = self.symbol(name)
+        if symbol.lazy and symbol.node is not None:
+            return bind(symbol.node, self._lookup)
         elsewhere = symbol.weak or symbol.indirect
         if symbol.node is not None and not elsewhere and not symbol.is_grouped(self.sections):
             return symbol.node
@@ -122,7 +157,10 @@ class Assembler:
         """An expression from its text, with what is known put in. Raises Problem."""
         if not text:
             raise Problem("missing expression")
-        return self.bind(parse(text, intel=self.intel))
+        if not self.register_names:
+            return self.bind(parse(text, intel=self.intel))
+        text = comparable(put_in(text, self.register_names, self.intel))
+        return self.bind(parse(text, intel=self.intel, registers=REGISTERS))
 
     def note_relocations(self, node: Node) -> None:
         """Remember whether a field needs the GOT, and so a linker."""
@@ -134,7 +172,7 @@ class Assembler:
 
     def constant(self, text: str, what: str) -> int:
         """A value that must be known now; a Problem calls it `what` when it is not."""
-        node = self.expression(text)
+        node = self._settled(self.expression(text))
         if not isinstance(node, Number):
             raise Problem(
                 f"{what} `{text}' is not a constant here", "define its symbols before this line"
@@ -144,6 +182,9 @@ class Assembler:
     def here(self) -> Position:
         """The location counter: the next byte of the present section."""
         return self.section.here()
+
+    def _stream(self) -> tuple[str, int]:
+        return self.section.name, self.section.subsection
 
     def absolute(self, here: Position) -> Number:
         """A place of `.struct` as the number that it is. Raises Problem."""
@@ -168,26 +209,41 @@ class Assembler:
             self.lined = Statement(statement.text, self.loc)
         return self.lined
 
-    def assign(self, name: str, text: str, statement: Statement, once: bool = False) -> None:
-        """NAME = EXPRESSION; the symbol may be assigned again unless `once`."""
+    def assign(
+        self, name: str, text: str, statement: Statement, once: bool = False, lazy: bool = False
+    ) -> None:
+        """NAME = EXPRESSION; the symbol may be assigned again unless `once`. With `lazy` the expression means
+        at every use what its symbols are then."""
         if name == ".":
             self.directives.run(".org", text, statement)
             return
         if not _SYMBOL.fullmatch(name):
             raise Problem(f"`{name}' cannot be a symbol's name")
-        node = self.expression(text)
+        self.register_names.pop(name, None)
+        register = register_text(text, self.intel)
+        if register is not None:
+            self.register_names[name] = register
+        node = parse(text, intel=self.intel) if lazy else self.expression(text)
+        node = node if register is None else Register(register)
         symbol = self.symbol(name)
-        if symbol.node is not None or symbol.common:
-            if not symbol.variable or once:
-                raise self._duplicate(symbol)
-            if symbol.used_at is not None:
-                raise Problem(
-                    f"symbol `{name}' is used before its first definition and then changed",
-                    "define it before its first use",
-                )
+        self.renew(symbol, once)
+        symbol.lazy = lazy
+        if symbol.kind == "notype":
+            symbol.kind = kind_of(node, self.symbols)
         if isinstance(node, Position):
             node = replace(node, origin=name)
         symbol.node, symbol.variable, symbol.defined_at = node, not once, statement.location
+
+    def renew(self, symbol: SymbolBuild, once: bool = False) -> None:
+        """Before another definition: what was used under the name so far keeps its meaning. Raises Problem
+        for a symbol that has one for good, and with `once` for one that has any."""
+        if symbol.node is None and not symbol.common:
+            return
+        if not symbol.variable or once:
+            raise self._duplicate(symbol)
+        if symbol.used_at is not None and symbol.early is None:
+            symbol.early = symbol.node
+        symbol.variable, symbol.lazy = False, False
 
     def _duplicate(self, symbol: SymbolBuild) -> Problem:
         first = symbol.defined_at
@@ -203,8 +259,7 @@ class Assembler:
         elif name == ".":
             raise Problem("`.' cannot be a label")
         symbol = self.symbol(name)
-        if symbol.node is not None or symbol.common:
-            raise self._duplicate(symbol)
+        self.renew(symbol)
         here = self.section.here()
         symbol.node = Position(here.section, here.fragment, here.offset, name)
         if here.section == ABSOLUTE:
@@ -290,7 +345,9 @@ class Assembler:
 
     def object_file(self) -> ObjectFile:
         """Everything as an object file, with relocations for what a linker must fill in."""
-        emission = Emission(self.sections, self.symbols, self.source, self.code.mode.bits)
+        emission = Emission(
+            self.sections, self.symbols, self.source, self.code.mode.bits, self.tuned
+        )
         if self.frames.wanted:
             emission.frames = self.frames
         return emission.object_file(self.executable_stack())
@@ -374,6 +431,9 @@ class Assembler:
         if word is None:
             raise Problem(f"junk `{text[:20]}' where an instruction or directive was expected")
         name, rest = word.group(1).lower(), word.group(2).strip()
+        if name in (".endm", ".endr"):
+            self.warn(f"`{name}' without what it ends")
+            return
         macro = self.reader.macros.get(name)
         if macro is not None:
             self.reader.call(macro, rest, statement.location)

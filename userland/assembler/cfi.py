@@ -22,7 +22,9 @@ REGISTERS: Final = {
     f"mm{n}": 29 + n for n in range(8)
 } | {
     name: 40 + n for n, name in enumerate(("es", "cs", "ss", "ds", "fs", "gs"))
-} | {"eflags": 9, "st": 11, "fcw": 37, "fsw": 38, "mxcsr": 39, "tr": 48, "ldtr": 49}  # fmt: skip
+} | {"eflags": 9, "st": 11, "fcw": 37, "fsw": 38, "mxcsr": 39, "tr": 48, "ldtr": 49} | {
+    f"k{n}": 93 + n for n in range(8)
+}  # fmt: skip
 RETURN_COLUMN: Final = 8
 DATA_ALIGN: Final = -4
 #: Stands for the place of the pointer that is being written.
@@ -45,19 +47,26 @@ class Frame:
     personality: tuple[int, Node] | None = None
     lsda: tuple[int, Node] | None = None
     offset: int = 4
+    last: Position | None = None
+    states: list[int] = field(default_factory=list)
 
 
 class FrameTable:
-    """The frames of one source, in order; `open` is the one between .cfi_startproc and .cfi_endproc."""
+    """The frames of one source, in order; `open` has those between .cfi_startproc and .cfi_endproc, of which
+    each subsection may have one. `stream` tells which section and subsection is being filled."""
 
-    def __init__(self, here: Callable[[], Position], expression: Callable[[str], Node]) -> None:
+    def __init__(
+        self,
+        here: Callable[[], Position],
+        stream: Callable[[], tuple[str, int]],
+        expression: Callable[[str], Node],
+    ) -> None:
         self.here = here
+        self.stream = stream
         self.expression = expression
         self.frames: list[Frame] = []
         self.written = True
-        self.open: Frame | None = None
-        self.last: Position | None = None
-        self.states: list[int] = []
+        self.open: dict[tuple[str, int], Frame] = {}
 
     @property
     def wanted(self) -> bool:
@@ -73,18 +82,18 @@ class FrameTable:
             )  # else for debuggers only, which have our own lines
             return
         if name == "startproc":
-            if self.open is not None:
+            if self.stream() in self.open:
                 raise Problem("`.cfi_startproc' inside a function", "`.cfi_endproc' ends one")
-            self.last = self.here()
-            self.open = Frame(self.last, values == ["simple"])
-            self.frames.append(self.open)
+            start = self.here()
+            self.open[self.stream()] = Frame(start, values == ["simple"], last=start)
+            self.frames.append(self.open[self.stream()])
             return
-        frame = self.open
+        frame = self.open.get(self.stream())
         if frame is None:
             raise Problem(f"`{word}' without `.cfi_startproc'")
         if name == "endproc":
             frame.end = self.here()
-            self.open = None
+            del self.open[self.stream()]
         elif name in ("personality", "lsda"):
             encoding = self._number(values[0])
             target = None if encoding == DW_EH_PE_OMIT else (encoding, self.expression(values[1]))
@@ -106,9 +115,9 @@ class FrameTable:
 
     def _advance(self, frame: Frame) -> None:
         here = self.here()
-        if here != self.last:
+        if here != frame.last:
             frame.items.append(here)
-            self.last = here
+            frame.last = here
 
     def _number(self, text: str) -> int:
         node = self.expression(text)
@@ -158,12 +167,12 @@ class FrameTable:
             case "register":
                 return b"\x09" + unsigned(register(values[0])) + unsigned(register(values[1]))
             case "remember_state":
-                self.states.append(frame.offset)
+                frame.states.append(frame.offset)
                 return b"\x0a"
             case "restore_state":
-                if not self.states:
+                if not frame.states:
                     raise Problem("`.cfi_restore_state' without `.cfi_remember_state'")
-                frame.offset = self.states.pop()
+                frame.offset = frame.states.pop()
                 return b"\x0b"
             case "window_save":
                 return b"\x2d"
@@ -176,7 +185,7 @@ class FrameTable:
 
     def section(self, distance: Callable[[Position, Position], int]) -> tuple[bytes, list[Fix]]:
         """The bytes of .eh_frame and its fields; `distance` is that of two places in code, in bytes."""
-        if self.open is not None:
+        if self.open:
             raise Problem("`.cfi_startproc' without `.cfi_endproc'")
         out = bytearray()
         fixes: list[Fix] = []
@@ -211,7 +220,8 @@ class FrameTable:
             + signed(DATA_ALIGN)
             + bytes([frame.column])
         )
-        length = 1 + bool(frame.lsda) + (5 if frame.personality else 0)
+        length = 1 + bool(frame.lsda)
+        length += 1 + _width(frame.personality[0]) if frame.personality else 0
         out += unsigned(length)
         if frame.personality is not None:
             out.append(frame.personality[0])
@@ -239,7 +249,7 @@ class FrameTable:
         _pointer(out, fixes, PCREL_SDATA4, frame.start)
         out += struct.pack("<I", distance(frame.start, frame.end))
         if frame.lsda is not None:
-            out += unsigned(4)
+            out += unsigned(_width(frame.lsda[0]))
             _pointer(out, fixes, *frame.lsda)
         else:
             out += b"\0"
@@ -288,5 +298,13 @@ def _pointer(out: bytearray, fixes: list[Fix], encoding: int, target: Node) -> N
         target = Binary("-", target, here)
     elif encoding & 0x70:
         raise Problem(f"pointer encoding {encoding:#x} is not supported")
-    fixes.append(Fix(len(out), 4, target))
-    out += bytes(4)
+    fixes.append(Fix(len(out), _width(encoding), target))
+    out += bytes(_width(encoding))
+
+
+def _width(encoding: int) -> int:
+    """The bytes of a pointer in that DW_EH_PE encoding. Raises Problem."""
+    width = {0: 4, 2: 2, 3: 4, 4: 8}.get(encoding & 7)
+    if width is None:
+        raise Problem(f"pointer encoding {encoding:#x} is not supported")
+    return width

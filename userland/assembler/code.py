@@ -21,12 +21,15 @@ from .prefixed import (
     default_suffix,
     lengthen,
     narrow,
+    old_suffix,
     other_direction,
     sort_prefixes,
     starred,
     string_operands,
     widen,
+    without_call,
 )
+from .register_names import put_in, with_percent
 from .shapes import Fix
 from .sizes import Mode, is_by_mode
 from .source import Statement, split_operands
@@ -60,6 +63,11 @@ class Code:
     ) -> None:
         """Write one instruction: its mnemonic, or first prefix, what stands behind it, and its {words}."""
         assembler, mode = self.assembler, self.mode
+        if assembler.register_names:
+            rest = put_in(rest, assembler.register_names, assembler.intel)
+        if assembler.bare_registers and not assembler.intel:
+            rest = with_percent(rest)
+        name, pseudo = old_suffix(name, pseudo)
         key = None
         if not pseudo and not assembler.intel:
             if mode.bits == 32 and _SYMBOL.fullmatch(rest) and self._jump(name, rest, statement):
@@ -84,7 +92,10 @@ class Code:
             name, rest = word.group(1).lower(), word.group(2).strip()
         name, operands = self._operands(name, rest)
         name, operands, added = string_operands(name, operands, mode.bits)
-        words = sort_prefixes([*names, *added], name, mode.bits)
+        operands, called = without_call(operands)
+        words = sort_prefixes(
+            [*names, *(word for word in added if word not in names)], name, mode.bits
+        )
         stars = starred(name, operands)
         guessed = default_suffix(name, operands, 0 if assembler.intel else mode.bits)
         if guessed != name and name not in ("movsx", "movzx"):
@@ -114,8 +125,10 @@ class Code:
             encoded = other_direction(encoded, stars)
         encoded = add_prefixes(encoded, words)
         if encoded.branch is None:
-            assembler.emit(encoded.data, [got_fix(fix) for fix in encoded.fixes], statement)
-            if key is not None and not encoded.fixes and len(assembler.warnings) == said:
+            fixes = [got_fix(fix) for fix in encoded.fixes]
+            fixes += [Fix(0, 0, called)] if called is not None else []
+            assembler.emit(encoded.data, fixes, statement)
+            if key is not None and not fixes and len(assembler.warnings) == said:
                 self._known[key] = encoded.data
             return
         assembler.note_relocations(encoded.branch)
@@ -151,7 +164,7 @@ class Code:
         if name.startswith(("in", "out")):
             rest = _PORT.sub("%dx", rest)
         parts = split_operands(rest) if rest else []
-        return name, [self._bound(parse_operand(part)) for part in parts]
+        return name, [self._bound(parse_operand(part, assembler.warn)) for part in parts]
 
     def _bound(self, operand: Operand) -> Operand:
         bind = self.assembler.bind

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
 from .errors import Problem
-from .expressions import Number, wrap64
+from .expressions import Binary, Number, wrap64
 from .fragments import MAX_BYTES, NOPS, Align, Leb, Org, SectionBuild, Space
 from .leb import signed, unsigned
 from .numbers import float_bytes
@@ -86,9 +86,12 @@ class DataDirectives:
                 self.assembler.emit(bytes(width), (Fix(0, width, node),), statement)
 
     def _octa(self, text: str, statement: Statement) -> None:
-        if re.fullmatch(r"-?(0[xX][0-9a-fA-F]+|0[bB][01]+|\d+)", text):
-            octal = re.fullmatch(r"(-?)0([0-7]+)", text)
-            number = int(octal.group(1) + octal.group(2), 8) if octal else int(text, 0)
+        plain = re.fullmatch(r"([-~+\s]*)(0[xX][0-9a-fA-F]+|0[bB][01]+|\d+)", text)
+        if plain is not None:
+            octal = re.fullmatch(r"0([0-7]+)", plain.group(2))
+            number = int(octal.group(1), 8) if octal else int(plain.group(2), 0)
+            for sign in reversed(plain.group(1)):
+                number = {"-": -number, "~": ~number}.get(sign, number)
         else:
             number = self._constant(text, "value")
         self.assembler.emit((number & ((1 << 128) - 1)).to_bytes(16, "little"), (), statement)
@@ -195,14 +198,23 @@ class DataDirectives:
         _, values = self._split(text)
         if not 1 <= len(values) <= 3:
             raise Problem("`.fill' takes REPEAT, SIZE, VALUE")
-        count = self._constant(values[0], "repeat")
+        repeat = self.assembler.expression(values[0])
         size = self._constant(values[1], "size") if len(values) > 1 else 1
         value = self._constant(values[2], "value") if len(values) > 2 else 0
-        if count < 0 or not 0 <= size <= 8:
-            raise Problem(f"`.fill' of {count} times {size} bytes", "the size is 0 to 8")
+        if not 0 <= size <= 8:
+            raise Problem(f"`.fill' of {size} bytes at a time", "the size is 0 to 8")
         unit = (value & 0xFFFFFFFF).to_bytes(8, "little")[
             :size
         ]  # gas: 4 bytes of value, then zeros
+        if not isinstance(repeat, Number) and len(set(unit)) == 1:
+            self._check_bss(self.assembler.section, unit[0])
+            count_of = repeat if size == 1 else Binary("*", repeat, Number(size))
+            self.assembler.section.close(Space(count_of, unit[0], statement.location))
+            return
+        count = self._constant(values[0], "repeat")
+        if count < 0:
+            self.assembler.warn(f"`.fill' of {count} times does nothing")
+            return
         if count * size > MAX_BYTES:
             raise Problem(f"`.fill' of {count * size} bytes is too much")
         self.assembler.emit(unit * count, (), statement)
@@ -243,11 +255,6 @@ class DataDirectives:
             limit = (self._constant(values[2], "limit") if values[2] else 0) or boundary
             if limit < 0:
                 raise Problem(f"limit {limit} of `{word}' is negative")
-        cpu = self.assembler.pads_as
-        if fill is None and cpu and section.executable:
-            raise Problem(
-                f"for `.arch {cpu}' GNU as pads code with other instructions", "leave out the .arch"
-            )
         section.align = max(section.align, boundary)
         if boundary > 1:
-            section.close(Align(boundary, fill, limit))
+            section.close(Align(boundary, fill, limit, self.assembler.newer[-1]))

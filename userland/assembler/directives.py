@@ -21,10 +21,13 @@ _IGNORED: Final = frozenset((
     ".extern", ".loc_mark_labels", ".version", ".eject", ".list", ".nolist", ".psize",
     ".sbttl", ".title", ".att_mnemonic", ".lflags", ".line", ".ln", ".func", ".endfunc",
 ))  # fmt: skip
-# CPUs for which gas pads code as it does without an `.arch`.
+# What `.arch` may name that has no `nop` with an operand; `.nop` and the lack of a feature mean another CPU.
 _OLD: Final = frozenset((
-    "default", "generic32", "i8086", "i186", "i286", "i386", "i486", "i586", "pentium", "push", "pop",
+    "generic32", "i8086", "i186", "i286", "i386", "i486", "i586", "i686", "pentium", "k6", "k6_2",
+    "iamcu", "bios",
 ))  # fmt: skip
+# Those for which gas does not pad other code so, either: all that it does not tune for.
+_UNTUNED: Final = _OLD - {"k6", "k6_2"} | {"pentiumpro", "pentiumii", "pentiumiii"}
 _KINDS: Final = {
     "function": "func", "object": "object", "notype": "notype", "stt_func": "func",
     "stt_object": "object", "stt_notype": "notype", "tls_object": "tls_object",
@@ -134,7 +137,8 @@ class Directives:
         word, values = self._split(text)
         if len(values) != 2:
             raise Problem(f"`{word}' takes NAME, EXPRESSION")
-        self.assembler.assign(values[0], values[1], statement, once=word == ".equiv")
+        once, lazy = word in (".equiv", ".eqv"), word == ".eqv"
+        self.assembler.assign(values[0], values[1], statement, once, lazy)
 
     def _type(self, text: str, statement: Statement) -> None:
         parts = text.replace(",", " ").split()
@@ -171,7 +175,8 @@ class Directives:
         name, size, align = self._common_parts(text)
         symbol = self.assembler.symbol(name)
         if symbol.node is not None:
-            raise Problem(f"symbol `{name}' is already defined")
+            self.assembler.renew(symbol)
+            symbol.node = None
         natural = 1
         while natural < min(size, 16):  # gas: the next power of two, at most 16
             natural *= 2
@@ -259,8 +264,20 @@ class Directives:
 
     def _arch(self, text: str, statement: Statement) -> None:
         name = text.partition(" ")[2].split(",")[0].strip().lower()
-        if not name.startswith("."):  # else a feature more, or less
-            self.assembler.pads_as = None if name in _OLD else name
+        newer = self.assembler.newer
+        if name == "push":
+            newer.append(newer[-1])
+        elif name == "pop":
+            if len(newer) == 1:
+                raise Problem("`.arch pop' without `.arch push'")
+            newer.pop()
+        elif name == "default":
+            newer[-1], self.assembler.tuned = None, False
+        elif not name.startswith("."):
+            newer[-1] = name not in _OLD
+            self.assembler.tuned = name not in _UNTUNED
+        elif name.startswith(".no"):  # else a feature more
+            newer[-1] = True
 
     def _ident(self, text: str, statement: Statement) -> None:
         sections, assembler = self.sections, self.assembler

@@ -8,7 +8,17 @@ from typing import Final
 from . import objects
 from .cfi import HERE, FrameTable
 from .errors import Problem
-from .expressions import GOT_NAME, Binary, Name, Node, Number, Position, Value, bind, split_modifier
+from .expressions import (
+    GOT_NAME,
+    Binary,
+    Name,
+    Node,
+    Number,
+    Position,
+    Register,
+    bind,
+    split_modifier,
+)
 from .fragments import Branch, Fragment, SectionBuild, SymbolBuild
 from .hints import undefined_symbol
 from .layout import Layout
@@ -18,6 +28,7 @@ from .program import LineEntry
 from .relax import place_of
 from .shapes import Fix
 from .source import Location, Statement, error
+from .values import Value
 
 #: Before the name of a symbol that stands for the section of an address the linker chooses.
 OUTSIDE: Final = "\x02"
@@ -27,6 +38,7 @@ _MODIFIED: Final = {
     "TLSGD": objects.R_386_TLS_GD, "TLSLDM": objects.R_386_TLS_LDM, "DTPOFF": objects.R_386_TLS_LDO_32,
     "GOTNTPOFF": objects.R_386_TLS_GOTIE, "INDNTPOFF": objects.R_386_TLS_IE,
     "GOTTPOFF": objects.R_386_TLS_IE_32, "TLSDESC": objects.R_386_TLS_GOTDESC,
+    "TLSCALL": objects.R_386_TLS_DESC_CALL,
     "SIZE": objects.R_386_SIZE32,
 }  # fmt: skip
 #: Of these it matters which symbol it is, not only where.
@@ -46,9 +58,9 @@ class Emission(Layout):
 
     def __init__(
         self, sections: dict[str, SectionBuild], symbols: dict[str, SymbolBuild], source: str,
-        bits: int = 32,
+        bits: int = 32, newer: bool = False,
     ) -> None:  # fmt: skip
-        super().__init__(sections, symbols, {}, source, bits)
+        super().__init__(sections, symbols, {}, source, bits, newer)
         self.relocations: dict[str, list[ObjectRelocation]] = {name: [] for name in sections}
         self.used: set[str] = set()
         self.uses_got = False
@@ -61,6 +73,8 @@ class Emission(Layout):
             return super()._symbol(name)
         if "\x01" in name:
             raise undefined_symbol(name, self.symbols)
+        if name in self.sections:
+            return Value(0, name)
         return Value(0, OUTSIDE + name)
 
     def _anchor(self, node: Node, by_name: bool = False) -> Value:
@@ -70,9 +84,10 @@ class Emission(Layout):
         while isinstance(kept, Binary) and kept.op in "+-":
             if kept.op == "+" and isinstance(kept.left, Number):
                 kept = Binary("+", kept.right, kept.left)
-            if not isinstance(kept.right, Number):
+            added = kept.right if isinstance(kept.right, Number) else self._absolute(kept.right)
+            if added is None:
                 break
-            addend += kept.right.value if kept.op == "+" else -kept.right.value
+            addend += added.value if kept.op == "+" else -added.value
             kept = kept.left
         name = kept.name if isinstance(kept, Name) else None
         met: set[str] = set()
@@ -93,6 +108,14 @@ class Emission(Layout):
             return Value(addend, OUTSIDE + symbol.name)
         return self.value(node)
 
+    def _absolute(self, node: Node) -> Number | None:
+        """The number that a symbol was set to after its use."""
+        symbol = self.symbols.get(node.name) if isinstance(node, Name) else None
+        if symbol is None or symbol.meant is None or symbol.weak:
+            return None
+        value = self._symbol(symbol.name)
+        return Number(value.number) if value.section is None else None
+
     def _stays_named(self, symbol: SymbolBuild, addend: int, by_name: bool) -> bool:
         if symbol.weak or symbol.indirect:
             return True
@@ -107,14 +130,21 @@ class Emission(Layout):
         modifier, node = split_modifier(fix.value)
         after = end - place if fix.relative else 0
         if modifier is not None:
-            if fix.width != 4:
+            if fix.width != (0 if modifier == "TLSCALL" else 4):
                 raise Problem(f"`@{modifier}' needs 4 bytes, not {fix.width}")
+            from_here = self._distance(node, section.name) if modifier == "GOTPC" else None
+            if from_here is not None:
+                kind = _MODIFIED[modifier]
+                return self._relocate(
+                    section, fix, place, kind, from_here, from_here.number + place
+                )
             value = self._anchor(node, modifier in _BY_NAME)
             if modifier == "PLT" and value.section == section.name and fix.relative:
                 return super()._field(section, replace(fix, value=Number(value.number)), end, place)
             kind = _MODIFIED[modifier]
             size = self._size_here(value) if modifier == "SIZE" else None
             if size is not None:
+                size = Number(size.value & 0xFFFFFFFF)
                 return super()._field(section, replace(fix, value=size), end, place)
             if kind in _THREAD_LOCAL:
                 self.thread_local.add((value.section or "").removeprefix(OUTSIDE))
@@ -132,7 +162,7 @@ class Emission(Layout):
             raise Problem("an address is 32 bits wide", "use .long")
         return self._relocate(section, fix, place, kinds[fix.width], value, value.number - after)
 
-    def _size_here(self, value: Value) -> Node | None:
+    def _size_here(self, value: Value) -> Number | None:
         """A symbol's size, and what is added to it, when no other object can change it."""
         symbol = self.symbols.get((value.section or "").removeprefix(OUTSIDE))
         if symbol is None or symbol.node is None or symbol.is_global or symbol.weak:
@@ -165,13 +195,29 @@ class Emission(Layout):
         if node.op == "-":
             try:
                 left, right = self.value(node.left), self.value(node.right)
-                if right.section != here or left.section == here:
+                if right.section != here:
                     return None
+                beside = left.section == here
                 left = self._anchor(node.left)
+                if beside and not self._is_indirect(left):
+                    return None
             except Problem:
                 return None
             return Value(left.number - right.number, left.section)
         return None
+
+    def _is_here(self, place: Position | None, target: Node, section: str) -> bool:
+        """Whether a jump's target is in its own section: a place, or a sum that gas only takes for one in the
+        end."""
+        if place is not None:
+            return place.section == section
+        if not isinstance(target, Binary) or isinstance(target.right, Number):
+            return False
+        return self.value(target).section == section
+
+    def _is_indirect(self, value: Value) -> bool:
+        symbol = self.symbols.get((value.section or "").removeprefix(OUTSIDE))
+        return symbol is not None and symbol.indirect
 
     def _tail(self, section: SectionBuild, fragment: Fragment, place: int) -> bytes:
         tail = fragment.tail
@@ -180,7 +226,7 @@ class Emission(Layout):
             fix = Fix(0, width, tail.target, True)
             target = place_of(tail.target, self.symbols)
             try:
-                if target is not None and target.section == section.name:
+                if self._is_here(target, tail.target, section.name):
                     return tail.near + super()._field(section, fix, at + width, at)
                 return tail.near + self._field(section, fix, at + width, at)
             except Problem as problem:
@@ -232,7 +278,7 @@ class Emission(Layout):
             here = Position(".eh_frame", fragment.index, start + fix.offset)
             value = bind(fix.value, lambda name, here=here: here if name == HERE else Name(name))  # type: ignore[misc]
             fragment.fixes.append(
-                (Fix(start + fix.offset, 4, value), start + fix.offset + 4, where)
+                (Fix(start + fix.offset, fix.width, value), start + fix.offset + fix.width, where)
             )
         fragment.data += data
         section.size += len(data)
@@ -243,7 +289,7 @@ class Emission(Layout):
         for name, symbol in sorted(self.symbols.items()):
             if "\x01" in name or (name.startswith(".L") and name not in self.used):
                 continue
-            if symbol.weakref:
+            if symbol.weakref or isinstance(symbol.node, Register):
                 continue
             binding = objects.STB_WEAK if symbol.weak else objects.STB_GLOBAL
             where = symbol.defined_at or symbol.used_at or Location(self.source, 0)
@@ -254,8 +300,10 @@ class Emission(Layout):
                     table.append(ObjectSymbol(name, None, align, room, binding, "object",
                                               symbol.visibility, True))  # fmt: skip
                     continue
+                if symbol.node is None and name in self.sections:
+                    continue  # the section's own symbol
                 if symbol.node is None:
-                    if symbol.weakly and symbol.used_at is None:
+                    if symbol.weakly and symbol.used_at is None and not symbol.is_global:
                         binding = objects.STB_WEAK
                     if name in self.used or symbol.used_at or symbol.is_global or symbol.weak:
                         kind = "tls_object" if name in self.thread_local else symbol.kind
@@ -263,13 +311,11 @@ class Emission(Layout):
                             ObjectSymbol(name, None, 0, 0, binding, kind, symbol.visibility)
                         )
                     continue
-                value = self._symbol(name)
+                value = self._final(symbol)
             except Problem as problem:
                 raise error(where, problem.message, problem.hint) from None
             if (value.section or "").startswith(OUTSIDE):
-                if not (symbol.is_global or symbol.weak):
-                    continue  # whoever uses it uses what it stands for
-                raise error(where, f"`{name}' is another name of a symbol that is not defined here")
+                continue  # whoever uses it uses what it stands for
             if not (symbol.is_global or symbol.weak):
                 binding = objects.STB_LOCAL
             home = self.sections.get(value.section or "")

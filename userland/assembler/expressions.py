@@ -75,7 +75,7 @@ Node: TypeAlias = Number | Name | Position | Register | Unary | Binary | Modifie
 GOT_NAME: Final = "_GLOBAL_OFFSET_TABLE_"
 MODIFIERS: Final = frozenset(
     ("GOT", "GOTOFF", "GOTPC", "PLT", "NTPOFF", "TPOFF", "TLSGD", "TLSLDM", "DTPOFF", "GOTNTPOFF",
-     "INDNTPOFF", "GOTTPOFF", "TLSDESC", "SIZE")
+     "INDNTPOFF", "GOTTPOFF", "TLSDESC", "TLSCALL", "SIZE")
 )  # fmt: skip
 
 # gas, section "Infix Operators": a higher rank binds tighter.
@@ -93,6 +93,7 @@ INTEL_WORDS_COMPARE: Final = {
 }  # fmt: skip
 # Defined between two addresses of one section, whose distance no linker changes.
 SAME_SECTION: Final = ("-", "==", "!=", "<>", "<", ">", "<=", ">=")
+_EQUAL: Final = ("==", "!=", "<>")
 MAX_DEPTH: Final = 100
 
 # A name begins and goes on with ASCII's letters, `_`, `.`, `$`, and whatever is not ASCII; told by what
@@ -103,7 +104,7 @@ _TOKEN: Final = re.compile(
     (?P<local>\d+[bf](?![\w$.]))
   | (?P<number>0[xX][0-9a-fA-F]+|0[bB][01]+|\d+)(?![\w$.])
   | (?P<intelhex>\d[0-9a-fA-F]*[hH])(?![\w$.])
-  | (?P<char>'(?:\\[0-7]{{1,3}}|\\x[0-9a-fA-F]+|\\.|[^\\])'?)
+  | (?P<char>'(?:\\[0-7]{{1,3}}|\\x[0-9a-fA-F]+|\\.|[^\\]|\Z)'?)
   | (?P<quoted>"(?:\\.|[^"\\])+")
   | (?P<name>{NAME})
   | (?P<spec>@[A-Za-z]+)
@@ -131,7 +132,7 @@ def escape_value(body: str) -> int:
 
 
 def _character(text: str) -> int:
-    body = text[1:]
+    body = text[1:] or " "  # of which the end of the operand took the blank
     if len(body) > 1 and body.endswith("'") and body != "\\'":
         body = body[:-1]
     if body.startswith("\\"):
@@ -244,6 +245,9 @@ class Parser:
                 raise Problem(f"missing `)' in `{self.text.strip()}'")
             self.index += 1
             return node
+        if kind == "op" and token == "%" and self.registers and self._peek()[0] == "name":
+            self.index += 1
+            return Register(self.tokens[self.index - 1][1].lower())
         if kind == "number":
             return Number(_integer(token))
         if kind == "local":
@@ -255,6 +259,8 @@ class Parser:
         if kind == "name":
             if token.lower() in self.registers:
                 return Register(token.lower())
+            if token == "$" and self.intel:
+                return Name(".")
             return self._modified(Name(token))
         if kind == "end":
             raise Problem(
@@ -291,9 +297,9 @@ def split_modifier(node: Node) -> tuple[str | None, Node]:
     return None, node
 
 
-def parse(text: str, *, intel: bool = False) -> Node:
+def parse(text: str, *, intel: bool = False, registers: frozenset[str] = frozenset()) -> Node:
     """The whole text as one expression; what stands behind it is an error. Raises Problem."""
-    return Parser(text, intel=intel).parse()
+    return Parser(text, intel=intel, registers=registers).parse()
 
 
 def _truth(condition: bool) -> int:
@@ -366,7 +372,24 @@ def fold(node: Node) -> Node:
             and node.op in SAME_SECTION
         ):
             return Number(apply(node.op, left.offset, right.offset))
+    if node.op in SAME_SECTION:
+        one, other = _named(left), _named(right)
+        if one is not None and other is not None and one[0] == other[0]:
+            return Number(apply(node.op, one[1], other[1]))
+        if isinstance(left, Register) and isinstance(right, Register) and node.op in _EQUAL:
+            return Number(_truth((left == right) == (node.op == "==")))
     return node
+
+
+def _named(node: Node) -> tuple[str, int] | None:
+    """A symbol and what is added to it."""
+    if isinstance(node, Name):
+        return node.name, 0
+    if not isinstance(node, Binary) or node.op not in "+-" or not isinstance(node.right, Number):
+        return None
+    inner = _named(node.left)
+    added = node.right.value if node.op == "+" else -node.right.value
+    return inner and (inner[0], inner[1] + added)
 
 
 def bind(node: Node, lookup: Callable[[str], Node]) -> Node:
@@ -380,52 +403,3 @@ def bind(node: Node, lookup: Callable[[str], Node]) -> Node:
     if isinstance(node, Modified):
         return Modified(node.kind, bind(node.operand, lookup))
     return node
-
-
-@dataclass(frozen=True)
-class Value:
-    """A final value: a number, or a linear address that moves with `section`."""
-
-    number: int
-    section: str | None
-
-
-def evaluate(
-    node: Node,
-    symbol: Callable[[str], Value],
-    place: Callable[[Position], int],
-    here: str | None = None,
-) -> Value:
-    """The value of a bound tree after layout; Problem when it mixes sections as no linker can.
-
-    A distance from section `here`, where the field stands, is a number: it is PC-relative."""
-    if isinstance(node, Number):
-        return Value(node.value, None)
-    if isinstance(node, Name):
-        return symbol(node.name)
-    if isinstance(node, Position):
-        return Value(place(node), node.section)
-    if isinstance(node, Register):
-        raise Problem(f"register `{node.name}' in an expression")
-    if isinstance(node, Modified):
-        raise Problem(f"`@{node.kind}' inside an expression", "only add a number to it")
-    if isinstance(node, Unary):
-        operand = evaluate(node.operand, symbol, place, here)
-        if operand.section is not None:
-            raise Problem(f"`{node.op}' of an address (section {operand.section})")
-        return Value(apply_unary(node.op, operand.number), None)
-    left = evaluate(node.left, symbol, place, here)
-    right = evaluate(node.right, symbol, place, here)
-    number = apply(node.op, left.number, right.number)
-    if left.section is None and right.section is None:
-        return Value(number, None)
-    if node.op == "+" and (left.section is None or right.section is None):
-        return Value(number, left.section or right.section)
-    if node.op == "-" and right.section is None:
-        return Value(number, left.section)
-    if left.section == right.section and node.op in SAME_SECTION:
-        return Value(number, None)
-    if node.op == "-" and here is not None and right.section == here:
-        return Value(number, None)
-    sections = f"{left.section or 'absolute'} and {right.section or 'absolute'}"
-    raise Problem(f"`{node.op}' cannot combine operands of sections {sections}")

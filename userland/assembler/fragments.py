@@ -32,6 +32,25 @@ NOPS: Final = tuple(
         "8db42600000000",
     )
 )
+#: Those of CPUs that have the instruction `nop` with an operand (SDM vol. 2, NOP, table 4-12).
+LONG_NOPS: Final = tuple(
+    bytes.fromhex(text)
+    for text in (
+        "",
+        "90",
+        "6690",
+        "0f1f00",
+        "0f1f4000",
+        "0f1f440000",
+        "660f1f440000",
+        "0f1f8000000000",
+        "0f1f840000000000",
+        "660f1f840000000000",
+        "662e0f1f840000000000",
+        "66662e0f1f840000000000",
+    )
+)
+MAX_PADDING_LONG_NOPS: Final = 87
 # The same for code of 16 bits; gas has four, and jumps over more than eleven bytes of them.
 NOPS16: Final = tuple(bytes.fromhex(text) for text in ("", "90", "6690", "8d7400", "8db40000"))
 MAX_PADDING_NOPS16: Final = 11
@@ -61,6 +80,8 @@ class Align:
     boundary: int
     fill: bytes | None
     limit: int
+    #: Whether code is padded with newer CPUs' long no-operations; None: as the last CPU of the source is.
+    newer: bool | None = None
 
 
 @dataclass(frozen=True)
@@ -106,6 +127,8 @@ class Fragment:
     tail: Tail | None = None
     start: int = 0
     tail_size: int = 0
+    #: Bytes behind an alignment that keep what depends on them from growing and shrinking for ever.
+    extra: int = 0
 
     @property
     def length(self) -> int:
@@ -191,11 +214,20 @@ class SymbolBuild:
     weak: bool = False
     local: bool = False
     visibility: int = 0
+    #: The first definition, of a symbol that was used before it and has changed since.
+    early: Node | None = None
+    #: Whether `.eqv` defined it: its node is evaluated anew at every use.
+    lazy: bool = False
     #: Another name that `.weakref` gave its node; and what such a name stands for.
     weakref: bool = False
     weakly: bool = False
     #: Names with versions that `.symver` gave it.
     versions: list[str] = field(default_factory=list)
+
+    @property
+    def meant(self) -> Node | None:
+        """What those uses mean that found it undefined."""
+        return self.node if self.early is None else self.early
 
     @property
     def indirect(self) -> bool:
@@ -211,9 +243,12 @@ class SymbolBuild:
         )
 
 
-def padding(length: int, bits: int = 32) -> bytes:
-    """`length` bytes of code that does nothing, as gas fills alignments in code of that many bits."""
+def padding(length: int, bits: int = 32, newer: bool = False) -> bytes:
+    """`length` bytes of code that does nothing, as gas fills alignments in code of that many bits; with
+    `newer` for a CPU that has long no-operations."""
     nops, longest, prefix = (NOPS, MAX_PADDING_NOPS, b"")
+    if newer:
+        nops, longest = LONG_NOPS, MAX_PADDING_LONG_NOPS
     if bits == 16:
         nops, longest, prefix = (NOPS16, MAX_PADDING_NOPS16, b"\x66")
     front = b""

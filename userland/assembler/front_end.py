@@ -154,7 +154,8 @@ def _laid_out(assembler: Assembler, name: str, origin: Mapping[str, int] | None)
         program = link_one(assembler.object_file(), bases, name)
         return replace(program, warnings=(*assembler.warnings, *program.warnings))
     assembler.allocate_commons()
-    layout = Layout(assembler.sections, assembler.symbols, bases, name, assembler.code.mode.bits)
+    bits, tuned = assembler.code.mode.bits, assembler.tuned
+    layout = Layout(assembler.sections, assembler.symbols, bases, name, bits, tuned)
     program = layout.program(entry_required=not bases)
     return replace(
         program,

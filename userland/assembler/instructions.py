@@ -38,9 +38,13 @@ from .verify import Verifier
 
 # Segment-override prefixes, Intel SDM vol. 2, 2.1.1.
 SEGMENT_PREFIX: Final = {"es": 0x26, "cs": 0x2E, "ss": 0x36, "ds": 0x3E, "fs": 0x64, "gs": 0x65}
-# Intel SDM vol. 2: no-operations to a CPU without control-flow enforcement.
+# Intel SDM vol. 2: no-operations to a CPU without control-flow enforcement; and what only the 8087 and the
+# 80287 did something for.
 UNKNOWN_TO_ENGINE: Final = {
     "endbr32": bytes.fromhex("f30f1efb"), "endbr64": bytes.fromhex("f30f1efa"),
+    "fneni": bytes.fromhex("dbe0"), "feni": bytes.fromhex("9bdbe0"),
+    "fndisi": bytes.fromhex("dbe1"), "fdisi": bytes.fromhex("9bdbe1"),
+    "fnsetpm": bytes.fromhex("dbe4"), "fsetpm": bytes.fromhex("9bdbe4"), "frstpm": bytes.fromhex("dbe5"),
 }  # fmt: skip
 #: Kinds whose immediate is as wide as the operand: one that is wider is cut.
 _CUTTING: Final = frozenset(("general", "symmetric", "mov", "imul"))
@@ -141,6 +145,10 @@ class InstructionEncoder:
         request.cuts = self._cuts(spec, request, suffix)
         self._run(request, mnemonic)
         parts = self._parts(request, prefixes, sent, spec)
+        if memory is not None and memory.hollow and 0xA0 <= parts.body[0] <= 0xA3:
+            raise Problem(
+                "`(,)' without a register before the accumulator", "leave the parentheses out"
+            )
         data = parts.join()
         self._verifier.check(data, base, spec, sent, parts.fixes, request.operands)
         if self.mode.bits == 32 and width == 32 and size != "w":

@@ -32,6 +32,7 @@ _SIZE: Final = re.compile(rf"({'|'.join(_SIZES)})\s+(ptr\b)\s*(?=\S)", re.I)
 _NO_POINTER: Final = re.compile(rf"({'|'.join(_SIZES)})\b\s*(?!ptr\b)\S", re.I)
 # gcc writes jmp [DWORD PTR table[0+eax*4]].
 _BRACKETED: Final = re.compile(r"\[\s*(\w+\s+ptr\b[^\[\]]*\[[^\[\]]*\]\s*)\]", re.I)
+_FLAT: Final = re.compile(r"flat\s*:\s*", re.I)
 _SEGMENT: Final = re.compile(r"(es|cs|ss|ds|fs|gs)\s*:\s*", re.I)
 _NAMES: Final = {
     "iretd": "iret", "pushfd": "pushf", "popfd": "popf", "pushad": "pusha", "popad": "popa",
@@ -47,6 +48,7 @@ _THROUGH: Final = {
     (32, "w"): ("", "w"), (32, "l"): ("", ""), (32, "f"): ("l", ""),
     (16, "w"): ("", ""), (16, "l"): ("l", ""), (16, "f"): ("l", "l"),
 }  # fmt: skip
+_FAR: Final = {"jmp": "ljmp", "call": "lcall", "ljmp": "ljmp", "lcall": "lcall"}
 _INDIRECT: Final = frozenset({"jmp", "call"})
 
 
@@ -140,7 +142,7 @@ def _parse_operand(
     if not text:
         raise Problem("missing operand")
     text = text.replace("%", "") if prefixed and "%" in text else text
-    if text[0] in "%$":
+    if text[0] == "%" or re.match(r"\$[\w(\[]", text):
         raise Problem(f"`{text}' has a `{text[0]}' prefix", "that is AT&T syntax; noprefix is on")
     size = None
     inner = _BRACKETED.fullmatch(text)
@@ -171,6 +173,7 @@ def _parse_operand(
     if re.search(r"\boffset\b", text, re.I):
         raise Problem("`offset' must stand first in an operand", "write offset SYMBOL+NUMBER")
     segment = None
+    text = _FLAT.sub("", text)
     match = _SEGMENT.match(text)
     if match:
         segment = match.group(1).lower()
@@ -217,7 +220,7 @@ def translate(
 ) -> tuple[str, list[Operand]]:
     """The AT&T mnemonic and operands of one Intel-syntax instruction, already bound."""
     parts = split_operands(text) if text else []
-    branch = mnemonic[0] == "j" or mnemonic in ("call",) or mnemonic.startswith("loop")
+    branch = mnemonic[0] == "j" or mnemonic in _FAR or mnemonic.startswith("loop")
     operands: list[Operand] = []
     size: str | None = None
     for part in parts:
@@ -227,6 +230,9 @@ def translate(
     if mnemonic in ("movsd", "cmpsd") and not operands:
         mnemonic = mnemonic[:-1] + "l"
     mnemonic = _NAMES.get(mnemonic, mnemonic)
+    far = _far(operands) if mnemonic in _FAR else None
+    if far is not None:
+        return _FAR[mnemonic], far
     if mnemonic in _INDIRECT and operands:
         if isinstance(operands[0], Reg):
             operands[0] = Star(operands[0])
@@ -269,6 +275,23 @@ def translate(
         elif size not in general:
             raise Problem(f"operand size mismatch for `{mnemonic}'")
     return mnemonic, operands
+
+
+def _far(operands: list[Operand]) -> list[Operand] | None:
+    """Selector and offset of `call 0x8:main` and `call 0x8,main`; None for any other target."""
+    if len(operands) == 1 and isinstance(operands[0], Far):
+        return [Imm(operands[0].selector), Imm(operands[0].offset)]
+    if len(operands) != 2:
+        return None
+    parts: list[Operand] = []
+    for operand in operands:
+        if isinstance(operand, Mem) and not (operand.base or operand.index or operand.segment):
+            parts.append(Imm(operand.displacement or Number(0)))
+        elif isinstance(operand, Imm):
+            parts.append(operand)
+        else:
+            return None
+    return parts
 
 
 def _vector_size(mnemonic: str, operands: list[Operand]) -> str | None:

@@ -8,7 +8,7 @@ from typing import Final
 
 from . import leb
 from .errors import AssemblyError, Problem
-from .expressions import Node, Position, Value, evaluate
+from .expressions import Node, Position, Register
 from .fragments import (
     MAX_BYTES,
     Align,
@@ -26,6 +26,7 @@ from .program import LineEntry, Program, Section, Symbol
 from .relax import Relaxation
 from .shapes import Fix
 from .source import Location, Statement, error
+from .values import Value, evaluate
 
 TEXT_BASE: Final = 0x08049000
 PAGE: Final = 0x1000
@@ -41,8 +42,10 @@ class Layout:
         origin: Mapping[str, int],
         source: str,
         bits: int = 32,
+        newer: bool = False,
     ) -> None:
         self.bits = bits
+        self.newer = newer
         self.sections = sections
         self.symbols = symbols
         self.origin = origin
@@ -63,17 +66,23 @@ class Layout:
         if known is not None:
             return known
         symbol = self.symbols.get(name)
-        if symbol is None or symbol.node is None:
+        if symbol is None or symbol.meant is None:
             raise undefined_symbol(name, self.symbols)
         if name in self._visiting:
             raise Problem(f"symbol `{name}' is defined by itself")
         self._visiting.add(name)
         try:
-            value = evaluate(symbol.node, self._symbol, self._place)
+            value = evaluate(symbol.meant, self._symbol, self._place)
         finally:
             self._visiting.discard(name)
         self._values[name] = value
         return value
+
+    def _final(self, symbol: SymbolBuild) -> Value:
+        """The value that a symbol has at the end of the source."""
+        if symbol.early is None or symbol.node is None:
+            return self._symbol(symbol.name)
+        return evaluate(symbol.node, self._symbol, self._place)
 
     def value(self, node: Node, section: str | None = None) -> Value:
         """The value of a bound expression; a difference to `section` counts as a number."""
@@ -106,6 +115,12 @@ class Layout:
                                 "an .org or .space depends on its own size")  # fmt: skip
         if self._wrong is not None:
             raise self._wrong
+        for section in self.sections.values():
+            if section.size >= 1 << 32:
+                raise AssemblyError(
+                    self.source, 0,
+                    f"section {section.name} ({section.size} bytes) does not fit into 32-bit addresses",
+                )  # fmt: skip
 
     def _assign(self) -> None:
         cursor = TEXT_BASE
@@ -145,7 +160,7 @@ class Layout:
             return len(tail.near) + tail.width
         if isinstance(tail, Align):
             gap = -offset % tail.boundary
-            return gap if gap <= tail.limit else 0
+            return (gap if gap <= tail.limit else 0) + fragment.extra
         self._values.clear()
         try:
             if isinstance(tail, Leb):
@@ -297,10 +312,17 @@ class Layout:
         if isinstance(tail, Leb):
             return self._leb(tail)
         if isinstance(tail, Align):
+            size -= fragment.extra
+            if tail.fill is None and section.executable:
+                return padding(size, self.bits, self._is_newer(tail)) + b"\x90" * fragment.extra
             if tail.fill is None:
-                return padding(size, self.bits) if section.executable else bytes(size)
+                return bytes(size + fragment.extra)
+            size += fragment.extra
             return (bytes(size % len(tail.fill)) + tail.fill * (size // len(tail.fill)))[:size]
         return bytes([tail.fill]) * size
+
+    def _is_newer(self, tail: Align) -> bool:
+        return self.newer if tail.newer is None else tail.newer
 
     def _lines(self, section: SectionBuild, lines: list[LineEntry]) -> None:
         for fragment in section.ordered():
@@ -314,7 +336,7 @@ class Layout:
     def _symbol_table(self) -> dict[str, Symbol]:
         table: dict[str, Symbol] = {}
         for name, symbol in sorted(self.symbols.items()):
-            if "\x01" in name:
+            if "\x01" in name or isinstance(symbol.node, Register):
                 continue
             if symbol.node is None:
                 if symbol.used_at is not None:
@@ -323,7 +345,7 @@ class Layout:
                 continue
             where = symbol.defined_at or Location(self.source, 0)
             try:
-                value = self._symbol(name)
+                value = self._final(symbol)
                 size = self.value(symbol.size).number if symbol.size is not None else 0
             except Problem as problem:
                 raise error(where, problem.message, problem.hint) from None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
@@ -39,12 +40,37 @@ def unquote(text: str) -> str:
     return text
 
 
-def split_arguments(text: str) -> list[str]:
-    """Macro arguments: cut at commas, and at blanks that are not around an operator."""
-    return _split(text)[0]
+def split_arguments(text: str, alternate: bool = False) -> list[str]:
+    """Macro arguments: cut at commas, and at blanks that are not around an operator; in `alternate` mode
+    not within <>."""
+    return _split(text, alternate)[0]
 
 
-def _split(text: str) -> tuple[list[str], list[int]]:
+def alternate_argument(text: str, constant: Callable[[str], int]) -> str:
+    """An argument as `.altmacro` has it: %EXPRESSION is its value in decimal, <TEXT> and "TEXT" are TEXT, in
+    which `!` stands before a character that is meant itself."""
+    if text.startswith("%"):
+        return str(constant(text[1:]))
+    if text[:1] == "<" and _bracket_end(text, 0) == len(text):
+        return re.sub(r"!(.)", r"\1", scrubbed(text[1:-1]), flags=re.S)
+    return unquote(text)
+
+
+def _bracket_end(text: str, start: int) -> int:
+    """Index after the `>` that closes text[start] == '<'; that of the end when none does."""
+    depth, index = 0, start
+    while index < len(text):
+        if text[index] == "!":
+            index += 1
+        else:
+            depth += (text[index] == "<") - (text[index] == ">")
+        index += 1
+        if not depth:
+            break
+    return min(index, len(text))
+
+
+def _split(text: str, alternate: bool = False) -> tuple[list[str], list[int]]:
     """The same, with where in the stripped text each begins."""
     parts: list[str] = []
     starts = [0]
@@ -59,6 +85,11 @@ def _split(text: str) -> tuple[list[str], list[int]]:
             end = string_end(text, index) if char == '"' else character_end(text, index)
             if end < 0:
                 raise Problem("unterminated string")
+            current.append(text[index:end])
+            index = end
+            continue
+        if alternate and char == "<" and not current:
+            end = _bracket_end(text, index)
             current.append(text[index:end])
             index = end
             continue
@@ -100,12 +131,15 @@ def scrubbed(text: str) -> str:
     return _PIECES.sub(lambda found: found.group(1) or found.group(2) or " ", text)
 
 
-def bind_arguments(macro: Macro, rest: str) -> dict[str, str]:
-    """Parameter texts of one call; Problem for too many, unknown or missing ones."""
+def bind_arguments(
+    macro: Macro, rest: str, constant: Callable[[str], int] | None = None
+) -> dict[str, str]:
+    """Parameter texts of one call; Problem for too many, unknown or missing ones. `constant` evaluates
+    %EXPRESSION, and is there in `.altmacro` mode."""
     values = {parameter.name: parameter.default for parameter in macro.parameters}
     given: set[str] = set()
     position = 0
-    arguments, starts = _split(rest)
+    arguments, starts = _split(rest, constant is not None)
     for index, argument in enumerate(arguments):
         named = re.match(r"([A-Za-z_.$][\w.$]*)=(?!=)", argument)
         if named and named.group(1) in values:
@@ -122,7 +156,7 @@ def bind_arguments(macro: Macro, rest: str) -> dict[str, str]:
                 given.add(name)
                 break
         if text:
-            values[name] = unquote(text)
+            values[name] = alternate_argument(text, constant) if constant else unquote(text)
             given.add(name)
     for parameter in macro.parameters:
         if parameter.required and parameter.name not in given:
@@ -131,7 +165,7 @@ def bind_arguments(macro: Macro, rest: str) -> dict[str, str]:
 
 
 def substitute(text: str, values: dict[str, str], number: int) -> str:
-    r"""Replace \name, \@ and \() in a line of a macro's body."""
+    r"""Replace \name, &name, \@ and \() in a line of a macro's body."""
 
     def one(match: re.Match[str]) -> str:
         word = match.group(1)
@@ -141,7 +175,13 @@ def substitute(text: str, values: dict[str, str], number: int) -> str:
             return ""
         return values.get(word, match.group())
 
+    def marked(match: re.Match[str]) -> str:
+        return values.get(match.group(1), match.group())
+
     result = re.sub(r"\\(@|\(\)|[A-Za-z_.$][\w.$]*)", one, text)
+    if "&" in text and values:  # gas takes &name& everywhere for \name, also in strings
+        result = re.sub(r"&([A-Za-z_.$][\w.$]*)&?", marked, text)
+        result = re.sub(r"\\(@|\(\)|[A-Za-z_.$][\w.$]*)", one, result)
     if len(result) > MAX_EXPANDED_LINE:
         raise Problem("a macro's line grows without end")
     return result
@@ -150,8 +190,8 @@ def substitute(text: str, values: dict[str, str], number: int) -> str:
 def substitute_bare(text: str, values: dict[str, str]) -> str:
     """Replace the names themselves, as `.altmacro` has it; `&` joins a name to its neighbour."""
     out: list[str] = []
-    for piece in re.split(r'("(?:\\.|[^"\\])*")', text):
-        if piece[:1] == '"':
+    for piece in re.split(r"""("(?:\\.|[^"\\])*"|'(?:\\.|[^\\])'?)""", text):
+        if piece[:1] in ('"', "'"):
             out.append(piece)
             continue
         out.append(

@@ -95,7 +95,8 @@ def _build() -> tuple[dict[str, Spec], dict[str, Spec]]:
         if name != "jmp":
             exact[name] = Spec("branch", "", (1,))
     add(exact, "jecxz jcxz loop loope loopz loopne loopnz", Spec("loop", "", (1,)))
-    add(exact, "movzb movzw movsb movsw movzbw movzbl movzwl movsbw movsbl movswl movzx movsx",
+    add(exact, "movzb movzw movsb movsw movzbw movzbl movzwl movsbw movsbl movswl movzx movsx "
+        "movzxb movzxw movsxb movsxw",
         Spec("extend", "", (2,)))  # fmt: skip
     add(exact, "cli sti cld std clc stc cmc clts lahf sahf hlt int3 into aaa aas daa das invd "
         "wbinvd cpuid rdtsc rdmsr wrmsr rdpmc sysenter sysexit ud2 pause lfence mfence sfence "
@@ -129,7 +130,7 @@ def _x87(exact: dict[str, Spec]) -> None:
     for name in (
         "fld1 fldz fldpi fldl2e fldl2t fldlg2 fldln2 fchs fabs ftst fxam f2xm1 fyl2x fptan fpatan "
         "fxtract fprem1 fdecstp fincstp fprem fyl2xp1 fsqrt fsincos frndint fscale fsin fcos fnop "
-        "fcompp fucompp fninit fnclex"
+        "fcompp fucompp fninit fnclex feni fneni fdisi fndisi fsetpm fnsetpm frstpm"
     ).split():
         exact[name] = Spec("none")
     for name in ("init", "clex"):

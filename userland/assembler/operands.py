@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final, TypeAlias
 
@@ -48,6 +49,7 @@ class Mem:
     index: str | None = None
     scale: int = 1
     segment: str | None = None
+    hollow: bool = False  # written with parentheses that have no register in them
 
 
 @dataclass(frozen=True)
@@ -67,6 +69,9 @@ class Far:
 
 Operand: TypeAlias = Reg | Imm | Mem | Star | Far
 
+#: Brackets that only group, behind an operator and without a register in them.
+_GROUPED: Final = re.compile(r"[^\[\]]*(?:[-+*/(|&^!~<>]\s*\[[^%\[\]]*\][^\[\]]*)+")
+_NO_BASE: Final = re.compile(r",\s*[1248]?")
 _REGISTER: Final = re.compile(r"%\s*([A-Za-z]\w*)(?:\s*\(\s*(\d+)\s*\))?")
 
 
@@ -118,7 +123,7 @@ def _is_short(base: str | None, index: str | None) -> bool:
     return base in ("bx", "bp") and index in ("si", "di")
 
 
-def _memory(text: str, segment: str | None) -> Mem:
+def _memory(text: str, segment: str | None, warn: Callable[[str], None]) -> Mem:
     if not text.endswith(")"):
         return Mem(parse(text), segment=segment)
     depth, start = 0, len(text)
@@ -130,13 +135,15 @@ def _memory(text: str, segment: str | None) -> Mem:
     if depth != 0:
         raise Problem(f"unbalanced parenthesis in `{text}'")
     inner = text[start + 1 : -1].strip()
-    if "%" not in inner or inner[0] not in "%,":
+    if _NO_BASE.fullmatch(inner) is None and ("%" not in inner or inner[0] not in "%,"):
         return Mem(parse(text), segment=segment)
     prefix = text[:start].strip()
     displacement = parse(prefix) if prefix else None
     parts = split_operands(inner)
-    if len(parts) == 2 and parts[1] == "1":
-        parts.pop()  # a scale, of no index
+    if len(parts) == 2 and parts[1] in ("1", "2", "4", "8"):
+        if parts[1] != "1":
+            warn(f"scale factor {parts[1]} without an index register, as in (,%eax,{parts[1]})")
+        parts.pop()
     if len(parts) > 3:
         raise Problem(f"`({inner})' has too many parts", "write (base,index,scale)")
     base = register(parts[0]) if parts[0] else None
@@ -150,18 +157,18 @@ def _memory(text: str, segment: str | None) -> Mem:
     if index is None and scale != 1:
         raise Problem("a scale without an index register")
     check_address(base, index, scale)
-    return Mem(displacement, base, index, scale, segment)
+    return Mem(displacement, base, index, scale, segment, base is None and index is None)
 
 
-def parse_operand(text: str) -> Operand:
-    """One AT&T operand; a jump target comes out as a Mem without registers."""
+def parse_operand(text: str, warn: Callable[[str], None]) -> Operand:
+    """One AT&T operand; a jump target comes out as a Mem without registers. `warn` says what gas warns of."""
     text = text.strip()
     if not text:
         raise Problem("missing operand")
     if text[0] == "$":
         return Imm(parse(text[1:]))
     if text[0] == "*":
-        target = parse_operand(text[1:])
+        target = parse_operand(text[1:], warn)
         if not isinstance(target, (Reg, Mem)):
             raise Problem(f"`{text}' cannot be jumped through")
         return Star(target)
@@ -173,12 +180,17 @@ def parse_operand(text: str) -> Operand:
         if segment not in SEGMENTS:
             raise Problem(f"`%{segment}' is not a segment register")
         rest = text[colon + 1 :].strip()
+        starred = rest[:1] == "*"
+        rest = rest[1:].strip() if starred else rest
         if not rest or rest[0] in "%$*":
             raise Problem(f"missing address after `%{segment}:'")
-        return _memory(rest, segment)
-    if text[0] in "[" or "[" in text:
+        memory = _memory(rest, segment, warn)
+        return Star(memory) if starred else memory
+    if "[" in text and _GROUPED.fullmatch(text):
+        text = text.replace("[", "(").replace("]", ")")
+    if "[" in text:
         raise Problem(
             f"`{text}' is Intel syntax",
             "AT&T writes disp(base,index,scale), or .intel_syntax first",
         )
-    return _memory(text, None)
+    return _memory(text, None, warn)

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
 from .errors import Problem
-from .expressions import Name, Node, Number
+from .expressions import Modified, Name, Node, Number
 from .instructions import SEGMENT_PREFIX, Encoded
 from .mnemonics import SIZED
 from .operands import GENERAL, Imm, Mem, Operand, Reg, Star
@@ -20,6 +20,7 @@ OTHER_PREFIXES: Final = {
 }  # fmt: skip
 _PSEUDO: Final = re.compile(r"\{\s*(\w+)\s*\}\s*")
 _PSEUDO_WORDS: Final = frozenset(("disp32", "disp8", "load", "store"))
+_OLD_SUFFIXES: Final = {"d8": "disp8", "d32": "disp32", "s": "load"}
 _STRING: Final = re.compile(r"(movs|cmps|stos|lods|scas|ins|outs)([bwl]?)")
 #: What a REP stands before beside string instructions: `rep bsf` is tzcnt to a newer CPU.
 _REPEATABLE: Final = re.compile(r"(ret|bsf|bsr)[wl]?|nop")
@@ -39,6 +40,15 @@ def pseudo_prefixes(text: str) -> tuple[list[str], str]:
         text = text[match.end() :]
         match = _PSEUDO.match(text)
     return words, text
+
+
+def old_suffix(name: str, pseudo: Sequence[str]) -> tuple[str, Sequence[str]]:
+    """`mov.d32`, the older way of writing `{disp32} mov`, and `.s` that of `{load}`."""
+    if "." not in name:
+        return name, pseudo
+    stem, _, word = name.rpartition(".")
+    meant = _OLD_SUFFIXES.get(word)
+    return (name, pseudo) if meant is None else (stem, [*pseudo, meant])
 
 
 @dataclass(frozen=True)
@@ -84,14 +94,15 @@ def sort_prefixes(names: list[str], mnemonic: str, bits: int) -> Words:
 
 def add_prefixes(encoded: Encoded, words: Words) -> Encoded:
     """The instruction with the prefixes before it."""
-    size = words.size
-    if encoded.data[:1] in (b"\x66", b"\x67"):  # what the operands asked for, too
-        size = size.replace(encoded.data[:1], b"")
+    data = encoded.data
+    wait = b"\x9b" if data[:1] == b"\x9b" and len(data) > 1 else b""  # stands before all others
+    own = re.match(rb"[\x26\x2e\x36\x3e\x64-\x67]*", data[len(wait) :])
+    size = bytes(byte for byte in words.size if own is None or byte not in own.group())
     front = words.segment + size + words.repeat
     if not front or encoded.branch is not None:
         return encoded
     fixes = tuple(replace(fix, offset=fix.offset + len(front)) for fix in encoded.fixes)
-    return Encoded(front + encoded.data, fixes)
+    return Encoded(wait + front + data[len(wait) :], fixes)
 
 
 def string_operands(
@@ -201,6 +212,16 @@ def _displaced(operands: list[Operand], displacement: Node) -> list[Operand]:
     return changed
 
 
+def without_call(operands: list[Operand]) -> tuple[list[Operand], Node | None]:
+    """The operands without `x@TLSCALL`, which marks a call through a register and has no field; and that."""
+    star = operands[0] if len(operands) == 1 else None
+    memory = star.target if isinstance(star, Star) else None
+    mark = memory.displacement if isinstance(memory, Mem) else None
+    if not isinstance(memory, Mem) or not isinstance(mark, Modified) or mark.kind != "TLSCALL":
+        return operands, None
+    return [Star(replace(memory, displacement=None))], mark
+
+
 def narrow(encoded: Encoded, truth: Node) -> Encoded:
     """Put the true displacement in after `widen`."""
     fixes = tuple(replace(f, value=truth) if f.value == _WIDE else f for f in encoded.fixes)
@@ -231,8 +252,9 @@ def default_suffix(mnemonic: str, operands: list[Operand], bits: int) -> str:
         return mnemonic + "s"
     if not bits:
         return mnemonic
-    others = [o for o in operands if not isinstance(o, (Mem, Imm)) and o != Reg("cl")]
     spec = SIZED.get(mnemonic)
+    counts = (Reg("cl"),) if spec is not None and spec.kind == "shift" else ()
+    others = [o for o in operands if not isinstance(o, (Mem, Imm)) and o not in counts]
     if spec is not None and spec.kind in _GUESSED and not others:
         return mnemonic + ("l" if bits == 32 else "w")
     if mnemonic in ("movsx", "movzx") and operands[0] is memory[0]:

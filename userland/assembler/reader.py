@@ -13,6 +13,7 @@ from .errors import Problem
 from .macros import (
     Macro,
     Parameter,
+    alternate_argument,
     bind_arguments,
     split_arguments,
     substitute,
@@ -41,6 +42,10 @@ _CONDITIONS: Final = frozenset(
     ".if .ifdef .ifndef .ifnotdef .ifeq .ifne .ifge .ifgt .ifle .iflt .ifb .ifnb .ifc .ifnc "
     ".ifeqs .ifnes".split()
 )
+#: What stands between an .if and its end, and that end; with their older names.
+_PARTS: Final = {
+    ".else": ".else", ".elsec": ".else", ".elseif": ".elseif", ".endif": ".endif", ".endc": ".endif",
+}  # fmt: skip
 
 
 @dataclass
@@ -104,7 +109,7 @@ class Reader:
                             "does a macro or .rept expand without end?")  # fmt: skip
             match = _WORD.match(statement.text)
             word = match.group().lower() if match else ""
-            if word in _CONDITIONS or word in (".else", ".elseif", ".endif"):
+            if word in _CONDITIONS or word in _PARTS:
                 self._conditional(word, statement)
                 continue
             if self.conditions and not self.conditions[-1].taking:
@@ -121,6 +126,7 @@ class Reader:
 
     def _conditional(self, word: str, statement: Statement) -> None:
         rest = statement.text[len(word) :].strip()
+        word = _PARTS.get(word, word)
         where = statement.location
         if word in _CONDITIONS:
             outer = not self.conditions or self.conditions[-1].taking
@@ -196,11 +202,8 @@ class Reader:
             elif word == ".purgem":
                 if self.macros.pop(rest.lower(), None) is None:
                     raise Problem(f"`{rest}' is not a macro")
-            elif word in _CONDITIONS or word in (".else", ".elseif", ".endif"):
+            elif word in _CONDITIONS or word in _PARTS:
                 self._conditional(word, Statement(f"{word} {rest}", where))  # after a label
-            elif word in (".endm", ".endr"):
-                opener = ".macro" if word == ".endm" else ".rept"
-                raise Problem(f"`{word}' without `{opener}'")
             else:
                 return False
         except Problem as problem:
@@ -288,7 +291,9 @@ class Reader:
             raise Problem("`.macro' without a name")
         name = match.group()
         parameters: list[Parameter] = []
-        for part in split_arguments(rest[match.end() :].strip().lstrip(",")):
+        given = rest[match.end() :].strip().lstrip(",")
+        given = re.sub(r"\s*:\s*(req|vararg)\b", r":\1", given)
+        for part in split_arguments(given, self.alternate):
             found = re.fullmatch(
                 r"([A-Za-z_.$][\w.$]*)(?::(req|vararg))?(?:\s*=\s*(.*))?", part, re.S
             )
@@ -298,8 +303,12 @@ class Reader:
                 raise Problem(f"parameter `{found.group(1)}' of macro `{name}' is named twice")
             if parameters and parameters[-1].rest:
                 raise Problem(f"parameter `{found.group(1)}' follows a vararg parameter")
+            default = found.group(3) or ""
+            default = (
+                alternate_argument(default, self.constant) if self.alternate else unquote(default)
+            )
             parameters.append(
-                Parameter(found.group(1), unquote(found.group(3) or ""),
+                Parameter(found.group(1), default,
                           found.group(2) == "req", found.group(2) == "vararg")
             )  # fmt: skip
         body = self._body(".macro", where)
@@ -313,9 +322,7 @@ class Reader:
     def call(self, macro: Macro, rest: str, where: Location) -> None:
         """Read the expansion of a macro next."""
         try:
-            values = bind_arguments(macro, rest)
-            if self.alternate:
-                values = {name: self._alternate_argument(text) for name, text in values.items()}
+            values = bind_arguments(macro, rest, self.constant if self.alternate else None)
             values |= self._locals(macro)
             number = self.expansions
             self.expansions += 1
@@ -328,12 +335,6 @@ class Reader:
             self._push([s for s in body if s.text], where, f"macro `{macro.name}'", macro=True)
         except Problem as problem:
             raise error(where, problem.message, problem.hint) from None
-
-    def _alternate_argument(self, text: str) -> str:
-        """%EXPRESSION is its value in decimal, <TEXT> is TEXT."""
-        if text.startswith("%"):
-            return str(self.constant(text[1:]))
-        return text[1:-1] if text.startswith("<") and text.endswith(">") else text
 
     def _locals(self, macro: Macro) -> dict[str, str]:
         """New names for those that LOCAL lines of the body give."""

@@ -10,8 +10,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from .expressions import Binary, Name, Node, Number, Position
-from .fragments import Align, Branch, Fragment, Org, SectionBuild, SymbolBuild
+from .expressions import Binary, Modified, Name, Node, Number, Position
+from .fragments import Align, Branch, Fragment, Leb, Org, SectionBuild, SymbolBuild
 
 MAX_PASSES = 100_000
 
@@ -20,13 +20,18 @@ def place_of(node: Node, symbols: dict[str, SymbolBuild]) -> Position | None:
     """The place in a section that a jump's target is, when it is one and no linker may change it."""
     offset = 0
     for _ in range(1000):
+        if isinstance(node, Modified) and node.kind == "PLT":
+            node = node.operand
+            name = node.origin if isinstance(node, Position) else None
+            if name is not None and name in symbols and symbols[name].is_global:
+                return None
         if isinstance(node, Position):
             return Position(node.section, node.fragment, node.offset + offset)
         if isinstance(node, Name):
             symbol = symbols.get(node.name)
-            if symbol is None or symbol.node is None or symbol.weak or symbol.indirect:
+            if symbol is None or symbol.meant is None or symbol.weak or symbol.indirect:
                 return None
-            node = symbol.node
+            node = symbol.meant
         elif isinstance(node, Binary) and node.op in "+-" and isinstance(node.right, Number):
             offset += node.right.value if node.op == "+" else -node.right.value
             node = node.left
@@ -51,6 +56,7 @@ class Relaxation:
         self.fragments = section.ordered()
         self.size_of = size_of
         self.targets: dict[int, Position] = {}
+        self.bouncing = 0
         self.region: list[int] = []
         self.order = {fragment.index: place for place, fragment in enumerate(self.fragments)}
         region = 0
@@ -62,6 +68,8 @@ class Relaxation:
                 if target is None or target.section != section.name:
                     tail.long = True
                 else:
+                    if isinstance(tail.target, Modified):
+                        tail.target = tail.target.operand
                     self.targets[fragment.index] = target
             elif isinstance(tail, (Align, Org)):
                 region += 1
@@ -99,12 +107,32 @@ class Relaxation:
                 tail.long = True
             at = fragment.start + fragment.length
             size = self.size_of(self.section, fragment, at)
-            if size != fragment.tail_size:
-                stretch += size - fragment.tail_size
-                fragment.tail_size = size
-                moved = True
+            if size == fragment.tail_size:
+                continue
+            if isinstance(tail, Align) and size < fragment.tail_size and self._bounces():
+                fragment.extra += tail.boundary
+                size += tail.boundary
+            stretch += size - fragment.tail_size
+            fragment.tail_size = size
+            moved = True
+            self._watch(tail, stretch)
         self.section.size += stretch
+        round_done = not stretch and not self.bouncing & 16 and self.bouncing & -16
+        self.bouncing = self.bouncing + 1 if round_done else 0
         return moved
+
+    def _bounces(self) -> bool:
+        """Whether a LEB128 before it has grown and shrunk in turns: a length that no size of it fits."""
+        return bool(self.bouncing & 16) and self.bouncing & 15 >= 2
+
+    def _watch(self, tail: object, stretch: int) -> None:
+        """Count as gas's rs_leb128_fudge does: 16s for a LEB128 and an alignment that undoes its change."""
+        if isinstance(tail, Leb) or (
+            isinstance(tail, Align) and self.bouncing & 16 and stretch == 0
+        ):
+            self.bouncing += 16
+        else:
+            self.bouncing = 0
 
     def _too_far(self, place: int, fragment: Fragment, stretch: int) -> bool:
         target = self.targets[fragment.index]

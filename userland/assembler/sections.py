@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 from . import objects
@@ -32,6 +32,9 @@ _TYPES: Final = {
 }  # fmt: skip
 _ATTRIBUTES: Final = {"M": objects.SHF_MERGE, "S": objects.SHF_STRINGS, "T": objects.SHF_TLS, "G": 0,
                       "o": 0, "R": 0, "?": 0, "e": 0x80000000}  # fmt: skip
+
+#: Of pointers to functions.
+_ARRAYS: Final = (objects.SHT_INIT_ARRAY, objects.SHT_FINI_ARRAY, objects.SHT_PREINIT_ARRAY)
 
 
 @dataclass(frozen=True)
@@ -74,6 +77,8 @@ class SectionDirectives:
         assembler = self.assembler
         section = assembler.sections.get(name)
         if section is None:
+            if shape.kind in _ARRAYS:
+                shape = replace(shape, entry_size=4)
             section = SectionBuild(
                 name, shape.flags, shape.kind == objects.SHT_NOBITS, kind=shape.kind,
                 attributes=shape.attributes, entry_size=shape.entry_size, group=shape.group,

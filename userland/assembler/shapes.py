@@ -252,7 +252,7 @@ def _extend(base: str, ops: list[Operand]) -> Request:
     if not isinstance(target, Reg) or target.name not in GENERAL:
         raise Problem(f"the destination of `{base}' is a register")
     to = GENERAL[target.name]
-    letters = "" if base in ("movzx", "movsx") else base[4:]
+    letters = base[4:].removeprefix("x")
     if letters:
         size = letters[0]
     elif isinstance(source, Reg) and source.name in GENERAL:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from userland.assembler.program import Program, Section, Symbol
 
-from . import eh_frame
+from . import eh_frame, tls
 from . import elf_types as elf
 from .archive import Archive
 from .errors import LinkError
@@ -73,13 +73,17 @@ class _Link:
         self._merge([section for _, section in sections])
         needs_base = self._make_got(sections)
         self._allocate_commons()
-        made = [section for section in self.made.sections if section.size]
+        made = [s for s in self.made.sections if s.size or s.name == ".got.plt"]
         kept = [s for _, s in sections if s.size or id(s) not in self.merged]
         self.outputs = collect([*kept, *made])
         assign(self.outputs, self.origin)
         self._define_special(needs_base)
         addresses = Addresses(
-            self._address, self.special["_GLOBAL_OFFSET_TABLE_"], self._slot, *self._tls()
+            self._address,
+            self.special["_GLOBAL_OFFSET_TABLE_"],
+            self._slot,
+            *self._tls(),
+            self._size,
         )
         data = {id(section): relocate(item, section, addresses) for item, section in sections}
         data |= {id(section): bytearray(section.data) for section in made}
@@ -100,6 +104,7 @@ class _Link:
         missing = [
             (name, item) for name, (item, weak) in self.linkage.undefined.items()
             if not weak and name not in _SPECIAL and not name.startswith(("__start_", "__stop_"))
+            and not (name == tls.RESOLVER and self._resolves_itself(name))
         ]  # fmt: skip
         if missing:
             lines = [
@@ -108,6 +113,20 @@ class _Link:
             if len(missing) > MAX_UNDEFINED:
                 lines.append(f"and {len(missing) - MAX_UNDEFINED} more")
             raise LinkError("\n".join(lines), "name the file or library that defines it")
+
+    def _resolves_itself(self, name: str) -> bool:
+        """Whether all calls of ___tls_get_addr are ones that are rewritten."""
+        for item in self.linkage.objects:
+            for section in item.sections:
+                done = tls.skipped(section.relocations)
+                used = (
+                    i
+                    for i, r in enumerate(section.relocations)
+                    if item.symbols[r.symbol].name == name
+                )
+                if section.allocated and not section.dropped and not done.issuperset(used):
+                    return False
+        return True
 
     def _leads_nowhere(self, item: InputObject, relocation: Relocation) -> bool:
         section = item.section_of(item.symbols[relocation.symbol])
@@ -132,21 +151,22 @@ class _Link:
             group.merge()
 
     def _make_got(self, sections: list[tuple[InputObject, InputSection]]) -> bool:
-        """Room for the slots and for the three words at _GLOBAL_OFFSET_TABLE_; whether anybody uses it."""
-        used = False
+        """Room for the slots and for the three words at _GLOBAL_OFFSET_TABLE_, which go when only distances
+        from there are used; whether anybody uses it."""
+        used = named = False
         for item, section in sections:
-            for index in slot_users(section):
+            for index in slot_users(item, section, self.linkage.definitions):
                 key = self._slot_key(item, item.symbols[index])
                 self.slots.setdefault(key, 4 * len(self.slots))
-            used = used or any(
-                r.kind in (elf.R_386_GOTPC, elf.R_386_GOTOFF, elf.R_386_GOT32, elf.R_386_GOT32X)
-                for r in section.relocations
-            )
+            kinds = {r.kind for r in section.relocations}
+            named = named or elf.R_386_GOTPC in kinds
+            used = used or elf.R_386_GOTOFF in kinds
+        named = named or bool(self.slots)
         if self.slots:
             self.got = self._add(".got", _DATA, elf.SHT_PROGBITS, 4, 4 * len(self.slots))
-        if used:
-            self._add(".got.plt", _DATA, elf.SHT_PROGBITS, 4, 12)
-        return used
+        if used or named:
+            self._add(".got.plt", _DATA, elf.SHT_PROGBITS, 4, 12 if named else 0)
+        return used or named
 
     def _add(self, name: str, flags: int, kind: int, align: int, size: int) -> InputSection:
         data = b"" if kind == elf.SHT_NOBITS else bytes(size)
@@ -190,6 +210,7 @@ class _Link:
             "__bss_start": bss.address if bss else data_end,
             "end": last + -last % 4,
             "__ehdr_start": 0x08048000,
+            "_TLS_MODULE_BASE_": self._tls()[0],  # of a program: at its offset 0
         }
         for name in ("etext", "edata", "end"):
             self.special[f"_{name}"] = self.special[name]
@@ -227,6 +248,11 @@ class _Link:
             home, offset = group.moved(section, (symbol.value + whole * addend) & 0xFFFFFFFF)
             return home.address + offset, 0 if whole else addend
         return section.address + symbol.value, addend
+
+    def _size(self, item: InputObject, symbol: InputSymbol) -> int:
+        local = symbol.binding == elf.STB_LOCAL
+        definition = None if local else self.linkage.definitions.get(symbol.name)
+        return symbol.size if definition is None else definition.symbol.size
 
     def _defined(self, definition: Definition) -> int:
         section = definition.section
@@ -355,7 +381,8 @@ class _Link:
 
 
 _SPECIAL = frozenset((
-    "_GLOBAL_OFFSET_TABLE_", "__executable_start", "__ehdr_start", "etext", "_etext", "__etext", "edata",
+    "_GLOBAL_OFFSET_TABLE_", "_TLS_MODULE_BASE_", "__executable_start", "__ehdr_start", "etext", "_etext",
+    "__etext", "edata",
     "_edata", "__bss_start", "end", "_end", "__preinit_array_start", "__preinit_array_end",
     "__init_array_start", "__init_array_end", "__fini_array_start", "__fini_array_end",
 ))  # fmt: skip

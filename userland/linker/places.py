@@ -42,8 +42,11 @@ _RULES: Final[tuple[tuple[str, tuple[tuple[str, ...], ...]], ...]] = (
     (".bss", ((".bss", ".bss.*", ".gnu.linkonce.b.*"), ("COMMON",))),
 )  # fmt: skip
 _RELRO: Final = frozenset(
-    (".tdata", ".tbss", ".preinit_array", ".init_array", ".fini_array", ".data.rel.ro", ".got")
-)
+    (
+        ".gcc_except_table", ".tdata", ".tbss", ".preinit_array", ".init_array", ".fini_array",
+        ".data.rel.ro", ".got",
+    )
+)  # fmt: skip
 #: Behind which section one that no rule names is placed.
 _ORPHANS: Final = {"rx": ".fini", "r": ".rodata", "rw": ".data1", "bss": ".bss"}
 
@@ -133,19 +136,21 @@ def assign(outputs: list[OutputSection], origin: Mapping[str, int]) -> None:
     cursor = TEXT_BASE
     previous, protected = "", 0
     for index, output in enumerate(outputs):
+        # The GOT's base has a place also where nothing lies there.
+        counts = bool(output.size) or output.name == ".got.plt"
         if output.name in origin:
             cursor = origin[output.name]
-        elif previous and output.flags != previous and output.size:
+        elif previous and output.flags != previous and counts:
             if output.flags == "rw":
                 framed = any(o.name == ".eh_frame" and o.size for o in outputs[:index])
                 cursor, protected = _data_start(cursor, previous, outputs[index:], framed)
             else:
                 cursor += -cursor % PAGE
-        if output.name not in _RELRO and output.flags == "rw" and output.size:
+        if output.name not in _RELRO and output.flags == "rw" and counts:
             cursor, protected = max(cursor, protected), 0
         cursor += -cursor % output.align
         output.address = cursor
-        if output.size:
+        if counts:
             previous = output.flags
         if not (output.thread_local and output.nobits):  # .tbss takes no room
             cursor += output.size
@@ -188,7 +193,7 @@ def _data_start(
     relro = [o for o in outputs if o.name in _RELRO and o.size]
     # The three words at the GOT's base belong to it: only what follows them is written later.
     words = next((12 for o in outputs if o.name == ".got.plt" and o.size >= 12), 0)
-    if relro or words:
+    if any(not (o.thread_local and o.nobits) for o in relro) or (words and framed):
         end = _end(aligned, relro) + words
         desired = end + -end % PAGE - words
         for output in reversed(relro):

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Container
 from dataclasses import dataclass
 
 from . import elf_types as elf
+from . import tls
 from .errors import LinkError
 from .objects import InputObject, InputSection, InputSymbol, Relocation
 
@@ -25,13 +26,19 @@ class Addresses:
     slot: Callable[[InputObject, InputSymbol], int]
     tls_end: int
     tls_start: int
+    size: Callable[[InputObject, InputSymbol], int]  # a symbol's size in bytes
 
 
 def relocate(item: InputObject, section: InputSection, addresses: Addresses) -> bytearray:
     """The section's bytes at its address. Raises LinkError for a value that does not fit."""
     data = bytearray(section.data)
-    for relocation in section.relocations:
-        if relocation.kind != elf.R_386_NONE:
+    done = tls.skipped(section.relocations)
+    for index, relocation in enumerate(section.relocations):
+        if relocation.kind in tls.RELAXED:
+            symbol = item.symbols[relocation.symbol]
+            address, _ = addresses.symbol(item, symbol, 0)
+            tls.to_local_exec(item.name, section, data, relocation, addresses.tls_end - address)
+        elif relocation.kind != elf.R_386_NONE and index not in done:
             _apply(item, section, data, relocation, addresses)
     return data
 
@@ -54,6 +61,9 @@ def _apply(
         addend = -4 if kind == elf.R_386_PC32 else 0
     address, addend = where.symbol(item, symbol, addend)
     place = section.address + at
+    executable = bool(
+        section.flags & elf.SHF_EXECINSTR
+    )  # else it is a debugger's: from the block's start
     match kind:
         case elf.R_386_32 | elf.R_386_16 | elf.R_386_8:
             value = address + addend
@@ -70,16 +80,16 @@ def _apply(
             value = address + addend - where.tls_end
         case elf.R_386_TLS_LE_32:
             value = where.tls_end - address + addend
-        case elf.R_386_TLS_LDO_32 if (
-            not section.allocated
-        ):  # where a debugger finds it in its block
-            value = address + addend - where.tls_start
+        case elf.R_386_TLS_LDO_32:
+            value = address + addend - (where.tls_end if executable else where.tls_start)
+        case elf.R_386_SIZE32:
+            value = where.size(item, symbol) + addend
         case _:
             name = elf.RELOCATION_NAMES.get(kind, f"type {kind}")
             raise LinkError(
                 f"{item.name}: relocation {name} against `{symbol.name}' in {section.name}, which a static "
                 "program has no use for",
-                "compile with -fno-pic -ftls-model=local-exec, or link with GNU ld",
+                "compile with -fno-pic, or link with GNU ld",
             )
     if width < 4:
         low = -(1 << 8 * width - 1)
@@ -128,15 +138,21 @@ def _shorten(data: bytearray, at: int) -> tuple[int, int]:
     return elf.R_386_32, at
 
 
-def slot_users(section: InputSection) -> list[int]:
-    """Indices of the symbols that need a slot in the GOT."""
+def slot_users(item: InputObject, section: InputSection, known: Container[str]) -> list[int]:
+    """Indices of the symbols that need a slot in the GOT. Of a call of ___tls_get_addr that goes, ld only
+    drops the slot when there is such a function among the `known` names."""
     data = section.data
+    rewritten = tls.skipped(section.relocations)
     return [
         r.symbol
-        for r in section.relocations
+        for index, r in enumerate(section.relocations)
         if r.kind == elf.R_386_GOT32
         or (
             r.kind == elf.R_386_GOT32X
-            and (struct.unpack_from("<I", data, r.offset)[0] or not shortened(data, r.offset))
+            and (
+                struct.unpack_from("<I", data, r.offset)[0]
+                or not shortened(data, r.offset)
+                or (index in rewritten and item.symbols[r.symbol].name not in known)
+            )
         )
     ]

@@ -73,17 +73,17 @@ class Linkage:
                     item.sections[index].dropped = True
             self._groups.add(signature)
         for symbol in item.symbols:
+            if symbol.kind == elf.STT_GNU_IFUNC:
+                raise LinkError(
+                    f"{item.name}: `{symbol.name}' is an indirect function, which this linker does not do",
+                    "link with GNU ld",
+                )
             if symbol.binding != elf.STB_LOCAL and symbol.name:
                 self._global(item, symbol)
 
     def _global(self, item: InputObject, symbol: InputSymbol) -> None:
         name = symbol.name
         self.names[name] = None
-        if symbol.kind == elf.STT_GNU_IFUNC:
-            raise LinkError(
-                f"{item.name}: `{name}' is an indirect function, which this linker does not do",
-                "link with GNU ld",
-            )
         section = item.section_of(symbol)
         if symbol.section == elf.SHN_UNDEF or (section is not None and section.dropped):
             self._use(item, symbol)

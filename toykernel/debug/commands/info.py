@@ -15,6 +15,7 @@ from toykernel.debug.commands.change import displays
 from toykernel.debug.commands.command import Command, Console, count_of, no_arguments
 from toykernel.debug.commands.processor import devices, fpu, l1, pic, registers, sse, tlb
 from toykernel.debug.commands.resources import files, signals, symbol
+from toykernel.debug.debugger import Debugger
 from toykernel.debug.errors import DebugError
 from toykernel.debug.format import (
     address_text,
@@ -311,14 +312,22 @@ def locals_(console: Console, text: str) -> None:
         if variable.address is not None:
             value = f"at {variable.address:#010x}"
             if 0 < variable.size <= 4:
-                data = debugger.read(variable.address, variable.size)
-                value += f" = {int.from_bytes(data, 'little', signed=True)}"
+                value += _read(debugger, variable.address, variable.size)
         elif variable.register is not None:
             word = debugger.register(variable.register) & (1 << 8 * (variable.size or 4)) - 1
             value = f"in ${variable.register} = {signed(word, variable.size or 4)}"
+        elif variable.value is not None:
+            value = f"= {variable.value} (a constant here)"
         else:
             value = "no place of its own here (optimised)"
         console.write(f"{variable.name:12} {value}")
+
+
+def _read(debugger: Debugger, address: int, size: int) -> str:
+    try:
+        return f" = {int.from_bytes(debugger.read(address, size), 'little', signed=True)}"
+    except DebugError:
+        return ", where no memory is"
 
 
 def signed(value: int, size: int) -> int:
