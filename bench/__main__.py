@@ -10,7 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from bench.beside import calls_and_forks, short_blocks
-from bench.exploring import explore_workers, exploring
+from bench.exploring import explore_workers, exploring, reduction
 from bench.figures import Figure, fork, hello, instructions, steps, timing
 from bench.machine import speed
 from bench.past import back, moments, stepping, with_history
@@ -23,7 +23,7 @@ MEASUREMENTS: tuple[Measurement, ...] = (
     *(speed, hello, calls_and_forks, fork, steps, instructions, timing, short_blocks),
     *(births, crowds, switches),
     *(moments, back, with_history, stepping),
-    *(exploring, explore_workers),
+    *(exploring, reduction, explore_workers),
     *(remote, scale),
 )
 _UNITS = {"s": 1.0, "ms": 1e-3, "us": 1e-6, "ns": 1e-9}
