@@ -130,7 +130,10 @@ def explore_workers(divisor: int) -> list[Figure]:
     works = _used() - used
     return [
         Figure(f"explore {_LETTERS.stem}, one process", wall, "s"),
-        Figure("  two workers against it, by the clock", wall / walls, "x", 1.7, ">="),
+        Figure(
+            "  two workers against it, by the clock",
+            *(wall / walls, "x", 1.7 if divisor == 1 else None, ">="),
+        ),
         Figure("  by the processors' time", 2 * work / works, "x"),
     ]
 

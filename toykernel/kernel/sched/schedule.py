@@ -129,8 +129,10 @@ def only_sleeps(k: Kernel, task: Task) -> bool:
     the same to everybody, as long as no handler can interrupt its sleep.
     """
     assert k.sched.rq.told is not None
+    if task.pid not in k.sched.rq.told.asked:
+        return False
     regs = k.task_pt_regs(task)
-    if task.pid not in k.sched.rq.told.asked or regs.ax not in _WAITS or regs.dx & ~_WALL:
+    if regs.ax not in _WAITS or regs.dx & ~_WALL:
         return False
     children = [child for thread in task.signal.threads for child in thread.children]
     return (
