@@ -46,6 +46,15 @@ class Back:
     kind: str = ""
 
 
+@dataclass(frozen=True)
+class _Change:
+    """Where the guest was changed by hand, and what had been said by then."""
+
+    position: Position
+    console: dict[int, int]
+    lines: dict[Once, int]
+
+
 class History:
     """The past of a session, from now on. Run the session as before (run, step, breakpoints); go back here.
 
@@ -62,7 +71,7 @@ class History:
         self._moments = Moments(size)
         self._pacing = Pace(session)
         self._due = (0, 0)  # what `_pace` has answered last, while the run goes on from there
-        self._changes: list[Position] = []
+        self._changes: list[_Change] = []
         self.start = self.position
         self._keep()
         session.stops.pace = self._pace
@@ -139,7 +148,7 @@ class History:
             here, stops = self.position, self.session.stops
             past = list(stops.past)
             stops.disarm()
-            base = self._moments.before(self._changes[-1] if self._changes else self.start)
+            base = self._moments.before(self._changes[-1].position if self._changes else self.start)
             self.restore(base)
             self._events = EventLog(self._k, self.session.images)
             self._moments.forget_from(base.position)
@@ -163,25 +172,26 @@ class History:
 
         What was known of later is forgotten. Going back to before this place takes the change back.
         """
-        here = self.position
-        self._forget_from(here)
-        self._changes.append(here)
+        once = [one for one in collectors(self._k) if isinstance(one, Once)]
+        console = dict(self._console.said) if self._console is not None else {}
+        change = _Change(self.position, console, {one: one.said for one in once})
+        self._forget_from(change)
+        self._changes.append(change)
         self._keep()
 
     @property
     def changes(self) -> tuple[Position, ...]:
         """Where the guest was changed by hand, on the way to here."""
-        return tuple(self._changes)
+        return tuple(change.position for change in self._changes)
 
-    def _forget_from(self, position: Position) -> None:
-        self._moments.forget_from(position)
+    def _forget_from(self, change: _Change) -> None:
+        self._moments.forget_from(change.position)
         if self._events is not None:
             self._events.forget_future()
         if self._console is not None:
-            self._console.forget_future()
-        for one in collectors(self._k):
-            if isinstance(one, Once):
-                one.forget_future()
+            self._console.forget_future(change.console)
+        for one, said in change.lines.items():
+            one.forget_future(said)
 
     @contextmanager
     def _travelling(self) -> Iterator[None]:
@@ -194,7 +204,7 @@ class History:
             stops.past = past
             stops.recount()
             here = self.position
-            while self._changes and self._changes[-1] > here:
+            while self._changes and self._changes[-1].position > here:
                 self._forget_from(self._changes.pop())
                 if self._events is not None and not self._events.count:  # it began there
                     self._events.close()

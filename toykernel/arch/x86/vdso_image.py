@@ -5,9 +5,9 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
 from emu.ram import PAGE_SIZE
+from emu.record import dataclass
 
 SONAME = "linux-gate.so.1"
 #: Which version each name has (vdso32.lds.S).
