@@ -383,7 +383,7 @@ mount_setattr dirfd path mount_setattr_flags mount_attrs uint
 landlock_create_ruleset landlock_attr uint landlock_create
 landlock_add_rule fd landlock_rule landlock_rule_attr hex
 landlock_restrict_self fd hex
-memfd_secret memfd_secret_flags
+memfd_secret secret_flags
 process_mrelease fd hex
 futex_waitv waiters uint hex timespec64 clocks
 set_mempolicy_home_node address uint uint hex
