@@ -13,7 +13,14 @@ from setuptools.command.build_py import build_py
 #: Where the sources can be seen. A page that is not there is worse than none: whoever publishes says it,
 #: as TOYKERNEL_URL=https://host/owner/toykernel. Links of the README lead there then.
 URL = os.environ.get("TOYKERNEL_URL", "").rstrip("/")
-SHARED = ("README.md", "CHANGELOG.md", "docs/**/*.md", "docs/man/*.1", "exercises/*")
+SHARED = (
+    "README.md",
+    "CHANGELOG.md",
+    "docs/**/*.md",
+    "docs/fork-path.toml",
+    "docs/man/*.1",
+    "exercises/*",
+)
 
 
 class BuildWithDocuments(build_py):

@@ -17,7 +17,7 @@ from toykernel.mm.mm_types import Idents
 from toykernel.mm.page_alloc import PageAllocator
 from toykernel.mm.rmap import ReverseMap
 from toykernel.mm.slab_caches import SlabCaches
-from toykernel.profiles import DEFAULT_PROFILE, Profile
+from toykernel.profiles import Profile
 from toykernel.timing_costs import PRICES
 
 if TYPE_CHECKING:
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from toykernel.host import Host
     from toykernel.kernel.cred import UserStruct
     from toykernel.kernel.futex import FutexQ
+    from toykernel.kernel.ntp import Ntp
     from toykernel.kernel.pid import PidMap, PidNamespace
     from toykernel.kernel.timer import HrTimer
     from toykernel.mm.filemap import AddressSpace
@@ -51,7 +52,7 @@ class Config:
     native: bool = True
     timing: str = "off"
     scheduler: str = ""  # "cfs", "goodness" or "schedule"; "" is the profile's
-    profile: Profile = DEFAULT_PROFILE
+    profile: Profile | None = None  # None: the one that the program asks for
     stdin: bytes = b""
     sysctl: tuple[tuple[str, str], ...] = ()
     #: Directories of the host: there, in the guest, and whether the guest may write to its copy.
@@ -64,7 +65,7 @@ class Config:
             raise TypeError(f"memory is a number of bytes, as 16 << 20, not {self.memory!r}")
         if self.cpu not in CPU_MODELS:
             raise ValueError(f"there is no cpu {self.cpu!r}; there are {', '.join(CPU_MODELS)}")
-        if not isinstance(self.profile, Profile):
+        if self.profile is not None and not isinstance(self.profile, Profile):
             raise TypeError(
                 f"profile is a Profile of toykernel.profiles, not {self.profile!r}; "
                 f"by name: PROFILES[{str(self.profile)!r}], or boot(…, kernel={str(self.profile)!r})"
@@ -122,6 +123,7 @@ class Time:
     wall_offset: int = 0  # CLOCK_REALTIME - CLOCK_MONOTONIC, ns
     #: What the clocks show while time only passes when everybody waits for it, ns; None: they run.
     stands: int | None = None
+    ntp: Ntp | None = None  # what adjtimex has set, once somebody asked
 
 
 @dataclass
@@ -142,6 +144,7 @@ class Memory:
     eager_fork: bool = False  # fork copies pages at once
     stack_guard_gap: int = 256 << 12  # bytes
     mmap_min_addr: int = 0x10000 >> 4  # bytes
+    vdso_enabled: int = 0  # vm.vdso_enabled: exec maps the vDSO
     overcommit_memory: int = 0  # vm.overcommit_memory: 0 guess, 1 always, 2 never
     overcommit_ratio: int = 50  # percent of memory, for 2
 
@@ -178,6 +181,8 @@ class Files:
     console_input: bytearray  # standard input that is here and not yet read
     console_reads: int = 0  # how often the host was asked for more
     pipe_max_size: int = 1 << 20  # bytes
+    lease_break_time: int = 45  # seconds (fs.lease-break-time)
+    nr_open: int = 1 << 20  # descriptors that a table may have (fs.nr_open)
     #: Who sleeps for a POSIX lock, by pid: whose table of descriptors waits for whose.
     lock_waits: dict[int, tuple[Any, Any]] = field(default_factory=dict)
     ptys: dict[int, TtyStruct] = field(default_factory=dict)  # slaves, by number
@@ -196,6 +201,8 @@ class Arch:
     tss: int = 0
     idt: int = 0
     fpu_owner: Task | None = None
+    vdso: AddressSpace | None = None  # its page, and where in it each function is
+    vdso_symbols: dict[str, int] = field(default_factory=dict)
 
 
 class Kernel:

@@ -25,10 +25,12 @@ fs.epoll_calls: epoll_create epoll_ctl epoll_wait epoll_pwait epoll_create1 epol
 fs.eventfd: eventfd eventfd2
 fs.exec: execve execveat
 fs.fcntl: dup ioctl fcntl dup2 fcntl64 dup3
+fs.fhandle: name_to_handle_at open_by_handle_at
+fs.filesystems: sysfs
 fs.locks: flock
 fs.memfd: memfd_create
-fs.namei_calls: link unlink mknod rename mkdir rmdir symlink mkdirat mknodat unlinkat renameat linkat
-    symlinkat renameat2
+fs.namei_calls: link unlink mknod rename mkdir rmdir symlink mkdirat mknodat unlinkat renameat
+    linkat symlinkat renameat2
 fs.namespace: mount umount umount2
 fs.open: open close creat chdir umask fchdir getcwd openat
 fs.openat2: openat2
@@ -41,13 +43,15 @@ fs.sendfile: sendfile sendfile64 splice tee copy_file_range
 fs.signalfd: signalfd signalfd4
 fs.splice: vmsplice
 fs.stat: readlink stat lstat fstat stat64 lstat64 fstat64 fstatat64 readlinkat statx
-fs.statfs: statfs fstatfs statfs64 fstatfs64
+fs.statfs: ustat statfs fstatfs statfs64 fstatfs64
 fs.sync: sync fsync fdatasync readahead fadvise64 fadvise64_64 sync_file_range syncfs
 fs.timerfd: timerfd_create timerfd_settime timerfd_gettime timerfd_gettime64 timerfd_settime64
 fs.uio: readv writev pread64 pwrite64 preadv pwritev preadv2 pwritev2
 fs.utimes: utime utimes futimesat utimensat utimensat_time64
-ipc.mq_calls: mq_open mq_unlink mq_timedsend mq_timedreceive mq_notify mq_getsetattr mq_timedsend_time64
-    mq_timedreceive_time64
+fs.xattr: setxattr lsetxattr fsetxattr getxattr lgetxattr fgetxattr listxattr llistxattr flistxattr
+    removexattr lremovexattr fremovexattr setxattrat getxattrat listxattrat removexattrat
+ipc.mq_calls: mq_open mq_unlink mq_timedsend mq_timedreceive mq_notify mq_getsetattr
+    mq_timedsend_time64 mq_timedreceive_time64
 ipc.msg: msgget msgsnd msgrcv msgctl
 ipc.semop: semget semctl semtimedop_time64
 ipc.shm: shmget shmctl shmat shmdt
@@ -60,7 +64,9 @@ kernel.futex_calls: futex futex_time64 futex_waitv
 kernel.futex_robust: set_robust_list
 kernel.futex_syscalls: get_robust_list
 kernel.itimer: alarm setitimer getitimer
+kernel.kcmp: kcmp
 kernel.kill: kill rt_sigqueueinfo tkill tgkill rt_tgsigqueueinfo
+kernel.ntp: adjtimex clock_adjtime clock_adjtime64
 kernel.pidfd: pidfd_send_signal pidfd_open pidfd_getfd
 kernel.posix_timers: timer_create timer_settime timer_gettime timer_getoverrun timer_delete
 kernel.prctl: personality prctl
@@ -69,16 +75,20 @@ kernel.ptrace: ptrace
 kernel.random: getrandom
 kernel.resource: setrlimit getrlimit ugetrlimit prlimit64
 kernel.rseq: rseq
-kernel.sched.syscalls: nice getpriority setpriority sched_setparam sched_getparam sched_setscheduler
-    sched_getscheduler sched_yield sched_get_priority_max sched_get_priority_min sched_rr_get_interval
-    sched_setaffinity sched_getaffinity
+kernel.sched.attr: sched_setattr sched_getattr
+kernel.sched.membarrier: membarrier
+kernel.sched.syscalls: nice getpriority setpriority sched_setparam sched_getparam
+    sched_setscheduler sched_getscheduler sched_yield sched_get_priority_max sched_get_priority_min
+    sched_rr_get_interval sched_setaffinity sched_getaffinity
 kernel.seccomp: seccomp
 kernel.session: setpgid getpgrp setsid getpgid getsid
 kernel.sigcalls: restart_syscall pause signal sigaction sgetmask ssetmask sigsuspend sigpending
     sigprocmask rt_sigaction rt_sigprocmask rt_sigpending rt_sigtimedwait rt_sigsuspend
-kernel.sys: getpid getppid sethostname setdomainname uname gettid set_tid_address ioprio_set ioprio_get
-kernel.time: time stime times getrusage gettimeofday settimeofday nanosleep clock_settime clock_gettime
-    clock_getres clock_nanosleep
+kernel.sys: getpid getppid sethostname setdomainname uname gettid set_tid_address ioprio_set
+    ioprio_get
+kernel.sysinfo: sysinfo getcpu arch_prctl
+kernel.time: time stime times getrusage gettimeofday settimeofday nanosleep clock_settime
+    clock_gettime clock_getres clock_nanosleep
 kernel.time64: clock_gettime64 clock_settime64 clock_getres_time64 clock_nanosleep_time64
     timer_gettime64 timer_settime64 rt_sigtimedwait_time64 sched_rr_get_interval_time64
 kernel.uid: setreuid32 setregid32 setresuid32 setresgid32 setuid32 setgid32 setfsuid32 setfsgid32
@@ -90,13 +100,15 @@ kernel.wait4: waitpid wait4 waitid
 mm.heap: brk
 mm.madvise: madvise
 mm.mincore: msync mincore
-mm.mlock: mlock munlock mlockall munlockall
+mm.mlock: mlock munlock mlockall munlockall mlock2
 mm.mmap: mmap munmap mmap2
 mm.mprotect: mprotect
 mm.mremap: mremap
+mm.remap_file_pages: remap_file_pages
 net.msg_calls: socketcall recvmmsg sendmmsg sendto sendmsg recvfrom recvmsg recvmmsg_time64
 net.socket: socket socketpair bind connect listen accept4 getsockname getpeername shutdown
 net.sockopt: getsockopt setsockopt
+tty.tty_io: vhangup
 """
 
 #: The routine in entry.S that stands in sys_call_table for a call: `entry` of its `@syscall`.

@@ -74,6 +74,7 @@ class Kind(Enum):
     RENAME_FLAGS = "rename_flags"
     RWF_FLAGS = "rwf_flags"
     AT_FLAGS = "at_flags"
+    XATTR_FLAGS = "xattr_flags"
     OPEN_FLAGS = "open_flags"
     MODE = "mode"
     ACCESS_MODE = "access_mode"
@@ -86,6 +87,7 @@ class Kind(Enum):
     MADVICE = "madvice"
     MSYNC_FLAGS = "msync_flags"
     MLOCKALL_FLAGS = "mlockall_flags"
+    MLOCK_FLAGS = "mlock_flags"
     # signals
     SIGNAL = "signal", _SIGNED
     HANDLER = "handler"

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from toykernel.kernel.io_context import IoContext
     from toykernel.kernel.nsproxy import Nsproxy
     from toykernel.kernel.pid import Pid
-    from toykernel.kernel.seccomp import SeccompFilter
+    from toykernel.kernel.seccomp_filter import SeccompFilter
     from toykernel.kernel.wait import Completion, Result, Wait
 
 TASK_COMM_LEN = 16  # with the final zero

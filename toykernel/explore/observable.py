@@ -87,6 +87,7 @@ class Observer:
 
     k: Kernel
     records: Records
+    sharing: bool = False  # whether it counts how many have a page
 
     def __post_init__(self) -> None:
         self._digests: dict[bytes, bytes] = {_BLANK: b""}
@@ -115,7 +116,7 @@ class Observer:
         told = k.sched.rq.told
         scalars = (
             (k.time.stands, k.time.wall_offset, k.random_state),
-            () if told is None else tuple(sorted(told.asked.items())),
+            () if told is None else (told.faults, tuple(sorted(told.asked.items()))),
             more,
         )
         roots = (
@@ -337,7 +338,7 @@ class Observer:
 
     def _mm(self, mm: MmStruct) -> Any:
         known = self._remembered(mm, mm.pgd)
-        if known is not None:
+        if known is not None and not self.sharing:
             return known
         image = self._image
         found: list[Any] = []
@@ -350,6 +351,8 @@ class Observer:
                 frames.append(entry >> PAGE_SHIFT)
                 contents = self.digest(image.get(entry >> PAGE_SHIFT, _BLANK))
                 found.append((index << 10 | place, entry & _ACCESS, contents))
+        if self.sharing:
+            found.append([self.k.memory.pages.page_count(pfn) for pfn in frames])
         return self._remember(mm, mm.pgd, tables + frames, marshal.dumps(found, 2))
 
     def _mapping(self, mapping: AddressSpace) -> Any:

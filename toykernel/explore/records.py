@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import types
 from array import array
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from enum import Enum
 from itertools import compress, count
@@ -38,21 +38,19 @@ _PIECE = 2048
 class Held:
     """What one object held: the values of its attributes, its items, or its bytes. It never changes.
 
-    `names`: the attributes, or the keys of a dictionary. `code` and `refs` are the Observer's.
+    `of`: the object. `names`: the attributes, or the keys of a dictionary. `code` and `refs` are the
+    Observer's.
     """
 
+    of: Any
     held: tuple[Any, ...]
     names: tuple[Any, ...] = ()
     code: bytes | None = None
     refs: tuple[int, ...] = ()
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Moment:
-    """All records at one moment."""
-
-    objects: tuple[Any, ...]
-    held: tuple[Held, ...]
+#: All records at one moment.
+Moment = tuple[Held, ...]
 
 
 @dataclass(eq=False)
@@ -73,7 +71,6 @@ class Records:
         self._raw: list[int] = []
         self._differing = fastest()
         self._names: dict[type, tuple[str, ...]] = {}
-        self._taken: tuple[Any, ...] = ()
         self._live = 0
         self._find((self.k,))
 
@@ -87,7 +84,7 @@ class Records:
         for at in changed:
             value, old, entries = self.objects[at], values[at], watched[at]
             if type(entries) is dict and entries is not value and tuple(entries) == keys[at]:
-                held = Held(tuple(entries.values()), keys[at])  # as nearly all are
+                held = Held(value, tuple(entries.values()), keys[at])  # as nearly all are
             else:
                 held = self._hold(value)
             self.held[at] = held
@@ -139,13 +136,13 @@ class Records:
     def _hold(self, value: Any) -> Held:
         kind = type(value)
         if kind is list:
-            return Held(tuple(value))
+            return Held(value, tuple(value))
         if isinstance(value, dict):
-            return Held(tuple(dict.values(value)), tuple(dict.keys(value)))
+            return Held(value, tuple(dict.values(value)), tuple(dict.keys(value)))
         if kind is set:
-            return Held((frozenset(value),))
+            return Held(value, (frozenset(value),))
         if kind is bytearray or kind is array:
-            return Held(self._pieces(value))
+            return Held(value, self._pieces(value))
         try:
             attributes = vars(value)
         except TypeError:
@@ -153,7 +150,7 @@ class Records:
         names = self._names.setdefault(kind, tuple(attributes))
         if tuple(attributes) != names:
             names = tuple(attributes)
-        return Held(tuple(attributes.values()), names)
+        return Held(value, tuple(attributes.values()), names)
 
     def _pieces(self, value: bytearray | array[int]) -> tuple[bytes, ...]:
         data = bytes(value)
@@ -172,27 +169,27 @@ class Records:
         """What `sync` has seen last."""
         if len(self.objects) > self._live * 2 + 64:
             self._forget_dead()
-        if not _same(self._taken, self.objects):
-            self._taken = tuple(self.objects)
-        return Moment(self._taken, tuple(self.held))
+        return tuple(self.held)
 
     def put_back(self, moment: Moment) -> None:
         """Make every object what it was. `sync` must have seen what they hold now."""
-        objects, fork = self.objects, len(self.objects)
-        if not _same(moment.objects, objects):
-            different = compress(count(), map(is_not, moment.objects, objects))
-            fork = next(different, min(len(objects), len(moment.objects)))
-            self._forget(fork)
-        for at in list(compress(count(), map(is_not, moment.held, self.held))):
-            held = self.held[at] = moment.held[at]
+        objects = self.objects
+        then = [held.of for held in moment]
+        different = compress(count(), map(is_not, then, objects))
+        fork = next(different, min(len(objects), len(then)))
+        self._forget(fork)
+        for at in list(compress(count(), map(is_not, moment, self.held))):
+            held = self.held[at] = moment[at]
             self._values[at], self._keys[at] = held.held, held.names
             _write(objects[at], held)
-        for value, held in zip(moment.objects[fork:], moment.held[fork:], strict=True):
-            _write(value, held)
-            self._append(value, held)
+        for held in moment[fork:]:
+            _write(held.of, held)
+            self._append(held.of, held)
 
     def _forget(self, place: int) -> None:
         """Track those no more that came at this place or later."""
+        if place == len(self.objects):
+            return
         for value in self.objects[place:]:
             del self.index[id(value)]
         self._raw = [at for at in self._raw if at < place]
@@ -201,8 +198,7 @@ class Records:
 
     def _forget_dead(self) -> None:
         """What nothing leads to any more."""
-        known = {id(value): held for value, held in zip(self.objects, self.held, strict=True)}
-        kept = self.objects[:]  # so that each keeps its identity
+        known = {id(held.of): held for held in self.held}
         self._forget(0)
         self._find((self.k,))
         for at, value in enumerate(self.objects):
@@ -210,11 +206,6 @@ class Records:
         self._values = [held.held for held in self.held]
         self._keys = [held.names for held in self.held]
         self._live = len(self.objects)
-        del kept
-
-
-def _same(some: Sequence[Any], others: Sequence[Any]) -> bool:
-    return len(some) == len(others) and not any(map(is_not, some, others))
 
 
 def _same_bytes(value: Any, held: Held) -> bool:

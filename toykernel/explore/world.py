@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+import sys
+from collections.abc import Callable, Container, Iterable
+from dataclasses import dataclass, replace
 from enum import StrEnum
+from itertools import zip_longest
 
 from emu.events import Event, Stop
 from emu.snapshot import Snapshot as MachineSnapshot
@@ -13,7 +15,9 @@ from toykernel import run_loop
 from toykernel.collector import Data
 from toykernel.errors import HostError, StopRun
 from toykernel.explore.accesses import Accesses
+from toykernel.explore.cow import CowFaults
 from toykernel.explore.ending import End, Ending, Ends
+from toykernel.explore.failures import fail_of, make_move, pid_of
 from toykernel.explore.footprint import Footprint, Footprints
 from toykernel.explore.observable import Observer
 from toykernel.explore.records import Moment, Records
@@ -27,6 +31,8 @@ from toykernel.state import Kernel, OutcomeKind
 
 #: Instructions that a task may run without asking for anything.
 MAX_STEP = 2_000_000
+#: Bytes of the CPU's state that are shared when they are the same.
+_PIECE = 256
 _NUMBERS = re.compile(r"0x[0-9a-f]+|\b\d{3,}\b")
 
 
@@ -44,6 +50,7 @@ class Place:
     running task is in user mode, in front of an instruction. `passed` is World's."""
 
     machine: MachineSnapshot
+    cpu: tuple[bytes, ...]  # which `machine` does not have: pieces, shared with other places
     records: Moment
     said: tuple[bytes, bytes]
     ends: Data
@@ -51,6 +58,15 @@ class Place:
     tlb_flushes: int
     pending: Event | None
     passed: dict[int, tuple[int, int]]
+
+    def size(self, known: Container[int]) -> int:
+        """Bytes that this needs beside pages of memory and what has the identities `known`."""
+        rows: list[object] = [self.records, self.machine.ram, *self.said]
+        rows += [piece for piece in self.cpu if id(piece) not in known]
+        for held in self.records:
+            if id(held) not in known:
+                rows += [held, held.held, *(one for one in held.held if type(one) is bytes)]
+        return sum(map(sys.getsizeof, rows))
 
 
 class World:
@@ -66,8 +82,11 @@ class World:
         check: Callable[[Kernel], object] | None = None,
         at: At = At.SYSCALLS,
         breaks: Iterable[int] = (),
+        cow: bool = False,
     ) -> None:
-        """`breaks`: linear addresses of instructions in front of which there is a choice, for At.MEMORY."""
+        """`breaks`: linear addresses of instructions in front of which there is a choice, for At.MEMORY.
+        `cow`: who shares a page counts, and writes to such pages are told.
+        """
         self.session = make()
         self.k = k = self.session.kernel
         self.output = {1: bytearray(), 2: bytearray()}
@@ -76,6 +95,7 @@ class World:
         self.at = at
         self.accesses = Accesses(k) if at is not At.SYSCALLS else None
         self._footprints = Footprints(k, self.accesses)
+        self.cow = CowFaults(k) if cow else None
         self._breaks = frozenset(breaks) if at is At.MEMORY else frozenset()
         k.machine.cpu.set_breakpoints(sorted(self._breaks))
         self._check = check
@@ -83,12 +103,14 @@ class World:
         self._records = Records(k)
         self._of: tuple[int, ...] | None = None  # `choices`, once asked for
         self._seen = False  # whether `_records` knows what has happened since the last choice
-        self._observer = Observer(k, self._records)
+        self._observer = Observer(k, self._records, sharing=cow)
         self._schedule = next(at for at, (name, _) in k.host.gates.items() if name == "schedule")
         self._pending: Event | None = None
+        self._last = 0  # who was chosen last
         #: By pid: eip and esp of an instruction in front of which it has let others go first.
         self._passed: dict[int, tuple[int, int]] = {}
         self._passing = False  # the instruction that comes next has been chosen, or is no choice
+        self._cpu: tuple[bytes, ...] = ()  # of the place that was taken last
 
     def _listen(self, check: Callable[[Kernel], object] | None) -> None:
         """Nobody hears of anything any more, but for `ends`, and invariants, whose account begins here."""
@@ -96,6 +118,8 @@ class World:
             point.clear()
         self.ends.listen(self.k)
         self._footprints.listen()
+        if self.cow is not None:
+            self.cow.listen()
         if self.accesses is not None:
             self.k.host.trace.user_read.append(self.accesses.on_read)
         if check is not None:
@@ -192,8 +216,9 @@ class World:
         if k.current is not k.sched.idle and k.current not in self.told.ready:
             return False
         of = schedule.choices(k)
-        self._of = of if len(of) > 1 else None
-        return len(of) > 1
+        is_one = schedule.is_choice(self.told, of)
+        self._of = of if is_one else None
+        return is_one
 
     def _is_user_choice(self) -> bool:
         """Whether the CPU is in front of an instruction in user mode where somebody else may go first."""
@@ -219,6 +244,12 @@ class World:
         """What has been touched since the last choice."""
         return self._footprints.end()
 
+    @property
+    def moves_with_faults(self) -> list[int]:
+        """The choice that was made last, with each of the allocations behind it failing."""
+        told, last = self.told, self._last
+        return [make_move(last, fail) for fail in range(1, told.allocations + 1)]
+
     # -- choosing ----------------------------------------------------------------------------------
 
     @property
@@ -234,15 +265,21 @@ class World:
         task = self.k.current
         return task.pid if task in self.told.ready else 0
 
-    def choose(self, pid: int) -> Choice:
-        """Run one of `choices`, up to where `on` goes on."""
+    def choose(self, move: int) -> Choice:
+        """Run one of `choices`, up to where `on` goes on. A move may say that an allocation fails on the way
+        (failures.py), if it begins in the kernel.
+        """
+        pid = pid_of(move)
         self._seen, of, self._of = False, self.choices, None
+        self._last = pid
+        if self.cow is not None:
+            self.cow.seen = []
         chosen = [task for task in self.told.ready if task.pid == pid]
         self._footprints.begin(chosen[0] if chosen else None)
         if self.accesses is not None:
             self.accesses.touched = {}
         if self._pending is not None:
-            choice = Choice(pid, of)
+            choice = Choice(pid, of, fail=fail_of(move))
             self.told.choices = [choice]
             event, self._pending = self._pending, None
             self._gate(event)
@@ -281,8 +318,13 @@ class World:
         """This choice, to go back to."""
         follow_frames(self.k)
         self._see()
+        machine = self.k.machine.snapshot()
+        starts = range(0, len(machine.cpu), _PIECE)
+        pieces = zip_longest([machine.cpu[at : at + _PIECE] for at in starts], self._cpu)
+        self._cpu = tuple(was if was == now else now for now, was in pieces)
         return Place(
-            self.k.machine.snapshot(),
+            replace(machine, cpu=b""),
+            self._cpu,
             self._records.take(),
             self.said,
             self.ends.save_data(),
@@ -298,7 +340,7 @@ class World:
             self._listen_to_nobody()
         k = self.k
         self._see()
-        k.machine.restore(place.machine)
+        k.machine.restore(replace(place.machine, cpu=b"".join(place.cpu)))
         self._records.put_back(place.records)
         self.output[1][:], self.output[2][:] = place.said
         self.ends.load_data(place.ends, {})

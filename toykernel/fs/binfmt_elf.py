@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING
 from emu.ram import PAGE_SHIFT, PAGE_SIZE
 from emu.record import dataclass
 from toykernel.arch.x86.asm_offsets import TASK_SIZE
+from toykernel.arch.x86.elf import AT_MINSIGSTKSZ, arch_dlinfo, elf_hwcap, elf_platform
+from toykernel.arch.x86.vdso import arch_setup_additional_pages
 from toykernel.errno import E2BIG, EINVAL, EIO, ENOEXEC, ENOMEM, EPERM, Errno
 from toykernel.kernel.signal_types import RLIMIT_STACK
 from toykernel.mm.limits import rlimit
@@ -57,7 +59,16 @@ MAX_PHDRS = 65536 // _PROGRAM_HEADER.size
 
 AT_NULL, AT_PHDR, AT_PHENT, AT_PHNUM, AT_PAGESZ, AT_BASE, AT_FLAGS = 0, 3, 4, 5, 6, 7, 8
 AT_ENTRY, AT_UID, AT_EUID, AT_GID, AT_EGID, AT_PLATFORM = 9, 11, 12, 13, 14, 15
-AT_HWCAP, AT_CLKTCK, AT_SECURE, AT_RANDOM, AT_EXECFN = 16, 17, 23, 25, 31
+AT_HWCAP, AT_CLKTCK, AT_SECURE, AT_RANDOM, AT_HWCAP2, AT_EXECFN = 16, 17, 23, 25, 26, 31
+AT_RSEQ_FEATURE_SIZE, AT_RSEQ_ALIGN = 27, 28
+#: Entries that only newer kernels have, by their names in Profile.auxv.
+_NEWER = {
+    AT_HWCAP2: "AT_HWCAP2",
+    AT_MINSIGSTKSZ: "AT_MINSIGSTKSZ",
+    AT_RSEQ_FEATURE_SIZE: "AT_RSEQ_FEATURE_SIZE",
+    AT_RSEQ_ALIGN: "AT_RSEQ_ALIGN",
+}
+_RSEQ_FEATURE_SIZE, _RSEQ_ALIGN = 28, 32  # struct rseq up to mm_cid
 
 
 @dataclass(frozen=True)
@@ -223,6 +234,7 @@ def load_elf_binary(
             loaded = loaded.moved(at - loaded.start)
         _map_image(k, mm, loaded, implied, interpreter.mapping, interpreter.name)
         entry, base = loaded.entry, loaded.bias
+    arch_setup_additional_pages(k, mm)
     cred = bprm_cred or k.current.cred
     ids = (cred.uid, cred.euid, cred.gid, cred.egid, int(secure))
     return entry, _set_up_stack(k, mm, image, path, argv, envp, base, ids)
@@ -340,12 +352,13 @@ def _set_up_stack(
     if STACK_TOP - sp > MAX_ARG_PAGES * PAGE_SIZE:
         raise Errno(E2BIG)
     sp = sp & -16
-    platform = push_string(b"i686")
+    platform = push_string(elf_platform(k.machine.cpu.model).encode())
     sp -= 16
     random_bytes = sp
     strings.append((sp, bytes(range(0x40, 0x50))))  # AT_RANDOM: the same on every run
     auxv = [
-        (AT_HWCAP, 0),
+        *arch_dlinfo(k, mm),
+        (AT_HWCAP, elf_hwcap(k)),
         (AT_PAGESZ, PAGE_SIZE),
         (AT_CLKTCK, k.time.hz),
         (AT_PHDR, image.phdr),
@@ -356,10 +369,15 @@ def _set_up_stack(
         (AT_ENTRY, image.entry),
         *zip((AT_UID, AT_EUID, AT_GID, AT_EGID, AT_SECURE), ids, strict=True),
         (AT_RANDOM, random_bytes),
+        (AT_HWCAP2, 0),
         (AT_EXECFN, execfn),
         (AT_PLATFORM, platform),
+        (AT_RSEQ_FEATURE_SIZE, _RSEQ_FEATURE_SIZE),
+        (AT_RSEQ_ALIGN, _RSEQ_ALIGN),
         (AT_NULL, 0),
     ]
+    here = k.host.profile.auxv
+    auxv = [pair for pair in auxv if _NEWER.get(pair[0]) in (None, *here)]
     words = [len(argv), *arg_pointers, 0, *env_pointers, 0]
     words += [word for pair in auxv for word in pair]
     mm.saved_auxv = b"".join(struct.pack("<II", *pair) for pair in auxv)

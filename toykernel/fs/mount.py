@@ -5,6 +5,7 @@ A Mount knows what is mounted on its own directories, so a tree of mounts is rea
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import field
 from typing import TYPE_CHECKING
 
@@ -27,6 +28,7 @@ class Mount:
     mounts: dict[Dentry, Mount] = field(default_factory=dict)  # by directory of this one
 
     expiring: bool = False  # umount2 with MNT_EXPIRE has marked it
+    slab: int = 0  # address of the record; boot's are in no cache
 
     def root_path(self) -> Path:
         """Its own root."""
@@ -86,6 +88,13 @@ def do_umount(mnt: Mount) -> None:
         raise Errno(EBUSY)
     del mnt.parent.mounts[mnt.mountpoint]
     mnt.parent = mnt.mountpoint = None
+
+
+def all_mounts(mnt: Mount) -> Iterator[Mount]:
+    """A mount and those below it, each before what is mounted on it."""
+    yield mnt
+    for child in mnt.mounts.values():
+        yield from all_mounts(child)
 
 
 def d_path(root: Path, at: Path) -> str | None:

@@ -146,6 +146,7 @@ def ramfs_symlink(k: Kernel, parent: Inode, name: str, target: str) -> Inode:
 def ramfs_evict_inode(k: Kernel, inode: Inode) -> None:
     """The last reference is gone: so are the bytes."""
     inode.i_sb.s_bytes -= inode.blocks * 512 if inode.i_mapping is not None else inode.size
+    inode.i_sb.s_xattr_bytes -= inode.xattr_bytes
     clear_inode(k, inode)
 
 

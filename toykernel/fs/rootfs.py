@@ -127,15 +127,15 @@ def mount_root(files: dict[str, bytes]) -> FileSystems:
     do_mount(make_directory(fs, "proc", 0o555), sb, Dentry("/", inode))
     _mount(fs, "sys", "sysfs", 0o555)
     for name, text in _SYSFS.items():
-        _place(fs, f"sys/{name}", text.encode(), 0o444)
+        place(fs, f"sys/{name}", text.encode(), 0o444)
     fs.find("/sys").mnt.sb.read_only = True
     for name in ("etc", "bin", "root", "var"):
         make_directory(fs, name)
     make_directory(fs, "var/tmp", 0o1777)
     for name, text in _FILES.items():
-        _place(fs, name, text.encode(), 0o644)
+        place(fs, name, text.encode(), 0o644)
     for path, data in sorted(files.items()):
-        _place(fs, path, data)
+        place(fs, path, data)
     return fs
 
 
@@ -181,7 +181,7 @@ def _mount(fs: FileSystems, path: str, s_type: str, mode: int) -> None:
     do_mount(make_directory(fs, path), sb, Dentry("/", inode))
 
 
-def _place(fs: FileSystems, path: str, data: bytes, mode: int = 0o755) -> None:
+def place(fs: FileSystems, path: str, data: bytes, mode: int = 0o755) -> None:
     """A file with these contents; one that is there already gets them."""
     at, name = _at(fs, path)
     there = at.dentry.children.get(name)

@@ -36,6 +36,7 @@ class SuperBlock:
     max_inodes: int = 0
     s_bytes: int = 0
     s_inodes: int = 0
+    s_xattr_bytes: int = 0  # of extended attributes
 
     def next_ino(self) -> int:
         """The number of a new inode. Raises Errno(ENOSPC)."""

@@ -69,6 +69,8 @@ def threads_xml(target: Target, multiprocess: bool) -> str:
         rows.append(
             f'<thread id="{ident}" core="0" name={quoteattr(task.comm)}>{about[1:-1]}</thread>'
         )
+    for tgid in sorted(target.processes.unborn if multiprocess else ()):
+        rows.append(f'<thread id="p{tgid:x}.{tgid:x}" core="0">not born yet</thread>')
     return '<?xml version="1.0"?><threads>' + "".join(rows) + "</threads>"
 
 

@@ -17,6 +17,7 @@ from toykernel.boot import ENTRY, kernel_source
 from toykernel.boot import INIT as INIT_SOURCE
 from toykernel.fs.binfmt_elf import usual_bias
 from toykernel.harness import notebook
+from toykernel.harness.abi_note import profile_for
 from toykernel.harness.build import build
 from toykernel.harness.images import boot_images, init_program, kernel_program
 from toykernel.harness.recipe import PLAIN, STDIN, Recipe, is_source
@@ -97,7 +98,7 @@ class Session:
         keep_output: bool,
     ) -> None:
         self.path = path
-        self.config = config
+        self.config = replace(config, profile=config.profile or profile_for(elf))
         self.elf = elf
         self.program = program
         #: Text of the program's sources that lie in no file, by the names that its lines have.

@@ -1,12 +1,13 @@
 """Pickles of one kernel's data, one after another; they never leave this process.
 
 What cannot change is not in them: classes, functions, tables of operations, text, and bytes, as those of
-files. The first pickle finds it; the next ones name it by a number, which takes half the time.
+files. A first pickle, made for that, finds it; the others name it by a number, which takes half the time.
 """
 
 from __future__ import annotations
 
 import copyreg
+import gc
 import pickle
 import types
 from collections.abc import Iterable
@@ -55,7 +56,13 @@ class Pickled:
         """The value, in new records."""
         unpickler = pickle.Unpickler(BytesIO(self.known.prologue + self.data))
         unpickler.persistent_load = self.known.objects.__getitem__  # type: ignore[method-assign]
-        return unpickler.load()
+        collecting = gc.isenabled()
+        gc.disable()  # of what is being made, nothing is garbage
+        try:
+            return unpickler.load()
+        finally:
+            if collecting:
+                gc.enable()
 
 
 class Pickles:
@@ -66,22 +73,25 @@ class Pickles:
 
     def dump(self, value: Any) -> Pickled:
         """A value as it is. Raises HistoryError for one that leads to what is the host's."""
-        known = self._known or Known()
-        buffer = BytesIO()
-        pickler = pickle.Pickler(buffer, pickle.HIGHEST_PROTOCOL)
-        pickler.dispatch_table = {
-            **copyreg.dispatch_table,
-            **dict.fromkeys((*HOST_TYPES, Kernel), _refuse),
-        }
-        pickler.memo = known.pickler.memo
-        try:
-            pickler.dump(value)
-        except (pickle.PicklingError, TypeError, AttributeError) as error:
-            raise HistoryError(f"the kernel's data cannot be kept: {error}") from None
         if self._known is None:
-            met = [one for _, one in pickler.memo.copy().values()]
+            met = [one for _, one in _dump(value, Known())[1].memo.copy().values()]
             self._known = Known(one for one in met if isinstance(one, _UNCHANGING))
-        return Pickled(buffer.getvalue(), known)
+        return Pickled(_dump(value, self._known)[0], self._known)
+
+
+def _dump(value: Any, known: Known) -> tuple[bytes, pickle.Pickler]:
+    buffer = BytesIO()
+    pickler = pickle.Pickler(buffer, pickle.HIGHEST_PROTOCOL)
+    pickler.dispatch_table = {
+        **copyreg.dispatch_table,
+        **dict.fromkeys((*HOST_TYPES, Kernel), _refuse),
+    }
+    pickler.memo = known.pickler.memo
+    try:
+        pickler.dump(value)
+    except (pickle.PicklingError, TypeError, AttributeError) as error:
+        raise HistoryError(f"the kernel's data cannot be kept: {error}") from None
+    return buffer.getvalue(), pickler
 
 
 def _refuse(value: object) -> NoReturn:

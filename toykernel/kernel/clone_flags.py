@@ -66,3 +66,4 @@ class CloneArgs:
     child_tidptr: int = 0
     tls: int = 0
     set_tid: tuple[int, ...] = ()  # clone3: the child's numbers, innermost namespace first
+    pidfd: int | None = None  # CLONE_PIDFD: where a descriptor for the child goes

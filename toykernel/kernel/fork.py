@@ -32,16 +32,17 @@ from toykernel.arch.x86.thread_info import (
     set_task,
 )
 from toykernel.arch.x86.uaccess import put_user
-from toykernel.errno import EAGAIN, EINVAL, EPERM, ERESTARTNOINTR, Errno
-from toykernel.fs.file import copy_files, copy_fs, exit_files, exit_fs
+from toykernel.errno import EAGAIN, EINVAL, ERESTARTNOINTR, Errno
+from toykernel.fs.file import copy_files, copy_fs, exit_files, exit_fs, fd_install
 from toykernel.ipc.sem import copy_semundo, uncopy_semundo
 from toykernel.kernel.clone_flags import (
     CLONE_CHILD_CLEARTID,
     CLONE_CHILD_SETTID,
+    CLONE_DETACHED,
     CLONE_IO,
-    CLONE_NEWUSER,
     CLONE_PARENT,
     CLONE_PARENT_SETTID,
+    CLONE_PIDFD,
     CLONE_PTRACE,
     CLONE_THREAD,
     CLONE_UNTRACED,
@@ -50,10 +51,8 @@ from toykernel.kernel.clone_flags import (
     CSIGNAL,
     CloneArgs,
 )
-from toykernel.kernel.clone_refusals import check_flags
+from toykernel.kernel.clone_refusals import check_flags, check_user_namespace
 from toykernel.kernel.cred import (
-    CAP_SETGID,
-    CAP_SETUID,
     CAP_SYS_ADMIN,
     CAP_SYS_RESOURCE,
     capable,
@@ -64,9 +63,11 @@ from toykernel.kernel.fork_mm import copy_mm, uncopy_mm
 from toykernel.kernel.io_context import IoContext, exit_io_context
 from toykernel.kernel.nsproxy import copy_namespaces, exit_task_namespaces
 from toykernel.kernel.pid import alloc_pid, attach_pid, free_pid, join_group, task_pid_vnr
+from toykernel.kernel.pidfd import pidfd_of_child
 from toykernel.kernel.ptrace_flags import PTRACE_EVENT_VFORK_DONE
 from toykernel.kernel.ptrace_stop import fork_event, ptrace_event, ptrace_init_task
 from toykernel.kernel.sched.core import sched_fork, wake_up_new_task
+from toykernel.kernel.seccomp_filter import get_seccomp_filter
 from toykernel.kernel.siginfo import SIGCHLD, SIGKILL
 from toykernel.kernel.signal_types import (
     RLIM_INFINITY,
@@ -124,9 +125,17 @@ def sys_vfork(k: Kernel) -> Result:
 def sys_clone(
     k: Kernel, flags: int, newsp: int, parent_tid: int, tls: int, child_tid: int
 ) -> Result:
-    """clone: the caller says what is shared; stack 0 is the caller's own."""
+    """clone: the caller says what is shared; stack 0 is the caller's own. With CLONE_PIDFD `parent_tid`
+    gets a descriptor for the child, so that CLONE_PARENT_SETTID and CLONE_DETACHED are EINVAL.
+    """
     regs = k.task_pt_regs(k.current)
-    return do_fork(k, CloneArgs(flags, newsp or regs.sp, regs, parent_tid, child_tid, tls))
+    pidfd = None
+    if flags & CLONE_PIDFD and not k.host.profile.clone_pid:
+        if flags & (CLONE_PARENT_SETTID | CLONE_DETACHED):
+            raise Errno(EINVAL)
+        pidfd = parent_tid
+    start = newsp or regs.sp
+    return do_fork(k, CloneArgs(flags, start, regs, parent_tid, child_tid, tls, pidfd=pidfd))
 
 
 def kernel_thread(k: Kernel, fn: str, argument: int, flags: int = 0) -> int:
@@ -174,18 +183,6 @@ def _forked(k: Kernel, vfork: Completion | None, child: Task, nr: int) -> Result
 
 def _answer(_k: Kernel, nr: int) -> Result:
     return nr
-
-
-def check_user_namespace(k: Kernel, flags: int) -> None:
-    """fork-path C1, before anything is allocated. Raises Errno(EINVAL) with CLONE_THREAD,
-    Errno(EPERM) without the capabilities.
-    """
-    if not flags & CLONE_NEWUSER:
-        return
-    if flags & CLONE_THREAD:
-        raise Errno(EINVAL)
-    if not all(capable(k, cap) for cap in (CAP_SYS_ADMIN, CAP_SETUID, CAP_SETGID)):
-        raise Errno(EPERM)
 
 
 def wait_for_vfork_done(k: Kernel, vfork: Completion, child: Task, nr: int) -> Result:
@@ -240,6 +237,7 @@ def dup_task_struct(k: Kernel, orig: Task) -> Task:
     p.usage = 2  # one for the task itself, one for whoever releases it
     p.fs_excl = 0
     p.splice_pipe = None
+    get_seccomp_filter(p.seccomp_filter)
     p.stack_canary = k.get_random_int()
     return p
 
@@ -407,6 +405,7 @@ def copy_process(k: Kernel, args: CloneArgs, *, traced: bool = False) -> Task:
             if begins is not None:
                 begins(step.number, step.build.__name__)
             done.append((step, step.build(k, p, args)))
+        pidfd = pidfd_of_child(k, p, args)
     except BaseException:
         for step, token in reversed(done):
             if step.undo is not None:
@@ -416,6 +415,8 @@ def copy_process(k: Kernel, args: CloneArgs, *, traced: bool = False) -> Task:
     if begins is not None:
         begins("D18", "publish")
     publish(k, p, args)  # D18, D19
+    if pidfd is not None:
+        fd_install(k, *pidfd, cloexec=True)
     ptrace_init_task(k, p, traced or bool(args.flags & CLONE_PTRACE))
     return p
 

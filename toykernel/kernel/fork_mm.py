@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 _INHERITED = (
     *("start_code", "end_code", "start_data", "end_data", "start_brk", "brk"),
     *("start_stack", "arg_start", "arg_end", "env_start", "env_end", "mmap_base"),
-    *("dumpable", "thp_disable"),
+    *("dumpable", "thp_disable", "vdso", "membarrier_state"),
 )
 
 

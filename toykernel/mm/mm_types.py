@@ -25,6 +25,7 @@ VM_LOCKED = 0x00002000
 VM_SEQ_READ = 0x00008000
 VM_RAND_READ = 0x00010000
 VM_DONTCOPY = 0x00020000
+VM_LOCKONFAULT = 0x00080000
 VM_ACCOUNT = 0x00100000
 VM_NORESERVE = 0x00200000
 VM_WIPEONFORK = 0x02000000
@@ -146,6 +147,7 @@ class MmStruct:
         self.hiwater_rss = 0  # the most there were
         self.dumpable = 1  # PR_SET_DUMPABLE; exec makes it 1
         self.thp_disable = False
+        self.membarrier_state = 0  # MEMBARRIER_CMD_REGISTER_ bits that were called
         self.total_vm = 0  # pages in areas
         self.locked_vm = 0  # pages in areas with VM_LOCKED
         self.def_flags = 0  # VM_LOCKED after mlockall(MCL_FUTURE)
@@ -158,6 +160,7 @@ class MmStruct:
         self.exe_path: Path | None = None  # what it executes: where that was found
         self.exe_name = ""  # and by which path
         self.saved_auxv = b""
+        self.vdso = 0  # address of the vDSO; 0 without one
         #: Pages whose entries lost rights since the last flush: a CPU may still hold them.
         self.stale: dict[int, None] = {}
 

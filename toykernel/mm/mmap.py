@@ -28,6 +28,7 @@ from toykernel.mm.mm_types import (
     READ_IMPLIES_EXEC,
     VM_GROWSDOWN,
     VM_LOCKED,
+    VM_LOCKONFAULT,
     VM_MAYEXEC,
     VM_MAYREAD,
     VM_MAYSHARE,
@@ -253,7 +254,8 @@ def mmap_region(
         vm_flags = charge(k, vm_flags, length >> 12)
     mm.insert(new_area(k, addr, addr + length, vm_flags, name, pgoff=pgoff, mapping=mapping))
     merge(k, mm, addr, addr + length)
-    if vm_flags & VM_LOCKED or (flags & MAP_POPULATE and not flags & MAP_NONBLOCK):
+    locked = vm_flags & (VM_LOCKED | VM_LOCKONFAULT) == VM_LOCKED
+    if locked or (flags & MAP_POPULATE and not flags & MAP_NONBLOCK):
         populate_range(k, mm, addr, addr + length)
     return addr
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from emu.record import twin
 from toykernel.errno import ENOMEM, Errno
 from toykernel.mm.filemap import AddressSpace
-from toykernel.mm.mm_types import VM_LOCKED, VM_RWX, MmStruct, VmArea
+from toykernel.mm.mm_types import VM_LOCKED, VM_LOCKONFAULT, VM_RWX, MmStruct, VmArea
 
 if TYPE_CHECKING:
     from toykernel.state import Kernel
@@ -66,7 +66,7 @@ def fork_area(k: Kernel, area: VmArea) -> VmArea:
     if other.anon_vma:
         other.anon_vma = k.memory.idents.next_anon_vma()
         other.cloned = True
-    other.vm_flags &= ~VM_LOCKED
+    other.vm_flags &= ~(VM_LOCKED | VM_LOCKONFAULT)
     return other
 
 
@@ -121,10 +121,16 @@ def _compatible(lower: VmArea, upper: VmArea, flags: int) -> bool:
     )
 
 
-def can_merge(lower: VmArea, upper: VmArea) -> bool:
+def can_merge(k: Kernel, lower: VmArea, upper: VmArea) -> bool:
     """Whether two neighbours are one area in all but the record (can_vma_merge_after)."""
-    anon = (lower.anon_vma, upper.anon_vma)
-    return _compatible(lower, upper, ~0) and (0 in anon or anon[0] == anon[1])
+    if not _compatible(lower, upper, ~0):
+        return False
+    if lower.anon_vma == upper.anon_vma:
+        return True
+    cloned = lower.cloned or upper.cloned
+    return 0 in (lower.anon_vma, upper.anon_vma) and (
+        k.host.profile.merges_cloned_areas or not cloned
+    )
 
 
 def merge(k: Kernel, mm: MmStruct, start: int, end: int) -> None:
@@ -134,7 +140,7 @@ def merge(k: Kernel, mm: MmStruct, start: int, end: int) -> None:
         return
     lower = areas[0]
     for upper in areas[1:]:
-        if can_merge(lower, upper):
+        if can_merge(k, lower, upper):
             _absorb(k, mm, lower, upper)
         else:
             lower = upper

@@ -55,6 +55,8 @@ def _entry(k: Kernel, parent: ProcNode, name: str) -> tuple[ProcNode, int] | Non
     match parent.path:
         case "":
             return _in_root(k, name)
+        case "sysvipc" if below in SYSTEM:
+            return ProcNode(below), S_IFREG | SYSTEM[below].mode
         case "{pid}" | "{pid}/task/{tid}":
             return _in_task(parent, name, below)
         case "{pid}/task":
@@ -69,8 +71,8 @@ def _entry(k: Kernel, parent: ProcNode, name: str) -> tuple[ProcNode, int] | Non
 def _in_root(k: Kernel, name: str) -> tuple[ProcNode, int] | None:
     if name in ("self", "thread-self", "mounts"):
         return ProcNode(name), S_IFLNK | 0o777
-    if name == "sys":
-        return ProcNode("sys"), S_IFDIR | 0o555
+    if name in ("sys", "sysvipc"):
+        return ProcNode(name), S_IFDIR | 0o555
     if name in SYSTEM:
         return ProcNode(name), S_IFREG | SYSTEM[name].mode
     if name in ("kpagecount", "kpageflags"):
@@ -147,7 +149,8 @@ def _names(k: Kernel, inode: Inode) -> list[tuple[int, str]]:
     node = node_of(inode)
     match node.path:
         case "":
-            fixed = [*SYSTEM, "kpagecount", "kpageflags", "self", "thread-self", "mounts", "sys"]
+            fixed = [*(name for name in SYSTEM if "/" not in name), "kpagecount", "kpageflags"]
+            fixed += ["self", "thread-self", "mounts", "sys", "sysvipc"]
             found = [(n, name) for n, name in enumerate(fixed, 2)]
             tasks = task_active_pid_ns(k.current).map.tasks
             return found + [
@@ -156,6 +159,8 @@ def _names(k: Kernel, inode: Inode) -> list[tuple[int, str]]:
         case "{pid}" | "{pid}/task/{tid}":
             known = (*_DIRECTORIES, *_LINKS, *_BINARY, "stat", "children", *TASK)
             return [(n, name) for n, name in enumerate(known, 2) if _task_kind(node.path, name)]
+        case "sysvipc":
+            return [(n, name) for n, name in enumerate(("msg", "sem", "shm"), 2)]
         case "{pid}/task":
             threads = task_of(k, inode).signal.threads
             return [(2 + t.pid, str(task_pid_vnr(k, t))) for t in sorted(threads, key=_pid)]

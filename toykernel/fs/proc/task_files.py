@@ -8,7 +8,7 @@ from toykernel.arch.x86.asm_offsets import PT_REGS
 from toykernel.arch.x86.uaccess import access_ok
 from toykernel.errno import EACCES, EINVAL, EIO, EPERM, Errno
 from toykernel.fs.file import O_CLOEXEC, File
-from toykernel.fs.mount import Mount, d_path
+from toykernel.fs.mount import Mount, all_mounts, d_path
 from toykernel.fs.proc.node import seq_read, task_of
 from toykernel.kernel.cred import CAP_SYS_RESOURCE, capable
 from toykernel.kernel.pid import task_pid_vnr
@@ -18,8 +18,6 @@ from toykernel.mm.memory import follow_page
 from toykernel.task import TASK_COMM_LEN
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from toykernel.mm.mm_types import MmStruct
     from toykernel.state import Kernel
     from toykernel.task import Task
@@ -196,13 +194,6 @@ def identity_map(k: Kernel, task: Task) -> str:
 
 
 # -- mounts ----------------------------------------------------------------------------------------
-
-
-def all_mounts(mnt: Mount) -> Iterator[Mount]:
-    """A mount and those below it, each before what is mounted on it."""
-    yield mnt
-    for child in mnt.mounts.values():
-        yield from all_mounts(child)
 
 
 def _options(mnt: Mount) -> str:
