@@ -149,7 +149,10 @@ def sys_settimeofday(k: Kernel, tv: int, tz: int) -> int:
     EPERM without CAP_SYS_TIME.
     """
     ns = timeval_from_user(k, tv) if tv else None
-    if tz and any(copy_from_user(k, tz, 8)):
+    zone = copy_from_user(k, tz, 8) if tz else b""
+    if not capable(k, CAP_SYS_TIME):
+        raise Errno(EPERM)
+    if any(zone):
         raise Errno(EINVAL)
     return _set_wall_clock(k, ns) if ns is not None else 0
 
