@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from toykernel.fs.file import File
     from toykernel.fs.inode import Inode
     from toykernel.fs.rootfs import FileSystems
+    from toykernel.fs.super import SuperBlock
     from toykernel.host import Host
     from toykernel.kernel.cred import UserStruct
     from toykernel.kernel.futex import FutexQ
@@ -47,6 +48,7 @@ class Config:
 
     memory: int = 16 << 20
     cpu: str = "max"
+    cpu_hz: int = CPU_HZ  # cycles in a second
     eager_fork: bool = False
     rlimit_stack: int = 8 << 20
     native: bool = True
@@ -65,6 +67,8 @@ class Config:
             raise TypeError(f"memory is a number of bytes, as 16 << 20, not {self.memory!r}")
         if self.cpu not in CPU_MODELS:
             raise ValueError(f"there is no cpu {self.cpu!r}; there are {', '.join(CPU_MODELS)}")
+        if not isinstance(self.cpu_hz, int) or self.cpu_hz < HZ:
+            raise ValueError(f"cpu_hz is a number of cycles a second, not {self.cpu_hz!r}")
         if self.profile is not None and not isinstance(self.profile, Profile):
             raise TypeError(
                 f"profile is a Profile of toykernel.profiles, not {self.profile!r}; "
@@ -123,6 +127,9 @@ class Time:
     wall_offset: int = 0  # CLOCK_REALTIME - CLOCK_MONOTONIC, ns
     #: What the clocks show while time only passes when everybody waits for it, ns; None: they run.
     stands: int | None = None
+    #: Readings of the clock by programs that do little else: how many in a row; when the last was.
+    clock_spins: int = 0
+    last_reading: int = 0  # instructions since power-on
     ntp: Ntp | None = None  # what adjtimex has set, once somebody asked
 
 
@@ -189,6 +196,7 @@ class Files:
     console_tty: TtyStruct | None = None  # when the host's input is a terminal
     unix: UnixTable | None = None  # sockets, once there have been any
     anon_inode: Inode | None = None  # of every file without a name of its own, once there is one
+    nsfs: SuperBlock | None = None  # of namespaces as files, once one has been asked for
     console_error: File = field(init=False)  # the open file whose output is the host's stderr
 
 
@@ -222,7 +230,8 @@ class Kernel:
         self.host = host
         self.machine = machine
         self.current: Task  # whom the CPU runs; boot's first task is the idle task
-        self.time = Time(wall_offset=wall_offset)
+        hz = config.cpu_hz
+        self.time = Time(hz, cycles_per_tick=hz // HZ, wall_offset=wall_offset)
         self.memory = Memory(PageAllocator(frames), eager_fork=config.eager_fork)
         self.processes = Processes(
             init_pid_ns, init_pid_ns.map, max(frames // (8 * 2), 20), config.rlimit_stack

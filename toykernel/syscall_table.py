@@ -24,9 +24,10 @@ fs.attr: chmod lchown fchmod fchown chown lchown32 fchown32 chown32 fchownat fch
 fs.epoll_calls: epoll_create epoll_ctl epoll_wait epoll_pwait epoll_create1 epoll_pwait2
 fs.eventfd: eventfd eventfd2
 fs.exec: execve execveat
-fs.fcntl: dup ioctl fcntl dup2 fcntl64 dup3
+fs.fcntl: dup fcntl dup2 fcntl64 dup3
 fs.fhandle: name_to_handle_at open_by_handle_at
 fs.filesystems: sysfs
+fs.ioctl: ioctl
 fs.locks: flock
 fs.memfd: memfd_create
 fs.namei_calls: link unlink mknod rename mkdir rmdir symlink mkdirat mknodat unlinkat renameat
@@ -82,11 +83,12 @@ kernel.sched.syscalls: nice getpriority setpriority sched_setparam sched_getpara
     sched_rr_get_interval sched_setaffinity sched_getaffinity
 kernel.seccomp: seccomp
 kernel.session: setpgid getpgrp setsid getpgid getsid
+kernel.setns: setns
 kernel.sigcalls: restart_syscall pause signal sigaction sgetmask ssetmask sigsuspend sigpending
     sigprocmask rt_sigaction rt_sigprocmask rt_sigpending rt_sigtimedwait rt_sigsuspend
 kernel.sys: getpid getppid sethostname setdomainname uname gettid set_tid_address ioprio_set
-    ioprio_get
-kernel.sysinfo: sysinfo getcpu arch_prctl
+    ioprio_get getcpu
+kernel.sysinfo: sysinfo arch_prctl
 kernel.time: time stime times getrusage gettimeofday settimeofday nanosleep clock_settime
     clock_gettime clock_getres clock_nanosleep
 kernel.time64: clock_gettime64 clock_settime64 clock_getres_time64 clock_nanosleep_time64

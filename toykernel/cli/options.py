@@ -48,6 +48,8 @@ SCHEDULE: Decorator = click.option(
     type=FILE,
     help="Let the tasks run in the order that explore --schedules has written to FILE.",
 )
+#: Between them a tick has at least 1,000 cycles, and its length fits the timer.
+MIN_CPU_HZ, MAX_CPU_HZ = 100_000, 4_000_000_000
 MACHINE: tuple[Decorator, ...] = (
     click.option(
         "--memory",
@@ -63,6 +65,14 @@ MACHINE: tuple[Decorator, ...] = (
         default="max",
         show_default=True,
         help="CPU features that a guest sees.",
+    ),
+    click.option(
+        "--cpu-hz",
+        type=click.IntRange(MIN_CPU_HZ, MAX_CPU_HZ),
+        default=33_000_000,
+        show_default=True,
+        metavar="N",
+        help="Cycles in a second of the guest's clock: with fewer, what waits for time to pass takes less.",
     ),
     TIMING,
     click.option(
@@ -384,6 +394,7 @@ def machine_config(values: Mapping[str, Any]) -> Config:
     return Config(
         memory=values["memory"],
         cpu=values["cpu"],
+        cpu_hz=values["cpu_hz"],
         timing=values["timing"],
         eager_fork=values["fork"] == "eager",
         rlimit_stack=limits.get("stack", Config.rlimit_stack),

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING, Any
 
+from emu.record import dataclass
 from toykernel.fs.inode import S_IFCHR, S_IFIFO, S_IFSOCK
 from toykernel.fs.operations import (
     POLLERR,

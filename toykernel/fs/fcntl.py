@@ -213,10 +213,3 @@ def _owner(k: Kernel, file: File, cmd: int, arg: int) -> int:
             return file.f_signum
         case _:
             raise Errno(EINVAL)
-
-
-@syscall(54, "fd:fd request:hex argp:address")
-def sys_ioctl(k: Kernel, fd: int, request: int, argp: int) -> int:
-    """ioctl: what the file makes of it; Errno(ENOTTY) where it has none, Errno(EBADF)."""
-    file = fget_open(k, fd)
-    return file.op.ioctl(k, file, request, argp)

@@ -17,6 +17,7 @@ from toykernel.fs.mount import Path, all_mounts
 from toykernel.fs.namei import AT_FDCWD, current_fs, getname_flags, path_at
 from toykernel.fs.open import open_path
 from toykernel.kernel.cred import CAP_DAC_READ_SEARCH, capable
+from toykernel.kernel.nsproxy import mnt_ns_root
 from toykernel.syscalls import syscall
 
 if TYPE_CHECKING:
@@ -57,7 +58,8 @@ def sys_name_to_handle_at(
     (room,) = struct.unpack("<I4x", copy_from_user(k, handle, _HEADER))
     if room > MAX_HANDLE_SZ:
         raise Errno(EINVAL)
-    number = 1 + list(all_mounts(k.files.fs.root.mnt)).index(path.mnt)
+    mounts = enumerate(all_mounts(mnt_ns_root(k, k.current.nsproxy.mnt_ns)), 1)
+    number = next((n for n, mnt in mounts if mnt is path.mnt), 0)
     record = struct.pack("<3I", 0, inode.ino & 0xFFFFFFFF, inode.ino >> 32)
     if flags & AT_HANDLE_MNT_ID_UNIQUE:
         copy_to_user(k, mount_id, number.to_bytes(8, "little"))

@@ -6,9 +6,10 @@ fs.lease-break-time seconds; then the kernel does it.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING
 
+from emu.record import dataclass
 from toykernel.errno import EACCES, EAGAIN, EINVAL, ERESTARTSYS, Errno
 from toykernel.fs.fasync import F_OWNER_PID, POLL_MSG, send_sigio
 from toykernel.fs.file import O_ACCMODE, O_NONBLOCK, O_RDONLY, File

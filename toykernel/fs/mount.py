@@ -14,6 +14,8 @@ from toykernel.errno import EBUSY, EINVAL, ENOTDIR, Errno
 from toykernel.fs.dcache import Dentry
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from toykernel.fs.super import SuperBlock
 
 
@@ -65,6 +67,23 @@ def follow_dotdot(path: Path, root: Path) -> Path:
             return path
         path = Path(mnt.parent, mnt.mountpoint)
     return traverse_mounts(path)
+
+
+def all_mounts(mnt: Mount) -> Iterator[Mount]:
+    """A mount and those below it, each before what is mounted on it."""
+    yield mnt
+    for child in mnt.mounts.values():
+        yield from all_mounts(child)
+
+
+def copy_tree(mnt: Mount) -> Mount:
+    """A mount with all below it, for another namespace; the same file systems, in the same order."""
+    new = Mount(mnt.sb, mnt.root)
+    for mountpoint, child in mnt.mounts.items():
+        copied = copy_tree(child)
+        copied.parent, copied.mountpoint = new, mountpoint
+        new.mounts[mountpoint] = copied
+    return new
 
 
 def do_mount(path: Path, sb: SuperBlock, root: Dentry) -> Mount:

@@ -49,7 +49,7 @@ _FILES = {
     "etc/hosts": "127.0.0.1\tlocalhost\n127.0.1.1\ttoykernel\n",
     "etc/nsswitch.conf": "passwd: files\ngroup: files\nhosts: files\n",
 }
-#: /sys: the one processor, and that there is no swap and no huge page.
+#: /sys: the one processor; that no pages are merged, and none is huge.
 _SYSFS = {
     "devices/system/cpu/online": "0\n",
     "devices/system/cpu/possible": "0\n",
@@ -58,6 +58,9 @@ _SYSFS = {
     "devices/system/cpu/cpu0/topology/core_id": "0\n",
     "devices/system/node/online": "0\n",
     "devices/system/clocksource/clocksource0/current_clocksource": "tsc\n",
+    "kernel/mm/ksm/run": "0\n",
+    "kernel/mm/ksm/pages_shared": "0\n",
+    "kernel/mm/ksm/pages_sharing": "0\n",
     "kernel/mm/transparent_hugepage/enabled": "always madvise [never]\n",
     "kernel/mm/transparent_hugepage/hpage_pmd_size": "4194304\n",
 }

@@ -29,6 +29,7 @@ MAGIC = {
     "sysfs": 0x62656572,
     "pipefs": 0x50495045,
     "sockfs": 0x534F434B,
+    "nsfs": 0x6E736673,
     "mqueue": 0x19800202,
     "hostfs": 0x00C0FFEE,
 }

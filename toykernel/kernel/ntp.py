@@ -7,9 +7,9 @@ taken at once; but the clock's rate is the machine's, whatever ADJ_FREQUENCY and
 from __future__ import annotations
 
 import struct
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from emu.record import dataclass
 from toykernel.arch.x86.uaccess import copy_from_user, copy_to_user
 from toykernel.errno import EINVAL, EOPNOTSUPP, EPERM, Errno
 from toykernel.kernel.cred import CAP_SYS_TIME, capable

@@ -150,13 +150,16 @@ def send_signal(
 ) -> int:
     """The one door for raising a signal, for one thread or (`group`) for all of its group together.
 
-    `force` is for signals from outside a pid namespace: its init cannot ignore them.
+    `force` is for signals from outside a pid namespace: its init cannot ignore them, and what a task sends
+    that is outside always is.
 
     A signal below SIGRTMIN that is pending already is not queued again. Returns 0, or EAGAIN when the
     user's queue of real-time signals is full.
     """
     if all(t.exit_state for t in (threads_of(task) if group else (task,))):
         return 0  # a dead leader still stands for its living threads
+    if task.signal.flags & SIGNAL_UNKILLABLE and "si_pid" in info and _from_outside(k, task):
+        info, force = {**info, "si_pid": 0}, True
     if not _prepare_signal(k, task, sig, force):
         if k.host.trace.signal_discard:
             k.host.trace.signal_discard.emit(task, sig, info)
@@ -178,6 +181,12 @@ def send_signal(
         wake_up(k, task.sighand.signalfd_wqh, nr_exclusive=0)
     _complete_signal(k, task, sig, group)
     return 0
+
+
+def _from_outside(k: Kernel, task: Task) -> bool:
+    """Whether a task's pid namespace does not know the sender: a signal from an ancestor."""
+    inside = task.pid_struct.numbers[-1][0]
+    return all(ns is not inside for ns, _ in k.current.pid_struct.numbers)
 
 
 def group_send_sig_info(k: Kernel, task: Task, sig: int, info: Siginfo) -> int:

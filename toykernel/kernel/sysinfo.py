@@ -1,4 +1,4 @@
-"""What a program asks about the machine as a whole (kernel/sys.c): sysinfo, getcpu."""
+"""What a program asks about the machine as a whole (kernel/sys.c): sysinfo, arch_prctl."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import struct
 from typing import TYPE_CHECKING
 
 from emu.ram import PAGE_SIZE
-from toykernel.arch.x86.uaccess import copy_to_user, put_user
+from toykernel.arch.x86.uaccess import copy_to_user
 from toykernel.errno import EINVAL, ENODEV, Errno
 from toykernel.kernel.timekeeping import NSEC_PER_SEC, ktime_get
 from toykernel.syscalls import syscall
@@ -35,16 +35,6 @@ def sys_sysinfo(k: Kernel, info: int) -> int:
         1,
     )
     copy_to_user(k, info, record)
-    return 0
-
-
-@syscall(318, "cpu:address node:address tcache:address")
-def sys_getcpu(k: Kernel, cpu: int, node: int, unused: int) -> int:
-    """getcpu: the one processor and node there are, 0 and 0. EFAULT."""
-    if cpu:
-        put_user(k, 0, cpu)
-    if node:
-        put_user(k, 0, node)
     return 0
 
 

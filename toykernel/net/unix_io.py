@@ -225,7 +225,7 @@ def _send_packet(k: Kernel, sending: Sending) -> Result:
     if other.shutdown & RCV_SHUTDOWN:
         raise Errno(EPIPE)
     full = other.peer is not sock and recvq_full(other)
-    if full or (sock.wmem and sock.wmem + len(sending.data) + SKB_OVERHEAD > sock.sndbuf):
+    if full or sock.wmem >= sock.sndbuf:  # sock_alloc_send_pskb
         waiting = _wait_to_send(k, sending, other.wait if full else sock.wait)
         if isinstance(waiting, Errno):
             raise waiting
