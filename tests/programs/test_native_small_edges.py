@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 from native_pairs import answers_of_both
 
-EPERM, ENOENT, ENXIO, EBADF, EFAULT, EINVAL, EFBIG, EOVERFLOW = 1, 2, 6, 9, 14, 22, 27, 75
+EPERM, ENOENT, ENXIO, EBADF, ENOMEM, EFAULT, EINVAL, EFBIG = 1, 2, 6, 9, 12, 14, 22, 27
+EOVERFLOW, EOPNOTSUPP = 75, 95
 SIGUSR1, SIGUSR2 = 10, 12
 PAGE = 4096
 #: A page that may be written, and behind it nothing; its end in `edge`.
@@ -303,6 +304,60 @@ last: .long 0x7fffffff, 0
 before: .long 0x7ffffffe, 0
 """,
         [-EFAULT, -EBADF, -EBADF] * 2 + [-EOVERFLOW, 0, 0],
+    ),
+    "clocks that cannot be set, and what is read before": (
+        """
+    call 208, $65534, $65534, $65534    # setresuid: without privileges
+    call 124, $fixed
+    keep                                # adjtimex writes what it was given even when it may not set it
+    call 124, $moves
+    keep
+    call 343, $0, $fixed
+    keep                                # clock_adjtime does not
+    .irp clock, -100, -1, -5, 1, 2
+    call 343, $\\clock, $moves
+    keep
+    call 405, $\\clock, $moves
+    keep
+    .endr
+    call 405, $99, $1
+    keep
+    call 405, $99, $moves
+    keep
+    tell
+.section .rodata
+.balign 4
+fixed: .long 1
+       .space 256
+.data
+.balign 4
+moves: .long 1
+       .space 256
+""",
+        [-EFAULT, -EPERM, -EPERM]
+        + [-EOPNOTSUPP] * 4
+        + [-EINVAL] * 2
+        + [-EOPNOTSUPP] * 4
+        + [-EFAULT, -EINVAL],
+    ),
+    "more than may be locked, and around the end of all memory": (
+        """
+    call 75, $8, $limit                 # setrlimit: RLIMIT_MEMLOCK
+    call 208, $65534, $65534, $65534    # setresuid: without privileges
+    .irp number, 150, 376
+    call \\number, $0xffffff9c, $0x8000000, $0
+    keep
+    .endr
+    call 316, $99, $1, $1, $16
+    keep                                # vmsplice: flags before the descriptor
+    call 316, $99, $1, $1, $0
+    keep
+    tell
+.data
+.balign 4
+limit: .long 65536, 65536
+""",
+        [-ENOMEM, -ENOMEM, -EINVAL, -EBADF],
     ),
     "the numbers of struct stat": (
         """
