@@ -9,19 +9,18 @@ from __future__ import annotations
 
 import random
 import re
-import struct
 import subprocess
 from pathlib import Path
 
 import pytest
 from native_strace import skip_unless_strace
+from strace_calls import Calls, build, line_of
 
 from toykernel.harness.session import Session
 from toykernel.observe.decoding.names_ioctl import REQUESTS
 from toykernel.observe.strace import Strace
 from toykernel.syscall_table import BY_NAME, SYSCALLS
 
-SOURCE = Path(__file__).with_name("strace_calls.S")
 LAST = BY_NAME["set_mempolicy_home_node"].number  # of the calls that strace 6.1 knows
 ROUNDS = 24  # how often each call is made
 #: What is injected, and the result that our kernel would give.
@@ -89,9 +88,10 @@ INTEGERS = (
 )
 
 
-def records(symbols: dict[str, int], start: int, end: int) -> list[tuple[int, list[int]]]:
+def records(symbols: dict[str, int]) -> Calls:
     """Numbers and registers of the calls."""
     rng = random.Random(6)
+    start, end = symbols["zeros"], symbols["table"]
     pointers = [where for where in symbols.values() if start <= where < end]
 
     def word() -> int:
@@ -117,51 +117,19 @@ def records(symbols: dict[str, int], start: int, end: int) -> list[tuple[int, li
     return found
 
 
-def build(directory: Path) -> tuple[Path, list[tuple[int, list[int]]]]:
-    """The program, with the table of its calls behind its data."""
-    listing = directory / "calls.S"
-
-    def link(table: bytes) -> dict[str, int]:
-        (directory / "table").write_bytes(table)
-        tail = f'.incbin "{directory / "table"}"\ntable_end:\n'
-        listing.write_text(SOURCE.read_text() + tail)
-        for command in (
-            ["as", "--32", str(listing), "-o", str(directory / "calls.o")],
-            ["ld", "-m", "elf_i386", str(directory / "calls.o"), "-o", str(directory / "calls")],
-        ):
-            subprocess.run(command, check=True)
-        names = subprocess.run(
-            ["nm", str(directory / "calls")], capture_output=True, text=True, check=True
-        ).stdout
-        return {line.split()[2]: int(line.split()[0], 16) for line in names.splitlines()}
-
-    symbols = link(b"")
-    calls = records(symbols, symbols["zeros"], symbols["table"])
-    assert (
-        link(b"".join(struct.pack("<7I", n, *words) for n, words in calls))["words"]
-        == symbols["words"]
-    )
-    return directory / "calls", calls
-
-
-def line_of(text: str) -> str:
-    """Without columns, and without strace's word for a result that is not the kernel's."""
-    return re.sub(r"\) += ", ") = ", text.removesuffix(" (INJECTED)"), count=1)
-
-
 @pytest.fixture(scope="module")
-def program(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[tuple[int, list[int]]]]:
+def program(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Calls]:
     directory = tmp_path_factory.mktemp("calls")
     skip_unless_strace(directory)
     version = subprocess.run(["strace", "-V"], capture_output=True, text=True, check=True).stdout
     if "version 6.1\n" not in version:
         pytest.skip(f"the forms are those of strace 6.1, not of {version.splitlines()[0]}")
-    return build(directory)
+    return build(directory, records)
 
 
 @pytest.mark.parametrize(("injected", "result"), RESULTS)
 def test_every_call_is_written_as_strace_writes_it(
-    program: tuple[Path, list[tuple[int, list[int]]]], injected: str, result: int
+    program: tuple[Path, Calls], injected: str, result: int
 ) -> None:
     path, calls = program
     native = path.with_name("native")

@@ -324,6 +324,18 @@ before: .long 0x7ffffffe, 0
     keep
     call 405, $99, $moves
     keep
+    call 264, $-2, $moves
+    keep                                # clock_settime: the thread's own time, which nobody sets
+    call 264, $-2, $never
+    keep
+    call 264, $-2, $1
+    keep
+    call 264, $-5, $moves
+    keep                                # no device
+    call 264, $2, $1
+    keep
+    call 404, $-2, $moves
+    keep
     tell
 .section .rodata
 .balign 4
@@ -333,12 +345,14 @@ fixed: .long 1
 .balign 4
 moves: .long 1
        .space 256
+never: .long -1, -1
 """,
         [-EFAULT, -EPERM, -EPERM]
         + [-EOPNOTSUPP] * 4
         + [-EINVAL] * 2
         + [-EOPNOTSUPP] * 4
-        + [-EFAULT, -EINVAL],
+        + [-EFAULT, -EINVAL]
+        + [-EPERM, -EPERM, -EFAULT, -EINVAL, -EINVAL, -EPERM],
     ),
     "more than may be locked, and around the end of all memory": (
         """

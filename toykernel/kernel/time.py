@@ -128,7 +128,18 @@ def sys_clock_settime(k: Kernel, clock: int, address: int) -> int:
 
 
 def clock_set(k: Kernel, clock: int, address: int, read: Callable[[Kernel, int], int]) -> int:
-    """Set a clock to the time that `read` finds at an address. EINVAL, EPERM, EFAULT."""
+    """Set a clock to the time that `read` finds at an address. EINVAL, EPERM, EFAULT.
+
+    EPERM for a clock of CPU time by its number (posix_cpu_clock_set), if there is such a process.
+    """
+    if clock < 0:
+        try:
+            read(k, address)
+        except Errno as error:
+            if error.number != EINVAL:
+                raise
+        cpu_clock_task(k, clock)
+        raise Errno(EPERM)
     if clock != CLOCK_REALTIME:
         raise Errno(EINVAL)
     return _set_wall_clock(k, read(k, address))
