@@ -87,6 +87,13 @@ epoll:  .long 0x80000019, 7, 8
 epolls: .long 1, 9, 0,4,5,6,7,8,9
 how:    .long 0x42,0, 0x1a4,0, 8,0
 clone:  .long 0x1100,0, words,0, words,0, words,0, 17,0, 0,0, 0,0, words,0, words,0, 2,0,5,0
+count0: .long 0, 112, 5, 7, 100,0, 0x00000fff,0, 0x5,0, 0x00000403,0
+count1: .long 1, 64, 9, 0, 1,0, 0xffffffff,0, 0x1f,0, 0x00018000,0x3f
+count2: .long 2, 128, 300, 0, 1,0, 0,0, 0,0, 0xfffef800,0xffffffff
+count3: .long 3, 0, 0x02010203, 6, 0,1, 0x80000000,1, 0x20,0, 0x00008000,0
+count4: .long 4, 63, 1, 0, 0,0, 0,0, 0,0, 0,0
+count5: .long 3, 200, 0x00010206, 0, 0,0, 0,0, 0,0, 0,0x40
+count6: .long 5, 72, 0x1234, 0, 0,0, 0x40,0, 4,0, 0x00010010,0
 segment: .long 6, 0x1000, 0xfffff, 0x51
 caps:   .long 0x20080522, 3
 limits: .long 8192, -1, 0x100000, 0, 5, 0

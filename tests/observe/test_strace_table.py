@@ -26,9 +26,9 @@ ROUNDS = 24  # how often each call is made
 #: What is injected, and the result that our kernel would give.
 RESULTS = (("error=ENOSYS", -38), ("error=512", -512), ("retval=0", 0), ("retval=5", 5))
 
-#: Calls whose structures we show by their address, and where what is shown depends on the machine.
+#: Calls whose structures we show by their address, or where what is shown depends on the machine.
 NOT_COMPARED = {
-    **dict.fromkeys(("bpf", "perf_event_open", "io_uring_register"), "no kernel here has them"),
+    **dict.fromkeys(("bpf", "io_uring_register"), "no kernel here has them"),
     **dict.fromkeys(
         ("sigreturn", "rt_sigreturn"), "they tell of the stack; userland's programs do"
     ),
@@ -94,6 +94,8 @@ def records(symbols: dict[str, int]) -> Calls:
     start, end = symbols["zeros"], symbols["table"]
     pointers = [where for where in symbols.values() if start <= where < end]
 
+    counters = [symbols[f"count{n}"] for n in range(7)]
+
     def word() -> int:
         kind = rng.random()
         if kind < 0.45:
@@ -111,6 +113,8 @@ def records(symbols: dict[str, int]) -> Calls:
             for words in plain + drawn:
                 index, choices = COMMANDS.get(row.name, (0, (words[0],)))
                 told = [*words[:index], rng.choice(choices), *words[index + 1 :]]
+                if row.name == "perf_event_open":
+                    told[0] = rng.choice((told[0], *counters))
                 if row.name in SELECTS:
                     told[0] %= 200  # descriptors, not a million of them
                 found.append((row.number, told))

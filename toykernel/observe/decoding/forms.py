@@ -291,7 +291,7 @@ inotify_init1 inotify_init_flags
 preadv fd >iovec_out uint long
 pwritev fd iovec uint long
 rt_tgsigqueueinfo pid pid signal siginfo
-perf_event_open >address int int fd perf_open_flags
+perf_event_open >perf_attr int int fd perf_open_flags
 recvmmsg fd >messages_out uint msg_flags first_timeout
 fanotify_init fanotify_flags open_flags
 fanotify_mark fd fan_mark_flags fanotify_mask fanotify_dirfd@4 path
