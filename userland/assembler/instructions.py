@@ -154,7 +154,9 @@ class InstructionEncoder:
         if self.mode.bits == 32 and width == 32 and size != "w":
             return Encoded(data, tuple(parts.fixes))
         size = size or operand_size(spec, base, request.mnemonic, operands)
-        if size:
+        if size and not (
+            spec.kind == "store16" and memory is not None
+        ):  # which is 16 bits wide anyway
             parts.size = b"\x66" if (size == "l") != (self.mode.bits == 32) else b""
         if memory is not None and width != self.mode.bits:
             parts.address = b"\x67"
@@ -331,6 +333,8 @@ class InstructionEncoder:
         """Whether gas cuts an immediate that is too wide."""
         if spec.kind in ("in", "out"):
             return request.mnemonic.endswith("b")
+        if spec.kind == "shift":
+            return request.mnemonic.endswith("b")
         if spec.kind == "stack":
             return suffix is not None and self.mode.bits == 32
         return spec.kind in _CUTTING
@@ -339,6 +343,8 @@ class InstructionEncoder:
         """A value for a field of `width` bytes, cut as gas cuts it, with its warning. One that got small by
         that keeps the field it would have filled: it comes back as one that is open."""
         bits = 8 * width
+        if width < 4 and value >> 31 == 1:
+            value -= 1 << 32  # gas counts in 32 bits
         if not request.cuts or -(1 << bits - 1) <= value < 1 << bits:
             return Number(value)
         cut = value & (1 << bits) - 1

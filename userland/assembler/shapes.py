@@ -227,7 +227,7 @@ def _port(base: str, suffix: str | None, ops: list[Operand]) -> Request:
     ports = [o for o in ops if isinstance(o, Imm) or o == Reg("dx")]
     accumulators = [o for o in ops if isinstance(o, Reg) and o.name in ("al", "ax", "eax")]
     expected = ops[0] if base == "in" else ops[-1]
-    if not ports or ports[0] != expected or len(ports) + len(accumulators) != len(ops):
+    if len(ports) != 1 or ports[0] != expected or len(accumulators) != len(ops) - 1:
         shape = "PORT,%al" if base == "in" else "%al,PORT"
         raise Problem(f"`{base}' takes {shape} with the port in %dx or as $N",
                       "the register is %al, %ax or %eax")  # fmt: skip
