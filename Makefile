@@ -6,7 +6,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 JOBS ?= 2
 
-MADE_FROM := pyproject.toml setup.py emu/_native.c $(wildcard emu/_*.h)
+MADE_FROM := pyproject.toml setup.py emu/_native.c $(wildcard emu/_*.h) toykernel/explore/_differing.c
 RUNTIME := $(VENV)/.runtime
 DEVELOP := $(VENV)/.develop
 
@@ -108,7 +108,7 @@ compilers: $(DEVELOP)
 
 clean:
 	rm -rf $(VENV) build dist site *.egg-info .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
-	rm -f emu/_native*.so bench.json fork-cost.json mutants.md
+	rm -f emu/_native*.so toykernel/explore/_*.so bench.json fork-cost.json mutants.md
 	rm -rf fuzz-failures
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 

@@ -13,7 +13,14 @@ from setuptools.command.build_py import build_py
 #: Where the sources can be seen. A page that is not there is worse than none: whoever publishes says it,
 #: as TOYKERNEL_URL=https://host/owner/toykernel. Links of the README lead there then.
 URL = os.environ.get("TOYKERNEL_URL", "").rstrip("/")
-SHARED = ("README.md", "CHANGELOG.md", "docs/**/*.md", "docs/man/*.1", "exercises/*")
+SHARED = (
+    "README.md",
+    "CHANGELOG.md",
+    "docs/**/*.md",
+    "docs/fork-path.toml",
+    "docs/man/*.1",
+    "exercises/*",
+)
 
 
 class BuildWithDocuments(build_py):
@@ -34,7 +41,7 @@ class BuildExtension(build_ext):
 
     def run(self) -> None:
         if self.inplace or self.editable_mode:
-            for old in Path("emu").glob("_native*.so"):
+            for old in (*Path("emu").glob("_native*.so"), *Path("toykernel").rglob("_*.so")):
                 old.unlink()
         super().run()
 
@@ -77,6 +84,13 @@ setup(
             extra_compile_args=["-O2", "-Werror=implicit-function-declaration"],
             optional=True,
             **ABI3,
-        )
+        ),
+        Extension(
+            "toykernel.explore._differing",
+            ["toykernel/explore/_differing.c"],
+            extra_compile_args=["-O2", "-Werror=implicit-function-declaration"],
+            optional=True,
+            **ABI3,
+        ),
     ],
 )

@@ -9,7 +9,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from bench.exploring import explore_workers, exploring
+from bench.exploring import explore_workers, exploring, reduction
 from bench.figures import Figure, fork, getpid, hello, instructions, steps, timing
 from bench.past import back, moments, stepping, with_history
 from bench.processes import births, crowds, switches
@@ -20,7 +20,7 @@ MEASUREMENTS: tuple[Measurement, ...] = (
     *(hello, getpid, fork, steps, instructions, timing),
     *(births, crowds, switches),
     *(moments, back, with_history, stepping),
-    *(exploring, explore_workers),
+    *(exploring, reduction, explore_workers),
     remote,
 )
 

@@ -142,8 +142,8 @@ class CycleClock(InstructionClock):
 
     def _unknown_by_table(self) -> dict[str, int]:
         found = dict(self._unknown_before)
-        for insn in self._timing.insns():
-            if not insn.cost.known and insn.count:
+        for insn in self._timing.unknown():
+            if insn.count:
                 name = insn.text()
                 found[name] = found.get(name, 0) + insn.count
         return found

@@ -25,14 +25,15 @@ from emu.engine_quirks import (
     HF_CS32,
     HF_INHIBIT_IRQ,
     HF_SS32,
+    SEGMENTS,
     Context,
     calibrate,
     flush_code,
     locate_bounds,
-    locate_env,
     open_engine,
 )
-from emu.errors import EngineContractError, SnapshotError
+from emu.errors import SnapshotError
+from emu.live_registers import locate_env
 from emu.python_hooks import PythonHooks
 from emu.ram import Ram
 from emu.registers import RegisterFile
@@ -50,6 +51,8 @@ _FPU_STACK = tuple(getattr(x86, f"UC_X86_REG_FP{n}") for n in range(8))
 _FPU_CONTROL = tuple(
     getattr(x86, f"UC_X86_REG_{name}") for name in ("FPCW", "FPSW", "FPTAG", "MXCSR")
 )
+_SELECTORS = {name: FIELD[f"{name}_selector"] for name in SEGMENTS}
+_NULL_SEGMENT = array("I", (0, 0, 0, 0))
 _XMM = tuple(getattr(x86, f"UC_X86_REG_XMM{n}") for n in range(8))
 
 
@@ -145,6 +148,8 @@ class Cpu(RegisterFile):
 
     def _make_driver(self, native: bool, profile: Profile | None) -> hooks.Driver:
         module = load_native() if native else None
+        if module is not None and profile is not None and not locate_env(self._uc):
+            module = None  # only the reference can time a run from saved contexts
         self._x87 = NativeX87(self.state, self.layout, module) if module is not None else None
         if module is not None:
             if profile is None:
@@ -171,22 +176,20 @@ class Cpu(RegisterFile):
             self._x87.attach(env)
         if self.instructions is not None and env:
             self.instructions.attach(env)
-        elif self.timing is not None:
-            self.timing.attach(self._live_registers())
+        elif isinstance(self.timing, PythonTiming):
+            self._attach_reference(self.timing)
 
-    def _live_registers(self) -> int:
+    def _attach_reference(self, timing: PythonTiming) -> None:
         env = locate_env(self._uc)
-        if not env:
-            raise EngineContractError(
-                "the engine's live registers cannot be found on this system, which cycle timing "
-                "needs (neither /proc/self/mem nor process_vm_readv works); use the timing profile off"
-            )
-        return env
+        if env:
+            timing.attach(env)
+        else:
+            timing.attach_context(Context(self._handle))
 
     def _python_timing(self, profile: Profile) -> PythonTiming:
         view = EngineView(self.layout, self.ram.view, self._read, self.state)
         timing = PythonTiming(profile, view)
-        timing.attach(self._live_registers())
+        self._attach_reference(timing)
         return timing
 
     def _read(self, ident: int) -> int:
@@ -249,8 +252,8 @@ class Cpu(RegisterFile):
 
     def null_segment(self, name: str) -> None:
         """Load a data segment register with the null selector."""
-        at = FIELD[f"{name}_selector"]
-        self.regs[at : at + 4] = array("I", (0, 0, 0, 0))
+        at = _SELECTORS[name]
+        self.regs[at : at + 4] = _NULL_SEGMENT
 
     def _refresh_hflags(self, name: str, descriptor: Segment) -> None:
         flags = self.hflags

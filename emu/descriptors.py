@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from emu.record import dataclass
 
 # Type field of system descriptors (S = 0), SDM table 3-2.
 TYPE_LDT = 0x2

@@ -62,10 +62,7 @@ from __future__ import annotations
 
 import ctypes
 import mmap
-import os
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
+from itertools import pairwise
 
 from unicorn import UC_ARCH_X86, UC_HOOK_CODE, UC_HOOK_INTR, UC_MODE_32, UC_PROT_ALL, Uc, UcError
 from unicorn import x86_const as x86
@@ -73,7 +70,8 @@ from unicorn.unicorn_py3.unicorn import uclib
 
 from emu.descriptors import SEG_ACCESSED, SEG_WRITABLE, pack_segment
 from emu.errors import EngineContractError
-from emu.ram import PAGE_SIZE, Ram
+from emu.ram import Ram
+from emu.record import dataclass
 from emu.x87.state import locate_fpu
 
 #: Order of the machine's register file; index = field number.
@@ -190,97 +188,6 @@ def room_for_translations() -> None:
         raise MemoryError(
             f"the engine needs {TRANSLATIONS >> 20} MiB of address space (see ulimit -v)"
         ) from None
-
-
-def locate_env(uc: Uc) -> int:
-    """Host address of the engine's live registers (EAX first, laid out as in a saved context).
-
-    Reading them there costs nothing; uc_reg_read costs more than most instructions. The address is
-    found by writing marks into the registers and looking behind the pointers of the engine's handle,
-    with reads that cannot crash. 0 where the system has no such reads.
-    """
-    ids = [getattr(x86, f"UC_X86_REG_{name.upper()}") for name in GPRS]
-    before = [uc.reg_read(ident) for ident in ids]
-    marks = [0x5EED0000 | (index + 1) * 0x303 for index in range(len(ids))]
-    for ident, mark in zip(ids, marks, strict=True):
-        uc.reg_write(ident, mark)
-    pattern = b"".join(mark.to_bytes(8, "little") for mark in marks)
-
-    def is_live(address: int) -> bool:
-        """Not one of the copies of the pattern that lie about in this process."""
-        word = ctypes.c_uint64.from_address(address)
-        uc.reg_write(ids[0], 0x5EED7777)
-        follows = word.value == 0x5EED7777
-        uc.reg_write(ids[0], marks[0])
-        return follows and word.value == marks[0]
-
-    with safe_reads() as peek:
-        found = next(filter(is_live, _copies(peek, uc._uch.value, pattern)), 0)
-    for ident, value in zip(ids, before, strict=True):
-        uc.reg_write(ident, value)
-    return found
-
-
-#: Reads this process's memory: address, length; what can be read from there on, at most that much.
-Peek = Callable[[int, int], bytes]
-
-
-@contextmanager
-def safe_reads(memory_file: str = "/proc/self/mem") -> Iterator[Peek]:
-    """Reads that give less where nothing is mapped; where /proc is not mounted, by process_vm_readv."""
-    if not os.access(memory_file, os.R_OK):
-        yield _read_process
-        return
-    with open(memory_file, "rb", buffering=0) as memory:
-
-        def peek(address: int, length: int) -> bytes:
-            try:
-                memory.seek(address)
-                return memory.read(length)
-            except (OSError, OverflowError, ValueError):
-                return b""
-
-        yield peek
-
-
-_PIECES = 1024  # IOV_MAX
-
-
-def _read_process(address: int, length: int) -> bytes:
-    """process_vm_readv(2) of this process, as far as it goes; b"" where it is not to be had."""
-    call = getattr(ctypes.CDLL(None, use_errno=True), "process_vm_readv", None)
-    if call is None:
-        return b""
-    call.restype = ctypes.c_ssize_t
-    buffer = ctypes.create_string_buffer(length)
-    # A piece a page: a transfer ends in front of the piece that it cannot have.
-    ends = [*range((address | PAGE_SIZE - 1) + 1, address + length, PAGE_SIZE), address + length]
-    pages = [*zip([address, *ends], ends, strict=False)]
-    read = 0
-    for first in range(0, len(pages), _PIECES):
-        some = pages[first : first + _PIECES]
-        remote = (ctypes.c_size_t * (2 * len(some)))()
-        remote[:] = [word for start, end in some for word in (start, end - start)]
-        size = some[-1][1] - some[0][0]
-        local = (ctypes.c_size_t * 2)(ctypes.addressof(buffer) + read, size)
-        counted = (local, ctypes.c_ulong(1), remote, ctypes.c_ulong(len(some)))
-        done = max(call(os.getpid(), *counted, ctypes.c_ulong(0)), 0)
-        read += done
-        if done < size:
-            break
-    return buffer.raw[:read]
-
-
-def _copies(peek: Peek, handle: int, pattern: bytes) -> Iterator[int]:
-    """Where the pattern is, 64 KiB behind every pointer in the first 16 KiB at `handle`."""
-    words = memoryview(peek(handle, 16384)).cast("Q")
-    for address in dict.fromkeys(words):
-        if 0x10000 <= address < 1 << 47:
-            data = peek(address, 65536)
-            at = data.find(pattern)
-            while at >= 0:
-                yield int(address) + at
-                at = data.find(pattern, at + 1)
 
 
 def locate_bounds(uc: Uc) -> int:
@@ -410,13 +317,13 @@ def _locate_exception_state(uc: Uc, ram: Ram, context: Context) -> tuple[int, in
     ram.write(code, saved)
     flush_code(uc)
 
-    def words(offset: int) -> list[int]:
-        return [int.from_bytes(image[offset : offset + 4], "little") for image in images]
-
-    offsets = range(0, context.size - 3, 4)
-    code_at = [o for o in offsets[:-1] if words(o)[1:] == [0x50, 0x1230, 0]]
-    code_at = [o for o in code_at if words(o + 4)[1:] == [0, 0, 1]]
-    old = [o for o in offsets if words(o)[:3] == [0xFFFFFFFF, 13, 13]]
+    rows = list(zip(*(memoryview(i)[: len(i) & -4].cast("I") for i in images), strict=True))
+    code_at = [
+        4 * at
+        for at, ((_, *first), (_, *second)) in enumerate(pairwise(rows))
+        if first == [0x50, 0x1230, 0] and second == [0, 0, 1]
+    ]
+    old = [4 * at for at, row in enumerate(rows) if row[:3] == (0xFFFFFFFF, 13, 13)]
     if len(code_at) != 1 or len(old) != 1:
         raise EngineContractError(
             "cannot find the exception state in the engine's context; "

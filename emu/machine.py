@@ -172,6 +172,12 @@ class Machine:
             state.delivery_limit = hooks.NO_LIMIT
         return event
 
+    def end_sooner(self, deliveries: int) -> None:
+        """From a gate: a run that ends after so many deliveries ends so many sooner."""
+        state = self.cpu.state
+        if state.delivery_limit != hooks.NO_LIMIT:
+            state.delivery_limit = max(state.delivery_limit - deliveries, state.deliveries)
+
     @property
     def unchanged(self) -> bool:
         """Behind a gate, whether a run can go on as it began: no interrupt has come up, no deadline has

@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import lru_cache
 
 from emu.cpu import Cpu
@@ -30,6 +29,7 @@ from emu.eflags import EFLAGS_IF, EFLAGS_NT, EFLAGS_RF, EFLAGS_TF, EFLAGS_VM
 from emu.engine_quirks import FIELD
 from emu.linear import LinearMemory
 from emu.paging import PageFault
+from emu.record import dataclass
 from emu.trap_plan import TrapPlans
 
 DE, DB, NMI, BP, OF, BR, UD, NM, DF = range(9)

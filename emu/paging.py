@@ -26,10 +26,9 @@ when CR0.WP is set. A page fault pushes this error code:
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from emu.notebook import number, table
 from emu.ram import Ram
+from emu.record import dataclass
 
 PTE_P = 0x001
 PTE_RW = 0x002

@@ -8,10 +8,9 @@ this.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from emu.linear import LinearMemory
 from emu.paging import PageFault
+from emu.record import dataclass
 
 LONGEST = 15
 _SEGMENTS = {0x26: "es", 0x2E: "cs", 0x36: "ss", 0x3E: "ds", 0x64: "fs", 0x65: "gs"}

@@ -18,6 +18,8 @@ PAGE_SHIFT = 12
 MIN_RAM = 1 << 20
 MAX_RAM = 3 << 30
 _BLANK = bytes(PAGE_SIZE)
+_FEW = 64  # words that are looked at as a piece
+_ZEROS = bytes(4 * _FEW)
 _PIECE = 64 * 1024
 _memcmp = ctypes.PyDLL(None).memcmp
 _memcmp.argtypes = (ctypes.c_void_p, ctypes.c_void_p, ctypes.c_size_t)
@@ -51,8 +53,9 @@ class Ram:
         self.code_stale = False
         #: Hears of the host's writes, while somebody watches: address and length in bytes.
         self.on_write: Callable[[int, int], None] | None = None
-        #: Nobody has written to this frame and those behind it: they need not be looked at.
-        self.reach = size >> PAGE_SHIFT
+        self._given = size >> PAGE_SHIFT  # the guest has none of the frames from here on
+        self._all_given = True  # as long as nobody has said what it has
+        self._reached = 0  # nor has the host written to those from here on
         self._image: dict[int, bytes] = {}  # what `image` answered last
         self._shadow: mmap.mmap | None = None  # the same as memory, to compare with
         self._shadow_address = 0
@@ -61,6 +64,14 @@ class Ram:
     def frames(self) -> int:
         """Number of 4 KiB frames."""
         return self.size >> PAGE_SHIFT
+
+    def given(self, frame: int) -> None:
+        """The guest has had no frame from this one on, so far: they need not be looked at.
+
+        For who gives out frames; of several such numbers the largest counts.
+        """
+        self._given = frame if self._all_given else max(self._given, frame)
+        self._all_given = False
 
     @property
     def view(self) -> memoryview:
@@ -75,6 +86,8 @@ class Ram:
         if self.on_write is not None:
             self.on_write(address, length)
         first, last = address >> PAGE_SHIFT, (address + length - 1) >> PAGE_SHIFT
+        if last >= self._reached:
+            self._reached = last + 1
         if first == last:
             if self.held_code[first]:
                 self.code_stale = True
@@ -100,6 +113,17 @@ class Ram:
         self._check(address, count * 4)
         return self._words[address >> 2 : (address >> 2) + count].tolist()
 
+    def nonzero_words(self, address: int, count: int) -> list[tuple[int, int]]:
+        """Those of `count` words at a 4-aligned physical address that are not 0, each behind its index."""
+        self._check(address, count * 4)
+        words = self._words[address >> 2 : (address >> 2) + count]
+        found = []
+        for start in range(0, count, _FEW):
+            piece = words[start : start + _FEW]
+            if piece.tobytes() != _ZEROS[: 4 * len(piece)]:
+                found += [(at, word) for at, word in enumerate(piece.tolist(), start) if word]
+        return found
+
     def write(self, address: int, data: bytes | bytearray | memoryview) -> None:
         """Store bytes at a physical address."""
         length = len(data)
@@ -116,7 +140,10 @@ class Ram:
         self._words[address >> 2] = value
         if self.on_write is not None:
             self.on_write(address, 4)
-        if self.held_code[address >> PAGE_SHIFT]:
+        frame = address >> PAGE_SHIFT
+        if frame >= self._reached:
+            self._reached = frame + 1
+        if self.held_code[frame]:
             self.code_stale = True
 
     def fill(self, address: int, length: int, byte: int = 0) -> None:
@@ -176,7 +203,7 @@ class Ram:
             self._shadow_address = ctypes.addressof(anchor)
         memory, shadow = self.host_address, self._shadow_address
         found = []
-        end = min(self.size, self.reach << PAGE_SHIFT)
+        end = min(self.size, max(self._given, self._reached) << PAGE_SHIFT)
         for start in range(0, end, _PIECE):
             length = min(_PIECE, end - start)
             if _memcmp(memory + start, shadow + start, length):

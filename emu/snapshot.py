@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from emu.errors import SnapshotError
+from emu.record import dataclass
 
 if TYPE_CHECKING:
     from emu.machine import Machine

@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import ctypes
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from emu.hooks import EngineState, WatchRecord
+from emu.record import dataclass
 
 if TYPE_CHECKING:
     from emu.machine import Machine

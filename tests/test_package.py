@@ -93,6 +93,7 @@ def test_the_wheel(built: tuple[Path, Path], tmp_path: Path) -> None:
         assert re.fullmatch(r"toykernel-[\d.]+-cp311-abi3-linux_\w+\.whl", wheel.name)
         assert "emu/_native.abi3.so" in names
     for name in (
+        "toykernel/share/docs/fork-path.toml",
         "toykernel/share/docs/timing.md",
         "toykernel/share/README.md",
         "userland/include/linux.inc",

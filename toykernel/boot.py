@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -47,6 +46,7 @@ from emu.paging import (
     PTE_RW,
 )
 from emu.ram import PAGE_SHIFT, PAGE_SIZE
+from emu.record import dataclass
 from toykernel.arch.x86.asm_offsets import (
     DEFINES,
     FIRST_EXTERNAL_VECTOR,
@@ -64,9 +64,12 @@ from toykernel.arch.x86.asm_offsets import (
     USER_CS,
     USER_DS,
 )
+from toykernel.arch.x86.elf import elf_platform
 from toykernel.arch.x86.process import start_thread
 from toykernel.arch.x86.thread_info import init_thread_info
 from toykernel.arch.x86.traps import TRAP_HANDLERS, TRAPS
+from toykernel.arch.x86.vdso import sysenter_setup
+from toykernel.arch.x86.vdso_image import VdsoText
 from toykernel.errno import ENOMEM, Errno
 from toykernel.fs.binfmt_elf import load_elf_binary, parse_elf
 from toykernel.fs.chrdev import CONSOLE
@@ -101,6 +104,7 @@ SSE_MODELS = frozenset(("pentium3", "max"))
 CR4_MODELS = frozenset(("pentium", "pentium3", "max"))
 ENTRY = Path(__file__).parent / "arch/x86/entry.S"
 INIT = Path(__file__).parent / "arch/x86/init.S"
+VDSO = Path(__file__).parent / "arch/x86/vdso.S"
 
 #: Functions of the kernel that entry.S calls by name, besides system calls and exceptions.
 SERVICES = (
@@ -111,19 +115,26 @@ SERVICES = (
 
 def gate_names() -> list[str]:
     """Every thunk, in the order in which they lie in the kernel's text."""
-    syscalls = sorted({f"sys_{row.name}" for row in SYSCALLS if row.function is not None})
+    syscalls = sorted({f"sys_{row.name}" for row in SYSCALLS if row.known})
     return [*SERVICES, *TRAP_HANDLERS, "sys_ni_syscall", *syscalls]
 
 
 def thunks() -> str:
     """Assembly that follows from the tables:
-    a thunk (OUT to the gate's port) for each gate, and sys_call_table.
+    a thunk (OUT to the gate's port) for each gate, and sys_call_table. A call that is not there has its
+    room all the same, so that no address depends on which calls there are.
     """
     lines = ["", ".text"]
-    for name in gate_names():
-        lines += [f"{name}:", "\toutl\t%eax, $GATE_PORT", "\tret"]
+    present = gate_names()
+    every = {f"sys_{row.name}" for row in SYSCALLS if row.name}
+    first = [name for name in present if name not in every]
+    for name in [*first, *sorted(every)]:
+        if name in present:
+            lines += [f"{name}:", "\toutl\t%eax, $GATE_PORT", "\tret"]
+        else:
+            lines += [f"# no {name}", "\t.skip\t3", ""]
     for row in SYSCALLS:  # entry.S has stubs for these whether or not there is a function
-        if row.name in ("fork", "vfork", "clone", "clone3") and row.function is None:
+        if row.name in ("fork", "vfork", "clone", "clone3") and not row.known:
             lines += [f"sys_{row.name}:", "\tjmp\tsys_ni_syscall"]
     lines += [".data", "\t.balign 4", "sys_call_table:"]
     lines += [f"\t.long\t{row.label}" for row in SYSCALLS]
@@ -185,7 +196,7 @@ class Layout:
 
 @dataclass(frozen=True)
 class BootImages:
-    """What boot loads, finished: the kernel's text, its labels, and init as an ELF executable.
+    """What boot loads, finished: the kernel's text, its labels, init as an ELF file, and the vDSO's text.
 
     `sections` are linear addresses and bytes; they were made for `layout`.
     """
@@ -194,6 +205,7 @@ class BootImages:
     sections: tuple[tuple[int, bytes], ...]
     symbols: Mapping[str, int]
     init: bytes
+    vdso: VdsoText
 
 
 class _Bump:
@@ -256,6 +268,7 @@ def setup_machine(k: Kernel) -> None:
 
     _kernel_page_tables(k, layout)
     _descriptor_tables(k)
+    sysenter_setup(k)
     k.memory.reserved_end = layout.end >> PAGE_SHIFT
     _idle_task(k, idle_stack)
     machine.add_gate(GATE_PORT)
@@ -326,13 +339,16 @@ def _idle_task(k: Kernel, stack: int) -> None:
     idle.thread = ThreadStruct(sp0=stack + THREAD_SIZE - STACK_TOP_GAP)
     init_thread_info(k.machine.ram, stack, 0)
     # The first of everything that fork copies or shares: in no cache, never freed.
-    idle.cred = init_cred()
+    idle.cred = init_cred(k)
     k.processes.root_user = idle.cred.user
-    uts = UtsNamespace(0, UtsName(release=k.host.profile.release))
+    uts = UtsNamespace(
+        0, UtsName(release=k.host.profile.release, machine=elf_platform(k.machine.cpu.model))
+    )
     idle.nsproxy = Nsproxy(
         0, uts, IpcNamespace(0, SemIds()), MntNamespace(0), get_pid_ns(k.processes.init_pid_ns)
     )
-    idle.signal.rlim = default_rlimits(k.processes.rlimit_stack, k.processes.max_threads)
+    processes, memlock = k.processes.max_threads // 2, k.host.profile.memlock
+    idle.signal.rlim = default_rlimits(k.processes.rlimit_stack, processes, memlock)
     idle.signal.threads.append(idle)
     idle.pid_struct = Pid(0, ((k.processes.init_pid_ns, 0),))
     k.processes.init_pid_ns.pids[0] = idle.pid_struct

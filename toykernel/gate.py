@@ -28,9 +28,9 @@ from toykernel.kernel.ptrace_stop import syscall_return, syscall_trace_enter, sy
 from toykernel.kernel.sched import core, schedule
 from toykernel.kernel.seccomp import secure_computing
 from toykernel.kernel.signal import fatal_signal_pending
+from toykernel.kernel.sys import sys_ni_syscall
 from toykernel.kernel.wait import SCHEDULE, Result, Wait, finish_wait, prepare_to_wait
-from toykernel.syscall_table import SYSCALLS, decode
-from toykernel.syscall_table import sys_ni_syscall as ni_syscall
+from toykernel.syscall_table import SYSCALLS, Call, decode
 from toykernel.syscalls import Function
 
 if TYPE_CHECKING:
@@ -62,9 +62,8 @@ def make_gates(symbols: dict[str, int]) -> dict[int, tuple[str, Service]]:
     for name, handler in TRAP_HANDLERS.items():
         gates[name] = partial(_trap, handler)
     for row in SYSCALLS:
-        if row.function is not None:
-            signed = tuple(argument.kind.signed for argument in row.arguments)
-            gates[f"sys_{row.name}"] = partial(_syscall, row.function, signed)
+        if row.known:
+            gates[f"sys_{row.name}"] = partial(_first_call, row)
     return {symbols[name] + 2: (name, function) for name, function in gates.items()}
 
 
@@ -124,6 +123,14 @@ def _trap(handler: Callable[[Kernel, PtRegs, int], None], k: Kernel) -> None:
     handler(k, regs, cpu.edx)
 
 
+def _first_call(call: Call, k: Kernel) -> Result:
+    """A system call that nobody has made on this machine: look its function up, for all later ones too."""
+    signed = tuple(argument.kind.signed for argument in call.arguments)
+    made = partial(_syscall, call.function, signed)
+    k.host.gates[k.machine.cpu.eip] = (f"sys_{call.name}", made)
+    return made(k)
+
+
 def _syscall(function: Function | None, signed: tuple[bool, ...], k: Kernel) -> Result:
     """A system call by its function, or with None one that has none; `signed`: which arguments are."""
     task = k.current
@@ -145,7 +152,7 @@ def _syscall(function: Function | None, signed: tuple[bool, ...], k: Kernel) -> 
         if answer is not None:
             return answer
     if function is None:
-        return ni_syscall(k)
+        return sys_ni_syscall(k)
     if not signed:
         return function(k)
     given = words[at : at + len(signed)]
@@ -175,6 +182,6 @@ def _traced_syscall(k: Kernel) -> Result:
         if answer is not None:
             return answer
     if row.function is None:
-        return ni_syscall(k)
+        return sys_ni_syscall(k)
     result: Result = row.function(k, *decode(number, words))
     return result

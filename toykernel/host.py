@@ -9,10 +9,11 @@ may rely on meeting none anywhere but at the Kernel itself.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING
 
 from emu.machine import Machine
+from emu.record import dataclass
 from toykernel.host_mount import HostDirectory
 from toykernel.security import SecurityHooks
 from toykernel.trace import Tracepoints

@@ -9,6 +9,7 @@ import stat
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from itertools import count
+from pathlib import Path
 
 #: What would end the process while a file is half written, if nobody listens.
 _ENDING = (signal.SIGTERM, signal.SIGHUP)
@@ -16,6 +17,13 @@ _ENDING = (signal.SIGTERM, signal.SIGHUP)
 
 class NotRegularError(ValueError):
     """A device, a pipe, a socket or a directory stands where a file should; the text says which."""
+
+
+def shared_folder() -> Path:
+    """Where README.md, docs/ and exercises/ lie: in the package when it was built, else beside it."""
+    package = Path(__file__).parent
+    built = package / "share"
+    return built if built.is_dir() else package.parent
 
 
 def kind_of(mode: int) -> str:

@@ -10,8 +10,9 @@ from __future__ import annotations
 import os
 import stat
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from emu.record import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

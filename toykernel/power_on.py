@@ -8,17 +8,19 @@ from collections.abc import Callable
 from emu.machine import Machine
 from toykernel import boot
 from toykernel.fs.hostfs import mount_host
-from toykernel.fs.rootfs import mount_root
+from toykernel.fs.rootfs import mount_root, place
 from toykernel.gate import make_gates
 from toykernel.host import Host
 from toykernel.host_mount import HostDirectory
+from toykernel.kernel.kconfig import config_text
 from toykernel.kernel.pid import PidMap, PidNamespace
 from toykernel.kernel.sched import core
 from toykernel.kernel.sched.classes import sched_classes
 from toykernel.kernel.sched.runqueue import Told
 from toykernel.kernel.timekeeping import BOOT_EPOCH
 from toykernel.kernel.wait import WaitQueue
-from toykernel.state import Config, Kernel
+from toykernel.profiles import DEFAULT_PROFILE
+from toykernel.state import HZ, Config, Kernel
 from toykernel.sysctl import set_sysctl
 from toykernel.tty.termios import TtyStruct
 
@@ -41,20 +43,24 @@ def power_on(
     `images` are what boots on a machine of this configuration. Raises SysctlError for a setting of `config`.
     """
     config = config or Config()
+    profile = config.profile or DEFAULT_PROFILE
     machine = Machine(config.memory, model=config.cpu, native=config.native, timing=config.timing)
     host = Host(
         config,
-        config.profile,
+        profile,
         images,
-        sched_classes(config.scheduler or config.profile.scheduler),
+        sched_classes(config.scheduler or profile.scheduler),
         core.try_to_wake_up,
     )
     if console is not None:
         host.console_write = console
     if console_read is not None:
         host.console_read = console_read
-    pids = PidMap(reserved=config.profile.reserved_pids)
-    k = Kernel(host, machine, mount_root(files), PidNamespace(0, pids), BOOT_EPOCH)
+    pids = PidMap(reserved=profile.reserved_pids)
+    root = mount_root(files)
+    config_file = config_text(HZ).encode()
+    place(root, f"boot/config-{profile.release}", config_file, 0o644)
+    k = Kernel(host, machine, root, PidNamespace(0, pids), BOOT_EPOCH)
     if config.scheduler == "schedule":
         k.sched.rq.told = Told()
     k.init_argv = [program.encode(errors="surrogateescape"), *argv[1:]]

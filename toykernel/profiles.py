@@ -5,9 +5,18 @@ The rest of the kernel asks its Profile; it never compares versions.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import replace
 
+from emu.record import dataclass
+from toykernel.errno import ECHILD, ESRCH
 from toykernel.task import TASK_NEW, TASK_RUNNING, TASK_UNINTERRUPTIBLE
+
+#: UAPI_SA_FLAGS (uapi/asm-generic/signal-defs.h of 5.11), with i386's SA_RESTORER.
+UAPI_SA_FLAGS = 0xDC000807
+#: Functions of the vDSO: what there always was, those of 3.15, and those of 5.3 and later.
+_VSYSCALL = ("__kernel_vsyscall", "__kernel_sigreturn", "__kernel_rt_sigreturn")
+_CLOCKS = ("__vdso_clock_gettime", "__vdso_gettimeofday", "__vdso_time")
+_NEWER_CLOCKS = ("__vdso_clock_gettime64", "__vdso_clock_getres", "__vdso_getcpu")
 
 
 @dataclass(frozen=True)
@@ -23,6 +32,18 @@ class Profile:
     clone_parent_keeps_leader_signal: bool  # D15 with CLONE_PARENT
     nproc_waits_for_exec: bool  # setuid beyond RLIMIT_NPROC works, and the next exec fails
     reserved_pids: int  # where numbers go on after pid_max
+    last_cap: int  # CAP_LAST_CAP
+    merges_cloned_areas: bool  # a new mapping joins an area that came from fork with pages
+    wait_for_int_min: int  # what wait4 answers for the pid INT_MIN, an error number
+    killed_clears_tid: bool  # clear_child_tid, of a task that a signal kills
+    script_line: int  # bytes of a script's first line that exec reads
+    refuses_cut_interpreter: bool  # whose name does not end in them
+    memlock: int  # RLIMIT_MEMLOCK of the first task, bytes
+    sa_flags: int  # those that sigaction keeps
+    fills_empty_argv: bool  # exec with no argv[0] gets an empty one
+    vdso: tuple[str, ...]  # the functions of the vDSO
+    vdso_enabled: bool  # vm.vdso_enabled at boot
+    auxv: frozenset[str]  # the entries of the auxiliary vector that not all have
 
 
 _2_6_39 = Profile(
@@ -35,42 +56,64 @@ _2_6_39 = Profile(
     clone_parent_keeps_leader_signal=False,
     nproc_waits_for_exec=False,
     reserved_pids=300,
+    last_cap=34,
+    merges_cloned_areas=True,
+    wait_for_int_min=ECHILD,
+    killed_clears_tid=False,
+    script_line=128,
+    refuses_cut_interpreter=False,
+    memlock=64 << 10,
+    sa_flags=0xFFFFFFFF,
+    fills_empty_argv=False,
+    vdso=_VSYSCALL,
+    vdso_enabled=False,
+    auxv=frozenset(),
+)
+_2_4 = replace(
+    _2_6_39,
+    name="2.4",
+    release="2.4.37",
+    state_at_birth=TASK_UNINTERRUPTIBLE,
+    scheduler="goodness",
+    clone_pid=True,
+    last_cap=28,
+)
+_3_X = replace(
+    _2_6_39,
+    name="3.x",
+    release="3.18.0",
+    newuser_refusals=True,
+    clone_parent_keeps_leader_signal=True,
+    nproc_waits_for_exec=True,
+    last_cap=37,
+    merges_cloned_areas=False,
+    vdso=(*_VSYSCALL, *_CLOCKS),
+    vdso_enabled=True,
+)
+_4_X = replace(
+    _3_X,
+    name="4.x",
+    release="4.19.0",
+    state_at_birth=TASK_NEW,
+    wait_for_int_min=ESRCH,
+    killed_clears_tid=True,
+    auxv=frozenset(("AT_HWCAP2",)),
+)
+_6_X = replace(
+    _4_X,
+    name="6.x",
+    release="6.12.0",
+    last_cap=40,
+    script_line=256,
+    refuses_cut_interpreter=True,
+    memlock=8 << 20,
+    sa_flags=UAPI_SA_FLAGS,
+    fills_empty_argv=True,
+    vdso=(*_VSYSCALL, *_CLOCKS, *_NEWER_CLOCKS),
+    auxv=frozenset(("AT_HWCAP2", "AT_MINSIGSTKSZ", "AT_RSEQ_FEATURE_SIZE", "AT_RSEQ_ALIGN")),
 )
 
-PROFILES: dict[str, Profile] = {
-    "2.4": Profile(
-        name="2.4",
-        release="2.4.37",
-        state_at_birth=TASK_UNINTERRUPTIBLE,
-        scheduler="goodness",
-        clone_pid=True,
-        newuser_refusals=False,
-        clone_parent_keeps_leader_signal=False,
-        nproc_waits_for_exec=False,
-        reserved_pids=300,
-    ),
-    "2.6.39": _2_6_39,
-    "3.x": Profile(
-        name="3.x",
-        release="3.18.0",
-        state_at_birth=TASK_RUNNING,
-        scheduler="cfs",
-        clone_pid=False,
-        newuser_refusals=True,
-        clone_parent_keeps_leader_signal=True,
-        nproc_waits_for_exec=True,
-        reserved_pids=300,
-    ),
-    "4.x": Profile(
-        name="4.x",
-        release="4.19.0",
-        state_at_birth=TASK_NEW,
-        scheduler="cfs",
-        clone_pid=False,
-        newuser_refusals=True,
-        clone_parent_keeps_leader_signal=True,
-        nproc_waits_for_exec=True,
-        reserved_pids=300,
-    ),
-}
+PROFILES: dict[str, Profile] = {each.name: each for each in (_2_4, _2_6_39, _3_X, _4_X, _6_X)}
 DEFAULT_PROFILE = _2_6_39
+#: For an ELF file that asks for more than DEFAULT_PROFILE, and does not say by `--kernel` for what.
+NEWEST_PROFILE = _6_X

@@ -7,9 +7,10 @@ in Linux. The first refusal counts.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING
 
+from emu.record import dataclass
 from toykernel.errno import Errno
 
 if TYPE_CHECKING:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
 from sortedcontainers import SortedDict
 
 from emu.engine_quirks import CPU_MODELS
+from emu.record import dataclass
 from toykernel.arch.x86.ptrace import PtRegs
 from toykernel.arch.x86.thread_info import task_pt_regs
 from toykernel.kernel.sched.runqueue import RunQueue, SchedTunables
@@ -16,7 +17,7 @@ from toykernel.mm.mm_types import Idents
 from toykernel.mm.page_alloc import PageAllocator
 from toykernel.mm.rmap import ReverseMap
 from toykernel.mm.slab_caches import SlabCaches
-from toykernel.profiles import DEFAULT_PROFILE, Profile
+from toykernel.profiles import Profile
 from toykernel.timing_costs import PRICES
 
 if TYPE_CHECKING:
@@ -24,9 +25,11 @@ if TYPE_CHECKING:
     from toykernel.fs.file import File
     from toykernel.fs.inode import Inode
     from toykernel.fs.rootfs import FileSystems
+    from toykernel.fs.super import SuperBlock
     from toykernel.host import Host
     from toykernel.kernel.cred import UserStruct
     from toykernel.kernel.futex import FutexQ
+    from toykernel.kernel.ntp import Ntp
     from toykernel.kernel.pid import PidMap, PidNamespace
     from toykernel.kernel.timer import HrTimer
     from toykernel.mm.filemap import AddressSpace
@@ -45,12 +48,13 @@ class Config:
 
     memory: int = 16 << 20
     cpu: str = "max"
+    cpu_hz: int = CPU_HZ  # cycles in a second
     eager_fork: bool = False
     rlimit_stack: int = 8 << 20
     native: bool = True
     timing: str = "off"
     scheduler: str = ""  # "cfs", "goodness" or "schedule"; "" is the profile's
-    profile: Profile = DEFAULT_PROFILE
+    profile: Profile | None = None  # None: the one that the program asks for
     stdin: bytes = b""
     sysctl: tuple[tuple[str, str], ...] = ()
     #: Directories of the host: there, in the guest, and whether the guest may write to its copy.
@@ -63,7 +67,9 @@ class Config:
             raise TypeError(f"memory is a number of bytes, as 16 << 20, not {self.memory!r}")
         if self.cpu not in CPU_MODELS:
             raise ValueError(f"there is no cpu {self.cpu!r}; there are {', '.join(CPU_MODELS)}")
-        if not isinstance(self.profile, Profile):
+        if not isinstance(self.cpu_hz, int) or self.cpu_hz < HZ:
+            raise ValueError(f"cpu_hz is a number of cycles a second, not {self.cpu_hz!r}")
+        if self.profile is not None and not isinstance(self.profile, Profile):
             raise TypeError(
                 f"profile is a Profile of toykernel.profiles, not {self.profile!r}; "
                 f"by name: PROFILES[{str(self.profile)!r}], or boot(…, kernel={str(self.profile)!r})"
@@ -121,6 +127,10 @@ class Time:
     wall_offset: int = 0  # CLOCK_REALTIME - CLOCK_MONOTONIC, ns
     #: What the clocks show while time only passes when everybody waits for it, ns; None: they run.
     stands: int | None = None
+    #: Readings of the clock by programs that do little else: how many in a row; when the last was.
+    clock_spins: int = 0
+    last_reading: int = 0  # instructions since power-on
+    ntp: Ntp | None = None  # what adjtimex has set, once somebody asked
 
 
 @dataclass
@@ -141,6 +151,7 @@ class Memory:
     eager_fork: bool = False  # fork copies pages at once
     stack_guard_gap: int = 256 << 12  # bytes
     mmap_min_addr: int = 0x10000 >> 4  # bytes
+    vdso_enabled: int = 0  # vm.vdso_enabled: exec maps the vDSO
     overcommit_memory: int = 0  # vm.overcommit_memory: 0 guess, 1 always, 2 never
     overcommit_ratio: int = 50  # percent of memory, for 2
 
@@ -177,12 +188,15 @@ class Files:
     console_input: bytearray  # standard input that is here and not yet read
     console_reads: int = 0  # how often the host was asked for more
     pipe_max_size: int = 1 << 20  # bytes
+    lease_break_time: int = 45  # seconds (fs.lease-break-time)
+    nr_open: int = 1 << 20  # descriptors that a table may have (fs.nr_open)
     #: Who sleeps for a POSIX lock, by pid: whose table of descriptors waits for whose.
     lock_waits: dict[int, tuple[Any, Any]] = field(default_factory=dict)
     ptys: dict[int, TtyStruct] = field(default_factory=dict)  # slaves, by number
     console_tty: TtyStruct | None = None  # when the host's input is a terminal
     unix: UnixTable | None = None  # sockets, once there have been any
     anon_inode: Inode | None = None  # of every file without a name of its own, once there is one
+    nsfs: SuperBlock | None = None  # of namespaces as files, once one has been asked for
     console_error: File = field(init=False)  # the open file whose output is the host's stderr
 
 
@@ -195,6 +209,8 @@ class Arch:
     tss: int = 0
     idt: int = 0
     fpu_owner: Task | None = None
+    vdso: AddressSpace | None = None  # its page, and where in it each function is
+    vdso_symbols: dict[str, int] = field(default_factory=dict)
 
 
 class Kernel:
@@ -214,7 +230,8 @@ class Kernel:
         self.host = host
         self.machine = machine
         self.current: Task  # whom the CPU runs; boot's first task is the idle task
-        self.time = Time(wall_offset=wall_offset)
+        hz = config.cpu_hz
+        self.time = Time(hz, cycles_per_tick=hz // HZ, wall_offset=wall_offset)
         self.memory = Memory(PageAllocator(frames), eager_fork=config.eager_fork)
         self.processes = Processes(
             init_pid_ns, init_pid_ns.map, max(frames // (8 * 2), 20), config.rlimit_stack

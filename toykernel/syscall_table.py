@@ -1,119 +1,125 @@
 """Every i386 system call of today's Linux: number, name, function, arguments. Tracers read it too.
 
-The functions bring their rows themselves (`@syscall`, toykernel/syscalls.py); they are only collected
-here. A call without a function answers ENOSYS; its name is known all the same.
+The functions bring their rows themselves (`@syscall`, toykernel/syscalls.py); here is where they are, so
+that a run loads only what it uses. A call without a function answers ENOSYS; its name is known all the same.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from functools import cached_property
+from importlib import import_module
 from types import ModuleType
 from typing import Any
 
-from toykernel.arch.x86 import signal as x86_signal
-from toykernel.arch.x86 import tls
-from toykernel.fs import (
-    access,
-    attr,
-    epoll_calls,
-    eventfd,
-    exec,
-    fcntl,
-    locks,
-    memfd,
-    namei_calls,
-    namespace,
-    open,
-    openat2,
-    pipe,
-    read_write,
-    readdir,
-    resize,
-    select,
-    sendfile,
-    signalfd,
-    splice,
-    stat,
-    statfs,
-    sync,
-    timerfd,
-    uio,
-    utimes,
-)
-from toykernel.ipc import mq_calls, msg, semop, shm
-from toykernel.ipc import syscall as ipc_syscall
-from toykernel.kernel import (
-    capability,
-    clone3,
-    exit,
-    fork,
-    futex_calls,
-    futex_robust,
-    futex_syscalls,
-    itimer,
-    kill,
-    pidfd,
-    posix_timers,
-    prctl,
-    process_vm_access,
-    ptrace,
-    random,
-    resource,
-    rseq,
-    seccomp,
-    session,
-    sigcalls,
-    sys,
-    time,
-    time64,
-    uid,
-    uid_calls,
-    unshare,
-    wait4,
-)
-from toykernel.kernel.sched import syscalls as sched_syscalls
-from toykernel.kernel.sys import sys_ni_syscall
-from toykernel.mm import (
-    heap,
-    madvise,
-    mincore,
-    mlock,
-    mmap,
-    mprotect,
-    mremap,
-)
-from toykernel.net import msg_calls, socket, sockopt
-from toykernel.syscalls import Argument, Syscall, rows_of
+from toykernel.syscalls import Argument, Function, Syscall, rows_of
 
-#: Where functions with `@syscall` are.
-MODULES: tuple[ModuleType, ...] = (
-    *(x86_signal, tls),
-    *(attr, exec, fcntl, namei_calls, open, pipe, read_write, splice, stat, uio),
-    *(access, locks, memfd, namespace, openat2, sendfile, readdir, resize, statfs, sync, utimes),
-    *(ipc_syscall, mq_calls, msg, semop, shm),
-    *(
-        capability,
-        exit,
-        fork,
-        futex_calls,
-        futex_robust,
-        itimer,
-        kill,
-        pidfd,
-        posix_timers,
-        prctl,
-        ptrace,
-        process_vm_access,
-        resource,
-        session,
-        sigcalls,
-    ),
-    *(clone3, futex_syscalls, random, rseq, seccomp, time64),
-    *(sys, time, uid, uid_calls, unshare, wait4, sched_syscalls),
-    *(heap, madvise, mincore, mlock, mmap, mprotect, mremap),
-    *(msg_calls, socket, sockopt),
-    *(epoll_calls, eventfd, select, signalfd, timerfd),
-)
+#: Where the functions with `@syscall` are: a module below toykernel, and the names of its calls. A module
+#: is loaded when one of its calls is made, or asked about, for the first time.
+_HOMES = """
+arch.x86.signal: sigreturn rt_sigreturn sigaltstack
+arch.x86.tls: set_thread_area get_thread_area
+fs.access: access chroot faccessat close_range faccessat2
+fs.attr: chmod lchown fchmod fchown chown lchown32 fchown32 chown32 fchownat fchmodat fchmodat2
+fs.epoll_calls: epoll_create epoll_ctl epoll_wait epoll_pwait epoll_create1 epoll_pwait2
+fs.eventfd: eventfd eventfd2
+fs.exec: execve execveat
+fs.fcntl: dup fcntl dup2 fcntl64 dup3
+fs.fhandle: name_to_handle_at open_by_handle_at
+fs.filesystems: sysfs
+fs.ioctl: ioctl
+fs.locks: flock
+fs.memfd: memfd_create
+fs.namei_calls: link unlink mknod rename mkdir rmdir symlink mkdirat mknodat unlinkat renameat
+    linkat symlinkat renameat2
+fs.namespace: mount umount umount2
+fs.open: open close creat chdir umask fchdir getcwd openat
+fs.openat2: openat2
+fs.pipe: pipe pipe2
+fs.read_write: read write lseek _llseek
+fs.readdir: getdents getdents64
+fs.resize: truncate ftruncate truncate64 ftruncate64 fallocate
+fs.select: select _newselect poll pselect6 ppoll pselect6_time64 ppoll_time64
+fs.sendfile: sendfile sendfile64 splice tee copy_file_range
+fs.signalfd: signalfd signalfd4
+fs.splice: vmsplice
+fs.stat: readlink stat lstat fstat stat64 lstat64 fstat64 fstatat64 readlinkat statx
+fs.statfs: ustat statfs fstatfs statfs64 fstatfs64
+fs.sync: sync fsync fdatasync readahead fadvise64 fadvise64_64 sync_file_range syncfs
+fs.timerfd: timerfd_create timerfd_settime timerfd_gettime timerfd_gettime64 timerfd_settime64
+fs.uio: readv writev pread64 pwrite64 preadv pwritev preadv2 pwritev2
+fs.utimes: utime utimes futimesat utimensat utimensat_time64
+fs.xattr: setxattr lsetxattr fsetxattr getxattr lgetxattr fgetxattr listxattr llistxattr flistxattr
+    removexattr lremovexattr fremovexattr setxattrat getxattrat listxattrat removexattrat
+ipc.mq_calls: mq_open mq_unlink mq_timedsend mq_timedreceive mq_notify mq_getsetattr
+    mq_timedsend_time64 mq_timedreceive_time64
+ipc.msg: msgget msgsnd msgrcv msgctl
+ipc.semop: semget semctl semtimedop_time64
+ipc.shm: shmget shmctl shmat shmdt
+ipc.syscall: ipc
+kernel.capability: capget capset
+kernel.clone3: clone3
+kernel.exit: exit exit_group
+kernel.fork: fork clone vfork
+kernel.futex_calls: futex futex_time64 futex_waitv
+kernel.futex_robust: set_robust_list
+kernel.futex_syscalls: get_robust_list
+kernel.itimer: alarm setitimer getitimer
+kernel.kcmp: kcmp
+kernel.kill: kill rt_sigqueueinfo tkill tgkill rt_tgsigqueueinfo
+kernel.ntp: adjtimex clock_adjtime clock_adjtime64
+kernel.pidfd: pidfd_send_signal pidfd_open pidfd_getfd
+kernel.posix_timers: timer_create timer_settime timer_gettime timer_getoverrun timer_delete
+kernel.prctl: personality prctl
+kernel.process_vm_access: process_vm_readv process_vm_writev
+kernel.ptrace: ptrace
+kernel.random: getrandom
+kernel.resource: setrlimit getrlimit ugetrlimit prlimit64
+kernel.rseq: rseq
+kernel.sched.attr: sched_setattr sched_getattr
+kernel.sched.membarrier: membarrier
+kernel.sched.syscalls: nice getpriority setpriority sched_setparam sched_getparam
+    sched_setscheduler sched_getscheduler sched_yield sched_get_priority_max sched_get_priority_min
+    sched_rr_get_interval sched_setaffinity sched_getaffinity
+kernel.seccomp: seccomp
+kernel.session: setpgid getpgrp setsid getpgid getsid
+kernel.setns: setns
+kernel.sigcalls: restart_syscall pause signal sigaction sgetmask ssetmask sigsuspend sigpending
+    sigprocmask rt_sigaction rt_sigprocmask rt_sigpending rt_sigtimedwait rt_sigsuspend
+kernel.sys: getpid getppid sethostname setdomainname uname gettid set_tid_address ioprio_set
+    ioprio_get getcpu
+kernel.sysinfo: sysinfo arch_prctl
+kernel.time: time stime times getrusage gettimeofday settimeofday nanosleep clock_settime
+    clock_gettime clock_getres clock_nanosleep
+kernel.time64: clock_gettime64 clock_settime64 clock_getres_time64 clock_nanosleep_time64
+    timer_gettime64 timer_settime64 rt_sigtimedwait_time64 sched_rr_get_interval_time64
+kernel.uid: setreuid32 setregid32 setresuid32 setresgid32 setuid32 setgid32 setfsuid32 setfsgid32
+kernel.uid_calls: setuid getuid setgid getgid geteuid getegid setreuid setregid getgroups setgroups
+    setfsuid setfsgid setresuid getresuid setresgid getresgid getuid32 getgid32 geteuid32 getegid32
+    getgroups32 setgroups32 getresuid32 getresgid32
+kernel.unshare: unshare
+kernel.wait4: waitpid wait4 waitid
+mm.heap: brk
+mm.madvise: madvise
+mm.mincore: msync mincore
+mm.mlock: mlock munlock mlockall munlockall mlock2
+mm.mmap: mmap munmap mmap2
+mm.mprotect: mprotect
+mm.mremap: mremap
+mm.remap_file_pages: remap_file_pages
+net.msg_calls: socketcall recvmmsg sendmmsg sendto sendmsg recvfrom recvmsg recvmmsg_time64
+net.socket: socket socketpair bind connect listen accept4 getsockname getpeername shutdown
+net.sockopt: getsockopt setsockopt
+tty.tty_io: vhangup
+"""
+
+#: The routine in entry.S that stands in sys_call_table for a call: `entry` of its `@syscall`.
+_ENTRIES = {
+    "fork": "ptregs_fork",
+    "vfork": "ptregs_vfork",
+    "clone": "ptregs_clone",
+    "clone3": "ptregs_clone3",
+}
 
 #: Names by number, from 0, as in the i386 unistd.h of 2.6.39; "" where there is no call.
 _NAMES = """
@@ -171,6 +177,52 @@ setxattrat getxattrat listxattrat removexattrat open_tree_attr file_getattr file
 """
 
 
+class Call:
+    """One number: the name, and what the function's own row says, which is looked up when it is needed.
+
+    `home` is the module with the function, below toykernel; empty when the kernel does not have it.
+    """
+
+    def __init__(self, number: int, name: str, home: str = "", entry: str = "") -> None:
+        self.number = number
+        self.name = name
+        self.home = home
+        self.entry = entry
+
+    @property
+    def known(self) -> bool:
+        """Whether the kernel has it: the others answer ENOSYS."""
+        return bool(self.home)
+
+    @property
+    def label(self) -> str:
+        """What sys_call_table holds for this number."""
+        if not self.home:
+            return "sys_ni_syscall"
+        return self.entry or f"sys_{self.name}"
+
+    @cached_property
+    def row(self) -> Syscall:
+        """What `@syscall` says of it; this loads the module. Raises LookupError when it is not there."""
+        if not self.home:
+            return Syscall(self.number, self.name)
+        module = import_module(f"toykernel.{self.home}")
+        for row in collect([module]):
+            if (row.number, row.name, row.entry) == (self.number, self.name, self.entry):
+                return row
+        raise LookupError(f"{self.home} has no system call {self.number}, {self.name}")
+
+    @property
+    def function(self) -> Function | None:
+        """What the call does; None when the kernel does not have it."""
+        return self.row.function
+
+    @property
+    def arguments(self) -> tuple[Argument, ...]:
+        """Its arguments, in the order of the registers."""
+        return self.row.arguments
+
+
 def collect(modules: Iterable[ModuleType]) -> list[Syscall]:
     """The rows of the functions that modules define (not of those that they import), by number."""
     rows = [
@@ -183,24 +235,45 @@ def collect(modules: Iterable[ModuleType]) -> list[Syscall]:
     return sorted(rows, key=lambda row: row.number)
 
 
-def table(names: Iterable[str], rows: Iterable[Syscall]) -> tuple[Syscall, ...]:
+def homes(text: str) -> Iterator[tuple[str, str]]:
+    """Names of calls, each with the module that has it, of the words `module: name name …`."""
+    home = ""
+    for word in text.split():
+        if word.endswith(":"):
+            home = word[:-1]
+        else:
+            yield word, home
+
+
+def table(
+    names: Iterable[str], places: Iterable[tuple[str, str]], entries: dict[str, str]
+) -> tuple[Call, ...]:
     """A row for each number from 0, without gaps; `names` has "-" for a number that is no call.
 
-    Raises ValueError for a number twice, beyond the names, or with another name.
+    Raises ValueError for a name in two places, or one that no number has.
     """
-    found = [Syscall(number, "" if n == "-" else n) for number, n in enumerate(names)]
-    for row in rows:
-        if row.number >= len(found) or found[row.number].name != row.name:
-            there = found[row.number].name if row.number < len(found) else "beyond the last"
-            raise ValueError(f"system call {row.number} is {there or 'none'}, not {row.name}")
-        if found[row.number].function is not None:
-            raise ValueError(f"two functions for system call {row.number}, {row.name}")
-        found[row.number] = row
-    return tuple(found)
+    found: dict[str, str] = {}
+    for name, home in places:
+        if name in found:
+            raise ValueError(f"system call {name} in {found[name]} and in {home}")
+        found[name] = home
+    calls = tuple(
+        Call(number, "" if name == "-" else name, found.pop(name, ""), entries.get(name, ""))
+        for number, name in enumerate(names)
+    )
+    if found:
+        raise ValueError(f"no number for {', '.join(found)}")
+    return calls
 
 
-SYSCALLS: tuple[Syscall, ...] = table(_NAMES.split(), collect(MODULES))
-BY_NAME: dict[str, Syscall] = {row.name: row for row in SYSCALLS if row.name}
+SYSCALLS: tuple[Call, ...] = table(_NAMES.split(), homes(_HOMES), _ENTRIES)
+BY_NAME: dict[str, Call] = {row.name: row for row in SYSCALLS if row.name}
+
+
+def load_modules() -> None:
+    """Load every module that has system calls, as calling them does."""
+    for home in sorted({call.home for call in SYSCALLS if call.home}):
+        import_module(f"toykernel.{home}")
 
 
 def name_of(number: int) -> str:
@@ -214,6 +287,3 @@ def decode(number: int, words: list[int]) -> list[Any]:
     """The argument registers as the function gets them."""
     row = SYSCALLS[number]
     return [a.decode(w) for a, w in zip(row.arguments, words, strict=False)]
-
-
-__all__ = ["BY_NAME", "SYSCALLS", "Argument", "Syscall", "decode", "name_of", "sys_ni_syscall"]

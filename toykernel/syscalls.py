@@ -1,20 +1,21 @@
 """What a kernel function says about itself to be a system call: `@syscall(3, "fd:fd buf:buffer_out …")`.
 
-The row stays with the function; syscall_table.py collects the rows. Kinds of arguments say how a
-32-bit register becomes a Python value, and when a tracer can show it.
+The row stays with the function; syscall_table.py says where each is. Kinds of arguments say how a
+32-bit register becomes a Python value. How strace writes a call: toykernel/observe/decoding/forms.py.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING, TypeVar
+
+from emu.record import dataclass
 
 if TYPE_CHECKING:
     from toykernel.kernel.wait import Result
 
-_SIGNED, _AT_EXIT = "signed", "at exit"
+_SIGNED = "signed"
 _ROWS = "__syscalls__"
 
 
@@ -22,18 +23,15 @@ class Kind(Enum):
     """Kinds of arguments, by the word that stands for one in `@syscall`.
 
     `signed`: the function gets the register as a two's complement number, else from 0 to 2**32-1.
-    `at_exit`: only the end of the call fills in what the argument points to, so a tracer writes it
-    then, and all behind it. How each is written: toykernel/observe/strace_format.py, PRINTERS.
     """
 
     signed: bool
-    at_exit: bool
 
     def __new__(cls, word: str, *traits: str) -> Kind:
         """A member from its word and traits."""
         kind = object.__new__(cls)
         kind._value_ = word
-        kind.signed, kind.at_exit = _SIGNED in traits, _AT_EXIT in traits
+        kind.signed = _SIGNED in traits
         return kind
 
     INT = "int", _SIGNED
@@ -46,9 +44,9 @@ class Kind(Enum):
     ID = "id"
     WAIT_OPTIONS = "wait_options", _SIGNED
     WAIT_WHICH = "wait_which"
-    STATUS = "status", _AT_EXIT
-    RUSAGE = "rusage", _AT_EXIT
-    UTSNAME = "utsname", _AT_EXIT
+    STATUS = "status"
+    RUSAGE = "rusage"
+    UTSNAME = "utsname"
     CLONE_FLAGS = "clone_flags"
     PTRACE_REQUEST = "ptrace_request"
     CLONE_ARGS = "clone_args"
@@ -61,12 +59,12 @@ class Kind(Enum):
     # files
     FD = "fd", _SIGNED
     DIRFD = "dirfd", _SIGNED
-    FD_PAIR = "fd_pair", _AT_EXIT
+    FD_PAIR = "fd_pair"
     PATH = "path"
     BUFFER_IN = "buffer_in"
-    BUFFER_OUT = "buffer_out", _AT_EXIT
+    BUFFER_OUT = "buffer_out"
     IOVEC_IN = "iovec_in"
-    IOVEC_OUT = "iovec_out", _AT_EXIT
+    IOVEC_OUT = "iovec_out"
     FLOCK_OPERATION = "flock_operation"
     OPEN_HOW = "open_how"
     MOUNT_FLAGS = "mount_flags"
@@ -76,6 +74,7 @@ class Kind(Enum):
     RENAME_FLAGS = "rename_flags"
     RWF_FLAGS = "rwf_flags"
     AT_FLAGS = "at_flags"
+    XATTR_FLAGS = "xattr_flags"
     OPEN_FLAGS = "open_flags"
     MODE = "mode"
     ACCESS_MODE = "access_mode"
@@ -88,36 +87,37 @@ class Kind(Enum):
     MADVICE = "madvice"
     MSYNC_FLAGS = "msync_flags"
     MLOCKALL_FLAGS = "mlockall_flags"
+    MLOCK_FLAGS = "mlock_flags"
     # signals
     SIGNAL = "signal", _SIGNED
     HANDLER = "handler"
     HOW = "how", _SIGNED
     SIGSET = "sigset"
-    SIGSET_OUT = "sigset_out", _AT_EXIT
+    SIGSET_OUT = "sigset_out"
     OLD_SIGSET = "old_sigset"
-    OLD_SIGSET_OUT = "old_sigset_out", _AT_EXIT
+    OLD_SIGSET_OUT = "old_sigset_out"
     SIGACTION = "sigaction"
-    SIGACTION_OUT = "sigaction_out", _AT_EXIT
+    SIGACTION_OUT = "sigaction_out"
     OLD_SIGACTION = "old_sigaction"
-    OLD_SIGACTION_OUT = "old_sigaction_out", _AT_EXIT
+    OLD_SIGACTION_OUT = "old_sigaction_out"
     STACK = "stack"
-    STACK_OUT = "stack_out", _AT_EXIT
+    STACK_OUT = "stack_out"
     # time and scheduling
     CLOCK = "clock", _SIGNED
     POLICY = "policy", _SIGNED
     ITIMER = "itimer", _SIGNED
     TIMESPEC = "timespec"
-    TIMESPEC_OUT = "timespec_out", _AT_EXIT
+    TIMESPEC_OUT = "timespec_out"
     TIMEVAL = "timeval"
-    TIMEVAL_OUT = "timeval_out", _AT_EXIT
+    TIMEVAL_OUT = "timeval_out"
     ITIMERVAL = "itimerval"
-    ITIMERVAL_OUT = "itimerval_out", _AT_EXIT
+    ITIMERVAL_OUT = "itimerval_out"
     TIMESPEC64 = "timespec64"
-    TIMESPEC64_OUT = "timespec64_out", _AT_EXIT
+    TIMESPEC64_OUT = "timespec64_out"
     ITIMERSPEC64 = "itimerspec64"
-    ITIMERSPEC64_OUT = "itimerspec64_out", _AT_EXIT
+    ITIMERSPEC64_OUT = "itimerspec64_out"
     ITIMERSPEC = "itimerspec"
-    ITIMERSPEC_OUT = "itimerspec_out", _AT_EXIT
+    ITIMERSPEC_OUT = "itimerspec_out"
 
 
 Function = Callable[..., "Result"]
@@ -145,13 +145,6 @@ class Syscall:
     function: Function | None = None
     arguments: tuple[Argument, ...] = ()
     entry: str = ""
-
-    @property
-    def label(self) -> str:
-        """What sys_call_table holds for this number."""
-        if self.function is None:
-            return "sys_ni_syscall"
-        return self.entry or f"sys_{self.name}"
 
 
 def syscall(

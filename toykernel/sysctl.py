@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, fields, replace
+from dataclasses import fields, replace
 from typing import TYPE_CHECKING
 
-from toykernel.kernel.pid import PID_MAX_LIMIT, PID_MAX_MIN
+from emu.record import dataclass
+from toykernel.ipc.ipc_sysctl import LIMITS, get_limit, get_sem, set_limit, set_sem
+from toykernel.kernel.pid import PID_MAX_LIMIT, PID_MAX_MIN, task_active_pid_ns
 from toykernel.kernel.sched.runqueue import SchedTunables
 
 if TYPE_CHECKING:
@@ -95,6 +97,37 @@ _SCHED_BOUNDS = {
 }
 
 
+def _ipc_limit(name: str) -> IntSetting:
+    low, high = LIMITS[name][2:]
+
+    def get(k: Kernel) -> int:
+        return get_limit(k, name)
+
+    def put(k: Kernel, value: int) -> None:
+        set_limit(k, name, value)
+
+    return IntSetting(low, high, get, put)
+
+
+def _set_sem(k: Kernel, text: str) -> None:
+    try:
+        set_sem(k, text)
+    except ValueError:
+        raise SysctlError(f"kernel.sem: four numbers, not {text!r}") from None
+
+
+def _set_nr_open(k: Kernel, value: int) -> None:
+    k.files.nr_open = value
+
+
+def _set_lease_break_time(k: Kernel, value: int) -> None:
+    k.files.lease_break_time = value
+
+
+def _set_ns_last_pid(k: Kernel, value: int) -> None:
+    task_active_pid_ns(k.current).map.last = value
+
+
 def settings() -> dict[str, IntSetting | TextSetting]:
     """Every setting, by name."""
     return {
@@ -108,10 +141,20 @@ def settings() -> dict[str, IntSetting | TextSetting]:
             4096, 1 << 31, lambda k: k.files.pipe_max_size, _set_pipe_max_size
         ),
         "vm.overcommit_memory": _memory("overcommit_memory", 0, 2),
+        "vm.vdso_enabled": _memory("vdso_enabled", 0, 1),
         "vm.overcommit_ratio": _memory("overcommit_ratio", 0, 100),
         "vm.mmap_min_addr": _memory("mmap_min_addr", 0, 1 << 20),
         "kernel.hostname": _uts_field("nodename"),
         "kernel.domainname": _uts_field("domainname"),
+        "kernel.ns_last_pid": IntSetting(
+            0, PID_MAX_LIMIT, lambda k: task_active_pid_ns(k.current).map.last, _set_ns_last_pid
+        ),
+        "fs.nr_open": IntSetting(64, 0x3FFFFFC0, lambda k: k.files.nr_open, _set_nr_open),
+        "fs.lease-break-time": IntSetting(
+            0, (1 << 31) - 1, lambda k: k.files.lease_break_time, _set_lease_break_time
+        ),
+        "kernel.sem": TextSetting(get_sem, _set_sem),
+        **{name: _ipc_limit(name) for name in LIMITS},
         **{f"kernel.{f.name}": _sched(f.name) for f in fields(SchedTunables)},
     }
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import field
 from typing import TYPE_CHECKING, Any
 
+from emu.record import dataclass, twin
 from toykernel.kernel.sched.entity import SchedEntity
 from toykernel.kernel.signal_types import Pending, SighandStruct, SignalStruct
 from toykernel.mm.mm_types import MmStruct
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from toykernel.kernel.io_context import IoContext
     from toykernel.kernel.nsproxy import Nsproxy
     from toykernel.kernel.pid import Pid
-    from toykernel.kernel.seccomp import SeccompFilter
+    from toykernel.kernel.seccomp_filter import SeccompFilter
     from toykernel.kernel.wait import Completion, Result, Wait
 
 TASK_COMM_LEN = 16  # with the final zero
@@ -163,18 +163,18 @@ class Task:
 
     def dup(self, slab: int, stack: int) -> Task:
         """A record with the same contents: what it points to is the same, what is embedded its own."""
-        twin = copy.copy(self)
-        twin.slab, twin.stack = slab, stack
-        twin.thread = replace(self.thread)
-        twin.pending = dict(self.pending)
-        twin.se = self.se.copy()
-        twin.real_blocked, twin.saved_sigmask = 0, None
-        twin.jobctl = twin.ptrace = twin.ptrace_message = 0
-        twin.ptraced, twin.last_siginfo, twin.restart_block = [], None, None
-        twin.children = list(self.children)
-        twin.stats = TaskStats()
-        twin.wait = twin.syscall = twin.bprm = None
-        return twin
+        new = twin(self)
+        new.slab, new.stack = slab, stack
+        new.thread = twin(self.thread)
+        new.pending = dict(self.pending)
+        new.se = self.se.copy()
+        new.real_blocked, new.saved_sigmask = 0, None
+        new.jobctl = new.ptrace = new.ptrace_message = 0
+        new.ptraced, new.last_siginfo, new.restart_block = [], None, None
+        new.children = list(self.children)
+        new.stats = TaskStats()
+        new.wait = new.syscall = new.bprm = None
+        return new
 
     def __repr__(self) -> str:
         return f"<task {self.pid} {self.comm}>"

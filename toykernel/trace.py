@@ -80,6 +80,8 @@ class Tracepoints:
     sys_exit: Tracepoint[Task, int, int]  # task, number, result as signed int
     fault: Tracepoint[Task, str, int, int | None, int | None]  # task, kind, address, old pfn, new
     page_fault: Tracepoint[Task, int, int, int]  # task, address, error code, eip
+    #: The same for the kernel's own access to memory of the task: no CPU was there to fault.
+    page_fault_kernel: Tracepoint[Task, int, int, int]
     set_pte: Tracepoint[MmStruct, int, int, int]  # mm, address, old entry, new entry
     user_read: Tracepoint[
         Task, int, int

@@ -11,7 +11,7 @@ from typing import Protocol
 
 from unicorn import x86_const as x86
 
-from emu.engine_quirks import FIELD, ContextLayout
+from emu.engine_quirks import FIELD, Context, ContextLayout
 from emu.hooks import NO_FRAME, EngineState
 from emu.timing.insn import Insn
 from emu.timing.model import Model
@@ -48,6 +48,9 @@ class Timing(Protocol):
 
     def insns(self) -> Iterable[Insn]:
         """Every instruction executed, by address, then by bytes."""
+
+    def unknown(self) -> Iterable[Insn]:
+        """Those of them that the table of clocks does not have."""
 
     def by_rule(self) -> dict[str, int]:
         """Cycles by rule, all rules, adding up to `cycles`."""
@@ -95,7 +98,8 @@ class EngineView:
         self._state = state
         self._env = memoryview(b"")
         self._span = layout.state_end - layout.fields[FIELD["eax"]][0]
-        start = layout.fields[FIELD["eax"]][0]
+        self._start = start = layout.fields[FIELD["eax"]][0]
+        self._context: Context | None = None
         self._at = {name: layout.fields[index][0] - start for name, index in FIELD.items()}
         self._bases = tuple(self._at[f"{name}_base"] for name in SEGMENTS)
         self._ram = ram
@@ -104,6 +108,17 @@ class EngineView:
     def attach(self, env: int) -> None:
         """Read the engine whose live registers are at this host address."""
         self._env = memoryview((ctypes.c_uint8 * self._span).from_address(env)).cast("B")
+        self._context = None
+
+    def attach_context(self, context: Context) -> None:
+        """Read this context of an engine whose live registers are not to be found."""
+        self._env = context.data[self._start : self._start + self._span]
+        self._context = context
+
+    def refresh(self) -> None:
+        """Look at the engine as it is now, where that takes a copy."""
+        if self._context is not None:
+            self._context.save()
 
     def _word(self, at: int) -> int:
         return int.from_bytes(self._env[at : at + 4], "little")
@@ -201,6 +216,10 @@ class PythonTiming:
     def attach(self, env: int) -> None:
         self._view.attach(env)
 
+    def attach_context(self, context: Context) -> None:
+        """Where the live registers are not to be found: save the engine's state here to read it."""
+        self._view.attach_context(context)
+
     @property
     def user_cycles(self) -> int:
         return self.model.user_cycles
@@ -211,6 +230,9 @@ class PythonTiming:
 
     def insns(self) -> Iterable[Insn]:
         return iter(self.records)
+
+    def unknown(self) -> Iterable[Insn]:
+        return (insn for insn in self.records if not insn.cost.known)
 
     def by_rule(self) -> dict[str, int]:
         now = dict(zip(INSTRUCTION_RULES, totals(self.records), strict=True))
@@ -226,6 +248,7 @@ class PythonTiming:
         self.model.trap_taken()
 
     def gate(self, accesses: list[tuple[int, int]], pushed: tuple[int, int], inward: bool) -> int:
+        self._view.refresh()
         return self.model.gate(accesses, pushed, inward)
 
     def copy_lines(self, destination: int, source: int, length: int) -> int:
@@ -233,6 +256,7 @@ class PythonTiming:
 
     def begin(self, address: int) -> None:
         """Before the instruction at a linear address, which has been fetched."""
+        self._view.refresh()
         insn = self.records.find(address)
         if insn is not None:
             self.model.begin(insn)
@@ -240,6 +264,7 @@ class PythonTiming:
     def finish(self, next_address: int) -> None:
         """The instruction begun last has completed; nothing when it was settled before."""
         if self.model.in_flight:
+            self._view.refresh()
             target = self.records.find(next_address) if self.profile.i386 else None
             self.model.finish(next_address, target.cost.decoded.components if target else 1)
 

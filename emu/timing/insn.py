@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
+from emu.record import dataclass
 from emu.timing import rules
 from emu.timing.cost import Cost
 from emu.timing.rules import INSTRUCTION_RULES

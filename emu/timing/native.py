@@ -246,6 +246,8 @@ class NativeTiming(Instructions):
         self._earlier: dict[str, int] = {}
         self._summed: list[tuple[bytes, list[int]]] = []  # records as they were, and their clocks
         self._sums: list[int] = [0] * _RULES  # of these and of what was put aside
+        self._judged = 0  # so many records were looked at, and these have no known cost
+        self._unknown: list[int] = []
         self._set_up(profile)
         state.timing = ctypes.addressof(self._t)
 
@@ -274,14 +276,18 @@ class NativeTiming(Instructions):
 
     def _empty(self) -> None:
         """Put the counts of all records aside and start again."""
-        self._add_records(self._put_aside)
+        self._add_records(self._put_aside, range(self._t.used))
         self._clear()
         self._summed, self._sums = [], totals(self._put_aside.values())
 
-    def _add_records(self, found: dict[tuple[int, bytes], Insn]) -> None:
-        """Add what the records have counted: work by their number, however much was put aside before."""
+    def _clear(self) -> None:
+        super()._clear()
+        self._judged, self._unknown = 0, []
+
+    def _add_records(self, found: dict[tuple[int, bytes], Insn], numbers: Iterable[int]) -> None:
+        """Add what these records have counted: work by their number, however much was put aside before."""
         self.blocks.fold()
-        for number in range(self._t.used):
+        for number in numbers:
             record = self._insns[number]
             key = self._key(record)
             insn = found.get(key)
@@ -293,7 +299,18 @@ class NativeTiming(Instructions):
 
     def insns(self) -> Iterable[Insn]:
         found = {key: self._copy(insn) for key, insn in self._put_aside.items()}
-        self._add_records(found)
+        self._add_records(found, range(self._t.used))
+        return [found[key] for key in sorted(found)]
+
+    def unknown(self) -> Iterable[Insn]:
+        used = int(self._t.used)
+        for number in range(self._judged, used):
+            if not cost_of(self._key(self._insns[number])[1], self.profile).known:
+                self._unknown.append(number)
+        self._judged = used
+        aside = self._put_aside.items()
+        found = {key: self._copy(insn) for key, insn in aside if not insn.cost.known}
+        self._add_records(found, self._unknown)
         return [found[key] for key in sorted(found)]
 
     @staticmethod

@@ -8,8 +8,7 @@ off         instructions only, one cycle each
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
+from emu.record import dataclass
 from emu.timing import rules
 from emu.timing.rules import Rep
 

@@ -9,10 +9,10 @@ from __future__ import annotations
 import csv
 import hashlib
 import re
-from dataclasses import dataclass
 from functools import lru_cache
 from importlib import resources
 
+from emu.record import dataclass
 from emu.timing.decode import Decoded
 
 _I386 = "i386_clk"

@@ -7,13 +7,14 @@ import subprocess
 import sys
 from pathlib import Path
 
+import click
 import pytest
 from command import COMMAND, ROOT, TIMEOUT, environment, toykernel
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import toykernel as toykernel_package
-from toykernel.cli.group import call
+from toykernel.cli.group import COMMANDS, call, cli
 from toykernel.cli.main import main
 
 
@@ -22,6 +23,24 @@ def test_help_names_the_commands(capfd: pytest.CaptureFixture[str]) -> None:
     out = capfd.readouterr().out
     for name in ("run", "build", "test"):
         assert f"\n  {name} " in out
+
+
+def test_the_list_of_commands_says_what_they_say_of_themselves() -> None:
+    context = click.Context(cli)
+    for name, sentence in COMMANDS.items():
+        command = cli.get_command(context, name)
+        assert command is not None
+        assert command.get_short_help_str(1000) == sentence
+
+
+def test_help_loads_no_command_and_no_engine() -> None:
+    code = "import sys; from toykernel.cli.group import call; call(['--help']); print(*sys.modules)"
+    out = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    ).stdout
+    loaded = out.splitlines()[-1].split()
+    assert "toykernel.cli.group" in loaded
+    assert {"unicorn", "toykernel.cli.run", "toykernel.state", "dataclasses"}.isdisjoint(loaded)
 
 
 @pytest.mark.parametrize("name", ["run", "build", "test"])

@@ -34,6 +34,7 @@ from toykernel.check import invariants
 from toykernel.cli import option_types
 from toykernel.cli.group import call
 from toykernel.kernel.panic import panic
+from toykernel.syscall_table import SYSCALLS, Call
 
 
 def run(capfdbinary: pytest.CaptureFixture[bytes], *args: object) -> tuple[int, bytes, bytes]:
@@ -186,7 +187,8 @@ def test_a_run_that_is_cut_off_is_checked_at_its_end(
 def break_getpid(monkeypatch: pytest.MonkeyPatch, function: Any) -> None:
     """Put another function behind system call 20."""
     rows = list(gate.SYSCALLS)
-    rows[20] = replace(rows[20], function=function)
+    rows[20] = Call(20, "getpid", rows[20].home)
+    rows[20].row = replace(SYSCALLS[20].row, function=function)
     monkeypatch.setattr(gate, "SYSCALLS", tuple(rows))
 
 

@@ -81,7 +81,8 @@ def test_an_event_while_the_session_stays_where_it_is() -> None:
     assert text(terminal, f"explain event {copy}") == (
         "pid 3 (cow_copy_reuse) writes shared at 0x0804b000: the entry is present and read-only, error "
         "code 0x7; frame 0x2b has 2 references: copied to 0x30, 1 reference left. Through do_page_fault -> "
-        "handle_mm_fault -> handle_pte_fault -> do_wp_page (fork-path K5)."
+        "handle_mm_fault -> handle_pte_fault -> do_wp_page (fork-path K5: a write copies a shared "
+        "page)."
     )
     for number in (0, 1, 10, last):
         assert terminal.do(f"explain event {number}")

@@ -81,3 +81,16 @@ def test_only_code_that_an_image_changes_is_stale() -> None:
     ram.code_stale = False
     ram.load_image(image)
     assert ram.code_stale
+
+
+def test_frames_that_nobody_has_had_are_looked_at_once_the_host_writes_there() -> None:
+    ram = Ram(4 << 20)
+    ram.given(16)
+    assert ram.image() == {}
+    ram.view.obj[0x20_0000] = 1  # as a guest would that had been given no such frame
+    assert ram.image() == {}
+    ram.given(3)  # the largest counts
+    ram.write32(15 << 12, 7)
+    assert list(ram.image()) == [15]
+    ram.write32(0x30_0000, 9)
+    assert list(ram.image()) == [15, 0x200, 0x300]

@@ -7,7 +7,6 @@ on the machine, says whether the cure still works.
 from __future__ import annotations
 
 import ctypes
-import mmap
 from collections.abc import Callable
 from itertools import product
 from typing import Any
@@ -21,6 +20,7 @@ from unicorn import x86_const as x86
 
 from emu import engine_quirks
 from emu.errors import EngineContractError
+from emu.live_registers import locate_env
 from emu.machine import Stop
 from emu.ram import Ram
 
@@ -781,19 +781,6 @@ def test_flags_survive_a_stop_behind_a_port_access(native: bool) -> None:
     assert bare.cpu.eip == 0x5010
 
 
-def test_the_live_registers_are_found_without_proc() -> None:
-    """Reads by process_vm_readv give what those of /proc/self/mem give, and as far."""
-    page = mmap.PAGESIZE
-    area = mmap.mmap(-1, 2 * page, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
-    area[:] = bytes(range(256)) * (2 * page // 256)
-    at = ctypes.addressof(ctypes.c_char.from_buffer(area))
-    with engine_quirks.safe_reads() as usual, engine_quirks.safe_reads("/nonexistent") as other:
-        assert usual is not other
-        assert other(at + 5, page) == usual(at + 5, page) == area[5 : page + 5]
-        assert other(0, 16) == usual(0, 16) == b""
-        assert len(other(at, 1 << 24)) >= 2 * page
-
-
 # -- two translations of the same code -------------------------------------------------------------
 
 
@@ -807,7 +794,7 @@ def test_raw_the_code_hook_can_be_left_out_by_its_bounds() -> None:
     handle = raw.uc.hook_add(uc_const.UC_HOOK_CODE, lambda uc, address, *_: called.append(address))
     bounds = (ctypes.c_uint64 * 2).from_address(handle + at)
     assert list(bounds) == [1, 0]
-    env = engine_quirks.locate_env(raw.uc)
+    env = locate_env(raw.uc)
     index = engine_quirks.FIELD
     hflags = ctypes.c_uint32.from_address(
         env + layout.fields[index["hflags"]][0] - layout.fields[index["eax"]][0]

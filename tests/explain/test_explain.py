@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ from toykernel.errno import EINVAL
 from toykernel.errno import name as errno_name
 from toykernel.explain import codes, memory
 from toykernel.explain.events import Narrator
+from toykernel.explain.fork_path import titles
 from toykernel.explain.instruction import fetch_refusal, memory_operands, next_instruction
 from toykernel.explain.memory import Decision
 from toykernel.explain.path import documented, expand
@@ -126,12 +128,12 @@ def test_the_two_writers_of_a_shared_page() -> None:
     assert copied == (
         "pid 3 (cow_copy_reuse) writes shared at 0x0804b000: the entry is present and read-only, error "
         "code 0x7; frame 0x2b has 2 references: copied to 0x30, 1 reference left. "
-        f"{path} (fork-path K5)."
+        f"{path} (fork-path K5: a write copies a shared page)."
     )
     assert reused == (
         "pid 2 (cow_copy_reuse) writes shared at 0x0804b000: the entry is present and read-only, error "
         "code 0x7; frame 0x2b has 1 reference: nobody else's, the entry is writable again. "
-        f"{path} (fork-path K6)."
+        f"{path} (fork-path K6: the last user just writes)."
     )
 
 
@@ -140,14 +142,27 @@ def test_the_kernel_writes_for_the_program() -> None:
     assert found[0].startswith("the kernel writes ")
     assert " for pid " in found[0]
     assert "fault_in_user" in found[0]
+    assert found[0].endswith(
+        "(fork-path K8: the kernel's own writes copy, too; K5: a write copies a shared page)."
+    )
+
+
+def test_fork_names_its_steps_as_the_table_does() -> None:
+    (_init, told) = of_kind("fork_sample", "fork")
+    table = Path(__file__).parents[2] / "docs" / "fork-path.toml"
+    rows = tomllib.loads(table.read_text())
+    for number in range(4, 18):
+        assert f"D{number}: {rows[f'D{number}']['title']} (" in told
+    assert "; D6: max_threads, from RAM (check_max_threads); " in told
+    assert titles() == {number: row["title"] for number, row in rows.items()}
 
 
 def test_the_zero_page_and_a_forbidden_write() -> None:
     first, second = of_kind("zero_page", "fault")[:1], of_kind("write_readonly", "fault")[-1:]
-    assert "(fork-path K9)" in " ".join(of_kind("zero_page", "fault")), first
+    assert "(fork-path K9: the zero page)" in " ".join(of_kind("zero_page", "fault")), first
     assert second[0].endswith(
         "error code 0x7; its area 0x0804a000-0x0804b000 r--p of program forbids it: SIGSEGV. "
-        "Through do_page_fault (fork-path K7)."
+        "Through do_page_fault (fork-path K7: forbidden writes are SIGSEGV)."
     )
 
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import os
-from concurrent.futures import Executor, ProcessPoolExecutor
-from functools import partial
+from concurrent.futures import Executor, Future, ProcessPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -12,10 +12,11 @@ import pytest
 from toykernel.cli.group import call
 from toykernel.cli.workers import of_processes
 from toykernel.explore import parallel
+from toykernel.explore.claims import Claims
 from toykernel.explore.exploration import Settings, Workers, explore
-from toykernel.explore.parallel import ParallelSearch, Part, Task, explore_part
-from toykernel.explore.search import Bounds
-from toykernel.explore.world import At
+from toykernel.explore.parallel import ParallelSearch, Part, Work
+from toykernel.explore.search import Bounds, Search, Task
+from toykernel.explore.world import At, World
 from toykernel.harness.session import Session
 from toykernel.state import Config
 
@@ -46,22 +47,29 @@ def test_the_text_is_the_same_whatever_the_number(name, options, capfd) -> None:
 
 
 def test_small_parts_make_the_same_graph(monkeypatch) -> None:
-    monkeypatch.setattr(parallel, "PART", 4)
+    monkeypatch.setattr(parallel, "PART", 12)
     alone = explore(lambda: session("pipe_writers"), Settings())
     many = explore(lambda: session("pipe_writers"), Settings(), workers=Workers(of_processes(2)))
     assert many.found.graph == alone.found.graph
     assert many.table == alone.table
 
 
-def _dies_once(marker: str, work: partial[Part], task: Task, known: frozenset[bytes]) -> Part:
-    try:
-        os.close(os.open(marker, os.O_CREAT | os.O_EXCL))
-    except FileExistsError:
-        return work(task, known)
-    os._exit(9)
+@dataclass(frozen=True)
+class Dying(Work):
+    """One worker dies in the midst of its second part, with states claimed that nobody else will enter."""
+
+    folder: str = ""
+
+    def __call__(self, task: Task, known: frozenset[bytes], most: int) -> Part:
+        part = super().__call__(task, known, most)
+        if task.way and not (died := Path(self.folder, "died")).exists():
+            died.touch()
+            os._exit(9)
+        return part
 
 
-def test_a_worker_that_dies_loses_nothing(tmp_path: Path) -> None:
+def test_a_worker_that_dies_loses_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(parallel, "FIRST_PART", 10)
     made: list[Executor] = []
 
     def pool() -> Executor:
@@ -69,13 +77,88 @@ def test_a_worker_that_dies_loses_nothing(tmp_path: Path) -> None:
         return made[-1]
 
     remote = Workers(pool).remote(session("pipe_writers"))
-    work = partial(explore_part, remote, None, At.SYSCALLS, frozenset(), None)
-    dying = partial(_dies_once, str(tmp_path / "died"), work)
+    dying = Dying(remote, None, At.SYSCALLS, frozenset(), Bounds(), folder=str(tmp_path))
     found = ParallelSearch(pool, dying, Bounds(), lambda found: None).run()
     assert len(made) == 2
     alone = explore(lambda: session("pipe_writers"), Settings())
     assert found.complete
     assert found.graph.in_order() == alone.found.graph
+
+
+class Here(Executor):
+    """Does the work at once. Loses the second part like a cluster that does it again by itself: the states
+    that it has claimed stay claimed."""
+
+    def __init__(self) -> None:
+        self.parts = 0
+
+    def submit(self, work, /, *args, **kwargs) -> Future[Part]:
+        self.parts += 1
+        if self.parts == 2:
+            work(*args)
+        done: Future[Part] = Future()
+        done.set_result(work(*args))
+        return done
+
+
+@pytest.mark.parametrize("shared", [True, False])
+def test_states_that_were_claimed_and_lost_are_entered(shared, monkeypatch) -> None:
+    monkeypatch.setattr(parallel, "FIRST_PART", 10)
+    monkeypatch.setattr(parallel, "PART", 100)
+    if not shared:
+        monkeypatch.setattr(Claims, "shared", lambda path: None)
+    alone = explore(lambda: session("pipe_writers"), Settings())
+    many = explore(
+        lambda: session("pipe_writers"), Settings(), workers=Workers(Here, elsewhere=not shared)
+    )
+    assert many.found.graph == alone.found.graph
+    assert many.found.complete
+
+
+def test_a_state_belongs_to_who_claims_it_first() -> None:
+    with Claims.made(10) as table:
+        other = Claims.shared(table.path)
+        assert other is not None
+        key, longer = bytes(range(16)), bytes(range(22))
+        assert [table.claim(key), other.claim(key)] == [True, False]
+        assert [other.claim(longer), table.claim(longer)] == [True, False]
+        table.renew([longer])
+        assert [table.claim(key), table.claim(longer)] == [True, False]
+        assert not other.claim(key)  # in the old one
+    assert Claims.shared(table.path) is None
+    assert Claims.shared("") is None
+
+
+def test_a_file_that_is_no_table_is_not_taken_for_one(tmp_path: Path) -> None:
+    (tmp_path / "claims").write_bytes(bytes(4096))
+    assert Claims.shared(str(tmp_path / "claims")) is None
+
+
+def test_a_task_and_its_halves_are_the_same() -> None:
+    """What a bound has left, in pieces that are explored by themselves, is all that is left."""
+    whole = Search(World(lambda: session("pipe_writers"), None), Bounds(), lambda found: None)
+    whole.run()
+    world = World(lambda: session("pipe_writers"), None)
+    some = Search(world, Bounds(states=40), lambda found: None)
+    some.run()
+    keys = set(some.keys)
+    todo = [some.rest]
+    while todo:
+        task = todo.pop()
+        assert task is not None
+        halves = task.split()
+        if len(halves) > 1 and len(todo) < 5:
+            todo += halves
+            continue
+        part = Search(
+            World(lambda: session("pipe_writers"), None),
+            Bounds(),
+            lambda found: None,
+            lambda key, known=frozenset(keys): key not in known,
+        )
+        part.run(task)
+        keys |= set(part.keys)
+    assert keys == set(whole.keys)
 
 
 def test_a_bound_stops_them_all(capfd) -> None:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from toykernel.explore.exploration import Explored, Settings, explore
-from toykernel.explore.world import At
+from toykernel.explore.graph import Node
+from toykernel.explore.search import Bounds, Search
+from toykernel.explore.world import At, World
 from toykernel.harness.session import Session
 from toykernel.state import Config
 
@@ -16,6 +19,10 @@ USERLAND = Path(__file__).parents[2] / "userland"
 #: With many states, or several seconds each.
 SLOW = ("fork_twice", "fork_between", "increment_three")
 HERE = sorted(path for path in PROGRAMS.glob("*.S") if path.stem not in SLOW)
+#: With many states.
+LARGE = ("fork_twice", "signal_stop")
+#: How many times as many steps there are as are run.
+AT_LEAST = {"fork_between": 1.4, "peterson": 1.3, "increment_three": 1.2, "pipe_writers": 1.1}
 OTHERS = [
     USERLAND / f"{name}.S"
     for name in (
@@ -40,6 +47,55 @@ def test_the_outcomes_are_the_same(program: Path) -> None:
     less, everything = explored(program, False), explored(program, True)
     assert less.found.graph.endings() == everything.found.graph.endings()
     assert less.found.graph.transitions <= everything.found.graph.transitions
+
+
+@pytest.mark.parametrize(
+    "program",
+    [path for path in [*sorted(PROGRAMS.glob("*.S")), *OTHERS] if path.stem not in LARGE],
+    ids=lambda path: path.stem,
+)
+def test_steps_that_follow_from_others_are_those_that_would_have_been_run(program: Path) -> None:
+    text = program.read_text()
+
+    def make() -> Session:
+        session = Session(program, config=Config(scheduler="schedule"))
+        told = session.kernel.sched.rq.told
+        assert told is not None
+        told.time_is_free = "--time free" in text
+        return session
+
+    at, breaks, found = At.SYSCALLS, frozenset[int](), []
+    if "--at memory" in text:
+        at, breaks = At.MEMORY, explored_breaks(make)
+    for reduce in (True, False):
+        search = Search(World(make, None, at, breaks), Bounds(reduce=reduce), lambda found: None)
+        found.append(search.run())
+    less, everything = found
+    assert everything.run == everything.graph.transitions
+    assert less.run <= everything.run / AT_LEAST.get(program.stem, 1)
+    assert [shown(node) for node in less.graph.in_order().nodes] == [
+        shown(node) for node in everything.graph.in_order().nodes
+    ]
+
+
+def explored_breaks(make: Callable[[], Session]) -> frozenset[int]:
+    """The instructions whose order can matter."""
+    breaks: frozenset[int] = frozenset()
+    while True:
+        world = World(make, None, At.MEMORY, breaks)
+        Search(world, Bounds(), lambda found: None).run()
+        assert world.accesses is not None
+        if world.accesses.breaks <= breaks:
+            return breaks
+        breaks |= world.accesses.breaks
+
+
+def shown(node: Node) -> list[tuple[object, ...]]:
+    """All of a state but the instructions at which tasks are interrupted: a way to it has them."""
+    return [
+        (pid, step.to, step.running, step.choice.of, step.first)
+        for pid, step in sorted(node.steps.items())
+    ]
 
 
 def test_a_parent_that_only_waits_is_out_of_the_way() -> None:

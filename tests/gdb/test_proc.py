@@ -46,3 +46,9 @@ def test_maps_status_and_names() -> None:
 )
 def test_an_answer(packet: str, answer: str) -> None:
     assert Client("fork_sample.S").ask(f"vFile:{packet}") == answer
+
+
+def test_a_threads_maps_are_its_process_s() -> None:
+    """gdb reads them to find the vDSO's page (linux-tdep.c, linux_vsyscall_range)."""
+    client = Client("fork_sample.S")
+    assert read(client, "/proc/2/task/2/maps") == read(client, "/proc/2/maps")

@@ -139,6 +139,20 @@ def test_a_moment_of_another_machine_is_refused() -> None:
         Session(SAMPLE).restore(moment)
 
 
+def test_what_cannot_change_is_in_no_pickle() -> None:
+    session, _limit = boot(SAMPLE, "off")
+    for pickled in (session.snapshot().pickled, session.snapshot().pickled):
+        assert len(pickled) < 60_000
+        assert {Task, "group_leader"} <= set(pickled.known.objects)
+        assert b"group_leader" not in pickled.data
+        assert b"root:x:0:0" not in pickled.data  # of /etc/passwd
+    before = state_hash(session.kernel)
+    for moment in (session.snapshot(), session.snapshot()):
+        session.run()
+        session.restore(moment)
+        assert state_hash(session.kernel) == before
+
+
 def test_frames_are_shared_between_moments() -> None:
     session = Session(SAMPLE)
     session.run(60_000)

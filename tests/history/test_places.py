@@ -14,6 +14,7 @@ from toykernel.harness.session import Session
 from toykernel.history.errors import HistoryError
 from toykernel.history.history import History
 from toykernel.history.moments import Kept, Moments
+from toykernel.history.pace import Counts
 from toykernel.observe.events import EventLog
 from toykernel.state import Config
 from toykernel.statehash import state_hash
@@ -172,7 +173,8 @@ def test_old_moments_are_thinned_and_the_first_one_stays() -> None:
     size = 30 * (len(snapshot.pickled) + 100_000)
     moments = Moments(size)
     for number in range(200):
-        moments.add(Kept(Position(number * 1000, 0, 0), number * 1000, snapshot, {}, 0))
+        counts = Counts(number * 1000, *[0] * 6)
+        moments.add(Kept(Position(number * 1000, 0, 0), counts, number * 1000, snapshot, {}, 0))
     places = [kept.position.instructions for kept in moments]
     assert 2 < len(places) < 200
     assert (places[0], places[-1]) == (0, 199_000)

@@ -314,6 +314,7 @@ AT_BIRTH = {
     "2.6.39": TASK_RUNNING,
     "3.x": TASK_RUNNING,
     "4.x": TASK_NEW,
+    "6.x": TASK_NEW,
 }
 
 

@@ -10,7 +10,7 @@ from native_linux import skip_unless_linux32
 
 from toykernel import errno
 from toykernel.harness.build import build
-from toykernel.observe.strace_format import result_text
+from toykernel.observe.decoding.results import error_text
 
 #: asm-generic/errno-base.h and errno.h, from 1 to 133; 41 and 58 are synonyms' places and have no name.
 HEADER = """
@@ -56,7 +56,7 @@ def test_every_number_has_its_name():
 
 @pytest.mark.parametrize("number", STRACE)
 def test_how_strace_writes_it(number: int) -> None:
-    assert result_text("getpid", -number) == STRACE[number]
+    assert error_text(-number) == STRACE[number]
 
 
 def test_the_host_is_not_asked() -> None:
@@ -90,4 +90,4 @@ def test_native(tmp_path: Path) -> None:
                 native[number] = match[1]
     if not native:
         pytest.skip("this host does not let strace trace")
-    assert native == {number: result_text("getpid", -number) for number in numbers}
+    assert native == {number: error_text(-number) for number in numbers}

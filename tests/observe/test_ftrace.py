@@ -179,3 +179,19 @@ def test_page_faults() -> None:
         "page_fault_user: address=0x804b000 ip=0x8049049 error_code=0x7",
     ]
     assert TRACE_SYSTEMS == SYSTEMS
+
+
+def test_page_faults_of_the_kernels_own_writes() -> None:
+    """read and pipe store into pages that fork has write-protected: K8, error code 3 (present, write)."""
+    session = Session(USERLAND / "pipe_talk.S")
+    events = TraceEvents(session.kernel, ("exceptions",))
+    session.run()
+    found = re.findall(
+        r"-(\d+) .*: page_fault_kernel: address=0x(\w+) ip=0x(\w+) error_code=(\w+)",
+        b"".join(events.lines).decode(),
+    )
+    images = session.images
+    assert [
+        (pid, images.program.symbol_at(int(at, 16)), images.kernel.symbol_at(int(ip, 16)), code)
+        for pid, at, ip, code in found
+    ] == [("2", "buffer", "sys_read+2", "0x3"), ("4", "fds", "sys_pipe+2", "0x3")]

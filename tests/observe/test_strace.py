@@ -1,59 +1,25 @@
-"""strace's format: against the real strace where there is one, and piece by piece."""
+"""strace's format, piece by piece; against the real one: test_strace_native.py."""
 
 from __future__ import annotations
 
 import re
-import shutil
-import subprocess
 from pathlib import Path
 
 import pytest
-from native_linux import skip_unless_linux32
 
 from emu.paging import PTE_A, PTE_D, walk
-from toykernel.harness.build import build
-from toykernel.harness.expectations import parse_header
 from toykernel.harness.session import Session
+from toykernel.kernel.siginfo import pack_siginfo
 from toykernel.look.memory import peek, peek_string, peek_word
-from toykernel.observe import strace_format as fmt
-from toykernel.observe.strace import Strace
+from toykernel.observe.decoding.call import Call
+from toykernel.observe.decoding.names_processes import FLAGS
+from toykernel.observe.decoding.processes import status_text
+from toykernel.observe.decoding.results import result_text
+from toykernel.observe.decoding.signals import siginfo_text
+from toykernel.observe.decoding.text import quote
+from toykernel.observe.strace import Strace, told_info
 
 USERLAND = Path(__file__).parents[2] / "userland"
-
-#: Programs of which two traces of Linux itself are not the same, or not the same as ours, and why.
-NOT_COMPARED = {
-    **dict.fromkeys(
-        (
-            *("clone_parent", "cow_by_kernel", "cow_first_writer", "exec_from_thread", "orphan"),
-            *("fork_bomb_small", "history_missing_count", "nproc_limit", "signal_flags"),
-            *("signal_jobs", "signal_orphan", "signal_reentry", "signal_stop", "signal_threads"),
-            *("subreaper", "yield_pingpong", "zombie", "priority_group", "signal_child"),
-        ),
-        "it depends on who runs first, or how often it looks",
-    ),
-    **dict.fromkeys(
-        ("sleep", "timers", "timers_posix", "signal_restart", "signal_resume"),
-        "times are told, and sleeps begin anew under a tracer",
-    ),
-    **dict.fromkeys(
-        ("bad_pointer", "clone_refused_newer", "fork_return"),
-        "this machine's kernel answers otherwise than the one that is modelled",
-    ),
-    **dict.fromkeys(
-        ("groups_sessions", "pid_namespace", "pid_wrap"),
-        "it tells numbers that are the machine's own",
-    ),
-    **dict.fromkeys(
-        ("pipe_talk", "signal_handler", "signal_order", "signal_traps", "signal_wait"),
-        "siginfo in memory is not written, and ignored signals to itself are not told",
-    ),
-    **dict.fromkeys(
-        ("history_held_page", "thread_join", "priority"),
-        "vmsplice, set_thread_area and SCHED_RESET_ON_FORK are written otherwise",
-    ),
-    **dict.fromkeys(("infinite_loop", "inherited_lock"), "it does not end"),
-}
-COMPARED = sorted(path.stem for path in USERLAND.glob("*.S") if path.stem not in NOT_COMPARED)
 
 
 def trace(path: Path, *, to_file: bool = True, args: tuple[str, ...] = ()) -> str:
@@ -70,104 +36,6 @@ def source(tmp_path: Path, text: str) -> Path:
     path = tmp_path / "program.S"
     path.write_text(text)
     return path
-
-
-# -- against the real one --------------------------------------------------------------------------
-
-
-@pytest.fixture(scope="module")
-def strace_works(tmp_path_factory: pytest.TempPathFactory) -> None:
-    directory = tmp_path_factory.mktemp("probe")
-    skip_unless_linux32(directory)
-    if shutil.which("strace") is None:
-        pytest.skip("no strace on this machine: its format cannot be compared")
-    probe = subprocess.run(
-        ["strace", "-f", "-o", str(directory / "out"), "true"], capture_output=True, check=False
-    )
-    if probe.returncode:
-        pytest.skip(f"strace cannot trace here: {probe.stderr.decode().strip()}")
-
-
-def by_process(text: str) -> list[list[str]]:
-    """Each process's lines in order, its interruptions mended, in order of appearance; numbers of
-    processes replaced by their rank, so that two machines can be compared."""
-    processes: dict[str, list[str]] = {}
-    for line in text.splitlines():
-        pid, _, rest = line.partition(" ")
-        lines = processes.setdefault(pid, [])
-        rest = rest.strip()
-        resumed = re.match(r"<\.\.\. \w+ resumed>", rest)
-        if resumed:
-            lines[-1] = (
-                lines[-1].removesuffix("<unfinished ...>").rstrip(" ")
-                + "\0"
-                + rest[resumed.end() :]
-            )
-        else:
-            lines.append(rest)
-    ranks = {pid: f"P{n}" for n, pid in enumerate(sorted(processes, key=int))}
-
-    def renamed(line: str) -> str:
-        for pattern in PROCESS_NUMBERS:
-            line = pattern.sub(lambda m: m[1] + ranks.get(m[2], "somebody else"), line)
-        return line
-
-    found = [[renamed(mended(line)) for line in processes[pid]] for pid in ranks]
-    places: dict[str, str] = {}  # addresses that mmap and brk have chosen, in order of appearance
-
-    def placed(match: re.Match[str]) -> str:
-        page = f"{int(match[0], 16) >> 12:x}"
-        return places.setdefault(page, f"A{len(places)}") + match[0][-3:]
-
-    chosen = re.compile(r"0x(?:[b-f][0-9a-f]{7}|[89a][0-9a-f]{6,7})\b(?<!0xc0100000)")
-    return [[chosen.sub(placed, line) for line in lines] for lines in found]
-
-
-#: Where a line names a process; the number is group 2.
-PROCESS_NUMBERS = (
-    re.compile(
-        r"^((?:fork|vfork|clone|getpid|getppid|gettid|getpgrp|getpgid|setsid|getsid|waitpid|wait4|"
-        r"sigreturn|rt_sigreturn)"
-        r"\(.*\) = )([1-9]\d*)$"
-    ),
-    re.compile(r"^((?:waitpid|wait4|kill|tkill|tgkill|getpgid|setpgid|getsid)\()([1-9]\d*)"),
-    re.compile(r"^((?:kill|waitpid)\(-)([1-9]\d+|[2-9])"),
-    re.compile(r"^(setpgid\(\w+, |tgkill\(\w+, |[gs]etpriority\(PRIO_\w+, )([1-9]\d*)"),
-    re.compile(r"(parent_tid=\[)(\d+)"),
-    re.compile(r"(si_pid=)(\d+)"),
-)
-
-
-def mended(line: str) -> str:
-    """A line without what the machines may differ in: columns, times, addresses of the stack."""
-    line = line.replace(", \0", ", ").replace(",\0", ", ").replace("\0", "")
-    line = re.sub(r"\) += ", ") = ", line)
-    line = re.sub(r"(si_[us]time)=\d+(?: /\* [\d.]+ s \*/)?", r"\1=0", line)
-    line = re.sub(r'nodename="[^"]*"', 'nodename="host"', line)
-    line = re.sub(r"sem(get|ctl|op)\((.*)\) = \d{5,}$", r"sem\1(\2) = 0", line)
-    line = re.sub(r"sem(ctl|op)\(\d+", r"sem\1(ID", line)
-    line = re.sub(r"0x[0-9a-f]+ /\* \d+ vars? \*/", "ENV", line)
-    line = re.sub(r'execve\("[^"]*/(\w+)", \["[^"]*/(\w+)"', r'execve("\1", ["\2"', line)
-    return re.sub(r"syscall_0xffffffffffffffff\b", "syscall_0xffffffff", line)
-
-
-@pytest.mark.parametrize("name", COMPARED)
-@pytest.mark.usefixtures("strace_works")
-def test_the_real_strace_says_the_same(name: str, tmp_path: Path) -> None:
-    path = USERLAND / f"{name}.S"
-    program, native = tmp_path / name, tmp_path / "native"
-    program.write_bytes(build(path)[0])
-    program.chmod(0o755)
-    args = parse_header(path.read_text(), str(path)).args
-    with open(tmp_path / "out", "wb") as out:
-        subprocess.run(
-            ["strace", "-f", "-o", str(native), f"./{name}", *args], cwd=tmp_path,
-            stdout=out, stderr=out, stdin=subprocess.DEVNULL, env={}, timeout=30, check=False,
-        )  # fmt: skip
-    theirs, ours = by_process(native.read_text()), by_process(trace(path, args=args))
-    for lines in (*theirs, *ours):  # when SIGCHLD arrives is a matter of who runs first
-        lines.sort(key=lambda line: line.startswith("--- SIGCHLD"))
-    assert ours == theirs
 
 
 # -- lines -----------------------------------------------------------------------------------------
@@ -262,10 +130,8 @@ def test_looking_at_memory_sets_no_bit_and_takes_no_fault(tmp_path: Path) -> Non
 
 
 def test_strings_are_quoted_as_strace_quotes() -> None:
-    assert (
-        fmt.quote(b'a\x01b\x012\x00\xff\t"\\\r\v\f~\x7f') == r'"a\1b\0012\0\377\t\"\\\r\v\f~\177"'
-    )
-    assert fmt.quote(b"\x008") == r'"\08"'  # 8 is no octal digit
+    assert quote(b'a\x01b\x012\x00\xff\t"\\\r\v\f~\x7f') == r'"a\1b\0012\0\377\t\"\\\r\v\f~\177"'
+    assert quote(b"\x008") == r'"\08"'  # 8 is no octal digit
 
 
 @pytest.mark.parametrize(
@@ -279,7 +145,7 @@ def test_strings_are_quoted_as_strace_quotes() -> None:
     ],
 )
 def test_wait_status(status: int, text: str) -> None:
-    assert fmt.status_text(status) == text
+    assert status_text(status) == text
 
 
 @pytest.mark.parametrize(
@@ -295,7 +161,9 @@ def test_wait_status(status: int, text: str) -> None:
     ],
 )
 def test_results(name: str, result: int, text: str) -> None:
-    assert fmt.result_text(name, result) == text
+    session = Session(USERLAND / "hello.S")
+    call = Call(session.kernel, None, name, [0] * 6, result)
+    assert result_text(call) == text
 
 
 @pytest.mark.parametrize(
@@ -309,7 +177,7 @@ def test_results(name: str, result: int, text: str) -> None:
     ],
 )
 def test_wait_options(word: int, text: str) -> None:
-    assert fmt.flags_text(word, fmt._WAIT_OPTIONS, "W") == text
+    assert FLAGS["wait_options"].flags(word) == text
 
 
 @pytest.mark.parametrize(
@@ -329,7 +197,7 @@ def test_wait_options(word: int, text: str) -> None:
     ],
 )
 def test_siginfo(sig: int, info: dict[str, int], text: str) -> None:
-    assert fmt.siginfo_text(sig, info) == "{" + text + "}"
+    assert siginfo_text(pack_siginfo(told_info(sig, info))) == "{" + text + "}"
 
 
 def test_strings_and_vectors_in_calls(tmp_path: Path) -> None:

@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from toykernel.harness.session import Session
+from toykernel.observe.decoding.signals import set_text
 from toykernel.observe.strace import Strace
-from toykernel.observe.strace_signals import set_text
 
 USERLAND = Path(__file__).parents[2] / "userland"
 
@@ -39,7 +39,10 @@ def test_a_set(mask: int, text: str) -> None:
         ("signal_altstack", "ss_flags=0, ss_size=8192}, NULL) = 0"),
         ("signal_altstack", "sigaltstack({ss_sp=NULL, ss_flags=SS_DISABLE, ss_size=0}, NULL) = 0"),
         ("sleep", "setitimer(ITIMER_REAL, {it_interval={tv_sec=0, tv_usec=20000}, it_value="),
-        ("sleep", "clock_nanosleep(CLOCK_MONOTONIC, 0x1, {tv_sec=0, tv_nsec=1}, NULL) = 0"),
+        (
+            "sleep",
+            "clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, {tv_sec=0, tv_nsec=1}, NULL) = 0",
+        ),
     ],
 )
 def test_a_line(name: str, line: str) -> None:

@@ -14,6 +14,7 @@ from toykernel.kernel.pid import PidMap, PidNamespace
 from toykernel.kernel.sched import core
 from toykernel.kernel.sched.classes import sched_classes
 from toykernel.kernel.timer import run_hrtimers
+from toykernel.profiles import DEFAULT_PROFILE
 from toykernel.state import Config, Kernel
 from toykernel.task import TASK_INTERRUPTIBLE, Task
 
@@ -32,7 +33,7 @@ class Bench:
         config = Config()
         host = Host(
             config,
-            config.profile,
+            DEFAULT_PROFILE,
             boot_images(config),
             sched_classes(scheduler),
             core.try_to_wake_up,

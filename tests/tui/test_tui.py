@@ -183,6 +183,57 @@ def test_the_time_line_takes_keys_and_clicks() -> None:
     on_screen("fork_sample", act)
 
 
+def test_the_time_line_is_dragged() -> None:
+    async def act(app: DebuggerApp, pilot: Pilot[None]) -> None:
+        await keys(pilot, "c")
+        end, history = app.end, app.debugger.history
+
+        async def at(column: int) -> None:
+            """The first place at or behind the column; one instruction may take many cycles."""
+            await pilot.pause()
+            cycles, wanted = app.debugger.machine.clock.cycles, end * column / 79
+            assert screen(app)[1].index("|") == panels.column(cycles, 80, end) >= column
+            assert cycles >= wanted
+            history.step_back()
+            assert app.debugger.machine.clock.cycles < wanted
+            app.debugger.stepi()
+
+        await pilot.mouse_down("#time", offset=(60, 0))
+        await at(60)
+        for column, row in ((59, 0), (30, 0), (45, 7)):  # held, it follows off the line, too
+            await pilot.hover("#head", offset=(column, 1 + row))
+            await at(column)
+        await pilot.mouse_up("#head", offset=(44, 8))
+        await at(44)
+        here = history.position
+        await pilot.hover("#time", offset=(10, 0))  # let go: it stays
+        assert history.position == here
+        await pilot.mouse_down("#time", offset=(44, 0))
+        await pilot.mouse_up("#time", offset=(44, 0))
+        await at(44)
+
+    on_screen("fork_sample", act)
+
+
+def test_far_along_the_time_line_by_keys() -> None:
+    async def act(app: DebuggerApp, pilot: Pilot[None]) -> None:
+        await keys(pilot, "c", "g")
+        history = app.debugger.history
+        assert history.position == history.start
+        await keys(pilot, "G")
+        assert app.debugger.kernel.outcome is not None
+        assert app.debugger.machine.clock.cycles == app.end
+        await keys(pilot, "shift+left")
+        here = screen(app)[1].index("|")
+        assert 69 <= here < 79
+        await keys(pilot, "shift+left")
+        assert 59 <= screen(app)[1].index("|") < here
+        await keys(pilot, "shift+right", "shift+right")
+        assert screen(app)[1].index("|") == 79
+
+    on_screen("fork_sample", act)
+
+
 def test_a_command_that_fails_and_one_that_leaves() -> None:
     async def act(app: DebuggerApp, pilot: Pilot[None]) -> None:
         await keys(pilot, "colon", *"xyzzy", "enter")

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from emu.paging import PTE_FRAME
+from toykernel.check.objects import there_is
 from toykernel.check.points import FORKS, FaultPoints, Point, expected_error
 from toykernel.errno import is_error
 from toykernel.errno import name as errno_name
@@ -49,6 +50,7 @@ def fingerprint(k: Kernel) -> dict[str, object]:
         },
         "reverse map": {pfn: k.memory.rmap.entries(pfn) for pfn in k.memory.rmap.mapped()},
     }
+    state |= there_is(k)
     for cache in k.memory.slabs:
         state[f"slab {cache.name}"] = (cache.active, sorted(cache.pages()))
     for mm in k.memory.mms.values():

@@ -21,6 +21,7 @@ from toykernel.check.contents import (
     zero_page_is_never_written,
 )
 from toykernel.check.moments import Moments
+from toykernel.check.objects import OBJECT_CHECKS
 from toykernel.check.touched import Touched
 from toykernel.errors import StopRun
 from toykernel.look.frames import leaked_objects, owners
@@ -214,6 +215,7 @@ CHECKS: tuple[Check, ...] = (
     free_frames_add_up,
     reverse_map_is_true,
     zero_page_is_never_written,
+    *OBJECT_CHECKS,
 )
 
 

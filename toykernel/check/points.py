@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from toykernel.state import Kernel
     from toykernel.task import Task
 
-FORKS = frozenset(BY_NAME[name].number for name in ("fork", "vfork", "clone"))
+FORKS = frozenset(BY_NAME[name].number for name in ("fork", "vfork", "clone", "clone3"))
 #: Behind the last step: the child exists, and what fails does not undo the fork.
 MADE = "C3"
 #: What Linux answers when a step fails. Nothing fails in D18 and D19, and no error undoes what is made.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import importlib.util
 import sys
 from contextlib import suppress
@@ -100,6 +101,7 @@ def command(program: str | None, args: tuple[str, ...], **values: Any) -> int:
     read += [("a source of the program", path) for path in source_files(session.program)]
     read += [("the file of --from", values["moment"])] if program is None else []
     read += [("a file of -x", path) for path in values["script"]]
+    gc.freeze()  # a step back makes new records: what is here already need not be looked through for it
     console = Console(Debugger(session, values["history"]), write, inputs=read)
     repl = Repl(console)
     try:

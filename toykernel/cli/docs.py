@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from toykernel.cli.option_types import FileByName
-from toykernel.cli.words import shared_folder
+from toykernel.host_files import shared_folder
 
 
 def documents() -> dict[str, Path]:

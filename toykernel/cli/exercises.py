@@ -14,7 +14,7 @@ import click
 from toykernel.cli.console import as_utf8
 from toykernel.cli.option_types import FILE, FileByName
 from toykernel.cli.samples import title
-from toykernel.cli.words import shared_folder
+from toykernel.host_files import shared_folder
 
 if TYPE_CHECKING:
     from toykernel.harness.verdict import Verdict

@@ -94,6 +94,19 @@ def whole(text: str) -> int:
     help="Leave a task that could go on at most N times in a schedule.",
 )
 @click.option(
+    "--cow",
+    is_flag=True,
+    help="Tell pages that one order copies on write and another does not. Who has a page counts then: "
+    "there are more states.",
+)
+@click.option(
+    "--faults",
+    type=whole,
+    default="0",
+    metavar="N",
+    help="Let each allocation of a system call fail, too, at most N in a run (default 0).",
+)
+@click.option(
     "--max-states",
     type=count,
     default="100_000",
@@ -163,7 +176,9 @@ def command(program: str, args: tuple[str, ...], **values: Any) -> int:
             progress.clear()
         found, table = explored_all.found, explored_all.table
         if json_file is not None:
-            json_file.write(as_utf8(report.as_json(found, table, explored_all.races, program)))
+            json_file.write(
+                as_utf8(report.as_json(found, table, explored_all.races, program, explored_all.cow))
+            )
         if values["schedules"] is not None:
             session = explored_all.make()
             schedules = [schedule_file.make(session, row.schedule).text() for row in table]
@@ -173,7 +188,7 @@ def command(program: str, args: tuple[str, ...], **values: Any) -> int:
 
             check = _checker(values["check"])
             write_pictures(explored_all, program, graph, values["pages"], outputs, check)
-        click.echo(report.as_text(found, table, explored_all.races), nl=False)
+        click.echo(report.as_text(found, table, explored_all.races, explored_all.cow), nl=False)
     if explored_all.interrupted:
         return EXIT_INTERRUPTED
     return 0 if found.complete else EXIT_INCOMPLETE
@@ -197,16 +212,22 @@ def explored(
         free_time=values["time_"] == "free",
         no_reduction=values["no_reduction"],
         preemptions=values["preemptions"],
+        faults=values["faults"],
+        cow=values["cow"],
         max_states=values["max_states"],
         max_time=values["max_time"],
     )
+    if settings.faults and settings.at is not At.SYSCALLS:
+        raise click.UsageError("--faults goes with --at syscalls")
     make = partial(make_session, program, args, machine, None)
-    with executors(values["jobs"], values["cluster"]) as executor:
+    with executors(values["jobs"], values["cluster"]) as pool:
         workers = None
-        if executor is not None:
+        if pool is not None:
             if values["stdin"] or values["input"]:
                 raise click.BadParameter("workers do not have it", param_hint="--stdin")
-            workers = Workers(executor, args, dict(values["env"]), guest_files(values))
+            files = guest_files(values)
+            env = dict(values["env"])
+            workers = Workers(pool.make, args, env, files, pool.jobs, pool.elsewhere)
         return explore(make, settings, _checker(values["check"]), tell, workers)
 
 

@@ -60,7 +60,9 @@ def write_pictures(
     if graph.path.lower().endswith(".svg"):
         text = picture.svg(explored.found, explored.table, name, links)
     else:
-        text = picture.html(explored.found, explored.table, explored.races, name, links)
+        text = picture.html(
+            explored.found, explored.table, explored.races, explored.cow, name, links
+        )
     graph.write(as_utf8(text))
 
 
@@ -68,7 +70,7 @@ def shown_by(
     make: Callable[[], Session], row: Row, check: Callable[[Kernel], object] | None
 ) -> Shown:
     """A run by the schedule of an outcome, as `show --schedule` has it."""
-    session = replay(make, row.schedule)
+    session, _ = replay(make, row.schedule)
     if check is not None:
         check(session.kernel)
     shown = Shown(session, options={"schedule": path_text(row.schedule)})

@@ -16,11 +16,25 @@ from toykernel.cli.console import broken_pipe, host_message
 from toykernel.errors import HostError
 from toykernel.harness.exit_status import EXIT_BUG, EXIT_INTERRUPTED, EXIT_MISUSE
 
-#: In the order of the help text. A command is there when its module is; each has a `command`.
-COMMANDS = (
-    *("run", "show", "cycles", "build", "test", "explore", "quiz", "debug", "gdb", "sysctl"),
-    *("samples", "exercises", "docs", "completion"),
-)
+#: In the order of the help text, each with the first sentence of its own help, so that the list of them
+#: loads none. A command is there when its module is; each module has a `command`.
+COMMANDS = {
+    "run": "Run PROGRAM as the first child of init, with ARGS as its arguments; `-` is source from standard"
+    " input.",
+    "show": "Run PROGRAM and write a page in which every moment of the run can be looked at.",
+    "cycles": "Run PROGRAM and show its cycles: by rule, by system call and fault, by function, by line.",
+    "build": "Assemble, compile and link to a static i386 ELF executable with symbols and line numbers.",
+    "test": "Run programs and compare with the `# expect` lines at their top.",
+    "explore": "Run PROGRAM in every order of its tasks; show all outcomes, each with a shortest schedule.",
+    "quiz": "Ask about PROGRAM: its outputs in any order, processes, parents, shared pages, error codes.",
+    "debug": "Step PROGRAM instruction by instruction, through its traps into the kernel and out again.",
+    "gdb": "Run PROGRAM under gdb: `target remote' and `target extended-remote', all processes, backwards.",
+    "sysctl": "Print settings of the kernel that the options describe: those named, or all.",
+    "samples": "The programs that come with toykernel: each shows one idea.",
+    "exercises": "Ten exercises on fork and copy-on-write, to hand out and to grade.",
+    "docs": "Print the document NAME, through a pager on a terminal; without NAME, list them.",
+    "completion": "Print a script with which SHELL completes the command line of toykernel.",
+}
 
 #: What a write to standard output fails with when its disk is full or its device is gone.
 LOST_OUTPUT = (errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EBADF)
@@ -37,6 +51,13 @@ class CommandGroup(click.Group):
             return None
         command: click.Command = import_module(f"toykernel.cli.{cmd_name}").command
         return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        names = self.list_commands(ctx)
+        limit = formatter.width - 6 - max(map(len, names))
+        shown = [(n, click.Command(n, help=COMMANDS[n]).get_short_help_str(limit)) for n in names]
+        with formatter.section("Commands"):
+            formatter.write_dl(shown)
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]

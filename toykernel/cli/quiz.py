@@ -22,6 +22,8 @@ _EXPLORE = {
     "time_": "fixed",
     "no_reduction": False,
     "preemptions": None,
+    "faults": 0,
+    "cow": False,
     "max_time": None,
     "jobs": 1,
     "cluster": None,

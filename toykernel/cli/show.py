@@ -157,7 +157,7 @@ def _recorded(
     outputs.refuse("a source of the program", source_files(session.program))
     shown = Shown(
         session,
-        options=_options(values),
+        options=_options(values, session.kernel.host.profile.name),
         max_events=values["max_events"],
         max_bytes=MAX_BYTES,
         max_steps=values["instructions"],
@@ -177,9 +177,9 @@ def _recorded(
     return shown, EXIT_BUG if result.status == EXIT_BUG else 0
 
 
-def _options(values: Mapping[str, Any]) -> dict[str, str]:
+def _options(values: Mapping[str, Any], kernel: str) -> dict[str, str]:
     """What the page says of how the machine was made."""
-    said = {"fork": str(values["fork"]), "kernel": str(values["kernel"])}
+    said = {"fork": str(values["fork"]), "kernel": kernel}
     for name in _SAID[2:]:
         value = values[name]
         if isinstance(value, tuple):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -30,6 +30,11 @@ SUFFIXES = (".S", ".s", ".asm", ".c")
 @click.option(
     "-j", "--jobs", type=count, metavar="N", help="Processes to use; as many as CPUs by default."
 )
+@click.option(
+    "--cluster",
+    metavar="ADDRESS",
+    help="Use the workers of a Dask cluster, as tcp://HOST:8786; needs the extra [cluster].",
+)
 @click.option("-v", "--verbose", is_flag=True, help="Name the programs that passed, too.")
 @click.option(
     "--max-cycles",
@@ -47,6 +52,7 @@ def command(
     paths: tuple[str, ...],
     words: tuple[str, ...],
     jobs: int | None,
+    cluster: str | None,
     verbose: bool,
     max_cycles: int,
     junit: str | None,
@@ -68,7 +74,7 @@ def command(
     read = [("a program", program) for program in programs]
     with Outputs(read) as outputs, ExitStack() as workers:
         junit_file = outputs.open("--junit-xml", junit)
-        results = workers.enter_context(verdicts(programs, jobs, max_cycles))
+        results = workers.enter_context(verdicts(programs, jobs, max_cycles, cluster))
         for verdict in results:
             done.append(verdict)
             printed.one(verdict)
@@ -110,37 +116,28 @@ def is_part(path: Path) -> bool:
 
 
 @contextmanager
-def verdicts(programs: Sequence[str], jobs: int, max_cycles: int) -> Iterator[Iterator[Verdict]]:
-    """What came of each program, in order; Ctrl-C ends the workers."""
-    if jobs == 1:
-        from toykernel.cli.judge import judge
-
-        yield (judge(program, max_cycles) for program in programs)
-        return
-    import multiprocessing
-    from concurrent.futures import ProcessPoolExecutor
-
-    from emu.engine_quirks import room_for_translations
+def verdicts(
+    programs: Sequence[str], jobs: int, max_cycles: int, cluster: str | None = None
+) -> Iterator[Iterator[Verdict]]:
+    """What came of each program, in order; Ctrl-C ends the workers. Raises click.BadParameter for a cluster
+    that is not there.
+    """
     from toykernel.cli.judge import judge
+    from toykernel.cli.parcel import Parcel, pack
+    from toykernel.cli.workers import executors
 
-    room_for_translations()  # a pool whose workers find none would wait for them for ever
-    judge_all: Callable[..., Iterator[Verdict]]
-    pool = ProcessPoolExecutor(
-        jobs, mp_context=multiprocessing.get_context("fork"), initializer=_ignore_interrupt
-    )
-    try:
-        judge_all = pool.map
-        yield judge_all(judge, programs, [max_cycles] * len(programs))
-    except BaseException:
-        pool.shutdown(wait=False, cancel_futures=True)
-        for child in multiprocessing.active_children():
-            child.terminate()
-        raise
-    pool.shutdown()
-
-
-def _ignore_interrupt() -> None:
-    """Ctrl-C goes to the whole process group; the parent decides."""
-    import signal
-
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    with executors(jobs, cluster) as pool:
+        if pool is None:
+            yield (judge(program, max_cycles) for program in programs)
+            return
+        limits = [max_cycles] * len(programs)
+        executor = pool.make()
+        try:
+            if pool.elsewhere:
+                yield executor.map(Parcel.judge, [pack(one) for one in programs], limits)
+            else:
+                yield executor.map(judge, programs, limits)
+        except BaseException:
+            executor.shutdown(wait=False)
+            raise
+        executor.shutdown()

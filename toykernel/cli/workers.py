@@ -2,19 +2,39 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import signal
 from collections.abc import Callable, Iterator
 from concurrent.futures import Executor
 from contextlib import contextmanager
+from dataclasses import dataclass
 
 import click
 
 
+@dataclass(frozen=True)
+class Pool:
+    """What makes an executor, how many workers it has, and whether they may be on other machines."""
+
+    make: Callable[[], Executor]
+    jobs: int
+    elsewhere: bool = False
+
+
 @contextmanager
-def executors(jobs: int, cluster: str | None) -> Iterator[Callable[[], Executor] | None]:
-    """What makes an executor; None for one process. Raises click.BadParameter."""
+def executors(jobs: int, cluster: str | None) -> Iterator[Pool | None]:
+    """Many workers; None for one process. Raises click.BadParameter."""
+    if cluster is None and jobs == 1:
+        yield None
+        return
     if cluster is None:
-        yield of_processes(jobs) if jobs > 1 else None
+        others = multiprocessing.active_children()
+        try:
+            yield Pool(of_processes(jobs), jobs)
+        finally:  # whoever still works does so for nobody
+            for child in multiprocessing.active_children():
+                if child not in others:
+                    child.terminate()
         return
     try:
         from distributed import Client
@@ -28,12 +48,11 @@ def executors(jobs: int, cluster: str | None) -> Iterator[Callable[[], Executor]
         why = " ".join(str(error).split())
         raise click.BadParameter(f"cannot reach {cluster}: {why}", param_hint="--cluster") from None
     with client:
-        yield client.get_executor
+        yield Pool(client.get_executor, max(sum(client.ncores().values()), 1), elsewhere=True)
 
 
 def of_processes(jobs: int) -> Callable[[], Executor]:
     """So many processes of this machine; Ctrl-C is for the parent alone."""
-    import multiprocessing
     from concurrent.futures import ProcessPoolExecutor
 
     from emu.engine_quirks import room_for_translations

@@ -22,7 +22,7 @@ class Callers:
 
     @cached_property
     def _unwinder(self) -> Unwinder:
-        return Unwinder(self._session.elf)
+        return Unwinder(self._session.elf, self._session.images.program.bias)
 
     def of_kernel(self, low: int, high: int) -> list[int]:
         """Words on a kernel stack between two linear addresses that a call has pushed there."""

@@ -11,6 +11,7 @@ from emu.ram import PAGE_SHIFT
 from toykernel.arch.x86.asm_offsets import FIRST_EXTERNAL_VECTOR, SYSCALL_VECTOR
 from toykernel.collector import Collector
 from toykernel.explain import codes
+from toykernel.explain.fork_path import in_words
 from toykernel.explain.memory import area_text, plural, why_read_only
 from toykernel.explain.path import kernel_functions, path_text
 from toykernel.kernel.clone_flags import CSIGNAL, FLAG_NAMES
@@ -261,8 +262,7 @@ class Narrator(Collector):
         lines.append(
             f"Its kernel stack is at {child.stack:#010x}; it starts at {where}, and will find {ax:#x} in eax."
         )
-        done = ", ".join(f"{step.number} {step.build.__name__}" for step in LADDER)
-        lines.append(f"copy_process took these steps: {done}.")
+        lines.append(f"copy_process took these steps: {_steps()}.")
         return lines
 
     def _exec(self, task: Task, event: RunEvent, details: Mapping[str, Any]) -> list[str]:
@@ -301,3 +301,12 @@ class Narrator(Collector):
             what = f"its handler, {self._at(task, action.handler)}"
         code = details["si_code"]
         return [f"{self._who(task)} gets {codes.signal_of(number)}, si_code {code}: {what}."]
+
+
+def _steps() -> str:
+    """Those of LADDER, by number: what each means, and its functions."""
+    found = []
+    for number in dict.fromkeys(step.number for step in LADDER):
+        names = ", ".join(step.build.__name__ for step in LADDER if step.number == number)
+        found.append(f"{in_words([number])} ({names})")
+    return "; ".join(found)

@@ -12,6 +12,7 @@ import sys
 from types import FrameType
 from typing import NamedTuple
 
+from toykernel.explain.fork_path import in_words
 from toykernel.observe.kernel_functions import KERNEL, linux_name
 
 _NUMBER = r"[A-HJ-LN]\d{1,2}"
@@ -40,10 +41,10 @@ def kernel_functions() -> list[Called]:
 
 
 def path_text(called: list[Called]) -> str:
-    """The names, outermost first, and the numbers of all of them.."""
-    numbers = list(dict.fromkeys(number for one in called for number in one.numbers))
+    """The names, outermost first, and the numbers of all of them with what they mean."""
+    numbers = in_words(number for one in called for number in one.numbers)
     text = " -> ".join(one.name for one in called if one.name)
-    return text + (f" (fork-path {', '.join(numbers)})" if numbers and text else "")
+    return text + (f" (fork-path {numbers})" if numbers and text else "")
 
 
 def _numbers(frame: FrameType) -> tuple[str, ...]:

@@ -45,6 +45,12 @@ class Touch(NamedTuple):
         )
 
 
+def shares_memory(task: Task) -> bool:
+    """Whether others can reach what it writes without asking the kernel."""
+    mm = task.mm
+    return mm is not None and (mm.mm_users > 1 or any(area.vm_flags & VM_SHARED for area in mm))
+
+
 @dataclass
 class Accesses:
     """Listens to one kernel."""
@@ -58,6 +64,8 @@ class Accesses:
         #: Instructions in front of which there is to be a choice.
         self.breaks: set[int] = set()
         self.first: tuple[Touch, ...] = ()  # what the first instruction of this step touched
+        #: Every word that this step has touched, and whether it has written it.
+        self.touched: dict[tuple[Owner, int], bool] = {}
         self._first_at: int | None = None
         self._by_kernel = False
 
@@ -72,14 +80,10 @@ class Accesses:
         """The current task has come to the kernel: what has it touched since it last left?"""
         task = self.k.current
         found = self._log.take()
-        if not found or not self._is_shared(task):
+        if not found or not shares_memory(task):
             return
         for access in found:
             self._note(task, access)
-
-    def _is_shared(self, task: Task) -> bool:
-        mm = task.mm
-        return mm is not None and (mm.mm_users > 1 or any(area.vm_flags & VM_SHARED for area in mm))
 
     def _note(self, task: Task, access: Access) -> None:
         mm = task.mm
@@ -118,6 +122,9 @@ class Accesses:
     def _use(self, pid: int, touch: Touch) -> None:
         for word in range(touch.start >> 2, (touch.end + 3) >> 2):
             uses = self._uses.setdefault((touch.owner, word), {})
+            self.touched[touch.owner, word] = touch.write or self.touched.get(
+                (touch.owner, word), False
+            )
             use = (pid, touch.code, touch.write)
             if use in uses:
                 continue
@@ -130,7 +137,7 @@ class Accesses:
 
     def kernel_begins(self) -> None:
         """What is written to RAM from now on is the kernel's doing, for the current task."""
-        if self._is_shared(self.k.current):
+        if shares_memory(self.k.current):
             self._by_kernel = True
             self.k.machine.ram.on_write = self._on_write
 

@@ -7,9 +7,11 @@ from dataclasses import replace
 
 from toykernel.errors import StopRun
 from toykernel.explore import schedule_file
+from toykernel.explore.cow import COPIED, REUSED, undecided
 from toykernel.explore.ending import End
+from toykernel.explore.failures import Failures, move_of
 from toykernel.explore.graph import Graph
-from toykernel.explore.report import Race, Row
+from toykernel.explore.report import CowPage, Race, Row
 from toykernel.explore.world import World
 from toykernel.harness.session import Session
 from toykernel.kernel.sched.runqueue import Choice
@@ -21,11 +23,12 @@ class NotTheSame(AssertionError):
     """A schedule that was run again has come to another end: a bug of the exploration."""
 
 
-def replay(make: Callable[[], Session], choices: Sequence[Choice]) -> Session:
-    """A session that has been told a schedule; it has not run yet."""
+def replay(
+    make: Callable[[], Session], choices: Sequence[Choice]
+) -> tuple[Session, Failures | None]:
+    """A session that has been told a schedule, and who lets allocations fail; it has not run yet."""
     session = make()
-    schedule_file.follow(session, schedule_file.make(session, choices))
-    return session
+    return session, schedule_file.follow(session, schedule_file.make(session, choices))
 
 
 class Pathfinder:
@@ -49,7 +52,7 @@ class Pathfinder:
             if world.choices != wanted.of:
                 raise NotTheSame(f"choice {number} is of {world.choices}, not of {wanted.of}")
             running = world.running
-            choice = world.choose(wanted.run)
+            choice = world.choose(move_of(wanted))
             if choice.instruction is None or choice.run != running:
                 made.append(choice)
             world.on()
@@ -66,6 +69,15 @@ def races(graph: Graph, session: Session) -> list[Race]:
         places = (_place(session, first.code), _place(session, second.code))
         found.setdefault(places, Race(*places, f"{words} of {where}"))
     return list(found.values())
+
+
+def cow_pages(graph: Graph, session: Session, pathfinder: Pathfinder) -> list[CowPage]:
+    """Pages that one order copies and another gives back, with their places in the source."""
+    found = []
+    for (pid, page, code), ways in undecided(graph).items():
+        copied, reused = (pathfinder.choices(ways[kind]) for kind in (COPIED, REUSED))
+        found.append(CowPage(pid, page, _place(session, code), copied, reused))
+    return found
 
 
 def _place(session: Session, code: int) -> str:
@@ -85,7 +97,7 @@ def explained(
     row = replace(row, schedule=pathfinder.choices(row.schedule))
     if row.ending.end is End.ENDLESS:
         return replace(row, explanation=row.ending.detail)
-    session = replay(make, row.schedule)
+    session, failures = replay(make, row.schedule)
     if check is not None:
         check(session.kernel)
     text = ""
@@ -99,4 +111,6 @@ def explained(
         text = str(error)
     if (session.stdout, session.stderr) != (row.ending.stdout, row.ending.stderr):
         raise NotTheSame(f"the schedule of {row.ending} writes {session.stdout!r}")
+    if failures is not None:
+        text = f"fails: {', '.join(failures.failed)}. {text}"
     return replace(row, explanation=" ".join(text.split()))

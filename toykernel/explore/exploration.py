@@ -11,8 +11,9 @@ from typing import Protocol
 
 from toykernel.errors import HostError
 from toykernel.explore import report
-from toykernel.explore.explain import Pathfinder, explained, races
-from toykernel.explore.parallel import ParallelSearch, Remote, explore_part
+from toykernel.explore.explain import Pathfinder, cow_pages, explained, races
+from toykernel.explore.failures import Failures
+from toykernel.explore.parallel import ParallelSearch, Remote, Work
 from toykernel.explore.search import Bounds, Found, Search
 from toykernel.explore.world import At, World
 from toykernel.harness.exit_status import EXIT_MISUSE
@@ -32,6 +33,8 @@ class Settings:
     free_time: bool = False
     no_reduction: bool = False
     preemptions: int | None = None
+    cow: bool = False  # whether it counts who shares a page, and what becomes of it
+    faults: int = 0  # so many allocations may fail in a run, for At.SYSCALLS
     max_states: int = MAX_STATES
     max_time: int | None = None  # seconds
 
@@ -45,6 +48,7 @@ class Explored:
     races: list[report.Race]
     make: Callable[[], Session]
     interrupted: bool = False
+    cow: list[report.CowPage] = field(default_factory=list)
 
 
 def explore(
@@ -68,6 +72,7 @@ def explore(
     while True:
         bounds = Bounds(
             preemptions=settings.preemptions,
+            reduce=not (settings.no_reduction or settings.faults or settings.cow),
             states=settings.max_states,
             out_of_time=lambda: end is not None and time.monotonic() >= end,
         )
@@ -75,9 +80,11 @@ def explore(
         if workers is None:
             search = _Alone(again, check, settings, bounds, breaks, tell)
         else:
-            remote, most = workers.remote(again()), settings.preemptions
-            work = partial(explore_part, remote, check, settings.at, breaks, most)
-            search = ParallelSearch(workers.executor, work, bounds, tell)
+            simple = Bounds(preemptions=bounds.preemptions, reduce=bounds.reduce)
+            work = Work(workers.remote(again()), check, settings.at, breaks, simple, settings.cow)
+            search = ParallelSearch(
+                workers.executor, work, bounds, tell, workers.jobs, workers.elsewhere
+            )
         bounds = replace(bounds, anew=partial(_is_outgrown, search, settings.at, breaks))
         search.bounds = bounds
         interrupted = False
@@ -98,7 +105,8 @@ def explore(
         raise HostError(EXIT_MISUSE, f"{session.path}: cannot be loaded: {search.unloadable}")
     pathfinder = Pathfinder(World(again, None, settings.at, breaks))
     table = [explained(row, pathfinder, again, check) for row in report.rows(found)]
-    return Explored(found, table, races(found.graph, session), again, interrupted)
+    both = cow_pages(found.graph, session, pathfinder)
+    return Explored(found, table, races(found.graph, session), again, interrupted, both)
 
 
 class _Search(Protocol):
@@ -126,7 +134,7 @@ class _Alone(Search):
         breaks: frozenset[int],
         tell: Callable[[Found], None],
     ) -> None:
-        super().__init__(World(make, check, settings.at, breaks), bounds, tell)
+        super().__init__(World(make, check, settings.at, breaks, settings.cow), bounds, tell)
 
     @property
     def breaks(self) -> frozenset[int]:
@@ -149,6 +157,8 @@ class Workers:
     args: tuple[str, ...] = ()
     env: Mapping[str, str] = field(default_factory=dict)
     files: Mapping[str, bytes] = field(default_factory=dict)
+    jobs: int = 2  # how many they are, about
+    elsewhere: bool = False  # perhaps on other machines
 
     def remote(self, session: Session) -> Remote:
         """What a worker needs to make a session like this one."""
@@ -156,7 +166,7 @@ class Workers:
         assert told is not None
         return Remote(
             *(session.elf, session.guest_path.lstrip("/"), self.args, self.env, self.files),
-            *(session.config, told.time_is_free, told.everywhere),
+            *(session.config, told.time_is_free, told.everywhere, told.faults),
         )
 
 
@@ -171,4 +181,7 @@ def _prepared(make: Callable[[], Session], settings: Settings) -> Session:
     told = session.kernel.sched.rq.told
     assert told is not None
     told.time_is_free, told.everywhere = settings.free_time, settings.no_reduction
+    told.faults = settings.faults
+    if settings.faults:
+        Failures(session.kernel)
     return session

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from itertools import combinations
 
 from toykernel.explore.accesses import Touch
+from toykernel.explore.cow import CowFault
 from toykernel.explore.ending import Ending
 from toykernel.kernel.sched.runqueue import Choice
 from toykernel.look.program import PROGRAM_PID
@@ -19,7 +20,7 @@ class Node:
     """A state with a choice. `running` is who could go on by itself, 0 where nobody could."""
 
     of: tuple[int, ...]
-    steps: dict[int, Step] = field(default_factory=dict)  # by pid
+    steps: dict[int, Step] = field(default_factory=dict)  # by pid, or move (failures.py)
 
 
 @dataclass(frozen=True)
@@ -31,6 +32,7 @@ class Step:
     running: int
     to: int | Ending
     first: tuple[Touch, ...] = ()
+    cow: tuple[CowFault, ...] = ()  # writes to shared pages, where they are asked for
 
 
 @dataclass
@@ -53,9 +55,7 @@ class Graph:
         for number in order:
             old = self.nodes[number]
             steps = {
-                pid: step
-                if isinstance(step.to, Ending)
-                else Step(step.choice, step.running, numbers[step.to], step.first)
+                pid: step if isinstance(step.to, Ending) else replace(step, to=numbers[step.to])
                 for pid, step in sorted(old.steps.items())
             }
             nodes.append(Node(old.of, steps))
@@ -73,9 +73,16 @@ class Graph:
         """Steps that were made."""
         return sum(len(node.steps) for node in self.nodes)
 
+    @property
+    def has_faults(self) -> bool:
+        """Whether allocations were made to fail."""
+        return any(step.choice.fail for node in self.nodes for step in node.steps.values())
+
     def shortest(self) -> dict[Ending, tuple[Choice, ...]]:
-        """For each outcome a schedule with the fewest switches away from a task that could have gone on; of
-        those the one with the fewest choices; of those the first by pids."""
+        """For each outcome a schedule with the fewest allocations that fail; of those with the fewest
+        switches away from a task that could have gone on; of those the one with the fewest choices; of
+        those the first by pids.
+        """
         best: dict[Ending, tuple[Choice, ...]] = {}
         if self.root is not None:
             best[self.root] = ()
@@ -83,12 +90,12 @@ class Graph:
             return best
         start = (0, PROGRAM_PID)
         came: dict[tuple[int, int], tuple[tuple[int, int], Choice] | None] = {start: None}
-        cost = {start: (0, 0)}
-        ended: dict[Ending, tuple[tuple[int, int], tuple[int, int], Choice]] = {}
-        queue: list[tuple[int, int, int, int]] = [(0, 0, *start)]
+        cost = {start: (0, 0, 0)}
+        ended: dict[Ending, tuple[tuple[int, int, int], tuple[int, int], Choice]] = {}
+        queue: list[tuple[int, int, int, int, int]] = [(0, 0, 0, *start)]
         done: set[tuple[int, int]] = set()
         while queue:
-            switches, length, number, last = heapq.heappop(queue)
+            faults, switches, length, number, last = heapq.heappop(queue)
             at = (number, last)
             if at in done:
                 continue
@@ -96,7 +103,8 @@ class Graph:
             for pid in sorted(self.nodes[number].steps):
                 step = self.nodes[number].steps[pid]
                 stays = last in step.choice.of and last != 0
-                now = (switches + (stays and pid != last), length + 1)
+                switched = stays and step.choice.run != last
+                now = (faults + bool(step.choice.fail), switches + switched, length + 1)
                 if isinstance(step.to, Ending):
                     if step.to not in ended or now < ended[step.to][0]:
                         ended[step.to] = now, at, step.choice

@@ -6,10 +6,11 @@ from collections.abc import Sequence
 from html import escape
 
 from toykernel.explore.ending import End, Ending
+from toykernel.explore.failures import move_text
 from toykernel.explore.fold import Folded, Vertex, fold
 from toykernel.explore.graph import Graph
 from toykernel.explore.layout import Layout, lay_out
-from toykernel.explore.report import Race, Row, as_text
+from toykernel.explore.report import CowPage, Race, Row, as_text
 from toykernel.explore.search import Found
 
 _FONT = 'font-family="DejaVu Sans Mono, Consolas, monospace"'
@@ -74,6 +75,7 @@ def html(
     found: Found,
     table: Sequence[Row],
     races: Sequence[Race],
+    cow: Sequence[CowPage],
     program: str,
     pages: Sequence[str] = (),
 ) -> str:
@@ -88,7 +90,7 @@ def html(
         f"<h1>{escape(program)}: every order of its tasks</h1>\n"
         + svg(found, table, program, pages)
         + (f"<nav>\n{links}</nav>\n" if links else "")
-        + f"<h2>Outcomes</h2>\n<pre>{escape(as_text(found, table, races))}</pre>\n</body></html>\n"
+        + f"<h2>Outcomes</h2>\n<pre>{escape(as_text(found, table, races, cow))}</pre>\n</body></html>\n"
     )
 
 
@@ -147,7 +149,7 @@ def _arrows(folded: Folded, layout: Layout) -> list[str]:
         )
         (x, y), (to_x, to_y) = points[:2]
         part = min(16 / max(abs(to_y - y), 1), 0.4)
-        text = ", ".join("time" if pid == 0 else str(pid) for pid in arrow.pids)
+        text = ", ".join(map(move_text, arrow.pids))
         at_x, at_y = x + (to_x - x) * part, y + (to_y - y) * part
         wide = len(text) * 6 + 4
         labels.append(

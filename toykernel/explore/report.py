@@ -9,6 +9,7 @@ from fractions import Fraction
 from typing import Any
 
 from toykernel.explore.ending import End, Ending
+from toykernel.explore.failures import move_of, move_text
 from toykernel.explore.graph import switches
 from toykernel.explore.schedule_file import choice_data
 from toykernel.explore.search import Found
@@ -39,13 +40,25 @@ class Race:
     what: str
 
 
+@dataclass(frozen=True)
+class CowPage:
+    """A page of pid, at a linear address, that is written at `place`: in one order the write copies it, in
+    another it finds nobody else who has it. Each schedule ends with the step of the write."""
+
+    pid: int
+    page: int
+    place: str
+    copied: tuple[Choice, ...]
+    reused: tuple[Choice, ...]
+
+
 def rows(found: Found) -> list[Row]:
     """Every outcome with its shortest schedule."""
     shortest, counts = found.graph.shortest(), found.graph.counts()
     made = []
     for ending in found.graph.endings():
         schedules, share = (None, None) if counts is None else counts[ending]
-        if not found.complete:
+        if not found.complete or found.graph.has_faults:
             schedules = share = None
         made.append(Row(ending, shortest[ending], schedules, share))
     return made
@@ -56,7 +69,13 @@ def outputs(found: Sequence[Row]) -> list[bytes]:
     return sorted({row.ending.stdout for row in found})
 
 
-def as_json(found: Found, table: Sequence[Row], races: Sequence[Race], program: str) -> str:
+def as_json(
+    found: Found,
+    table: Sequence[Row],
+    races: Sequence[Race],
+    program: str,
+    cow: Sequence[CowPage] = (),
+) -> str:
     """Schema 1; fields are only added."""
     data = {
         "schema": SCHEMA,
@@ -66,6 +85,7 @@ def as_json(found: Found, table: Sequence[Row], races: Sequence[Race], program: 
         "states": len(found.graph.nodes),
         "transitions": found.graph.transitions,
         "races": [asdict(race) for race in races],
+        "cow": [_cow_data(one) for one in cow],
         "outcomes": [_row_data(row) for row in table],
     }
     return json.dumps(data, indent=1) + "\n"
@@ -91,12 +111,23 @@ def _row_data(row: Row) -> dict[str, Any]:
     }
 
 
+def _cow_data(one: CowPage) -> dict[str, Any]:
+    ways = {"copied": one.copied, "reused": one.reused}
+    schedules = {kind: [choice_data(choice) for choice in way] for kind, way in ways.items()}
+    return {"pid": one.pid, "page": one.page, "place": one.place, **schedules}
+
+
 def _status_data(code: int) -> dict[str, int | None]:
     signal = code & 0x7F or None
     return {"status": code >> 8 if signal is None else None, "signal": signal}
 
 
-def as_text(found: Found, table: Sequence[Row], races: Sequence[Race] = ()) -> str:
+def as_text(
+    found: Found,
+    table: Sequence[Row],
+    races: Sequence[Race] = (),
+    cow: Sequence[CowPage] = (),
+) -> str:
     """For people."""
     different = len(outputs(table))
     states, steps = len(found.graph.nodes), found.graph.transitions
@@ -117,6 +148,14 @@ def as_text(found: Found, table: Sequence[Row], races: Sequence[Race] = ()) -> s
         lines += ["", f"{_many(len(races), 'race')}: two tasks can be at these at once"]
     for race in races:
         lines += [f"   {race.first}", f"   {race.second}", f"      {race.what}"]
+    if cow:
+        lines += ["", f"{_many(len(cow), 'page')}: one order copies it on write, another does not"]
+    for one in cow:
+        lines += [
+            f"   {one.page:#x} of {one.pid}, {one.place}",
+            f"      copied: schedule {path_text(one.copied)}",
+            f"      not copied: schedule {path_text(one.reused)}",
+        ]
     return "\n".join(lines) + "\n"
 
 
@@ -153,18 +192,16 @@ def _output_lines(ending: Ending) -> list[str]:
 
 
 def path_text(path: Sequence[Choice]) -> str:
-    """Pids in a row, `2x3` for three times in a row the same."""
+    """Pids in a row, `2x3` for three times in a row the same, `2!4` where the fourth allocation fails."""
     if not path:
         return "any: there is nothing to choose"
     groups: list[list[int]] = []
     for choice in path:
-        if groups and groups[-1][0] == choice.run:
+        if groups and groups[-1][0] == move_of(choice):
             groups[-1][1] += 1
         else:
-            groups.append([choice.run, 1])
-    words = [
-        (str(run) if run else "time") + (f"x{times}" if times > 1 else "") for run, times in groups
-    ]
+            groups.append([move_of(choice), 1])
+    words = [move_text(move) + (f"x{times}" if times > 1 else "") for move, times in groups]
     return f"{' '.join(words)} ({_many(switches(path), 'switch', 'switches')})"
 
 

@@ -6,9 +6,9 @@ fs/open.c) are here, too.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from emu.record import dataclass
 from toykernel.errno import EACCES, EINVAL, EOPNOTSUPP, EPERM, EROFS, Errno
 from toykernel.fs.file import fget, fget_open
 from toykernel.fs.inode import (

@@ -7,11 +7,14 @@ position-independent goes to the same places on every run.
 from __future__ import annotations
 
 import struct
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from emu.ram import PAGE_SHIFT, PAGE_SIZE
+from emu.record import dataclass
 from toykernel.arch.x86.asm_offsets import TASK_SIZE
+from toykernel.arch.x86.elf import AT_MINSIGSTKSZ, arch_dlinfo, elf_hwcap, elf_platform
+from toykernel.arch.x86.vdso import arch_setup_additional_pages
 from toykernel.errno import E2BIG, EINVAL, EIO, ENOEXEC, ENOMEM, EPERM, Errno
 from toykernel.kernel.signal_types import RLIMIT_STACK
 from toykernel.mm.limits import rlimit
@@ -29,7 +32,7 @@ from toykernel.mm.mm_types import (
     MmStruct,
     vm_data_default,
 )
-from toykernel.mm.mmap import arch_pick_mmap_layout, get_unmapped_area, page_align
+from toykernel.mm.mmap import arch_pick_mmap_layout, get_unmapped_area, mmap_base, page_align
 from toykernel.mm.vma import anon_vma_prepare, free_area, new_area
 
 if TYPE_CHECKING:
@@ -56,7 +59,16 @@ MAX_PHDRS = 65536 // _PROGRAM_HEADER.size
 
 AT_NULL, AT_PHDR, AT_PHENT, AT_PHNUM, AT_PAGESZ, AT_BASE, AT_FLAGS = 0, 3, 4, 5, 6, 7, 8
 AT_ENTRY, AT_UID, AT_EUID, AT_GID, AT_EGID, AT_PLATFORM = 9, 11, 12, 13, 14, 15
-AT_HWCAP, AT_CLKTCK, AT_SECURE, AT_RANDOM, AT_EXECFN = 16, 17, 23, 25, 31
+AT_HWCAP, AT_CLKTCK, AT_SECURE, AT_RANDOM, AT_HWCAP2, AT_EXECFN = 16, 17, 23, 25, 26, 31
+AT_RSEQ_FEATURE_SIZE, AT_RSEQ_ALIGN = 27, 28
+#: Entries that only newer kernels have, by their names in Profile.auxv.
+_NEWER = {
+    AT_HWCAP2: "AT_HWCAP2",
+    AT_MINSIGSTKSZ: "AT_MINSIGSTKSZ",
+    AT_RSEQ_FEATURE_SIZE: "AT_RSEQ_FEATURE_SIZE",
+    AT_RSEQ_ALIGN: "AT_RSEQ_ALIGN",
+}
+_RSEQ_FEATURE_SIZE, _RSEQ_ALIGN = 28, 32  # struct rseq up to mm_cid
 
 
 @dataclass(frozen=True)
@@ -174,10 +186,11 @@ def _interpreter_name(data: bytes, offset: int, size: int) -> str:
 
 @dataclass(frozen=True)
 class Interpreter:
-    """The interpreter of a dynamic program: its image, and its file's page cache."""
+    """The interpreter of a dynamic program: its image, its file's page cache and path."""
 
     image: ElfImage
     mapping: AddressSpace | None
+    name: str
 
 
 def load_elf_binary(
@@ -219,11 +232,25 @@ def load_elf_binary(
             size = loaded.end - loaded.start
             at = get_unmapped_area(k, mm, 0, size, 0)
             loaded = loaded.moved(at - loaded.start)
-        _map_image(k, mm, loaded, implied, interpreter.mapping)
+        _map_image(k, mm, loaded, implied, interpreter.mapping, interpreter.name)
         entry, base = loaded.entry, loaded.bias
+    arch_setup_additional_pages(k, mm)
     cred = bprm_cred or k.current.cred
     ids = (cred.uid, cred.euid, cred.gid, cred.egid, int(secure))
     return entry, _set_up_stack(k, mm, image, path, argv, envp, base, ids)
+
+
+def usual_bias(data: bytes, stack_limit: int) -> int:
+    """How far exec moves a program from the addresses in its file; 0 for what is no i386 executable."""
+    try:
+        image = parse_elf(data)
+    except Errno:
+        return 0
+    if not image.movable:
+        return 0
+    if image.interp:
+        return ELF_ET_DYN_BASE - image.start
+    return mmap_base(stack_limit) - image.end
 
 
 def _place(k: Kernel, mm: MmStruct, image: ElfImage, has_interpreter: bool) -> int:
@@ -236,15 +263,25 @@ def _place(k: Kernel, mm: MmStruct, image: ElfImage, has_interpreter: bool) -> i
 
 
 def _map_image(
-    k: Kernel, mm: MmStruct, image: ElfImage, implied: int, mapping: AddressSpace | None
+    k: Kernel,
+    mm: MmStruct,
+    image: ElfImage,
+    implied: int,
+    mapping: AddressSpace | None,
+    name: str = "program",
 ) -> None:
     for segment in sorted(image.segments, key=lambda s: s.vaddr):
         flags = segment.vm_flags
-        _map_segment(k, mm, segment, flags | (implied if flags & VM_READ else 0), mapping)
+        _map_segment(k, mm, segment, flags | (implied if flags & VM_READ else 0), mapping, name)
 
 
 def _map_segment(
-    k: Kernel, mm: MmStruct, segment: Segment, flags: int, mapping: AddressSpace | None
+    k: Kernel,
+    mm: MmStruct,
+    segment: Segment,
+    flags: int,
+    mapping: AddressSpace | None,
+    name: str,
 ) -> None:
     """An area for a segment's file pages, and one for the pages behind them, which begin as zeros. Where
     two segments share a page, the later one's rights hold there.
@@ -270,12 +307,12 @@ def _map_segment(
     backed = mapping is not None and middle > start
     if backed:
         pgoff = segment.offset >> PAGE_SHIFT
-        area = new_area(k, start, middle, flags, "program", pgoff=pgoff, mapping=mapping)
+        area = new_area(k, start, middle, flags, name, pgoff=pgoff, mapping=mapping)
     else:
-        area = new_area(k, start, end, flags, "program")
+        area = new_area(k, start, end, flags, name)
     mm.insert(area)
     if backed and middle < end:
-        zeros = new_area(k, middle, end, flags, "program")
+        zeros = new_area(k, middle, end, flags, name)
         mm.insert(zeros)
         anon_vma_prepare(k, mm, zeros)  # fork looks at its entries, as at the file's
     if shared:
@@ -315,12 +352,13 @@ def _set_up_stack(
     if STACK_TOP - sp > MAX_ARG_PAGES * PAGE_SIZE:
         raise Errno(E2BIG)
     sp = sp & -16
-    platform = push_string(b"i686")
+    platform = push_string(elf_platform(k.machine.cpu.model).encode())
     sp -= 16
     random_bytes = sp
     strings.append((sp, bytes(range(0x40, 0x50))))  # AT_RANDOM: the same on every run
     auxv = [
-        (AT_HWCAP, 0),
+        *arch_dlinfo(k, mm),
+        (AT_HWCAP, elf_hwcap(k)),
         (AT_PAGESZ, PAGE_SIZE),
         (AT_CLKTCK, k.time.hz),
         (AT_PHDR, image.phdr),
@@ -331,10 +369,15 @@ def _set_up_stack(
         (AT_ENTRY, image.entry),
         *zip((AT_UID, AT_EUID, AT_GID, AT_EGID, AT_SECURE), ids, strict=True),
         (AT_RANDOM, random_bytes),
+        (AT_HWCAP2, 0),
         (AT_EXECFN, execfn),
         (AT_PLATFORM, platform),
+        (AT_RSEQ_FEATURE_SIZE, _RSEQ_FEATURE_SIZE),
+        (AT_RSEQ_ALIGN, _RSEQ_ALIGN),
         (AT_NULL, 0),
     ]
+    here = k.host.profile.auxv
+    auxv = [pair for pair in auxv if _NEWER.get(pair[0]) in (None, *here)]
     words = [len(argv), *arg_pointers, 0, *env_pointers, 0]
     words += [word for pair in auxv for word in pair]
     mm.saved_auxv = b"".join(struct.pack("<II", *pair) for pair in auxv)

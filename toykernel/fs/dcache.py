@@ -6,8 +6,10 @@ anything that is not here.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING
+
+from emu.record import dataclass
 
 if TYPE_CHECKING:
     from toykernel.fs.inode import Inode

@@ -6,10 +6,11 @@ Everything that can fail comes first and changes nothing. Then the other threads
 
 from __future__ import annotations
 
+import re
 from contextlib import ExitStack
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from emu.record import dataclass
 from toykernel.arch.x86.mmu_context import activate_mm
 from toykernel.arch.x86.process import account, exit_thread, start_thread
 from toykernel.arch.x86.tls import clear_tls
@@ -70,7 +71,6 @@ if TYPE_CHECKING:
 
 MAX_ARG_STRINGS = 0x7FFF
 MAX_ARG_STRLEN = 32 * 4096
-BINPRM_BUF_SIZE = 128
 MAX_INTERPRETERS = 4
 AT_SYMLINK_NOFOLLOW, AT_EMPTY_PATH = 0x100, 0x1000
 
@@ -126,11 +126,15 @@ def load_interpreter(k: Kernel, image: ElfImage) -> Interpreter | None:
     """
     if not image.interp:
         return None
-    inode = open_exec(k, image.interp).dentry.inode
+    found = open_exec(k, image.interp)
+    inode = found.dentry.inode
+    fs = k.current.fs
+    name = (d_path(fs.root, found) if fs is not None else None) or image.interp
     try:
-        return Interpreter(parse_elf(kernel_read(k, inode, 0, inode.size)), inode.i_mapping)
+        loaded = parse_elf(kernel_read(k, inode, 0, inode.size))
     except Errno:
         raise Errno(ELIBBAD) from None
+    return Interpreter(loaded, inode.i_mapping, name)
 
 
 def open_exec(k: Kernel, path: str) -> Path:
@@ -161,15 +165,23 @@ def _mapped_for_writing(k: Kernel, inode: Inode) -> bool:
     )
 
 
-def _interpreter(data: bytes, path: str, argv: list[bytes]) -> tuple[str, list[bytes]] | None:
+def _interpreter(
+    k: Kernel, inode: Inode, path: str, argv: list[bytes]
+) -> tuple[str, list[bytes]] | None:
     """For a script: its interpreter, and the arguments that this one gets (binfmt_script); else
     None. Raises Errno(ENOEXEC).
     """
+    size = k.host.profile.script_line
+    data = bytes(kernel_read(k, inode, 0, size))
     if not data.startswith(b"#!"):
         return None
-    line = bytes(data[2:BINPRM_BUF_SIZE]).split(b"\n")[0].strip(b" \t")
+    line, newline, _ = data[2:].partition(b"\n")
+    cut = not newline and len(data) == size
+    line = (line[:-1] if cut else line).strip(b" \t")
     if not line:
         raise Errno(ENOEXEC)
+    if cut and k.host.profile.refuses_cut_interpreter and not re.search(rb"[ \t\0]", line):
+        raise Errno(ENOEXEC)  # it may be the beginning of another one's name
     name, *rest = line.split(None, 1)
     argument = [rest[0].strip(b" \t")] if rest else []
     encoded = path.encode(errors="surrogateescape")
@@ -208,10 +220,12 @@ def do_execve(
     ELOOP for too many interpreters, EAGAIN while another thread execs, or what the steps answer.
     """
     task = k.current
+    if not argv and k.host.profile.fills_empty_argv:
+        argv = [b""]
     found = open_exec(k, path) if at is None else may_exec(k, at, path)
     inode, file = found.dentry.inode, path
     for _ in range(MAX_INTERPRETERS):
-        script = _interpreter(kernel_read(k, inode, 0, BINPRM_BUF_SIZE), file, argv)
+        script = _interpreter(k, inode, file, argv)
         if script is None:
             break
         file, argv = script

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from toykernel.arch.x86.uaccess import copy_from_user, copy_to_user
 from toykernel.errno import EBADF, EINVAL, EMFILE, EPERM, ESRCH, Errno
 from toykernel.fs.attr import inode_owner_or_capable
+from toykernel.fs.fasync import F_OWNER_PGRP, F_OWNER_PID, F_OWNER_TID, set_async
 from toykernel.fs.file import (
     O_APPEND,
     O_ASYNC,
@@ -25,6 +26,7 @@ from toykernel.fs.file import (
     get_file,
     get_unused_fd,
 )
+from toykernel.fs.leases import fcntl_getlease, fcntl_setlease
 from toykernel.fs.locks import fcntl_getlk, fcntl_setlk
 from toykernel.fs.memfd import memfd_add_seals
 from toykernel.fs.pipe import pipe_fcntl
@@ -40,9 +42,8 @@ if TYPE_CHECKING:
 F_DUPFD, F_GETFD, F_SETFD, F_GETFL, F_SETFL = range(5)
 F_GETLK, F_SETLK, F_SETLKW, F_SETOWN, F_GETOWN, F_SETSIG, F_GETSIG = range(5, 12)
 F_SETOWN_EX, F_GETOWN_EX = 15, 16
-F_DUPFD_QUERY = 1027
+F_SETLEASE, F_GETLEASE, F_DUPFD_QUERY = 1024, 1025, 1027
 F_DUPFD_CLOEXEC, F_SETPIPE_SZ, F_GETPIPE_SZ, F_ADD_SEALS, F_GET_SEALS = range(1030, 1035)
-F_OWNER_TID, F_OWNER_PID, F_OWNER_PGRP = range(3)
 _PATH_COMMANDS = (F_DUPFD, F_DUPFD_CLOEXEC, F_GETFD, F_SETFD, F_GETFL, F_DUPFD_QUERY)
 #: F_GETLK64 and its like, F_OFD_GETLK and its like: the command of old, and whether it is of an open file.
 _WIDE_LOCKS = {
@@ -148,8 +149,14 @@ def _small(k: Kernel, fd: int, file: File, cmd: int, arg: int) -> int:
             gains = arg & O_NOATIME and not file.flags & O_NOATIME
             if gains and not inode_owner_or_capable(k, file.inode):
                 raise Errno(EPERM)
+            if (file.flags ^ arg) & O_ASYNC:
+                set_async(k, file, fd, bool(arg & O_ASYNC))
             file.flags = file.flags & ~_SETFL_MASK | arg & _SETFL_MASK
             return 0
+        case c if c == F_SETLEASE:
+            return fcntl_setlease(k, file, fd, arg)
+        case c if c == F_GETLEASE:
+            return fcntl_getlease(k, file)
         case c if c == F_SETPIPE_SZ:
             return pipe_fcntl(k, file, arg)
         case c if c == F_GETPIPE_SZ:
@@ -177,6 +184,7 @@ def _owner(k: Kernel, file: File, cmd: int, arg: int) -> int:
             if who and abs(who) not in pids:
                 raise Errno(ESRCH)
             number = pids[abs(who)].nr if who else 0
+            file.f_owner_ids = (k.current.cred.uid, k.current.cred.euid)
             file.f_owner = (F_OWNER_PGRP if who < 0 else F_OWNER_PID, number) if who else (0, 0)
             return 0
         case c if c == F_GETOWN:
@@ -189,6 +197,7 @@ def _owner(k: Kernel, file: File, cmd: int, arg: int) -> int:
                 raise Errno(EINVAL)
             if who and who not in pids:
                 raise Errno(ESRCH)
+            file.f_owner_ids = (k.current.cred.uid, k.current.cred.euid)
             file.f_owner = (kind, pids[who].nr) if who else (0, 0)
             return 0
         case c if c == F_GETOWN_EX:
@@ -204,10 +213,3 @@ def _owner(k: Kernel, file: File, cmd: int, arg: int) -> int:
             return file.f_signum
         case _:
             raise Errno(EINVAL)
-
-
-@syscall(54, "fd:fd request:hex argp:address")
-def sys_ioctl(k: Kernel, fd: int, request: int, argp: int) -> int:
-    """ioctl: what the file makes of it; Errno(ENOTTY) where it has none, Errno(EBADF)."""
-    file = fget_open(k, fd)
-    return file.op.ioctl(k, file, request, argp)

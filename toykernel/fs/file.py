@@ -6,9 +6,10 @@ file (struct file with the offset, fs/file_table.c) is shared by every descripto
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING, Any
 
+from emu.record import dataclass
 from toykernel.errno import EAGAIN, EBADF, EMFILE, Errno
 from toykernel.fs.inode import igrab, iput
 from toykernel.kernel.clone_flags import CLONE_FILES, CLONE_FS
@@ -43,7 +44,9 @@ class File:
     count: int = 1
     f_path: Path | None = None  # where it was opened; a pipe was nowhere
     f_owner: tuple[int, int] = (0, 0)  # F_SETOWN_EX: kind and number, of the first namespace
+    f_owner_ids: tuple[int, int] = (0, 0)  # uid and effective uid of who set the owner
     f_signum: int = 0  # F_SETSIG
+    f_async: Any = None  # where it listens, with O_ASYNC (fs/fasync.py)
     private: Any = None  # private_data: what this open of it needs
     #: Who watches it with epoll; each is told when the file goes (eventpoll_release).
     f_ep: list[Any] = field(default_factory=list)
@@ -107,6 +110,8 @@ def fput(k: Kernel, file: File) -> None:
             item.gone(k, item)
         if file.inode.i_flctx is not None:
             file.inode.i_flctx.released(k, file)
+        if file.f_async is not None:
+            file.f_async.closed(k)
         file.op.release(k, file)
         iput(k, file.inode)
         if file.slab:
@@ -169,7 +174,11 @@ def filp_close(k: Kernel, files: FilesStruct, fd: int) -> None:
 
 
 def dup_fd(k: Kernel, old: FilesStruct) -> FilesStruct:
-    """A table of its own, referring to the same open files. Raises Errno(ENOMEM)."""
+    """A table of its own, referring to the same open files. Raises Errno(ENOMEM), or Errno(EMFILE) for
+    descriptors that fs.nr_open no longer allows.
+    """
+    if max(old.fd, default=0) > (k.files.nr_open - 1 | 31):
+        raise Errno(EMFILE)
     slab = k.memory.slabs.files.alloc(k)
     new = FilesStruct(slab, fd=dict(sorted(old.fd.items())), close_on_exec=set(old.close_on_exec))
     for file in new.fd.values():

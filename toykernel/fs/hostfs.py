@@ -6,10 +6,11 @@ is looked up, and a file's bytes are fetched when it is opened.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import TYPE_CHECKING
 
 from emu.ram import PAGE_SIZE
+from emu.record import dataclass
 from toykernel.errno import EIO, ENOTEMPTY, Errno
 from toykernel.fs.dcache import Dentry, d_add
 from toykernel.fs.file import File

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import field
 from typing import TYPE_CHECKING, Any
 
+from emu.record import dataclass
 from toykernel.errno import EACCES, EROFS, ETXTBSY, Errno
 from toykernel.kernel.cred import CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH, capable
 
@@ -41,6 +42,7 @@ class Inode:
     rdev: int = 0  # a device's number: major << 8 | minor
     i_mapping: AddressSpace | None = None  # a regular file's bytes
     private: object = None
+    xattrs: dict[str, bytes] = field(default_factory=dict)  # by name, in order
     i_flctx: Any = None  # locks (fs/locks.py), once there has been one
     seals: int = 0  # F_SEAL_ bits; those of a file that cannot have any are never set
     sealable: bool = False
@@ -76,6 +78,12 @@ class Inode:
         """What it takes, in units of 512 bytes (st_blocks)."""
         contents = self.i_mapping.contents if self.i_mapping is not None else None
         return 8 * len(contents.pages) if contents is not None else 0
+
+    @property
+    def xattr_bytes(self) -> int:
+        """What its extended attributes take: their names, with a NUL, and values."""
+        names = sum(len(name.encode(errors="surrogateescape")) + 1 for name in self.xattrs)
+        return names + sum(map(len, self.xattrs.values()))
 
 
 MAY_EXEC, MAY_WRITE, MAY_READ = 1, 2, 4

@@ -8,6 +8,7 @@ a lock goes.
 from __future__ import annotations
 
 import struct
+from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
@@ -30,6 +31,7 @@ from toykernel.syscalls import syscall
 
 if TYPE_CHECKING:
     from toykernel.fs.inode import Inode
+    from toykernel.fs.leases import Lease
     from toykernel.state import Kernel
 
 F_RDLCK, F_WRLCK, F_UNLCK = range(3)
@@ -63,25 +65,50 @@ class FileLock:
 
 @dataclass(eq=False)
 class FileLockContext:
-    """struct file_lock_context: the locks on one file, in order of their start; who waits for one."""
+    """struct file_lock_context: the locks on one file, in order of their start; who waits for one.
+    `slabs` are the addresses of the records, one for each lock."""
 
     wait: WaitQueue
     posix: list[FileLock] = field(default_factory=list)
     flock: list[FileLock] = field(default_factory=list)
+    leases: list[Lease] = field(default_factory=list)
+    slabs: list[int] = field(default_factory=list)
+
+    def hold(self, k: Kernel, posix: list[FileLock], flock: list[FileLock]) -> None:
+        """These are the locks from now on. Raises Errno(ENOLCK) without memory for one more."""
+        cache, missing = k.memory.slabs.file_lock, len(posix) + len(flock) - len(self.slabs)
+        with ExitStack() as undo:
+            made = []
+            for _ in range(missing):
+                try:
+                    slab = cache.alloc(k)
+                except Errno:
+                    raise Errno(ENOLCK) from None
+                undo.callback(cache.free, k, slab)
+                made.append(slab)
+            undo.pop_all()
+        self.slabs += made
+        for _ in range(-missing):
+            cache.free(k, self.slabs.pop())
+        self.posix, self.flock = posix, flock
 
     def closing(self, k: Kernel, file: File, files: FilesStruct) -> None:
         """locks_remove_posix: a descriptor of the file is closed."""
         kept = [lock for lock in self.posix if lock.owner is not files]
         if len(kept) != len(self.posix):
-            self.posix = kept
+            self.hold(k, kept, self.flock)
             wake_up(k, self.wait)
 
     def released(self, k: Kernel, file: File) -> None:
         """locks_remove_file: the open file is gone."""
-        count = len(self.posix) + len(self.flock)
-        self.posix = [lock for lock in self.posix if lock.owner is not file]
-        self.flock = [lock for lock in self.flock if lock.owner is not file]
-        if len(self.posix) + len(self.flock) != count:
+        held, leases = len(self.slabs), len(self.leases)
+        self.leases = [lease for lease in self.leases if lease.file is not file]
+        self.hold(
+            k,
+            [lock for lock in self.posix if lock.owner is not file],
+            [lock for lock in self.flock if lock.owner is not file],
+        )
+        if len(self.slabs) != held or len(self.leases) != leases:
             wake_up(k, self.wait)
 
 
@@ -206,7 +233,7 @@ def _set_posix(k: Kernel, file: File, asked: FileLock, wait: bool) -> Result:
         if len(context.posix) >= k.current.signal.rlim[RLIMIT_LOCKS][0]:
             raise Errno(ENOLCK)
     before = context.posix
-    context.posix = posix_lock(before, asked)
+    context.hold(k, posix_lock(before, asked), context.flock)
     if context.posix != before:
         wake_up(k, context.wait)
     return 0
@@ -255,7 +282,8 @@ def flock_lock(k: Kernel, file: File, asked: FileLock, wait: bool) -> Result:
     if own is not None and own.kind == asked.kind:
         return 0
     if own is not None:
-        context.flock.remove(own)
+        others = [lock for lock in context.flock if lock is not own]
+        context.hold(k, context.posix, others)
         wake_up(k, context.wait)
     if asked.kind == F_UNLCK:
         return 0
@@ -266,5 +294,5 @@ def flock_lock(k: Kernel, file: File, asked: FileLock, wait: bool) -> Result:
             raise Errno(ERESTARTSYS)
         reason = f"flock on inode {file.inode.ino}"
         return Wait((context.wait,), flock_lock, (file, asked, True), reason, holds=(file,))
-    context.flock.append(asked)
+    context.hold(k, context.posix, [*context.flock, asked])
     return 0

@@ -5,13 +5,17 @@ A Mount knows what is mounted on its own directories, so a tree of mounts is rea
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Iterator
+from dataclasses import field
 from typing import TYPE_CHECKING
 
+from emu.record import dataclass
 from toykernel.errno import EBUSY, EINVAL, ENOTDIR, Errno
 from toykernel.fs.dcache import Dentry
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from toykernel.fs.super import SuperBlock
 
 
@@ -26,6 +30,7 @@ class Mount:
     mounts: dict[Dentry, Mount] = field(default_factory=dict)  # by directory of this one
 
     expiring: bool = False  # umount2 with MNT_EXPIRE has marked it
+    slab: int = 0  # address of the record; boot's are in no cache
 
     def root_path(self) -> Path:
         """Its own root."""
@@ -64,6 +69,23 @@ def follow_dotdot(path: Path, root: Path) -> Path:
     return traverse_mounts(path)
 
 
+def all_mounts(mnt: Mount) -> Iterator[Mount]:
+    """A mount and those below it, each before what is mounted on it."""
+    yield mnt
+    for child in mnt.mounts.values():
+        yield from all_mounts(child)
+
+
+def copy_tree(mnt: Mount) -> Mount:
+    """A mount with all below it, for another namespace; the same file systems, in the same order."""
+    new = Mount(mnt.sb, mnt.root)
+    for mountpoint, child in mnt.mounts.items():
+        copied = copy_tree(child)
+        copied.parent, copied.mountpoint = new, mountpoint
+        new.mounts[mountpoint] = copied
+    return new
+
+
 def do_mount(path: Path, sb: SuperBlock, root: Dentry) -> Mount:
     """Hang a file system on a directory, or a file on a file (a bind mount); else Errno(ENOTDIR).
 
@@ -85,6 +107,13 @@ def do_umount(mnt: Mount) -> None:
         raise Errno(EBUSY)
     del mnt.parent.mounts[mnt.mountpoint]
     mnt.parent = mnt.mountpoint = None
+
+
+def all_mounts(mnt: Mount) -> Iterator[Mount]:
+    """A mount and those below it, each before what is mounted on it."""
+    yield mnt
+    for child in mnt.mounts.values():
+        yield from all_mounts(child)
 
 
 def d_path(root: Path, at: Path) -> str | None:

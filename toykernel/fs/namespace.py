@@ -6,6 +6,7 @@ its own flag, the same through all of its mounts.
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
 from toykernel.arch.x86.uaccess import strncpy_from_user
@@ -19,6 +20,7 @@ from toykernel.kernel.cred import CAP_SYS_ADMIN, capable
 from toykernel.syscalls import syscall
 
 if TYPE_CHECKING:
+    from toykernel.fs.super import SuperBlock
     from toykernel.state import Kernel
 
 MS_RDONLY, MS_REMOUNT, MS_NOATIME, MS_BIND, MS_MOVE = 1, 32, 1024, 4096, 8192
@@ -89,8 +91,7 @@ def sys_mount(k: Kernel, source: int, target: int, kind: int, flags: int, data: 
         return _remount(k, path, flags)
     if flags & MS_BIND:
         found = path_lookup(k, getname(k, source)).found()
-        do_mount(path, found.mnt.sb, found.dentry)
-        return 0
+        return _attach(k, path, found.mnt.sb, found.dentry)
     if flags & MS_PROPAGATION:
         if path.dentry is not path.mnt.root:
             raise Errno(EINVAL)
@@ -104,8 +105,27 @@ def sys_mount(k: Kernel, source: int, target: int, kind: int, flags: int, data: 
     made = _new(k, kind_text, data_text)
     made.sb.read_only = bool(flags & MS_RDONLY)
     made.sb.noatime = bool(flags & MS_NOATIME)
-    do_mount(path, made.sb, made.root)
+    return _attach(k, path, made.sb, made.root)
+
+
+def _attach(k: Kernel, path: Path, sb: SuperBlock, root: Dentry) -> int:
+    """A new mount hangs there. Raises Errno(ENOMEM), Errno(ENOTDIR)."""
+    with ExitStack() as undo:
+        slab = k.memory.slabs.mnt.alloc(k)
+        undo.callback(k.memory.slabs.mnt.free, k, slab)
+        do_mount(path, sb, root).slab = slab
+        undo.pop_all()
     return 0
+
+
+def _free(k: Kernel, mnt: Mount) -> None:
+    """What hangs nowhere any more, with all that hangs on it."""
+    for below in mnt.mounts.values():
+        _free(k, below)
+    mnt.mounts.clear()
+    if mnt.slab:
+        k.memory.slabs.mnt.free(k, mnt.slab)
+        mnt.slab = 0
 
 
 def _remount(k: Kernel, path: Path, flags: int) -> int:
@@ -176,11 +196,14 @@ def do_umount2(k: Kernel, pathname: int, flags: int) -> int:
         if not path.mnt.expiring:
             path.mnt.expiring = True
             raise Errno(EAGAIN)
-    if flags & MNT_DETACH:
-        path.mnt.mounts.clear()
-    elif path.mnt.mounts or _busy(k, path.mnt):
+    if not flags & MNT_DETACH and (path.mnt.mounts or _busy(k, path.mnt)):
         raise Errno(EBUSY)
+    if flags & MNT_DETACH:
+        for below in path.mnt.mounts.values():
+            _free(k, below)
+        path.mnt.mounts.clear()
     do_umount(path.mnt)
+    _free(k, path.mnt)
     return 0
 
 

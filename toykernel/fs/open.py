@@ -56,6 +56,7 @@ from toykernel.fs.inode import (
     inode_permission,
     put_write_access,
 )
+from toykernel.fs.leases import LeaseInTheWay, break_lease, wait_for_leases
 from toykernel.fs.libfs import NO_FILE
 from toykernel.fs.mount import Path, d_path
 from toykernel.fs.namei import (
@@ -103,6 +104,7 @@ def open_path(k: Kernel, path: Path, name: str, flags: int) -> File:
     if flags & O_PATH:
         return _open_o_path(k, path, name, flags)
     _may_open(k, inode, flags)
+    break_lease(k, inode, flags)
     inode.i_op.fill(k, inode)
     file = get_empty_filp(k, inode, inode.i_fop, flags & (_KEPT_FLAGS | O_NOCTTY), name)
     file.f_path = path
@@ -224,7 +226,11 @@ def do_sys_open(k: Kernel, dirfd: int, pathname: int, flags: int, mode: int) -> 
 def open_name(k: Kernel, path: str, flags: int, mode: int, dirfd: int, resolve: int = 0) -> Result:
     """The same for a path that the kernel has."""
     fd = get_unused_fd(k)
-    file = filp_open(k, path, flags, mode, dirfd, resolve)
+    try:
+        file = filp_open(k, path, flags, mode, dirfd, resolve)
+    except LeaseInTheWay as lease:
+        args = (path, flags & ~(O_CREAT | O_EXCL), mode, dirfd, resolve)
+        return wait_for_leases(k, lease.inode, open_name, args)
     cloexec = bool(flags & O_CLOEXEC)
     if file.inode.type == S_IFIFO and not flags & O_PATH:
         return wait_for_partner(k, file, fd, cloexec)

@@ -7,10 +7,10 @@ refer to it by that name, so that a table stays the one object that it is.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from importlib import import_module
 from typing import TYPE_CHECKING, NoReturn
 
+from emu.record import dataclass
 from toykernel.errno import (
     EACCES,
     EINVAL,
@@ -105,7 +105,7 @@ def noop_fsync(k: Kernel, file: File) -> int:
     return 0
 
 
-def no_splice_write(k: Kernel, file: File, data: bytes) -> int:
+def no_splice_write(k: Kernel, file: File, data: bytes) -> Result:
     """sendfile or splice into what takes nothing so. Raises Errno(EINVAL)."""
     raise Errno(EINVAL)
 
@@ -146,7 +146,7 @@ class FileOperations(Operations):
     flush: Callable[[Kernel, File], None] = nothing_to_flush
     release: Callable[[Kernel, File], None] = nothing_to_release
     fsync: Callable[[Kernel, File], int] = no_fsync
-    splice_write: Callable[[Kernel, File, bytes], int] = no_splice_write
+    splice_write: Callable[[Kernel, File, bytes], Result] = no_splice_write
     iterate: Callable[[Kernel, File], list[DirEntry]] = no_iterate
     #: readv and writev of a file whose transfers are messages: pieces, and whether they are written.
     iter: Callable[[Kernel, File, tuple[tuple[int, int], ...], bool], Result] | None = None

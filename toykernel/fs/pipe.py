@@ -7,7 +7,13 @@ from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
 from emu.ram import PAGE_SIZE
-from toykernel.arch.x86.uaccess import copy_from_user, copy_some_to_user, copy_to_user, read_some
+from toykernel.arch.x86.uaccess import (
+    copy_from_user,
+    copy_some_to_user,
+    copy_to_user,
+    put_user,
+    read_some,
+)
 from toykernel.errno import (
     EAGAIN,
     EBADF,
@@ -15,6 +21,7 @@ from toykernel.errno import (
     EFAULT,
     EINVAL,
     ENOMEM,
+    ENOTTY,
     ENXIO,
     EPERM,
     EPIPE,
@@ -25,6 +32,7 @@ from toykernel.fs.attr import current_time
 from toykernel.fs.file import (
     O_ACCMODE,
     O_CLOEXEC,
+    O_DIRECT,
     O_NONBLOCK,
     O_RDONLY,
     O_RDWR,
@@ -48,7 +56,7 @@ from toykernel.fs.operations import (
 from toykernel.fs.pipe_fs_i import Pipe, PipeBuffer, consume, peek, release_buffer
 from toykernel.kernel.cred import CAP_SYS_RESOURCE, capable
 from toykernel.kernel.siginfo import SIGPIPE
-from toykernel.kernel.signal import send_signal
+from toykernel.kernel.signal import send_sig
 from toykernel.kernel.signal_types import signal_pending
 from toykernel.kernel.wait import Result, Wait, WaitQueue, wake_up
 from toykernel.syscalls import syscall
@@ -58,6 +66,7 @@ if TYPE_CHECKING:
 
 PIPE_BUFFER_BYTES = 24  # struct pipe_buffer: one for each page
 KMALLOC_MAX_SIZE = 4 << 20
+FIONREAD = 0x541B
 
 
 def _pipe(file: File) -> Pipe:
@@ -95,19 +104,26 @@ def _read_buffers(k: Kernel, pipe: Pipe, buf: int, count: int) -> int:
     """
     done = 0
     while pipe.bufs and done < count:
-        data = peek(k, pipe.bufs[0], min(pipe.bufs[0].length, count - done))
+        first = pipe.bufs[0]
+        data = peek(k, first, min(first.length, count - done))
+        buf_is_packet, rest = first.packet, first.length - len(data)
         if copy_some_to_user(k, buf + done, data) != len(data):
             if not done:
                 raise Errno(EFAULT)
             break
         consume(k, pipe, len(data))
         done += len(data)
+        if buf_is_packet:
+            if rest:
+                consume(k, pipe, rest)
+            break
     return done
 
 
 def pipe_write(k: Kernel, file: File, buf: int, count: int) -> Result:
     """All of it, sleeping while the pipe is full; up to a page (PIPE_BUF) stays together in a buffer."""
-    return pipe_write_more(k, file, buf, count, _merge(k, _pipe(file), buf, count))
+    merged = 0 if file.flags & O_DIRECT else _merge(k, _pipe(file), buf, count)
+    return pipe_write_more(k, file, buf, count, merged)
 
 
 def _merge(k: Kernel, pipe: Pipe, buf: int, count: int) -> int:
@@ -127,9 +143,10 @@ def pipe_write_more(k: Kernel, file: File, buf: int, count: int, written: int) -
     without readers, EAGAIN with O_NONBLOCK.
     """
     pipe = _pipe(file)
+    packet = bool(file.flags & O_DIRECT)
     while written < count:
         if not pipe.readers:
-            send_signal(k, k.current, SIGPIPE, {"si_code": 0})
+            send_sig(k, SIGPIPE, k.current)
             if written:
                 return written
             raise Errno(EPIPE)
@@ -140,7 +157,7 @@ def pipe_write_more(k: Kernel, file: File, buf: int, count: int, written: int) -
                 if written:
                     return written
                 raise Errno(EFAULT)
-            pipe.bufs.append(PipeBuffer(0, part, bytearray(data)))
+            pipe.bufs.append(PipeBuffer(0, part, bytearray(data), packet=packet))
             written += part
             wake_up(k, pipe.wait, key=POLLIN | POLLRDNORM)
             continue
@@ -156,6 +173,14 @@ def pipe_write_more(k: Kernel, file: File, buf: int, count: int, written: int) -
         args = (file, buf, count, written)
         return Wait((pipe.wait,), pipe_write_more, args, reason, holds=(file,))
     return written
+
+
+def pipe_ioctl(k: Kernel, file: File, request: int, argp: int) -> int:
+    """FIONREAD: bytes that can be read. Raises Errno(ENOTTY) for another request, Errno(EFAULT)."""
+    if request != FIONREAD:
+        raise Errno(ENOTTY)
+    put_user(k, sum(buf.length for buf in _pipe(file).bufs), argp)
+    return 0
 
 
 def poll_reader(k: Kernel, file: File, pt: list[WaitQueue]) -> int:
@@ -214,10 +239,18 @@ def _release(k: Kernel, file: File, pipe: Pipe) -> None:
 
 
 READ_END = FileOperations(
-    "toykernel.fs.pipe:READ_END", read=pipe_read, poll=poll_reader, release=release_reader
+    "toykernel.fs.pipe:READ_END",
+    read=pipe_read,
+    poll=poll_reader,
+    release=release_reader,
+    ioctl=pipe_ioctl,
 )
 WRITE_END = FileOperations(
-    "toykernel.fs.pipe:WRITE_END", write=pipe_write, poll=poll_writer, release=release_writer
+    "toykernel.fs.pipe:WRITE_END",
+    write=pipe_write,
+    poll=poll_writer,
+    release=release_writer,
+    ioctl=pipe_ioctl,
 )
 READ_WRITE_END = FileOperations(
     "toykernel.fs.pipe:READ_WRITE_END",
@@ -225,6 +258,7 @@ READ_WRITE_END = FileOperations(
     write=pipe_write,
     poll=poll_both,
     release=release_both,
+    ioctl=pipe_ioctl,
 )
 
 
@@ -259,7 +293,7 @@ def do_pipe(k: Kernel, fildes: int, flags: int) -> int:
     """Two descriptors, stored at `fildes`. Raises Errno(EINVAL) for other flags, Errno(EMFILE),
     Errno(EFAULT), leaving nothing.
     """
-    if flags & ~(O_CLOEXEC | O_NONBLOCK):
+    if flags & ~(O_CLOEXEC | O_NONBLOCK | O_DIRECT):
         raise Errno(EINVAL)
     cred = k.current.cred
     with ExitStack() as undo:
@@ -274,7 +308,8 @@ def do_pipe(k: Kernel, fildes: int, flags: int) -> int:
         status, path = flags & O_NONBLOCK, f"pipe:[{inode.ino}]"
         reader = get_empty_filp(k, inode, READ_END, O_RDONLY | status, path)
         undo.callback(k.memory.slabs.filp.free, k, reader.slab)
-        writer = get_empty_filp(k, inode, WRITE_END, O_WRONLY | status, path)
+        packets = flags & O_DIRECT
+        writer = get_empty_filp(k, inode, WRITE_END, O_WRONLY | status | packets, path)
         undo.callback(k.memory.slabs.filp.free, k, writer.slab)
         first = get_unused_fd(k)
         second = get_unused_fd(k, first + 1)
@@ -320,5 +355,5 @@ def sys_pipe(k: Kernel, fildes: int) -> int:
 
 @syscall(331, "pipefd:fd_pair flags:open_flags")
 def sys_pipe2(k: Kernel, fildes: int, flags: int) -> int:
-    """pipe2: as pipe, with O_CLOEXEC and O_NONBLOCK; Errno(EINVAL) for another flag."""
+    """pipe2: as pipe, with O_CLOEXEC, O_NONBLOCK and O_DIRECT, which makes packets of writes; EINVAL."""
     return do_pipe(k, fildes, flags)

@@ -6,10 +6,11 @@ holds, and what a reader gets are the bytes that are in the frame then.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING
 
 from emu.ram import PAGE_SHIFT, PAGE_SIZE
+from emu.record import dataclass
 from toykernel.mm.gup import put_user_page
 
 if TYPE_CHECKING:
@@ -27,10 +28,13 @@ class PipeBuffer:
     length: int
     data: bytearray = field(default_factory=bytearray)  # up to offset + length
     pfn: int = 0  # of a user page; 0: the pipe's own
+    packet: bool = (
+        False  # written with O_DIRECT: read by itself, and what is not read of it is lost
+    )
 
     def can_merge(self, count: int) -> bool:
         """Whether so many bytes more fit behind those that it has (PIPE_BUF_FLAG_CAN_MERGE)."""
-        return not self.pfn and self.offset + self.length + count <= PAGE_SIZE
+        return not self.pfn and not self.packet and self.offset + self.length + count <= PAGE_SIZE
 
 
 @dataclass(eq=False)

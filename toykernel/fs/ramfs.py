@@ -45,7 +45,7 @@ from toykernel.fs.operations import (
 )
 from toykernel.fs.super import InodeNumbers, SuperBlock
 from toykernel.kernel.siginfo import SIGXFSZ
-from toykernel.kernel.signal import send_signal
+from toykernel.kernel.signal import send_sig
 from toykernel.kernel.signal_types import RLIM_INFINITY, RLIMIT_FSIZE
 from toykernel.kernel.timekeeping import BOOT_EPOCH
 from toykernel.mm.file_bytes import FileBytes
@@ -146,6 +146,7 @@ def ramfs_symlink(k: Kernel, parent: Inode, name: str, target: str) -> Inode:
 def ramfs_evict_inode(k: Kernel, inode: Inode) -> None:
     """The last reference is gone: so are the bytes."""
     inode.i_sb.s_bytes -= inode.blocks * 512 if inode.i_mapping is not None else inode.size
+    inode.i_sb.s_xattr_bytes -= inode.xattr_bytes
     clear_inode(k, inode)
 
 
@@ -203,7 +204,7 @@ def ramfs_write(k: Kernel, file: File, buf: int, count: int) -> int:
         file.pos = contents.size
     limit = k.current.signal.rlim[RLIMIT_FSIZE][0]
     if file.pos >= limit != RLIM_INFINITY:  # generic_write_checks, mm/filemap.c
-        send_signal(k, k.current, SIGXFSZ, {"si_code": 0})
+        send_sig(k, SIGXFSZ, k.current)
         raise Errno(EFBIG)
     limit = min(limit, MAX_LFS_FILESIZE if file.flags & O_LARGEFILE else MAX_NON_LFS)
     if file.pos >= limit:

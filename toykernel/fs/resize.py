@@ -20,7 +20,7 @@ from toykernel.errno import (
     Errno,
 )
 from toykernel.fs.attr import file_remove_privs, touch_mtime
-from toykernel.fs.file import O_LARGEFILE, O_PATH, fget
+from toykernel.fs.file import O_LARGEFILE, O_PATH, O_WRONLY, fget
 from toykernel.fs.inode import (
     F_SEAL_FUTURE_WRITE,
     F_SEAL_GROW,
@@ -34,15 +34,17 @@ from toykernel.fs.inode import (
     inode_permission,
     put_write_access,
 )
+from toykernel.fs.leases import LeaseInTheWay, break_lease, wait_for_leases
 from toykernel.fs.libfs import MAX_LFS_FILESIZE
 from toykernel.fs.namei import getname, path_lookup
 from toykernel.kernel.siginfo import SIGXFSZ
-from toykernel.kernel.signal import send_signal
+from toykernel.kernel.signal import send_sig
 from toykernel.kernel.signal_types import RLIM_INFINITY, RLIMIT_FSIZE
 from toykernel.mm.truncate import punch_hole, truncate_setsize
 from toykernel.syscalls import syscall
 
 if TYPE_CHECKING:
+    from toykernel.kernel.wait import Result
     from toykernel.state import Kernel
 
 MAX_NON_LFS = 0x7FFFFFFF
@@ -60,7 +62,7 @@ def inode_newsize_ok(k: Kernel, inode: Inode, size: int) -> None:
     """Whether a file may get that size. Raises Errno(EFBIG), after SIGXFSZ at RLIMIT_FSIZE."""
     limit = k.current.signal.rlim[RLIMIT_FSIZE][0]
     if size > inode.size and size > limit != RLIM_INFINITY:
-        send_signal(k, k.current, SIGXFSZ, {"si_code": 0})
+        send_sig(k, SIGXFSZ, k.current)
         raise Errno(EFBIG)
     if size > MAX_LFS_FILESIZE:
         raise Errno(EFBIG)
@@ -77,10 +79,14 @@ def do_truncate(k: Kernel, inode: Inode, size: int) -> None:
     inode.i_op.truncate(k, inode, size)
 
 
-def _truncate(k: Kernel, pathname: int, size: int) -> int:
+def _truncate(k: Kernel, pathname: int, size: int) -> Result:
     if size < 0:
         raise Errno(EINVAL)
-    inode = path_lookup(k, getname(k, pathname)).found().dentry.inode
+    return truncate_inode(k, path_lookup(k, getname(k, pathname)).found().dentry.inode, size)
+
+
+def truncate_inode(k: Kernel, inode: Inode, size: int) -> Result:
+    """truncate of what a path names; whoever has a lease on it is told first."""
     if inode.is_dir:
         raise Errno(EISDIR)
     if inode.type != S_IFREG:
@@ -91,7 +97,10 @@ def _truncate(k: Kernel, pathname: int, size: int) -> int:
     except Errno:
         raise Errno(ETXTBSY) from None
     try:
+        break_lease(k, inode, O_WRONLY)
         do_truncate(k, inode, size)
+    except LeaseInTheWay:
+        return wait_for_leases(k, inode, truncate_inode, (inode, size))
     finally:
         put_write_access(inode)
     return 0
@@ -113,13 +122,13 @@ def _ftruncate(k: Kernel, fd: int, size: int, *, small: bool) -> int:
 
 
 @syscall(92, "path:path length:int")
-def sys_truncate(k: Kernel, pathname: int, length: int) -> int:
+def sys_truncate(k: Kernel, pathname: int, length: int) -> Result:
     """truncate: another size; what is added is zeros. EINVAL below 0, EISDIR, EACCES, ETXTBSY, EFBIG."""
     return _truncate(k, pathname, length)
 
 
 @syscall(193, "path:path length_low:hex length_high:hex")
-def sys_truncate64(k: Kernel, pathname: int, low: int, high: int) -> int:
+def sys_truncate64(k: Kernel, pathname: int, low: int, high: int) -> Result:
     """truncate64: as truncate, the size in two words."""
     return _truncate(k, pathname, _signed64(low, high))
 

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
+from emu.record import dataclass
 from toykernel.errno import ENOENT, Errno
 from toykernel.fs.chrdev import (
     CONSOLE_DEV,
@@ -50,7 +49,7 @@ _FILES = {
     "etc/hosts": "127.0.0.1\tlocalhost\n127.0.1.1\ttoykernel\n",
     "etc/nsswitch.conf": "passwd: files\ngroup: files\nhosts: files\n",
 }
-#: /sys: the one processor, and that there is no swap and no huge page.
+#: /sys: the one processor; that no pages are merged, and none is huge.
 _SYSFS = {
     "devices/system/cpu/online": "0\n",
     "devices/system/cpu/possible": "0\n",
@@ -59,6 +58,9 @@ _SYSFS = {
     "devices/system/cpu/cpu0/topology/core_id": "0\n",
     "devices/system/node/online": "0\n",
     "devices/system/clocksource/clocksource0/current_clocksource": "tsc\n",
+    "kernel/mm/ksm/run": "0\n",
+    "kernel/mm/ksm/pages_shared": "0\n",
+    "kernel/mm/ksm/pages_sharing": "0\n",
     "kernel/mm/transparent_hugepage/enabled": "always madvise [never]\n",
     "kernel/mm/transparent_hugepage/hpage_pmd_size": "4194304\n",
 }
@@ -128,15 +130,15 @@ def mount_root(files: dict[str, bytes]) -> FileSystems:
     do_mount(make_directory(fs, "proc", 0o555), sb, Dentry("/", inode))
     _mount(fs, "sys", "sysfs", 0o555)
     for name, text in _SYSFS.items():
-        _place(fs, f"sys/{name}", text.encode(), 0o444)
+        place(fs, f"sys/{name}", text.encode(), 0o444)
     fs.find("/sys").mnt.sb.read_only = True
     for name in ("etc", "bin", "root", "var"):
         make_directory(fs, name)
     make_directory(fs, "var/tmp", 0o1777)
     for name, text in _FILES.items():
-        _place(fs, name, text.encode(), 0o644)
+        place(fs, name, text.encode(), 0o644)
     for path, data in sorted(files.items()):
-        _place(fs, path, data)
+        place(fs, path, data)
     return fs
 
 
@@ -182,7 +184,7 @@ def _mount(fs: FileSystems, path: str, s_type: str, mode: int) -> None:
     do_mount(make_directory(fs, path), sb, Dentry("/", inode))
 
 
-def _place(fs: FileSystems, path: str, data: bytes, mode: int = 0o755) -> None:
+def place(fs: FileSystems, path: str, data: bytes, mode: int = 0o755) -> None:
     """A file with these contents; one that is there already gets them."""
     at, name = _at(fs, path)
     there = at.dentry.children.get(name)

@@ -28,15 +28,17 @@ from toykernel.fs.attr import file_remove_privs, touch_atime, touch_mtime
 from toykernel.fs.file import O_APPEND, O_NONBLOCK, File, fget_open
 from toykernel.fs.inode import F_SEAL_FUTURE_WRITE, F_SEAL_GROW, F_SEAL_WRITE, S_IFREG
 from toykernel.fs.operations import POLLIN, POLLOUT, POLLRDNORM, POLLWRNORM
-from toykernel.fs.pipe_fs_i import Pipe, PipeBuffer, consume, peek
+from toykernel.fs.pipe_fs_i import PIPE_DEF_BUFFERS, Pipe, PipeBuffer, consume, peek
 from toykernel.fs.read_write import MAX_RW_COUNT
 from toykernel.kernel.siginfo import SIGPIPE
-from toykernel.kernel.signal import send_signal
+from toykernel.kernel.signal import send_sig
 from toykernel.kernel.signal_types import signal_pending
 from toykernel.kernel.wait import Result, Wait, wake_up
 from toykernel.syscalls import syscall
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from toykernel.mm.file_bytes import FileBytes
     from toykernel.state import Kernel
 
@@ -89,7 +91,7 @@ def _pipe_of(file: File) -> Pipe | None:
 def _room(k: Kernel, pipe: Pipe) -> bool:
     """Whether a page fits. Raises Errno(EPIPE), after SIGPIPE, when nobody reads."""
     if not pipe.readers:
-        send_signal(k, k.current, SIGPIPE, {"si_code": 0})
+        send_sig(k, SIGPIPE, k.current)
         raise Errno(EPIPE)
     return not pipe.full
 
@@ -136,11 +138,12 @@ def do_sendfile(k: Kernel, out_fd: int, in_fd: int, offset: Offset, count: int) 
 
 
 def send_some(k: Kernel, source: File, target: File, pos: int, count: int, done: int) -> Result:
-    """Page by page, from `pos`; what has been sent when no more fits or there is no more."""
+    """As much as a pipe holds at a time, from `pos`; what has been sent when no more fits."""
     count = min(count, MAX_RW_COUNT)
     pipe = _pipe_of(target)
     while done < count:
-        data = read_file(k, source, pos + done, min(count - done, PAGE_SIZE))
+        piece = PAGE_SIZE if pipe is not None else PIPE_DEF_BUFFERS * PAGE_SIZE
+        data = read_file(k, source, pos + done, min(count - done, piece))
         if not data:
             break
         if pipe is not None:
@@ -155,9 +158,38 @@ def send_some(k: Kernel, source: File, target: File, pos: int, count: int, done:
             write_file(k, target, target.pos, data)
             target.pos += len(data)
         else:
-            target.op.splice_write(k, target, data)
+            sent = target.op.splice_write(k, target, data)
+            if isinstance(sent, Wait):
+                return _splice_wait(source, target, pos, count, done, sent)
         done += len(data)
     return done
+
+
+def _splice_wait(source: File, target: File, pos: int, count: int, done: int, sent: Wait) -> Wait:
+    args = (source, target, pos, count, done, sent.resume, sent.args)
+    return Wait(sent.queues, splice_woken, args, sent.reason, holds=(source, target))
+
+
+def splice_woken(
+    k: Kernel,
+    source: File,
+    target: File,
+    pos: int,
+    count: int,
+    done: int,
+    resume: Callable[..., Result],
+    args: tuple[object, ...],
+) -> Result:
+    """What takes the bytes had no room, and may have some now; an error counts less than what was sent."""
+    try:
+        sent = resume(k, *args)
+    except Errno:
+        if done:
+            return done
+        raise
+    if isinstance(sent, Wait):
+        return _splice_wait(source, target, pos, count, done, sent)
+    return send_some(k, source, target, pos, count, done + sent)
 
 
 def _offset_at(k: Kernel, address: int, size: int) -> Offset:
@@ -322,20 +354,20 @@ def splice_some(
 
 def _drain(
     k: Kernel, pipe: Pipe, target: File, pipe_out: Pipe | None, off_out: int, length: int
-) -> int:
+) -> Result:
     start = _offset_at(k, off_out, 8)
     pos = target.pos if start is None else start
     if pos < 0:
         raise Errno(EINVAL)
     done = 0
+    if pipe_out is None and target.inode.type != S_IFREG:
+        return _drain_at_once(k, pipe, target, length)
     while done < length and pipe.bufs and not (pipe_out is not None and pipe_out.full):
         data = bytes(peek(k, pipe.bufs[0], min(pipe.bufs[0].length, length - done)))
         if pipe_out is not None:
             _fill(k, pipe_out, data)
-        elif target.inode.type == S_IFREG:
-            write_file(k, target, pos + done, data)
         else:
-            target.op.splice_write(k, target, data)
+            write_file(k, target, pos + done, data)
         consume(k, pipe, len(data))
         done += len(data)
     wake_up(k, pipe.wait, key=POLLOUT | POLLWRNORM)
@@ -345,6 +377,32 @@ def _drain(
         else:
             copy_to_user(k, off_out, struct.pack("<q", start + done))
     return done
+
+
+def _drain_at_once(k: Kernel, pipe: Pipe, target: File, length: int) -> Result:
+    """What a socket takes is one message, of whatever buffers of the pipe (splice_to_socket)."""
+    data = b"".join(peek(k, buf, buf.length) for buf in pipe.bufs)[:length]
+    return _drained(k, pipe, target, target.op.splice_write(k, target, data))
+
+
+def _drained(k: Kernel, pipe: Pipe, target: File, sent: Result) -> Result:
+    if isinstance(sent, Wait):
+        args = (pipe, target, sent.resume, sent.args)
+        return Wait(sent.queues, drain_woken, args, sent.reason, holds=(target,))
+    left = sent
+    while left and pipe.bufs:
+        part = min(left, pipe.bufs[0].length)
+        consume(k, pipe, part)
+        left -= part
+    wake_up(k, pipe.wait, key=POLLOUT | POLLWRNORM)
+    return sent
+
+
+def drain_woken(
+    k: Kernel, pipe: Pipe, target: File, resume: Callable[..., Result], args: tuple[object, ...]
+) -> Result:
+    """A socket had no room for what splice took out of a pipe, and may have some now."""
+    return _drained(k, pipe, target, resume(k, *args))
 
 
 @syscall(315, "fd_in:fd fd_out:fd len:size flags:splice_flags")

@@ -15,7 +15,7 @@ from toykernel.fs.file import File, fget
 from toykernel.fs.operations import POLLIN, POLLRDNORM
 from toykernel.fs.pipe_fs_i import Pipe, PipeBuffer
 from toykernel.kernel.siginfo import SIGPIPE
-from toykernel.kernel.signal import send_signal
+from toykernel.kernel.signal import send_sig
 from toykernel.kernel.signal_types import signal_pending
 from toykernel.kernel.wait import Result, Wait, wake_up
 from toykernel.mm.gup import get_user_page
@@ -52,7 +52,7 @@ def _splice(k: Kernel, file: File, segments: tuple[tuple[int, int], ...], nonblo
     pipe = file.inode.private
     assert isinstance(pipe, Pipe)
     if not pipe.readers:
-        send_signal(k, k.current, SIGPIPE, {"si_code": 0})
+        send_sig(k, SIGPIPE, k.current)
         raise Errno(EPIPE)
     done = 0
     for base, length in segments:

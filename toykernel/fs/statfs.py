@@ -29,6 +29,7 @@ MAGIC = {
     "sysfs": 0x62656572,
     "pipefs": 0x50495045,
     "sockfs": 0x534F434B,
+    "nsfs": 0x6E736673,
     "mqueue": 0x19800202,
     "hostfs": 0x00C0FFEE,
 }
@@ -100,4 +101,15 @@ def sys_fstatfs64(k: Kernel, fd: int, size: int, buf: int) -> int:
     if size != 84:
         raise Errno(EINVAL)
     copy_to_user(k, buf, _statfs64(fget(k, fd).inode.i_sb, None))
+    return 0
+
+
+@syscall(62, "dev:hex ubuf:address")
+def sys_ustat(k: Kernel, dev: int, ubuf: int) -> int:
+    """ustat: free blocks and inodes of the file system with a device's number. EINVAL for none, EFAULT."""
+    found = next((sb for sb in k.files.fs.super_blocks() if sb.s_dev == dev), None)
+    if found is None:
+        raise Errno(EINVAL)
+    numbers = _numbers(found, None)
+    copy_to_user(k, ubuf, struct.pack("<II12x", numbers[3] & 0xFFFFFFFF, numbers[6] & 0xFFFFFFFF))
     return 0

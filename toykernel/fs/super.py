@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from emu.record import dataclass
 from toykernel.errno import ENOSPC, Errno
 
 if TYPE_CHECKING:
@@ -36,6 +36,7 @@ class SuperBlock:
     max_inodes: int = 0
     s_bytes: int = 0
     s_inodes: int = 0
+    s_xattr_bytes: int = 0  # of extended attributes
 
     def next_ino(self) -> int:
         """The number of a new inode. Raises Errno(ENOSPC)."""

@@ -107,9 +107,12 @@ def contents(k: Kernel, inode: Inode) -> bytes:
 
 
 def process_text(k: Kernel, name: str) -> bytes | None:
-    """/proc/PID/WORD for what only looks at a task; None for another path. Raises RemoteError(ENOENT)."""
+    """/proc/PID/WORD, or a thread's, for what only looks at a task; None for another path.
+
+    Raises RemoteError(ENOENT).
+    """
     match name.split("/"):
-        case ["", "proc", pid, word] if word in _LOOKING:
+        case ["", "proc", pid, word] | ["", "proc", _, "task", pid, word] if word in _LOOKING:
             text = TASK[word].text(k, _numbered(k, pid))
             return text.encode(errors="surrogateescape") if isinstance(text, str) else bytes(text)
     return None

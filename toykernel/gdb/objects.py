@@ -7,6 +7,7 @@ from xml.sax.saxutils import quoteattr
 
 from toykernel.arch.x86.i387 import has_fxsr
 from toykernel.gdb.errors import RemoteError, no_task
+from toykernel.gdb.libraries import libraries_xml
 from toykernel.gdb.target_xml import target_xml
 from toykernel.kernel.siginfo import SIGTRAP, TRAP_BRKPT, pack_siginfo
 from toykernel.look.auxv import auxv
@@ -18,7 +19,9 @@ if TYPE_CHECKING:
     from toykernel.task import Task
 
 #: The objects that qSupported names.
-READABLE = ("features", "exec-file", "auxv", "threads", "memory-map", "siginfo")
+READABLE = (
+    *("features", "exec-file", "auxv", "threads", "memory-map", "siginfo", "libraries-svr4"),
+)
 _MEMORY_MAP = (
     '<?xml version="1.0"?><!DOCTYPE memory-map PUBLIC "+//IDN gnu.org//DTD GDB Memory Map V1.0//EN" '
     '"http://sourceware.org/gdb/gdb-memory-map.dtd"><memory-map>'
@@ -26,8 +29,8 @@ _MEMORY_MAP = (
 )
 
 
-def read_object(target: Target, task: Task, name: str, annex: str, multiprocess: bool) -> bytes:
-    """The whole object, as the selected thread has it. Raises RemoteError; LookupError for no such one."""
+def read_object(target: Target, name: str, annex: str, multiprocess: bool) -> bytes | None:
+    """A whole object that is no thread's; None for others. Raises RemoteError."""
     match name:
         case "features":
             if annex != "target.xml":
@@ -37,6 +40,12 @@ def read_object(target: Target, task: Task, name: str, annex: str, multiprocess:
             return threads_xml(target, multiprocess).encode()
         case "memory-map":
             return _MEMORY_MAP.encode()
+    return None
+
+
+def read_task_object(target: Target, task: Task, name: str, annex: str) -> bytes:
+    """The whole object, as the selected thread has it. Raises RemoteError; LookupError for no such one."""
+    match name:
         case "exec-file":
             return exec_file(target, int(annex, 16) if annex else task.tgid)
         case "auxv":
@@ -46,6 +55,8 @@ def read_object(target: Target, task: Task, name: str, annex: str, multiprocess:
             return found
         case "siginfo":
             return siginfo(target, task)
+        case "libraries-svr4":
+            return libraries_xml(TaskView(target.k, task)).encode()
     raise LookupError(name)
 
 
@@ -58,6 +69,8 @@ def threads_xml(target: Target, multiprocess: bool) -> str:
         rows.append(
             f'<thread id="{ident}" core="0" name={quoteattr(task.comm)}>{about[1:-1]}</thread>'
         )
+    for tgid in sorted(target.processes.unborn if multiprocess else ()):
+        rows.append(f'<thread id="p{tgid:x}.{tgid:x}" core="0">not born yet</thread>')
     return '<?xml version="1.0"?><threads>' + "".join(rows) + "</threads>"
 
 

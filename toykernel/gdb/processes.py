@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from emu.events import Position
 from toykernel.collector import Collector
 from toykernel.gdb.errors import no_task
 from toykernel.gdb.points import Points
@@ -31,8 +34,13 @@ class Processes(Collector):
         #: What the client has announced (qSupported, QThreadEvents).
         self.features: frozenset[str] = frozenset()
         self.thread_events = False
-        #: Deaf while the guest runs a stretch again only to get to a place.
+        #: Deaf while the guest runs again only to get to a place.
         self.deaf = False
+        #: Those that the client knows and that are not born yet at this moment of the run.
+        self.unborn: set[int] = set()
+        #: By process: whose child it is, and when it was born.
+        self._births: dict[int, tuple[int, Position]] = {}
+        self._before: set[int] = set()  # whom the client knew when a journey began
         self._vforks: dict[int, int] = {}  # child -> parent thread that waits
         trace = k.host.trace
         trace.process_fork.append(self._on_fork)
@@ -59,6 +67,15 @@ class Processes(Collector):
                 return task
         raise no_task()
 
+    def parent_of_unborn(self, tgid: int) -> Task:
+        """The living process that one which is not born yet will come from. Raises RemoteError(ESRCH)."""
+        while tgid in self.unborn:
+            tgid = self._births[tgid][0]
+        return next((t for t in self.tasks() if t.tgid == tgid), None) or self._nobody()
+
+    def _nobody(self) -> Task:
+        raise no_task()
+
     def view(self, pid: int) -> TaskView:
         """The same, to be looked at."""
         return TaskView(self._k, self.task(pid))
@@ -75,6 +92,7 @@ class Processes(Collector):
     def detach(self, tgid: int) -> None:
         """Let a process go, with its breakpoints and what was still to be told."""
         self.attached.discard(tgid)
+        self.unborn.discard(tgid)
         self.detached.add(tgid)
         self.points.forget(tgid)
         self.pending = deque(stop for stop in self.pending if stop.tgid != tgid)
@@ -91,11 +109,36 @@ class Processes(Collector):
             self.attached = set(known & alive)
             self.detached -= self.attached
 
-    def tell_unborn(self, before: set[int]) -> None:
-        """Of those that were attached, who is no more, now that the guest is at another moment: an exit,
-        at the next resumption. A client that does not hear of it does not believe the next fork."""
-        for tgid in sorted(before - self.attached):
+    @contextmanager
+    def journey(self) -> Iterator[None]:
+        """The guest goes to another moment, and nothing is told on the way. Who of those that the client knew
+        is not there then? One that is not born yet is still the client's; of one that has ended, it hears
+        at the next resumption.
+        """
+        self._before, self.unborn, self.deaf = self.attached | self.unborn, set(), True
+        try:
+            yield
+        finally:
+            self.deaf = False
+        here = self._k.machine.position
+        absent = self._before - self.attached
+        self.unborn = {
+            tgid
+            for tgid in absent
+            if tgid in self._births
+            and here < self._births[tgid][1]
+            and self._before & self.attached
+        }
+        for tgid in sorted(absent - self.unborn):
             self.pending.append(Stop(tgid, tgid, code=0))
+
+    def never_born(self) -> Stop | None:
+        """At the end of the run: the exit of one that the client still waits for."""
+        if not self.unborn:
+            return None
+        tgid = min(self.unborn)
+        self.unborn.discard(tgid)
+        return Stop(tgid, tgid, code=0)
 
     # -- listening ---------------------------------------------------------------------------------
 
@@ -114,6 +157,14 @@ class Processes(Collector):
         if f"{kind}-events+" not in self.features:
             return
         self.attached.add(child.tgid)
+        self._births[child.tgid] = parent.tgid, self._k.machine.position
+        if self.deaf and child.tgid in self._before:
+            return  # it has breakpoints of its own
+        if child.tgid in self.unborn:  # and the client has it already
+            self.unborn.discard(child.tgid)
+            return
+        if not self.deaf:
+            self.detached.discard(child.tgid)
         self.points.fork(parent.tgid, child.tgid)
         detail = f"{kind}:p{child.tgid:x}.{child.pid:x};"
         self._tell(Stop(parent.pid, parent.tgid, detail=detail))

@@ -40,8 +40,9 @@ def query(stub: Stub, text: bytes) -> bytes:
         tgid = int(text.partition(b":")[2] or b"%x" % stub.task().tgid, 16)
         return b"1" if stub.attached_to_running(tgid) else b"0"
     if text == b"fThreadInfo":
-        names = ",".join(stub.name(task) for task in stub.target.processes.tasks())
-        return b"m" + names.encode() if names else b"l"
+        names = [stub.name(task) for task in stub.target.processes.tasks()]
+        names += [f"p{tgid:x}.{tgid:x}" for tgid in sorted(stub.target.processes.unborn)]
+        return b"m" + ",".join(names).encode() if names else b"l"
     if text == b"sThreadInfo":
         return b"l"
     if text.startswith(b"ThreadExtraInfo,"):

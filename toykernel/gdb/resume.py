@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING
 from emu.hooks import NO_LIMIT
 from emu.machine import Stop as Why
 from toykernel import run_loop
-from toykernel.arch.x86.asm_offsets import FIRST_EXTERNAL_VECTOR, PAGE_OFFSET, RESCHEDULE_IRQ
+from toykernel.arch.x86.asm_offsets import PAGE_OFFSET
+from toykernel.gdb.parking import Parking, parked
 from toykernel.gdb.points import HARDWARE, SOFTWARE, Points
 from toykernel.gdb.processes import Processes
 from toykernel.gdb.stops import Stop
@@ -22,7 +23,6 @@ from toykernel.kernel.siginfo import SIGABRT, SIGINT, SIGKILL, SIGXCPU
 from toykernel.kernel.signal import next_signal, recalc_sigpending, send_signal
 from toykernel.oops import KernelOops
 from toykernel.state import OutcomeKind
-from toykernel.task import TASK_TRACED
 
 if TYPE_CHECKING:
     from toykernel.state import Kernel
@@ -32,7 +32,6 @@ if TYPE_CHECKING:
 SLICE_CYCLES = 500_000
 #: Between two moments that are kept.
 KEEP_INSTRUCTIONS, KEEP_TRAPS = 4_000_000, 2_000
-_RESCHEDULE = FIRST_EXTERNAL_VECTOR + RESCHEDULE_IRQ
 
 
 @dataclass
@@ -52,11 +51,6 @@ class Arrived:
     """The end of a run that is no stop of the client's: at user mode, at `until`."""
 
     why: str
-
-
-def parked(task: Task) -> bool:
-    """Whether a thread stands still because the client does not resume it, and no guest's debugger."""
-    return task.state == TASK_TRACED and task.wait is None
 
 
 class Resumer:
@@ -81,7 +75,7 @@ class Resumer:
         self._told: tuple[int, int, int] | None = None
         #: Signal that a thread stands in front of, by thread.
         self.standing: dict[int, int] = {}
-        self._hold: frozenset[int] = frozenset()
+        self.parking = Parking(k, processes, lambda: self.changed())
         symbols = k.host.symbols
         self._signal_at = symbols["do_notify_resume"]
         self._calls = (symbols["syscall_call"], symbols["syscall_badsys"])
@@ -103,23 +97,23 @@ class Resumer:
             return self._resume(plan)
         except KernelOops as oops:
             self.dead = str(oops)
-            self.say(self.dead)
+            self._tell(self.dead)
             return self._here(SIGABRT)
         finally:
             self._disarm()
 
     def _resume(self, plan: Plan) -> Stop | Arrived:
         if self.dead:
-            self.say(self.dead)
+            self._tell(self.dead)
             return self._here(SIGABRT)
         if self._at_limit():
             return self._limit()
         for pid, sig in plan.signals.items():
             self._choose(pid, sig)
-        self._hold = plan.hold
-        self._release()
+        self.parking.hold = plan.hold
+        self.parking.release()
         if plan.hold:
-            self._send_away()
+            self.parking.send_away()
         if plan.step is None:
             return self._run(plan.until)
         return self._step(plan.step, plan)
@@ -127,7 +121,7 @@ class Resumer:
     def _choose(self, pid: int, sig: int) -> None:
         """The thread goes on with this signal instead of the one that it was stopped for, if any."""
         stands = self.standing.pop(pid, 0)
-        task = self._task(pid)
+        task = self.task(pid)
         if sig == stands or task is None:
             return
         if stands:
@@ -139,59 +133,12 @@ class Resumer:
         self._told = None
         self.changed()
 
-    def _task(self, pid: int) -> Task | None:
+    def task(self, pid: int) -> Task | None:
+        """The living thread, whoever's it is."""
         for task in self._k.processes.tasks:
             if task.pid == pid and not task.exit_state:
                 return task
         return None
-
-    # -- standing still ----------------------------------------------------------------------------
-
-    def _release(self) -> None:
-        """Who stood still and is to run again."""
-        released = False
-        for task in self._k.processes.tasks:
-            if parked(task) and task.pid not in self._hold:
-                self._k.try_to_wake_up(task)
-                released = True
-        if released:
-            self._undo_deadlock()
-            self.changed()
-
-    def let_go(self) -> None:
-        """A process was detached: what of it stands still goes on with the next run, whoever runs it."""
-        self._hold = frozenset(t.pid for t in self._processes.tasks() if parked(t))
-        self._release()
-
-    def _undo_deadlock(self) -> None:
-        k = self._k
-        if k.outcome is not None and k.outcome.kind is OutcomeKind.DEADLOCK:
-            k.outcome = None
-        if k.current is k.sched.idle:
-            self._interrupt()
-
-    def into_kernel(self, tgid: int) -> None:
-        """If the CPU runs a process in user mode, have it look at its signals before anything else."""
-        if self._k.current.tgid == tgid and self._k.machine.cpu.cpl == 3:
-            self._interrupt()
-
-    def _send_away(self) -> None:
-        """The running thread may be one that is to stand still: into the kernel with it."""
-        if self._k.current.pid in self._hold and self._k.machine.cpu.cpl == 3:
-            self._interrupt()
-            self.changed()
-
-    def _interrupt(self) -> None:
-        """An interrupt of no device, as another CPU would send one."""
-        machine = self._k.machine
-        machine.halted = False
-        machine.trap(machine.microcode.interrupt, _RESCHEDULE)
-
-    def _park(self, task: Task) -> None:
-        """At restore_all: look for work again instead, which is to sleep."""
-        task.state = TASK_TRACED
-        self._k.machine.cpu.eip = self._k.host.symbols["work_resched"]
-        self.changed()
 
     # -- a step ------------------------------------------------------------------------------------
 
@@ -200,11 +147,13 @@ class Resumer:
         while True:
             task = self._k.current
             if task.pid != pid or (cpu.cpl != 3 and not self.kernel_side):
-                stepped = self._task(pid)
-                if stepped is None:
+                stepped = self.task(pid)
+                if stepped is None and pid not in self._processes.unborn:
                     return self._run(plan.until)
-                in_call = self._k.task_pt_regs(stepped).orig_ax >> 31 == 0
-                before = self._k.task_pt_regs(stepped).ip
+                in_call, before = True, 0  # one that is not born yet comes out of fork
+                if stepped is not None:
+                    in_call = self._k.task_pt_regs(stepped).orig_ax >> 31 == 0
+                    before = self._k.task_pt_regs(stepped).ip
                 stop = self._run(plan.until, user=pid)
                 if not isinstance(stop, Arrived) or stop.why != "user":
                     return stop
@@ -250,7 +199,7 @@ class Resumer:
         """`user`: only until this thread is in user mode."""
         k, machine = self._k, self._k.machine
         if user is None and not self._processes.tasks():
-            return Arrived("nobody")
+            return self._processes.never_born() or Arrived("nobody")
         self._arm(user)
         passing = False
         slice_end = self._slice_end()
@@ -272,7 +221,7 @@ class Resumer:
                 run_loop.handle(k, event)
                 if self._processes.pending:
                     return self._processes.pending.popleft()
-                if user is not None and self._task(user) is None:
+                if user is not None and self._is_gone(user):
                     return self._run(until)
                 if event.stop is Why.LIMIT:
                     if machine.cpu.retired >= until:
@@ -284,6 +233,9 @@ class Resumer:
                     self._between()
                     slice_end = self._slice_end()
         return self._over()
+
+    def _is_gone(self, pid: int) -> bool:
+        return self.task(pid) is None and pid not in self._processes.unborn
 
     def run_free(self, enough: Callable[[], bool]) -> None:
         """Go on without a client's process, until there is something for it to say, or the end."""
@@ -308,7 +260,7 @@ class Resumer:
         return self.max_cycles is not None and self._k.machine.clock.cycles >= self.max_cycles
 
     def _limit(self) -> Stop:
-        self.say(f"the limit of {self.max_cycles} cycles is reached (--max-cycles)")
+        self._tell(f"the limit of {self.max_cycles} cycles is reached (--max-cycles)")
         return self._here(SIGXCPU)
 
     def _between(self) -> None:
@@ -328,7 +280,7 @@ class Resumer:
     def _arm(self, user: int | None) -> None:
         wanted = set(self._points.addresses)
         wanted.add(self._signal_at)
-        if self._hold:
+        if self.parking.hold:
             wanted.add(self._restore_all)
         if user is not None:
             wanted.add(self._iret)
@@ -356,8 +308,12 @@ class Resumer:
                 return self._here(detail=f"{name}:;", feature=f"{name}+")
         if address < PAGE_OFFSET:
             return None
-        if address == self._restore_all and task.pid in self._hold and self._to_user(by_frame=True):
-            self._park(task)
+        if (
+            address == self._restore_all
+            and task.pid in self.parking.hold
+            and self._to_user(by_frame=True)
+        ):
+            self.parking.park(task)
         elif address == self._iret and task.pid == user and self._to_user(by_frame=False):
             return self._one()
         elif address == self._signal_at:
@@ -418,6 +374,10 @@ class Resumer:
 
     # -- what to tell ------------------------------------------------------------------------------
 
+    def _tell(self, text: str) -> None:
+        if not self._processes.deaf:
+            self.say(text)
+
     def _here(self, sig: int | None = None, detail: str = "", feature: str = "") -> Stop:
         """A stop of the running thread, or, when that is nobody's, of the first one."""
         task = self._k.current
@@ -434,10 +394,10 @@ class Resumer:
         outcome = self._k.outcome
         assert outcome is not None
         if outcome.kind is OutcomeKind.FINISHED or not self._processes.tasks():
-            return Arrived("finished")
+            return self._processes.never_born() or Arrived("finished")
         held = sorted(t.pid for t in self._k.processes.tasks if parked(t))
         text = f"every thread that may run sleeps for ever: {outcome.detail}"
         if held:
             text += f"; standing still: {', '.join(map(str, held))}"
-        self.say(text)
+        self._tell(text)
         return self._here(SIGINT)

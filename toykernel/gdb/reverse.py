@@ -6,15 +6,18 @@ none, an earlier stretch follows, twice as long.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from emu.events import Position
-from toykernel.gdb.resume import Arrived, Plan, parked
+from toykernel.gdb.parking import parked
+from toykernel.gdb.resume import Arrived, Plan
 from toykernel.gdb.stops import Stop
 
 if TYPE_CHECKING:
     from toykernel.gdb.target import Target
     from toykernel.history.writes import Write
+    from toykernel.task import Task
 
 _FIRST_STEP, _FIRST_RUN, _LONGEST = 64, 50_000, 4_000_000
 _BEGIN = "replaylog:begin;"
@@ -101,14 +104,40 @@ class Reverse:
             return self._stop(pid, "" if moved else _BEGIN)
         until = end
         while until > self._history.start:
-            until = self._stretch(until, size)
-            place = self._last_step(pid, end)
+            begin = self._stretch(until, size)
+            unborn = self._t.resumer.task(pid) is None
+            place = self._last_step(pid, until)
             if place is not None:
                 self._go(place)
                 return self._stop(pid, "")
+            if unborn:
+                self._go(begin)
+                return self._before_birth(pid, until)
+            until = begin
             size = min(size * 8, _LONGEST)
         self._go(self._history.start)
         return self._stop(pid, _BEGIN)
+
+    def _before_birth(self, pid: int, until: Position) -> Stop:
+        """From a place before a thread was made, and no step of it: to where its parent is about to."""
+        born: list[tuple[int, int]] = []
+
+        def on_fork(parent: Task, child: Task, _flags: int) -> None:
+            if child.pid == pid:
+                born.append((parent.pid, self._here.instructions))
+
+        heard = self._t.k.host.trace.process_fork
+        heard.append(on_fork)
+        try:
+            self._last_step(pid, until)
+        finally:
+            heard.remove(on_fork)
+        if not born:
+            self._go(self._history.start)
+            return self._stop(pid, _BEGIN)
+        parent, instructions = born[-1]
+        self._go_instruction(instructions)
+        return replace(self.step(parent), detail=_BEGIN)
 
     def _may_be_a_retry(self) -> bool:
         """Whether no step may begin here: in the kernel, or where a fault has begun an instruction again."""
@@ -118,22 +147,18 @@ class Reverse:
         regs = k.task_pt_regs(k.current)
         return k.machine.cpu.cpl != 3 or bool(regs.orig_ax >> 31 and regs.ip == k.machine.cpu.eip)
 
-    def _last_step(self, pid: int, end: Position) -> Position | None:
-        """The last place before `end` at which a step of the thread may begin."""
+    def _last_step(self, pid: int, until: Position) -> Position | None:
+        """The last place before `until` at which a step of the thread may begin."""
         target, last = self._t, None
         k = target.k
-        target.processes.deaf = True
-        try:
-            while (here := self._here) < end and k.outcome is None:
-                user = k.machine.cpu.cpl == 3 or target.resumer.kernel_side
-                if k.current.pid == pid and user:
-                    last = here
-                plan = Plan(step=pid, until=end.instructions, hold=self._parked)
-                target.processes.pending.clear()
-                if isinstance(target.resumer.resume(plan), Arrived) and self._here == here:
-                    break
-        finally:
-            target.processes.deaf = False
+        while (here := self._here) < until and k.outcome is None:
+            user = k.machine.cpu.cpl == 3 or target.resumer.kernel_side
+            if k.current.pid == pid and user:
+                last = here
+            plan = Plan(step=pid, until=until.instructions, hold=self._parked)
+            target.processes.pending.clear()
+            if isinstance(target.resumer.resume(plan), Arrived) and self._here == here:
+                break
         return last
 
     def run(self, pid: int) -> Stop:
@@ -152,25 +177,21 @@ class Reverse:
 
     def _last_hit(self, until: Position, end: Position) -> tuple[Position, Stop] | None:
         target, last, over = self._t, None, None
-        target.processes.deaf = True
-        try:
-            while self._here < until or (self._here == until and until != end):
-                # From a breakpoint as gdb goes: a step, which a fault does not end, and on.
-                plan = Plan(until=until.instructions, hold=self._parked, step=over)
-                stop = target.resumer.resume(plan)
-                here = self._here
-                if isinstance(stop, Arrived):
-                    break
-                kind = stop.detail.split(":")[0]
-                backwards = kind in _BACKWARDS
-                late = here > end or (here == end and "watch" not in kind)
-                if backwards and not late:
-                    last = (here, stop)
-                if late or here > until:
-                    break
-                over = stop.pid if "break" in kind else None
-        finally:
-            target.processes.deaf = False
+        while self._here < until or (self._here == until and until != end):
+            # From a breakpoint as gdb goes: a step, which a fault does not end, and on.
+            plan = Plan(until=until.instructions, hold=self._parked, step=over)
+            stop = target.resumer.resume(plan)
+            here = self._here
+            if isinstance(stop, Arrived):
+                break
+            kind = stop.detail.split(":")[0]
+            backwards = kind in _BACKWARDS
+            late = here > end or (here == end and "watch" not in kind)
+            if backwards and not late:
+                last = (here, stop)
+            if late or here > until or target.k.outcome is not None:
+                break
+            over = stop.pid if "break" in kind else None
         return last
 
     def _arrive(self, place: Position, stop: Stop) -> Stop:

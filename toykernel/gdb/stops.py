@@ -19,6 +19,7 @@ class Stop:
     code: int | None = None
     thread_only: bool = False
     feature: str = ""  # which the client must have announced for `detail`
+    registers: str = ""  # pairs of T's: those that the client is to have anew
 
     def reply(self, multiprocess: bool, features: frozenset[str]) -> bytes:
         """The packet's payload."""
@@ -26,7 +27,7 @@ class Stop:
             return self._exit(multiprocess).encode()
         thread = f"p{self.tgid:x}.{self.pid:x}" if multiprocess else f"{self.pid:x}"
         detail = self.detail if not self.feature or self.feature in features else ""
-        return f"T{to_gdb(self.signal):02x}{detail}thread:{thread};core:0;".encode()
+        return f"T{to_gdb(self.signal):02x}{detail}{self.registers}thread:{thread};core:0;".encode()
 
     def _exit(self, multiprocess: bool) -> str:
         assert self.code is not None

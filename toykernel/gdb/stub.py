@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from toykernel.errno import EFAULT, EINVAL, ENOTDIR, ESRCH, Errno
+from toykernel.errno import EFAULT, EINVAL, ENOENT, ENOTDIR, ESRCH, Errno
 from toykernel.errors import HostError
 from toykernel.gdb import objects, queries
-from toykernel.gdb.agent import parse_conditions
+from toykernel.gdb.actions import parse_action, parse_point
 from toykernel.gdb.errors import RemoteError, no_task
 from toykernel.gdb.files import Files, fileio_errno, walk
 from toykernel.gdb.memory import write_memory
 from toykernel.gdb.monitor import Monitor
 from toykernel.gdb.packets import PACKET_SIZE, escape, unescape
-from toykernel.gdb.points import HARDWARE, LONGEST_WATCH, SOFTWARE
 from toykernel.gdb.resume import Arrived, Plan
 from toykernel.gdb.reverse import Reverse
-from toykernel.gdb.signals import from_gdb
 from toykernel.gdb.stops import Stop
 from toykernel.gdb.target import Factory, Launch, Target
 from toykernel.gdb.threads import ALL, ANY, ThreadId, parse_thread
@@ -59,7 +58,7 @@ class Stub:
         self.released = False  # a process, by a detach
         self.take(target)
         self._handlers: dict[bytes, Callable[[bytes], bytes | None]] = {
-            b"?": lambda _: self._reply(self._last),
+            b"?": self._why,
             b"!": self._extend,
             b"H": self._select,
             b"g": lambda _: self.target.registers.all(self._view()).hex().encode(),
@@ -96,7 +95,8 @@ class Stub:
         leader = next(iter(target.processes.tasks()), None)
         pid = leader.pid if leader is not None else 0
         self._last: Stop | Arrived = Stop(pid, pid) if leader is not None else Arrived("finished")
-        self.general = self.resumed = ThreadId(pid, pid)
+        self.general = ThreadId(pid, pid)
+        self.resumed = ThreadId(ANY, ANY)
 
     def answer(self, packet: bytes) -> bytes | None:
         """What to send, escaped; None for nothing. Raises HostError when the guest's console is gone."""
@@ -126,6 +126,8 @@ class Stub:
     def task(self, ident: ThreadId | None = None) -> Task:
         """The living attached thread that is meant; Hg's when none is named. Raises RemoteError(ESRCH)."""
         wanted = ident or self.general
+        if wanted.tgid in self.target.processes.unborn:
+            return self.target.processes.parent_of_unborn(wanted.tgid)
         tasks = self.target.processes.tasks()
         current = self.target.k.current
         for task in sorted(tasks, key=lambda t: t is not current):
@@ -139,6 +141,10 @@ class Stub:
     def name(self, task: Task) -> str:
         """Its id in packets."""
         return f"p{task.tgid:x}.{task.pid:x}" if self.multiprocess else f"{task.pid:x}"
+
+    def _why(self, _rest: bytes) -> bytes:
+        """`?`. Of no process at all, an exit: a client does not take N for an answer here."""
+        return self._reply(self._last) if isinstance(self._last, Stop) else b"W00"
 
     def _extend(self, _rest: bytes) -> bytes:
         self.extended = True
@@ -203,29 +209,19 @@ class Stub:
         return b"OK"
 
     def _point(self, rest: bytes, insert: bool) -> bytes:
-        head, _, tail = rest.partition(b";")
-        type_, address, kind = head.split(b",")
-        if not b"0" <= type_ <= b"4" or len(type_) != 1:
+        parsed = parse_point(rest)
+        if parsed is None:
             return b""
-        if b"cmds:" in tail:
-            raise RemoteError  # BreakpointCommands is not announced
-        points, tgid = self.target.points, self._process()
-        where = (tgid, int(type_), int(address, 16), int(kind, 16))
-        conditions = parse_conditions(tail)
-        if where[2] >> 32 or where[2] + where[3] > 1 << 32:
-            raise RemoteError
-        if where[1] in (SOFTWARE, HARDWARE):
-            if where[3] != 1:
-                raise RemoteError  # i386 has breakpoints of one byte
-        elif conditions or not 0 < where[3] <= LONGEST_WATCH:
-            raise RemoteError
+        points, where = self.target.points, (self._process(), *parsed[:3])
         if insert:
-            points.insert(*where, conditions)
+            points.insert(*where, parsed[3])
         else:
             points.remove(*where)
         return b"OK"
 
     def _process(self) -> int:
+        if self.general.tgid in self.target.processes.unborn:
+            return self.general.tgid
         try:
             return self.task().tgid
         except RemoteError:  # it is gone, and gdb takes its breakpoints away
@@ -252,29 +248,31 @@ class Stub:
     def _resume(self, actions: list[bytes]) -> bytes:
         """vCont: the first action that fits a thread is its own; one without any stands still."""
         plan, held = Plan(), set()
-        parsed = [_action(action) for action in actions]
+        parsed = [parse_action(action) for action in actions]
         if not self.target.processes.pending:  # or it may have exited, which is still to be told
             for *_, ident in parsed:
                 if ident.pid not in (ALL, ANY):
                     self.task(ident)
-        for task in self.target.processes.tasks():
+        threads = [(task.tgid, task.pid) for task in self.target.processes.tasks()]
+        threads += [(tgid, tgid) for tgid in sorted(self.target.processes.unborn)]
+        for tgid, pid in threads:
             for kind, sig, inside, ident in parsed:
-                if ident.matches(task.tgid, task.pid):
+                if ident.matches(tgid, pid):
                     if kind in "sSr" and plan.step is None:
-                        plan.step, plan.inside = task.pid, inside
-                    if sig or task.pid in self.target.resumer.standing:
-                        plan.signals[task.pid] = sig
+                        plan.step, plan.inside = pid, inside
+                    if sig or pid in self.target.resumer.standing:
+                        plan.signals[pid] = sig
                     break
             else:
-                held.add(task.pid)
+                held.add(pid)
         plan.hold = frozenset(held)
         return self._told(self.target.resumer.resume(plan))
 
     def _told(self, stop: Stop | Arrived) -> bytes:
         self._last = stop
         self.target.note_attached()
-        if isinstance(stop, Stop):
-            self.general = self.resumed = ThreadId(stop.tgid, stop.pid)
+        if isinstance(stop, Stop) and stop.code is None:
+            self.general = ThreadId(stop.tgid, stop.pid)
         return self._reply(stop)
 
     def _reply(self, stop: Stop | Arrived) -> bytes:
@@ -288,21 +286,30 @@ class Stub:
         processes = self.target.processes
         if processes.pending:
             return self._told(processes.pending.popleft())
-        reverse, before = Reverse(self.target), set(processes.attached)
-        task = self.task(self.resumed)
-        stop = reverse.step(task.pid) if rest == b"s" else reverse.run(task.pid)
-        processes.tell_unborn(before)
+        reverse, asked = Reverse(self.target), self.general.pid
+        selected = self.resumed.matches(self.general.tgid, self.general.pid)
+        task = self.task() if selected else self.task(self.resumed)
+        with processes.journey():
+            stop = reverse.step(task.pid) if rest == b"s" else reverse.run(task.pid)
+        if stop.pid != asked:  # the client believes that this one has not moved
+            stop = replace(stop, registers=self._expedited(stop.pid))
         return self._told(stop)
 
+    def _expedited(self, pid: int) -> str:
+        data = self.target.registers.all(self.target.processes.view(pid))
+        return "".join(
+            f"{number:x}:{data[r.offset : r.offset + r.size].hex()};"
+            for number, r in enumerate(self.target.registers.list)
+        )
+
     def _travel(self, go: Callable[[Reverse], Write | None]) -> Write | None:
-        before = set(self.target.processes.attached)
-        found = go(Reverse(self.target))
-        self.target.processes.tell_unborn(before)
+        with self.target.processes.journey():
+            found = go(Reverse(self.target))
         current = self.target.k.current
         tasks = self.target.processes.tasks()
         if tasks:
             task = current if current in tasks else tasks[0]
-            self.general = self.resumed = ThreadId(task.tgid, task.pid)
+            self.general = ThreadId(task.tgid, task.pid)
             self._last = Stop(task.pid, task.tgid)
         return found
 
@@ -312,9 +319,9 @@ class Stub:
         if rest.startswith(b";"):
             self.target.processes.detach(int(rest[1:], 16))
         else:
-            for tgid in list(self.target.processes.attached):
+            for tgid in self.target.processes.attached | self.target.processes.unborn:
                 self.target.processes.detach(tgid)
-        self.target.resumer.let_go()
+        self.target.resumer.parking.let_go()
         self.released = True
         if not self.target.processes.attached and not self.extended:
             self.leaving = True
@@ -325,14 +332,23 @@ class Stub:
         return b"X09"
 
     def _kill(self, tgid: int) -> bytes:
+        pending = self.target.processes.pending
+        if tgid in self.target.processes.unborn:
+            self.target.processes.detach(tgid)
+            return b"OK"
+        told = [stop for stop in pending if stop.tgid == tgid and stop.code is not None]
+        if told:  # it is gone already, or not born yet, and the client has not heard of it
+            for stop in told:
+                pending.remove(stop)
+            return b"OK"
         task = self.task(ThreadId(tgid, ANY))
         send_signal(self.target.k, task, SIGKILL, {}, group=True)
-        self.target.resumer.into_kernel(tgid)
+        self.target.resumer.parking.into_kernel(tgid)
         self.target.changed()
         self.target.processes.pending.clear()
         for _ in range(64):
-            stop = self.target.resumer.resume(Plan())
-            if tgid not in self.target.processes.attached or isinstance(stop, Arrived):
+            done = self.target.resumer.resume(Plan())
+            if tgid not in self.target.processes.attached or isinstance(done, Arrived):
                 break
         self.target.processes.pending.clear()
         return b"OK"
@@ -368,6 +384,8 @@ class Stub:
                 raise RemoteError(ESRCH)
             self.launch.args = tuple(word.decode(errors="surrogateescape") for word in words)
             self._run_again()
+            if not self.target.started:
+                raise RemoteError(ENOENT)
             return self._told(self._last)
         if rest.startswith(b"File:"):
             return self._file(rest[5:])
@@ -402,10 +420,11 @@ class Stub:
             return b""
         annex, _, span = tail.rpartition(b":")
         offset, length = (int(word, 16) for word in span.split(b","))
+        what, which = name.decode(), annex.decode()
         try:
-            data = objects.read_object(
-                self.target, self.task(), name.decode(), annex.decode(), self.multiprocess
-            )
+            data = objects.read_object(self.target, what, which, self.multiprocess)
+            if data is None:
+                data = objects.read_task_object(self.target, self.task(), what, which)
         except LookupError:
             return b""
         length = min(length, MOST // 2)
@@ -418,17 +437,3 @@ class Stub:
     def attached_to_running(self, tgid: int) -> bool:
         """Whether a process was there before the client came (qAttached)."""
         return tgid != PROGRAM_PID
-
-
-def _action(text: bytes) -> tuple[str, int, tuple[int, int], ThreadId]:
-    head, _, thread = text.decode().partition(":")
-    ident = parse_thread(thread) if thread else ThreadId(ALL, ALL)
-    kind, rest = head[:1], head[1:]
-    if kind == "r":
-        start, end = (int(word, 16) for word in rest.split(","))
-        return kind, 0, (start, end), ident
-    if kind in ("C", "S"):
-        return kind, from_gdb(int(rest, 16)), (0, 0), ident
-    if kind not in ("c", "s", "t") or rest:
-        raise RemoteError
-    return kind, 0, (0, 0), ident

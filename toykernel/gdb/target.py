@@ -77,19 +77,27 @@ class Target:
             self.history.close()
 
     def _start(self) -> bool:
-        """To the first instruction of the program; False when it never comes."""
+        """To the first instruction of the program, or of its interpreter; False when it never comes."""
         k, machine = self.k, self.k.machine
-        machine.cpu.set_breakpoints([self.session.images.program.entry])
+        to_user = k.host.symbols["restore_iret"]
+        machine.cpu.set_breakpoints([to_user])
         passing = False
-        while k.outcome is None:
+        while k.outcome is None and not self._begun():
             event = machine.run(pass_breakpoint=passing)
             passing = event.stop is Why.BREAKPOINT
-            if passing and k.current.pid == PROGRAM_PID and k.current.did_exec:
-                break
             if not passing:
                 run_loop.handle(k, event)
+            elif k.current.pid == PROGRAM_PID and k.current.did_exec:
+                if event.address != to_user:
+                    break
+                machine.cpu.set_breakpoints([k.task_pt_regs(k.current).ip])
         machine.cpu.set_breakpoints([])
         return k.outcome is None
+
+    def _begun(self) -> bool:
+        """Whether a session that was run already has the program in user mode."""
+        k = self.k
+        return k.current.pid == PROGRAM_PID and k.current.did_exec and k.machine.cpu.cpl == 3
 
     def _keep_history(self) -> None:
         from toykernel.history.history import History

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+from emu.engine_quirks import FIELD
 from emu.events import Position
 from emu.hooks import MAX_BREAKS, NO_LIMIT
 from emu.machine import Event, Stop
@@ -20,6 +21,7 @@ from emu.microcode import VECTOR_NAMES, Delivery
 from emu.paging import PTE_P
 from toykernel import run_loop
 from toykernel.collector import Collector, Data, Shared
+from toykernel.gate import gate
 from toykernel.harness.points import (
     ADDRESS,
     COW,
@@ -45,12 +47,13 @@ if TYPE_CHECKING:
     from toykernel.task import Task
 
 __all__ = [
-    "ADDRESS", "COW", "FORK", "SYSCALL", "TRAP", "Breakpoint", "BreakpointError", "Breakpoints",
-    "Condition", "ForkRecord", "Hit",
+    "ADDRESS", "COW", "FORK", "SYSCALL", "TRAP",
+    "Breakpoint", "BreakpointError", "Breakpoints", "Condition", "ForkRecord", "Hit",
 ]  # fmt: skip
 
 #: Cycles between two looks at whether the user wants the prompt back.
 SLICE_CYCLES = 500_000
+_FAULT_CALLS, _FORK_CALLS = 20, 150  # so many cheap calls take as long: `pace` is asked sooner
 
 
 class Breakpoints(Collector):
@@ -214,8 +217,9 @@ class Breakpoints(Collector):
 
     def _at_gate(self) -> bool:
         """As run_loop's, unless there is something to stop for."""
-        goes_on = run_loop.go_through_gate(self.kernel)
-        return goes_on and not self._pending and self.pause is None
+        k = self.kernel
+        gate(k, k.machine.cpu.regs[FIELD["eip"]])
+        return k.outcome is None and k.machine.unchanged and not self._pending and not self.pause
 
     def arm_steps(self) -> None:
         """Before steps: forget the last stop, and have traps stop that are to."""
@@ -292,10 +296,8 @@ class Breakpoints(Collector):
     def _after(self, event: Event | None) -> bool:
         """Breakpoints that are not addresses: note those reached."""
         if event is not None and event.stop is Stop.TRAP:
-            pid = self.kernel.current.pid
-            self.hit += [
-                Hit(p, pid) for p in self.all.values() if p.kind == TRAP and p.value == event.value
-            ]
+            met = (p for p in self.all.values() if p.kind == TRAP and p.value == event.value)
+            self.hit += [Hit(p, self.kernel.current.pid) for p in met]
         self.hit = self._wanted(self.hit + self._pending)
         self._pending = []
         return bool(self.hit)
@@ -420,6 +422,7 @@ class Breakpoints(Collector):
             self._restarts[pid] = trap.eip
 
     def _on_fork(self, parent: Task, child: Task, flags: int) -> None:
+        self.kernel.machine.end_sooner(_FORK_CALLS)
         points = [p for p in self.all.values() if p.kind == FORK]
         if points:
             record = ForkRecord(parent.pid, parent.comm, child.pid, self._shared(parent, child))
@@ -437,6 +440,7 @@ class Breakpoints(Collector):
     def _on_fault(
         self, task: Task, kind: str, address: int, old: int | None, new: int | None
     ) -> None:
+        self.kernel.machine.end_sooner(_FAULT_CALLS)
         if kind not in ("cow_copied", "cow_reused"):
             return
         # The log registered first: its newest record is this fault.

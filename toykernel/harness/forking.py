@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from toykernel.collector import Collector
 from toykernel.history import moment
+from toykernel.history.pickles import Pickles
 
 if TYPE_CHECKING:
     from toykernel.harness.session import Session
@@ -26,7 +27,7 @@ def fork(
     """See Session.fork. `at` is a moment that the session has taken; without it, now."""
     moment.refuse_influence(session.kernel)
     own = session._own_listeners()
-    taken = at or moment.take(session.kernel, session._output, list(own.values()))
+    taken = at or moment.take(session.kernel, session._output, Pickles(), list(own.values()))
     twin = session._blank(
         *(session.path, session.elf, session.program, session.guest_path),
         *(session.config, console, bool(session._output)),

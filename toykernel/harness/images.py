@@ -5,7 +5,8 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
-from toykernel.boot import ENTRY, INIT, BootImages, Layout, kernel_source, memory_layout
+from toykernel.arch.x86.vdso_image import VdsoText
+from toykernel.boot import ENTRY, INIT, VDSO, BootImages, Layout, kernel_source, memory_layout
 from toykernel.harness import image_cache
 from toykernel.state import Config
 
@@ -35,6 +36,18 @@ def init_program() -> Program:
 
 
 @lru_cache(maxsize=1)
+def vdso_text() -> VdsoText:
+    """The vDSO's text (arch/x86/vdso.S), assembled once a process, at 0."""
+    from userland.assembler import assemble_text
+
+    program = assemble_text(VDSO.read_text(), name=VDSO.name, origin={".text": 0})
+    functions = (symbol for symbol in program.symbols.values() if symbol.kind == "func")
+    return VdsoText(
+        bytes(program.section(".text").data), {f.name: (f.value, f.size) for f in functions}
+    )
+
+
+@lru_cache(maxsize=1)
 def _init_elf() -> bytes:
     return init_program().elf()
 
@@ -43,7 +56,8 @@ def _init_elf() -> bytes:
 def _images(layout: Layout, cache: bool) -> BootImages:
     name = ""
     if cache:
-        parts = (kernel_source(), INIT.read_text(), repr(layout), repr(layout.defines))
+        texts = (kernel_source(), INIT.read_text(), VDSO.read_text())
+        parts = (*texts, repr(layout), repr(layout.defines))
         name = image_cache.key(parts)
     kept = image_cache.load(name) if cache else None
     images = _from_kept(layout, kept) if kept is not None else None
@@ -54,6 +68,7 @@ def _images(layout: Layout, cache: bool) -> BootImages:
             tuple((s.address, s.data.ljust(s.size, b"\0")) for s in program.sections),
             {name: symbol.value for name, symbol in program.symbols.items()},
             _init_elf(),
+            vdso_text(),
         )
         if cache:
             image_cache.keep(
@@ -62,6 +77,7 @@ def _images(layout: Layout, cache: bool) -> BootImages:
                     "sections": [[address, data.hex()] for address, data in images.sections],
                     "symbols": dict(images.symbols),
                     "init": images.init.hex(),
+                    "vdso": [images.vdso.code.hex(), dict(images.vdso.functions)],
                 },
             )
     return images
@@ -69,11 +85,14 @@ def _images(layout: Layout, cache: bool) -> BootImages:
 
 def _from_kept(layout: Layout, kept: dict[str, Any]) -> BootImages | None:
     try:
+        code, functions = kept["vdso"]
+        vdso = {str(name): (int(at), int(size)) for name, (at, size) in functions.items()}
         return BootImages(
             layout,
             tuple((int(address), bytes.fromhex(data)) for address, data in kept["sections"]),
             {str(name): int(value) for name, value in kept["symbols"].items()},
             bytes.fromhex(kept["init"]),
+            VdsoText(bytes.fromhex(code), vdso),
         )
     except (KeyError, TypeError, ValueError, AttributeError):
         return None

@@ -142,7 +142,9 @@ def _link_hosted(
     flags = [f"-Wl,-e,{recipe.entry}"] * bool(recipe.entry)
     taken = (_taken(path, str(path), recipe) for path in objects)
     if any(_begins(item) for item in taken):
-        flags.append("-nostdlib" if compiler.is_zig else "-nostartfiles")  # zig knows only the first
+        flags.append(
+            "-nostdlib" if compiler.is_zig else "-nostartfiles"
+        )  # zig knows only the first
     flags += [f"-Wl,-T{name[1:]}={at:#x}" for name, at in recipe.origin.items()]
     flags += [f"-Wl,-Map,{map_file}"] * with_map
     words, opened = link_hosted(compiler, objects, output, [*flags, *recipe.cflags])

@@ -5,10 +5,11 @@ from __future__ import annotations
 import stat
 import struct
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from emu.record import dataclass
 from toykernel.errno import Errno
 from toykernel.fs.binfmt_elf import parse_elf
 from toykernel.host_files import kind_of, read_regular

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import traceback
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from emu.microcode import GP
+from emu.record import dataclass
 from toykernel.collector import Collector
 from toykernel.errno import name as errno_name
 from toykernel.errors import HostError, StopRun

@@ -15,11 +15,14 @@ from emu.paging import Walk
 from toykernel import run_loop
 from toykernel.boot import ENTRY, kernel_source
 from toykernel.boot import INIT as INIT_SOURCE
+from toykernel.fs.binfmt_elf import usual_bias
 from toykernel.harness import notebook
+from toykernel.harness.abi_note import profile_for
 from toykernel.harness.build import build
 from toykernel.harness.images import boot_images, init_program, kernel_program
 from toykernel.harness.recipe import PLAIN, STDIN, Recipe, is_source
 from toykernel.harness.stripped import without_debug
+from toykernel.kernel.signal_types import RLIMIT_STACK
 from toykernel.observe.faultlog import FaultLog, FaultRecord
 from toykernel.observe.lock_holders import LockHolders
 from toykernel.observe.run_stats import RunStats
@@ -32,6 +35,7 @@ if TYPE_CHECKING:
     from toykernel.collector import Collector
     from toykernel.harness.breakpoints import Breakpoint, Breakpoints, Hit
     from toykernel.history.moment import Snapshot
+    from toykernel.history.pickles import Pickles
     from toykernel.look.image import Image
     from toykernel.look.symbols import Images
     from toykernel.look.task import TaskView
@@ -94,7 +98,7 @@ class Session:
         keep_output: bool,
     ) -> None:
         self.path = path
-        self.config = config
+        self.config = replace(config, profile=config.profile or profile_for(elf))
         self.elf = elf
         self.program = program
         #: Text of the program's sources that lie in no file, by the names that its lines have.
@@ -192,7 +196,9 @@ class Session:
 
         if self.program is not None:
             return Image.of_program(PROGRAM, self.program, self.sources)
-        return Image.of_elf(PROGRAM, self.elf)
+        init = self.kernel.processes.tasks[0]
+        bias = usual_bias(self.elf, init.signal.rlim[RLIMIT_STACK][0])
+        return Image.of_elf(PROGRAM, self.elf, bias)
 
     @cached_property
     def images(self) -> Images:
@@ -240,11 +246,17 @@ class Session:
 
     # -- going back --------------------------------------------------------------------------------
 
+    @cached_property
+    def _pickles(self) -> Pickles:
+        from toykernel.history.pickles import Pickles
+
+        return Pickles()
+
     def snapshot(self) -> Snapshot:
         """This moment, to `restore`. Raises HistoryError for a listener that no snapshot knows."""
         from toykernel.history import moment
 
-        return moment.take(self.kernel, self._output)
+        return moment.take(self.kernel, self._output, self._pickles)
 
     def restore(self, snapshot: Snapshot) -> None:
         """Go back (or forward) to a moment that this session has taken.

@@ -20,6 +20,6 @@ class ConsoleOnce:
             self._told[fd] = said
             self._write(fd, data[-new:])
 
-    def forget_future(self) -> None:
-        """What comes now has not been said before."""
-        self._told = dict(self.said)
+    def forget_future(self, said: dict[int, int]) -> None:
+        """The guest was changed when it had said so much: what comes behind that has not been said before."""
+        self._told = {fd: min(told, said.get(fd, 0)) for fd, told in self._told.items()}

@@ -25,6 +25,7 @@ from toykernel.collector import Collector
 from toykernel.fs.operations import Operations
 from toykernel.history.errors import HistoryError
 from toykernel.host import HOST_TYPES
+from toykernel.syscall_table import load_modules
 
 _DATA = ("toykernel.", "emu.")
 #: Whose functions may be in the kernel's data: callbacks of timers and wait queues.
@@ -166,6 +167,7 @@ class _Decoder:
 
 def decode(document: dict[str, Any]) -> Any:
     """What was encoded, as new objects. Raises HistoryError for a document that `encode` did not make."""
+    load_modules()  # what may be named in it: a document itself has nothing loaded
     try:
         decoder = _Decoder(document["nodes"])
         decoder.fill()

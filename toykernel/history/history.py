@@ -12,11 +12,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from emu.events import Position
+from emu.hooks import NO_LIMIT
 from toykernel.history import replay, watchpoints
 from toykernel.history.console import ConsoleOnce
 from toykernel.history.errors import HistoryError
 from toykernel.history.moment import collectors
 from toykernel.history.moments import Kept, Moments
+from toykernel.history.pace import Pace
 from toykernel.history.writes import Write, back_to_write
 from toykernel.observe.events import KINDS, EventLog, RunEvent
 from toykernel.observe.once import Once
@@ -28,12 +30,6 @@ if TYPE_CHECKING:
 
 #: Bytes of the moments that are kept.
 DEFAULT_SIZE = 256 << 20
-#: Work between two moments; the unit is about a microsecond of the host's.
-_GAP = 10_000
-#: Instructions in one unit, without cycle timing and with it; the work of a trap with what the kernel does
-#: for it, what cycle timing and listeners to traps add to that, and what a fork needs besides.
-_INSTRUCTIONS, _TIMED_INSTRUCTIONS = 150, 50
-_TRAP, _TIMED_TRAP, _HEARD_TRAP, _FORK = 4, 2, 35, 350
 #: Work behind the last moment from which on a stop is worth one.
 _REST = 1_500
 #: Work that is kept away from a cursor that steps back, and how many instructions before it.
@@ -50,6 +46,15 @@ class Back:
     kind: str = ""
 
 
+@dataclass(frozen=True)
+class _Change:
+    """Where the guest was changed by hand, and what had been said by then."""
+
+    position: Position
+    console: dict[int, int]
+    lines: dict[Once, int]
+
+
 class History:
     """The past of a session, from now on. Run the session as before (run, step, breakpoints); go back here.
 
@@ -59,13 +64,14 @@ class History:
     def __init__(self, session: Session, size: int = DEFAULT_SIZE) -> None:
         """`size` in bytes bounds the moments that are kept. Raises HistoryError, as Session.snapshot."""
         self.session = session
-        self._k = k = session.kernel
+        self._k = session.kernel
         self._events: EventLog | None = None
         self._console = ConsoleOnce(session.console) if session.console is not None else None
         session.console = self._console
         self._moments = Moments(size)
-        self._changes: list[Position] = []
-        self._fixed_work = 200 + k.machine.ram.size // 40_000
+        self._pacing = Pace(session)
+        self._due = (0, 0)  # what `_pace` has answered last, while the run goes on from there
+        self._changes: list[_Change] = []
         self.start = self.position
         self._keep()
         session.stops.pace = self._pace
@@ -91,28 +97,13 @@ class History:
 
     # -- keeping -----------------------------------------------------------------------------------
 
-    @property
-    def _work(self) -> int:
-        """How far the run is, in about microseconds of the host's that running there again takes."""
-        state, forks = self._k.machine.position, self._k.processes.total_forks
-        return (
-            state.instructions // self._in_one + state.deliveries * self._trap_work + forks * _FORK
-        )
-
-    @property
-    def _in_one(self) -> int:
-        return _TIMED_INSTRUCTIONS if self._k.machine.clock.counts_cycles else _INSTRUCTIONS
-
-    @property
-    def _trap_work(self) -> int:
-        machine = self._k.machine
-        timed = _TIMED_TRAP if machine.clock.counts_cycles else 0
-        return _TRAP + timed + (_HEARD_TRAP if machine.trap_listeners else 0)
-
     def _keep(self) -> Kept:
+        counts = self._pacing.counts()
+        last = self._moments.before(self.position) if len(self._moments) else None
         kept = Kept(
             self.position,
-            self._work,
+            counts,
+            last.work + self._pacing.work(last.counts, counts) if last is not None else 0,
             self.session.snapshot(),
             dict(self._console.said) if self._console is not None else {},
             self._events.count if self._events is not None else 0,
@@ -122,26 +113,30 @@ class History:
 
     def _pace(self) -> tuple[int, int]:
         """Breakpoints.pace: keep a moment if one is due. The dearer one is, the farther apart they are."""
-        here = self.position
-        last = self._moments.before(here)
-        gap = max(_GAP, 18 * (self._fixed_work + len(last.snapshot.pickled) // 150))
-        left = gap - (self._work - last.work)
-        if left <= 0:
-            left = gap
+        due = self._pacing.due(self._moments.before(self.position))
+        if due is None:
             if self._k.outcome is None:
                 self._keep()
-        traps = left // (self._trap_work + _FORK // 8)
-        return here.cycles + left * self._in_one, here.deliveries + max(traps, 1)
+            due = self._pacing.due(self._moments.before(self.position))
+        # At the end of a run nothing is kept any more.
+        self._due = due or (NO_LIMIT, NO_LIMIT)
+        return self._due
 
     def rest(self) -> None:
         """The run stands still for somebody who looks: the first step back from near here is to be short."""
-        behind = self._work - self._moments.before(self.position).work
+        behind = self._behind(self._moments.before(self.position))
         if self._k.outcome is None and behind > _REST:
             self._keep()
 
+    def _behind(self, kept: Kept) -> int:
+        """The work from a moment to here."""
+        return self._pacing.work(kept.counts, self._pacing.counts())
+
     def keep(self) -> None:
         """Keep a moment here, if the last one is far: for who steps without running."""
-        self._pace()
+        here, (cycles, deliveries) = self.position, self._due
+        if here.cycles >= cycles or here.deliveries >= deliveries:
+            self._pace()
 
     @property
     def events(self) -> EventLog:
@@ -153,7 +148,7 @@ class History:
             here, stops = self.position, self.session.stops
             past = list(stops.past)
             stops.disarm()
-            base = self._moments.before(self._changes[-1] if self._changes else self.start)
+            base = self._moments.before(self._changes[-1].position if self._changes else self.start)
             self.restore(base)
             self._events = EventLog(self._k, self.session.images)
             self._moments.forget_from(base.position)
@@ -165,6 +160,7 @@ class History:
 
     def restore(self, kept: Kept) -> None:
         """Stand at a moment that is kept, in the midst of a journey of this package."""
+        self._due = (0, 0)
         self.session.restore(kept.snapshot)
         if self._console is not None:
             self._console.said = dict(kept.said)
@@ -176,25 +172,26 @@ class History:
 
         What was known of later is forgotten. Going back to before this place takes the change back.
         """
-        here = self.position
-        self._forget_from(here)
-        self._changes.append(here)
+        once = [one for one in collectors(self._k) if isinstance(one, Once)]
+        console = dict(self._console.said) if self._console is not None else {}
+        change = _Change(self.position, console, {one: one.said for one in once})
+        self._forget_from(change)
+        self._changes.append(change)
         self._keep()
 
     @property
     def changes(self) -> tuple[Position, ...]:
         """Where the guest was changed by hand, on the way to here."""
-        return tuple(self._changes)
+        return tuple(change.position for change in self._changes)
 
-    def _forget_from(self, position: Position) -> None:
-        self._moments.forget_from(position)
+    def _forget_from(self, change: _Change) -> None:
+        self._moments.forget_from(change.position)
         if self._events is not None:
             self._events.forget_future()
         if self._console is not None:
-            self._console.forget_future()
-        for one in collectors(self._k):
-            if isinstance(one, Once):
-                one.forget_future()
+            self._console.forget_future(change.console)
+        for one, said in change.lines.items():
+            one.forget_future(said)
 
     @contextmanager
     def _travelling(self) -> Iterator[None]:
@@ -207,7 +204,7 @@ class History:
             stops.past = past
             stops.recount()
             here = self.position
-            while self._changes and self._changes[-1] > here:
+            while self._changes and self._changes[-1].position > here:
                 self._forget_from(self._changes.pop())
                 if self._events is not None and not self._events.count:  # it began there
                     self._events.close()
@@ -319,7 +316,7 @@ class History:
         near = end.instructions - max(count, 1) - _NEAR
         if near > kept.position.instructions and self._k.outcome is None:
             replay.run(self._k, instructions=near, pace=self._pace)
-            if self._work - self._moments.before(self.position).work > _NEAR_WORK:
+            if self._behind(self._moments.before(self.position)) > _NEAR_WORK:
                 self._keep()
         wanted = end.instructions - count
         if wanted > self.position.instructions:

@@ -2,23 +2,20 @@
 
 Machine frames that are as they were are shared with the moment before (Ram.image). The kernel and the
 listeners are pickled together, so that a listener's task is the kernel's after going back too; the pickle
-never leaves this process (see savefile.py for what does).
+never leaves this process (pickles.py; see savefile.py for what does).
 """
 
 from __future__ import annotations
 
-import copyreg
-import pickle
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from io import BytesIO
-from typing import Any, NoReturn
+from typing import Any
 
 from emu.snapshot import Snapshot as MachineSnapshot
 from toykernel.collector import Collector, Data, Shared
 from toykernel.history.errors import HistoryError
-from toykernel.host import HOST_TYPES
+from toykernel.history.pickles import Pickled, Pickles
 from toykernel.state import Kernel
 from toykernel.statehash import guest_data
 
@@ -28,7 +25,7 @@ class Snapshot:
     """One moment. Go back to it with the session that took it, any number of times."""
 
     machine: MachineSnapshot
-    pickled: bytes  # the kernel's data, and of each listener what changes
+    pickled: Pickled  # the kernel's data, and of each listener what changes
     listeners: tuple[Collector, ...]
     shared: tuple[Mapping[str, tuple[Any, ...]], ...]  # of each listener what is only added to
     output: Mapping[int, bytes]  # by descriptor
@@ -43,22 +40,31 @@ class Snapshot:
 
 
 def take(
-    k: Kernel, output: Mapping[int, bytearray], listeners: Sequence[Collector] | None = None
+    k: Kernel,
+    output: Mapping[int, bytearray],
+    pickles: Pickles,
+    listeners: Sequence[Collector] | None = None,
 ) -> Snapshot:
-    """This moment, with these listeners or else with all.
+    """This moment, with these listeners or else with all. One `pickles` for the moments of one kernel.
 
     Raises HistoryError for a listener or a hook whose data nobody knows.
     """
     listeners = collectors(k) if listeners is None else listeners
+    follow_frames(k)
     return Snapshot(
         machine=k.machine.snapshot(),
-        pickled=_pickled((guest_data(k), [one.save_data() for one in listeners])),
+        pickled=pickles.dump((guest_data(k), [one.save_data() for one in listeners])),
         listeners=tuple(listeners),
         shared=tuple(one.save_shared() for one in listeners),
         output={fd: bytes(text) for fd, text in output.items()},
         messages=len(k.host.trace.messages),
         tlb_flushes=k.machine.tlb_flushes,
     )
+
+
+def follow_frames(k: Kernel) -> None:
+    """Before RAM is compared: only what the kernel has ever given out can differ."""
+    k.machine.ram.given(max(k.memory.pages.reach, k.memory.reserved_end))
 
 
 def put_back(k: Kernel, output: Mapping[int, bytearray], moment: Snapshot) -> None:
@@ -68,7 +74,7 @@ def put_back(k: Kernel, output: Mapping[int, bytearray], moment: Snapshot) -> No
     one of the kernel's any more. A listener that came later starts over. One that has gone since stays
     gone. Raises HistoryError, or SnapshotError for another machine's.
     """
-    data, collected = pickle.loads(moment.pickled)
+    data, collected = moment.pickled.load()
     saved = {
         id(one): (mine, shared)
         for one, mine, shared in zip(moment.listeners, collected, moment.shared, strict=True)
@@ -88,6 +94,7 @@ def become(
 ) -> None:
     """What `put_back` does, from the parts; `saved` by the identity of each listener."""
     present = collectors(k)
+    follow_frames(k)
     k.machine.restore(machine)
     replace_guest(k, data)
     for fd, text in output.items():
@@ -104,7 +111,8 @@ def replace_guest(k: Kernel, data: Mapping[str, Any]) -> None:
     """Replace the guest's data in the same Kernel; the host's part stays."""
     for name in guest_data(k).keys() - data.keys():
         delattr(k, name)
-    vars(k).update(data)
+    for name, value in data.items():
+        setattr(k, name, value)
 
 
 def refuse_influence(k: Kernel) -> None:
@@ -155,21 +163,3 @@ def _name(listener: Callable[..., Any]) -> str:
         listener = listener.func
     named: Any = listener if hasattr(listener, "__qualname__") else type(listener)
     return f"{named.__module__}.{named.__qualname__}"
-
-
-def _pickled(value: Any) -> bytes:
-    buffer = BytesIO()
-    pickler = pickle.Pickler(buffer, pickle.HIGHEST_PROTOCOL)
-    pickler.dispatch_table = {
-        **copyreg.dispatch_table,
-        **dict.fromkeys((*HOST_TYPES, Kernel), _refuse),
-    }
-    try:
-        pickler.dump(value)
-    except (pickle.PicklingError, TypeError, AttributeError) as error:
-        raise HistoryError(f"the kernel's data cannot be kept: {error}") from None
-    return buffer.getvalue()
-
-
-def _refuse(value: object) -> NoReturn:
-    raise TypeError(f"it leads to a {type(value).__name__}, which is the host's")

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from emu.events import Position
 from toykernel.history.moment import Snapshot
+from toykernel.history.pace import Counts
 
 _PAGE = 4096
 #: Bytes that Python spends on a frame's place in a snapshot, and on an item that a listener shares.
@@ -16,9 +17,10 @@ _PLACE, _ITEM = 100, 8
 
 @dataclass
 class Kept:
-    """A moment. `work` is how far it is, in units of what running again costs."""
+    """A moment. `work` is how far it is, in units of what running again costs; see pace.py."""
 
     position: Position
+    counts: Counts
     work: int
     snapshot: Snapshot
     said: Mapping[int, int]  # bytes handed to the console, by descriptor

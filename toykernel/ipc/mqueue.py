@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING
 
+from emu.record import dataclass
 from toykernel.arch.x86.uaccess import copy_to_user
 from toykernel.errno import EMFILE, ENOSPC, Errno
 from toykernel.fs.anon_inodes import noop_llseek

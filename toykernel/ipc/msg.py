@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import struct
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING
 
+from emu.record import dataclass
 from toykernel.arch.x86.uaccess import copy_from_user, copy_to_user, get_user, put_user
 from toykernel.errno import (
     E2BIG,
@@ -27,16 +28,17 @@ from toykernel.ipc.util import (
     IPC_STAT,
     S_IRUGO,
     S_IWUGO,
+    IpcIds,
     KernIpcPerm,
     check_owner,
     find,
     find_index,
     highest_index,
+    ident_taken,
     ipcget,
     ipcperms,
     new_ident,
     new_perm,
-    next_seq,
     pack_perm,
     read_perm,
     seconds,
@@ -102,11 +104,10 @@ class MsgQueue(KernIpcPerm):
 
 
 @dataclass(eq=False)
-class MsgIds:
+class MsgIds(IpcIds):
     """The queues of one namespace, by identifier, and its limits."""
 
     queues: dict[int, MsgQueue] = field(default_factory=dict)
-    seq: int = 0
     ctlmax: int = MSGMAX
     ctlmnb: int = MSGMNB
     ctlmni: int = MSGMNI
@@ -122,9 +123,9 @@ def sys_msgget(k: Kernel, key: int, msgflg: int) -> int:
     ids = _ids(k)
 
     def new() -> int:
-        ident = new_ident(ids.queues, ids.seq, ids.ctlmni)
+        ident = new_ident(ids, ids.queues, ids.ctlmni)
         slab = k.memory.slabs.msg_queue.alloc(k)
-        ids.seq = next_seq(ids.seq)
+        ident_taken(ids)
         perm = new_perm(k, slab, ident, key, msgflg)
         ids.queues[ident] = MsgQueue(*perm, qbytes=ids.ctlmnb, ctime=seconds(k))
         return ident

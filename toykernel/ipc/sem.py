@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING
 
+from emu.record import dataclass
 from toykernel.errno import EIDRM, ERANGE, Errno
-from toykernel.ipc.util import KernIpcPerm
+from toykernel.ipc.util import IpcIds, KernIpcPerm
 from toykernel.kernel.clone_flags import CLONE_SYSVSEM
 from toykernel.kernel.timekeeping import NSEC_PER_SEC, ktime_get_real
 
@@ -53,11 +54,14 @@ class SemArray(KernIpcPerm):
 
 
 @dataclass(eq=False)
-class SemIds:
-    """The sets of one namespace, by identifier."""
+class SemIds(IpcIds):
+    """The sets of one namespace, by identifier, and its limits."""
 
     sets: dict[int, SemArray] = field(default_factory=dict)
-    seq: int = 0
+    semmsl: int = 250  # semaphores of a set
+    semmns: int = 32000  # of all sets
+    semopm: int = 32  # operations of a call
+    semmni: int = 128  # sets
 
 
 @dataclass(eq=False)

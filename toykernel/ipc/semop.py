@@ -12,6 +12,7 @@ from toykernel.errno import (
     EFBIG,
     EINTR,
     EINVAL,
+    ENOSPC,
     ERANGE,
     Errno,
 )
@@ -40,11 +41,11 @@ from toykernel.ipc.util import (
     find,
     find_index,
     highest_index,
+    ident_taken,
     ipcget,
     ipcperms,
     new_ident,
     new_perm,
-    next_seq,
     pack_perm,
     read_perm,
     seconds,
@@ -59,8 +60,6 @@ if TYPE_CHECKING:
     from toykernel.state import Kernel
 
 GETPID, GETVAL, GETALL, GETNCNT, GETZCNT, SETVAL, SETALL = range(11, 18)
-SEMMSL, SEMMNI, SEMOPM = 250, 128, 32
-SEMMNS = SEMMNI * SEMMSL
 SEM_STAT, SEM_INFO, SEM_STAT_ANY = 18, 19, 20
 
 
@@ -74,7 +73,7 @@ def semget(k: Kernel, key: int, nsems: int, semflg: int) -> int:
     ENOENT, EEXIST with IPC_EXCL, EINVAL for the number of semaphores, ENOSPC, EACCES.
     """
     ids = _ids(k)
-    if not 0 <= nsems <= SEMMSL:
+    if not 0 <= nsems <= ids.semmsl:
         raise Errno(EINVAL)
 
     def check(sma: SemArray) -> None:
@@ -84,9 +83,11 @@ def semget(k: Kernel, key: int, nsems: int, semflg: int) -> int:
     def new() -> int:
         if not nsems:
             raise Errno(EINVAL)
-        ident = new_ident(ids.sets, ids.seq, SEMMNI)
+        if sum(len(sma.values) for sma in ids.sets.values()) + nsems > ids.semmns:
+            raise Errno(ENOSPC)
+        ident = new_ident(ids, ids.sets, ids.semmni)
         slab = k.memory.slabs.sem.alloc(k)
-        ids.seq = next_seq(ids.seq)
+        ident_taken(ids)
         perm = new_perm(k, slab, ident, key, semflg)
         ids.sets[ident] = SemArray(*perm, [0] * nsems, [0] * nsems, ctime=seconds(k))
         return ident
@@ -115,7 +116,7 @@ def do_semtimedop(k: Kernel, semid: int, tsops: int, nsops: int, timeout: int) -
 def _semtimedop(k: Kernel, semid: int, tsops: int, nsops: int, deadline: int | None) -> Result:
     if nsops < 1 or semid < 0:
         raise Errno(EINVAL)
-    if nsops > SEMOPM:
+    if nsops > _ids(k).semopm:
         raise Errno(E2BIG)
     data = copy_from_user(k, tsops, 6 * nsops)
     sops = tuple(struct.iter_unpack("<Hhh", data))
@@ -259,6 +260,7 @@ def _info(k: Kernel, ids: SemIds, cmd: int, arg: int) -> int:
     used, aem = 20, SEMVMX
     if cmd == SEM_INFO:
         used, aem = len(ids.sets), sum(len(sma.values) for sma in ids.sets.values())
-    words = (SEMMNS, SEMMNI, SEMMNS, SEMMNS, SEMMSL, SEMOPM, SEMOPM, used, SEMVMX, aem)
+    limits = (ids.semmns, ids.semmni, ids.semmns, ids.semmns, ids.semmsl, ids.semopm, ids.semopm)
+    words = (*limits, used, SEMVMX, aem)
     copy_to_user(k, arg, struct.pack("<10i", *words))
     return highest_index(ids.sets)

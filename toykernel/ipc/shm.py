@@ -7,10 +7,11 @@ it, so its frames stay while nobody else does.
 from __future__ import annotations
 
 import struct
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING
 
 from emu.ram import PAGE_SHIFT, PAGE_SIZE
+from emu.record import dataclass
 from toykernel.arch.x86.asm_offsets import TASK_SIZE
 from toykernel.arch.x86.uaccess import copy_to_user
 from toykernel.errno import EINVAL, ENOMEM, ENOSPC, EPERM, Errno
@@ -24,16 +25,17 @@ from toykernel.ipc.util import (
     IPC_STAT,
     S_IRUGO,
     S_IWUGO,
+    IpcIds,
     KernIpcPerm,
     check_owner,
     find,
     find_index,
     highest_index,
+    ident_taken,
     ipcget,
     ipcperms,
     new_ident,
     new_perm,
-    next_seq,
     pack_perm,
     read_perm,
     seconds,
@@ -94,11 +96,10 @@ class ShmidKernel(KernIpcPerm):
 
 
 @dataclass(eq=False)
-class ShmIds:
+class ShmIds(IpcIds):
     """The segments of one namespace, by identifier, and its limits."""
 
     segments: dict[int, ShmidKernel] = field(default_factory=dict)
-    seq: int = 0
     ctlmax: int = SHMMAX
     ctlall: int = SHMALL
     ctlmni: int = SHMMNI
@@ -137,9 +138,9 @@ def _newseg(k: Kernel, ids: ShmIds, key: int, size: int, shmflg: int) -> int:
         raise Errno(ENOSPC)
     if shmflg & SHM_HUGETLB:
         raise Errno(ENOMEM)  # there is no pool of huge pages
-    ident = new_ident(ids.segments, ids.seq, ids.ctlmni)
+    ident = new_ident(ids, ids.segments, ids.ctlmni)
     slab = k.memory.slabs.shm.alloc(k)
-    ids.seq = next_seq(ids.seq)
+    ident_taken(ids)
     mapping = AddressSpace(f"/SYSV{key & 0xFFFFFFFF:08x} (deleted)", size=page_align(size))
     perm = new_perm(k, slab, ident, key, shmflg)
     shp = ShmidKernel(*perm, size, mapping, ids, ctime=seconds(k), cpid=own_tgid(k.current))

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 
+from emu.record import dataclass
 from toykernel.arch.x86.uaccess import copy_from_user
 from toykernel.errno import EACCES, EEXIST, EINVAL, ENOENT, ENOSPC, EPERM, Errno
 from toykernel.kernel.cred import CAP_IPC_OWNER, CAP_SYS_ADMIN, capable
@@ -94,18 +94,31 @@ def highest_index(objects: Mapping[int, Object]) -> int:
     return max((ident % SEQ_MULTIPLIER for ident in objects), default=0)
 
 
-def new_ident(objects: Mapping[int, Object], seq: int, most: int) -> int:
+@dataclass(eq=False)
+class IpcIds:
+    """struct ipc_ids: the generation of the next identifier, or, unless it is -1, that identifier itself
+    (kernel.sem_next_id and its like).
+    """
+
+    seq: int = 0
+    next_id: int = -1
+
+
+def new_ident(ids: IpcIds, objects: Mapping[int, Object], most: int) -> int:
     """An identifier for one more. Raises Errno(ENOSPC) when there are `most`."""
     if len(objects) >= most:
         raise Errno(ENOSPC)
     used = {ident % SEQ_MULTIPLIER for ident in objects}
-    index = next(i for i in range(most) if i not in used)
+    seq, first = (ids.seq, 0) if ids.next_id < 0 else divmod(ids.next_id, SEQ_MULTIPLIER)
+    index = next(i for i in range(first, SEQ_MULTIPLIER) if i not in used)
     return seq * SEQ_MULTIPLIER + index
 
 
-def next_seq(seq: int) -> int:
-    """The number of the next identifier's generation."""
-    return (seq + 1) % (0x7FFFFFFF // SEQ_MULTIPLIER)
+def ident_taken(ids: IpcIds) -> None:
+    """The identifier is in use: the next one is of another generation."""
+    if ids.next_id < 0:
+        ids.seq = (ids.seq + 1) % (0x7FFFFFFF // SEQ_MULTIPLIER)
+    ids.next_id = -1
 
 
 def ipcget(

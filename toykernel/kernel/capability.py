@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 from toykernel.arch.x86.uaccess import copy_from_user, copy_to_user, put_user
 from toykernel.errno import EINVAL, EPERM, ESRCH, Errno
 from toykernel.kernel.cred import (
-    CAP_FULL_SET,
     CAP_SETPCAP,
+    cap_full_set,
     capable,
     commit_creds,
     prepare_creds,
@@ -76,8 +76,9 @@ def sys_capset(k: Kernel, header: int, dataptr: int) -> int:
     if pid not in (0, task_pid_vnr(k, k.current)):
         raise Errno(EPERM)
     fields = struct.unpack(f"<{3 * words}I", copy_from_user(k, dataptr, 12 * words))
+    full = cap_full_set(k)
     effective, permitted, inheritable = (
-        sum(word << 32 * i for i, word in enumerate(fields[n::3])) & CAP_FULL_SET for n in range(3)
+        sum(word << 32 * i for i, word in enumerate(fields[n::3])) & full for n in range(3)
     )
     old = k.current.cred
     allowed = old.cap_inheritable | old.cap_permitted

@@ -6,13 +6,14 @@ import struct
 from typing import TYPE_CHECKING
 
 from toykernel.arch.x86.uaccess import access_ok, copy_from_user
-from toykernel.errno import E2BIG, EFAULT, EINVAL, EPERM, Errno
+from toykernel.errno import E2BIG, EBADF, EFAULT, EINVAL, EPERM, Errno
 from toykernel.kernel.clone_flags import (
     CLONE_CLEAR_SIGHAND,
     CLONE_DETACHED,
     CLONE_INTO_CGROUP,
     CLONE_NEWTIME,
     CLONE_PARENT,
+    CLONE_PARENT_SETTID,
     CLONE_PIDFD,
     CLONE_SIGHAND,
     CLONE_THREAD,
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
     from toykernel.kernel.wait import Result
     from toykernel.state import Kernel
 
-CLONE_ARGS_SIZE_VER0, CLONE_ARGS_SIZE = 64, 88
+CLONE_ARGS_SIZE_VER0, CLONE_ARGS_SIZE_VER2 = 64, 88
 _FIELDS = (
     *("flags", "pidfd", "child_tid", "parent_tid", "exit_signal", "stack", "stack_size", "tls"),
     *("set_tid", "set_tid_size", "cgroup"),
@@ -50,21 +51,25 @@ def copy_struct_from_user(k: Kernel, address: int, size: int, known: int) -> byt
 def sys_clone3(k: Kernel, address: int, size: int) -> Result:
     """clone3: what is shared and where the child runs. EINVAL, E2BIG, EFAULT, EPERM, and fork's errors.
 
-    There are no control groups and no time namespaces here: CLONE_INTO_CGROUP and CLONE_NEWTIME are EINVAL.
+    There are no time namespaces here: CLONE_NEWTIME is EINVAL. No directory is a control group's:
+    CLONE_INTO_CGROUP is EBADF, whatever its descriptor.
     """
     if size > 4096:
         raise Errno(E2BIG)
     if size < CLONE_ARGS_SIZE_VER0:
         raise Errno(EINVAL)
-    data = copy_struct_from_user(k, address, size, CLONE_ARGS_SIZE)
+    data = copy_struct_from_user(k, address, size, CLONE_ARGS_SIZE_VER2)
     a = dict(zip(_FIELDS, struct.unpack("<11Q", data), strict=True))
     tids = _set_tid(k, a)
-    _check(a)
+    _check(a, size)
+    if a["flags"] & CLONE_INTO_CGROUP:
+        raise Errno(EBADF)
     regs = k.task_pt_regs(k.current)
     stack = a["stack"] + a["stack_size"] if a["stack"] else regs.sp
     flags = a["flags"] | a["exit_signal"]
+    pidfd = a["pidfd"] if flags & CLONE_PIDFD else None
     return do_fork(
-        k, CloneArgs(flags, stack, regs, a["parent_tid"], a["child_tid"], a["tls"], tids)
+        k, CloneArgs(flags, stack, regs, a["parent_tid"], a["child_tid"], a["tls"], tids, pidfd)
     )
 
 
@@ -83,11 +88,16 @@ def _set_tid(k: Kernel, a: dict[str, int]) -> tuple[int, ...]:
     return tids
 
 
-def _check(a: dict[str, int]) -> None:
-    """clone3_args_valid, and what this kernel has not."""
+def _check(a: dict[str, int], size: int) -> None:
+    """copy_clone_args_from_user, clone3_args_valid, and what this kernel has not."""
     flags = a["flags"]
-    refused = CLONE_DETACHED | CSIGNAL | CLONE_NEWTIME | CLONE_INTO_CGROUP | CLONE_PIDFD
-    if flags & (refused | ~(0xFFFFFFFF | CLONE_CLEAR_SIGHAND)):
+    if flags & CLONE_INTO_CGROUP and (a["cgroup"] > 0x7FFFFFFF or size < CLONE_ARGS_SIZE_VER2):
+        raise Errno(EINVAL)
+    known = 0xFFFFFFFF | CLONE_CLEAR_SIGHAND | CLONE_INTO_CGROUP
+    if flags & (CLONE_DETACHED | CSIGNAL | CLONE_NEWTIME | ~known):
+        raise Errno(EINVAL)
+    both = CLONE_PIDFD | CLONE_PARENT_SETTID
+    if flags & both == both and a["pidfd"] == a["parent_tid"]:
         raise Errno(EINVAL)
     if flags & CLONE_SIGHAND and flags & CLONE_CLEAR_SIGHAND:
         raise Errno(EINVAL)
@@ -97,5 +107,5 @@ def _check(a: dict[str, int]) -> None:
         raise Errno(EINVAL)
     if not access_ok(a["stack"], a["stack_size"]):
         raise Errno(EINVAL)
-    if max(a["child_tid"], a["parent_tid"], a["tls"]) >> 32:
+    if max(a["child_tid"], a["parent_tid"], a["tls"], a["pidfd"]) >> 32:
         raise Errno(EFAULT)

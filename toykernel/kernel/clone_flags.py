@@ -6,8 +6,9 @@ Sources: fork-path B1; include/linux/sched.h for the values.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from emu.record import dataclass
 
 if TYPE_CHECKING:
     from toykernel.arch.x86.ptrace import PtRegs
@@ -65,3 +66,4 @@ class CloneArgs:
     child_tidptr: int = 0
     tls: int = 0
     set_tid: tuple[int, ...] = ()  # clone3: the child's numbers, innermost namespace first
+    pidfd: int | None = None  # CLONE_PIDFD: where a descriptor for the child goes

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from emu.record import dataclass
 from toykernel.errno import EINVAL, EPERM, Errno
 from toykernel.kernel.clone_flags import (
     CLONE_FS,
@@ -18,6 +18,7 @@ from toykernel.kernel.clone_flags import (
     CLONE_THREAD,
     CLONE_VM,
 )
+from toykernel.kernel.cred import CAP_SETGID, CAP_SETUID, CAP_SYS_ADMIN, capable
 from toykernel.task import SIGNAL_UNKILLABLE
 
 if TYPE_CHECKING:
@@ -77,3 +78,15 @@ def check_flags(k: Kernel, flags: int) -> None:
     for row in REFUSALS:
         if flags & row.present == row.present and not flags & row.absent and row.holds(k):
             raise Errno(row.errno)
+
+
+def check_user_namespace(k: Kernel, flags: int) -> None:
+    """fork-path C1, before anything is allocated. Raises Errno(EINVAL) with CLONE_THREAD,
+    Errno(EPERM) without the capabilities.
+    """
+    if not flags & CLONE_NEWUSER:
+        return
+    if flags & CLONE_THREAD:
+        raise Errno(EINVAL)
+    if not all(capable(k, cap) for cap in (CAP_SYS_ADMIN, CAP_SETUID, CAP_SETGID)):
+        raise Errno(EPERM)

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from contextlib import ExitStack
-from dataclasses import dataclass, field, replace
+from dataclasses import field
 from typing import TYPE_CHECKING
 
+from emu.record import dataclass, twin
 from toykernel.kernel.clone_flags import CLONE_NEWUSER, CLONE_THREAD
 
 if TYPE_CHECKING:
@@ -18,7 +19,8 @@ CAP_SETGID, CAP_SETUID, CAP_SETPCAP = 6, 7, 8
 CAP_NET_ADMIN, CAP_IPC_LOCK, CAP_IPC_OWNER = 12, 14, 15
 CAP_SYS_CHROOT, CAP_SYS_PTRACE, CAP_SYS_ADMIN, CAP_SYS_BOOT = 18, 19, 21, 22
 CAP_SYS_NICE, CAP_SYS_RESOURCE, CAP_SYS_TIME = 23, 24, 25
-CAP_MKNOD, CAP_LEASE = 27, 28
+CAP_SYS_TTY_CONFIG = 26
+CAP_MKNOD, CAP_LEASE, CAP_SETFCAP = 27, 28, 31
 CAP_LAST_CAP = 34
 CAP_FULL_SET = (1 << (CAP_LAST_CAP + 1)) - 1
 #: setfsuid and the like trade only these (linux/capability.h).
@@ -64,9 +66,9 @@ class Cred:
     fsgid: int = 0
     groups: tuple[int, ...] = ()
     cap_inheritable: int = 0
-    cap_permitted: int = CAP_FULL_SET
-    cap_effective: int = CAP_FULL_SET
-    cap_bset: int = CAP_FULL_SET
+    cap_permitted: int = 0
+    cap_effective: int = 0
+    cap_bset: int = 0
     securebits: int = 0
 
 
@@ -75,11 +77,17 @@ def capable(k: Kernel, cap: int, task: Task | None = None) -> bool:
     return bool((task or k.current).cred.cap_effective & 1 << cap)
 
 
-def init_cred() -> Cred:
+def cap_full_set(k: Kernel) -> int:
+    """Every capability that this kernel knows."""
+    return (2 << k.host.profile.last_cap) - 1
+
+
+def init_cred(k: Kernel) -> Cred:
     """The first credentials: root's, everything permitted, in no cache."""
+    full = cap_full_set(k)
     ns = UserNamespace(0)
     root = ns.users[0] = UserStruct(0, 0, ns, count=2, processes=1)
-    return Cred(0, root)
+    return Cred(0, root, cap_permitted=full, cap_effective=full, cap_bset=full)
 
 
 def alloc_uid(k: Kernel, ns: UserNamespace, uid: int) -> UserStruct:
@@ -126,7 +134,9 @@ def create_user_ns(k: Kernel, new: Cred) -> None:
 def prepare_creds(k: Kernel) -> Cred:
     """A copy of the current task's credentials, to be changed and committed. Raises Errno(ENOMEM)."""
     old = k.current.cred
-    new = replace(old, slab=k.memory.slabs.cred.alloc(k), count=1)
+    slab = k.memory.slabs.cred.alloc(k)
+    new = twin(old)
+    new.slab, new.count = slab, 1
     new.user.count += 1
     return new
 

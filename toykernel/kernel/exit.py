@@ -143,7 +143,8 @@ def mm_release(k: Kernel, tsk: Task) -> None:
     if vfork is not None:
         complete(k, vfork)
     address, tsk.clear_child_tid = tsk.clear_child_tid, 0
-    if address and tsk.mm is not None and tsk.mm.mm_users > 1 and not tsk.flags & PF_SIGNALED:
+    told = not tsk.flags & PF_SIGNALED or k.host.profile.killed_clears_tid
+    if address and told and tsk.mm is not None and tsk.mm.mm_users > 1:
         try:
             put_user(k, 0, address)
             futex_wake(k, address, 1)

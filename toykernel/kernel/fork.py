@@ -9,11 +9,11 @@ record stands with that record, the address space in fork_mm.py.
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextlib import ExitStack, suppress
-from dataclasses import dataclass
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from emu.eflags import EFLAGS_TF
+from emu.record import dataclass
 from toykernel.arch.x86.asm_offsets import (
     TIF_FORCED_TF,
     TIF_NEED_RESCHED,
@@ -27,20 +27,22 @@ from toykernel.arch.x86.process import copy_thread, exit_thread, kernel_thread_r
 from toykernel.arch.x86.thread_info import (
     alloc_thread_info,
     clear_ti_flag,
+    clear_ti_flags,
     copy_thread_info,
     set_task,
 )
 from toykernel.arch.x86.uaccess import put_user
-from toykernel.errno import EAGAIN, EINVAL, EPERM, ERESTARTNOINTR, Errno
-from toykernel.fs.file import copy_files, copy_fs, exit_files, exit_fs
+from toykernel.errno import EAGAIN, EINVAL, ERESTARTNOINTR, Errno
+from toykernel.fs.file import copy_files, copy_fs, exit_files, exit_fs, fd_install
 from toykernel.ipc.sem import copy_semundo, uncopy_semundo
 from toykernel.kernel.clone_flags import (
     CLONE_CHILD_CLEARTID,
     CLONE_CHILD_SETTID,
+    CLONE_DETACHED,
     CLONE_IO,
-    CLONE_NEWUSER,
     CLONE_PARENT,
     CLONE_PARENT_SETTID,
+    CLONE_PIDFD,
     CLONE_PTRACE,
     CLONE_THREAD,
     CLONE_UNTRACED,
@@ -49,10 +51,8 @@ from toykernel.kernel.clone_flags import (
     CSIGNAL,
     CloneArgs,
 )
-from toykernel.kernel.clone_refusals import check_flags
+from toykernel.kernel.clone_refusals import check_flags, check_user_namespace
 from toykernel.kernel.cred import (
-    CAP_SETGID,
-    CAP_SETUID,
     CAP_SYS_ADMIN,
     CAP_SYS_RESOURCE,
     capable,
@@ -63,9 +63,11 @@ from toykernel.kernel.fork_mm import copy_mm, uncopy_mm
 from toykernel.kernel.io_context import IoContext, exit_io_context
 from toykernel.kernel.nsproxy import copy_namespaces, exit_task_namespaces
 from toykernel.kernel.pid import alloc_pid, attach_pid, free_pid, join_group, task_pid_vnr
+from toykernel.kernel.pidfd import pidfd_of_child
 from toykernel.kernel.ptrace_flags import PTRACE_EVENT_VFORK_DONE
 from toykernel.kernel.ptrace_stop import fork_event, ptrace_event, ptrace_init_task
 from toykernel.kernel.sched.core import sched_fork, wake_up_new_task
+from toykernel.kernel.seccomp_filter import get_seccomp_filter
 from toykernel.kernel.siginfo import SIGCHLD, SIGKILL
 from toykernel.kernel.signal_types import (
     RLIM_INFINITY,
@@ -123,9 +125,17 @@ def sys_vfork(k: Kernel) -> Result:
 def sys_clone(
     k: Kernel, flags: int, newsp: int, parent_tid: int, tls: int, child_tid: int
 ) -> Result:
-    """clone: the caller says what is shared; stack 0 is the caller's own."""
+    """clone: the caller says what is shared; stack 0 is the caller's own. With CLONE_PIDFD `parent_tid`
+    gets a descriptor for the child, so that CLONE_PARENT_SETTID and CLONE_DETACHED are EINVAL.
+    """
     regs = k.task_pt_regs(k.current)
-    return do_fork(k, CloneArgs(flags, newsp or regs.sp, regs, parent_tid, child_tid, tls))
+    pidfd = None
+    if flags & CLONE_PIDFD and not k.host.profile.clone_pid:
+        if flags & (CLONE_PARENT_SETTID | CLONE_DETACHED):
+            raise Errno(EINVAL)
+        pidfd = parent_tid
+    start = newsp or regs.sp
+    return do_fork(k, CloneArgs(flags, start, regs, parent_tid, child_tid, tls, pidfd=pidfd))
 
 
 def kernel_thread(k: Kernel, fn: str, argument: int, flags: int = 0) -> int:
@@ -175,18 +185,6 @@ def _answer(_k: Kernel, nr: int) -> Result:
     return nr
 
 
-def check_user_namespace(k: Kernel, flags: int) -> None:
-    """fork-path C1, before anything is allocated. Raises Errno(EINVAL) with CLONE_THREAD,
-    Errno(EPERM) without the capabilities.
-    """
-    if not flags & CLONE_NEWUSER:
-        return
-    if flags & CLONE_THREAD:
-        raise Errno(EINVAL)
-    if not all(capable(k, cap) for cap in (CAP_SYS_ADMIN, CAP_SETUID, CAP_SETGID)):
-        raise Errno(EPERM)
-
-
 def wait_for_vfork_done(k: Kernel, vfork: Completion, child: Task, nr: int) -> Result:
     """fork-path C4: until the child has exec'd or exited; only a fatal signal comes before that."""
     if vfork.done:
@@ -225,11 +223,12 @@ class Step:
 
 def dup_task_struct(k: Kernel, orig: Task) -> Task:
     """A task record and a kernel stack, copies of the caller's (fork-path E). Errno(ENOMEM)."""
-    with ExitStack() as undo:
-        slab = k.memory.slabs.task_struct.alloc(k)  # E1
-        undo.callback(k.memory.slabs.task_struct.free, k, slab)
+    slab = k.memory.slabs.task_struct.alloc(k)  # E1
+    try:
         stack = alloc_thread_info(k)
-        undo.pop_all()
+    except BaseException:
+        k.memory.slabs.task_struct.free(k, slab)
+        raise
     p = orig.dup(slab, stack)  # E2
     k.charge("copy_task")
     copy_thread_info(k.machine.ram, stack, orig.stack)
@@ -238,6 +237,7 @@ def dup_task_struct(k: Kernel, orig: Task) -> Task:
     p.usage = 2  # one for the task itself, one for whoever releases it
     p.fs_excl = 0
     p.splice_pipe = None
+    get_seccomp_filter(p.seccomp_filter)
     p.stack_canary = k.get_random_int()
     return p
 
@@ -317,8 +317,10 @@ def drop_altstack(k: Kernel, p: Task, args: CloneArgs) -> None:
 def stop_tracing(k: Kernel, p: Task, args: CloneArgs) -> None:
     """fork-path D14: no single steps, no system-call trace."""
     k.task_pt_regs(p).flags &= ~EFLAGS_TF
-    for flag in (TIF_SYSCALL_TRACE, TIF_SINGLESTEP, TIF_FORCED_TF, TIF_NOTIFY_RESUME, TIF_RSEQ):
-        clear_ti_flag(k.machine.ram, p.stack, flag)
+    clear_ti_flags(
+        *(k.machine.ram, p.stack),
+        *(TIF_SYSCALL_TRACE, TIF_SINGLESTEP, TIF_FORCED_TF, TIF_NOTIFY_RESUME, TIF_RSEQ),
+    )
 
 
 def set_exit_signal(k: Kernel, p: Task, args: CloneArgs) -> None:
@@ -403,6 +405,7 @@ def copy_process(k: Kernel, args: CloneArgs, *, traced: bool = False) -> Task:
             if begins is not None:
                 begins(step.number, step.build.__name__)
             done.append((step, step.build(k, p, args)))
+        pidfd = pidfd_of_child(k, p, args)
     except BaseException:
         for step, token in reversed(done):
             if step.undo is not None:
@@ -412,6 +415,8 @@ def copy_process(k: Kernel, args: CloneArgs, *, traced: bool = False) -> Task:
     if begins is not None:
         begins("D18", "publish")
     publish(k, p, args)  # D18, D19
+    if pidfd is not None:
+        fd_install(k, *pidfd, cloexec=True)
     ptrace_init_task(k, p, traced or bool(args.flags & CLONE_PTRACE))
     return p
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
 from toykernel.arch.x86.mmu_context import leave_mm
@@ -20,6 +19,13 @@ if TYPE_CHECKING:
     from toykernel.mm.memory import ProtectedPte
     from toykernel.state import Kernel
     from toykernel.task import Task
+
+#: Fields of an address space that fork copies as they are.
+_INHERITED = (
+    *("start_code", "end_code", "start_data", "end_data", "start_brk", "brk"),
+    *("start_stack", "arg_start", "arg_end", "env_start", "env_end", "mmap_base"),
+    *("dumpable", "thp_disable", "vdso", "membarrier_state"),
+)
 
 
 def copy_mm(k: Kernel, p: Task, args: CloneArgs) -> list[ProtectedPte]:
@@ -50,12 +56,13 @@ def uncopy_mm(k: Kernel, p: Task, protected: list[ProtectedPte]) -> None:
 
 def mm_alloc(k: Kernel) -> MmStruct:
     """An empty address space with a directory. Raises Errno(ENOMEM)."""
-    with ExitStack() as undo:
-        slab = k.memory.slabs.mm.alloc(k)
-        undo.callback(k.memory.slabs.mm.free, k, slab)
-        mm = MmStruct(k.memory.idents.next_mm(), slab)
+    slab = k.memory.slabs.mm.alloc(k)
+    mm = MmStruct(k.memory.idents.next_mm(), slab)
+    try:
         mm.pgd = pgd_alloc(k)
-        undo.pop_all()
+    except BaseException:
+        k.memory.slabs.mm.free(k, slab)
+        raise
     k.memory.mms[mm.ident] = mm
     return mm
 
@@ -70,27 +77,26 @@ def dup_mm(k: Kernel, oldmm: MmStruct) -> tuple[MmStruct, list[ProtectedPte]]:
     """A copy of an address space, its pages shared until written (fork-path K), and what the old one
     lost by that. Raises Errno(ENOMEM)."""
     protected: list[ProtectedPte] = []
-    with ExitStack() as undo:
-        undo.callback(unprotect_ptes, k, oldmm, protected)
+    mm = None
+    try:
         mm = mm_alloc(k)
-        undo.callback(mmput, k, mm)
         mm.exe_path, mm.exe_name = oldmm.exe_path, oldmm.exe_name
         mm.saved_auxv = oldmm.saved_auxv
         if oldmm.ident in k.memory.exe_files:
             set_mm_exe_file(k, mm, k.memory.exe_files[oldmm.ident])
         dup_mmap(k, mm, oldmm, protected)
-        undo.pop_all()
+    except BaseException:
+        if mm is not None:
+            mmput(k, mm)
+        unprotect_ptes(k, oldmm, protected)
+        raise
     flush_tlb_mm(k, oldmm)  # K4
     return mm, protected
 
 
 def dup_mmap(k: Kernel, mm: MmStruct, oldmm: MmStruct, protected: list[ProtectedPte]) -> None:
     """Copies of all areas and page tables, write-protected where private. Raises Errno(ENOMEM)."""
-    for name in (
-        *("start_code", "end_code", "start_data", "end_data", "start_brk", "brk"),
-        *("start_stack", "arg_start", "arg_end", "env_start", "env_end", "mmap_base"),
-        *("dumpable", "thp_disable"),
-    ):
+    for name in _INHERITED:
         setattr(mm, name, getattr(oldmm, name))
     for area in oldmm:
         if area.vm_flags & VM_DONTCOPY:

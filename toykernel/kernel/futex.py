@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from emu.record import dataclass
 from toykernel.arch.x86.asm_offsets import TASK_SIZE
 from toykernel.arch.x86.uaccess import access_ok, get_user, put_user
 from toykernel.errno import (

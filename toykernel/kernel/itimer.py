@@ -6,9 +6,9 @@ charged with, so they are looked at in the tick.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from emu.record import dataclass
 from toykernel.arch.x86.uaccess import copy_from_user, copy_to_user
 from toykernel.errno import EINVAL, Errno
 from toykernel.kernel.posix_timers import (

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from emu.record import dataclass
 from toykernel.kernel.dequeue import dequeue_signal
 from toykernel.kernel.pid import pid_nr_ns
 from toykernel.kernel.ptrace_flags import (

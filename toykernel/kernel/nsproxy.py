@@ -6,10 +6,12 @@ A task refers to one nsproxy; those that CLONE_NEW* never touched all share the 
 from __future__ import annotations
 
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING
 
+from emu.record import dataclass
 from toykernel.errno import EINVAL, EPERM, Errno
+from toykernel.fs.mount import Mount, Path, all_mounts, copy_tree
 from toykernel.ipc.mqueue import MqIds, free_all_mqueues
 from toykernel.ipc.msg import MsgIds, free_all_msgs
 from toykernel.ipc.sem import SemIds, free_all_sems
@@ -29,6 +31,7 @@ from toykernel.kernel.cred import CAP_SYS_ADMIN, capable
 from toykernel.kernel.pid import PidNamespace, create_pid_namespace, get_pid_ns, put_pid_ns
 
 if TYPE_CHECKING:
+    from toykernel.fs.file import FsStruct
     from toykernel.kernel.clone_flags import CloneArgs
     from toykernel.state import Kernel
     from toykernel.task import Task
@@ -69,10 +72,11 @@ class IpcNamespace:
 
 @dataclass(eq=False)
 class MntNamespace:
-    """struct mnt_namespace. There is one file system and no mount call: it is told apart, no more."""
+    """struct mnt_namespace: a tree of mounts of its own, by its root; None is the tree of the boot."""
 
     slab: int
     count: int = 1
+    root: Mount | None = None
 
 
 @dataclass(eq=False)
@@ -129,8 +133,23 @@ def put_mnt_ns(k: Kernel, ns: MntNamespace) -> None:
         k.memory.slabs.mnt_ns.free(k, ns.slab)
 
 
-def create_new_namespaces(k: Kernel, flags: int, old: Nsproxy) -> Nsproxy:
-    """An nsproxy with a new namespace for each CLONE_NEW* and the old one for the others.
+def mnt_ns_root(k: Kernel, ns: MntNamespace) -> Mount:
+    """The mount at the root of a namespace."""
+    return ns.root if ns.root is not None else k.files.fs.root.mnt
+
+
+def _follow(k: Kernel, fs: FsStruct, old: MntNamespace, new: MntNamespace) -> None:
+    """Root and working directory are the same places, in the copy of the tree (copy_mnt_ns)."""
+    trees = (all_mounts(mnt_ns_root(k, ns)) for ns in (old, new))
+    copies = dict(zip(*trees, strict=True))
+    for name in ("root", "pwd"):
+        at: Path = getattr(fs, name)
+        setattr(fs, name, Path(copies.get(at.mnt, at.mnt), at.dentry))
+
+
+def create_new_namespaces(k: Kernel, flags: int, old: Nsproxy, fs: FsStruct | None) -> Nsproxy:
+    """An nsproxy with a new namespace for each CLONE_NEW* and the old one for the others. `fs` follows into
+    a new tree of mounts.
 
     Raises Errno(ENOMEM), Errno(EINVAL), leaving nothing.
     """
@@ -139,7 +158,8 @@ def create_new_namespaces(k: Kernel, flags: int, old: Nsproxy) -> Nsproxy:
         undo.callback(k.memory.slabs.nsproxy.free, k, slab)
         uts, ipc, mnt, pid = old.uts_ns, old.ipc_ns, old.mnt_ns, old.pid_ns
         if flags & CLONE_NEWNS:
-            mnt = MntNamespace(k.memory.slabs.mnt_ns.alloc(k), 0)
+            tree = copy_tree(mnt_ns_root(k, mnt))
+            mnt = MntNamespace(k.memory.slabs.mnt_ns.alloc(k), 0, tree)
         mnt.count += 1
         undo.callback(put_mnt_ns, k, mnt)
         if flags & CLONE_NEWUTS:
@@ -160,6 +180,8 @@ def create_new_namespaces(k: Kernel, flags: int, old: Nsproxy) -> Nsproxy:
         if flags & CLONE_NEWNET:
             raise Errno(EINVAL)  # a kernel without network namespaces
         undo.pop_all()
+    if fs is not None and mnt is not old.mnt_ns:
+        _follow(k, fs, old.mnt_ns, mnt)
     return Nsproxy(slab, uts, ipc, mnt, pid)
 
 
@@ -175,7 +197,7 @@ def copy_namespaces(k: Kernel, p: Task, args: CloneArgs) -> None:
         raise Errno(EPERM)
     if flags & CLONE_NEWIPC and flags & CLONE_SYSVSEM:
         raise Errno(EINVAL)  # the undo list belongs to the old semaphores
-    p.nsproxy = create_new_namespaces(k, flags, old)
+    p.nsproxy = create_new_namespaces(k, flags, old, p.fs)
 
 
 def exit_task_namespaces(k: Kernel, p: Task) -> None:

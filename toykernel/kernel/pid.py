@@ -8,9 +8,10 @@ are free again when the last holder lets go.
 from __future__ import annotations
 
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING
 
+from emu.record import dataclass
 from toykernel.errno import EAGAIN, EEXIST, EINVAL, ENOMEM, Errno
 from toykernel.kernel.clone_flags import CLONE_THREAD
 

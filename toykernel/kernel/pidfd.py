@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
-from toykernel.arch.x86.uaccess import copy_from_user
+from toykernel.arch.x86.uaccess import copy_from_user, put_user
 from toykernel.errno import EBADF, EINVAL, EPERM, ESRCH, Errno
 from toykernel.fs.anon_inodes import anon_inode_getfile
 from toykernel.fs.file import (
@@ -15,10 +15,12 @@ from toykernel.fs.file import (
     File,
     fd_install,
     fget,
+    fput,
     get_file,
     get_unused_fd,
 )
 from toykernel.fs.operations import POLLHUP, POLLIN, POLLRDNORM, FileOperations
+from toykernel.kernel.clone_flags import CLONE_THREAD
 from toykernel.kernel.kill import send_by_call, user_info
 from toykernel.kernel.pid import Pid, get_pid, put_pid, task_active_pid_ns
 from toykernel.kernel.ptrace import ptrace_may_access
@@ -27,6 +29,7 @@ from toykernel.kernel.wait import WaitQueue
 from toykernel.syscalls import syscall
 
 if TYPE_CHECKING:
+    from toykernel.kernel.clone_flags import CloneArgs
     from toykernel.state import Kernel
     from toykernel.task import Task
 
@@ -68,14 +71,38 @@ def pidfd_pid(file: File) -> Pid:
     return file.private
 
 
-def pidfd_create(k: Kernel, pid: Pid, flags: int) -> int:
-    """A descriptor, closed by exec, for a process. Raises Errno(EMFILE), Errno(ENOMEM)."""
+def pidfd_prepare(k: Kernel, pid: Pid, flags: int) -> tuple[int, File]:
+    """A descriptor that is free, and an open file for a process, which is not installed yet. Raises
+    Errno(EMFILE), Errno(ENOMEM).
+    """
     fd = get_unused_fd(k)
     with ExitStack() as undo:
         undo.callback(put_pid, k, get_pid(pid))
         file = anon_inode_getfile(k, "[pidfd]", PIDFD, pid, O_RDWR | flags)
         undo.pop_all()
-    return fd_install(k, fd, file, cloexec=True)
+    return fd, file
+
+
+def pidfd_create(k: Kernel, pid: Pid, flags: int) -> int:
+    """A descriptor, closed by exec, for a process. Raises Errno(EMFILE), Errno(ENOMEM)."""
+    return fd_install(k, *pidfd_prepare(k, pid, flags), cloexec=True)
+
+
+def pidfd_of_child(k: Kernel, p: Task, args: CloneArgs) -> tuple[int, File] | None:
+    """CLONE_PIDFD: the same for a child that is being made, where one is asked for; the descriptor's number
+    is stored, too. Raises Errno(EFAULT).
+    """
+    if args.pidfd is None:
+        return None
+    if k.host.fail_step is not None:
+        k.host.fail_step("D11", "pidfd_of_child")
+    fd, file = pidfd_prepare(k, p.pid_struct, PIDFD_THREAD if args.flags & CLONE_THREAD else 0)
+    try:
+        put_user(k, fd, args.pidfd)
+    except Errno:
+        fput(k, file)
+        raise
+    return fd, file
 
 
 @syscall(434, "pid:pid flags:open_flags")

@@ -7,9 +7,9 @@ time it is, and is looked at in each tick that finds the group running.
 from __future__ import annotations
 
 import struct
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from emu.record import dataclass
 from toykernel.arch.x86.uaccess import copy_from_user, copy_to_user, put_user
 from toykernel.errno import EAGAIN, EINVAL, ERESTART_RESTARTBLOCK, ERESTARTNOHAND, Errno
 from toykernel.kernel.cputime import cpu_clock_read, cpu_clock_task

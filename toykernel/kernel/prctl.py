@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 from toykernel.arch.x86.uaccess import copy_to_user, put_user, read_some
 from toykernel.errno import EFAULT, EINVAL, EPERM, Errno
 from toykernel.kernel.cred import (
-    CAP_LAST_CAP,
     CAP_SETPCAP,
     capable,
     commit_creds,
@@ -69,7 +68,7 @@ def _get_name(k: Kernel, address: int) -> int:
 
 
 def _capbset_read(k: Kernel, cap: int) -> int:
-    if cap > CAP_LAST_CAP:
+    if cap > k.host.profile.last_cap:
         raise Errno(EINVAL)
     return k.current.cred.cap_bset >> cap & 1
 
@@ -77,7 +76,7 @@ def _capbset_read(k: Kernel, cap: int) -> int:
 def _capbset_drop(k: Kernel, cap: int) -> int:
     if not capable(k, CAP_SETPCAP):
         raise Errno(EPERM)
-    if cap > CAP_LAST_CAP:
+    if cap > k.host.profile.last_cap:
         raise Errno(EINVAL)
     new = prepare_creds(k)
     new.cap_bset &= ~(1 << cap)

@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from toykernel.state import Kernel
     from toykernel.task import Task
 
-NR_OPEN_MAX = 1 << 20
 _INFINITY64 = (1 << 64) - 1
 
 
@@ -40,7 +39,7 @@ def do_setrlimit(k: Kernel, task: Task, resource: int, new: tuple[int, int]) -> 
     soft, hard = new
     if soft > hard:
         raise Errno(EINVAL)
-    if resource == RLIMIT_NOFILE and hard > NR_OPEN_MAX:
+    if resource == RLIMIT_NOFILE and hard > k.files.nr_open:
         raise Errno(EPERM)
     if hard > task.signal.rlim[resource][1] and not capable(k, CAP_SYS_RESOURCE):
         raise Errno(EPERM)

@@ -7,7 +7,6 @@ listeners that decide about a call are not there: those answers are ENOSYS, as w
 from __future__ import annotations
 
 import struct
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from toykernel.arch.x86.uaccess import copy_from_user, copy_to_user, get_user
@@ -24,6 +23,11 @@ from toykernel.kernel import bpf
 from toykernel.kernel.cred import CAP_SYS_ADMIN, capable
 from toykernel.kernel.exit import do_exit
 from toykernel.kernel.pid import task_pid_vnr
+from toykernel.kernel.seccomp_filter import (
+    SeccompFilter,
+    get_seccomp_filter,
+    put_seccomp_filter,
+)
 from toykernel.kernel.siginfo import SIGKILL, SIGSYS, sigmask
 from toykernel.kernel.signal import force_sig_info, recalc_sigpending, send_signal
 from toykernel.kernel.signal_types import SigAction
@@ -52,20 +56,6 @@ MAX_ERRNO = 4095
 MAX_INSNS_PER_PATH = (1 << 18) // 8
 #: What mode 1 leaves: read, write, exit, sigreturn.
 _STRICT = (3, 4, 1, 119)
-
-
-@dataclass(frozen=True)
-class SeccompFilter:
-    """struct seccomp_filter: a program, and those that were added before it."""
-
-    program: bpf.Program
-    prev: SeccompFilter | None = None
-
-    @property
-    def path(self) -> int:
-        """Instructions of this filter and all before it, as they are counted."""
-        before = self.prev.path + 4 if self.prev is not None else 0
-        return len(self.program) + before
 
 
 def secure_computing(k: Kernel, task: Task, number: int, words: list[int]) -> Result | None:
@@ -148,8 +138,8 @@ def seccomp_set_mode_filter(k: Kernel, flags: int, address: int) -> int:
     task = k.current
     if task.seccomp_mode == MODE_STRICT:
         raise Errno(EINVAL)
-    new = SeccompFilter(program, task.seccomp_filter)
-    if new.path > MAX_INSNS_PER_PATH:
+    before = task.seccomp_filter.path + 4 if task.seccomp_filter is not None else 0
+    if len(program) + before > MAX_INSNS_PER_PATH:
         raise Errno(ENOMEM)
     others = [t for t in task.signal.threads if t is not task] if flags & FLAG_TSYNC else []
     for thread in others:
@@ -157,9 +147,14 @@ def seccomp_set_mode_filter(k: Kernel, flags: int, address: int) -> int:
             if flags & FLAG_TSYNC_ESRCH:
                 raise Errno(ESRCH)
             return task_pid_vnr(k, thread)
+    new = SeccompFilter(k.memory.slabs.seccomp.alloc(k), program, task.seccomp_filter)
+    task.seccomp_filter = None  # the reference is the new one's
     for thread in (task, *others):
-        thread.seccomp_mode, thread.seccomp_filter = MODE_FILTER, new
+        put_seccomp_filter(k, thread.seccomp_filter)
+        thread.seccomp_filter = get_seccomp_filter(new)
+        thread.seccomp_mode = MODE_FILTER
         thread.no_new_privs = thread.no_new_privs or task.no_new_privs
+    put_seccomp_filter(k, new)  # the maker's own
     return 0
 
 

@@ -60,7 +60,8 @@ def do_sigaction(k: Kernel, sig: int, new: SigAction | None) -> SigAction:
     old = action_of(task, sig)
     if new is not None:
         mask = new.mask & ~KERNEL_ONLY
-        task.sighand.action[sig] = SigAction(new.handler, new.flags, new.restorer, mask)
+        flags = new.flags & k.host.profile.sa_flags
+        task.sighand.action[sig] = SigAction(new.handler, flags, new.restorer, mask)
         default_ignored = new.handler == SIG_DFL and sigmask(sig) & KERNEL_IGNORE
         if new.handler == SIG_IGN or default_ignored:  # POSIX 3.3.1.3: what is pending is forgotten
             flush_sigqueue(task.signal.shared_pending, sigmask(sig))

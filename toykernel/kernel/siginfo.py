@@ -67,6 +67,8 @@ def pack_siginfo(info: Siginfo) -> bytes:
     pid, uid = info.get("si_pid", 0), info.get("si_uid", 0)
     if code == SI_TIMER:
         words = (info["si_timerid"], info.get("si_overrun", 0), info.get("si_value", 0))
+    elif "si_band" in info:
+        words = (info["si_band"], info["si_fd"], 0)
     elif code < 0:
         words = (pid, uid, info.get("si_value", 0))
     elif sig == SIGSYS and "si_syscall" in info:

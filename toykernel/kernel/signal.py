@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from toykernel.arch.x86.asm_offsets import TIF_SIGPENDING
 from toykernel.arch.x86.thread_info import clear_ti_flag, set_ti_flag, test_ti_flag
 from toykernel.errno import EAGAIN
+from toykernel.kernel.pid import task_pid_vnr
 from toykernel.kernel.ptrace_flags import (
     JOBCTL_LISTENING,
     JOBCTL_PENDING_MASK,
@@ -149,13 +150,16 @@ def send_signal(
 ) -> int:
     """The one door for raising a signal, for one thread or (`group`) for all of its group together.
 
-    `force` is for signals from outside a pid namespace: its init cannot ignore them.
+    `force` is for signals from outside a pid namespace: its init cannot ignore them, and what a task sends
+    that is outside always is.
 
     A signal below SIGRTMIN that is pending already is not queued again. Returns 0, or EAGAIN when the
     user's queue of real-time signals is full.
     """
     if all(t.exit_state for t in (threads_of(task) if group else (task,))):
         return 0  # a dead leader still stands for its living threads
+    if task.signal.flags & SIGNAL_UNKILLABLE and "si_pid" in info and _from_outside(k, task):
+        info, force = {**info, "si_pid": 0}, True
     if not _prepare_signal(k, task, sig, force):
         if k.host.trace.signal_discard:
             k.host.trace.signal_discard.emit(task, sig, info)
@@ -179,9 +183,22 @@ def send_signal(
     return 0
 
 
+def _from_outside(k: Kernel, task: Task) -> bool:
+    """Whether a task's pid namespace does not know the sender: a signal from an ancestor."""
+    inside = task.pid_struct.numbers[-1][0]
+    return all(ns is not inside for ns, _ in k.current.pid_struct.numbers)
+
+
 def group_send_sig_info(k: Kernel, task: Task, sig: int, info: Siginfo) -> int:
     """A signal for a thread group, by one of its tasks. 0, or the error that the sender gets."""
     return send_signal(k, task, sig, info, group=True)
+
+
+def send_sig(k: Kernel, sig: int, task: Task) -> int:
+    """A signal that the kernel raises as if the current task had sent it (SEND_SIG_NOINFO)."""
+    sender = task_pid_vnr(k, k.current.group_leader)
+    info = {"si_code": SI_USER, "si_pid": sender, "si_uid": k.current.cred.uid}
+    return send_signal(k, task, sig, info)
 
 
 def _queue_full(k: Kernel, task: Task) -> bool:

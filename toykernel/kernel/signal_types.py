@@ -6,9 +6,10 @@ CLONE_THREAD.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import field
 from typing import TYPE_CHECKING, Any
 
+from emu.record import dataclass, twin
 from toykernel.kernel.clone_flags import CLONE_CLEAR_SIGHAND, CLONE_SIGHAND, CLONE_THREAD
 from toykernel.kernel.ptrace_flags import JOBCTL_PENDING_MASK
 
@@ -38,16 +39,15 @@ Pending = dict[int, list[dict[str, Any]]]
 Rlimits = dict[int, tuple[int, int]]
 
 
-def default_rlimits(stack: int, max_threads: int) -> Rlimits:
-    """INIT_RLIMITS, with fork_init's share of processes; `stack` in bytes."""
-    processes = max_threads // 2
+def default_rlimits(stack: int, processes: int, memlock: int) -> Rlimits:
+    """INIT_RLIMITS, with fork_init's share of processes; `stack` and `memlock` in bytes."""
     limits = dict.fromkeys(range(RLIM_NLIMITS), (RLIM_INFINITY, RLIM_INFINITY))
     return limits | {
         RLIMIT_STACK: (stack, RLIM_INFINITY),
         RLIMIT_CORE: (0, RLIM_INFINITY),
         RLIMIT_NPROC: (processes, processes),
         RLIMIT_NOFILE: (1024, 4096),
-        RLIMIT_MEMLOCK: (65536, 65536),
+        RLIMIT_MEMLOCK: (memlock, memlock),
         RLIMIT_SIGPENDING: (processes, processes),
         RLIMIT_MSGQUEUE: (819200, 819200),
         RLIMIT_NICE: (0, 0),
@@ -137,7 +137,7 @@ class SignalStruct:
 
 def copy_actions(sighand: SighandStruct, slab: int) -> SighandStruct:
     """A handler table of its own with the same actions."""
-    return SighandStruct(slab, action={n: replace(a) for n, a in sighand.action.items()})
+    return SighandStruct(slab, action={n: twin(a) for n, a in sighand.action.items()})
 
 
 def copy_sighand(k: Kernel, p: Task, args: CloneArgs) -> None:

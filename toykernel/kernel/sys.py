@@ -130,3 +130,12 @@ def sys_ioprio_get(k: Kernel, which: int, who: int) -> int:
     """Of one process only: IOPRIO_WHO_PGRP and _USER answer Errno(EINVAL)."""
     task = _ioprio_task(k, which, who)
     return task.io_context.ioprio if task.io_context is not None else 0
+
+
+@syscall(318, "cpu:address node:address tcache:address")
+def sys_getcpu(k: Kernel, cpup: int, nodep: int, _tcache: int) -> int:
+    """getcpu: the processor that the caller runs on, and its memory node: both are 0. EFAULT."""
+    for address in (cpup, nodep):
+        if address:
+            copy_to_user(k, address, bytes(4))
+    return 0

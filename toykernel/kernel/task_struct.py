@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from toykernel.arch.x86.thread_info import free_thread_info
 from toykernel.kernel.cred import put_cred
+from toykernel.kernel.seccomp_filter import put_seccomp_filter
 from toykernel.kernel.signal_types import put_signal_struct
 
 if TYPE_CHECKING:
@@ -14,7 +15,8 @@ if TYPE_CHECKING:
 
 
 def free_task(k: Kernel, p: Task) -> None:
-    """The stack, then the record."""
+    """The filters of its calls, the stack, then the record."""
+    put_seccomp_filter(k, p.seccomp_filter)
     free_thread_info(k, p.stack)
     k.memory.slabs.task_struct.free(k, p.slab)
 
@@ -28,3 +30,6 @@ def put_task_struct(k: Kernel, p: Task) -> None:
         put_cred(k, p.cred)
         put_signal_struct(k, p.signal)
         free_task(k, p)
+        p.group_leader = (
+            k.sched.idle
+        )  # itself, mostly: Python would have to search for it as garbage

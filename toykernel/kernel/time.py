@@ -44,6 +44,7 @@ from toykernel.kernel.timekeeping import (
     CLOCK_THREAD_CPUTIME_ID,
     NSEC_PER_SEC,
     TIMER_ABSTIME,
+    clock_was_read,
     cycles_to_ns,
     ktime_get,
     ktime_get_real,
@@ -93,6 +94,7 @@ def clock_get(k: Kernel, clock: int) -> int:
 @syscall(265, "clockid:clock tp:timespec_out")
 def sys_clock_gettime(k: Kernel, clock: int, address: int) -> int:
     """Stored as a timespec. Raises Errno(EINVAL) for a clock that there is not, Errno(EFAULT)."""
+    clock_was_read(k)
     copy_to_user(k, address, pack_timespec(clock_get(k, clock)))
     return 0
 
@@ -135,6 +137,7 @@ def clock_set(k: Kernel, clock: int, address: int, read: Callable[[Kernel, int],
 @syscall(78, "tv:timeval_out tz:address")
 def sys_gettimeofday(k: Kernel, tv: int, tz: int) -> int:
     """gettimeofday: microseconds since 1970; the time zone is UTC. EFAULT."""
+    clock_was_read(k)
     if tv:
         copy_to_user(k, tv, pack_timeval(ktime_get_real(k)))
     if tz:
@@ -157,6 +160,7 @@ def sys_settimeofday(k: Kernel, tv: int, tz: int) -> int:
 @syscall(13, "tloc:address")
 def sys_time(k: Kernel, address: int) -> int:
     """time: seconds since 1970."""
+    clock_was_read(k)
     seconds = ktime_get_real(k) // NSEC_PER_SEC
     if address:
         put_user(k, seconds, address)
@@ -238,6 +242,7 @@ def _sleep_over(k: Kernel, expires: int, remaining: int | None, wide: bool, late
 @syscall(43, "buf:address")
 def sys_times(k: Kernel, address: int) -> int:
     """times: CPU times of the group and of its dead children in 1/100 s; the ticks since boot."""
+    clock_was_read(k)
     if address:
         user, system = group_times(k, k.current)
         each = (user, system, *children_times(k, k.current))
@@ -250,5 +255,6 @@ def sys_getrusage(k: Kernel, who: int, address: int) -> int:
     """getrusage: of the group, of its dead children, of the thread. EINVAL for others, EFAULT."""
     if who not in (RUSAGE_SELF, RUSAGE_CHILDREN, RUSAGE_THREAD):
         raise Errno(EINVAL)
+    clock_was_read(k)
     copy_to_user(k, address, pack_rusage(k, k.current, who))
     return 0

@@ -13,7 +13,7 @@ from toykernel.kernel.posix_timers import timer_left, timer_set
 from toykernel.kernel.sched.syscalls import rr_interval
 from toykernel.kernel.sigcalls import do_sigtimedwait
 from toykernel.kernel.time import clock_get, clock_nanosleep, clock_resolution, clock_set
-from toykernel.kernel.timekeeping import pack_timespec64, timespec64_from_user
+from toykernel.kernel.timekeeping import clock_was_read, pack_timespec64, timespec64_from_user
 from toykernel.syscalls import syscall
 
 if TYPE_CHECKING:
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 @syscall(403, "clockid:clock tp:timespec64_out")
 def sys_clock_gettime64(k: Kernel, clock: int, address: int) -> int:
     """clock_gettime64: EINVAL for a clock that there is not, EFAULT."""
+    clock_was_read(k)
     copy_to_user(k, address, pack_timespec64(clock_get(k, clock)))
     return 0
 

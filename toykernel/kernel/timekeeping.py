@@ -30,6 +30,7 @@ CLOCK_REALTIME_COARSE = 5
 CLOCK_MONOTONIC_COARSE = 6
 CLOCK_BOOTTIME = 7
 KTIME_MAX = (1 << 63) - 1  # ns
+_SPIN_INSTRUCTIONS, _SPINS, _SPINS_PER_SEC = 400, 1000, 50_000
 TIMER_ABSTIME = 1  # a flag of clock_nanosleep and timer_settime
 
 
@@ -53,6 +54,22 @@ def ktime_get(k: Kernel) -> int:
 def ktime_get_real(k: Kernel) -> int:
     """CLOCK_REALTIME in ns since 1970."""
     return k.time.wall_offset + ktime_get(k)
+
+
+def clock_was_read(k: Kernel) -> None:
+    """A program asks for the time. One that does nothing else waits for it to pass: from the thousandth time
+    on that a few hundred instructions lie between two readings, each takes 20 us of it more.
+
+    Only under the timing profile `off`, where nothing says what a system call costs.
+    """
+    clock, t = k.machine.clock, k.time
+    if clock.counts_cycles:
+        return
+    now = clock.instructions
+    t.clock_spins = t.clock_spins + 1 if now - t.last_reading < _SPIN_INSTRUCTIONS else 0
+    t.last_reading = now
+    if t.clock_spins > _SPINS:
+        clock.charge("kernel busy wait", t.cpu_hz // _SPINS_PER_SEC)
 
 
 def timespec_from_user(k: Kernel, address: int) -> int:

@@ -8,10 +8,10 @@ the ticks stop and only the next expiry counts.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from emu.devices.timer import LEFT
+from emu.record import dataclass
 from toykernel.kernel.timekeeping import ktime_get, ns_to_cycles
 
 if TYPE_CHECKING:

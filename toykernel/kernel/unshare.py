@@ -72,15 +72,15 @@ def sys_unshare(k: Kernel, flags: int) -> int:
         if flags & CLONE_FILES and files.count > 1:
             new_files = dup_fd(k, files)
             undo.callback(put_files_struct, k, new_files)
-        if flags & _NAMESPACES:
-            if not capable(k, CAP_SYS_ADMIN):
-                raise Errno(EPERM)
-            new_ns = create_new_namespaces(k, flags & _NAMESPACES, task.nsproxy)
-            undo.callback(put_nsproxy, k, new_ns)
         if flags & CLONE_NEWUSER:
             new_cred = prepare_creds(k)
             undo.callback(put_cred, k, new_cred)
             create_user_ns(k, new_cred)
+        if flags & _NAMESPACES:
+            if not capable(k, CAP_SYS_ADMIN):
+                raise Errno(EPERM)
+            new_ns = create_new_namespaces(k, flags & _NAMESPACES, task.nsproxy, new_fs or fs)
+            undo.callback(put_nsproxy, k, new_ns)
         undo.pop_all()
     if flags & (CLONE_SYSVSEM | CLONE_NEWIPC):
         exit_sem(k, task)

@@ -8,9 +8,10 @@ an error, or another Wait.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING, Any
 
+from emu.record import dataclass
 from toykernel.errno import Errno
 from toykernel.fs.file import fput, get_file
 from toykernel.kernel.signal import recalc_sigpending

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from emu.record import dataclass
 from toykernel.arch.x86.uaccess import copy_to_user, put_user
 from toykernel.errno import EAGAIN, ECHILD, EINVAL, ERESTARTSYS, Errno
 from toykernel.fs.file import O_NONBLOCK, fget
@@ -45,6 +45,7 @@ WCLONE = 0x80000000
 _WAIT4_OPTIONS = WNOHANG | WUNTRACED | WCONTINUED | WNOTHREAD | WALL | WCLONE
 _WAITID_OPTIONS = WNOHANG | WNOWAIT | WEXITED | WSTOPPED | WCONTINUED | WNOTHREAD | WALL | WCLONE
 P_ALL, P_PID, P_PGID, P_PIDFD = 0, 1, 2, 3
+INT_MIN = -(1 << 31)
 
 
 @dataclass(frozen=True)
@@ -76,13 +77,15 @@ def sys_waitpid(k: Kernel, pid: int, stat_addr: int, options: int) -> Result:
 def sys_wait4(k: Kernel, upid: int, stat_addr: int, options: int, ru: int) -> Result:
     """wait4: take a dead child, or sleep until there is one; its pid, 0 with WNOHANG.
 
-    ECHILD, EINVAL, EFAULT, EINTR.
+    ECHILD, EINVAL, EFAULT, EINTR; ESRCH for INT_MIN, by the profile.
     """
     if options & 0xFFFFFFFF & ~_WAIT4_OPTIONS:
         raise Errno(EINVAL)
     which, pid = P_PGID, -upid
     if upid == -1:
         which, pid = P_ALL, 0
+    elif upid == INT_MIN:  # whose negative is no number
+        raise Errno(k.host.profile.wait_for_int_min)
     elif upid > 0:
         which, pid = P_PID, upid
     elif upid == 0:
@@ -237,7 +240,7 @@ def wait_task_zombie(k: Kernel, p: Task, wo: WaitOpts) -> int:
     """Reap one zombie; the answer is stored after it is gone, so EFAULT loses it, as on Linux."""
     status = exit_code_of(p)
     pid, uid = task_pid_vnr(k, p), p.cred.uid
-    usage = pack_rusage(k, p, RUSAGE_BOTH)
+    usage = pack_rusage(k, p, RUSAGE_BOTH) if wo.rusage else b""
     if status & 0x7F:
         code, value = (CLD_DUMPED if status & 0x80 else CLD_KILLED), status & 0x7F
     else:

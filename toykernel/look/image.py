@@ -8,7 +8,7 @@ from __future__ import annotations
 import io
 from bisect import bisect_right
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -52,6 +52,7 @@ class Image:
         self.lines = sorted(lines, key=lambda line: line.address)
         self.spans = sorted(spans)
         self.entry = entry
+        self.bias = 0  # how far above the addresses in its file it is loaded
         self._ordered = sorted((value, label) for label, value in self.labels.items())
         self._addresses = [line.address for line in self.lines]
         self._sources: dict[str, list[str]] = {
@@ -75,8 +76,10 @@ class Image:
         )
 
     @classmethod
-    def of_elf(cls, name: str, data: bytes) -> Image:
-        """From an ELF executable: .symtab and .debug_line, as far as it has them."""
+    def of_elf(cls, name: str, data: bytes, bias: int = 0) -> Image:
+        """From an ELF executable: .symtab and .debug_line, as far as it has them. A position-independent
+        one is loaded `bias` bytes above the addresses in its file.
+        """
         from elftools.elf.elffile import ELFFile
 
         elf = ELFFile(io.BytesIO(data))
@@ -87,7 +90,10 @@ class Image:
             kind, section = symbol["st_info"]["type"], symbol["st_shndx"]
             if not symbol.name or section == "SHN_UNDEF" or kind in ("STT_FILE", "STT_SECTION"):
                 continue
-            (constants if section == "SHN_ABS" else labels)[symbol.name] = symbol["st_value"]
+            if section == "SHN_ABS":
+                constants[symbol.name] = symbol["st_value"]
+            else:
+                labels[symbol.name] = symbol["st_value"] + bias
         spans = [
             (s["sh_addr"], s["sh_addr"] + s["sh_size"], bool(s["sh_flags"] & SHF_EXECINSTR))
             for s in elf.iter_sections()
@@ -99,7 +105,11 @@ class Image:
                 for s in elf.iter_segments()
                 if s["p_type"] == "PT_LOAD"
             ]
-        return cls(name, labels, constants, _dwarf_lines(elf), spans, elf["e_entry"])
+        lines = [replace(line, address=line.address + bias) for line in _dwarf_lines(elf)]
+        spans = [(start + bias, end + bias, code) for start, end, code in spans]
+        made = cls(name, labels, constants, lines, spans, elf["e_entry"] + bias)
+        made.bias = bias
+        return made
 
     # -- by address --------------------------------------------------------------------------------
 

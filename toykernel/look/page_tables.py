@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from emu.paging import PTE_FRAME, Walk
 from emu.paging import walk as machine_walk
 from emu.ram import PAGE_SHIFT, PAGE_SIZE
+from emu.record import dataclass
 from toykernel.arch.x86.pgtable import PTRS_PER_TABLE, USER_PGD_PTRS, pte_present
 
 if TYPE_CHECKING:

@@ -7,10 +7,12 @@ from typing import TYPE_CHECKING
 
 from toykernel.fs.eventfd import EventfdCtx
 from toykernel.fs.eventpoll import EventPoll
+from toykernel.fs.mount import all_mounts
 from toykernel.fs.pipe_fs_i import Pipe
 from toykernel.fs.signalfd import SignalfdCtx
 from toykernel.fs.timerfd import TimerfdCtx
-from toykernel.ipc.mqueue import MqueueInfo
+from toykernel.ipc.mqueue import ExtWait, MqueueInfo
+from toykernel.ipc.msg import MsgMsg, MsgReceiver
 from toykernel.look.spaces import address_spaces
 from toykernel.net.af_unix import UnixSock
 from toykernel.tty.termios import TtyStruct
@@ -34,6 +36,10 @@ def _of_task(k: Kernel, task: Task) -> Iterator[Record]:
     yield "user_struct", task.cred.user.slab
     yield "user_namespace", task.cred.user.ns.slab
     yield "fpu", task.thread.fpu
+    judge = task.seccomp_filter
+    while judge is not None:
+        yield "seccomp_filter", judge.slab
+        judge = judge.prev
     if task.files is not None:
         yield from _of_files(task.files)
     if task.fs is not None:
@@ -44,6 +50,10 @@ def _of_task(k: Kernel, task: Task) -> Iterator[Record]:
         yield "sem_undo_list", task.undo_list.slab
     for file in task.wait.holds if task.wait is not None else ():
         yield from _of_file(file)
+    for arg in task.wait.args if task.wait is not None else ():
+        match arg:  # a message that has been handed over, or is to be sent
+            case ExtWait(msg=MsgMsg(slab=slab)) | MsgReceiver(got=MsgMsg(slab=slab)):
+                yield "msg_msg", slab
     if task.bprm is not None:
         yield "cred", task.bprm.cred.slab
         if task.bprm.files is not None:
@@ -85,6 +95,9 @@ def _of_file(file: File) -> Iterator[Record]:
 
 
 def _of_inode(inode: Inode) -> Iterator[Record]:
+    if inode.i_flctx is not None:
+        for slab in inode.i_flctx.slabs:
+            yield "file_lock_cache", slab
     match inode.private:
         case Pipe(slab=slab):
             yield "pipe_inode_info", slab
@@ -135,6 +148,8 @@ def records(k: Kernel) -> Iterator[Record]:
             seen.update(dict.fromkeys(_of_socket(sock)))
     for task in k.processes.tasks:
         seen.update(dict.fromkeys(_of_task(k, task)))
+    for mnt in all_mounts(k.files.fs.root.mnt):
+        seen["mnt_cache", mnt.slab] = None
     for pid in k.processes.init_pid_ns.pids.values():
         seen["pid", pid.slab] = None
     for mm in address_spaces(k):

@@ -12,9 +12,12 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from emu.ram import PAGE_SIZE
 from toykernel.arch.x86.asm_offsets import PAGE_OFFSET
 from toykernel.collector import Collector, Data, Shared
 from toykernel.errno import Errno
+from toykernel.fs.binfmt_elf import usual_bias
+from toykernel.kernel.signal_types import RLIMIT_STACK
 from toykernel.look.image import Image, Place
 from toykernel.look.program import of_program
 
@@ -23,7 +26,7 @@ if TYPE_CHECKING:
     from toykernel.task import Task
 
 INIT_PID = 1
-KERNEL, PROGRAM, INIT = "kernel", "program", "init"
+KERNEL, PROGRAM, INIT, VDSO = "kernel", "program", "init", "vdso"
 _FILE_LINE = re.compile(r"(?:(?P<file>.+):)?(?P<line>[0-9]+)\Z")
 
 
@@ -52,6 +55,7 @@ class Images(Collector):
         self.init = init
         self.program = program
         self._others: dict[str, Image] = {}
+        self._vdsos: dict[int, Image] = {}  # by address
         self._by_pid: dict[int, Image | None] = {}
         self.start_over()  # a session that has been running already
         k.host.trace.process_exec.append(self._on_exec)
@@ -84,7 +88,7 @@ class Images(Collector):
         self._by_pid = {pid: named[who] if who else None for pid, who in data["by_pid"].items()}
 
     def _on_exec(self, task: Task, path: str) -> None:
-        self._by_pid[task.pid] = self._image_of_path(path)
+        self._by_pid[task.pid] = self._image_of_path(path, task)
 
     def _on_fork(self, parent: Task, child: Task, flags: int) -> None:
         self._by_pid[child.pid] = self.of_task(parent)
@@ -92,12 +96,14 @@ class Images(Collector):
     def _on_release(self, task: Task) -> None:
         self._by_pid.pop(task.pid, None)
 
-    def _image_of_path(self, path: str) -> Image | None:
+    def _image_of_path(self, path: str, task: Task) -> Image | None:
         if path == self._guest_path:
             return self.program
         if path not in self._others:
             try:
-                self._others[path] = Image.of_elf(path, self._k.files.fs.read(path))
+                data = self._k.files.fs.read(path)
+                bias = usual_bias(data, task.signal.rlim[RLIMIT_STACK][0])
+                self._others[path] = Image.of_elf(path, data, bias)
             except Errno:
                 return None
         return self._others[path]
@@ -108,7 +114,24 @@ class Images(Collector):
 
     def of_address(self, task: Task, address: int) -> Image | None:
         """The image behind a linear address of a task; the kernel's from PAGE_OFFSET on."""
-        return self.kernel if address >= PAGE_OFFSET else self.of_task(task)
+        if address >= PAGE_OFFSET:
+            return self.kernel
+        if (
+            task.mm is not None
+            and task.mm.vdso
+            and task.mm.vdso <= address < task.mm.vdso + PAGE_SIZE
+        ):
+            return self._vdso_at(task.mm.vdso)
+        return self.of_task(task)
+
+    def _vdso_at(self, base: int) -> Image:
+        """The vDSO, where a task has it."""
+        if base not in self._vdsos:
+            labels = {name: base + at for name, at in self._k.arch.vdso_symbols.items()}
+            first = min(labels.values())
+            spans = [(base, first, False), (first, base + PAGE_SIZE, True)]
+            self._vdsos[base] = Image(VDSO, labels, {}, (), spans, first)
+        return self._vdsos[base]
 
     def all(self) -> list[Image]:
         """Every image, in the order in which names are looked up."""

@@ -36,11 +36,13 @@ class Variable:
 
 
 class Unwinder:
-    """Of one ELF file. `word_at` raises ValueError where nothing is mapped."""
+    """Of one ELF file, which is loaded `bias` bytes above its own addresses. `word_at` raises ValueError
+    where nothing is mapped."""
 
-    def __init__(self, elf: bytes) -> None:
+    def __init__(self, elf: bytes, bias: int = 0) -> None:
         from elftools.elf.elffile import ELFFile
 
+        self._bias = bias
         self._ranges: list[tuple[int, int, Any]] = []
         self._info: Any = None
         try:
@@ -75,7 +77,7 @@ class Unwinder:
         self, registers: Mapping[str, int], word_at: Callable[[int], int]
     ) -> list[Variable]:
         """Parameters and local variables of the function at `eip`, in the source's order."""
-        pc = registers["eip"]
+        pc = registers["eip"] - self._bias
         try:
             unit, function = self._function(pc)
         except (_Unknown, ValueError, KeyError):
@@ -106,7 +108,7 @@ class Unwinder:
 
     def _caller(self, now: Mapping[str, int], word_at: _WordAt, *, called: bool) -> dict[str, int]:
         # A return address is behind the call, which may be the last instruction of its function.
-        row = self._row(now["eip"] - called)
+        row = self._row(now["eip"] - self._bias - called)
         cfa = self._cfa(row, now, word_at)
         found = {name: now[name] for name in ("ebx", "ebp", "esi", "edi") if name in now}
         found["esp"] = cfa
@@ -145,7 +147,7 @@ class Unwinder:
                 return Variable(
                     name, None, None, size, constant if isinstance(constant, int) else None
                 )
-            place = self._location(die, unit, now["eip"])
+            place = self._location(die, unit, now["eip"] - self._bias)
             if len(place) == 1 and _DW_OP_reg0 <= place[0] < _DW_OP_reg0 + 8:
                 return Variable(name, None, REGISTERS[place[0] - _DW_OP_reg0], size)
             base = None
@@ -154,7 +156,8 @@ class Unwinder:
             if place[-1:] == bytes([_DW_OP_stack_value]):
                 value = _evaluate(place[:-1], now, word_at, base)
                 return Variable(name, None, None, size, value - (value >> 31 << 32))
-            return Variable(name, _evaluate(place, now, word_at, base), None, size)
+            moved = self._bias if place[:1] == bytes([_DW_OP_addr]) else 0
+            return Variable(name, _evaluate(place, now, word_at, base) + moved, None, size)
         except (_Unknown, ValueError, KeyError):
             return Variable(name, None, None, 0)
 
@@ -164,7 +167,7 @@ class Unwinder:
         frame = bytes(function.attributes["DW_AT_frame_base"].value)
         by_register = len(frame) == 1 and _DW_OP_reg0 <= frame[0] < _DW_OP_reg0 + 8
         try:
-            row = self._row(now["eip"])
+            row = self._row(now["eip"] - self._bias)
             cfa = self._cfa(row, now, word_at)
         except _Unknown:
             if not by_register:

@@ -86,9 +86,10 @@ def expand_stack(k: Kernel, mm: MmStruct, vma: VmArea, address: int) -> None:
 
 
 def fault_in_user(k: Kernel, mm: MmStruct, address: int, write: bool, *, present: bool) -> None:
-    """The kernel's own access to user memory faulted. Raises Errno(EFAULT), or Errno(ENOMEM), with
-    which the system call fails and nobody is killed (fork-path K11)."""
+    """The kernel's own access to user memory faulted. Raises Errno(EFAULT), or Errno(ENOMEM)."""
     error_code = (PF_W if write else 0) | (PF_P if present else 0)
+    if k.host.trace.page_fault_kernel and mm is k.current.mm:
+        k.host.trace.page_fault_kernel.emit(k.current, address, error_code, k.machine.cpu.eip)
     try:
         vma = find_area(k, mm, address, None)
     except BadArea:
@@ -96,6 +97,7 @@ def fault_in_user(k: Kernel, mm: MmStruct, address: int, write: bool, *, present
     if access_error(vma, error_code & ~PF_U):
         raise Errno(EFAULT)
     try:
+        # fork-path K11: without memory the system call fails, and nobody is killed.
         handle_mm_fault(k, Fault(k.current, mm, vma, address, error_code))
     except FaultSigbus:
         raise Errno(EFAULT) from None

@@ -14,7 +14,13 @@ from toykernel.mm.limits import (
     vm_enough_memory,
 )
 from toykernel.mm.memory import populate_range
-from toykernel.mm.mm_types import VM_ACCOUNT, VM_LOCKED, MmStruct, vm_data_default
+from toykernel.mm.mm_types import (
+    VM_ACCOUNT,
+    VM_LOCKED,
+    VM_LOCKONFAULT,
+    MmStruct,
+    vm_data_default,
+)
 from toykernel.mm.mmap import do_munmap, page_align, user_mm
 from toykernel.mm.vma import merge, new_area
 from toykernel.syscalls import syscall
@@ -57,5 +63,5 @@ def do_brk(k: Kernel, mm: MmStruct, start: int, end: int) -> None:
     vm_enough_memory(k, pages)
     mm.insert(new_area(k, start, end, flags, "[heap]"))
     merge(k, mm, start, end)
-    if flags & VM_LOCKED:
+    if flags & VM_LOCKED and not flags & VM_LOCKONFAULT:
         populate_range(k, mm, start, end)

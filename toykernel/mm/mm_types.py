@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from sortedcontainers import SortedDict
+from emu.record import dataclass
 
 if TYPE_CHECKING:
     from toykernel.fs.mount import Path
@@ -25,6 +25,7 @@ VM_LOCKED = 0x00002000
 VM_SEQ_READ = 0x00008000
 VM_RAND_READ = 0x00010000
 VM_DONTCOPY = 0x00020000
+VM_LOCKONFAULT = 0x00080000
 VM_ACCOUNT = 0x00100000
 VM_NORESERVE = 0x00200000
 VM_WIPEONFORK = 0x02000000
@@ -77,6 +78,61 @@ class VmArea:
         return text + ("s" if self.vm_flags & VM_SHARED else "p")
 
 
+class Areas:
+    """Areas by their first address, in order: two lists side by side, which a fork makes anew in no time."""
+
+    def __init__(self) -> None:
+        self._starts: list[int] = []
+        self._areas: list[VmArea] = []
+
+    def __len__(self) -> int:
+        return len(self._areas)
+
+    def __iter__(self) -> Iterator[VmArea]:
+        return iter(self._areas)
+
+    def __getitem__(self, start: int) -> VmArea:
+        at = bisect_left(self._starts, start)
+        if at == len(self._starts) or self._starts[at] != start:
+            raise KeyError(start)
+        return self._areas[at]
+
+    def items(self) -> Iterator[tuple[int, VmArea]]:
+        """Each behind the address that it is kept by."""
+        return zip(self._starts, self._areas, strict=True)
+
+    def insert(self, area: VmArea) -> None:
+        """Keep an area by its first address, where none is."""
+        at = bisect_left(self._starts, area.vm_start)
+        self._starts.insert(at, area.vm_start)
+        self._areas.insert(at, area)
+
+    def remove(self, start: int) -> None:
+        """Raises KeyError when there is none."""
+        at = bisect_left(self._starts, start)
+        if at == len(self._starts) or self._starts[at] != start:
+            raise KeyError(start)
+        del self._starts[at], self._areas[at]
+
+    def clear(self) -> None:
+        """No areas any more."""
+        self._starts.clear()
+        self._areas.clear()
+
+    def ending_above(self, address: int) -> int:
+        """The place of the first that ends above an address; their number when none does."""
+        at = bisect_right(self._starts, address)
+        return at - (at > 0 and address < self._areas[at - 1].vm_end)
+
+    def at(self, place: int) -> VmArea | None:
+        """That of a place, from 0; None behind the last."""
+        return self._areas[place] if place < len(self._areas) else None
+
+    def between(self, place: int, end: int) -> list[VmArea]:
+        """From a place on those that start below `end`."""
+        return self._areas[place : bisect_left(self._starts, end)]
+
+
 class MmStruct:
     """struct mm_struct: a page directory (physical address) and the areas that it serves."""
 
@@ -85,12 +141,13 @@ class MmStruct:
         self.slab = slab
         self.pgd = 0
         self.mm_users = 1
-        self.areas: SortedDict[int, VmArea] = SortedDict()
+        self.areas = Areas()
         self.nr_ptes = 0  # page-table pages
         self.rss = 0  # present user pages
         self.hiwater_rss = 0  # the most there were
         self.dumpable = 1  # PR_SET_DUMPABLE; exec makes it 1
         self.thp_disable = False
+        self.membarrier_state = 0  # MEMBARRIER_CMD_REGISTER_ bits that were called
         self.total_vm = 0  # pages in areas
         self.locked_vm = 0  # pages in areas with VM_LOCKED
         self.def_flags = 0  # VM_LOCKED after mlockall(MCL_FUTURE)
@@ -103,20 +160,13 @@ class MmStruct:
         self.exe_path: Path | None = None  # what it executes: where that was found
         self.exe_name = ""  # and by which path
         self.saved_auxv = b""
+        self.vdso = 0  # address of the vDSO; 0 without one
         #: Pages whose entries lost rights since the last flush: a CPU may still hold them.
         self.stale: dict[int, None] = {}
 
     def find_vma(self, address: int) -> VmArea | None:
         """The first area that ends above `address` (it may start above it too)."""
-        index = self.areas.bisect_right(address) - 1
-        if index >= 0:
-            area: VmArea = self.areas.peekitem(index)[1]
-            if address < area.vm_end:
-                return area
-        if index + 1 < len(self.areas):
-            following: VmArea = self.areas.peekitem(index + 1)[1]
-            return following
-        return None
+        return self.areas.at(self.areas.ending_above(address))
 
     def find_exact(self, address: int) -> VmArea | None:
         """The area that contains a linear address, or None."""
@@ -127,11 +177,7 @@ class MmStruct:
         """Areas that share a page with [start, end), in order."""
         if start >= end:
             return []
-        first = self.areas.bisect_right(start) - 1
-        if first >= 0 and self.areas.peekitem(first)[1].vm_end <= start:
-            first += 1
-        keys = self.areas.keys()
-        return [self.areas[at] for at in keys[max(first, 0) : self.areas.bisect_left(end)]]
+        return self.areas.between(self.areas.ending_above(start), end)
 
     def covered(self, start: int, end: int) -> bool:
         """Whether every page of [start, end) lies in an area."""
@@ -143,17 +189,22 @@ class MmStruct:
 
     def insert(self, area: VmArea) -> None:
         """insert_vm_struct: the caller has made sure that the place is free."""
-        self.areas[area.vm_start] = area
+        self.areas.insert(area)
         self.total_vm += area.pages
         if area.vm_flags & VM_LOCKED:
             self.locked_vm += area.pages
 
     def remove(self, area: VmArea) -> None:
         """Take an area out of the index and the counts of pages; its record and pages stay."""
-        del self.areas[area.vm_start]
+        self.areas.remove(area.vm_start)
         self.total_vm -= area.pages
         if area.vm_flags & VM_LOCKED:
             self.locked_vm -= area.pages
+
+    def remove_all(self) -> None:
+        """`remove` for every area."""
+        self.areas.clear()
+        self.total_vm = self.locked_vm = 0
 
     def resize(self, area: VmArea, start: int, end: int) -> None:
         """Move an area's bounds, keeping the index and the counts right; contents stay in place."""
@@ -168,7 +219,7 @@ class MmStruct:
         area.vm_flags = flags
 
     def __iter__(self) -> Iterator[VmArea]:
-        return iter(self.areas.values())
+        return iter(self.areas)
 
 
 @dataclass

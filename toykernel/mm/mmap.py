@@ -28,6 +28,7 @@ from toykernel.mm.mm_types import (
     READ_IMPLIES_EXEC,
     VM_GROWSDOWN,
     VM_LOCKED,
+    VM_LOCKONFAULT,
     VM_MAYEXEC,
     VM_MAYREAD,
     VM_MAYSHARE,
@@ -89,7 +90,12 @@ def user_mm(k: Kernel) -> MmStruct:
 
 def arch_pick_mmap_layout(mm: MmStruct, stack_limit: int) -> None:
     """Where mmap starts to look, downwards, leaving room for the stack of `stack_limit` bytes."""
-    mm.mmap_base = page_align(TASK_SIZE - min(max(stack_limit, MIN_GAP), MAX_GAP))
+    mm.mmap_base = mmap_base(stack_limit)
+
+
+def mmap_base(stack_limit: int) -> int:
+    """The upper end of what mmap gives out, for a stack of so many bytes."""
+    return page_align(TASK_SIZE - min(max(stack_limit, MIN_GAP), MAX_GAP))
 
 
 def get_unmapped_area(k: Kernel, mm: MmStruct, addr: int, length: int, flags: int) -> int:
@@ -248,7 +254,8 @@ def mmap_region(
         vm_flags = charge(k, vm_flags, length >> 12)
     mm.insert(new_area(k, addr, addr + length, vm_flags, name, pgoff=pgoff, mapping=mapping))
     merge(k, mm, addr, addr + length)
-    if vm_flags & VM_LOCKED or (flags & MAP_POPULATE and not flags & MAP_NONBLOCK):
+    locked = vm_flags & (VM_LOCKED | VM_LOCKONFAULT) == VM_LOCKED
+    if locked or (flags & MAP_POPULATE and not flags & MAP_NONBLOCK):
         populate_range(k, mm, addr, addr + length)
     return addr
 
@@ -277,7 +284,7 @@ def exit_mmap(k: Kernel, mm: MmStruct) -> None:
     areas = list(mm)
     for area in areas:
         unmap_page_range(k, mm, area.vm_start, area.vm_end)
-        mm.remove(area)
+    mm.remove_all()
     free_pgtables(k, mm)
     flush_tlb_mm(k, mm)
     for area in areas:

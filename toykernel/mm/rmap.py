@@ -5,7 +5,9 @@ Kept by set_pte, the one door for entries, so it can be compared with the page t
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
+
+from emu.record import dataclass
 
 _VPN_BITS = 20
 

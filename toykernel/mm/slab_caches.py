@@ -42,6 +42,9 @@ class SlabCaches:
         self.tty = KmemCache("tty_struct", 704)  # open of ptmx: either end
         self.unix_sock = KmemCache("unix_sock", 512)  # socket: one, or an end of a connection
         self.skb = KmemCache("skbuff_head_cache", 192)  # send: a message
+        self.file_lock = KmemCache("file_lock_cache", 112)  # fcntl, flock: a lock that is held
+        self.mnt = KmemCache("mnt_cache", 128)  # mount: one
+        self.seccomp = KmemCache("seccomp_filter", 32)  # seccomp: a filter
         self.mm = KmemCache("mm_struct", 448)  # fork, exec: an address space
         self.vm_area = KmemCache("vm_area_struct", 88, 8)  # mmap, fork, exec: an area
         self.fpu = KmemCache("fpu", 512)  # first use, fork: FPU registers

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from copy import copy
 from typing import TYPE_CHECKING
 
+from emu.record import twin
 from toykernel.errno import ENOMEM, Errno
 from toykernel.mm.filemap import AddressSpace
-from toykernel.mm.mm_types import VM_LOCKED, VM_RWX, MmStruct, VmArea
+from toykernel.mm.mm_types import VM_LOCKED, VM_LOCKONFAULT, VM_RWX, MmStruct, VmArea
 
 if TYPE_CHECKING:
     from toykernel.state import Kernel
@@ -37,11 +37,11 @@ def new_area(
 def copy_area(k: Kernel, area: VmArea) -> VmArea:
     """Another record of the same area, in no address space yet. Raises Errno(ENOMEM)."""
     slab = k.memory.slabs.vm_area.alloc(k)
-    twin = copy(area)
-    twin.slab = slab
-    if twin.mapping is not None:
-        twin.mapping.map_area(k)
-    return twin
+    other = twin(area)
+    other.slab = slab
+    if other.mapping is not None:
+        other.mapping.map_area(k)
+    return other
 
 
 def anon_vma_prepare(k: Kernel, mm: MmStruct, area: VmArea) -> None:
@@ -62,12 +62,12 @@ def anon_vma_prepare(k: Kernel, mm: MmStruct, area: VmArea) -> None:
 def fork_area(k: Kernel, area: VmArea) -> VmArea:
     """A child's record of a parent's area: pages that it gets from now on are no longer the parent's
     (anon_vma_fork), and mlock was the parent's alone. Raises Errno(ENOMEM)."""
-    twin = copy_area(k, area)
-    if twin.anon_vma:
-        twin.anon_vma = k.memory.idents.next_anon_vma()
-        twin.cloned = True
-    twin.vm_flags &= ~VM_LOCKED
-    return twin
+    other = copy_area(k, area)
+    if other.anon_vma:
+        other.anon_vma = k.memory.idents.next_anon_vma()
+        other.cloned = True
+    other.vm_flags &= ~(VM_LOCKED | VM_LOCKONFAULT)
+    return other
 
 
 def free_area(k: Kernel, area: VmArea) -> None:
@@ -121,10 +121,16 @@ def _compatible(lower: VmArea, upper: VmArea, flags: int) -> bool:
     )
 
 
-def can_merge(lower: VmArea, upper: VmArea) -> bool:
+def can_merge(k: Kernel, lower: VmArea, upper: VmArea) -> bool:
     """Whether two neighbours are one area in all but the record (can_vma_merge_after)."""
-    anon = (lower.anon_vma, upper.anon_vma)
-    return _compatible(lower, upper, ~0) and (0 in anon or anon[0] == anon[1])
+    if not _compatible(lower, upper, ~0):
+        return False
+    if lower.anon_vma == upper.anon_vma:
+        return True
+    cloned = lower.cloned or upper.cloned
+    return 0 in (lower.anon_vma, upper.anon_vma) and (
+        k.host.profile.merges_cloned_areas or not cloned
+    )
 
 
 def merge(k: Kernel, mm: MmStruct, start: int, end: int) -> None:
@@ -134,7 +140,7 @@ def merge(k: Kernel, mm: MmStruct, start: int, end: int) -> None:
         return
     lower = areas[0]
     for upper in areas[1:]:
-        if can_merge(lower, upper):
+        if can_merge(k, lower, upper):
             _absorb(k, mm, lower, upper)
         else:
             lower = upper

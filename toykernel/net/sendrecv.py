@@ -159,6 +159,11 @@ def sock_release(k: Kernel, file: File) -> None:
     file.inode.i_sb.put_ino()
 
 
+def sock_splice_write(k: Kernel, file: File, data: bytes) -> Result:
+    """sendfile and splice into a socket: a message, or bytes of a stream."""
+    return unix_sendmsg(k, file, data, 0, ScmCookie(), None)
+
+
 SOCKET = FileOperations(
     "toykernel.net.sendrecv:SOCKET",
     read=sock_read,
@@ -167,4 +172,5 @@ SOCKET = FileOperations(
     ioctl=sock_ioctl,
     release=sock_release,
     iter=sock_iter,
+    splice_write=sock_splice_write,
 )

@@ -88,9 +88,7 @@ def sock_map_fd(k: Kernel, sock: UnixSock, flags: int) -> File:
     sb = k.files.fs.pipefs
     ino = sb.next_ino()
     cred = k.current.cred
-    inode = Inode(
-        ino, S_IFSOCK | 0o777, sb, SPECIAL, NO_FILE, cred.fsuid, cred.fsgid, 0, private=sock
-    )
+    inode = Inode(ino, S_IFSOCK | 0o777, sb, SPECIAL, NO_FILE, cred.fsuid, cred.fsgid, private=sock)
     try:
         return get_empty_filp(k, inode, SOCKET, O_RDWR | flags & O_NONBLOCK, f"socket:[{ino}]")
     except Errno:
@@ -145,6 +143,7 @@ def sys_socketpair(k: Kernel, family: int, kind: int, protocol: int, usockvec: i
         for sock in pair:
             file = sock_map_fd(k, sock, kind)
             undo.callback(k.memory.slabs.filp.free, k, file.slab)
+            undo.callback(file.inode.i_sb.put_ino)
             files.append(file)
         undo.pop_all()
     _join(pair[0], pair[1])

@@ -22,7 +22,7 @@ from toykernel.errno import (
 )
 from toykernel.fs.file import O_NONBLOCK, File
 from toykernel.kernel.siginfo import SIGPIPE
-from toykernel.kernel.signal import send_signal
+from toykernel.kernel.signal import send_sig
 from toykernel.kernel.signal_types import signal_pending
 from toykernel.kernel.timekeeping import ktime_get
 from toykernel.kernel.wait import Result, Wait, WaitQueue
@@ -92,7 +92,7 @@ def check_size(sock: UnixSock, size: int) -> None:
 
 def _broken_pipe(k: Kernel, flags: int, sock: UnixSock) -> Errno:
     if sock.is_stream and not flags & MSG_NOSIGNAL:
-        send_signal(k, k.current, SIGPIPE, {"si_code": 0})
+        send_sig(k, SIGPIPE, k.current)
     return Errno(EPIPE)
 
 
@@ -225,7 +225,7 @@ def _send_packet(k: Kernel, sending: Sending) -> Result:
     if other.shutdown & RCV_SHUTDOWN:
         raise Errno(EPIPE)
     full = other.peer is not sock and recvq_full(other)
-    if full or (sock.wmem and sock.wmem + len(sending.data) + SKB_OVERHEAD > sock.sndbuf):
+    if full or sock.wmem >= sock.sndbuf:  # sock_alloc_send_pskb
         waiting = _wait_to_send(k, sending, other.wait if full else sock.wait)
         if isinstance(waiting, Errno):
             raise waiting

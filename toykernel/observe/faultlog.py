@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections import deque
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from emu.notebook import number, table
+from emu.record import dataclass
 from toykernel.collector import Collector
 from toykernel.syscall_table import name_of
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from emu.ram import PAGE_SHIFT
+from emu.record import dataclass
 from toykernel.collector import Collector
 from toykernel.kernel.clone_flags import CLONE_VM
 from toykernel.kernel.futex import FUTEX_TID_MASK

@@ -31,6 +31,6 @@ class Once(Collector):
     def over(self) -> None:
         """The end of a run: all of it was written as it came."""
 
-    def forget_future(self) -> None:
-        """The guest was changed: what comes now has not been said before."""
-        self._told = self.said
+    def forget_future(self, said: int) -> None:
+        """The guest was changed when so much was said: what comes behind that has not been said before."""
+        self._told = min(self._told, said)

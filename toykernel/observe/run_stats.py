@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections import deque
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from emu.record import dataclass
 from toykernel.arch.x86.process import account
 from toykernel.collector import Collector
 from toykernel.errno import is_error

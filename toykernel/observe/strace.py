@@ -7,26 +7,31 @@ A line is written when it is whole, so that output of the guest never falls into
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from toykernel.collector import Collector
 from toykernel.kernel.clone_flags import CLONE_UNTRACED
-from toykernel.kernel.siginfo import SIGKILL, SIGNAL_NAMES
-from toykernel.look.program import PROGRAM_PID
-from toykernel.observe import strace_calls
-from toykernel.observe.strace_format import (
-    PRINTERS,
-    raw,
-    result_text,
-    siginfo_text,
-    signal_text,
+from toykernel.kernel.ptrace_flags import JOBCTL_STOP_SIGMASK
+from toykernel.kernel.siginfo import (
+    CLD_DUMPED,
+    CLD_EXITED,
+    CLD_KILLED,
+    SI_KERNEL,
+    SIGCHLD,
+    SIGKILL,
+    pack_siginfo,
 )
-from toykernel.observe.strace_memory import Memory
+from toykernel.look.program import PROGRAM_PID
+from toykernel.observe.decoding import table
+from toykernel.observe.decoding.call import RESTARTS, Call
+from toykernel.observe.decoding.names import hexadecimal
+from toykernel.observe.decoding.results import result_text
+from toykernel.observe.decoding.signals import siginfo_text, signal_text
+from toykernel.observe.decoding.subcalls import resolve
 from toykernel.state import Kernel
-from toykernel.syscall_table import BY_NAME, SYSCALLS, name_of
-from toykernel.syscalls import Syscall
-from toykernel.task import Task
+from toykernel.syscall_table import BY_NAME, name_of
+from toykernel.task import SIGNAL_GROUP_EXIT, TASK_STOPPED, Task
 
 RESULT_COLUMN = 40
 INIT_PID = 1
@@ -37,19 +42,14 @@ _EXECVE = BY_NAME["execve"].number
 class _Call:
     """A call that has begun, and its registers."""
 
-    number: int
+    name: str
+    tgid: int
     words: Sequence[int]
-    printed: int  # how many arguments have been written
-
-    @property
-    def row(self) -> Syscall | None:
-        """None for a number without a function: without known arguments the registers are shown."""
-        row = SYSCALLS[self.number] if 0 <= self.number < len(SYSCALLS) else None
-        return row if row is not None and row.function is not None else None
-
-    @property
-    def name(self) -> str:
-        return name_of(self.number)
+    indirect: bool
+    previous: str
+    printed: int = 0  # how many arguments have been written
+    comma: bool = False  # and a comma behind them
+    saved: dict[str, int] = field(default_factory=dict)
 
 
 class Strace(Collector):
@@ -60,7 +60,7 @@ class Strace(Collector):
     """
 
     collected = (
-        *("_alive", "_untraced", "_calls", "_signals"),
+        *("_alive", "_untraced", "_calls", "_previous", "_signals", "_raised"),
         *("_line", "_line_pid", "_column"),
     )
 
@@ -73,7 +73,9 @@ class Strace(Collector):
         self._alive: dict[int, None] = {}
         self._untraced: set[int] = set()  # children that CLONE_UNTRACED keeps from us, and theirs
         self._calls: dict[int, _Call] = {}
+        self._previous: dict[int, str] = {}  # the last call that has ended, by task
         self._signals: dict[int, list[str]] = {}  # lines to come when the call is over
+        self._raised: dict[int, dict[int, str]] = {}  # lines of signals that nobody has taken yet
         self._line = ""  # begun, not yet written
         self._line_pid = 0
         self._column = 0  # of the end of the line, counting what of it has been written before
@@ -81,7 +83,10 @@ class Strace(Collector):
         trace.sys_enter.append(self._enter)
         trace.sys_exit.append(self._exit)
         trace.process_fork.append(self._fork)
+        trace.process_exec.append(self._exec)
         trace.process_exit.append(self._end)
+        trace.sched_switch.append(self._switch)
+        trace.signal_generate.append(self._raise)
         trace.signal_deliver.append(self._deliver)
         trace.signal_discard.append(self._discard)
 
@@ -119,47 +124,55 @@ class Strace(Collector):
 
     # -- calls -------------------------------------------------------------------------------------
 
-    def _arguments(self, task: Task, call: _Call, last: int, result: int | None) -> str:
-        """The arguments from the first that has not been written up to `last`."""
-        memory = Memory(self._k, task.mm, result)
-        texts = []
-        kinds = [] if call.row is None else [a.kind for a in call.row.arguments]
-        for index in range(call.printed, last):
-            word = call.words[index]
-            if call.row is None:
-                texts.append(raw(word))
-                continue
-            told = strace_calls.argument(call.name, index, memory, call.words)
-            if told is None:
-                told = PRINTERS[kinds[index]](memory, word, call.words[index + 1 :])
-            texts.append(told)
-        call.printed = last
-        return ", ".join(texts)
-
-    @staticmethod
-    def _count(call: _Call) -> int:
-        if call.row is None:
-            return len(call.words)
-        return strace_calls.count(call.name, call.words, len(call.row.arguments))
+    def _told(self, task: Task, call: _Call, result: int | None) -> Call:
+        """The call, with the memory that its arguments point into."""
+        return Call(
+            self._k,
+            task.mm,
+            call.name,
+            call.words,
+            result,
+            call.saved,
+            call.indirect,
+            call.previous,
+        )
 
     def _enter(self, task: Task, number: int, words: list[int]) -> None:
         if not self._traced(task) or self._before_exec(task, number):
             return
         self._alive[task.pid] = None
         self._flush_signals(task.pid)
-        call = self._calls[task.pid] = _Call(number, words, 0)
-        row = call.row
-        count = self._count(call)
-        kinds = [] if row is None else [a.kind for a in row.arguments]
-        first = next((i for i, kind in enumerate(kinds) if kind.at_exit), count)
-        if row is not None:
-            first = min(strace_calls.at_entry(call.name, first), count)
+        previous = self._previous.get(task.pid, "")
+        told = resolve(Call(self._k, task.mm, name_of(number), words, previous=previous))
+        call = _Call(told.name, task.tgid, told.words, told.indirect, previous, saved=told.saved)
+        self._calls[task.pid] = call
+        table.prepare(told)
         self._begin(task.pid)
-        self._add(
-            f"{strace_calls.shown_name(call.name, words)}({self._arguments(task, call, first, None)}"
-        )
-        if 0 < first < count:
-            self._add(", ")
+        self._add(f"{call.name}(")
+        self._write_arguments(told, call)
+
+    def _write_arguments(self, told: Call, call: _Call) -> None:
+        """Those that have not been written: at the entry up to the first that the end fills in."""
+        if not table.known(call.name):
+            if not call.printed:
+                self._add(", ".join(map(hexadecimal, call.words)))
+                call.printed = 1
+            return
+        items = table.items(told)
+        while call.printed < len(items):
+            item = items[call.printed]
+            if item.at_end and told.result is None:
+                if call.printed and not item.comma_at_end:
+                    self._add(", ")
+                    call.comma = True
+                return
+            text = item.show(told, item.index)
+            if text:
+                if call.printed and not call.comma and not text.startswith(" => "):
+                    self._add(", ")
+                self._add(text)
+                call.comma = False
+            call.printed += 1
 
     def _finish(self, task: Task, result: int | None) -> None:
         call = self._calls.pop(task.pid, None)
@@ -167,17 +180,31 @@ class Strace(Collector):
             return
         if self._line_pid != task.pid:
             self._begin(task.pid)
-            shown = strace_calls.shown_name(call.name, call.words)
-            self._add(f"<... {shown} resumed>")
-        rest = self._arguments(task, call, self._count(call), result)
-        self._add(rest + ") ")
+            self._add(f"<... {call.name} resumed>")
+        told = self._told(task, call, result)
+        if result is not None:
+            self._write_arguments(told, call)
+        elif not table.complete(told, call.printed):
+            self._add(" <unfinished ...>")  # the end has something to tell, and will not come
+        self._previous[task.pid] = call.name
+        self._add(") ")
         self._add(" " * (RESULT_COLUMN - self._column) + "= ")
-        self._add("?" if result is None else result_text(call.name, result))
+        self._add(result_text(told))
         self._newline()
 
     def _exit(self, task: Task, _number: int, result: int) -> None:
+        if -result in RESTARTS and self._killed(task):
+            return  # the end of the process is the end of the call
         self._finish(task, result)
         self._flush_signals(task.pid)
+
+    def _killed(self, task: Task) -> bool:
+        """Ended by SIGKILL or with its group, so that a tracer does not see it once more."""
+        signal = task.signal
+        if not signal.flags & SIGNAL_GROUP_EXIT:
+            return False
+        sig = signal.group_exit_code & 0x7F
+        return sig == SIGKILL or sig not in self._raised.get(task.pid, {})
 
     # -- processes and signals ---------------------------------------------------------------------
 
@@ -207,16 +234,57 @@ class Strace(Collector):
         if not self._traced(task):
             self._untraced.discard(task.pid)
             return
-        self._finish(task, None)
-        self._signals.pop(task.pid, None)
         code = task.exit_code
         sig = code & 0x7F
+        self._finish(task, None)
+        self._signals.pop(task.pid, None)
+        line = self._raised.pop(task.pid, {}).get(sig)
+        if line is not None and sig != SIGKILL:
+            self._whole(task.pid, line)  # the kernel made it a SIGKILL; a tracer hears the signal
+        if self._superseded(task):
+            return
         core = " (core dumped)" if code & 0x80 else ""
         text = f"killed by {signal_text(sig)}{core}" if sig else f"exited with {code >> 8 & 0xFF}"
         self._whole(task.pid, f"+++ {text} +++")
         self._alive.pop(task.pid, None)
 
+    def _superseded(self, task: Task) -> bool:
+        """A leader whose number a thread of it takes over by execve."""
+        return task.pid == task.tgid and self._other_exec(task) is not None
+
+    def _other_exec(self, task: Task) -> int | None:
+        """The number of another thread of the task's group that is in execve."""
+        return next(
+            (
+                pid
+                for pid, call in self._calls.items()
+                if call.tgid == task.tgid and pid != task.pid and call.name.startswith("execve")
+            ),
+            None,
+        )
+
+    def _exec(self, task: Task, _path: str) -> None:
+        old = self._other_exec(task)
+        if not self._traced(task) or old is None or task.pid in self._calls:
+            return
+        self._whole(task.pid, f"+++ superseded by execve in pid {old} +++")
+        self._calls[task.pid] = self._calls.pop(old)
+        self._alive.pop(old, None)
+
+    def _switch(self, previous: Task, _next: Task) -> None:
+        """A group stops: each of its threads tells the tracer before it sleeps."""
+        if previous.state == TASK_STOPPED and self._traced(previous):
+            self._flush_signals(previous.pid)
+            sig = previous.jobctl & JOBCTL_STOP_SIGMASK or previous.exit_code
+            self._whole(previous.pid, f"--- stopped by {signal_text(sig)} ---")
+
+    def _raise(self, task: Task, sig: int, info: dict[str, Any]) -> None:
+        if self._traced(task):
+            self._raised.setdefault(task.pid, {})[sig] = self._signal_line(sig, info)
+
     def _deliver(self, task: Task, sig: int, info: dict[str, Any]) -> None:
+        for pid in (task.pid, task.tgid):
+            self._raised.get(pid, {}).pop(sig, None)
         if self._traced(task) and sig != SIGKILL:  # no tracer is told of that one
             self._flush_signals(task.pid)
             self._whole(task.pid, self._signal_line(sig, info))
@@ -228,9 +296,19 @@ class Strace(Collector):
 
     @staticmethod
     def _signal_line(sig: int, info: dict[str, Any]) -> str:
-        name = SIGNAL_NAMES.get(sig, signal_text(sig))
-        return f"--- {name} {siginfo_text(sig, info)} ---"
+        return f"--- {signal_text(sig)} {siginfo_text(pack_siginfo(told_info(sig, info)))} ---"
 
     def _flush_signals(self, pid: int) -> None:
         for line in self._signals.pop(pid, ()):
             self._whole(pid, line)
+
+
+def told_info(sig: int, info: dict[str, Any]) -> dict[str, Any]:
+    """A siginfo with all that strace looks at; of a child's end the kernel gives the wait status."""
+    told = {"si_signo": sig, "si_code": SI_KERNEL, **info}
+    if sig == SIGCHLD and "si_code" not in info:
+        status = info.get("si_status", 0)
+        killed = status & 0x7F
+        told["si_code"] = (CLD_DUMPED if status & 0x80 else CLD_KILLED) if killed else CLD_EXITED
+        told["si_status"] = killed or status >> 8 & 0xFF
+    return told

@@ -10,6 +10,9 @@ Times are those of the machine's clock. Programs that read such text, trace view
     exceptions   page_fault_user, page_fault_kernel (arch/x86/include/asm/trace/exceptions.h, 3.13); Linux has
                  no trace event for other exceptions
     page_faults  the same events: they are all that the system `exceptions` has
+
+page_fault_kernel is also the kernel's own access to a task's memory, of read() into a page that is shared for
+copy-on-write: here no instruction does it, and `ip` is that of the kernel function's thunk.
 """
 
 from __future__ import annotations
@@ -55,6 +58,7 @@ class TraceEvents(Collector):
             trace.sys_exit.append(self._on_exit)
         if "exceptions" in systems or "page_faults" in systems:
             trace.page_fault.append(self._on_page_fault)
+            trace.page_fault_kernel.append(self._on_page_fault)
 
     def _say(self, line: bytes) -> None:
         if self._write is not None:

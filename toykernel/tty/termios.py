@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import struct
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING
+
+from emu.record import dataclass
 
 if TYPE_CHECKING:
     from toykernel.kernel.wait import WaitQueue

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from toykernel.arch.x86.uaccess import copy_from_user, copy_to_user
-from toykernel.errno import EAGAIN, EIO, ERESTARTSYS, Errno
+from toykernel.errno import EAGAIN, EIO, EPERM, ERESTARTSYS, Errno
 from toykernel.fs.file import O_NOCTTY, O_NONBLOCK, File
 from toykernel.fs.operations import (
     POLLERR,
@@ -15,12 +15,14 @@ from toykernel.fs.operations import (
     POLLRDNORM,
     POLLWRNORM,
 )
+from toykernel.kernel.cred import CAP_SYS_TTY_CONFIG, capable
 from toykernel.kernel.jobctl import is_current_pgrp_orphaned
 from toykernel.kernel.siginfo import SIGCONT, SIGHUP, SIGTTIN, SIGTTOU
 from toykernel.kernel.signal import action_of, send_signal
 from toykernel.kernel.signal_types import SIG_IGN, signal_pending
 from toykernel.kernel.timekeeping import ktime_get
 from toykernel.kernel.wait import Result, Wait, WaitQueue, wake_up
+from toykernel.syscalls import syscall
 from toykernel.tty.n_tty import (
     PTY_BUF_SIZE,
     input_available,
@@ -258,3 +260,13 @@ def tty_poll(k: Kernel, file: File, pt: list[WaitQueue]) -> int:
     if tty.other_closed:
         mask |= POLLHUP
     return mask | POLLOUT | POLLWRNORM if _room(tty) else mask
+
+
+@syscall(111)
+def sys_vhangup(k: Kernel) -> int:
+    """vhangup: hang up the session's own terminal, if it has one. EPERM without CAP_SYS_TTY_CONFIG."""
+    if not capable(k, CAP_SYS_TTY_CONFIG):
+        raise Errno(EPERM)
+    if k.current.signal.tty is not None:
+        hang_up(k, k.current.signal.tty)
+    return 0

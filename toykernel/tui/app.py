@@ -1,4 +1,4 @@
-"""The screen: panels, keys, and a time line to step or click in. All that is done is the Debugger's."""
+"""The screen: panels, keys, and a time line to step, click or drag in. All that is done is the Debugger's."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from rich.text import Text
 from textual.app import App, ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, VerticalScroll
-from textual.events import Click, Resize
+from textual.events import Resize
 from textual.widgets import Footer, Input, Static
 
 from toykernel.debug.commands.command import Console
@@ -23,6 +23,7 @@ from toykernel.history.errors import HistoryError
 from toykernel.look.symbols import SymbolError
 from toykernel.tui import panels
 from toykernel.tui.panels import PANELS, Line, Seen
+from toykernel.tui.time_line import TimeLine
 
 #: Cycles after which a run comes back to the screen.
 LONG = 100_000_000
@@ -30,16 +31,6 @@ _ASKS = {
     "address": "an address or a label; nothing: what comes next",
     "command": "a command of the debugger",
 }
-
-
-class TimeLine(Static):
-    """The run from power-on to the last cycle that is known; a click goes there."""
-
-    def on_click(self, event: Click) -> None:
-        """To the cycle under the mouse."""
-        app = self.app
-        if isinstance(app, DebuggerApp):
-            app.go_to_share(event.x, max(self.size.width, 2))
 
 
 class DebuggerApp(App[None]):
@@ -70,6 +61,10 @@ class DebuggerApp(App[None]):
         Binding("left_square_bracket", "event(-1)", "Event", key_display="["),
         Binding("right", "share(1)", "Later", show=False),
         Binding("left", "share(-1)", "Earlier", show=False),
+        Binding("shift+right", "share(10)", "Much later", show=False),
+        Binding("shift+left", "share(-10)", "Much earlier", show=False),
+        Binding("g", "share_of(0)", "Start", show=False),
+        Binding("G", "share_of(1)", "End", show=False),
         Binding("a", "ask('address')", "Addr"),
         Binding("colon", "ask('command')", "Cmd", key_display=":"),
         *(Binding(key, f"show({key})", title, show=False) for key, title, _ in PANELS),
@@ -87,6 +82,9 @@ class DebuggerApp(App[None]):
         self.said = ""
         self._asked = ""
         self._until = 0
+        self._shown_share: tuple[int, int] | None = (
+            None  # of the time line, where the mouse has gone
+        )
         self._answers: list[str] = []
         self._repl = Repl(Console(debugger, self._answers.append))
         self.traveller: Traveller = self._repl.console.traveller
@@ -146,7 +144,7 @@ class DebuggerApp(App[None]):
     def _do(self, work: Callable[[], object]) -> None:
         """Do something with the machine; show what came of it."""
         self.seen.registers = self.debugger.session.current.cpu_regs
-        self.said = ""
+        self.said, self._shown_share = "", None
         self._until = self.debugger.machine.clock.cycles + LONG
         try:
             done = work()
@@ -200,8 +198,20 @@ class DebuggerApp(App[None]):
         if self.said:
             self.seen.event = None
 
+    def action_share_of(self, end: int) -> None:
+        """To the start of what is known, or to its end."""
+        width = max(self.size.width, 2)
+        self.go_to_share((width - 1) * end, width)
+
+    def on_time_line_moved(self) -> None:
+        """The mouse holds the time line, perhaps farther on already than when it said so."""
+        width, column = max(self.size.width, 2), self.query_one(TimeLine).column
+        if self._shown_share != (column, width):
+            self.go_to_share(column, width)
+            self._shown_share = column, width
+
     def action_share(self, step: int) -> None:
-        """One column of the time line later or earlier."""
+        """So many columns of the time line later or earlier."""
         width = max(self.size.width, 2)
         history = self.debugger.history
         at, before = (

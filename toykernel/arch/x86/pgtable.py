@@ -147,8 +147,8 @@ def free_pgtables(k: Kernel, mm: MmStruct, start: int = 0, end: int = PAGE_OFFSE
     """Free the page tables that only serve [start, end): no area is left in what they map."""
     ram = k.machine.ram
     first = start >> 22
-    directory = ram.words(mm.pgd + first * 4, (end - 1 >> 22) + 1 - first)
-    for index, pde in [entry for entry in enumerate(directory, first) if entry[1]]:
+    for offset, pde in ram.nonzero_words(mm.pgd + first * 4, (end - 1 >> 22) + 1 - first):
+        index = first + offset
         if pde & PTE_P and not mm.overlapping(index << 22, (index + 1) << 22):
             ram.write32(mm.pgd + index * 4, 0)
             k.memory.pages.put_page(k, pde >> PAGE_SHIFT)

@@ -26,6 +26,7 @@ from toykernel.arch.x86.ptrace import PtRegs
 from toykernel.arch.x86.step import user_disable_single_step
 from toykernel.arch.x86.thread_info import clear_ti_flag, test_ti_flag
 from toykernel.arch.x86.uaccess import copy_from_user, copy_to_user
+from toykernel.arch.x86.vdso import vdso_address
 from toykernel.errno import (
     EFAULT,
     EINTR,
@@ -274,7 +275,7 @@ def setup_frame(
     """
     frame, fpstate = get_sigframe(k, task, regs, action, SIGFRAME_SIZE)
     sig = info["si_signo"]
-    restorer = frame + SIGFRAME_RETCODE
+    restorer = vdso_address(k, task.mm, "__kernel_sigreturn") or frame + SIGFRAME_RETCODE
     if action.flags & SA_RESTORER:
         restorer = action.restorer
     head = struct.pack("<2I", restorer, sig) + sigcontext(task, regs, fpstate, old_mask)
@@ -294,7 +295,7 @@ def setup_rt_frame(
     frame, fpstate = get_sigframe(k, task, regs, action, RT_SIGFRAME_SIZE)
     sig = info["si_signo"]
     at_info, at_uc = frame + RT_SIGFRAME_INFO, frame + RT_SIGFRAME_UC
-    restorer = frame + RT_SIGFRAME_RETCODE
+    restorer = vdso_address(k, task.mm, "__kernel_rt_sigreturn") or frame + RT_SIGFRAME_RETCODE
     if action.flags & SA_RESTORER:
         restorer = action.restorer
     stack = (task.sas_ss_sp, sas_ss_flags(task, regs.sp), task.sas_ss_size)

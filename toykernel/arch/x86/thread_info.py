@@ -77,6 +77,12 @@ def clear_ti_flag(ram: Ram, stack: int, flag: int) -> None:
     ram.write32(at, ram.read32(at) & ~(1 << flag))
 
 
+def clear_ti_flags(ram: Ram, stack: int, *flags: int) -> None:
+    """clear_ti_flag for several, with one store."""
+    at = stack - PAGE_OFFSET + TI_flags
+    ram.write32(at, ram.read32(at) & ~sum(1 << flag for flag in flags))
+
+
 def test_ti_flag(ram: Ram, stack: int, flag: int) -> bool:
     """In the flags word of a task's stack (test_ti_thread_flag, linux/thread_info.h)."""
     return bool(ram.read32(stack - PAGE_OFFSET + TI_flags) & 1 << flag)

@@ -6,9 +6,9 @@ From ring 0 each of them is a bug of the kernel: an oops.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from emu.record import dataclass
 from toykernel.arch.x86.asm_offsets import FIRST_EXTERNAL_VECTOR, RESCHEDULE_IRQ, TIMER_IRQ
 from toykernel.arch.x86.extable import fixup_exception
 from toykernel.arch.x86.fault import do_page_fault

@@ -97,7 +97,7 @@ def copy_some_to_user(k: Kernel, address: int, data: bytes) -> int:
     while at < len(data):
         part = min(len(data) - at, PAGE_SIZE - (address & (PAGE_SIZE - 1)))
         try:
-            physical = user_page(k, mm, address, True)
+            physical = user_page(k, mm, address, True)  # K8
         except Errno:
             break
         if k.host.trace.user_write:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from toykernel.errno import EACCES, EIO, ENOENT, EPERM, Errno
+from toykernel.fs import nsfs
 from toykernel.fs.dcache import Dentry
 from toykernel.fs.file import File
 from toykernel.fs.inode import S_IFDIR, S_IFLNK, S_IFREG, Inode, generic_permission
@@ -55,12 +56,16 @@ def _entry(k: Kernel, parent: ProcNode, name: str) -> tuple[ProcNode, int] | Non
     match parent.path:
         case "":
             return _in_root(k, name)
+        case "sysvipc" if below in SYSTEM:
+            return ProcNode(below), S_IFREG | SYSTEM[below].mode
         case "{pid}" | "{pid}/task/{tid}":
             return _in_task(parent, name, below)
         case "{pid}/task":
             return _thread(k, parent, name)
         case "{pid}/fd" | "{pid}/fdinfo" | "{pid}/task/{tid}/fd" | "{pid}/task/{tid}/fdinfo":
             return _descriptor(k, parent, name)
+        case "{pid}/ns" | "{pid}/task/{tid}/ns" if name in nsfs.NAMES:
+            return ProcNode(below, parent.pid, parent.born), S_IFLNK | 0o777
         case path if path == "sys" or path.startswith("sys/"):
             return _setting(below)
     return None
@@ -69,8 +74,8 @@ def _entry(k: Kernel, parent: ProcNode, name: str) -> tuple[ProcNode, int] | Non
 def _in_root(k: Kernel, name: str) -> tuple[ProcNode, int] | None:
     if name in ("self", "thread-self", "mounts"):
         return ProcNode(name), S_IFLNK | 0o777
-    if name == "sys":
-        return ProcNode("sys"), S_IFDIR | 0o555
+    if name in ("sys", "sysvipc"):
+        return ProcNode(name), S_IFDIR | 0o555
     if name in SYSTEM:
         return ProcNode(name), S_IFREG | SYSTEM[name].mode
     if name in ("kpagecount", "kpageflags"):
@@ -147,7 +152,8 @@ def _names(k: Kernel, inode: Inode) -> list[tuple[int, str]]:
     node = node_of(inode)
     match node.path:
         case "":
-            fixed = [*SYSTEM, "kpagecount", "kpageflags", "self", "thread-self", "mounts", "sys"]
+            fixed = [*(name for name in SYSTEM if "/" not in name), "kpagecount", "kpageflags"]
+            fixed += ["self", "thread-self", "mounts", "sys", "sysvipc"]
             found = [(n, name) for n, name in enumerate(fixed, 2)]
             tasks = task_active_pid_ns(k.current).map.tasks
             return found + [
@@ -156,6 +162,10 @@ def _names(k: Kernel, inode: Inode) -> list[tuple[int, str]]:
         case "{pid}" | "{pid}/task/{tid}":
             known = (*_DIRECTORIES, *_LINKS, *_BINARY, "stat", "children", *TASK)
             return [(n, name) for n, name in enumerate(known, 2) if _task_kind(node.path, name)]
+        case "{pid}/ns" | "{pid}/task/{tid}/ns":
+            return list(enumerate(nsfs.NAMES, 2))
+        case "sysvipc":
+            return [(n, name) for n, name in enumerate(("msg", "sem", "shm"), 2)]
         case "{pid}/task":
             threads = task_of(k, inode).signal.threads
             return [(2 + t.pid, str(task_pid_vnr(k, t))) for t in sorted(threads, key=_pid)]
@@ -270,6 +280,11 @@ def proc_get_link(k: Kernel, inode: Inode) -> str:
         return f"{task_pid_vnr(k, current.group_leader)}/task/{task_pid_vnr(k, current)}"
     if node.path == "mounts":
         return "self/mounts"
+    if _is_namespace(node):
+        task = task_of(k, inode)
+        if not ptrace_may_access(k, task):
+            raise Errno(EACCES)
+        return nsfs.ns_get_name(nsfs.namespace_of(task, node.path.rpartition("/")[2]))
     target = proc_jump(k, inode)
     assert target is not None
     assert current.fs is not None
@@ -290,6 +305,10 @@ def deleted_path(root: Path, at: Path) -> str:
     return f"{above.rstrip('/')}/{at.dentry.name}"
 
 
+def _is_namespace(node: ProcNode) -> bool:
+    return node.path.rpartition("/")[0].endswith("/ns")
+
+
 def proc_jump(k: Kernel, inode: Inode) -> Path | None:
     """Where a link leads that is no path: an open file, a program, a directory. None for one that is a path.
 
@@ -304,6 +323,8 @@ def proc_jump(k: Kernel, inode: Inode) -> Path | None:
     if not ptrace_may_access(k, task):
         raise Errno(EACCES)
     last = node.path.rpartition("/")[2]
+    if _is_namespace(node):
+        return nsfs.ns_get_path(k, nsfs.namespace_of(task, last))
     found: Path | None = None
     if last == "exe":
         found = task.mm.exe_path if task.mm is not None else None

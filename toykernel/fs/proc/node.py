@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from emu.record import dataclass
 from toykernel.arch.x86.uaccess import copy_from_user, copy_some_to_user
 from toykernel.errno import EFAULT, EINVAL, ESRCH, Errno
 from toykernel.fs.file import File

@@ -6,7 +6,6 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from toykernel.errno import EINVAL, EPERM, Errno
-from toykernel.kernel.cred import CAP_LAST_CAP
 from toykernel.sysctl import SysctlError, set_sysctl, settings
 
 if TYPE_CHECKING:
@@ -17,12 +16,16 @@ def _file_nr(k: Kernel) -> str:
     return f"{k.memory.slabs.filp.active}\t0\t1048576"
 
 
+def _cap_last_cap(k: Kernel) -> str:
+    return str(k.host.profile.last_cap)
+
+
 #: Values that cannot be set, by name.
 FIXED: dict[str, Callable[[Kernel], str]] = {
     "kernel.ostype": lambda k: k.current.nsproxy.uts_ns.name.sysname,
     "kernel.osrelease": lambda k: k.current.nsproxy.uts_ns.name.release,
     "kernel.version": lambda k: k.current.nsproxy.uts_ns.name.version,
-    "kernel.cap_last_cap": lambda k: str(CAP_LAST_CAP),
+    "kernel.cap_last_cap": _cap_last_cap,
     "kernel.ngroups_max": lambda k: "65536",
     "kernel.overflowuid": lambda k: "65534",
     "kernel.overflowgid": lambda k: "65534",
@@ -34,11 +37,9 @@ FIXED: dict[str, Callable[[Kernel], str]] = {
     "kernel.core_uses_pid": lambda k: "0",
     "kernel.randomize_va_space": lambda k: "0",
     "fs.file-max": lambda k: "1048576",
-    "fs.nr_open": lambda k: "1048576",
     "fs.file-nr": _file_nr,
     "fs.overflowuid": lambda k: "65534",
     "fs.overflowgid": lambda k: "65534",
-    "fs.lease-break-time": lambda k: "45",
     "fs.protected_hardlinks": lambda k: "0",
     "fs.protected_symlinks": lambda k: "0",
     "vm.swappiness": lambda k: "60",

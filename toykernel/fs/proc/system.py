@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from emu.ram import PAGE_SHIFT
+from toykernel.fs.filesystems import FILE_SYSTEMS
 from toykernel.fs.proc.array import ticks
 from toykernel.kernel.cputime import task_times
 from toykernel.kernel.timekeeping import NSEC_PER_SEC, ktime_get
@@ -13,8 +14,6 @@ from toykernel.mm.limits import commit_limit, committed
 if TYPE_CHECKING:
     from toykernel.state import Kernel
     from toykernel.task import Task
-
-FILE_SYSTEMS = ("rootfs", "ramfs", "tmpfs", "devtmpfs", "proc", "sysfs", "pipefs", "sockfs")
 
 
 def meminfo(k: Kernel, task: Task) -> str:

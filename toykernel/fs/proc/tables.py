@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from toykernel.fs.proc import array, system, task_files, task_mmu
+from toykernel.fs.proc import array, system, sysvipc, task_files, task_mmu
 from toykernel.fs.proc.node import ProcFile
 
-#: In /proc.
+#: In /proc, by path.
 SYSTEM: dict[str, ProcFile] = {
     "meminfo": ProcFile(0o444, system.meminfo),
     "cpuinfo": ProcFile(0o444, system.cpuinfo),
@@ -20,6 +20,9 @@ SYSTEM: dict[str, ProcFile] = {
     "vmstat": ProcFile(0o444, system.vmstat),
     "interrupts": ProcFile(0o444, system.interrupts),
     "partitions": ProcFile(0o444, system.partitions),
+    "sysvipc/msg": ProcFile(0o444, sysvipc.msg),
+    "sysvipc/sem": ProcFile(0o444, sysvipc.sem),
+    "sysvipc/shm": ProcFile(0o444, sysvipc.shm),
 }
 #: In /proc/PID and in /proc/PID/task/TID.
 TASK: dict[str, ProcFile] = {

@@ -8,9 +8,10 @@ from toykernel.arch.x86.asm_offsets import PT_REGS
 from toykernel.arch.x86.uaccess import access_ok
 from toykernel.errno import EACCES, EINVAL, EIO, EPERM, Errno
 from toykernel.fs.file import O_CLOEXEC, File
-from toykernel.fs.mount import Mount, d_path
+from toykernel.fs.mount import Mount, all_mounts, d_path
 from toykernel.fs.proc.node import seq_read, task_of
 from toykernel.kernel.cred import CAP_SYS_RESOURCE, capable
+from toykernel.kernel.nsproxy import mnt_ns_root
 from toykernel.kernel.pid import task_pid_vnr
 from toykernel.kernel.ptrace import ptrace_may_access
 from toykernel.kernel.signal_types import RLIM_INFINITY
@@ -18,8 +19,6 @@ from toykernel.mm.memory import follow_page
 from toykernel.task import TASK_COMM_LEN
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from toykernel.mm.mm_types import MmStruct
     from toykernel.state import Kernel
     from toykernel.task import Task
@@ -198,13 +197,6 @@ def identity_map(k: Kernel, task: Task) -> str:
 # -- mounts ----------------------------------------------------------------------------------------
 
 
-def all_mounts(mnt: Mount) -> Iterator[Mount]:
-    """A mount and those below it, each before what is mounted on it."""
-    yield mnt
-    for child in mnt.mounts.values():
-        yield from all_mounts(child)
-
-
 def _options(mnt: Mount) -> str:
     return ("ro" if mnt.sb.read_only else "rw") + (",noatime" if mnt.sb.noatime else ",relatime")
 
@@ -213,7 +205,7 @@ def _places(k: Kernel, task: Task) -> list[tuple[Mount, str]]:
     assert k.current.fs is not None
     root = (task.fs or k.current.fs).root
     found = []
-    for mnt in all_mounts(k.files.fs.root.mnt):
+    for mnt in all_mounts(mnt_ns_root(k, task.nsproxy.mnt_ns)):
         place = d_path(root, mnt.root_path())
         if place is not None:
             found.append((mnt, place.replace(" ", "\\040").replace("\n", "\\012")))
@@ -230,7 +222,9 @@ def mounts(k: Kernel, task: Task) -> str:
 
 def mountinfo(k: Kernel, task: Task) -> str:
     """The same with numbers: of the mount, of its parent, of the device."""
-    number = {id(mnt): n for n, mnt in enumerate(all_mounts(k.files.fs.root.mnt), 1)}
+    number = {
+        id(mnt): n for n, mnt in enumerate(all_mounts(mnt_ns_root(k, task.nsproxy.mnt_ns)), 1)
+    }
     lines = []
     for mnt, place in _places(k, task):
         parent = number[id(mnt.parent)] if mnt.parent is not None else 0

@@ -58,7 +58,7 @@ def area_frames(k: Kernel, mm: MmStruct, area: VmArea) -> Iterator[tuple[int, in
 def _name(mm: MmStruct, area: VmArea) -> str:
     if area.mapping is not None:
         return area.name if area.name.startswith("/") else mapped_name(mm, area)
-    if area.vm_start <= mm.brk and area.vm_end >= mm.start_brk:
+    if area.vm_start < mm.brk and area.vm_end > mm.start_brk:  # vma_is_initial_heap
         return "[heap]"
     if area.vm_start <= mm.start_stack < area.vm_end:
         return "[stack]"

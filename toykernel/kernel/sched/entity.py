@@ -6,7 +6,7 @@ Times are nanoseconds of the kernel's clock, priorities Linux's: 0 to 99 real-ti
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from emu.record import dataclass, twin
 
 SCHED_NORMAL, SCHED_FIFO, SCHED_RR, SCHED_BATCH = 0, 1, 2, 3
 SCHED_IDLE = 5
@@ -93,4 +93,6 @@ class SchedEntity:
 
     def copy(self) -> SchedEntity:
         """A child's, as dup_task_struct leaves it: the same values, on no queue."""
-        return replace(self, key=None)
+        other = twin(self)
+        other.key = None
+        return other

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING
 
 from sortedcontainers import SortedDict
+
+from emu.record import dataclass
 
 if TYPE_CHECKING:
     from toykernel.kernel.timer import HrTimer
@@ -54,12 +56,14 @@ class Choice:
     """One choice of a schedule: pid `run` of those that could, `of`; 0 lets time pass to the next timer.
 
     `instruction`: the task that ran was interrupted when so many had completed since power-on; None: it was
-    on its way out of the kernel, or asleep.
+    on its way out of the kernel, or asleep. `fail`: of the allocations of system calls up to the next choice,
+    the one that fails, from 1; 0: none.
     """
 
     run: int
     of: tuple[int, ...]
     instruction: int | None = None
+    fail: int = 0
 
 
 @dataclass
@@ -74,6 +78,9 @@ class Told:
     everywhere: bool = (
         False  # there is a choice before page faults, and where it cannot matter, too
     )
+    faults: int = 0  # so many allocations may still fail: then one who is alone is a choice, too
+    fails: int = 0  # since the last choice, this allocation fails, from 1; 0: none
+    allocations: int = 0  # so many there were since the last choice
     #: By pid, of who has let others go first and may do what it was about to: its eip and esp.
     asked: dict[int, tuple[int, int]] = field(default_factory=dict)
 

@@ -63,6 +63,11 @@ def choices(k: Kernel) -> tuple[int, ...]:
     return (TIME, *pids) if pids and k.sched.rq.told.time_is_free and k.time.timers else pids
 
 
+def is_choice(told: Told, of: tuple[int, ...]) -> bool:
+    """Whether there is anything to choose: one of several, or whether one's allocations fail."""
+    return len(of) > 1 or (told.faults > 0 and len(of) == 1)
+
+
 def call_waits(k: Kernel, told: Told) -> bool:
     """Whether others may go first before the system call that the current task has just made: then it is back
     at its INT, as if the timer had come in before that, and makes the call again when it is chosen.
@@ -94,7 +99,7 @@ def _waits(k: Kernel, told: Told, place: tuple[int, int]) -> bool:
     if told.asked.pop(task.pid, None) == place:
         return False
     told.asked[task.pid] = place
-    if choices(k) == (task.pid,):
+    if not is_choice(told, choices(k)):
         del told.asked[task.pid]
         return False
     core.resched_task(k, task)
@@ -203,17 +208,18 @@ class ScheduleClass:
         if not told.started:
             return running or ready[0]
         of = choices(k)
-        if len(of) == 1:
+        if not is_choice(told, of):
             return ready[0]
         if running is None and k.current is not k.sched.idle:
             core.resched_task(k, k.sched.idle)
             return k.sched.idle
         pid = (running or ready[0]).pid
+        told.fails = told.allocations = 0
         if told.choices:
             wanted = told.choices.pop(0)
             if wanted.of != of or wanted.run not in of:
                 raise refuse(told, of, wanted)
-            pid = wanted.run
+            pid, told.fails = wanted.run, wanted.fail
             arm(k, told)
         told.made += 1
         if pid == TIME:

@@ -1,0 +1,186 @@
+"""`dataclass`, as of the standard library, whose methods are not written before somebody needs them.
+
+A dataclass writes and compiles up to six functions for each class when its module is loaded. For the
+records of this house that was a quarter of a start, and most of them are never made in a run. Here `__init__`
+is written when some instances have been made, and the others are the same few functions for all classes.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from dataclasses import MISSING, FrozenInstanceError, fields
+from operator import attrgetter
+from reprlib import recursive_repr
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
+
+Values = Callable[[Any], tuple[Any, ...]]
+#: So many instances are made without an `__init__` of their own class, which takes 0.1 ms to write.
+FEW = 10
+_set = object.__setattr__
+
+
+class _Slot(NamedTuple):
+    """What is said of a field."""
+
+    name: str
+    init: bool
+    default: Any
+    factory: Any
+
+
+def record(
+    cls: type[Any] | None = None, /, *, eq: bool = True, frozen: bool = False, repr: bool = True
+) -> Any:
+    """As dataclasses.dataclass, of whose parameters it has these; a class and its bases all have the one
+    decorator or all the other."""
+    if cls is None:
+        return lambda cls: record(cls, eq=eq, frozen=frozen, repr=repr)
+    own = vars(cls)
+    # Python itself puts None there for a class with an __eq__ of its own.
+    has_hash = own.get("__hash__") is not None or ("__hash__" in own and "__eq__" not in own)
+    cls.__doc__ = cls.__doc__ or cls.__name__  # or dataclasses looks for a signature
+    dataclasses.dataclass(init=False, repr=False, eq=False)(cls)
+    made: dict[str, Callable[..., Any] | None] = {"__init__": _first_init(cls, frozen)}
+    if repr:
+        made["__repr__"] = _repr
+    if eq:
+        values = _values(cls)
+        made["__eq__"] = _eq(values)
+        if not has_hash:
+            made["__hash__"] = _hash(values) if frozen else None
+    if frozen:
+        made["__setattr__"], made["__delattr__"] = _frozen(cls)
+    for name, function in made.items():
+        if name not in own or name == "__hash__":
+            setattr(cls, name, function)
+    return cls
+
+
+if TYPE_CHECKING:
+    from dataclasses import dataclass as dataclass
+else:
+    dataclass = record
+
+
+R = TypeVar("R")
+
+
+def twin(one: R) -> R:
+    """Another instance with the same attributes, as copy.copy gives for classes that say nothing of it."""
+    other = object.__new__(type(one))
+    other.__dict__.update(one.__dict__)
+    return other
+
+
+def _first_init(cls: type[Any], frozen: bool) -> Callable[..., None]:
+    """An `__init__` that writes the real one, which takes its place, when FEW instances were made or the
+    arguments are not what it takes."""
+    slots = [_Slot(f.name, f.init, f.default, f.default_factory) for f in fields(cls)]
+    places = [slot.name for slot in slots if slot.init]
+    known, ends = frozenset(places), hasattr(cls, "__post_init__")
+    left = FEW
+
+    def __init__(self: Any, *args: Any, **kwargs: Any) -> None:
+        nonlocal left
+        left -= 1
+        given = dict(zip(places, args, strict=False))
+        if left > 0 and len(given) == len(args) and kwargs.keys() <= known - given.keys():
+            given |= kwargs
+            values = _all_values(slots, given)
+            if values is not None:
+                for name, value in values:
+                    _set(self, name, value)
+                if ends:
+                    self.__post_init__()
+                return
+        function = _write_init(cls, frozen)
+        type.__setattr__(cls, "__init__", function)
+        function(self, *args, **kwargs)
+
+    return __init__
+
+
+def _all_values(slots: list[_Slot], given: dict[str, Any]) -> list[tuple[str, Any]] | None:
+    """What the attributes of a new instance are; None when an argument is missing."""
+    values = []
+    for name, init, default, factory in slots:
+        if name in given:
+            values.append((name, given[name]))
+        elif factory is not MISSING:
+            values.append((name, factory()))
+        elif init:
+            if default is MISSING:
+                return None
+            values.append((name, default))
+    return values
+
+
+def _write_init(cls: type[Any], frozen: bool) -> Callable[..., None]:
+    names: dict[str, Any] = {"_set": _set, "_missing": MISSING}
+    parameters, body = ["self"], []
+    for field in fields(cls):
+        name, value = field.name, field.name
+        if field.default_factory is not MISSING:
+            names[f"_new_{name}"] = field.default_factory
+            value = f"_new_{name}()"
+            if field.init:
+                parameters.append(f"{name}=_missing")
+                value += f" if {name} is _missing else {name}"
+        elif not field.init:
+            continue  # a default is the class's attribute
+        elif field.default is not MISSING:
+            names[f"_default_{name}"] = field.default
+            parameters.append(f"{name}=_default_{name}")
+        else:
+            parameters.append(name)
+        body.append(f" _set(self, {name!r}, {value})" if frozen else f" self.{name} = {value}")
+    if hasattr(cls, "__post_init__"):
+        body.append(" self.__post_init__()")
+    text = "\n".join((f"def __init__({', '.join(parameters)}):", *(body or [" pass"])))
+    exec(text, names)
+    function: Callable[..., None] = names["__init__"]
+    function.__qualname__ = f"{cls.__qualname__}.__init__"
+    return function
+
+
+@recursive_repr("...")
+def _repr(self: Any) -> str:
+    shown = (f"{f.name}={getattr(self, f.name)!r}" for f in fields(self) if f.repr)
+    return f"{type(self).__qualname__}({', '.join(shown)})"
+
+
+def _values(cls: type[Any]) -> Values:
+    """A function from an instance to the tuple of what is compared."""
+    names = [field.name for field in fields(cls) if field.compare]
+    if len(names) > 1:
+        return attrgetter(*names)
+    return lambda self: tuple(getattr(self, name) for name in names)
+
+
+def _eq(values: Values) -> Callable[[Any, object], bool]:
+    def __eq__(self: Any, other: object) -> bool:
+        return values(self) == values(other) if type(other) is type(self) else NotImplemented
+
+    return __eq__
+
+
+def _hash(values: Values) -> Callable[[Any], int]:
+    return lambda self: hash(values(self))
+
+
+def _frozen(cls: type[Any]) -> tuple[Callable[..., None], Callable[..., None]]:
+    """`__setattr__` and `__delattr__` that refuse the fields, and everything where no class was derived."""
+    names = frozenset(field.name for field in fields(cls))
+
+    def __setattr__(self: Any, name: str, value: object) -> None:
+        if type(self) is cls or name in names:
+            raise FrozenInstanceError(f"cannot assign to field {name!r}")
+        super(cls, self).__setattr__(name, value)
+
+    def __delattr__(self: Any, name: str) -> None:
+        if type(self) is cls or name in names:
+            raise FrozenInstanceError(f"cannot delete field {name!r}")
+        super(cls, self).__delattr__(name)
+
+    return __setattr__, __delattr__

@@ -1,0 +1,322 @@
+/* One kernel object a run, by argv[1]: it is made, has something in it at `moment`, and is used and gone at the end.
+ * A call that finds no memory is made again, so that each of its allocations may fail in turn. */
+#include "../../programs/calls/calls.h"
+
+enum { ENOMEM = 12, ENOLCK = 37, ENOBUFS = 105, SIGTRAP = 5 };
+static long again(long n, long a, long b, long c, long d, long e, long f) {
+  long r;
+  do r = syscall6(n, a, b, c, d, e, f);
+  while (r == -1 && (errno == ENOMEM || errno == ENOLCK || errno == ENOBUFS));
+  return r;
+}
+#undef CALL7
+#define CALL7(n, a, b, c, d, e, f, ...) again(n, (long)(a), (long)(b), (long)(c), (long)(d), (long)(e), (long)(f))
+#undef mmap
+#define mmap(a, n, p, f, d, o) ((void *)again(192, (long)(a), n, p, f, d, (o) / 4096))
+#define socketcall(n, ...) ({ long args_[] = {__VA_ARGS__}; syscall(102, n, args_); })
+#define ENDS(p) ({ int s_ = 0; waitpid(p, &s_, 0x40000000); s_; })
+
+static char buffer[4096], page[4096] __attribute__((aligned(4096)));
+static int gate; /* of a child that is one of all: what it waits on */
+__attribute__((noinline)) static void here(void) { __asm__ volatile(".globl moment_here\nmoment_here: nop" ::: "memory"); }
+static void moment(void) { if (gate) read(gate, buffer, 1); else here(); }
+static void sleep_a_little(void) { struct timespec t = {0, 2000000}; nanosleep(&t, 0); }
+
+struct sockaddr { unsigned short family; char path[12]; };
+struct msghdr { void *name; int namelen; struct iovec *iov; int iovlen; void *control; int controllen, flags; };
+
+static void socket_object(void) {
+  int pair[2], event = syscall(328, 7, 0);
+  socketcall(8, 1, 1, 0, (long)pair);
+  struct { int len, level, type, fd; } control = {16, 1, 1, event};
+  struct iovec iov = {"with a file", 11};
+  struct msghdr message = {0, 0, &iov, 1, &control, 16, 0};
+  printf("sendmsg %d\n", socketcall(16, pair[0], (long)&message, 0));
+  close(event);
+  struct sockaddr name = {1, "\0abstract"};
+  int server = socketcall(1, 1, 1, 0), client = socketcall(1, 1, 1, 0);
+  socketcall(2, server, (long)&name, 11);
+  socketcall(4, server, 5);
+  printf("connect %d\n", socketcall(3, client, (long)&name, 11));
+  write(client, "early", 5);
+  moment();
+  iov.iov_base = buffer; iov.iov_len = 100; control.fd = -1;
+  int n = socketcall(17, pair[1], (long)&message, 0);
+  u64 count = 0;
+  read(control.fd, &count, 8);
+  printf("recvmsg %d, eventfd %d\n", n, (int)count);
+  int accepted = socketcall(5, server, 0, 0);
+  n = read(accepted, buffer, 100);
+  buffer[n] = 0;
+  printf("accepted: %s\n", buffer);
+  syscall(197, accepted, buffer);
+  printf("links %d\n", *(int *)(buffer + 20));
+}
+
+static void epoll_object(void) {
+  struct { unsigned events; u64 data; } __attribute__((packed)) event = {1, 42}, got = {0};
+  int fd = syscall(328, 0, 0), inner = syscall(329, 0), outer = syscall(329, 0);
+  syscall(255, inner, 1, fd, &event);
+  event.data = 43;
+  syscall(255, outer, 1, inner, &event);
+  u64 one = 1;
+  write(fd, &one, 8);
+  moment();
+  int n = syscall(256, outer, &got, 1, 0);
+  printf("outer %d %d\n", n, (int)got.data);
+  n = syscall(256, inner, &got, 1, 0);
+  printf("inner %d %d\n", n, (int)got.data);
+  close(fd);
+  printf("closed %d\n", syscall(256, inner, &got, 1, 0));
+}
+
+static void events_object(void) {
+  int event = syscall(328, 3, 1), timer = syscall(322, 1, 0);
+  sigset_t set = {{0}};
+  sigaddset(&set, SIGUSR1);
+  sigprocmask(SIG_BLOCK, &set, 0);
+  int sign = syscall(327, -1, &set, 8, 0);
+  long when[] = {0, 1000000, 0, 1000000};
+  syscall(325, timer, 0, when, 0);
+  raise(SIGUSR1);
+  sleep_a_little();
+  moment();
+  u64 value = 0;
+  read(event, &value, 8);
+  printf("semaphore %d\n", (int)value);
+  printf("timer %d, many %d\n", (int)read(timer, &value, 8), value >= 1);
+  read(sign, buffer, 128);
+  printf("signal %d\n", *(int *)buffer);
+}
+
+struct flock { short type, whence; long start, len; int pid; };
+static void lock_object(void) {
+  struct flock all = {1, 0, 0, 100}, middle = {2, 0, 40, 10}, ofd = {1, 0, 200, 10};
+  int fd = open("locked", O_RDWR | O_CREAT, 0600), other = open("locked", O_RDWR);
+  printf("set %d\n", syscall(55, fd, 6, &all));
+  printf("cut %d\n", syscall(55, fd, 6, &middle));
+  struct { short type, whence; u64 start, len; int pid; } __attribute__((packed)) wide = {1, 0, 200, 10};
+  printf("ofd %d\n", fcntl(other, 37, &wide));
+  printf("flock %d\n", syscall(143, other, 2));
+  int child = fork();
+  if (!child) {
+    struct flock first = {1, 0, 0, 10};
+    printf("child %d\n", syscall(55, fd, 7, &first));
+    _exit(0);
+  }
+  sleep_a_little();
+  moment();
+  all.type = 2;
+  int answer = syscall(55, fd, 6, &all);
+  printf("child ends %d, unlock %d\n", ENDS(child), answer);
+  unlink("locked");
+}
+
+static void memfd_object(void) {
+  int fd = syscall(356, "name", 2);
+  write(fd, "in memory", 10);
+  char *p = mmap(0, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+  p[0] = 'I';
+  printf("seal %d\n", fcntl(fd, 1033, 2));
+  moment();
+  lseek(fd, 0, 0);
+  read(fd, buffer, 10);
+  printf("%s, seals %d\n", buffer, (int)fcntl(fd, 1034, 0));
+  munmap(p, 4096);
+}
+
+static void fifo_object(void) {
+  printf("mknod %d\n", syscall(14, "fifo", 010600, 0));
+  int fd = open("fifo", O_RDWR), other[2];
+  pipe(other);
+  write(fd, "through a name", 15);
+  int child = fork();
+  if (!child) {
+    int n = read(other[0], buffer, 10);
+    printf("child %d\n", n);
+    _exit(0);
+  }
+  sleep_a_little();
+  moment();
+  read(fd, buffer, 100);
+  printf("%s\n", buffer);
+  write(other[1], "go", 2);
+  printf("child ends %d\n", ENDS(child));
+  unlink("fifo");
+}
+
+static void mount_object(void) {
+  syscall(39, "m", 0700);
+  syscall(39, "again", 0700);
+  printf("mount %d\n", syscall(21, "none", "m", "tmpfs", 0, "size=64k"));
+  int fd = open("m/file", O_RDWR | O_CREAT, 0600);
+  write(fd, "contents", 9);
+  close(fd);
+  printf("bind %d\n", syscall(21, "m", "again", "", 4096, 0));
+  moment();
+  fd = open("again/file", O_RDONLY);
+  read(fd, buffer, 9);
+  printf("%s\n", buffer);
+  printf("busy %d\n", (int)syscall(22, "again"));
+  close(fd);
+  printf("umount %d %d\n", (int)syscall(22, "again"), (int)syscall(22, "m"));
+  printf("gone %d\n", (int)open("m/file", O_RDONLY));
+  syscall(40, "m");
+  syscall(40, "again");
+}
+
+static void pty_object(void) {
+  int master = open("/dev/ptmx", O_RDWR | 0400), zero = 0, index = 0;
+  syscall(54, master, 0x40045431, &zero);
+  syscall(54, master, 0x80045430, &index);
+  char name[32] = "/dev/pts/", *end = name + 9;
+  number(&end, index, 10);
+  int slave = open(name, O_RDWR | 0400);
+  write(master, "typed li", 8);
+  moment();
+  write(master, "ne\n", 3);
+  int n = read(slave, buffer, 100);
+  buffer[n] = 0;
+  printf("read %d: %s", n, buffer);
+  write(slave, "out", 3);
+  for (n = 0; n < 15;) n += read(master, buffer, 100);
+  printf("echo and output %d\n", n);
+}
+
+static void sysv_object(void) {
+  struct { long type; char text[8]; } message = {5, "message"}, got = {0};
+  int queue = syscall(399, 0, 0600), set = syscall(393, 0, 2, 0600), segment = syscall(395, 0, 4096, 0600);
+  printf("msgsnd %d\n", (int)syscall(400, queue, &message, 8, 0));
+  struct { unsigned short number; short op, flags; } op = {1, 3, 0x1000};
+  printf("semop %d\n", (int)syscall(420, set, &op, 1, 0, 0));
+  char *p = NULL;
+  p = (char *)syscall(397, segment, 0, 0);
+  p[5] = 7;
+  moment();
+  printf("msgrcv %d\n", (int)syscall(401, queue, &got, 8, 0, 0));
+  printf("%s, %d, semaphore %d\n", got.text, p[5], (int)syscall(394, set, 1, 12, 0));
+  syscall(398, p);
+  printf("rmid %d", (int)syscall(402, queue, 0, 0));
+  printf(" %d", (int)syscall(394, set, 0, 0, 0));
+  printf(" %d\n", (int)syscall(396, segment, 0, 0));
+}
+
+static void posix_object(void) {
+  long attr[8] = {0, 4, 64};
+  int queue = syscall(277, "queue", O_RDWR | O_CREAT, 0600, attr), other[2];
+  printf("send %d\n", (int)syscall(279, queue, "low", 4, 1, 0));
+  printf("send %d\n", (int)syscall(279, queue, "high", 5, 9, 0));
+  moment();
+  unsigned priority;
+  printf("receive %d", (int)syscall(280, queue, buffer, 64, &priority, 0));
+  printf(" %s %d\n", buffer, priority);
+  int child = fork();
+  if (!child) {
+    syscall(280, queue, buffer, 64, &priority, 0);
+    printf("child %d", (int)syscall(280, queue, buffer, 64, &priority, 0));
+    printf(" %s\n", buffer);
+    _exit(0);
+  }
+  sleep_a_little();
+  syscall(279, queue, "last", 5, 0, 0);
+  printf("child ends %d\n", ENDS(child));
+  printf("unlink %d\n", (int)syscall(278, "queue"));
+}
+
+struct sock_filter { unsigned short code; unsigned char jt, jf; unsigned k; };
+static void seccomp_object(void) {
+  struct sock_filter errno_of_nice[] = {{0x20, 0, 0, 0}, {0x15, 0, 1, 34}, {6, 0, 0, 0x00050058}, {6, 0, 0, 0x7fff0000}};
+  struct sock_filter allow[] = {{6, 0, 0, 0x7fff0000}};
+  struct { unsigned short len; struct sock_filter *filter; } program = {4, errno_of_nice}, more = {1, allow};
+  printf("filter %d\n", (int)syscall(354, 1, 0, &program));
+  printf("filter %d\n", (int)syscall(354, 1, 0, &more));
+  int answer, child = fork();
+  if (!child) {
+    sleep_a_little();
+    answer = syscall(34, 0);
+    printf("child: nice %d, %d\n", answer, errno);
+    _exit(0);
+  }
+  moment();
+  answer = syscall(34, 0);
+  int error = errno;
+  printf("child ends %d; nice %d, %d\n", ENDS(child), answer, error);
+}
+
+static void pidfd_object(void) {
+  int child = fork();
+  if (!child) {
+    pause();
+    _exit(0);
+  }
+  int fd = syscall(434, child, 0), info[32] = {0};
+  moment();
+  printf("signal %d\n", (int)syscall(424, fd, SIGTERM, 0, 0));
+  struct pollfd p = {fd, POLLIN};
+  printf("poll %d\n", (int)poll(&p, 1, -1));
+  printf("waitid %d", (int)waitid(3, fd, info, WEXITED));
+  printf(" status %d\n", info[5]);
+}
+
+static void ptrace_object(void) {
+  static volatile int word = 4711;
+  int child = fork(), status = 0;
+  long value = 0;
+  if (!child) {
+    syscall(26, 0, 0, 0, 0);
+    word = 1234;
+    raise(SIGSTOP);
+    printf("child: %d\n", word);
+    _exit(word & 0x7f);
+  }
+  waitpid(child, &status, 0);
+  moment();
+  syscall(26, 1, child, &word, &value);
+  printf("stopped %x, word %d\n", status, (int)value);
+  syscall(26, 4, child, &word, 33);
+  syscall(26, 7, child, 0, 0);
+  printf("child ends %x\n", ENDS(child));
+}
+
+static void nothing(void) { moment(); }
+
+static const struct { const char *name; void (*run)(void); } objects[] = {
+  {"nothing", nothing}, {"socket", socket_object}, {"epoll", epoll_object}, {"events", events_object},
+  {"lock", lock_object}, {"memfd", memfd_object}, {"fifo", fifo_object}, {"mount", mount_object},
+  {"pty", pty_object}, {"sysv", sysv_object}, {"posix", posix_object}, {"seccomp", seccomp_object},
+  {"pidfd", pidfd_object}, {"ptrace", ptrace_object},
+};
+enum { OBJECTS = sizeof objects / sizeof *objects };
+
+/* A child for each, all of them there at once; then one after the other comes to its end. */
+static void everything(void) {
+  int child[OBJECTS], gates[OBJECTS];
+  for (int i = 0; i < OBJECTS; i++) {
+    int ends[2];
+    pipe(ends);
+    gates[i] = ends[1];
+    child[i] = fork();
+    if (!child[i]) {
+      gate = ends[0];
+      objects[i].run();
+      _exit(0);
+    }
+    close(ends[0]);
+    for (int n = 0; n < 3; n++) sleep_a_little();
+  }
+  moment();
+  for (int i = 0; i < OBJECTS; i++) {
+    write(gates[i], "", 1);
+    printf("%s ends %d\n", objects[i].name, ENDS(child[i]));
+  }
+}
+
+int main(int argc, char **argv) {
+  memset(buffer, 1, sizeof buffer); /* its page is there: what fails is the call, not the copy */
+  memset(page, 1, sizeof page);
+  if (!strcmp(argv[1], "everything")) everything();
+  for (int i = 0; i < OBJECTS; i++)
+    if (!strcmp(argv[1], objects[i].name)) objects[i].run();
+  printf("the end\n");
+  return 0;
+}

@@ -1,0 +1,134 @@
+"""Namespaces as files (fs/nsfs.c): what /proc/PID/ns/… leads to, and setns enters.
+
+An open file holds the namespace. Its number is that of the first namespaces of Linux, or made of where the
+record lies.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from emu.record import dataclass
+from toykernel.errno import ENOENT, Errno
+from toykernel.fs.dcache import Dentry
+from toykernel.fs.inode import S_IFREG, Inode
+from toykernel.fs.libfs import SPECIAL
+from toykernel.fs.mount import Mount, Path
+from toykernel.fs.operations import FileOperations, SuperOperations
+from toykernel.fs.super import SuperBlock
+from toykernel.kernel.clone_flags import (
+    CLONE_NEWIPC,
+    CLONE_NEWNS,
+    CLONE_NEWPID,
+    CLONE_NEWUSER,
+    CLONE_NEWUTS,
+)
+from toykernel.kernel.cred import UserNamespace, put_user_ns
+from toykernel.kernel.nsproxy import (
+    IpcNamespace,
+    MntNamespace,
+    UtsNamespace,
+    put_ipc_ns,
+    put_mnt_ns,
+    put_uts_ns,
+)
+from toykernel.kernel.pid import PidNamespace, put_pid_ns, task_active_pid_ns
+
+if TYPE_CHECKING:
+    from toykernel.fs.file import File
+    from toykernel.state import Kernel
+    from toykernel.task import Task
+
+#: The names in /proc/PID/ns: type of the namespace, and the number of the first one (PROC_*_INIT_INO).
+NAMES = {
+    "ipc": (CLONE_NEWIPC, 0xEFFFFFFF),
+    "mnt": (CLONE_NEWNS, 0xEFFFFFF8),
+    "pid": (CLONE_NEWPID, 0xEFFFFFFC),
+    "pid_for_children": (CLONE_NEWPID, 0xEFFFFFFC),
+    "user": (CLONE_NEWUSER, 0xEFFFFFFD),
+    "uts": (CLONE_NEWUTS, 0xEFFFFFFE),
+}
+
+
+@dataclass(eq=False)
+class NsCommon:
+    """struct ns_common: a namespace, its type (CLONE_NEW), and its name in /proc."""
+
+    kind: int
+    name: str
+    ns: Any
+
+
+def namespace_of(task: Task, name: str) -> NsCommon:
+    """What a name in a task's `ns` directory stands for. Raises Errno(ENOENT)."""
+    proxy = task.nsproxy
+    found = {
+        "ipc": proxy.ipc_ns,
+        "mnt": proxy.mnt_ns,
+        "pid": task_active_pid_ns(task),
+        "pid_for_children": proxy.pid_ns,
+        "user": task.cred.user.ns,
+        "uts": proxy.uts_ns,
+    }
+    if name not in found or task.exit_state:
+        raise Errno(ENOENT)
+    return NsCommon(NAMES[name][0], name, found[name])
+
+
+def ns_number(common: NsCommon) -> int:
+    """The inode number, by which programs tell namespaces apart."""
+    slab: int = common.ns.slab
+    return 0xF0000000 | slab >> 4 & 0xFFFFFFF if slab else NAMES[common.name][1]
+
+
+def ns_get_name(common: NsCommon) -> str:
+    """What readlink says: uts:[4026531838]."""
+    return f"{common.name.removesuffix('_for_children')}:[{ns_number(common)}]"
+
+
+def ns_get_path(k: Kernel, common: NsCommon) -> Path:
+    """Where a link to a namespace leads: a file that is in no tree."""
+    if k.files.nsfs is None:
+        fs = k.files.fs
+        k.files.nsfs = SuperBlock(fs.new_dev(), "nsfs", NSFS, fs.pipefs.numbers)
+    sb = k.files.nsfs
+    inode = Inode(ns_number(common), S_IFREG | 0o444, sb, SPECIAL, NS_FILE, private=common)
+    inode.atime = inode.mtime = inode.ctime = k.time.wall_offset
+    dentry = Dentry(ns_get_name(common), inode)
+    return Path(Mount(sb, dentry), dentry)
+
+
+def ns_open(k: Kernel, file: File) -> None:
+    """The namespace stays for as long as it is open."""
+    common = file.inode.private
+    assert isinstance(common, NsCommon)
+    common.ns.count += 1
+    file.private = common
+
+
+def ns_release(k: Kernel, file: File) -> None:
+    """It may go."""
+    put_ns(k, file.private)
+
+
+def put_ns(k: Kernel, common: NsCommon) -> None:
+    """One reference to a namespace less."""
+    ns = common.ns
+    if isinstance(ns, UtsNamespace):
+        put_uts_ns(k, ns)
+    elif isinstance(ns, IpcNamespace):
+        put_ipc_ns(k, ns)
+    elif isinstance(ns, MntNamespace):
+        put_mnt_ns(k, ns)
+    elif isinstance(ns, PidNamespace):
+        put_pid_ns(k, ns)
+    elif isinstance(ns, UserNamespace):
+        put_user_ns(k, ns)
+
+
+def ns_evict_inode(k: Kernel, inode: Inode) -> None:
+    """An inode of a namespace has taken nothing."""
+
+
+NS_FILE = FileOperations("toykernel.fs.nsfs:NS_FILE", open=ns_open, release=ns_release)
+NSFS = SuperOperations("toykernel.fs.nsfs:NSFS", evict_inode=ns_evict_inode)

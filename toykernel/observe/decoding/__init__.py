@@ -1,0 +1,1 @@
+"""How strace writes each call: names of constants, structures in memory, results."""
