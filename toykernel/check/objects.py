@@ -5,12 +5,14 @@ numbers, traces. And what there is of them, for a call that failed and must have
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import chain
 from typing import TYPE_CHECKING
 
 from toykernel.fs.eventpoll import EventPoll
 from toykernel.fs.file import File
 from toykernel.fs.mount import all_mounts
 from toykernel.fs.timerfd import TimerfdCtx
+from toykernel.kernel.nsproxy import mount_roots
 from toykernel.kernel.pid import Pid
 from toykernel.kernel.posix_timers import PosixTimer
 from toykernel.look.open_files import open_files, sockets
@@ -106,7 +108,7 @@ def numbers_are_held(k: Kernel) -> Iterator[str]:
 
 def mounts_hang_together(k: Kernel) -> Iterator[str]:
     """A mount hangs where it says."""
-    for mnt in all_mounts(k.files.fs.root.mnt):
+    for mnt in chain.from_iterable(map(all_mounts, mount_roots(k))):
         for place, below in mnt.mounts.items():
             if below.parent is not mnt or below.mountpoint is not place:
                 yield f"the {below.sb.s_type} on {place.name} says that it hangs elsewhere"
@@ -201,7 +203,7 @@ def there_is(k: Kernel) -> dict[str, object]:
             )
     state["mounts"] = [
         (mnt.slab, mnt.sb.s_dev, mnt.sb.read_only, mnt.mountpoint.name if mnt.mountpoint else "")
-        for mnt in all_mounts(k.files.fs.root.mnt)
+        for mnt in chain.from_iterable(map(all_mounts, mount_roots(k)))
     ]
     fs = k.files.fs
     for sb in (*fs.super_blocks(), fs.pipefs, fs.shm):

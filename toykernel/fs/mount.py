@@ -109,13 +109,6 @@ def do_umount(mnt: Mount) -> None:
     mnt.parent = mnt.mountpoint = None
 
 
-def all_mounts(mnt: Mount) -> Iterator[Mount]:
-    """A mount and those below it, each before what is mounted on it."""
-    yield mnt
-    for child in mnt.mounts.values():
-        yield from all_mounts(child)
-
-
 def d_path(root: Path, at: Path) -> str | None:
     """The path of a directory below a root; None when it has been removed."""
     names = []

@@ -130,12 +130,35 @@ def put_mnt_ns(k: Kernel, ns: MntNamespace) -> None:
     """One reference less; the last one frees the record."""
     ns.count -= 1
     if not ns.count:
+        for mnt in all_mounts(ns.root) if ns.root is not None else ():
+            k.memory.slabs.mnt.free(k, mnt.slab)
         k.memory.slabs.mnt_ns.free(k, ns.slab)
 
 
 def mnt_ns_root(k: Kernel, ns: MntNamespace) -> Mount:
     """The mount at the root of a namespace."""
     return ns.root if ns.root is not None else k.files.fs.root.mnt
+
+
+def mount_roots(k: Kernel) -> list[Mount]:
+    """Of every tree of mounts there is, the boot's first."""
+    alive = (task for task in k.processes.tasks if not task.exit_state)
+    roots = (mnt_ns_root(k, task.nsproxy.mnt_ns) for task in alive)
+    return list(dict.fromkeys((k.files.fs.root.mnt, *roots)))
+
+
+def copy_mnt_ns(k: Kernel, old: MntNamespace) -> MntNamespace:
+    """A namespace, which nobody holds yet, with a copy of the tree of mounts. Raises Errno(ENOMEM), leaving
+    nothing."""
+    with ExitStack() as undo:
+        slab = k.memory.slabs.mnt_ns.alloc(k)
+        undo.callback(k.memory.slabs.mnt_ns.free, k, slab)
+        tree = copy_tree(mnt_ns_root(k, old))
+        for mnt in all_mounts(tree):
+            mnt.slab = k.memory.slabs.mnt.alloc(k)
+            undo.callback(k.memory.slabs.mnt.free, k, mnt.slab)
+        undo.pop_all()
+    return MntNamespace(slab, 0, tree)
 
 
 def _follow(k: Kernel, fs: FsStruct, old: MntNamespace, new: MntNamespace) -> None:
@@ -158,8 +181,7 @@ def create_new_namespaces(k: Kernel, flags: int, old: Nsproxy, fs: FsStruct | No
         undo.callback(k.memory.slabs.nsproxy.free, k, slab)
         uts, ipc, mnt, pid = old.uts_ns, old.ipc_ns, old.mnt_ns, old.pid_ns
         if flags & CLONE_NEWNS:
-            tree = copy_tree(mnt_ns_root(k, mnt))
-            mnt = MntNamespace(k.memory.slabs.mnt_ns.alloc(k), 0, tree)
+            mnt = copy_mnt_ns(k, mnt)
         mnt.count += 1
         undo.callback(put_mnt_ns, k, mnt)
         if flags & CLONE_NEWUTS:

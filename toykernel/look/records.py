@@ -13,6 +13,7 @@ from toykernel.fs.signalfd import SignalfdCtx
 from toykernel.fs.timerfd import TimerfdCtx
 from toykernel.ipc.mqueue import ExtWait, MqueueInfo
 from toykernel.ipc.msg import MsgMsg, MsgReceiver
+from toykernel.kernel.nsproxy import mount_roots
 from toykernel.look.spaces import address_spaces
 from toykernel.net.af_unix import UnixSock
 from toykernel.tty.termios import TtyStruct
@@ -148,8 +149,8 @@ def records(k: Kernel) -> Iterator[Record]:
             seen.update(dict.fromkeys(_of_socket(sock)))
     for task in k.processes.tasks:
         seen.update(dict.fromkeys(_of_task(k, task)))
-    for mnt in all_mounts(k.files.fs.root.mnt):
-        seen["mnt_cache", mnt.slab] = None
+    for root in mount_roots(k):
+        seen.update(dict.fromkeys(("mnt_cache", mnt.slab) for mnt in all_mounts(root)))
     for pid in k.processes.init_pid_ns.pids.values():
         seen["pid", pid.slab] = None
     for mm in address_spaces(k):

@@ -278,13 +278,30 @@ static void ptrace_object(void) {
   printf("child ends %x\n", ENDS(child));
 }
 
+static void mountns_object(void) {
+  printf("unshare %d\n", (int)syscall(310, 0x20000));
+  syscall(39, "own", 0700);
+  printf("private %d\n", syscall(21, "none", "/", "", 0x44000, 0));
+  printf("mount %d\n", syscall(21, "none", "own", "tmpfs", 0, "size=64k"));
+  int fd = open("own/file", O_RDWR | O_CREAT, 0600);
+  write(fd, "contents", 9);
+  close(fd);
+  moment();
+  fd = open("own/file", O_RDONLY);
+  read(fd, buffer, 9);
+  printf("%s\n", buffer);
+  close(fd);
+  printf("umount %d\n", (int)syscall(22, "own"));
+  syscall(40, "own");
+}
+
 static void nothing(void) { moment(); }
 
 static const struct { const char *name; void (*run)(void); } objects[] = {
   {"nothing", nothing}, {"socket", socket_object}, {"epoll", epoll_object}, {"events", events_object},
   {"lock", lock_object}, {"memfd", memfd_object}, {"fifo", fifo_object}, {"mount", mount_object},
   {"pty", pty_object}, {"sysv", sysv_object}, {"posix", posix_object}, {"seccomp", seccomp_object},
-  {"pidfd", pidfd_object}, {"ptrace", ptrace_object},
+  {"pidfd", pidfd_object}, {"ptrace", ptrace_object}, {"mountns", mountns_object},
 };
 enum { OBJECTS = sizeof objects / sizeof *objects };
 
