@@ -13,8 +13,8 @@ from typing import Final
 from .engine import Engine
 from .errors import Problem
 from .expressions import Node, Number, Unary
-from .hints import macro_home
-from .mnemonics import BRANCHES, EXACT, LOCKABLE, PREFIXES, SIZED, Spec, suggestion
+from .hints import misplaced, unknown_instruction
+from .mnemonics import BRANCHES, EXACT, LOCKABLE, PREFIXES, SIZED, Spec
 from .operands import (
     Far,
     Imm,
@@ -102,12 +102,7 @@ class InstructionEncoder:
                     f"`{base}' takes {', '.join(SIZED[base].sizes)}",
                 )
             return SIZED[base], base, suffix
-        home = macro_home(mnemonic)
-        if home is not None:
-            raise Problem(f"no such instruction: `{mnemonic}'", f'it is a macro: .include "{home}"')
-        near = suggestion(mnemonic)
-        hint = f"did you mean `{near}'?" if near else None
-        raise Problem(f"no such instruction: `{mnemonic}'", hint)
+        raise Problem(f"no such instruction: `{mnemonic}'", unknown_instruction(mnemonic))
 
     def encode(
         self,
@@ -268,8 +263,7 @@ class InstructionEncoder:
             data = self._engine.encode(text)
             if data is None:
                 raise Problem(
-                    f"`{mnemonic}' does not take these operands",
-                    "see the instruction's forms in the Intel manual, vol. 2",
+                    f"`{mnemonic}' does not take these operands", misplaced(request.operands)
                 )
             encodings.append(data)
         first = encodings[0]
