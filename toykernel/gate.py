@@ -119,13 +119,13 @@ def _do_exit(k: Kernel) -> Result:
     return do_exit(k, k.machine.cpu.eax & 0xFF00)
 
 
-def _trap(handler: Callable[[Kernel, PtRegs, int], None], k: Kernel) -> None:
+def _trap(handler: Callable[[Kernel, PtRegs, int], Result | None], k: Kernel) -> Result | None:
     cpu = k.machine.cpu
     regs = PtRegs(k.machine.ram, cpu.eax)
     told = k.sched.rq.told
     if told is not None and handler is do_page_fault and schedule.fault_waits(k, told, regs):
-        return
-    handler(k, regs, cpu.edx)
+        return None
+    return handler(k, regs, cpu.edx)
 
 
 def _first_call(call: Call, k: Kernel) -> Result:

@@ -126,8 +126,8 @@ class History:
 
     def keep(self) -> None:
         """Keep a moment here, if the last one is far: for who steps without running."""
-        here, (cycles, deliveries) = self.position, self._due
-        if here.cycles >= cycles or here.deliveries >= deliveries:
+        machine, (cycles, deliveries) = self._k.machine, self._due
+        if machine.clock.cycles >= cycles or machine.cpu.state.deliveries >= deliveries:
             self._pace()
 
     @property

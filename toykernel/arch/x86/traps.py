@@ -44,6 +44,7 @@ from toykernel.kernel.signal import force_sig_info
 from toykernel.kernel.tick import timer_interrupt
 
 if TYPE_CHECKING:
+    from toykernel.kernel.wait import Result
     from toykernel.state import Kernel
 
 MATH_FAULT, SIMD_FAULT = 16, 19
@@ -178,7 +179,7 @@ def do_iret_error(k: Kernel, regs: PtRegs, error_code: int) -> None:
 
 
 #: Functions that error_code in entry.S calls, by label: (kernel, pt_regs, error code).
-TRAP_HANDLERS: dict[str, Callable[[Kernel, PtRegs, int], None]] = {
+TRAP_HANDLERS: dict[str, Callable[[Kernel, PtRegs, int], Result | None]] = {
     **{rule.handler: _trap_handler(vector) for vector, rule in TRAPS.items()},
     "do_page_fault": do_page_fault,
     "do_iret_error": do_iret_error,
