@@ -33,7 +33,7 @@ int main(void) {
   int *readers = mmap(0, 4096, PROT_READ, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
   int *nobodys = mmap(0, 8192, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
   int *untouched = mmap(0, 4096, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-  munmap((char *)everybodys + 4096, 4096); /* nothing is behind it, not the vDSO either */
+  munmap(everybodys + 1024, 4096); /* nothing is behind it */
   unsigned char *bytes = (unsigned char *)code;
   int at = 0;
   if (traced_child(&pid)) {
