@@ -13,15 +13,13 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from enum import Enum
 from itertools import compress, count
-from operator import is_not
-from typing import TYPE_CHECKING, Any
+from operator import attrgetter, is_not
+from typing import Any
 
 from toykernel.explore.differing import Watched, fastest
 from toykernel.history.errors import HistoryError
 from toykernel.host import HOST_TYPES
-
-if TYPE_CHECKING:
-    from toykernel.state import Kernel
+from toykernel.state import Kernel
 
 #: Types whose values never change and lead to nothing.
 IMMUTABLE = frozenset((
@@ -81,7 +79,7 @@ class Records:
         index, values, keys = self.index, self._values, self._keys
         changed = self._differing(self._watched, values, keys)
         changed += [
-            (at, None) for at in self._raw if not _same_bytes(self.objects[at], self.held[at])
+            (at, None) for at in self._raw if not _same(self.objects[at], self.held[at])
         ]
         for at, held_now in changed:
             value, old = self.objects[at], values[at]
@@ -122,7 +120,7 @@ class Records:
         watched: Watched = None
         if isinstance(value, dict | list):
             watched = value
-        elif isinstance(value, bytearray | array | set):
+        elif isinstance(value, bytearray | array | set | Kernel):
             self._raw.append(len(self.objects))
         else:
             watched = vars(value)
@@ -142,6 +140,8 @@ class Records:
             return Held(value, (frozenset(value),))
         if kind is bytearray or kind is array:
             return Held(value, self._pieces(value))
+        if kind is Kernel:
+            return Held(value, _of_kernel(value), value.__slots__)
         try:
             attributes = vars(value)
         except TypeError:
@@ -212,9 +212,15 @@ class Records:
         self._live = len(self.objects)
 
 
-def _same_bytes(value: Any, held: Held) -> bool:
+#: The Kernel has slots in place of a dictionary.
+_of_kernel = attrgetter(*Kernel.__slots__)
+
+
+def _same(value: Any, held: Held) -> bool:
     if isinstance(value, set):
         return bool(value == held.held[0])
+    if isinstance(value, Kernel):
+        return not any(map(is_not, _of_kernel(value), held.held))
     return bytes(value) == b"".join(held.held)
 
 
@@ -231,6 +237,9 @@ def _write(value: Any, held: Held) -> None:
         value[:] = b"".join(held.held)
     elif isinstance(value, array):
         value[:] = array(value.typecode, b"".join(held.held))
+    elif isinstance(value, Kernel):
+        for name, one in zip(held.names, held.held, strict=True):
+            setattr(value, name, one)
     else:
         attributes = vars(value)
         if tuple(attributes) != held.names:
