@@ -34,6 +34,29 @@ static int dict_is(PyObject *dict, PyObject *held, PyObject *names)
     return 1;
 }
 
+/* What an object holds now, as a tuple; None where its keys are others. A new reference. */
+static PyObject *values_of(PyObject *one, PyObject *names)
+{
+    Py_ssize_t at = 0, i = 0, size;
+    PyObject *key, *value, *found;
+
+    if (PyList_Check(one))
+        return PyList_AsTuple(one);
+    size = PyDict_Size(one);
+    if (size != PyTuple_Size(names))
+        Py_RETURN_NONE;
+    found = PyTuple_New(size);
+    while (found && PyDict_Next(one, &at, &key, &value)) {
+        if (key != PyTuple_GetItem(names, i)) {
+            Py_DECREF(found);
+            Py_RETURN_NONE;
+        }
+        Py_INCREF(value);
+        PyTuple_SetItem(found, i++, value);
+    }
+    return found;
+}
+
 static PyObject *differing(PyObject *module, PyObject *args)
 {
     PyObject *watched, *held, *names, *found;
@@ -62,18 +85,19 @@ static PyObject *differing(PyObject *module, PyObject *args)
         else if (PyDict_Check(one))
             same = dict_is(one, values, keys);
         if (!same) {
-            PyObject *number = PyLong_FromSsize_t(i);
+            PyObject *now = values_of(one, keys);
+            PyObject *pair = now ? Py_BuildValue("(nN)", i, now) : NULL;
 
-            if (!number || PyList_Append(found, number) < 0)
+            if (!pair || PyList_Append(found, pair) < 0)
                 Py_CLEAR(found);
-            Py_XDECREF(number);
+            Py_XDECREF(pair);
         }
     }
     return found;
 }
 
 static PyMethodDef methods[] = {
-    {"differing", differing, METH_VARARGS, "The places of objects that hold something else than they did."},
+    {"differing", differing, METH_VARARGS, "The places of objects that hold something else than they did, and what."},
     {NULL, NULL, 0, NULL},
 };
 

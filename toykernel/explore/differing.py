@@ -5,27 +5,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from operator import is_not
 from typing import Any
 
 #: What is watched of an object: its items, its attributes or entries; None: it is compared otherwise.
 Watched = list[Any] | dict[Any, Any] | None
-Differing = Callable[[list[Watched], list[tuple[Any, ...]], list[tuple[Any, ...]]], list[int]]
+#: A place, and what is held there now; None where the keys are others.
+Changed = list[tuple[int, tuple[Any, ...] | None]]
+Differing = Callable[[list[Watched], list[tuple[Any, ...]], list[tuple[Any, ...]]], Changed]
 
 
 def differing(
     watched: Sequence[Watched], held: Sequence[tuple[Any, ...]], names: Sequence[tuple[Any, ...]]
-) -> list[int]:
-    """The places of those whose values are not `held`, or whose keys are not `names`, in this order."""
-    found = []
+) -> Changed:
+    """Those whose values are not `held`, or whose keys are not `names`, in this order."""
+    found: Changed = []
     for place, (one, values, keys) in enumerate(zip(watched, held, names, strict=True)):
-        if isinstance(one, Mapping):
-            same = _same(dict.values(one), values) and _same(one, keys)
+        if isinstance(one, dict):
+            now = tuple(dict.values(one)) if _same(one, keys) else None
         else:
-            same = one is None or _same(one, values)
-        if not same:
-            found.append(place)
+            now = values if one is None else tuple(one)
+        if now is None or not _same(now, values):
+            found.append((place, now))
     return found
 
 

@@ -76,15 +76,14 @@ class Records:
 
     def sync(self) -> None:
         """Note what every object holds now. Raises HistoryError for what cannot be kept."""
-        changed = self._differing(self._watched, self._values, self._keys)
-        changed += [at for at in self._raw if not _same(self.objects[at], self.held[at])]
-        index, watched, values, keys = self.index, self._watched, self._values, self._keys
-        for at in changed:
-            value, old, entries = self.objects[at], values[at], watched[at]
-            if type(entries) is dict and entries is not value and tuple(entries) == keys[at]:
-                held = Held(value, tuple(entries.values()), keys[at])  # as nearly all are
-            else:
-                held = self._hold(value)
+        index, values, keys = self.index, self._values, self._keys
+        changed = self._differing(self._watched, values, keys)
+        changed += [
+            (at, None) for at in self._raw if not _same(self.objects[at], self.held[at])
+        ]
+        for at, held_now in changed:
+            value, old = self.objects[at], values[at]
+            held = self._hold(value) if held_now is None else Held(value, held_now, keys[at])
             self.held[at] = held
             now = values[at] = held.held
             new = compress(now, map(is_not, now, old)) if len(now) == len(old) else now
