@@ -173,15 +173,20 @@ class Records:
 
     def put_back(self, moment: Moment) -> None:
         """Make every object what it was. `sync` must have seen what they hold now."""
-        objects = self.objects
+        objects, watched, values, keys = self.objects, self._watched, self._values, self._keys
         then = [held.of for held in moment]
         different = compress(count(), map(is_not, then, objects))
         fork = next(different, min(len(objects), len(then)))
         self._forget(fork)
         for at in list(compress(count(), map(is_not, moment, self.held))):
             held = self.held[at] = moment[at]
-            self._values[at], self._keys[at] = held.held, held.names
-            _write(objects[at], held)
+            entries = watched[at]
+            if keys[at] is held.names and type(entries) is dict and entries is not objects[at]:
+                entries.update(zip(held.names, held.held, strict=True))
+            else:
+                _write(objects[at], held)
+                keys[at] = held.names
+            values[at] = held.held
         for held in moment[fork:]:
             _write(held.of, held)
             self._append(held.of, held)
