@@ -84,6 +84,7 @@ class Machine:
         self.trap_listeners: list[Callable[[mc.Delivery], None]] = []
         #: How often the TLB was flushed through the doors below.
         self.tlb_flushes = 0
+        self._sooner = 0  # see end_sooner
         self._last_trap: mc.Delivery | None = None
         self._at_gate: Callable[[], bool] | None = None  # of the present run
         self._wake: int | None = None  # the devices' next deadline when the engine was entered last
@@ -157,7 +158,7 @@ class Machine:
             state.skip_break = 1
         bounded = instructions != hooks.NO_LIMIT or deliveries != hooks.NO_LIMIT
         if bounded:
-            state.delivery_limit = deliveries
+            state.delivery_limit = max(deliveries - self._sooner, 0)
         event = None
         try:
             while event is None:
@@ -170,11 +171,15 @@ class Machine:
             state.skip_break = 0
         if bounded:
             state.delivery_limit = hooks.NO_LIMIT
+        if event.stop is Stop.LIMIT:
+            self._sooner = 0
         return event
 
     def end_sooner(self, deliveries: int) -> None:
-        """From a gate: a run that ends after so many deliveries ends so many sooner."""
+        """From a gate: a run that ends after some number of deliveries ends so many sooner; if it ends for
+        another reason, the next one does."""
         state = self.cpu.state
+        self._sooner += deliveries
         if state.delivery_limit != hooks.NO_LIMIT:
             state.delivery_limit = max(state.delivery_limit - deliveries, state.deliveries)
 

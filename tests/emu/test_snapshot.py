@@ -26,6 +26,7 @@ MACHINE = {
     "_plans_at": "a host address",
     "_at_gate": "of one run",
     "_wake": "of one entry",
+    "_sooner": "of one run, or some",
 }
 CPU = {
     "regs": "save_state", "_registers": "save_state", "state": "STATE",
