@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from toykernel.observe.decoding import ioctl
+from toykernel.observe.decoding import ioctl, uring
 from toykernel.observe.decoding.call import Call
 from toykernel.observe.decoding.ipc import controls_at_end
 
@@ -409,4 +409,5 @@ FORMS: Mapping[str, Callable[[Call], str]] = {
     "shmdt": lambda c: f"address@{3 if c.indirect else 0}",
     "arch_prctl": _arch_prctl,
     "ioctl": ioctl.form,
+    "io_uring_register": uring.form,
 }

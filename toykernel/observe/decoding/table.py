@@ -24,6 +24,7 @@ from toykernel.observe.decoding import (
     signals,
     sockets,
     times,
+    uring,
 )
 from toykernel.observe.decoding.call import Call, Printer
 from toykernel.observe.decoding.forms import FIXED, WITHOUT
@@ -56,6 +57,7 @@ PRINTERS: Mapping[str, Printer] = {
     **option_printers.PRINTERS,
     **perf.PRINTERS,
     **recent.PRINTERS,
+    **uring.PRINTERS,
 }
 
 _ITEM = re.compile(r"([>+]?)(\w+)(?:@(\d))?$")
@@ -113,6 +115,7 @@ _PREPARE: Mapping[str, Callable[[Call], object]] = {
     "name_to_handle_at": lambda c: PRINTERS["handle"](c, 2),
     "io_uring_setup": lambda c: PRINTERS["uring_params"](c, 1),
     "perf_event_open": lambda c: PRINTERS["perf_attr"](c, 0),
+    "io_uring_register": uring.save,
     "semctl": lambda c: PRINTERS["sem_control"](c, 3),
 }
 
