@@ -115,6 +115,9 @@ rsrc:   .long 2,1, 0,0, pieces,0, times64,0, 0x10,0,0,0
 update: .long 2,0, fds,0, times64,0, 3,0
 ringfds: .long -1,0, 5,0, 3,7, -1,1, 4,0, 0,0
 fds:    .long 3,-1,-2,-3
+kdf:    .long text, path, 9, 0,0,0,0,0,0,0,0, 1
+kdf2:   .long short, path, 0, 0,0,0,5,0,0,0,0, 1
+pkey:   .long -3, 7, 40, 0,0,0,0,0,0,0
 segment: .long 6, 0x1000, 0xfffff, 0x51
 caps:   .long 0x20080522, 3
 limits: .long 8192, -1, 0x100000, 0, 5, 0

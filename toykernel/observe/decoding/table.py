@@ -11,6 +11,7 @@ from toykernel.observe.decoding import (
     basic,
     files,
     ipc,
+    keys,
     names_files,
     names_memory,
     names_processes,
@@ -55,6 +56,7 @@ PRINTERS: Mapping[str, Printer] = {
     **sockets.PRINTERS,
     **polls.PRINTERS,
     **option_printers.PRINTERS,
+    **keys.PRINTERS,
     **perf.PRINTERS,
     **recent.PRINTERS,
     **uring.PRINTERS,
@@ -116,6 +118,7 @@ _PREPARE: Mapping[str, Callable[[Call], object]] = {
     "io_uring_setup": lambda c: PRINTERS["uring_params"](c, 1),
     "perf_event_open": lambda c: PRINTERS["perf_attr"](c, 0),
     "io_uring_register": uring.save,
+    "keyctl": keys.save,
     "semctl": lambda c: PRINTERS["sem_control"](c, 3),
 }
 
