@@ -182,8 +182,9 @@ def _option(c: Call, i: int) -> str:
     if table is None:
         return str(name)
     found = VALUES[table].find(name)
-    if found is None and level == _SOL_SOCKET:
-        found = VALUES[f"{c.name[:3]}sock_options"].find(name)
+    if found is None and level in (_SOL_SOCKET, _SOL_IP, _SOL_IPV6):
+        own = table if table.startswith("sock") else f"sock_{table}"
+        found = VALUES[f"{c.name[:3]}{own}"].find(name)
     return found or VALUES[table].one(name)
 
 
