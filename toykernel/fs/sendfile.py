@@ -57,7 +57,9 @@ def _contents(file: File) -> FileBytes:
 
 
 def read_file(k: Kernel, file: File, pos: int, count: int) -> bytes:
-    """Bytes of a regular file, those stored through a mapping included."""
+    """Bytes of a regular file, those stored through a mapping included, or of one of /proc."""
+    if file.op.splice_read is not None:
+        return file.op.splice_read(k, file, pos, count)
     contents = _contents(file)
     assert file.inode.i_mapping is not None
     file.inode.i_mapping.write_back(k)
@@ -133,7 +135,8 @@ def do_sendfile(
         raise Errno(EINVAL)
     if offset is not None and _pipe_of(source) is not None:
         raise Errno(ESPIPE)
-    _contents(source)
+    if source.op.splice_read is None:
+        _contents(source)
     if target.flags & O_APPEND:
         raise Errno(EINVAL)
     pos = source.pos if offset is None else offset
