@@ -94,6 +94,30 @@ count3: .long 3, 0, 0x02010203, 6, 0,1, 0x80000000,1, 0x20,0, 0x00008000,0
 count4: .long 4, 63, 1, 0, 0,0, 0,0, 0,0, 0,0
 count5: .long 3, 200, 0x00010206, 0, 0,0, 0,0, 0,0, 0,0x40
 count6: .long 5, 72, 0x1234, 0, 0,0, 0x40,0, 4,0, 0x00010010,0
+probe:  .byte 46,3
+        .short 0
+        .long 0,5,0
+        .byte 2,0,1,0, 0,0,0,0, 99,7,2,0, 9,0,0,0, 22,0,0,0, 0,0,0,0
+zero16: .skip 64
+limited: .short 0
+        .byte 11,0
+        .long 0,0,0
+        .short 1
+        .byte 46,2
+        .long 1,0,3
+        .short 2
+        .byte 0x85,0
+        .long 0,0,0
+        .short 9
+        .byte 5,0
+        .long 0,0,0
+rsrc:   .long 2,1, 0,0, pieces,0, times64,0, 0x10,0,0,0
+update: .long 2,0, fds,0, times64,0, 3,0
+ringfds: .long -1,0, 5,0, 3,7, -1,1, 4,0, 0,0
+fds:    .long 3,-1,-2,-3
+kdf:    .long text, path, 9, 0,0,0,0,0,0,0,0, 1
+kdf2:   .long short, path, 0, 0,0,0,5,0,0,0,0, 1
+pkey:   .long -3, 7, 40, 0,0,0,0,0,0,0
 segment: .long 6, 0x1000, 0xfffff, 0x51
 caps:   .long 0x20080522, 3
 limits: .long 8192, -1, 0x100000, 0, 5, 0

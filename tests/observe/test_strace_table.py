@@ -23,12 +23,18 @@ from toykernel.syscall_table import BY_NAME, SYSCALLS
 
 LAST = BY_NAME["set_mempolicy_home_node"].number  # of the calls that strace 6.1 knows
 ROUNDS = 24  # how often each call is made
+#: Calls of many kinds, made so many times as often.
+MANY = {
+    **dict.fromkeys(("ioctl", "prctl", "ptrace", "fcntl", "fcntl64", "futex", "futex_time64"), 4),
+    **dict.fromkeys(("keyctl", "io_uring_register", "seccomp", "ipc", "socketcall"), 4),
+    **dict.fromkeys(("setsockopt", "getsockopt", "quotactl", "perf_event_open"), 4),
+}
 #: What is injected, and the result that our kernel would give.
 RESULTS = (("error=ENOSYS", -38), ("error=512", -512), ("retval=0", 0), ("retval=5", 5))
 
 #: Calls whose structures we show by their address, or where what is shown depends on the machine.
 NOT_COMPARED = {
-    **dict.fromkeys(("bpf", "io_uring_register"), "no kernel here has them"),
+    "bpf": "no kernel here has it",
     **dict.fromkeys(
         ("sigreturn", "rt_sigreturn"), "they tell of the stack; userland's programs do"
     ),
@@ -59,9 +65,10 @@ _TRACES = (
 )
 _TTY = 0x54  # the type of a terminal's requests
 #: Calls of which one word is a command, and those of its values that are compared: of ioctl terminals' and
-#: such without a name, of keyctl those without cryptography, of quotactl those that are not XFS's own, of
+#: such without a name, of quotactl those that are not XFS's own, of
 #: ptrace those that show no struct user, which has another layout for a strace of 64 bits.
 COMMANDS = {
+    "io_uring_register": (1, (*range(24), 99)),
     "ioctl": (
         1,
         (
@@ -71,7 +78,7 @@ COMMANDS = {
             0xC0101111,
         ),
     ),
-    "keyctl": (0, (*range(23), 30, 99)),
+    "keyctl": (0, (*range(33), 99)),
     "quotactl": (0, (0, 0x80000100, 0x80000201, 0x80000302, 0x80000777, 0x80000802, 0x80000901)),
     "quotactl_fd": (1, (0, 0x80000100, 0x80000201, 0x80000302, 0x80000777, 0x80000802, 0x80000901)),
     "ptrace": (0, (*_TRACES, 0x4206, 0x4207, 0x4208, 0x4209, 0x420A, 0x420B, 0x9999)),
@@ -80,6 +87,8 @@ COMMANDS = {
 _RAW = re.compile(
     r"AF_(?!UNSPEC|UNIX|INET6?\b|NETLINK|\?)\w+|SOL_IPX|SOL_AX25|SOL_\w+, 0x\w+ /\* \w+\?"
 )
+#: Addresses at which a program of 32 bits has its stack under a kernel of 64 bits, where ours has nothing.
+_STACK = re.compile(r"\b0xff(?!ff[ef])[7-9a-f]\w{5}\b")
 
 SELECTS = ("_newselect", "pselect6", "pselect6_time64")
 INTEGERS = (
@@ -109,7 +118,8 @@ def records(symbols: dict[str, int]) -> Calls:
     found = []
     for row in SYSCALLS[: LAST + 1]:
         if row.name and row.name not in NOT_COMPARED:
-            drawn = [[word() for _ in range(6)] for _ in range(ROUNDS - len(plain))]
+            times = ROUNDS * MANY.get(row.name, 1)
+            drawn = [[word() for _ in range(6)] for _ in range(times - len(plain))]
             for words in plain + drawn:
                 index, choices = COMMANDS.get(row.name, (0, (words[0],)))
                 told = [*words[:index], rng.choice(choices), *words[index + 1 :]]
@@ -157,10 +167,14 @@ def test_every_call_is_written_as_strace_writes_it(
     ours = [line_of(x.decode(errors="surrogateescape").rstrip("\n")) for x in written]
 
     assert len(theirs) == len(ours) == len(calls)
-    both = [(a, b) for a, b in zip(ours, theirs, strict=True) if not _RAW.search(b)]
-    assert len(both) > 0.98 * len(calls)
+    both = [
+        (a, b)
+        for a, b in zip(ours, theirs, strict=True)
+        if not _RAW.search(b) and not _STACK.search(a)
+    ]
+    assert len(both) > 0.97 * len(calls)
     assert [pair for pair in both if pair[0] != pair[1]] == []
 
 
 def test_what_is_not_compared_are_calls() -> None:
-    assert {*NOT_COMPARED, *COMMANDS} <= set(BY_NAME)
+    assert {*NOT_COMPARED, *COMMANDS, *MANY} <= set(BY_NAME)

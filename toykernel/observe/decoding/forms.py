@@ -365,7 +365,6 @@ sched_rr_get_interval_time64 pid >timespec64
 pidfd_send_signal fd signal siginfo hex
 io_uring_setup uint >uring_params
 io_uring_enter fd uint uint uring_enter_flags sigset uint
-io_uring_register fd uring_opcodes >address uint
 open_tree dirfd path open_tree_flags
 move_mount dirfd path dirfd path move_mount_flags
 fsopen string fsopen_flags

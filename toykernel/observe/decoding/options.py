@@ -1,4 +1,4 @@
-"""Calls whose arguments depend on one of them: fcntl, prctl, ptrace, futex, keyctl, seccomp and their kin.
+"""Calls whose arguments depend on one of them: fcntl, prctl, ptrace, futex, seccomp and their kin.
 
 A form is the text that toykernel/observe/decoding/table.py reads: the printers of the arguments.
 """
@@ -7,13 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from toykernel.observe.decoding import ioctl
+from toykernel.observe.decoding import ioctl, keys, uring
 from toykernel.observe.decoding.call import Call
 from toykernel.observe.decoding.ipc import controls_at_end
 
 _O_CREAT_BITS = 0o20000100
 _FCNTL = {
-    0: "int",
+    0: "uint",
     2: "fdflags",
     4: "open_flags",
     6: "flock",
@@ -25,8 +25,8 @@ _FCNTL = {
     38: "flock64",
     1024: "lockfcmds",
     1026: "notifyflags",
-    1030: "int",
-    1031: "int",
+    1030: "uint",
+    1031: "uint",
     1033: "f_seals",
     5: ">flock_out",
     36: ">flock64_out",
@@ -207,39 +207,6 @@ def _seccomp(c: Call) -> str:
     return "seccomp_ops " + forms.get(c.words[0], "hex address")
 
 
-_KEYCTL = {
-    0: "key int",
-    1: "string",
-    2: "key buffer uint",
-    3: "key",
-    7: "key",
-    21: "key",
-    16: "key",
-    8: "key key",
-    9: "key key",
-    6: "key >key_text uint",
-    11: "key >read_buffer uint",
-    17: "key >key_text uint",
-    10: "key string string key",
-    4: "key id id",
-    5: "key key_perms",
-    12: "key buffer uint key",
-    13: "key uint key",
-    14: "reqkey",
-    15: "key uint",
-    18: "",
-    19: "key uint error_word key",
-    20: "key iovec uint key",
-    22: "id key",
-    29: "key string string",
-    30: "key key key key_move",
-}
-
-
-def _keyctl(c: Call) -> str:
-    return "keyctl_commands " + _KEYCTL.get(c.words[0], "hex hex hex hex")
-
-
 _FSCONFIG = {
     0: "long_string address int",
     1: "long_string long_string int",
@@ -385,7 +352,7 @@ FORMS: Mapping[str, Callable[[Call], str]] = {
     "prctl": _prctl,
     "ptrace": _ptrace,
     "seccomp": _seccomp,
-    "keyctl": _keyctl,
+    "keyctl": keys.form,
     "fsconfig": _fsconfig,
     "quotactl": _quotactl,
     "quotactl_fd": _quotactl,
@@ -409,4 +376,5 @@ FORMS: Mapping[str, Callable[[Call], str]] = {
     "shmdt": lambda c: f"address@{3 if c.indirect else 0}",
     "arch_prctl": _arch_prctl,
     "ioctl": ioctl.form,
+    "io_uring_register": uring.form,
 }

@@ -350,6 +350,7 @@ PRINTERS: Mapping[str, Printer] = {
     "thread_area": _get_thread_area,
     "ldt": _modify_ldt,
     "affinity": lambda c, i: _affinity(c, c.words[i], c.words[i - 1]),
+    "uring_affinity": lambda c, i: _affinity(c, c.words[i], c.words[i + 1]),
     "affinity_out": lambda c, i: _affinity(c, c.words[i], c.value),
     "sched_attr": lambda c, i: _sched_attr(c, c.words[i], 0, setting=True),
     "setattr_answer": _setattr_answer,

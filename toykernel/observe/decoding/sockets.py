@@ -38,6 +38,7 @@ _OPTIONS = {
     _SOL_TCP: "tcp_options", _SOL_UDP: "udp_options", _SOL_PACKET: "packet_options",
     _SOL_NETLINK: "netlink_options", _SOL_RAW: "raw_options",
 }  # fmt: skip
+_IP_MEMBERSHIPS = (35, 36)  # IP_ADD_MEMBERSHIP, IP_DROP_MEMBERSHIP
 _OPTMEM_MAX = 131072
 
 
@@ -182,8 +183,9 @@ def _option(c: Call, i: int) -> str:
     if table is None:
         return str(name)
     found = VALUES[table].find(name)
-    if found is None and level == _SOL_SOCKET:
-        found = VALUES[f"{c.name[:3]}sock_options"].find(name)
+    if found is None and level in (_SOL_SOCKET, _SOL_IP, _SOL_IPV6):
+        own = table if table.startswith("sock") else f"sock_{table}"
+        found = VALUES[f"{c.name[:3]}{own}"].find(name)
     return found or VALUES[table].one(name)
 
 
@@ -206,6 +208,22 @@ def _credentials(data: bytes) -> str:
     return f"{{pid={pid}, uid={identifier(uid)}, gid={identifier(gid)}}}"
 
 
+def _rehash(c: Call, where: int) -> str:
+    return c.record(where, "I", lambda n: f"[{VALUES['txrehash'].one(n)}]")
+
+
+def _membership(c: Call, where: int) -> str:
+    """struct ip_mreq: a group and the interface that joins it."""
+    return c.record(
+        where,
+        "4s4s",
+        lambda group, ours: struct_text(
+            f'{name}=inet_addr("{".".join(map(str, number))}")'
+            for name, number in (("imr_multiaddr", group), ("imr_interface", ours))
+        ),
+    )
+
+
 def _set_option(c: Call, i: int) -> str:
     level, name, where, length = c.words[1], c.words[2], c.words[i], c.signed(i + 1)
     if where and level == _SOL_SOCKET:
@@ -214,9 +232,11 @@ def _set_option(c: Call, i: int) -> str:
         if name in _SO_FILTERS:
             return filter_program(c, where) if length == 8 else address(where)
         if name == _SO_TXREHASH and length >= 4:
-            return c.record(where, "I", lambda n: f"[{VALUES['txrehash'].one(n)}]")
+            return _rehash(c, where)
         if name in _INT_OPTIONS or name == _SO_TXREHASH:
             return address(where) if length < 4 else number_at(c, where)
+    if level == _SOL_IP and name in _IP_MEMBERSHIPS:
+        return address(where) if length < 8 else _membership(c, where)
     if where and level == _SOL_NETLINK:
         return address(where) if length < 4 else number_at(c, where)
     return number_at(c, where) if length == 4 else buffer_text(c, where, length)
@@ -236,7 +256,9 @@ def _get_option(c: Call, i: int) -> str:
             return c.record(where, "12s", _credentials)
         if name == _SO_ERROR and now >= 4:
             return c.record(where, "I", lambda n: f"[{error_text(n)}]")
-        if name in _INT_OPTIONS or name == _SO_ERROR:
+        if name == _SO_TXREHASH and now >= 4:
+            return _rehash(c, where)
+        if name in _INT_OPTIONS or name in (_SO_ERROR, _SO_TXREHASH):
             return number_at(c, where) if now >= 4 else hex_text(c, where, now)
     if where and level == _SOL_NETLINK:
         return number_at(c, where)

@@ -11,6 +11,7 @@ from toykernel.observe.decoding import (
     basic,
     files,
     ipc,
+    keys,
     names_files,
     names_memory,
     names_processes,
@@ -24,6 +25,7 @@ from toykernel.observe.decoding import (
     signals,
     sockets,
     times,
+    uring,
 )
 from toykernel.observe.decoding.call import Call, Printer
 from toykernel.observe.decoding.forms import FIXED, WITHOUT
@@ -54,8 +56,10 @@ PRINTERS: Mapping[str, Printer] = {
     **sockets.PRINTERS,
     **polls.PRINTERS,
     **option_printers.PRINTERS,
+    **keys.PRINTERS,
     **perf.PRINTERS,
     **recent.PRINTERS,
+    **uring.PRINTERS,
 }
 
 _ITEM = re.compile(r"([>+]?)(\w+)(?:@(\d))?$")
@@ -113,6 +117,8 @@ _PREPARE: Mapping[str, Callable[[Call], object]] = {
     "name_to_handle_at": lambda c: PRINTERS["handle"](c, 2),
     "io_uring_setup": lambda c: PRINTERS["uring_params"](c, 1),
     "perf_event_open": lambda c: PRINTERS["perf_attr"](c, 0),
+    "io_uring_register": uring.save,
+    "keyctl": keys.save,
     "semctl": lambda c: PRINTERS["sem_control"](c, 3),
 }
 
