@@ -31,6 +31,7 @@ help:
 	@echo "make faults every step of fork fails in turn, for every shape of caller"
 	@echo "make timing-check  the cycle model against hand-derived and measured sequences"
 	@echo "make x87-check  3,000,000 random x87 instructions, and SSE ones, against this computer's processor (x86-64)"
+	@echo "make compilers  C by zig (100 MB to download) and clang: runs, debugs"
 	@echo "make clean  remove .venv and everything that was built"
 
 run: $(RUNTIME)

@@ -286,3 +286,11 @@ def test_a_stray_end_of_a_block_is_said(tmp_path: Path) -> None:
         "stray.s:2", "stray.s:3", "stray.s:4",
     ]  # fmt: skip
     assert assemble_object(source).sections[0].data == bytes.fromhex("908b03")
+
+
+def test_what_clang_says_to_its_own_linker_is_passed_over(tmp_path: Path) -> None:
+    source = tmp_path / "clang.s"
+    source.write_text(".globl f\nf: ret\n")
+    plain = assemble_object(source).elf()
+    source.write_text(".globl f\nf: ret\n\t.addrsig\n\t.addrsig_sym f\n")
+    assert assemble_object(source).elf() == plain

@@ -20,6 +20,7 @@ _SYMBOL: Final = re.compile(NAME + r'|"[^"]+"')
 _IGNORED: Final = frozenset((
     ".extern", ".loc_mark_labels", ".version", ".eject", ".list", ".nolist", ".psize",
     ".sbttl", ".title", ".att_mnemonic", ".lflags", ".line", ".ln", ".func", ".endfunc",
+    ".addrsig", ".addrsig_sym",  # clang's, of use to its own linker only
 ))  # fmt: skip
 # What `.arch` may name that has no `nop` with an operand; `.nop` and the lack of a feature mean another CPU.
 _OLD: Final = frozenset((
