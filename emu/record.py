@@ -30,17 +30,29 @@ class _Slot(NamedTuple):
 
 
 def record(
-    cls: type[Any] | None = None, /, *, eq: bool = True, frozen: bool = False, repr: bool = True
+    cls: type[Any] | None = None,
+    /,
+    *,
+    eq: bool = True,
+    frozen: bool = False,
+    repr: bool = True,
+    slots: bool = False,
 ) -> Any:
     """As dataclasses.dataclass, of whose parameters it has these; a class and its bases all have the one
     decorator or all the other."""
     if cls is None:
-        return lambda cls: record(cls, eq=eq, frozen=frozen, repr=repr)
+        return lambda cls: record(cls, eq=eq, frozen=frozen, repr=repr, slots=slots)
     own = vars(cls)
     # Python itself puts None there for a class with an __eq__ of its own.
     has_hash = own.get("__hash__") is not None or ("__hash__" in own and "__eq__" not in own)
     cls.__doc__ = cls.__doc__ or cls.__name__  # or dataclasses looks for a signature
-    dataclasses.dataclass(init=False, repr=False, eq=False)(cls)
+    if slots:  # another class, which dataclasses makes fit for pickle where it is frozen
+        cls = dataclasses.dataclass(init=False, repr=False, eq=False, frozen=frozen, slots=True)(
+            cls
+        )
+        own = vars(cls)
+    else:
+        dataclasses.dataclass(init=False, repr=False, eq=False)(cls)
     made: dict[str, Callable[..., Any] | None] = {"__init__": _first_init(cls, frozen)}
     if repr:
         made["__repr__"] = _repr
@@ -49,7 +61,7 @@ def record(
         made["__eq__"] = _eq(values)
         if not has_hash:
             made["__hash__"] = _hash(values) if frozen else None
-    if frozen:
+    if frozen and not slots:
         made["__setattr__"], made["__delattr__"] = _frozen(cls)
     for name, function in made.items():
         if name not in own or name == "__hash__":

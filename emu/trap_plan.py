@@ -13,7 +13,6 @@ from __future__ import annotations
 import ctypes
 import struct
 from array import array
-from dataclasses import dataclass
 
 from emu.cpu import Cpu, load_native
 from emu.descriptors import SEG_ACCESSED, SEG_EXPAND_DOWN, Segment
@@ -22,6 +21,7 @@ from emu.engine_quirks import FIELD, HF_ADDSEG, HF_CPL, HF_CS32, HF_INHIBIT_IRQ,
 from emu.layout import check_layout
 from emu.linear import LinearMemory
 from emu.ram import Ram
+from emu.record import dataclass
 
 _FLAT = 0xFFFFFFFF
 _IDT, _GDT, _TR = FIELD["idt_base"], FIELD["gdt_base"], FIELD["tr_base"]

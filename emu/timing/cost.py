@@ -6,9 +6,9 @@ is named by its `kind` and added by the model when the instruction runs.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import IntEnum
 
+from emu.record import dataclass
 from emu.timing import rules, tables
 from emu.timing.decode import Access, Decoded
 from emu.timing.instruction_bytes import NO_REGISTER

@@ -5,10 +5,10 @@ Nothing here knows a clock. Registers are bit masks (bit 0 = EAX ... bit 7 = EDI
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import NamedTuple
 
+from emu.record import dataclass
 from emu.timing.instruction_bytes import NO_REGISTER, InstructionBytes, ShortError
 from emu.timing.uses import (
     EAX,

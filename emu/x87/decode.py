@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 
 from emu.engine_quirks import GPRS, HF_CS32
+from emu.record import dataclass
 from emu.x87.forms import EMMS, UNALIGNED_STORES, is_form
 from emu.x87.sse import OPERATIONS, PD, PS, SD, SS
 

@@ -6,8 +6,8 @@ Each element is computed with 80 bits, rounded to odd, and then rounded to its f
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 
+from emu.record import dataclass
 from emu.x87 import convert
 from emu.x87 import float80 as f80
 from emu.x87.convert import DOUBLE, SINGLE, Small

@@ -5,9 +5,9 @@ The engine does what touches memory, EFLAGS and AX; what it stores is decided he
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import Enum
 
+from emu.record import dataclass
 from emu.x87 import float80 as f80
 from emu.x87.float80 import IE, INDEFINITE, SF, Class, Mode, Number
 from emu.x87.state import EMPTY, Fpu

@@ -9,11 +9,11 @@ just the write bit back.
 from __future__ import annotations
 
 from contextlib import suppress
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from emu.paging import PF_W, PTE_A, PTE_D, PTE_FRAME, PTE_P, PTE_RW, PTE_US
 from emu.ram import PAGE_SHIFT
+from emu.record import dataclass
 from toykernel.arch.x86.pgtable import (
     PGDIR_SIZE,
     PTE_PROTNONE,
