@@ -52,6 +52,7 @@ OBJECTS: dict[str, tuple[set[str], set[str]]] = {
     "pidfd": ({"filp"}, {"Pid", "File"}),
     "ptrace": (set(), {"Task"}),
     "userfaultfd": ({"userfaultfd_ctx_cache", "filp"}, {"UserfaultfdCtx", "UserfaultfdWait"}),
+    "lease": ({"file_lease_cache", "fasync_cache"}, {"Lease", "Fasync", "NsCommon"}),
     "mountns": ({"mnt_namespace", "mnt_cache"}, {"MntNamespace", "Mount"}),
 }
 USER_PAGES = ("anonymous page", "cow copy", "page table")

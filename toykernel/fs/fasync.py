@@ -57,6 +57,7 @@ _OWN_CODES = frozenset((SIGILL, SIGFPE, SIGSEGV, SIGBUS, SIGTRAP, SIGCHLD, SIGSY
 class Fasync:
     """struct fasync_struct: the open file, the descriptor that O_ASYNC was set by, and where it listens."""
 
+    slab: int
     file: File
     fd: int
     callbacks: list[tuple[WaitQueue, WaitCallback]] = field(default_factory=list)
@@ -66,10 +67,14 @@ class Fasync:
         for queue, callback in self.callbacks:
             queue.callbacks.pop(callback, None)
         self.callbacks.clear()
+        k.memory.slabs.fasync.free(k, self.slab)
 
 
 def set_async(k: Kernel, file: File, fd: int, on: bool) -> None:
-    """O_ASYNC is set or taken away; files that never change do not listen (f_op->fasync)."""
+    """O_ASYNC is set or taken away; files that never change do not listen (f_op->fasync).
+
+    Raises Errno(ENOMEM).
+    """
     if not on:
         if file.f_async is not None:
             file.f_async.closed(k)
@@ -77,7 +82,7 @@ def set_async(k: Kernel, file: File, fd: int, on: bool) -> None:
         return
     if file.f_async is not None or file.inode.type not in (S_IFIFO, S_IFSOCK, S_IFCHR):
         return
-    record = Fasync(file, fd)
+    record = Fasync(k.memory.slabs.fasync.alloc(k), file, fd)
     queues: list[WaitQueue] = []
     file.op.poll(k, file, queues)
     for queue in queues:

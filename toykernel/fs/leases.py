@@ -33,6 +33,7 @@ class Lease:
     for ever). `fd` is the descriptor that it was taken by.
     """
 
+    slab: int
     file: File
     fd: int
     kind: int
@@ -67,7 +68,7 @@ def _opens(k: Kernel, inode: Inode) -> int:
 
 def fcntl_setlease(k: Kernel, file: File, fd: int, kind: int) -> int:
     """F_SETLEASE: take one, change it, or give it back. EACCES for another's file without CAP_LEASE, EAGAIN
-    when it does not fit what is open, EINVAL.
+    when it does not fit what is open, EINVAL, ENOMEM.
     """
     inode = file.inode
     if kind not in (F_RDLCK, F_WRLCK, F_UNLCK):
@@ -94,7 +95,7 @@ def fcntl_setlease(k: Kernel, file: File, fd: int, kind: int) -> int:
     if own is not None:
         _modify(k, inode, own, kind)
         return 0
-    context.leases.append(Lease(file, fd, kind))
+    context.leases.append(Lease(k.memory.slabs.file_lease.alloc(k), file, fd, kind))
     if not file.f_owner[1]:
         cred = k.current.cred
         file.f_owner, file.f_owner_ids = (F_OWNER_PID, k.current.tgid), (cred.uid, cred.euid)
@@ -116,6 +117,7 @@ def _modify(k: Kernel, inode: Inode, lease: Lease, kind: int) -> None:
     context = lock_context(inode)
     if kind == F_UNLCK:
         context.leases.remove(lease)
+        k.memory.slabs.file_lease.free(k, lease.slab)
     wake_up(k, context.wait)
 
 

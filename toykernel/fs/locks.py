@@ -102,7 +102,9 @@ class FileLockContext:
     def released(self, k: Kernel, file: File) -> None:
         """locks_remove_file: the open file is gone."""
         held, leases = len(self.slabs), len(self.leases)
-        self.leases = [lease for lease in self.leases if lease.file is not file]
+        for lease in [lease for lease in self.leases if lease.file is file]:
+            self.leases.remove(lease)
+            k.memory.slabs.file_lease.free(k, lease.slab)
         self.hold(
             k,
             [lock for lock in self.posix if lock.owner is not file],

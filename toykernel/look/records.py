@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from toykernel.fs.eventfd import EventfdCtx
 from toykernel.fs.eventpoll import EventPoll
 from toykernel.fs.mount import all_mounts
+from toykernel.fs.nsfs import NsCommon
 from toykernel.fs.pipe_fs_i import Pipe
 from toykernel.fs.signalfd import SignalfdCtx
 from toykernel.fs.timerfd import TimerfdCtx
 from toykernel.ipc.mqueue import ExtWait, MqueueInfo
 from toykernel.ipc.msg import MsgMsg, MsgReceiver
-from toykernel.kernel.nsproxy import mount_roots
+from toykernel.kernel.cred import UserNamespace
+from toykernel.kernel.nsproxy import IpcNamespace, MntNamespace, UtsNamespace, mount_roots
+from toykernel.kernel.pid import PidNamespace
 from toykernel.look.spaces import address_spaces
 from toykernel.mm.userfaultfd import UserfaultfdCtx
 from toykernel.net.af_unix import UnixSock
@@ -23,7 +26,6 @@ if TYPE_CHECKING:
     from toykernel.fs.file import File, FilesStruct
     from toykernel.fs.inode import Inode
     from toykernel.kernel.nsproxy import Nsproxy
-    from toykernel.kernel.pid import PidNamespace
     from toykernel.state import Kernel
     from toykernel.task import Task
 
@@ -79,7 +81,11 @@ def _of_files(files: FilesStruct) -> Iterator[Record]:
 def _of_file(file: File) -> Iterator[Record]:
     yield "filp", file.slab
     yield from _of_inode(file.inode)
+    if file.f_async is not None:
+        yield "fasync_cache", file.f_async.slab
     match file.private:
+        case NsCommon(ns=ns):
+            yield from _of_namespace(ns)
         case EventfdCtx(slab=slab):
             yield "eventfd_ctx", slab
         case TimerfdCtx(slab=slab):
@@ -102,6 +108,8 @@ def _of_inode(inode: Inode) -> Iterator[Record]:
     if inode.i_flctx is not None:
         for slab in inode.i_flctx.slabs:
             yield "file_lock_cache", slab
+        for lease in inode.i_flctx.leases:
+            yield "file_lease_cache", lease.slab
     match inode.private:
         case Pipe(slab=slab):
             yield "pipe_inode_info", slab
@@ -128,20 +136,38 @@ def _of_socket(sock: UnixSock) -> Iterator[Record]:
 
 def _of_namespaces(nsproxy: Nsproxy) -> Iterator[Record]:
     yield "nsproxy", nsproxy.slab
-    yield "uts_namespace", nsproxy.uts_ns.slab
-    yield "mnt_namespace", nsproxy.mnt_ns.slab
-    yield "ipc_namespace", nsproxy.ipc_ns.slab
-    for sma in nsproxy.ipc_ns.sem_ids.sets.values():
+    for ns in (nsproxy.uts_ns, nsproxy.mnt_ns, nsproxy.ipc_ns, nsproxy.pid_ns):
+        yield from _of_namespace(ns)
+
+
+def _of_namespace(ns: Any) -> Iterator[Record]:
+    match ns:
+        case UtsNamespace():
+            yield "uts_namespace", ns.slab
+        case MntNamespace():
+            yield "mnt_namespace", ns.slab
+            for mnt in all_mounts(ns.root) if ns.root is not None else ():
+                yield "mnt_cache", mnt.slab
+        case PidNamespace():
+            yield "pid_namespace", ns.slab
+        case UserNamespace():
+            yield "user_namespace", ns.slab
+        case IpcNamespace():
+            yield "ipc_namespace", ns.slab
+            yield from _of_ipc(ns)
+
+
+def _of_ipc(ns: IpcNamespace) -> Iterator[Record]:
+    for sma in ns.sem_ids.sets.values():
         yield "sem_array", sma.slab
-    for msq in nsproxy.ipc_ns.msg_ids.queues.values():
+    for msq in ns.msg_ids.queues.values():
         yield "msg_queue", msq.slab
         for msg in msq.messages:
             yield "msg_msg", msg.slab
-    for inode in nsproxy.ipc_ns.mq_ids.queues.values():
+    for inode in ns.mq_ids.queues.values():
         yield from _of_inode(inode)
-    for shp in nsproxy.ipc_ns.shm_ids.segments.values():
+    for shp in ns.shm_ids.segments.values():
         yield "shmid_kernel", shp.slab
-    yield "pid_namespace", nsproxy.pid_ns.slab
 
 
 def records(k: Kernel) -> Iterator[Record]:

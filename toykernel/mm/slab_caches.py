@@ -44,6 +44,8 @@ class SlabCaches:
         self.unix_sock = KmemCache("unix_sock", 512)  # socket: one, or an end of a connection
         self.skb = KmemCache("skbuff_head_cache", 192)  # send: a message
         self.file_lock = KmemCache("file_lock_cache", 112)  # fcntl, flock: a lock that is held
+        self.file_lease = KmemCache("file_lease_cache", 112)  # F_SETLEASE
+        self.fasync = KmemCache("fasync_cache", 40)  # O_ASYNC
         self.mnt = KmemCache("mnt_cache", 128)  # mount: one
         self.seccomp = KmemCache("seccomp_filter", 32)  # seccomp: a filter
         self.mm = KmemCache("mm_struct", 448)  # fork, exec: an address space

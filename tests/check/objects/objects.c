@@ -318,6 +318,25 @@ static void mountns_object(void) {
   syscall(40, "own");
 }
 
+static void lease_object(void) {
+  close(open("leased", O_RDWR | O_CREAT, 0600));
+  int fd = open("leased", O_RDONLY), ends[2], ns = open("/proc/self/ns/uts", O_RDONLY);
+  printf("lease %d\n", (int)fcntl(fd, 1024, 0));
+  printf("attribute %d\n", (int)syscall(226, "leased", "trusted.name", "value", 5, 0));
+  sigset_t set = {{0}};
+  sigaddset(&set, 29);
+  sigprocmask(SIG_BLOCK, &set, 0);
+  pipe(ends);
+  fcntl(ends[0], 8, syscall(20));
+  printf("async %d\n", (int)fcntl(ends[0], 4, 020000));
+  moment();
+  write(ends[1], "x", 1);
+  printf("lease %d, attribute %d\n", (int)fcntl(fd, 1025, 0), (int)syscall(229, "leased", "trusted.name", buffer, 100));
+  printf("setns %d\n", (int)syscall(346, ns, 0));
+  printf("given back %d\n", (int)fcntl(fd, 1024, 2));
+  unlink("leased");
+}
+
 static void nothing(void) { moment(); }
 
 static const struct { const char *name; void (*run)(void); } objects[] = {
@@ -326,6 +345,7 @@ static const struct { const char *name; void (*run)(void); } objects[] = {
   {"pty", pty_object}, {"sysv", sysv_object}, {"posix", posix_object}, {"seccomp", seccomp_object},
   {"pidfd", pidfd_object}, {"ptrace", ptrace_object}, {"mountns", mountns_object},
   {"userfaultfd", userfaultfd_object},
+  {"lease", lease_object},
 };
 enum { OBJECTS = sizeof objects / sizeof *objects };
 
