@@ -78,9 +78,7 @@ class Records:
         """Note what every object holds now. Raises HistoryError for what cannot be kept."""
         index, values, keys = self.index, self._values, self._keys
         changed = self._differing(self._watched, values, keys)
-        changed += [
-            (at, None) for at in self._raw if not _same(self.objects[at], self.held[at])
-        ]
+        changed += [(at, None) for at in self._raw if not _same(self.objects[at], self.held[at])]
         for at, held_now in changed:
             value, old = self.objects[at], values[at]
             held = self._hold(value) if held_now is None else Held(value, held_now, keys[at])
