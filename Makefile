@@ -12,7 +12,7 @@ DEVELOP := $(VENV)/.develop
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help run test lint bench docs worked man site package faults fuzz mutants timing-check x87-check \
+.PHONY: help run test lint bench bench-compare docs worked man site package faults fuzz mutants timing-check x87-check \
   compilers clean
 
 help:
@@ -20,6 +20,7 @@ help:
 	@echo "make test   lint, types and all tests"
 	@echo "make lint   ruff, mypy, and the floors of the house"
 	@echo "make bench  speed: tables, bench.json, fork-cost.json, docs/fork-cost.svg"
+	@echo "make bench-compare OLD.json  what changed since that bench.json, in turns of the reference loop"
 	@echo "make mutants put single faults into the memory code; a test must catch each"
 	@echo "make mutants SAMPLE=n SEED=n  so many faults, by chance, in kernel and machine: a score by package"
 	@echo "make fuzz   random programs against this machine's own Linux, broken inputs: SECONDS=60 SEED=1 KIND=cpu|processes|inputs"
@@ -47,6 +48,13 @@ lint: $(DEVELOP)
 bench: $(RUNTIME)
 	$(BIN)/python -m bench --json bench.json
 	$(BIN)/python -m bench.fork_cost --json fork-cost.json --svg docs/fork-cost.svg
+
+# make bench-compare OLD.json: what changed since that file was written, with bench.json as it is, or made now.
+bench-compare: bench.json
+	$(BIN)/python -m bench.compare $(or $(filter-out bench-compare,$(MAKECMDGOALS)),$(error make bench-compare OLD.json)) bench.json
+
+bench.json: | $(RUNTIME)
+	-$(BIN)/python -m bench --json $@
 
 # Single faults put into the memory code, one at a time; each must be caught by a test.
 # With SAMPLE, so many that chance puts anywhere into kernel and machine; with SINCE, in lines changed since then.

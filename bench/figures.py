@@ -137,16 +137,9 @@ def hello(divisor: int) -> list[Figure]:
 
     seconds = best(["-m", "toykernel.cli.main", "run", "userland/hello.S"])
     return [
-        Figure("run hello, start to end", seconds, "s", 0.5),
+        Figure("run hello, start to end", seconds, "s", 0.12),
         Figure("  an empty python, for comparison", best(["-c", "pass"]), "s"),
     ]
-
-
-def getpid(divisor: int) -> list[Figure]:
-    """A system call in a loop, microseconds each."""
-    count = 50_000 // divisor
-    times = [min(_run(GETPID, count * n)[0] for _ in range(3)) for n in (1, 2)]
-    return [Figure("getpid", (times[1] - times[0]) / count * 1e6, "us", 12)]
 
 
 def fork(divisor: int) -> list[Figure]:
@@ -253,14 +246,14 @@ def timing(divisor: int) -> list[Figure]:
         for profile, target in _TIMING_TARGETS.items():
             pairs = [
                 (
-                    _timed_passes(source, profile, 12_000_000 // divisor),
+                    timed_passes(source, profile, 12_000_000 // divisor),
                     _bare_passes(source, 0.2 / divisor),
                 )
                 for _ in range(max(2, 6 // divisor))
             ]
             ratio = max(ours for ours, _ in pairs) / max(bare for _, bare in pairs)
             figures.append(Figure(f"{name}: {profile} / bare engine", ratio, "x", target, ">="))
-        python = _timed_passes(source, "i486", 60_000 // divisor, native=False)
+        python = timed_passes(source, "i486", 60_000 // divisor, native=False)
         bare = max(bare for _, bare in pairs)
         figures.append(Figure(f"{name}: i486 in Python / bare engine", python / bare, "x"))
     return [*figures, *_new_blocks(), *_deadlines()]
@@ -290,11 +283,11 @@ def _new_blocks() -> list[Figure]:
 
 
 def _bare_new_blocks(source: str, count: int) -> float:
-    engine = _bare(source)
+    engine = bare(source)
     times = []
     for _ in (1, 2):
         start = time.process_time()
-        engine.emu_start(_LOOP_AT, _LOOP_AT + len(_timed_loop(source)) - 5)  # in front of the JMP
+        engine.emu_start(LOOP_AT, LOOP_AT + len(_timed_loop(source)) - 5)  # in front of the JMP
         times.append(time.process_time() - start)
     return (times[0] - times[1]) / count * 1e6
 
@@ -317,25 +310,25 @@ def _deadlines() -> list[Figure]:
     return figures
 
 
-_LOOP_AT, _LOOP_REGISTERS = 0x10000, {"ebx": 0x20000, "esp": 0x40000, "ecx": 0x1000000}
+LOOP_AT, _LOOP_REGISTERS = 0x10000, {"ebx": 0x20000, "esp": 0x40000, "ecx": 0x1000000}
 
 
 def _timed_loop(source: str) -> bytes:
     from keystone import KS_ARCH_X86, KS_MODE_32, Ks
 
-    return bytes(Ks(KS_ARCH_X86, KS_MODE_32).asm(source, _LOOP_AT)[0])
+    return bytes(Ks(KS_ARCH_X86, KS_MODE_32).asm(source, LOOP_AT)[0])
 
 
 def _timed_machine(source: str, profile: str, *, native: bool = True) -> Machine:
     """A machine in front of such a loop."""
     machine = Machine(1 << 20, timing=profile, native=native)
-    machine.ram.write(_LOOP_AT, _timed_loop(source))
-    for name, value in {**_LOOP_REGISTERS, "eip": _LOOP_AT}.items():
+    machine.ram.write(LOOP_AT, _timed_loop(source))
+    for name, value in {**_LOOP_REGISTERS, "eip": LOOP_AT}.items():
         setattr(machine.cpu, name, value)
     return machine
 
 
-def _timed_passes(source: str, profile: str, cycles: int, *, native: bool = True) -> float:
+def timed_passes(source: str, profile: str, cycles: int, *, native: bool = True) -> float:
     """Passes a second on a machine."""
     machine = _timed_machine(source, profile, native=native)
     machine.run(2000)
@@ -345,13 +338,13 @@ def _timed_passes(source: str, profile: str, cycles: int, *, native: bool = True
     return float(machine.cpu.edx - passes) / (time.process_time() - start)
 
 
-def _bare(source: str) -> Any:
+def bare(source: str) -> Any:
     """The engine alone in front of such a loop."""
     from unicorn import UC_ARCH_X86, UC_MODE_32, Uc, x86_const
 
     engine = Uc(UC_ARCH_X86, UC_MODE_32)
     engine.mem_map(0, 1 << 20)
-    engine.mem_write(_LOOP_AT, _timed_loop(source))
+    engine.mem_write(LOOP_AT, _timed_loop(source))
     for name, value in _LOOP_REGISTERS.items():
         engine.reg_write(getattr(x86_const, f"UC_X86_REG_{name.upper()}"), value)
     return engine
@@ -361,8 +354,8 @@ def _bare_passes(source: str, seconds: float) -> float:
     """Passes a second of the same loop on the engine alone, in `seconds` of CPU time."""
     from unicorn import x86_const
 
-    engine = _bare(source)
+    engine = bare(source)
     start = time.process_time()
-    engine.emu_start(_LOOP_AT, 0, timeout=int(seconds * 1e6))
+    engine.emu_start(LOOP_AT, 0, timeout=int(seconds * 1e6))
     took = time.process_time() - start
     return int(engine.reg_read(x86_const.UC_X86_REG_EDX)) / took

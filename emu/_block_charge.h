@@ -25,14 +25,17 @@ static void replay(struct engine_state *s, struct blocks *b, const struct block 
                    int begun)
 {
     struct timing *t = records_of(b);
-    uint64_t before = s->cycles;
-    uint32_t n, check = 0, extra = 0;
+    const struct part *parts = &b->part[block->parts];
+    uint64_t before = s->cycles, start = before; /* and what was dynamic since */
+    uint32_t n, check = 0, extra = 0, last = 0;
 
-    for (n = 0; n < k; n++) {
-        const struct part *part = &b->part[block->parts + n];
-        struct insn *i = part_insn(b, part);
-        uint64_t clocks = i->fixed + part->agi + part->byte;
+    for (n = 0; n < k; n = parts[n].next_event) {
+        struct insn *i = part_insn(b, &parts[n]);
+        uint64_t clocks = 0;
 
+        s->cycles = start + parts[n].before;
+        if (n)
+            t->code_next = i->address;
         begin_part(s, b, block, i, n, &check);
         if (n == 0) {
             clocks += b->extra_agi + b->extra_byte;
@@ -46,6 +49,18 @@ static void replay(struct engine_state *s, struct blocks *b, const struct block 
         s->cycles += clocks;
         if (t->dirty)
             commit(s, i, t->pending);
+        start = s->cycles - parts[n].before;
+        last = n;
+    }
+    if (k) {
+        const struct insn *i = part_insn(b, &parts[k - 1]);
+
+        s->cycles = start + parts[k - 1].before + i->fixed + parts[k - 1].agi + parts[k - 1].byte;
+        t->code_next = i->address + i->length;
+        if (last != k - 1) {
+            clear_pending(t);
+            t->stores = 0;
+        }
     }
     if (begun)
         begin_part(s, b, block, part_insn(b, &b->part[block->parts + k]), k, &check);

@@ -169,6 +169,28 @@ static void note_quick_checks(struct blocks *b, struct block *block)
     }
 }
 
+/* Which instructions the caches hear of: `replay` passes the others by. The first always does. */
+static void note_events(struct blocks *b, const struct block *block)
+{
+    struct part *parts = &b->part[block->parts];
+    uint32_t n, before = 0, check = 0, line = 0;
+
+    for (n = 0; n < block->n; n++) {
+        const struct insn *i = part_insn(b, &parts[n]);
+        uint32_t first = i->address >> 4, last = (i->address + i->length - 1) >> 4;
+        int event = !n || first != line || last != first;
+
+        for (; check < block->check_count && b->check[block->checks + check].part == n; check++)
+            event = 1;
+        if (event)
+            for (; before < n; before++)
+                parts[before].next_event = (uint16_t)n;
+        line = last;
+    }
+    for (; before < n; before++)
+        parts[before].next_event = (uint16_t)n;
+}
+
 /* Work a new block out; it stays slow where that cannot be done. */
 static COLD void build_block(struct engine_state *s, struct blocks *b, struct block *block)
 {
@@ -206,6 +228,7 @@ static COLD void build_block(struct engine_state *s, struct blocks *b, struct bl
             return;
         if (b->timed && !whole_kind(t, i))
             return;
+        part->before = block->fixed;
         part->record = (uint32_t)(i - (struct insn *)(uintptr_t)t->insns);
         part->offset = (uint16_t)(at - block->address);
         part->agi = part->byte = 0;
@@ -245,6 +268,7 @@ static COLD void build_block(struct engine_state *s, struct blocks *b, struct bl
     if (block->branch && block->taken_more > 0)
         block->most += (uint32_t)block->taken_more;
     note_quick_checks(b, block);
+    note_events(b, block);
     for (n = 0; n < block->check_count; n++)
         block->most += most_of_access(t, b->check[block->checks + n].size);
     if (t->memory)

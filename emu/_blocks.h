@@ -28,7 +28,9 @@ enum { MODE_EXACT, MODE_WHOLE };
 
 struct part {               /* an instruction of a block */
     uint32_t record;        /* its struct insn */
+    uint32_t before;        /* clocks of those in front of it, without anything dynamic */
     uint16_t offset;        /* bytes from the block's start */
+    uint16_t next_event;    /* the next one that reaches for memory: for data, or for another line of code */
     uint8_t agi, byte;      /* clocks that the instruction before it always causes */
 };
 

@@ -170,6 +170,28 @@ static uint32_t crossings(uint32_t address, uint32_t size)
     return count;
 }
 
+/* An access inside one line, which is what nearly every one is. */
+static void access_line(struct engine_state *s, struct timing *t, uint32_t address, uint32_t size,
+                        uint32_t use, uint32_t miss)
+{
+    uint32_t frame = translate(s, t, address >> 12, use & USE_WRITE), line, n;
+
+    if (frame == NO_FRAME)
+        return;
+    line = (frame | (address & 0xfff)) >> 4;
+    if (!(use & USE_READ))
+        l1_write(t, line);
+    else if (l1_read(t, line))
+        add_clocks(t, R_L1_DATA, miss);
+    if (use & USE_WRITE) {
+        n = (size + 3) / 4;
+        if ((address & 3) + size > 4)
+            n += crossings(address, size);
+        for (; n; n--)
+            store_one(s, t);
+    }
+}
+
 /* Model._access: first every translation, then L1, as the reference does. */
 static void access_memory(struct engine_state *s, struct timing *t, uint32_t address, uint32_t size,
                           uint32_t use, uint32_t miss)
@@ -178,6 +200,10 @@ static void access_memory(struct engine_state *s, struct timing *t, uint32_t add
     struct walk_lines w;
     int found;
 
+    if (size && (address & 15) + size <= 16) {
+        access_line(s, t, address, size, use, miss);
+        return;
+    }
     lines_begin(&w, address, size);
     while ((found = lines_next(s, t, &w, use & USE_WRITE, &line)) != 0)
         if (found > 0 && count < 16)

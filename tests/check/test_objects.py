@@ -52,6 +52,7 @@ OBJECTS: dict[str, tuple[set[str], set[str]]] = {
     "pidfd": ({"filp"}, {"Pid", "File"}),
     "ptrace": (set(), {"Task"}),
     "lease": ({"file_lease_cache", "fasync_cache"}, {"Lease", "Fasync", "NsCommon"}),
+    "userfaultfd": ({"userfaultfd_ctx_cache", "filp"}, {"UserfaultfdCtx", "UserfaultfdWait"}),
     "mountns": ({"mnt_namespace", "mnt_cache"}, {"MntNamespace", "Mount"}),
 }
 USER_PAGES = ("anonymous page", "cow copy", "page table")

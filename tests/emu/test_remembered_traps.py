@@ -228,3 +228,87 @@ def test_traps_in_the_run_are_what_is_compared() -> None:
     bare.cpu.run = counted  # type: ignore[method-assign]
     bare.machine.run(20_000)
     assert runs <= 2
+
+
+def test_a_run_ends_at_its_deliveries() -> None:
+    machines = both(CALLS)
+    for _ in range(5):
+        for bare in machines:
+            wanted = bare.machine.position.deliveries + 3
+            bare.machine.run(deliveries=wanted)
+            assert bare.machine.position.deliveries == wanted
+        agree(*machines)
+
+
+@pytest.mark.parametrize("timing", PROFILES)
+def test_a_pusha_over_a_border_faults_for_its_highest_missing_word(timing: str) -> None:
+    """The engine begins with the lowest word (emu/page_fault.py); the gate was used before."""
+    other = f"movl %ecx, {DATA + 0x1000 - 64:#x}"
+    machines = []
+    for heard in (True, False):
+        bare = Bare(stop_on_traps=False, timing=timing)
+        if not heard:
+            bare.machine.trap_listeners.clear()
+        bare.handler(14, "addl $4, %esp; addl %edx, (%esp); iret")
+        bare.page(DATA, 0)
+        bare.code(
+            f"again: movl $6, %edx; {other}; {other}; movl $1, %edx; movl ${DATA + 0x1008:#x}, %esp; "
+            "pusha; incl %ecx; jmp again"
+        )
+        bare.machine.run(300 * CLOCKS[timing])
+        machines.append(bare)
+    agree(*machines)
+    faults = [one for one in machines[0].deliveries if one.vector == 14]
+    assert len(faults) > 9
+    while machines[1].cpu.eip != HANDLERS + 16 * 14 or machines[1].cpu.edx != 1:
+        machines[1].machine.step()
+    assert machines[1].cpu.cr2 == DATA + 0xFFC
+
+
+def test_a_single_step_through_the_gate_is_trapped() -> None:
+    """A #DB that is due behind the gate's OUT comes before the function behind the gate is asked."""
+    stopped = []
+    asked: list[int] = []
+
+    def goes_on() -> bool:
+        asked.append(1)
+        return True
+
+    for inside in (True, False):
+        bare = Bare(stop_on_traps=False)
+        machine = bare.machine
+        machine.trap_listeners.clear()
+        machine.add_gate(0x99)
+        bare.handler(1, "incl %esi; andl $0xfffffeff, 8(%esp); iret")
+        bare.ring0()
+        bare.cpu.esi = 0
+        bare.code(
+            "outb %al, $0x99; outb %al, $0x99; pushl $0x102; popfl; outb %al, $0x99; incl %ebx; hlt"
+        )
+        while not machine.halted:
+            machine.run(machine.clock.cycles + 40, at_gate=goes_on if inside else None)
+        stopped.append((bare.registers(), bare.cpu.retired, machine.position))
+    assert stopped[0] == stopped[1]
+    assert stopped[0][0]["esi"] == 1
+    assert len(asked) == 1  # of the first, paging is new; of the last, the trap is due
+
+
+def test_a_gate_that_changes_paging_is_followed() -> None:
+    """What is known of linear addresses is known no more when the function behind a gate sets CR0."""
+    bare = Bare(stop_on_traps=False)
+    machine = bare.machine
+    machine.trap_listeners.clear()
+    machine.add_gate(0x99)
+    generations = []
+
+    def changes() -> bool:
+        bare.cpu.set_cr(0, bare.cpu.cr0 ^ 8)
+        generations.append(machine.linear._generation)
+        return True
+
+    bare.ring0()
+    bare.code("outb %al, $0x99; outb %al, $0x99; outb %al, $0x99; hlt")
+    while not machine.halted:
+        machine.run(machine.clock.cycles + 100, at_gate=changes)
+    assert len(generations) == 2
+    assert generations[1] > generations[0]

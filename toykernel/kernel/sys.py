@@ -30,7 +30,8 @@ def sys_ni_syscall(k: Kernel) -> int:
 @syscall(20)
 def sys_getpid(k: Kernel) -> int:
     """The thread group's number."""
-    return pid_vnr(k, k.current.tgid)
+    # As its own namespace, which is the caller's, has it (task_tgid_vnr): there is no quicker call to time.
+    return k.current.group_leader.pid_struct.numbers[-1][1]
 
 
 @syscall(224)

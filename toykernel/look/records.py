@@ -18,6 +18,7 @@ from toykernel.kernel.cred import UserNamespace
 from toykernel.kernel.nsproxy import IpcNamespace, MntNamespace, UtsNamespace, mount_roots
 from toykernel.kernel.pid import PidNamespace
 from toykernel.look.spaces import address_spaces
+from toykernel.mm.userfaultfd import UserfaultfdCtx
 from toykernel.net.af_unix import UnixSock
 from toykernel.tty.termios import TtyStruct
 
@@ -89,6 +90,8 @@ def _of_file(file: File) -> Iterator[Record]:
             yield "eventfd_ctx", slab
         case TimerfdCtx(slab=slab):
             yield "timerfd_ctx", slab
+        case UserfaultfdCtx(slab=slab):
+            yield "userfaultfd_ctx_cache", slab
         case SignalfdCtx(slab=slab):
             yield "signalfd_ctx", slab
         case TtyStruct(slab=slab, link=link):

@@ -1,0 +1,93 @@
+"""Whether large runs cost what small ones cost, times their size: forks, instructions, memory touched. A
+slope is the exponent of the size, fitted over several: 1 is linear, 2 quadratic."""
+
+from __future__ import annotations
+
+import math
+import statistics
+import time
+
+from bench.figures import FORK, LOOP, Figure, make_session
+from toykernel.harness import runner
+from toykernel.state import Config
+
+#: Touches {count} pages, one after the other.
+TOUCH = """
+.globl _start
+_start:
+    movl $45, %eax
+    xorl %ebx, %ebx
+    int $0x80
+    movl %eax, %esi
+    movl %eax, %ebx
+    addl ${count} * 4096, %ebx
+    movl $45, %eax
+    int $0x80
+    movl ${count}, %ecx
+again:
+    incl (%esi)
+    addl $4096, %esi
+    decl %ecx
+    jnz again
+    movl $1, %eax
+    xorl %ebx, %ebx
+    int $0x80
+"""
+
+
+def slope(points: list[tuple[float, float]]) -> float:
+    """The exponent of a power law through (size, seconds), by least squares of the logarithms."""
+    xs, ys = zip(*((math.log(x), math.log(y)) for x, y in points), strict=True)
+    return statistics.linear_regression(xs, ys).slope
+
+
+def _timed(source: str, count: int, config: Config) -> float:
+    session = make_session(source, count, config)
+    start = time.process_time()
+    result = runner.run(session)
+    seconds = time.process_time() - start
+    if result.status:
+        raise RuntimeError(f"the program ended with {result}")
+    return seconds
+
+
+def _figures(what: str, each: str, unit: float, points: list[tuple[float, float]]) -> list[Figure]:
+    size, seconds = points[-1]
+    return [
+        Figure(f"{size:,.0f} {what}", seconds, "s"),
+        Figure("  each", seconds / size * unit, each),
+        Figure("  slope", slope(points), "", 1.1),
+    ]
+
+
+def scale(divisor: int) -> list[Figure]:
+    """What takes a minute; `--scale` takes it to a million forks, a billion instructions, a GiB."""
+    return _scale(20_000 // divisor, 10**8 // divisor, (128 << 20) // divisor)
+
+
+def large_scale(divisor: int) -> list[Figure]:
+    """The same at the sizes that are promised."""
+    return _scale(10**6 // divisor, 10**9 // divisor, (1 << 30) // divisor)
+
+
+def _scale(forks: int, instructions: int, memory: int) -> list[Figure]:
+    config = Config(timing="off")
+    born = [
+        (float(n), _timed(FORK, n, config)) for n in (forks // 16, forks // 8, forks // 4, forks)
+    ]
+    session = make_session(LOOP, config=config)
+    session.run(100_000)
+    computed = []
+    for count in (instructions // 16, instructions // 4, instructions):
+        start = time.process_time()
+        session.run(session.kernel.machine.clock.cycles + count)
+        computed.append((float(count), time.process_time() - start))
+    touched = []
+    roomy = Config(timing="off", memory=memory * 5 // 4 + (16 << 20))
+    for pages in (memory >> 16, memory >> 14, memory >> 12):
+        touched.append((float(pages), _timed(TOUCH, pages, roomy)))
+    return [
+        *_figures("forks with a copied page, one after the other", "us", 1e6, born),
+        *_figures("instructions", "ns", 1e9, computed),
+        *_figures("pages touched", "us", 1e6, touched),
+    ]
