@@ -39,7 +39,7 @@ _MEMORY = "19" + "1620" + "22fe1608" + "13" + "27"
 
 def remote(divisor: int) -> list[Figure]:
     """With a client in this process, but for the round trip, which is a real gdb's."""
-    return [*_round_trip(200), *_long_run(10**8 // divisor), *_hits(100_000 // divisor)]
+    return [*_round_trip(1000), *_long_run(10**8 // divisor), *_hits(100_000 // divisor)]
 
 
 def _stub(session: Session) -> Stub:

@@ -24,7 +24,12 @@ from toykernel.arch.x86.traps import TRAP_HANDLERS, do_IRQ, math_state_restore
 from toykernel.errno import Errno
 from toykernel.kernel.exit import do_exit
 from toykernel.kernel.fork import schedule_tail
-from toykernel.kernel.ptrace_stop import syscall_return, syscall_trace_enter, syscall_traced
+from toykernel.kernel.ptrace_stop import (
+    syscall_emulated,
+    syscall_return,
+    syscall_trace_enter,
+    syscall_traced,
+)
 from toykernel.kernel.sched import core, schedule
 from toykernel.kernel.seccomp import secure_computing
 from toykernel.kernel.signal import fatal_signal_pending
@@ -114,13 +119,13 @@ def _do_exit(k: Kernel) -> Result:
     return do_exit(k, k.machine.cpu.eax & 0xFF00)
 
 
-def _trap(handler: Callable[[Kernel, PtRegs, int], None], k: Kernel) -> None:
+def _trap(handler: Callable[[Kernel, PtRegs, int], Result | None], k: Kernel) -> Result | None:
     cpu = k.machine.cpu
     regs = PtRegs(k.machine.ram, cpu.eax)
     told = k.sched.rq.told
     if told is not None and handler is do_page_fault and schedule.fault_waits(k, told, regs):
-        return
-    handler(k, regs, cpu.edx)
+        return None
+    return handler(k, regs, cpu.edx)
 
 
 def _first_call(call: Call, k: Kernel) -> Result:
@@ -142,13 +147,16 @@ def _syscall(function: Function | None, signed: tuple[bool, ...], k: Kernel) -> 
         return asked  # back in eax, to ask again
     task.syscall = asked
     k.charge("system_call")
-    if task.ptrace and syscall_traced(k, task):
-        return syscall_trace_enter(k, _traced_syscall)
+    if task.ptrace:
+        if syscall_emulated(k, task):
+            return syscall_trace_enter(k, _skipped_syscall)
+        if syscall_traced(k, task):
+            return syscall_trace_enter(k, _traced_syscall)
     trace = k.host.trace
     if trace.sys_enter:
         trace.sys_enter.emit(task, asked, words[at : at + 6].tolist())
     if task.seccomp_mode:
-        answer = secure_computing(k, task, asked, words[at : at + 6].tolist())
+        answer = secure_computing(k, task, asked, words[at : at + 6].tolist(), _allowed_syscall)
         if answer is not None:
             return answer
     if function is None:
@@ -161,24 +169,39 @@ def _syscall(function: Function | None, signed: tuple[bool, ...], k: Kernel) -> 
     )
 
 
+def _skipped_syscall(k: Kernel) -> Result:
+    """The tracer has made the call, or there is none: eax is as it has left it."""
+    task = k.current
+    task.syscall = -1
+    ax: int = k.task_pt_regs(task).ax
+    return ax - (ax >> 31 << 32)
+
+
 def _traced_syscall(k: Kernel) -> Result:
     """The tracer has seen the call, and may have put another in its place: -1 is none."""
+    return _chosen_syscall(k, told=False)
+
+
+def _allowed_syscall(k: Kernel) -> Result:
+    """The same, when a filter of seccomp has asked it."""
+    return _chosen_syscall(k, told=True)
+
+
+def _chosen_syscall(k: Kernel, *, told: bool) -> Result:
     task = k.current
     regs = k.task_pt_regs(task)
     number: int = regs.orig_ax
     if number >= len(SYSCALLS) or fatal_signal_pending(task):
-        task.syscall = -1
-        ax: int = regs.ax
-        return ax - (ax >> 31 << 32)
+        return _skipped_syscall(k)
     row = SYSCALLS[number]
     if row.entry:
         unlazy_fpu(k, task)  # which its routine in entry.S would have done
     task.syscall = number
     words = regs.arguments()
-    if k.host.trace.sys_enter:
+    if k.host.trace.sys_enter and not told:
         k.host.trace.sys_enter.emit(task, number, words)
     if task.seccomp_mode:
-        answer = secure_computing(k, task, number, words)
+        answer = secure_computing(k, task, number, words, _allowed_syscall, told=told)
         if answer is not None:
             return answer
     if row.function is None:

@@ -216,6 +216,14 @@ class Arch:
 class Kernel:
     """One kernel on one machine. What is no data of the guest's is in `host` and `machine`."""
 
+    # Also for speed: once somebody has looked at a __dict__, as who takes a snapshot does, each access to its
+    # object takes longer, and there are some in every call.
+    __slots__ = (
+        *("host", "machine"),
+        *("arch", "current", "files", "init_argv", "init_envp", "log", "memory", "outcome"),
+        *("processes", "random_state", "sched", "time"),
+    )
+
     def __init__(
         self,
         host: Host,

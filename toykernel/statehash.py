@@ -58,7 +58,8 @@ def state_parts(k: Kernel) -> Iterator[tuple[str, str]]:
 
 def guest_data(k: Kernel) -> dict[str, Any]:
     """The Kernel's attributes that are data of the guest's world: what a snapshot has to hold."""
-    return {name: value for name, value in vars(k).items() if not isinstance(value, HOST_TYPES)}
+    values = {name: getattr(k, name) for name in k.__slots__ if hasattr(k, name)}
+    return {name: value for name, value in values.items() if not isinstance(value, HOST_TYPES)}
 
 
 def _ram_hash(ram: Ram) -> str:

@@ -48,6 +48,7 @@ fs.statfs: ustat statfs fstatfs statfs64 fstatfs64
 fs.sync: sync fsync fdatasync readahead fadvise64 fadvise64_64 sync_file_range syncfs
 fs.timerfd: timerfd_create timerfd_settime timerfd_gettime timerfd_gettime64 timerfd_settime64
 fs.uio: readv writev pread64 pwrite64 preadv pwritev preadv2 pwritev2
+fs.userfaultfd: userfaultfd
 fs.utimes: utime utimes futimesat utimensat utimensat_time64
 fs.xattr: setxattr lsetxattr fsetxattr getxattr lgetxattr fgetxattr listxattr llistxattr flistxattr
     removexattr lremovexattr fremovexattr setxattrat getxattrat listxattrat removexattrat

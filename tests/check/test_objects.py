@@ -51,6 +51,7 @@ OBJECTS: dict[str, tuple[set[str], set[str]]] = {
     "seccomp": ({"seccomp_filter"}, {"SeccompFilter"}),
     "pidfd": ({"filp"}, {"Pid", "File"}),
     "ptrace": (set(), {"Task"}),
+    "userfaultfd": ({"userfaultfd_ctx_cache", "filp"}, {"UserfaultfdCtx", "UserfaultfdWait"}),
     "mountns": ({"mnt_namespace", "mnt_cache"}, {"MntNamespace", "Mount"}),
 }
 USER_PAGES = ("anonymous page", "cow copy", "page table")

@@ -39,6 +39,10 @@ CAUSES = [
      "a jump through 0x70000000, where no code is"),
     ("data", " movl $1, %eax\n jmp text\n.data\ntext: .long 0\n",
      f"it ran into data, at text: {EXIT}, or jump over it"),
+    ("number", " movl 1, %eax\n", "a number without `$' is an address: $1 is the number"),
+    ("destination", "l: addl %eax, 0x10\n", "a number without `$' is an address: $0x10 is the number"),
+    ("privileged", "l: cli\n", "`cli' is for the kernel alone: a program asks it by int $0x80"),
+    ("port", " inb $0x60, %al\n", "`inb' is for the kernel alone: a program asks it by int $0x80"),
 ]  # fmt: skip
 
 
@@ -60,7 +64,7 @@ def test_the_cause_is_named(
     [
         " movl 0x70000000, %eax\n",  # a wrong address that is none of these
         " movl %esp, %ebx\n subl $0x8000000, %esp\n movl %eax, 8(%ebx)\n movl $1, 0\n",
-        " cli\n",  # a general protection fault without a vector
+        " movl $0x30, %eax\n movl %eax, %ds\n",  # a general protection fault without a vector
         " movl $1, 0x70000000\n",
     ],
 )
@@ -68,3 +72,11 @@ def test_nothing_is_guessed(capfd: pytest.CaptureFixture[str], tmp_path: Path, s
     path = write(tmp_path, f".globl _start\n_start:\n{source}")
     assert call(["run", str(path)]) == 139
     assert ";" not in capfd.readouterr().err
+
+
+def test_a_division_is_named(capfd: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    path = write(tmp_path, ".globl _start\n_start: xorl %ebx, %ebx\n divl %ebx\n")
+    assert call(["run", str(path)]) == 136
+    assert capfd.readouterr().err.endswith(
+        "; a division by 0, or a quotient too large for its register\n"
+    )

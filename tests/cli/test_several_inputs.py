@@ -60,6 +60,20 @@ def test_a_header_names_what_lies_beside_its_file(folder: Path) -> None:
     assert done.returncode == 0, done.stdout + done.stderr
 
 
+def test_every_command_links_what_a_header_names(folder: Path, tmp_path: Path) -> None:
+    (folder / "headed.S").write_text(f"# with: lib.s\n{MAIN.replace('$N', '$4')}")
+    elsewhere = tmp_path / "inc"
+    assert toykernel("run", "../headed.S", cwd=elsewhere).returncode == 8
+    assert toykernel("run", "--with", "../lib.s", "../headed.S", cwd=elsewhere).returncode == 8
+    assert b"lib.s:" in toykernel("cycles", "../headed.S", cwd=elsewhere).stdout
+    assert toykernel("build", "../headed.S", "-o", "p", cwd=elsewhere).returncode == 0
+    assert toykernel("run", "p", cwd=elsewhere).returncode == 8
+    (folder / "headed.S").write_text("# with: 'lib.s\nnop\n")
+    done = toykernel("run", "headed.S", cwd=folder)
+    assert done.returncode != 0
+    assert b"headed.S:1: `with`" in done.stderr
+
+
 @pytest.mark.parametrize(
     ("words", "said"),
     [

@@ -55,6 +55,58 @@ def test_lost_additions_are_those_of_the_model(name, threads, turns) -> None:
     assert found == {str(n) for n in range(min(turns, 2), threads * turns + 1)}
 
 
+INCREMENTS = """.include "linux.inc"
+.include "process.inc"
+.include "{threads}"
+.globl _start
+_start:
+{begin}
+    call add
+{join}
+    addl $'0', count
+    sys_write $STDOUT_FILENO, $count, $1
+    sys_exit $0
+other:
+    call add
+    sys_exit $0
+add:
+    movl ${turns}, %esi
+1:  movl count, %eax
+    incl %eax
+    movl %eax, count
+    decl %esi
+    jnz 1b
+    ret
+.data
+count: .long 0
+{words}
+.bss
+.balign 16
+{stacks}
+"""
+
+
+def increments(threads: int, turns: int) -> str:
+    """A program of so many threads."""
+    others = range(1, threads)
+    return INCREMENTS.format(
+        threads=PROGRAMS / "threads.inc",
+        turns=turns,
+        begin="\n".join(f"    thread other, top{n}, tid{n}" for n in others),
+        join="\n".join(f"    join tid{n}" for n in others),
+        words="\n".join(f"tid{n}: .long 0" for n in others),
+        stacks="\n".join(f".zero 4096\ntop{n}:" for n in others),
+    )
+
+
+def test_two_threads_of_three_turns(tmp_path: Path) -> None:
+    """Three of two turns are in bench/increments.S."""
+    program = tmp_path / "increments.S"
+    program.write_text(increments(2, 3))
+    found = {output.decode() for output in outputs(explored("", program=program).table)}
+    assert found == counts(2, 3) == {str(n) for n in range(2, 7)}
+
+
 @pytest.mark.parametrize("name", ["increment", "increment_atomic"])
 def test_choosing_at_every_instruction_finds_the_same(name) -> None:
     some, all_of_them = explored(name), explored(name, At.INSTRUCTIONS)

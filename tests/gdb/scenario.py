@@ -19,7 +19,11 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
+import toykernel
+
 ROOT = Path(__file__).parent.parent.parent
+#: The kernel's own sources, which gdb names by their place on this host.
+PACKAGE = Path(toykernel.__file__).parent
 FILES = sorted((Path(__file__).parent / "scenarios").glob("*.txt"))
 GDB = shutil.which("gdb")
 _MARK = "@@ scenario"
@@ -74,7 +78,7 @@ def run(options: str, scenarios: list[Scenario]) -> list[str]:
         timeout=int(os.environ.get("SCENARIO_TIMEOUT", "120")),
         check=False,
     )
-    text = done.stdout.decode(errors="replace")
+    text = done.stdout.decode(errors="replace").replace(f"{PACKAGE.parent.resolve()}/", "")
     return [part.strip("\n") for part in text.split(f"{_MARK}\n")[1:]]
 
 

@@ -137,6 +137,29 @@ def test_a_report_is_that_of_a_run(tmp_path: Path) -> None:
     assert here == there
 
 
+def test_after_a_second_run_status_and_report_are_its_own(tmp_path: Path) -> None:
+    source = tmp_path / "count.S"
+    source.write_text(".globl _start\n_start: movl $1, %eax\nmovl (%esp), %ebx\nint $0x80\n")
+    packets = (b"qSupported:multiprocess+", b"!", b"vCont;c", b"vRun;;61;62", b"vCont;c")
+    done = command("--report", tmp_path / "here", source, packets=packets)
+    assert (done.returncode, done.stderr) == (3, b"")
+    here = json.loads((tmp_path / "here").read_text())
+    line = [sys.executable, "-m", "toykernel.cli.main", "run", "--report", str(tmp_path / "there")]
+    subprocess.run([*line, str(source), "a", "b"], cwd=ROOT, check=False, timeout=60)
+    assert here == json.loads((tmp_path / "there").read_text())
+    assert here["exit_status"] == 3
+
+
+def test_the_limit_of_cycles_is_the_commands_status(tmp_path: Path) -> None:
+    source = tmp_path / "spin.S"
+    source.write_text(SPIN)
+    packets = (b"qSupported:multiprocess+", b"vCont;c")
+    done = command("--max-cycles", "300000", source, packets=packets)
+    assert done.returncode == 124
+    assert done.stderr.startswith(b"toykernel: ")
+    assert command("--max-cycles", "300000", source, packets=(*packets, b"k")).returncode == 0
+
+
 def test_max_cycles_ends_the_run(tmp_path: Path) -> None:
     source = tmp_path / "spin.S"
     source.write_text(SPIN)

@@ -15,7 +15,7 @@ LLDB = shutil.which("lldb")
 PROGRAM = Path(__file__).parent / "programs/signals.S"
 
 
-@pytest.mark.skipif(LLDB is None, reason="lldb is not installed")
+@pytest.mark.skipif(LLDB is None, reason="NO LLDB ON THIS MACHINE: gdb-remote is not tried with it")
 def test_lldb_steps_looks_and_changes(tmp_path: Path) -> None:
     program = tmp_path / "signals"
     program.write_bytes(build(PROGRAM)[0])

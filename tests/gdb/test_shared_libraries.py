@@ -46,6 +46,7 @@ PIE, NO_PIE, STATIC_PIE = ("-pie", "-fPIE"), ("-no-pie",), ("-static-pie",)
 Make = Callable[[tuple[str, ...]], tuple[Path, dict[str, bytes]]]
 KINDS = pytest.mark.parametrize("flags", [PIE, NO_PIE, STATIC_PIE], ids=lambda flags: flags[0][1:])
 MEMORY = Config(memory=64 << 20)
+ARGV = "0xbfff"
 ROW = re.compile(r"^\w+-\w+ (\S+) (\w+) \S+ \d+ +(\S*)$", re.MULTILINE)
 
 
@@ -131,11 +132,11 @@ def test_the_list_of_libraries(make: Make) -> None:
     assert client.ask("vCont;c").startswith("T05")
     document = libraries(client)
     names = [os.path.basename(row.attrib["name"]) for row in document]
-    assert names == ["libc.so.6", "ld-linux.so.2"]
+    assert names == ["linux-gate.so.1", "libc.so.6", "ld-linux.so.2"]
     assert document.get("main-lm")
     first = {name: start for start, _, name in reversed(maps(client))}
     assert [int(row.attrib["l_addr"], 16) for row in document] == [
-        first[row.attrib["name"]] for row in document
+        first[row.attrib["name"].replace("linux-gate.so.1", "[vdso]")] for row in document
     ]
     # A guest that breaks its list breaks nothing here.
     for address in (int(row.attrib["lm"], 16) for row in document):
@@ -175,7 +176,8 @@ def test_gdb_debugs_what_is_moved(make: Make, flags: tuple[str, ...]) -> None:
     for command in (
         *("set debuginfod enabled off", "set width 0", f"target remote | {serve}"),
         *("break twice", "continue", "backtrace", "print big[0]", "info sharedlibrary"),
-        *("next", "reverse-next", "print y = 7", "finish", "kill"),
+        *("next", "reverse-next", "print y = 7", "finish"),
+        *("reverse-step", "reverse-finish", "reverse-step", "step", "kill"),
     ):
         line += ["-ex", command]
     done = subprocess.run(
@@ -193,6 +195,10 @@ def test_gdb_debugs_what_is_moved(make: Make, flags: tuple[str, ...]) -> None:
     assert "9\t    return y;" in said
     assert "$2 = 7" in said
     assert "Value returned is $3 = 6" in said
+    hit = "\nBreakpoint 1, twice (x=3) at prog.c:8\n8\t    int y = x * 2;\n"
+    call = f"main (argc=1, argv={ARGV}) at prog.c:17\n17\t    return twice(argc + 2);\n"
+    backwards = f"twice (x=3) at prog.c:10\n10\t}}\n{hit}{call}{hit}"
+    assert backwards in re.sub(r"(?<=argv=)0x\w+", ARGV, said)
     assert ("libc.so.6" in said) == (flags == PIE)
 
 

@@ -123,6 +123,12 @@ def shadows_a_method(document: dict[str, object]) -> None:
             node[2]["page_count"] = 1
 
 
+def lacks_a_field(document: dict[str, object]) -> None:
+    for node in document["nodes"]:  # type: ignore[attr-defined]
+        if node[0] == "object" and node[1] == "toykernel.mm.mm_types:VmArea":
+            del node[2]["vm_flags"]
+
+
 REFUSED: list[tuple[str, Callable[[bytes], bytes], str]] = [
     ("foreign", lambda data: b"\x7fELF" + data, "not a saved moment of toykernel"),
     ("empty", lambda data: b"", "not a saved moment of toykernel"),
@@ -133,6 +139,7 @@ REFUSED: list[tuple[str, Callable[[bytes], bytes], str]] = [
     ("another state", lambda data: changed(data, another_byte), "the state is not the one"),
     ("code", lambda data: changed(data, calls_system), "os:system is no data of this program"),
     ("a class", lambda data: changed(data, makes_a_path), "pathlib:Path is no data"),
+    ("a gap", lambda data: changed(data, lacks_a_field), "a VmArea without vm_flags is of another"),
     ("a method", lambda data: changed(data, shadows_a_method), "page_count is no data of a"),
 ]
 

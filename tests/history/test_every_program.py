@@ -14,22 +14,28 @@ import pytest
 from native_linux import PROGRAMS
 
 from toykernel.harness.session import Session
+from toykernel.profiles import PROFILES
 from toykernel.state import Outcome
 from toykernel.statehash import state_hash
 
 by_program = pytest.mark.parametrize("source", PROGRAMS, ids=lambda path: path.stem)
 
 
-def boot(source: Path, timing: str, *, native: bool = True) -> tuple[Session, int | None]:
+def boot(
+    source: Path, timing: str, *, native: bool = True, kernel: str = ""
+) -> tuple[Session, int | None]:
     """A machine with the program as its header asks, with another clock, and nobody who injects."""
     wanted = modes.header(source)
     values = modes.parse_options(wanted)
+    config = replace(modes.machine_config(values), timing=timing, native=native)
+    if kernel:
+        config = replace(config, profile=PROFILES[kernel])
     session = Session(
         source,
         wanted.args,
         env=dict(values["env"]),
         files=modes.guest_files(values),
-        config=replace(modes.machine_config(values), timing=timing, native=native),
+        config=config,
     )
     return session, values["max_cycles"]
 
@@ -75,6 +81,37 @@ def test_from_a_random_moment_twice_to_the_end(source: Path, timing: str) -> Non
     then = state_hash(session.kernel)
     moment = session.snapshot()
     assert seen(session, session.run(limit)) == wanted
+    session.restore(moment)
+    assert state_hash(session.kernel) == then
+    assert seen(session, session.run(limit)) == wanted
+
+
+#: Every machine that there is, in turn over the programs.
+MACHINES = [
+    (timing, kernel) for timing in ("i386", "i486-ideal") for kernel in ("2.4", "3.x", "4.x")
+]
+
+
+@pytest.mark.parametrize(
+    ("source", "timing", "kernel"),
+    [(source, *MACHINES[n % len(MACHINES)]) for n, source in enumerate(PROGRAMS[::5])],
+    ids=lambda value: value.stem if isinstance(value, Path) else value,
+)
+def test_in_every_profile(source: Path, timing: str, kernel: str) -> None:
+    def fresh() -> Session:
+        session, _limit = boot(source, timing, kernel=kernel)
+        assert session.cow_journal.events == []
+        return session
+
+    session, limit = fresh(), boot(source, timing)[1]
+    wanted = seen(session, session.run(limit))
+    end = session.kernel.machine.clock.cycles
+    session = fresh()
+    session.run(Random(f"{source.stem} {kernel}").randrange(1, end))
+    moment, then = session.snapshot(), state_hash(session.kernel)
+    twin = session.fork()
+    for one in (session, twin):
+        assert seen(one, one.run(limit)) == wanted
     session.restore(moment)
     assert state_hash(session.kernel) == then
     assert seen(session, session.run(limit)) == wanted

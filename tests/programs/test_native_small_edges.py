@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 from native_pairs import answers_of_both
 
-EFAULT, EINVAL, EFBIG, ENXIO = 14, 22, 27, 6
+EPERM, ENOENT, ENXIO, EBADF, ENOMEM, EFAULT, EINVAL, EFBIG = 1, 2, 6, 9, 12, 14, 22, 27
+EOVERFLOW, EOPNOTSUPP = 75, 95
 SIGUSR1, SIGUSR2 = 10, 12
 PAGE = 4096
 #: A page that may be written, and behind it nothing; its end in `edge`.
@@ -229,6 +230,148 @@ action: .long handler, 0x4, 0, 0, 0
 name: .asciz "/tmp/edge_of_2_gib"
 """,
         [0x7FFFFFFF, -EFBIG, 0],
+    ),
+    "what is looked at first": (
+        """
+    call 208, $65534, $65534, $65534    # setresuid: without privileges
+    call 9, $nowhere, $1
+    keep                                # link: the old name before the address of the new one
+    call 303, $-100, $nowhere, $-100, $1, $0
+    keep
+    call 9, $1, $nowhere
+    keep
+    call 38, $nowhere, $1
+    keep                                # rename, renameat, renameat2: likewise
+    call 302, $-100, $nowhere, $-100, $1
+    keep
+    call 353, $-100, $nowhere, $-100, $1, $0
+    keep
+    call 38, $nothing, $1
+    keep                                # its directory is there
+    call 38, $1, $nowhere
+    keep
+    call 79, $0, $0
+    keep                                # settimeofday, with nothing to set
+    call 79, $0, $zone
+    keep
+    call 79, $0, $1
+    keep
+    call 21, $1, $nowhere, $nothing, $0, $0
+    keep                                # mount: the source's address before the target's name
+    call 21, $nothing, $nowhere, $nothing, $0, $0
+    keep
+    tell
+.data
+nowhere: .asciz "/no/such/file"
+nothing: .asciz "/nothing"
+.balign 4
+zone: .long 60, 0
+""",
+        [-ENOENT] * 2
+        + [-EFAULT]
+        + [-ENOENT] * 3
+        + [-EFAULT] * 2
+        + [-EPERM] * 2
+        + [-EFAULT] * 2
+        + [-ENOENT],
+    ),
+    "sendfile writes the position whatever has come of it": (
+        """
+    .irp number, 187, 239
+    call \\number, $99, $99, $fixed, $1
+    keep                                # EFAULT, not EBADF
+    call \\number, $99, $99, $moves, $1
+    keep
+    call \\number, $1, $99, $0, $1
+    keep
+    .endr
+    call 5, $self, $0
+    movl %eax, pid
+    call 187, $1, pid, $last, $1
+    keep                                # EOVERFLOW: no position of 31 bits behind it
+    call 239, $1, pid, $last, $1
+    keep
+    call 187, $1, pid, $before, $1
+    keep                                # 0: the file has ended
+    tell
+.section .rodata
+fixed: .long 0, 0
+self: .asciz "/proc/self/exe"
+.data
+.balign 4
+moves: .long 5, 0
+last: .long 0x7fffffff, 0
+before: .long 0x7ffffffe, 0
+""",
+        [-EFAULT, -EBADF, -EBADF] * 2 + [-EOVERFLOW, 0, 0],
+    ),
+    "clocks that cannot be set, and what is read before": (
+        """
+    call 208, $65534, $65534, $65534    # setresuid: without privileges
+    call 124, $fixed
+    keep                                # adjtimex writes what it was given even when it may not set it
+    call 124, $moves
+    keep
+    call 343, $0, $fixed
+    keep                                # clock_adjtime does not
+    .irp clock, -100, -1, -5, 1, 2
+    call 343, $\\clock, $moves
+    keep
+    call 405, $\\clock, $moves
+    keep
+    .endr
+    call 405, $99, $1
+    keep
+    call 405, $99, $moves
+    keep
+    call 264, $-2, $moves
+    keep                                # clock_settime: the thread's own time, which nobody sets
+    call 264, $-2, $never
+    keep
+    call 264, $-2, $1
+    keep
+    call 264, $-5, $moves
+    keep                                # no device
+    call 264, $2, $1
+    keep
+    call 404, $-2, $moves
+    keep
+    tell
+.section .rodata
+.balign 4
+fixed: .long 1
+       .space 256
+.data
+.balign 4
+moves: .long 1
+       .space 256
+never: .long -1, -1
+""",
+        [-EFAULT, -EPERM, -EPERM]
+        + [-EOPNOTSUPP] * 4
+        + [-EINVAL] * 2
+        + [-EOPNOTSUPP] * 4
+        + [-EFAULT, -EINVAL]
+        + [-EPERM, -EPERM, -EFAULT, -EINVAL, -EINVAL, -EPERM],
+    ),
+    "more than may be locked, and around the end of all memory": (
+        """
+    call 75, $8, $limit                 # setrlimit: RLIMIT_MEMLOCK
+    call 208, $65534, $65534, $65534    # setresuid: without privileges
+    .irp number, 150, 376
+    call \\number, $0xffffff9c, $0x8000000, $0
+    keep
+    .endr
+    call 316, $99, $1, $1, $16
+    keep                                # vmsplice: flags before the descriptor
+    call 316, $99, $1, $1, $0
+    keep
+    tell
+.data
+.balign 4
+limit: .long 65536, 65536
+""",
+        [-ENOMEM, -ENOMEM, -EINVAL, -EBADF],
     ),
     "the numbers of struct stat": (
         """

@@ -210,6 +210,13 @@ def test_weighted_time_is_a_division(delta: int, index: int) -> None:
     assert math.isclose(calc_delta(delta, 1024, weight), exact, rel_tol=1e-4, abs_tol=2)
 
 
+def test_halves_are_rounded_up_and_nothing_below():
+    """SRR() of sched_fair.c of 2.6.39, by hand: (2^32 + 2^14) / 2^16 is 65536 and a quarter."""
+    assert calc_delta((1 << 32) + (1 << 14) >> 10, 1024, 1) == 1 << 32
+    assert calc_delta((1 << 32) + (1 << 15) >> 10, 1024, 1) == (1 << 32) + (1 << 16)
+    assert calc_delta(1024, 1024, 1024) == 1024
+
+
 def test_a_thousand_tasks_cost_a_logarithm(monkeypatch: pytest.MonkeyPatch) -> None:
     """Comparisons in the ordered queue, not time: the host's load is no part of it."""
     bench = Bench(monkeypatch)

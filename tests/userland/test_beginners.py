@@ -61,7 +61,7 @@ intel.S:3: no size suffix and no register gives the size of `mov'
 intel.S:4: `int' takes an immediate
     int 0x80
     ^
-  hint: write int $NUMBER"""),
+  hint: write int $0x80"""),
     "registers.S": (START + " movl $1, eax\n movl $1, rax\n movl $1, %rax\n pushl ebx\n", """
 registers.S:3: undefined symbol `eax'
     movl $1, eax
@@ -110,7 +110,8 @@ unwound.S:4: undefined symbol `printf'
   hint: there is no C library here: write it in C (toykernel run x.c), link one, or use system calls
 unwound.S:5: undefined symbol `exti'
     call exti
-         ^"""),
+         ^
+  hint: define it, or link the file that does: --with FILE"""),
     "main.S": (".globl main\nmain: movl $1, %eax\n ret\n", """
 main.S: no entry point: `_start' is not defined, only `main'
   hint: `main' is called by a C library, which is not linked here: name it `_start', and end with the """

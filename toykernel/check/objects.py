@@ -16,6 +16,7 @@ from toykernel.kernel.nsproxy import mount_roots
 from toykernel.kernel.pid import Pid
 from toykernel.kernel.posix_timers import PosixTimer
 from toykernel.look.open_files import open_files, sockets
+from toykernel.mm.userfaultfd import UserfaultfdCtx
 from toykernel.task import Task
 
 if TYPE_CHECKING:
@@ -196,6 +197,11 @@ def there_is(k: Kernel) -> dict[str, object]:
         context = file.inode.i_flctx
         if context is not None and context.slabs:
             state[context.wait.name] = (list(context.posix), list(context.flock))
+        if isinstance(file.private, UserfaultfdCtx):
+            state[f"userfaultfd {file.private.slab:#x}"] = (
+                file.private.features,
+                [(one.task.pid, one.address, one.told) for one in file.private.faults],
+            )
         if isinstance(file.private, EventPoll):
             state[f"epoll {file.private.slab:#x}"] = (
                 [(item.fd, item.events, item.data) for item in file.private.items],

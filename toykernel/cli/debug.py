@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import gc
 import importlib.util
+import os
+import shutil
 import sys
 from contextlib import suppress
 from pathlib import Path
@@ -19,6 +21,7 @@ from toykernel.cli.load import load, source_files
 from toykernel.cli.option_types import FILE, PAGE_SIZE, size
 from toykernel.cli.options import MACHINE, SOURCES, ProgramCommand, apply
 from toykernel.cli.outputs import inputs_of
+from toykernel.debug.screen import MORE, WHEN, Screen, wants_colour
 from toykernel.harness.exit_status import EXIT_INTERRUPTED, EXIT_MISUSE
 from toykernel.harness.session import Session
 
@@ -72,6 +75,13 @@ Exit status:
     metavar="FILE",
     help="Go on from a moment that record save or run --save has kept; there is no PROGRAM then.",
 )
+@click.option(
+    "--color",
+    type=click.Choice(WHEN),
+    default="auto",
+    show_default=True,
+    help="Colours: auto is on a terminal, unless NO_COLOR is set.",
+)
 @click.option("--tui", is_flag=True, help="On a full screen; needs Textual (toykernel[tui]).")
 @click.argument("program", type=click.Path(), required=False)
 @click.argument("args", nargs=-1)
@@ -97,12 +107,16 @@ def command(program: str | None, args: tuple[str, ...], **values: Any) -> int:
     def write(line: str) -> None:
         write_all(1, f"{line}\n".encode("utf-8", "surrogateescape"))
 
+    terminal = sys.stdout is not None and sys.stdout.isatty()
+    colour = wants_colour(values["color"], os.environ, terminal=terminal)
+    screen = Screen(write, colour=colour, size=shutil.get_terminal_size, ask=_more)
+
     read = inputs_of(program, values) if program is not None else []
     read += [("a source of the program", path) for path in source_files(session.program)]
     read += [("the file of --from", values["moment"])] if program is None else []
     read += [("a file of -x", path) for path in values["script"]]
     gc.freeze()  # a step back makes new records: what is here already need not be looked through for it
-    console = Console(Debugger(session, values["history"]), write, inputs=read)
+    console = Console(Debugger(session, values["history"]), screen, inputs=read)
     repl = Repl(console)
     try:
         if values["boot"] or values["moment"] is not None:
@@ -118,7 +132,7 @@ def command(program: str | None, args: tuple[str, ...], **values: Any) -> int:
         if values["tui"] and not console.leaving:
             return full_screen(console.debugger)
         if not console.leaving and sys.stdin is not None and sys.stdin.isatty():
-            repl.interact()
+            repl.interact(screen if terminal else None)
             return 0
         if not (console.leaving or scripts or values["commands"]) and sys.stdin is not None:
             repl.script(stdin_lines(), repeat=True)
@@ -145,6 +159,12 @@ def _session(program: str | None, args: tuple[str, ...], values: dict[str, Any])
         return None
 
 
+def _more() -> str:
+    """Ask on the terminal whether to go on; beside readline, so that no answer is kept as a command."""
+    write_all(1, MORE.encode())
+    return sys.stdin.readline()
+
+
 def no_screen() -> str:
     """Why there can be no full screen; empty when there can."""
     if importlib.util.find_spec("textual") is None:
@@ -165,7 +185,7 @@ def full_screen(debugger: Debugger) -> int:
 def _refuse_machine_options() -> None:
     """A moment has its own machine and program. Raises click.UsageError."""
     context = click.get_current_context()
-    own = {"script", "commands", "boot", "history", "tui", "moment", "program", "args"}
+    own = {"script", "commands", "boot", "history", "tui", "color", "moment", "program", "args"}
     for param in context.command.params:
         if param.name is None or param.name in own:
             continue

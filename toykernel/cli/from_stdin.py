@@ -1,4 +1,5 @@
-"""PROGRAM `-`: the program itself comes from standard input, as source or as a finished file."""
+"""What PROGRAM is made of: a file, with what its header names; `-`: source or a finished file from standard
+input."""
 
 from __future__ import annotations
 
@@ -9,7 +10,10 @@ from pathlib import Path
 import click
 
 from toykernel.cli.words import DASH
-from toykernel.harness.recipe import STDIN, Recipe
+from toykernel.harness.recipe import C_SOURCE, STDIN, Recipe
+
+#: As far as a header is looked for.
+_HEADER_BYTES = 1 << 16
 
 
 def first_input(program: str, made_of: Recipe) -> tuple[Path, Recipe]:
@@ -18,7 +22,7 @@ def first_input(program: str, made_of: Recipe) -> tuple[Path, Recipe]:
     Raises click.BadParameter.
     """
     if program != DASH:
-        return Path(program), made_of
+        return Path(program), _with_header(Path(program), made_of)
     try:
         if sys.stdin is None:
             raise ValueError("it is closed")
@@ -29,3 +33,25 @@ def first_input(program: str, made_of: Recipe) -> tuple[Path, Recipe]:
             f"cannot read standard input: {reason}", param_hint="PROGRAM"
         ) from None
     return STDIN, replace(made_of, stdin=data)
+
+
+def _with_header(path: Path, made_of: Recipe) -> Recipe:
+    """The recipe with what the program's own header names beside it: `# with: FILE...`."""
+    if path.suffix not in (".S", ".s", ".asm", C_SOURCE):
+        return made_of
+    try:
+        with path.open("rb") as stream:
+            text = stream.read(_HEADER_BYTES).decode("utf-8", "replace")
+    except (OSError, ValueError):
+        return made_of  # whoever loads it says what is wrong
+    if "with:" not in text:
+        return made_of
+    from toykernel.harness.expectations import HeaderError, named_with
+
+    try:
+        named = [path.parent / name for name in named_with(text, str(path))]
+    except HeaderError as error:
+        raise click.UsageError(str(error)) from None
+    there = {other.resolve() for other in made_of.others}
+    new = tuple(other for other in named if other.resolve() not in there)
+    return replace(made_of, others=(*made_of.others, *new))

@@ -78,9 +78,11 @@ def command(program: str, args: tuple[str, ...], **values: Any) -> int:
     from toykernel.gdb.packets import Connection
     from toykernel.gdb.server import Server
     from toykernel.gdb.target import Target
+    from toykernel.harness.runner import Deaths
 
     servers: list[Server] = []
     writers: list[Callable[[str, bytes], None]] = []
+    heard: list[Deaths] = []  # in the last session
 
     def console(fd: int, data: bytes) -> None:
         if values["stdio"]:
@@ -90,6 +92,7 @@ def command(program: str, args: tuple[str, ...], **values: Any) -> int:
             guest_console(fd, data)
 
     def make_target(session: Session) -> Target:
+        heard[:] = [Deaths(session)]
         return Target(
             session,
             kernel_side=values["follow_kernel"],
@@ -112,7 +115,6 @@ def command(program: str, args: tuple[str, ...], **values: Any) -> int:
     def serve(session: Session, _moment_file: Output | None) -> Result:
         from toykernel.harness import runner
 
-        deaths = runner.Deaths(session)
         server = Server(make, make_target, session, host_message)
         servers.append(server)
         if values["stdio"]:
@@ -124,17 +126,24 @@ def command(program: str, args: tuple[str, ...], **values: Any) -> int:
             except OSError as error:
                 return runner.Result(EXIT_MISUSE, message=f"cannot listen: {reason(error)}")
         server.target.close()
+        session = server.target.session
         limit, now = values["max_cycles"], server.target.k.machine.clock.cycles
         over = server.target.k.outcome is not None or (limit is not None and now >= limit)
         if server.killed or (values["stdio"] and not server.detached and not over):
-            done = runner.run_on(session, deaths) if session.outcome is not None else None
+            done = runner.run_on(session, heard[0]) if session.outcome is not None else None
             return replace(done, status=0, message="") if done is not None else runner.Result(0)
-        if server.target.session is not session:
-            return runner.run(server.target.session, max_cycles=values["max_cycles"])
-        return runner.run_on(session, deaths, max_cycles=values["max_cycles"])
+        return runner.run_on(session, heard[0], max_cycles=values["max_cycles"])
+
+    def latest(session: Session) -> Session:
+        return servers[0].target.session if servers else session
 
     def opened(outputs: Outputs) -> None:
         writers.append(file_writer(outputs))
 
     terminal = not values["stdio"]
-    return observed(program, args, values, serve, console, terminal=terminal, opened=opened)
+    return observed(
+        *(program, args, values, serve, console),
+        terminal=terminal,
+        opened=opened,
+        latest=latest,
+    )

@@ -121,11 +121,13 @@ def observed(
     terminal: bool = True,
     save: str | None = None,
     opened: Callable[[Outputs], None] = lambda outputs: None,
+    latest: Callable[[Session], Session] = lambda session: session,
 ) -> int:
     """Run a program with the observers of the options; the command's exit status.
 
-    `run` gets the file of the path `save`, too, which it writes; `opened` gets the outputs. `terminal` and
-    `console` as make_session has them. Raises click.BadParameter and HostError.
+    `latest` says which session is reported, where `run` has made others. `run` gets the file of the path
+    `save`, too, which it writes; `opened` gets the outputs. `terminal` and `console` as make_session has
+    them. Raises click.BadParameter and HostError.
     """
     with Outputs(inputs_of(program, values)) as outputs, ExitStack() as files:
         report_file = outputs.open("--report", values["report"])
@@ -188,6 +190,7 @@ def observed(
             result = run(session, moment_file)
         except KeyboardInterrupt:
             result = runner.interrupted(session)
+        session = latest(session)
         if values["schedule"]:
             from toykernel.explore.schedule_file import refuse_rest
 

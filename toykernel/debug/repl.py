@@ -15,6 +15,7 @@ from toykernel.debug.commands import Command, find
 from toykernel.debug.commands.command import Console
 from toykernel.debug.completion import DELIMITERS, candidates
 from toykernel.debug.errors import DebugError
+from toykernel.debug.screen import Screen
 from toykernel.errors import HostError
 from toykernel.harness.breakpoints import BreakpointError
 from toykernel.look.symbols import SymbolError
@@ -142,18 +143,19 @@ class Repl:
             self._depth -= 1
         self._last = None
 
-    def interact(self) -> None:
-        """Prompt on the terminal until quit or Ctrl-D."""
+    def interact(self, screen: Screen | None = None) -> None:
+        """Prompt on the terminal until quit or Ctrl-D; `screen` shows long answers in parts."""
         keep_history = self._use_readline()
         try:
-            self._prompt()
+            self._prompt(screen or Screen(self.console.write))
         finally:
             keep_history()
 
-    def _prompt(self) -> None:
+    def _prompt(self, screen: Screen) -> None:
         while not self.console.leaving:
             try:
                 line = input(PROMPT if self.console.collecting is None else "> ")
+                screen.begin()
                 self.execute(line if line.strip() else self._last or "")
             except EOFError:
                 self.console.write("")
@@ -162,6 +164,8 @@ class Repl:
                 self.console.write("")
             except UnicodeDecodeError:
                 self._failed("the line is not UTF-8")
+            finally:
+                screen.end()
 
     def _use_readline(self) -> Callable[[], None]:
         """History and completion, where the library is there; what to call when the prompt is left."""

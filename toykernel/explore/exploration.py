@@ -70,9 +70,11 @@ def explore(
     end = time.monotonic() + settings.max_time if settings.max_time is not None else None
     breaks: frozenset[int] = frozenset()
     while True:
+        # A fault of the kernel need not respect what is independent.
+        whole = settings.no_reduction or settings.faults or settings.cow or check is not None
         bounds = Bounds(
             preemptions=settings.preemptions,
-            reduce=not (settings.no_reduction or settings.faults or settings.cow),
+            reduce=not whole,
             states=settings.max_states,
             out_of_time=lambda: end is not None and time.monotonic() >= end,
         )

@@ -13,15 +13,13 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from enum import Enum
 from itertools import compress, count
-from operator import is_not
-from typing import TYPE_CHECKING, Any
+from operator import attrgetter, is_not
+from typing import Any
 
 from toykernel.explore.differing import Watched, fastest
 from toykernel.history.errors import HistoryError
 from toykernel.host import HOST_TYPES
-
-if TYPE_CHECKING:
-    from toykernel.state import Kernel
+from toykernel.state import Kernel
 
 #: Types whose values never change and lead to nothing.
 IMMUTABLE = frozenset((
@@ -79,7 +77,7 @@ class Records:
     def sync(self) -> None:
         """Note what every object holds now. Raises HistoryError for what cannot be kept."""
         changed = self._differing(self._watched, self._values, self._keys)
-        changed += [at for at in self._raw if not _same_bytes(self.objects[at], self.held[at])]
+        changed += [at for at in self._raw if not _same(self.objects[at], self.held[at])]
         index, watched, values, keys = self.index, self._watched, self._values, self._keys
         for at in changed:
             value, old, entries = self.objects[at], values[at], watched[at]
@@ -123,7 +121,7 @@ class Records:
         watched: Watched = None
         if isinstance(value, dict | list):
             watched = value
-        elif isinstance(value, bytearray | array | set):
+        elif isinstance(value, bytearray | array | set | Kernel):
             self._raw.append(len(self.objects))
         else:
             watched = vars(value)
@@ -143,6 +141,8 @@ class Records:
             return Held(value, (frozenset(value),))
         if kind is bytearray or kind is array:
             return Held(value, self._pieces(value))
+        if kind is Kernel:
+            return Held(value, _of_kernel(value), value.__slots__)
         try:
             attributes = vars(value)
         except TypeError:
@@ -173,15 +173,20 @@ class Records:
 
     def put_back(self, moment: Moment) -> None:
         """Make every object what it was. `sync` must have seen what they hold now."""
-        objects = self.objects
+        objects, watched, values, keys = self.objects, self._watched, self._values, self._keys
         then = [held.of for held in moment]
         different = compress(count(), map(is_not, then, objects))
         fork = next(different, min(len(objects), len(then)))
         self._forget(fork)
         for at in list(compress(count(), map(is_not, moment, self.held))):
             held = self.held[at] = moment[at]
-            self._values[at], self._keys[at] = held.held, held.names
-            _write(objects[at], held)
+            entries = watched[at]
+            if keys[at] is held.names and type(entries) is dict and entries is not objects[at]:
+                entries.update(zip(held.names, held.held, strict=True))
+            else:
+                _write(objects[at], held)
+                keys[at] = held.names
+            values[at] = held.held
         for held in moment[fork:]:
             _write(held.of, held)
             self._append(held.of, held)
@@ -208,9 +213,15 @@ class Records:
         self._live = len(self.objects)
 
 
-def _same_bytes(value: Any, held: Held) -> bool:
+#: The Kernel has slots in place of a dictionary.
+_of_kernel = attrgetter(*Kernel.__slots__)
+
+
+def _same(value: Any, held: Held) -> bool:
     if isinstance(value, set):
         return bool(value == held.held[0])
+    if isinstance(value, Kernel):
+        return not any(map(is_not, _of_kernel(value), held.held))
     return bytes(value) == b"".join(held.held)
 
 
@@ -227,6 +238,9 @@ def _write(value: Any, held: Held) -> None:
         value[:] = b"".join(held.held)
     elif isinstance(value, array):
         value[:] = array(value.typecode, b"".join(held.held))
+    elif isinstance(value, Kernel):
+        for name, one in zip(held.names, held.held, strict=True):
+            setattr(value, name, one)
     else:
         attributes = vars(value)
         if tuple(attributes) != held.names:

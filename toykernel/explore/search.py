@@ -146,7 +146,8 @@ class Search:
                 top.place = world.take()
             faults = world.told.faults
             move = top.last = top.left.pop(0)
-            spent = top.spent + (top.running not in (0, pid_of(move)))
+            left_off = top.running in world.choices and top.running not in (0, pid_of(move))
+            spent = top.spent + left_off
             choice = world.choose(move)
             ending = world.on()
             if faults and not choice.fail:
@@ -191,7 +192,7 @@ class Search:
                 self._stack.append(_Open(number, list(left), running, spent, place))
             if onward:
                 move = self._stack[-1].last = task.way[depth]
-                spent += running not in (0, pid_of(move))
+                spent += running in world.choices and running not in (0, pid_of(move))
                 world.choose(move)
                 world.on()
 
@@ -231,7 +232,7 @@ class Search:
         if not (new and (self._claim(key) or mine)):
             return number
         left = list(world.choices)
-        if most is not None and spent >= most and world.running:
+        if most is not None and spent >= most and world.running in world.choices:
             left = [world.running]
             self.found.bounds[f"--preemptions {most}"] = None
         self._stack.append(_Open(number, left, world.running, spent))

@@ -183,7 +183,10 @@ class World:
                 self._passing = True
             elif event.stop is Stop.LIMIT:
                 if k.machine.cpu.retired >= limit:
-                    raise _Endless
+                    if not (k.time.timers and self.told.started and k.machine.cpu.cpl == 3):
+                        raise _Endless
+                    self.told.overdue = True
+                    return True
             else:
                 run_loop.handle(k, event)
         return False
@@ -289,7 +292,8 @@ class World:
         if pid == task.pid:
             self._passing = True
             return choice
-        self._passed[task.pid] = (cpu.eip, cpu.esp)
+        if self.accesses is not None and not self.told.overdue:
+            self._passed[task.pid] = (cpu.eip, cpu.esp)
         self.told.choices = [choice]
         schedule.arm(self.k, self.told)
         return choice

@@ -11,6 +11,7 @@ from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
 from emu.record import dataclass
+from toykernel.arch.x86.hw_breakpoint import flush_ptrace_hw_breakpoint
 from toykernel.arch.x86.mmu_context import activate_mm
 from toykernel.arch.x86.process import account, exit_thread, start_thread
 from toykernel.arch.x86.tls import clear_tls
@@ -390,6 +391,7 @@ def install(k: Kernel, bprm: Binprm) -> Result:
         mmput(k, old)
 
     clear_tls(k, task)
+    flush_ptrace_hw_breakpoint(k, task)
     delete_posix_timers(k, task)  # interval timers go on
     flush_signal_handlers(task.sighand)
     task.personality = bprm.image.personality(task.personality)

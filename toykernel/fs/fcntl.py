@@ -42,7 +42,7 @@ if TYPE_CHECKING:
 F_DUPFD, F_GETFD, F_SETFD, F_GETFL, F_SETFL = range(5)
 F_GETLK, F_SETLK, F_SETLKW, F_SETOWN, F_GETOWN, F_SETSIG, F_GETSIG = range(5, 12)
 F_SETOWN_EX, F_GETOWN_EX = 15, 16
-F_SETLEASE, F_GETLEASE, F_DUPFD_QUERY = 1024, 1025, 1027
+F_SETLEASE, F_GETLEASE, F_DUPFD_QUERY, F_CREATED_QUERY = 1024, 1025, 1027, 1028
 F_DUPFD_CLOEXEC, F_SETPIPE_SZ, F_GETPIPE_SZ, F_ADD_SEALS, F_GET_SEALS = range(1030, 1035)
 _PATH_COMMANDS = (F_DUPFD, F_DUPFD_CLOEXEC, F_GETFD, F_SETFD, F_GETFL, F_DUPFD_QUERY)
 #: F_GETLK64 and its like, F_OFD_GETLK and its like: the command of old, and whether it is of an open file.
@@ -163,6 +163,8 @@ def _small(k: Kernel, fd: int, file: File, cmd: int, arg: int) -> int:
             return pipe_fcntl(k, file, None)
         case c if c == F_DUPFD_QUERY:
             return int(files.fd.get(arg) is file)
+        case c if c == F_CREATED_QUERY:
+            return int(file.created)
         case c if c == F_GET_SEALS:
             if not file.inode.sealable:
                 raise Errno(EINVAL)

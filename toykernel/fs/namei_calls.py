@@ -19,6 +19,7 @@ from toykernel.fs.namei import (
     getname_flags,
     link_path,
     path_at,
+    path_parent,
 )
 from toykernel.kernel.cred import CAP_DAC_READ_SEARCH, CAP_MKNOD, capable
 from toykernel.syscalls import syscall
@@ -96,11 +97,10 @@ def _link(k: Kernel, olddirfd: int, oldpath: int, newdirfd: int, newpath: int, f
         raise Errno(EINVAL)
     empty = bool(flags & AT_EMPTY_PATH)
     old = getname_flags(k, oldpath, empty=empty)
-    new = getname(k, newpath)
     if not old and not capable(k, CAP_DAC_READ_SEARCH):
         raise Errno(ENOENT)
     source = path_at(k, old, olddirfd, follow=bool(flags & AT_SYMLINK_FOLLOW))
-    link_path(k, source, new, newdirfd)
+    link_path(k, source, getname(k, newpath), newdirfd)
     return 0
 
 
@@ -110,14 +110,24 @@ def _link(k: Kernel, olddirfd: int, oldpath: int, newdirfd: int, newpath: int, f
 @syscall(38, "oldpath:path newpath:path")
 def sys_rename(k: Kernel, oldpath: int, newpath: int) -> int:
     """rename: another name, taking the place of what has it. Errors are do_rename's."""
-    do_rename(k, getname(k, oldpath), getname(k, newpath))
+    do_rename(k, *_two_names(k, oldpath, AT_FDCWD, newpath))
     return 0
+
+
+def _two_names(k: Kernel, oldpath: int, olddirfd: int, newpath: int) -> tuple[str, str]:
+    """The paths of a rename. A first one that leads nowhere is answered before a second at a bad address."""
+    old = getname(k, oldpath)
+    try:
+        return old, getname(k, newpath)
+    except Errno:
+        path_parent(k, old, olddirfd)
+        raise
 
 
 @syscall(302, "olddirfd:dirfd oldpath:path newdirfd:dirfd newpath:path")
 def sys_renameat(k: Kernel, olddirfd: int, oldpath: int, newdirfd: int, newpath: int) -> int:
     """renameat: rename from directories on."""
-    do_rename(k, getname(k, oldpath), getname(k, newpath), olddirfd, newdirfd)
+    do_rename(k, *_two_names(k, oldpath, olddirfd, newpath), olddirfd, newdirfd)
     return 0
 
 
@@ -134,7 +144,7 @@ def sys_renameat2(
         raise Errno(EINVAL)
     if flags & RENAME_WHITEOUT:
         raise Errno(EINVAL if capable(k, CAP_MKNOD) else EPERM)
-    do_rename(k, getname(k, oldpath), getname(k, newpath), olddirfd, newdirfd, flags)
+    do_rename(k, *_two_names(k, oldpath, olddirfd, newpath), olddirfd, newdirfd, flags)
     return 0
 
 

@@ -81,7 +81,7 @@ def sys_mount(k: Kernel, source: int, target: int, kind: int, flags: int, data: 
     """mount: a tmpfs, ramfs or /proc on a directory, with MS_BIND a part of the tree a second time, with
     MS_REMOUNT other flags. EPERM without CAP_SYS_ADMIN, ENODEV for another type, ENOTDIR, EINVAL.
     """
-    kind_text, data_text = _text(k, kind), _text(k, data)
+    kind_text, _, data_text = _text(k, kind), _text(k, source), _text(k, data)
     path = path_lookup(k, getname(k, target)).found()
     if not capable(k, CAP_SYS_ADMIN):
         raise Errno(EPERM)

@@ -45,6 +45,7 @@ from toykernel.fs.file import (
     put_filp,
 )
 from toykernel.fs.inode import (
+    F_SEAL_SHRINK,
     MAY_EXEC,
     MAY_READ,
     MAY_WRITE,
@@ -195,6 +196,7 @@ def _create(k: Kernel, nd: Nameidata, path: str, flags: int, mode: int) -> File:
         get_write_access(inode)
     dentry = d_add(nd.parent.dentry, nd.name, inode)
     file.f_path = Path(nd.parent.mnt, dentry)
+    file.created = True
     return file
 
 
@@ -205,6 +207,9 @@ def _claim(k: Kernel, inode: Inode, file: File, *, truncate: bool) -> None:
     if file.writable or truncate:
         get_write_access(inode)
     if truncate:
+        if inode.seals & F_SEAL_SHRINK and inode.size:
+            put_write_access(inode)
+            raise Errno(EPERM)
         inode.i_op.truncate(k, inode, 0)
         file_remove_privs(k, inode)
         if not file.writable:

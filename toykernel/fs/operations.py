@@ -147,6 +147,8 @@ class FileOperations(Operations):
     release: Callable[[Kernel, File], None] = nothing_to_release
     fsync: Callable[[Kernel, File], int] = no_fsync
     splice_write: Callable[[Kernel, File, bytes], Result] = no_splice_write
+    #: Bytes from a position, for sendfile and splice, of what is no regular file; None: there is no way.
+    splice_read: Callable[[Kernel, File, int, int], bytes] | None = None
     iterate: Callable[[Kernel, File], list[DirEntry]] = no_iterate
     #: readv and writev of a file whose transfers are messages: pieces, and whether they are written.
     iter: Callable[[Kernel, File, tuple[tuple[int, int], ...], bool], Result] | None = None

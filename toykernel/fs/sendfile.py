@@ -57,7 +57,9 @@ def _contents(file: File) -> FileBytes:
 
 
 def read_file(k: Kernel, file: File, pos: int, count: int) -> bytes:
-    """Bytes of a regular file, those stored through a mapping included."""
+    """Bytes of a regular file, those stored through a mapping included, or of one of /proc."""
+    if file.op.splice_read is not None:
+        return file.op.splice_read(k, file, pos, count)
     contents = _contents(file)
     assert file.inode.i_mapping is not None
     file.inode.i_mapping.write_back(k)
@@ -117,8 +119,10 @@ def _wait(
 # -- sendfile --------------------------------------------------------------------------------------
 
 
-def do_sendfile(k: Kernel, out_fd: int, in_fd: int, offset: Offset, count: int) -> Result:
-    """Bytes of a regular file into any open file; a position of -1 past the end is 0 bytes."""
+def do_sendfile(
+    k: Kernel, out_fd: int, in_fd: int, offset: Offset, count: int, limit: int
+) -> Result:
+    """Bytes of a regular file into any open file, none from `limit` on. Raises Errno(EOVERFLOW) there."""
     source = fget_open(k, in_fd)
     if not source.readable:
         raise Errno(EBADF)
@@ -131,10 +135,14 @@ def do_sendfile(k: Kernel, out_fd: int, in_fd: int, offset: Offset, count: int) 
         raise Errno(EINVAL)
     if offset is not None and _pipe_of(source) is not None:
         raise Errno(ESPIPE)
-    _contents(source)
+    if source.op.splice_read is None:
+        _contents(source)
     if target.flags & O_APPEND:
         raise Errno(EINVAL)
-    return send_some(k, source, target, source.pos if offset is None else offset, count, 0)
+    pos = source.pos if offset is None else offset
+    if pos + count > limit and pos >= limit:
+        raise Errno(EOVERFLOW)
+    return send_some(k, source, target, pos, min(count, limit - pos), 0)
 
 
 def send_some(k: Kernel, source: File, target: File, pos: int, count: int, done: int) -> Result:
@@ -214,7 +222,14 @@ def sys_sendfile64(k: Kernel, out_fd: int, in_fd: int, offset: int, count: int) 
 
 def _sendfile(k: Kernel, out_fd: int, in_fd: int, offset: int, count: int, size: int) -> Result:
     start = _offset_at(k, offset, size)
-    return _sent(k, in_fd, start, offset, size, do_sendfile(k, out_fd, in_fd, start, count))
+    limit = (1 << (8 * size - 1)) - 1 if start is not None else (1 << 63) - 1
+    try:
+        result = do_sendfile(k, out_fd, in_fd, start, count, limit)
+    except Errno:
+        if start is not None:  # it is written whatever has come of the call: EFAULT
+            copy_to_user(k, offset, start.to_bytes(size, "little", signed=True))
+        raise
+    return _sent(k, in_fd, start, offset, size, result)
 
 
 def _sent(k: Kernel, in_fd: int, start: Offset, address: int, size: int, result: Result) -> Result:
@@ -225,8 +240,6 @@ def _sent(k: Kernel, in_fd: int, start: Offset, address: int, size: int, result:
     if start is None:
         fget_open(k, in_fd).pos += result
         return result
-    if size == 4 and start + result > 0x7FFFFFFF:
-        raise Errno(EOVERFLOW)
     copy_to_user(k, address, (start + result).to_bytes(size, "little"))
     return result
 

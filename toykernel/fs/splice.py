@@ -34,10 +34,12 @@ def sys_vmsplice(k: Kernel, fd: int, iov: int, nr_segs: int, flags: int) -> Resu
 
     EBADF for what is no pipe, EINVAL.
     """
+    if flags & ~0xF:
+        raise Errno(EINVAL)
     file = fget(k, fd)
     if not isinstance(file.inode.private, Pipe):
         raise Errno(EBADF)
-    if nr_segs > UIO_MAXIOV or flags & ~0xF:
+    if nr_segs > UIO_MAXIOV:
         raise Errno(EINVAL)
     segments = [(get_user(k, iov + 8 * n), get_user(k, iov + 8 * n + 4)) for n in range(nr_segs)]
     segments = [(base, length) for base, length in segments if length]

@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from toykernel.state import Kernel
     from toykernel.task import Task
 
+#: The kernel's symbols and lines; the guest has no such file.
+VMLINUX = "/boot/vmlinux"
 _MOST_OPEN, _MOST_LINKS = 64, 40
 #: Files of /proc/PID that need no task to read them.
 _LOOKING = frozenset(("maps", "smaps", "status", "statm", "cmdline", "comm", "limits"))
@@ -217,6 +219,10 @@ class Files:
         if path.startswith("/proc/") and path.endswith("/exe"):
             path = link_text(k, path).decode(errors="surrogateescape")
         made = self.extra.get(path)
+        if path == VMLINUX:
+            from toykernel.harness.images import kernel_symbols
+
+            made = kernel_symbols(k.host.images.layout)
         if made is None:
             made = process_text(k, path)
         opened: tuple[Inode | None, bytes]

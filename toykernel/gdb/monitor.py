@@ -34,7 +34,8 @@ Commands of the stub:
                          go to right before the last write to these bytes, by whomever
   position               instructions, traps and cycles since power-on
   events [N]             the last N things that happened: traps, calls, faults, forks, exits
-  kernel-symbols FILE    write an ELF file with the symbols and lines of the kernel's text
+  kernel-symbols FILE    write an ELF file with the symbols and lines of the kernel's text;
+                         "add-symbol-file target:/boot/vmlinux" has the same without a file
   help                   this text
 Commands of `toykernel debug' that look (help NAME tells of one):"""
 
@@ -164,10 +165,10 @@ class Monitor:
         ]
 
     def _kernel_symbols(self, text: str) -> list[str]:
-        from toykernel.harness.images import kernel_program
+        from toykernel.harness.images import kernel_symbols
 
         if not text:
             raise DebugError("kernel-symbols FILE")
-        data = kernel_program(self._target.k.host.images.layout).elf()
+        data = kernel_symbols(self._target.k.host.images.layout)
         self._target.write_file(text, data)
         return [f'{len(data)} bytes. Type "add-symbol-file {text}" in gdb.']

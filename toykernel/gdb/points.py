@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from emu.hooks import MAX_BREAKS
+from toykernel.arch.x86.hw_breakpoint import load_debug_registers
 from toykernel.errno import ENOSPC
 from toykernel.gdb.errors import RemoteError
 
@@ -122,13 +123,10 @@ class Points:
         k.machine.watched = 0xF
 
     def unload(self, k: Kernel) -> None:
-        """The debug registers as the guest knows them: empty."""
-        k.machine.watched = 0
-        if k.machine.cpu.dr7 & 0xFF:
-            cpu = k.machine.cpu
-            cpu.set_dr(7, _DR7_FIXED)
-            for n in range(4):
-                cpu.set_dr(n, 0)
+        """The debug registers as the guest knows them: those of a tracer in it, or empty."""
+        if k.machine.watched:
+            k.machine.watched = 0
+            load_debug_registers(k, k.current)
 
     def watch_hit(self, task: Task, hits: int) -> Watch | None:
         """Of those that the debug registers say were accessed, one of the task's process."""

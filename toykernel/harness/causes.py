@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any, Final
 
 from emu.microcode import GP
 from emu.paging import PF_W
-from toykernel.kernel.siginfo import SEGV_ACCERR, SEGV_MAPERR, SI_KERNEL, SIGSEGV
+from toykernel.kernel.siginfo import (
+    FPE_INTDIV,
+    SEGV_ACCERR,
+    SEGV_MAPERR,
+    SI_KERNEL,
+    SIGFPE,
+    SIGSEGV,
+)
 from toykernel.kernel.signal_types import RLIMIT_STACK
 from toykernel.look.task import TaskView, UnreadableError
 from toykernel.mm.limits import rlimit
@@ -22,6 +30,10 @@ _IDT: Final = 2  # bit of an error code: its index is one of the IDT
 #: PUSHA and the largest ENTER that compilers write reach no further below esp.
 _NEAR_STACK: Final = 0x10000
 _LONGEST: Final = 7  # bytes of an indirect call without prefixes
+_PRIVILEGED: Final = frozenset((
+    "hlt", "cli", "sti", "in", "out", "ins", "outs", "lgdt", "lidt", "lldt", "ltr", "lmsw", "clts", "invd",
+    "wbinvd", "invlpg", "rdmsr", "wrmsr", "rdpmc", "iret",
+))  # fmt: skip
 EXIT_FIRST: Final = "end the program with the system call exit (eax = 1)"
 
 
@@ -30,10 +42,15 @@ def why(session: Session, task: Task, sig: int, info: dict[str, Any]) -> str:
 
     `info` is the signal's siginfo; the registers of the task are those of the fault.
     """
+    if sig == SIGFPE and info.get("si_code") == FPE_INTDIV:
+        return "a division by 0, or a quotient too large for its register"
     if sig != SIGSEGV:
         return ""
     if task.thread.trap_no == GP and info.get("si_code") == SI_KERNEL:
-        return _interrupt(task.thread.error_code)
+        at = TaskView(session.kernel, task).pt_regs["ip"]
+        return _interrupt(task.thread.error_code) or _privileged(
+            _statement(session.program_image, at)
+        )
     if info.get("si_code") not in (SEGV_MAPERR, SEGV_ACCERR):
         return ""
     view = TaskView(session.kernel, task)
@@ -45,7 +62,9 @@ def why(session: Session, task: Task, sig: int, info: dict[str, Any]) -> str:
     if text := _in_data(image, ip):
         return text
     if info["si_code"] == SEGV_MAPERR:
-        return _stack_overflow(session, view, address)
+        return _stack_overflow(session, view, address) or _plain_number(
+            _statement(image, ip), address
+        )
     if not task.thread.error_code & PF_W or _inside(image, address) is None:
         return ""
     where = ".text" if image.is_code(address) else "read-only data"
@@ -58,6 +77,33 @@ def _interrupt(error_code: int) -> str:
         return ""
     words = f"int {vector:#x} is not open to programs"
     return f"{words}: the system call is int $0x80, and $80 is {80:#x}" if vector == 80 else words
+
+
+def _statement(image: Image, ip: int) -> str:
+    """An instruction as it was written, without labels; "" when its line is not known."""
+    entry = image.entry_at(ip)
+    text = (entry.text or image.source(entry.file, entry.line) or "") if entry is not None else ""
+    return re.sub(r"^\s*(?:[\w.$]+\s*:\s*)*", "", text)
+
+
+def _privileged(text: str) -> str:
+    """Of what only the kernel may do."""
+    word = text.split(None, 1)[0].lower() if text else ""
+    known = word in _PRIVILEGED or word.rstrip("bwl") in _PRIVILEGED
+    return f"`{word}' is for the kernel alone: a program asks it by int $0x80" if known else ""
+
+
+def _plain_number(text: str, address: int) -> str:
+    """`movl 1, %eax` loads from address 1."""
+    for number in re.findall(
+        r"(?<![\w$%(.-])(0x[0-9a-fA-F]+|\d+)(?=\s*(?:,|$))", text.partition("#")[0]
+    ):
+        if (
+            address == int(number, 16 if number[1:2] in "xX" and number[1:2] else 10)
+            and 0 < address < _PAGE
+        ):
+            return f"a number without `$' is an address: ${number} is the number"
+    return ""
 
 
 def _past_the_end(image: Image, ip: int) -> str:

@@ -395,3 +395,18 @@ def parse_header(text: str, path: str) -> Expectations:
         if not in_header and _STRAY.match(raw):
             raise header.error("an `expect` line must stand in the comments at the top")
     return header.finish()
+
+
+def named_with(text: str, path: str) -> tuple[str, ...]:
+    """What `# with:` lines of a program's header name, for a run that judges nothing. Raises HeaderError."""
+    header = _Header(path)
+    lines: Iterable[str] = text.splitlines()
+    for header.line, raw in enumerate(
+        _c_comments(lines) if path.endswith(".c") else lines, start=1
+    ):
+        if raw.strip() and not raw.lstrip().startswith("#"):
+            break
+        match = _STATEMENT.match(raw.lstrip())
+        if match is not None and match["key"] == "with" and not match["rest"].strip():
+            header.read_plain("with", match["value"].strip())
+    return header.others

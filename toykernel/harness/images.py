@@ -25,6 +25,15 @@ def kernel_program(layout: Layout) -> Program:
 
 
 @lru_cache(maxsize=1)
+def kernel_symbols(layout: Layout) -> bytes:
+    """An ELF file of the kernel's text for a debugger; its lines name entry.S by its path on this host."""
+    from userland.assembler import assemble_text
+
+    text, path = kernel_source(), str(ENTRY.resolve())
+    return assemble_text(text, name=path, origin=layout.origin, defines=layout.defines).elf()
+
+
+@lru_cache(maxsize=1)
 def init_program() -> Program:
     """init, which becomes pid 1 and starts the program (arch/x86/init.S), assembled once a process.
 

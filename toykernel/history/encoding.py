@@ -15,7 +15,8 @@ import sys
 import types
 from array import array
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import fields, is_dataclass
 from enum import Enum
 from typing import Any
 
@@ -129,6 +130,7 @@ class _Decoder:
         # Objects first: one of them may be a key, and its hash is of what is in it.
         for node, made in zip(self._nodes, self._made, strict=True):
             if node[0] == "object":
+                _refuse_gaps(type(made), node[2])
                 for name, value in node[2].items():
                     _set_attribute(made, name, self.value(value))
         for node, made in zip(self._nodes, self._made, strict=True):
@@ -224,6 +226,14 @@ def _attributes(value: Any) -> list[tuple[str, Any]]:
     slots = [name for cls in type(value).__mro__ for name in vars(cls).get("__slots__", ())]
     own = [(name, getattr(value, name)) for name in slots if hasattr(value, name)]
     return [*own, *getattr(value, "__dict__", {}).items()]
+
+
+def _refuse_gaps(cls: type, values: Mapping[str, Any]) -> None:
+    """A record of a version that did not have all of today's fields would fail only when they are used."""
+    if is_dataclass(cls):
+        for field in fields(cls):
+            if field.init and field.name not in values:
+                raise HistoryError(f"a {cls.__name__} without {field.name} is of another version")
 
 
 def _set_attribute(made: Any, name: str, value: Any) -> None:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from emu.events import Position
 from emu.hooks import NO_LIMIT
 from toykernel.history import replay, watchpoints
+from toykernel.history.changes import Change
 from toykernel.history.console import ConsoleOnce
 from toykernel.history.errors import HistoryError
 from toykernel.history.moment import collectors
@@ -46,15 +47,6 @@ class Back:
     kind: str = ""
 
 
-@dataclass(frozen=True)
-class _Change:
-    """Where the guest was changed by hand, and what had been said by then."""
-
-    position: Position
-    console: dict[int, int]
-    lines: dict[Once, int]
-
-
 class History:
     """The past of a session, from now on. Run the session as before (run, step, breakpoints); go back here.
 
@@ -71,7 +63,7 @@ class History:
         self._moments = Moments(size)
         self._pacing = Pace(session)
         self._due = (0, 0)  # what `_pace` has answered last, while the run goes on from there
-        self._changes: list[_Change] = []
+        self._changes: list[Change] = []
         self.start = self.position
         self._keep()
         session.stops.pace = self._pace
@@ -134,8 +126,8 @@ class History:
 
     def keep(self) -> None:
         """Keep a moment here, if the last one is far: for who steps without running."""
-        here, (cycles, deliveries) = self.position, self._due
-        if here.cycles >= cycles or here.deliveries >= deliveries:
+        machine, (cycles, deliveries) = self._k.machine, self._due
+        if machine.clock.cycles >= cycles or machine.cpu.state.deliveries >= deliveries:
             self._pace()
 
     @property
@@ -174,7 +166,7 @@ class History:
         """
         once = [one for one in collectors(self._k) if isinstance(one, Once)]
         console = dict(self._console.said) if self._console is not None else {}
-        change = _Change(self.position, console, {one: one.said for one in once})
+        change = Change(self.position, console, {one: one.said for one in once})
         self._forget_from(change)
         self._changes.append(change)
         self._keep()
@@ -184,7 +176,7 @@ class History:
         """Where the guest was changed by hand, on the way to here."""
         return tuple(change.position for change in self._changes)
 
-    def _forget_from(self, change: _Change) -> None:
+    def _forget_from(self, change: Change) -> None:
         self._moments.forget_from(change.position)
         if self._events is not None:
             self._events.forget_future()

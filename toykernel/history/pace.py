@@ -25,7 +25,7 @@ _TIMED_INSTRUCTIONS, _TIMED_CYCLES = 40, 160
 _TRAP, _TIMED, _LISTED, _HEARD = 3, 1, 8, 35
 #: What is dearer, besides the trap that it came by: another call, a yield, a page fault, a fork and its exit,
 #: an exec, behind which all code is new to the engine.
-_CALL, _YIELD, _FAULT, _FORK, _EXEC = 5, 11, 75, 500, 6_000
+_CALL, _YIELD, _FAULT, _FORK, _EXEC = 6, 12, 90, 600, 9_000
 #: Calls that answer a number of the caller's own.
 _CHEAP = frozenset(
     BY_NAME[name].number

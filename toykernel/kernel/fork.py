@@ -21,6 +21,7 @@ from toykernel.arch.x86.asm_offsets import (
     TIF_RSEQ,
     TIF_SIGPENDING,
     TIF_SINGLESTEP,
+    TIF_SYSCALL_EMU,
     TIF_SYSCALL_TRACE,
 )
 from toykernel.arch.x86.process import copy_thread, exit_thread, kernel_thread_regs
@@ -319,7 +320,8 @@ def stop_tracing(k: Kernel, p: Task, args: CloneArgs) -> None:
     k.task_pt_regs(p).flags &= ~EFLAGS_TF
     clear_ti_flags(
         *(k.machine.ram, p.stack),
-        *(TIF_SYSCALL_TRACE, TIF_SINGLESTEP, TIF_FORCED_TF, TIF_NOTIFY_RESUME, TIF_RSEQ),
+        *(TIF_SYSCALL_TRACE, TIF_SYSCALL_EMU, TIF_SINGLESTEP, TIF_FORCED_TF),
+        *(TIF_NOTIFY_RESUME, TIF_RSEQ),
     )
 
 

@@ -33,6 +33,7 @@ TIME_OK, TIME_ERROR = 0, 5
 NTP_PHASE_LIMIT = 16_000_000  # us
 MAXTC = 10
 MAX_TAI_OFFSET = 100_000
+CLOCKFD, CLOCKFD_MASK = 3, 7  # of the number of a clock that an open file of a device is
 _MAXFREQ = 32_768_000  # 500 parts per million, of 2**16 each
 _TICKS = (9000, 11000)  # us, between which ADJ_TICK may set a tick
 #: struct timex, of 32 and of 64 bits a long: the fields in the order of _FIELDS.
@@ -144,24 +145,33 @@ def do_adjtimex(k: Kernel, t: dict[str, int]) -> int:
     return TIME_ERROR if ntp.status & STA_UNSYNC else TIME_OK
 
 
-def _adjust(k: Kernel, address: int, layout: str) -> int:
+def _read(k: Kernel, address: int, layout: str) -> dict[str, int]:
     data = copy_from_user(k, address, struct.calcsize(layout))
-    t = dict(zip(_FIELDS, struct.unpack(layout, data), strict=True))
-    answer = do_adjtimex(k, t)
+    return dict(zip(_FIELDS, struct.unpack(layout, data), strict=True))
+
+
+def _write(k: Kernel, address: int, layout: str, t: dict[str, int]) -> None:
     copy_to_user(k, address, struct.pack(layout, *(t[name] for name in _FIELDS)))
-    return answer
 
 
 @syscall(124, "buf:address")
 def sys_adjtimex(k: Kernel, address: int) -> int:
     """adjtimex: the state of the clock, and with CAP_SYS_TIME its settings. EPERM, EINVAL, EFAULT."""
-    return _adjust(k, address, _TIMEX)
+    t = _read(k, address, _TIMEX)
+    try:
+        return do_adjtimex(k, t)
+    finally:  # even when it was refused: EFAULT
+        _write(k, address, _TIMEX, t)
 
 
 def _adjustable(k: Kernel, clock: int) -> None:
-    """Raises Errno(EOPNOTSUPP) for a clock that only shows the time, Errno(EINVAL) for none."""
+    """Raises Errno(EOPNOTSUPP) for a clock that only shows the time, Errno(EINVAL) for none.
+
+    Every number below 0 that is no device's is a clock of CPU time, of whatever process.
+    """
     if clock != CLOCK_REALTIME:
-        clock_get(k, clock)
+        if clock >= 0 or clock & CLOCKFD_MASK == CLOCKFD:
+            clock_get(k, clock)
         raise Errno(EOPNOTSUPP)
 
 
@@ -169,11 +179,17 @@ def _adjustable(k: Kernel, clock: int) -> None:
 def sys_clock_adjtime(k: Kernel, clock: int, address: int) -> int:
     """clock_adjtime: adjtimex of CLOCK_REALTIME; EOPNOTSUPP for other clocks."""
     _adjustable(k, clock)
-    return _adjust(k, address, _TIMEX)
+    t = _read(k, address, _TIMEX)
+    answer = do_adjtimex(k, t)
+    _write(k, address, _TIMEX, t)
+    return answer
 
 
 @syscall(405, "clockid:clock tx:address")
 def sys_clock_adjtime64(k: Kernel, clock: int, address: int) -> int:
-    """clock_adjtime64: the same with 64-bit fields."""
+    """clock_adjtime64: the same with 64-bit fields, read before the clock is looked at."""
+    t = _read(k, address, _TIMEX64)
     _adjustable(k, clock)
-    return _adjust(k, address, _TIMEX64)
+    answer = do_adjtimex(k, t)
+    _write(k, address, _TIMEX64, t)
+    return answer

@@ -20,6 +20,7 @@ from toykernel.fs.file import (
     get_unused_fd,
 )
 from toykernel.fs.operations import POLLHUP, POLLIN, POLLRDNORM, FileOperations
+from toykernel.fs.proc.node import ProcNode, find_task
 from toykernel.kernel.clone_flags import CLONE_THREAD
 from toykernel.kernel.kill import send_by_call, user_info
 from toykernel.kernel.pid import Pid, get_pid, put_pid, task_active_pid_ns
@@ -128,13 +129,24 @@ def _task(k: Kernel, pidfd: int) -> Task:
     return task
 
 
+def _proc_pid(k: Kernel, file: File) -> Pid | None:
+    """tgid_pidfd_to_pid: the process whose directory of /proc is open. Raises Errno(ESRCH)."""
+    node = file.inode.private
+    if not isinstance(node, ProcNode) or node.path != "{pid}":
+        return None
+    task = find_task(k, node)
+    if task is None:
+        raise Errno(ESRCH)
+    return task.pid_struct
+
+
 @syscall(424, "pidfd:fd sig:signal info:address flags:hex")
 def sys_pidfd_send_signal(k: Kernel, pidfd: int, sig: int, address: int, flags: int) -> int:
     """pidfd_send_signal: kill by pidfd; with `info`, rt_sigqueueinfo. EBADF, EINVAL, EPERM, ESRCH."""
     if flags & ~(SIGNAL_THREAD | SIGNAL_GROUP | SIGNAL_PROCESS_GROUP) or flags & flags - 1:
         raise Errno(EINVAL)
     file = fget(k, pidfd)
-    pid = pidfd_pid(file)
+    pid = _proc_pid(k, file) or pidfd_pid(file)
     if address:
         info = unpack_siginfo(copy_from_user(k, address, SIGINFO_SIZE))
         if info["si_signo"] != sig:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from toykernel.arch.x86.asm_offsets import TIF_SYSCALL_TRACE
+from toykernel.arch.x86.asm_offsets import TIF_SYSCALL_EMU, TIF_SYSCALL_TRACE
 from toykernel.arch.x86.ptrace_user import arch_ptrace
 from toykernel.arch.x86.step import user_disable_single_step, user_enable_single_step
 from toykernel.arch.x86.thread_info import clear_ti_flag, set_ti_flag
@@ -28,7 +28,9 @@ from toykernel.kernel.ptrace_flags import (
     PTRACE_CONT,
     PTRACE_DETACH,
     PTRACE_EVENT_STOP,
+    PTRACE_GET_SYSCALL_INFO,
     PTRACE_GETEVENTMSG,
+    PTRACE_GETREGSET,
     PTRACE_GETSIGINFO,
     PTRACE_GETSIGMASK,
     PTRACE_INTERRUPT,
@@ -37,17 +39,22 @@ from toykernel.kernel.ptrace_flags import (
     PTRACE_O_MASK,
     PTRACE_OLDSETOPTIONS,
     PTRACE_PEEKDATA,
+    PTRACE_PEEKSIGINFO,
     PTRACE_PEEKTEXT,
     PTRACE_POKEDATA,
     PTRACE_POKETEXT,
     PTRACE_SEIZE,
     PTRACE_SETOPTIONS,
+    PTRACE_SETREGSET,
     PTRACE_SETSIGINFO,
     PTRACE_SETSIGMASK,
     PTRACE_SINGLESTEP,
     PTRACE_SYSCALL,
+    PTRACE_SYSEMU,
+    PTRACE_SYSEMU_SINGLESTEP,
     PTRACE_TRACEME,
 )
+from toykernel.kernel.ptrace_info import peek_siginfo, regset, syscall_info
 from toykernel.kernel.ptrace_stop import ptrace_link
 from toykernel.kernel.siginfo import (
     KERNEL_ONLY,
@@ -82,7 +89,8 @@ if TYPE_CHECKING:
     from toykernel.task import Task
 
 _OPTIONS = PTRACE_O_MASK << PT_OPT_FLAG_SHIFT
-_RESUMING = (PTRACE_CONT, PTRACE_SYSCALL, PTRACE_SINGLESTEP)
+_EMULATING = (PTRACE_SYSEMU, PTRACE_SYSEMU_SINGLESTEP)
+_RESUMING = (PTRACE_CONT, PTRACE_SYSCALL, PTRACE_SINGLESTEP, *_EMULATING)
 
 
 @syscall(26, "request:ptrace_request pid:pid addr:address data:address")
@@ -215,6 +223,12 @@ def ptrace_request(k: Kernel, child: Task, request: int, addr: int, data: int) -
         _seized(k, child, request)
     elif request == PTRACE_DETACH:
         return ptrace_detach(k, child, data)
+    elif request in (PTRACE_GETREGSET, PTRACE_SETREGSET):
+        return regset(k, child, request, addr, data)
+    elif request == PTRACE_PEEKSIGINFO:
+        return peek_siginfo(k, child, addr, data)
+    elif request == PTRACE_GET_SYSCALL_INFO:
+        return syscall_info(k, child, addr, data)
     elif request in _RESUMING:
         ptrace_resume(k, child, request, data)
     elif request == PTRACE_KILL:
@@ -230,7 +244,9 @@ def ptrace_resume(k: Kernel, child: Task, request: int, sig: int) -> None:
         raise Errno(EIO)
     change = set_ti_flag if request == PTRACE_SYSCALL else clear_ti_flag
     change(k.machine.ram, child.stack, TIF_SYSCALL_TRACE)
-    if request == PTRACE_SINGLESTEP:
+    change = set_ti_flag if request in _EMULATING else clear_ti_flag
+    change(k.machine.ram, child.stack, TIF_SYSCALL_EMU)
+    if request in (PTRACE_SINGLESTEP, PTRACE_SYSEMU_SINGLESTEP):
         user_enable_single_step(k, child)
     else:
         user_disable_single_step(k, child)

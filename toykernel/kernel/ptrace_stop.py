@@ -13,6 +13,7 @@ from toykernel.arch.x86.asm_offsets import (
     TIF_NOTIFY_RESUME,
     TIF_SIGPENDING,
     TIF_SINGLESTEP,
+    TIF_SYSCALL_EMU,
     TIF_SYSCALL_TRACE,
 )
 from toykernel.arch.x86.thread_info import clear_ti_flag, set_ti_flag, test_ti_flag
@@ -38,6 +39,8 @@ from toykernel.kernel.ptrace_flags import (
     PTRACE_EVENT_FORK,
     PTRACE_EVENT_STOP,
     PTRACE_EVENT_VFORK,
+    PTRACE_EVENTMSG_SYSCALL_ENTRY,
+    PTRACE_EVENTMSG_SYSCALL_EXIT,
     ptrace_event_enabled,
     ptrace_reparented,
 )
@@ -68,8 +71,6 @@ from toykernel.task import PF_EXITING, SIGNAL_STOP_STOPPED, TASK_TRACED
 if TYPE_CHECKING:
     from toykernel.state import Kernel
     from toykernel.task import Task
-
-_EVENTMSG_SYSCALL_ENTRY, _EVENTMSG_SYSCALL_EXIT = 1, 2
 
 #: How a stopped task goes on: (kernel, signal that the tracer gives, siginfo, and its own arguments).
 After = Callable[..., Result]
@@ -202,6 +203,7 @@ def ptrace_link(child: Task, tracer: Task) -> None:
 def ptrace_unlink(k: Kernel, child: Task) -> None:
     """Nobody traces the task any more: it runs on, or stops as its group has."""
     clear_ti_flag(k.machine.ram, child.stack, TIF_SYSCALL_TRACE)
+    clear_ti_flag(k.machine.ram, child.stack, TIF_SYSCALL_EMU)
     child.parent.ptraced.remove(child)
     child.parent.signal.dead_children.pop(child, None)
     child.parent = child.real_parent
@@ -241,18 +243,24 @@ def syscall_traced(k: Kernel, task: Task) -> bool:
     return test_ti_flag(k.machine.ram, task.stack, TIF_SYSCALL_TRACE)
 
 
+def syscall_emulated(k: Kernel, task: Task) -> bool:
+    """Whether the tracer makes system calls itself (PTRACE_SYSEMU)."""
+    return test_ti_flag(k.machine.ram, task.stack, TIF_SYSCALL_EMU)
+
+
 def syscall_trace_enter(k: Kernel, then: Callable[[Kernel], Result]) -> Result:
     """Stop before a system call, whose number and arguments may be others afterwards."""
     k.task_pt_regs(k.current).ax = -ENOSYS
     return ptrace_notify(
-        k, _syscall_stop(k.current), _syscall_told, then, message=_EVENTMSG_SYSCALL_ENTRY
+        k, _syscall_stop(k.current), _syscall_told, then, message=PTRACE_EVENTMSG_SYSCALL_ENTRY
     )
 
 
 def syscall_return(k: Kernel, task: Task) -> None:
     """A system call is done: do_notify_resume calls syscall_exit, when that has something to do."""
     ram = k.machine.ram
-    if syscall_traced(k, task) or test_ti_flag(ram, task.stack, TIF_SINGLESTEP):
+    stepped = test_ti_flag(ram, task.stack, TIF_SINGLESTEP) and not syscall_emulated(k, task)
+    if syscall_traced(k, task) or stepped:
         set_ti_flag(ram, task.stack, TIF_NOTIFY_RESUME)
 
 
@@ -266,7 +274,7 @@ def syscall_exit(k: Kernel, then: Callable[[Kernel], Result]) -> Result:
     if not syscall_traced(k, task):
         return then(k)
     return ptrace_notify(
-        k, _syscall_stop(task), _syscall_told, then, message=_EVENTMSG_SYSCALL_EXIT
+        k, _syscall_stop(task), _syscall_told, then, message=PTRACE_EVENTMSG_SYSCALL_EXIT
     )
 
 

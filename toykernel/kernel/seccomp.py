@@ -1,12 +1,13 @@
 """seccomp (kernel/seccomp.c): which system calls a task may make, by a fixed list or by its own filters.
 
-Filters are added, never taken away; all of them are asked, and the strictest answer counts. Tracers and
-listeners that decide about a call are not there: those answers are ENOSYS, as without one.
+Filters are added, never taken away; all of them are asked, and the strictest answer counts. Listeners that
+decide about a call are not there: that answer is ENOSYS, as without one.
 """
 
 from __future__ import annotations
 
 import struct
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from toykernel.arch.x86.uaccess import copy_from_user, copy_to_user, get_user
@@ -23,6 +24,8 @@ from toykernel.kernel import bpf
 from toykernel.kernel.cred import CAP_SYS_ADMIN, capable
 from toykernel.kernel.exit import do_exit
 from toykernel.kernel.pid import task_pid_vnr
+from toykernel.kernel.ptrace_flags import PTRACE_EVENT_SECCOMP, ptrace_event_enabled
+from toykernel.kernel.ptrace_stop import ptrace_event
 from toykernel.kernel.seccomp_filter import (
     SeccompFilter,
     get_seccomp_filter,
@@ -58,8 +61,18 @@ MAX_INSNS_PER_PATH = (1 << 18) // 8
 _STRICT = (3, 4, 1, 119)
 
 
-def secure_computing(k: Kernel, task: Task, number: int, words: list[int]) -> Result | None:
-    """Whether a call may be made (None), or what it answers instead."""
+def secure_computing(
+    k: Kernel,
+    task: Task,
+    number: int,
+    words: list[int],
+    again: Callable[[Kernel], Result],
+    *,
+    told: bool = False,
+) -> Result | None:
+    """Whether a call may be made (None), or what it answers instead. A tracer that a filter asks goes on
+    with `again`, which makes the call as it is then; `told` in that one: it is not asked twice.
+    """
     if task.seccomp_mode == MODE_STRICT:
         return None if number in _STRICT else do_exit(k, SIGKILL)
     regs = k.task_pt_regs(task)
@@ -70,7 +83,14 @@ def secure_computing(k: Kernel, task: Task, number: int, words: list[int]) -> Re
         return None
     if action == RET_ERRNO:
         return -min(low, MAX_ERRNO)
-    if action in (RET_TRACE, RET_USER_NOTIF):
+    if action == RET_TRACE:
+        if told:
+            return None
+        if not ptrace_event_enabled(task, PTRACE_EVENT_SECCOMP):
+            return -ENOSYS
+        regs.ax = -ENOSYS
+        return ptrace_event(k, PTRACE_EVENT_SECCOMP, low, again)
+    if action == RET_USER_NOTIF:
         return -ENOSYS
     info = {
         "si_code": SYS_SECCOMP,

@@ -128,7 +128,18 @@ def sys_clock_settime(k: Kernel, clock: int, address: int) -> int:
 
 
 def clock_set(k: Kernel, clock: int, address: int, read: Callable[[Kernel, int], int]) -> int:
-    """Set a clock to the time that `read` finds at an address. EINVAL, EPERM, EFAULT."""
+    """Set a clock to the time that `read` finds at an address. EINVAL, EPERM, EFAULT.
+
+    EPERM for a clock of CPU time by its number (posix_cpu_clock_set), if there is such a process.
+    """
+    if clock < 0:
+        try:
+            read(k, address)
+        except Errno as error:
+            if error.number != EINVAL:
+                raise
+        cpu_clock_task(k, clock)
+        raise Errno(EPERM)
     if clock != CLOCK_REALTIME:
         raise Errno(EINVAL)
     return _set_wall_clock(k, read(k, address))
@@ -152,7 +163,10 @@ def sys_settimeofday(k: Kernel, tv: int, tz: int) -> int:
     EPERM without CAP_SYS_TIME.
     """
     ns = timeval_from_user(k, tv) if tv else None
-    if tz and any(copy_from_user(k, tz, 8)):
+    zone = copy_from_user(k, tz, 8) if tz else b""
+    if not capable(k, CAP_SYS_TIME):
+        raise Errno(EPERM)
+    if any(zone):
         raise Errno(EINVAL)
     return _set_wall_clock(k, ns) if ns is not None else 0
 

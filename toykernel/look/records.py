@@ -15,6 +15,7 @@ from toykernel.ipc.mqueue import ExtWait, MqueueInfo
 from toykernel.ipc.msg import MsgMsg, MsgReceiver
 from toykernel.kernel.nsproxy import mount_roots
 from toykernel.look.spaces import address_spaces
+from toykernel.mm.userfaultfd import UserfaultfdCtx
 from toykernel.net.af_unix import UnixSock
 from toykernel.tty.termios import TtyStruct
 
@@ -83,6 +84,8 @@ def _of_file(file: File) -> Iterator[Record]:
             yield "eventfd_ctx", slab
         case TimerfdCtx(slab=slab):
             yield "timerfd_ctx", slab
+        case UserfaultfdCtx(slab=slab):
+            yield "userfaultfd_ctx_cache", slab
         case SignalfdCtx(slab=slab):
             yield "signalfd_ctx", slab
         case TtyStruct(slab=slab, link=link):

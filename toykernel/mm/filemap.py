@@ -25,6 +25,10 @@ class FaultSigbus(Exception):
     """The page lies beyond the end of what is mapped (VM_FAULT_SIGBUS)."""
 
 
+class UserFault(FaultSigbus):
+    """The page is to come from a userfaultfd (VM_FAULT_RETRY); who cannot wait for it has none."""
+
+
 class AddressSpace:
     """struct address_space: the pages of one object, by index.
 

@@ -27,7 +27,7 @@ from toykernel.arch.x86.pgtable import (
     set_pte,
 )
 from toykernel.errno import EFAULT, Errno
-from toykernel.mm.filemap import FaultSigbus, vma_frame
+from toykernel.mm.filemap import FaultSigbus, UserFault, vma_frame
 from toykernel.mm.mm_types import (
     VM_DONTCOPY,
     VM_RWX,
@@ -159,7 +159,7 @@ class Fault:
 def handle_mm_fault(k: Kernel, fault: Fault) -> None:
     """Make a page present, or writable, as its area allows.
 
-    Raises Errno(ENOMEM), or FaultSigbus beyond the end of a mapped object.
+    Raises Errno(ENOMEM), FaultSigbus beyond the end of a mapped object, or UserFault.
     """
     handle_pte_fault(k, fault, pte_alloc(k, fault.mm, fault.page))
 
@@ -187,6 +187,8 @@ def handle_pte_fault(k: Kernel, fault: Fault, at: int) -> None:
 def do_anonymous_page(k: Kernel, fault: Fault, at: int) -> None:
     """First touch: a frame of zeros for a write, the shared zero frame for a read (fork-path K9)."""
     task, mm, vma, address = fault.task, fault.mm, fault.vma, fault.page
+    if vma.uffd is not None:
+        raise UserFault
     if not fault.write:
         k.memory.pages.get_page(k.memory.zero_pfn)
         set_pte(k, mm, address, at, mk_pte(k.memory.zero_pfn, vma))
@@ -202,6 +204,13 @@ def do_fault(k: Kernel, fault: Fault, at: int) -> None:
     """First touch of a page of a file or of shared memory (__do_fault): the page cache's own frame,
     or, for a write to a private area, a copy of it."""
     task, mm, vma, address, write = fault.task, fault.mm, fault.vma, fault.page, fault.write
+    mapping = vma.mapping
+    if (
+        vma.uffd is not None
+        and mapping is not None
+        and vma.page_index(address) not in mapping.pages
+    ):
+        raise UserFault
     pfn = vma_frame(k, vma, address)
     if write and not vma.vm_flags & VM_SHARED:
         new = k.memory.pages.alloc_pages(k, 0, "anonymous page", highmem=True)

@@ -24,11 +24,8 @@ _LOCKED = VM_LOCKED | VM_LOCKONFAULT
 
 
 def _range(start: int, length: int) -> tuple[int, int]:
-    """The pages that a range of bytes touches. Raises Errno(EINVAL) when it wraps around."""
-    end = page_align_word(length + (start & 0xFFF)) + (start & -4096)
-    if end >> 32:
-        raise Errno(EINVAL)
-    return start & -4096, end
+    """The pages that a range of bytes touches; it may wrap around."""
+    return start & -4096, page_align_word(length + (start & 0xFFF)) + (start & -4096)
 
 
 def _within_limit(k: Kernel, pages: int) -> bool:
@@ -58,6 +55,8 @@ def _mlock(k: Kernel, start: int, length: int, *, on_fault: bool = False) -> int
     start, end = _range(start, length)
     if not _within_limit(k, mm.locked_vm + ((end - start) >> 12)):
         raise Errno(ENOMEM)
+    if end >> 32:
+        raise Errno(EINVAL)
     _set_locked(k, mm, start, end, VM_LOCKED | (VM_LOCKONFAULT if on_fault else 0))
     if on_fault:
         return 0

@@ -11,6 +11,7 @@ from emu.record import dataclass
 if TYPE_CHECKING:
     from toykernel.fs.mount import Path
     from toykernel.mm.filemap import AddressSpace
+    from toykernel.mm.userfaultfd import UserfaultfdCtx
 
 VM_READ = 0x00000001
 VM_WRITE = 0x00000002
@@ -50,7 +51,8 @@ class VmArea:
     `vm_pgoff` is the page of `mapping` at vm_start; for private anonymous memory, the page number that
     vm_start had when the memory was mapped. `anon_vma`, when not 0, says that the area may hold pages of
     its own, which nothing but a page table remembers, and names the struct anon_vma that they belong to:
-    areas with two of them never merge. `cloned` is set when the area came from a fork with pages.
+    areas with two of them never merge. `cloned` is set when the area came from a fork with pages. `uffd` is
+    the userfaultfd that gives its missing pages.
     """
 
     vm_start: int
@@ -62,6 +64,7 @@ class VmArea:
     mapping: AddressSpace | None = None
     anon_vma: int = 0
     cloned: bool = False
+    uffd: UserfaultfdCtx | None = None
 
     @property
     def pages(self) -> int:

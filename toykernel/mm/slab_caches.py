@@ -37,6 +37,7 @@ class SlabCaches:
         self.eventfd = KmemCache("eventfd_ctx", 48)  # eventfd
         self.timerfd = KmemCache("timerfd_ctx", 128)  # timerfd_create
         self.signalfd = KmemCache("signalfd_ctx", 16)  # signalfd
+        self.userfaultfd = KmemCache("userfaultfd_ctx_cache", 176)  # userfaultfd
         self.eventpoll = KmemCache("eventpoll", 128)  # epoll_create
         self.epi = KmemCache("eventpoll_epi", 96)  # epoll_ctl: a file that is watched
         self.tty = KmemCache("tty_struct", 704)  # open of ptmx: either end

@@ -67,6 +67,7 @@ def fork_area(k: Kernel, area: VmArea) -> VmArea:
         other.anon_vma = k.memory.idents.next_anon_vma()
         other.cloned = True
     other.vm_flags &= ~(VM_LOCKED | VM_LOCKONFAULT)
+    other.uffd = None
     return other
 
 
@@ -117,6 +118,7 @@ def _compatible(lower: VmArea, upper: VmArea, flags: int) -> bool:
         lower.vm_end == upper.vm_start
         and not (lower.vm_flags ^ upper.vm_flags) & flags
         and lower.mapping is upper.mapping
+        and lower.uffd is upper.uffd
         and lower.vm_pgoff + lower.pages == upper.vm_pgoff
     )
 

@@ -11,6 +11,7 @@ from toykernel.kernel.clone_flags import CLONE_VM
 from toykernel.kernel.futex import FUTEX_TID_MASK
 from toykernel.kernel.sched.idle import describe_sleepers
 from toykernel.mm.memory import follow_page
+from toykernel.observe.waited_for import waited_for
 
 if TYPE_CHECKING:
     from toykernel.kernel.futex import FutexQ
@@ -64,9 +65,11 @@ class LockHolders(Collector):
         self._origins[child.mm.ident] = (origin, *above)
 
     def describe_deadlock(self) -> str:
-        """What everybody sleeps on, and who holds it."""
-        holders = {q.task: text for q in self._k.processes.futexes if (text := self.holder_of(q))}
-        return describe_sleepers(self._k, holders)
+        """What everybody sleeps on, and for whom."""
+        k = self._k
+        known = {task: text for task in k.processes.tasks if (text := waited_for(k, task))}
+        holders = {q.task: text for q in k.processes.futexes if (text := self.holder_of(q))}
+        return describe_sleepers(k, known | holders)
 
     def holder_of(self, q: FutexQ) -> str:
         """For people: who holds a lock whose word is its holder's tid; empty when nobody does.

@@ -431,14 +431,14 @@ class Assembler:
         if word is None:
             raise Problem(f"junk `{text[:20]}' where an instruction or directive was expected")
         name, rest = word.group(1).lower(), word.group(2).strip()
-        if name in (".endm", ".endr"):
-            self.warn(f"`{name}' without what it ends")
-            return
         macro = self.reader.macros.get(name)
         if macro is not None:
             self.reader.call(macro, rest, statement.location)
         elif name[0] == ".":
             if self.reader.directive(name, rest, statement):
+                return
+            if name in (".endm", ".endr"):
+                self.warn(f"`{name}' without what it ends")
                 return
             if not self.directives.run(name, rest, statement):
                 near = difflib.get_close_matches(name, self.directives.names(), 1, 0.8)

@@ -13,7 +13,7 @@ from .fragments import Branch
 from .instructions import Encoded, InstructionEncoder
 from .intel import translate
 from .mentioned import got_fix
-from .mnemonics import BRANCHES, PREFIXES, SIZED
+from .mnemonics import BRANCHES, EXACT, PREFIXES, SIZED
 from .operands import Far, Imm, Mem, Operand, Star, parse_operand
 from .prefixed import (
     OTHER_PREFIXES,
@@ -24,15 +24,15 @@ from .prefixed import (
     old_suffix,
     other_direction,
     sort_prefixes,
-    starred,
     string_operands,
     widen,
     without_call,
 )
 from .register_names import put_in, with_percent
 from .shapes import Fix
-from .sizes import Mode, is_by_mode
+from .sizes import Mode, address_bits, is_by_mode, memory_of
 from .source import Statement, split_operands
+from .tolerated import starred, tolerated
 
 if TYPE_CHECKING:
     from .assembler import Assembler
@@ -93,12 +93,25 @@ class Code:
         name, operands = self._operands(name, rest)
         name, operands, added = string_operands(name, operands, mode.bits)
         operands, called = without_call(operands)
+        bits = 0 if assembler.intel else mode.bits
+        name, operands, more = tolerated(name, operands, bits, assembler.warn)
+        added += more
         words = sort_prefixes(
             [*names, *(word for word in added if word not in names)], name, mode.bits
         )
         stars = starred(name, operands)
-        guessed = default_suffix(name, operands, 0 if assembler.intel else mode.bits)
-        if guessed != name and name not in ("movsx", "movzx"):
+        if words.address == 16 and (memory := memory_of(stars)) and address_bits(memory, 16) == 32:
+            raise Problem("`addr16' before an address of 32-bit registers")
+        vector = EXACT.get(name)
+        if words.data and vector is not None and vector.kind == "sse" and operands:
+            raise Problem(f"data size prefix invalid with `{name}'")
+        if "notrack" in names and (name[0] == "l" or not any(isinstance(o, Star) for o in stars)):
+            raise Problem("expecting indirect branch instruction after `notrack'")
+        bits = {"w": 16, "l": 32}.get(words.data or "", bits)
+        guessed = default_suffix(name, operands, bits)
+        if name == "push" and words.data == "w" and isinstance(operands[0], Imm):
+            guessed = "pushw"
+        if guessed != name and name not in ("movsx", "movzx", "push"):
             assembler.warn(f"nothing gives the size of `{name}': taken for `{guessed}'")
         if stars is not operands:
             assembler.warn(f"indirect {name} without `*'")
@@ -123,7 +136,7 @@ class Code:
             encoded = narrow(encoded, truth)
         if "load" in pseudo:
             encoded = other_direction(encoded, stars)
-        encoded = add_prefixes(encoded, words)
+        encoded = add_prefixes(encoded, words, sized=guessed != name)
         if encoded.branch is None:
             fixes = [got_fix(fix) for fix in encoded.fixes]
             fixes += [Fix(0, 0, called)] if called is not None else []

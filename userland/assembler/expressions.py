@@ -184,7 +184,11 @@ class Parser:
                 rest = self.text[position:].strip()
                 if rest[0] == "@":
                     raise Problem(f"relocation specifier `{rest}' is not supported")
-                raise Problem(f"junk `{rest}' in expression")
+                hex_number = re.match(r"0[xX][0-9a-fA-F]+[hH]\b", rest)
+                raise Problem(
+                    f"junk `{rest}' in expression",
+                    "0x says it already: no h" if hex_number else None,
+                )
             kind, token = match.lastgroup, match.group(match.lastgroup)
             if kind == "intelhex":
                 raise Problem(f"`{token}' is not a number", "hex numbers are written 0x...")
@@ -208,7 +212,11 @@ class Parser:
         node = self._binary(1)
         kind, token = self._peek()
         if kind != "end":
-            raise Problem(f"junk `{token}' after expression `{self.text.strip()}'")
+            character = self.tokens[self.index - 1][0] == "char" if self.index else False
+            raise Problem(
+                f"junk `{token}' after expression `{self.text.strip()}'",
+                "a character constant is one character; .ascii has strings" if character else None,
+            )
         return node
 
     def _binary(self, lowest: int) -> Node:

@@ -10,7 +10,7 @@ from .assembler import Assembler
 from .cpp import preprocessed
 from .cpp.choose import CPP_ENDINGS, has_directives
 from .errors import AssemblyError, together
-from .hints import nasm_lines, undefined_symbols
+from .hints import ELSEWHERE, nasm_lines, undefined_symbols
 from .layout import Layout
 from .objects import ObjectFile
 from .program import Program
@@ -111,6 +111,8 @@ def _named(problem: AssemblyError, text: str, name: str) -> AssemblyError:
     if nasm:
         return together(nasm)
     if has_directives(text) and not name.endswith(CPP_ENDINGS):
+        for one in (problem, *problem.more):
+            one.hint = None if one.hint == ELSEWHERE else one.hint
         problem.note = (
             f"{name} has #define or the like, but only a .S goes through the preprocessor"
         )

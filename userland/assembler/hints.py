@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
 from .errors import AssemblyError, Problem
 from .expressions import GOT_NAME
 from .fragments import SymbolBuild
-from .operands import REGISTERS
+from .mnemonics import EXACT, suggestion
+from .operands import REGISTERS, Imm, Mem, Operand
 from .source import Statement, error
 
 _NASM: Final = (
@@ -29,6 +30,16 @@ _NASM: Final = (
     (re.compile(r"\s*%include\s+(\S+)", re.I), r".include \1"),
     (re.compile(r"\s*%define\s+(\w+)\s+(.+)", re.I), r".equ \1, \2"),
 )  # fmt: skip
+# The first of what CPUs after this machine's have, Intel SDM vol. 2 by its CPUID flags.
+_NEWER: Final = frozenset((
+    "rdrand", "rdseed", "movbe", "crc32", "aesenc", "aesdec", "aesimc", "pclmulqdq", "pshufb", "phaddw",
+    "phaddd", "pabsb", "pabsw", "pabsd", "palignr", "haddps", "haddpd", "hsubps", "addsubps", "lddqu",
+    "movddup", "movshdup", "movsldup", "ptest", "pmulld", "pminsd", "pmaxsd", "pminud", "pmaxud", "roundps",
+    "roundpd", "roundss", "roundsd", "blendps", "dpps", "pextrb", "pextrd", "pinsrb", "pinsrd", "monitor",
+    "mwait", "andn", "bextr", "blsi", "blsr", "pdep", "pext", "mulx", "adcx", "adox", "xsave", "xrstor",
+    "rdfsbase", "wrfsbase", "clflushopt", "clwb", "xbegin", "xend", "xabort", "swapgs", "cmpxchg16b",
+))  # fmt: skip
+ELSEWHERE: Final = "define it, or link the file that does: --with FILE"
 _HERE: Final = re.compile(r"\$(?![\w$])")  # NASM's name for the present address
 _INCLUDE: Final = Path(__file__).resolve().parent.parent / "include"
 _LIBC: Final = frozenset((
@@ -95,7 +106,7 @@ def undefined_symbol(name: str, symbols: Mapping[str, SymbolBuild]) -> Problem:
         return Problem(f"local label `{number}f' has no `{number}:' after it")
     defined = [other for other, symbol in symbols.items() if symbol.node and "\x01" not in other]
     near = difflib.get_close_matches(name, defined, 1, 0.7)
-    hint = undefined_hint(name) or (f"did you mean `{near[0]}'?" if near else None)
+    hint = undefined_hint(name) or (f"did you mean `{near[0]}'?" if near else ELSEWHERE)
     return Problem(f"undefined symbol `{name}'", hint)
 
 
@@ -132,6 +143,35 @@ def undefined_hint(name: str) -> str | None:
     if name in _LIBC:
         return "there is no C library here: write it in C (toykernel run x.c), link one, or use system calls"
     return None
+
+
+def misplaced(operands: Sequence[Operand]) -> str:
+    """What may be wrong with operands that no form of an instruction takes."""
+    if sum(isinstance(operand, Mem) for operand in operands) > 1:
+        return "one operand may be in memory: go through a register"
+    if len(operands) > 1 and isinstance(operands[-1], Imm):
+        return "the last operand is written to, which a number cannot be: AT&T has the source first"
+    return "see the instruction's forms in the Intel manual, vol. 2"
+
+
+def newer_cpu(mnemonic: str) -> str | None:
+    """Whether an unknown instruction is one of CPUs that came later than this machine's."""
+    stem = mnemonic.rstrip("bwlq")
+    if stem in _NEWER or mnemonic in _NEWER or (mnemonic[0] == "v" and mnemonic[1:] in EXACT):
+        return "this machine is an i386 to Pentium III: it has no instructions that came later"
+    return None
+
+
+def unknown_instruction(mnemonic: str) -> str | None:
+    """What an unknown instruction may be: a macro of ours, a system call, one of a later CPU, a slip."""
+    home = macro_home(mnemonic)
+    if home is not None:
+        return f'it is a macro: .include "{home}"'
+    home = macro_home(f"sys_{mnemonic}")
+    if home is not None:
+        return f'a system call: int $0x80, or sys_{mnemonic} after .include "{home}"'
+    near = suggestion(mnemonic)
+    return newer_cpu(mnemonic) or (f"did you mean `{near}'?" if near else None)
 
 
 def macro_home(mnemonic: str) -> str | None:

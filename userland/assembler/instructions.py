@@ -13,8 +13,8 @@ from typing import Final
 from .engine import Engine
 from .errors import Problem
 from .expressions import Node, Number, Unary
-from .hints import macro_home
-from .mnemonics import BRANCHES, EXACT, LOCKABLE, PREFIXES, SIZED, Spec, suggestion
+from .hints import misplaced, unknown_instruction
+from .mnemonics import BRANCHES, EXACT, LOCKABLE, PREFIXES, SIZED, Spec
 from .operands import (
     Far,
     Imm,
@@ -102,12 +102,7 @@ class InstructionEncoder:
                     f"`{base}' takes {', '.join(SIZED[base].sizes)}",
                 )
             return SIZED[base], base, suffix
-        home = macro_home(mnemonic)
-        if home is not None:
-            raise Problem(f"no such instruction: `{mnemonic}'", f'it is a macro: .include "{home}"')
-        near = suggestion(mnemonic)
-        hint = f"did you mean `{near}'?" if near else None
-        raise Problem(f"no such instruction: `{mnemonic}'", hint)
+        raise Problem(f"no such instruction: `{mnemonic}'", unknown_instruction(mnemonic))
 
     def encode(
         self,
@@ -154,7 +149,9 @@ class InstructionEncoder:
         if self.mode.bits == 32 and width == 32 and size != "w":
             return Encoded(data, tuple(parts.fixes))
         size = size or operand_size(spec, base, request.mnemonic, operands)
-        if size:
+        if size and not (
+            spec.kind == "store16" and memory is not None
+        ):  # which is 16 bits wide anyway
             parts.size = b"\x66" if (size == "l") != (self.mode.bits == 32) else b""
         if memory is not None and width != self.mode.bits:
             parts.address = b"\x67"
@@ -266,8 +263,7 @@ class InstructionEncoder:
             data = self._engine.encode(text)
             if data is None:
                 raise Problem(
-                    f"`{mnemonic}' does not take these operands",
-                    "see the instruction's forms in the Intel manual, vol. 2",
+                    f"`{mnemonic}' does not take these operands", misplaced(request.operands)
                 )
             encodings.append(data)
         first = encodings[0]
@@ -331,6 +327,8 @@ class InstructionEncoder:
         """Whether gas cuts an immediate that is too wide."""
         if spec.kind in ("in", "out"):
             return request.mnemonic.endswith("b")
+        if spec.kind == "shift":
+            return request.mnemonic.endswith("b")
         if spec.kind == "stack":
             return suffix is not None and self.mode.bits == 32
         return spec.kind in _CUTTING
@@ -339,6 +337,8 @@ class InstructionEncoder:
         """A value for a field of `width` bytes, cut as gas cuts it, with its warning. One that got small by
         that keeps the field it would have filled: it comes back as one that is open."""
         bits = 8 * width
+        if width < 4 and value >> 31 == 1:
+            value -= 1 << 32  # gas counts in 32 bits
         if not request.cuts or -(1 << bits - 1) <= value < 1 << bits:
             return Number(value)
         cut = value & (1 << bits) - 1

@@ -9,6 +9,7 @@ from typing import Final
 
 from .errors import Problem
 from .expressions import Binary, Node, Number, Parser, Register, Unary, fold
+from .intel_sizes import memory_size
 from .operands import (
     FLOAT,
     GENERAL,
@@ -32,6 +33,7 @@ _SIZE: Final = re.compile(rf"({'|'.join(_SIZES)})\s+(ptr\b)\s*(?=\S)", re.I)
 _NO_POINTER: Final = re.compile(rf"({'|'.join(_SIZES)})\b\s*(?!ptr\b)\S", re.I)
 # gcc writes jmp [DWORD PTR table[0+eax*4]].
 _BRACKETED: Final = re.compile(r"\[\s*(\w+\s+ptr\b[^\[\]]*\[[^\[\]]*\]\s*)\]", re.I)
+_OFFSET: Final = re.compile(r"(?<![\w.$])offset\s+(?:flat\s*:\s*)?", re.I)
 _FLAT: Final = re.compile(r"flat\s*:\s*", re.I)
 _SEGMENT: Final = re.compile(r"(es|cs|ss|ds|fs|gs)\s*:\s*", re.I)
 _NAMES: Final = {
@@ -42,6 +44,8 @@ _NAMES: Final = {
 # The suffix that a memory size means, by family of x87 instruction.
 _X87_FLOAT: Final = {"l": "s", "q": "l", "t": "t"}
 _X87_INTEGER: Final = {"w": "s", "l": "l", "q": "ll"}
+_X87_SIZED: Final = re.compile(r"f(i?(add|mul|subr?|divr?|comp?)|i?ld|i?stp?|isttp)")
+_ATT_SUFFIX: Final = re.compile(rf"{_X87_SIZED.pattern}(s|ll?)")
 _SUBTRACT: Final = re.compile(r"(fsub|fdiv)(r?)(p?)")
 # What stands around jmp or call to memory of that size, in code of 32 or 16 bits: far ones have an l.
 _THROUGH: Final = {
@@ -49,6 +53,7 @@ _THROUGH: Final = {
     (16, "w"): ("", ""), (16, "l"): ("l", ""), (16, "f"): ("l", "l"),
 }  # fmt: skip
 _FAR: Final = {"jmp": "ljmp", "call": "lcall", "ljmp": "ljmp", "lcall": "lcall"}
+_STRINGS: Final = frozenset(("movs", "cmps", "stos", "lods", "scas", "ins", "outs"))
 _INDIRECT: Final = frozenset({"jmp", "call"})
 
 
@@ -162,16 +167,15 @@ def _parse_operand(
     if size is None and (lowered in REGISTERS or lowered in FLOAT):
         return Reg(lowered), None
     if branch:
-        for word in ("short ", "near ptr ", "near "):
-            if text.lower().startswith(word):
-                raise Problem(
-                    f"`{word.strip()}' is not supported", "the assembler chooses the size"
-                )
-    offset = re.match(r"offset\s+(flat\s*:\s*)?", text, re.I)
-    if offset and size is None:
-        return Imm(bind(Parser(text[offset.end() :], intel=True).parse())), None
-    if re.search(r"\boffset\b", text, re.I):
-        raise Problem("`offset' must stand first in an operand", "write offset SYMBOL+NUMBER")
+        text = re.sub(
+            r"(short|near\s+ptr)\s+", "", text, count=1, flags=re.I
+        )  # gas: its own choice
+        if text.lower().startswith("near "):
+            raise Problem("`near' without `ptr'", "leave it out: the assembler chooses the size")
+    without = _OFFSET.sub("", text)
+    if without != text and size is None and "[" not in text:
+        return Imm(bind(Parser(without, intel=True).parse())), None
+    text = without
     segment = None
     text = _FLAT.sub("", text)
     match = _SEGMENT.match(text)
@@ -188,6 +192,9 @@ def _parse_operand(
     node = _bind(node, bind)
     if not bracketed and _has_register(node):
         raise Problem(f"`{text}' uses a register outside brackets", "write [register+offset]")
+    distance = not isinstance(node, Number) and _weight(node) == 0
+    if not bracketed and segment is None and size is None and distance and not branch:
+        return Imm(node), None
     if not bracketed and segment is None and isinstance(node, Number) and not branch:
         if size is not None:
             raise Problem(
@@ -198,6 +205,14 @@ def _parse_operand(
     if branch and (bracketed or size is not None or segment is not None):
         return Star(memory), size
     return memory, size
+
+
+def _weight(node: Node) -> int:
+    """How many addresses an expression adds up to: 0 for the distance of two."""
+    if isinstance(node, Binary) and node.op in "+-":
+        right = _weight(node.right)
+        return _weight(node.left) + (right if node.op == "+" else -right)
+    return 0 if isinstance(node, Number) else 1
 
 
 def _bind(node: Node, bind: Callable[[Node], Node]) -> Node:
@@ -220,6 +235,12 @@ def translate(
 ) -> tuple[str, list[Operand]]:
     """The AT&T mnemonic and operands of one Intel-syntax instruction, already bound."""
     parts = split_operands(text) if text else []
+    long = mnemonic[-1] == "l" and knows(mnemonic[:-1]) and not knows(mnemonic)
+    if long or _ATT_SUFFIX.fullmatch(mnemonic):
+        bare = mnemonic.rstrip("sl") if mnemonic[0] == "f" else mnemonic[:-1]
+        raise Problem(
+            f"`{mnemonic}' has a suffix of AT&T syntax", f"write {bare}, with dword ptr for a size"
+        )
     branch = mnemonic[0] == "j" or mnemonic in _FAR or mnemonic.startswith("loop")
     operands: list[Operand] = []
     size: str | None = None
@@ -233,6 +254,21 @@ def translate(
     far = _far(operands) if mnemonic in _FAR else None
     if far is not None:
         return _FAR[mnemonic], far
+    if branch and len(operands) == 1 and isinstance(operands[0], Imm):
+        operands[0] = Mem(operands[0].value)  # call offset sym
+    if len(operands) > 1 and mnemonic in _INDIRECT:
+        raise Problem(f"operand type mismatch for `{mnemonic}'")
+    if branch and mnemonic not in _FAR and operands:  # which go to a label, of whatever size
+        target = operands[0]
+        if isinstance(target, Star) and isinstance(target.target, Mem) and not target.target.base:
+            if not mnemonic.startswith(("loop", "jec", "jcx")):
+                raise Problem(f"operand type mismatch for `{mnemonic}'")
+            operands[0] = target.target
+        return mnemonic, operands
+    if mnemonic in ("ljmp", "lcall") and len(operands) == 1:
+        operands = [_through(operands[0])]
+        if size not in (None, "f" if bits == 32 else "l"):
+            raise Problem(f"operand size mismatch for `{mnemonic}'")
     if mnemonic in _INDIRECT and operands:
         if isinstance(operands[0], Reg):
             operands[0] = Star(operands[0])
@@ -252,29 +288,42 @@ def translate(
         elif size is not None:
             raise Problem(f"the source of `{mnemonic}' is a byte or a word")
         return mnemonic, operands
+    wanted = memory_size(mnemonic, operands)
+    if size is not None and wanted is not None and size != wanted:
+        raise Problem(f"operand size mismatch for `{mnemonic}'")
     if mnemonic[0] == "f":
         return _x87(mnemonic, size, operands), operands
     if mnemonic.startswith("cvtsi2"):
         if size not in (None, "l"):
             raise Problem(f"operand size mismatch for `{mnemonic}'")
         return mnemonic, operands
-    wanted = _vector_size(mnemonic, operands)
-    if size is not None and (
-        (wanted is not None and size != wanted) or (size not in "bwl" and knows(mnemonic))
-    ):
-        raise Problem(f"operand size mismatch for `{mnemonic}'")
-    if mnemonic == "lea":
+    if mnemonic == "lea" or wanted is not None:
         return mnemonic, operands
+    if size is not None and size not in "bwl" and knows(mnemonic):
+        raise Problem(f"operand size mismatch for `{mnemonic}'")
+    if size is not None and mnemonic in ("movsb", "movsw") and operands and size != mnemonic[-1]:
+        raise Problem(f"operand size mismatch for `{mnemonic}'")
+    if size in ("b", "w", "l") and mnemonic in _STRINGS:
+        return mnemonic + size, operands
     if size in ("b", "w", "l") and mnemonic in ("in", "out"):
         raise Problem(f"`{mnemonic}' takes no memory operand")
     if size is not None and size in "bwl" and knows(mnemonic):
         general = [GENERAL.get(o.name) for o in operands if isinstance(o, Reg)]
+        if mnemonic[:2] in ("sh", "sa", "ro", "rc") and operands[0] == Reg("ecx"):
+            operands[0] = Reg("cl")
         single = len(operands) == 1 or mnemonic[:2] in ("sh", "sa", "ro", "rc")
         if single or not any(general):
             mnemonic += size
         elif size not in general:
             raise Problem(f"operand size mismatch for `{mnemonic}'")
     return mnemonic, operands
+
+
+def _through(operand: Operand) -> Operand:
+    """`lcall 7` goes through memory, as `lcall [7]` does."""
+    if isinstance(operand, Imm):
+        return Star(Mem(operand.value))
+    return Star(operand) if isinstance(operand, Mem) else operand
 
 
 def _far(operands: list[Operand]) -> list[Operand] | None:
@@ -291,26 +340,20 @@ def _far(operands: list[Operand]) -> list[Operand] | None:
             parts.append(operand)
         else:
             return None
+    first = parts[0]
+    if isinstance(first, Imm) and isinstance(first.value, Number) and first.value.value >> 31 == 1:
+        parts[0] = Imm(Number(first.value.value - (1 << 32)))  # gas counts in 32 bits
     return parts
-
-
-def _vector_size(mnemonic: str, operands: list[Operand]) -> str | None:
-    """The size that memory has in an MMX or SSE instruction, where its name tells it."""
-    names = {operand.name for operand in operands if isinstance(operand, Reg)}
-    if not any(name.startswith(("xmm", "mm")) for name in names) or mnemonic.startswith("cvt"):
-        return None
-    if mnemonic in ("movd", "movq", "movlps", "movhps", "movlpd", "movhpd"):
-        return "l" if mnemonic == "movd" else "q"
-    if mnemonic in ("pinsrw", "pextrw"):
-        return None
-    if mnemonic.endswith(("ss", "sd")):
-        return "l" if mnemonic.endswith("ss") else "q"
-    wide = mnemonic.startswith(("p", "movdq")) or mnemonic.endswith(("ps", "pd"))
-    return "x" if wide and any(name.startswith("xmm") for name in names) else None
 
 
 def _x87(mnemonic: str, size: str | None, operands: list[Operand]) -> str:
     memory = any(isinstance(operand, Mem) for operand in operands)
+    if memory and size is None and _X87_SIZED.fullmatch(mnemonic):
+        letters = _X87_INTEGER if mnemonic.startswith("fi") else _X87_FLOAT
+        names = [word for word, letter in _SIZES.items() if letter in letters][: len(letters)]
+        raise Problem(
+            f"ambiguous operand size for `{mnemonic}'", f"write {names[0]} ptr or {names[1]} ptr"
+        )
     if memory and size is not None:
         integer = mnemonic.startswith("fi") and mnemonic not in ("finit",)
         control = mnemonic in ("fldcw", "fnstcw", "fstcw", "fnstsw", "fstsw", "fbld", "fbstp")

@@ -204,11 +204,19 @@ def _sse(exact: dict[str, Spec]) -> None:
 SIZED, EXACT = _build()
 
 
+def _are_neighbours_swapped(name: str, written: str) -> bool:
+    differing = [at for at in range(min(len(name), len(written))) if name[at] != written[at]]
+    if len(name) != len(written) or len(differing) != 2 or differing[1] != differing[0] + 1:
+        return False
+    at = differing[0]
+    return name[at : at + 2] == written[at + 1] + written[at]
+
+
 def suggestion(mnemonic: str) -> str | None:
     """The known mnemonic that an unknown one was probably meant to be."""
     names = {*SIZED, *EXACT, *PREFIXES}
     names |= {name + size for name, spec in SIZED.items() for size in spec.sizes}
-    swapped = [name for name in sorted(names) if sorted(name) == sorted(mnemonic)]
+    swapped = [name for name in sorted(names) if _are_neighbours_swapped(name, mnemonic)]
     near = swapped or difflib.get_close_matches(mnemonic, sorted(names), 3, 0.75)
     alike = [name for name in near if name[0] == mnemonic[0]]  # the first letter is seldom mistaken
     return (alike or near)[0] if near else None

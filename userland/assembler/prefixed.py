@@ -92,17 +92,25 @@ def sort_prefixes(names: list[str], mnemonic: str, bits: int) -> Words:
     return Words(plain, segment, bytes(sorted(size, reverse=True)), repeat, data, address)
 
 
-def add_prefixes(encoded: Encoded, words: Words) -> Encoded:
-    """The instruction with the prefixes before it."""
+def add_prefixes(encoded: Encoded, words: Words, sized: bool = False) -> Encoded:
+    """The instruction with the prefixes before it; `sized` when one of them gave it its size. Raises Problem
+    for a prefix that it has already."""
     data = encoded.data
     wait = b"\x9b" if data[:1] == b"\x9b" and len(data) > 1 else b""  # stands before all others
     own = re.match(rb"[\x26\x2e\x36\x3e\x64-\x67]*", data[len(wait) :])
-    size = bytes(byte for byte in words.size if own is None or byte not in own.group())
-    front = words.segment + size + words.repeat
-    if not front or encoded.branch is not None:
+    there = own.group() if own is not None else b""
+    segment = bytes(byte for byte in there if byte in SEGMENT_PREFIX.values())
+    if (0x66 in words.size and 0x66 in there and not sized) or (
+        words.segment and segment and words.segment != segment
+    ):
+        raise Problem("same type of prefix used twice")
+    if encoded.branch is not None or not (words.segment or words.size or words.repeat):
         return encoded
-    fixes = tuple(replace(fix, offset=fix.offset + len(front)) for fix in encoded.fixes)
-    return Encoded(wait + front + data[len(wait) :], fixes)
+    sizes = {*words.size, *(byte for byte in there if byte in (0x66, 0x67))}
+    front = (words.segment or segment) + bytes(sorted(sizes, reverse=True)) + words.repeat
+    grown = len(front) - len(there)
+    fixes = tuple(replace(fix, offset=fix.offset + grown) for fix in encoded.fixes)
+    return Encoded(wait + front + data[len(wait) + len(there) :], fixes)
 
 
 def string_operands(
@@ -135,6 +143,8 @@ def _string(mnemonic: str, operands: list[Operand]) -> tuple[str, list[Operand],
     if match is None or not operands or not any(isinstance(o, Mem) for o in operands):
         return mnemonic, operands, None
     base, suffix = match.groups()
+    if base in ("ins", "outs") and len(operands) != 2:
+        raise Problem(f"`{mnemonic}' takes its address and %dx, or no operands")
     if base == "movs" and not all(isinstance(o, Mem) for o in operands):
         return mnemonic, operands, None
     segment = None
@@ -248,10 +258,10 @@ def default_suffix(mnemonic: str, operands: list[Operand], bits: int) -> str:
     memory = [operand for operand in operands if isinstance(operand, Mem)]
     if len(memory) != 1:
         return mnemonic
-    if len(operands) == 1 and _X87.fullmatch(mnemonic):
-        return mnemonic + "s"
     if not bits:
         return mnemonic
+    if len(operands) == 1 and _X87.fullmatch(mnemonic):
+        return mnemonic + "s"
     spec = SIZED.get(mnemonic)
     counts = (Reg("cl"),) if spec is not None and spec.kind == "shift" else ()
     others = [o for o in operands if not isinstance(o, (Mem, Imm)) and o not in counts]
@@ -281,10 +291,3 @@ def counted(mnemonic: str, operands: list[Operand]) -> list[Operand]:
 
 _SHIFT: Final = re.compile(r"(sh[lr]|sa[lr]|ro[lr]|rc[lr])l?")
 _PORT: Final = re.compile(r"(in|out)[bwl]?")
-
-
-def starred(mnemonic: str, operands: list[Operand]) -> list[Operand]:
-    """gas takes `jmp %eax` for `jmp *%eax`, with a warning."""
-    if mnemonic in ("jmp", "call") and len(operands) == 1 and isinstance(operands[0], Reg):
-        return [Star(operands[0])]
-    return operands

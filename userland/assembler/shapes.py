@@ -64,15 +64,29 @@ def _size(base: str, suffix: str | None, operands: list[Operand], sizes: str) ->
         elif found != letter:
             if suffix:
                 raise Problem(f"incorrect register `%{operand.name}' used with `{suffix}' suffix")
-            raise Problem(f"operand sizes of `{base}' do not match")
+            raise Problem(f"operand sizes of `{base}' do not match", _one_size(base, operands))
+    if found is None and sum(isinstance(o, Mem) and o.base is not None for o in operands) > 1:
+        raise Problem(f"too many memory references for `{base}'",
+                      "one operand may be in memory: go through a register")  # fmt: skip
     if found is None:
         names = " or ".join(base + letter for letter in sizes)
         raise Problem(
             f"no size suffix and no register gives the size of `{base}'", f"write {names}"
         )
     if found not in sizes:
-        raise Problem(f"`{base}' has no {8 * WIDTH[found]}-bit form")
+        wide = " and ".join(f"{8 * WIDTH[letter]}" for letter in sizes)
+        raise Problem(
+            f"`{base}' has no {8 * WIDTH[found]}-bit form", f"it takes operands of {wide} bits"
+        )
     return found
+
+
+def _one_size(base: str, operands: list[Operand]) -> str:
+    """How the two registers of an instruction get one size."""
+    letters = [GENERAL[o.name] for o in operands if isinstance(o, Reg) and o.name in GENERAL]
+    if base == "mov" and len(letters) == 2 and WIDTH[letters[0]] < WIDTH[letters[1]]:
+        return f"movz{letters[0]}{letters[1]} widens with zeros, movs{letters[0]}{letters[1]} with the sign"
+    return "all registers of one instruction are of one size: %al, %ax or %eax"
 
 
 def shape(spec: Spec, base: str, suffix: str | None, ops: list[Operand]) -> Request:
@@ -100,7 +114,7 @@ def shape(spec: Spec, base: str, suffix: str | None, ops: list[Operand]) -> Requ
         return Request(base + size, ops, WIDTH[size])
     if kind == "lea":
         if not isinstance(ops[0], Mem) or not isinstance(ops[1], Reg):
-            raise Problem("`lea' takes an address and a register")
+            raise Problem("`lea' takes an address and a register", "write lea 4(%eax),%ebx")
         return Request(base + _size(base, suffix, ops, spec.sizes), ops)
     if kind in ("shift", "shift2"):
         return _shift(spec, base, suffix, ops)
@@ -168,7 +182,9 @@ def _plain(spec: Spec, base: str, ops: list[Operand]) -> Request:
         return Request(base, ops, 2)
     if kind in ("int", "imm8"):
         if ops and not isinstance(ops[0], Imm):
-            raise Problem(f"`{base}' takes an immediate", f"write {base} $NUMBER")
+            meant = ops[0].displacement if isinstance(ops[0], Mem) and not ops[0].base else None
+            number = f"{meant.value:#x}" if isinstance(meant, Number) else "NUMBER"
+            raise Problem(f"`{base}' takes an immediate", f"write {base} ${number}")
         if base == "int" and ops == [Imm(Number(3))]:
             return Request("int3", [])
         return Request(base, ops, 1)
@@ -227,7 +243,7 @@ def _port(base: str, suffix: str | None, ops: list[Operand]) -> Request:
     ports = [o for o in ops if isinstance(o, Imm) or o == Reg("dx")]
     accumulators = [o for o in ops if isinstance(o, Reg) and o.name in ("al", "ax", "eax")]
     expected = ops[0] if base == "in" else ops[-1]
-    if not ports or ports[0] != expected or len(ports) + len(accumulators) != len(ops):
+    if len(ports) != 1 or ports[0] != expected or len(accumulators) != len(ops) - 1:
         shape = "PORT,%al" if base == "in" else "%al,PORT"
         raise Problem(f"`{base}' takes {shape} with the port in %dx or as $N",
                       "the register is %al, %ax or %eax")  # fmt: skip

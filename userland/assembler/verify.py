@@ -146,7 +146,7 @@ class Verifier:
         for operand in instruction.operands:
             if operand.type == x86.X86_OP_IMM:
                 width = {1: masks[0], 2: masks[1]}.get(operand.size, masks[2])
-                if spec.kind == "enter":
+                if spec.kind in ("enter", "ret"):
                     width = masks[1]
                 if (operand.imm - value) & width == 0:
                     return

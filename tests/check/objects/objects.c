@@ -278,6 +278,29 @@ static void ptrace_object(void) {
   printf("child ends %x\n", ENDS(child));
 }
 
+static void userfaultfd_object(void) {
+  static char stack[4096];
+  struct { u64 api, features, ioctls; } api = {0xaa};
+  char *area = mmap(0, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  struct { u64 start, len, mode, ioctls; } range = {(unsigned long)area, 4096, 1};
+  struct { u64 dst, src, len, mode; long long copy; } copy = {(unsigned long)area, (unsigned long)page, 4096};
+  int fd = syscall(374, 0), pid, message[8];
+  long *top = (long *)(stack + 4000);
+  *top = (long)area;
+  printf("api %d", ({ int r_ = syscall(54, fd, 0xc018aa3f, &api); r_; }));
+  printf(" register %d\n", ({ int r_ = syscall(54, fd, 0xc020aa00, &range); r_; }));
+  page[0] = 9;
+  /* clone(CLONE_VM | CLONE_FILES | SIGCHLD): a thread that ends with the byte it finds. */
+  __asm__ volatile("int $0x80\n testl %%eax, %%eax\n jnz 1f\n popl %%ecx\n xorl %%ebx, %%ebx\n movb (%%ecx), %%bl\n"
+                   " movl $1, %%eax\n int $0x80\n1:"
+                   : "=a"(pid) : "a"(120), "b"(0x511), "c"(top), "d"(0), "S"(0), "D"(0) : "memory");
+  sleep_a_little();
+  moment();
+  printf("read %d, event %x\n", ({ int r_ = read(fd, message, 32); r_; }), message[0] & 255);
+  printf("copy %d\n", ({ int r_ = syscall(54, fd, 0xc028aa03, &copy); r_; }));
+  printf("thread ends %x\n", ENDS(pid));
+}
+
 static void mountns_object(void) {
   printf("unshare %d\n", (int)syscall(310, 0x20000));
   syscall(39, "own", 0700);
@@ -302,6 +325,7 @@ static const struct { const char *name; void (*run)(void); } objects[] = {
   {"lock", lock_object}, {"memfd", memfd_object}, {"fifo", fifo_object}, {"mount", mount_object},
   {"pty", pty_object}, {"sysv", sysv_object}, {"posix", posix_object}, {"seccomp", seccomp_object},
   {"pidfd", pidfd_object}, {"ptrace", ptrace_object}, {"mountns", mountns_object},
+  {"userfaultfd", userfaultfd_object},
 };
 enum { OBJECTS = sizeof objects / sizeof *objects };
 

@@ -8,6 +8,7 @@
 #include <sys/ioctl.h>
 #include <sys/sendfile.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -94,6 +95,25 @@ int main(void)
 	write(p[1], b, 11);
 	say("splice to a socket", splice(p[0], 0, s[0], 0, 11, 0));
 	say("read it", read(s[1], b, 9000));
-	unlink("f"), chdir("/"), rmdir(dir);
+	int created = open("g", O_CREAT | O_RDWR, 0644), again = open("g", O_CREAT | O_RDWR, 0644);
+	say("made by this open", fcntl(created, 1028));
+	say("not by that", fcntl(again, 1028));
+	int sealed = syscall(SYS_memfd_create, "sealed", 2);
+	write(sealed, "x", 1);
+	say("seal", fcntl(sealed, F_ADD_SEALS, F_SEAL_SHRINK));
+	sprintf(b, "/proc/self/fd/%d", sealed);
+	say("truncated by open", open(b, O_RDWR | O_TRUNC));
+	say("not truncated", open(b, O_RDWR) >= 0 ? 0 : -1);
+	int comm = open("/proc/self/comm", O_RDONLY), ostype = open("/proc/sys/kernel/ostype", O_RDONLY);
+	pipe2(q, O_NONBLOCK);
+	say("splice from a process's file", splice(comm, 0, q[1], 0, 5, 0));
+	say("splice from a setting", splice(ostype, 0, q[1], 0, 3, 0));
+	say("and on", splice(ostype, 0, q[1], 0, 500, 0));
+	memset(b, 0, 30), read(q[0], b, 6);
+	puts(b);
+	int self = open("/proc/self", O_RDONLY), task = open("/proc/self/task", O_RDONLY);
+	say("a signal to /proc/self", syscall(SYS_pidfd_send_signal, self, 0, 0, 0));
+	say("to another directory", syscall(SYS_pidfd_send_signal, task, 0, 0, 0));
+	unlink("f"), unlink("g"), chdir("/"), rmdir(dir);
 	return 0;
 }

@@ -29,10 +29,11 @@ static const volatile int constant = 22;
 static __attribute__((noinline)) int code(void) { return 33; }
 int main(void) {
   pid_t pid;
-  int *everybodys = mmap(0, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+  int *everybodys = mmap(0, 8192, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
   int *readers = mmap(0, 4096, PROT_READ, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
   int *nobodys = mmap(0, 8192, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
   int *untouched = mmap(0, 4096, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  munmap(everybodys + 1024, 4096); /* nothing is behind it */
   unsigned char *bytes = (unsigned char *)code;
   int at = 0;
   if (traced_child(&pid)) {

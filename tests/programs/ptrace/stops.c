@@ -40,6 +40,12 @@
 // expect stdout: listen in a signal: -5
 // expect stdout: 2 stopped by 10, event 0
 // expect stdout: 2 killed by 10
+// expect stdout: seize: 0
+// expect stdout: 3 stopped by 20, event 0
+// expect stdout: 3 stopped by 20, event 128
+// expect stdout: 3 stopped by 19, event 0
+// expect stdout: 3 stopped by 19, event 128
+// expect stdout: 3 killed by 9
 #include "trace.h"
 static int sleeper(void) {
   fflush(stdout);
@@ -113,5 +119,18 @@ int main(void) {
   wait_for(pid);
   pt(CONT, pid, 0, SIGUSR1);
   wait_for(pid);
+
+  /* Two stops by two signals: each is told by its own. */
+  pid = sleeper();
+  setpgid(pid, pid); /* or nobody could let it go on, and SIGTSTP would stop nothing */
+  say("seize", pt(SEIZE, pid, 0, 0));
+  for (int sig = SIGTSTP; sig >= SIGSTOP; sig--) {
+    kill(pid, sig);
+    wait_for(pid);
+    pt(CONT, pid, 0, sig);
+    wait_for(pid);
+    pt(CONT, pid, 0, 0);
+  }
+  end(pid);
   return 0;
 }

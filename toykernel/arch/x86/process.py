@@ -16,6 +16,10 @@ from toykernel.arch.x86.asm_offsets import (
     USER_CS,
     USER_DS,
 )
+from toykernel.arch.x86.hw_breakpoint import (
+    flush_ptrace_hw_breakpoint,
+    switch_debug_registers,
+)
 from toykernel.arch.x86.ptrace import PtRegs
 from toykernel.arch.x86.thread_info import stack_end_intact, task_pt_regs
 from toykernel.arch.x86.tls import load_tls, set_tls_of_child
@@ -49,6 +53,7 @@ def copy_thread(k: Kernel, p: Task, args: CloneArgs) -> None:
     p.thread.sp = at
     p.thread.sp0 = p.stack + THREAD_SIZE - STACK_TOP_GAP
     p.thread.ip = k.host.symbols["ret_from_fork"]
+    flush_ptrace_hw_breakpoint(k, p)
     if args.flags & CLONE_SETTLS:
         set_tls_of_child(k, p, args.tls)
     parent_area = k.current.thread.fpu
@@ -124,6 +129,7 @@ def switch_to(k: Kernel, prev: Task, next_task: Task) -> None:
     for name in ("fs", "gs"):  # the last task's selectors may name nothing in this GDT
         cpu.null_segment(name)
     _lazy_fpu(k, next_task)
+    switch_debug_registers(k, prev, next_task)
     k.current = next_task
     cpu.esp, cpu.eip = next_task.thread.sp, next_task.thread.ip
     cpu.eax = prev.slab  # what ret_from_fork hands to schedule_tail

@@ -13,6 +13,7 @@ from toykernel.arch.x86.asm_offsets import (
     PT_SIZE,
     TIF_FORCED_TF,
 )
+from toykernel.arch.x86.hw_breakpoint import ptrace_get_debugreg, ptrace_set_debugreg
 from toykernel.arch.x86.i387 import (
     FSAVE_SIZE,
     FXSAVE_SIZE,
@@ -112,16 +113,19 @@ def putreg(k: Kernel, child: Task, name: str, value: int) -> None:
 def _peek_user(k: Kernel, child: Task, addr: int) -> int:
     if addr & 3 or addr >= USER_SIZE:
         raise Errno(EIO)
+    if addr >= USER_DEBUGREG:
+        return ptrace_get_debugreg(child.thread, (addr - USER_DEBUGREG) // 4)
     return getreg(k, child, PT_REGS[addr // 4]) if addr < PT_SIZE else 0
 
 
 def _poke_user(k: Kernel, child: Task, addr: int, value: int) -> None:
-    """The debug registers are the host's here: they stay empty."""
     if addr & 3 or addr >= USER_SIZE:
         raise Errno(EIO)
     if addr < PT_SIZE:
         putreg(k, child, PT_REGS[addr // 4], value)
-    elif (addr >= USER_DEBUGREG and value) or addr < USER_DEBUGREG:
+    elif addr >= USER_DEBUGREG:
+        ptrace_set_debugreg(child.thread, (addr - USER_DEBUGREG) // 4, value)
+    else:
         raise Errno(EIO)
 
 

@@ -8,10 +8,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from emu.eflags import EFLAGS_RF
 from emu.record import dataclass
 from toykernel.arch.x86.asm_offsets import FIRST_EXTERNAL_VECTOR, RESCHEDULE_IRQ, TIMER_IRQ
 from toykernel.arch.x86.extable import fixup_exception
 from toykernel.arch.x86.fault import do_page_fault
+from toykernel.arch.x86.hw_breakpoint import DR_STEP, DR_TRAP_BITS, hit_instruction
 from toykernel.arch.x86.process import init_fpu
 from toykernel.arch.x86.ptrace import PtRegs
 from toykernel.errno import Errno
@@ -35,12 +37,14 @@ from toykernel.kernel.siginfo import (
     SIGSEGV,
     SIGTRAP,
     TRAP_BRKPT,
+    TRAP_HWBKPT,
     TRAP_TRACE,
 )
 from toykernel.kernel.signal import force_sig_info
 from toykernel.kernel.tick import timer_interrupt
 
 if TYPE_CHECKING:
+    from toykernel.kernel.wait import Result
     from toykernel.state import Kernel
 
 MATH_FAULT, SIMD_FAULT = 16, 19
@@ -104,7 +108,10 @@ def do_trap(k: Kernel, vector: int, regs: PtRegs, error_code: int) -> None:
         info["si_addr"] = regs.ip
     if vector == 1:
         dr6 = k.machine.cpu.dr6
-        info["si_code"] = TRAP_TRACE if dr6 & 1 << 14 else TRAP_BRKPT
+        task.thread.virtual_dr6 = dr6 & (DR_STEP | DR_TRAP_BITS)
+        info["si_code"] = _debug_code(dr6)
+        if hit_instruction(task.thread, dr6):
+            regs.flags |= EFLAGS_RF  # or it would hit again
         k.machine.cpu.set_dr(6, 0)
     if vector in (MATH_FAULT, SIMD_FAULT):
         code = math_error_code(k, vector)
@@ -112,6 +119,13 @@ def do_trap(k: Kernel, vector: int, regs: PtRegs, error_code: int) -> None:
             return  # nothing unmasked is pending: a spurious one
         info["si_code"] = code
     force_sig_info(k, task, rule.signal, info)
+
+
+def _debug_code(dr6: int) -> int:
+    """si_code of SIGTRAP (get_si_code); without a reason it was INT1."""
+    if dr6 & DR_STEP:
+        return TRAP_TRACE
+    return TRAP_HWBKPT if dr6 & DR_TRAP_BITS else TRAP_BRKPT
 
 
 def _trap_handler(vector: int) -> Callable[[Kernel, PtRegs, int], None]:
@@ -165,7 +179,7 @@ def do_iret_error(k: Kernel, regs: PtRegs, error_code: int) -> None:
 
 
 #: Functions that error_code in entry.S calls, by label: (kernel, pt_regs, error code).
-TRAP_HANDLERS: dict[str, Callable[[Kernel, PtRegs, int], None]] = {
+TRAP_HANDLERS: dict[str, Callable[[Kernel, PtRegs, int], Result | None]] = {
     **{rule.handler: _trap_handler(vector) for vector, rule in TRAPS.items()},
     "do_page_fault": do_page_fault,
     "do_iret_error": do_iret_error,

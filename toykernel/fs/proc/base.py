@@ -7,13 +7,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from toykernel.errno import EACCES, EIO, ENOENT, EPERM, Errno
+from toykernel.errno import EACCES, EINVAL, EIO, ENOENT, EPERM, Errno
 from toykernel.fs import nsfs
 from toykernel.fs.dcache import Dentry
 from toykernel.fs.file import File
 from toykernel.fs.inode import S_IFDIR, S_IFLNK, S_IFREG, Inode, generic_permission
 from toykernel.fs.libfs import NO_FILE, dot_entries, generic_read_dir
-from toykernel.fs.mount import Mount, Path, d_path
+from toykernel.fs.mount import Path, d_path
 from toykernel.fs.operations import (
     DirEntry,
     FileOperations,
@@ -32,6 +32,7 @@ from toykernel.fs.proc.node import (
     seq_read,
     task_of,
 )
+from toykernel.fs.proc.place import deleted_path, nowhere
 from toykernel.fs.proc.tables import CHILDREN, PROCESS_STAT, SYSTEM, TASK, THREAD_STAT
 from toykernel.fs.super import InodeNumbers, SuperBlock
 from toykernel.kernel.pid import task_active_pid_ns, task_pid_vnr
@@ -299,12 +300,6 @@ def proc_get_link(k: Kernel, inode: Inode) -> str:
     return f"{deleted_path(current.fs.root, target)} (deleted)"
 
 
-def deleted_path(root: Path, at: Path) -> str:
-    """Where it was, when its name is gone."""
-    above = d_path(root, Path(at.mnt, at.dentry.parent)) or ""
-    return f"{above.rstrip('/')}/{at.dentry.name}"
-
-
 def _is_namespace(node: ProcNode) -> bool:
     return node.path.rpartition("/")[0].endswith("/ns")
 
@@ -337,12 +332,6 @@ def proc_jump(k: Kernel, inode: Inode) -> Path | None:
     return found
 
 
-def nowhere(file: File) -> Path:
-    """A place for what has none: a pipe, a socket."""
-    dentry = Dentry(file.path, file.inode)
-    return Path(Mount(file.inode.i_sb, dentry), dentry)
-
-
 # -- files -----------------------------------------------------------------------------------------
 
 
@@ -365,6 +354,16 @@ def proc_read(k: Kernel, file: File, buf: int, count: int) -> int:
     if not file.pos or file.private is None:
         file.private = _text(k, file.inode)
     return seq_read(k, file, buf, count, file.private)
+
+
+def proc_splice_read(k: Kernel, file: File, pos: int, count: int) -> bytes:
+    """The same for sendfile and splice. Raises Errno(EINVAL) for what is about a process."""
+    if node_of(file.inode).pid:
+        raise Errno(EINVAL)
+    if not pos or file.private is None:
+        file.private = _text(k, file.inode)
+    text: bytes = file.private
+    return text[pos : pos + count]
 
 
 def proc_write(k: Kernel, file: File, buf: int, count: int) -> int:
@@ -404,7 +403,11 @@ PROC_DIR = FileOperations(
     fsync=noop_fsync,
 )
 PROC_FILE = FileOperations(
-    "toykernel.fs.proc.base:PROC_FILE", read=proc_read, write=proc_write, llseek=proc_llseek
+    "toykernel.fs.proc.base:PROC_FILE",
+    read=proc_read,
+    write=proc_write,
+    llseek=proc_llseek,
+    splice_read=proc_splice_read,
 )
 MEM = FileOperations(
     "toykernel.fs.proc.base:MEM",

@@ -78,6 +78,7 @@ class Told:
     everywhere: bool = (
         False  # there is a choice before page faults, and where it cannot matter, too
     )
+    overdue: bool = False  # somebody computes for so long that a timer expires now
     faults: int = 0  # so many allocations may still fail: then one who is alone is a choice, too
     fails: int = 0  # since the last choice, this allocation fails, from 1; 0: none
     allocations: int = 0  # so many there were since the last choice

@@ -6,7 +6,8 @@ system call or to fault, sleeps or ends. A task that cannot go on leaves the CPU
 the choice is made there: so it is always made at the same place, the kernel's `schedule`.
 
 Time stands still while anybody runs: what the machine computes takes none, and the clocks show the same. It
-goes on to the expiry of the next timer when everybody sleeps, or, where time is free, when that is chosen.
+goes on to the expiry of the next timer when everybody sleeps, or, where time is free, when that is chosen, or
+when a task has computed for so long that it would have (`overdue`).
 There are no ticks, so nobody's CPU time grows. Where real-time tasks can run, only the best of them may.
 """
 
@@ -57,15 +58,17 @@ def able(k: Kernel) -> list[Task]:
 
 
 def choices(k: Kernel) -> tuple[int, ...]:
-    """What can be chosen now: the pids of who may run, and TIME where it may pass."""
+    """What can be chosen now: the pids of who may run, and TIME where it may pass, or must."""
     assert k.sched.rq.told is not None
+    if k.sched.rq.told.overdue:
+        return (TIME,)
     pids = tuple(task.pid for task in able(k))
     return (TIME, *pids) if pids and k.sched.rq.told.time_is_free and k.time.timers else pids
 
 
 def is_choice(told: Told, of: tuple[int, ...]) -> bool:
     """Whether there is anything to choose: one of several, or whether one's allocations fail."""
-    return len(of) > 1 or (told.faults > 0 and len(of) == 1)
+    return len(of) > 1 or of == (TIME,) or (told.faults > 0 and len(of) == 1)
 
 
 def call_waits(k: Kernel, told: Told) -> bool:
@@ -126,8 +129,10 @@ def only_sleeps(k: Kernel, task: Task) -> bool:
     the same to everybody, as long as no handler can interrupt its sleep.
     """
     assert k.sched.rq.told is not None
+    if task.pid not in k.sched.rq.told.asked:
+        return False
     regs = k.task_pt_regs(task)
-    if task.pid not in k.sched.rq.told.asked or regs.ax not in _WAITS or regs.dx & ~_WALL:
+    if regs.ax not in _WAITS or regs.dx & ~_WALL:
         return False
     children = [child for thread in task.signal.threads for child in thread.children]
     return (
@@ -207,7 +212,9 @@ class ScheduleClass:
         running = k.current if k.current in ready else None
         if not told.started:
             return running or ready[0]
+        told.overdue = bool(told.choices) and told.choices[0].of == (TIME,)
         of = choices(k)
+        told.overdue = False
         if not is_choice(told, of):
             return ready[0]
         if running is None and k.current is not k.sched.idle:

@@ -54,9 +54,8 @@ def bounded_text(c: Call, where: int, length: int) -> str:
     if found is None:
         return address(where)
     text, ended = found
-    shown = text[:STRING_LIMIT]
-    more = (not ended and length > STRING_LIMIT) or len(text) > STRING_LIMIT
-    return quote(shown) + ("..." if more else "")
+    more = (not ended and length) or len(text) > STRING_LIMIT
+    return quote(text[:STRING_LIMIT]) + ("..." if more else "")
 
 
 def buffer_text(c: Call, where: int, length: int, *, omit_nul: bool = False) -> str:

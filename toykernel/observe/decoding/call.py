@@ -114,6 +114,8 @@ class Call:
                 shown.append("...")
                 break
             shown.append(show(data))
+            if shown[-1] == "...":
+                break
         return "[" + ", ".join(shown) + "]"
 
 

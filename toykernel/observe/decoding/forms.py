@@ -291,7 +291,7 @@ inotify_init1 inotify_init_flags
 preadv fd >iovec_out uint long
 pwritev fd iovec uint long
 rt_tgsigqueueinfo pid pid signal siginfo
-perf_event_open >address int int fd perf_open_flags
+perf_event_open >perf_attr int int fd perf_open_flags
 recvmmsg fd >messages_out uint msg_flags first_timeout
 fanotify_init fanotify_flags open_flags
 fanotify_mark fd fan_mark_flags fanotify_mask fanotify_dirfd@4 path
@@ -383,7 +383,7 @@ mount_setattr dirfd path mount_setattr_flags mount_attrs uint
 landlock_create_ruleset landlock_attr uint landlock_create
 landlock_add_rule fd landlock_rule landlock_rule_attr hex
 landlock_restrict_self fd hex
-memfd_secret memfd_secret_flags
+memfd_secret secret_flags
 process_mrelease fd hex
 futex_waitv waiters uint hex timespec64 clocks
 set_mempolicy_home_node address uint uint hex

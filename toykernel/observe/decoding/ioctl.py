@@ -8,7 +8,7 @@ from toykernel.observe.decoding.names import hexadecimal
 from toykernel.observe.decoding.names_ioctl import FLAGS, REQUESTS, VALUES
 from toykernel.observe.decoding.text import struct_text
 
-_TYPE_TTY = 0x54
+_TYPE_TTY, _FICLONE = 0x54, 0x40049409
 _DIRECTIONS = ("_IOC_NONE", "_IOC_WRITE", "_IOC_READ", "_IOC_READ|_IOC_WRITE")
 _DELAYS = (
     ("nldly", 0o400), ("crdly", 0o3000), ("tabdly", 0o14000), ("bsdly", 0o20000),
@@ -56,6 +56,8 @@ def form(c: Call) -> str:
             return f"fd ioctl_request {'+' if _POINTED[word][1] else ''}ioctl_argument"
     if word in (0x125F, 0x1261, 0xC0045877, 0xC0045878):
         return "fd ioctl_request"
+    if word == _FICLONE:
+        return "fd ioctl_request fd"
     return "fd ioctl_request hex"
 
 

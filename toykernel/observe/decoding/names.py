@@ -30,10 +30,13 @@ class Names:
         return found, value
 
     def flags(self, value: int, unknown: str | None = None) -> str:
-        """Names joined by `|`; what is left in hexadecimal. A first name for 0 stands for no bit."""
+        """Names joined by `|`; what is left in hexadecimal. A first name for 0 stands for no bit; where
+        there is none, and no comment for what is unknown, strace writes nothing.
+        """
         if not value:
             number, name = self.values[0]
-            return "0" if number else name
+            nothing = "0" if (self.unknown if unknown is None else unknown) else ""
+            return nothing if number else name
         found, left = self.bits(value)
         if not found:
             return commented(left, self.unknown if unknown is None else unknown)

@@ -94,9 +94,9 @@ FLAGS: Mapping[str, Names] = {
     ),
     "cap_mask1": names(
         "CAP_???",
-        """1<<CAP_MAC_OVERRIDE=0 1<<CAP_MAC_ADMIN=0 1<<CAP_SYSLOG=0 1<<CAP_WAKE_ALARM=0
-        1<<CAP_BLOCK_SUSPEND=0 1<<CAP_AUDIT_READ=0 1<<CAP_PERFMON=0 1<<CAP_BPF=0
-        1<<CAP_CHECKPOINT_RESTORE=0""",
+        """1<<CAP_MAC_OVERRIDE=1 1<<CAP_MAC_ADMIN=2 1<<CAP_SYSLOG=4 1<<CAP_WAKE_ALARM=8
+        1<<CAP_BLOCK_SUSPEND=0x10 1<<CAP_AUDIT_READ=0x20 1<<CAP_PERFMON=0x40 1<<CAP_BPF=0x80
+        1<<CAP_CHECKPOINT_RESTORE=0x100""",
     ),
     "kexec_flags": names("KEXEC_???", "KEXEC_ON_CRASH=1 KEXEC_PRESERVE_CONTEXT=2"),
     "module_init_flags": names(

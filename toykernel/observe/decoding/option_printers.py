@@ -182,6 +182,21 @@ def _quota_command(c: Call, i: int) -> str:
     return f"QCMD({command}, {kind})"
 
 
+def _quota(*, with_id: bool) -> Printer:
+    members = ("bhardlimit", "bsoftlimit", "curspace", "ihardlimit", "isoftlimit", "curinodes")
+
+    def text(c: Call, i: int) -> str:
+        data = c.fetch(c.words[i], 72 if with_id else 68)
+        if data is None:
+            return address(c.words[i])
+        found = zip(members, struct.unpack_from("<6Q", data), strict=True)
+        fields = [f"dqb_{name}={value}" for name, value in found]
+        fields += [f"dqb_id={int.from_bytes(data[68:72], 'little')}"] if with_id else []
+        return struct_text([*fields, "..."])
+
+    return text
+
+
 def _epoll_slot(c: Call, i: int) -> str:
     return c.record(c.words[i], "iiI", lambda e, t, off: f"{{efd={e}, tfd={t}, toff={off}}}")
 
@@ -352,6 +367,10 @@ PRINTERS: Mapping[str, Printer] = {
         if c.failed
         else buffer_text(c, c.words[i], min(c.value, c.words[i + 1]), omit_nul=True)
     ),
+    "reqkey": lambda c, i: (
+        VALUES["key_reqkeys"].find(c.words[i]) or f"{c.signed(i)} /* KEY_REQKEY_DEFL_??? */"
+    ),
+    "secret_flags": lambda c, i: MEMORY_FLAGS["memfd_secret_flags"].flags(c.words[i]) or "0",
     "key_move": lambda c, i: names("KEYCTL_MOVE_???", "KEYCTL_MOVE_EXCL=1").flags(c.words[i]),
     "error_word": lambda c, i: error_text(c.words[i]),
     "long_string": lambda c, i: bounded_text(c, c.words[i], 256),
@@ -362,6 +381,8 @@ PRINTERS: Mapping[str, Printer] = {
     ),
     "arg255": lambda c, i: bounded_text(c, c.words[i], 255),
     "quota_command": _quota_command,
+    "quota": _quota(with_id=False),
+    "next_quota": _quota(with_id=True),
     "epoll_slot": _epoll_slot,
     "syslog_kind": lambda c, i: _verbose(VALUES["syslog_action"], c.words[i], str(c.signed(i))),
     "syslog_word": lambda c, i: _verbose(VALUES["syslog_level"], c.words[i], str(c.signed(i))),

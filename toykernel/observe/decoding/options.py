@@ -225,7 +225,7 @@ _KEYCTL = {
     5: "key key_perms",
     12: "key buffer uint key",
     13: "key uint key",
-    14: "key_reqkeys",
+    14: "reqkey",
     15: "key uint",
     18: "",
     19: "key uint error_word key",
@@ -254,6 +254,10 @@ def _fsconfig(c: Call) -> str:
     return "fd fsconfig_cmds " + _FSCONFIG.get(c.words[1], "address address int")
 
 
+#: What Q_GETQUOTA, Q_SETQUOTA and Q_GETNEXTQUOTA point to.
+_QUOTAS = {0x800007: "quota", 0x800008: "quota", 0x800009: "next_quota"}
+
+
 def _quotactl(c: Call) -> str:
     head = "fd quota_command@1" if c.name == "quotactl_fd" else "quota_command path@1"
     if c.name == "quotactl_fd":
@@ -263,11 +267,9 @@ def _quotactl(c: Call) -> str:
         return head
     if command == 0x800002:
         return f"{head} quota_formats@2 path"
-    if command in (0x800007, 0x5803, 0x5809):
-        return f"{head} id@2 >address"
-    if command in (0x800008, 0x5804):
-        return f"{head} id@2 address"
-    return f"{head} id@2 address"
+    if command in (0x800007, 0x800009, 0x5803, 0x5809):
+        return f"{head} id@2 >{_QUOTAS.get(command, 'address')}"
+    return f"{head} id@2 {_QUOTAS.get(command, 'address')}"
 
 
 def _kcmp(c: Call) -> str:

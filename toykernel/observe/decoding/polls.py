@@ -59,8 +59,10 @@ def _fds(c: Call, words: Sequence[int]) -> tuple[int, int]:
 
 
 def _members(data: bytes, number: int) -> list[int]:
-    bits = int.from_bytes(data, "little")
-    return [fd for fd in range(number) if bits >> fd & 1]
+    found = (
+        8 * at + bit for at, byte in enumerate(data) if byte for bit in range(8) if byte >> bit & 1
+    )
+    return [fd for fd in found if fd < number]
 
 
 def select_set(c: Call, where: int, words: Sequence[int]) -> str:

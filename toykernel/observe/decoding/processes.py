@@ -28,12 +28,14 @@ PAGE = 4096
 def status_text(status: int) -> str:
     """A wait status, in the words of the macros that take it apart."""
     sig, code = status & 0x7F, status >> 8 & 0xFF
-    if sig == 0x7F:
+    if status == 0xFFFF:
+        return "{WIFCONTINUED(s)}"
+    if status & 0xFF == 0x7F:
         trap = " | 0x80" if code & 0x80 else ""
         text = f"{{WIFSTOPPED(s) && WSTOPSIG(s) == {signal_text(code & 0x7F)}{trap}}}"
         left = status & ~0xFFFF
-        if status & 0xFFFF == 0xFFFF and not left:
-            return "{WIFCONTINUED(s)}"
+    elif sig == 0x7F:
+        return hexadecimal(status)
     elif sig:
         core = " && WCOREDUMP(s)" if status & 0x80 else ""
         text = f"{{WIFSIGNALED(s) && WTERMSIG(s) == {signal_text(sig)}{core}}}"

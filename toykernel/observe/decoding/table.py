@@ -17,6 +17,7 @@ from toykernel.observe.decoding import (
     names_signals,
     names_sockets,
     option_printers,
+    perf,
     polls,
     processes,
     recent,
@@ -53,6 +54,7 @@ PRINTERS: Mapping[str, Printer] = {
     **sockets.PRINTERS,
     **polls.PRINTERS,
     **option_printers.PRINTERS,
+    **perf.PRINTERS,
     **recent.PRINTERS,
 }
 
@@ -110,6 +112,7 @@ _PREPARE: Mapping[str, Callable[[Call], object]] = {
     "get_thread_area": lambda c: PRINTERS["thread_area"](c, 0),
     "name_to_handle_at": lambda c: PRINTERS["handle"](c, 2),
     "io_uring_setup": lambda c: PRINTERS["uring_params"](c, 1),
+    "perf_event_open": lambda c: PRINTERS["perf_attr"](c, 0),
     "semctl": lambda c: PRINTERS["sem_control"](c, 3),
 }
 
