@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import pytest
-from test_objects import boot, finish, program, to_the_middle
+from test_kernel_objects import boot, finish, program, to_the_middle
 
 from toykernel.check.invariants import CHECKS, check_all
 from toykernel.check.objects import OBJECT_CHECKS

@@ -11,6 +11,7 @@ import click
 
 from toykernel.cli.words import DASH
 from toykernel.harness.recipe import C_SOURCE, STDIN, Recipe
+from toykernel.host_files import read_regular
 
 #: As far as a header is looked for.
 _HEADER_BYTES = 1 << 16
@@ -40,8 +41,7 @@ def _with_header(path: Path, made_of: Recipe) -> Recipe:
     if path.suffix not in (".S", ".s", ".asm", C_SOURCE):
         return made_of
     try:
-        with path.open("rb") as stream:
-            text = stream.read(_HEADER_BYTES).decode("utf-8", "replace")
+        text = read_regular(path)[:_HEADER_BYTES].decode("utf-8", "replace")
     except (OSError, ValueError):
         return made_of  # whoever loads it says what is wrong
     if "with:" not in text:
