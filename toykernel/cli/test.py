@@ -132,12 +132,8 @@ def verdicts(
             return
         limits = [max_cycles] * len(programs)
         executor = pool.make()
-        try:
-            if pool.elsewhere:
-                yield executor.map(Parcel.judge, [pack(one) for one in programs], limits)
-            else:
-                yield executor.map(judge, programs, limits)
-        except BaseException:
-            executor.shutdown(wait=False)
-            raise
+        if pool.elsewhere:
+            yield executor.map(Parcel.judge, [pack(one) for one in programs], limits)
+        else:
+            yield executor.map(judge, programs, limits)
         executor.shutdown()

@@ -29,12 +29,20 @@ def executors(jobs: int, cluster: str | None) -> Iterator[Pool | None]:
         return
     if cluster is None:
         others = multiprocessing.active_children()
+        make, made = of_processes(jobs), list[Executor]()
+
+        def one_more() -> Executor:
+            made.append(make())
+            return made[-1]
+
         try:
-            yield Pool(of_processes(jobs), jobs)
+            yield Pool(one_more, jobs)
         finally:  # whoever still works does so for nobody
             for child in multiprocessing.active_children():
                 if child not in others:
                     child.terminate()
+            for executor in made:  # waits: a thread that ends while Python does writes a traceback
+                executor.shutdown(cancel_futures=True)
         return
     try:
         from distributed import Client

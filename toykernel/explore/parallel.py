@@ -181,7 +181,7 @@ class ParallelSearch:
                                 raise
                             tries -= 1
                             todo += [task, *self._running.values()]
-                            self._leave(executor)
+                            self._leave()
                             self._running.clear()
                             self._claim_anew(claims)
                             executor = self._make_executor()
@@ -189,7 +189,7 @@ class ParallelSearch:
                     if not todo and not self._running:
                         todo += self._lost(claims)
             finally:
-                self._leave(executor)
+                self._leave()
                 self._graph()
         return self.found
 
@@ -281,8 +281,7 @@ class ParallelSearch:
                 node.steps[move] = Step(choice, running, end, first, cow)
             graph.nodes.append(node)
 
-    def _leave(self, executor: Executor) -> None:
-        """What has not begun does not begin any more."""
+    def _leave(self) -> None:
+        """What has not begun does not begin any more. Who gave the executor ends it."""
         for future in self._running:
             future.cancel()
-        executor.shutdown(wait=False)
