@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 from collections.abc import Callable
 from dataclasses import replace
@@ -117,6 +118,7 @@ def command(program: str, args: tuple[str, ...], **values: Any) -> int:
 
         server = Server(make, make_target, session, host_message)
         servers.append(server)
+        gc.freeze()  # as `toykernel debug`: what is here is not looked through for a step back
         if values["stdio"]:
             server.serve(Connection(0, 1), to_client=True)
             write_all(2, server.unsent())

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from toykernel.history.moments import Kept
 
 #: Work between two moments at least; else so many times that of taking one.
-_GAP, _TIMES = 15_000, 14
+_GAP, _TIMES = 15_000, 11
 #: What a moment takes: always, what cycle timing and each task add, and so many frames that are compared.
 _MOMENT, _TIMED_MOMENT, _TASK, _FRAMES = 800, 300, 35, 10
 #: Instructions in one unit, and the least cycles that are sure to take one: without cycle timing and with it.
@@ -25,7 +25,7 @@ _TIMED_INSTRUCTIONS, _TIMED_CYCLES = 40, 160
 _TRAP, _TIMED, _LISTED, _HEARD = 3, 1, 8, 35
 #: What is dearer, besides the trap that it came by: another call, a yield, a page fault, a fork and its exit,
 #: an exec, behind which all code is new to the engine.
-_CALL, _YIELD, _FAULT, _FORK, _EXEC = 6, 12, 90, 600, 9_000
+_CALL, _YIELD, _FAULT, _FORK, _EXEC = 6, 12, 130, 600, 9_000
 #: Calls that answer a number of the caller's own.
 _CHEAP = frozenset(
     BY_NAME[name].number
