@@ -11,17 +11,17 @@ from toykernel.errno import EACCES, EINVAL, ENOTDIR, EPERM, EROFS, Errno
 from toykernel.fs.file import (
     current_files,
     dup_fd,
-    fget,
     filp_close,
     put_files_struct,
 )
 from toykernel.fs.inode import MAY_EXEC, S_IFREG, Inode, inode_permission
 from toykernel.fs.namei import (
+    AT_EMPTY_PATH,
     AT_FDCWD,
+    AT_SYMLINK_NOFOLLOW,
     current_fs,
     getname,
-    getname_flags,
-    path_at,
+    inode_at,
     path_lookup,
 )
 from toykernel.kernel.cred import CAP_SYS_CHROOT, capable
@@ -30,7 +30,7 @@ from toykernel.syscalls import syscall
 if TYPE_CHECKING:
     from toykernel.state import Kernel
 
-AT_SYMLINK_NOFOLLOW, AT_EACCESS, AT_EMPTY_PATH = 0x100, 0x200, 0x1000
+AT_EACCESS = 0x200
 CLOSE_RANGE_UNSHARE, CLOSE_RANGE_CLOEXEC = 2, 4
 
 
@@ -61,11 +61,7 @@ def do_faccessat(k: Kernel, dirfd: int, pathname: int, mode: int, flags: int) ->
 
 
 def _access(k: Kernel, dirfd: int, pathname: int, mode: int, flags: int) -> int:
-    name = getname_flags(k, pathname, empty=bool(flags & AT_EMPTY_PATH))
-    if not name and dirfd != AT_FDCWD:
-        inode = fget(k, dirfd).inode
-    else:
-        inode = path_at(k, name, dirfd, follow=not flags & AT_SYMLINK_NOFOLLOW).dentry.inode
+    inode = inode_at(k, dirfd, pathname, flags)
     if not mode:
         return 0
     return _permitted(k, inode, mode)

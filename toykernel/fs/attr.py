@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from emu.record import dataclass
 from toykernel.errno import EACCES, EINVAL, EOPNOTSUPP, EPERM, EROFS, Errno
-from toykernel.fs.file import fget, fget_open
+from toykernel.fs.file import fget_open
 from toykernel.fs.inode import (
     MAY_WRITE,
     S_IFREG,
@@ -19,7 +19,7 @@ from toykernel.fs.inode import (
     Inode,
     inode_permission,
 )
-from toykernel.fs.namei import AT_FDCWD, getname_flags, path_at
+from toykernel.fs.namei import AT_EMPTY_PATH, AT_FDCWD, AT_SYMLINK_NOFOLLOW, inode_at
 from toykernel.kernel.cred import CAP_CHOWN, CAP_FOWNER, CAP_FSETID, capable
 from toykernel.kernel.timekeeping import NSEC_PER_SEC, ktime_get_real
 from toykernel.syscalls import syscall
@@ -27,7 +27,6 @@ from toykernel.syscalls import syscall
 if TYPE_CHECKING:
     from toykernel.state import Kernel
 
-AT_SYMLINK_NOFOLLOW, AT_EMPTY_PATH = 0x100, 0x1000
 _S_IXGRP = 0o010
 _KEEP = 0xFFFFFFFF  # of an id: leave it as it is
 _RELATIME_NS = 24 * 60 * 60 * NSEC_PER_SEC
@@ -150,10 +149,7 @@ def _inode_at(k: Kernel, dirfd: int, pathname: int, flags: int = 0) -> Inode:
     """What a path names, as AT_ flags say. Raises Errno(EINVAL) for another flag, or the walk's."""
     if flags & ~(AT_SYMLINK_NOFOLLOW | AT_EMPTY_PATH):
         raise Errno(EINVAL)
-    name = getname_flags(k, pathname, empty=bool(flags & AT_EMPTY_PATH))
-    if not name and dirfd != AT_FDCWD:
-        return fget(k, dirfd).inode
-    return path_at(k, name, dirfd, follow=not flags & AT_SYMLINK_NOFOLLOW).dentry.inode
+    return inode_at(k, dirfd, pathname, flags)
 
 
 def chmod_common(k: Kernel, inode: Inode, mode: int) -> int:

@@ -47,6 +47,7 @@ PATH_MAX = 4096
 NAME_MAX = 255
 MAXSYMLINKS = 40
 AT_FDCWD = -100
+AT_SYMLINK_NOFOLLOW, AT_EMPTY_PATH = 0x100, 0x1000
 RENAME_NOREPLACE, RENAME_EXCHANGE = 1, 2
 RESOLVE_NO_XDEV, RESOLVE_NO_MAGICLINKS, RESOLVE_NO_SYMLINKS = 1, 2, 4
 RESOLVE_BENEATH, RESOLVE_IN_ROOT, RESOLVE_CACHED = 8, 16, 32
@@ -120,6 +121,15 @@ def path_at(k: Kernel, path: str, dirfd: int, *, follow: bool = True) -> Path:
     if at is None:
         raise Errno(ENOENT)
     return at
+
+
+def inode_at(k: Kernel, dirfd: int, pathname: int, flags: int) -> Inode:
+    """What a path in the program's memory names, as two AT_ flags say: a link itself; with "" what `dirfd`
+    has open, a pipe as well, which is nowhere. Raises Errno: EFAULT, or what `path_at` answers."""
+    name = getname_flags(k, pathname, empty=bool(flags & AT_EMPTY_PATH))
+    if not name and dirfd != AT_FDCWD:
+        return fget(k, dirfd).inode
+    return path_at(k, name, dirfd, follow=not flags & AT_SYMLINK_NOFOLLOW).dentry.inode
 
 
 def path_parent(k: Kernel, path: str, dirfd: int = AT_FDCWD) -> Nameidata:

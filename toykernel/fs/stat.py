@@ -10,7 +10,16 @@ from toykernel.errno import EINVAL, ENOENT, EOVERFLOW, Errno
 from toykernel.fs.attr import touch_atime
 from toykernel.fs.file import fget
 from toykernel.fs.inode import Inode
-from toykernel.fs.namei import AT_FDCWD, getname, getname_flags, path_at, path_lookup
+from toykernel.fs.namei import (
+    AT_EMPTY_PATH,
+    AT_FDCWD,
+    AT_SYMLINK_NOFOLLOW,
+    getname,
+    getname_flags,
+    inode_at,
+    path_at,
+    path_lookup,
+)
 from toykernel.kernel.timekeeping import NSEC_PER_SEC
 from toykernel.syscalls import syscall
 
@@ -18,8 +27,7 @@ if TYPE_CHECKING:
     from toykernel.state import Kernel
 
 BLOCK_SIZE = 4096
-AT_SYMLINK_NOFOLLOW, AT_REMOVEDIR, AT_SYMLINK_FOLLOW = 0x100, 0x200, 0x400
-AT_NO_AUTOMOUNT, AT_EMPTY_PATH, AT_STATX_SYNC_TYPE = 0x800, 0x1000, 0x6000
+AT_REMOVEDIR, AT_SYMLINK_FOLLOW, AT_NO_AUTOMOUNT, AT_STATX_SYNC_TYPE = 0x200, 0x400, 0x800, 0x6000
 AT_STATX_FORCE_SYNC, AT_STATX_DONT_SYNC = 0x2000, 0x4000
 STATX_BASIC_STATS, STATX__RESERVED = 0x7FF, 0x80000000
 STATX_ATTR_MOUNT_ROOT = 0x2000
@@ -152,15 +160,8 @@ def sys_fstatat64(k: Kernel, dirfd: int, pathname: int, statbuf: int, flags: int
     """fstatat64: from a directory on; with AT_EMPTY_PATH and "" of `dirfd` itself. EINVAL for a flag."""
     if flags & ~(AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT | AT_EMPTY_PATH):
         raise Errno(EINVAL)
-    copy_to_user(k, statbuf, stat64(_inode_at(k, dirfd, pathname, flags)))
+    copy_to_user(k, statbuf, stat64(inode_at(k, dirfd, pathname, flags)))
     return 0
-
-
-def _inode_at(k: Kernel, dirfd: int, pathname: int, flags: int) -> Inode:
-    name = getname_flags(k, pathname, empty=bool(flags & AT_EMPTY_PATH))
-    if not name and dirfd != AT_FDCWD:
-        return fget(k, dirfd).inode  # of a pipe as well, which is nowhere
-    return path_at(k, name, dirfd, follow=not flags & AT_SYMLINK_NOFOLLOW).dentry.inode
 
 
 @syscall(383, "dirfd:dirfd pathname:path flags:at_flags mask:hex statxbuf:address")

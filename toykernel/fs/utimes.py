@@ -10,7 +10,7 @@ from toykernel.errno import EBADF, EFAULT, EINVAL, Errno
 from toykernel.fs.attr import Iattr, current_time, notify_change
 from toykernel.fs.file import O_PATH, fget
 from toykernel.fs.inode import Inode
-from toykernel.fs.namei import AT_FDCWD, getname_flags, path_at
+from toykernel.fs.namei import AT_EMPTY_PATH, AT_FDCWD, AT_SYMLINK_NOFOLLOW, inode_at
 from toykernel.kernel.timekeeping import NSEC_PER_SEC, NSEC_PER_USEC
 from toykernel.syscalls import syscall
 
@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from toykernel.state import Kernel
 
 UTIME_NOW, UTIME_OMIT = (1 << 30) - 1, (1 << 30) - 2
-AT_SYMLINK_NOFOLLOW, AT_EMPTY_PATH = 0x100, 0x1000
 
 #: Seconds and nanoseconds of the last access and of the last change; None: the current time for both.
 Times = tuple[tuple[int, int], tuple[int, int]] | None
@@ -39,11 +38,7 @@ def do_utimes(k: Kernel, dirfd: int, pathname: int, times: Times, flags: int) ->
         if file.flags & O_PATH:
             raise Errno(EBADF)
         return utimes_common(k, file.inode, times)
-    name = getname_flags(k, pathname, empty=bool(flags & AT_EMPTY_PATH))
-    if not name and dirfd != AT_FDCWD:
-        return utimes_common(k, fget(k, dirfd).inode, times)
-    path = path_at(k, name, dirfd, follow=not flags & AT_SYMLINK_NOFOLLOW)
-    return utimes_common(k, path.dentry.inode, times)
+    return utimes_common(k, inode_at(k, dirfd, pathname, flags), times)
 
 
 def utimes_common(k: Kernel, inode: Inode, times: Times) -> int:

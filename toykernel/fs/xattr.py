@@ -25,7 +25,7 @@ from toykernel.errno import (
     Errno,
 )
 from toykernel.fs.attr import inode_owner_or_capable, touch_ctime
-from toykernel.fs.file import fget, fget_open
+from toykernel.fs.file import fget_open
 from toykernel.fs.inode import (
     MAY_READ,
     MAY_WRITE,
@@ -35,7 +35,7 @@ from toykernel.fs.inode import (
     Inode,
     inode_permission,
 )
-from toykernel.fs.namei import AT_FDCWD, getname_flags, path_at
+from toykernel.fs.namei import AT_EMPTY_PATH, AT_FDCWD, AT_SYMLINK_NOFOLLOW, inode_at
 from toykernel.kernel.clone3 import copy_struct_from_user
 from toykernel.kernel.cred import CAP_SETFCAP, CAP_SYS_ADMIN, capable
 from toykernel.syscalls import syscall
@@ -45,7 +45,6 @@ if TYPE_CHECKING:
 
 XATTR_NAME_MAX, XATTR_SIZE_MAX, XATTR_LIST_MAX = 255, 65536, 65536
 XATTR_CREATE, XATTR_REPLACE = 1, 2
-AT_SYMLINK_NOFOLLOW, AT_EMPTY_PATH = 0x100, 0x1000
 SECURITY, TRUSTED, USER = "security.", "trusted.", "user."
 _CAPABILITY = "security.capability"
 #: What a file system in memory reckons for an inode, and so for attributes (BOGO_INODE_SIZE, mm/shmem.c).
@@ -191,10 +190,7 @@ def _inode(k: Kernel, dirfd: int, pathname: int, flags: int = 0) -> Inode:
     """What a path names. Raises Errno(EINVAL) for a flag, or what the walk answers."""
     if flags & ~(AT_SYMLINK_NOFOLLOW | AT_EMPTY_PATH):
         raise Errno(EINVAL)
-    name = getname_flags(k, pathname, empty=bool(flags & AT_EMPTY_PATH))
-    if not name and dirfd != AT_FDCWD:
-        return fget(k, dirfd).inode
-    return path_at(k, name, dirfd, follow=not flags & AT_SYMLINK_NOFOLLOW).dentry.inode
+    return inode_at(k, dirfd, pathname, flags)
 
 
 def _new_value(k: Kernel, name: int, value: int, size: int, flags: int) -> tuple[str, bytes, int]:
