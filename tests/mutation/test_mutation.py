@@ -10,11 +10,13 @@ from mutation import (
     EQUIVALENT,
     PACKAGES,
     ROOT,
+    Reach,
     Result,
     all_faults,
-    callers_of,
     choose,
     explanations,
+    lines_of,
+    reaching,
     table,
 )
 from single_faults import Fault, faults_of
@@ -69,15 +71,36 @@ def test_columns_are_bytes() -> None:
     assert fault.apply(source) == "def f():\n    g('\u00e4\u00f6'); return (1 <= 2)\n"
 
 
-def test_the_tests_that_call_the_function_come_quickest_first() -> None:
-    fault = Fault("a.py", 7, 0, 7, 1, "x", (4, 12))
-    reach = {
-        "slow": (2.0, ["a.py:4"]), "other": (0.1, ["b.py:4"]), "inner": (1.0, ["a.py:9"]),
-        "behind": (0.1, ["a.py:13"]),
+def reach(*watched: str, **tests: tuple[float, list[str]]) -> Reach:
+    found = {name: (seconds, frozenset(lines)) for name, (seconds, lines) in tests.items()}
+    return Reach(frozenset(watched), found)
+
+
+def test_the_tests_that_reach_the_lines_come_quickest_first() -> None:
+    fault = Fault("a.py", 8, 0, 8, 1, "x", (4, 12), (7, 8))
+    tests = {
+        "slow": (2.0, ["a.py:4", "a.py:7"]), "other": (0.1, ["b.py:7"]), "inner": (1.0, ["a.py:8"]),
+        "calls": (0.5, ["a.py:4"]), "behind": (0.1, ["a.py:13"]),
     }  # fmt: skip
-    assert callers_of(fault, reach) == ["inner", "slow"]
-    outside = Fault("a.py", 3, 0, 3, 1, "x", (0, 0))
-    assert callers_of(outside, reach) == ["behind", "inner", "slow"]
+    assert reaching(fault, reach("a.py:7", "a.py:8", **tests)) == ["inner", "slow"]
+    assert reaching(fault, reach("a.py:7", "a.py:8", calls=tests["calls"])) == []
+    not_watched = reach("a.py:7", **tests)
+    assert reaching(fault, not_watched) == ["calls", "inner", "slow"]
+
+
+def test_a_constant_is_reached_where_its_name_is() -> None:
+    path = "toykernel/kernel/sched/idle.py"
+    faults = all_faults("kernel", {"toykernel/kernel/clone_flags.py": set(range(1, 99))})
+    fault = next(f for f in faults if f.function == (0, 0))
+    name = (ROOT / fault.path).read_text().splitlines()[fault.line - 1].split()[0]
+    lines = lines_of(fault)
+    assert f"{fault.path}:{fault.line}" in lines
+    users = lines - {f"{fault.path}:{fault.line}"}
+    assert users
+    assert all(name in (ROOT / line.partition(":")[0]).read_text() for line in users)
+    tests = {"uses": (2.0, [min(users)]), "file": (1.0, [f"{fault.path}:1"]), "no": (0.1, [path])}
+    assert reaching(fault, reach(*lines, **tests)) == ["uses"]
+    assert reaching(fault, reach(*lines, file=tests["file"], no=tests["no"])) == ["file"]
 
 
 def test_the_same_seed_chooses_the_same() -> None:
