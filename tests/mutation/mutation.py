@@ -55,6 +55,8 @@ SLOW = (
     "tests/mm/test_model_search.py", "tests/mm/test_state_machine.py", "tests/mm/test_fail_fork.py",
     "tests/mm/test_native_memory.py",
 )  # fmt: skip
+#: These look at every number outside of functions, by their modules' names: no line of theirs tells it.
+_CONSTANTS = ("tests/kernel/test_header_constants.py",)
 #: Tests of the text of files, which any fault changes.
 _ABOUT_TEXT = ("tests/mm/test_mutants.py",)
 
@@ -173,8 +175,8 @@ def lines_with(name: str) -> set[str]:
 def reaching(fault: Fault, reach: Reach) -> list[str]:
     """Those that reach its lines, quickest first, as many as BUDGET allows.
 
-    Where its lines were not watched, those that call the function it is in; outside of functions, when none
-    reaches its name, those that call any of its file.
+    Where its lines were not watched, those that call the function it is in. Outside of functions those of all
+    constants come first; when none reaches its name, those that call any of its file.
     """
     first, last = fault.function
     lines = lines_of(fault)
@@ -188,7 +190,7 @@ def reaching(fault: Fault, reach: Reach) -> list[str]:
         found = [(s, test) for test, (s, names) in reach.tests.items() if names & lines]
     if not found and (not first or not lines <= reach.watched):
         found = [(s, test) for test, (s, names) in reach.tests.items() if any(map(calls, names))]
-    chosen: list[str] = []
+    chosen = [] if first or not fault.path.startswith("toykernel") else list(_CONSTANTS)
     spent = 0.0
     for seconds, test in sorted(found):
         if spent + seconds <= BUDGET or not chosen:

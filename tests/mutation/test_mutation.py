@@ -99,8 +99,9 @@ def test_a_constant_is_reached_where_its_name_is() -> None:
     assert users
     assert all(name in (ROOT / line.partition(":")[0]).read_text() for line in users)
     tests = {"uses": (2.0, [min(users)]), "file": (1.0, [f"{fault.path}:1"]), "no": (0.1, [path])}
-    assert reaching(fault, reach(*lines, **tests)) == ["uses"]
-    assert reaching(fault, reach(*lines, file=tests["file"], no=tests["no"])) == ["file"]
+    first = "tests/kernel/test_header_constants.py"
+    assert reaching(fault, reach(*lines, **tests)) == [first, "uses"]
+    assert reaching(fault, reach(*lines, file=tests["file"], no=tests["no"])) == [first, "file"]
 
 
 def test_the_same_seed_chooses_the_same() -> None:
