@@ -30,10 +30,15 @@ CAP_FS_MASK |= 1 << CAP_FSETID | 1 << CAP_MKNOD
 
 @dataclass(eq=False)
 class UserNamespace:
-    """struct user_namespace: users by id; two namespaces have different users of the same id."""
+    """struct user_namespace: users by id; two namespaces have different users of the same id.
+
+    `owner` is the effective user of who made it.
+    """
 
     slab: int
     count: int = 1
+    parent: UserNamespace | None = None
+    owner: int = 0
     users: dict[int, UserStruct] = field(default_factory=dict)
 
 
@@ -110,17 +115,26 @@ def free_uid(k: Kernel, user: UserStruct) -> None:
         put_user_ns(k, ns)
 
 
+def get_user_ns(cred: Cred) -> UserNamespace:
+    """The user namespace of some credentials, with one more reference."""
+    ns = cred.user.ns
+    ns.count += 1
+    return ns
+
+
 def put_user_ns(k: Kernel, ns: UserNamespace) -> None:
     """One reference less; the last one frees the namespace's record."""
     ns.count -= 1
     if not ns.count:
         k.memory.slabs.user_ns.free(k, ns.slab)
+        if ns.parent is not None:
+            put_user_ns(k, ns.parent)
 
 
 def create_user_ns(k: Kernel, new: Cred) -> None:
     """Make credentials those of the root of a new user namespace. Raises Errno(ENOMEM)."""
     with ExitStack() as undo:
-        ns = UserNamespace(k.memory.slabs.user_ns.alloc(k), count=1)
+        ns = UserNamespace(k.memory.slabs.user_ns.alloc(k), 1, get_user_ns(new), new.euid)
         undo.callback(put_user_ns, k, ns)
         root = alloc_uid(k, ns, 0)
         undo.pop_all()

@@ -38,7 +38,7 @@ def _of_task(k: Kernel, task: Task) -> Iterator[Record]:
     yield "sighand_struct", task.sighand.slab
     yield "cred", task.cred.slab
     yield "user_struct", task.cred.user.slab
-    yield "user_namespace", task.cred.user.ns.slab
+    yield from _of_users(task.cred.user.ns)
     yield "fpu", task.thread.fpu
     judge = task.seccomp_filter
     while judge is not None:
@@ -69,6 +69,13 @@ def _of_task(k: Kernel, task: Task) -> Iterator[Record]:
     ns: PidNamespace | None = task.pid_struct.ns
     while ns is not None:
         yield "pid_namespace", ns.slab
+        ns = ns.parent
+
+
+def _of_users(ns: UserNamespace | None) -> Iterator[Record]:
+    """A user namespace and those above it."""
+    while ns is not None:
+        yield "user_namespace", ns.slab
         ns = ns.parent
 
 
@@ -151,10 +158,12 @@ def _of_namespace(ns: Any) -> Iterator[Record]:
         case PidNamespace():
             yield "pid_namespace", ns.slab
         case UserNamespace():
-            yield "user_namespace", ns.slab
+            yield from _of_users(ns)
+            return
         case IpcNamespace():
             yield "ipc_namespace", ns.slab
             yield from _of_ipc(ns)
+    yield from _of_users(ns.user_ns)
 
 
 def _of_ipc(ns: IpcNamespace) -> Iterator[Record]:
