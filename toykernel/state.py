@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from toykernel.host import Host
     from toykernel.kernel.cred import UserStruct
     from toykernel.kernel.futex import FutexQ
+    from toykernel.kernel.keys.key import KeyTable
     from toykernel.kernel.ntp import Ntp
     from toykernel.kernel.pid import PidMap, PidNamespace
     from toykernel.kernel.timer import HrTimer
@@ -168,6 +169,7 @@ class Processes:
     nr_threads: int = 0  # without the idle task
     total_forks: int = 0
     futexes: list[FutexQ] = field(default_factory=list)  # who sleeps on a futex, in order
+    keys: KeyTable | None = None  # once there has been one
     root_user: UserStruct = field(init=False)
 
 

@@ -67,6 +67,8 @@ kernel.futex_robust: set_robust_list
 kernel.futex_syscalls: get_robust_list
 kernel.itimer: alarm setitimer getitimer
 kernel.kcmp: kcmp
+kernel.keys.keyctl: keyctl
+kernel.keys.request_key: add_key request_key
 kernel.kill: kill rt_sigqueueinfo tkill tgkill rt_tgsigqueueinfo
 kernel.ntp: adjtimex clock_adjtime clock_adjtime64
 kernel.pidfd: pidfd_send_signal pidfd_open pidfd_getfd

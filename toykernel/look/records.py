@@ -191,6 +191,8 @@ def records(k: Kernel) -> Iterator[Record]:
         seen.update(dict.fromkeys(("mnt_cache", mnt.slab) for mnt in all_mounts(root)))
     for pid in k.processes.init_pid_ns.pids.values():
         seen["pid", pid.slab] = None
+    if k.processes.keys is not None:
+        seen.update(dict.fromkeys(("key_jar", key.slab) for key in k.processes.keys.keys.values()))
     for mm in address_spaces(k):
         seen["mm_struct", mm.slab] = None
         for area in mm:
