@@ -23,6 +23,7 @@ from toykernel.timing_costs import PRICES
 if TYPE_CHECKING:
     from emu.machine import Event, Machine
     from toykernel.fs.file import File
+    from toykernel.fs.fsnotify import FsnotifyTable
     from toykernel.fs.inode import Inode
     from toykernel.fs.rootfs import FileSystems
     from toykernel.fs.super import SuperBlock
@@ -198,6 +199,7 @@ class Files:
     console_tty: TtyStruct | None = None  # when the host's input is a terminal
     unix: UnixTable | None = None  # sockets, once there have been any
     anon_inode: Inode | None = None  # of every file without a name of its own, once there is one
+    fsnotify: FsnotifyTable | None = None  # who watches files (fs/fsnotify.py), once somebody has
     nsfs: SuperBlock | None = None  # of namespaces as files, once one has been asked for
     console_error: File = field(init=False)  # the open file whose output is the host's stderr
 

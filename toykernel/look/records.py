@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from toykernel.fs.eventfd import EventfdCtx
 from toykernel.fs.eventpoll import EventPoll
+from toykernel.fs.inotify import InotifyGroup
 from toykernel.fs.mount import all_mounts
 from toykernel.fs.nsfs import NsCommon
 from toykernel.fs.pipe_fs_i import Pipe
@@ -105,6 +106,10 @@ def _of_file(file: File) -> Iterator[Record]:
             yield "tty_struct", slab
             if link is not None:
                 yield "tty_struct", link.slab
+        case InotifyGroup(slab=slab, marks=marks):
+            yield "fsnotify_group", slab
+            for mark in marks.values():
+                yield "inotify_inode_mark", mark.slab
         case EventPoll(slab=slab, items=items):
             yield "eventpoll", slab
             for item in items:
