@@ -27,6 +27,7 @@ fs.exec: execve execveat
 fs.fcntl: dup fcntl dup2 fcntl64 dup3
 fs.fhandle: name_to_handle_at open_by_handle_at
 fs.filesystems: sysfs
+fs.inotify: inotify_init inotify_add_watch inotify_rm_watch inotify_init1
 fs.ioctl: ioctl
 fs.locks: flock
 fs.memfd: memfd_create
@@ -67,6 +68,8 @@ kernel.futex_robust: set_robust_list
 kernel.futex_syscalls: get_robust_list
 kernel.itimer: alarm setitimer getitimer
 kernel.kcmp: kcmp
+kernel.keys.keyctl: keyctl
+kernel.keys.request_key: add_key request_key
 kernel.kill: kill rt_sigqueueinfo tkill tgkill rt_tgsigqueueinfo
 kernel.ntp: adjtimex clock_adjtime clock_adjtime64
 kernel.pidfd: pidfd_send_signal pidfd_open pidfd_getfd

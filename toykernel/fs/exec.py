@@ -35,7 +35,14 @@ from toykernel.fs.inode import MAY_EXEC, S_IFREG, S_ISGID, S_ISUID, Inode, inode
 from toykernel.fs.mount import Path, d_path
 from toykernel.fs.namei import AT_FDCWD, getname, getname_flags, path_at, path_lookup
 from toykernel.fs.read_write import kernel_read
-from toykernel.kernel.cred import CAP_SYS_PTRACE, Cred, commit_creds, prepare_creds, put_cred
+from toykernel.kernel.cred import (
+    CAP_SYS_PTRACE,
+    Cred,
+    commit_creds,
+    drop_process_keyring,
+    prepare_creds,
+    put_cred,
+)
 from toykernel.kernel.exit import mm_release, release_task, signal_group_exit, zap_other_threads
 from toykernel.kernel.fork_mm import mm_alloc, mmput, set_mm_exe_file
 from toykernel.kernel.pid import attach_pid, detach_pid, task_pid_vnr
@@ -290,6 +297,10 @@ def prepare_exec_creds(k: Kernel, inode: Inode) -> Cred:
         new.egid = inode.gid
     new.suid = new.fsuid = new.euid
     new.sgid = new.fsgid = new.egid
+    if new.thread_keyring is not None:
+        new.thread_keyring.put(k)
+        new.thread_keyring = None
+    drop_process_keyring(k, new)
     root = 0 in (new.uid, new.euid)
     new.cap_permitted = (new.cap_bset | new.cap_inheritable) if root else 0
     new.cap_effective = new.cap_permitted if new.euid == 0 else 0

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from toykernel.arch.x86.uaccess import access_ok, copy_from_user
 from toykernel.errno import EBADF, EFAULT, EINVAL, EOPNOTSUPP, ESPIPE, Errno
 from toykernel.fs.file import O_APPEND, O_NONBLOCK, File, fget
+from toykernel.fs.fsnotify import ACCESS, MODIFY, fsnotify_transfer
 from toykernel.fs.operations import POLLIN, no_llseek
 from toykernel.fs.read_write import MAX_RW_COUNT, transfer_size
 from toykernel.kernel.wait import Result, Wait
@@ -126,7 +127,7 @@ def _at(k: Kernel, file: File, pieces: Iovec, offset: int, *, write: bool) -> Re
     finally:
         file.pos = before
     assert not isinstance(result, Wait)  # what can be sought in never makes anybody wait
-    return result
+    return fsnotify_transfer(k, file, MODIFY if write else ACCESS, result)
 
 
 def _offset(low: int, high: int) -> int:
@@ -138,14 +139,16 @@ def _offset(low: int, high: int) -> int:
 def sys_readv(k: Kernel, fd: int, iov: int, count: int) -> Result:
     """readv: as read, into several pieces. EINVAL for more than 1024 or a negative length."""
     file = _opened(k, fd, write=False)
-    return transfer(k, file, import_iovec(k, iov, count), write=False)
+    result = transfer(k, file, import_iovec(k, iov, count), write=False)
+    return fsnotify_transfer(k, file, ACCESS, result)
 
 
 @syscall(146, "fd:fd iov:iovec_in iovcnt:size")
 def sys_writev(k: Kernel, fd: int, iov: int, count: int) -> Result:
     """writev: as write, from several pieces. EINVAL for more than 1024 or a negative length."""
     file = _opened(k, fd, write=True)
-    return transfer(k, file, import_iovec(k, iov, count), write=True)
+    result = transfer(k, file, import_iovec(k, iov, count), write=True)
+    return fsnotify_transfer(k, file, MODIFY, result)
 
 
 @syscall(180, "fd:fd buf:buffer_out count:size offset_low:hex offset_high:hex", name="pread64")
@@ -195,7 +198,8 @@ def _with_flags(
     )
     try:
         if offset == -1:
-            return transfer(k, file, pieces, write=write)
+            result = transfer(k, file, pieces, write=write)
+            return fsnotify_transfer(k, file, MODIFY if write else ACCESS, result)
         return _at(k, file, pieces, offset, write=write)
     finally:
         file.flags = before

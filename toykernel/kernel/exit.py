@@ -306,6 +306,7 @@ def release_task(k: Kernel, p: Task) -> None:
         sched_exit(k, p)
         _exit_signal(k, p)
         leader = p.group_leader
+        p.pid_struct.exit_code = exit_code_of(p) if leader is p else p.exit_code
         put_task_struct(k, p)
         if k.processes.nr_threads == 1:  # only init is left, and the idle task
             k.outcome = Outcome(OutcomeKind.FINISHED)

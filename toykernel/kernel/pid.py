@@ -14,9 +14,11 @@ from typing import TYPE_CHECKING
 from emu.record import dataclass
 from toykernel.errno import EAGAIN, EEXIST, EINVAL, ENOMEM, Errno
 from toykernel.kernel.clone_flags import CLONE_THREAD
+from toykernel.kernel.cred import put_user_ns
 
 if TYPE_CHECKING:
     from toykernel.kernel.clone_flags import CloneArgs
+    from toykernel.kernel.cred import UserNamespace
     from toykernel.kernel.signal_types import SignalStruct
     from toykernel.kernel.wait_queue import WaitQueue
     from toykernel.state import Kernel
@@ -83,6 +85,7 @@ class PidNamespace:
     child_reaper: Task | None = None
     count: int = 1
     pids: dict[int, Pid] = field(default_factory=dict)  # struct pid by number here
+    user_ns: UserNamespace | None = None  # that owns it; None: the first
 
 
 @dataclass(eq=False)
@@ -93,6 +96,7 @@ class Pid:
     numbers: tuple[tuple[PidNamespace, int], ...]
     count: int = 1
     wait_pidfd: WaitQueue | None = None  # who waits for the task's end by a pidfd
+    exit_code: int | None = None  # pidfs_exit_info: how the task ended, once it is reaped
 
     @property
     def nr(self) -> int:
@@ -103,6 +107,12 @@ class Pid:
     def ns(self) -> PidNamespace:
         """The namespace that it was made in."""
         return self.numbers[-1][0]
+
+
+def pid_task(k: Kernel, pid: Pid) -> Task | None:
+    """The task that runs under a pid; None once it is released."""
+    task = k.processes.init_pid_ns.map.tasks.get(pid.nr)
+    return task if task is not None and task.pid_struct is pid else None
 
 
 def pid_nr_ns(pid: Pid, ns: PidNamespace) -> int:
@@ -241,6 +251,12 @@ def create_pid_namespace(k: Kernel, parent: PidNamespace) -> PidNamespace:
     return PidNamespace(slab, ns_map, parent.level + 1, get_pid_ns(parent))
 
 
+def put_owner(k: Kernel, ns: UserNamespace | None) -> None:
+    """A namespace goes: it needs the user namespace that owned it no more."""
+    if ns is not None:
+        put_user_ns(k, ns)
+
+
 def get_pid_ns(ns: PidNamespace) -> PidNamespace:
     """One more reference to a pid namespace; the namespace."""
     ns.count += 1
@@ -252,5 +268,6 @@ def put_pid_ns(k: Kernel, ns: PidNamespace) -> None:
     ns.count -= 1
     if not ns.count:
         k.memory.slabs.pid_ns.free(k, ns.slab)
+        put_owner(k, ns.user_ns)
         if ns.parent is not None:
             put_pid_ns(k, ns.parent)

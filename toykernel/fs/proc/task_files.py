@@ -246,7 +246,8 @@ def fdinfo(k: Kernel, task: Task, number: int) -> str:
     if file is None or task.files is None:
         return ""
     flags = file.flags | (O_CLOEXEC if number in task.files.close_on_exec else 0)
-    return f"pos:\t{file.pos}\nflags:\t0{flags:o}\nmnt_id:\t0\nino:\t{file.inode.ino}\n"
+    text = f"pos:\t{file.pos}\nflags:\t0{flags:o}\nmnt_id:\t0\nino:\t{file.inode.ino}\n"
+    return text + file.op.show_fdinfo(file)
 
 
 def mem_read(k: Kernel, file: File, buf: int, count: int) -> int:
