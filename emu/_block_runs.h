@@ -47,6 +47,14 @@ static void begin_blocks(struct engine_state *s, struct blocks *b)
         b->whole_since = s->retired;
 }
 
+/* The run goes on in the middle of an exact translation, with other limits. */
+static void stay_exact(struct engine_state *s, struct blocks *b)
+{
+    b->may_whole = (uint32_t)may_run_whole(s);
+    b->current = 0;
+    b->whole_since = s->retired;
+}
+
 /* Nobody outside sees the mark. */
 static void leave_blocks(struct blocks *b)
 {
