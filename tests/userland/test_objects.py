@@ -165,6 +165,37 @@ movl $size, %ecx
     "frames with segments": ".cfi_startproc\n.cfi_undefined es\n.cfi_undefined mxcsr\nnop\n.cfi_endproc\n",
     "indirect function": ".globl f\n.type f, @gnu_indirect_function\nf: ret\n.long f\njmp f\njne f\n"
     "call f\n.section .got\n.long 0\n",
+    "frames for debuggers": """ .cfi_sections .debug_frame, .eh_frame
+ .text
+ .globl f
+f: .cfi_startproc
+ pushl %ebp
+ .cfi_def_cfa_offset 8
+ .cfi_offset 5, -8
+ ret
+ .cfi_endproc
+g: .cfi_startproc simple
+ .cfi_signal_frame
+ nop
+ .cfi_def_cfa 4, 4
+ .space 300
+ .cfi_undefined 8
+ .cfi_endproc
+h: .cfi_startproc
+ .cfi_lsda 0x1b, g
+ nop
+ .cfi_endproc
+i: .cfi_startproc
+ .cfi_personality 0x9b, f
+ .cfi_return_column 9
+ nop
+ .cfi_endproc
+k: .cfi_startproc
+ .cfi_personality 0x9b, f
+ nop
+ .cfi_endproc
+ .cfi_sections .debug_frame
+""",
     "older cpus": ".arch i486\nnop\n.p2align 4\n.arch .sse2\nnop\n.p2align 3\n",
 }
 

@@ -68,9 +68,9 @@ def evaluate(
 ) -> int:
     """The value of an expression, 0 to 0xffffffff. Raises DebugError.
 
-    `symbol` raises SymbolError; `register` is given a name without `$`; `word_at` reads so many bytes of memory;
-    `variable` knows C's local variables, which come before symbols. `bare` takes the symbols that are used for their own
-    value: under no `*` and no `&`.
+    `symbol` raises SymbolError; `register` is given a name without `$`; `word_at` reads so many bytes of
+    memory; `variable` knows C's local variables, which come before symbols. `bare` takes the symbols that are
+    used for their own value: under no `*` and no `&`.
     """
     return _Parser(text, symbol, register, word_at, variable, bare).value()
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Final
 
 from . import objects
-from .cfi import HERE, FrameTable
+from .cfi import EH_FRAME, HERE, START, FrameTable
 from .errors import Problem
 from .expressions import (
     GOT_NAME,
@@ -264,19 +264,26 @@ class Emission(Layout):
         return ObjectFile(self.source, built, symbols, lines, executable_stack)
 
     def _unwind(self) -> None:
-        """The section .eh_frame, now that the code has its sizes."""
-        if self.frames is None:
-            return
-        data, fixes = self.frames.section(lambda a, b: self._place(b) - self._place(a))
-        section = self.sections.setdefault(".eh_frame", SectionBuild(".eh_frame", "r", False))
-        self.relocations.setdefault(".eh_frame", [])
+        """The sections of call frames, now that the code has its sizes."""
+        for name in self.frames.sections if self.frames is not None else ():
+            self._unwind_in(name)
+
+    def _unwind_in(self, name: str) -> None:
+        assert self.frames is not None
+        data, fixes = self.frames.section(lambda a, b: self._place(b) - self._place(a), name)
+        flags = "r" if name == EH_FRAME else ""
+        section = self.sections.setdefault(name, SectionBuild(name, flags, False))
+        self.relocations.setdefault(name, [])
         section.align = 4
         fragment = section.current
         start = fragment.length
         where = Statement(".cfi_endproc", Location(self.source, 0))
         for fix in fixes:
-            here = Position(".eh_frame", fragment.index, start + fix.offset)
-            value = bind(fix.value, lambda name, here=here: here if name == HERE else Name(name))  # type: ignore[misc]
+            places = {
+                HERE: Position(name, fragment.index, start + fix.offset),
+                START: Position(name, fragment.index, start),
+            }
+            value = bind(fix.value, lambda one, places=places: places.get(one, Name(one)))  # type: ignore[misc]
             fragment.fixes.append(
                 (Fix(start + fix.offset, fix.width, value), start + fix.offset + fix.width, where)
             )
