@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
+from .asked import Asked, kind_of
 from .data import MAX_ALIGN, DataDirectives
 from .errors import Problem
 from .expressions import NAME, Name, Number, Position
@@ -53,7 +54,7 @@ class Directives:
             ".loc": self._loc, ".symver": self._symver, ".weakref": self._weakref,
             ".intel_syntax": self._syntax, ".att_syntax": self._syntax, ".warning": self._warning,
             ".print": self._print, ".error": self._message, ".err": self._message,
-            ".end": self._end, ".arch": self._arch, ".ident": self._ident,
+            ".reloc": self._reloc, ".end": self._end, ".arch": self._arch, ".ident": self._ident,
             ".code32": self._mode, ".code16": self._mode,
             ".code16gcc": self._mode, ".code64": self._mode,
         }  # fmt: skip
@@ -129,6 +130,16 @@ class Directives:
         symbol = self.assembler.symbol(values[0].strip('"'))
         if values[1] not in symbol.versions:
             symbol.versions.append(values[1])
+
+    def _reloc(self, text: str, statement: Statement) -> None:
+        _, values = self._split(text)
+        if not 2 <= len(values) <= 3:
+            raise Problem("`.reloc' takes OFFSET, TYPE and, if there is one, an EXPRESSION")
+        at = self.assembler.expression(values[0])
+        if isinstance(at, Number):
+            at = Position(self.assembler.section.name, 0, at.value)
+        target = self.assembler.expression(values[2]) if len(values) == 3 else None
+        self.assembler.asked.append(Asked(at, kind_of(values[1]), target, statement))
 
     def _visibility(self, text: str, statement: Statement) -> None:
         for name in self._names(text):
