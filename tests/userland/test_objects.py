@@ -253,6 +253,62 @@ glob: .long 5
 .long 0
 .reloc 0, R_386_32, glob
 """,
+    "out of a repetition": r"""
+_start:
+ .irp x,1,2,3
+ .if \x == 2
+ .exitm
+ .endif
+ .byte \x
+ .endr
+ .byte 9
+ .rept 3
+ .byte 7
+ .exitm
+ .byte 8
+ .endr
+ .macro m a
+ .irp x, \a, 5
+ .byte \x
+ .exitm
+ .endr
+ .byte 0x33
+ .exitm
+ .byte 0x44
+ .endm
+ m 1
+ .irp y, 6, 7
+ m \y
+ .byte \y+0x50
+ .endr
+ .irpc c, 123
+ .rept 2
+ .byte \c
+ .exitm
+ .endr
+ .byte 0xee
+ .endr
+ .byte 0xff
+""",
+    "version notes": """.version "1"
+nop
+.version "a b c d"
+.section .note,"",@note
+.long 1
+.text
+hlt
+""",
+    "far pointers": """.intel_syntax noprefix
+.code16
+jmp far ptr [bx]
+call far ptr [bx]
+jmp far ptr 1:2
+jmp dword ptr [bx]
+.code32
+ call far ptr foo[eax*4]
+jmp FAR PTR es:[eax]
+foo:
+""",
     "older cpus": ".arch i486\nnop\n.p2align 4\n.arch .sse2\nnop\n.p2align 3\n",
 }
 
@@ -301,6 +357,7 @@ def test_a_weak_reference_that_nobody_answers_is_zero(tmp_path: Path) -> None:
         ("a: nop\n.weakref a, b\n", "symbol `a' is already defined"),
         (".weakref a, a\n.long a\n", "symbol `a' is defined by itself"),
         (".symver a, b\n", "`.symver' takes NAME, NAME@VERSION"),
+        (".intel_syntax noprefix\njmp far ptr a\na:\n", "`far ptr a' does not say which segment"),
         (".reloc 0, R_386_64, a\n", "`R_386_64' is no relocation of i386"),
         (".long 0\n.reloc 1, R_386_32, a\n", "the relocation is not within the section"),
         (".reloc a, R_386_32, b\n", "the place of a relocation is a label, or a number of bytes"),

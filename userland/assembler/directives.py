@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import struct
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
@@ -10,7 +11,7 @@ from .asked import Asked, kind_of
 from .data import MAX_ALIGN, DataDirectives
 from .errors import Problem
 from .expressions import NAME, Name, Number, Position
-from .objects import SHF_MERGE, SHF_STRINGS, VISIBILITIES
+from .objects import SHF_MERGE, SHF_STRINGS, SHT_NOTE, VISIBILITIES
 from .sections import SectionDirectives, Shape
 from .source import Statement, split_operands, string_bytes
 
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 
 _SYMBOL: Final = re.compile(NAME + r'|"[^"]+"')
 _IGNORED: Final = frozenset((
-    ".extern", ".loc_mark_labels", ".version", ".eject", ".list", ".nolist", ".psize",
+    ".extern", ".loc_mark_labels", ".eject", ".list", ".nolist", ".psize",
     ".sbttl", ".title", ".att_mnemonic", ".lflags", ".line", ".ln", ".func", ".endfunc",
     ".addrsig", ".addrsig_sym",  # clang's, of use to its own linker only
 ))  # fmt: skip
@@ -55,7 +56,7 @@ class Directives:
             ".intel_syntax": self._syntax, ".att_syntax": self._syntax, ".warning": self._warning,
             ".print": self._print, ".error": self._message, ".err": self._message,
             ".reloc": self._reloc, ".end": self._end, ".arch": self._arch, ".ident": self._ident,
-            ".code32": self._mode, ".code16": self._mode,
+            ".version": self._version, ".code32": self._mode, ".code16": self._mode,
             ".code16gcc": self._mode, ".code64": self._mode,
         }  # fmt: skip
         handlers |= dict.fromkeys(VISIBILITIES, self._visibility)
@@ -292,12 +293,25 @@ class Directives:
             newer[-1] = True
 
     def _ident(self, text: str, statement: Statement) -> None:
+        fresh = ".comment" not in self.assembler.sections
+        data = b"\0" * fresh + string_bytes(text.partition(" ")[2].strip()) + b"\0"
+        shape = Shape("", attributes=SHF_MERGE | SHF_STRINGS, entry_size=1)
+        self._aside(".comment", shape, data, statement)
+
+    def _version(self, text: str, statement: Statement) -> None:
+        """A note of type NT_VERSION, whose name is the version."""
+        name = string_bytes(text.partition(" ")[2].strip()) + b"\0"
+        data = struct.pack("<III", len(name), 0, 1) + name + bytes(-len(name) % 4)
+        self._aside(".note", Shape("", SHT_NOTE), data, statement)
+        section = self.assembler.sections[".note"]
+        section.align = max(section.align, 4)
+
+    def _aside(self, name: str, shape: Shape, data: bytes, statement: Statement) -> None:
+        """Bytes into another section."""
         sections, assembler = self.sections, self.assembler
         kept = assembler.section, assembler.section.subsection, sections.previous
-        fresh = ".comment" not in assembler.sections
-        sections.enter(".comment", Shape("", attributes=SHF_MERGE | SHF_STRINGS, entry_size=1))
-        text = text.partition(" ")[2].strip()
-        assembler.emit(b"\0" * fresh + string_bytes(text) + b"\0", (), statement)
+        sections.enter(name, shape)
+        assembler.emit(data, (), statement)
         assembler.section, subsection, sections.previous = kept
         assembler.section.enter(subsection)
 
