@@ -9,9 +9,11 @@ import io
 from bisect import bisect_right
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from toykernel.look.unwind import Unwinder
 from userland.assembler import LineEntry, Program
 
 SHF_ALLOC, SHF_EXECINSTR, PF_X = 2, 4, 1
@@ -53,6 +55,7 @@ class Image:
         self.spans = sorted(spans)
         self.entry = entry
         self.bias = 0  # how far above the addresses in its file it is loaded
+        self._elf = b""
         self._ordered = sorted((value, label) for label, value in self.labels.items())
         self._addresses = [line.address for line in self.lines]
         self._sources: dict[str, list[str]] = {
@@ -108,8 +111,13 @@ class Image:
         lines = [replace(line, address=line.address + bias) for line in _dwarf_lines(elf)]
         spans = [(start + bias, end + bias, code) for start, end, code in spans]
         made = cls(name, labels, constants, lines, spans, elf["e_entry"] + bias)
-        made.bias = bias
+        made.bias, made._elf = bias, data
         return made
+
+    @cached_property
+    def unwinder(self) -> Unwinder | None:
+        """What finds callers in it, if a compiler has made it."""
+        return Unwinder(self._elf, self.bias) if self._elf and self.lines else None
 
     # -- by address --------------------------------------------------------------------------------
 
