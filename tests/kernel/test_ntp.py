@@ -25,8 +25,8 @@ SETTINGS = [
     (0x10, "status", 0x11, 0x11), (0x10, "status", 0xFF40, 0x40), (0x10, "status", 0x0, 0x0),
     (0x20, "constant", 3, 7), (0x20, "constant", 6, 10), (0x20, "constant", 7, 10),
     (0x20, "constant", 11, 10), (0x20, "constant", -1, 4), (0x80, "tai", 37, 37),
-    (0x80, "tai", 100_000, 100_000), (0x80, "tai", 0, 0), (0x4000, "tick", 9000, 9000), (0x4000, "tick", 11000, 11000),
-    (0x4000, "tick", 10001, 10001),
+    (0x80, "tai", 100_000, 100_000), (0x80, "tai", 0, 0), (0x4000, "tick", 9000, 9000),
+    (0x4000, "tick", 11000, 11000), (0x4000, "tick", 10001, 10001),
 ]  # fmt: skip
 START = {
     "offset": 0, "freq": 0, "maxerror": 16_000_000, "esterror": 16_000_000, "status": 0x40, "constant": 2,
