@@ -128,5 +128,13 @@ int main(void)
 				else
 					shmctl(id, IPC_RMID, 0);
 			}
+	for (int kind = 0; kind < 3; kind++) { /* a number is not given twice in a row */
+		int id[2];
+		for (int n = 0; n < 2; n++) {
+			id[n] = kind == 0 ? msgget(IPC_PRIVATE, 0600) : kind == 1 ? semget(IPC_PRIVATE, 1, 0600) : shmget(IPC_PRIVATE, 1, 0600);
+			kind == 0 ? msgctl(id[n], IPC_RMID, 0) : kind == 1 ? semctl(id[n], 0, IPC_RMID) : shmctl(id[n], IPC_RMID, 0);
+		}
+		printf("%s: another %d\n", names[kind], id[0] != id[1]);
+	}
 	return 0;
 }
