@@ -3,9 +3,10 @@
     python tests/mutation/mutation.py [--sample N] [--seed N] [--since COMMIT] [--package NAME] ...
 
 The tests of the folders that belong to a package are run once without a fault, which says which of the
-faulty lines each of them reaches; then, for each fault, those that reach it, quickest first, to the first
-that fails. A constant of a file is reached where its name is. With --since only faults in lines that have
-changed are tried. Ends with 1 when a fault survives that is not explained in tests/mutation/equivalent.txt.
+faulty lines each of them reaches; then, for each fault, those that reach it, the most relevant and the
+quickest first, to the first that fails. A constant of a file is reached where its name is. With --since only
+faults in lines that have changed are tried. Ends with 1 when a fault survives that is not explained in
+tests/mutation/equivalent.txt.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
+from relevance import most_relevant_first
 from single_faults import Fault, faults_of
 
 ROOT = Path(__file__).parents[2]
@@ -173,7 +175,8 @@ def lines_with(name: str) -> set[str]:
 
 
 def reaching(fault: Fault, reach: Reach) -> list[str]:
-    """Those that reach its lines, quickest first, as many as BUDGET allows.
+    """Those that reach its lines, as many as BUDGET allows: for half of it those that are most about them,
+    then the quickest.
 
     Where its lines were not watched, those that call the function it is in. Outside of functions those of all
     constants come first; when none reaches its name, those that call any of its file.
@@ -185,18 +188,29 @@ def reaching(fault: Fault, reach: Reach) -> list[str]:
         path, _, line = name.rpartition(":")
         return path == fault.path and (not first or first <= int(line) <= last)
 
-    found: list[tuple[float, str]] = []
+    found: dict[str, float] = {}
     if lines <= reach.watched:
-        found = [(s, test) for test, (s, names) in reach.tests.items() if names & lines]
+        found = {test: s for test, (s, names) in reach.tests.items() if names & lines}
     if not found and (not first or not lines <= reach.watched):
-        found = [(s, test) for test, (s, names) in reach.tests.items() if any(map(calls, names))]
-    chosen = [] if first or not fault.path.startswith("toykernel") else list(_CONSTANTS)
-    spent = 0.0
-    for seconds, test in sorted(found):
-        if spent + seconds <= BUDGET or not chosen:
-            chosen.append(test)
-            spent += seconds
-    return chosen
+        found = {test: s for test, (s, names) in reach.tests.items() if any(map(calls, names))}
+    chosen: dict[str, float] = {}
+    if not first and fault.path.startswith("toykernel"):
+        chosen = dict.fromkeys(_CONSTANTS, 0.0)
+    relevant = most_relevant_first(ROOT, about(fault), found)
+    for budget, tests in ((BUDGET / 2, relevant), (BUDGET, sorted(found, key=found.__getitem__))):
+        for test in tests:
+            if sum(chosen.values()) + found[test] <= budget or not chosen:
+                chosen[test] = found[test]
+    return list(chosen)
+
+
+def about(fault: Fault) -> str:
+    """The text of a fault's statement, with the names of its function and file."""
+    path = ROOT / fault.path
+    text = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
+    (first, last), (head, _) = fault.statement, fault.function
+    name = next((line for line in text[head - 1 :] if "def " in line), "") if head else ""
+    return "\n".join((path.stem, name.partition("(")[0], *text[first - 1 : last]))
 
 
 def all_faults(package: str, changed: dict[str, set[int]] | None) -> list[Fault]:

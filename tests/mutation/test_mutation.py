@@ -19,6 +19,7 @@ from mutation import (
     reaching,
     table,
 )
+from relevance import words_in
 from single_faults import Fault, faults_of
 
 SOURCE = textwrap.dedent('''
@@ -102,6 +103,21 @@ def test_a_constant_is_reached_where_its_name_is() -> None:
     first = "tests/kernel/test_header_constants.py"
     assert reaching(fault, reach(*lines, **tests)) == [first, "uses"]
     assert reaching(fault, reach(*lines, file=tests["file"], no=tests["no"])) == [first, "file"]
+
+
+def test_the_most_relevant_come_before_the_quickest() -> None:
+    folder = "tests/kernel/test_clone_details.py"
+    about = f"{folder}::test_who_may_exceed_rlimit_nproc[cap]"
+    reach_of = {f"{folder}::test_{name}": (0.1, ["x"]) for name in ("a", "b", "c")}
+    faults = all_faults("kernel", {"toykernel/kernel/fork.py": set(range(1, 500))})
+    text = (ROOT / "toykernel/kernel/fork.py").read_text()
+    fault = next(f for f in faults if f.old(text) == "not capable(k, CAP_SYS_RESOURCE)")
+    lines = lines_of(fault)
+    tests = {about: (20.0, sorted(lines))} | {
+        t: (s, sorted(lines)) for t, (s, _) in reach_of.items()
+    }
+    assert reaching(fault, reach(*lines, **tests)) == [about, *reach_of]
+    assert words_in("RLIMIT_NPROC isNot 12") == {"rlimit", "nproc", "not", "12"}
 
 
 def test_the_same_seed_chooses_the_same() -> None:

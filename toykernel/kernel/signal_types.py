@@ -101,6 +101,7 @@ class SignalStruct:
     is_child_subreaper: bool = False
     has_child_subreaper: bool = False
     tty: TtyStruct | None = None  # the controlling terminal
+    tty_old_pgrp: int = 0  # a leader's: the foreground of the one that has hung up
     # Figures of threads that are gone (ticks), and of children that were waited for (ns).
     utime: int = 0
     stime: int = 0

@@ -243,6 +243,35 @@ static void circle(void)
 	say("nobody", read(p[0], &byte, 1));
 }
 
+/* A socket that is only in the queue of one that is open: it is not to be cleared away, nor what is in its own. */
+static void chain(void)
+{
+	struct stat st;
+	int a[2], b[2], p[2], got;
+	char byte;
+	socketpair(AF_UNIX, SOCK_STREAM, 0, a);
+	socketpair(AF_UNIX, SOCK_STREAM, 0, b);
+	fstat(a[0], &st);
+	printf("%o %u\n", st.st_mode, (unsigned)st.st_nlink);
+	pipe(p);
+	send_files(a[0], &b[1], 1, SOL_SOCKET, SCM_RIGHTS);
+	send_files(b[0], &p[1], 1, SOL_SOCKET, SCM_RIGHTS);
+	close(b[1]);
+	close(p[1]);
+	close(socket(AF_UNIX, SOCK_STREAM, 0)); /* now who is not held is looked for */
+	usleep(50000);
+	for (int n = 0; n < 2; n++) {
+		int words[10];
+		struct iovec v = {&byte, 1};
+		struct msghdr m = {.msg_iov = &v, .msg_iovlen = 1, .msg_control = words, .msg_controllen = 40};
+		say("received", recvmsg(n ? got : a[1], &m, 0));
+		printf("%u\n", (unsigned)m.msg_controllen);
+		got = words[3];
+	}
+	say("written", write(got, "y", 1));
+	say("read", read(p[0], &byte, 1));
+}
+
 static void listener(void)
 {
 	struct sockaddr_un name = {AF_UNIX, "\0tk-options"}, other;
@@ -299,6 +328,7 @@ int main(void)
 	control();
 	messages();
 	circle();
+	chain();
 	listener();
 	return 0;
 }
