@@ -1,4 +1,4 @@
-/* The kinds and rights of what is in /proc, here and there, and of its directories. */
+/* The kinds and rights of what is in /proc and in /dev, here and there. */
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -43,6 +43,17 @@ int main(void)
 		snprintf(text, sizeof text, "/proc/self/fd/%d", open("/dev/null", mode));
 		lstat(text, &st);
 		printf("%o\n", st.st_mode);
+	}
+	const char *dev[] = {"null", "zero", "full", "random", "urandom", "tty", "ptmx", "fd", "stdin", "stdout", "stderr", "shm"};
+	for (unsigned i = 0; i < sizeof dev / sizeof *dev; i++) {
+		char path[50], to[50] = "";
+		snprintf(path, sizeof path, "/dev/%s", dev[i]);
+		if (lstat(path, &st))
+			printf("%s: %d\n", path, errno);
+		else
+			printf("%s: %o %x\n", path, st.st_mode, (int)st.st_rdev);
+		readlink(path, to, sizeof to);
+		printf("%s\n", to);
 	}
 	struct rlimit limit = {123456, 654321};
 	setrlimit(RLIMIT_RSS, &limit);
