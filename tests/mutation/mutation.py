@@ -44,7 +44,8 @@ _NATIVE = tuple(
 )  # fmt: skip
 _KERNEL = tuple(f"tests/{n}" for n in ("kernel", "signal", "sched", "mm", "fs", "ipc"))
 _TIMING = tuple(
-    f"tests/timing/test_{name}.py" for name in ("cycles", "rules", "microbench", "outside")
+    f"tests/timing/test_{name}.py"
+    for name in ("book", "cycles", "microbench", "native_agrees", "opcode_map", "outside", "rules")
 )
 #: The source folder of each package, and its tests.
 PACKAGES: dict[str, tuple[str, tuple[str, ...]]] = {

@@ -102,7 +102,7 @@ def _in_task(parent: ProcNode, name: str, below: str) -> tuple[ProcNode, int] | 
 def _task_kind(path: str, name: str) -> int:
     """The mode of a name in /proc/PID or /proc/PID/task/TID; 0 for none."""
     if name in _DIRECTORIES and not (name == "task" and path != "{pid}"):
-        return S_IFDIR | (0o500 if name in ("fd", "fdinfo") else 0o555)
+        return S_IFDIR | {"fd": 0o500, "fdinfo": 0o500, "ns": 0o511}.get(name, 0o555)
     if name in _LINKS:
         return S_IFLNK | 0o777
     if name in _BINARY:
