@@ -168,12 +168,12 @@ def copy_creds(k: Kernel, p: Task, args: CloneArgs) -> None:
         new = k.current.cred
         new.count += 1
     else:
-        with ExitStack() as undo:
-            new = prepare_creds(k)
-            undo.callback(put_cred, k, new)
-            if args.flags & CLONE_NEWUSER:
+        new = prepare_creds(k)
+        if args.flags & CLONE_NEWUSER:
+            with ExitStack() as undo:
+                undo.callback(put_cred, k, new)
                 create_user_ns(k, new)
-            undo.pop_all()
+                undo.pop_all()
     p.cred = new
     new.user.processes += 1
 
