@@ -57,6 +57,14 @@ static int only_eax_differs(const uint32_t *a, const uint32_t *b, uint32_t count
     return !memcmp(a + 1, b + 1, (count - 1) * sizeof *a);
 }
 
+/* The engine has all flags in its state where a translation begins, but not further on in it. */
+static int flags_are_there(struct engine_state *s)
+{
+    const struct blocks *b = blocks_of(s);
+
+    return b && b->mode == MODE_EXACT && b->begun == s->in_flight;
+}
+
 /* In the middle of a translation, which goes on behind the OUT when the function has changed no register but
  * EAX: the engine reads that one back. */
 static int gate_called(struct engine_state *s)
@@ -67,7 +75,7 @@ static int gate_called(struct engine_state *s)
     int done;
 
     if (!s->gate || s->port != s->gate_port || s->system_changed || !s->env || !s->in_flight_valid ||
-        s->field_count > MOST_FIELDS || (s->blocks && blocks_of(s)->mode != MODE_EXACT))
+        s->field_count > MOST_FIELDS || !flags_are_there(s))
         return 0;
     length = out_length(s);
     gather(s);
@@ -89,7 +97,6 @@ static int gate_called(struct engine_state *s)
     begin_run(s);
     eax = regs[0];
     memcpy((uint8_t *)(uintptr_t)s->env + eax_at->offset, &eax, eax_at->width);
-    if (s->blocks)
-        stay_exact(s, blocks_of(s));
+    stay_exact(s, blocks_of(s));
     return 1;
 }

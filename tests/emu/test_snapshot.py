@@ -37,6 +37,7 @@ CPU = {
     "_breaks": "the host's breakpoints", "_bounds": "the engine's", "_live": "the engine's",
     "_watches_memory": "from DR7", "_abandoned": "the engine's", "_held": "pages of translated code",
     "_x87": "of one instruction", "watching": "the host's",
+    "_directory": "of one write to CR3", "_write_directory": "the engine's",
 }  # fmt: skip
 #: EngineState: what outlives an entry into the engine.
 STATE_SAVED = {"retired", "cycles", "extra", "allow_io", "deliveries"}

@@ -207,7 +207,7 @@ def signal_pending(task: Task) -> bool:
     """Whether something waits for the task to return to user mode."""
     if task.jobctl & JOBCTL_PENDING_MASK:
         return True
-    for queue in (task.pending, task.signal.shared_pending):
-        if queue and any(not task.blocked >> (sig - 1) & 1 for sig in queue):
-            return True
-    return False
+    own, shared = task.pending, task.signal.shared_pending
+    if not own and not shared:
+        return False
+    return any(not task.blocked >> (sig - 1) & 1 for queue in (own, shared) for sig in queue)
