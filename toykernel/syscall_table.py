@@ -42,9 +42,9 @@ fs.read_write: read write lseek _llseek
 fs.readdir: getdents getdents64
 fs.resize: truncate ftruncate truncate64 ftruncate64 fallocate
 fs.select: select _newselect poll pselect6 ppoll pselect6_time64 ppoll_time64
-fs.sendfile: sendfile sendfile64 splice tee copy_file_range
+fs.sendfile: sendfile sendfile64 copy_file_range
 fs.signalfd: signalfd signalfd4
-fs.splice: vmsplice
+fs.splice: splice tee vmsplice
 fs.stat: readlink stat lstat fstat stat64 lstat64 fstat64 fstatat64 readlinkat statx
 fs.statfs: ustat statfs fstatfs statfs64 fstatfs64
 fs.sync: sync fsync fdatasync readahead fadvise64 fadvise64_64 sync_file_range syncfs
