@@ -119,7 +119,7 @@ def _placed(k: Kernel, fd: int, offset: int, *, write: bool) -> File:
     return _opened(k, fd, write=write)
 
 
-def _at(k: Kernel, file: File, pieces: Iovec, offset: int, *, write: bool) -> Result:
+def transfer_at(k: Kernel, file: File, pieces: Iovec, offset: int, *, write: bool) -> Result:
     """At an offset, which the file's own does not follow."""
     before, file.pos = file.pos, offset
     try:
@@ -156,7 +156,7 @@ def sys_pread64(k: Kernel, fd: int, buf: int, count: int, low: int, high: int) -
     """pread64: at an offset, which the file's own does not follow. EINVAL below 0, ESPIPE, or as read."""
     offset = _offset(low, high)
     file = _placed(k, fd, offset, write=False)
-    return _at(k, file, ((buf, transfer_size(buf, count)),), offset, write=False)
+    return transfer_at(k, file, ((buf, transfer_size(buf, count)),), offset, write=False)
 
 
 @syscall(181, "fd:fd buf:buffer_in count:size offset_low:hex offset_high:hex", name="pwrite64")
@@ -164,7 +164,7 @@ def sys_pwrite64(k: Kernel, fd: int, buf: int, count: int, low: int, high: int) 
     """pwrite64: at an offset (with O_APPEND at the end). EINVAL below 0, ESPIPE, or as write."""
     offset = _offset(low, high)
     file = _placed(k, fd, offset, write=True)
-    return _at(k, file, ((buf, transfer_size(buf, count)),), offset, write=True)
+    return transfer_at(k, file, ((buf, transfer_size(buf, count)),), offset, write=True)
 
 
 @syscall(333, "fd:fd iov:iovec_out iovcnt:size offset_low:hex offset_high:hex")
@@ -172,7 +172,7 @@ def sys_preadv(k: Kernel, fd: int, iov: int, count: int, low: int, high: int) ->
     """preadv: readv at an offset. EINVAL below 0, ESPIPE, or as readv."""
     offset = _offset(low, high)
     file = _placed(k, fd, offset, write=False)
-    return _at(k, file, import_iovec(k, iov, count), offset, write=False)
+    return transfer_at(k, file, import_iovec(k, iov, count), offset, write=False)
 
 
 @syscall(334, "fd:fd iov:iovec_in iovcnt:size offset_low:hex offset_high:hex")
@@ -180,14 +180,14 @@ def sys_pwritev(k: Kernel, fd: int, iov: int, count: int, low: int, high: int) -
     """pwritev: writev at an offset. EINVAL below 0, ESPIPE, or as writev."""
     offset = _offset(low, high)
     file = _placed(k, fd, offset, write=True)
-    return _at(k, file, import_iovec(k, iov, count), offset, write=True)
+    return transfer_at(k, file, import_iovec(k, iov, count), offset, write=True)
 
 
 def _with_flags(
     k: Kernel, fd: int, iov: int, count: int, offset: int, flags: int, *, write: bool
 ) -> Result:
     """preadv2 and pwritev2: an offset of -1 is the file's own. EOPNOTSUPP for a flag that is none here."""
-    known = RWF_HIPRI | RWF_DSYNC | RWF_SYNC | RWF_NOWAIT | (RWF_APPEND if write else 0)
+    known = RWF_HIPRI | RWF_DSYNC | RWF_SYNC | RWF_NOWAIT | RWF_APPEND
     file = _opened(k, fd, write=write) if offset == -1 else _placed(k, fd, offset, write=write)
     if flags & ~known:
         raise Errno(EOPNOTSUPP)
@@ -200,7 +200,7 @@ def _with_flags(
         if offset == -1:
             result = transfer(k, file, pieces, write=write)
             return fsnotify_transfer(k, file, MODIFY if write else ACCESS, result)
-        return _at(k, file, pieces, offset, write=write)
+        return transfer_at(k, file, pieces, offset, write=write)
     finally:
         file.flags = before
 
