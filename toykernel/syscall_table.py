@@ -20,6 +20,7 @@ _HOMES = """
 arch.x86.signal: sigreturn rt_sigreturn sigaltstack
 arch.x86.tls: set_thread_area get_thread_area
 fs.access: access chroot faccessat close_range faccessat2
+fs.aio: io_setup io_destroy io_getevents io_submit io_cancel io_pgetevents io_pgetevents_time64
 fs.attr: chmod lchown fchmod fchown chown lchown32 fchown32 chown32 fchownat fchmodat fchmodat2
 fs.epoll_calls: epoll_create epoll_ctl epoll_wait epoll_pwait epoll_create1 epoll_pwait2
 fs.eventfd: eventfd eventfd2

@@ -112,6 +112,9 @@ def mmput(k: Kernel, mm: MmStruct) -> None:
     mm.mm_users -= 1
     if mm.mm_users:
         return
+    for ctx in mm.ioctxs.values():
+        k.memory.slabs.kioctx.free(k, ctx.slab)
+    mm.ioctxs.clear()
     exit_mmap(k, mm)
     executed = k.memory.exe_files.pop(mm.ident, None)
     if executed is not None:

@@ -200,6 +200,7 @@ def records(k: Kernel) -> Iterator[Record]:
         seen.update(dict.fromkeys(("key_jar", key.slab) for key in k.processes.keys.keys.values()))
     for mm in address_spaces(k):
         seen["mm_struct", mm.slab] = None
+        seen.update(dict.fromkeys(("kioctx", ctx.slab) for ctx in mm.ioctxs.values()))
         for area in mm:
             seen["vm_area_struct", area.slab] = None
     for kind, address in seen:
