@@ -94,6 +94,7 @@ kernel.sigcalls: restart_syscall pause signal sigaction sgetmask ssetmask sigsus
 kernel.sys: getpid getppid sethostname setdomainname uname gettid set_tid_address ioprio_set
     ioprio_get getcpu
 kernel.sysinfo: sysinfo arch_prctl
+kernel.syslog: syslog
 kernel.time: time stime times getrusage gettimeofday settimeofday nanosleep clock_settime
     clock_gettime clock_getres clock_nanosleep
 kernel.time64: clock_gettime64 clock_settime64 clock_getres_time64 clock_nanosleep_time64
@@ -104,6 +105,7 @@ kernel.uid_calls: setuid getuid setgid getgid geteuid getegid setreuid setregid 
     getgroups32 setgroups32 getresuid32 getresgid32
 kernel.unshare: unshare
 kernel.wait4: waitpid wait4 waitid
+mm.cachestat: cachestat
 mm.heap: brk
 mm.madvise: madvise
 mm.mincore: msync mincore

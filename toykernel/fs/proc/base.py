@@ -412,6 +412,7 @@ PROC_FILE = FileOperations(
 MEM = FileOperations(
     "toykernel.fs.proc.base:MEM",
     read=task_files.mem_read,
+    write=task_files.mem_write,
     llseek=proc_llseek,
     open=task_files.mem_open,
 )
