@@ -53,6 +53,12 @@ OBJECTS: dict[str, tuple[set[str], set[str]]] = {
     "ptrace": (set(), {"Task"}),
     "userfaultfd": ({"userfaultfd_ctx_cache", "filp"}, {"UserfaultfdCtx", "UserfaultfdWait"}),
     "lease": ({"file_lease_cache", "fasync_cache"}, {"Lease", "Fasync", "NsCommon"}),
+    "keys": ({"key_jar", "cred"}, {"Key", "KeyTable", "KeyUser"}),
+    "inotify": (
+        {"fsnotify_group", "inotify_inode_mark"},
+        {"InotifyGroup", "Mark", "FsnotifyTable"},
+    ),
+    "aio": ({"kioctx", "filp"}, {"Kioctx", "EventfdCtx"}),
     "mountns": ({"mnt_namespace", "mnt_cache"}, {"MntNamespace", "Mount"}),
 }
 USER_PAGES = ("anonymous page", "cow copy", "page table")

@@ -337,6 +337,46 @@ static void lease_object(void) {
   unlink("leased");
 }
 
+static void keys_object(void) {
+  printf("process's %d\n", (int)syscall(288, 0, -2, 1) > 0); /* stays, whatever becomes of the call that wants it */
+  int ring = syscall(286, "keyring", "ring", 0, 0, -2), key = syscall(286, "user", "name", "contents", 8, ring);
+  printf("thread's %d, linked %d\n", (int)syscall(288, 0, -1, 1) > 0, (int)syscall(288, 8, key, -1));
+  printf("session %d\n", (int)syscall(288, 1, "own") > 0);
+  int child = fork();
+  if (!child) _exit(syscall(288, 11, ring, buffer, 4) == 4 ? 3 : 4);
+  moment();
+  printf("child ends %x\n", ENDS(child));
+  printf("found %d, read %d\n", syscall(288, 10, -2, "user", "name", 0) == key, (int)syscall(288, 11, key, buffer, 100));
+  printf("revoke %d", (int)syscall(288, 3, key));
+  printf(" %d\n", (int)syscall(288, 11, key, buffer, 100));
+}
+
+static void inotify_object(void) {
+  int fd = syscall(332, 04000), watch = syscall(292, fd, ".", 0x300);
+  close(open("watched", O_RDWR | O_CREAT, 0600));
+  printf("second %d\n", (int)syscall(292, fd, "watched", 0x402));
+  moment();
+  unlink("watched");
+  int n = read(fd, buffer, 1000);
+  printf("%d bytes, watch %d, mask %x\n", n, *(int *)buffer == watch, *(int *)(buffer + 4));
+  printf("gone %d\n", (int)syscall(293, fd, watch));
+}
+
+static void aio_object(void) {
+  struct { u64 data; unsigned key, flags; short opcode, prio; int fd; u64 buf, size, offset, more; int how, resfd; } cb = {0};
+  unsigned context = 0, *list[1] = {(unsigned *)&cb};
+  int event = syscall(328, 0, 0), fd = syscall(356, "name", 0), none[2] = {0, 0};
+  printf("setup %d\n", (int)syscall(245, 4, &context));
+  cb.opcode = 1, cb.fd = fd, cb.buf = (unsigned long)"asynchronous", cb.size = 12, cb.how = 1, cb.resfd = event;
+  printf("submit %d\n", (int)syscall(248, context, 1, list));
+  moment();
+  printf("events %d", (int)syscall(247, context, 1, 4, buffer, none));
+  printf(" result %d\n", *(int *)(buffer + 16));
+  u64 count = 0;
+  read(event, &count, 8);
+  printf("told %d, destroy %d\n", (int)count, (int)syscall(246, context));
+}
+
 static void nothing(void) { moment(); }
 
 static const struct { const char *name; void (*run)(void); } objects[] = {
@@ -345,7 +385,7 @@ static const struct { const char *name; void (*run)(void); } objects[] = {
   {"pty", pty_object}, {"sysv", sysv_object}, {"posix", posix_object}, {"seccomp", seccomp_object},
   {"pidfd", pidfd_object}, {"ptrace", ptrace_object}, {"mountns", mountns_object},
   {"userfaultfd", userfaultfd_object},
-  {"lease", lease_object},
+  {"lease", lease_object}, {"keys", keys_object}, {"inotify", inotify_object}, {"aio", aio_object},
 };
 enum { OBJECTS = sizeof objects / sizeof *objects };
 
