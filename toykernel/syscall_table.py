@@ -64,6 +64,7 @@ kernel.capability: capget capset
 kernel.clone3: clone3
 kernel.exit: exit exit_group
 kernel.fork: fork clone vfork
+kernel.futex2: futex_wake futex_wait futex_requeue
 kernel.futex_calls: futex futex_time64 futex_waitv
 kernel.futex_robust: set_robust_list
 kernel.futex_syscalls: get_robust_list
