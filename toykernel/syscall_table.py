@@ -17,6 +17,7 @@ from toykernel.syscalls import Argument, Function, Syscall, rows_of
 #: Where the functions with `@syscall` are: a module below toykernel, and the names of its calls. A module
 #: is loaded when one of its calls is made, or asked about, for the first time.
 _HOMES = """
+arch.x86.ldt: modify_ldt
 arch.x86.signal: sigreturn rt_sigreturn sigaltstack
 arch.x86.tls: set_thread_area get_thread_area
 fs.access: access chroot faccessat close_range faccessat2

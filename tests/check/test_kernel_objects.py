@@ -59,6 +59,7 @@ OBJECTS: dict[str, tuple[set[str], set[str]]] = {
         {"InotifyGroup", "Mark", "FsnotifyTable"},
     ),
     "aio": ({"kioctx", "filp"}, {"Kioctx", "EventfdCtx"}),
+    "ldt": ({"LDT"}, {"MmStruct"}),
     "mountns": ({"mnt_namespace", "mnt_cache"}, {"MntNamespace", "Mount"}),
 }
 USER_PAGES = ("anonymous page", "cow copy", "page table")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from toykernel.arch.x86.ldt import dup_ldt, free_ldt
 from toykernel.arch.x86.mmu_context import leave_mm
 from toykernel.arch.x86.pgtable import flush_tlb_mm, pgd_alloc, pgd_free
 from toykernel.fs.inode import allow_write_access, deny_write_access, igrab, iput
@@ -85,6 +86,7 @@ def dup_mm(k: Kernel, oldmm: MmStruct) -> tuple[MmStruct, list[ProtectedPte]]:
         if oldmm.ident in k.memory.exe_files:
             set_mm_exe_file(k, mm, k.memory.exe_files[oldmm.ident])
         dup_mmap(k, mm, oldmm, protected)
+        dup_ldt(k, mm, oldmm)
     except BaseException:
         if mm is not None:
             mmput(k, mm)
@@ -115,6 +117,7 @@ def mmput(k: Kernel, mm: MmStruct) -> None:
     for ctx in mm.ioctxs.values():
         k.memory.slabs.kioctx.free(k, ctx.slab)
     mm.ioctxs.clear()
+    free_ldt(k, mm)
     exit_mmap(k, mm)
     executed = k.memory.exe_files.pop(mm.ident, None)
     if executed is not None:

@@ -377,6 +377,22 @@ static void aio_object(void) {
   printf("told %d, destroy %d\n", (int)count, (int)syscall(246, context));
 }
 
+static void ldt_object(void) {
+  static int word = 4711;
+  unsigned entry[4] = {0, (unsigned)&word, 3, 1};
+  printf("modify_ldt %d\n", (int)syscall(123, 0x11, entry, 16));
+  int child = fork(), value;
+  if (!child) {
+    sleep_a_little();
+    __asm__ volatile("movl %1, %%fs\n movl %%fs:0, %0" : "=r"(value) : "r"(7));
+    _exit(value & 0x7f);
+  }
+  moment();
+  printf("read %d\n", (int)syscall(123, 0, buffer, 8));
+  __asm__ volatile("movl %1, %%fs\n movl %%fs:0, %0" : "=r"(value) : "r"(7));
+  printf("word %d, child ends %x\n", value, ENDS(child));
+}
+
 static void nothing(void) { moment(); }
 
 static const struct { const char *name; void (*run)(void); } objects[] = {
@@ -386,6 +402,7 @@ static const struct { const char *name; void (*run)(void); } objects[] = {
   {"pidfd", pidfd_object}, {"ptrace", ptrace_object}, {"mountns", mountns_object},
   {"userfaultfd", userfaultfd_object},
   {"lease", lease_object}, {"keys", keys_object}, {"inotify", inotify_object}, {"aio", aio_object},
+  {"ldt", ldt_object},
 };
 enum { OBJECTS = sizeof objects / sizeof *objects };
 

@@ -20,6 +20,7 @@ from toykernel.arch.x86.hw_breakpoint import (
     flush_ptrace_hw_breakpoint,
     switch_debug_registers,
 )
+from toykernel.arch.x86.ldt import load_mm_ldt
 from toykernel.arch.x86.ptrace import PtRegs
 from toykernel.arch.x86.thread_info import stack_end_intact, task_pt_regs
 from toykernel.arch.x86.tls import load_tls, set_tls_of_child
@@ -122,6 +123,8 @@ def switch_to(k: Kernel, prev: Task, next_task: Task) -> None:
     elif mm is not k.memory.active_mm:
         k.charge("load_cr3")
         machine.load_cr3(mm.pgd)
+        if mm.ldt_entries or cpu.ldtr:
+            load_mm_ldt(k, mm)
         k.memory.active_mm = mm
         mm.stale.clear()
     machine.ram.write32(k.arch.tss + TSS_ESP0, next_task.thread.sp0)
