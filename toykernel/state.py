@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from toykernel.kernel.keys.key import KeyTable
     from toykernel.kernel.ntp import Ntp
     from toykernel.kernel.pid import PidMap, PidNamespace
+    from toykernel.kernel.syslog import LogReaders
     from toykernel.kernel.timer import HrTimer
     from toykernel.mm.filemap import AddressSpace
     from toykernel.mm.mm_types import MmStruct
@@ -204,6 +205,7 @@ class Files:
     unix: UnixTable | None = None  # sockets, once there have been any
     anon_inode: Inode | None = None  # of every file without a name of its own, once there is one
     fsnotify: FsnotifyTable | None = None  # who watches files (fs/fsnotify.py), once somebody has
+    log_readers: LogReaders | None = None  # once syslog has been called
     nsfs: SuperBlock | None = None  # of namespaces as files, once one has been asked for
     console_error: File = field(init=False)  # the open file whose output is the host's stderr
 

@@ -12,6 +12,7 @@ from toykernel.ipc.ipc_sysctl import LIMITS, get_limit, get_sem, set_limit, set_
 from toykernel.kernel.keys.key import key_table
 from toykernel.kernel.pid import PID_MAX_LIMIT, PID_MAX_MIN, task_active_pid_ns
 from toykernel.kernel.sched.runqueue import SchedTunables
+from toykernel.kernel.syslog import printk_levels, set_printk_levels
 
 if TYPE_CHECKING:
     from toykernel.state import Kernel
@@ -122,6 +123,13 @@ def _set_aio_max_nr(k: Kernel, value: int) -> None:
     k.files.aio_max_nr = value
 
 
+def _set_printk(k: Kernel, text: str) -> None:
+    try:
+        set_printk_levels(k, text)
+    except (ValueError, IndexError):
+        raise SysctlError(f"kernel.printk: numbers, not {text!r}") from None
+
+
 def _set_nr_open(k: Kernel, value: int) -> None:
     k.files.nr_open = value
 
@@ -193,6 +201,7 @@ def settings() -> dict[str, IntSetting | TextSetting]:
         "kernel.keys.maxkeys": _keys("maxkeys"),
         "kernel.keys.root_maxbytes": _keys("root_maxbytes"),
         "kernel.keys.root_maxkeys": _keys("root_maxkeys"),
+        "kernel.printk": TextSetting(printk_levels, _set_printk),
         "kernel.sem": TextSetting(get_sem, _set_sem),
         **{name: _ipc_limit(name) for name in LIMITS},
         **{f"kernel.{f.name}": _sched(f.name) for f in fields(SchedTunables)},

@@ -22,7 +22,12 @@ from toykernel.state import Config
 SOURCES = sorted((Path(__file__).parent / "glibc").glob("*.c"))
 MAX_CYCLES = 2_000_000_000
 #: These have the rules of newer kernels, from a version on.
-NEWER = {"newer_rules": (6, 3), "vdso": (6, 3), "pidfd_and_ns_ioctls": (6, 15)}
+NEWER = {
+    "newer_rules": (6, 3),
+    "vdso": (6, 3),
+    "pidfd_and_ns_ioctls": (6, 15),
+    "clocks_log_and_status": (6, 5),
+}
 
 
 @pytest.fixture(scope="module")

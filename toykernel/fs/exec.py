@@ -31,6 +31,7 @@ from toykernel.errno import (
 )
 from toykernel.fs.binfmt_elf import ElfImage, Interpreter, load_elf_binary, parse_elf
 from toykernel.fs.file import current_files, dup_fd, filp_close, put_files_struct
+from toykernel.fs.fsnotify import fsnotify_exec
 from toykernel.fs.inode import MAY_EXEC, S_IFREG, S_ISGID, S_ISUID, Inode, inode_permission
 from toykernel.fs.mount import Path, d_path
 from toykernel.fs.namei import AT_FDCWD, getname, getname_flags, path_at, path_lookup
@@ -231,18 +232,25 @@ def do_execve(
     if not argv and k.host.profile.fills_empty_argv:
         argv = [b""]
     found = open_exec(k, path) if at is None else may_exec(k, at, path)
+    fsnotify_exec(k, found, opened=True)
     inode, file = found.dentry.inode, path
     for _ in range(MAX_INTERPRETERS):
         script = _interpreter(k, inode, file, argv)
         if script is None:
             break
         file, argv = script
-        found = open_exec(k, file)
+        text, found = found, open_exec(k, file)
+        fsnotify_exec(k, found, opened=True)
+        fsnotify_exec(k, text, opened=False)
         inode = found.dentry.inode
     else:
         raise Errno(ELOOP)
-    image = parse_elf(kernel_read(k, inode, 0, inode.size))
-    interpreter = load_interpreter(k, image)
+    try:
+        image = parse_elf(kernel_read(k, inode, 0, inode.size))
+        interpreter = load_interpreter(k, image)
+    except Errno:
+        fsnotify_exec(k, found, opened=False)
+        raise
     with ExitStack() as undo:
         cred = prepare_exec_creds(k, inode)
         undo.callback(put_cred, k, cred)

@@ -12,12 +12,14 @@ from typing import TYPE_CHECKING, Any
 
 from emu.record import dataclass
 from toykernel.fs.file import O_PATH
+from toykernel.fs.inode import S_IFIFO
 from toykernel.kernel.wait import Wait
 
 if TYPE_CHECKING:
     from toykernel.fs.dcache import Dentry
     from toykernel.fs.file import File
     from toykernel.fs.inode import Inode
+    from toykernel.fs.mount import Path
     from toykernel.fs.super import SuperBlock
     from toykernel.kernel.wait import Result
     from toykernel.state import Kernel
@@ -123,9 +125,15 @@ def fsnotify_file(k: Kernel, file: File, mask: int) -> None:
         fsnotify_dentry(k, file.inode, mask, file.f_path.dentry)
 
 
+def fsnotify_exec(k: Kernel, at: Path, *, opened: bool) -> None:
+    """A program is opened and read by exec, or not open any more."""
+    for mask in (OPEN, ACCESS) if opened else (CLOSE_NOWRITE,):
+        fsnotify_dentry(k, at.dentry.inode, mask, at.dentry)
+
+
 def fsnotify_transfer(k: Kernel, file: File, mask: int, result: Result) -> Result:
     """A transfer that has moved something, at once or when it goes on, is an event; its result."""
-    if k.files.fsnotify is None:
+    if k.files.fsnotify is None or file.inode.type == S_IFIFO:
         return result
     if isinstance(result, Wait):
         state = (result.resume, result.args, file, mask)

@@ -157,6 +157,7 @@ def _tmpfile(k: Kernel, path: str, flags: int, mode: int, dirfd: int, resolve: i
     dentry = Dentry(f"#{inode.ino}", inode)
     dentry.parent, dentry.hashed = at.dentry, False
     file.f_path = Path(at.mnt, dentry)
+    fsnotify_file(k, file, OPEN)
     return file
 
 

@@ -17,6 +17,7 @@ from toykernel.ipc.msg import MsgIds, free_all_msgs
 from toykernel.ipc.sem import SemIds, free_all_sems
 from toykernel.ipc.shm import ShmIds, free_all_shms
 from toykernel.kernel.clone_flags import (
+    CLONE_NEWCGROUP,
     CLONE_NEWIPC,
     CLONE_NEWNAMESPACES,
     CLONE_NEWNET,
@@ -231,6 +232,9 @@ def copy_namespaces(k: Kernel, p: Task, args: CloneArgs) -> None:
     Errno(EINVAL) with CLONE_SYSVSEM, Errno(ENOMEM).
     """
     flags, old = args.flags, k.current.nsproxy
+    cgroup = flags & CLONE_NEWCGROUP if k.host.profile.cgroup_namespaces else 0
+    if cgroup and not capable(k, CAP_SYS_ADMIN):
+        raise Errno(EPERM)
     if not flags & CLONE_NEWNAMESPACES:
         p.nsproxy = get_nsproxy(old)
         return

@@ -117,7 +117,7 @@ static void names(void)
 	write(fd, "x", 1);
 	close(fd);
 	show("closed for good");
-	mknod("fifo", S_IFIFO | 0600, 0);
+	mknod("fifo 0", S_IFIFO | 0600, 0);
 	mkdir("sub", 0700);
 	show("made");
 	is("watch sub", inotify_add_watch(in, "sub", IN_ALL_EVENTS | IN_ONLYDIR));
@@ -148,7 +148,7 @@ static void rules(void)
 	is("no file", inotify_add_watch(99, ".", IN_OPEN));
 	is("flags", inotify_init1(1));
 	is("no such watch", inotify_rm_watch(in, 99));
-	is("less of .", inotify_add_watch(in, ".", IN_CREATE) == 1);
+	is("less of .", inotify_add_watch(in, ".", IN_CREATE));
 	put("f", 0);
 	show("one event only");
 	inotify_add_watch(in, ".", IN_DELETE | IN_MASK_ADD);
@@ -169,7 +169,7 @@ static void rules(void)
 	for (int i = 0; i < 3; i++)
 		put("f", 0);
 	show("three are one");
-	inotify_rm_watch(in, 1);
+	inotify_rm_watch(in, inotify_add_watch(in, ".", IN_CREATE));
 	show("removed");
 	inotify_add_watch(in, ".", IN_MODIFY | IN_EXCL_UNLINK);
 	int fd = open("f", O_WRONLY);
@@ -199,8 +199,41 @@ static void rules(void)
 	is("not to be read", inotify_add_watch(in, "closed", IN_OPEN));
 }
 
-int main(void)
+/* Programs and scripts that are executed, pipes with names, files without. */
+static void others(const char *self)
 {
+	static char b[65536];
+	int n, from = open(self, O_RDONLY), fd = open("copy", O_CREAT | O_WRONLY, 0755);
+	while ((n = read(from, b, sizeof b)) > 0)
+		write(fd, b, n);
+	close(fd), close(from);
+	fd = open("script", O_CREAT | O_WRONLY, 0755);
+	write(fd, "#!./copy x\n", 11), close(fd);
+	fd = open("no program", O_CREAT | O_WRONLY, 0755);
+	write(fd, "?", 1), close(fd);
+	in = inotify_init1(IN_NONBLOCK);
+	inotify_add_watch(in, ".", IN_ALL_EVENTS);
+	const char *run[] = {"./copy", "./script", "./no program"};
+	for (int i = 0; i < 3; i++) {
+		if (!fork()) {
+			execl(run[i], "copy", "x", NULL);
+			_exit(1);
+		}
+		wait(0);
+		show(run[i]);
+	}
+	mkfifo("fifo", 0600);
+	fd = open("fifo", O_RDWR);
+	write(fd, "x", 1), read(fd, b, 1), close(fd);
+	show("a pipe with a name");
+}
+
+int main(int argc, char **argv)
+{
+	if (argc > 1)
+		return 0;
+	char self[300] = "";
+	readlink("/proc/self/exe", self, sizeof self - 1);
 	char dir[] = "/tmp/inotify.XXXXXX";
 	setvbuf(stdout, 0, _IOLBF, 0);
 	if (!mkdtemp(dir) || chmod(dir, 0777) || chdir(dir))
@@ -210,6 +243,7 @@ int main(void)
 	show("nothing");
 	files();
 	names();
+	others(self);
 	rules();
 	return 0;
 }

@@ -212,7 +212,7 @@ def _ino(node: ProcNode) -> int:
     if not node.path:
         return _ROOT_INO
     number = 0x811C9DC5
-    for byte in f"{node.path} {node.pid} {node.number}".encode():
+    for byte in f"{node.path} {node.pid} {node.born} {node.number}".encode():
         number = (number ^ byte) * 0x01000193 & 0xFFFFFFFF
     return number or _ROOT_INO + 1
 
@@ -431,6 +431,7 @@ PROC_FILE = FileOperations(
 MEM = FileOperations(
     "toykernel.fs.proc.base:MEM",
     read=task_files.mem_read,
+    write=task_files.mem_write,
     llseek=proc_llseek,
     open=task_files.mem_open,
 )
