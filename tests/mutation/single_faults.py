@@ -86,7 +86,9 @@ class _Finder:
             return
         if isinstance(node, ast.ImportFrom | ast.Import | ast.Assert | ast.JoinedStr | ast.Global):
             return
-        if isinstance(node, ast.keyword) and node.arg == "strict":  # of zip: the same run, told or not
+        if (
+            isinstance(node, ast.keyword) and node.arg == "strict"
+        ):  # of zip: the same run, told or not
             return
         outer = self._function
         if isinstance(node, ast.FunctionDef) and not _returns_text(node):
