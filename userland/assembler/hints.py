@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import Final
 
 from .errors import AssemblyError, Problem
-from .expressions import GOT_NAME
 from .fragments import SymbolBuild
 from .later import HINT, is_later
 from .mnemonics import suggestion
 from .operands import REGISTERS, Imm, Mem, Operand
+from .program import is_linkers
 from .source import Statement, error
 
 _NASM: Final = (
@@ -111,7 +111,7 @@ def undefined_symbols(
     problems = []
     for name, statement in used_in.items():
         symbol = symbols[name]
-        if symbol.node is not None or symbol.common or symbol.weak or name == GOT_NAME:
+        if symbol.node is not None or symbol.common or symbol.weak or is_linkers(name):
             continue
         if certain and undefined_hint(name) is None:
             continue
