@@ -233,3 +233,23 @@ def test_a_moment_kept_when_a_thread_is_held_has_the_guests_debug_registers() ->
     here = pc(client, "p2.2")
     assert back(client, "bs") == "T05thread:p2.2;core:0;"
     assert pc(client, "p2.2") == here - 2  # at the system call
+
+
+def test_back_to_the_breakpoint_at_which_the_client_took_another_process() -> None:
+    """The place where a thread began to stand still is one that was stopped at."""
+    client = Client("fork_sample.S")
+    machine = client.target.k.machine
+    assert client.ask("vCont;c:p2.-1") == FORK
+    work, parent = client.label("work"), client.label("parent")
+    client.ask("Hgp2.2")
+    client.ask(f"Z0,{parent:x},1")
+    client.ask("Hgp3.3")
+    client.ask(f"Z0,{work:x},1")
+    assert client.ask("vCont;c:p2.-1") == "T05swbreak:;thread:p2.2;core:0;"
+    first = machine.position
+    assert client.ask("vCont;c:p3.-1") == "T05swbreak:;thread:p3.3;core:0;"
+    client.ask("Hcp3.0")
+    assert back(client, "bc") == "T05swbreak:;thread:p2.2;core:0;"
+    assert machine.position[:2] == first[:2]
+    assert pc(client, "p2.2") == parent
+    assert "replaylog:begin" in client.ask("bc")

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from emu.events import Position
 from toykernel.gdb.parking import parked
+from toykernel.gdb.points import SOFTWARE
 from toykernel.gdb.resume import Arrived, Plan
 from toykernel.gdb.stops import Stop
 
@@ -183,6 +184,9 @@ class Reverse:
             stop = target.resumer.resume(plan)
             here = self._here
             if isinstance(stop, Arrived):
+                # Where a change begins the next stretch, the run ends before it looks for breakpoints.
+                at = self._breakpoint_here() if here < end else None
+                last = (here, at) if at is not None else last
                 break
             kind = stop.detail.split(":")[0]
             backwards = kind in _BACKWARDS
@@ -193,6 +197,18 @@ class Reverse:
                 break
             over = stop.pid if "break" in kind else None
         return last
+
+    def _breakpoint_here(self) -> Stop | None:
+        """The stop of the running thread that stands in front of a breakpoint."""
+        target, task = self._t, self._t.k.current
+        address = target.k.machine.cpu.eip
+        if task.tgid not in target.processes.attached or self._may_be_a_retry():
+            return None
+        kind = target.points.hit(task, address)
+        if kind is None:
+            return None
+        name = "swbreak" if kind == SOFTWARE else "hwbreak"
+        return Stop(task.pid, task.tgid, detail=f"{name}:;", feature=f"{name}+")
 
     def _arrive(self, place: Position, stop: Stop) -> Stop:
         self._go(place)

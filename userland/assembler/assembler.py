@@ -332,7 +332,7 @@ class Assembler:
         """Whether the source has what only a linker places, or what may stay undefined."""
         if self.frames.wanted or self.uses_got or self.asked:
             return True
-        if any(s.weak or s.weakly or s.versions or s.indirect for s in self.symbols.values()):
+        if any(symbol.is_left_to_a_linker for symbol in self.symbols.values()):
             return True
         return any(
             s.attributes or s.group or s.kind not in (None, 8, 7) or s.flags == "rwx"

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import Final, TypeAlias
 
 from .expressions import Node, Position
+from .program import is_linkers
 from .shapes import Fix
 from .source import Location, Statement
 
@@ -233,6 +234,12 @@ class SymbolBuild:
     def indirect(self) -> bool:
         """Whether it is a function that chooses another one at run time."""
         return self.kind == "gnu_indirect_function"
+
+    @property
+    def is_left_to_a_linker(self) -> bool:
+        """Whether only a linker can say what it is: weak, versioned, indirect, or of its own making."""
+        made = self.node is None and not self.common and is_linkers(self.name)
+        return bool(self.weak or self.weakly or self.versions) or self.indirect or made
 
     def is_grouped(self, sections: Mapping[str, SectionBuild]) -> bool:
         """Whether a linker may drop the definition for another object's."""

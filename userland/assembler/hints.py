@@ -9,10 +9,11 @@ from pathlib import Path
 from typing import Final
 
 from .errors import AssemblyError, Problem
-from .expressions import GOT_NAME
 from .fragments import SymbolBuild
-from .mnemonics import EXACT, suggestion
+from .later import HINT, is_later
+from .mnemonics import suggestion
 from .operands import REGISTERS, Imm, Mem, Operand
+from .program import is_linkers
 from .source import Statement, error
 
 _NASM: Final = (
@@ -31,14 +32,6 @@ _NASM: Final = (
     (re.compile(r"\s*%define\s+(\w+)\s+(.+)", re.I), r".equ \1, \2"),
 )  # fmt: skip
 # The first of what CPUs after this machine's have, Intel SDM vol. 2 by its CPUID flags.
-_NEWER: Final = frozenset((
-    "rdrand", "rdseed", "movbe", "crc32", "aesenc", "aesdec", "aesimc", "pclmulqdq", "pshufb", "phaddw",
-    "phaddd", "pabsb", "pabsw", "pabsd", "palignr", "haddps", "haddpd", "hsubps", "addsubps", "lddqu",
-    "movddup", "movshdup", "movsldup", "ptest", "pmulld", "pminsd", "pmaxsd", "pminud", "pmaxud", "roundps",
-    "roundpd", "roundss", "roundsd", "blendps", "dpps", "pextrb", "pextrd", "pinsrb", "pinsrd", "monitor",
-    "mwait", "andn", "bextr", "blsi", "blsr", "pdep", "pext", "mulx", "adcx", "adox", "xsave", "xrstor",
-    "rdfsbase", "wrfsbase", "clflushopt", "clwb", "xbegin", "xend", "xabort", "swapgs", "cmpxchg16b",
-))  # fmt: skip
 ELSEWHERE: Final = "define it, or link the file that does: --with FILE"
 _HERE: Final = re.compile(r"\$(?![\w$])")  # NASM's name for the present address
 _INCLUDE: Final = Path(__file__).resolve().parent.parent / "include"
@@ -118,7 +111,7 @@ def undefined_symbols(
     problems = []
     for name, statement in used_in.items():
         symbol = symbols[name]
-        if symbol.node is not None or symbol.common or symbol.weak or name == GOT_NAME:
+        if symbol.node is not None or symbol.common or symbol.weak or is_linkers(name):
             continue
         if certain and undefined_hint(name) is None:
             continue
@@ -156,10 +149,7 @@ def misplaced(operands: Sequence[Operand]) -> str:
 
 def newer_cpu(mnemonic: str) -> str | None:
     """Whether an unknown instruction is one of CPUs that came later than this machine's."""
-    stem = mnemonic.rstrip("bwlq")
-    if stem in _NEWER or mnemonic in _NEWER or (mnemonic[0] == "v" and mnemonic[1:] in EXACT):
-        return "this machine is an i386 to Pentium III: it has no instructions that came later"
-    return None
+    return HINT if is_later(mnemonic) else None
 
 
 def unknown_instruction(mnemonic: str) -> str | None:

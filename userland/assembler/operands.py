@@ -9,6 +9,7 @@ from typing import Final, TypeAlias
 
 from .errors import Problem
 from .expressions import Node, Number, parse
+from .later import HINT, is_later_register
 from .source import split_operands
 
 REG32: Final = ("eax", "ecx", "edx", "ebx", "esp", "ebp", "esi", "edi")
@@ -91,6 +92,8 @@ def register(text: str) -> str:
         hint = None
         if re.fullmatch(r"r(\d+[bdw]?|[a-ds][xpi]|[sd]i|bp|sp)|[sd]il|[bs]pl", name):
             hint = "this is a 32-bit machine: it has no 64-bit registers"
+        elif is_later_register(name):
+            hint = HINT
         raise Problem(f"bad register name `%{name}'", hint)
     return name
 

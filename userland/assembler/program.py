@@ -5,10 +5,24 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Mapping
 from dataclasses import field
+from typing import Final
 
 from emu.record import dataclass
 
 from .elf import write_elf
+
+#: Symbols that a linker defines when nobody else does: ends of sections, tables (ld's own script).
+_LINKERS: Final = frozenset((
+    "_GLOBAL_OFFSET_TABLE_", "_TLS_MODULE_BASE_", "__executable_start", "__ehdr_start", "etext", "_etext",
+    "__etext", "edata",
+    "_edata", "__bss_start", "end", "_end", "__preinit_array_start", "__preinit_array_end",
+    "__init_array_start", "__init_array_end", "__fini_array_start", "__fini_array_end",
+))  # fmt: skip
+
+
+def is_linkers(name: str) -> bool:
+    """Whether a linker defines a symbol that nobody defines."""
+    return name in _LINKERS or name.startswith(("__start_", "__stop_"))
 
 
 @dataclass(frozen=True)

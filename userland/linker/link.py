@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
-from userland.assembler.program import Program, Section, Symbol
+from userland.assembler.program import Program, Section, Symbol, is_linkers
 
 from . import eh_frame, tls
 from . import elf_types as elf
@@ -54,6 +54,7 @@ class _Link:
         self.outputs: list[OutputSection] = []
         self.merged: dict[int, MergeGroup] = {}
         self.special: dict[str, int] = {}
+        self.data = 0, 0  # where what is writable begins, and where what has bytes of it ends
         self.slots: dict[tuple[int, str, int], int] = {}
         self.made = InputObject("linker", [], [], [])
         self.got: InputSection | None = None
@@ -76,7 +77,7 @@ class _Link:
         made = [s for s in self.made.sections if s.size or s.name == ".got.plt"]
         kept = [s for _, s in sections if s.size or id(s) not in self.merged]
         self.outputs = collect([*kept, *made])
-        assign(self.outputs, self.origin)
+        self.data = assign(self.outputs, self.origin)
         self._define_special(needs_base)
         addresses = Addresses(
             self._address,
@@ -100,10 +101,18 @@ class _Link:
 
     # -- before addresses --------------------------------------------------------------------------
 
+    def _is_special(self, name: str) -> bool:
+        """Whether the linker defines it: the ends of a section only when there is one of that name."""
+        wanted = name.removeprefix("__start_").removeprefix("__stop_")
+        return is_linkers(name) and (
+            wanted == name
+            or any(s.name == wanted for item in self.linkage.objects for s in item.sections)
+        )
+
     def _check_undefined(self) -> None:
         missing = [
             (name, item) for name, (item, weak) in self.linkage.undefined.items()
-            if not weak and name not in _SPECIAL and not name.startswith(("__start_", "__stop_"))
+            if not weak and not self._is_special(name)
             and not (name == tls.RESOLVER and self._resolves_itself(name))
         ]  # fmt: skip
         if missing:
@@ -197,17 +206,15 @@ class _Link:
         by_name = {output.name: output for output in self.outputs}
         last = max((o.end for o in self.outputs), default=0)
         text = by_name.get(".text")
-        bss = by_name.get(".bss")
-        data_end = max(
-            (o.end for o in self.outputs if o.flags == "rw" and not o.nobits), default=last
-        )
+        data_start, data_end = self.data
+        last = max(last, data_end)
         got = by_name.get(".got.plt")
         self.special = {
             "_GLOBAL_OFFSET_TABLE_": got.address if got and needs_base else 0,
             "__executable_start": 0x08048000,
             "etext": text.end if text else 0,
             "edata": data_end,
-            "__bss_start": bss.address if bss else data_end,
+            "__bss_start": data_end,
             "end": last + -last % 4,
             "__ehdr_start": 0x08048000,
             "_TLS_MODULE_BASE_": self._tls()[0],  # of a program: at its offset 0
@@ -217,8 +224,8 @@ class _Link:
         self.special["__etext"] = self.special["etext"]
         for array in ("preinit_array", "init_array", "fini_array"):
             output = by_name.get(f".{array}")
-            self.special[f"__{array}_start"] = output.address if output else 0
-            self.special[f"__{array}_end"] = output.end if output else 0
+            self.special[f"__{array}_start"] = output.address if output else data_start
+            self.special[f"__{array}_end"] = output.end if output else data_start
         for name, output in by_name.items():
             if name.isidentifier():
                 self.special[f"__start_{name}"] = output.address
@@ -378,11 +385,3 @@ class _Link:
                     ]
             lines.append("")
         return "\n".join(lines)
-
-
-_SPECIAL = frozenset((
-    "_GLOBAL_OFFSET_TABLE_", "_TLS_MODULE_BASE_", "__executable_start", "__ehdr_start", "etext", "_etext",
-    "__etext", "edata",
-    "_edata", "__bss_start", "end", "_end", "__preinit_array_start", "__preinit_array_end",
-    "__init_array_start", "__init_array_end", "__fini_array_start", "__fini_array_end",
-))  # fmt: skip

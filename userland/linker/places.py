@@ -129,12 +129,17 @@ def _rule(section: InputSection) -> tuple[str, int]:
     return section.name, 0
 
 
-def assign(outputs: list[OutputSection], origin: Mapping[str, int]) -> None:
-    """Give every output section its address; `origin` fixes some by name. Raises LinkError."""
+def assign(outputs: list[OutputSection], origin: Mapping[str, int]) -> tuple[int, int]:
+    """Give every output section its address; `origin` fixes some by name. Raises LinkError.
+
+    Where what is writable begins, and where what has bytes of it ends: ld's dot there, whatever .bss does.
+    """
     for output in outputs:
         measure(output)
     cursor = TEXT_BASE
     previous, protected = "", 0
+    start: int | None = None
+    filled: int | None = None
     for index, output in enumerate(outputs):
         # The GOT's base has a place also where nothing lies there.
         counts = bool(output.size) or output.name == ".got.plt"
@@ -148,8 +153,14 @@ def assign(outputs: list[OutputSection], origin: Mapping[str, int]) -> None:
                 cursor += -cursor % PAGE
         if output.name not in _RELRO and output.flags == "rw" and counts:
             cursor, protected = max(cursor, protected), 0
+        if output.flags == "rw" and counts and start is None:
+            start = cursor
+        if output.name == ".bss" and counts:
+            filled = cursor
         cursor += -cursor % output.align
         output.address = cursor
+        if output.name == ".bss" and output.size:
+            output.size += -(cursor + output.size) % 4
         if counts:
             previous = output.flags
         if not (output.thread_local and output.nobits):  # .tbss takes no room
@@ -164,6 +175,10 @@ def assign(outputs: list[OutputSection], origin: Mapping[str, int]) -> None:
             at += -at % part.align
             part.address, part.placed = at, True
             at += part.size
+    if start is None:
+        start = _data_start(cursor, previous, [], False)[0]
+        cursor = start
+    return start, cursor if filled is None else filled
 
 
 def measure(output: OutputSection) -> None:
@@ -173,8 +188,6 @@ def measure(output: OutputSection) -> None:
         output.align = max(output.align, part.align)
         output.size += -output.size % part.align + part.size
         output.nobits = output.nobits and part.kind == elf.SHT_NOBITS
-    if output.name == ".bss":
-        output.size += -output.size % 4
 
 
 def _data_start(
@@ -215,6 +228,8 @@ def _end(start: int, outputs: list[OutputSection]) -> int:
         at += -at % output.align
         if not (output.thread_local and output.nobits):
             at += output.size
+        if output.name == ".bss" and output.size:
+            at += -at % 4
     return at
 
 
