@@ -193,6 +193,10 @@ class Files:
     console_reads: int = 0  # how often the host was asked for more
     pipe_max_size: int = 1 << 20  # bytes
     lease_break_time: int = 45  # seconds (fs.lease-break-time)
+    aio_nr: int = (
+        0  # requests that contexts were made for, and how many there may be (fs.aio-max-nr)
+    )
+    aio_max_nr: int = 1 << 16
     nr_open: int = 1 << 20  # descriptors that a table may have (fs.nr_open)
     #: Who sleeps for a POSIX lock, by pid: whose table of descriptors waits for whose.
     lock_waits: dict[int, tuple[Any, Any]] = field(default_factory=dict)

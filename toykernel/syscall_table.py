@@ -21,7 +21,8 @@ arch.x86.ldt: modify_ldt
 arch.x86.signal: sigreturn rt_sigreturn sigaltstack
 arch.x86.tls: set_thread_area get_thread_area
 fs.access: access chroot faccessat close_range faccessat2
-fs.aio: io_setup io_destroy io_getevents io_submit io_cancel io_pgetevents io_pgetevents_time64
+fs.aio_calls: io_setup io_destroy io_getevents io_submit io_cancel io_pgetevents
+    io_pgetevents_time64
 fs.attr: chmod lchown fchmod fchown chown lchown32 fchown32 chown32 fchownat fchmodat fchmodat2
 fs.epoll_calls: epoll_create epoll_ctl epoll_wait epoll_pwait epoll_create1 epoll_pwait2
 fs.eventfd: eventfd eventfd2
@@ -43,9 +44,9 @@ fs.read_write: read write lseek _llseek
 fs.readdir: getdents getdents64
 fs.resize: truncate ftruncate truncate64 ftruncate64 fallocate
 fs.select: select _newselect poll pselect6 ppoll pselect6_time64 ppoll_time64
-fs.sendfile: sendfile sendfile64 splice tee copy_file_range
+fs.sendfile: sendfile sendfile64 copy_file_range
 fs.signalfd: signalfd signalfd4
-fs.splice: vmsplice
+fs.splice: splice tee vmsplice
 fs.stat: readlink stat lstat fstat stat64 lstat64 fstat64 fstatat64 readlinkat statx
 fs.statfs: ustat statfs fstatfs statfs64 fstatfs64
 fs.sync: sync fsync fdatasync readahead fadvise64 fadvise64_64 sync_file_range syncfs

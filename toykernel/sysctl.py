@@ -126,6 +126,10 @@ def _set_printk(k: Kernel, text: str) -> None:
         raise SysctlError(f"kernel.printk: numbers, not {text!r}") from None
 
 
+def _set_aio_max_nr(k: Kernel, value: int) -> None:
+    k.files.aio_max_nr = value
+
+
 def _set_nr_open(k: Kernel, value: int) -> None:
     k.files.nr_open = value
 
@@ -174,6 +178,9 @@ def settings() -> dict[str, IntSetting | TextSetting]:
         ),
         "fs.pipe-max-size": IntSetting(
             4096, 1 << 31, lambda k: k.files.pipe_max_size, _set_pipe_max_size
+        ),
+        "fs.aio-max-nr": IntSetting(
+            0, (1 << 32) - 1, lambda k: k.files.aio_max_nr, _set_aio_max_nr
         ),
         "vm.overcommit_memory": _memory("overcommit_memory", 0, 2),
         "vm.vdso_enabled": _memory("vdso_enabled", 0, 1),

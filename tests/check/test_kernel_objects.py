@@ -58,8 +58,8 @@ OBJECTS: dict[str, tuple[set[str], set[str]]] = {
         {"fsnotify_group", "inotify_inode_mark"},
         {"InotifyGroup", "Mark", "FsnotifyTable"},
     ),
-    "aio": ({"kioctx", "filp"}, {"Kioctx", "EventfdCtx"}),
     "ldt": ({"LDT"}, {"MmStruct"}),
+    "aio": ({"kioctx", "aio_kiocb", "eventfd_ctx", "page cache"}, {"Kioctx", "AioKiocb"}),
     "mountns": ({"mnt_namespace", "mnt_cache"}, {"MntNamespace", "Mount"}),
 }
 USER_PAGES = ("anonymous page", "cow copy", "page table")

@@ -1,359 +1,261 @@
-"""Asynchronous I/O of the kernel (fs/aio.c): io_setup, io_submit, io_getevents.
+"""Asynchronous I/O (fs/aio.c): a context of a process, its requests, and the ring in its memory that tells
+of those which are done.
 
-As on Linux for what is not read or written directly from a disk, a request is done while it is submitted.
-What has ended stands in a ring in the program's own memory, whose address is the context.
+Reads and writes are done while they are submitted, as Linux does them where the page cache has the bytes;
+what stays behind are polls, until their file is ready. A context is known by the address of its ring.
 """
 
 from __future__ import annotations
 
 import struct
-from contextlib import suppress
-from dataclasses import replace
+from contextlib import ExitStack
+from dataclasses import field
 from typing import TYPE_CHECKING, Any
 
+from emu.ram import PAGE_SHIFT, PAGE_SIZE
 from emu.record import dataclass
-from toykernel.arch.x86.uaccess import copy_from_user, copy_to_user, get_user, put_user
-from toykernel.errno import (
-    EAGAIN,
-    EBADF,
-    EINTR,
-    EINVAL,
-    ERESTART_RESTARTBLOCK,
-    ERESTARTNOHAND,
-    ERESTARTNOINTR,
-    ERESTARTSYS,
-    Errno,
-)
+from toykernel.errno import EAGAIN, EINVAL, Errno
 from toykernel.fs.eventfd import EventfdCtx, eventfd_signal
-from toykernel.fs.file import fget
-from toykernel.fs.fsnotify import ACCESS, MODIFY, fsnotify_transfer
-from toykernel.fs.operations import no_llseek
-from toykernel.fs.read_write import transfer_size
-from toykernel.fs.select import restore_sigmask, set_user_sigmask
-from toykernel.fs.uio import check_rwf, import_iovec, transfer_at
-from toykernel.kernel.signal_types import signal_pending
-from toykernel.kernel.timekeeping import ktime_get, timespec64_from_user, timespec_from_user
-from toykernel.kernel.wait import Result, Wait, WaitQueue, wake_up
-from toykernel.mm.mman import MAP_ANONYMOUS, MAP_PRIVATE, PROT_READ, PROT_WRITE
-from toykernel.mm.mmap import do_mmap_pgoff, do_munmap
-from toykernel.syscalls import syscall
+from toykernel.fs.file import File, fput, get_file
+from toykernel.kernel.wait import WaitCallback, WaitQueue, wake_up
+from toykernel.mm.filemap import AddressSpace
+from toykernel.mm.mm_types import (
+    VM_MAYEXEC,
+    VM_MAYREAD,
+    VM_MAYSHARE,
+    VM_MAYWRITE,
+    VM_READ,
+    VM_SHARED,
+    VM_WRITE,
+)
+from toykernel.mm.mman import MAP_NORESERVE, MAP_SHARED
+from toykernel.mm.mmap import do_munmap, get_unmapped_area, mmap_region, user_mm
 
 if TYPE_CHECKING:
-    from toykernel.fs.file import File
+    from toykernel.mm.mm_types import MmStruct
     from toykernel.state import Kernel
 
-PREAD, PWRITE, FSYNC, FDSYNC, PREADV, PWRITEV = 0, 1, 2, 3, 7, 8
-FLAG_RESFD = 1
-AIO_MAX_NR = 65536
-_TOO_MANY = 0x10000000 // 32
-_MAGIC = 0xA10A10A1
-_HEADER = struct.Struct("<8I")  # id, nr, head, tail, magic, compat, incompat, length of this
-_EVENT = struct.Struct("<QQqq")  # data, obj, res, res2
-_IOCB = struct.Struct("<QIIHhIQQqQII")
-_RESTARTS = (ERESTARTSYS, ERESTARTNOINTR, ERESTARTNOHAND, ERESTART_RESTARTBLOCK)
-_PAGE = 4096
+#: struct aio_ring: id, nr, head, tail, magic, compat_features, incompat_features, header_length.
+_RING = struct.Struct("<8I")
+#: struct io_event: data, obj, res, res2.
+EVENT = struct.Struct("<QQqq")
+AIO_RING_MAGIC = 0xA10A10A1
+_HEAD, _TAIL = 8, 12  # offsets in the ring
+_VM_FLAGS = VM_READ | VM_WRITE | VM_SHARED | VM_MAYREAD | VM_MAYWRITE | VM_MAYEXEC | VM_MAYSHARE
+
+
+@dataclass(eq=False)
+class AioKiocb:
+    """struct aio_kiocb: a request that is not done. `iocb` is its address, `data` what its event says;
+    `events` are those that a poll waits for, on the queues where its `callbacks` are."""
+
+    slab: int
+    ctx: Kioctx
+    file: File
+    iocb: int
+    data: int
+    eventfd: File | None
+    events: int = 0
+    callbacks: list[tuple[WaitQueue, WaitCallback]] = field(default_factory=list)
 
 
 @dataclass(eq=False)
 class Kioctx:
-    """struct kioctx: a ring of `slots` events at `address`, and who waits for one."""
+    """struct kioctx: `nr_events` fit the ring, less one; `room` requests may be there that nobody has heard
+    the end of. `max_reqs` is what was asked for, and counts against aio-max-nr."""
 
     slab: int
-    address: int
-    slots: int
+    mapping: AddressSpace
     max_reqs: int
+    nr_events: int
+    room: int
     wait: WaitQueue
+    tail: int = 0
+    dead: bool = False
+    active: dict[AioKiocb, None] = field(default_factory=dict)
 
-    def head_and_tail(self, k: Kernel) -> tuple[int, int]:
-        """What the program has taken, and what has been put there."""
-        head, tail = struct.unpack("<2I", copy_from_user(k, self.address + 8, 8))
-        return head % self.slots, tail % self.slots
-
-
-@dataclass(frozen=True)
-class Request:
-    """struct aio_kiocb: of one iocb, and whom to tell when it has ended."""
-
-    obj: int
-    data: int
-    eventfd: File | None
+    def frames(self) -> list[int]:
+        """Of the ring, in order."""
+        return [pfn for _, pfn in sorted(self.mapping.pages.items())]
 
 
-def _context(k: Kernel, address: int) -> Kioctx:
-    mm = k.current.mm
-    ctx = mm.ioctxs.get(address) if mm is not None else None
-    if not isinstance(ctx, Kioctx):
-        raise Errno(EINVAL)
-    return ctx
+# -- the ring --------------------------------------------------------------------------------------
+
+
+def _at(ctx: Kioctx, offset: int) -> int:
+    """The physical address of a byte of the ring."""
+    return (ctx.mapping.pages[offset >> PAGE_SHIFT] << PAGE_SHIFT) + (offset & (PAGE_SIZE - 1))
+
+
+def _head(k: Kernel, ctx: Kioctx) -> int:
+    """Where the next event is taken from, as the program has left it."""
+    return k.machine.ram.read32(_at(ctx, _HEAD)) % ctx.nr_events
+
+
+def _events(k: Kernel, ctx: Kioctx) -> int:
+    """How many are in the ring."""
+    return (ctx.tail - _head(k, ctx)) % ctx.nr_events
+
+
+def _event_at(ctx: Kioctx, place: int) -> int:
+    """An event is in one page: the header takes the room of one, and pages hold whole ones."""
+    return _at(ctx, _RING.size + place * EVENT.size)
+
+
+def read_ring(k: Kernel, ctx: Kioctx, most: int) -> list[bytes]:
+    """The events that are there, the oldest first; they stay."""
+    head = _head(k, ctx)
+    places = [(head + n) % ctx.nr_events for n in range(min(most, _events(k, ctx)))]
+    return [k.machine.ram.read(_event_at(ctx, place), EVENT.size) for place in places]
+
+
+def take_events(k: Kernel, ctx: Kioctx, count: int) -> None:
+    """The oldest have been told, and make room."""
+    k.machine.ram.write32(_at(ctx, _HEAD), (_head(k, ctx) + count) % ctx.nr_events)
 
 
 # -- contexts --------------------------------------------------------------------------------------
 
 
-def aio_nr(k: Kernel) -> int:
-    """Requests that all contexts may have (fs.aio-nr)."""
-    return sum(ctx.max_reqs for mm in k.memory.mms.values() for ctx in mm.ioctxs.values())
+def ioctx_alloc(k: Kernel, nr_events: int) -> int:
+    """A context for so many requests; the address of its ring.
 
-
-@syscall(245, "nr_events:uint ctxp:address")
-def sys_io_setup(k: Kernel, nr_events: int, ctxp: int) -> int:
-    """io_setup: a context for so many requests. EFAULT, EINVAL for none or where one is, EAGAIN beyond the
-    limit, ENOMEM.
+    Raises Errno(EINVAL) for more than a ring may hold, Errno(EAGAIN) for more than aio-max-nr leaves,
+    Errno(ENOMEM).
     """
-    if get_user(k, ctxp) or not nr_events or nr_events > _TOO_MANY:
+    max_reqs, mm = nr_events, user_mm(k)
+    nr_events = max(nr_events, 4) * 2  # one processor; each keeps a share at hand
+    if nr_events > 0x10000000 // EVENT.size:
         raise Errno(EINVAL)
-    if nr_events > AIO_MAX_NR - aio_nr(k):
+    if max_reqs > k.files.aio_max_nr:
         raise Errno(EAGAIN)
-    size = _HEADER.size + _EVENT.size * (2 * max(nr_events, 4) + 2)
-    size = (size + _PAGE - 1) // _PAGE * _PAGE
-    slots = (size - _HEADER.size) // _EVENT.size
-    mm = k.current.mm
-    assert mm is not None
-    slab = k.memory.slabs.kioctx.alloc(k)
-    try:
-        prot, flags = PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS
-        address = do_mmap_pgoff(k, None, 0, size, prot, flags, 0)
-        try:
-            header = _HEADER.pack(0, slots, 0, 0, _MAGIC, 1, 0, _HEADER.size)
-            copy_to_user(k, address, header)
-            put_user(k, address, ctxp)
-        except Errno:
-            do_munmap(k, mm, address, size)
-            raise
-    except Errno:
-        k.memory.slabs.kioctx.free(k, slab)
-        raise
-    mm.ioctxs[address] = Kioctx(slab, address, slots, nr_events, WaitQueue("aio"))
-    return 0
+    pages = -(-(_RING.size + EVENT.size * (nr_events + 2)) // PAGE_SIZE)
+    nr_events = (pages * PAGE_SIZE - _RING.size) // EVENT.size
+    batch = max((nr_events - 1) // 4, 1)
+    with ExitStack() as undo:
+        slab = k.memory.slabs.kioctx.alloc(k)
+        undo.callback(k.memory.slabs.kioctx.free, k, slab)
+        mapping = AddressSpace("/[aio] (deleted)", size=pages * PAGE_SIZE)
+        mapping.map_area(k)  # the context's own use
+        undo.callback(mapping.unmap_area, k)
+        for index in range(pages):
+            mapping.find_or_create_page(k, index)
+        room = (nr_events - 1) // batch * batch
+        ctx = Kioctx(slab, mapping, max_reqs, nr_events, room, WaitQueue("aio"))
+        mapping.private = ctx
+        length = pages * PAGE_SIZE
+        address = get_unmapped_area(k, mm, 0, length, MAP_SHARED)
+        flags = MAP_SHARED | MAP_NORESERVE
+        mmap_region(k, mm, address, length, flags, _VM_FLAGS, 0, mapping, mapping.name)
+        undo.callback(do_munmap, k, mm, address, length)
+        if k.files.aio_nr + max_reqs > k.files.aio_max_nr:
+            raise Errno(EAGAIN)
+        undo.pop_all()
+    k.files.aio_nr += max_reqs
+    header = (len(mm.ioctx), nr_events, 0, 0, AIO_RING_MAGIC, 1, 0, _RING.size)
+    k.machine.ram.write(_at(ctx, 0), _RING.pack(*header))
+    mm.ioctx.append(ctx)
+    return address
 
 
-@syscall(246, "ctx_id:address")
-def sys_io_destroy(k: Kernel, address: int) -> int:
-    """io_destroy: the context is gone, and its ring. EINVAL."""
-    ctx, mm = _context(k, address), k.current.mm
-    assert mm is not None
-    del mm.ioctxs[address]
-    wake_up(k, ctx.wait)
-    with suppress(Errno):  # the program may have unmapped it
-        do_munmap(k, mm, address, _HEADER.size + ctx.slots * _EVENT.size)
+def lookup_ioctx(k: Kernel, address: int) -> Kioctx:
+    """The context of the current process whose ring is mapped there. Raises Errno(EINVAL)."""
+    mm = user_mm(k)
+    area = mm.find_exact(address)
+    ctx = area.mapping.private if area is not None and area.mapping is not None else None
+    if area is None or area.vm_start != address or ctx not in mm.ioctx:
+        raise Errno(EINVAL)
+    assert isinstance(ctx, Kioctx)
+    return ctx
+
+
+def kill_ioctx(k: Kernel, mm: MmStruct, ctx: Kioctx) -> None:
+    """It takes no more requests, what waits is given up, and who waits for events hears EINVAL."""
+    mm.ioctx.remove(ctx)
+    ctx.dead = True
+    for req in list(ctx.active):
+        iocb_destroy(k, req)
+    k.files.aio_nr -= ctx.max_reqs
+    wake_up(k, ctx.wait, nr_exclusive=0)
+    ctx.mapping.private = None
+    ctx.mapping.unmap_area(k)
     k.memory.slabs.kioctx.free(k, ctx.slab)
-    return 0
+
+
+def exit_aio(k: Kernel, mm: MmStruct) -> None:
+    """The address space goes, and its contexts with it."""
+    for ctx in list(mm.ioctx):
+        kill_ioctx(k, mm, ctx)
 
 
 # -- requests --------------------------------------------------------------------------------------
 
 
-@syscall(248, "ctx_id:address nr:int iocbpp:address")
-def sys_io_submit(k: Kernel, address: int, nr: int, iocbpp: int) -> Result:
-    """io_submit: do what so many struct iocb say; how many were taken.
-
-    EINVAL, EFAULT, EBADF, EAGAIN for a full ring: only when the first cannot be taken.
-    """
-    ctx = _context(k, address)
-    if nr < 0:
-        raise Errno(EINVAL)
-    return _submit(k, ctx, iocbpp, nr, 0)
-
-
-def _submit(k: Kernel, ctx: Kioctx, iocbpp: int, nr: int, done: int) -> Result:
-    while done < nr:
-        try:
-            request, result = _start(k, ctx, get_user(k, iocbpp + 4 * done))
-        except Errno:
-            if done:
-                return done
-            raise
-        if isinstance(result, Wait):
-            args = (result.resume, result.args, request, ctx, iocbpp, nr, done)
-            return replace(result, resume=_go_on, args=args, wants=None)
-        _complete(k, ctx, request, result)
-        done += 1
-    return done
-
-
-def _go_on(
-    k: Kernel,
-    resume: Any,
-    args: tuple[Any, ...],
-    request: Request,
-    ctx: Kioctx,
-    iocbpp: int,
-    nr: int,
-    done: int,
-    *late: bool,
-) -> Result:
-    """A request that has kept who submitted it waiting goes on, and the next ones after it."""
-    try:
-        result: Result = resume(k, *args, *late)
-    except Errno as error:
-        result = -EINTR if error.number in _RESTARTS else -error.number
-    if isinstance(result, Wait):
-        state = (result.resume, result.args, request, ctx, iocbpp, nr, done)
-        return replace(result, resume=_go_on, args=state, wants=None)
-    _complete(k, ctx, request, result)
-    return _submit(k, ctx, iocbpp, nr, done + 1)
-
-
-def _start(k: Kernel, ctx: Kioctx, iocb: int) -> tuple[Request, Result]:
-    """io_submit_one. What is wrong with the request is an Errno, what goes wrong in it a result below 0."""
-    words = _IOCB.unpack(copy_from_user(k, iocb, _IOCB.size))
-    data, _, rw_flags, opcode, _, fd, buf, size, offset, reserved, flags, resfd = words
-    if reserved or buf >> 32 or size >> 31:
-        raise Errno(EINVAL)
-    head, tail = ctx.head_and_tail(k)
-    if (tail + 1) % ctx.slots == head:
+def aio_get_req(
+    k: Kernel, ctx: Kioctx, file: File, iocb: int, data: int, eventfd: File | None
+) -> AioKiocb:
+    """A request with a place in the ring kept for its event. Raises Errno(EAGAIN), Errno(ENOMEM)."""
+    if len(ctx.active) + _events(k, ctx) >= ctx.room:
         raise Errno(EAGAIN)
-    file = fget(k, fd)
-    eventfd = None
-    if flags & FLAG_RESFD:
-        eventfd = fget(k, resfd)
-        if not isinstance(eventfd.private, EventfdCtx):
-            raise Errno(EINVAL)
-    put_user(k, 0, iocb + 8)  # KIOCB_KEY
-    request = Request(iocb, data, eventfd)
-    if opcode in (FSYNC, FDSYNC):
-        if buf or offset or size or rw_flags:
-            raise Errno(EINVAL)
-        return request, _result(lambda: file.op.fsync(k, file))
-    if opcode not in (PREAD, PWRITE, PREADV, PWRITEV):
-        raise Errno(EINVAL)
-    write = opcode in (PWRITE, PWRITEV)
-    if not (file.writable if write else file.readable):
-        raise Errno(EBADF)
-    check_rwf(rw_flags, write=write)
-    if offset < 0 and file.op.llseek is not no_llseek:
-        raise Errno(EINVAL)
-    if opcode in (PREADV, PWRITEV):
-        pieces = import_iovec(k, buf, size)
-    else:
-        length = transfer_size(buf, size)
-        pieces = ((buf, length),) if length else ()
-
-    def transfer() -> Result:
-        return transfer_at(k, file, pieces, offset, rw_flags, write=write)
-
-    return request, fsnotify_transfer(k, file, MODIFY if write else ACCESS, _result(transfer))
+    slab = k.memory.slabs.aio_kiocb.alloc(k)
+    held = get_file(eventfd) if eventfd is not None else None
+    req = AioKiocb(slab, ctx, get_file(file), iocb, data, held)
+    ctx.active[req] = None
+    return req
 
 
-def _result(work: Any) -> Result:
-    try:
-        result: Result = work()
-    except Errno as error:
-        return -EINTR if error.number in _RESTARTS else -error.number
-    return result
+def iocb_destroy(k: Kernel, req: AioKiocb) -> None:
+    """The request is over, and nobody is told."""
+    del req.ctx.active[req]
+    for queue, callback in req.callbacks:
+        queue.callbacks.pop(callback, None)
+    req.callbacks.clear()
+    for file in (req.file, req.eventfd):
+        if file is not None:
+            fput(k, file)
+    k.memory.slabs.aio_kiocb.free(k, req.slab)
 
 
-def _complete(k: Kernel, ctx: Kioctx, request: Request, result: int) -> None:
-    """aio_complete: an event into the ring, which cannot be full."""
-    with suppress(Errno):  # nobody sees it when the ring is unmapped
-        _, tail = ctx.head_and_tail(k)
-        event = _EVENT.pack(request.data, request.obj, result, 0)
-        copy_to_user(k, ctx.address + _HEADER.size + tail * _EVENT.size, event)
-        put_user(k, (tail + 1) % ctx.slots, ctx.address + 12)
-    if request.eventfd is not None:
-        eventfd_signal(k, request.eventfd)
+def aio_complete(k: Kernel, req: AioKiocb, result: int) -> None:
+    """It is done: its event is in the ring, and who waits for events or at its eventfd hears of it."""
+    ctx = req.ctx
+    if req not in ctx.active:
+        return  # its context has gone meanwhile
+    event = EVENT.pack(req.data, req.iocb, result, 0)
+    k.machine.ram.write(_event_at(ctx, ctx.tail), event)
+    ctx.tail = (ctx.tail + 1) % ctx.nr_events
+    k.machine.ram.write32(_at(ctx, _TAIL), ctx.tail)
+    if req.eventfd is not None:
+        counter = req.eventfd.private
+        assert isinstance(counter, EventfdCtx)
+        eventfd_signal(k, counter)
+    iocb_destroy(k, req)
     wake_up(k, ctx.wait)
 
 
-@syscall(249, "ctx_id:address iocb:address result:address")
-def sys_io_cancel(k: Kernel, address: int, iocb: int, result: int) -> int:
-    """io_cancel: EFAULT, and EINVAL for a request that is not under way, which none ever is."""
-    get_user(k, iocb + 8)
-    _context(k, address)
-    raise Errno(EINVAL)
-
-
-# -- events ----------------------------------------------------------------------------------------
-
-
-def _read_events(
-    k: Kernel,
-    ctx: Kioctx,
-    least: int,
-    most: int,
-    events: int,
-    deadline: int | None,
-    got: int = 0,
-    late: bool = False,
-) -> Result:
-    """Copy events out; wait for more until there are `least`, the time is up or a signal comes."""
-    head, tail = ctx.head_and_tail(k)
-    while got < most and head != tail:
-        at = ctx.address + _HEADER.size + head * _EVENT.size
-        copy_to_user(k, events + got * _EVENT.size, copy_from_user(k, at, _EVENT.size))
-        head = (head + 1) % ctx.slots
-        got += 1
-    put_user(k, head, ctx.address + 8)
-    over = deadline is not None and (late or ktime_get(k) >= deadline)
-    if got >= least or over:
-        return got
-    if signal_pending(k.current):
-        if got:
-            return got
-        raise Errno(EINTR)
-    args = (ctx, least, most, events, deadline, got)
-    return Wait((ctx.wait,), _read_events, args, "io_getevents", deadline=deadline)
-
-
-def _getevents(
-    k: Kernel, address: int, least: int, most: int, events: int, timeout: int | None
-) -> Result:
-    ctx = _context(k, address)
-    if not 0 <= least <= most:
+def aio_poll(k: Kernel, req: AioKiocb, events: int) -> None:
+    """Done when one of `events` is there. Raises Errno(EINVAL) for a file that will never tell."""
+    req.events = events
+    queues: list[WaitQueue] = []
+    mask = req.file.op.poll(k, req.file, queues) & events
+    if mask:
+        aio_complete(k, req, mask)
+        return
+    if not queues:
         raise Errno(EINVAL)
-    deadline = None if timeout is None else ktime_get(k) + timeout
-    return _read_events(k, ctx, least, most, events, deadline)
+    for queue in queues:
+        callback = WaitCallback(aio_poll_wake, req)
+        queue.callbacks[callback] = None
+        req.callbacks.append((queue, callback))
 
 
-@syscall(247, "ctx_id:address min_nr:int nr:int events:address timeout:timespec")
-def sys_io_getevents(k: Kernel, ctx: int, least: int, most: int, events: int, tsp: int) -> Result:
-    """io_getevents: what has ended, at least `min_nr` unless the time is up. EINVAL, EFAULT, EINTR."""
-    timeout = timespec_from_user(k, tsp) if tsp else None
-    return _getevents(k, ctx, least, most, events, timeout)
-
-
-def _pgetevents(
-    k: Kernel,
-    call: tuple[int, int, int, int],
-    timeout: int | None,
-    usig: int,
-) -> Result:
-    """The same with another mask of blocked signals meanwhile, which a struct __aio_sigset tells."""
-    if usig:
-        set_user_sigmask(k, *struct.unpack("<2I", copy_from_user(k, usig, 8)))
-    try:
-        result = _getevents(k, *call, timeout)
-    except Errno as error:
-        if error.number != EINTR:
-            restore_sigmask(k)
-        raise
-    if not isinstance(result, Wait):
-        restore_sigmask(k)
-        return result
-    return replace(result, resume=_pgo_on, args=(result.resume, result.args))
-
-
-def _pgo_on(k: Kernel, resume: Any, args: tuple[Any, ...], *late: bool) -> Result:
-    result: Result = resume(k, *args, *late)
-    if isinstance(result, Wait):
-        return replace(result, resume=_pgo_on, args=(result.resume, result.args))
-    restore_sigmask(k)
-    return result
-
-
-@syscall(385, "ctx_id:address min_nr:int nr:int events:address timeout:timespec usig:address")
-def sys_io_pgetevents(
-    k: Kernel, ctx: int, least: int, most: int, events: int, tsp: int, usig: int
-) -> Result:
-    """io_pgetevents: io_getevents with a mask of signals. EINVAL, EFAULT, EINTR."""
-    timeout = timespec_from_user(k, tsp) if tsp else None
-    return _pgetevents(k, (ctx, least, most, events), timeout, usig)
-
-
-@syscall(416, "ctx_id:address min_nr:int nr:int events:address timeout:address usig:address")
-def sys_io_pgetevents_time64(
-    k: Kernel, ctx: int, least: int, most: int, events: int, tsp: int, usig: int
-) -> Result:
-    """io_pgetevents_time64: io_pgetevents with 64-bit times."""
-    timeout = timespec64_from_user(k, tsp) if tsp else None
-    return _pgetevents(k, (ctx, least, most, events), timeout, usig)
+def aio_poll_wake(k: Kernel, callback: WaitCallback, key: Any) -> bool:
+    """Something has happened at the file of a poll."""
+    req: AioKiocb = callback.data
+    if req not in req.ctx.active:
+        return False
+    if not isinstance(key, int) or not key:
+        key = req.file.op.poll(k, req.file, []) & req.events
+    if key & req.events:
+        aio_complete(k, req, key)  # all that has happened, whatever was asked for
+    return False

@@ -153,7 +153,7 @@ class FileOperations(Operations):
     fsync: Callable[[Kernel, File], int] = no_fsync
     splice_write: Callable[[Kernel, File, bytes], Result] = no_splice_write
     #: Bytes from a position, for sendfile and splice, of what is no regular file; None: there is no way.
-    splice_read: Callable[[Kernel, File, int, int], bytes] | None = None
+    splice_read: Callable[[Kernel, File, int, int], bytes | None] | None = None
     iterate: Callable[[Kernel, File], list[DirEntry]] = no_iterate
     show_fdinfo: Callable[[File], str] = no_fdinfo
     #: readv and writev of a file whose transfers are messages: pieces, and whether they are written.

@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 
 UIO_MAXIOV = 1024
 RWF_HIPRI, RWF_DSYNC, RWF_SYNC, RWF_NOWAIT, RWF_APPEND = 1, 2, 4, 8, 16
-_RWF_KNOWN = RWF_HIPRI | RWF_DSYNC | RWF_SYNC | RWF_NOWAIT
 
 #: Pieces of user memory: address and length of each.
 Iovec = tuple[tuple[int, int], ...]
@@ -120,7 +119,7 @@ def _placed(k: Kernel, fd: int, offset: int, *, write: bool) -> File:
     return _opened(k, fd, write=write)
 
 
-def _at(k: Kernel, file: File, pieces: Iovec, offset: int, *, write: bool) -> Result:
+def transfer_at(k: Kernel, file: File, pieces: Iovec, offset: int, *, write: bool) -> Result:
     """At an offset, which the file's own does not follow."""
     before, file.pos = file.pos, offset
     try:
@@ -129,32 +128,6 @@ def _at(k: Kernel, file: File, pieces: Iovec, offset: int, *, write: bool) -> Re
         file.pos = before
     assert not isinstance(result, Wait)  # what can be sought in never makes anybody wait
     return fsnotify_transfer(k, file, MODIFY if write else ACCESS, result)
-
-
-def check_rwf(flags: int, *, write: bool) -> None:
-    """Raises Errno(EOPNOTSUPP) for an RWF_ flag that is none here."""
-    if flags & ~(_RWF_KNOWN | (RWF_APPEND if write else 0)):
-        raise Errno(EOPNOTSUPP)
-
-
-def transfer_at(
-    k: Kernel, file: File, pieces: Iovec, offset: int, flags: int, *, write: bool
-) -> Result:
-    """The same for what may have no offsets, with RWF_ flags, which check_rwf has let through."""
-    before = file.flags
-    file.flags |= (O_NONBLOCK if flags & RWF_NOWAIT else 0) | (
-        O_APPEND if flags & RWF_APPEND else 0
-    )
-    try:
-        if file.op.llseek is no_llseek:
-            return transfer(k, file, pieces, write=write)
-        at, file.pos = file.pos, offset
-        try:
-            return transfer(k, file, pieces, write=write)
-        finally:
-            file.pos = at
-    finally:
-        file.flags = before
 
 
 def _offset(low: int, high: int) -> int:
@@ -183,7 +156,7 @@ def sys_pread64(k: Kernel, fd: int, buf: int, count: int, low: int, high: int) -
     """pread64: at an offset, which the file's own does not follow. EINVAL below 0, ESPIPE, or as read."""
     offset = _offset(low, high)
     file = _placed(k, fd, offset, write=False)
-    return _at(k, file, ((buf, transfer_size(buf, count)),), offset, write=False)
+    return transfer_at(k, file, ((buf, transfer_size(buf, count)),), offset, write=False)
 
 
 @syscall(181, "fd:fd buf:buffer_in count:size offset_low:hex offset_high:hex", name="pwrite64")
@@ -191,7 +164,7 @@ def sys_pwrite64(k: Kernel, fd: int, buf: int, count: int, low: int, high: int) 
     """pwrite64: at an offset (with O_APPEND at the end). EINVAL below 0, ESPIPE, or as write."""
     offset = _offset(low, high)
     file = _placed(k, fd, offset, write=True)
-    return _at(k, file, ((buf, transfer_size(buf, count)),), offset, write=True)
+    return transfer_at(k, file, ((buf, transfer_size(buf, count)),), offset, write=True)
 
 
 @syscall(333, "fd:fd iov:iovec_out iovcnt:size offset_low:hex offset_high:hex")
@@ -199,7 +172,7 @@ def sys_preadv(k: Kernel, fd: int, iov: int, count: int, low: int, high: int) ->
     """preadv: readv at an offset. EINVAL below 0, ESPIPE, or as readv."""
     offset = _offset(low, high)
     file = _placed(k, fd, offset, write=False)
-    return _at(k, file, import_iovec(k, iov, count), offset, write=False)
+    return transfer_at(k, file, import_iovec(k, iov, count), offset, write=False)
 
 
 @syscall(334, "fd:fd iov:iovec_in iovcnt:size offset_low:hex offset_high:hex")
@@ -207,15 +180,17 @@ def sys_pwritev(k: Kernel, fd: int, iov: int, count: int, low: int, high: int) -
     """pwritev: writev at an offset. EINVAL below 0, ESPIPE, or as writev."""
     offset = _offset(low, high)
     file = _placed(k, fd, offset, write=True)
-    return _at(k, file, import_iovec(k, iov, count), offset, write=True)
+    return transfer_at(k, file, import_iovec(k, iov, count), offset, write=True)
 
 
 def _with_flags(
     k: Kernel, fd: int, iov: int, count: int, offset: int, flags: int, *, write: bool
 ) -> Result:
     """preadv2 and pwritev2: an offset of -1 is the file's own. EOPNOTSUPP for a flag that is none here."""
+    known = RWF_HIPRI | RWF_DSYNC | RWF_SYNC | RWF_NOWAIT | RWF_APPEND
     file = _opened(k, fd, write=write) if offset == -1 else _placed(k, fd, offset, write=write)
-    check_rwf(flags, write=write)
+    if flags & ~known:
+        raise Errno(EOPNOTSUPP)
     pieces = import_iovec(k, iov, count)
     before = file.flags
     file.flags |= (O_NONBLOCK if flags & RWF_NOWAIT else 0) | (
@@ -225,7 +200,7 @@ def _with_flags(
         if offset == -1:
             result = transfer(k, file, pieces, write=write)
             return fsnotify_transfer(k, file, MODIFY if write else ACCESS, result)
-        return _at(k, file, pieces, offset, write=write)
+        return transfer_at(k, file, pieces, offset, write=write)
     finally:
         file.flags = before
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from toykernel.arch.x86.ldt import dup_ldt, free_ldt
 from toykernel.arch.x86.mmu_context import leave_mm
 from toykernel.arch.x86.pgtable import flush_tlb_mm, pgd_alloc, pgd_free
+from toykernel.fs.aio import exit_aio
 from toykernel.fs.fsnotify import fsnotify_exec
 from toykernel.fs.inode import allow_write_access, deny_write_access, igrab, iput
 from toykernel.kernel.clone_flags import CLONE_VM, CloneArgs
@@ -115,10 +116,8 @@ def mmput(k: Kernel, mm: MmStruct) -> None:
     mm.mm_users -= 1
     if mm.mm_users:
         return
-    for ctx in mm.ioctxs.values():
-        k.memory.slabs.kioctx.free(k, ctx.slab)
-    mm.ioctxs.clear()
     free_ldt(k, mm)
+    exit_aio(k, mm)
     exit_mmap(k, mm)
     executed = k.memory.exe_files.pop(mm.ident, None)
     if executed is not None:

@@ -200,7 +200,13 @@ def records(k: Kernel) -> Iterator[Record]:
         seen.update(dict.fromkeys(("key_jar", key.slab) for key in k.processes.keys.keys.values()))
     for mm in address_spaces(k):
         seen["mm_struct", mm.slab] = None
-        seen.update(dict.fromkeys(("kioctx", ctx.slab) for ctx in mm.ioctxs.values()))
+        for ctx in mm.ioctx:
+            seen["kioctx", ctx.slab] = None
+            for req in ctx.active:
+                seen["aio_kiocb", req.slab] = None
+                for file in (req.file, req.eventfd):
+                    if file is not None:
+                        seen.update(dict.fromkeys(_of_file(file)))
         for area in mm:
             seen["vm_area_struct", area.slab] = None
     for kind, address in seen:

@@ -382,6 +382,15 @@ def proc_write(k: Kernel, file: File, buf: int, count: int) -> int:
     return count
 
 
+def proc_splice_write(k: Kernel, file: File, data: bytes) -> int:
+    """A setting, out of a pipe. Raises Errno(EINVAL) for what is none, or what the setting says."""
+    node = node_of(file.inode)
+    if not node.path.startswith("sys/"):
+        raise Errno(EINVAL)
+    proc_sysctl.store(k, node.path[4:].replace("/", "."), data)
+    return len(data)
+
+
 def no_setattr(k: Kernel, inode: Inode) -> None:
     """What /proc shows is not to be changed. Raises Errno(EPERM)."""
     raise Errno(EPERM)
@@ -408,6 +417,7 @@ PROC_FILE = FileOperations(
     write=proc_write,
     llseek=proc_llseek,
     splice_read=proc_splice_read,
+    splice_write=proc_splice_write,
 )
 MEM = FileOperations(
     "toykernel.fs.proc.base:MEM",

@@ -36,10 +36,7 @@ FIXED: dict[str, Callable[[Kernel], str]] = {
     "kernel.core_pattern": lambda k: "core",
     "kernel.core_uses_pid": lambda k: "0",
     "kernel.randomize_va_space": lambda k: "0",
-    "fs.aio-max-nr": lambda k: "65536",
-    "fs.aio-nr": lambda k: str(
-        sum(c.max_reqs for m in k.memory.mms.values() for c in m.ioctxs.values())
-    ),
+    "fs.aio-nr": lambda k: str(k.files.aio_nr),
     "fs.file-max": lambda k: "1048576",
     "fs.file-nr": _file_nr,
     "fs.overflowuid": lambda k: "65534",
