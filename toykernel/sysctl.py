@@ -119,15 +119,15 @@ def _set_sem(k: Kernel, text: str) -> None:
         raise SysctlError(f"kernel.sem: four numbers, not {text!r}") from None
 
 
+def _set_aio_max_nr(k: Kernel, value: int) -> None:
+    k.files.aio_max_nr = value
+
+
 def _set_printk(k: Kernel, text: str) -> None:
     try:
         set_printk_levels(k, text)
     except (ValueError, IndexError):
         raise SysctlError(f"kernel.printk: numbers, not {text!r}") from None
-
-
-def _set_aio_max_nr(k: Kernel, value: int) -> None:
-    k.files.aio_max_nr = value
 
 
 def _set_nr_open(k: Kernel, value: int) -> None:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 UIO_MAXIOV = 1024
 RWF_HIPRI, RWF_DSYNC, RWF_SYNC, RWF_NOWAIT, RWF_APPEND = 1, 2, 4, 8, 16
+_RWF_KNOWN = RWF_HIPRI | RWF_DSYNC | RWF_SYNC | RWF_NOWAIT
 
 #: Pieces of user memory: address and length of each.
 Iovec = tuple[tuple[int, int], ...]
@@ -130,6 +131,12 @@ def transfer_at(k: Kernel, file: File, pieces: Iovec, offset: int, *, write: boo
     return fsnotify_transfer(k, file, MODIFY if write else ACCESS, result)
 
 
+def check_rwf(flags: int, *, write: bool) -> None:
+    """Raises Errno(EOPNOTSUPP) for an RWF_ flag that is none here."""
+    if flags & ~(_RWF_KNOWN | (RWF_APPEND if write else 0)):
+        raise Errno(EOPNOTSUPP)
+
+
 def _offset(low: int, high: int) -> int:
     (offset,) = struct.unpack("<q", struct.pack("<II", low, high))
     return int(offset)
@@ -187,10 +194,8 @@ def _with_flags(
     k: Kernel, fd: int, iov: int, count: int, offset: int, flags: int, *, write: bool
 ) -> Result:
     """preadv2 and pwritev2: an offset of -1 is the file's own. EOPNOTSUPP for a flag that is none here."""
-    known = RWF_HIPRI | RWF_DSYNC | RWF_SYNC | RWF_NOWAIT | RWF_APPEND
     file = _opened(k, fd, write=write) if offset == -1 else _placed(k, fd, offset, write=write)
-    if flags & ~known:
-        raise Errno(EOPNOTSUPP)
+    check_rwf(flags, write=write)
     pieces = import_iovec(k, iov, count)
     before = file.flags
     file.flags |= (O_NONBLOCK if flags & RWF_NOWAIT else 0) | (

@@ -200,13 +200,14 @@ def copy_creds(k: Kernel, p: Task, args: CloneArgs) -> None:
         new = k.current.cred
         new.count += 1
     else:
-        with ExitStack() as undo:
-            new = prepare_creds(k)
-            undo.callback(put_cred, k, new)
-            if args.flags & CLONE_NEWUSER:
-                create_user_ns(k, new)
-            _own_keyrings(k, new, thread=bool(args.flags & CLONE_THREAD))
-            undo.pop_all()
+        new = prepare_creds(k)
+        if args.flags & CLONE_NEWUSER or new.thread_keyring or new.process_keyring:
+            with ExitStack() as undo:
+                undo.callback(put_cred, k, new)
+                if args.flags & CLONE_NEWUSER:
+                    create_user_ns(k, new)
+                _own_keyrings(k, new, thread=bool(args.flags & CLONE_THREAD))
+                undo.pop_all()
     p.cred = new
     new.user.processes += 1
 

@@ -116,8 +116,8 @@ def mmput(k: Kernel, mm: MmStruct) -> None:
     mm.mm_users -= 1
     if mm.mm_users:
         return
-    free_ldt(k, mm)
     exit_aio(k, mm)
+    free_ldt(k, mm)
     exit_mmap(k, mm)
     executed = k.memory.exe_files.pop(mm.ident, None)
     if executed is not None:

@@ -7,7 +7,6 @@ are free again when the last holder lets go.
 
 from __future__ import annotations
 
-from contextlib import ExitStack
 from dataclasses import field
 from typing import TYPE_CHECKING
 
@@ -144,10 +143,9 @@ def _new_pid(k: Kernel, ns: PidNamespace, set_tid: tuple[int, ...] = ()) -> Pid:
         at = at.parent
     if len(set_tid) > len(chain):
         raise Errno(EINVAL)
-    with ExitStack() as undo:
-        slab = k.memory.slabs.pid.alloc(k)
-        undo.callback(k.memory.slabs.pid.free, k, slab)
-        given = []
+    slab = k.memory.slabs.pid.alloc(k)
+    given: list[tuple[PidNamespace, int]] = []
+    try:
         for level, space in enumerate(chain):
             if level < len(set_tid):
                 if set_tid[level] != 1 and space.child_reaper is None:
@@ -158,9 +156,12 @@ def _new_pid(k: Kernel, ns: PidNamespace, set_tid: tuple[int, ...] = ()) -> Pid:
                     number = space.map.alloc()
                 except Errno:
                     raise Errno(ENOMEM) from None
-            undo.callback(space.map.free, number)
             given.append((space, number))
-        undo.pop_all()
+    except Errno:
+        for space, number in reversed(given):
+            space.map.free(number)
+        k.memory.slabs.pid.free(k, slab)
+        raise
     pid = Pid(slab, tuple(reversed(given)))
     for space, number in pid.numbers:
         space.pids[number] = pid

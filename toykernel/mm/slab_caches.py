@@ -40,8 +40,8 @@ class SlabCaches:
         self.userfaultfd = KmemCache("userfaultfd_ctx_cache", 176)  # userfaultfd
         self.inotify = KmemCache("fsnotify_group", 128)  # inotify_init: a queue of events
         self.inotify_mark = KmemCache("inotify_inode_mark", 64)  # inotify_add_watch
+        self.kioctx = KmemCache("kioctx", 128)  # io_setup: a context
         self.eventpoll = KmemCache("eventpoll", 128)  # epoll_create
-        self.kioctx = KmemCache("kioctx", 256)  # io_setup: a context
         self.aio_kiocb = KmemCache("aio_kiocb", 128)  # io_submit: a request
         self.epi = KmemCache("eventpoll_epi", 96)  # epoll_ctl: a file that is watched
         self.tty = KmemCache("tty_struct", 704)  # open of ptmx: either end

@@ -337,6 +337,31 @@ static void lease_object(void) {
   unlink("leased");
 }
 
+struct iocb { u64 data; unsigned key, rw_flags; unsigned short opcode; short prio; unsigned fd; u64 buf, nbytes, offset, reserved; unsigned flags, resfd; };
+static void aio_object(void) {
+  int ends[2], slow[2], count = syscall(328, 0, 0), fd = open("read later", O_RDWR | O_CREAT, 0600);
+  pipe(ends); pipe(slow); write(fd, "bytes of a file", 15);
+  struct iocb watch = {1, 0, 0, 5, 0, ends[0], 1, 0, 0, 0, 1, count}, get = {2, 0, 0, 0, 0, fd, (unsigned long)buffer, 15};
+  struct iocb waits = {3, 0, 0, 0, 0, slow[0], (unsigned long)page, 4}, *list[] = {&watch, &get}, *one = &waits;
+  unsigned ctx = 0;
+  printf("context %d", (int)syscall(245, 8, &ctx));
+  printf(", submitted %d", (int)syscall(248, ctx, 1, list));
+  printf(", %d\n", (int)syscall(248, ctx, 1, list + 1));
+  int child = fork();
+  if (!child) { ctx = 0; syscall(245, 1, &ctx); printf("child %d\n", (int)syscall(248, ctx, 1, &one)); _exit(0); }
+  sleep_a_little();
+  moment();
+  write(slow[1], "word", 4);
+  printf("child ends %d\n", ENDS(child));
+  write(ends[1], "x", 1);
+  static struct { u64 data, obj; long long res, res2; } events[4];
+  int n = syscall(247, ctx, 2, 4, events, 0);
+  printf("events %d: %d %d, %d %d\n", n, (int)events[0].data, (int)events[0].res, (int)events[1].data, (int)events[1].res);
+  u64 value = 0; read(count, &value, 8);
+  printf("counted %d, gone %d\n", (int)value, (int)syscall(246, ctx));
+  unlink("read later");
+}
+
 static void keys_object(void) {
   printf("process's %d\n", (int)syscall(288, 0, -2, 1) > 0); /* stays, whatever becomes of the call that wants it */
   int ring = syscall(286, "keyring", "ring", 0, 0, -2), key = syscall(286, "user", "name", "contents", 8, ring);
@@ -376,31 +401,6 @@ static void ldt_object(void) {
   printf("read %d\n", (int)syscall(123, 0, buffer, 8));
   __asm__ volatile("movl %1, %%fs\n movl %%fs:0, %0" : "=r"(value) : "r"(7));
   printf("word %d, child ends %x\n", value, ENDS(child));
-}
-
-struct iocb { u64 data; unsigned key, rw_flags; unsigned short opcode; short prio; unsigned fd; u64 buf, nbytes, offset, reserved; unsigned flags, resfd; };
-static void aio_object(void) {
-  int ends[2], slow[2], count = syscall(328, 0, 0), fd = open("read later", O_RDWR | O_CREAT, 0600);
-  pipe(ends); pipe(slow); write(fd, "bytes of a file", 15);
-  struct iocb watch = {1, 0, 0, 5, 0, ends[0], 1, 0, 0, 0, 1, count}, get = {2, 0, 0, 0, 0, fd, (unsigned long)buffer, 15};
-  struct iocb waits = {3, 0, 0, 0, 0, slow[0], (unsigned long)page, 4}, *list[] = {&watch, &get}, *one = &waits;
-  unsigned ctx = 0;
-  printf("context %d", (int)syscall(245, 8, &ctx));
-  printf(", submitted %d", (int)syscall(248, ctx, 1, list));
-  printf(", %d\n", (int)syscall(248, ctx, 1, list + 1));
-  int child = fork();
-  if (!child) { ctx = 0; syscall(245, 1, &ctx); printf("child %d\n", (int)syscall(248, ctx, 1, &one)); _exit(0); }
-  sleep_a_little();
-  moment();
-  write(slow[1], "word", 4);
-  printf("child ends %d\n", ENDS(child));
-  write(ends[1], "x", 1);
-  static struct { u64 data, obj; long long res, res2; } events[4];
-  int n = syscall(247, ctx, 2, 4, events, 0);
-  printf("events %d: %d %d, %d %d\n", n, (int)events[0].data, (int)events[0].res, (int)events[1].data, (int)events[1].res);
-  u64 value = 0; read(count, &value, 8);
-  printf("counted %d, gone %d\n", (int)value, (int)syscall(246, ctx));
-  unlink("read later");
 }
 
 static void nothing(void) { moment(); }

@@ -116,7 +116,7 @@ def switch_to(k: Kernel, prev: Task, next_task: Task) -> None:
     prev.thread.sp, prev.thread.ip = cpu.esp, cpu.eip
     k.charge("switch_to")
     account(k, prev)
-    next_task.ran_since = (machine.clock.cycles, machine.clock.instructions)
+    next_task.ran_since = prev.ran_since  # now
     mm = next_task.mm
     if mm is None:
         next_task.active_mm = k.memory.active_mm  # a kernel thread borrows what is there
@@ -150,7 +150,8 @@ def load_tsc(k: Kernel, task: Task) -> None:
 
 def account(k: Kernel, task: Task) -> None:
     """Charge a task with the cycles and instructions since it was switched to."""
-    cycles, instructions = k.machine.clock.cycles, k.machine.clock.instructions
+    clock = k.machine.clock
+    cycles, instructions = clock.cycles, clock.instructions
     task.stats.cycles += cycles - task.ran_since[0]
     task.stats.instructions += instructions - task.ran_since[1]
     task.ran_since = (cycles, instructions)
