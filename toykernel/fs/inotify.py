@@ -228,7 +228,7 @@ def sys_inotify_add_watch(k: Kernel, fd: int, pathname: int, mask: int) -> int:
     EINVAL for no event or another file, EBADF, EACCES for what may not be read, EEXIST with IN_MASK_CREATE,
     ENOTDIR with IN_ONLYDIR, ENOSPC at the user's limit, ENOENT, ENOMEM.
     """
-    if not mask & _KNOWN:
+    if mask & ~_KNOWN or not mask:
         raise Errno(EINVAL)
     file = fget(k, fd)
     if mask & IN_MASK_ADD and mask & IN_MASK_CREATE:

@@ -140,6 +140,7 @@ static void rules(void)
 {
 	int n = -1;
 	is("no event", inotify_add_watch(in, ".", 0));
+	is("no such event", inotify_add_watch(99, ".", 0x1000 | IN_OPEN));
 	is("no such file", inotify_add_watch(in, "nowhere", IN_OPEN));
 	is("no directory", inotify_add_watch(in, "d", IN_OPEN | IN_ONLYDIR));
 	is("again for new only", inotify_add_watch(in, ".", IN_OPEN | IN_MASK_CREATE));
