@@ -29,6 +29,7 @@ from toykernel.kernel.clone_flags import (
 )
 from toykernel.kernel.cred import CAP_SYS_ADMIN, capable
 from toykernel.kernel.pid import PidNamespace, create_pid_namespace, get_pid_ns, put_pid_ns
+from toykernel.kernel.wait_queue import WaitQueue
 
 if TYPE_CHECKING:
     from toykernel.fs.file import FsStruct
@@ -77,6 +78,8 @@ class MntNamespace:
     slab: int
     count: int = 1
     root: Mount | None = None
+    event: int = 0  # changes so far, and who polls for the next
+    poll: WaitQueue = field(default_factory=lambda: WaitQueue("mounts"))
 
 
 @dataclass(eq=False)

@@ -22,6 +22,7 @@ from toykernel.fs.operations import (
     noop_fsync,
 )
 from toykernel.fs.proc import page, proc_sysctl, task_files, task_mmu
+from toykernel.fs.proc.mounts import MOUNT_TABLES, MOUNTS
 from toykernel.fs.proc.node import (
     ProcFile,
     ProcNode,
@@ -198,7 +199,9 @@ def _inode(k: Kernel, sb: SuperBlock, node: ProcNode, mode: int) -> Inode:
     inode.nlink = 2 if kind == S_IFDIR else 1
     inode.i_fop = {S_IFDIR: PROC_DIR, S_IFREG: PROC_FILE}.get(kind, NO_FILE)
     last = node.path.rpartition("/")[2]
-    if kind == S_IFREG and (last in _BINARY or last.startswith("kpage")):
+    if last in MOUNT_TABLES and node.pid:
+        inode.i_fop = MOUNTS
+    elif kind == S_IFREG and (last in _BINARY or last.startswith("kpage")):
         inode.i_fop = {"mem": MEM, "pagemap": PAGEMAP, "kpagecount": KPAGECOUNT}.get(
             last, KPAGEFLAGS
         )
@@ -382,15 +385,6 @@ def proc_write(k: Kernel, file: File, buf: int, count: int) -> int:
     return count
 
 
-def proc_splice_write(k: Kernel, file: File, data: bytes) -> int:
-    """A setting, out of a pipe. Raises Errno(EINVAL) for what is none, or what the setting says."""
-    node = node_of(file.inode)
-    if not node.path.startswith("sys/"):
-        raise Errno(EINVAL)
-    proc_sysctl.store(k, node.path[4:].replace("/", "."), data)
-    return len(data)
-
-
 def no_setattr(k: Kernel, inode: Inode) -> None:
     """What /proc shows is not to be changed. Raises Errno(EPERM)."""
     raise Errno(EPERM)
@@ -417,7 +411,7 @@ PROC_FILE = FileOperations(
     write=proc_write,
     llseek=proc_llseek,
     splice_read=proc_splice_read,
-    splice_write=proc_splice_write,
+    splice_write=proc_sysctl.splice_write,
 )
 MEM = FileOperations(
     "toykernel.fs.proc.base:MEM",
