@@ -17,6 +17,7 @@ from toykernel.syscalls import Argument, Function, Syscall, rows_of
 #: Where the functions with `@syscall` are: a module below toykernel, and the names of its calls. A module
 #: is loaded when one of its calls is made, or asked about, for the first time.
 _HOMES = """
+arch.x86.ldt: modify_ldt
 arch.x86.signal: sigreturn rt_sigreturn sigaltstack
 arch.x86.tls: set_thread_area get_thread_area
 fs.access: access chroot faccessat close_range faccessat2
@@ -29,6 +30,7 @@ fs.exec: execve execveat
 fs.fcntl: dup fcntl dup2 fcntl64 dup3
 fs.fhandle: name_to_handle_at open_by_handle_at
 fs.filesystems: sysfs
+fs.inotify: inotify_init inotify_add_watch inotify_rm_watch inotify_init1
 fs.ioctl: ioctl
 fs.locks: flock
 fs.memfd: memfd_create
@@ -64,11 +66,14 @@ kernel.capability: capget capset
 kernel.clone3: clone3
 kernel.exit: exit exit_group
 kernel.fork: fork clone vfork
+kernel.futex2: futex_wake futex_wait futex_requeue
 kernel.futex_calls: futex futex_time64 futex_waitv
 kernel.futex_robust: set_robust_list
 kernel.futex_syscalls: get_robust_list
 kernel.itimer: alarm setitimer getitimer
 kernel.kcmp: kcmp
+kernel.keys.keyctl: keyctl
+kernel.keys.request_key: add_key request_key
 kernel.kill: kill rt_sigqueueinfo tkill tgkill rt_tgsigqueueinfo
 kernel.ntp: adjtimex clock_adjtime clock_adjtime64
 kernel.pidfd: pidfd_send_signal pidfd_open pidfd_getfd
@@ -92,6 +97,7 @@ kernel.sigcalls: restart_syscall pause signal sigaction sgetmask ssetmask sigsus
 kernel.sys: getpid getppid sethostname setdomainname uname gettid set_tid_address ioprio_set
     ioprio_get getcpu
 kernel.sysinfo: sysinfo arch_prctl
+kernel.syslog: syslog
 kernel.time: time stime times getrusage gettimeofday settimeofday nanosleep clock_settime
     clock_gettime clock_getres clock_nanosleep
 kernel.time64: clock_gettime64 clock_settime64 clock_getres_time64 clock_nanosleep_time64
@@ -102,6 +108,7 @@ kernel.uid_calls: setuid getuid setgid getgid geteuid getegid setreuid setregid 
     getgroups32 setgroups32 getresuid32 getresgid32
 kernel.unshare: unshare
 kernel.wait4: waitpid wait4 waitid
+mm.cachestat: cachestat
 mm.heap: brk
 mm.madvise: madvise
 mm.mincore: msync mincore

@@ -26,6 +26,7 @@ from toykernel.errno import (
 )
 from toykernel.fs.attr import file_remove_privs, touch_atime, touch_mtime
 from toykernel.fs.file import O_APPEND, O_NONBLOCK, File, fget_open
+from toykernel.fs.fsnotify import fsnotify_both
 from toykernel.fs.inode import F_SEAL_FUTURE_WRITE, F_SEAL_GROW, F_SEAL_WRITE, S_IFREG
 from toykernel.fs.operations import POLLIN, POLLRDNORM
 from toykernel.fs.pipe_fs_i import PIPE_DEF_BUFFERS, Pipe, PipeBuffer
@@ -166,7 +167,8 @@ def do_sendfile(
     pos = source.pos if offset is None else offset
     if pos + count > limit and pos >= limit:
         raise Errno(EOVERFLOW)
-    return send_some(k, source, target, pos, min(count, limit - pos), 0)
+    result = send_some(k, source, target, pos, min(count, limit - pos), 0)
+    return fsnotify_both(k, source, target, result)
 
 
 def send_some(k: Kernel, source: File, target: File, pos: int, count: int, done: int) -> Result:

@@ -120,7 +120,7 @@ def _sendmsg(k: Kernel, file: File, msg: int, flags: int) -> Result:
     name, namelen, iov, iovlen, control, controllen, _ = _MSGHDR.unpack(
         copy_from_user(k, msg, _MSGHDR.size)
     )
-    if namelen >> 31:
+    if name and namelen >> 31:
         raise Errno(EINVAL)
     if iovlen > UIO_MAXIOV:
         raise Errno(EMSGSIZE)
@@ -145,7 +145,9 @@ def sys_recvmsg(k: Kernel, fd: int, msg: int, flags: int) -> Result:
 
 
 def _recvmsg(k: Kernel, file: File, msg: int, flags: int) -> Result:
-    _, _, iov, iovlen, *_ = _MSGHDR.unpack(copy_from_user(k, msg, _MSGHDR.size))
+    name, namelen, iov, iovlen, *_ = _MSGHDR.unpack(copy_from_user(k, msg, _MSGHDR.size))
+    if name and namelen >> 31:
+        raise Errno(EINVAL)
     if iovlen > UIO_MAXIOV:
         raise Errno(EMSGSIZE)
     return start_recv(k, Receiving(file, import_iovec(k, iov, iovlen), flags, None, tell_msg, msg))

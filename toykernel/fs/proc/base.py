@@ -24,9 +24,11 @@ from toykernel.fs.operations import (
 from toykernel.fs.proc import page, proc_sysctl, task_files, task_mmu
 from toykernel.fs.proc.mounts import MOUNT_TABLES, MOUNTS
 from toykernel.fs.proc.node import (
+    ROOT_INO,
     ProcFile,
     ProcNode,
     find_task,
+    inode_number,
     line_written,
     node_of,
     proc_llseek,
@@ -46,8 +48,6 @@ if TYPE_CHECKING:
 _DIRECTORIES = ("fd", "fdinfo", "task", "ns", "attr")
 _LINKS = ("exe", "cwd", "root")
 _BINARY = ("mem", "pagemap")
-_ROOT_INO = 1
-
 
 # -- what is where ---------------------------------------------------------------------------------
 
@@ -103,7 +103,7 @@ def _in_task(parent: ProcNode, name: str, below: str) -> tuple[ProcNode, int] | 
 def _task_kind(path: str, name: str) -> int:
     """The mode of a name in /proc/PID or /proc/PID/task/TID; 0 for none."""
     if name in _DIRECTORIES and not (name == "task" and path != "{pid}"):
-        return S_IFDIR | (0o500 if name in ("fd", "fdinfo") else 0o555)
+        return S_IFDIR | {"fd": 0o500, "fdinfo": 0o500, "ns": 0o511}.get(name, 0o555)
     if name in _LINKS:
         return S_IFLNK | 0o777
     if name in _BINARY:
@@ -194,7 +194,7 @@ def _pid(task: Task) -> int:
 
 
 def _inode(k: Kernel, sb: SuperBlock, node: ProcNode, mode: int) -> Inode:
-    inode = Inode(_ino(node), mode, sb, PROC_INODE, NO_FILE, private=node)
+    inode = Inode(inode_number(node), mode, sb, PROC_INODE, NO_FILE, private=node)
     kind = mode & 0o170000
     inode.nlink = 2 if kind == S_IFDIR else 1
     inode.i_fop = {S_IFDIR: PROC_DIR, S_IFREG: PROC_FILE}.get(kind, NO_FILE)
@@ -210,16 +210,6 @@ def _inode(k: Kernel, sb: SuperBlock, node: ProcNode, mode: int) -> Inode:
     return inode
 
 
-def _ino(node: ProcNode) -> int:
-    """A number that is the same whenever the place is looked up: FNV-1a of what it stands for."""
-    if not node.path:
-        return _ROOT_INO
-    number = 0x811C9DC5
-    for byte in f"{node.path} {node.pid} {node.number}".encode():
-        number = (number ^ byte) * 0x01000193 & 0xFFFFFFFF
-    return number or _ROOT_INO + 1
-
-
 def _own(k: Kernel, inode: Inode) -> None:
     """Files about a task belong to whom it runs as."""
     task = find_task(k, node_of(inode)) if node_of(inode).pid else None
@@ -227,8 +217,14 @@ def _own(k: Kernel, inode: Inode) -> None:
         inode.uid, inode.gid = task.cred.euid, task.cred.egid
 
 
+def _looked(k: Kernel) -> None:
+    if k.host.trace.proc_look:
+        k.host.trace.proc_look.emit()
+
+
 def proc_lookup(k: Kernel, parent: Inode, name: str) -> Inode | None:
     """What a name stands for now. Raises Errno(ENOENT)."""
+    _looked(k)
     found = _entry(k, node_of(parent), name)
     if found is None:
         raise Errno(ENOENT)  # also to who would make it
@@ -237,6 +233,7 @@ def proc_lookup(k: Kernel, parent: Inode, name: str) -> Inode | None:
 
 def proc_revalidate(k: Kernel, dentry: Dentry) -> bool:
     """A name holds while what it stood for is the same: the task, the open descriptor and its access."""
+    _looked(k)
     if dentry.is_root:
         return True
     node, parent = node_of(dentry.inode), node_of(dentry.parent.inode)
@@ -256,7 +253,7 @@ def proc_readdir(k: Kernel, file: File) -> list[DirEntry]:
     for at, name in _names(k, file.inode):
         found = _entry(k, node, name)
         if found is not None:
-            entries.append(DirEntry(at, name, _ino(found[0]), found[1] >> 12))
+            entries.append(DirEntry(at, name, inode_number(found[0]), found[1] >> 12))
     return entries
 
 
@@ -339,6 +336,7 @@ def proc_jump(k: Kernel, inode: Inode) -> Path | None:
 
 
 def _text(k: Kernel, inode: Inode) -> bytes:
+    _looked(k)
     node = node_of(inode)
     directory, _, name = node.path.rpartition("/")
     if node.path.startswith("sys/"):
@@ -371,6 +369,7 @@ def proc_splice_read(k: Kernel, file: File, pos: int, count: int) -> bytes:
 
 def proc_write(k: Kernel, file: File, buf: int, count: int) -> int:
     """A setting. Raises Errno(EIO) for what only tells, or what the setting says."""
+    _looked(k)
     node = node_of(file.inode)
     data = line_written(k, buf, count)
     if node.path.startswith("sys/"):
@@ -416,6 +415,7 @@ PROC_FILE = FileOperations(
 MEM = FileOperations(
     "toykernel.fs.proc.base:MEM",
     read=task_files.mem_read,
+    write=task_files.mem_write,
     llseek=proc_llseek,
     open=task_files.mem_open,
 )
@@ -445,6 +445,6 @@ PROC_SUPER = SuperOperations(
 def proc_fill_super(s_dev: int, numbers: InodeNumbers) -> tuple[SuperBlock, Inode]:
     """A /proc, and the inode of its root."""
     sb = SuperBlock(s_dev, "proc", PROC_SUPER, numbers)
-    root = Inode(_ROOT_INO, S_IFDIR | 0o555, sb, PROC_INODE, PROC_DIR, private=ProcNode(""))
+    root = Inode(ROOT_INO, S_IFDIR | 0o555, sb, PROC_INODE, PROC_DIR, private=ProcNode(""))
     root.nlink = 2
     return sb, root
