@@ -192,6 +192,10 @@ class Files:
     console_input: bytearray  # standard input that is here and not yet read
     console_reads: int = 0  # how often the host was asked for more
     pipe_max_size: int = 1 << 20  # bytes
+    pipe_user_pages_soft: int = (
+        1 << 14
+    )  # pages of one user's pipes (fs.pipe-user-pages-soft); 0: any
+    pipe_user_pages_hard: int = 0
     lease_break_time: int = 45  # seconds (fs.lease-break-time)
     aio_nr: int = (
         0  # requests that contexts were made for, and how many there may be (fs.aio-max-nr)

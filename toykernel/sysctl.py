@@ -54,6 +54,17 @@ def _set_pipe_max_size(k: Kernel, value: int) -> None:
     k.files.pipe_max_size = 4096 << (-(-value // 4096) - 1).bit_length()  # as the kernel rounds it
 
 
+def _files(name: str) -> IntSetting:
+    def get(k: Kernel) -> int:
+        value: int = getattr(k.files, name)
+        return value
+
+    def put(k: Kernel, value: int) -> None:
+        setattr(k.files, name, value)
+
+    return IntSetting(0, (1 << 32) - 1, get, put)
+
+
 def _memory(name: str, low: int, high: int) -> IntSetting:
     def get(k: Kernel) -> int:
         value: int = getattr(k.memory, name)
@@ -119,10 +130,6 @@ def _set_sem(k: Kernel, text: str) -> None:
         raise SysctlError(f"kernel.sem: four numbers, not {text!r}") from None
 
 
-def _set_aio_max_nr(k: Kernel, value: int) -> None:
-    k.files.aio_max_nr = value
-
-
 def _set_printk(k: Kernel, text: str) -> None:
     try:
         set_printk_levels(k, text)
@@ -179,9 +186,9 @@ def settings() -> dict[str, IntSetting | TextSetting]:
         "fs.pipe-max-size": IntSetting(
             4096, 1 << 31, lambda k: k.files.pipe_max_size, _set_pipe_max_size
         ),
-        "fs.aio-max-nr": IntSetting(
-            0, (1 << 32) - 1, lambda k: k.files.aio_max_nr, _set_aio_max_nr
-        ),
+        "fs.pipe-user-pages-soft": _files("pipe_user_pages_soft"),
+        "fs.pipe-user-pages-hard": _files("pipe_user_pages_hard"),
+        "fs.aio-max-nr": _files("aio_max_nr"),
         "vm.overcommit_memory": _memory("overcommit_memory", 0, 2),
         "vm.vdso_enabled": _memory("vdso_enabled", 0, 1),
         "vm.overcommit_ratio": _memory("overcommit_ratio", 0, 100),

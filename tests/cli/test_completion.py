@@ -39,7 +39,7 @@ def offered(words: str, at: int) -> list[str]:
         ("toykernel samples sh", 2, ["plain,show"]),
         ("toykernel run --process", 2, ["plain,--process-tree"]),
         ("toykernel run --sysctl kernel.pid", 3, ["plain,kernel.pid_max="]),
-        ("toykernel sysctl fs.p", 2, ["plain,fs.pipe-max-size"]),
+        ("toykernel sysctl fs.pipe-m", 2, ["plain,fs.pipe-max-size"]),
         ("toykernel run --kernel 3", 3, ["plain,3.x"]),
         ("toykernel run --strace --timing i486", 4, ["plain,i486", "plain,i486-ideal"]),
         ("toykernel run --fail-nth for", 3, ["plain,fork:"]),

@@ -18,6 +18,7 @@ from toykernel.fs.namei import getname, path_lookup
 from toykernel.fs.proc.base import proc_fill_super
 from toykernel.fs.ramfs import ramfs_fill_super
 from toykernel.kernel.cred import CAP_SYS_ADMIN, capable
+from toykernel.kernel.wait_queue import wake_up
 from toykernel.syscalls import syscall
 
 if TYPE_CHECKING:
@@ -98,7 +99,7 @@ def sys_mount(k: Kernel, source: int, target: int, kind: int, flags: int, data: 
             raise Errno(EINVAL)
         return 0
     if flags & MS_MOVE:
-        return _move(path_lookup(k, getname(k, source)).found(), path)
+        return _move(k, path_lookup(k, getname(k, source)).found(), path)
     if not kind_text:
         raise Errno(EINVAL)
     if not path.dentry.inode.is_dir:
@@ -116,7 +117,15 @@ def _attach(k: Kernel, path: Path, sb: SuperBlock, root: Dentry) -> int:
         undo.callback(k.memory.slabs.mnt.free, k, slab)
         do_mount(path, sb, root).slab = slab
         undo.pop_all()
+    touch_mnt_namespace(k)
     return 0
+
+
+def touch_mnt_namespace(k: Kernel) -> None:
+    """What is mounted has changed: those who poll for it hear."""
+    ns = k.current.nsproxy.mnt_ns
+    ns.event += 1
+    wake_up(k, ns.poll)
 
 
 def _free(k: Kernel, mnt: Mount) -> None:
@@ -137,6 +146,7 @@ def _remount(k: Kernel, path: Path, flags: int) -> int:
     if flags & MS_RDONLY and not sb.read_only and _writing(k, path.mnt):
         raise Errno(EBUSY)
     sb.read_only, sb.noatime = bool(flags & MS_RDONLY), bool(flags & MS_NOATIME)
+    touch_mnt_namespace(k)
     return 0
 
 
@@ -149,7 +159,7 @@ def _writing(k: Kernel, mnt: Mount) -> bool:
     )
 
 
-def _move(source: Path, target: Path) -> int:
+def _move(k: Kernel, source: Path, target: Path) -> int:
     """MS_MOVE: a mount hangs elsewhere. Raises Errno(EINVAL)."""
     mnt = source.mnt
     if source.dentry is not mnt.root or mnt.parent is None or mnt.mountpoint is None:
@@ -164,6 +174,7 @@ def _move(source: Path, target: Path) -> int:
     del mnt.parent.mounts[mnt.mountpoint]
     mnt.parent, mnt.mountpoint = target.mnt, target.dentry
     target.mnt.mounts[target.dentry] = mnt
+    touch_mnt_namespace(k)
     return 0
 
 
@@ -206,6 +217,7 @@ def do_umount2(k: Kernel, pathname: int, flags: int) -> int:
     do_umount(path.mnt)
     _free(k, path.mnt)
     fsnotify_unmount(k, path.mnt.sb)
+    touch_mnt_namespace(k)
     return 0
 
 

@@ -20,6 +20,7 @@ from toykernel.errno import (
     EBUSY,
     EFAULT,
     EINVAL,
+    ENFILE,
     ENOMEM,
     ENOTTY,
     ENXIO,
@@ -53,8 +54,16 @@ from toykernel.fs.operations import (
     POLLWRNORM,
     FileOperations,
 )
-from toykernel.fs.pipe_fs_i import Pipe, PipeBuffer, consume, peek, release_buffer
-from toykernel.kernel.cred import CAP_SYS_RESOURCE, capable
+from toykernel.fs.pipe_fs_i import (
+    PIPE_DEF_BUFFERS,
+    PIPE_MIN_DEF_BUFFERS,
+    Pipe,
+    PipeBuffer,
+    consume,
+    peek,
+    release_buffer,
+)
+from toykernel.kernel.cred import CAP_SYS_ADMIN, CAP_SYS_RESOURCE, capable, free_uid
 from toykernel.kernel.siginfo import SIGPIPE
 from toykernel.kernel.signal import send_sig
 from toykernel.kernel.signal_types import signal_pending
@@ -235,7 +244,40 @@ def _release(k: Kernel, file: File, pipe: Pipe) -> None:
         file.inode.private = None
         if file.inode.i_sb is k.files.fs.pipefs:  # a FIFO stays
             file.inode.i_sb.put_ino()
-        k.memory.slabs.pipe.free(k, pipe.slab)
+        free_pipe_info(k, pipe)
+
+
+def alloc_pipe_info(k: Kernel, name: str) -> Pipe:
+    """A pipe that nobody has open. Who may not go over the limits and is over fs.pipe-user-pages-soft gets
+    a small one, over fs.pipe-user-pages-hard none. Raises Errno(ENOMEM), Errno(ENFILE).
+    """
+    user, size = k.current.cred.user, PIPE_DEF_BUFFERS
+    if size * PAGE_SIZE > k.files.pipe_max_size and not capable(k, CAP_SYS_RESOURCE):
+        size = k.files.pipe_max_size // PAGE_SIZE
+    if _over(user.pipe_bufs + size, k.files.pipe_user_pages_soft) and _limited(k):
+        size = PIPE_MIN_DEF_BUFFERS
+    if _over(user.pipe_bufs + size, k.files.pipe_user_pages_hard) and _limited(k):
+        raise Errno(ENFILE)
+    pipe = Pipe(k.memory.slabs.pipe.alloc(k), WaitQueue(name), user, readers=0, writers=0)
+    pipe.ring_size = size
+    user.count += 1
+    user.pipe_bufs += size
+    return pipe
+
+
+def free_pipe_info(k: Kernel, pipe: Pipe) -> None:
+    """It has no end any more, and its user what it took."""
+    pipe.user.pipe_bufs -= pipe.ring_size
+    free_uid(k, pipe.user)
+    k.memory.slabs.pipe.free(k, pipe.slab)
+
+
+def _over(pages: int, limit: int) -> bool:
+    return bool(limit) and pages > limit
+
+
+def _limited(k: Kernel) -> bool:
+    return not capable(k, CAP_SYS_RESOURCE) and not capable(k, CAP_SYS_ADMIN)
 
 
 READ_END = FileOperations(
@@ -269,11 +311,10 @@ def fifo_open(k: Kernel, file: File) -> None:
     inode, mode = file.inode, file.flags & O_ACCMODE
     pipe = inode.private
     if not isinstance(pipe, Pipe):
-        slab = k.memory.slabs.pipe.alloc(k)
-        pipe = Pipe(slab, WaitQueue(f"fifo {inode.ino}"), readers=0, writers=0)
+        pipe = alloc_pipe_info(k, f"fifo {inode.ino}")
     if mode == O_WRONLY and file.flags & O_NONBLOCK and not pipe.readers:
         if not pipe.writers:
-            k.memory.slabs.pipe.free(k, pipe.slab)
+            free_pipe_info(k, pipe)
         raise Errno(ENXIO)
     inode.private = pipe
     if mode in (O_RDONLY, O_RDWR):
@@ -297,14 +338,14 @@ def do_pipe(k: Kernel, fildes: int, flags: int) -> int:
         raise Errno(EINVAL)
     cred = k.current.cred
     with ExitStack() as undo:
-        slab = k.memory.slabs.pipe.alloc(k)
+        pipe = alloc_pipe_info(k, "pipe")
+        undo.callback(free_pipe_info, k, pipe)
         sb = k.files.fs.pipefs
         ino, mode = sb.next_ino(), S_IFIFO | 0o600
         undo.callback(sb.put_ino)
-        pipe = Pipe(slab, WaitQueue(f"pipe {ino}"), readers=0, writers=0)
+        pipe.wait.name = f"pipe {ino}"
         inode = Inode(ino, mode, sb, SPECIAL, FIFO, cred.fsuid, cred.fsgid, private=pipe)
         inode.atime = inode.mtime = inode.ctime = current_time(k)
-        undo.callback(k.memory.slabs.pipe.free, k, slab)
         status, path = flags & O_NONBLOCK, f"pipe:[{inode.ino}]"
         reader = get_empty_filp(k, inode, READ_END, O_RDONLY | status, path)
         undo.callback(k.memory.slabs.filp.free, k, reader.slab)
@@ -336,12 +377,17 @@ def pipe_fcntl(k: Kernel, file: File, size: int | None) -> int:
     if size > 1 << 31:
         raise Errno(EINVAL)
     pages = 1 << max(-(-size // PAGE_SIZE) - 1, 0).bit_length()
-    if pages * PAGE_SIZE > k.files.pipe_max_size and not capable(k, CAP_SYS_RESOURCE):
+    if size > k.files.pipe_max_size and pages > pipe.ring_size and not capable(k, CAP_SYS_RESOURCE):
+        raise Errno(EPERM)
+    held = pipe.user.pipe_bufs - pipe.ring_size + pages
+    limits = (k.files.pipe_user_pages_soft, k.files.pipe_user_pages_hard)
+    if pages > pipe.ring_size and any(_over(held, limit) for limit in limits) and _limited(k):
         raise Errno(EPERM)
     if pages < len(pipe.bufs):
         raise Errno(EBUSY)
     if pages * PIPE_BUFFER_BYTES > KMALLOC_MAX_SIZE:
         raise Errno(ENOMEM)
+    pipe.user.pipe_bufs = held
     pipe.ring_size = pages
     wake_up(k, pipe.wait)  # there may be room now
     return pages * PAGE_SIZE

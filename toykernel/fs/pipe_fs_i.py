@@ -14,10 +14,11 @@ from emu.record import dataclass
 from toykernel.mm.gup import put_user_page
 
 if TYPE_CHECKING:
+    from toykernel.kernel.cred import UserStruct
     from toykernel.kernel.wait import WaitQueue
     from toykernel.state import Kernel
 
-PIPE_DEF_BUFFERS = 16
+PIPE_DEF_BUFFERS, PIPE_MIN_DEF_BUFFERS = 16, 2
 
 
 @dataclass
@@ -43,6 +44,7 @@ class Pipe:
 
     slab: int
     wait: WaitQueue
+    user: UserStruct  # who made it, and is charged for its buffers
     bufs: list[PipeBuffer] = field(default_factory=list)
     readers: int = 1
     writers: int = 1

@@ -53,6 +53,7 @@ class UserStruct:
     count: int = 1
     processes: int = 0
     mq_bytes: int = 0  # of POSIX message queues
+    pipe_bufs: int = 0  # pages that its pipes may hold
 
 
 @dataclass(eq=False)

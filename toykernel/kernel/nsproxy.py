@@ -36,6 +36,7 @@ from toykernel.kernel.pid import (
     put_owner,
     put_pid_ns,
 )
+from toykernel.kernel.wait_queue import WaitQueue
 
 if TYPE_CHECKING:
     from toykernel.fs.file import FsStruct
@@ -88,6 +89,8 @@ class MntNamespace:
     count: int = 1
     root: Mount | None = None
     user_ns: UserNamespace | None = None
+    event: int = 0  # changes so far, and who polls for the next
+    poll: WaitQueue = field(default_factory=lambda: WaitQueue("mounts"))
 
 
 @dataclass(eq=False)

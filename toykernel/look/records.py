@@ -123,8 +123,10 @@ def _of_inode(inode: Inode) -> Iterator[Record]:
         for lease in inode.i_flctx.leases:
             yield "file_lease_cache", lease.slab
     match inode.private:
-        case Pipe(slab=slab):
+        case Pipe(slab=slab, user=user):
             yield "pipe_inode_info", slab
+            yield "user_struct", user.slab
+            yield "user_namespace", user.ns.slab
         case UnixSock() as sock:
             yield from _of_socket(sock)
         case MqueueInfo(slab=slab, messages=messages):

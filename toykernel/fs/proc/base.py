@@ -22,10 +22,13 @@ from toykernel.fs.operations import (
     noop_fsync,
 )
 from toykernel.fs.proc import page, proc_sysctl, task_files, task_mmu
+from toykernel.fs.proc.mounts import MOUNT_TABLES, MOUNTS
 from toykernel.fs.proc.node import (
+    ROOT_INO,
     ProcFile,
     ProcNode,
     find_task,
+    inode_number,
     line_written,
     node_of,
     proc_llseek,
@@ -45,8 +48,6 @@ if TYPE_CHECKING:
 _DIRECTORIES = ("fd", "fdinfo", "task", "ns", "attr")
 _LINKS = ("exe", "cwd", "root")
 _BINARY = ("mem", "pagemap")
-_ROOT_INO = 1
-
 
 # -- what is where ---------------------------------------------------------------------------------
 
@@ -193,28 +194,20 @@ def _pid(task: Task) -> int:
 
 
 def _inode(k: Kernel, sb: SuperBlock, node: ProcNode, mode: int) -> Inode:
-    inode = Inode(_ino(node), mode, sb, PROC_INODE, NO_FILE, private=node)
+    inode = Inode(inode_number(node), mode, sb, PROC_INODE, NO_FILE, private=node)
     kind = mode & 0o170000
     inode.nlink = 2 if kind == S_IFDIR else 1
     inode.i_fop = {S_IFDIR: PROC_DIR, S_IFREG: PROC_FILE}.get(kind, NO_FILE)
     last = node.path.rpartition("/")[2]
-    if kind == S_IFREG and (last in _BINARY or last.startswith("kpage")):
+    if last in MOUNT_TABLES and node.pid:
+        inode.i_fop = MOUNTS
+    elif kind == S_IFREG and (last in _BINARY or last.startswith("kpage")):
         inode.i_fop = {"mem": MEM, "pagemap": PAGEMAP, "kpagecount": KPAGECOUNT}.get(
             last, KPAGEFLAGS
         )
     inode.atime = inode.mtime = inode.ctime = k.time.wall_offset
     _own(k, inode)
     return inode
-
-
-def _ino(node: ProcNode) -> int:
-    """A number that is the same whenever the place is looked up: FNV-1a of what it stands for."""
-    if not node.path:
-        return _ROOT_INO
-    number = 0x811C9DC5
-    for byte in f"{node.path} {node.pid} {node.born} {node.number}".encode():
-        number = (number ^ byte) * 0x01000193 & 0xFFFFFFFF
-    return number or _ROOT_INO + 1
 
 
 def _own(k: Kernel, inode: Inode) -> None:
@@ -260,7 +253,7 @@ def proc_readdir(k: Kernel, file: File) -> list[DirEntry]:
     for at, name in _names(k, file.inode):
         found = _entry(k, node, name)
         if found is not None:
-            entries.append(DirEntry(at, name, _ino(found[0]), found[1] >> 12))
+            entries.append(DirEntry(at, name, inode_number(found[0]), found[1] >> 12))
     return entries
 
 
@@ -391,15 +384,6 @@ def proc_write(k: Kernel, file: File, buf: int, count: int) -> int:
     return count
 
 
-def proc_splice_write(k: Kernel, file: File, data: bytes) -> int:
-    """A setting, out of a pipe. Raises Errno(EINVAL) for what is none, or what the setting says."""
-    node = node_of(file.inode)
-    if not node.path.startswith("sys/"):
-        raise Errno(EINVAL)
-    proc_sysctl.store(k, node.path[4:].replace("/", "."), data)
-    return len(data)
-
-
 def no_setattr(k: Kernel, inode: Inode) -> None:
     """What /proc shows is not to be changed. Raises Errno(EPERM)."""
     raise Errno(EPERM)
@@ -426,7 +410,7 @@ PROC_FILE = FileOperations(
     write=proc_write,
     llseek=proc_llseek,
     splice_read=proc_splice_read,
-    splice_write=proc_splice_write,
+    splice_write=proc_sysctl.splice_write,
 )
 MEM = FileOperations(
     "toykernel.fs.proc.base:MEM",
@@ -461,6 +445,6 @@ PROC_SUPER = SuperOperations(
 def proc_fill_super(s_dev: int, numbers: InodeNumbers) -> tuple[SuperBlock, Inode]:
     """A /proc, and the inode of its root."""
     sb = SuperBlock(s_dev, "proc", PROC_SUPER, numbers)
-    root = Inode(_ROOT_INO, S_IFDIR | 0o555, sb, PROC_INODE, PROC_DIR, private=ProcNode(""))
+    root = Inode(ROOT_INO, S_IFDIR | 0o555, sb, PROC_INODE, PROC_DIR, private=ProcNode(""))
     root.nlink = 2
     return sb, root

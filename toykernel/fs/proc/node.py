@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 _LINE = 4096
 
+ROOT_INO = 1
+
 
 @dataclass(frozen=True)
 class ProcNode:
@@ -93,3 +95,13 @@ def proc_llseek(k: Kernel, file: File, offset: int, whence: int) -> int:
         raise Errno(EINVAL)
     file.pos = at
     return at
+
+
+def inode_number(node: ProcNode) -> int:
+    """A number that is the same whenever the place is looked up: FNV-1a of what it stands for."""
+    if not node.path:
+        return ROOT_INO
+    number = 0x811C9DC5
+    for byte in f"{node.path} {node.pid} {node.born} {node.number}".encode():
+        number = (number ^ byte) * 0x01000193 & 0xFFFFFFFF
+    return number or ROOT_INO + 1

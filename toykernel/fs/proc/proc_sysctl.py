@@ -6,9 +6,11 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from toykernel.errno import EINVAL, EPERM, Errno
+from toykernel.fs.proc.node import node_of
 from toykernel.sysctl import SysctlError, set_sysctl, settings
 
 if TYPE_CHECKING:
+    from toykernel.fs.file import File
     from toykernel.state import Kernel
 
 
@@ -70,3 +72,12 @@ def store(k: Kernel, name: str, data: bytes) -> None:
         set_sysctl(k, name, text)
     except SysctlError:
         raise Errno(EINVAL) from None
+
+
+def splice_write(k: Kernel, file: File, data: bytes) -> int:
+    """A setting, out of a pipe. Raises Errno(EINVAL) for what is none, or what the setting says."""
+    node = node_of(file.inode)
+    if not node.path.startswith("sys/"):
+        raise Errno(EINVAL)
+    store(k, node.path[4:].replace("/", "."), data)
+    return len(data)
