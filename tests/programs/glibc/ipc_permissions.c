@@ -144,6 +144,9 @@ static void by_number(void)
 	shmctl(0, SHM_INFO, (void *)&info);
 	printf("pages: %lu\n", info.shm_tot - before);
 	CALL(23, IPC_PRIVATE, 0, 0600, 0, 0);
+	int big = syscall(SYS_ipc, 23, IPC_PRIVATE, 64 << 20, 0600 | 010000 /* SHM_NORESERVE */, 0, 0);
+	printf("big %d\n", big >= 0);
+	shmctl(big, IPC_RMID, 0);
 	CALL(21, shm, 0, &at, 0, 0);
 	printf("at %d\n", at && at % 4096 == 0);
 	CALL(21 | 1 << 16, shm, 0, &at, 0, 0);

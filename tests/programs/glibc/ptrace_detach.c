@@ -59,6 +59,8 @@ int main(void)
 				if (how == 1 && steps % 3 == 0) { /* the tracer sets the flag itself */
 					ptrace(PTRACE_GETREGS, pid, 0, &regs);
 					printf("TF %d\n", (int)(regs.eflags >> 8 & 1));
+					regs.eflags |= 0x100;
+					ptrace(PTRACE_SETREGS, pid, 0, &regs);
 				}
 				if (how && WIFSTOPPED(status)) {
 					ptrace(PTRACE_CONT, pid, 0, 0);
