@@ -4,6 +4,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -142,5 +143,18 @@ int main(int argc, char **argv)
 		continue;
 	orphans(0);
 	orphans(1);
+	prctl(PR_SET_CHILD_SUBREAPER, 1);
+	if (!fork()) { /* its child becomes mine, in a session that it does not lead */
+		setsid();
+		d = child(0);
+		ready();
+		write(to_parent[1], &d, sizeof d);
+		_exit(0);
+	}
+	wait(0);
+	read(to_parent[0], &d, sizeof d);
+	say("of another session, no leader", setpgid(d, 0));
+	say("nor to mine", setpgid(d, me));
+	write(to_child[1], "x", 1);
 	return 0;
 }

@@ -9,7 +9,9 @@
 #include <sys/msg.h>
 #include <sys/sem.h>
 #include <sys/shm.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 static const int modes[] = {0, 0400, 0200, 0600, 0040, 0020, 0060, 0004, 0002, 0006, 0666, 0077};
@@ -89,6 +91,76 @@ static void segments(int key, int id, int other)
 	add(shmctl(id, IPC_RMID, 0));
 }
 
+#define CALL(...) ({ long r_ = syscall(SYS_ipc, __VA_ARGS__); printf("%s: %ld %d\n", #__VA_ARGS__, r_ < 0 ? -1 : r_, r_ < 0 ? errno : 0); r_; })
+
+/* The calls by number, in their versions. */
+static void by_number(void)
+{
+	struct sembuf up[2] = {{0, 1, 0}, {1, 2, 0}}, down = {0, -1, 0};
+	struct timespec t = {0, 1000000}, bad = {0, 1000000000};
+	struct { long type; char text[8]; } m = {3, "number"}, got = {0};
+	struct { void *message; long type; } kludge = {&got, 3};
+	struct shm_info info;
+	unsigned long at = 0, before;
+	union { int val; void *p; } value = {5}, *word = &value;
+	char ds[128];
+	for (int call = 0; call < 30; call++)
+		if (call == 0 || call > 4 && call < 11 || call > 14 && call < 21 || call > 24)
+			CALL(call, 0, 0, 0, 0, 0);
+	int sem = syscall(SYS_ipc, 2, IPC_PRIVATE, 2, 0600, 0, 0), msg = syscall(SYS_ipc, 13, IPC_PRIVATE, 0600, 0, 0, 0);
+	printf("%d %d\n", sem >= 0, msg >= 0);
+	CALL(2, IPC_PRIVATE, -1, 0600, 0, 0);
+	CALL(1, sem, 2, 0, up, 0);
+	CALL(1 | 3 << 16, sem, 2, 0, up, 0);
+	CALL(1, sem, 0, 0, up, 0);
+	CALL(1, sem, 2, 0, 8, 0);
+	CALL(3, sem, 0, GETVAL, 0, 0);
+	CALL(3, sem, 0, GETVAL, &word, 0);
+	CALL(3, sem, 1, GETVAL | 0x100, &word, 0);
+	CALL(3, sem, 1, SETVAL, &value, 0);
+	CALL(3, sem, 1, GETVAL, &value, 0);
+	CALL(4, sem, 1, 0, &down, &t);
+	CALL(4, sem, 1, 0, &down, &t);
+	CALL(4, sem, 1, 0, &down, &t);
+	CALL(4, sem, 1, 0, &down, &bad);
+	CALL(4, sem, 1, 0, up, 0);
+	CALL(11, msg, 7, IPC_NOWAIT, &m, 0);
+	CALL(11, msg, -1, IPC_NOWAIT, &m, 0);
+	CALL(11, msg, 7, IPC_NOWAIT, 8, 0);
+	CALL(12, msg, 8, IPC_NOWAIT, 0, 3);
+	CALL(12, msg, 8, IPC_NOWAIT, 8, 3);
+	CALL(12, msg, 8, IPC_NOWAIT, &kludge, 3);
+	printf("%ld %s\n", got.type, got.text);
+	CALL(12 | 1 << 16, msg, 8, IPC_NOWAIT, &m, 3);
+	m.type = 4;
+	CALL(11, msg, 7, 0, &m, 0);
+	CALL(12 | 1 << 16, msg, 8, IPC_NOWAIT, &got, 4);
+	CALL(14, msg, IPC_STAT, 0, ds, 0);
+	CALL(14, msg, IPC_STAT | 0x100, 0, ds, 0);
+	CALL(14, msg, 99, 0, ds, 0);
+	shmctl(0, SHM_INFO, (void *)&info);
+	before = info.shm_tot;
+	int shm = syscall(SYS_ipc, 23, IPC_PRIVATE, 10000, 0600, 0, 0);
+	shmctl(0, SHM_INFO, (void *)&info);
+	printf("pages: %lu\n", info.shm_tot - before);
+	CALL(23, IPC_PRIVATE, 0, 0600, 0, 0);
+	int big = syscall(SYS_ipc, 23, IPC_PRIVATE, 64 << 20, 0600 | 010000 /* SHM_NORESERVE */, 0, 0);
+	printf("big %d\n", big >= 0);
+	shmctl(big, IPC_RMID, 0);
+	CALL(21, shm, 0, &at, 0, 0);
+	printf("at %d\n", at && at % 4096 == 0);
+	CALL(21 | 1 << 16, shm, 0, &at, 0, 0);
+	CALL(21, shm, 0, 8, 0, 0);
+	CALL(21, shm, SHM_RND, &at, at + 1, 0);
+	CALL(22, 0, 0, 0, at, 0);
+	CALL(22, 0, 0, 0, at, 0);
+	CALL(24, shm, IPC_STAT, 0, ds, 0);
+	CALL(24, shm, IPC_RMID | 0x100, 0, 0, 0);
+	CALL(3, sem, 0, IPC_RMID, &value, 0);
+	CALL(14, msg, IPC_RMID, 0, 0, 0);
+	CALL(14, msg, IPC_RMID, 0, 0, 0);
+}
+
 int main(void)
 {
 	static void (*const kinds[])(int, int, int) = {messages, semaphores, segments};
@@ -128,6 +200,7 @@ int main(void)
 				else
 					shmctl(id, IPC_RMID, 0);
 			}
+	by_number();
 	for (int kind = 0; kind < 3; kind++) { /* a number is not given twice in a row */
 		int id[2];
 		for (int n = 0; n < 2; n++) {

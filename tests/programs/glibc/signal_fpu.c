@@ -7,6 +7,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <ucontext.h>
 #include <unistd.h>
@@ -102,6 +105,25 @@ int main(void)
 	show("as the handler wants it");
 	xmm("as the handler wants it");
 	change = 0;
+	if (!fork()) { /* a fork that a filter has been asked about copies it, too */
+		struct sock_filter allow = BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW);
+		struct sock_fprog program = {1, &allow};
+		prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
+		prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program);
+		load(0xb7f, 21);
+		set_xmm(21);
+		if (!fork()) {
+			show("the filtered child's");
+			xmm("the filtered child's");
+			_exit(0);
+		}
+		wait(0);
+		show("its parent's");
+		xmm("its parent's");
+		fflush(stdout);
+		_exit(0);
+	}
+	wait(0);
 	pipe(a);
 	pipe(b);
 	if (!fork())

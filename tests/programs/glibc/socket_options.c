@@ -272,6 +272,31 @@ static void chain(void)
 	say("read", read(p[0], &byte, 1));
 }
 
+/* Datagrams to one that does not talk back: no more can be written than fit into its queue. */
+static void one_way(void)
+{
+	struct sockaddr_un name = {AF_UNIX, "\0tk-one-way"};
+	int to = socket(AF_UNIX, SOCK_DGRAM, 0), from = socket(AF_UNIX, SOCK_DGRAM | SOCK_NONBLOCK, 0);
+	struct pollfd p = {from, POLLOUT};
+	bind(to, (void *)&name, 13);
+	connect(from, (void *)&name, 13);
+	printf("%d", poll(&p, 1, 0));
+	while (send(from, "x", 1, 0) > 0)
+		continue;
+	printf(" %d", poll(&p, 1, 0));
+	for (int n = 0; n < 8; n++)
+		recv(to, &name, 1, 0);
+	printf(" %d\n", poll(&p, 1, 0));
+	close(to);
+	close(from);
+	for (int family = -1; family < 50; family += family == 1 ? 44 : 1)
+		for (int type = 0; type < 13; type++)
+			if (family != AF_INET && family != 0 && (family != 1 || type > 5)) {
+				printf("socket %d %d: ", family, type);
+				say("", socket(family, type, 0));
+			}
+}
+
 static void listener(void)
 {
 	struct sockaddr_un name = {AF_UNIX, "\0tk-options"}, other;
@@ -329,6 +354,7 @@ int main(void)
 	messages();
 	circle();
 	chain();
+	one_way();
 	listener();
 	return 0;
 }

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <termios.h>
@@ -145,6 +146,37 @@ static void flow(void)
 	printf("%d\n", (int)read(m, bytes, 8));
 }
 
+static void exclusive(void)
+{
+	int value = 7, pid;
+	for (int turn = 0; turn < 2; turn++) {
+		printf("%d ", ioctl(s, 0x80045440 /* TIOCGEXCL */, &value));
+		printf("exclusive %d\n", value);
+		fflush(stdout);
+		if (!fork()) {
+			if (setgid(1000) || setuid(1000))
+				_exit(1);
+			int fd = open(ptsname(m), O_RDWR | O_NOCTTY);
+			printf("another user: %d\n", fd < 0 ? errno : 0);
+			fflush(stdout);
+			_exit(0);
+		}
+		wait(0);
+		ioctl(s, TIOCEXCL);
+	}
+	printf("root: %d\n", open(ptsname(m), O_RDWR | O_NOCTTY) < 0 ? errno : 0);
+	ioctl(s, TIOCNXCL);
+	ioctl(s, 0x80045440, &value);
+	printf("%d\n", value);
+	for (unsigned request = 0x5400; request < 0x5430; request++) { /* not its own: neither end controls it */
+		if (request == TIOCGPGRP || request == TIOCSPGRP || request == TIOCGSID || request == TIOCNOTTY) {
+			pid = getpid();
+			printf("%x: %d", request, ioctl(s, request, &pid) < 0 ? errno : 0);
+			printf(" %d\n", ioctl(m, request, &pid) < 0 ? errno : 0);
+		}
+	}
+}
+
 static int to_parent[2];
 static const char *who;
 
@@ -243,6 +275,8 @@ int main(void)
 	modes();
 	controls();
 	flow();
+	fchmod(s, 0666);
+	exclusive();
 	fflush(stdout);
 	for (int how = 0; how < 4; how++)
 		hang_up(how);
