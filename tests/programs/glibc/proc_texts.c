@@ -14,6 +14,7 @@
 #include <sys/sem.h>
 #include <sys/shm.h>
 #include <sys/stat.h>
+#include <sys/uio.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -164,6 +165,17 @@ static void mine(char **envp)
 	int fd = open("/proc/self/mem", O_RDWR);
 	strcpy(page, "in memory"), memset(text, 0, 20);
 	printf("mem: %zd %s\n", pread(fd, text, 9, (unsigned)page), text);
+	printf("mem, one byte: %zd %c\n", pread(fd, text, 1, (unsigned)page + 3), text[0]);
+	printf("mem, a page and one: %zd %zd\n", pread(fd, text, 4097, (unsigned)page), pread(fd, text, 4097, (unsigned)page + 4095));
+	struct iovec to = {text, 1}, from = {page + 1, 1};
+	printf("process_vm: %zd %c", process_vm_readv(getpid(), &to, 1, &from, 1, 0), text[0]);
+	printf(" %zd %c", process_vm_writev(getpid(), &to, 1, &from, 1, 0), page[1]);
+	to.iov_len = from.iov_len = 4097;
+	printf(" %zd", process_vm_readv(getpid(), &to, 1, &from, 1, 0));
+	from.iov_base = page + 7 * 4096 - 1;
+	printf(" %zd", process_vm_readv(getpid(), &to, 1, &from, 1, 0));
+	from.iov_base = page + 7 * 4096;
+	printf(" %zd %d\n", process_vm_readv(getpid(), &to, 1, &from, 1, 0), errno);
 	printf("mem, hole: %zd %d\n", pread(fd, text, 9, 0x1000), errno);
 	printf("mem, border: %zd\n", pread(fd, text, 20000, (unsigned)page + 8 * 4096 - 8192));
 	printf("mem, write: %zd %s\n", pwrite(fd, "IN", 2, (unsigned)page), page);
