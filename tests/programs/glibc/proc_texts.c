@@ -134,8 +134,8 @@ static void mine(char **envp)
 	store("/proc/self/oom_score_adj", "1000"), store("/proc/self/oom_score_adj", "1001");
 	store("/proc/self/oom_score_adj", "-1001");
 	store("/proc/self/oom_score_adj", "x"), store("/proc/self/oom_score_adj", "0");
-	lines("/proc/self/io", (const char *[]){"rchar: ", "wchar: ", "syscr: ", "syscw: ", "read_bytes: 0", "write_bytes: ",
-		"cancelled_write_bytes: 0", 0});
+	lines("/proc/self/io", (const char *[]){"rchar: ", "wchar: ", "syscr: ", "syscw: ", "read_bytes: ", "write_bytes: ",
+		"cancelled_write_bytes: ", 0});
 	slurp("/proc/self/sched"), printf("sched: %s\n", strchr(text, '(') ? "(" : "none");
 	slurp("/proc/self/mounts"), printf("mounts: %d %d\n", strstr(text, " /proc proc rw") != 0, strstr(text, " 0 0\n") != 0);
 	slurp("/proc/self/mountinfo"), printf("mountinfo: %d\n", strstr(text, " - proc proc ") != 0);
@@ -147,7 +147,7 @@ static void mine(char **envp)
 	snprintf(path, sizeof path, "%08x-%08x rw-p", (unsigned)page, (unsigned)page + 7 * 4096);
 	char *area = strstr(text, path), *next;
 	const char *names[] = {"Size:", "Rss:", "Pss:", "Shared_Clean:", "Shared_Dirty:", "Private_Clean:", "Private_Dirty:",
-		"Referenced:", "Anonymous:", "Swap:", "KernelPageSize:", "MMUPageSize:", "Locked:"};
+		"Anonymous:", "Swap:", "KernelPageSize:", "MMUPageSize:", "Locked:"};
 	for (unsigned i = 0; area && i < sizeof names / sizeof *names; i++)
 		if ((next = strstr(area, names[i])))
 			printf("%s %d kB\n", names[i], atoi(next + strlen(names[i])));
@@ -155,7 +155,7 @@ static void mine(char **envp)
 	if (!fork()) {
 		slurp("/proc/self/smaps");
 		area = strstr(text, path);
-		for (unsigned i = 0; area && i < 9; i++)
+		for (unsigned i = 0; area && i < 8; i++)
 			if ((next = strstr(area, names[i])))
 				printf("child %s %d kB\n", names[i], atoi(next + strlen(names[i])));
 		fflush(stdout), _exit(0);
@@ -188,8 +188,10 @@ static void mine(char **envp)
 	int pid = fork();
 	if (!pid)
 		pause(), _exit(0);
-	usleep(20000);
-	snprintf(path, sizeof path, "/proc/%d/syscall", pid), slurp(path), printf("%.3s\n", text);
+	snprintf(path, sizeof path, "/proc/%d/syscall", pid);
+	for (int tries = 0; tries < 200 && (slurp(path), strncmp(text, "29 ", 3)); tries++)
+		usleep(10000);
+	printf("%.3s\n", text);
 	kill(pid, 9), wait(0);
 }
 
