@@ -20,6 +20,38 @@ static void begin_part(struct engine_state *s, struct blocks *b, const struct bl
     }
 }
 
+/* Clocks that the instruction takes beyond what is fixed; its record hears of them. */
+static uint64_t take_one_extra(const struct blocks *b, uint32_t n, struct insn *i)
+{
+    uint32_t rule = b->extra[n].rule;
+
+    if (rule == TAKEN)
+        i->taken_count++; /* which is what they come from */
+    else
+        i->spent[rule] += b->extra[n].clocks;
+    return (uint64_t)(int64_t)(int32_t)b->extra[n].clocks;
+}
+
+/* What SETcc instructions cost more, from part `from` to part `end`, when the condition holds: the register
+ * still says so. */
+static COLD uint64_t take_flags(struct blocks *b, const struct block *block, uint32_t from,
+                                uint32_t end)
+{
+    uint64_t clocks = 0;
+    uint32_t n;
+
+    for (n = 0; n < block->flag_count; n++) {
+        struct insn *i = part_insn(b, &b->part[block->parts + block->flag_part[n]]);
+
+        if (block->flag_part[n] < from || block->flag_part[n] >= end ||
+            !(gpr(records_of(b), block->flag_register[n]) & 0xff))
+            continue;
+        i->taken_count++;
+        clocks += (uint64_t)i->taken - i->base;
+    }
+    return clocks;
+}
+
 /* L1, TLB and write buffers see the first k instructions, and the next one begin where it faulted. */
 static void replay(struct engine_state *s, struct blocks *b, const struct block *block, uint32_t k,
                    int begun)
@@ -27,7 +59,7 @@ static void replay(struct engine_state *s, struct blocks *b, const struct block 
     struct timing *t = records_of(b);
     const struct part *parts = &b->part[block->parts];
     uint64_t before = s->cycles, start = before; /* and what was dynamic since */
-    uint32_t n, check = 0, extra = 0, last = 0;
+    uint32_t n, check = 0, extra, last = 0;
 
     for (n = 0; n < k; n = parts[n].next_event) {
         struct insn *i = part_insn(b, &parts[n]);
@@ -42,10 +74,11 @@ static void replay(struct engine_state *s, struct blocks *b, const struct block 
             i->spent[R_AGI] += b->extra_agi;
             i->spent[R_BYTE] += b->extra_byte;
         }
-        for (; extra < b->extra_count && b->extra[extra].part == n; extra++) {
-            clocks += b->extra[extra].clocks;
-            i->spent[R_MISALIGNED] += b->extra[extra].clocks;
-        }
+        for (extra = 0; extra < b->extra_count; extra++)
+            if (b->extra[extra].part == n) {
+                clocks += take_one_extra(b, extra, i);
+            }
+        clocks += take_flags(b, block, n, n + 1);
         s->cycles += clocks;
         if (t->dirty)
             commit(s, i, t->pending);
@@ -55,7 +88,8 @@ static void replay(struct engine_state *s, struct blocks *b, const struct block 
     if (k) {
         const struct insn *i = part_insn(b, &parts[k - 1]);
 
-        s->cycles = start + parts[k - 1].before + i->fixed + parts[k - 1].agi + parts[k - 1].byte;
+        s->cycles = start + parts[k - 1].before + i->fixed + parts[k - 1].agi + parts[k - 1].byte +
+            parts[k - 1].multiply;
         t->code_next = i->address + i->length;
         if (last != k - 1) {
             clear_pending(t);
@@ -80,12 +114,9 @@ static COLD uint64_t take_extra(struct blocks *b, const struct block *block, uin
     first->spent[R_AGI] += b->extra_agi;
     first->spent[R_BYTE] += b->extra_byte;
     for (n = 0; n < b->extra_count; n++)
-        if (b->extra[n].part < k) {
-            part_insn(b, &b->part[block->parts + b->extra[n].part])->spent[R_MISALIGNED] +=
-                b->extra[n].clocks;
-            clocks += b->extra[n].clocks;
-        }
-    return clocks;
+        if (b->extra[n].part < k)
+            clocks += take_one_extra(b, n, part_insn(b, &b->part[block->parts + b->extra[n].part]));
+    return clocks + take_flags(b, block, 0, k);
 }
 
 static void charge_block(struct engine_state *s, struct blocks *b, uint64_t clocks)
@@ -111,7 +142,7 @@ static void finish_block(struct engine_state *s, struct blocks *b, struct block 
         if (t->memory) {
             replay(s, b, block, block->n, 0);
             clocks = 0;
-        } else if (b->extra_count | (uint32_t)(b->extra_agi | b->extra_byte))
+        } else if (b->extra_count | (uint32_t)(b->extra_agi | b->extra_byte) | block->flag_count)
             clocks += take_extra(b, block, block->n);
         if (block->repeats)
             clocks += take_rep(b, block);
@@ -148,7 +179,8 @@ static COLD void break_off(struct engine_state *s, struct blocks *b, struct bloc
             continue;
         i->spent[R_AGI] += part->agi;
         i->spent[R_BYTE] += part->byte;
-        clocks += i->fixed + part->agi + part->byte;
+        i->spent[R_MULTIPLY] += part->multiply;
+        clocks += i->fixed + part->agi + part->byte + part->multiply;
         t->previous_writes = i->writes;
         t->previous_bytes = i->byte_writes;
     }

@@ -16,6 +16,7 @@ static uint32_t imm32(const uint8_t *at)
     return at[0] | at[1] << 8 | at[2] << 16 | (uint32_t)at[3] << 24;
 }
 
+/* Not BT and its friends: the flags that they leave undefined depend on where the engine's block began. */
 static int plain_two_bytes(struct scan *c)
 {
     int op = c->op[1];
@@ -24,13 +25,21 @@ static int plain_two_bytes(struct scan *c)
     c->memory = modrm[0] < 0xc0;
     if (op == 0x1f || (op >= 0x80 && op <= 0x8f))
         return 1;
-    if ((op >= 0x40 && op <= 0x4f) || op == 0xb6 || op == 0xb7 || op == 0xbe || op == 0xbf) {
+    if ((op >= 0x40 && op <= 0x4f) || op == 0xaf || op == 0xb6 || op == 0xb7 || op == 0xbe || op == 0xbf) {
         lose(c, modrm[0] >> 3);
         return 1;
     }
     if (op >= 0xc8 && op <= 0xcf) {
         lose(c, (uint32_t)op);
         return !c->word;
+    }
+    if (op >= 0x90 && op <= 0x9f) { /* SETcc */
+        lose(c, modrm[0] & 3);
+        return !c->memory;
+    }
+    if (op == 0xa4 || op == 0xa5 || op == 0xac || op == 0xad) { /* SHLD, SHRD */
+        lose(c, modrm[0]);
+        return !c->memory;
     }
     return 0;
 }
@@ -72,8 +81,11 @@ static int plain_group(struct scan *c, const struct insn *i)
     case 0xf6: case 0xf7:
         if (digit < 2)
             return 1;
-        if (digit > 3)
-            return 0;
+        if (digit > 3) { /* multiplications and divisions */
+            lose(c, G_EAX);
+            lose(c, G_EDX);
+            return 1;
+        }
         c->stores = c->memory;
         lose_operand(c, byte_sized);
         return 1;
@@ -199,6 +211,9 @@ static int plain_insn(struct scan *c, const struct insn *i, const uint8_t *code)
         return 1;
     }
     switch (op) {
+    case 0x69: case 0x6b:
+        lose(c, code[1] >> 3);
+        return 1;
     case 0x68: case 0x6a:
         c->stores = 1;
         move_by(c, G_ESP, 0u - step);

@@ -38,13 +38,17 @@ static void set_mode(struct blocks *b, uint64_t mode)
 
 static void begin_blocks(struct engine_state *s, struct blocks *b)
 {
-    uint64_t before = b->mode;
-
     b->may_whole = (uint32_t)may_run_whole(s);
     b->current = 0;
     set_mode(b, b->may_whole && s->retired >= b->exact_until ? MODE_WHOLE : MODE_EXACT);
-    if (before == MODE_EXACT)
-        b->whole_since = s->retired;
+}
+
+/* The run goes on in the middle of an exact translation, with other limits. */
+static void stay_exact(struct engine_state *s, struct blocks *b)
+{
+    b->may_whole = (uint32_t)may_run_whole(s);
+    b->current = 0;
+    b->whole_since = s->retired;
 }
 
 /* Nobody outside sees the mark. */
@@ -65,7 +69,6 @@ static uint32_t other_mode(struct engine_state *s, struct blocks *b)
         if (s->timing)
             timing_finish(s, eip + live(t, t->at_base[1]));
         b->current = 0;
-        b->whole_since = s->retired;
     }
     s->event = EV_NONE;
     s->in_flight_valid = 0;

@@ -12,6 +12,10 @@ struct scan {
     int memory;             /* a ModRM memory operand */
     int ends;               /* of a block: direct target, indirect, or neither */
     int stores;
+    int blind;              /* has stored where nobody knows: loads cannot be foreseen any more */
+    int flags;              /* what made the flags: F_DIFFERENCE or F_RESULT of the next two, or nothing known */
+    int flags_size;
+    struct symbol left, right;
 };
 
 static void lose(struct scan *c, uint32_t number)
@@ -31,6 +35,7 @@ static void move_by(struct scan *c, uint32_t number, uint32_t by)
 }
 
 #include "_block_plain.h"
+#include "_block_values.h"
 
 static uint32_t direct_target(const struct insn *i, const uint8_t *op, int *direct)
 {
@@ -56,7 +61,7 @@ static int note_check(struct blocks *b, struct block *block, const struct scan *
                       a->use == USE_RMW ? (uint8_t)t->rmw_miss : i->read_miss};
     const struct symbol *base = NULL, *index = NULL;
 
-    if (a->size == 1 && !t->memory)
+    if (a->size == 1 && !t->memory && !(a->use & USE_WRITE))
         return 1;
     if (i->flags & F_ADDRESS16 || a->size > 255)
         return 0;
@@ -93,14 +98,14 @@ static int note_check(struct blocks *b, struct block *block, const struct scan *
         return 0;
     }
     if (base) {
-        if (!base->known)
+        if (!is_value(base))
             return 0;
         k.displacement += (int32_t)base->plus;
         if (base->from != R_NONE)
             k.base = base->from;
     }
     if (index) {
-        if (!index->known)
+        if (!is_value(index))
             return 0;
         k.displacement += (int32_t)(index->plus * k.scale);
         if (index->from != R_NONE)
@@ -128,12 +133,14 @@ static int note_rep(struct block *block, const struct scan *c, const struct insn
             block->rep_target = c->reg[G_EDI];
         else
             return 0;
-    return block->rep_count.known && block->rep_source.known && block->rep_target.known;
+    return is_value(&block->rep_count) && is_value(&block->rep_source) && is_value(&block->rep_target);
 }
 
 static int whole_kind(const struct timing *t, const struct insn *i)
 {
-    return (i->kind == K_REP && !t->memory) || i->kind == K_PLAIN || i->kind == K_BRANCH || i->kind == K_JUMP || i->kind == K_INT;
+    return (i->kind == K_REP && !t->memory) || i->kind == K_PLAIN || i->kind == K_BRANCH ||
+        i->kind == K_JUMP ||
+        i->kind == K_INT || i->kind == K_MULTIPLY || i->kind == K_SETCC;
 }
 
 /* What an operand may cost beyond its instruction, generously. */
@@ -173,7 +180,7 @@ static void note_quick_checks(struct blocks *b, struct block *block)
 static void note_events(struct blocks *b, const struct block *block)
 {
     struct part *parts = &b->part[block->parts];
-    uint32_t n, before = 0, check = 0, line = 0;
+    uint32_t n, k, before = 0, check = 0, line = 0;
 
     for (n = 0; n < block->n; n++) {
         const struct insn *i = part_insn(b, &parts[n]);
@@ -182,6 +189,10 @@ static void note_events(struct blocks *b, const struct block *block)
 
         for (; check < block->check_count && b->check[block->checks + check].part == n; check++)
             event = 1;
+        for (k = 0; k < block->step_count; k++)
+            event |= b->step[block->steps + k].op >= V_CLOCKS && b->step[block->steps + k].part == n;
+        for (k = 0; k < block->flag_count; k++)
+            event |= block->flag_part[k] == n;
         if (event)
             for (; before < n; before++)
                 parts[before].next_event = (uint16_t)n;
@@ -204,7 +215,8 @@ static COLD void build_block(struct engine_state *s, struct blocks *b, struct bl
     block->slow = 1;
     block->parts = b->parts_used;
     block->checks = b->checks_used;
-    c.ends = 0;
+    block->steps = b->steps_used;
+    c.ends = c.blind = c.flags = 0;
     for (n = 0; n < 8; n++) {
         c.reg[n].known = 1;
         c.reg[n].from = (uint8_t)n;
@@ -231,11 +243,28 @@ static COLD void build_block(struct engine_state *s, struct blocks *b, struct bl
         part->before = block->fixed;
         part->record = (uint32_t)(i - (struct insn *)(uintptr_t)t->insns);
         part->offset = (uint16_t)(at - block->address);
-        part->agi = part->byte = 0;
+        part->agi = part->byte = part->multiply = 0;
         if (b->timed) {
+            uint32_t checks = block->check_count;
+
             for (a = 0; a < i->access_count && !c.rep; a++)
-                if (!note_check(b, block, &before, i, &i->access[a], n))
-                    return;
+                if (!note_check(b, block, &before, i, &i->access[a], n)) {
+                    if (i->access[a].size > 1 || t->memory)
+                        return;
+                    c.blind = 1;
+                }
+            if (c.stores && checks == block->check_count)
+                c.blind = 1;
+            for (; checks < block->check_count; checks++)
+                b->stored[checks] = stored_value(&before, &c, b->check[block->checks + checks].size);
+            recover(b, block, &before, &c, i);
+            if (i->kind == K_SETCC && !note_condition(b, block, &c, i, n) && !note_flag(block, &c, n))
+                return;
+            follow_flags(b, block, &before, &c, i);
+            if (i->kind == K_MULTIPLY && !note_multiply(b, block, part, &before, i, n))
+                return;
+            if (!flags_kept(block, &c))
+                return;
             if (n == 0) {
                 block->first_address = i->address_registers;
                 block->first_reads = i->reads;
@@ -245,7 +274,7 @@ static COLD void build_block(struct engine_state *s, struct blocks *b, struct bl
             }
             writes = i->writes;
             bytes = i->byte_writes;
-            block->fixed += i->fixed + part->agi + part->byte;
+            block->fixed += i->fixed + part->agi + part->byte + part->multiply;
             block->branch = i->kind == K_BRANCH;
             block->taken_more = (int32_t)i->taken - (int32_t)i->base;
         }
@@ -267,6 +296,7 @@ static COLD void build_block(struct engine_state *s, struct blocks *b, struct bl
     block->most = block->fixed + t->agi + t->byte_register;
     if (block->branch && block->taken_more > 0)
         block->most += (uint32_t)block->taken_more;
+    keep_needed_steps(b, block);
     note_quick_checks(b, block);
     note_events(b, block);
     for (n = 0; n < block->check_count; n++)
@@ -274,7 +304,12 @@ static COLD void build_block(struct engine_state *s, struct blocks *b, struct bl
     if (t->memory)
         block->most += 10u * block->n; /* two code lines each */
     b->parts_used += block->n;
+    for (n = 0; n < block->step_count; n++)
+        if (b->step[block->steps + n].op >= V_CLOCKS)
+            block->most += MOST_MULTIPLY;
+    block->most += block->flag_count;
     b->checks_used += block->check_count + block->quick_count;
+    b->steps_used += block->step_count;
     block->slow = 0;
 }
 

@@ -17,7 +17,7 @@
 
 enum { BLOCKS = 1 << 14, BLOCK_BUCKETS = 1 << 14, BLOCK_PARTS = 1 << 17, BLOCK_CHECKS = 1 << 15,
        BLOCK_CODE = 1 << 20, LONGEST_BLOCK = 512, LATE = 64, SHORTEST_EXACT = 64,
-       LONGEST_EXACT = 1 << 16, SOON = 256 };
+       LONGEST_EXACT = 1 << 16, SOON = 256, BLOCK_STEPS = 1 << 16, VALUES = 64, LATE_FLAGS = 2 };
 enum { EFLAGS_TF = 0x100, HF_CS32 = 0x10, HF_WHOLE = 1 << 30 };
 enum { MODE_EXACT, MODE_WHOLE };
 #ifdef __GNUC__
@@ -32,6 +32,7 @@ struct part {               /* an instruction of a block */
     uint16_t offset;        /* bytes from the block's start */
     uint16_t next_event;    /* the next one that reaches for memory: for data, or for another line of code */
     uint8_t agi, byte;      /* clocks that the instruction before it always causes */
+    uint8_t multiply;       /* of a multiplication by what stands in the code */
 };
 
 struct check {              /* a memory operand, addressed by the registers at the block's start */
@@ -40,7 +41,14 @@ struct check {              /* a memory operand, addressed by the registers at t
     uint8_t base, index, scale, segment, size, use, miss;
 };
 
-enum { R_NONE = 8 };        /* a symbolic register that is a constant */
+struct step {               /* makes a value at the block's start (_block_values.h): `to` of a + plus and b + plus_b */
+    uint32_t plus, plus_b;
+    uint16_t checks, part;  /* a load: operands in front of it; clocks: whose */
+    uint8_t op, to, a, b, scale, segment, size;
+};
+
+/* What stands for a value: a register at the block's start, no register, a step, or what a SETcc makes. */
+enum { R_NONE = 8, FIRST_VALUE = 9, R_FLAG = VALUES };
 
 struct symbol {             /* what a register holds, from the registers at the block's start */
     uint8_t known, from;
@@ -54,9 +62,11 @@ struct block {
     uint32_t target;        /* of a direct jump or call at the end */
     uint32_t fixed, most;   /* clocks: without anything dynamic, and at most */
     int32_t taken_more;
+    uint32_t steps;
     uint16_t n, check_count, quick_count; /* the quick checks stand behind the others */
+    uint16_t step_count, flag_part[LATE_FLAGS]; /* SETcc, whose register still has it at the end */
     uint8_t first_address, first_reads, last_writes, last_bytes;
-    uint8_t slow, branch, indirect, last_stores, repeats;
+    uint8_t slow, branch, indirect, last_stores, repeats, flag_count, flag_register[LATE_FLAGS];
     struct symbol rep_count, rep_source, rep_target;
 };
 
@@ -69,14 +79,18 @@ struct blocks {             /* the fields up to `mode` are set by Python: BlockS
     uint64_t whole_since, span;
     uint32_t current, extra_count;
     uint64_t extra_agi, extra_byte;
-    uint32_t user, may_whole, rep_start, unused;
-    uint32_t used, parts_used, checks_used, code_used;
-    struct { uint32_t part, clocks; } extra[2 * LONGEST_BLOCK];
+    uint32_t user, may_whole, rep_start;
+    uint32_t begun;         /* where the last translation with the code hook begins */
+    uint32_t used, parts_used, checks_used, code_used, steps_used;
+    struct { uint32_t part, clocks, rule; } extra[3 * LONGEST_BLOCK];
+    uint64_t value[VALUES];     /* registers at the block's start, and what its steps have made */
+    struct symbol stored[4 * LONGEST_BLOCK]; /* by the operands of the block that is being worked out */
     uint32_t address[2 * LONGEST_BLOCK]; /* of the operands of the current block */
     uint32_t buckets[BLOCK_BUCKETS];
     struct block block[BLOCKS];
     struct part part[BLOCK_PARTS];
     struct check check[BLOCK_CHECKS];
+    struct step step[BLOCK_STEPS];
     uint8_t code[BLOCK_CODE];
 };
 
@@ -123,6 +137,7 @@ static void blocks_fold(struct blocks *b)
             i->count += block->count;
             i->spent[R_AGI] += block->count * part->agi;
             i->spent[R_BYTE] += block->count * part->byte;
+            i->spent[R_MULTIPLY] += block->count * part->multiply;
         }
         last_insn(b, block)->taken_count += block->taken;
         block->count = block->taken = 0;
@@ -133,7 +148,8 @@ static void blocks_fold(struct blocks *b)
 static void blocks_forget(struct blocks *b)
 {
     memset(b->buckets, 0, sizeof b->buckets);
-    b->used = b->parts_used = b->checks_used = b->code_used = b->current = 0;
+    b->used = b->parts_used = b->checks_used = b->code_used = b->steps_used =
+        b->current = 0;
 }
 
 #include "_block_scan.h"
@@ -142,6 +158,7 @@ static int blocks_full(const struct blocks *b, const struct timing *t)
 {
     return b->used == BLOCKS || b->parts_used + LONGEST_BLOCK > BLOCK_PARTS ||
         b->checks_used + 4 * LONGEST_BLOCK > BLOCK_CHECKS || b->code_used + 8192 > BLOCK_CODE ||
+        b->steps_used + VALUES > BLOCK_STEPS ||
         t->used + LONGEST_BLOCK + 2 > t->capacity;
 }
 
@@ -242,27 +259,28 @@ static int operand_held(const struct timing *t, const struct check *k, uint32_t 
         (address >> 12 == last >> 12 || tlb_holds(t, last >> 12, k->use & USE_WRITE));
 }
 
-static uint32_t operand_address(const struct timing *t, const struct check *k)
+static inline uint32_t operand_address(const struct timing *t, const uint8_t *values,
+                                       const struct check *k)
 {
     uint32_t address = live(t, t->at_base[k->segment]) + (uint32_t)k->displacement;
 
     if (k->base != NO_REGISTER)
-        address += gpr(t, k->base);
+        address += number_at(values, k->base);
     if (k->index != NO_REGISTER)
-        address += gpr(t, k->index) * k->scale;
+        address += number_at(values, k->index) * k->scale;
     return address;
 }
 
-static void note_extra(struct blocks *b, const struct check *k, uint32_t address)
+static void note_extra(struct blocks *b, uint32_t part, uint32_t rule, uint32_t clocks)
 {
-    uint32_t split = crossings(address, k->size);
-
-    if (!split)
+    if (!clocks)
         return;
-    b->extra[b->extra_count].part = k->part;
-    b->extra[b->extra_count++].clocks =
-        records_of(b)->misaligned * split * (k->use == USE_RMW ? 2 : 1);
+    b->extra[b->extra_count].part = part;
+    b->extra[b->extra_count].rule = rule;
+    b->extra[b->extra_count++].clocks = clocks;
 }
+
+#include "_block_steps.h"
 
 /* Before a block whose operands may be misaligned, or under a profile with memory: look at each. 0 when the
  * TLB would be filled on the way: page tables must be read when an access is made, not before. */
@@ -270,18 +288,20 @@ static COLD int look_at_operands(struct blocks *b, const struct block *block)
 {
     struct timing *t = records_of(b);
     int walks = t->memory && live(t, t->at_cr0) & CR0_PG;
+    const uint8_t *values = values_of(b, block);
     uint32_t n;
 
     if (walks && !tlb_holds(t, block->address >> 12, 0))
         return 0;
     for (n = 0; n < block->check_count; n++) {
         const struct check *k = &b->check[block->checks + n];
-        uint32_t address = operand_address(t, k);
+        uint32_t address = operand_address(t, values, k);
 
         if (walks && !operand_held(t, k, address))
             return 0;
         if ((address & 3) + k->size > 4)
-            note_extra(b, k, address);
+            note_extra(b, k->part, R_MISALIGNED,
+                       t->misaligned * crossings(address, k->size) * (k->use == USE_RMW ? 2 : 1));
         b->address[n] = address;
     }
     return 1;
@@ -292,14 +312,14 @@ static inline int look_ahead(struct blocks *b, const struct block *block)
 {
     struct timing *t = records_of(b);
     const struct check *k = &b->check[block->checks + block->check_count];
+    const uint8_t *values = values_of(b, block);
     uint32_t n, skewed = 0;
 
-    b->extra_count = 0;
     b->extra_agi = (t->previous_writes | t->previous_bytes) & block->first_address ? t->agi : 0;
     b->extra_byte = t->previous_bytes & block->first_reads ? t->byte_register : 0;
     if (!t->memory) {
         for (n = 0; n < block->quick_count; n++)
-            skewed |= operand_address(t, k + n) & 3;
+            skewed |= operand_address(t, values, k + n) & 3;
         if (!skewed)
             return 1;
     }
@@ -316,17 +336,25 @@ static void change_mode(struct engine_state *s)
 /* Exact, for `span` instructions: longer each time that whole blocks did not get far. */
 static COLD void be_exact(struct engine_state *s, struct blocks *b)
 {
-    if (s->retired - b->whole_since >= SOON || !b->span)
+    if ((int64_t)(s->retired - b->whole_since) >= SOON || !b->span)
         b->span = SHORTEST_EXACT;
     else if (b->span < LONGEST_EXACT)
         b->span *= 4;
-    b->exact_until = s->retired + b->span;
+    b->exact_until = b->whole_since = s->retired + b->span;
     change_mode(s);
 }
 
 static int past_limit(const struct engine_state *s, const struct blocks *b)
 {
     return s->retired >= s->limit || (b->timed && s->cycles >= s->cycle_limit);
+}
+
+static COLD void stop_or_be_exact(struct engine_state *s, struct blocks *b)
+{
+    if (past_limit(s, b))
+        stop(s, EV_LIMIT);
+    else
+        be_exact(s, b);
 }
 
 static void on_block(uc_engine *uc, uint64_t address64, uint32_t size, void *user)
@@ -341,6 +369,7 @@ static void on_block(uc_engine *uc, uint64_t address64, uint32_t size, void *use
     if (!b || s->event)
         return;
     if (b->mode == MODE_EXACT) {
+        b->begun = address;
         if (b->may_whole && s->retired >= b->exact_until && s->in_flight_valid &&
             !(s->in_flight_kind & (KIND_SYSTEM | KIND_REP)) && s->in_flight != address)
             change_mode(s);
@@ -378,11 +407,9 @@ static void on_block(uc_engine *uc, uint64_t address64, uint32_t size, void *use
         }
         s->skip_break = 0; /* it was for the first instruction */
     }
-    if (!block || block->slow) {
-        if (past_limit(s, b))
-            stop(s, EV_LIMIT);
-        else
-            be_exact(s, b);
+    b->extra_count = 0;
+    if (!block || block->slow || (block->step_count && !run_steps(s, b, block))) {
+        stop_or_be_exact(s, b);
         return;
     }
     most = block->most;
@@ -391,10 +418,7 @@ static void on_block(uc_engine *uc, uint64_t address64, uint32_t size, void *use
 
         most += foresee_rep(b, block, &fits);
         if (!fits) {
-            if (past_limit(s, b))
-                stop(s, EV_LIMIT);
-            else
-                be_exact(s, b);
+            stop_or_be_exact(s, b);
             return;
         }
     }

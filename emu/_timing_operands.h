@@ -83,7 +83,8 @@ static uint32_t ceil_log2(uint64_t value)
     return value < 2 ? 0 : 64 - (uint32_t)__builtin_clzll(value - 1);
 }
 
-static uint32_t multiply_clocks(struct engine_state *s, struct timing *t, const struct insn *i)
+/* By the multiplier, where the instruction has none in itself. */
+static uint32_t multiply_clocks_of(const struct timing *t, const struct insn *i, uint32_t multiplier)
 {
     int64_t m;
     uint32_t size, least;
@@ -91,13 +92,18 @@ static uint32_t multiply_clocks(struct engine_state *s, struct timing *t, const 
     if (i->flags & F_IMMEDIATE) {
         m = i->immediate;
     } else {
-        m = source_of(s, t, i);
+        m = multiplier;
         if (i->flags & F_SIGNED && m >> (8 * i->size - 1))
             m -= (int64_t)1 << (8 * i->size);
     }
     least = m < 0 && !t->i386 ? 5 : 3;
     size = ceil_log2((uint64_t)(m < 0 ? -m : m));
     return size > least ? size : least;
+}
+
+static uint32_t multiply_clocks(struct engine_state *s, struct timing *t, const struct insn *i)
+{
+    return multiply_clocks_of(t, i, i->flags & F_IMMEDIATE ? 0 : source_of(s, t, i));
 }
 
 static uint32_t bsf_clocks(const struct timing *t, uint32_t source)
