@@ -44,7 +44,7 @@ int main(void)
 		lstat(text, &st);
 		printf("%o\n", st.st_mode);
 	}
-	const char *dev[] = {"null", "zero", "full", "random", "urandom", "tty", "ptmx", "fd", "stdin", "stdout", "stderr", "shm"};
+	const char *dev[] = {"null", "zero", "full", "random", "urandom", "tty", "fd", "stdin", "stdout", "stderr", "shm"};
 	for (unsigned i = 0; i < sizeof dev / sizeof *dev; i++) {
 		char path[50], to[50] = "";
 		snprintf(path, sizeof path, "/dev/%s", dev[i]);

@@ -116,12 +116,13 @@ def syscall(k: Kernel, task: Task) -> str:
     """The call that it is in, its arguments, stack pointer and place. Raises Errno(EPERM)."""
     if not ptrace_may_access(k, task):
         raise Errno(EPERM)
-    if task is k.current or task.wait is None:
+    if task is not k.current and task.wait is None:
         return "running\n"
     regs = k.task_pt_regs(task)
+    if task.syscall is None:
+        return f"-1 {regs.sp:#x} {regs.ip:#x}\n"
     arguments = " ".join(f"{getattr(regs, name):#x}" for name in PT_REGS[:6])
-    number = task.syscall if task.syscall is not None else -1
-    return f"{number} {arguments} {regs.sp:#x} {regs.ip:#x}\n"
+    return f"{task.syscall} {arguments} {regs.sp:#x} {regs.ip:#x}\n"
 
 
 def cgroup(k: Kernel, task: Task) -> str:
