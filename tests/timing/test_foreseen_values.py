@@ -24,6 +24,7 @@ leal 5(%ebx,%ecx,2), %eax | leal (%eax,%edi), %eax | leal 0x30040(,%ecx,4), %eax
 leal 2(%ebx), %eax | movl %eax, %esi | movl %ebx, %eax | movzbl %ch, %edi | movzwl %cx, %edi
 movsbl %cl, %edi | nop
 pushl %eax | pushl %ecx | pushl $0x30021 | popl %eax | popl %esi | movl (%esp), %esi | movl %eax, 4(%esp)
+addl $4, (%ebx) | incl 4(%ebx) | addl %ecx, (%esp) | subl $3, 4(%esp) | andl $-4, 8(%ebx) | decl 8(%esp)
 movl 4(%esp), %eax | movl $0x30044, 8(%esp) | movl 8(%esp), %esi | xchgl %eax, %esi | cltd | bswap %edi
 imull %ecx, %edi | imull (%ebx), %ecx | imull $0x1d, %ecx, %edi | imull $-0x12345, (%ebx), %edi | mull %ecx
 mull 4(%ebx) | imull %edi | mulb %cl | mulb %ch | imulw %cx, %di | mulw 2(%ebx) | movl $0x51eb851f, %edx
@@ -115,6 +116,7 @@ WHOLE = {
     "through a pointer that was loaded": "movl (%ebx), %eax; movl (%eax), %edx; incl %edi",
     "shifted and scaled": "movl %edi, %eax; sarl $3, %eax; andl $7, %eax; movl (%ebx,%eax,4), %edx",
     "stored and loaded": "pushl %ebx; movl (%esp), %eax; movl (%eax), %edx; popl %eax",
+    "changed in memory": "movl %ebx, 4(%esp); addl $4, 4(%esp); movl 4(%esp), %eax; movl (%eax), %edx",
     "multiplied": "imull (%ebx), %edi; mull %ecx; imull $0x12345, %edi, %edi",
     "a condition": "cmpl %ecx, (%ebx); sete %dl; movzbl %dl, %edx; addl %edx, %edi",
     "a condition of unknown flags": "addl %ecx, %edi; seto %dl; incl %edi",
