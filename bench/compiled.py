@@ -1,5 +1,5 @@
-"""What a C compiler makes of ordinary loops, under each profile beside the same run with timing off. A second of
-the guest's has a hundred times its usual cycles: how often the clock interrupts is no part of it."""
+"""What a C compiler makes of ordinary loops, under each profile beside the same run with timing off. The
+guest's second has a hundred times its usual cycles: how often the clock interrupts is no part of it."""
 
 from __future__ import annotations
 
