@@ -177,3 +177,25 @@ def test_a_fault_leaves_what_single_instructions_leave(source: str, profile: str
             + ((timing.save(),) if timing is not None else ())
         )
     assert ends[0] == ends[1]
+
+
+#: EBP points to where EBX does, or below the stack's top: loads of what another register has stored.
+CLASHES = {
+    "stored by another register": "xorl $1, %edi; movl %edi, (%ebp); movl (%ebx), %eax; movl (%eax), %edx",
+    "pushed, and overwritten": "leal -4(%esp), %ebp; cmpl %eax, %eax; jnz again; xorl $1, %edi; pushl %ebx; "
+    "movl %edi, (%ebp); movl (%esp), %eax; movl (%eax), %edx; popl %eax; movl %ebx, %ebp",
+    "the highest bits": "addl $0x40000001, %edi; movl %edi, %eax; shrl $0x1e, %eax; movl (%ebx,%eax), %edx",
+    "overflow": "addl $0x30000001, %edi; cmpl $-0x60000000, %edi; setl %dl; movzbl %dl, %edx",
+}
+
+
+@pytest.mark.parametrize("profile", PROFILES)
+@pytest.mark.parametrize("source", CLASHES.values(), ids=CLASHES)
+def test_values_that_change_on_the_way(source: str, profile: str) -> None:
+    code = asm(f"again: {source}; incl %ecx; cmpl $0x20, %ecx; jb again; int $0x80")
+    ends = []
+    for step in (False, True):
+        b = build(code, 1, profile)
+        b.cpu.ebp, b.cpu.edi, b.cpu.ecx = DATA, DATA + 0x40, 0
+        ends.append(outcome(b, step=step, until=100_000))
+    assert ends[0] == ends[1]
