@@ -43,6 +43,14 @@ static void begin_blocks(struct engine_state *s, struct blocks *b)
     set_mode(b, b->may_whole && s->retired >= b->exact_until ? MODE_WHOLE : MODE_EXACT);
 }
 
+/* The run goes on in the middle of an exact translation, with other limits. */
+static void stay_exact(struct engine_state *s, struct blocks *b)
+{
+    b->may_whole = (uint32_t)may_run_whole(s);
+    b->current = 0;
+    b->whole_since = s->retired;
+}
+
 /* Nobody outside sees the mark. */
 static void leave_blocks(struct blocks *b)
 {

@@ -79,7 +79,8 @@ struct blocks {             /* the fields up to `mode` are set by Python: BlockS
     uint64_t whole_since, span;
     uint32_t current, extra_count;
     uint64_t extra_agi, extra_byte;
-    uint32_t user, may_whole, rep_start, unused;
+    uint32_t user, may_whole, rep_start;
+    uint32_t begun;         /* where the last translation with the code hook begins */
     uint32_t used, parts_used, checks_used, code_used, steps_used;
     struct { uint32_t part, clocks, rule; } extra[3 * LONGEST_BLOCK];
     uint64_t value[VALUES];     /* registers at the block's start, and what its steps have made */
@@ -370,6 +371,7 @@ static void on_block(uc_engine *uc, uint64_t address64, uint32_t size, void *use
     if (!b || s->event)
         return;
     if (b->mode == MODE_EXACT) {
+        b->begun = address;
         if (b->may_whole && s->retired >= b->exact_until && s->in_flight_valid &&
             !(s->in_flight_kind & (KIND_SYSTEM | KIND_REP)) && s->in_flight != address)
             change_mode(s);

@@ -1,5 +1,9 @@
 /* One run of the engine: registers in, until something happens, registers out. Part of _native.c. */
 
+/* How far _engine_inside.h has come: the registers are in s->regs, and the run ends with its event, or goes on
+ * in the engine anew, or Python has raised. */
+enum { NOT_SETTLED, SETTLED, GO_ON, RAISED };
+
 static void scatter(struct engine_state *s)
 {
     const struct field *f = (const struct field *)(uintptr_t)s->fields;
@@ -125,46 +129,60 @@ static void run_blocks(struct engine_state *s)
     start_engine(s, eip);
     while (s->event == EV_MODE)
         start_engine(s, other_mode(s, b));
-    leave_blocks(b);
+}
+
+/* What the engine has come to, in s->regs. */
+static void end_run(struct engine_state *s)
+{
+    struct blocks *b = blocks_of(s);
+
+    if (b)
+        leave_blocks(b);
     gather(s);
-    if (b->mode == MODE_WHOLE)
+    if (b && b->mode == MODE_WHOLE)
         settle_blocks(s, b);
     else
         settle(s);
 }
 
-/* Run from the registers in s->regs until an event; leave the registers there. */
-static void run_once(struct engine_state *s)
+/* The engine has the registers that are in s->regs, and nothing has happened yet. */
+static void begin_run(struct engine_state *s)
 {
-    uint32_t *regs = (uint32_t *)(uintptr_t)s->regs;
+    const uint32_t *regs = (const uint32_t *)(uintptr_t)s->regs;
 
     s->event = EV_NONE;
+    s->settled = NOT_SETTLED;
     s->in_flight_valid = 0;
     s->in_flight_kind = s->previous_kind = 0;
     s->completed = s->debug_hits = s->debug_pending = 0;
     s->resume = regs[FIELD_EFLAGS] & EFLAGS_RF;
     s->careful = s->break_count || s->watch_if || regs[FIELD_DR7] & 0xff;
-    scatter(s);
-    if (s->blocks) {
-        run_blocks(s);
-        return;
-    }
-    start_engine(s, regs[FIELD_EIP]);
-    gather(s);
-    settle(s);
 }
 
-/* What is left of so many instructions, and of the time until the deadline; 0 when nothing is. */
-static int set_limits(struct engine_state *s, uint64_t instructions)
+/* Run from the registers in s->regs until an event; leave the registers there. */
+static void run_once(struct engine_state *s)
+{
+    begin_run(s);
+    scatter(s);
+    if (s->blocks)
+        run_blocks(s);
+    else
+        start_engine(s, ((const uint32_t *)(uintptr_t)s->regs)[FIELD_EIP]);
+    if (!s->settled)
+        end_run(s);
+}
+
+/* What is left of the run's instructions, and of the time until its deadline; 0 when nothing is. */
+static int set_limits(struct engine_state *s)
 {
     uint64_t left = s->deadline > s->extra ? s->deadline - s->extra : 0;
 
-    s->limit = instructions;
+    s->limit = s->instructions;
     s->cycle_limit = NO_LIMIT;
     if (s->deadline != NO_LIMIT) {
         if (s->timing)
             s->cycle_limit = left;
-        else if (left < instructions)
+        else if (left < s->instructions)
             s->limit = left;
     }
     return s->retired < s->limit && s->deliveries < s->delivery_limit &&
@@ -193,12 +211,17 @@ static int engine_run(struct engine_state *s, uint64_t instructions)
 {
     int done = 1;
 
-    set_limits(s, instructions);
+    s->instructions = instructions;
+    set_limits(s);
     for (;;) {
         run_once(s);
-        if (raise_kept())
+        if (raise_kept() || s->settled == RAISED)
             return -1;
-        if (s->event == EV_TRAP && s->traps)
+        if (s->settled == SETTLED)
+            return 0;
+        if (s->settled == GO_ON)
+            done = 1;
+        else if (s->event == EV_TRAP && s->traps)
             done = take_trap(s);
         else if (s->event == EV_OUT)
             done = call_gate(s);
@@ -206,7 +229,7 @@ static int engine_run(struct engine_state *s, uint64_t instructions)
             return 0;
         if (done <= 0)
             return done;
-        if (!set_limits(s, instructions)) {
+        if (!set_limits(s)) {
             s->event = EV_LIMIT;
             return 0;
         }

@@ -54,6 +54,7 @@ struct engine_state {
     uint64_t x87;          /* struct x87_unit * */
     uint64_t deliveries;   /* of traps, since power-on */
     uint64_t delivery_limit; /* stop as soon as there are so many */
+    uint64_t instructions; /* `retired` at which the run is over, whatever limits it has on the way */
     uint32_t event, vector, port, size, value;
     uint32_t in_flight;    /* linear address of the instruction counted last */
     uint32_t in_flight_valid;
@@ -73,7 +74,8 @@ struct engine_state {
     uint32_t debug_hits;     /* DR6 bits 0-3 that the instruction in flight has earned */
     uint32_t debug_pending;  /* TF trapped behind a port access */
     uint32_t system_changed; /* CR, DR or TLB instruction executed; cleared by Python */
-    uint32_t gate_port, gate_padding;
+    uint32_t gate_port;
+    uint32_t settled;      /* nothing is to be read from the engine when it has stopped: enum in _engine_inside.h */
     uint64_t breaks;       /* const uint32_t *, sorted linear addresses */
     uint64_t watches;      /* struct watch * */
     uint64_t watch_count;

@@ -6,8 +6,8 @@
  * engine_state, laid out as EngineState in emu/hooks.py; Python is asked only
  * for an instruction that was not met before (_decode_call.h).
  *
- * A hook never works on the machine: it records what happened and stops the
- * engine, and Python does the rest when uc_emu_start() has returned.
+ * A hook records what happened and stops the engine, and Python does the rest when uc_emu_start() has
+ * returned. Two do what is next themselves, where that leaves the engine nothing to be told: _engine_inside.h.
  */
 #define PY_SSIZE_T_CLEAN
 #include <Python.h>
@@ -251,6 +251,9 @@ static void on_memory(uc_engine *uc, int type, uint64_t address64, int size, int
     }
 }
 
+static int trap_taken(struct engine_state *s);
+static int gate_called(struct engine_state *s);
+
 static void on_trap(uc_engine *uc, uint32_t vector, void *user)
 {
     struct engine_state *s = user;
@@ -261,7 +264,8 @@ static void on_trap(uc_engine *uc, uint32_t vector, void *user)
         return;
     }
     s->vector = vector;
-    stop(s, EV_TRAP);
+    if (!trap_taken(s))
+        stop(s, EV_TRAP);
 }
 
 static int on_invalid(uc_engine *uc, void *user)
@@ -291,7 +295,8 @@ static void on_out(uc_engine *uc, uint32_t port, int size, uint32_t value, void 
     s->port = port;
     s->size = (uint32_t)size;
     s->value = value;
-    stop(s, EV_OUT);
+    if (!gate_called(s))
+        stop(s, EV_OUT);
 }
 
 static void on_sysenter(uc_engine *uc, void *user)
@@ -302,6 +307,7 @@ static void on_sysenter(uc_engine *uc, void *user)
 }
 
 #include "_engine_run.h"
+#include "_engine_inside.h"
 
 #include "_layout.h"
 

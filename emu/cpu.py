@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import ctypes
 from array import array
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from unicorn import x86_const as x86
@@ -43,7 +45,7 @@ from emu.timing.profiles import Profile
 from emu.x87.native import NativeX87
 
 _WORD = 0xFFFFFFFF
-_DR7 = FIELD["dr7"]
+_DR7, _CR3 = FIELD["dr7"], FIELD["cr3"]
 _BIG = 1 << 22  # D/B bit in a segment cache's flags
 _CR_IDS = {n: getattr(x86, f"UC_X86_REG_CR{n}") for n in (0, 2, 3, 4)}
 _DR_IDS = {n: getattr(x86, f"UC_X86_REG_DR{n}") for n in (0, 1, 2, 3, 6, 7)}
@@ -83,6 +85,8 @@ class Cpu(RegisterFile):
         self.layout = calibrate(self._uc, ram)
         ram.held_code[:] = bytes(len(ram.held_code))
         self._context = Context(self._handle)
+        self._directory = ctypes.c_uint64()
+        self._write_directory = self._cr3_writer()
         self._registers = array("I", bytes(4 * len(FIELD_NAMES)))
         #: The register file; engine_quirks.FIELD gives the index of a name.
         self.regs = memoryview(self._registers)
@@ -214,22 +218,25 @@ class Cpu(RegisterFile):
         self._reload()
         self.state.system_changed = 1
 
+    def _cr3_writer(self) -> Callable[[], int]:
+        """Writes `_directory` to CR3; what that takes is made beforehand, which is half of the time."""
+        number, at = ctypes.c_int(_CR_IDS[3]), ctypes.byref(self._directory)
+        return partial(uclib.uc_reg_write, self._handle, number, at)
+
     def flush_tlb(self) -> None:
         """Forget every cached translation of a linear address."""
-        word = ctypes.c_uint64(self.cr3)
-        uclib.uc_reg_write(self._handle, ctypes.c_int(_CR_IDS[3]), ctypes.byref(word))
+        self._directory.value = self.regs[_CR3]
+        self._write_directory()
         self.state.code_page_valid = 0
 
     def load_cr3(self, directory: int) -> None:
         """Switch to the page directory at a physical address; the TLB is flushed."""
-        word = ctypes.c_uint64(directory)
-        uclib.uc_reg_write(self._handle, ctypes.c_int(_CR_IDS[3]), ctypes.byref(word))
+        self._directory.value = self.regs[_CR3] = directory
+        self._write_directory()
         self.state.code_page_valid = 0
-        index = FIELD["cr3"]
-        self.regs[index] = directory
-        # A run that restores the saved context must find the new directory in it.
-        offset, width, _ = self.layout.fields[index]
-        self._context.data[offset : offset + width] = directory.to_bytes(width, "little")
+        if not self._live:  # a run restores the saved context: it must find the new directory there
+            offset, width, _ = self.layout.fields[_CR3]
+            self._context.data[offset : offset + width] = directory.to_bytes(width, "little")
 
     def set_segment(self, name: str, selector: int, descriptor: Segment) -> None:
         """Load a segment register and its hidden part. SS sets the CPL: the descriptor's DPL."""
@@ -311,6 +318,7 @@ class Cpu(RegisterFile):
         self._abandoned.append((self._uc, self._context))
         self._uc = open_engine(self.ram, self.model)
         self._handle = ctypes.c_void_p(self._uc._uch.value)
+        self._write_directory = self._cr3_writer()
         self._context = Context(self._handle)
         self._context.save()
         self.state.engine = self._handle.value or 0

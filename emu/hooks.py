@@ -94,7 +94,7 @@ class EngineState(ctypes.Structure):
                 *("timing", "blocks", "traps", "x87"),
             )
         ),
-        *((n, ctypes.c_uint64) for n in ("deliveries", "delivery_limit")),
+        *((n, ctypes.c_uint64) for n in ("deliveries", "delivery_limit", "instructions")),
         *(
             (n, ctypes.c_uint32)
             for n in (
@@ -106,7 +106,7 @@ class EngineState(ctypes.Structure):
                 *("previous_kind", "completed", "resume"),
                 "careful",
                 *("debug_hits", "debug_pending", "system_changed"),
-                *("gate_port", "gate_padding"),
+                *("gate_port", "settled"),
             )
         ),
         *(

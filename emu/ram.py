@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import ctypes
 import mmap
+from array import array
 from collections.abc import Callable
 
 from emu.errors import BusError
@@ -19,7 +20,9 @@ MIN_RAM = 1 << 20
 MAX_RAM = 3 << 30
 _BLANK = bytes(PAGE_SIZE)
 _FEW = 64  # words that are looked at as a piece
-_ZEROS = bytes(4 * _FEW)
+_SPARSE = (
+    16  # bytes of it that are not 0, at most, where looking for them is less than looking at all
+)
 _PIECE = 64 * 1024
 _memcmp = ctypes.PyDLL(None).memcmp
 _memcmp.argtypes = (ctypes.c_void_p, ctypes.c_void_p, ctypes.c_size_t)
@@ -104,9 +107,12 @@ class Ram:
 
     def read32(self, address: int) -> int:
         """Little-endian 32-bit word at a physical address."""
-        if address & 3 or not 0 <= address <= self.size - 4:
+        if address & 3 or address < 0:
             return int.from_bytes(self.read(address, 4), "little")
-        return self._words[address >> 2]
+        try:
+            return self._words[address >> 2]
+        except IndexError:
+            raise BusError(address, 4, self.size) from None
 
     def words(self, address: int, count: int) -> list[int]:
         """`count` 32-bit words at a 4-aligned physical address."""
@@ -119,9 +125,18 @@ class Ram:
         words = self._words[address >> 2 : (address >> 2) + count]
         found = []
         for start in range(0, count, _FEW):
-            piece = words[start : start + _FEW]
-            if piece.tobytes() != _ZEROS[: 4 * len(piece)]:
-                found += [(at, word) for at, word in enumerate(piece.tolist(), start) if word]
+            piece = words[start : start + _FEW].tobytes()
+            zeros = piece.count(0)
+            if zeros < len(piece) - _SPARSE:
+                every = words[start : start + _FEW].tolist()
+                found += [(at, word) for at, word in enumerate(every, start) if word]
+                continue
+            bits = int.from_bytes(piece, "little") if zeros < len(piece) else 0
+            while bits:
+                at = (bits & -bits).bit_length() - 1 >> 5
+                word = bits >> 32 * at & 0xFFFFFFFF
+                found.append((start + at, word))
+                bits ^= word << 32 * at
         return found
 
     def write(self, address: int, data: bytes | bytearray | memoryview) -> None:
@@ -134,10 +149,13 @@ class Ram:
 
     def write32(self, address: int, value: int) -> None:
         """Store a little-endian 32-bit word at a physical address."""
-        if address & 3 or not 0 <= address <= self.size - 4:
+        if address & 3 or address < 0:
             self.write(address, value.to_bytes(4, "little"))
             return
-        self._words[address >> 2] = value
+        try:
+            self._words[address >> 2] = value
+        except IndexError:
+            raise BusError(address, 4, self.size) from None
         if self.on_write is not None:
             self.on_write(address, 4)
         frame = address >> PAGE_SHIFT
@@ -145,6 +163,14 @@ class Ram:
             self._reached = frame + 1
         if self.held_code[frame]:
             self.code_stale = True
+
+    def write_words(self, address: int, words: list[int]) -> None:
+        """Store 32-bit words from a 4-aligned physical address on."""
+        length = 4 * len(words)
+        self._check(address, length)
+        if length:
+            self._words[address >> 2 : (address + length) >> 2] = array("I", words)
+            self._written(address, length)
 
     def fill(self, address: int, length: int, byte: int = 0) -> None:
         """Set `length` bytes at a physical address to one value."""

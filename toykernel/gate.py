@@ -77,7 +77,8 @@ def gate(k: Kernel, address: int) -> None:
     host = k.host
     trace = host.trace
     name, function = host.gates[address]
-    k.charge("call")
+    if k.machine.clock.counts_cycles:
+        k.charge("call")
     if trace.gate:
         trace.gate.emit(k.current, name)
     try:
@@ -146,7 +147,8 @@ def _syscall(function: Function | None, signed: tuple[bool, ...], k: Kernel) -> 
     if told is not None and schedule.call_waits(k, told):
         return asked  # back in eax, to ask again
     task.syscall = asked
-    k.charge("system_call")
+    if k.machine.clock.counts_cycles:
+        k.charge("system_call")
     if task.ptrace:
         if syscall_emulated(k, task):
             return syscall_trace_enter(k, _skipped_syscall)

@@ -40,6 +40,7 @@ class Profile:
     refuses_cut_interpreter: bool  # whose name does not end in them
     memlock: int  # RLIMIT_MEMLOCK of the first task, bytes
     sa_flags: int  # those that sigaction keeps
+    cgroup_namespaces: bool  # CLONE_NEWCGROUP takes CAP_SYS_ADMIN (and makes nothing)
     fills_empty_argv: bool  # exec with no argv[0] gets an empty one
     vdso: tuple[str, ...]  # the functions of the vDSO
     vdso_enabled: bool  # vm.vdso_enabled at boot
@@ -64,6 +65,7 @@ _2_6_39 = Profile(
     refuses_cut_interpreter=False,
     memlock=64 << 10,
     sa_flags=0xFFFFFFFF,
+    cgroup_namespaces=False,
     fills_empty_argv=False,
     vdso=_VSYSCALL,
     vdso_enabled=False,
@@ -96,6 +98,7 @@ _4_X = replace(
     release="4.19.0",
     state_at_birth=TASK_NEW,
     wait_for_int_min=ESRCH,
+    cgroup_namespaces=True,
     killed_clears_tid=True,
     auxv=frozenset(("AT_HWCAP2",)),
 )

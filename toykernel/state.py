@@ -23,14 +23,17 @@ from toykernel.timing_costs import PRICES
 if TYPE_CHECKING:
     from emu.machine import Event, Machine
     from toykernel.fs.file import File
+    from toykernel.fs.fsnotify import FsnotifyTable
     from toykernel.fs.inode import Inode
     from toykernel.fs.rootfs import FileSystems
     from toykernel.fs.super import SuperBlock
     from toykernel.host import Host
     from toykernel.kernel.cred import UserStruct
     from toykernel.kernel.futex import FutexQ
+    from toykernel.kernel.keys.key import KeyTable
     from toykernel.kernel.ntp import Ntp
     from toykernel.kernel.pid import PidMap, PidNamespace
+    from toykernel.kernel.syslog import LogReaders
     from toykernel.kernel.timer import HrTimer
     from toykernel.mm.filemap import AddressSpace
     from toykernel.mm.mm_types import MmStruct
@@ -168,6 +171,7 @@ class Processes:
     nr_threads: int = 0  # without the idle task
     total_forks: int = 0
     futexes: list[FutexQ] = field(default_factory=list)  # who sleeps on a futex, in order
+    keys: KeyTable | None = None  # once there has been one
     root_user: UserStruct = field(init=False)
 
 
@@ -189,6 +193,10 @@ class Files:
     console_reads: int = 0  # how often the host was asked for more
     pipe_max_size: int = 1 << 20  # bytes
     lease_break_time: int = 45  # seconds (fs.lease-break-time)
+    aio_nr: int = (
+        0  # requests that contexts were made for, and how many there may be (fs.aio-max-nr)
+    )
+    aio_max_nr: int = 1 << 16
     nr_open: int = 1 << 20  # descriptors that a table may have (fs.nr_open)
     #: Who sleeps for a POSIX lock, by pid: whose table of descriptors waits for whose.
     lock_waits: dict[int, tuple[Any, Any]] = field(default_factory=dict)
@@ -196,6 +204,8 @@ class Files:
     console_tty: TtyStruct | None = None  # when the host's input is a terminal
     unix: UnixTable | None = None  # sockets, once there have been any
     anon_inode: Inode | None = None  # of every file without a name of its own, once there is one
+    fsnotify: FsnotifyTable | None = None  # who watches files (fs/fsnotify.py), once somebody has
+    log_readers: LogReaders | None = None  # once syslog has been called
     nsfs: SuperBlock | None = None  # of namespaces as files, once one has been asked for
     console_error: File = field(init=False)  # the open file whose output is the host's stderr
 

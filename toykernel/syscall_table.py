@@ -17,9 +17,12 @@ from toykernel.syscalls import Argument, Function, Syscall, rows_of
 #: Where the functions with `@syscall` are: a module below toykernel, and the names of its calls. A module
 #: is loaded when one of its calls is made, or asked about, for the first time.
 _HOMES = """
+arch.x86.ldt: modify_ldt
 arch.x86.signal: sigreturn rt_sigreturn sigaltstack
 arch.x86.tls: set_thread_area get_thread_area
 fs.access: access chroot faccessat close_range faccessat2
+fs.aio_calls: io_setup io_destroy io_getevents io_submit io_cancel io_pgetevents
+    io_pgetevents_time64
 fs.attr: chmod lchown fchmod fchown chown lchown32 fchown32 chown32 fchownat fchmodat fchmodat2
 fs.epoll_calls: epoll_create epoll_ctl epoll_wait epoll_pwait epoll_create1 epoll_pwait2
 fs.eventfd: eventfd eventfd2
@@ -27,6 +30,7 @@ fs.exec: execve execveat
 fs.fcntl: dup fcntl dup2 fcntl64 dup3
 fs.fhandle: name_to_handle_at open_by_handle_at
 fs.filesystems: sysfs
+fs.inotify: inotify_init inotify_add_watch inotify_rm_watch inotify_init1
 fs.ioctl: ioctl
 fs.locks: flock
 fs.memfd: memfd_create
@@ -40,9 +44,9 @@ fs.read_write: read write lseek _llseek
 fs.readdir: getdents getdents64
 fs.resize: truncate ftruncate truncate64 ftruncate64 fallocate
 fs.select: select _newselect poll pselect6 ppoll pselect6_time64 ppoll_time64
-fs.sendfile: sendfile sendfile64 splice tee copy_file_range
+fs.sendfile: sendfile sendfile64 copy_file_range
 fs.signalfd: signalfd signalfd4
-fs.splice: vmsplice
+fs.splice: splice tee vmsplice
 fs.stat: readlink stat lstat fstat stat64 lstat64 fstat64 fstatat64 readlinkat statx
 fs.statfs: ustat statfs fstatfs statfs64 fstatfs64
 fs.sync: sync fsync fdatasync readahead fadvise64 fadvise64_64 sync_file_range syncfs
@@ -62,11 +66,14 @@ kernel.capability: capget capset
 kernel.clone3: clone3
 kernel.exit: exit exit_group
 kernel.fork: fork clone vfork
+kernel.futex2: futex_wake futex_wait futex_requeue
 kernel.futex_calls: futex futex_time64 futex_waitv
 kernel.futex_robust: set_robust_list
 kernel.futex_syscalls: get_robust_list
 kernel.itimer: alarm setitimer getitimer
 kernel.kcmp: kcmp
+kernel.keys.keyctl: keyctl
+kernel.keys.request_key: add_key request_key
 kernel.kill: kill rt_sigqueueinfo tkill tgkill rt_tgsigqueueinfo
 kernel.ntp: adjtimex clock_adjtime clock_adjtime64
 kernel.pidfd: pidfd_send_signal pidfd_open pidfd_getfd
@@ -90,6 +97,7 @@ kernel.sigcalls: restart_syscall pause signal sigaction sgetmask ssetmask sigsus
 kernel.sys: getpid getppid sethostname setdomainname uname gettid set_tid_address ioprio_set
     ioprio_get getcpu
 kernel.sysinfo: sysinfo arch_prctl
+kernel.syslog: syslog
 kernel.time: time stime times getrusage gettimeofday settimeofday nanosleep clock_settime
     clock_gettime clock_getres clock_nanosleep
 kernel.time64: clock_gettime64 clock_settime64 clock_getres_time64 clock_nanosleep_time64
@@ -100,6 +108,7 @@ kernel.uid_calls: setuid getuid setgid getgid geteuid getegid setreuid setregid 
     getgroups32 setgroups32 getresuid32 getresgid32
 kernel.unshare: unshare
 kernel.wait4: waitpid wait4 waitid
+mm.cachestat: cachestat
 mm.heap: brk
 mm.madvise: madvise
 mm.mincore: msync mincore

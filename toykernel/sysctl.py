@@ -7,9 +7,12 @@ from dataclasses import fields, replace
 from typing import TYPE_CHECKING
 
 from emu.record import dataclass
+from toykernel.fs.fsnotify import fsnotify_table
 from toykernel.ipc.ipc_sysctl import LIMITS, get_limit, get_sem, set_limit, set_sem
+from toykernel.kernel.keys.key import key_table
 from toykernel.kernel.pid import PID_MAX_LIMIT, PID_MAX_MIN, task_active_pid_ns
 from toykernel.kernel.sched.runqueue import SchedTunables
+from toykernel.kernel.syslog import printk_levels, set_printk_levels
 
 if TYPE_CHECKING:
     from toykernel.state import Kernel
@@ -116,8 +119,44 @@ def _set_sem(k: Kernel, text: str) -> None:
         raise SysctlError(f"kernel.sem: four numbers, not {text!r}") from None
 
 
+def _set_aio_max_nr(k: Kernel, value: int) -> None:
+    k.files.aio_max_nr = value
+
+
+def _set_printk(k: Kernel, text: str) -> None:
+    try:
+        set_printk_levels(k, text)
+    except (ValueError, IndexError):
+        raise SysctlError(f"kernel.printk: numbers, not {text!r}") from None
+
+
 def _set_nr_open(k: Kernel, value: int) -> None:
     k.files.nr_open = value
+
+
+def _keys(name: str, high: int = (1 << 31) - 1) -> IntSetting:
+    def get(k: Kernel) -> int:
+        value: int = getattr(key_table(k), name)
+        return value
+
+    def put(k: Kernel, value: int) -> None:
+        setattr(key_table(k), name, value)
+
+    return IntSetting(0, high, get, put)
+
+
+_INOTIFY = "max_user_instances", "max_user_watches", "max_queued_events"
+
+
+def _inotify(name: str) -> IntSetting:
+    def get(k: Kernel) -> int:
+        value: int = getattr(fsnotify_table(k), name)
+        return value
+
+    def put(k: Kernel, value: int) -> None:
+        setattr(fsnotify_table(k), name, value)
+
+    return IntSetting(0, (1 << 31) - 1, get, put)
 
 
 def _set_lease_break_time(k: Kernel, value: int) -> None:
@@ -140,6 +179,9 @@ def settings() -> dict[str, IntSetting | TextSetting]:
         "fs.pipe-max-size": IntSetting(
             4096, 1 << 31, lambda k: k.files.pipe_max_size, _set_pipe_max_size
         ),
+        "fs.aio-max-nr": IntSetting(
+            0, (1 << 32) - 1, lambda k: k.files.aio_max_nr, _set_aio_max_nr
+        ),
         "vm.overcommit_memory": _memory("overcommit_memory", 0, 2),
         "vm.vdso_enabled": _memory("vdso_enabled", 0, 1),
         "vm.overcommit_ratio": _memory("overcommit_ratio", 0, 100),
@@ -153,6 +195,13 @@ def settings() -> dict[str, IntSetting | TextSetting]:
         "fs.lease-break-time": IntSetting(
             0, (1 << 31) - 1, lambda k: k.files.lease_break_time, _set_lease_break_time
         ),
+        **{f"fs.inotify.{name}": _inotify(name) for name in _INOTIFY},
+        "kernel.keys.gc_delay": _keys("gc_delay"),
+        "kernel.keys.maxbytes": _keys("maxbytes"),
+        "kernel.keys.maxkeys": _keys("maxkeys"),
+        "kernel.keys.root_maxbytes": _keys("root_maxbytes"),
+        "kernel.keys.root_maxkeys": _keys("root_maxkeys"),
+        "kernel.printk": TextSetting(printk_levels, _set_printk),
         "kernel.sem": TextSetting(get_sem, _set_sem),
         **{name: _ipc_limit(name) for name in LIMITS},
         **{f"kernel.{f.name}": _sched(f.name) for f in fields(SchedTunables)},

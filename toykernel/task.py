@@ -78,6 +78,7 @@ class ThreadStruct:
     fpu: int = 0  # address of the FPU save area; 0 before the first use
     #: Thread-local storage: GDT entries 6 to 8 of this task, as two words each.
     tls_array: tuple[tuple[int, int], ...] = ((0, 0), (0, 0), (0, 0))
+    no_tsc: bool = False  # PR_SET_TSC: reading the time-stamp counter is a fault
     #: Addresses in the debug registers that a tracer has set, DR7 as it wrote it, DR6 of the last trap.
     ptrace_bps: tuple[int | None, ...] = (None, None, None, None)
     ptrace_dr7: int = 0

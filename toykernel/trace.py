@@ -102,6 +102,7 @@ class Tracepoints:
     signal_deliver: Tracepoint[Task, int, dict[str, Any]]
     coredump: Tracepoint[Task, int, dict[str, Any]]  # it dies of a signal whose default is a core
     signal_discard: Tracepoint[Task, int, dict[str, Any]]  # raised, and without effect
+    proc_look: Tracepoint[[]]  # somebody looks into /proc, which tells of others
     gate: Tracepoint[Task, str]  # task, name of the kernel function
     to_user: Tracepoint[Task]  # a trap has been dealt with
     run_over: Tracepoint[

@@ -140,7 +140,8 @@ def _clocks(c: Cost, p: Profile) -> bool:
     assert base_row is not None
     assert taken_row is not None
     c.row, c.confidence = f"{base_row.mnemonic} {base_row.form}", base_row.confidence
-    choice = 1 if d.memory else 0
+    # Of two numbers the second is a memory operand's, or that of DR6 and DR7.
+    choice = 1 if d.memory or ("d" in d.operands and d.control > 5) else 0
     base, taken = tables.number(base_row.clocks, choice), tables.number(taken_row.clocks, choice)
     if c.kind == Kind.IO:
         base, taken = (tables.number(base_row.clocks, n) for n in (0, 1))

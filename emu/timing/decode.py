@@ -91,7 +91,7 @@ def _width(code: str, operand16: bool) -> int:
     if fixed is not None:
         return fixed
     wide = 2 if operand16 else 4
-    return wide + 2 if kind == "p" else wide
+    return {"p": wide + 2, "a": 2 * wide}.get(kind, wide)
 
 
 @lru_cache(maxsize=1 << 15)

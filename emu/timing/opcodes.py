@@ -3,7 +3,8 @@
 A line is: opcode(s), mnemonic, operands. `50+8` stands for eight opcodes, one a register. Operands:
 E = ModRM r/m, G = ModRM reg, Z = register in the opcode, I = immediate, J = relative target, O = bare
 offset, S = segment register, C D = control, debug register, M = memory only, a name = that register;
-b w d q = 8 16 32 64 bits, v = operand size, p = far pointer. `/n` lines belong to ModRM.reg = n.
+b w d q = 8 16 32 64 bits, v = operand size, p = far pointer, a = two of
+the operand's size. `/n` lines belong to ModRM.reg = n.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ _ONE = """
 26 prefix; 2E prefix; 36 prefix; 3E prefix; 64 prefix; 65 prefix; 66 prefix; 67 prefix
 06 push Ss; 07 pop Ss; 0E push Ss; 16 push Ss; 17 pop Ss; 1E push Ss; 1F pop Ss
 27 daa; 2F das; 37 aaa; 3F aas
-40+8 inc Zv; 48+8 dec Zv; 50+8 push Zv; 58+8 pop Zv; 60 pusha; 61 popa; 62 bound Gv Mq; 63 arpl Ew Gw
+40+8 inc Zv; 48+8 dec Zv; 50+8 push Zv; 58+8 pop Zv; 60 pusha; 61 popa; 62 bound Gv Ma; 63 arpl Ew Gw
 68 push Iv; 69 imul Gv Ev Iv; 6A push Ib; 6B imul Gv Ev Ib
 6C insb; 6D insv; 6E outsb; 6F outsv; 70+16 jcc Jb
 80/0 add Eb Ib; 80/1 or Eb Ib; 80/2 adc Eb Ib; 80/3 sbb Eb Ib; 80/4 and Eb Ib; 80/5 sub Eb Ib

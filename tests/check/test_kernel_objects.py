@@ -53,6 +53,13 @@ OBJECTS: dict[str, tuple[set[str], set[str]]] = {
     "ptrace": (set(), {"Task"}),
     "userfaultfd": ({"userfaultfd_ctx_cache", "filp"}, {"UserfaultfdCtx", "UserfaultfdWait"}),
     "lease": ({"file_lease_cache", "fasync_cache"}, {"Lease", "Fasync", "NsCommon"}),
+    "aio": ({"kioctx", "aio_kiocb", "eventfd_ctx", "page cache"}, {"Kioctx", "AioKiocb"}),
+    "keys": ({"key_jar", "cred"}, {"Key", "KeyTable", "KeyUser"}),
+    "inotify": (
+        {"fsnotify_group", "inotify_inode_mark"},
+        {"InotifyGroup", "Mark", "FsnotifyTable"},
+    ),
+    "ldt": ({"LDT"}, {"MmStruct"}),
     "mountns": ({"mnt_namespace", "mnt_cache"}, {"MntNamespace", "Mount"}),
 }
 USER_PAGES = ("anonymous page", "cow copy", "page table")

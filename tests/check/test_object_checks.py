@@ -17,8 +17,7 @@ from toykernel.fs.eventpoll import EventPoll
 from toykernel.fs.mount import all_mounts
 from toykernel.fs.timerfd import TimerfdCtx
 from toykernel.harness.session import Session
-from toykernel.kernel.pid import Pid
-from toykernel.kernel.pidfd import pid_task
+from toykernel.kernel.pid import Pid, pid_task
 from toykernel.kernel.timer import hrtimer_start
 from toykernel.kernel.wait import wake_sleeper
 from toykernel.look.open_files import open_files, sockets

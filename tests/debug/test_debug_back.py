@@ -122,7 +122,9 @@ def test_goto_by_number(terminal: Terminal) -> None:
     terminal.do("goto start")
     assert terminal.session.kernel.machine.clock.cycles == 0
     assert "goto" in terminal.refused("goto 7")
-    assert "no event 9999" in terminal.refused("goto event 9999")
+    terminal.do("goto instruction 300")
+    assert "no event 9999: there are 38" in terminal.refused("goto event 9999")
+    assert terminal.session.kernel.machine.clock.instructions == 300  # and nobody has moved
 
 
 def test_checkpoints(terminal: Terminal) -> None:
@@ -205,6 +207,7 @@ def test_values_at_every_stop(terminal: Terminal) -> None:
     assert terminal.do("display/x *counter") == ["Display 1: print/x *counter", "= 0x00000000"]
     assert terminal.do("si")[-1] == "= 0x00000001"
     terminal.do("undisplay 1")
+    assert "unknown letter" in terminal.refused("display/z 3")
     assert terminal.do("info display") == ["No displays."]
 
 

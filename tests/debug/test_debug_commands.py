@@ -487,6 +487,10 @@ def test_print(terminal: Terminal) -> None:
         ("!0", "= 1  0x00000001"),
         ("1<<40", "= 0  0x00000000"),
         ("0xffffffff + 2", "= 1  0x00000001"),
+        ("{int}_start", "= -1342175801  0xb00005c7"),
+        ("{char} (_start + 1) + 1", "= 6  0x00000006"),
+        ("{char}_start", "= -57  0xffffffc7"),
+        ("{unsigned char}_start", "= 199  0x000000c7"),
     ):
         assert terminal.do(f"print {text}") == [value], text
     assert terminal.do("p/x 255") == ["= 0x000000ff"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import struct
 import sys
 import threading
 import time
@@ -425,6 +426,8 @@ def test_snapshot_keeps_fpu_sse_debug_registers_and_halt() -> None:
     bare.machine.timer.write(0x40, 4, 1000)
     bare.cpu.set_dr(0, DATA + 8)
     bare.cpu.set_dr(7, 0x10001 | 3 << 18)
+    for n in (1, 2, 3):
+        bare.cpu.set_dr(n, 0x1000 * n)
     bare.ram.write(DATA, bytes(range(16)))
     code = bytes.fromhex(
         "0f20e0 0d00020000 0f22e0"  # cr4 |= OSFXSR
@@ -443,6 +446,8 @@ def test_snapshot_keeps_fpu_sse_debug_registers_and_halt() -> None:
     for machine in (bare, fresh):
         machine.machine.restore(snapshot)
         machine.deliveries.clear()
+        debug = struct.unpack("<6I", machine.cpu.save_state()[-24:])
+        assert debug == (DATA + 8, 0x1000, 0x2000, 0x3000, debug[4], 0x10001 | 3 << 18)
         assert machine.trap().vector == 0x20
         machine.machine.trap_stops = frozenset({1})
         machine.trap()

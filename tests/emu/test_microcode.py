@@ -310,6 +310,13 @@ def test_expand_down_stack(bare: Bare) -> None:
     assert bare.trap(INT80).vector == 12
 
 
+def test_an_expand_down_stack_of_4_gib_has_no_byte(bare: Bare) -> None:
+    """Offsets above the limit are its own, and there is none above this: no fault can be delivered."""
+    bare.descriptor(SPARE // 8, pack_segment(0, FLAT, STACK | SEG_EXPAND_DOWN))
+    set_stack(bare, SPARE, KSTACK)
+    assert bare.run(INT80).stop is Stop.SHUTDOWN
+
+
 def test_16_bit_stack_keeps_the_upper_half_of_esp(bare: Bare) -> None:
     bare.ring0()
     bare.cpu.set_segment("ss", KDATA, Segment(0, 0xFFFF, STACK, False, 0, True, False))

@@ -1,7 +1,10 @@
 """The one door for host writes: which of them make the engine forget what it has translated."""
 
+from random import Random
+
 import pytest
 
+from emu.errors import BusError
 from emu.ram import PAGE_SIZE, Ram
 
 
@@ -94,3 +97,37 @@ def test_frames_that_nobody_has_had_are_looked_at_once_the_host_writes_there() -
     assert list(ram.image()) == [15]
     ram.write32(0x30_0000, 9)
     assert list(ram.image()) == [15, 0x200, 0x300]
+
+
+@pytest.mark.parametrize("words", [0, 1, 3, 5, 40, 300])
+def test_the_words_that_are_not_zero(words: int) -> None:
+    """However many there are in a piece, and wherever it ends."""
+    ram = Ram(1 << 20)
+    chosen = Random(words)
+    for _ in range(words):
+        value = chosen.choice((1, 0x80000000, 0xFF000000, chosen.getrandbits(32)))
+        ram.write32(0x1000 + 4 * chosen.randrange(300), value)
+    for count in (1, 63, 64, 65, 300):
+        every = ram.words(0x1000, count)
+        assert ram.nonzero_words(0x1000, count) == [(n, w) for n, w in enumerate(every) if w]
+
+
+@pytest.mark.parametrize("address", [-4, (1 << 20) - 3, 1 << 20, 1 << 32])
+def test_words_outside_are_bus_errors(address: int) -> None:
+    ram = Ram(1 << 20)
+    with pytest.raises(BusError):
+        ram.read32(address)
+    with pytest.raises(BusError):
+        ram.write32(address, 0)
+    with pytest.raises(BusError):
+        ram.write_words(address & ~3, [0, 0])
+
+
+def test_written_words_are_noticed() -> None:
+    ram = Ram(1 << 20)
+    ram.held_code[2] = 1
+    ram.write_words(0x1FF8, [1, 2])
+    assert not ram.code_stale
+    ram.write_words(0x1FFC, [3, 0xFFFFFFFF])
+    assert ram.code_stale
+    assert ram.words(0x1FF8, 3) == [1, 3, 0xFFFFFFFF]

@@ -144,6 +144,8 @@ def test_an_instance_is_as_the_standard_librarys(name, args, named, few, monkeyp
         else:
             changed = written = deleted = None
         unknown = outcome(lambda one=other: setattr(one, "unknown", 5))
+        gone = outcome(lambda one=other: delattr(one, "unknown"))
+        nothing = outcome(lambda one=same: delattr(one, "nothing"))
         seen.append(
             (
                 text,
@@ -155,6 +157,8 @@ def test_an_instance_is_as_the_standard_librarys(name, args, named, few, monkeyp
                 written,
                 deleted,
                 unknown,
+                gone,
+                nothing,
                 one.__doc__ and 1,
             )
         )

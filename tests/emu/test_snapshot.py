@@ -37,6 +37,7 @@ CPU = {
     "_breaks": "the host's breakpoints", "_bounds": "the engine's", "_live": "the engine's",
     "_watches_memory": "from DR7", "_abandoned": "the engine's", "_held": "pages of translated code",
     "_x87": "of one instruction", "watching": "the host's",
+    "_directory": "of one write to CR3", "_write_directory": "the engine's",
 }  # fmt: skip
 #: EngineState: what outlives an entry into the engine.
 STATE_SAVED = {"retired", "cycles", "extra", "allow_io", "deliveries"}
@@ -47,7 +48,7 @@ STATE_OF_A_RUN = {
     "in_flight", "in_flight_valid", "watch_if", "skip_break", "in_flight_kind", "flags_known",
     "previous_kind",
     "completed", "resume", "careful", "debug_hits", "debug_pending", "system_changed", "error",
-    "flags_kept",
+    "flags_kept", "settled", "instructions",
 }  # fmt: skip
 #: Host addresses, numbers of the engine, breakpoints, and the page of code that was looked up last.
 STATE_OF_THE_HOST = {
@@ -57,7 +58,7 @@ STATE_OF_THE_HOST = {
     "break_capacity", "breaks", "ram", "ram_size", "held_code", "engine", "context", "regs",
     "fields", "field_count", "old_exception_offset", "is_int_field", "reg_eflags", "reg_cr0",
     "reg_cr3", "reg_cr4", "reg_cs", "reg_eax", "fn_start", "fn_stop", "fn_save", "fn_restore",
-    "fn_reg_read", "fn_reg_write", "flags_at", "gate_port", "gate_padding", "env",
+    "fn_reg_read", "fn_reg_write", "flags_at", "gate_port", "env",
 }  # fmt: skip
 PORTS = {"_machine": "the machine", "_devices": "the devices", "gates": "the host's"}
 DEVICES = {

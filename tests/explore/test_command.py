@@ -111,3 +111,13 @@ def test_one_that_never_asks_for_anything_is_endless(tmp_path, capfd) -> None:
     program.write_text(".globl _start\n_start: movl $20, %eax\n int $0x80\n1: jmp 1b\n")
     assert call(["explore", str(program)]) == 0
     assert "1. endless" in capfd.readouterr().out
+
+
+def test_output_cannot_give_orders_to_the_terminal(tmp_path, capfd) -> None:
+    source = tmp_path / "rude.S"
+    source.write_text(
+        '.include "linux.inc"\n.globl _start\n_start: sys_write $1, $text, $8\nsys_exit $0\n'
+        '.data\ntext: .ascii "\\033[31m\\t\\177\\n"\n'
+    )
+    assert call(["explore", str(source)]) == 0
+    assert "   | \\x1b[31m\t\\x7f\n" in capfd.readouterr().out

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import pty
@@ -50,6 +51,38 @@ def watched(options: list[str], until: re.Pattern[str]) -> tuple[int, str, str]:
         status = command.wait(60)
     os.close(leader)
     return status, output, shown
+
+
+def test_workers_end_with_a_command_that_is_killed() -> None:
+    with subprocess.Popen(
+        [*COMMAND, "-j", "2", str(LETTERS)],
+        stdout=subprocess.PIPE,
+        cwd=ROOT,
+        start_new_session=True,
+    ) as command:
+        children = Path(f"/proc/{command.pid}/task/{command.pid}/children")
+        end = time.monotonic() + 60
+        while len(children.read_text().split()) < 2 and time.monotonic() < end:
+            time.sleep(0.05)
+        workers = children.read_text().split()
+        command.kill()
+        command.wait()
+        try:
+            assert len(workers) == 2
+            while time.monotonic() < end and any(map(_is_alive, workers)):
+                time.sleep(0.05)
+            assert not any(map(_is_alive, workers))
+        finally:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(command.pid, signal.SIGKILL)
+
+
+def _is_alive(pid: str) -> bool:
+    try:
+        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+    return state not in "ZX"
 
 
 @pytest.mark.parametrize("jobs", ["1", "2"])

@@ -216,3 +216,20 @@ def test_a_change_by_hand_lets_observers_write_again() -> None:
     once.forget_future(4)
     once(b"three ")
     assert bytes(written) == b"one two three "
+
+
+def test_a_moment_kept_when_a_thread_is_held_has_the_guests_debug_registers() -> None:
+    """With a watchpoint's in them, running on from it would trap, and kill the program."""
+    client = Client("fork_sample.S")
+    assert client.ask("vCont;c:p2.-1") == FORK
+    watch = f"{client.label('counter'):x},4"
+    client.ask("Hgp3.3")
+    client.ask(f"Z2,{watch}")
+    assert client.ask("vCont;c:p3.-1").startswith("T05watch")
+    client.ask("Hcp3.0")
+    assert back(client, "bc").startswith("T05watch")
+    assert client.ask("vCont;c:p2.-1") == "T02thread:p2.2;core:0;"  # it waits for the child
+    client.ask("Hcp2.0")
+    here = pc(client, "p2.2")
+    assert back(client, "bs") == "T05thread:p2.2;core:0;"
+    assert pc(client, "p2.2") == here - 2  # at the system call

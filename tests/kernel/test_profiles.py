@@ -33,6 +33,9 @@ ROWS: dict[str, Callable[[Profile], str]] = {
     "a new mapping joins an area that came from fork with pages": lambda p: yes(
         p.merges_cloned_areas
     ),
+    "`CLONE_NEWCGROUP` without CAP_SYS_ADMIN": lambda p: (
+        "EPERM" if p.cgroup_namespaces else "ignored"
+    ),
     "`waitpid(INT_MIN)`": lambda p: name(p.wait_for_int_min),
     "a thread that a signal kills clears its `clear_child_tid`": lambda p: yes(p.killed_clears_tid),
     "CAP_LAST_CAP": lambda p: str(p.last_cap),

@@ -2,10 +2,11 @@
 
     python tests/mutation/mutation.py [--sample N] [--seed N] [--since COMMIT] [--package NAME] ...
 
-The tests of the folders that belong to a package are run once without a fault, which says which
-functions each of them calls; then, for each fault, those that call the faulty function, quickest first, to
-the first that fails. With --since only faults in lines that have changed are tried. Ends with 1 when a
-fault survives that is not explained in tests/mutation/equivalent.txt.
+The tests of the folders that belong to a package are run once without a fault, which says which of the
+faulty lines each of them reaches; then, for each fault, those that reach it, the most relevant and the
+quickest first, to the first that fails. A constant of a file is reached where its name is. With --since only
+faults in lines that have changed are tried. Ends with 1 when a fault survives that is not explained in
+tests/mutation/equivalent.txt.
 """
 
 from __future__ import annotations
@@ -24,13 +25,15 @@ import sys
 import tempfile
 from collections import Counter
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
+from relevance import most_relevant_first
 from single_faults import Fault, faults_of
 
 ROOT = Path(__file__).parents[2]
 EQUIVALENT = Path(__file__).with_name("equivalent.txt")
-#: Of the tests that call a faulty function as many are run as took this long, in seconds, without a fault.
+#: Of the tests that reach a fault as many are run as took this long, in seconds, without it.
 BUDGET = 60
 TIMEOUT = 5 * BUDGET  # seconds, after which the fault counts as an endless loop
 _NATIVE = tuple(
@@ -41,7 +44,8 @@ _NATIVE = tuple(
 )  # fmt: skip
 _KERNEL = tuple(f"tests/{n}" for n in ("kernel", "signal", "sched", "mm", "fs", "ipc"))
 _TIMING = tuple(
-    f"tests/timing/test_{name}.py" for name in ("cycles", "rules", "microbench", "outside")
+    f"tests/timing/test_{name}.py"
+    for name in ("book", "cycles", "microbench", "native_agrees", "opcode_map", "outside", "rules")
 )
 #: The source folder of each package, and its tests.
 PACKAGES: dict[str, tuple[str, tuple[str, ...]]] = {
@@ -54,9 +58,18 @@ SLOW = (
     "tests/mm/test_model_search.py", "tests/mm/test_state_machine.py", "tests/mm/test_fail_fork.py",
     "tests/mm/test_native_memory.py",
 )  # fmt: skip
+#: These look at every number outside of functions, by their modules' names: no line of theirs tells it.
+_CONSTANTS = ("tests/kernel/test_header_constants.py",)
 #: Tests of the text of files, which any fault changes.
 _ABOUT_TEXT = ("tests/mm/test_mutants.py",)
-Reach = dict[str, tuple[float, list[str]]]
+
+
+@dataclass(frozen=True)
+class Reach:
+    """What each test reaches: "path:line" of the functions it calls, and of those lines that were watched."""
+
+    watched: frozenset[str]
+    tests: dict[str, tuple[float, frozenset[str]]]
 
 
 @dataclass(frozen=True)
@@ -85,17 +98,15 @@ class Tree:
         self._environment = {**os.environ, "PYTHONPATH": path, "PYTHONDONTWRITEBYTECODE": "1"}
 
     def pytest(
-        self, *arguments: str, timeout: float | None = None, reach: Path | None = None
+        self, *arguments: str, timeout: float | None = None, variables: dict[str, str] | None = None
     ) -> str | None:
         """The first test that fails, or None."""
         command = [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", *arguments]
-        if reach is not None:
-            command += ["-p", "reach"]
         try:
             done = subprocess.run(
                 command,
                 cwd=self.path,
-                env=self._environment | {"REACH": str(reach)},
+                env=self._environment | (variables or {}),
                 capture_output=True,
                 text=True,
                 timeout=timeout,
@@ -108,20 +119,24 @@ class Tree:
             return match[1]
         return None if done.returncode in (0, 5) else f"(pytest ends with {done.returncode})"
 
-    def reach_of(self, folders: tuple[str, ...], directory: Path) -> Reach:
-        """What each test calls. Raises RuntimeError when one fails without any fault."""
-        report = (
-            directory / f"reach-{hashlib.sha1('+'.join(folders).encode()).hexdigest()[:8]}.json"
-        )
-        if report.exists():
-            found_before: Reach = json.loads(report.read_text(encoding="utf-8"))
-            return found_before
-        ignored = [f"--ignore={path}" for path in (*SLOW, *_ABOUT_TEXT)]
-        failed = self.pytest(*ignored, *folders, reach=report)
-        if failed is not None:
-            raise RuntimeError(f"without any fault, {failed} fails")
-        found: Reach = json.loads(report.read_text(encoding="utf-8"))
-        return found
+    def reach_of(self, folders: tuple[str, ...], lines: set[str], directory: Path) -> Reach:
+        """What each test reaches, of these lines. Raises RuntimeError when one fails without any fault.
+
+        What is known from before knows the functions of all faults, but the lines only of those before.
+        """
+        digest = hashlib.sha1("+".join(folders).encode()).hexdigest()[:8]
+        report, watched = directory / f"reach-{digest}.json", directory / f"watched-{digest}"
+        if not report.exists():
+            watched.write_text("\n".join(sorted(lines)), encoding="utf-8")
+            ignored = [f"--ignore={path}" for path in (*SLOW, *_ABOUT_TEXT)]
+            variables = {"REACH": str(report.resolve()), "REACH_LINES": str(watched.resolve())}
+            failed = self.pytest("-p", "reach", *ignored, *folders, variables=variables)
+            if failed is not None:
+                report.unlink(missing_ok=True)
+                raise RuntimeError(f"without any fault, {failed} fails")
+        found: dict[str, tuple[float, list[str]]] = json.loads(report.read_text(encoding="utf-8"))
+        tests = {test: (seconds, frozenset(names)) for test, (seconds, names) in found.items()}
+        return Reach(frozenset(watched.read_text(encoding="utf-8").split()), tests)
 
     def first_to_fail(self, fault: Fault, reach: Reach) -> str | None:
         """The test that notices the fault."""
@@ -129,7 +144,7 @@ class Tree:
         text = path.read_text(encoding="utf-8")
         path.write_text(fault.apply(text), encoding="utf-8")
         try:
-            tests = callers_of(fault, reach)
+            tests = reaching(fault, reach)
             listed = self.path / "tests-of-the-fault"
             listed.write_text("\n".join(tests), encoding="utf-8")
             return self.pytest(f"@{listed}", timeout=TIMEOUT) if tests else None
@@ -137,25 +152,66 @@ class Tree:
             path.write_text(text, encoding="utf-8")
 
 
-def callers_of(fault: Fault, reach: Reach) -> list[str]:
-    """Those that call the function the fault is in, quickest first; outside of functions, any of its file.
+def lines_of(fault: Fault) -> set[str]:
+    """The lines of its statement; of one outside of all functions, those that have the name it gives."""
+    if fault.function != (0, 0):
+        first, last = fault.statement
+        return {f"{fault.path}:{line}" for line in range(first, last + 1)}
+    text = (ROOT / fault.path).read_text(encoding="utf-8").splitlines()
+    name = re.match(r"[A-Za-z_]\w*", text[fault.statement[0] - 1])
+    return lines_with(name[0]) if name else set()
 
-    As many as BUDGET allows: a run of all tests of a hot function would say little more for its time.
+
+@cache
+def lines_with(name: str) -> set[str]:
+    """Where a word is, in all sources."""
+    word = re.compile(rf"\b{name}\b")
+    return {
+        f"{path.relative_to(ROOT)}:{number}"
+        for folder in ("toykernel", "emu")
+        for path in (ROOT / folder).rglob("*.py")
+        for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1)
+        if name in line and word.search(line)
+    }
+
+
+def reaching(fault: Fault, reach: Reach) -> list[str]:
+    """Those that reach its lines, as many as BUDGET allows: for half of it those that are most about them,
+    then the quickest.
+
+    Where its lines were not watched, those that call the function it is in. Outside of functions those of all
+    constants come first; when none reaches its name, those that call any of its file.
     """
     first, last = fault.function
+    lines = lines_of(fault)
 
     def calls(name: str) -> bool:
         path, _, line = name.rpartition(":")
         return path == fault.path and (not first or first <= int(line) <= last)
 
-    found = [(seconds, test) for test, (seconds, names) in reach.items() if any(map(calls, names))]
-    chosen: list[str] = []
-    spent = 0.0
-    for seconds, test in sorted(found):
-        if spent + seconds <= BUDGET or not chosen:
-            chosen.append(test)
-            spent += seconds
-    return chosen
+    found: dict[str, float] = {}
+    if lines <= reach.watched:
+        found = {test: s for test, (s, names) in reach.tests.items() if names & lines}
+    if not found and (not first or not lines <= reach.watched):
+        found = {test: s for test, (s, names) in reach.tests.items() if any(map(calls, names))}
+    chosen: dict[str, float] = {}
+    if not first and fault.path.startswith("toykernel"):
+        chosen = dict.fromkeys(_CONSTANTS, 0.0)
+    relevant = most_relevant_first(ROOT, about(fault), found)
+    for budget, tests in ((BUDGET / 2, relevant), (BUDGET, sorted(found, key=found.__getitem__))):
+        for test in tests:
+            if sum(chosen.values()) + found[test] <= budget or not chosen:
+                chosen[test] = found[test]
+    return list(chosen)
+
+
+def about(fault: Fault) -> str:
+    """The text of a fault's statement, with the names of its function and file."""
+    path = ROOT / fault.path
+    text = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
+    (first, last), (head, _) = fault.statement, fault.function
+    name = next((line for line in text[head - 1 :] if "def " in line), "") if head else ""
+    return "\n".join((path.stem, name.partition("(")[0], *text[first - 1 : last]))
 
 
 def all_faults(package: str, changed: dict[str, set[int]] | None) -> list[Fault]:
@@ -229,7 +285,7 @@ def main() -> int:
     parser.add_argument("--since", help="only in lines that differ from this commit")
     parser.add_argument("--package", action="append", choices=PACKAGES, help="only these")
     parser.add_argument(
-        "--reach", type=Path, help="a folder: what each test calls is kept there, and used again"
+        "--reach", type=Path, help="a folder: what each test reaches is kept there, and used again"
     )
     parser.add_argument("--markdown", type=Path, help="write the table of all faults there")
     arguments = parser.parse_args()
@@ -238,6 +294,7 @@ def main() -> int:
     chosen = choose({p: all_faults(p, changed) for p in packages}, arguments.sample, arguments.seed)
     known = explanations()
     results: list[Result] = []
+    lines = {line for _, fault in chosen for line in lines_of(fault)}
     with tempfile.TemporaryDirectory(prefix="mutation-") as name:
         tree = Tree(Path(name))
         reach: dict[tuple[str, ...], Reach] = {}
@@ -245,7 +302,7 @@ def main() -> int:
             folders = PACKAGES[package][1]
             if folders not in reach:
                 try:
-                    reach[folders] = tree.reach_of(folders, arguments.reach or Path(name))
+                    reach[folders] = tree.reach_of(folders, lines, arguments.reach or Path(name))
                 except RuntimeError as error:
                     print(error, file=sys.stderr)
                     return 1

@@ -32,6 +32,8 @@ class Fault:
     new: str
     #: Lines of the function it is in; (0, 0) outside of all.
     function: tuple[int, int]
+    #: Lines of the statement it is in, of one with a body those before it.
+    statement: tuple[int, int]
 
     def apply(self, text: str) -> str:
         """The file with the fault in it."""
@@ -71,22 +73,30 @@ class _Finder:
     def __init__(self, path: str) -> None:
         self._path = path
         self._function = (0, 0)
+        self._lines = (0, 0)
 
     def _fault(self, node: ast.expr | ast.stmt, new: str) -> Fault:
         assert node.end_lineno is not None
         assert node.end_col_offset is not None
         place = (node.lineno, node.col_offset, node.end_lineno, node.end_col_offset)
-        return Fault(self._path, *place, new, self._function)
+        return Fault(self._path, *place, new, self._function, self._lines)
 
     def all(self, node: ast.AST) -> Iterator[Fault]:
         if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test):
             return
         if isinstance(node, ast.ImportFrom | ast.Import | ast.Assert | ast.JoinedStr | ast.Global):
             return
+        if (
+            isinstance(node, ast.keyword) and node.arg == "strict"
+        ):  # of zip: the same run, told or not
+            return
         outer = self._function
         if isinstance(node, ast.FunctionDef) and not _returns_text(node):
             first = min((d.lineno for d in node.decorator_list), default=node.lineno)
             self._function = (first, node.end_lineno or node.lineno)
+        outer_lines = self._lines
+        if isinstance(node, ast.stmt):
+            self._lines = _head(node)
         yield from self._here(node)
         for name, value in ast.iter_fields(node):
             if name in ("annotation", "returns", "decorator_list", "bases"):
@@ -95,6 +105,7 @@ class _Finder:
                 if isinstance(child, ast.AST):
                     yield from self.all(child)
         self._function = outer
+        self._lines = outer_lines
 
     def _here(self, node: ast.AST) -> Iterator[Fault]:
         if isinstance(node, ast.Compare) and len(node.ops) == 1:
@@ -134,6 +145,15 @@ class _Finder:
             yield self._fault(node, "break")
         elif isinstance(node, ast.Return) and node.value is None:
             yield self._fault(node, "pass")
+
+
+def _head(node: ast.stmt) -> tuple[int, int]:
+    """First and last line, without those of a body."""
+    body: list[ast.stmt] = getattr(node, "body", [])
+    decorators: list[ast.expr] = getattr(node, "decorator_list", [])
+    first = min((d.lineno for d in decorators), default=node.lineno)
+    last = max(node.lineno, body[0].lineno - 1) if body else node.end_lineno
+    return first, last or first
 
 
 def _stores(node: ast.stmt) -> bool:

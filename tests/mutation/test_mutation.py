@@ -10,13 +10,16 @@ from mutation import (
     EQUIVALENT,
     PACKAGES,
     ROOT,
+    Reach,
     Result,
     all_faults,
-    callers_of,
     choose,
     explanations,
+    lines_of,
+    reaching,
     table,
 )
+from relevance import words_in
 from single_faults import Fault, faults_of
 
 SOURCE = textwrap.dedent('''
@@ -69,15 +72,52 @@ def test_columns_are_bytes() -> None:
     assert fault.apply(source) == "def f():\n    g('\u00e4\u00f6'); return (1 <= 2)\n"
 
 
-def test_the_tests_that_call_the_function_come_quickest_first() -> None:
-    fault = Fault("a.py", 7, 0, 7, 1, "x", (4, 12))
-    reach = {
-        "slow": (2.0, ["a.py:4"]), "other": (0.1, ["b.py:4"]), "inner": (1.0, ["a.py:9"]),
-        "behind": (0.1, ["a.py:13"]),
+def reach(*watched: str, **tests: tuple[float, list[str]]) -> Reach:
+    found = {name: (seconds, frozenset(lines)) for name, (seconds, lines) in tests.items()}
+    return Reach(frozenset(watched), found)
+
+
+def test_the_tests_that_reach_the_lines_come_quickest_first() -> None:
+    fault = Fault("a.py", 8, 0, 8, 1, "x", (4, 12), (7, 8))
+    tests = {
+        "slow": (2.0, ["a.py:4", "a.py:7"]), "other": (0.1, ["b.py:7"]), "inner": (1.0, ["a.py:8"]),
+        "calls": (0.5, ["a.py:4"]), "behind": (0.1, ["a.py:13"]),
     }  # fmt: skip
-    assert callers_of(fault, reach) == ["inner", "slow"]
-    outside = Fault("a.py", 3, 0, 3, 1, "x", (0, 0))
-    assert callers_of(outside, reach) == ["behind", "inner", "slow"]
+    assert reaching(fault, reach("a.py:7", "a.py:8", **tests)) == ["inner", "slow"]
+    assert reaching(fault, reach("a.py:7", "a.py:8", calls=tests["calls"])) == []
+    not_watched = reach("a.py:7", **tests)
+    assert reaching(fault, not_watched) == ["calls", "inner", "slow"]
+
+
+def test_a_constant_is_reached_where_its_name_is() -> None:
+    path = "toykernel/kernel/sched/idle.py"
+    faults = all_faults("kernel", {"toykernel/kernel/clone_flags.py": set(range(1, 99))})
+    fault = next(f for f in faults if f.function == (0, 0))
+    name = (ROOT / fault.path).read_text().splitlines()[fault.line - 1].split()[0]
+    lines = lines_of(fault)
+    assert f"{fault.path}:{fault.line}" in lines
+    users = lines - {f"{fault.path}:{fault.line}"}
+    assert users
+    assert all(name in (ROOT / line.partition(":")[0]).read_text() for line in users)
+    tests = {"uses": (2.0, [min(users)]), "file": (1.0, [f"{fault.path}:1"]), "no": (0.1, [path])}
+    first = "tests/kernel/test_header_constants.py"
+    assert reaching(fault, reach(*lines, **tests)) == [first, "uses"]
+    assert reaching(fault, reach(*lines, file=tests["file"], no=tests["no"])) == [first, "file"]
+
+
+def test_the_most_relevant_come_before_the_quickest() -> None:
+    folder = "tests/kernel/test_clone_details.py"
+    about = f"{folder}::test_who_may_exceed_rlimit_nproc[cap]"
+    reach_of = {f"{folder}::test_{name}": (0.1, ["x"]) for name in ("a", "b", "c")}
+    faults = all_faults("kernel", {"toykernel/kernel/fork.py": set(range(1, 500))})
+    text = (ROOT / "toykernel/kernel/fork.py").read_text()
+    fault = next(f for f in faults if f.old(text) == "not capable(k, CAP_SYS_RESOURCE)")
+    lines = lines_of(fault)
+    tests = {about: (20.0, sorted(lines))} | {
+        t: (s, sorted(lines)) for t, (s, _) in reach_of.items()
+    }
+    assert reaching(fault, reach(*lines, **tests)) == [about, *reach_of]
+    assert words_in("RLIMIT_NPROC isNot 12") == {"rlimit", "nproc", "not", "12"}
 
 
 def test_the_same_seed_chooses_the_same() -> None:

@@ -16,7 +16,7 @@ from toykernel.harness.compiler import find_compiler
 from toykernel.harness.expectations import parse_header
 from toykernel.harness.recipe import Recipe
 from toykernel.harness.session import Session
-from toykernel.look.image import elf_lines
+from toykernel.look.elf_debug import elf_lines
 
 SOURCES = sorted((Path(__file__).parent / "c").glob("*.c"))
 MAX_CYCLES = 200_000_000

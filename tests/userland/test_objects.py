@@ -165,6 +165,150 @@ movl $size, %ecx
     "frames with segments": ".cfi_startproc\n.cfi_undefined es\n.cfi_undefined mxcsr\nnop\n.cfi_endproc\n",
     "indirect function": ".globl f\n.type f, @gnu_indirect_function\nf: ret\n.long f\njmp f\njne f\n"
     "call f\n.section .got\n.long 0\n",
+    "frames for debuggers": """ .cfi_sections .debug_frame, .eh_frame
+ .text
+ .globl f
+f: .cfi_startproc
+ pushl %ebp
+ .cfi_def_cfa_offset 8
+ .cfi_offset 5, -8
+ ret
+ .cfi_endproc
+g: .cfi_startproc simple
+ .cfi_signal_frame
+ nop
+ .cfi_def_cfa 4, 4
+ .space 300
+ .cfi_undefined 8
+ .cfi_endproc
+h: .cfi_startproc
+ .cfi_lsda 0x1b, g
+ nop
+ .cfi_endproc
+i: .cfi_startproc
+ .cfi_personality 0x9b, f
+ .cfi_return_column 9
+ nop
+ .cfi_endproc
+k: .cfi_startproc
+ .cfi_personality 0x9b, f
+ nop
+ .cfi_endproc
+ .cfi_sections .debug_frame
+""",
+    "asked relocations": """.text
+nop
+lab: .long 0x100
+l2: .long 0
+l3: .long 0, 0,0,0
+.reloc lab, R_386_32, foo+8
+.reloc l2, R_386_PC32, lab
+.reloc ., R_386_NONE, foo
+.reloc l3, R_386_32, lab+2
+.reloc l3+4, R_386_16, 77
+.reloc 20, R_386_PC8, ext-4
+.reloc l3+12, R_386_GOTOFF, lab
+.reloc ., BFD_RELOC_32, foo
+.reloc ., BFD_RELOC_NONE
+.reloc ., R_386_GOT32, foo
+.long 0
+.data
+foo: .long 0
+.globl gl
+gl: .long 0
+.reloc foo, R_386_32, gl+4
+.reloc foo, R_386_NONE
+.reloc gl, R_386_JUMP_SLOT, gl
+""",
+    "asked relocations of labels": """.text
+.globl glob
+_start: nop
+.Ll: .long 0
+1: .long 0
+.reloc .Ll, R_386_32, 1b+4
+.reloc 1b, R_386_32, .Ll
+.long 0
+.reloc .-4, R_386_32, .+1
+.long 0
+.reloc .-4, r_386_pc32, .Ll+1
+glob: .long 5
+.reloc glob, R_386_32, glob+1
+.reloc glob+1, R_386_PC8, glob+1
+.long 0
+.reloc .-4, R_386_32, ext+1
+.long 0
+.reloc .-4, R_386_PC32, ext-4
+.set abs, 5
+.long 0
+.reloc .-4, R_386_32, abs
+.long 0
+.reloc .-4, R_386_32, abs+1
+.weak wk
+.long 0
+.reloc .-4, R_386_32, wk+2
+.reloc 3f, R_386_GOT32, wk
+3: .long 0
+.reloc 3b, R_386_GOTPC, _GLOBAL_OFFSET_TABLE_
+.section .debug_x
+.long 0
+.reloc 0, R_386_32, glob
+""",
+    "out of a repetition": r"""
+_start:
+ .irp x,1,2,3
+ .if \x == 2
+ .exitm
+ .endif
+ .byte \x
+ .endr
+ .byte 9
+ .rept 3
+ .byte 7
+ .exitm
+ .byte 8
+ .endr
+ .macro m a
+ .irp x, \a, 5
+ .byte \x
+ .exitm
+ .endr
+ .byte 0x33
+ .exitm
+ .byte 0x44
+ .endm
+ m 1
+ .irp y, 6, 7
+ m \y
+ .byte \y+0x50
+ .endr
+ .irpc c, 123
+ .rept 2
+ .byte \c
+ .exitm
+ .endr
+ .byte 0xee
+ .endr
+ .byte 0xff
+""",
+    "version notes": """.version "1"
+nop
+.version "a b c d"
+.section .note,"",@note
+.long 1
+.text
+hlt
+""",
+    "far pointers": """.intel_syntax noprefix
+.code16
+jmp far ptr [bx]
+call far ptr [bx]
+jmp far ptr 1:2
+jmp dword ptr [bx]
+.code32
+ call far ptr foo[eax*4]
+jmp FAR PTR es:[eax]
+foo:
+""",
     "older cpus": ".arch i486\nnop\n.p2align 4\n.arch .sse2\nnop\n.p2align 3\n",
 }
 
@@ -213,6 +357,10 @@ def test_a_weak_reference_that_nobody_answers_is_zero(tmp_path: Path) -> None:
         ("a: nop\n.weakref a, b\n", "symbol `a' is already defined"),
         (".weakref a, a\n.long a\n", "symbol `a' is defined by itself"),
         (".symver a, b\n", "`.symver' takes NAME, NAME@VERSION"),
+        (".intel_syntax noprefix\njmp far ptr a\na:\n", "`far ptr a' does not say which segment"),
+        (".reloc 0, R_386_64, a\n", "`R_386_64' is no relocation of i386"),
+        (".long 0\n.reloc 1, R_386_32, a\n", "the relocation is not within the section"),
+        (".reloc a, R_386_32, b\n", "the place of a relocation is a label, or a number of bytes"),
     ],
 )
 def test_what_is_refused_is_said(text: str, message: str, tmp_path: Path) -> None:

@@ -321,9 +321,11 @@ class Touched:
         return found
 
     def _kernel_s_own(self, pfn: int) -> Iterator[int]:
-        """How often a frame begins a kernel stack or is a slab's page: by our account, then by the tasks'."""
+        """How often a frame begins a kernel stack or an LDT or is a slab's page: by our account, then by
+        the tasks'."""
         k = self._k
         slabs = sum(cache.holds((pfn << PAGE_SHIFT) + PAGE_OFFSET) for cache in k.memory.slabs)
+        slabs += sum(mm.ldt_pfn == pfn for mm in k.memory.mms.values() if mm.ldt_entries)
         yield slabs + (pfn in self._stack_frames)
         self._stack_frames = {
             (task.stack - PAGE_OFFSET) >> PAGE_SHIFT: None for task in k.processes.tasks

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import multiprocessing
+import os
 import signal
+import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import Executor
 from contextlib import contextmanager
@@ -67,8 +69,17 @@ def of_processes(jobs: int) -> Callable[[], Executor]:
 
     room_for_translations()  # a pool whose workers find none would wait for them for ever
     context = multiprocessing.get_context("fork")
-    return lambda: ProcessPoolExecutor(jobs, mp_context=context, initializer=_ignore_interrupt)
+    return lambda: ProcessPoolExecutor(jobs, mp_context=context, initializer=_begin)
 
 
-def _ignore_interrupt() -> None:
+def _begin() -> None:
+    """A worker: Ctrl-C is not for it, and it ends when its parent does, however that is killed."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _end_with_parent() -> None:
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)

@@ -3,7 +3,8 @@
     child+4    $esp-20    *($esp+8)    counter & ~0xfff    'A'    kernel:schedule    $eax == 2
 
 Every value is a word: additions wrap, comparisons are unsigned and give 1 or 0. `*X` is the word in
-memory at X. A label is its address; a local variable of C is its value, and `&` gives its address.
+memory at X, {char}X, {short}X and {int}X one of that type. A label is its address; a local variable of C
+is its value, and `&` gives its address.
 """
 
 from __future__ import annotations
@@ -17,11 +18,14 @@ from toykernel.look.symbols import SymbolError
 
 WORD = 0xFFFFFFFF
 MAX_DEPTH = 32
+#: Bytes of C's types.
+SIZES = {"char": 1, "short": 2, "int": 4, "long": 4}
 _TOKEN = re.compile(
     r"""\s*(?:
     (?P<number>0[xX][0-9a-fA-F]+|0[bB][01]+|[0-9]+)(?![\w.])
   | (?P<char>'(?:[^'\\]|\\.)')
   | \$(?P<register>\w+)
+  | \{(?P<cast>(?:unsigned\s+)?(?:char|short|int|long)|unsigned)\}
   | (?P<name>[A-Za-z_.][\w.]*(?::[A-Za-z_.][\w.]*)?)
   | (?P<operator><<|>>|==|!=|<=|>=|[-+*/%&|^~!<>()])
     )""",
@@ -58,15 +62,15 @@ def evaluate(
     *,
     symbol: Callable[[str], int],
     register: Callable[[str], int],
-    word_at: Callable[[int], int],
+    word_at: Callable[[int, int], int],
     variable: Callable[[str], LocalVariable | None] = lambda _name: None,
     bare: list[str] | None = None,
 ) -> int:
     """The value of an expression, 0 to 0xffffffff. Raises DebugError.
 
-    `symbol` raises SymbolError; `register` is given a name without `$`; `word_at` reads memory; `variable`
-    knows C's local variables, which come before symbols. `bare` takes the symbols that are used for their own
-    value: under no `*` and no `&`.
+    `symbol` raises SymbolError; `register` is given a name without `$`; `word_at` reads so many bytes of
+    memory; `variable` knows C's local variables, which come before symbols. `bare` takes the symbols that are
+    used for their own value: under no `*` and no `&`.
     """
     return _Parser(text, symbol, register, word_at, variable, bare).value()
 
@@ -84,7 +88,7 @@ class _Parser:
         text: str,
         symbol: Callable[[str], int],
         register: Callable[[str], int],
-        word_at: Callable[[int], int],
+        word_at: Callable[[int, int], int],
         variable: Callable[[str], LocalVariable | None],
         bare: list[str] | None,
     ) -> None:
@@ -148,7 +152,7 @@ class _Parser:
                 self._pointed += 1
                 address = self._unary()
                 self._pointed -= 1
-                return self._word_at(address)
+                return self._word_at(address, 4)
             if operator == "&":
                 return self._address()
             if operator in ("-", "~", "+", "!"):
@@ -174,11 +178,23 @@ class _Parser:
         self._pointed -= 1
         return value
 
+    def _typed(self, words: list[str]) -> int:
+        """What stands behind `{char}`, as memory of that type."""
+        self._pointed += 1
+        address = self._unary()
+        self._pointed -= 1
+        size = SIZES.get(words[-1], 4)
+        value = self._word_at(address, size)
+        signed = words[0] != "unsigned" and value >> 8 * size - 1
+        return value - (1 << 8 * size) & WORD if signed else value
+
     def _primary(self) -> int:
         if self._at >= len(self._tokens):
             raise DebugError(f'something is missing at the end of "{self._text}"')
         kind, text = self._tokens[self._at]
         self._at += 1
+        if kind == "cast":
+            return self._typed(text.split())
         if kind == "number":
             return _number(text)
         if kind == "char":

@@ -127,9 +127,9 @@ class Looking:
             raise DebugError(f"pid {view.pid} ({view.comm}) has no user registers")
         return view.regs
 
-    def word_at(self, address: int) -> int:
-        """The 32-bit word at a linear address of the task that is looked at. Raises DebugError."""
-        return int.from_bytes(self.read(address, 4), "little")
+    def word_at(self, address: int, size: int = 4) -> int:
+        """The word, or so many bytes, at a linear address of the task that is looked at. DebugError."""
+        return int.from_bytes(self.read(address, size), "little")
 
     def read(self, address: int, size: int) -> bytes:
         """`size` bytes at a linear address of the task that is looked at. Raises DebugError."""
@@ -179,7 +179,7 @@ class Looking:
             condition,
             symbol=self.images.value,
             register=self.register,
-            word_at=lambda _address: 1,
+            word_at=lambda _address, _size: 1,
             variable=lambda name: LocalVariable(1, 0) if name in names else None,
         )
 

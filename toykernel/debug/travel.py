@@ -55,7 +55,9 @@ class Traveller:
         now = debugger.kernel.current.pid
         switched = before if now != before else None
         if debugger.kernel.outcome is not None:
-            detail = debugger.ending() + (f"; {said}" if said else "")
+            detail = debugger.ending()
+            if said:
+                detail += f"; {said[0].lower()}{said[1:].removesuffix('.')}"
             return Stopped("finished", hits, (), detail, switched)
         return Stopped("paused" if said else "step", hits, (), said, switched)
 

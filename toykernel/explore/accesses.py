@@ -17,6 +17,7 @@ from toykernel.explore.atomic import is_atomic
 from toykernel.mm.mm_types import VM_SHARED
 
 if TYPE_CHECKING:
+    from toykernel.mm.filemap import AddressSpace
     from toykernel.state import Kernel
     from toykernel.task import Task
 
@@ -152,6 +153,10 @@ class Accesses:
         if where is not None:
             owner, start = where
             self._use(task.pid, Touch(owner, start, start + size, False, 0))
+
+    def by_call(self, task: Task, mapping: AddressSpace, start: int, end: int, write: bool) -> None:
+        """A system call reads or writes these bytes of a file, which somebody maps."""
+        self._use(task.pid, Touch(("shared", mapping.ident), start, end, write, 0))
 
     def _on_write(self, physical: int, size: int) -> None:
         task = self.k.current

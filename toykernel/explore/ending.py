@@ -22,7 +22,7 @@ class End(StrEnum):
     ENDLESS = "endless"  # a task goes on and on without asking for anything
 
 
-@dataclass(frozen=True, order=True)
+@dataclass(frozen=True)
 class Ending:
     """One outcome: runs that end alike in all of this are one.
 
@@ -40,6 +40,17 @@ class Ending:
     zombies: int = 0
     orphans: int = 0
     detail: str = ""
+
+    def __lt__(self, other: Ending) -> bool:
+        """By output and end; who has ended by itself comes before who was killed, and that before who has not
+        ended."""
+        return self._order < other._order
+
+    @property
+    def _order(self) -> tuple[object, ...]:
+        ways = [(one is None, one or 0) for one in (self.status, self.signal)]
+        counted = (self.others, self.zombies, self.orphans, self.detail)
+        return self.stdout, self.stderr, self.end, *ways, *counted
 
     @property
     def how(self) -> str:

@@ -62,14 +62,15 @@ def explore(
     what looks at invariants, `tell` hears of each state. Ctrl-C ends it early. With `workers`, they do it.
 
     At.MEMORY begins without knowing which instructions touch what others touch, too, and again with each that
-    it finds, until there are no more.
+    it finds, until there are no more. A program that looks into /proc sees who sleeps: then it is explored
+    again with every choice, as with `no_reduction`.
 
     Raises HostError for a program that cannot be loaded, and what `make` raises.
     """
-    again = partial(_prepared, make, settings)
     end = time.monotonic() + settings.max_time if settings.max_time is not None else None
     breaks: frozenset[int] = frozenset()
     while True:
+        again = partial(_prepared, make, settings)
         # A fault of the kernel need not respect what is independent.
         whole = settings.no_reduction or settings.faults or settings.cow or check is not None
         bounds = Bounds(
@@ -87,7 +88,7 @@ def explore(
             search = ParallelSearch(
                 workers.executor, work, bounds, tell, workers.jobs, workers.elsewhere
             )
-        bounds = replace(bounds, anew=partial(_is_outgrown, search, settings.at, breaks))
+        bounds = replace(bounds, anew=partial(_is_outgrown, search, settings, breaks))
         search.bounds = bounds
         interrupted = False
         try:
@@ -97,9 +98,10 @@ def explore(
             search.found.bounds["Ctrl-C"] = None
         found = search.found
         over = interrupted or "--max-time" in found.bounds
-        if over or not _is_outgrown(search, settings.at, breaks, _SOME):
+        if over or not _is_outgrown(search, settings, breaks, _SOME):
             break
         breaks |= search.breaks
+        settings = replace(settings, no_reduction=settings.no_reduction or search.looked)
     found.bounds.pop("anew", None)
     found.graph = found.graph.in_order()
     session = again()
@@ -120,6 +122,9 @@ class _Search(Protocol):
 
     @property
     def unloadable(self) -> str: ...
+
+    @property
+    def looked(self) -> bool: ...
 
     def run(self) -> Found: ...
 
@@ -149,6 +154,11 @@ class _Alone(Search):
         """Why the program could not be executed."""
         return self.world.ends.unloadable
 
+    @property
+    def looked(self) -> bool:
+        """Whether the program has looked into /proc."""
+        return self.world.looked
+
 
 @dataclass(frozen=True)
 class Workers:
@@ -172,10 +182,13 @@ class Workers:
         )
 
 
-def _is_outgrown(search: _Search, at: At, breaks: frozenset[int], states: int) -> bool:
-    """Whether there are instructions to choose at that were not known when this exploration began. Small ones
-    are finished all the same: they find more of them."""
-    return at is At.MEMORY and states >= _SOME and not search.breaks <= breaks
+def _is_outgrown(search: _Search, settings: Settings, breaks: frozenset[int], states: int) -> bool:
+    """Whether there are instructions to choose at that were not known when this exploration began, or choices
+    that were left out and count. Small ones are finished all the same: they find more of them."""
+    if states < _SOME:
+        return False
+    more = settings.at is At.MEMORY and not search.breaks <= breaks
+    return more or (search.looked and not settings.no_reduction)
 
 
 def _prepared(make: Callable[[], Session], settings: Settings) -> Session:

@@ -3,7 +3,7 @@
 Everything that others can reach has a name here: the console, a pipe, the tree of files, the numbers of
 processes, semaphores, a task (whoever wakes, signals, reaps or adopts it touches it), memory that is shared.
 A step collects them while it runs, from the kernel's tracepoints. What cannot be judged has touched
-everything.
+everything: a look at /proc, which tells of others, a fork that fails at a limit that others move.
 """
 
 from __future__ import annotations
@@ -13,7 +13,9 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from toykernel.explore.accesses import Accesses, shares_memory
+from toykernel.fs.file import O_APPEND
 from toykernel.fs.inode import S_IFCHR, S_IFDIR, S_IFIFO, S_IFMT, S_IFREG, Inode
+from toykernel.mm.mm_types import VM_SHARED
 from toykernel.task import TASK_STOPPED, TASK_TRACED
 
 if TYPE_CHECKING:
@@ -30,6 +32,10 @@ _OF_PROCESS = frozenset((45, 91, 125, 67, 68, 69, 72, 119, 126, 173, 174, 175, 1
 #: read, write, close, lseek, dup, dup2, readv, writev: of a descriptor; dup2 closes its second one.
 _DESCRIPTORS = frozenset((3, 4, 6, 19, 41, 63, 145, 146))
 _DUP2 = 63
+#: read and readv; write and writev: what they do with a file that is mapped, others see in memory.
+_READS, _WRITES = frozenset((3, 145)), frozenset((4, 146))
+#: Bytes of a mapped file that are told word by word.
+_TOLD = 1 << 16
 _FORKS, _WAITS, _EXITS = frozenset((2, 120)), frozenset((7, 114)), frozenset((1, 252))
 _MMAP2, _NO_FD = 192, 0xFFFFFFFF
 _IPC, _SEMOP = 117, 1
@@ -37,6 +43,7 @@ _IPC, _SEMOP = 117, 1
 _FUTEX, _FUTEX_WAIT, _FUTEX_WAKE, _FUTEX_PRIVATE = 240, 0, 1, 128
 #: open, creat, mkdir, rmdir, unlink, link, rename, symlink, readlink, access, stat64, lstat64, chmod.
 _PATHS = frozenset((5, 8, 39, 40, 10, 9, 38, 83, 85, 33, 195, 196, 15))
+_OPENS, _OPEN, _O_TRUNC = frozenset((5, 8)), 5, 0o1000
 #: clone may share nothing but what it shares with fork.
 _CSIGNAL = 0xFF
 
@@ -67,6 +74,7 @@ class Footprints:
     k: Kernel
     accesses: Accesses | None  # who looks at memory that is shared; None: nobody
     _found: set[Any] = field(default_factory=set)
+    looked: bool = False  # whether anybody has ever looked into /proc, which says who sleeps
     _everything: bool = False
     _time: int | None = None
 
@@ -75,6 +83,8 @@ class Footprints:
         trace = self.k.host.trace
         listeners: tuple[tuple[list[Any], Callable[..., None]], ...] = (
             (trace.sys_enter, self._call),
+            (trace.sys_exit, self._return),
+            (trace.proc_look, self._look),
             (trace.sched_switch, self._switch),
             (trace.sched_wakeup, self._touch_task),
             (trace.process_fork, self._fork),
@@ -131,6 +141,13 @@ class Footprints:
         if flags & ~_CSIGNAL or wrapped:
             self._everything = True
 
+    def _return(self, _task: Task, number: int, result: int) -> None:
+        if number in _FORKS and result < 0:
+            self._everything = True
+
+    def _look(self) -> None:
+        self.looked = self._everything = True
+
     def _signal(self, task: Task, _number: int, _info: dict[str, Any]) -> None:
         self._touch_task(task)
 
@@ -174,8 +191,11 @@ class Footprints:
                 file = task.files.fd.get(fd)
                 if file is not None:
                     self._file(file)
+                    self._bytes(task, file, number, args[2])
         elif number in _PATHS:
             self._found.add(FILES)
+            if number in _OPENS and (number != _OPEN or args[1] & _O_TRUNC):
+                self._everything |= any(map(_maps_file, self.k.processes.tasks))
         elif number == _IPC and args[0] & 0xFFFF == _SEMOP:
             self._found.add(SEMAPHORES)
         elif number == _FUTEX and (
@@ -186,6 +206,20 @@ class Footprints:
         else:
             self._everything = True
 
+    def _bytes(self, task: Task, file: File, number: int, count: int) -> None:
+        """Of a file that somebody maps: they are words of memory, and of private mappings nobody knows."""
+        mapping = file.inode.i_mapping
+        if mapping is None or not mapping.i_mmap or number not in _READS | _WRITES:
+            return
+        writes = number in _WRITES
+        left = mapping.size if writes and file.flags & O_APPEND else file.pos
+        end = left + (count if number in (3, 4) else _TOLD)
+        if not writes:
+            end = min(end, mapping.size)
+        if self.accesses is not None and left < end <= left + _TOLD:
+            self.accesses.by_call(task, mapping, left, end, writes)
+        self._everything |= writes or end > left + _TOLD or number not in (3, 4)
+
     def _file(self, file: File) -> None:
         kind = file.inode.mode & S_IFMT
         if file.inode.i_flctx is not None or file.f_ep or file.f_owner[1]:
@@ -194,10 +228,20 @@ class Footprints:
             self._found.add(CONSOLE)
         elif kind == S_IFIFO:
             self._found.add(("pipe", _number(file.inode)))
+            if file.inode.i_sb is not self.k.files.fs.pipefs:  # it has a name, which can be opened
+                self._found.add(FILES)
         elif kind in (S_IFREG, S_IFDIR):
             self._found.add(FILES)
         else:
             self._everything = True
+
+
+def _maps_file(task: Task) -> bool:
+    """Whether it would see in memory that a file becomes shorter."""
+    return task.mm is not None and any(
+        area.vm_flags & VM_SHARED and area.mapping is not None and area.mapping.host is not None
+        for area in task.mm
+    )
 
 
 def _number(inode: Inode) -> tuple[int, int]:

@@ -62,7 +62,7 @@ class Graph:
         return Graph(nodes, self.root)
 
     def endings(self) -> list[Ending]:
-        """Every outcome, the most usual ends first, then by output."""
+        """Every outcome, in their order."""
         found = {step.to for node in self.nodes for step in node.steps.values()}
         if self.root is not None:
             found.add(self.root)

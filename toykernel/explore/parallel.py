@@ -104,6 +104,7 @@ class Work:
             run=found.run,
             cut=any(bound.startswith("--preemptions") for bound in found.bounds),
             unloadable=world.ends.unloadable,
+            looked=world.looked,
         )
         if world.accesses is not None:
             part.breaks = frozenset(world.accesses.breaks)
@@ -122,6 +123,7 @@ class Part:
     cut: bool = False  # --preemptions has left something out
     unloadable: str = ""
     breaks: frozenset[int] = frozenset()
+    looked: bool = False
 
 
 @dataclass
@@ -159,6 +161,7 @@ class ParallelSearch:
         self.found = Found()
         self.breaks: frozenset[int] = frozenset()
         self.unloadable = ""
+        self.looked = False
 
     def run(self) -> Found:
         """As Search.run."""
@@ -234,6 +237,7 @@ class ParallelSearch:
                 end = part.keys[to] if isinstance(to, int) else to
                 state.steps[pid] = running, end, first, cow
         self.breaks |= part.breaks
+        self.looked |= part.looked
         self.found.run += part.run
         if part.cut:
             self.found.bounds[f"--preemptions {self.bounds.preemptions}"] = None

@@ -179,13 +179,17 @@ def _status_text(code: int) -> str:
     return signal_name(code & 0x7F) if code & 0x7F else str(code >> 8)
 
 
+#: Characters that a terminal would obey.
+_VISIBLE = {code: f"\\x{code:02x}" for code in (*range(9), *range(10, 32), *range(127, 160))}
+
+
 def _output_lines(ending: Ending) -> list[str]:
     lines = []
     for stream, data in (("|", ending.stdout), ("2|", ending.stderr)):
         text = data.decode("utf-8", "backslashreplace")
         ended = text.endswith("\n")
         for line in text.split("\n")[: -1 if ended else None] if text else []:
-            lines.append(f"   {stream} {line}")
+            lines.append(f"   {stream} {line.translate(_VISIBLE)}")
         if text and not ended:
             lines[-1] += " (no newline)"
     return lines or ["   (no output)"]

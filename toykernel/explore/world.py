@@ -248,6 +248,11 @@ class World:
         return self._footprints.end()
 
     @property
+    def looked(self) -> bool:
+        """Whether the program has ever looked into /proc, in any order."""
+        return self._footprints.looked
+
+    @property
     def moves_with_faults(self) -> list[int]:
         """The choice that was made last, with each of the allocations behind it failing."""
         told, last = self.told, self._last

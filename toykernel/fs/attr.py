@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from emu.record import dataclass
 from toykernel.errno import EACCES, EINVAL, EOPNOTSUPP, EPERM, EROFS, Errno
 from toykernel.fs.file import fget_open
+from toykernel.fs.fsnotify import ACCESS, ATTRIB, MODIFY, fsnotify_dentry
 from toykernel.fs.inode import (
     MAY_WRITE,
     S_IFREG,
@@ -140,6 +141,16 @@ def notify_change(k: Kernel, inode: Inode, attr: Iattr) -> None:
     inode.atime = inode.atime if attr.atime is None else attr.atime
     inode.mtime = inode.mtime if attr.mtime is None else attr.mtime
     touch_ctime(k, inode)
+    if k.files.fsnotify is not None:
+        fsnotify_dentry(k, inode, _event(attr))
+
+
+def _event(attr: Iattr) -> int:
+    """fsnotify_change: what who watches is told of a change."""
+    one_time = (attr.atime is None) != (attr.mtime is None)
+    if one_time and attr.mode is attr.uid is attr.gid is None:
+        return MODIFY if attr.atime is None else ACCESS
+    return ATTRIB
 
 
 # -- mode ------------------------------------------------------------------------------------------

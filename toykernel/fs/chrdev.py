@@ -4,13 +4,20 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from toykernel.arch.x86.uaccess import copy_from_user, copy_some_to_user, copy_to_user
-from toykernel.errno import EFAULT, ENOSPC, ENXIO, Errno
+from toykernel.arch.x86.uaccess import (
+    copy_from_user,
+    copy_some_to_user,
+    copy_to_user,
+    get_user,
+    put_user,
+)
+from toykernel.errno import EFAULT, EINVAL, ENOSPC, ENXIO, EPERM, Errno
 from toykernel.fs.file import File
 from toykernel.fs.inode import S_IFBLK, S_IFCHR, S_IFIFO, S_IFSOCK, Inode
 from toykernel.fs.operations import DEFAULT_POLLMASK, FileOperations
 from toykernel.fs.pipe import FIFO
-from toykernel.kernel.random import get_random_bytes_user
+from toykernel.kernel.cred import CAP_SYS_ADMIN, capable
+from toykernel.kernel.random import get_random_bytes, get_random_bytes_user
 from toykernel.tty.pty import tty_device
 from toykernel.tty.tty_ioctl import console_ioctl
 
@@ -19,6 +26,9 @@ if TYPE_CHECKING:
     from toykernel.state import Kernel
 
 _CHUNK = 1 << 16
+RNDGETENTCNT, RNDADDTOENTCNT = 0x80045200, 0x40045201
+RNDZAPENTCNT, RNDCLEARPOOL, RNDRESEEDCRNG = 0x5204, 0x5206, 0x5207
+POOL_BITS = 256  # as kernel.random.poolsize says
 #: A terminal takes pieces of this size (tty_write).
 TTY_CHUNK = 2048
 
@@ -90,6 +100,39 @@ def random_read(k: Kernel, file: File, buf: int, count: int) -> int:
     return get_random_bytes_user(k, buf, min(count, 0x7FFFFFFF))
 
 
+def zero_splice_read(k: Kernel, file: File, pos: int, count: int) -> bytes:
+    """/dev/zero and /dev/full, for sendfile and splice."""
+    return bytes(count)
+
+
+def random_splice_read(k: Kernel, file: File, pos: int, count: int) -> bytes:
+    """/dev/random and /dev/urandom, for sendfile and splice."""
+    return get_random_bytes(k, count)
+
+
+def console_splice_write(k: Kernel, file: File, data: bytes) -> int:
+    """The console, for sendfile and splice."""
+    k.host.console_write(2 if file is k.files.console_error else 1, data)
+    return len(data)
+
+
+def random_ioctl(k: Kernel, file: File, request: int, argp: int) -> int:
+    """RNDGETENTCNT: how many bits of randomness there are, always all; others for CAP_SYS_ADMIN.
+
+    Raises Errno(EFAULT), Errno(EPERM), Errno(EINVAL).
+    """
+    if request == RNDGETENTCNT:
+        put_user(k, POOL_BITS, argp)
+        return 0
+    if request not in (RNDADDTOENTCNT, RNDZAPENTCNT, RNDCLEARPOOL, RNDRESEEDCRNG):
+        raise Errno(EINVAL)
+    if not capable(k, CAP_SYS_ADMIN):
+        raise Errno(EPERM)
+    if request == RNDADDTOENTCNT and get_user(k, argp) >> 31:
+        raise Errno(EINVAL)
+    return 0
+
+
 def null_splice_write(k: Kernel, file: File, data: bytes) -> int:
     """/dev/null takes everything."""
     return len(data)
@@ -129,15 +172,32 @@ CONSOLE = FileOperations(
     console_write,
     poll=console_poll,
     ioctl=console_ioctl,
+    splice_write=console_splice_write,
 )
 NULL = FileOperations(
     "toykernel.fs.chrdev:NULL", null_read, null_write, null_llseek, splice_write=null_splice_write
 )
 ZERO = FileOperations(
-    "toykernel.fs.chrdev:ZERO", zero_read, null_write, null_llseek, mmap=zero_mmap
+    "toykernel.fs.chrdev:ZERO",
+    zero_read,
+    null_write,
+    null_llseek,
+    mmap=zero_mmap,
+    splice_read=zero_splice_read,
+    splice_write=null_splice_write,
 )
-FULL = FileOperations("toykernel.fs.chrdev:FULL", zero_read, full_write, null_llseek)
-RANDOM = FileOperations("toykernel.fs.chrdev:RANDOM", random_read, null_write, null_llseek)
+FULL = FileOperations(
+    "toykernel.fs.chrdev:FULL", zero_read, full_write, null_llseek, splice_read=zero_splice_read
+)
+RANDOM = FileOperations(
+    "toykernel.fs.chrdev:RANDOM",
+    random_read,
+    null_write,
+    null_llseek,
+    ioctl=random_ioctl,
+    splice_read=random_splice_read,
+    splice_write=null_splice_write,
+)
 DEF_CHR = FileOperations("toykernel.fs.chrdev:DEF_CHR", open=chrdev_open)
 NO_OPEN = FileOperations("toykernel.fs.chrdev:NO_OPEN", open=no_open)
 DEF_BLK = FileOperations("toykernel.fs.chrdev:DEF_BLK", open=blkdev_open)

@@ -40,6 +40,7 @@ def d_add(parent: Dentry, name: str, inode: Inode) -> Dentry:
     """Give an inode a name in a directory; a name that was there is replaced."""
     dentry = Dentry(name, inode)
     dentry.parent = parent
+    inode.i_dentry = dentry
     _give_place(dentry, parent)
     parent.children[name] = dentry
     return dentry

@@ -82,6 +82,12 @@ def eventfd_write(k: Kernel, file: File, buf: int, count: int) -> Result:
     return Wait((ctx.wait,), eventfd_write, args, "write to a full eventfd", holds=(file,))
 
 
+def eventfd_signal(k: Kernel, ctx: EventfdCtx) -> None:
+    """The kernel adds one, and never waits: a full counter stays at 2**64 - 1."""
+    ctx.count = min(ctx.count + 1, ULLONG_MAX)
+    wake_up(k, ctx.wait, key=POLLIN)
+
+
 def eventfd_poll(k: Kernel, file: File, pt: list[WaitQueue]) -> int:
     """POLLIN above 0, POLLOUT while 1 can be added."""
     ctx = _context(file)

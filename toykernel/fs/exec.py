@@ -31,11 +31,19 @@ from toykernel.errno import (
 )
 from toykernel.fs.binfmt_elf import ElfImage, Interpreter, load_elf_binary, parse_elf
 from toykernel.fs.file import current_files, dup_fd, filp_close, put_files_struct
+from toykernel.fs.fsnotify import fsnotify_exec
 from toykernel.fs.inode import MAY_EXEC, S_IFREG, S_ISGID, S_ISUID, Inode, inode_permission
 from toykernel.fs.mount import Path, d_path
 from toykernel.fs.namei import AT_FDCWD, getname, getname_flags, path_at, path_lookup
 from toykernel.fs.read_write import kernel_read
-from toykernel.kernel.cred import CAP_SYS_PTRACE, Cred, commit_creds, prepare_creds, put_cred
+from toykernel.kernel.cred import (
+    CAP_SYS_PTRACE,
+    Cred,
+    commit_creds,
+    drop_process_keyring,
+    prepare_creds,
+    put_cred,
+)
 from toykernel.kernel.exit import mm_release, release_task, signal_group_exit, zap_other_threads
 from toykernel.kernel.fork_mm import mm_alloc, mmput, set_mm_exe_file
 from toykernel.kernel.pid import attach_pid, detach_pid, task_pid_vnr
@@ -224,18 +232,25 @@ def do_execve(
     if not argv and k.host.profile.fills_empty_argv:
         argv = [b""]
     found = open_exec(k, path) if at is None else may_exec(k, at, path)
+    fsnotify_exec(k, found, opened=True)
     inode, file = found.dentry.inode, path
     for _ in range(MAX_INTERPRETERS):
         script = _interpreter(k, inode, file, argv)
         if script is None:
             break
         file, argv = script
-        found = open_exec(k, file)
+        text, found = found, open_exec(k, file)
+        fsnotify_exec(k, found, opened=True)
+        fsnotify_exec(k, text, opened=False)
         inode = found.dentry.inode
     else:
         raise Errno(ELOOP)
-    image = parse_elf(kernel_read(k, inode, 0, inode.size))
-    interpreter = load_interpreter(k, image)
+    try:
+        image = parse_elf(kernel_read(k, inode, 0, inode.size))
+        interpreter = load_interpreter(k, image)
+    except Errno:
+        fsnotify_exec(k, found, opened=False)
+        raise
     with ExitStack() as undo:
         cred = prepare_exec_creds(k, inode)
         undo.callback(put_cred, k, cred)
@@ -290,6 +305,10 @@ def prepare_exec_creds(k: Kernel, inode: Inode) -> Cred:
         new.egid = inode.gid
     new.suid = new.fsuid = new.euid
     new.sgid = new.fsgid = new.egid
+    if new.thread_keyring is not None:
+        new.thread_keyring.put(k)
+        new.thread_keyring = None
+    drop_process_keyring(k, new)
     root = 0 in (new.uid, new.euid)
     new.cap_permitted = (new.cap_bset | new.cap_inheritable) if root else 0
     new.cap_effective = new.cap_permitted if new.euid == 0 else 0

@@ -113,6 +113,8 @@ def fput(k: Kernel, file: File) -> None:
             file.inode.i_flctx.released(k, file)
         if file.f_async is not None:
             file.f_async.closed(k)
+        if k.files.fsnotify is not None:
+            k.files.fsnotify.closed(k, file)
         file.op.release(k, file)
         iput(k, file.inode)
         if file.slab:

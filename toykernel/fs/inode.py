@@ -10,6 +10,7 @@ from toykernel.errno import EACCES, EROFS, ETXTBSY, Errno
 from toykernel.kernel.cred import CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH, capable
 
 if TYPE_CHECKING:
+    from toykernel.fs.dcache import Dentry
     from toykernel.fs.operations import FileOperations, InodeOperations
     from toykernel.fs.super import SuperBlock
     from toykernel.mm.filemap import AddressSpace
@@ -43,6 +44,8 @@ class Inode:
     i_mapping: AddressSpace | None = None  # a regular file's bytes
     private: object = None
     xattrs: dict[str, bytes] = field(default_factory=dict)  # by name, in order
+    i_dentry: Dentry | None = None  # the name that it was last reached by
+    i_marks: list[Any] | None = None  # who watches it (fs/fsnotify.py)
     i_flctx: Any = None  # locks (fs/locks.py), once there has been one
     seals: int = 0  # F_SEAL_ bits; those of a file that cannot have any are never set
     sealable: bool = False
@@ -99,6 +102,8 @@ def iput(k: Kernel, inode: Inode) -> None:
     """One user less; the last one of an inode without names ends it."""
     inode.i_count -= 1
     if not inode.i_count and not inode.nlink:
+        if inode.i_marks and k.files.fsnotify is not None:
+            k.files.fsnotify.removed(k, inode)
         inode.i_sb.s_op.evict_inode(k, inode)
 
 
@@ -106,6 +111,8 @@ def drop_nlink(k: Kernel, inode: Inode, names: int = 1) -> None:
     """It has lost a name (a directory: the one in its parent and its own `.`)."""
     inode.nlink -= names
     if not inode.nlink and not inode.i_count:
+        if inode.i_marks and k.files.fsnotify is not None:
+            k.files.fsnotify.removed(k, inode)
         inode.i_sb.s_op.evict_inode(k, inode)
 
 

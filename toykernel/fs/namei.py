@@ -21,7 +21,7 @@ from toykernel.errno import (
     EXDEV,
     Errno,
 )
-from toykernel.fs.dcache import Dentry, d_add, d_drop, d_exchange, d_move, is_ancestor
+from toykernel.fs.dcache import Dentry, d_add, d_drop, is_ancestor
 from toykernel.fs.file import FsStruct, fget
 from toykernel.fs.inode import (
     MAY_EXEC,
@@ -38,6 +38,8 @@ from toykernel.fs.inode import (
     inode_permission,
 )
 from toykernel.fs.mount import Mount, Path, follow_dotdot, traverse_mounts
+from toykernel.fs.naming import exchange as exchange_names
+from toykernel.fs.naming import name_link, name_new, rename, unname, unname_dir
 from toykernel.kernel.cred import CAP_FOWNER, CAP_MKNOD, capable
 
 if TYPE_CHECKING:
@@ -129,7 +131,9 @@ def inode_at(k: Kernel, dirfd: int, pathname: int, flags: int) -> Inode:
     name = getname_flags(k, pathname, empty=bool(flags & AT_EMPTY_PATH))
     if not name and dirfd != AT_FDCWD:
         return fget(k, dirfd).inode
-    return path_at(k, name, dirfd, follow=not flags & AT_SYMLINK_NOFOLLOW).dentry.inode
+    dentry = path_at(k, name, dirfd, follow=not flags & AT_SYMLINK_NOFOLLOW).dentry
+    dentry.inode.i_dentry = dentry
+    return dentry.inode
 
 
 def path_parent(k: Kernel, path: str, dirfd: int = AT_FDCWD) -> Nameidata:
@@ -295,7 +299,7 @@ def do_mkdir(k: Kernel, path: str, mode: int, dirfd: int = AT_FDCWD) -> None:
     nd = _new_name(k, path, dirfd, directory=True)
     parent = may_create(k, nd.parent)
     bits = mode & 0o1777 & ~current_fs(k).umask
-    d_add(nd.parent.dentry, nd.name, parent.i_op.mkdir(k, parent, nd.name, bits))
+    name_new(k, nd.parent.dentry, nd.name, parent.i_op.mkdir(k, parent, nd.name, bits))
 
 
 def do_mknod(k: Kernel, path: str, mode: int, rdev: int, dirfd: int = AT_FDCWD) -> None:
@@ -312,7 +316,7 @@ def do_mknod(k: Kernel, path: str, mode: int, rdev: int, dirfd: int = AT_FDCWD) 
         if kind in (S_IFCHR, S_IFBLK) and not capable(k, CAP_MKNOD):
             raise Errno(EPERM)
         inode = parent.i_op.mknod(k, parent, nd.name, kind | bits, rdev)
-    d_add(nd.parent.dentry, nd.name, inode)
+    name_new(k, nd.parent.dentry, nd.name, inode)
 
 
 def do_symlink(k: Kernel, target: str, path: str, dirfd: int = AT_FDCWD) -> None:
@@ -322,7 +326,7 @@ def do_symlink(k: Kernel, target: str, path: str, dirfd: int = AT_FDCWD) -> None
     """
     nd = _new_name(k, path, dirfd)
     parent = may_create(k, nd.parent)
-    d_add(nd.parent.dentry, nd.name, parent.i_op.symlink(k, parent, nd.name, target))
+    name_new(k, nd.parent.dentry, nd.name, parent.i_op.symlink(k, parent, nd.name, target))
 
 
 def do_link(k: Kernel, old: str, new: str) -> None:
@@ -344,7 +348,7 @@ def link_path(k: Kernel, source: Path, new: str, dirfd: int = AT_FDCWD) -> None:
     if not inode.nlink and not inode.linkable:
         raise Errno(ENOENT)
     parent.i_op.link(k, inode, parent, nd.name)
-    d_add(nd.parent.dentry, nd.name, inode)
+    name_link(k, nd.parent.dentry, nd.name, inode)
 
 
 def do_rename(
@@ -403,11 +407,9 @@ def do_rename(
         if exchange and there is not None and there.inode.is_dir:
             inode_permission(k, there.inode, MAY_WRITE)
     if exchange and there is not None:
-        old_dir.i_op.exchange(k, old_dir, dentry, new_dir, there)
-        d_exchange(dentry, there)
+        exchange_names(k, dentry, there)
         return
-    old_dir.i_op.rename(k, old_dir, dentry, new_dir, there)
-    d_move(dentry, target.parent.dentry, target.name)
+    rename(k, dentry, target.parent.dentry, target.name, there)
 
 
 def do_rmdir(k: Kernel, path: str, dirfd: int = AT_FDCWD) -> None:
@@ -426,9 +428,7 @@ def do_rmdir(k: Kernel, path: str, dirfd: int = AT_FDCWD) -> None:
     if not victim.inode.is_dir:
         raise Errno(ENOTDIR)
     _not_mounted(nd.parent, victim)
-    parent = nd.parent.dentry.inode
-    parent.i_op.rmdir(k, parent, victim)
-    d_drop(victim)
+    unname_dir(k, nd.parent.dentry.inode, victim)
 
 
 def do_unlink(k: Kernel, path: str, dirfd: int = AT_FDCWD) -> None:
@@ -443,6 +443,4 @@ def do_unlink(k: Kernel, path: str, dirfd: int = AT_FDCWD) -> None:
     if victim.inode.is_dir:
         raise Errno(EISDIR)
     _not_mounted(nd.parent, victim)
-    parent = nd.parent.dentry.inode
-    parent.i_op.unlink(k, parent, victim)
-    d_drop(victim)
+    unname(k, nd.parent.dentry.inode, victim)

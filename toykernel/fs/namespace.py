@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from toykernel.arch.x86.uaccess import strncpy_from_user
 from toykernel.errno import EAGAIN, EBUSY, EINVAL, ENODEV, ENOTDIR, EPERM, Errno
 from toykernel.fs.dcache import Dentry
+from toykernel.fs.fsnotify import fsnotify_unmount
 from toykernel.fs.mount import Mount, Path, do_mount, do_umount
 from toykernel.fs.namei import getname, path_lookup
 from toykernel.fs.proc.base import proc_fill_super
@@ -204,6 +205,7 @@ def do_umount2(k: Kernel, pathname: int, flags: int) -> int:
         path.mnt.mounts.clear()
     do_umount(path.mnt)
     _free(k, path.mnt)
+    fsnotify_unmount(k, path.mnt.sb)
     return 0
 
 

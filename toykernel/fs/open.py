@@ -44,6 +44,7 @@ from toykernel.fs.file import (
     get_unused_fd,
     put_filp,
 )
+from toykernel.fs.fsnotify import CREATE, MODIFY, OPEN, fsnotify_dirent, fsnotify_file
 from toykernel.fs.inode import (
     F_SEAL_SHRINK,
     MAY_EXEC,
@@ -116,6 +117,9 @@ def open_path(k: Kernel, path: Path, name: str, flags: int) -> File:
     except Errno:
         put_filp(k, file)
         raise
+    fsnotify_file(k, file, OPEN)
+    if flags & O_TRUNC and inode.type == S_IFREG:
+        fsnotify_file(k, file, MODIFY)
     return file
 
 
@@ -153,6 +157,7 @@ def _tmpfile(k: Kernel, path: str, flags: int, mode: int, dirfd: int, resolve: i
     dentry = Dentry(f"#{inode.ino}", inode)
     dentry.parent, dentry.hashed = at.dentry, False
     file.f_path = Path(at.mnt, dentry)
+    fsnotify_file(k, file, OPEN)
     return file
 
 
@@ -197,6 +202,8 @@ def _create(k: Kernel, nd: Nameidata, path: str, flags: int, mode: int) -> File:
     dentry = d_add(nd.parent.dentry, nd.name, inode)
     file.f_path = Path(nd.parent.mnt, dentry)
     file.created = True
+    fsnotify_dirent(k, parent, nd.name, CREATE, inode)
+    fsnotify_file(k, file, OPEN)
     return file
 
 

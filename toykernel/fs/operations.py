@@ -121,6 +121,11 @@ class DirEntry:
     kind: int
 
 
+def no_fdinfo(file: File) -> str:
+    """Nothing to add to /proc/PID/fdinfo."""
+    return ""
+
+
 def no_iterate(k: Kernel, file: File) -> list[DirEntry]:
     """Not a directory. Raises Errno(ENOTDIR)."""
     raise Errno(ENOTDIR)
@@ -148,8 +153,9 @@ class FileOperations(Operations):
     fsync: Callable[[Kernel, File], int] = no_fsync
     splice_write: Callable[[Kernel, File, bytes], Result] = no_splice_write
     #: Bytes from a position, for sendfile and splice, of what is no regular file; None: there is no way.
-    splice_read: Callable[[Kernel, File, int, int], bytes] | None = None
+    splice_read: Callable[[Kernel, File, int, int], bytes | None] | None = None
     iterate: Callable[[Kernel, File], list[DirEntry]] = no_iterate
+    show_fdinfo: Callable[[File], str] = no_fdinfo
     #: readv and writev of a file whose transfers are messages: pieces, and whether they are written.
     iter: Callable[[Kernel, File, tuple[tuple[int, int], ...], bool], Result] | None = None
 

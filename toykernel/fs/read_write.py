@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from toykernel.arch.x86.uaccess import access_ok, copy_to_user
 from toykernel.errno import EBADF, EFAULT, EINVAL, EOVERFLOW, Errno
 from toykernel.fs.file import fget, fget_open
+from toykernel.fs.fsnotify import ACCESS, MODIFY, fsnotify_transfer
 from toykernel.syscalls import syscall
 
 if TYPE_CHECKING:
@@ -49,7 +50,8 @@ def sys_read(k: Kernel, fd: int, buf: int, count: int) -> Result:
     file = fget(k, fd)
     if not file.readable:
         raise Errno(EBADF)
-    return file.op.read(k, file, buf, transfer_size(buf, count))
+    result = file.op.read(k, file, buf, transfer_size(buf, count))
+    return result if k.files.fsnotify is None else fsnotify_transfer(k, file, ACCESS, result)
 
 
 @syscall(4, "fd:fd buf:buffer_in count:size")
@@ -61,7 +63,8 @@ def sys_write(k: Kernel, fd: int, buf: int, count: int) -> Result:
     file = fget(k, fd)
     if not file.writable:
         raise Errno(EBADF)
-    return file.op.write(k, file, buf, transfer_size(buf, count))
+    result = file.op.write(k, file, buf, transfer_size(buf, count))
+    return result if k.files.fsnotify is None else fsnotify_transfer(k, file, MODIFY, result)
 
 
 @syscall(19, "fd:fd offset:int whence:seek_whence")

@@ -10,6 +10,7 @@ from toykernel.arch.x86.uaccess import access_ok, copy_to_user
 from toykernel.errno import EFAULT, EINVAL, ENOENT, ENOTDIR, Errno
 from toykernel.fs.attr import touch_atime
 from toykernel.fs.file import fget_open
+from toykernel.fs.fsnotify import ACCESS, fsnotify_file
 from toykernel.syscalls import syscall
 
 if TYPE_CHECKING:
@@ -58,6 +59,7 @@ def iterate_dir(
     if data:
         copy_to_user(k, buf, bytes(data))
     touch_atime(k, file.inode)
+    fsnotify_file(k, file, ACCESS)
     return len(data)
 
 

@@ -21,6 +21,7 @@ from toykernel.errno import (
 )
 from toykernel.fs.attr import file_remove_privs, touch_mtime
 from toykernel.fs.file import O_LARGEFILE, O_PATH, O_WRONLY, fget
+from toykernel.fs.fsnotify import MODIFY, fsnotify_dentry, fsnotify_file
 from toykernel.fs.inode import (
     F_SEAL_FUTURE_WRITE,
     F_SEAL_GROW,
@@ -77,6 +78,7 @@ def do_truncate(k: Kernel, inode: Inode, size: int) -> None:
     inode_newsize_ok(k, inode, size)
     file_remove_privs(k, inode)
     inode.i_op.truncate(k, inode, size)
+    fsnotify_dentry(k, inode, MODIFY)
 
 
 def _truncate(k: Kernel, pathname: int, size: int) -> Result:
@@ -170,6 +172,7 @@ def sys_fallocate(k: Kernel, fd: int, mode: int, low: int, high: int, llow: int,
     if mode & ~(FALLOC_FL_KEEP_SIZE | FALLOC_FL_PUNCH_HOLE):
         raise Errno(EOPNOTSUPP)
     _allocate(k, inode, mode, offset, length)
+    fsnotify_file(k, file, MODIFY)
     return 0
 
 

@@ -1,5 +1,5 @@
-"""Copies between two open files without the program's memory (fs/read_write.c, fs/splice.c): sendfile,
-copy_file_range, splice and tee.
+"""Copies between two open files without the program's memory (fs/read_write.c): sendfile and
+copy_file_range, and what they share with splice.
 
 The bytes go through a page of the kernel's own (`copy_bytes`): what has been read and does not fit is put
 back by its offset, or never taken out of a pipe.
@@ -26,14 +26,15 @@ from toykernel.errno import (
 )
 from toykernel.fs.attr import file_remove_privs, touch_atime, touch_mtime
 from toykernel.fs.file import O_APPEND, O_NONBLOCK, File, fget_open
+from toykernel.fs.fsnotify import fsnotify_both
 from toykernel.fs.inode import F_SEAL_FUTURE_WRITE, F_SEAL_GROW, F_SEAL_WRITE, S_IFREG
-from toykernel.fs.operations import POLLIN, POLLOUT, POLLRDNORM, POLLWRNORM
-from toykernel.fs.pipe_fs_i import PIPE_DEF_BUFFERS, Pipe, PipeBuffer, consume, peek
+from toykernel.fs.operations import POLLIN, POLLRDNORM
+from toykernel.fs.pipe_fs_i import PIPE_DEF_BUFFERS, Pipe, PipeBuffer
 from toykernel.fs.read_write import MAX_RW_COUNT
 from toykernel.kernel.siginfo import SIGPIPE
 from toykernel.kernel.signal import send_sig
 from toykernel.kernel.signal_types import signal_pending
-from toykernel.kernel.wait import Result, Wait, wake_up
+from toykernel.kernel.wait import Result, Wait, WaitQueue, wake_up
 from toykernel.syscalls import syscall
 
 if TYPE_CHECKING:
@@ -42,8 +43,6 @@ if TYPE_CHECKING:
     from toykernel.mm.file_bytes import FileBytes
     from toykernel.state import Kernel
 
-SPLICE_F_NONBLOCK = 2
-_SPLICE_FLAGS = 15
 #: Where a copy stands: the file's own position, or an offset of the caller's.
 Offset = int | None
 
@@ -56,8 +55,9 @@ def _contents(file: File) -> FileBytes:
     return mapping.contents
 
 
-def read_file(k: Kernel, file: File, pos: int, count: int) -> bytes:
-    """Bytes of a regular file, those stored through a mapping included, or of one of /proc."""
+def read_file(k: Kernel, file: File, pos: int, count: int) -> bytes | None:
+    """Bytes of a regular file, those stored through a mapping included, or of what gives its bytes itself;
+    None when it has none yet."""
     if file.op.splice_read is not None:
         return file.op.splice_read(k, file, pos, count)
     contents = _contents(file)
@@ -83,14 +83,19 @@ def write_file(k: Kernel, file: File, pos: int, data: bytes) -> int:
     return len(data)
 
 
-def _pipe_of(file: File) -> Pipe | None:
+def is_cached(file: File) -> bool:
+    """Whether its bytes are a page cache's; what is written to any other file is its own affair."""
+    return file.inode.type == S_IFREG and file.inode.i_mapping is not None
+
+
+def pipe_of(file: File) -> Pipe | None:
     return file.inode.private if isinstance(file.inode.private, Pipe) else None
 
 
 # -- into a pipe -----------------------------------------------------------------------------------
 
 
-def _room(k: Kernel, pipe: Pipe) -> bool:
+def room_in(k: Kernel, pipe: Pipe) -> bool:
     """Whether a page fits. Raises Errno(EPIPE), after SIGPIPE, when nobody reads."""
     if not pipe.readers:
         send_sig(k, SIGPIPE, k.current)
@@ -98,12 +103,12 @@ def _room(k: Kernel, pipe: Pipe) -> bool:
     return not pipe.full
 
 
-def _fill(k: Kernel, pipe: Pipe, data: bytes) -> None:
+def fill_pipe(k: Kernel, pipe: Pipe, data: bytes) -> None:
     pipe.bufs.append(PipeBuffer(0, len(data), bytearray(data)))
     wake_up(k, pipe.wait, key=POLLIN | POLLRDNORM)
 
 
-def _wait(
+def wait_for_pipe(
     k: Kernel, pipe: Pipe, nonblock: bool, resume: object, args: tuple[object, ...], what: str
 ) -> Wait:
     """Sleep until the pipe has changed. Raises Errno(EAGAIN), Errno(ERESTARTSYS)."""
@@ -114,6 +119,26 @@ def _wait(
     assert callable(resume)
     holds = tuple(each for each in args if isinstance(each, File))
     return Wait((pipe.wait,), resume, args, f"{what} of {pipe.wait.name}", holds=holds)
+
+
+def wait_for_source(
+    k: Kernel, source: File, nonblock: bool, resume: object, args: tuple[object, ...]
+) -> Wait:
+    """Sleep until what has no bytes yet has some: a socket. Raises Errno(EAGAIN), Errno(ERESTARTSYS)."""
+    if nonblock or source.flags & O_NONBLOCK:
+        raise Errno(EAGAIN)
+    if signal_pending(k.current):
+        raise Errno(ERESTARTSYS)
+    queues: list[WaitQueue] = []
+    source.op.poll(k, source, queues)
+    assert callable(resume)
+    holds = tuple(each for each in args if isinstance(each, File))
+    return Wait(tuple(queues), resume, args, "splice from an empty socket", holds=holds)
+
+
+def moves(file: File) -> bool:
+    """Whether what is taken out of it moves a position; a device's stays where it is."""
+    return file.inode.type == S_IFREG
 
 
 # -- sendfile --------------------------------------------------------------------------------------
@@ -133,7 +158,7 @@ def do_sendfile(
         raise Errno(EBADF)
     if source.inode.is_dir:
         raise Errno(EINVAL)
-    if offset is not None and _pipe_of(source) is not None:
+    if offset is not None and pipe_of(source) is not None:
         raise Errno(ESPIPE)
     if source.op.splice_read is None:
         _contents(source)
@@ -142,27 +167,38 @@ def do_sendfile(
     pos = source.pos if offset is None else offset
     if pos + count > limit and pos >= limit:
         raise Errno(EOVERFLOW)
-    return send_some(k, source, target, pos, min(count, limit - pos), 0)
+    result = send_some(k, source, target, pos, min(count, limit - pos), 0)
+    return fsnotify_both(k, source, target, result)
 
 
 def send_some(k: Kernel, source: File, target: File, pos: int, count: int, done: int) -> Result:
     """As much as a pipe holds at a time, from `pos`; what has been sent when no more fits."""
     count = min(count, MAX_RW_COUNT)
-    pipe = _pipe_of(target)
+    pipe = pipe_of(target)
     while done < count:
         piece = PAGE_SIZE if pipe is not None else PIPE_DEF_BUFFERS * PAGE_SIZE
         data = read_file(k, source, pos + done, min(count - done, piece))
+        if data is None:
+            if done and pipe is not None:
+                break
+            try:
+                args = (source, target, pos, count, done)
+                return wait_for_source(k, source, False, send_some, args)
+            except Errno:
+                if done:
+                    break
+                raise
         if not data:
             break
         if pipe is not None:
-            if not _room(k, pipe):
+            if not room_in(k, pipe):
                 if done:
                     break
                 args = (source, target, pos, count, done)
                 nonblock = bool(target.flags & O_NONBLOCK)
-                return _wait(k, pipe, nonblock, send_some, args, "sendfile to the end")
-            _fill(k, pipe, data)
-        elif target.inode.type == S_IFREG:
+                return wait_for_pipe(k, pipe, nonblock, send_some, args, "sendfile to the end")
+            fill_pipe(k, pipe, data)
+        elif is_cached(target):
             write_file(k, target, target.pos, data)
             target.pos += len(data)
         else:
@@ -200,7 +236,7 @@ def splice_woken(
     return send_some(k, source, target, pos, count, done + sent)
 
 
-def _offset_at(k: Kernel, address: int, size: int) -> Offset:
+def offset_at(k: Kernel, address: int, size: int) -> Offset:
     if not address:
         return None
     return int.from_bytes(copy_from_user(k, address, size), "little", signed=True)
@@ -221,7 +257,7 @@ def sys_sendfile64(k: Kernel, out_fd: int, in_fd: int, offset: int, count: int) 
 
 
 def _sendfile(k: Kernel, out_fd: int, in_fd: int, offset: int, count: int, size: int) -> Result:
-    start = _offset_at(k, offset, size)
+    start = offset_at(k, offset, size)
     limit = (1 << (8 * size - 1)) - 1 if start is not None else (1 << 63) - 1
     try:
         result = do_sendfile(k, out_fd, in_fd, start, count, limit)
@@ -237,10 +273,12 @@ def _sent(k: Kernel, in_fd: int, start: Offset, address: int, size: int, result:
     if isinstance(result, Wait):
         args = (in_fd, start, address, size, result.resume, result.args)
         return Wait(result.queues, sent_later, args, result.reason, holds=result.holds)
+    source = fget_open(k, in_fd)
+    moved = result if moves(source) else 0
     if start is None:
-        fget_open(k, in_fd).pos += result
+        source.pos += moved
         return result
-    copy_to_user(k, address, (start + result).to_bytes(size, "little"))
+    copy_to_user(k, address, (start + moved).to_bytes(size, "little"))
     return result
 
 
@@ -269,7 +307,7 @@ def sys_copy_file_range(
     for a flag, an overlap or another kind of file, EISDIR, ETXTBSY, EOVERFLOW, EFAULT.
     """
     source, target = fget_open(k, fd_in), fget_open(k, fd_out)
-    starts = (_offset_at(k, off_in, 8), _offset_at(k, off_out, 8))
+    starts = (offset_at(k, off_in, 8), offset_at(k, off_out, 8))
     if flags:
         raise Errno(EINVAL)
     if source.inode.is_dir or target.inode.is_dir:
@@ -292,162 +330,11 @@ def sys_copy_file_range(
     done = 0
     while done < length:
         data = read_file(k, source, pos_in + done, min(length - done, 16 * PAGE_SIZE))
+        assert data is not None
         done += write_file(k, target, pos_out + done, data)
     for file, start, address in ((source, starts[0], off_in), (target, starts[1], off_out)):
         if start is None:
             file.pos += done
         else:
             copy_to_user(k, address, struct.pack("<q", start + done))
-    return done
-
-
-# -- splice and tee --------------------------------------------------------------------------------
-
-
-@syscall(313, "fd_in:fd off_in:address fd_out:fd off_out:address len:size flags:splice_flags")
-def sys_splice(
-    k: Kernel, fd_in: int, off_in: int, fd_out: int, off_out: int, length: int, flags: int
-) -> Result:
-    """splice: bytes from or to a pipe. EBADF, EINVAL where neither is one, ESPIPE for an offset of a pipe."""
-    if not length:
-        return 0
-    if flags & ~_SPLICE_FLAGS:
-        raise Errno(EINVAL)
-    source, target = fget_open(k, fd_in), fget_open(k, fd_out)
-    if not source.readable or not target.writable:
-        raise Errno(EBADF)
-    if (_pipe_of(source) is not None and off_in) or (_pipe_of(target) is not None and off_out):
-        raise Errno(ESPIPE)
-    nonblock = bool(flags & SPLICE_F_NONBLOCK)
-    return splice_some(k, source, target, off_in, off_out, length, nonblock)
-
-
-def splice_some(
-    k: Kernel, source: File, target: File, off_in: int, off_out: int, length: int, nonblock: bool
-) -> Result:
-    """One go, and every one after a sleep."""
-    pipe_in, pipe_out = _pipe_of(source), _pipe_of(target)
-    args = (source, target, off_in, off_out, length, nonblock)
-    if pipe_in is not None:
-        if pipe_in is pipe_out:
-            raise Errno(EINVAL)
-        if target.flags & O_APPEND and pipe_out is None:
-            raise Errno(EINVAL)
-        if not pipe_in.bufs:
-            if not pipe_in.writers:
-                return 0
-            block = nonblock or bool(source.flags & O_NONBLOCK)
-            return _wait(k, pipe_in, block, splice_some, args, "splice from the empty end")
-        if pipe_out is not None and not _room(k, pipe_out):
-            block = nonblock or bool(target.flags & O_NONBLOCK)
-            return _wait(k, pipe_out, block, splice_some, args, "splice to the full end")
-        return _drain(k, pipe_in, target, pipe_out, off_out, length)
-    if pipe_out is None:
-        raise Errno(EINVAL)
-    start = _offset_at(k, off_in, 8)
-    if start is not None and start < 0:
-        raise Errno(EINVAL)
-    pos = source.pos if start is None else start
-    if not _room(k, pipe_out):
-        block = nonblock or bool(target.flags & O_NONBLOCK)
-        return _wait(k, pipe_out, block, splice_some, args, "splice to the full end")
-    done = 0
-    while done < length and not pipe_out.full:
-        data = read_file(k, source, pos + done, min(length - done, PAGE_SIZE))
-        if not data:
-            break
-        _fill(k, pipe_out, data)
-        done += len(data)
-    if start is None:
-        source.pos += done
-    else:
-        copy_to_user(k, off_in, struct.pack("<q", start + done))
-    return done
-
-
-def _drain(
-    k: Kernel, pipe: Pipe, target: File, pipe_out: Pipe | None, off_out: int, length: int
-) -> Result:
-    start = _offset_at(k, off_out, 8)
-    pos = target.pos if start is None else start
-    if pos < 0:
-        raise Errno(EINVAL)
-    done = 0
-    if pipe_out is None and target.inode.type != S_IFREG:
-        return _drain_at_once(k, pipe, target, length)
-    while done < length and pipe.bufs and not (pipe_out is not None and pipe_out.full):
-        data = bytes(peek(k, pipe.bufs[0], min(pipe.bufs[0].length, length - done)))
-        if pipe_out is not None:
-            _fill(k, pipe_out, data)
-        else:
-            write_file(k, target, pos + done, data)
-        consume(k, pipe, len(data))
-        done += len(data)
-    wake_up(k, pipe.wait, key=POLLOUT | POLLWRNORM)
-    if pipe_out is None:
-        if start is None:
-            target.pos += done
-        else:
-            copy_to_user(k, off_out, struct.pack("<q", start + done))
-    return done
-
-
-def _drain_at_once(k: Kernel, pipe: Pipe, target: File, length: int) -> Result:
-    """What a socket takes is one message, of whatever buffers of the pipe (splice_to_socket)."""
-    data = b"".join(peek(k, buf, buf.length) for buf in pipe.bufs)[:length]
-    return _drained(k, pipe, target, target.op.splice_write(k, target, data))
-
-
-def _drained(k: Kernel, pipe: Pipe, target: File, sent: Result) -> Result:
-    if isinstance(sent, Wait):
-        args = (pipe, target, sent.resume, sent.args)
-        return Wait(sent.queues, drain_woken, args, sent.reason, holds=(target,))
-    left = sent
-    while left and pipe.bufs:
-        part = min(left, pipe.bufs[0].length)
-        consume(k, pipe, part)
-        left -= part
-    wake_up(k, pipe.wait, key=POLLOUT | POLLWRNORM)
-    return sent
-
-
-def drain_woken(
-    k: Kernel, pipe: Pipe, target: File, resume: Callable[..., Result], args: tuple[object, ...]
-) -> Result:
-    """A socket had no room for what splice took out of a pipe, and may have some now."""
-    return _drained(k, pipe, target, resume(k, *args))
-
-
-@syscall(315, "fd_in:fd fd_out:fd len:size flags:splice_flags")
-def sys_tee(k: Kernel, fd_in: int, fd_out: int, length: int, flags: int) -> Result:
-    """tee: bytes of one pipe into another, which stay there. EBADF, EINVAL unless both are pipes."""
-    if flags & ~_SPLICE_FLAGS:
-        raise Errno(EINVAL)
-    if not length:
-        return 0
-    source, target = fget_open(k, fd_in), fget_open(k, fd_out)
-    if not source.readable or not target.writable:
-        raise Errno(EBADF)
-    return tee_some(k, source, target, length, bool(flags & SPLICE_F_NONBLOCK))
-
-
-def tee_some(k: Kernel, source: File, target: File, length: int, nonblock: bool) -> Result:
-    """One go, and every one after a sleep."""
-    pipe_in, pipe_out = _pipe_of(source), _pipe_of(target)
-    if pipe_in is None or pipe_out is None or pipe_in is pipe_out:
-        raise Errno(EINVAL)
-    args = (source, target, length, nonblock)
-    if not pipe_in.bufs:
-        if not pipe_in.writers:
-            return 0
-        return _wait(k, pipe_in, nonblock, tee_some, args, "tee from the empty end")
-    if not _room(k, pipe_out):
-        return _wait(k, pipe_out, nonblock, tee_some, args, "tee to the full end")
-    done = 0
-    for buf in list(pipe_in.bufs):
-        if done >= length or pipe_out.full:
-            break
-        data = bytes(peek(k, buf, min(buf.length, length - done)))
-        _fill(k, pipe_out, data)
-        done += len(data)
     return done

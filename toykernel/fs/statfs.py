@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from toykernel.arch.x86.uaccess import copy_to_user
 from toykernel.errno import EINVAL, Errno
 from toykernel.fs.file import fget
-from toykernel.fs.mount import Mount
+from toykernel.fs.inode import S_IFSOCK
 from toykernel.fs.namei import getname, path_lookup
 from toykernel.syscalls import syscall
 
@@ -27,6 +27,8 @@ MAGIC = {
     "devtmpfs": 0x01021994,
     "proc": 0x9FA0,
     "sysfs": 0x62656572,
+    "devpts": 0x1CD1,
+    "anon_inodefs": 0x09041934,
     "pipefs": 0x50495045,
     "sockfs": 0x534F434B,
     "nsfs": 0x6E736673,
@@ -34,15 +36,20 @@ MAGIC = {
     "hostfs": 0x00C0FFEE,
 }
 
+#: Those that keep nothing of their own count nothing (simple_statfs).
+UNCOUNTED = ("proc", "sysfs", "devpts", "pipefs", "sockfs", "nsfs", "anon_inodefs")
 
-def _numbers(sb: SuperBlock, mnt: Mount | None) -> tuple[int, ...]:
+
+def _numbers(sb: SuperBlock, name: str) -> tuple[int, ...]:
     """Type, block size, blocks, free ones, those for everybody, inodes, free ones, id, name length,
     fragment size, flags."""
     blocks, inodes = sb.max_bytes // BLOCK_SIZE, sb.max_inodes
     free = max(sb.max_bytes - sb.s_bytes, 0) // BLOCK_SIZE
     flags = ST_VALID | (ST_RDONLY if sb.read_only else 0) | (ST_NOATIME if sb.noatime else 0)
     left = max(inodes - sb.s_inodes, 0)
-    magic = MAGIC.get(sb.s_type, 0x858458F6)
+    if name in UNCOUNTED:
+        blocks = free = inodes = left = 0
+    magic = MAGIC.get(name, 0x858458F6)
     return (
         magic,
         BLOCK_SIZE,
@@ -59,29 +66,43 @@ def _numbers(sb: SuperBlock, mnt: Mount | None) -> tuple[int, ...]:
     )
 
 
-def _statfs(sb: SuperBlock, mnt: Mount | None) -> bytes:
+def _statfs(sb: SuperBlock, name: str) -> bytes:
     """struct statfs of i386: 64 bytes."""
-    return struct.pack("<16I", *_numbers(sb, mnt), 0, 0, 0, 0)
+    return struct.pack("<16I", *_numbers(sb, name), 0, 0, 0, 0)
 
 
-def _statfs64(sb: SuperBlock, mnt: Mount | None) -> bytes:
+def _statfs64(sb: SuperBlock, name: str) -> bytes:
     """struct statfs64 of i386: 84 bytes; counts have 64 bits."""
-    n = _numbers(sb, mnt)
+    n = _numbers(sb, name)
     return struct.pack("<2I5Q", *n[:7]) + struct.pack("<9I", *n[7:], 0, 0, 0, 0)
+
+
+def _of_open(k: Kernel, fd: int) -> tuple[SuperBlock, str]:
+    """What an open file is on, and its type: sockets and files without a name are on pipefs here."""
+    inode = fget(k, fd).inode
+    if inode is k.files.anon_inode:
+        return inode.i_sb, "anon_inodefs"
+    return (
+        inode.i_sb,
+        "sockfs"
+        if inode.i_sb is k.files.fs.pipefs and inode.type == S_IFSOCK
+        else inode.i_sb.s_type,
+    )
 
 
 @syscall(99, "pathname:path buf:address")
 def sys_statfs(k: Kernel, pathname: int, buf: int) -> int:
     """statfs: of the file system that a path leads to. EFAULT, or what the walk answers."""
     path = path_lookup(k, getname(k, pathname)).found()
-    copy_to_user(k, buf, _statfs(path.dentry.inode.i_sb, path.mnt))
+    sb = path.dentry.inode.i_sb
+    copy_to_user(k, buf, _statfs(sb, sb.s_type))
     return 0
 
 
 @syscall(100, "fd:fd buf:address")
 def sys_fstatfs(k: Kernel, fd: int, buf: int) -> int:
     """fstatfs: of the one that an open file is on. EBADF, EFAULT."""
-    copy_to_user(k, buf, _statfs(fget(k, fd).inode.i_sb, None))
+    copy_to_user(k, buf, _statfs(*_of_open(k, fd)))
     return 0
 
 
@@ -91,7 +112,8 @@ def sys_statfs64(k: Kernel, pathname: int, size: int, buf: int) -> int:
     if size != 84:
         raise Errno(EINVAL)
     path = path_lookup(k, getname(k, pathname)).found()
-    copy_to_user(k, buf, _statfs64(path.dentry.inode.i_sb, path.mnt))
+    sb = path.dentry.inode.i_sb
+    copy_to_user(k, buf, _statfs64(sb, sb.s_type))
     return 0
 
 
@@ -100,7 +122,7 @@ def sys_fstatfs64(k: Kernel, fd: int, size: int, buf: int) -> int:
     """fstatfs64: as fstatfs, with counts of 64 bits. EINVAL unless `size` is the record's, 84."""
     if size != 84:
         raise Errno(EINVAL)
-    copy_to_user(k, buf, _statfs64(fget(k, fd).inode.i_sb, None))
+    copy_to_user(k, buf, _statfs64(*_of_open(k, fd)))
     return 0
 
 
@@ -110,6 +132,6 @@ def sys_ustat(k: Kernel, dev: int, ubuf: int) -> int:
     found = next((sb for sb in k.files.fs.super_blocks() if sb.s_dev == dev), None)
     if found is None:
         raise Errno(EINVAL)
-    numbers = _numbers(found, None)
+    numbers = _numbers(found, found.s_type)
     copy_to_user(k, ubuf, struct.pack("<II12x", numbers[3] & 0xFFFFFFFF, numbers[6] & 0xFFFFFFFF))
     return 0

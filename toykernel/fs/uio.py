@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from toykernel.arch.x86.uaccess import access_ok, copy_from_user
 from toykernel.errno import EBADF, EFAULT, EINVAL, EOPNOTSUPP, ESPIPE, Errno
 from toykernel.fs.file import O_APPEND, O_NONBLOCK, File, fget
+from toykernel.fs.fsnotify import ACCESS, MODIFY, fsnotify_transfer
 from toykernel.fs.operations import POLLIN, no_llseek
 from toykernel.fs.read_write import MAX_RW_COUNT, transfer_size
 from toykernel.kernel.wait import Result, Wait
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 
 UIO_MAXIOV = 1024
 RWF_HIPRI, RWF_DSYNC, RWF_SYNC, RWF_NOWAIT, RWF_APPEND = 1, 2, 4, 8, 16
+_RWF_KNOWN = RWF_HIPRI | RWF_DSYNC | RWF_SYNC | RWF_NOWAIT
 
 #: Pieces of user memory: address and length of each.
 Iovec = tuple[tuple[int, int], ...]
@@ -118,7 +120,7 @@ def _placed(k: Kernel, fd: int, offset: int, *, write: bool) -> File:
     return _opened(k, fd, write=write)
 
 
-def _at(k: Kernel, file: File, pieces: Iovec, offset: int, *, write: bool) -> Result:
+def transfer_at(k: Kernel, file: File, pieces: Iovec, offset: int, *, write: bool) -> Result:
     """At an offset, which the file's own does not follow."""
     before, file.pos = file.pos, offset
     try:
@@ -126,7 +128,13 @@ def _at(k: Kernel, file: File, pieces: Iovec, offset: int, *, write: bool) -> Re
     finally:
         file.pos = before
     assert not isinstance(result, Wait)  # what can be sought in never makes anybody wait
-    return result
+    return fsnotify_transfer(k, file, MODIFY if write else ACCESS, result)
+
+
+def check_rwf(flags: int, *, write: bool) -> None:
+    """Raises Errno(EOPNOTSUPP) for an RWF_ flag that is none here."""
+    if flags & ~(_RWF_KNOWN | (RWF_APPEND if write else 0)):
+        raise Errno(EOPNOTSUPP)
 
 
 def _offset(low: int, high: int) -> int:
@@ -138,14 +146,16 @@ def _offset(low: int, high: int) -> int:
 def sys_readv(k: Kernel, fd: int, iov: int, count: int) -> Result:
     """readv: as read, into several pieces. EINVAL for more than 1024 or a negative length."""
     file = _opened(k, fd, write=False)
-    return transfer(k, file, import_iovec(k, iov, count), write=False)
+    result = transfer(k, file, import_iovec(k, iov, count), write=False)
+    return fsnotify_transfer(k, file, ACCESS, result)
 
 
 @syscall(146, "fd:fd iov:iovec_in iovcnt:size")
 def sys_writev(k: Kernel, fd: int, iov: int, count: int) -> Result:
     """writev: as write, from several pieces. EINVAL for more than 1024 or a negative length."""
     file = _opened(k, fd, write=True)
-    return transfer(k, file, import_iovec(k, iov, count), write=True)
+    result = transfer(k, file, import_iovec(k, iov, count), write=True)
+    return fsnotify_transfer(k, file, MODIFY, result)
 
 
 @syscall(180, "fd:fd buf:buffer_out count:size offset_low:hex offset_high:hex", name="pread64")
@@ -153,7 +163,7 @@ def sys_pread64(k: Kernel, fd: int, buf: int, count: int, low: int, high: int) -
     """pread64: at an offset, which the file's own does not follow. EINVAL below 0, ESPIPE, or as read."""
     offset = _offset(low, high)
     file = _placed(k, fd, offset, write=False)
-    return _at(k, file, ((buf, transfer_size(buf, count)),), offset, write=False)
+    return transfer_at(k, file, ((buf, transfer_size(buf, count)),), offset, write=False)
 
 
 @syscall(181, "fd:fd buf:buffer_in count:size offset_low:hex offset_high:hex", name="pwrite64")
@@ -161,7 +171,7 @@ def sys_pwrite64(k: Kernel, fd: int, buf: int, count: int, low: int, high: int) 
     """pwrite64: at an offset (with O_APPEND at the end). EINVAL below 0, ESPIPE, or as write."""
     offset = _offset(low, high)
     file = _placed(k, fd, offset, write=True)
-    return _at(k, file, ((buf, transfer_size(buf, count)),), offset, write=True)
+    return transfer_at(k, file, ((buf, transfer_size(buf, count)),), offset, write=True)
 
 
 @syscall(333, "fd:fd iov:iovec_out iovcnt:size offset_low:hex offset_high:hex")
@@ -169,7 +179,7 @@ def sys_preadv(k: Kernel, fd: int, iov: int, count: int, low: int, high: int) ->
     """preadv: readv at an offset. EINVAL below 0, ESPIPE, or as readv."""
     offset = _offset(low, high)
     file = _placed(k, fd, offset, write=False)
-    return _at(k, file, import_iovec(k, iov, count), offset, write=False)
+    return transfer_at(k, file, import_iovec(k, iov, count), offset, write=False)
 
 
 @syscall(334, "fd:fd iov:iovec_in iovcnt:size offset_low:hex offset_high:hex")
@@ -177,17 +187,15 @@ def sys_pwritev(k: Kernel, fd: int, iov: int, count: int, low: int, high: int) -
     """pwritev: writev at an offset. EINVAL below 0, ESPIPE, or as writev."""
     offset = _offset(low, high)
     file = _placed(k, fd, offset, write=True)
-    return _at(k, file, import_iovec(k, iov, count), offset, write=True)
+    return transfer_at(k, file, import_iovec(k, iov, count), offset, write=True)
 
 
 def _with_flags(
     k: Kernel, fd: int, iov: int, count: int, offset: int, flags: int, *, write: bool
 ) -> Result:
     """preadv2 and pwritev2: an offset of -1 is the file's own. EOPNOTSUPP for a flag that is none here."""
-    known = RWF_HIPRI | RWF_DSYNC | RWF_SYNC | RWF_NOWAIT | (RWF_APPEND if write else 0)
     file = _opened(k, fd, write=write) if offset == -1 else _placed(k, fd, offset, write=write)
-    if flags & ~known:
-        raise Errno(EOPNOTSUPP)
+    check_rwf(flags, write=write)
     pieces = import_iovec(k, iov, count)
     before = file.flags
     file.flags |= (O_NONBLOCK if flags & RWF_NOWAIT else 0) | (
@@ -195,8 +203,9 @@ def _with_flags(
     )
     try:
         if offset == -1:
-            return transfer(k, file, pieces, write=write)
-        return _at(k, file, pieces, offset, write=write)
+            result = transfer(k, file, pieces, write=write)
+            return fsnotify_transfer(k, file, MODIFY if write else ACCESS, result)
+        return transfer_at(k, file, pieces, offset, write=write)
     finally:
         file.flags = before
 

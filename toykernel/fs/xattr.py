@@ -26,6 +26,7 @@ from toykernel.errno import (
 )
 from toykernel.fs.attr import inode_owner_or_capable, touch_ctime
 from toykernel.fs.file import fget_open
+from toykernel.fs.fsnotify import ATTRIB, fsnotify_dentry
 from toykernel.fs.inode import (
     MAY_READ,
     MAY_WRITE,
@@ -136,6 +137,7 @@ def vfs_setxattr(k: Kernel, inode: Inode, name: str, value: bytes, flags: int) -
         raise Errno(ENOSPC)
     sb.s_xattr_bytes += more
     touch_ctime(k, inode)
+    fsnotify_dentry(k, inode, ATTRIB)
 
 
 def _valid_capability(k: Kernel, value: bytes) -> None:
@@ -174,6 +176,7 @@ def vfs_removexattr(k: Kernel, inode: Inode, name: str) -> None:
     inode.xattrs = {each: value for each, value in inode.xattrs.items() if each != name}
     inode.i_sb.s_xattr_bytes -= before - inode.xattr_bytes
     touch_ctime(k, inode)
+    fsnotify_dentry(k, inode, ATTRIB)
 
 
 def vfs_listxattr(k: Kernel, inode: Inode) -> bytes:

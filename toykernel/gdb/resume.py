@@ -75,7 +75,7 @@ class Resumer:
         self._told: tuple[int, int, int] | None = None
         #: Signal that a thread stands in front of, by thread.
         self.standing: dict[int, int] = {}
-        self.parking = Parking(k, processes, lambda: self.changed())
+        self.parking = Parking(k, processes, self._changed_on_the_way)
         symbols = k.host.symbols
         self._signal_at = symbols["do_notify_resume"]
         self._calls = (symbols["syscall_call"], symbols["syscall_badsys"])
@@ -272,10 +272,18 @@ class Resumer:
         ):
             return
         self._kept = state.retired, state.deliveries
-        if self._points.watches:
-            self._points.unload(self._k)
-        self.keep()
-        self._points.load(self._k)
+        self._unwatched(self.keep)
+
+    def _changed_on_the_way(self) -> None:
+        self._unwatched(lambda: self.changed())
+
+    def _unwatched(self, keep: Callable[[], None]) -> None:
+        """Keep a moment: with the guest's debug registers, or running on from it would trap."""
+        loaded = self._k.machine.watched
+        self._points.unload(self._k)
+        keep()
+        if loaded:
+            self._points.load(self._k)
 
     def _arm(self, user: int | None) -> None:
         wanted = set(self._points.addresses)

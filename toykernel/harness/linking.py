@@ -35,7 +35,7 @@ from toykernel.harness.recipe import (
     is_assembly,
     read,
 )
-from toykernel.look.image import elf_lines
+from toykernel.look.elf_debug import elf_lines
 from userland.assembler import ObjectFile, assemble_object
 from userland.assembler.object_lines import object_sections
 from userland.assembler.single import placed_lines

@@ -29,6 +29,8 @@ from toykernel.kernel.siginfo import (
     SIGNAL_NAMES,
     SIGSEGV,
 )
+from toykernel.kernel.signal import action_of
+from toykernel.kernel.signal_types import SIG_DFL
 from toykernel.look.program import PROGRAM_PID
 from toykernel.observe.run_stats import KEPT
 from toykernel.oops import KernelOops, symbol_for
@@ -96,6 +98,8 @@ class Deaths(Collector):
         cause = task.signal.group_exit_code & 0x7F if task.signal.flags & SIGNAL_GROUP_EXIT else 0
         if sig == SIGKILL and cause and self._last.get(task.tgid, (0, ""))[0] == cause:
             return  # another thread goes down with the one that is remembered
+        if action_of(task, sig).handler != SIG_DFL:
+            return  # the program handles it, or never hears of it
         session = self._session
         ip = session.kernel.task_pt_regs(task).ip
         text = f"at eip {ip:#010x}"

@@ -273,10 +273,13 @@ class History:
 
     def _to_unknown_event(self, number: int) -> None:
         """One that lies ahead of all that was run, or so far back that it is listed no more."""
+        here = self.position
         self._from(self.moment_before_event(number), self.events.count <= number)
         replay.run(self._k, there=lambda: self.events.count > number, pace=self._pace)
         if self.events.count <= number:
-            raise HistoryError(f"no event {number}: there are {self.events.count} in the whole run")
+            count = self.events.count
+            self._to(here)
+            raise HistoryError(f"no event {number}: there are {count} in the whole run")
         if self.events[number].kind == "trap":
             self._to_event(number)  # it was listed some instructions after its delivery
 

@@ -67,6 +67,7 @@ SHMMAX = (1 << 32) - 1 - (1 << 24)
 SHMALL = (1 << 32) - 1 - (1 << 24)  # pages
 SHM_LOCK, SHM_UNLOCK, SHM_STAT, SHM_INFO, SHM_STAT_ANY = 11, 12, 13, 14, 15
 SHM_RDONLY, SHM_RND, SHM_REMAP, SHM_EXEC = 0o10000, 0o20000, 0o40000, 0o100000
+HUGETLB_SHM_GROUP = 0  # vm.hugetlb_shm_group
 SHM_DEST, SHM_LOCKED, SHM_HUGETLB = 0o1000, 0o2000, 0o4000
 SHMLBA = PAGE_SIZE
 
@@ -137,7 +138,9 @@ def _newseg(k: Kernel, ids: ShmIds, key: int, size: int, shmflg: int) -> int:
     if ids.tot + (page_align(size) >> PAGE_SHIFT) > ids.ctlall:
         raise Errno(ENOSPC)
     if shmflg & SHM_HUGETLB:
-        raise Errno(ENOMEM)  # there is no pool of huge pages
+        cred = k.current.cred
+        allowed = capable(k, CAP_IPC_LOCK) or HUGETLB_SHM_GROUP in (cred.fsgid, *cred.groups)
+        raise Errno(ENOMEM if allowed else EPERM)  # and there is no pool of huge pages
     ident = new_ident(ids, ids.segments, ids.ctlmni)
     slab = k.memory.slabs.shm.alloc(k)
     ident_taken(ids)

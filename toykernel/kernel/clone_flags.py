@@ -47,7 +47,7 @@ FLAG_NAMES = {
     if name.startswith("CLONE_") and isinstance(value, int)
 }
 #: Names that other calls and newer kernels have for bits that are taken above.
-CLONE_NEWTIME, CLONE_PIDFD = 0x00000080, 0x00001000
+CLONE_NEWTIME, CLONE_PIDFD, CLONE_NEWCGROUP = 0x00000080, 0x00001000, 0x02000000
 CLONE_NEWNAMESPACES = CLONE_NEWNS | CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWPID | CLONE_NEWNET
 
 

@@ -64,11 +64,12 @@ def threads(task: Task) -> list[Task]:
 
 def group_times(k: Kernel, task: Task) -> tuple[int, int]:
     """User and system ns of a thread group, the threads that have ended included."""
-    members = threads(task)
     signal = task.signal
-    runtime = signal.sum_sched_runtime + sum(task_sched_runtime(k, t) for t in members)
-    user = signal.utime + sum(t.utime_ticks for t in members)
-    system = signal.stime + sum(t.stime_ticks for t in members)
+    runtime, user, system = signal.sum_sched_runtime, signal.utime, signal.stime
+    for t in threads(task):
+        runtime += task_sched_runtime(k, t)
+        user += t.utime_ticks
+        system += t.stime_ticks
     return split(signal, runtime, user, system)
 
 

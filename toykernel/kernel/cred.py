@@ -11,6 +11,7 @@ from toykernel.kernel.clone_flags import CLONE_NEWUSER, CLONE_THREAD
 
 if TYPE_CHECKING:
     from toykernel.kernel.clone_flags import CloneArgs
+    from toykernel.kernel.keys.key import Key
     from toykernel.state import Kernel
     from toykernel.task import Task
 
@@ -30,10 +31,15 @@ CAP_FS_MASK |= 1 << CAP_FSETID | 1 << CAP_MKNOD
 
 @dataclass(eq=False)
 class UserNamespace:
-    """struct user_namespace: users by id; two namespaces have different users of the same id."""
+    """struct user_namespace: users by id; two namespaces have different users of the same id.
+
+    `owner` is the effective user of who made it.
+    """
 
     slab: int
     count: int = 1
+    parent: UserNamespace | None = None
+    owner: int = 0
     users: dict[int, UserStruct] = field(default_factory=dict)
 
 
@@ -70,6 +76,16 @@ class Cred:
     cap_effective: int = 0
     cap_bset: int = 0
     securebits: int = 0
+    thread_keyring: Key | None = None
+    process_keyring: Key | None = None
+    session_keyring: Key | None = None
+    jit_keyring: int = 0  # KEY_REQKEY_DEFL_: where a key goes that was asked for
+
+    @property
+    def keyrings(self) -> list[Key]:
+        """Those that it refers to."""
+        three = self.thread_keyring, self.process_keyring, self.session_keyring
+        return [ring for ring in three if ring is not None]
 
 
 def capable(k: Kernel, cap: int, task: Task | None = None) -> bool:
@@ -110,17 +126,26 @@ def free_uid(k: Kernel, user: UserStruct) -> None:
         put_user_ns(k, ns)
 
 
+def get_user_ns(cred: Cred) -> UserNamespace:
+    """The user namespace of some credentials, with one more reference."""
+    ns = cred.user.ns
+    ns.count += 1
+    return ns
+
+
 def put_user_ns(k: Kernel, ns: UserNamespace) -> None:
     """One reference less; the last one frees the namespace's record."""
     ns.count -= 1
     if not ns.count:
         k.memory.slabs.user_ns.free(k, ns.slab)
+        if ns.parent is not None:
+            put_user_ns(k, ns.parent)
 
 
 def create_user_ns(k: Kernel, new: Cred) -> None:
     """Make credentials those of the root of a new user namespace. Raises Errno(ENOMEM)."""
     with ExitStack() as undo:
-        ns = UserNamespace(k.memory.slabs.user_ns.alloc(k), count=1)
+        ns = UserNamespace(k.memory.slabs.user_ns.alloc(k), 1, get_user_ns(new), new.euid)
         undo.callback(put_user_ns, k, ns)
         root = alloc_uid(k, ns, 0)
         undo.pop_all()
@@ -131,13 +156,15 @@ def create_user_ns(k: Kernel, new: Cred) -> None:
     new.groups = ()
 
 
-def prepare_creds(k: Kernel) -> Cred:
-    """A copy of the current task's credentials, to be changed and committed. Raises Errno(ENOMEM)."""
-    old = k.current.cred
+def prepare_creds(k: Kernel, old: Cred | None = None) -> Cred:
+    """A copy of the current task's credentials (of `old`), to be changed and committed. Errno(ENOMEM)."""
+    old = old or k.current.cred
     slab = k.memory.slabs.cred.alloc(k)
     new = twin(old)
     new.slab, new.count = slab, 1
     new.user.count += 1
+    for ring in new.keyrings:
+        ring.count += 1
     return new
 
 
@@ -145,6 +172,8 @@ def put_cred(k: Kernel, cred: Cred) -> None:
     """Give a reference back; the last one lets go of the user and frees the record."""
     cred.count -= 1
     if not cred.count:
+        for ring in cred.keyrings:
+            ring.put(k)
         free_uid(k, cred.user)
         k.memory.slabs.cred.free(k, cred.slab)
 
@@ -153,6 +182,9 @@ def commit_creds(k: Kernel, new: Cred) -> None:
     """Install credentials; the process counts for its new user from now on."""
     task = k.current
     old, task.cred = task.cred, new
+    ring = new.thread_keyring
+    if ring is not None and (new.fsuid, new.fsgid) != (old.fsuid, old.fsgid):
+        ring.follow(k, new)
     if new.user is not old.user:
         new.user.processes += 1
         old.user.processes -= 1
@@ -164,18 +196,38 @@ def copy_creds(k: Kernel, p: Task, args: CloneArgs) -> None:
 
     Raises Errno(ENOMEM).
     """
-    if args.flags & CLONE_THREAD:
+    if args.flags & CLONE_THREAD and k.current.cred.thread_keyring is None:
         new = k.current.cred
         new.count += 1
     else:
-        with ExitStack() as undo:
-            new = prepare_creds(k)
-            undo.callback(put_cred, k, new)
-            if args.flags & CLONE_NEWUSER:
-                create_user_ns(k, new)
-            undo.pop_all()
+        new = prepare_creds(k)
+        if args.flags & CLONE_NEWUSER or new.thread_keyring or new.process_keyring:
+            with ExitStack() as undo:
+                undo.callback(put_cred, k, new)
+                if args.flags & CLONE_NEWUSER:
+                    create_user_ns(k, new)
+                _own_keyrings(k, new, thread=bool(args.flags & CLONE_THREAD))
+                undo.pop_all()
     p.cred = new
     new.user.processes += 1
+
+
+def _own_keyrings(k: Kernel, new: Cred, *, thread: bool) -> None:
+    """The keyring of a thread is nobody else's, that of a process its threads'. Raises Errno(ENOMEM)."""
+    old, new.thread_keyring = new.thread_keyring, None
+    if old is not None:
+        old.put(k)
+        if thread:
+            new.thread_keyring = old.of_another_thread(k, new)
+    if not thread:
+        drop_process_keyring(k, new)
+
+
+def drop_process_keyring(k: Kernel, new: Cred) -> None:
+    """Credentials that are of another process, or another program."""
+    ring, new.process_keyring = new.process_keyring, None
+    if ring is not None:
+        ring.put(k)
 
 
 def uncount_process(p: Task) -> None:

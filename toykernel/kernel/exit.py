@@ -157,8 +157,8 @@ def exit_notify(k: Kernel, tsk: Task) -> None:
     exit_ptrace(k, tsk)
     forget_original_parent(k, tsk)
     if not tsk.signal.live:
-        if tsk.signal.leader and tsk.signal.tty is not None:
-            disassociate_ctty(k, tsk)
+        if tsk.signal.leader:
+            disassociate_ctty(k, tsk, on_exit=True)
         kill_orphaned_pgrp(k, tsk.group_leader, None)
     exit_task_namespaces(k, tsk)
     if tsk.exit_signal not in (SIGCHLD, -1) and (
@@ -306,6 +306,7 @@ def release_task(k: Kernel, p: Task) -> None:
         sched_exit(k, p)
         _exit_signal(k, p)
         leader = p.group_leader
+        p.pid_struct.exit_code = exit_code_of(p) if leader is p else p.exit_code
         put_task_struct(k, p)
         if k.processes.nr_threads == 1:  # only init is left, and the idle task
             k.outcome = Outcome(OutcomeKind.FINISHED)

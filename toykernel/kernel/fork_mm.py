@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from toykernel.arch.x86.ldt import dup_ldt, free_ldt
 from toykernel.arch.x86.mmu_context import leave_mm
 from toykernel.arch.x86.pgtable import flush_tlb_mm, pgd_alloc, pgd_free
+from toykernel.fs.aio import exit_aio
+from toykernel.fs.fsnotify import fsnotify_exec
 from toykernel.fs.inode import allow_write_access, deny_write_access, igrab, iput
 from toykernel.kernel.clone_flags import CLONE_VM, CloneArgs
 from toykernel.mm.limits import vm_enough_memory
@@ -85,6 +88,7 @@ def dup_mm(k: Kernel, oldmm: MmStruct) -> tuple[MmStruct, list[ProtectedPte]]:
         if oldmm.ident in k.memory.exe_files:
             set_mm_exe_file(k, mm, k.memory.exe_files[oldmm.ident])
         dup_mmap(k, mm, oldmm, protected)
+        dup_ldt(k, mm, oldmm)
     except BaseException:
         if mm is not None:
             mmput(k, mm)
@@ -112,16 +116,28 @@ def mmput(k: Kernel, mm: MmStruct) -> None:
     mm.mm_users -= 1
     if mm.mm_users:
         return
+    exit_aio(k, mm)
+    free_ldt(k, mm)
     exit_mmap(k, mm)
     executed = k.memory.exe_files.pop(mm.ident, None)
     if executed is not None:
         allow_write_access(executed)
+        if k.files.fsnotify is not None:
+            _close_exe(k, mm)
         iput(k, executed)
     if k.memory.active_mm is mm:  # nobody runs in it any more, but its tables are still loaded
         leave_mm(k)
     pgd_free(k, mm)
     del k.memory.mms[mm.ident]
     k.memory.slabs.mm.free(k, mm.slab)
+
+
+def _close_exe(k: Kernel, mm: MmStruct) -> None:
+    """The last of those who came from one exec no longer has the program open."""
+    path = mm.exe_path
+    others = (each for each in k.memory.mms.values() if each is not mm)
+    if path is not None and not any(each.exe_path is path for each in others):
+        fsnotify_exec(k, path, opened=False)
 
 
 def exit_mm(k: Kernel, p: Task) -> None:

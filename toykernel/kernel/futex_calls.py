@@ -134,7 +134,7 @@ def sys_futex_time64(
 Word = tuple[int, int, bool]
 
 
-def _words(k: Kernel, waiters: int, count: int) -> tuple[Word, ...]:
+def waitv_words(k: Kernel, waiters: int, count: int) -> tuple[Word, ...]:
     """struct futex_waitv[]. Raises Errno(EINVAL), Errno(EFAULT)."""
     words = []
     for val, uaddr, flags, reserved in struct.iter_unpack(
@@ -144,6 +144,18 @@ def _words(k: Kernel, waiters: int, count: int) -> tuple[Word, ...]:
             raise Errno(EINVAL)
         words.append((uaddr & 0xFFFFFFFF, val & 0xFFFFFFFF, bool(flags & FUTEX2_PRIVATE)))
     return tuple(words)
+
+
+def waitv_deadline(k: Kernel, timeout: int, clock: int) -> int | None:
+    """futex2_setup_timeout: a time of a clock, or none, as one of CLOCK_MONOTONIC. Raises Errno(EINVAL),
+    EFAULT.
+    """
+    if not timeout:
+        return None
+    if clock not in (CLOCK_REALTIME, CLOCK_MONOTONIC):
+        raise Errno(EINVAL)
+    deadline = timespec64_from_user(k, timeout)
+    return deadline - (k.time.wall_offset if clock == CLOCK_REALTIME else 0)
 
 
 @syscall(449, "waiters:address nr_futexes:uint flags:hex timeout:address clockid:clock")
@@ -156,13 +168,8 @@ def sys_futex_waitv(
     """
     if flags or not 1 <= count <= FUTEX_WAITV_MAX or not waiters:
         raise Errno(EINVAL)
-    deadline = None
-    if timeout:
-        if clock not in (CLOCK_REALTIME, CLOCK_MONOTONIC):
-            raise Errno(EINVAL)
-        deadline = timespec64_from_user(k, timeout)
-        deadline -= k.time.wall_offset if clock == CLOCK_REALTIME else 0
-    words = _words(k, waiters, count)
+    deadline = waitv_deadline(k, timeout, clock)
+    words = waitv_words(k, waiters, count)
     keys = [get_futex_key(k, uaddr, private=private) for uaddr, _, private in words]
     for uaddr, val, _ in words:
         if get_user(k, uaddr) != val:

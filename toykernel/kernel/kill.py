@@ -172,7 +172,7 @@ def sys_rt_tgsigqueueinfo(k: Kernel, tgid: int, pid: int, sig: int, address: int
 
     Errors as tgkill, EPERM for a forged si_code.
     """
-    info = _queued_info(k, sig, address)
+    copy_from_user(k, address, SIGINFO_SIZE)
     if pid <= 0 or tgid <= 0:
         raise Errno(EINVAL)
-    return _send_to_thread(k, tgid, pid, sig, info)
+    return _send_to_thread(k, tgid, pid, sig, _queued_info(k, sig, address))

@@ -17,6 +17,7 @@ from toykernel.ipc.msg import MsgIds, free_all_msgs
 from toykernel.ipc.sem import SemIds, free_all_sems
 from toykernel.ipc.shm import ShmIds, free_all_shms
 from toykernel.kernel.clone_flags import (
+    CLONE_NEWCGROUP,
     CLONE_NEWIPC,
     CLONE_NEWNAMESPACES,
     CLONE_NEWNET,
@@ -27,12 +28,19 @@ from toykernel.kernel.clone_flags import (
     CLONE_SYSVSEM,
     CLONE_THREAD,
 )
-from toykernel.kernel.cred import CAP_SYS_ADMIN, capable
-from toykernel.kernel.pid import PidNamespace, create_pid_namespace, get_pid_ns, put_pid_ns
+from toykernel.kernel.cred import CAP_SYS_ADMIN, capable, get_user_ns
+from toykernel.kernel.pid import (
+    PidNamespace,
+    create_pid_namespace,
+    get_pid_ns,
+    put_owner,
+    put_pid_ns,
+)
 
 if TYPE_CHECKING:
     from toykernel.fs.file import FsStruct
     from toykernel.kernel.clone_flags import CloneArgs
+    from toykernel.kernel.cred import Cred, UserNamespace
     from toykernel.state import Kernel
     from toykernel.task import Task
 
@@ -56,6 +64,7 @@ class UtsNamespace:
     slab: int
     name: UtsName
     count: int = 1
+    user_ns: UserNamespace | None = None  # that owns it; None: the first
 
 
 @dataclass(eq=False)
@@ -68,6 +77,7 @@ class IpcNamespace:
     msg_ids: MsgIds = field(default_factory=MsgIds)
     shm_ids: ShmIds = field(default_factory=ShmIds)
     mq_ids: MqIds = field(default_factory=MqIds)
+    user_ns: UserNamespace | None = None
 
 
 @dataclass(eq=False)
@@ -77,6 +87,7 @@ class MntNamespace:
     slab: int
     count: int = 1
     root: Mount | None = None
+    user_ns: UserNamespace | None = None
 
 
 @dataclass(eq=False)
@@ -113,6 +124,7 @@ def put_uts_ns(k: Kernel, ns: UtsNamespace) -> None:
     ns.count -= 1
     if not ns.count:
         k.memory.slabs.uts_ns.free(k, ns.slab)
+        put_owner(k, ns.user_ns)
 
 
 def put_ipc_ns(k: Kernel, ns: IpcNamespace) -> None:
@@ -124,6 +136,7 @@ def put_ipc_ns(k: Kernel, ns: IpcNamespace) -> None:
         free_all_shms(k, ns.shm_ids)
         free_all_mqueues(k, ns.mq_ids)
         k.memory.slabs.ipc_ns.free(k, ns.slab)
+        put_owner(k, ns.user_ns)
 
 
 def put_mnt_ns(k: Kernel, ns: MntNamespace) -> None:
@@ -133,6 +146,7 @@ def put_mnt_ns(k: Kernel, ns: MntNamespace) -> None:
         for mnt in all_mounts(ns.root) if ns.root is not None else ():
             k.memory.slabs.mnt.free(k, mnt.slab)
         k.memory.slabs.mnt_ns.free(k, ns.slab)
+        put_owner(k, ns.user_ns)
 
 
 def mnt_ns_root(k: Kernel, ns: MntNamespace) -> Mount:
@@ -170,9 +184,11 @@ def _follow(k: Kernel, fs: FsStruct, old: MntNamespace, new: MntNamespace) -> No
         setattr(fs, name, Path(copies.get(at.mnt, at.mnt), at.dentry))
 
 
-def create_new_namespaces(k: Kernel, flags: int, old: Nsproxy, fs: FsStruct | None) -> Nsproxy:
-    """An nsproxy with a new namespace for each CLONE_NEW* and the old one for the others. `fs` follows into
-    a new tree of mounts.
+def create_new_namespaces(
+    k: Kernel, flags: int, old: Nsproxy, fs: FsStruct | None, cred: Cred
+) -> Nsproxy:
+    """An nsproxy with a new namespace for each CLONE_NEW*, which the user namespace of `cred` owns, and the
+    old one for the others. `fs` follows into a new tree of mounts.
 
     Raises Errno(ENOMEM), Errno(EINVAL), leaving nothing.
     """
@@ -182,20 +198,24 @@ def create_new_namespaces(k: Kernel, flags: int, old: Nsproxy, fs: FsStruct | No
         uts, ipc, mnt, pid = old.uts_ns, old.ipc_ns, old.mnt_ns, old.pid_ns
         if flags & CLONE_NEWNS:
             mnt = copy_mnt_ns(k, mnt)
+            mnt.user_ns = get_user_ns(cred)
         mnt.count += 1
         undo.callback(put_mnt_ns, k, mnt)
         if flags & CLONE_NEWUTS:
-            uts = UtsNamespace(k.memory.slabs.uts_ns.alloc(k), uts.name, 0)
+            slab_of_uts = k.memory.slabs.uts_ns.alloc(k)
+            uts = UtsNamespace(slab_of_uts, uts.name, 0, get_user_ns(cred))
         uts.count += 1
         undo.callback(put_uts_ns, k, uts)
         if flags & CLONE_NEWIPC:
-            ipc = IpcNamespace(k.memory.slabs.ipc_ns.alloc(k), SemIds(), 0)
+            slab_of_ipc = k.memory.slabs.ipc_ns.alloc(k)
+            ipc = IpcNamespace(slab_of_ipc, SemIds(), 0, user_ns=get_user_ns(cred))
         ipc.count += 1
         undo.callback(put_ipc_ns, k, ipc)
         if flags & CLONE_NEWPID:
             if flags & (CLONE_THREAD | CLONE_PARENT):
                 raise Errno(EINVAL)
             pid = create_pid_namespace(k, pid)
+            pid.user_ns = get_user_ns(cred)
         else:
             get_pid_ns(pid)
         undo.callback(put_pid_ns, k, pid)
@@ -212,6 +232,9 @@ def copy_namespaces(k: Kernel, p: Task, args: CloneArgs) -> None:
     Errno(EINVAL) with CLONE_SYSVSEM, Errno(ENOMEM).
     """
     flags, old = args.flags, k.current.nsproxy
+    cgroup = flags & CLONE_NEWCGROUP if k.host.profile.cgroup_namespaces else 0
+    if cgroup and not capable(k, CAP_SYS_ADMIN):
+        raise Errno(EPERM)
     if not flags & CLONE_NEWNAMESPACES:
         p.nsproxy = get_nsproxy(old)
         return
@@ -219,7 +242,7 @@ def copy_namespaces(k: Kernel, p: Task, args: CloneArgs) -> None:
         raise Errno(EPERM)
     if flags & CLONE_NEWIPC and flags & CLONE_SYSVSEM:
         raise Errno(EINVAL)  # the undo list belongs to the old semaphores
-    p.nsproxy = create_new_namespaces(k, flags, old, p.fs)
+    p.nsproxy = create_new_namespaces(k, flags, old, p.fs, p.cred)
 
 
 def exit_task_namespaces(k: Kernel, p: Task) -> None:

@@ -7,16 +7,17 @@ are free again when the last holder lets go.
 
 from __future__ import annotations
 
-from contextlib import ExitStack
 from dataclasses import field
 from typing import TYPE_CHECKING
 
 from emu.record import dataclass
 from toykernel.errno import EAGAIN, EEXIST, EINVAL, ENOMEM, Errno
 from toykernel.kernel.clone_flags import CLONE_THREAD
+from toykernel.kernel.cred import put_user_ns
 
 if TYPE_CHECKING:
     from toykernel.kernel.clone_flags import CloneArgs
+    from toykernel.kernel.cred import UserNamespace
     from toykernel.kernel.signal_types import SignalStruct
     from toykernel.kernel.wait_queue import WaitQueue
     from toykernel.state import Kernel
@@ -83,6 +84,7 @@ class PidNamespace:
     child_reaper: Task | None = None
     count: int = 1
     pids: dict[int, Pid] = field(default_factory=dict)  # struct pid by number here
+    user_ns: UserNamespace | None = None  # that owns it; None: the first
 
 
 @dataclass(eq=False)
@@ -93,6 +95,7 @@ class Pid:
     numbers: tuple[tuple[PidNamespace, int], ...]
     count: int = 1
     wait_pidfd: WaitQueue | None = None  # who waits for the task's end by a pidfd
+    exit_code: int | None = None  # pidfs_exit_info: how the task ended, once it is reaped
 
     @property
     def nr(self) -> int:
@@ -103,6 +106,12 @@ class Pid:
     def ns(self) -> PidNamespace:
         """The namespace that it was made in."""
         return self.numbers[-1][0]
+
+
+def pid_task(k: Kernel, pid: Pid) -> Task | None:
+    """The task that runs under a pid; None once it is released."""
+    task = k.processes.init_pid_ns.map.tasks.get(pid.nr)
+    return task if task is not None and task.pid_struct is pid else None
 
 
 def pid_nr_ns(pid: Pid, ns: PidNamespace) -> int:
@@ -134,10 +143,9 @@ def _new_pid(k: Kernel, ns: PidNamespace, set_tid: tuple[int, ...] = ()) -> Pid:
         at = at.parent
     if len(set_tid) > len(chain):
         raise Errno(EINVAL)
-    with ExitStack() as undo:
-        slab = k.memory.slabs.pid.alloc(k)
-        undo.callback(k.memory.slabs.pid.free, k, slab)
-        given = []
+    slab = k.memory.slabs.pid.alloc(k)
+    given: list[tuple[PidNamespace, int]] = []
+    try:
         for level, space in enumerate(chain):
             if level < len(set_tid):
                 if set_tid[level] != 1 and space.child_reaper is None:
@@ -148,9 +156,12 @@ def _new_pid(k: Kernel, ns: PidNamespace, set_tid: tuple[int, ...] = ()) -> Pid:
                     number = space.map.alloc()
                 except Errno:
                     raise Errno(ENOMEM) from None
-            undo.callback(space.map.free, number)
             given.append((space, number))
-        undo.pop_all()
+    except Errno:
+        for space, number in reversed(given):
+            space.map.free(number)
+        k.memory.slabs.pid.free(k, slab)
+        raise
     pid = Pid(slab, tuple(reversed(given)))
     for space, number in pid.numbers:
         space.pids[number] = pid
@@ -241,6 +252,12 @@ def create_pid_namespace(k: Kernel, parent: PidNamespace) -> PidNamespace:
     return PidNamespace(slab, ns_map, parent.level + 1, get_pid_ns(parent))
 
 
+def put_owner(k: Kernel, ns: UserNamespace | None) -> None:
+    """A namespace goes: it needs the user namespace that owned it no more."""
+    if ns is not None:
+        put_user_ns(k, ns)
+
+
 def get_pid_ns(ns: PidNamespace) -> PidNamespace:
     """One more reference to a pid namespace; the namespace."""
     ns.count += 1
@@ -252,5 +269,6 @@ def put_pid_ns(k: Kernel, ns: PidNamespace) -> None:
     ns.count -= 1
     if not ns.count:
         k.memory.slabs.pid_ns.free(k, ns.slab)
+        put_owner(k, ns.user_ns)
         if ns.parent is not None:
             put_pid_ns(k, ns.parent)

@@ -23,7 +23,8 @@ from toykernel.fs.operations import POLLHUP, POLLIN, POLLRDNORM, FileOperations
 from toykernel.fs.proc.node import ProcNode, find_task
 from toykernel.kernel.clone_flags import CLONE_THREAD
 from toykernel.kernel.kill import send_by_call, user_info
-from toykernel.kernel.pid import Pid, get_pid, put_pid, task_active_pid_ns
+from toykernel.kernel.pid import Pid, get_pid, pid_task, put_pid, task_active_pid_ns
+from toykernel.kernel.pidfd_info import pidfd_ioctl
 from toykernel.kernel.ptrace import ptrace_may_access
 from toykernel.kernel.siginfo import NSIG, SI_TKILL, SI_USER, SIGINFO_SIZE, unpack_siginfo
 from toykernel.kernel.wait import WaitQueue
@@ -36,12 +37,6 @@ if TYPE_CHECKING:
 
 PIDFD_NONBLOCK, PIDFD_THREAD = O_NONBLOCK, O_EXCL
 SIGNAL_THREAD, SIGNAL_GROUP, SIGNAL_PROCESS_GROUP = 1, 2, 4
-
-
-def pid_task(k: Kernel, pid: Pid) -> Task | None:
-    """The task that runs under a pid; None once it is released."""
-    task = k.processes.init_pid_ns.map.tasks.get(pid.nr)
-    return task if task is not None and task.pid_struct is pid else None
 
 
 def pidfd_poll(k: Kernel, file: File, pt: list[WaitQueue]) -> int:
@@ -62,7 +57,9 @@ def pidfd_release(k: Kernel, file: File) -> None:
     put_pid(k, file.private)
 
 
-PIDFD = FileOperations("toykernel.kernel.pidfd:PIDFD", poll=pidfd_poll, release=pidfd_release)
+PIDFD = FileOperations(
+    "toykernel.kernel.pidfd:PIDFD", poll=pidfd_poll, release=pidfd_release, ioctl=pidfd_ioctl
+)
 
 
 def pidfd_pid(file: File) -> Pid:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from emu.record import dataclass
 from toykernel.arch.x86.uaccess import copy_from_user, copy_to_user, put_user
-from toykernel.errno import EAGAIN, EINVAL, ERESTART_RESTARTBLOCK, ERESTARTNOHAND, Errno
+from toykernel.errno import EAGAIN, EINVAL, EOPNOTSUPP, ERESTART_RESTARTBLOCK, ERESTARTNOHAND, Errno
 from toykernel.kernel.cputime import cpu_clock_read, cpu_clock_task
 from toykernel.kernel.pid import find_task_by_vpid
 from toykernel.kernel.siginfo import NSIG, SI_TIMER, SIGALRM, Siginfo
@@ -19,11 +19,15 @@ from toykernel.kernel.signal import send_signal, sig_ignored
 from toykernel.kernel.signal_types import signal_pending
 from toykernel.kernel.timekeeping import (
     CLOCK_BOOTTIME,
+    CLOCK_BOOTTIME_ALARM,
     CLOCK_MONOTONIC,
     CLOCK_PROCESS_CPUTIME_ID,
     CLOCK_REALTIME,
+    CLOCK_REALTIME_ALARM,
+    CLOCK_TAI,
     CLOCK_THREAD_CPUTIME_ID,
     TIMER_ABSTIME,
+    clock_offset,
     ktime_get,
     pack_timespec,
     pack_timespec64,
@@ -45,7 +49,7 @@ if TYPE_CHECKING:
 SIGEV_SIGNAL, SIGEV_NONE, SIGEV_THREAD, SIGEV_THREAD_ID = 0, 1, 2, 4
 DELAYTIMER_MAX = 0x7FFFFFFF
 _TIMERS_MAX = 4096
-_CLOCKS = (CLOCK_REALTIME, CLOCK_MONOTONIC, CLOCK_BOOTTIME)
+_CLOCKS = (CLOCK_REALTIME, CLOCK_MONOTONIC, CLOCK_BOOTTIME, CLOCK_TAI)
 
 
 @dataclass(eq=False)
@@ -213,6 +217,8 @@ def sys_timer_create(k: Kernel, clock: int, event: int, created: int) -> int:
     watched, alone = None, False
     if clock in (CLOCK_PROCESS_CPUTIME_ID, CLOCK_THREAD_CPUTIME_ID) or clock < 0:
         watched, alone = cpu_clock_task(k, clock)
+    elif clock in (CLOCK_REALTIME_ALARM, CLOCK_BOOTTIME_ALARM):
+        raise Errno(EOPNOTSUPP)
     elif clock not in _CLOCKS:
         raise Errno(EINVAL)
     timers = k.current.signal.posix_timers
@@ -268,8 +274,8 @@ def timer_set(k: Kernel, ident: int, flags: int, value: int, interval: int) -> t
         expires = value
         if not flags & TIMER_ABSTIME:
             expires += _now(k, posix)
-        elif posix.clock == CLOCK_REALTIME:
-            expires -= k.time.wall_offset
+        else:
+            expires -= clock_offset(k, posix.clock)
         _start(k, posix, expires)
     return before
 

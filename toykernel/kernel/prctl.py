@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from toykernel.arch.x86.process import load_tsc
 from toykernel.arch.x86.uaccess import copy_to_user, put_user, read_some
 from toykernel.errno import EFAULT, EINVAL, EPERM, Errno
 from toykernel.kernel.cred import (
@@ -144,13 +145,15 @@ def _set_timing(k: Kernel, value: int) -> int:
 
 
 def _get_tsc(k: Kernel, address: int) -> int:
-    put_user(k, PR_TSC_ENABLE, address)
+    put_user(k, PR_TSC_SIGSEGV if k.current.thread.no_tsc else PR_TSC_ENABLE, address)
     return 0
 
 
 def _set_tsc(k: Kernel, value: int) -> int:
-    if value != PR_TSC_ENABLE:  # the time-stamp counter cannot be kept from a program
+    if value not in (PR_TSC_ENABLE, PR_TSC_SIGSEGV):
         raise Errno(EINVAL)
+    k.current.thread.no_tsc = value == PR_TSC_SIGSEGV
+    load_tsc(k, k.current)
     return 0
 
 
@@ -253,7 +256,7 @@ def _set_seccomp(k: Kernel, _option: int, args: tuple[int, int, int, int]) -> in
 
 PR_SET_SECCOMP, PR_MCE_KILL, PR_MCE_KILL_GET, PR_MCE_KILL_DEFAULT = 22, 33, 34, 2
 PR_SET_NO_NEW_PRIVS, PR_GET_NO_NEW_PRIVS, PR_SET_THP_DISABLE, PR_GET_THP_DISABLE = 38, 39, 41, 42
-PR_TSC_ENABLE = 1
+PR_TSC_ENABLE, PR_TSC_SIGSEGV = 1, 2
 #: Options that look at more than one argument.
 WIDE: dict[int, Callable[[Kernel, int, tuple[int, int, int, int]], int]] = {
     PR_SET_SECCOMP: _set_seccomp,

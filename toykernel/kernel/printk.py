@@ -11,3 +11,5 @@ if TYPE_CHECKING:
 def printk(k: Kernel, text: str) -> None:
     """A line of the log, with the cycle at which it was written."""
     k.log.append((k.machine.clock.cycles, text))
+    if k.files.log_readers is not None:
+        k.files.log_readers.wake(k)

@@ -28,8 +28,7 @@ from toykernel.kernel.cred import (
     put_cred,
 )
 from toykernel.kernel.nsproxy import Nsproxy, mnt_ns_root, put_nsproxy
-from toykernel.kernel.pid import Pid, task_active_pid_ns
-from toykernel.kernel.pidfd import pid_task
+from toykernel.kernel.pid import Pid, pid_task, task_active_pid_ns
 from toykernel.kernel.ptrace import ptrace_may_access
 from toykernel.syscalls import syscall
 

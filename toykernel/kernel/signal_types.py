@@ -101,6 +101,7 @@ class SignalStruct:
     is_child_subreaper: bool = False
     has_child_subreaper: bool = False
     tty: TtyStruct | None = None  # the controlling terminal
+    tty_old_pgrp: int = 0  # a leader's: the foreground of the one that has hung up
     # Figures of threads that are gone (ticks), and of children that were waited for (ns).
     utime: int = 0
     stime: int = 0
@@ -206,7 +207,7 @@ def signal_pending(task: Task) -> bool:
     """Whether something waits for the task to return to user mode."""
     if task.jobctl & JOBCTL_PENDING_MASK:
         return True
-    for queue in (task.pending, task.signal.shared_pending):
-        if queue and any(not task.blocked >> (sig - 1) & 1 for sig in queue):
-            return True
-    return False
+    own, shared = task.pending, task.signal.shared_pending
+    if not own and not shared:
+        return False
+    return any(not task.blocked >> (sig - 1) & 1 for queue in (own, shared) for sig in queue)

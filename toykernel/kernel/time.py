@@ -35,15 +35,19 @@ from toykernel.kernel.sched.entity import rt_policy
 from toykernel.kernel.signal_types import signal_pending
 from toykernel.kernel.timekeeping import (
     CLOCK_BOOTTIME,
+    CLOCK_BOOTTIME_ALARM,
     CLOCK_MONOTONIC,
     CLOCK_MONOTONIC_COARSE,
     CLOCK_MONOTONIC_RAW,
     CLOCK_PROCESS_CPUTIME_ID,
     CLOCK_REALTIME,
+    CLOCK_REALTIME_ALARM,
     CLOCK_REALTIME_COARSE,
+    CLOCK_TAI,
     CLOCK_THREAD_CPUTIME_ID,
     NSEC_PER_SEC,
     TIMER_ABSTIME,
+    clock_offset,
     clock_was_read,
     cycles_to_ns,
     ktime_get,
@@ -64,8 +68,9 @@ if TYPE_CHECKING:
 
 USER_HZ = 100
 _COARSE = (CLOCK_REALTIME_COARSE, CLOCK_MONOTONIC_COARSE)
-_SLEEPABLE = (CLOCK_REALTIME, CLOCK_MONOTONIC, CLOCK_BOOTTIME)
-_NO_SLEEP = (CLOCK_THREAD_CPUTIME_ID, CLOCK_MONOTONIC_RAW, *_COARSE)
+_SLEEPABLE = (CLOCK_REALTIME, CLOCK_MONOTONIC, CLOCK_BOOTTIME, CLOCK_TAI)
+_ALARM = (CLOCK_REALTIME_ALARM, CLOCK_BOOTTIME_ALARM)
+_NO_SLEEP = (CLOCK_THREAD_CPUTIME_ID, CLOCK_MONOTONIC_RAW, *_COARSE, *_ALARM)
 
 
 # -- reading and setting ---------------------------------------------------------------------------
@@ -80,8 +85,8 @@ def clock_get(k: Kernel, clock: int) -> int:
     """A clock in ns. Raises Errno(EINVAL) for one that does not exist."""
     if clock < 0 or clock in (CLOCK_PROCESS_CPUTIME_ID, CLOCK_THREAD_CPUTIME_ID):
         return cpu_clock_read(k, *cpu_clock_task(k, clock))
-    if clock == CLOCK_REALTIME:
-        return ktime_get_real(k)
+    if clock in (CLOCK_REALTIME, CLOCK_TAI):
+        return ktime_get(k) + clock_offset(k, clock)
     if clock in (CLOCK_MONOTONIC, CLOCK_MONOTONIC_RAW, CLOCK_BOOTTIME):
         return ktime_get(k)
     if clock == CLOCK_REALTIME_COARSE:
@@ -221,7 +226,7 @@ def clock_nanosleep(
         expires = ns + (0 if absolute else clock_get(k, clock))
         return cpu_nanosleep(k, clock, expires, None if absolute else remaining, wide)
     if flags & TIMER_ABSTIME:
-        return _sleep(k, ns - (k.time.wall_offset if clock == CLOCK_REALTIME else 0), None)
+        return _sleep(k, ns - clock_offset(k, clock), None)
     return _sleep(k, ktime_get(k) + ns, remaining, wide)
 
 

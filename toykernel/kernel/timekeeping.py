@@ -29,6 +29,8 @@ CLOCK_MONOTONIC_RAW = 4
 CLOCK_REALTIME_COARSE = 5
 CLOCK_MONOTONIC_COARSE = 6
 CLOCK_BOOTTIME = 7
+CLOCK_REALTIME_ALARM, CLOCK_BOOTTIME_ALARM = 8, 9  # they need a clock that wakes the machine
+CLOCK_TAI = 11
 KTIME_MAX = (1 << 63) - 1  # ns
 _SPIN_INSTRUCTIONS, _SPINS, _SPINS_PER_SEC = 400, 1000, 50_000
 TIMER_ABSTIME = 1  # a flag of clock_nanosleep and timer_settime
@@ -54,6 +56,14 @@ def ktime_get(k: Kernel) -> int:
 def ktime_get_real(k: Kernel) -> int:
     """CLOCK_REALTIME in ns since 1970."""
     return k.time.wall_offset + ktime_get(k)
+
+
+def clock_offset(k: Kernel, clock: int) -> int:
+    """How far a clock that can be slept on is ahead of CLOCK_MONOTONIC, ns."""
+    if clock not in (CLOCK_REALTIME, CLOCK_TAI):
+        return 0
+    leap = k.time.ntp.tai if clock == CLOCK_TAI and k.time.ntp is not None else 0
+    return k.time.wall_offset + leap * NSEC_PER_SEC
 
 
 def clock_was_read(k: Kernel) -> None:

@@ -69,6 +69,8 @@ def _change(k: Kernel, change: Callable[[Cred, Cred], None], *, user: bool = Tru
         undo.pop_all()
     if (old.euid, old.egid, old.fsuid, old.fsgid) != (new.euid, new.egid, new.fsuid, new.fsgid):
         k.current.pdeath_signal = 0
+        if k.current.mm is not None:
+            k.current.mm.dumpable = 0  # what root has read must not be read by whom it becomes
     commit_creds(k, new)
     return 0
 

@@ -79,7 +79,9 @@ def sys_unshare(k: Kernel, flags: int) -> int:
         if flags & _NAMESPACES:
             if not capable(k, CAP_SYS_ADMIN):
                 raise Errno(EPERM)
-            new_ns = create_new_namespaces(k, flags & _NAMESPACES, task.nsproxy, new_fs or fs)
+            new_ns = create_new_namespaces(
+                k, flags & _NAMESPACES, task.nsproxy, new_fs or fs, new_cred or task.cred
+            )
             undo.callback(put_nsproxy, k, new_ns)
         undo.pop_all()
     if flags & (CLONE_SYSVSEM | CLONE_NEWIPC):

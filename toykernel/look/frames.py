@@ -60,6 +60,12 @@ def _slab_pages(k: Kernel) -> Iterator[Claim]:
                 yield (page - PAGE_OFFSET) >> PAGE_SHIFT, f"slab {cache.name}"
 
 
+def _ldts(k: Kernel) -> Iterator[Claim]:
+    for mm in address_spaces(k):
+        if mm.ldt_entries:
+            yield mm.ldt_pfn, f"LDT of mm {mm.ident}"
+
+
 def _page_cache(k: Kernel) -> Iterator[Claim]:
     for mapping in k.memory.mappings.values():
         for index, pfn in mapping.pages.items():
@@ -84,6 +90,7 @@ HOLDERS: tuple[Callable[[Kernel], Iterator[Claim]], ...] = (
     _page_cache,
     _pins,
     _kernel_stacks,
+    _ldts,
     _slab_pages,
 )
 
@@ -95,6 +102,7 @@ KINDS: dict[Callable[[Kernel], Iterator[Claim]], str] = {
     _page_cache: "page cache",
     _pins: "held",
     _kernel_stacks: "kernel stack",
+    _ldts: "LDT",
     _slab_pages: "slab",
 }
 

@@ -5,16 +5,15 @@ Addresses are linear.
 
 from __future__ import annotations
 
-import io
 from bisect import bisect_right
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
-from typing import Any
 
+from toykernel.look.elf_debug import ElfDebug
+from toykernel.look.unwind import Unwinder
 from userland.assembler import LineEntry, Program
-
-SHF_ALLOC, SHF_EXECINSTR, PF_X = 2, 4, 1
 
 
 @dataclass(frozen=True)
@@ -47,17 +46,43 @@ class Image:
         sources: Mapping[str, str] | None = None,
     ) -> None:
         self.name = name
-        self.labels = dict(labels)
-        self.constants = dict(constants)
-        self.lines = sorted(lines, key=lambda line: line.address)
         self.spans = sorted(spans)
         self.entry = entry
         self.bias = 0  # how far above the addresses in its file it is loaded
-        self._ordered = sorted((value, label) for label, value in self.labels.items())
-        self._addresses = [line.address for line in self.lines]
+        self._debug: ElfDebug | None = None  # where the rest comes from, when it is asked for
+        self._elf = b""
+        self._given = dict(labels), dict(constants), tuple(lines)
         self._sources: dict[str, list[str]] = {
             file: text.split("\n") for file, text in (sources or {}).items()
         }
+
+    @cached_property
+    def _symbols(self) -> tuple[dict[str, int], dict[str, int]]:
+        return self._given[:2] if self._debug is None else self._debug.symbols()
+
+    @property
+    def labels(self) -> dict[str, int]:
+        """Addresses by name."""
+        return self._symbols[0]
+
+    @property
+    def constants(self) -> dict[str, int]:
+        """What has a name and a value, and is no address."""
+        return self._symbols[1]
+
+    @cached_property
+    def lines(self) -> list[LineEntry]:
+        """The line table, by address."""
+        lines = self._given[2] if self._debug is None else self._debug.lines()
+        return sorted(lines, key=lambda line: line.address)
+
+    @cached_property
+    def _ordered(self) -> list[tuple[int, str]]:
+        return sorted((value, label) for label, value in self.labels.items())
+
+    @cached_property
+    def _addresses(self) -> list[int]:
+        return [line.address for line in self.lines]
 
     @classmethod
     def of_program(
@@ -77,39 +102,19 @@ class Image:
 
     @classmethod
     def of_elf(cls, name: str, data: bytes, bias: int = 0) -> Image:
-        """From an ELF executable: .symtab and .debug_line, as far as it has them. A position-independent
-        one is loaded `bias` bytes above the addresses in its file.
+        """From an ELF executable: .symtab and .debug_line, as far as it has them, read when they are asked
+        for. A position-independent one is loaded `bias` bytes above the addresses in its file.
         """
-        from elftools.elf.elffile import ELFFile
-
-        elf = ELFFile(io.BytesIO(data))
-        labels: dict[str, int] = {}
-        constants: dict[str, int] = {}
-        table = elf.get_section_by_name(".symtab")
-        for symbol in table.iter_symbols() if table is not None else ():
-            kind, section = symbol["st_info"]["type"], symbol["st_shndx"]
-            if not symbol.name or section == "SHN_UNDEF" or kind in ("STT_FILE", "STT_SECTION"):
-                continue
-            if section == "SHN_ABS":
-                constants[symbol.name] = symbol["st_value"]
-            else:
-                labels[symbol.name] = symbol["st_value"] + bias
-        spans = [
-            (s["sh_addr"], s["sh_addr"] + s["sh_size"], bool(s["sh_flags"] & SHF_EXECINSTR))
-            for s in elf.iter_sections()
-            if s["sh_flags"] & SHF_ALLOC and s["sh_size"]
-        ]
-        if not spans:
-            spans = [
-                (s["p_vaddr"], s["p_vaddr"] + s["p_memsz"], bool(s["p_flags"] & PF_X))
-                for s in elf.iter_segments()
-                if s["p_type"] == "PT_LOAD"
-            ]
-        lines = [replace(line, address=line.address + bias) for line in _dwarf_lines(elf)]
-        spans = [(start + bias, end + bias, code) for start, end, code in spans]
-        made = cls(name, labels, constants, lines, spans, elf["e_entry"] + bias)
-        made.bias = bias
+        debug = ElfDebug(data, bias)
+        spans, entry = debug.spans(), debug.entry()
+        made = cls(name, {}, {}, (), spans, entry)
+        made.bias, made._debug, made._elf = bias, debug, data
         return made
+
+    @cached_property
+    def unwinder(self) -> Unwinder | None:
+        """What finds callers in it, if a compiler has made it."""
+        return Unwinder(self._elf, self.bias) if self._elf and self.lines else None
 
     # -- by address --------------------------------------------------------------------------------
 
@@ -134,11 +139,10 @@ class Image:
 
     def entry_at(self, address: int) -> LineEntry | None:
         """The line-table entry that covers a linear address, or None."""
-        index = bisect_right(self._addresses, address) - 1
-        if index < 0:
-            return None
-        entry = self.lines[index]
-        return entry if address < entry.address + entry.length else None
+        if self._debug is not None and "lines" not in vars(self):  # only those of one unit
+            near = sorted(self._debug.lines_near(address), key=lambda line: line.address)
+            return _covering(near, [line.address for line in near], address)
+        return _covering(self.lines, self._addresses, address)
 
     def place_at(self, address: int) -> Place | None:
         """Where the code at a linear address was written;
@@ -210,54 +214,9 @@ class Image:
         return None if found is None else (found, tuple(by_line[found]))
 
 
-def elf_lines(data: bytes) -> list[LineEntry]:
-    """The line table of an ELF executable; their `text` is empty."""
-    from elftools.elf.elffile import ELFFile
-
-    return _dwarf_lines(ELFFile(io.BytesIO(data)))
-
-
-def _dwarf_lines(elf: Any) -> list[LineEntry]:
-    """The line table of an ELF file, of any DWARF version that pyelftools reads."""
-    if not elf.has_dwarf_info():
-        return []
-    found: list[LineEntry] = []
-    try:
-        info = elf.get_dwarf_info()
-        for unit in info.iter_CUs():
-            program = info.line_program_for_CU(unit)
-            if program is not None:
-                folder = unit.get_top_DIE().attributes.get("DW_AT_comp_dir")
-                found += _line_program(program, folder.value if folder else b"")
-    except Exception:  # whatever damaged debugging data raises: the program still runs
-        return []
-    return found
-
-
-def _line_program(program: Any, folder: bytes) -> list[LineEntry]:
-    names: dict[int, str] = {}
-    version = program["version"]
-    for index, row in enumerate(program["file_entry"], 0 if version >= 5 else 1):
-        where = row["dir_index"]
-        folders = program["include_directory"]
-        at = where if version >= 5 else where - 1
-        parent = folders[at] if 0 <= at < len(folders) and (where or version >= 5) else b""
-        path = Path(
-            folder.decode("utf-8", "surrogateescape"), parent.decode("utf-8", "surrogateescape")
-        )
-        names[index] = str(path / row["name"].decode("utf-8", "surrogateescape"))
-    found = []
-    previous = None
-    for item in program.get_entries():
-        state = item.state
-        if state is None:
-            continue
-        if previous is not None and state.address > previous.address:
-            found.append(
-                LineEntry(
-                    previous.address, state.address - previous.address,
-                    names.get(previous.file, "?"), previous.line, "",
-                )
-            )  # fmt: skip
-        previous = None if state.end_sequence else state
-    return found
+def _covering(lines: list[LineEntry], addresses: list[int], address: int) -> LineEntry | None:
+    index = bisect_right(addresses, address) - 1
+    if index < 0:
+        return None
+    entry = lines[index]
+    return entry if address < entry.address + entry.length else None

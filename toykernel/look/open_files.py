@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from toykernel.look.spaces import address_spaces
 from toykernel.net.af_unix import UnixSock
 
 if TYPE_CHECKING:
@@ -19,13 +20,19 @@ def _holders(k: Kernel) -> Iterator[File]:
                 yield from files.fd.values()
         if task.wait is not None:
             yield from task.wait.holds
+    for mm in address_spaces(k):
+        for req in (req for ctx in mm.ioctx for req in ctx.active):
+            yield req.file
+            if req.eventfd is not None:
+                yield req.eventfd
     for sock in k.files.unix.sockets if k.files.unix is not None else ():
         for skb in sock.queue:
             yield from skb.files
 
 
 def open_files(k: Kernel) -> list[File]:
-    """Each once: in tables of descriptors, held by a sleeping call, on their way in a message of a socket."""
+    """Each once: in tables of descriptors, held by a sleeping call or by a request of asynchronous I/O,
+    on their way in a message of a socket."""
     return list(dict.fromkeys(_holders(k)))
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from toykernel.fs.eventfd import EventfdCtx
 from toykernel.fs.eventpoll import EventPoll
+from toykernel.fs.inotify import InotifyGroup
 from toykernel.fs.mount import all_mounts
 from toykernel.fs.nsfs import NsCommon
 from toykernel.fs.pipe_fs_i import Pipe
@@ -38,7 +39,7 @@ def _of_task(k: Kernel, task: Task) -> Iterator[Record]:
     yield "sighand_struct", task.sighand.slab
     yield "cred", task.cred.slab
     yield "user_struct", task.cred.user.slab
-    yield "user_namespace", task.cred.user.ns.slab
+    yield from _of_users(task.cred.user.ns)
     yield "fpu", task.thread.fpu
     judge = task.seccomp_filter
     while judge is not None:
@@ -72,6 +73,13 @@ def _of_task(k: Kernel, task: Task) -> Iterator[Record]:
         ns = ns.parent
 
 
+def _of_users(ns: UserNamespace | None) -> Iterator[Record]:
+    """A user namespace and those above it."""
+    while ns is not None:
+        yield "user_namespace", ns.slab
+        ns = ns.parent
+
+
 def _of_files(files: FilesStruct) -> Iterator[Record]:
     yield "files_struct", files.slab
     for file in files.fd.values():
@@ -98,6 +106,10 @@ def _of_file(file: File) -> Iterator[Record]:
             yield "tty_struct", slab
             if link is not None:
                 yield "tty_struct", link.slab
+        case InotifyGroup(slab=slab, marks=marks):
+            yield "fsnotify_group", slab
+            for mark in marks.values():
+                yield "inotify_inode_mark", mark.slab
         case EventPoll(slab=slab, items=items):
             yield "eventpoll", slab
             for item in items:
@@ -151,10 +163,12 @@ def _of_namespace(ns: Any) -> Iterator[Record]:
         case PidNamespace():
             yield "pid_namespace", ns.slab
         case UserNamespace():
-            yield "user_namespace", ns.slab
+            yield from _of_users(ns)
+            return
         case IpcNamespace():
             yield "ipc_namespace", ns.slab
             yield from _of_ipc(ns)
+    yield from _of_users(ns.user_ns)
 
 
 def _of_ipc(ns: IpcNamespace) -> Iterator[Record]:
@@ -182,8 +196,17 @@ def records(k: Kernel) -> Iterator[Record]:
         seen.update(dict.fromkeys(("mnt_cache", mnt.slab) for mnt in all_mounts(root)))
     for pid in k.processes.init_pid_ns.pids.values():
         seen["pid", pid.slab] = None
+    if k.processes.keys is not None:
+        seen.update(dict.fromkeys(("key_jar", key.slab) for key in k.processes.keys.keys.values()))
     for mm in address_spaces(k):
         seen["mm_struct", mm.slab] = None
+        for ctx in mm.ioctx:
+            seen["kioctx", ctx.slab] = None
+            for req in ctx.active:
+                seen["aio_kiocb", req.slab] = None
+                for file in (req.file, req.eventfd):
+                    if file is not None:
+                        seen.update(dict.fromkeys(_of_file(file)))
         for area in mm:
             seen["vm_area_struct", area.slab] = None
     for kind, address in seen:

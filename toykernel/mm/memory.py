@@ -17,14 +17,20 @@ from emu.record import dataclass
 from toykernel.arch.x86.pgtable import (
     PGDIR_SIZE,
     PTE_PROTNONE,
+    PteAt,
+    clear_run,
     flush_tlb_mm,
     flush_tlb_page,
     get_pte,
+    one_by_one,
     present_ptes,
+    protect_run,
     pte_alloc,
     pte_offset,
     pte_present,
+    pte_runs,
     set_pte,
+    set_run,
 )
 from toykernel.errno import EFAULT, Errno
 from toykernel.mm.filemap import FaultSigbus, UserFault, vma_frame
@@ -72,6 +78,10 @@ def copy_page_range(
     """
     if vma.vm_flags & (VM_DONTCOPY | VM_WIPEONFORK) or not vma.anon_vma:
         return  # left out, or (K13, too) all to be had again from the page cache or the zero page
+    if not k.memory.eager_fork and not one_by_one(k):
+        for run in pte_runs(k, src, vma.vm_start, vma.vm_end):
+            _copy_run(k, dst, src, run, protected)
+        return
     reached = table = 0  # the page table of `dst` that the walk has come to, and where it lies
     for address, at, pte in present_ptes(k, src, vma.vm_start, vma.vm_end):
         if not table or address & -PGDIR_SIZE != reached:
@@ -86,6 +96,20 @@ def copy_page_range(
                 pte &= ~PTE_RW  # in both: whoever writes first must fault
                 set_pte(k, src, address, at, pte)
             _copy_one_pte(k, dst, address, new_at, pte)
+
+
+def _copy_run(
+    k: Kernel, dst: MmStruct, src: MmStruct, run: list[PteAt], protected: list[ProtectedPte]
+) -> None:
+    """The entries of one page table, as below one by one."""
+    k.charge("present_pte")
+    at = pte_alloc(k, dst, run[0][0])
+    if len(run) > 1:
+        k.charge("present_pte", len(run) - 1)
+    protected += protect_run(k, src, run)
+    k.memory.pages.get_pages([pte >> PAGE_SHIFT for _, _, pte in run])
+    shared = ~(PTE_RW | PTE_A)
+    set_run(k, dst, at, [(address, place, pte & shared) for address, place, pte in run])
 
 
 def _copy_one_pte(k: Kernel, dst: MmStruct, address: int, new_at: int, pte: int) -> None:
@@ -114,6 +138,14 @@ def _copy_eagerly(k: Kernel, dst: MmStruct, address: int, new_at: int, pte: int)
 
 def unmap_page_range(k: Kernel, mm: MmStruct, start: int, end: int) -> None:
     """Take every page in a range away, and its reference with it."""
+    if not one_by_one(k):
+        for run in pte_runs(k, mm, start, end):
+            k.charge("present_pte", len(run))
+            clear_run(k, mm, run)
+            for _, _, pte in run:
+                if pte_present(pte):
+                    k.memory.pages.put_page(k, pte >> PAGE_SHIFT)
+        return
     for address, at, pte in present_ptes(k, mm, start, end):
         set_pte(k, mm, address, at, 0)
         if pte_present(pte):

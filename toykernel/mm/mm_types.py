@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from emu.record import dataclass
 
@@ -163,6 +163,8 @@ class MmStruct:
         self.exe_path: Path | None = None  # what it executes: where that was found
         self.exe_name = ""  # and by which path
         self.saved_auxv = b""
+        self.ioctx: list[Any] = []  # its contexts of asynchronous I/O (fs/aio.py)
+        self.ldt_pfn = self.ldt_entries = 0  # modify_ldt's table (arch/x86/ldt.py)
         self.vdso = 0  # address of the vDSO; 0 without one
         #: Pages whose entries lost rights since the last flush: a CPU may still hold them.
         self.stale: dict[int, None] = {}

@@ -103,8 +103,10 @@ class PageAllocator:
         self._count[pfn] = 1
         self._order[pfn] = order
         self._used += 1 << order
-        self._peak = max(self._peak, self._used)
-        self.reach = max(self.reach, pfn + (1 << order))
+        if self._used > self._peak:
+            self._peak = self._used
+        if pfn + (1 << order) > self.reach:
+            self.reach = pfn + (1 << order)
         return pfn
 
     def get_zeroed_page(self, k: Kernel, what: str = "page", *, highmem: bool = False) -> int:
@@ -119,6 +121,14 @@ class PageAllocator:
         if self._count[pfn] <= 0:
             raise PageCountError(f"reference taken of frame {pfn:#x}, which is free")
         self._count[pfn] += 1
+
+    def get_pages(self, pfns: list[int]) -> None:
+        """get_page for each."""
+        count = self._count
+        for pfn in pfns:
+            if count[pfn] <= 0:
+                raise PageCountError(f"reference taken of frame {pfn:#x}, which is free")
+            count[pfn] += 1
 
     def put_page(self, k: Kernel, pfn: int) -> None:
         """The one door for giving a reference back; the last one frees the block. Raises

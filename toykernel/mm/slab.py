@@ -33,17 +33,18 @@ class KmemCache:
         """Virtual address of an object; its bytes are whatever was there. Raises Errno(ENOMEM)."""
         if k.host.may_fail is not None:
             k.host.may_fail(self.name)
-        if not self._partial:
+        partial = self._partial
+        if not partial:
             base = PAGE_OFFSET + (
                 k.memory.pages.alloc_pages(k, 0, f"{self.name} slab") << PAGE_SHIFT
             )
             self._held[base] = None
-            self._partial[base] = [base + i * self.size for i in reversed(range(self.per_page))]
-        base = next(reversed(self._partial))
-        objects = self._partial[base]
+            partial[base] = [base + i * self.size for i in reversed(range(self.per_page))]
+        base = next(reversed(partial))
+        objects = partial[base]
         address = objects.pop()
         if not objects:
-            del self._partial[base]
+            del partial[base]
         self.active += 1
         return address
 

@@ -38,7 +38,11 @@ class SlabCaches:
         self.timerfd = KmemCache("timerfd_ctx", 128)  # timerfd_create
         self.signalfd = KmemCache("signalfd_ctx", 16)  # signalfd
         self.userfaultfd = KmemCache("userfaultfd_ctx_cache", 176)  # userfaultfd
+        self.inotify = KmemCache("fsnotify_group", 128)  # inotify_init: a queue of events
+        self.inotify_mark = KmemCache("inotify_inode_mark", 64)  # inotify_add_watch
+        self.kioctx = KmemCache("kioctx", 128)  # io_setup: a context
         self.eventpoll = KmemCache("eventpoll", 128)  # epoll_create
+        self.aio_kiocb = KmemCache("aio_kiocb", 128)  # io_submit: a request
         self.epi = KmemCache("eventpoll_epi", 96)  # epoll_ctl: a file that is watched
         self.tty = KmemCache("tty_struct", 704)  # open of ptmx: either end
         self.unix_sock = KmemCache("unix_sock", 512)  # socket: one, or an end of a connection
@@ -47,6 +51,7 @@ class SlabCaches:
         self.file_lease = KmemCache("file_lease_cache", 112)  # F_SETLEASE
         self.fasync = KmemCache("fasync_cache", 40)  # O_ASYNC
         self.mnt = KmemCache("mnt_cache", 128)  # mount: one
+        self.key = KmemCache("key_jar", 128)  # add_key: a key or a keyring
         self.seccomp = KmemCache("seccomp_filter", 32)  # seccomp: a filter
         self.mm = KmemCache("mm_struct", 448)  # fork, exec: an address space
         self.vm_area = KmemCache("vm_area_struct", 88, 8)  # mmap, fork, exec: an area

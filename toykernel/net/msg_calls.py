@@ -5,8 +5,18 @@ from __future__ import annotations
 import struct
 from typing import TYPE_CHECKING
 
+from emu.record import dataclass
 from toykernel.arch.x86.uaccess import access_ok, copy_from_user, copy_to_user, put_user
-from toykernel.errno import EFAULT, EINVAL, EMSGSIZE, ENOBUFS, Errno
+from toykernel.errno import (
+    EAGAIN,
+    EFAULT,
+    EINTR,
+    EINVAL,
+    EMSGSIZE,
+    ENOBUFS,
+    ERESTARTSYS,
+    Errno,
+)
 from toykernel.fs.uio import UIO_MAXIOV, import_iovec
 from toykernel.kernel.timekeeping import ktime_get, timespec64_from_user, timespec_from_user
 from toykernel.kernel.wait import Result, Wait
@@ -110,7 +120,7 @@ def _sendmsg(k: Kernel, file: File, msg: int, flags: int) -> Result:
     name, namelen, iov, iovlen, control, controllen, _ = _MSGHDR.unpack(
         copy_from_user(k, msg, _MSGHDR.size)
     )
-    if namelen >> 31:
+    if name and namelen >> 31:
         raise Errno(EINVAL)
     if iovlen > UIO_MAXIOV:
         raise Errno(EMSGSIZE)
@@ -135,7 +145,9 @@ def sys_recvmsg(k: Kernel, fd: int, msg: int, flags: int) -> Result:
 
 
 def _recvmsg(k: Kernel, file: File, msg: int, flags: int) -> Result:
-    _, _, iov, iovlen, *_ = _MSGHDR.unpack(copy_from_user(k, msg, _MSGHDR.size))
+    name, namelen, iov, iovlen, *_ = _MSGHDR.unpack(copy_from_user(k, msg, _MSGHDR.size))
+    if name and namelen >> 31:
+        raise Errno(EINVAL)
     if iovlen > UIO_MAXIOV:
         raise Errno(EMSGSIZE)
     return start_recv(k, Receiving(file, import_iovec(k, iov, iovlen), flags, None, tell_msg, msg))
@@ -168,113 +180,94 @@ def tell_msg(k: Kernel, call: Receiving, got: Received) -> None:
 # -- several ---------------------------------------------------------------------------------------
 
 
+@dataclass(eq=False)
+class Row:
+    """A call that sends or receives several messages: the array, and how many of it are done."""
+
+    file: File
+    mmsg: int
+    count: int
+    flags: int
+    deadline: int | None
+    sends: bool
+    done: int = 0
+
+
 @syscall(345, "sockfd:fd msgvec:address vlen:uint flags:hex")
 def sys_sendmmsg(k: Kernel, fd: int, mmsg: int, count: int, flags: int) -> Result:
     """sendmmsg: several messages; how many were sent. What stops it after the first is not told."""
     file, _ = sockfd_lookup(k, fd)
-    return send_more(k, file, mmsg, min(count, UIO_MAXIOV), flags, 0)
-
-
-def send_more(k: Kernel, file: File, mmsg: int, count: int, flags: int, sent: int) -> Result:
-    """The messages from the `sent`-th on."""
-    while sent < count:
-        at = mmsg + sent * _MMSG_SIZE
-        try:
-            result = _sendmsg(k, file, at, flags if not sent else flags | MSG_DONTWAIT)
-        except Errno:
-            if sent:
-                return sent
-            raise
-        if isinstance(result, Wait):
-            args = (result.resume, result.args, file, mmsg, count, flags)
-            result.resume, result.args = first_sent, args
-            return result
-        put_user(k, result, at + _MSGHDR.size)
-        sent += 1
-    return sent
-
-
-def first_sent(
-    k: Kernel,
-    resume: object,
-    args: tuple[object, ...],
-    file: File,
-    mmsg: int,
-    count: int,
-    flags: int,
-    *late: bool,
-) -> Result:
-    """The first message had to wait: now the others."""
-    assert callable(resume)
-    result: Result = resume(k, *args, *late)
-    if isinstance(result, Wait):
-        result.args = (result.resume, result.args, file, mmsg, count, flags)
-        result.resume = first_sent
-        return result
-    if result < 0:
-        return result
-    put_user(k, result, mmsg + _MSGHDR.size)
-    return send_more(k, file, mmsg, count, flags, 1)
+    return _next_message(k, Row(file, mmsg, min(count, UIO_MAXIOV), flags, None, sends=True))
 
 
 def _recvmmsg(k: Kernel, fd: int, mmsg: int, count: int, flags: int, timeout: int | None) -> Result:
     file, _ = sockfd_lookup(k, fd)
     deadline = None if timeout is None else ktime_get(k) + timeout
-    return recv_more(k, file, mmsg, min(count, UIO_MAXIOV), flags, deadline, 0)
+    return _next_message(k, Row(file, mmsg, min(count, UIO_MAXIOV), flags, deadline, sends=False))
 
 
-def recv_more(
-    k: Kernel, file: File, mmsg: int, count: int, flags: int, deadline: int | None, got: int
-) -> Result:
-    """The messages from the `got`-th on."""
-    while got < count:
-        at = mmsg + got * _MMSG_SIZE
-        one = flags & ~MSG_WAITFORONE
-        if got and flags & MSG_WAITFORONE:
-            one |= MSG_DONTWAIT
+def _next_message(k: Kernel, row: Row) -> Result:
+    """The messages that are not done yet."""
+    while row.done < row.count:
+        call = _sendmsg if row.sends else _recvmsg
         try:
-            result = _recvmsg(k, file, at, one)
-        except Errno:
-            if got:
-                return got
-            raise
+            result = call(k, row.file, row.mmsg + row.done * _MMSG_SIZE, _flags_of_next(row))
+        except Errno as error:
+            return _stopped(row, error)
         if isinstance(result, Wait):
-            args = (result.resume, result.args, file, mmsg, count, flags, deadline, got)
-            result.resume, result.args = one_received, args
-            return result
-        put_user(k, result, at + _MSGHDR.size)
-        got += 1
-        if deadline is not None and ktime_get(k) >= deadline:
+            return _message_waits(row, result)
+        if _told_and_late(k, row, result):
             break
-    return got
+    return row.done
 
 
-def one_received(
-    k: Kernel,
-    resume: object,
-    args: tuple[object, ...],
-    file: File,
-    mmsg: int,
-    count: int,
-    flags: int,
-    deadline: int | None,
-    got: int,
-    *late: bool,
+def _stopped(row: Row, error: Errno) -> int:
+    """What an error comes to: nothing behind the first message, but the next to receive hears of it.
+
+    That of a signal is forgotten (Linux keeps it too, and a program then reads an error 512).
+    """
+    if not row.done:
+        raise error
+    if not row.sends and error.number not in (EAGAIN, EINTR, ERESTARTSYS):
+        sock_of(row.file).error = error.number
+    return row.done
+
+
+def _flags_of_next(row: Row) -> int:
+    """Those behind the first do not wait: sent ones never, received ones with MSG_WAITFORONE."""
+    if row.sends:
+        return row.flags | MSG_DONTWAIT if row.done else row.flags
+    later = row.done and row.flags & MSG_WAITFORONE
+    return row.flags & ~MSG_WAITFORONE | (MSG_DONTWAIT if later else 0)
+
+
+def _told_and_late(k: Kernel, row: Row, result: int) -> bool:
+    """Store a message's size; whether the time is up. Raises Errno(EFAULT)."""
+    put_user(k, result, row.mmsg + row.done * _MMSG_SIZE + _MSGHDR.size)
+    row.done += 1
+    return row.deadline is not None and ktime_get(k) >= row.deadline
+
+
+def _message_waits(row: Row, wait: Wait) -> Wait:
+    wait.args = (wait.resume, wait.args, row)
+    wait.resume = message_woken
+    return wait
+
+
+def message_woken(
+    k: Kernel, resume: object, args: tuple[object, ...], row: Row, *late: bool
 ) -> Result:
-    """A message for which the call had to wait: now the others."""
+    """A message had to wait: now the others."""
     assert callable(resume)
     try:
         result: Result = resume(k, *args, *late)
-    except Errno:
-        if got:
-            return got
-        raise
+    except Errno as error:
+        return _stopped(row, error)
     if isinstance(result, Wait):
-        result.args = (result.resume, result.args, file, mmsg, count, flags, deadline, got)
-        result.resume = one_received
-        return result
-    put_user(k, result, mmsg + got * _MMSG_SIZE + _MSGHDR.size)
-    return recv_more(k, file, mmsg, count, flags, deadline, got + 1)
+        return _message_waits(row, result)
+    if result < 0:
+        return row.done or result
+    return row.done if _told_and_late(k, row, result) else _next_message(k, row)
 
 
 @syscall(337, "sockfd:fd msgvec:address vlen:uint flags:hex timeout:timespec")

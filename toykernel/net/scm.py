@@ -112,11 +112,11 @@ def scm_recv(
     """
     out, truncated = b"", False
     if creds:
-        data = _HEADER.pack(_HEADER.size + 12, SOL_SOCKET, SCM_CREDENTIALS) + struct.pack(
-            "<iII", *skb.creds
-        )
-        truncated = len(data) > room
-        out += data[:room]
+        size = min(_HEADER.size + 12, room)
+        truncated = size < _HEADER.size + 12
+        if size >= _HEADER.size:  # else there is no room to say even what it is
+            data = _HEADER.pack(size, SOL_SOCKET, SCM_CREDENTIALS)
+            out = (data + struct.pack("<iII", *skb.creds))[:size]
         room -= len(out)
     if not skb.files:
         return out, truncated

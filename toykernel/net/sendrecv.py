@@ -164,6 +164,19 @@ def sock_splice_write(k: Kernel, file: File, data: bytes) -> Result:
     return unix_sendmsg(k, file, data, 0, ScmCookie(), None)
 
 
+def sock_splice_read(k: Kernel, file: File, pos: int, count: int) -> bytes | None:
+    """splice out of a socket; None while there is nothing. Raises Errno for one that cannot receive."""
+    sock = sock_of(file)
+    check_recv(sock, 0)
+    got = unix_recv(k, sock, count, 0)
+    if got is None:
+        return None
+    if got.skb is not None:
+        drop_files(k, got.skb)
+    finish_recv(k, sock, got)
+    return got.data
+
+
 SOCKET = FileOperations(
     "toykernel.net.sendrecv:SOCKET",
     read=sock_read,
@@ -172,5 +185,6 @@ SOCKET = FileOperations(
     ioctl=sock_ioctl,
     release=sock_release,
     iter=sock_iter,
+    splice_read=sock_splice_read,
     splice_write=sock_splice_write,
 )

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from toykernel.arch.x86.uaccess import copy_from_user, copy_to_user, get_user, put_user
 from toykernel.errno import EDOM, EINVAL, ENOPROTOOPT, EOPNOTSUPP, EPERM, Errno
 from toykernel.kernel.cred import CAP_NET_ADMIN, capable
+from toykernel.kernel.sched.core import tick_ns
 from toykernel.kernel.timekeeping import NSEC_PER_SEC, NSEC_PER_USEC
 from toykernel.net.af_unix import AF_UNIX, UnixSock
 from toykernel.net.socket import sockfd_lookup
@@ -58,7 +59,8 @@ def sys_setsockopt(k: Kernel, fd: int, level: int, name: int, value: int, length
     if name == SO_LINGER:
         if length < 8:
             raise Errno(EINVAL)
-        sock.options[SO_LINGER] = int.from_bytes(copy_from_user(k, value, 8), "little")
+        seconds = get_user(k, value + 4) if word else sock.options.get(SO_LINGER, 0) >> 32
+        sock.options[SO_LINGER] = seconds << 32 | bool(word)
     elif name == SO_PASSCRED:
         sock.passcred = bool(word)
     elif name in (SO_SNDBUF, SO_RCVBUF, SO_SNDBUFFORCE, SO_RCVBUFFORCE):
@@ -72,7 +74,7 @@ def sys_setsockopt(k: Kernel, fd: int, level: int, name: int, value: int, length
             raise Errno(EPERM)
         sock.options[name] = word
     elif name == SO_RCVLOWAT:
-        sock.options[name] = word or 1
+        sock.options[name] = min(word, 0x7FFFFFFF) or 1
     elif name in _KEPT:
         sock.options[name] = int(bool(word))
     else:
@@ -92,7 +94,7 @@ def _set_buffer(k: Kernel, sock: UnixSock, name: int, word: int) -> None:
 
 
 def _set_timeout(k: Kernel, sock: UnixSock, name: int, value: int, length: int) -> None:
-    """A time in a struct timeval, or in one with 64-bit words."""
+    """A time in a struct timeval, or in one with 64-bit words; whole ticks are kept, rounded up."""
     wide = name in (SO_RCVTIMEO_NEW, SO_SNDTIMEO_NEW)
     size = 16 if wide else 8
     if length < size:
@@ -100,7 +102,8 @@ def _set_timeout(k: Kernel, sock: UnixSock, name: int, value: int, length: int) 
     seconds, usec = struct.unpack("<2q" if wide else "<2i", copy_from_user(k, value, size))
     if not 0 <= usec < 1_000_000:
         raise Errno(EDOM)
-    ns = max(int(seconds) * NSEC_PER_SEC + int(usec) * NSEC_PER_USEC, 0)
+    part = -(-int(usec) * NSEC_PER_USEC // tick_ns(k)) * tick_ns(k)
+    ns = max(int(seconds) * NSEC_PER_SEC + part, 0)
     if name in (SO_RCVTIMEO, SO_RCVTIMEO_NEW):
         sock.rcvtimeo = ns
     else:
@@ -135,7 +138,7 @@ def _value(sock: UnixSock, name: int) -> bytes:
     if name in known:
         return struct.pack("<i", known[name])
     if name in (*_KEPT, SO_DEBUG, SO_PRIORITY):
-        return struct.pack("<i", sock.options.get(name, 0))
+        return struct.pack("<I", sock.options.get(name, 0))
     raise Errno(ENOPROTOOPT)
 
 

@@ -256,10 +256,10 @@ def unix_recv(k: Kernel, sock: UnixSock, size: int, flags: int) -> Received | No
     peek = bool(flags & MSG_PEEK)
     if sock.is_stream:
         return _recv_stream(k, sock, size, flags, peek)
+    if sock.error:  # before any message, where a stream has it behind what is there
+        error, sock.error = sock.error, 0
+        raise Errno(error)
     if not sock.queue:
-        if sock.error:
-            error, sock.error = sock.error, 0
-            raise Errno(error)
         return Received(b"", 0, 0, None, peek) if sock.shutdown & RCV_SHUTDOWN else None
     skb = sock.queue[0]
     data = skb.data[:size]

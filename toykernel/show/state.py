@@ -20,6 +20,7 @@ from toykernel.look.frames import kernel_claims
 from toykernel.look.page_tables import entries, tables
 from toykernel.look.spaces import address_spaces, users
 from toykernel.look.task import TaskView
+from toykernel.show.called_from import CalledFrom
 from toykernel.show.open_files import OpenFiles
 from toykernel.syscall_table import name_of
 
@@ -44,6 +45,7 @@ class StateReader:
         self._images = images
         self._frames = frames
         self._spaces: dict[int, tuple[list[bytes], State, State]] = {}
+        self._called_from = CalledFrom()
 
     def read(self) -> State:
         """The state now."""
@@ -95,6 +97,8 @@ class StateReader:
             found["exit_code"] = task.exit_code or 0
         else:
             found["user_eip"] = view.regs["eip"] if task.mm is not None else 0
+            if task.mm is not None and (call := self._called_from.of(view, image)):
+                found["called_from"] = call
             found |= self._stack(view)
         if task.mm is not None:
             found["space"] = task.mm.ident

@@ -68,10 +68,22 @@ def put_output(k: Kernel, tty: TtyStruct, data: bytes) -> None:
         wake_up(k, master.wait, nr_exclusive=0, key=POLLIN | POLLRDNORM)
 
 
+def _hold(tty: TtyStruct, data: bytes) -> None:
+    """What is echoed goes out when all that has come is looked at, or when output goes on."""
+    tty.echoes += data
+
+
+def _process_echoes(k: Kernel, tty: TtyStruct) -> None:
+    if not tty.stopped:
+        held = bytes(tty.echoes)
+        tty.echoes.clear()
+        put_output(k, tty, held)
+
+
 def _echo(k: Kernel, tty: TtyStruct, byte: int) -> None:
     if not tty.has(t.ECHO) and not (byte == 10 and tty.has(t.ECHONL) and tty.has(t.ICANON)):
         return
-    put_output(k, tty, opost(tty, _shown(tty, byte)))
+    _hold(tty, opost(tty, _shown(tty, byte)))
 
 
 def _shown(tty: TtyStruct, byte: int) -> bytes:
@@ -88,6 +100,7 @@ def receive_buf(k: Kernel, tty: TtyStruct, data: bytes) -> None:
     """Bytes from the keyboard, or from the master of a pseudo-terminal."""
     for byte in data:
         _receive(k, tty, byte)
+    _process_echoes(k, tty)
     wake_up(k, tty.wait, nr_exclusive=0)
 
 
@@ -133,10 +146,13 @@ def _signal(k: Kernel, tty: TtyStruct, byte: int) -> bool:
         return False
     if not tty.has(t.NOFLSH):
         flush_input(tty)
+        tty.echoes.clear()
         if tty.link is not None:
             tty.link.raw.clear()
+    if tty.termios.iflag & t.IXON:
+        start_tty(k, tty)
     if tty.has(t.ECHO):
-        put_output(k, tty, opost(tty, _shown(tty, byte)))
+        _hold(tty, opost(tty, _shown(tty, byte)))
     kill_pgrp(k, tty.pgrp, sig)
     return True
 
@@ -149,14 +165,14 @@ def _edit(k: Kernel, tty: TtyStruct, byte: int) -> bool:
     elif byte == cc[t.VKILL] != _DISABLED:
         _erase(k, tty, len(tty.partial), whole=True)
     elif byte == cc[t.VWERASE] != _DISABLED and tty.has(t.IEXTEN):
-        _erase(k, tty, _last_word(tty.partial))
+        _erase(k, tty, _last_word(tty.partial), word=True)
     elif byte == cc[t.VLNEXT] != _DISABLED and tty.has(t.IEXTEN):
         tty.lnext = True
         if tty.has(t.ECHO) and tty.has(t.ECHOCTL):
-            put_output(k, tty, b"^\b")
+            _hold(tty, b"^\b")
     elif byte == cc[t.VREPRINT] != _DISABLED and tty.has(t.IEXTEN) and tty.has(t.ECHO):
         shown = b"".join(_shown(tty, one) for one in tty.partial)
-        put_output(k, tty, opost(tty, _shown(tty, byte) + b"\n" + shown))
+        _hold(tty, opost(tty, _shown(tty, byte) + b"\n" + shown))
     elif byte == cc[t.VEOF] != _DISABLED:
         _end_line(tty)
     elif byte == 10 or (byte in (cc[t.VEOL], cc[t.VEOL2]) and byte != _DISABLED):
@@ -183,11 +199,14 @@ def _in_word(byte: int) -> bool:
 
 
 def _width(tty: TtyStruct, byte: int) -> int:
-    """How many columns an erased byte gives back; a tab as many as it had come forward."""
+    """How many columns an erased byte gives back; a tab as many as it had come forward, and a control
+    character that is not shown as two none.
+    """
     if byte != 9:
-        return len(_shown(tty, byte))
+        shown = _shown(tty, byte)
+        return 0 if len(shown) == 1 and (byte < 32 or byte == 127) else len(shown)
     since = bytes(tty.partial).rpartition(b"\t")[2]
-    return 8 - sum(len(_shown(tty, one)) for one in since) % 8
+    return 8 - sum(_width(tty, one) for one in since) % 8
 
 
 def _end_line(tty: TtyStruct) -> None:
@@ -195,23 +214,25 @@ def _end_line(tty: TtyStruct) -> None:
     tty.partial.clear()
 
 
-def _erase(k: Kernel, tty: TtyStruct, count: int, *, whole: bool = False) -> None:
+def _erase(
+    k: Kernel, tty: TtyStruct, count: int, *, whole: bool = False, word: bool = False
+) -> None:
     """Take bytes off the line, and off the screen as c_lflag says."""
     if whole and not (tty.has(t.ECHOK) and tty.has(t.ECHOKE) and tty.has(t.ECHOE)):
         tty.partial.clear()
         if tty.has(t.ECHO):
             key = _shown(tty, tty.termios.cc[t.VKILL])
-            put_output(k, tty, opost(tty, key + (b"\n" if tty.has(t.ECHOK) else b"")))
+            _hold(tty, opost(tty, key + (b"\n" if tty.has(t.ECHOK) else b"")))
         return
     for _ in range(min(count, len(tty.partial))):
         byte = tty.partial.pop()
         if not tty.has(t.ECHO):
             continue
-        if tty.has(t.ECHOE):
+        if tty.has(t.ECHOE) or word:
             step = b"\b" if byte == 9 else b"\b \b"
-            put_output(k, tty, opost(tty, step * _width(tty, byte)))
+            _hold(tty, opost(tty, step * _width(tty, byte)))
         else:
-            put_output(k, tty, opost(tty, _shown(tty, tty.termios.cc[t.VERASE])))
+            _hold(tty, opost(tty, _shown(tty, tty.termios.cc[t.VERASE])))
 
 
 def _put(k: Kernel, tty: TtyStruct, byte: int) -> None:
@@ -226,8 +247,11 @@ def _put(k: Kernel, tty: TtyStruct, byte: int) -> None:
 
 
 def start_tty(k: Kernel, tty: TtyStruct) -> None:
-    """Output goes on."""
+    """Output goes on, unless a program (TCOOFF) holds it."""
+    if tty.flow_stopped:
+        return
     tty.stopped = False
+    _process_echoes(k, tty)
     wake_up(k, tty.wait, nr_exclusive=0, key=POLLOUT | POLLWRNORM)
 
 

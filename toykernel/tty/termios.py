@@ -101,7 +101,9 @@ class TtyStruct:
     lines: list[bytes] = field(default_factory=list)
     partial: bytearray = field(default_factory=bytearray)
     raw: bytearray = field(default_factory=bytearray)
+    echoes: bytearray = field(default_factory=bytearray)  # on their way out
     stopped: bool = False
+    flow_stopped: bool = False  # by TCOOFF: only TCOON undoes it
     lnext: bool = False
     column: int = 0
     locked: bool = False  # a slave that nobody may open yet

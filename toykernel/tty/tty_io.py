@@ -87,7 +87,7 @@ def set_controlling(k: Kernel, tty: TtyStruct) -> None:
     """The terminal controls the caller's session from now on."""
     signal = k.current.signal
     tty.session, tty.pgrp = signal.session, signal.pgrp
-    signal.tty = tty
+    signal.tty, signal.tty_old_pgrp = tty, 0
 
 
 def maybe_control(k: Kernel, file: File, tty: TtyStruct) -> None:
@@ -98,15 +98,24 @@ def maybe_control(k: Kernel, file: File, tty: TtyStruct) -> None:
     set_controlling(k, tty)
 
 
-def disassociate_ctty(k: Kernel, task: Task) -> None:
-    """The leader of a session ends, or lets go of its terminal: the session has none any more."""
+def disassociate_ctty(k: Kernel, task: Task, *, on_exit: bool = False) -> None:
+    """The leader of a session ends, or lets go of its terminal: the session has none any more.
+
+    The foreground hears of it; when the terminal has hung up before, from the leader's end.
+    """
     tty = task.signal.tty
-    if tty is None or not task.signal.leader:
+    if not task.signal.leader:
         task.signal.tty = None
         return
+    if tty is None:
+        if on_exit:
+            for sig in (SIGHUP, SIGCONT):
+                kill_pgrp(k, task.signal.tty_old_pgrp, sig)
+        return
     if tty.session == task.signal.session:
-        for sig in (SIGHUP, SIGCONT):
-            kill_pgrp(k, tty.pgrp, sig)
+        kill_pgrp(k, tty.pgrp, SIGHUP)
+        if not on_exit:
+            kill_pgrp(k, tty.pgrp, SIGCONT)
         tty.session = tty.pgrp = 0
     for other in k.processes.tasks:
         if other.signal.session == task.signal.session:
@@ -114,15 +123,15 @@ def disassociate_ctty(k: Kernel, task: Task) -> None:
 
 
 def hang_up(k: Kernel, tty: TtyStruct) -> None:
-    """The line is gone: the session's leader and the foreground hear of it."""
+    """The line is gone: the session's leader hears of it, and the foreground when that ends."""
     for task in list(k.processes.tasks):
         if task is task.group_leader and tty.session and task.signal.session == tty.session:
             if task.signal.leader:
                 for sig in (SIGHUP, SIGCONT):
                     send_signal(k, task, sig, {}, group=True)
+                task.signal.tty_old_pgrp = tty.pgrp
             if task.signal.tty is tty:
                 task.signal.tty = None
-    kill_pgrp(k, tty.pgrp, SIGHUP)
     tty.session = tty.pgrp = 0
     wake_up(k, tty.wait, nr_exclusive=0, key=POLLHUP)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from toykernel.arch.x86.uaccess import copy_from_user, copy_to_user, get_user, put_user
-from toykernel.errno import EINVAL, ENOTTY, EPERM, ESRCH, Errno
+from toykernel.errno import EINVAL, EIO, ENOTTY, EPERM, ESRCH, Errno
 from toykernel.fs.file import File
 from toykernel.kernel.cred import CAP_SYS_ADMIN, capable
 from toykernel.kernel.pid import global_pid, pid_vnr
@@ -52,6 +52,8 @@ def tty_ioctl(k: Kernel, file: File, request: int, argp: int) -> int:
     """By request. Raises Errno: ENOTTY for one that there is not, EINVAL, EPERM, EIO, EFAULT."""
     tty = tty_of(file)
     real = tty.real
+    if tty.kind == "slave" and tty.link is None:  # hung up: its master is closed
+        raise Errno(ENOTTY if request == TIOCSPGRP else EIO)
     if request in _GET:
         copy_to_user(k, argp, _modes(real, request))
         return 0
@@ -128,9 +130,11 @@ def _line(k: Kernel, tty: TtyStruct, real: TtyStruct, request: int, arg: int) ->
             flush_input(tty.link)
     elif request == TCXONC:
         if arg == TCOOFF:
-            real.stopped = True
+            real.stopped = real.flow_stopped = True
         elif arg == TCOON:
-            start_tty(k, real)
+            if real.flow_stopped:
+                real.flow_stopped = False
+                start_tty(k, real)
         elif arg in (TCIOFF, TCION):
             key = real.termios.cc[VSTOP if arg == TCIOFF else VSTART]
             if key and real.link is not None:

@@ -9,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
+from .asked import Asked
 from .cfi import FrameTable
 from .code import Code
 from .directives import Directives
@@ -68,6 +69,7 @@ class Assembler:
         self.lined: Statement | None = None
         self.warnings: list[str] = []
         self.uses_got = False
+        self.asked: list[Asked] = []
         self.register_names: dict[str, str] = {}
         self.newer: list[bool | None] = [None]  # whether gas pads code with long nops, by `.arch`
         self.tuned = False  # where none is in force, the same by the last that was
@@ -327,9 +329,8 @@ class Assembler:
     # -- the object ------------------------------------------------------------------------
 
     def needs_linker(self) -> bool:
-        """Whether the source has what only a linker places: merged, grouped or thread-local sections,
-        unwind tables, an access through the GOT, a symbol that may stay undefined."""
-        if self.frames.wanted or self.uses_got:
+        """Whether the source has what only a linker places, or what may stay undefined."""
+        if self.frames.wanted or self.uses_got or self.asked:
             return True
         if any(s.weak or s.weakly or s.versions or s.indirect for s in self.symbols.values()):
             return True
@@ -348,8 +349,7 @@ class Assembler:
         emission = Emission(
             self.sections, self.symbols, self.source, self.code.mode.bits, self.tuned
         )
-        if self.frames.wanted:
-            emission.frames = self.frames
+        emission.asked, emission.frames = self.asked, self.frames if self.frames.wanted else None
         return emission.object_file(self.executable_stack())
 
     # -- statements ------------------------------------------------------------------------

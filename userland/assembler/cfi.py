@@ -1,4 +1,5 @@
-"""Call frame information: the .cfi_ directives, and the .eh_frame that gas makes of them (DWARF 5, 6.4).
+"""Call frame information: the .cfi_ directives, and the .eh_frame or .debug_frame that gas makes of them
+(DWARF 5, 6.4).
 
 The program's debugger reads it, and so does a C++ runtime. One CIE serves all functions whose rules at
 entry and whose personality are the same, as gas has it."""
@@ -29,6 +30,10 @@ RETURN_COLUMN: Final = 8
 DATA_ALIGN: Final = -4
 #: Stands for the place of the pointer that is being written.
 HERE: Final = "\x03here"
+#: Stands for the section's first byte.
+START: Final = "\x03start"
+EH_FRAME: Final = ".eh_frame"
+DEBUG_FRAME: Final = ".debug_frame"
 PCREL_SDATA4: Final = 0x1B
 DW_EH_PE_OMIT: Final = 0xFF
 
@@ -40,6 +45,7 @@ class Frame:
 
     start: Position
     simple: bool
+    sections: tuple[str, ...]
     end: Position | None = None
     items: list[bytes | Position] = field(default_factory=list)
     column: int = RETURN_COLUMN
@@ -65,27 +71,36 @@ class FrameTable:
         self.stream = stream
         self.expression = expression
         self.frames: list[Frame] = []
-        self.written = True
+        self._sections: tuple[str, ...] = (EH_FRAME,)  # of the frames to come
         self.open: dict[tuple[str, int], Frame] = {}
 
     @property
     def wanted(self) -> bool:
-        """Whether there is anything for .eh_frame."""
-        return bool(self.frames) and self.written
+        """Whether there is anything to write."""
+        return bool(self.sections)
+
+    @property
+    def sections(self) -> list[str]:
+        """Those that there is something for (.cfi_sections)."""
+        wanted = {name for frame in self.frames for name in frame.sections}
+        return [name for name in (EH_FRAME, DEBUG_FRAME) if name in wanted]
 
     def run(self, word: str, values: list[str]) -> None:
         """Carry out one .cfi_ directive. Raises Problem."""
         name = word.removeprefix(".cfi_")
         if name == "sections":
-            self.written = (
-                ".eh_frame" in values
-            )  # else for debuggers only, which have our own lines
+            wanted = {part for value in values for part in value.split()}
+            if not wanted <= {EH_FRAME, DEBUG_FRAME}:
+                raise Problem(f"`.cfi_sections' takes {EH_FRAME} and {DEBUG_FRAME}")
+            self._sections = tuple(one for one in (EH_FRAME, DEBUG_FRAME) if one in wanted)
             return
         if name == "startproc":
             if self.stream() in self.open:
                 raise Problem("`.cfi_startproc' inside a function", "`.cfi_endproc' ends one")
             start = self.here()
-            self.open[self.stream()] = Frame(start, values == ["simple"], last=start)
+            self.open[self.stream()] = Frame(
+                start, values == ["simple"], self._sections, last=start
+            )
             self.frames.append(self.open[self.stream()])
             return
         frame = self.open.get(self.stream())
@@ -183,28 +198,37 @@ class FrameTable:
 
     # -- the section -----------------------------------------------------------------------
 
-    def section(self, distance: Callable[[Position, Position], int]) -> tuple[bytes, list[Fix]]:
-        """The bytes of .eh_frame and its fields; `distance` is that of two places in code, in bytes."""
+    def section(
+        self, distance: Callable[[Position, Position], int], name: str = EH_FRAME
+    ) -> tuple[bytes, list[Fix]]:
+        """The bytes of one of the sections, and its fields; `distance` is that of two places in code, in
+        bytes."""
         if self.open:
             raise Problem("`.cfi_startproc' without `.cfi_endproc'")
         out = bytearray()
         fixes: list[Fix] = []
         known: dict[object, int] = {}
-        last = len(self.frames) - 1
-        for number, frame in enumerate(self.frames):
+        for frame in self.frames:
+            if name not in frame.sections:
+                continue
             assert frame.end is not None
             entry, rest = _entry_rules(frame)
-            key = (
-                entry,
-                frame.personality,
-                frame.signal,
-                frame.column,
-                frame.lsda and frame.lsda[0],
-            )
+            key: tuple[object, ...] = (entry, frame.signal, frame.column)
+            if name == EH_FRAME:
+                key += (frame.personality, frame.lsda and frame.lsda[0])
             if key not in known:
                 known[key] = len(out)
-                self._common(out, fixes, frame, entry)
-            self._function(out, fixes, frame, rest, known[key], distance, number == last)
+                if name == EH_FRAME:
+                    self._common(out, fixes, frame, entry)
+                else:
+                    _common_for_debuggers(out, frame, entry)
+            start = len(out)
+            if name == EH_FRAME:
+                self._head(out, fixes, frame, known[key], distance)
+            else:
+                _head_for_debuggers(out, fixes, frame, known[key], distance)
+            _steps(out, frame.start, rest, distance)
+            _close(out, start)
         return bytes(out), fixes
 
     def _common(self, out: bytearray, fixes: list[Fix], frame: Frame, entry: bytes) -> None:
@@ -230,18 +254,15 @@ class FrameTable:
             out.append(frame.lsda[0])
         out.append(PCREL_SDATA4)
         out += entry
-        out += bytes(-(len(out) - start) % 4)
-        out[start : start + 4] = struct.pack("<I", len(out) - start - 4)
+        _close(out, start)
 
-    def _function(
+    def _head(
         self,
         out: bytearray,
         fixes: list[Fix],
         frame: Frame,
-        items: list[bytes | Position],
         common: int,
         distance: Callable[[Position, Position], int],
-        last: bool,
     ) -> None:
         start = len(out)
         assert frame.end is not None
@@ -253,22 +274,57 @@ class FrameTable:
             _pointer(out, fixes, *frame.lsda)
         else:
             out += b"\0"
-        at = frame.start
-        for item in items:
-            if isinstance(item, bytes):
-                out += item
-                continue
-            delta, at = distance(at, item), item
-            if delta < 0x40:
-                out.append(0x40 | delta)
-            elif delta < 0x100:
-                out += bytes([2, delta])
-            elif delta < 0x10000:
-                out += b"\3" + struct.pack("<H", delta)
-            else:
-                out += b"\4" + struct.pack("<I", delta)
-        out += bytes(-(len(out) - start) % 4)
-        out[start : start + 4] = struct.pack("<I", len(out) - start - 4)
+
+
+def _common_for_debuggers(out: bytearray, frame: Frame, entry: bytes) -> None:
+    """A CIE of .debug_frame, which has no augmentation but that of a signal's frame."""
+    start = len(out)
+    out += bytes(4) + b"\xff\xff\xff\xff\1" + b"S" * frame.signal + b"\0\1" + signed(DATA_ALIGN)
+    out += bytes([frame.column]) + entry
+    _close(out, start)
+
+
+def _head_for_debuggers(
+    out: bytearray,
+    fixes: list[Fix],
+    frame: Frame,
+    common: int,
+    distance: Callable[[Position, Position], int],
+) -> None:
+    assert frame.end is not None
+    out += bytes(4)
+    fixes.append(Fix(len(out), 4, Binary("+", Name(START), Number(common))))
+    out += bytes(4)
+    _pointer(out, fixes, 0, frame.start)
+    out += struct.pack("<I", distance(frame.start, frame.end))
+
+
+def _steps(
+    out: bytearray,
+    at: Position,
+    items: list[bytes | Position],
+    distance: Callable[[Position, Position], int],
+) -> None:
+    """Rules, and between them how far the location moves on."""
+    for item in items:
+        if isinstance(item, bytes):
+            out += item
+            continue
+        delta, at = distance(at, item), item
+        if delta < 0x40:
+            out.append(0x40 | delta)
+        elif delta < 0x100:
+            out += bytes([2, delta])
+        elif delta < 0x10000:
+            out += b"\3" + struct.pack("<H", delta)
+        else:
+            out += b"\4" + struct.pack("<I", delta)
+
+
+def _close(out: bytearray, start: int) -> None:
+    """The end of an entry: whole words, and their length in front."""
+    out += bytes(-(len(out) - start) % 4)
+    out[start : start + 4] = struct.pack("<I", len(out) - start - 4)
 
 
 def _saved(register: int, offset: int) -> bytes:

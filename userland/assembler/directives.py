@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import re
+import struct
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
+from .asked import Asked, kind_of
 from .data import MAX_ALIGN, DataDirectives
 from .errors import Problem
 from .expressions import NAME, Name, Number, Position
-from .objects import SHF_MERGE, SHF_STRINGS, VISIBILITIES
+from .objects import SHF_MERGE, SHF_STRINGS, SHT_NOTE, VISIBILITIES
 from .sections import SectionDirectives, Shape
 from .source import Statement, split_operands, string_bytes
 
@@ -18,7 +20,7 @@ if TYPE_CHECKING:
 
 _SYMBOL: Final = re.compile(NAME + r'|"[^"]+"')
 _IGNORED: Final = frozenset((
-    ".extern", ".loc_mark_labels", ".version", ".eject", ".list", ".nolist", ".psize",
+    ".extern", ".loc_mark_labels", ".eject", ".list", ".nolist", ".psize",
     ".sbttl", ".title", ".att_mnemonic", ".lflags", ".line", ".ln", ".func", ".endfunc",
     ".addrsig", ".addrsig_sym",  # clang's, of use to its own linker only
 ))  # fmt: skip
@@ -53,8 +55,8 @@ class Directives:
             ".loc": self._loc, ".symver": self._symver, ".weakref": self._weakref,
             ".intel_syntax": self._syntax, ".att_syntax": self._syntax, ".warning": self._warning,
             ".print": self._print, ".error": self._message, ".err": self._message,
-            ".end": self._end, ".arch": self._arch, ".ident": self._ident,
-            ".code32": self._mode, ".code16": self._mode,
+            ".reloc": self._reloc, ".end": self._end, ".arch": self._arch, ".ident": self._ident,
+            ".version": self._version, ".code32": self._mode, ".code16": self._mode,
             ".code16gcc": self._mode, ".code64": self._mode,
         }  # fmt: skip
         handlers |= dict.fromkeys(VISIBILITIES, self._visibility)
@@ -129,6 +131,16 @@ class Directives:
         symbol = self.assembler.symbol(values[0].strip('"'))
         if values[1] not in symbol.versions:
             symbol.versions.append(values[1])
+
+    def _reloc(self, text: str, statement: Statement) -> None:
+        _, values = self._split(text)
+        if not 2 <= len(values) <= 3:
+            raise Problem("`.reloc' takes OFFSET, TYPE and, if there is one, an EXPRESSION")
+        at = self.assembler.expression(values[0])
+        if isinstance(at, Number):
+            at = Position(self.assembler.section.name, 0, at.value)
+        target = self.assembler.expression(values[2]) if len(values) == 3 else None
+        self.assembler.asked.append(Asked(at, kind_of(values[1]), target, statement))
 
     def _visibility(self, text: str, statement: Statement) -> None:
         for name in self._names(text):
@@ -281,12 +293,25 @@ class Directives:
             newer[-1] = True
 
     def _ident(self, text: str, statement: Statement) -> None:
+        fresh = ".comment" not in self.assembler.sections
+        data = b"\0" * fresh + string_bytes(text.partition(" ")[2].strip()) + b"\0"
+        shape = Shape("", attributes=SHF_MERGE | SHF_STRINGS, entry_size=1)
+        self._aside(".comment", shape, data, statement)
+
+    def _version(self, text: str, statement: Statement) -> None:
+        """A note of type NT_VERSION, whose name is the version."""
+        name = string_bytes(text.partition(" ")[2].strip()) + b"\0"
+        data = struct.pack("<III", len(name), 0, 1) + name + bytes(-len(name) % 4)
+        self._aside(".note", Shape("", SHT_NOTE), data, statement)
+        section = self.assembler.sections[".note"]
+        section.align = max(section.align, 4)
+
+    def _aside(self, name: str, shape: Shape, data: bytes, statement: Statement) -> None:
+        """Bytes into another section."""
         sections, assembler = self.sections, self.assembler
         kept = assembler.section, assembler.section.subsection, sections.previous
-        fresh = ".comment" not in assembler.sections
-        sections.enter(".comment", Shape("", attributes=SHF_MERGE | SHF_STRINGS, entry_size=1))
-        text = text.partition(" ")[2].strip()
-        assembler.emit(b"\0" * fresh + string_bytes(text) + b"\0", (), statement)
+        sections.enter(name, shape)
+        assembler.emit(data, (), statement)
         assembler.section, subsection, sections.previous = kept
         assembler.section.enter(subsection)
 

@@ -6,7 +6,8 @@ from dataclasses import replace
 from typing import Final
 
 from . import objects
-from .cfi import HERE, FrameTable
+from .asked import Asked
+from .cfi import EH_FRAME, HERE, START, FrameTable
 from .errors import Problem
 from .expressions import (
     GOT_NAME,
@@ -49,6 +50,8 @@ _THREAD_LOCAL: Final = frozenset(
 _THROUGH_GOT: Final = frozenset(
     _MODIFIED[name] for name in _MODIFIED if name not in ("PLT", "SIZE")
 )
+#: A symbol's own slot, for which its section will not do.
+_SLOTS: Final = (objects.R_386_GOT32, objects.R_386_GOT32X, 5, 6, 7)
 _WIDTHS: Final = {1: objects.R_386_8, 2: objects.R_386_16, 4: objects.R_386_32}
 _RELATIVE: Final = {1: objects.R_386_PC8, 2: objects.R_386_PC16, 4: objects.R_386_PC32}
 
@@ -66,6 +69,7 @@ class Emission(Layout):
         self.uses_got = False
         self.thread_local: set[str] = set()
         self.frames: FrameTable | None = None
+        self.asked: list[Asked] = []
 
     def _symbol(self, name: str) -> Value:
         symbol = self.symbols.get(name)
@@ -243,6 +247,12 @@ class Emission(Layout):
         built = []
         lines: list[tuple[str, LineEntry]] = []
         bodies = {s.name: b"" if s.nobits else self._bytes(s) for s in self.sections.values()}
+        for asked in self.asked:
+            try:
+                self._ask(asked, bodies)
+            except Problem as problem:
+                where = asked.statement.location
+                raise error(where, problem.message, problem.hint) from None
         symbols = self._object_symbols()
         for section in self.sections.values():
             data = bodies[section.name]
@@ -263,20 +273,59 @@ class Emission(Layout):
             lines += [(section.name, entry) for entry in entries]
         return ObjectFile(self.source, built, symbols, lines, executable_stack)
 
+    def _ask(self, asked: Asked, bodies: dict[str, bytes]) -> None:
+        """A relocation of .reloc. gas leaves a label its name, and adds its address to an addend that is
+        not 0; here a local one is its section and an offset."""
+        where = self.value(asked.at)
+        if where.section not in bodies:
+            raise Problem("the place of a relocation is a label, or a number of bytes")
+        body, name, by_section = bytearray(bodies[where.section]), "", False
+        if asked.target is None:
+            asked.fill(body, where.number, 0)
+        else:
+            value = self._anchor(asked.target, asked.kind in _SLOTS)
+            name = (value.section or "").removeprefix(OUTSIDE)
+            by_section = bool(name) and name == value.section
+            label = _label(asked.target)
+            own = self._own_value(label) if label is not None else 0
+            addend = value.number - (own if by_section else 0)
+            if label is not None and addend:
+                addend += own
+            # A number has neither a symbol nor an addend.
+            asked.fill(body, where.number, addend if name else 0, own if by_section else 0)
+        bodies[where.section] = bytes(body)
+        if not by_section:
+            self.used.add(name)
+        self.relocations[where.section].append(
+            ObjectRelocation(where.number, asked.kind, name, section=by_section)
+        )
+
+    def _own_value(self, name: str) -> int:
+        """Of a symbol that is this object's; 0 of one that is not."""
+        symbol = self.symbols.get(name)
+        return super()._symbol(name).number if symbol is not None and symbol.node is not None else 0
+
     def _unwind(self) -> None:
-        """The section .eh_frame, now that the code has its sizes."""
-        if self.frames is None:
-            return
-        data, fixes = self.frames.section(lambda a, b: self._place(b) - self._place(a))
-        section = self.sections.setdefault(".eh_frame", SectionBuild(".eh_frame", "r", False))
-        self.relocations.setdefault(".eh_frame", [])
+        """The sections of call frames, now that the code has its sizes."""
+        for name in self.frames.sections if self.frames is not None else ():
+            self._unwind_in(name)
+
+    def _unwind_in(self, name: str) -> None:
+        assert self.frames is not None
+        data, fixes = self.frames.section(lambda a, b: self._place(b) - self._place(a), name)
+        flags = "r" if name == EH_FRAME else ""
+        section = self.sections.setdefault(name, SectionBuild(name, flags, False))
+        self.relocations.setdefault(name, [])
         section.align = 4
         fragment = section.current
         start = fragment.length
         where = Statement(".cfi_endproc", Location(self.source, 0))
         for fix in fixes:
-            here = Position(".eh_frame", fragment.index, start + fix.offset)
-            value = bind(fix.value, lambda name, here=here: here if name == HERE else Name(name))  # type: ignore[misc]
+            places = {
+                HERE: Position(name, fragment.index, start + fix.offset),
+                START: Position(name, fragment.index, start),
+            }
+            value = bind(fix.value, lambda one, places=places: places.get(one, Name(one)))  # type: ignore[misc]
             fragment.fixes.append(
                 (Fix(start + fix.offset, fix.width, value), start + fix.offset + fix.width, where)
             )
@@ -358,6 +407,16 @@ class Emission(Layout):
                 for r in relocations
             ]
         return out
+
+
+def _label(node: Node) -> str | None:
+    """The name that an address has in the object, if it has one."""
+    while isinstance(node, Binary):
+        node = node.left
+    name = node.name if isinstance(node, Name) else None
+    if isinstance(node, Position):
+        name = node.origin
+    return None if name is None or name.startswith(".L") or "\x01" in name else name
 
 
 def _shortens(data: bytes, at: int) -> bool:

@@ -33,6 +33,7 @@ _SIZE: Final = re.compile(rf"({'|'.join(_SIZES)})\s+(ptr\b)\s*(?=\S)", re.I)
 _NO_POINTER: Final = re.compile(rf"({'|'.join(_SIZES)})\b\s*(?!ptr\b)\S", re.I)
 # gcc writes jmp [DWORD PTR table[0+eax*4]].
 _BRACKETED: Final = re.compile(r"\[\s*(\w+\s+ptr\b[^\[\]]*\[[^\[\]]*\]\s*)\]", re.I)
+_FAR_POINTER: Final = re.compile(r"far\s+ptr\b\s*(?=\S)", re.I)
 _OFFSET: Final = re.compile(r"(?<![\w.$])offset\s+(?:flat\s*:\s*)?", re.I)
 _FLAT: Final = re.compile(r"flat\s*:\s*", re.I)
 _SEGMENT: Final = re.compile(r"(es|cs|ss|ds|fs|gs)\s*:\s*", re.I)
@@ -49,8 +50,8 @@ _ATT_SUFFIX: Final = re.compile(rf"{_X87_SIZED.pattern}(s|ll?)")
 _SUBTRACT: Final = re.compile(r"(fsub|fdiv)(r?)(p?)")
 # What stands around jmp or call to memory of that size, in code of 32 or 16 bits: far ones have an l.
 _THROUGH: Final = {
-    (32, "w"): ("", "w"), (32, "l"): ("", ""), (32, "f"): ("l", ""),
-    (16, "w"): ("", ""), (16, "l"): ("l", ""), (16, "f"): ("l", "l"),
+    (32, "w"): ("", "w"), (32, "l"): ("", ""), (32, "f"): ("l", ""), (32, "far"): ("l", ""),
+    (16, "w"): ("", ""), (16, "l"): ("l", ""), (16, "f"): ("l", "l"), (16, "far"): ("l", ""),
 }  # fmt: skip
 _FAR: Final = {"jmp": "ljmp", "call": "lcall", "ljmp": "ljmp", "lcall": "lcall"}
 _STRINGS: Final = frozenset(("movs", "cmps", "stos", "lods", "scas", "ins", "outs"))
@@ -166,7 +167,9 @@ def _parse_operand(
         lowered = "st(0)"
     if size is None and (lowered in REGISTERS or lowered in FLOAT):
         return Reg(lowered), None
-    if branch:
+    if branch and _FAR_POINTER.match(text):
+        size, text = "far", _FAR_POINTER.sub("", text, count=1)
+    elif branch:
         text = re.sub(
             r"(short|near\s+ptr)\s+", "", text, count=1, flags=re.I
         )  # gas: its own choice
@@ -202,6 +205,10 @@ def _parse_operand(
             )
         return Imm(node), None
     memory = _memory(node, segment)
+    if size == "far" and not (bracketed or segment):
+        raise Problem(
+            f"`far ptr {text}' does not say which segment", "write far ptr SELECTOR:LABEL"
+        )
     if branch and (bracketed or size is not None or segment is not None):
         return Star(memory), size
     return memory, size
@@ -267,7 +274,7 @@ def translate(
         return mnemonic, operands
     if mnemonic in ("ljmp", "lcall") and len(operands) == 1:
         operands = [_through(operands[0])]
-        if size not in (None, "f" if bits == 32 else "l"):
+        if size not in (None, "far", "f" if bits == 32 else "l"):
             raise Problem(f"operand size mismatch for `{mnemonic}'")
     if mnemonic in _INDIRECT and operands:
         if isinstance(operands[0], Reg):

@@ -56,7 +56,6 @@ class _Frame:
     index: int = 0
     path: Path | None = None
     conditions: int = 0
-    macro: bool = False
 
 
 @dataclass
@@ -198,7 +197,7 @@ class Reader:
             elif word in (".altmacro", ".noaltmacro"):
                 self.alternate = word == ".altmacro"
             elif word == ".exitm":
-                self._exit_macro(where)
+                self._exit_macro()
             elif word == ".purgem":
                 if self.macros.pop(rest.lower(), None) is None:
                     raise Problem(f"`{rest}' is not a macro")
@@ -214,14 +213,12 @@ class Reader:
         if count * len(body) > MAX_STATEMENTS or count > MAX_STATEMENTS:
             raise Problem(f".rept makes more than {MAX_STATEMENTS} statements")
 
-    def _push(
-        self, statements: list[Statement], where: Location, what: str, macro: bool = False
-    ) -> None:
+    def _push(self, statements: list[Statement], where: Location, what: str) -> None:
         if len(self.frames) >= MAX_NESTING:
             raise Problem(
                 f"{what} is nested more than {MAX_NESTING} deep", "does it expand itself?"
             )
-        self.frames.append(_Frame(statements, conditions=len(self.conditions), macro=macro))
+        self.frames.append(_Frame(statements, conditions=len(self.conditions)))
 
     def _body(self, opener: str, where: Location) -> list[Statement]:
         frame = self.frames[-1]
@@ -332,7 +329,7 @@ class Reader:
                 self._expand(s, values, number, where, note, used)
                 for s in macro.body if not (self.alternate and _LOCAL.match(s.text))
             ]  # fmt: skip
-            self._push([s for s in body if s.text], where, f"macro `{macro.name}'", macro=True)
+            self._push([s for s in body if s.text], where, f"macro `{macro.name}'")
         except Problem as problem:
             raise error(where, problem.message, problem.hint) from None
 
@@ -378,12 +375,10 @@ class Reader:
         ]
         self._push([s for s in statements if s.text], where, word)
 
-    def _exit_macro(self, where: Location) -> None:
-        while self.frames:
-            frame = self.frames[-1]
-            if frame.path is not None or not any(f.macro for f in self.frames):
-                raise Problem("`.exitm' outside a macro")
-            self.frames.pop()
-            del self.conditions[frame.conditions :]
-            if frame.macro:
-                return
+    def _exit_macro(self) -> None:
+        """Out of the innermost macro or repetition, and of the conditions in it."""
+        frame = self.frames[-1]
+        if frame.path is not None:
+            raise Problem("`.exitm' outside a macro")
+        self.frames.pop()
+        del self.conditions[frame.conditions :]

@@ -337,6 +337,72 @@ static void lease_object(void) {
   unlink("leased");
 }
 
+struct iocb { u64 data; unsigned key, rw_flags; unsigned short opcode; short prio; unsigned fd; u64 buf, nbytes, offset, reserved; unsigned flags, resfd; };
+static void aio_object(void) {
+  int ends[2], slow[2], count = syscall(328, 0, 0), fd = open("read later", O_RDWR | O_CREAT, 0600);
+  pipe(ends); pipe(slow); write(fd, "bytes of a file", 15);
+  struct iocb watch = {1, 0, 0, 5, 0, ends[0], 1, 0, 0, 0, 1, count}, get = {2, 0, 0, 0, 0, fd, (unsigned long)buffer, 15};
+  struct iocb waits = {3, 0, 0, 0, 0, slow[0], (unsigned long)page, 4}, *list[] = {&watch, &get}, *one = &waits;
+  unsigned ctx = 0;
+  printf("context %d", (int)syscall(245, 8, &ctx));
+  printf(", submitted %d", (int)syscall(248, ctx, 1, list));
+  printf(", %d\n", (int)syscall(248, ctx, 1, list + 1));
+  int child = fork();
+  if (!child) { ctx = 0; syscall(245, 1, &ctx); printf("child %d\n", (int)syscall(248, ctx, 1, &one)); _exit(0); }
+  sleep_a_little();
+  moment();
+  write(slow[1], "word", 4);
+  printf("child ends %d\n", ENDS(child));
+  write(ends[1], "x", 1);
+  static struct { u64 data, obj; long long res, res2; } events[4];
+  int n = syscall(247, ctx, 2, 4, events, 0);
+  printf("events %d: %d %d, %d %d\n", n, (int)events[0].data, (int)events[0].res, (int)events[1].data, (int)events[1].res);
+  u64 value = 0; read(count, &value, 8);
+  printf("counted %d, gone %d\n", (int)value, (int)syscall(246, ctx));
+  unlink("read later");
+}
+
+static void keys_object(void) {
+  printf("process's %d\n", (int)syscall(288, 0, -2, 1) > 0); /* stays, whatever becomes of the call that wants it */
+  int ring = syscall(286, "keyring", "ring", 0, 0, -2), key = syscall(286, "user", "name", "contents", 8, ring);
+  printf("thread's %d, linked %d\n", (int)syscall(288, 0, -1, 1) > 0, (int)syscall(288, 8, key, -1));
+  printf("session %d\n", (int)syscall(288, 1, "own") > 0);
+  int child = fork();
+  if (!child) _exit(syscall(288, 11, ring, buffer, 4) == 4 ? 3 : 4);
+  moment();
+  printf("child ends %x\n", ENDS(child));
+  printf("found %d, read %d\n", syscall(288, 10, -2, "user", "name", 0) == key, (int)syscall(288, 11, key, buffer, 100));
+  printf("revoke %d", (int)syscall(288, 3, key));
+  printf(" %d\n", (int)syscall(288, 11, key, buffer, 100));
+}
+
+static void inotify_object(void) {
+  int fd = syscall(332, 04000), watch = syscall(292, fd, ".", 0x300);
+  close(open("watched", O_RDWR | O_CREAT, 0600));
+  printf("second %d\n", (int)syscall(292, fd, "watched", 0x402));
+  moment();
+  unlink("watched");
+  int n = read(fd, buffer, 1000);
+  printf("%d bytes, watch %d, mask %x\n", n, *(int *)buffer == watch, *(int *)(buffer + 4));
+  printf("gone %d\n", (int)syscall(293, fd, watch));
+}
+
+static void ldt_object(void) {
+  static int word = 4711;
+  unsigned entry[4] = {0, (unsigned)&word, 3, 1};
+  printf("modify_ldt %d\n", (int)syscall(123, 0x11, entry, 16));
+  int child = fork(), value;
+  if (!child) {
+    sleep_a_little();
+    __asm__ volatile("movl %1, %%fs\n movl %%fs:0, %0" : "=r"(value) : "r"(7));
+    _exit(value & 0x7f);
+  }
+  moment();
+  printf("read %d\n", (int)syscall(123, 0, buffer, 8));
+  __asm__ volatile("movl %1, %%fs\n movl %%fs:0, %0" : "=r"(value) : "r"(7));
+  printf("word %d, child ends %x\n", value, ENDS(child));
+}
+
 static void nothing(void) { moment(); }
 
 static const struct { const char *name; void (*run)(void); } objects[] = {
@@ -345,7 +411,8 @@ static const struct { const char *name; void (*run)(void); } objects[] = {
   {"pty", pty_object}, {"sysv", sysv_object}, {"posix", posix_object}, {"seccomp", seccomp_object},
   {"pidfd", pidfd_object}, {"ptrace", ptrace_object}, {"mountns", mountns_object},
   {"userfaultfd", userfaultfd_object},
-  {"lease", lease_object},
+  {"lease", lease_object}, {"keys", keys_object}, {"inotify", inotify_object}, {"aio", aio_object},
+  {"ldt", ldt_object},
 };
 enum { OBJECTS = sizeof objects / sizeof *objects };
 

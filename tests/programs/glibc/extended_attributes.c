@@ -115,6 +115,8 @@ int main(void)
 		say("set trusted, other", setxattr("f", "trusted.secret", b, 1, 0));
 		say("security, other", getxattr("f", "security.mine", b, 9));
 		say("set security, other", setxattr("f", "security.mine", b, 1, 0));
+		say("remove security, other", removexattr("f", "security.mine"));
+		say("remove trusted, other", removexattr("f", "trusted.secret"));
 		names("list, other", "f");
 		fflush(stdout);
 		_exit(0);

@@ -26,6 +26,8 @@ _TABLE = PTE_P | PTE_RW | PTE_US
 #: CPU looks at no other bit, and this one says that the frame is still the entry's.
 PTE_PROTNONE = 0x100
 _HELD = PTE_P | PTE_PROTNONE
+#: An entry: linear address, physical address of the entry, and what it is.
+PteAt = tuple[int, int, int]
 
 
 def pte_present(pte: int) -> bool:
@@ -123,11 +125,19 @@ def flush_tlb_page(k: Kernel, mm: MmStruct, address: int) -> None:
         k.machine.flush_tlb()
 
 
-def present_ptes(k: Kernel, mm: MmStruct, start: int, end: int) -> Iterator[tuple[int, int, int]]:
-    """(linear address, physical address of the entry, entry) of all nonzero entries in a range.
+def present_ptes(k: Kernel, mm: MmStruct, start: int, end: int) -> Iterator[PteAt]:
+    """All nonzero entries in a range.
 
     The kernel's own walk, which takes time: whoever only watches uses look.page_tables.entries.
     """
+    for run in pte_runs(k, mm, start, end):
+        for entry in run:
+            k.charge("present_pte")
+            yield entry
+
+
+def pte_runs(k: Kernel, mm: MmStruct, start: int, end: int) -> Iterator[list[PteAt]]:
+    """The same, all of one page table together; only the look is charged, and not what is found."""
     ram = k.machine.ram
     while start < end:
         next_table = min((start & -PGDIR_SIZE) + PGDIR_SIZE, end)
@@ -136,11 +146,67 @@ def present_ptes(k: Kernel, mm: MmStruct, start: int, end: int) -> Iterator[tupl
             at = (pde & PTE_FRAME) + ((start >> 12) & 0x3FF) * 4
             entries = ram.words(at, (next_table - start) >> 12)
             k.charge("scan_pte", len(entries))
-            for index, pte in enumerate(entries):
-                if pte:
-                    k.charge("present_pte")
-                    yield start + (index << 12), at + index * 4, pte
+            run = [
+                (start + (index << 12), at + index * 4, pte)
+                for index, pte in enumerate(entries)
+                if pte
+            ]
+            if run:
+                yield run
         start = next_table
+
+
+# -- whole runs: what set_pte does for each entry, by words of memory ------------------------------
+
+
+def one_by_one(k: Kernel) -> bool:
+    """Somebody is told of each entry that is set, of each frame that is freed, or of each store."""
+    trace = k.host.trace
+    return bool(trace.set_pte or trace.page_free) or k.machine.ram.on_write is not None
+
+
+def _store_run(k: Kernel, at: int, run: list[PteAt]) -> None:
+    """A run's entries, whose first lies at a physical address now. Between them are none."""
+    first = run[0][1]
+    words = [0] * ((run[-1][1] - first >> 2) + 1)
+    for _, place, pte in run:
+        words[place - first >> 2] = pte
+    k.machine.ram.write_words(at, words)
+
+
+def protect_run(k: Kernel, mm: MmStruct, run: list[PteAt]) -> list[PteAt]:
+    """Take the write bit from all entries of a run that have it; answers with those, as they were."""
+    writable = [entry for entry in run if entry[2] & PTE_RW]
+    if writable:
+        k.charge("set_pte", len(writable))
+        _store_run(k, run[0][1], [(address, at, pte & ~PTE_RW) for address, at, pte in run])
+        mm.stale.update((address, None) for address, _, pte in writable if pte & PTE_P)
+    return writable
+
+
+def set_run(k: Kernel, mm: MmStruct, at: int, run: list[PteAt]) -> None:
+    """Store a run, from this physical address on, where nothing was."""
+    k.charge("set_pte", len(run))
+    _store_run(k, at, run)
+    held = [entry for entry in run if entry[2] & _HELD]
+    mm.rss += len(held)
+    mm.hiwater_rss = max(mm.hiwater_rss, mm.rss)
+    add = k.memory.rmap.add
+    for address, _, pte in held:
+        add(pte >> PAGE_SHIFT, mm.ident, address)
+
+
+def clear_run(k: Kernel, mm: MmStruct, run: list[PteAt]) -> None:
+    """Nothing is mapped any more where the run was; its frames still have their references."""
+    k.charge("set_pte", len(run))
+    first = run[0][1]
+    k.machine.ram.fill(first, run[-1][1] + 4 - first)
+    mm.stale.update((address, None) for address, _, pte in run if pte & PTE_P)
+    held = [entry for entry in run if entry[2] & _HELD]
+    mm.rss -= len(held)
+    remove = k.memory.rmap.remove
+    for address, _, pte in held:
+        remove(pte >> PAGE_SHIFT, mm.ident, address)
 
 
 def free_pgtables(k: Kernel, mm: MmStruct, start: int = 0, end: int = PAGE_OFFSET) -> None:

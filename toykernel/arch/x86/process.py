@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from emu.descriptors import TSS_ESP0
 from emu.eflags import EFLAGS_FIXED, EFLAGS_IF
-from emu.paging import CR0_TS, CR4_OSFXSR
+from emu.paging import CR0_TS, CR4_OSFXSR, CR4_TSD
 from toykernel.arch.x86.asm_offsets import (
     KERNEL_CS,
     PAGE_OFFSET,
@@ -20,6 +20,7 @@ from toykernel.arch.x86.hw_breakpoint import (
     flush_ptrace_hw_breakpoint,
     switch_debug_registers,
 )
+from toykernel.arch.x86.ldt import load_mm_ldt
 from toykernel.arch.x86.ptrace import PtRegs
 from toykernel.arch.x86.thread_info import stack_end_intact, task_pt_regs
 from toykernel.arch.x86.tls import load_tls, set_tls_of_child
@@ -115,13 +116,15 @@ def switch_to(k: Kernel, prev: Task, next_task: Task) -> None:
     prev.thread.sp, prev.thread.ip = cpu.esp, cpu.eip
     k.charge("switch_to")
     account(k, prev)
-    next_task.ran_since = (machine.clock.cycles, machine.clock.instructions)
+    next_task.ran_since = prev.ran_since  # now
     mm = next_task.mm
     if mm is None:
         next_task.active_mm = k.memory.active_mm  # a kernel thread borrows what is there
     elif mm is not k.memory.active_mm:
         k.charge("load_cr3")
         machine.load_cr3(mm.pgd)
+        if mm.ldt_entries or cpu.ldtr:
+            load_mm_ldt(k, mm)
         k.memory.active_mm = mm
         mm.stale.clear()
     machine.ram.write32(k.arch.tss + TSS_ESP0, next_task.thread.sp0)
@@ -130,6 +133,8 @@ def switch_to(k: Kernel, prev: Task, next_task: Task) -> None:
         cpu.null_segment(name)
     _lazy_fpu(k, next_task)
     switch_debug_registers(k, prev, next_task)
+    if prev.thread.no_tsc != next_task.thread.no_tsc:
+        load_tsc(k, next_task)
     k.current = next_task
     cpu.esp, cpu.eip = next_task.thread.sp, next_task.thread.ip
     cpu.eax = prev.slab  # what ret_from_fork hands to schedule_tail
@@ -137,9 +142,16 @@ def switch_to(k: Kernel, prev: Task, next_task: Task) -> None:
         k.host.trace.sched_switch.emit(prev, next_task)
 
 
+def load_tsc(k: Kernel, task: Task) -> None:
+    """CR4.TSD: whether this task may read the time-stamp counter."""
+    cpu = k.machine.cpu
+    cpu.set_cr(4, cpu.cr4 | CR4_TSD if task.thread.no_tsc else cpu.cr4 & ~CR4_TSD)
+
+
 def account(k: Kernel, task: Task) -> None:
     """Charge a task with the cycles and instructions since it was switched to."""
-    cycles, instructions = k.machine.clock.cycles, k.machine.clock.instructions
+    clock = k.machine.clock
+    cycles, instructions = clock.cycles, clock.instructions
     task.stats.cycles += cycles - task.ran_since[0]
     task.stats.instructions += instructions - task.ran_since[1]
     task.ran_since = (cycles, instructions)

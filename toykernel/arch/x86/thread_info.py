@@ -74,13 +74,18 @@ def set_ti_flag(ram: Ram, stack: int, flag: int) -> None:
 def clear_ti_flag(ram: Ram, stack: int, flag: int) -> None:
     """In the flags word of a task's stack (clear_ti_thread_flag, linux/thread_info.h)."""
     at = stack - PAGE_OFFSET + TI_flags
-    ram.write32(at, ram.read32(at) & ~(1 << flag))
+    flags = ram.read32(at)
+    if flags & 1 << flag:
+        ram.write32(at, flags & ~(1 << flag))
 
 
 def clear_ti_flags(ram: Ram, stack: int, *flags: int) -> None:
     """clear_ti_flag for several, with one store."""
     at = stack - PAGE_OFFSET + TI_flags
-    ram.write32(at, ram.read32(at) & ~sum(1 << flag for flag in flags))
+    cleared = 0
+    for flag in flags:
+        cleared |= 1 << flag
+    ram.write32(at, ram.read32(at) & ~cleared)
 
 
 def test_ti_flag(ram: Ram, stack: int, flag: int) -> bool:

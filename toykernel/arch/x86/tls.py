@@ -7,6 +7,7 @@ contents 2, read_exec_only 1, limit_in_pages 1, seg_not_present 1, useable 1.
 from __future__ import annotations
 
 import struct
+from itertools import chain
 from typing import TYPE_CHECKING
 
 from toykernel.arch.x86.asm_offsets import GDT_TLS_ENTRIES, GDT_TLS_MIN
@@ -99,7 +100,7 @@ def load_tls(k: Kernel, task: Task) -> None:
     """Put a task's entries into the GDT (fork-path H5)."""
     at = k.arch.gdt + GDT_TLS_MIN * 8
     ram = k.machine.ram
-    words = [word for pair in task.thread.tls_array for word in pair]
+    words = [*chain.from_iterable(task.thread.tls_array)]
     if ram.words(at, len(words)) != words:
         ram.write(at, struct.pack(f"<{len(words)}I", *words))
 

@@ -9,9 +9,10 @@ from toykernel.arch.x86.ptrace import PtRegs
 from toykernel.debug.commands.command import Command, Console, count_of, no_arguments
 from toykernel.debug.debugger import Debugger
 from toykernel.debug.errors import DebugError
+from toykernel.debug.expressions import SIZES
+from toykernel.debug.memory import Spec
 
-_SIZES = {"char": 1, "short": 2, "int": 4}
-_MEMORY = re.compile(r"\{(?:unsigned )?(char|short|int)\}\s*(.+)")
+_MEMORY = re.compile(r"\{(?:unsigned\s+)?(char|short|int|long)\}\s*(.+)")
 _CHANGED = ("eax", "ebx", "ecx", "edx", "esi", "edi", "ebp", "esp", "eip", "eflags")
 #: The same in pt_regs.
 _SAVED = {name: name.removeprefix("e") for name in _CHANGED}
@@ -31,7 +32,7 @@ def set_(console: Console, text: str) -> None:
     if target.startswith("$"):
         _set_register(debugger, target[1:], value)
     elif memory is not None:
-        _set_memory(debugger, debugger.evaluate(memory[2]), _SIZES[memory[1]], value)
+        _set_memory(debugger, debugger.evaluate(memory[2]), SIZES[memory[1]], value)
     else:
         raise DebugError("set $REGISTER = EXPR, or {int}ADDR = EXPR ({char}, {short})")
     debugger.history.changed()
@@ -73,6 +74,7 @@ def display(console: Console, text: str) -> None:
         console.pending += [line for _, line in sorted(console.displays.items())]
         return
     format_, _, expression = text.partition(" ") if text.startswith("/") else ("", "", text)
+    Spec().change(format_ or "/x")  # a format that is none would be refused at every stop
     memory = format_.endswith(("i", "s")) or any(c.isdigit() for c in format_)
     line = f"{'x' if memory else 'print'}{format_} {expression}"
     number = max(console.displays, default=0) + 1

@@ -158,7 +158,7 @@ def _memory_lines(k: Kernel, mm: MmStruct) -> list[str]:
         "VmSize": mm.total_vm,
         "VmLck": mm.locked_vm,
         "VmPin": 0,
-        "VmHWM": mm.rss,
+        "VmHWM": max(mm.hiwater_rss, mm.rss),
         "VmRSS": mm.rss,
         "RssAnon": anonymous,
         "RssFile": mm.rss - anonymous,
@@ -194,7 +194,7 @@ def proc_pid_status(k: Kernel, task: Task) -> str:
         "Ngid:\t0",
         f"Pid:\t{task_pid_vnr(k, task)}",
         f"PPid:\t{pid_vnr(k, task.real_parent.tgid)}",
-        "TracerPid:\t0",
+        f"TracerPid:\t{pid_vnr(k, task.parent.tgid) if task.ptrace else 0}",
         f"Uid:\t{cred.uid}\t{cred.euid}\t{cred.suid}\t{cred.fsuid}",
         f"Gid:\t{cred.gid}\t{cred.egid}\t{cred.sgid}\t{cred.fsgid}",
         f"FDSize:\t{_fd_size(task)}",
@@ -217,8 +217,9 @@ def proc_pid_status(k: Kernel, task: Task) -> str:
         f"CapEff:\t{cred.cap_effective:016x}",
         f"CapBnd:\t{cred.cap_bset:016x}",
         "CapAmb:\t0000000000000000",
-        "NoNewPrivs:\t0",
-        "Seccomp:\t0",
+        f"NoNewPrivs:\t{task.no_new_privs:d}",
+        f"Seccomp:\t{task.seccomp_mode}",
+        f"Seccomp_filters:\t{_filters(task)}",
         "Cpus_allowed:\t1",
         "Cpus_allowed_list:\t0",
         "Mems_allowed:\t1",
@@ -227,6 +228,13 @@ def proc_pid_status(k: Kernel, task: Task) -> str:
         f"nonvoluntary_ctxt_switches:\t{task.se.nivcsw}",
     ]
     return "\n".join(lines) + "\n"
+
+
+def _filters(task: Task) -> int:
+    count, judge = 0, task.seccomp_filter
+    while judge is not None:
+        count, judge = count + 1, judge.prev
+    return count
 
 
 def _fd_size(task: Task) -> int:

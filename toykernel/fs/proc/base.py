@@ -102,7 +102,7 @@ def _in_task(parent: ProcNode, name: str, below: str) -> tuple[ProcNode, int] | 
 def _task_kind(path: str, name: str) -> int:
     """The mode of a name in /proc/PID or /proc/PID/task/TID; 0 for none."""
     if name in _DIRECTORIES and not (name == "task" and path != "{pid}"):
-        return S_IFDIR | (0o500 if name in ("fd", "fdinfo") else 0o555)
+        return S_IFDIR | {"fd": 0o500, "fdinfo": 0o500, "ns": 0o511}.get(name, 0o555)
     if name in _LINKS:
         return S_IFLNK | 0o777
     if name in _BINARY:
@@ -212,7 +212,7 @@ def _ino(node: ProcNode) -> int:
     if not node.path:
         return _ROOT_INO
     number = 0x811C9DC5
-    for byte in f"{node.path} {node.pid} {node.number}".encode():
+    for byte in f"{node.path} {node.pid} {node.born} {node.number}".encode():
         number = (number ^ byte) * 0x01000193 & 0xFFFFFFFF
     return number or _ROOT_INO + 1
 
@@ -224,8 +224,14 @@ def _own(k: Kernel, inode: Inode) -> None:
         inode.uid, inode.gid = task.cred.euid, task.cred.egid
 
 
+def _looked(k: Kernel) -> None:
+    if k.host.trace.proc_look:
+        k.host.trace.proc_look.emit()
+
+
 def proc_lookup(k: Kernel, parent: Inode, name: str) -> Inode | None:
     """What a name stands for now. Raises Errno(ENOENT)."""
+    _looked(k)
     found = _entry(k, node_of(parent), name)
     if found is None:
         raise Errno(ENOENT)  # also to who would make it
@@ -234,6 +240,7 @@ def proc_lookup(k: Kernel, parent: Inode, name: str) -> Inode | None:
 
 def proc_revalidate(k: Kernel, dentry: Dentry) -> bool:
     """A name holds while what it stood for is the same: the task, the open descriptor and its access."""
+    _looked(k)
     if dentry.is_root:
         return True
     node, parent = node_of(dentry.inode), node_of(dentry.parent.inode)
@@ -336,6 +343,7 @@ def proc_jump(k: Kernel, inode: Inode) -> Path | None:
 
 
 def _text(k: Kernel, inode: Inode) -> bytes:
+    _looked(k)
     node = node_of(inode)
     directory, _, name = node.path.rpartition("/")
     if node.path.startswith("sys/"):
@@ -368,6 +376,7 @@ def proc_splice_read(k: Kernel, file: File, pos: int, count: int) -> bytes:
 
 def proc_write(k: Kernel, file: File, buf: int, count: int) -> int:
     """A setting. Raises Errno(EIO) for what only tells, or what the setting says."""
+    _looked(k)
     node = node_of(file.inode)
     data = line_written(k, buf, count)
     if node.path.startswith("sys/"):
@@ -380,6 +389,15 @@ def proc_write(k: Kernel, file: File, buf: int, count: int) -> int:
         known.store(k, task_of(k, file.inode), data)
     file.pos += count
     return count
+
+
+def proc_splice_write(k: Kernel, file: File, data: bytes) -> int:
+    """A setting, out of a pipe. Raises Errno(EINVAL) for what is none, or what the setting says."""
+    node = node_of(file.inode)
+    if not node.path.startswith("sys/"):
+        raise Errno(EINVAL)
+    proc_sysctl.store(k, node.path[4:].replace("/", "."), data)
+    return len(data)
 
 
 def no_setattr(k: Kernel, inode: Inode) -> None:
@@ -408,10 +426,12 @@ PROC_FILE = FileOperations(
     write=proc_write,
     llseek=proc_llseek,
     splice_read=proc_splice_read,
+    splice_write=proc_splice_write,
 )
 MEM = FileOperations(
     "toykernel.fs.proc.base:MEM",
     read=task_files.mem_read,
+    write=task_files.mem_write,
     llseek=proc_llseek,
     open=task_files.mem_open,
 )

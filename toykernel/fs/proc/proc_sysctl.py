@@ -36,6 +36,7 @@ FIXED: dict[str, Callable[[Kernel], str]] = {
     "kernel.core_pattern": lambda k: "core",
     "kernel.core_uses_pid": lambda k: "0",
     "kernel.randomize_va_space": lambda k: "0",
+    "fs.aio-nr": lambda k: str(k.files.aio_nr),
     "fs.file-max": lambda k: "1048576",
     "fs.file-nr": _file_nr,
     "fs.overflowuid": lambda k: "65534",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from toykernel.fs.proc import array, system, sysvipc, task_files, task_mmu
+from toykernel.fs.proc import array, keys, system, sysvipc, task_files, task_mmu
 from toykernel.fs.proc.node import ProcFile
 
 #: In /proc, by path.
@@ -20,6 +20,8 @@ SYSTEM: dict[str, ProcFile] = {
     "vmstat": ProcFile(0o444, system.vmstat),
     "interrupts": ProcFile(0o444, system.interrupts),
     "partitions": ProcFile(0o444, system.partitions),
+    "keys": ProcFile(0o444, keys.keys),
+    "key-users": ProcFile(0o444, keys.key_users),
     "sysvipc/msg": ProcFile(0o444, sysvipc.msg),
     "sysvipc/sem": ProcFile(0o444, sysvipc.sem),
     "sysvipc/shm": ProcFile(0o444, sysvipc.shm),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from toykernel.arch.x86.asm_offsets import PT_REGS
-from toykernel.arch.x86.uaccess import access_ok
+from toykernel.arch.x86.uaccess import access_ok, copy_from_user
 from toykernel.errno import EACCES, EINVAL, EIO, EPERM, Errno
 from toykernel.fs.file import O_CLOEXEC, File
 from toykernel.fs.mount import Mount, all_mounts, d_path
@@ -15,6 +15,7 @@ from toykernel.kernel.nsproxy import mnt_ns_root
 from toykernel.kernel.pid import task_pid_vnr
 from toykernel.kernel.ptrace import ptrace_may_access
 from toykernel.kernel.signal_types import RLIM_INFINITY
+from toykernel.mm.gup import access_process_vm, write_process_vm
 from toykernel.mm.memory import follow_page
 from toykernel.task import TASK_COMM_LEN
 
@@ -246,7 +247,8 @@ def fdinfo(k: Kernel, task: Task, number: int) -> str:
     if file is None or task.files is None:
         return ""
     flags = file.flags | (O_CLOEXEC if number in task.files.close_on_exec else 0)
-    return f"pos:\t{file.pos}\nflags:\t0{flags:o}\nmnt_id:\t0\nino:\t{file.inode.ino}\n"
+    text = f"pos:\t{file.pos}\nflags:\t0{flags:o}\nmnt_id:\t0\nino:\t{file.inode.ino}\n"
+    return text + file.op.show_fdinfo(file)
 
 
 def mem_read(k: Kernel, file: File, buf: int, count: int) -> int:
@@ -254,13 +256,27 @@ def mem_read(k: Kernel, file: File, buf: int, count: int) -> int:
     task = task_of(k, file.inode)
     if task.mm is None:
         return 0
-    data = read_mm(k, task.mm, file.pos, min(file.pos + count, 1 << 32))
+    count = min(count, max((1 << 32) - file.pos, 0))
+    data = access_process_vm(k, task, file.pos, count)
     if not data and count:
         raise Errno(EIO)
     base, file.pos = file.pos, 0
     copied = seq_read(k, file, buf, len(data), data)
     file.pos = base + copied
     return copied
+
+
+def mem_write(k: Kernel, file: File, buf: int, count: int) -> int:
+    """Into a task's memory, that it may only read, too. Raises Errno(EIO) where nothing is, Errno(EFAULT)."""
+    task = task_of(k, file.inode)
+    if task.mm is None:
+        return 0
+    data = copy_from_user(k, buf, min(count, max((1 << 32) - file.pos, 0)))
+    written = write_process_vm(k, task, file.pos, data)
+    if count and not written:
+        raise Errno(EIO)
+    file.pos += written
+    return written
 
 
 def mem_open(k: Kernel, file: File) -> None:

@@ -13,7 +13,12 @@ from toykernel.errno import E2BIG, EINVAL, EOPNOTSUPP, EPERM, Errno
 from toykernel.kernel.clone3 import copy_struct_from_user
 from toykernel.kernel.sched import core
 from toykernel.kernel.sched.entity import MAX_NICE, MIN_NICE, rt_policy
-from toykernel.kernel.sched.syscalls import can_nice, find_process_by_pid, set_scheduler
+from toykernel.kernel.sched.syscalls import (
+    can_nice,
+    check_scheduler,
+    find_process_by_pid,
+    set_scheduler,
+)
 from toykernel.syscalls import syscall
 
 if TYPE_CHECKING:
@@ -63,6 +68,10 @@ def sys_sched_setattr(k: Kernel, pid: int, address: int, flags: int) -> int:
         raise Errno(EOPNOTSUPP)
     if not rt_policy(policy) and nice < p.se.nice and not can_nice(k, p, nice):
         raise Errno(EPERM)
+    if wanted & SCHED_FLAG_KEEP_PARAMS:  # the policy is one of them
+        check_scheduler(k, p, policy, priority, reset)
+        p.se.reset_on_fork = reset
+        return 0
     set_scheduler(k, p, policy, priority, reset)
     if not rt_policy(policy):
         core.set_user_nice(k, p, nice)

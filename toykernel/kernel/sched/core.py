@@ -49,7 +49,10 @@ def class_rank(k: Kernel, p: Task) -> int:
 
 def class_of(k: Kernel, p: Task) -> SchedClass:
     """The class that a task belongs to now."""
-    return k.host.sched_classes[class_rank(k, p)]
+    classes = k.host.sched_classes
+    if p is k.sched.idle:
+        return classes[-1]
+    return classes[len(classes) == 3 and p.se.prio >= MAX_RT_PRIO]
 
 
 def tick_ns(k: Kernel) -> int:

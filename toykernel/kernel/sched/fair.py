@@ -73,11 +73,17 @@ def wakeup_preempt(k: Kernel, curr: Task, woken: Task) -> int:
 
 def update_min_vruntime(cfs: CfsRq) -> None:
     """Follow the task that is furthest behind, never backwards."""
-    behind = [cfs.curr.se.vruntime] if cfs.curr is not None else []
+    curr = cfs.curr
     if cfs.tasks:
-        behind.append(cfs.tasks.peekitem(0)[0][0])
-    if behind:
-        cfs.min_vruntime = max(cfs.min_vruntime, min(behind))
+        behind = cfs.tasks.peekitem(0)[0][0]
+        if curr is not None and curr.se.vruntime < behind:
+            behind = curr.se.vruntime
+    elif curr is not None:
+        behind = curr.se.vruntime
+    else:
+        return
+    if behind > cfs.min_vruntime:
+        cfs.min_vruntime = behind
 
 
 def place_entity(k: Kernel, se: SchedEntity, slice_ns: int | None) -> None:

@@ -149,14 +149,19 @@ def _set_scheduler(k: Kernel, pid: int, policy: int | None, param: int) -> int:
 
 def set_scheduler(k: Kernel, p: Task, policy: int, priority: int, reset: bool) -> None:
     """Another policy and real-time priority. Raises Errno(EINVAL), Errno(EPERM)."""
+    check_scheduler(k, p, policy, priority, reset)
+    core.change_priority(k, p, policy=policy, rt_priority=priority, reset_on_fork=reset)
+    if policy == SCHED_RR:
+        p.se.time_slice = p.se.time_slice or def_timeslice(k)
+
+
+def check_scheduler(k: Kernel, p: Task, policy: int, priority: int, reset: bool) -> None:
+    """Whether a task may have these. Raises Errno(EINVAL), Errno(EPERM)."""
     if policy not in policies(k):
         raise Errno(EINVAL)
     if not 0 <= priority < MAX_USER_RT_PRIO or rt_policy(policy) != (priority != 0):
         raise Errno(EINVAL)
     _check_permission(k, p, policy, priority, reset)
-    core.change_priority(k, p, policy=policy, rt_priority=priority, reset_on_fork=reset)
-    if policy == SCHED_RR:
-        p.se.time_slice = p.se.time_slice or def_timeslice(k)
 
 
 def _check_permission(k: Kernel, p: Task, policy: int, priority: int, reset: bool) -> None:

@@ -43,10 +43,10 @@ export class Panel {
     this.view = view;
     this.name = name;
     this.last = null;
-    const id = `${view.prefix}${name}`;
+    const id = `${view.prefix}${name}`, names = view.prefix ? `${id}-title ${view.prefix}side` : `${id}-title`;
     this.heading = h("h2", { id: `${id}-title` }, title);
-    this.body = h("div", { class: "body", tabindex: "0", role: "group", "aria-labelledby": `${id}-title` });
-    this.section = h("section", { id, class: `panel ${name}`, "aria-labelledby": `${id}-title` }, this.heading, this.body);
+    this.body = h("div", { class: "body", tabindex: "0", role: "group", "aria-labelledby": names });
+    this.section = h("section", { id, class: `panel ${name}`, "aria-labelledby": names }, this.heading, this.body);
   }
 
   /** Whether something that it is made from is another object than the last time. */

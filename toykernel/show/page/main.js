@@ -34,9 +34,18 @@ class Page {
     return this.pairs.length;
   }
 
+  /** Of the first run that has something at this moment. */
+  get side() {
+    return this.views.find((one, side) => this.pairs[this.at][side] !== null);
+  }
+
   get event() {
-    const view = this.views.find((one, side) => this.pairs[this.at][side] !== null);
-    return view.run.events[view.number];
+    return this.side.run.events[this.side.number];
+  }
+
+  /** What the clock shows in the state that is shown. */
+  get clock() {
+    return this.side.moment().state.cycles || 0;
   }
 
   // -- making --------------------------------------------------------------------------------------
@@ -107,7 +116,7 @@ class Page {
     });
     this.step = Math.max(...this.views.map((view, side) => this.pairs[this.at][side] === null ? 0 : view.step));
     this.field.value = String(this.at);
-    this.where.textContent = `of ${this.count - 1}, cycle ${(this.event.cycles || 0).toLocaleString("en")}`;
+    this.where.textContent = `of ${this.count - 1}, cycle ${this.clock.toLocaleString("en")}`;
     const said = this.views.map((view, side) => this.pairs[this.at][side] === null ? "" : view.spoken()).join(" ");
     this.slider.setAttribute("aria-valuenow", String(this.at));
     this.slider.setAttribute("aria-valuetext", said);

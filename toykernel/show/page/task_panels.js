@@ -32,7 +32,7 @@ export class SourcePanel extends Panel {
   fill({ run, state, pid, event, inside }) {
     const places = this.places(run, state);
     const here = this.here(run, state, pid, event, inside);
-    const file = this.chosen || (here ? here.file : places.length ? places[0].place.file : "");
+    const file = this.chosen || (here ? here.file : this.shown || (places.length ? places[0].place.file : ""));
     this.offer(run);
     if (file !== this.shown) this.show(run, file);
     for (const line of this.marked) {
@@ -142,7 +142,7 @@ export class ProcessesPanel extends Panel {
     const words = taskWords(task), past = old ? taskWords(old) : null;
     const isNew = before.tasks && words !== past;
     const place = userPlace(run, task);
-    const image = imageAt(run, task, task.user_eip || 0);
+    const image = imageAt(run, task, task.user_eip || 0), inside = task.called_from ? symbolAt(image, task.user_eip) : "";
     const signals = signalWords(task.signals);
     return h("span", { class: isNew ? "task changed" : "task", "data-task": one, "data-place": placeName(place), "data-lane": task.lane },
       h("button", {
@@ -150,7 +150,7 @@ export class ProcessesPanel extends Panel {
         onclick: () => this.view.look(one),
       }, chip(one), ` ${task.comm}`),
       " ", words, isNew ? [" ", h("span", { class: "was" }, past ? `was: ${past}` : "new")] : null,
-      place ? h("span", { class: "place" }, ` ${placeName(place)} `, h("code", null, sourceLine(image, place))) : null,
+      place ? h("span", { class: "place" }, ` ${placeName(place)} `, h("code", null, sourceLine(image, place)), inside ? ` (in ${inside})` : null) : null,
       task.call ? ` in ${task.call}` : null,
       signals ? h("span", { class: "signals" }, ` ${signals}`) : null);
   }

@@ -3,7 +3,7 @@ import { h } from "./dom.js";
 
 export const MARKS = { trap: "│", call: "┐", fault: "f", cow: "C", switch: "⇄", fork: "Y", exec: "x", exit: "†", signal: "!", end: "■" };
 const LANES = { user: "in user mode", kernel: "in the kernel", ready: "ready, without the CPU", asleep: "asleep", stopped: "stopped", zombie: "zombie", idle: "idle", new: "being made" };
-const LABEL = 78, LANE = 17, HEAD = 20;
+const LABEL = 78, LANE = 17, HEAD = 20, MOST = 400;
 
 export class TimeBar {
   /** `go(number)` is called when somebody points at an event. */
@@ -13,9 +13,11 @@ export class TimeBar {
     this.zoom = 1;
     this.first = 0;
     this.number = 0;
-    this.canvas = h("canvas", { "aria-hidden": "true" });
+    this.marks = h("canvas", { class: "marks", "aria-hidden": "true" }); // stay where lanes are scrolled
+    this.canvas = h("canvas", { class: "lanes", "aria-hidden": "true" });
+    this.drawn = []; // whose lanes there are
     this.cursor = h("div", { class: "cursor", "aria-hidden": "true" });
-    this.element = h("div", { class: "bar", id: `${prefix}bar` }, this.canvas, this.cursor);
+    this.element = h("div", { class: "bar", id: `${prefix}bar` }, this.marks, this.canvas, this.cursor);
     this.element.addEventListener("pointerdown", event => this.point(event, true));
     this.element.addEventListener("pointermove", event => event.buttons & 1 && this.point(event, false));
     this.pids = [...new Set(run.lanes.map(one => one.pid))].sort((a, b) => a - b);
@@ -83,31 +85,54 @@ export class TimeBar {
     const wide = Math.max(this.width / this.shown, 2);
     this.cursor.style.transform = `translateX(${this.x(number)}px)`;
     this.cursor.style.width = `${wide}px`;
+    this.follow();
   }
 
-  /** Tasks with a lane: those that do anything in what is shown, the rest is told by their number. */
+  /** Scroll to the lane of whom the event is about, where not all have room. */
+  follow() {
+    const box = this.element.parentElement, event = this.run.events[this.number];
+    const row = event && this.tall ? this.drawn.indexOf(event.pid) : -1;
+    if (row < 0) return;
+    const top = this.element.offsetTop + row * LANE, bottom = top + HEAD + LANE;
+    if (top < box.scrollTop) box.scrollTop = top;
+    else if (bottom > box.scrollTop + box.clientHeight) box.scrollTop = bottom - box.clientHeight;
+  }
+
+  /** Tasks with a lane: those that do anything in what is shown. */
   rows() {
     const end = this.first + this.shown;
     return this.pids.filter(pid => this.pieces.get(pid).some(([from, to]) => to > this.first && from < end));
   }
 
   draw() {
-    const rows = this.rows(), many = rows.slice(0, 40);
-    const height = HEAD + many.length * LANE + 4;
-    const ratio = window.devicePixelRatio || 1, width = this.element.clientWidth;
+    const rows = this.rows(), many = this.drawn = rows.slice(0, MOST), left = rows.length - many.length;
+    const height = (many.length + (left ? 1 : 0)) * LANE + 4;
+    const width = this.element.clientWidth;
     if (!width) return;
-    this.canvas.width = width * ratio;
-    this.canvas.height = height * ratio;
-    this.canvas.style.height = `${height}px`;
-    this.cursor.style.height = `${height}px`;
-    const pen = this.canvas.getContext("2d"), style = getComputedStyle(this.element);
-    pen.scale(ratio, ratio);
+    const style = getComputedStyle(this.element);
     this.ink = style.getPropertyValue("--ink");
+    const pen = this.pen(this.canvas, width, height), head = this.pen(this.marks, width, HEAD);
+    this.cursor.style.height = `${HEAD + height}px`;
+    many.forEach((pid, row) => this.drawLane(pen, pid, row * LANE, style));
+    pen.fillStyle = this.ink;
+    if (left) pen.fillText(`${left} more; the bar closer has room for them`, 4, many.length * LANE + LANE / 2);
+    this.drawMarks(head, pen, many);
+    const box = this.element.parentElement;
+    this.tall = box !== null && box.scrollHeight > box.clientHeight;
+    this.move(this.number);
+  }
+
+  /** What draws in a canvas of this size. */
+  pen(canvas, width, height) {
+    const ratio = Math.min(window.devicePixelRatio || 1, 2);
+    canvas.width = width * ratio;
+    canvas.height = height * ratio;
+    canvas.style.height = `${height}px`;
+    const pen = canvas.getContext("2d");
+    pen.scale(ratio, ratio);
     pen.font = "11px sans-serif";
     pen.textBaseline = "middle";
-    many.forEach((pid, row) => this.drawLane(pen, pid, HEAD + row * LANE, style));
-    this.drawMarks(pen, many, style);
-    this.move(this.number);
+    return pen;
   }
 
   drawLane(pen, pid, y, style) {
@@ -137,9 +162,9 @@ export class TimeBar {
     }
   }
 
-  drawMarks(pen, rows) {
+  drawMarks(head, pen, rows) {
     const wide = this.width / this.shown;
-    pen.fillStyle = pen.strokeStyle = this.ink;
+    head.fillStyle = pen.fillStyle = this.ink;
     const end = Math.min(this.first + this.shown, this.run.count);
     const every = Math.max(Math.floor(10 / wide), 1);
     for (let number = this.first; number < end; number++) {
@@ -147,10 +172,10 @@ export class TimeBar {
       const plain = kind === "trap" || kind === "call" || kind === "switch";
       if (wide < 3 && plain && number % every) continue;
       const x = this.x(number) + wide / 2;
-      if (wide >= 9) pen.fillText(MARKS[kind] || "·", x - 3, HEAD / 2);
-      else pen.fillRect(x - 0.5, plain ? HEAD - 8 : 2, 1, plain ? 5 : HEAD - 5);
+      if (wide >= 9) head.fillText(MARKS[kind] || "·", x - 3, HEAD / 2);
+      else head.fillRect(x - 0.5, plain ? HEAD - 8 : 2, 1, plain ? 5 : HEAD - 5);
       const row = rows.indexOf(pid);
-      if (row >= 0 && wide >= 3) pen.fillRect(x - 1, HEAD + row * LANE + LANE - 3, 2, 2);
+      if (row >= 0 && wide >= 3) pen.fillRect(x - 1, row * LANE + LANE - 3, 2, 2);
     }
   }
 }

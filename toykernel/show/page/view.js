@@ -21,7 +21,8 @@ export class RunView {
     this.sentence = h("p", { class: "words", tabindex: "0", role: "group", "aria-label": "the event in words" });
     this.title = h("p", { class: "title" });
     this.grid = h("div", { class: "grid" }, this.panels.map(panel => panel.section));
-    this.element = h("div", { class: "view" }, this.title, this.sentence, this.grid);
+    const side = prefix ? h("span", { class: "spoken", id: `${prefix}side` }, "of the second run") : null;
+    this.element = h("div", { class: "view" }, side, this.title, this.sentence, this.grid);
   }
 
   look(pid) {

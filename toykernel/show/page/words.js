@@ -91,9 +91,10 @@ export function sourceLine(image, place) {
   return lines && lines[place.line - 1] ? lines[place.line - 1].split("#")[0].trim() : "";
 }
 
-/** The instruction that a task is at: where its program is. Of one that has ended: null. */
+/** The instruction that a task is at: where its program is, or the call that led there. Of one that has ended: null. */
 export function userPlace(run, task) {
-  return task.user_eip ? placeAt(imageAt(run, task, task.user_eip), task.user_eip) : null;
+  const at = task.called_from || task.user_eip;
+  return at ? placeAt(imageAt(run, task, at), at) : null;
 }
 
 /** A wait status (wait4's word) in words. */

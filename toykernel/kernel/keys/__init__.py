@@ -1,0 +1,1 @@
+"""Keys and keyrings (security/keys): add_key, request_key, keyctl."""
