@@ -185,6 +185,8 @@ CLASHES = {
     "pushed, and overwritten": "leal -4(%esp), %ebp; cmpl %eax, %eax; jnz again; xorl $1, %edi; pushl %ebx; "
     "movl %edi, (%ebp); movl (%esp), %eax; movl (%eax), %edx; popl %eax; movl %ebx, %ebp",
     "the highest bits": "addl $0x40000001, %edi; movl %edi, %eax; shrl $0x1e, %eax; movl (%ebx,%eax), %edx",
+    "a byte, nobody knows where": "movl $0x300, %edi; bswap %edi; movb %cl, (%edi); movl (%ebx), %eax; "
+    "movl (%eax), %edx",
     "overflow": "addl $0x30000001, %edi; cmpl $-0x60000000, %edi; setl %dl; movzbl %dl, %edx",
 }
 
