@@ -78,7 +78,8 @@ static void replay(struct engine_state *s, struct blocks *b, const struct block 
             if (b->extra[extra].part == n) {
                 clocks += take_one_extra(b, extra, i);
             }
-        clocks += take_flags(b, block, n, n + 1);
+        if (block->flag_count)
+            clocks += take_flags(b, block, n, n + 1);
         s->cycles += clocks;
         if (t->dirty)
             commit(s, i, t->pending);

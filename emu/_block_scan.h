@@ -136,6 +136,19 @@ static int note_rep(struct block *block, const struct scan *c, const struct insn
     return is_value(&block->rep_count) && is_value(&block->rep_source) && is_value(&block->rep_target);
 }
 
+/* What is stored by the operands from `first` on, which are those of this instruction. */
+static void note_stored(struct blocks *b, struct block *block, const struct scan *before,
+                        const struct scan *c, const struct insn *i, uint32_t first)
+{
+    uint16_t count = block->check_count;
+
+    for (; first < count; first++) {
+        block->check_count = (uint16_t)first; /* of what was there before */
+        b->stored[first] = stored_value(b, block, before, c, i, b->check[block->checks + first].size);
+        block->check_count = count;
+    }
+}
+
 static int whole_kind(const struct timing *t, const struct insn *i)
 {
     return (i->kind == K_REP && !t->memory) || i->kind == K_PLAIN || i->kind == K_BRANCH ||
@@ -255,8 +268,7 @@ static COLD void build_block(struct engine_state *s, struct blocks *b, struct bl
                 }
             if (c.stores && checks == block->check_count)
                 c.blind = 1;
-            for (; checks < block->check_count; checks++)
-                b->stored[checks] = stored_value(&before, &c, b->check[block->checks + checks].size);
+            note_stored(b, block, &before, &c, i, checks);
             recover(b, block, &before, &c, i);
             if (i->kind == K_SETCC && !note_condition(b, block, &c, i, n) && !note_flag(block, &c, n))
                 return;

@@ -361,8 +361,31 @@ static int mark_needed(struct blocks *b, const struct block *block, uint8_t *nee
     return loads;
 }
 
+/* What an instruction makes of a word in memory. */
+static struct symbol changed_word(struct blocks *b, struct block *block, const struct scan *before,
+                                  const uint8_t *code, const struct insn *i)
+{
+    const uint8_t *end = b->code + block->code + (i->address - block->address) + i->length;
+    int op = code[0], digit = code[1] >> 3 & 7;
+    struct symbol right, none = {0, 0, 0};
+
+    if (op == 0x81 || op == 0x83)
+        right = constant(op == 0x83 ? imm8(end - 1) : imm32(end - 4));
+    else if (op == 0xff && digit < 2) {
+        right = constant(digit ? 0xffffffffu : 1);
+        digit = 0;
+    } else if (op < 0x40 && (op & 7) == 1) {
+        right = before->reg[digit];
+        digit = op >> 3;
+    } else
+        return none;
+    return has_step(digit) ? compute(b, block, ALU_STEP[digit],
+                                     load_step(b, block, before, i, 4, 0), right) : none;
+}
+
 /* What an instruction stores, where that is a value. */
-static struct symbol stored_value(const struct scan *before, const struct scan *c, uint32_t size)
+static struct symbol stored_value(struct blocks *b, struct block *block, const struct scan *before,
+                                  const struct scan *c, const struct insn *i, uint32_t size)
 {
     const uint8_t *code = c->op;
     struct symbol none = {0, 0, 0};
@@ -379,7 +402,9 @@ static struct symbol stored_value(const struct scan *before, const struct scan *
         return constant(imm8(code + 1));
     if (code[0] == 0x68)
         return constant(imm32(code + 1));
-    return none;
+    if (code[0] == 0xc7)
+        return constant(imm32(b->code + block->code + (i->address - block->address) + i->length - 4));
+    return changed_word(b, block, before, code, i);
 }
 
 /* Keep the steps that an operand, a REP instruction or a clock needs. Where L1 does not count, a byte's address

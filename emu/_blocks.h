@@ -241,10 +241,12 @@ static struct block *current_block(struct blocks *b)
 #include "_block_rep.h"
 
 /* The TLB has the page, and for a write the entry is dirty already: looking it up costs nothing. */
-static int tlb_holds(const struct timing *t, uint32_t page, uint32_t write)
+static inline int tlb_holds(const struct timing *t, uint32_t page, uint32_t write)
 {
-    uint32_t at = (page & 7) * WAYS, way;
+    uint32_t at = (page & 7) * WAYS, way = TOUCHED_LAST[t->tlb_bits[page & 7] & 7];
 
+    if (t->tlb_tags[at + way] == page + 1)
+        return !write || t->tlb_dirty[at + way];
     for (way = 0; way < WAYS; way++)
         if (t->tlb_tags[at + way] == page + 1)
             return !write || t->tlb_dirty[at + way];

@@ -24,6 +24,7 @@ leal 5(%ebx,%ecx,2), %eax | leal (%eax,%edi), %eax | leal 0x30040(,%ecx,4), %eax
 leal 2(%ebx), %eax | movl %eax, %esi | movl %ebx, %eax | movzbl %ch, %edi | movzwl %cx, %edi
 movsbl %cl, %edi | nop
 pushl %eax | pushl %ecx | pushl $0x30021 | popl %eax | popl %esi | movl (%esp), %esi | movl %eax, 4(%esp)
+addl $4, (%ebx) | incl 4(%ebx) | addl %ecx, (%esp) | subl $3, 4(%esp) | andl $-4, 8(%ebx) | decl 8(%esp)
 movl 4(%esp), %eax | movl $0x30044, 8(%esp) | movl 8(%esp), %esi | xchgl %eax, %esi | cltd | bswap %edi
 imull %ecx, %edi | imull (%ebx), %ecx | imull $0x1d, %ecx, %edi | imull $-0x12345, (%ebx), %edi | mull %ecx
 mull 4(%ebx) | imull %edi | mulb %cl | mulb %ch | imulw %cx, %di | mulw 2(%ebx) | movl $0x51eb851f, %edx
@@ -115,6 +116,7 @@ WHOLE = {
     "through a pointer that was loaded": "movl (%ebx), %eax; movl (%eax), %edx; incl %edi",
     "shifted and scaled": "movl %edi, %eax; sarl $3, %eax; andl $7, %eax; movl (%ebx,%eax,4), %edx",
     "stored and loaded": "pushl %ebx; movl (%esp), %eax; movl (%eax), %edx; popl %eax",
+    "changed in memory": "movl %ebx, 4(%esp); addl $4, 4(%esp); movl 4(%esp), %eax; movl (%eax), %edx",
     "multiplied": "imull (%ebx), %edi; mull %ecx; imull $0x12345, %edi, %edi",
     "a condition": "cmpl %ecx, (%ebx); sete %dl; movzbl %dl, %edx; addl %edx, %edi",
     "a condition of unknown flags": "addl %ecx, %edi; seto %dl; incl %edi",
@@ -174,4 +176,28 @@ def test_a_fault_leaves_what_single_instructions_leave(source: str, profile: str
             (event, b.cpu.retired, b.cpu.general_registers(), b.machine.clock.by_rule())
             + ((timing.save(),) if timing is not None else ())
         )
+    assert ends[0] == ends[1]
+
+
+#: EBP points to where EBX does, or below the stack's top: loads of what another register has stored.
+CLASHES = {
+    "stored by another register": "xorl $1, %edi; movl %edi, (%ebp); movl (%ebx), %eax; movl (%eax), %edx",
+    "pushed, and overwritten": "leal -4(%esp), %ebp; cmpl %eax, %eax; jnz again; xorl $1, %edi; pushl %ebx; "
+    "movl %edi, (%ebp); movl (%esp), %eax; movl (%eax), %edx; popl %eax; movl %ebx, %ebp",
+    "the highest bits": "addl $0x40000001, %edi; movl %edi, %eax; shrl $0x1e, %eax; movl (%ebx,%eax), %edx",
+    "a byte, nobody knows where": "movl $0x300, %edi; bswap %edi; movb %cl, (%edi); movl (%ebx), %eax; "
+    "movl (%eax), %edx",
+    "overflow": "addl $0x30000001, %edi; cmpl $-0x60000000, %edi; setl %dl; movzbl %dl, %edx",
+}
+
+
+@pytest.mark.parametrize("profile", PROFILES)
+@pytest.mark.parametrize("source", CLASHES.values(), ids=CLASHES)
+def test_values_that_change_on_the_way(source: str, profile: str) -> None:
+    code = asm(f"again: {source}; incl %ecx; cmpl $0x20, %ecx; jb again; int $0x80")
+    ends = []
+    for step in (False, True):
+        b = build(code, 1, profile)
+        b.cpu.ebp, b.cpu.edi, b.cpu.ecx = DATA, DATA + 0x40, 0
+        ends.append(outcome(b, step=step, until=100_000))
     assert ends[0] == ends[1]
