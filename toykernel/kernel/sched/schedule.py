@@ -86,8 +86,14 @@ def call_waits(k: Kernel, told: Told) -> bool:
 
 
 def fault_waits(k: Kernel, told: Told, regs: PtRegs) -> bool:
-    """The same for a page fault in user mode: its instruction faults again."""
-    return told.everywhere and regs.user_mode and _waits(k, told, (regs.ip, regs.sp))
+    """The same for a page fault in user mode: its instruction faults again. It changes only what the task
+    itself sees, but on the way back a handler runs for a signal that others have sent meanwhile.
+    """
+    return (
+        regs.user_mode
+        and (told.everywhere or _has_handlers(k.current))
+        and _waits(k, told, (regs.ip, regs.sp))
+    )
 
 
 def _waits(k: Kernel, told: Told, place: tuple[int, int]) -> bool:
