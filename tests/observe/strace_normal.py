@@ -152,6 +152,22 @@ def _distinct(lines: Lines) -> Lines:
     return sorted({line for line in lines if not _LOOKS.search(line)})
 
 
+def _last_looks(lines: Lines) -> Lines:
+    """Of a loop that yields and asks until the answer is another, the last turn."""
+    kept: Lines = []
+    for line in lines:
+        kept.append(line)
+        calls = [x.partition("(")[0] for x in kept[-4:]]
+        if calls[0] == "sched_yield" and calls[:2] == calls[2:]:
+            del kept[-4:-2]
+    return kept
+
+
+def _without_yields(lines: Lines) -> Lines:
+    """Without the turns of a loop that only yields."""
+    return [line for line in lines if not line.startswith("sched_yield(")]
+
+
 def _uninterrupted(lines: Lines) -> Lines:
     """Without sleeps that begin anew: a tracer is woken by signals which do nothing, and ours is not one."""
     again = ("restart_syscall", "nanosleep")
@@ -183,6 +199,7 @@ TIMES, NUMBERS, STATUSES = _each(_times), _each(_numbers), _each(_statuses)
 CONTENTS, TIMER_IDS, STACK = _each(_contents), _each(_timer_ids), _each(_stack)
 DISTINCT, UNINTERRUPTED, LOOKED = _distinct, _uninterrupted, _looked
 ENDLESS, WITHOUT_CLONE = _endless, _without_clone
+LAST_LOOKS, WITHOUT_YIELDS = _last_looks, _without_yields
 
 
 def merged(found: list[Lines]) -> list[Lines]:

@@ -13,6 +13,7 @@ from strace_normal import (
     CONTENTS,
     DISTINCT,
     ENDLESS,
+    LAST_LOOKS,
     LOOKED,
     NUMBERS,
     STACK,
@@ -21,6 +22,7 @@ from strace_normal import (
     TIMES,
     UNINTERRUPTED,
     WITHOUT_CLONE,
+    WITHOUT_YIELDS,
     Lines,
     comparable,
     merged,
@@ -31,7 +33,7 @@ from toykernel.observe.strace import Strace
 
 USERLAND = Path(__file__).parents[2] / "userland"
 CYCLES, FEW_CYCLES = 400_000_000, 3_000_000  # the longest sleep of a program; one without an end
-TRIES = 8
+TRIES = 20
 
 #: Programs that the real strace cannot be asked about.
 NOT_COMPARED = {
@@ -56,6 +58,8 @@ NORMALISED: dict[str, tuple[Callable[[Lines], Lines], ...]] = {
     **dict.fromkeys(("sleep", "timers", "signal_restart", "signal_resume"), (TIMES, UNINTERRUPTED)),
     # Today's kernels give a timer's number away once only.
     "timers_posix": (TIMES, UNINTERRUPTED, TIMER_IDS),
+    **dict.fromkeys(("groups_sessions", "orphan"), (LAST_LOOKS,)),
+    "clone_shapes": (WITHOUT_YIELDS,),
     "exec_from_thread": (WITHOUT_CLONE, DISTINCT),
     "fork_bomb_small": (DISTINCT, STACK),
     "fork_return": (STATUSES,),  # its status is a pid
