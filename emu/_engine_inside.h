@@ -74,7 +74,7 @@ static int gate_called(struct engine_state *s)
     uint64_t eax;
     int done;
 
-    if (!s->gate || s->port != s->gate_port || s->system_changed || !s->env || !s->in_flight_valid ||
+    if (!s->gate || s->port != s->gate_port || !s->env || !s->in_flight_valid ||
         s->field_count > MOST_FIELDS || !flags_are_there(s))
         return 0;
     length = out_length(s);

@@ -206,6 +206,21 @@ def test_a_frame_that_is_code() -> None:
     agree(*machines)
 
 
+@pytest.mark.parametrize("timing", PROFILES)
+def test_a_handler_that_is_run_by_whole_blocks(timing: str) -> None:
+    """From a loop that is, too: they are counted as the code hook counts, and not by both."""
+    machines = []
+    for heard in (True, False):
+        bare = Bare(stop_on_traps=False, timing=timing)
+        if not heard:
+            bare.machine.trap_listeners.clear()
+        bare.handler(0x80, "incl %edx; jmp over; nop; over: jnz out; out: iret")
+        bare.code("again: movl $0x90, %ebx; l: decl %ebx; jnz l; int $0x80; jmp again")
+        bare.machine.run(9_000 * CLOCKS[timing])
+        machines.append(bare)
+    agree(*machines)
+
+
 def test_steps_end_behind_each_trap() -> None:
     one, other = both(CALLS)
     for _ in range(9):
