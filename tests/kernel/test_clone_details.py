@@ -293,7 +293,7 @@ value:  .long 0
 def test_exclusive_resources_and_the_splice_pipe_stay_behind(k: Kernel) -> None:  # E2
     parent = k.current
     parent.fs_excl = 1
-    pipe = parent.splice_pipe = Pipe(0, WaitQueue("pipe"))
+    pipe = parent.splice_pipe = Pipe(0, WaitQueue("pipe"), parent.cred.user)
     p = child_of(k, SIGCHLD)
     assert (p.fs_excl, p.splice_pipe) == (0, None)
     assert (parent.fs_excl, parent.splice_pipe) == (1, pipe)
