@@ -163,6 +163,11 @@ def _last_looks(lines: Lines) -> Lines:
     return kept
 
 
+def _without_joins(lines: Lines) -> Lines:
+    """Without waits for the end of a thread, which may have ended before anybody waits."""
+    return [line for line in lines if not re.search(r"FUTEX_WAIT,.*\) = (0$|-1 EAGAIN)", line)]
+
+
 def _without_yields(lines: Lines) -> Lines:
     """Without the turns of a loop that only yields."""
     return [line for line in lines if not line.startswith("sched_yield(")]
@@ -199,7 +204,7 @@ TIMES, NUMBERS, STATUSES = _each(_times), _each(_numbers), _each(_statuses)
 CONTENTS, TIMER_IDS, STACK = _each(_contents), _each(_timer_ids), _each(_stack)
 DISTINCT, UNINTERRUPTED, LOOKED = _distinct, _uninterrupted, _looked
 ENDLESS, WITHOUT_CLONE = _endless, _without_clone
-LAST_LOOKS, WITHOUT_YIELDS = _last_looks, _without_yields
+LAST_LOOKS, WITHOUT_YIELDS, WITHOUT_JOINS = _last_looks, _without_yields, _without_joins
 
 
 def merged(found: list[Lines]) -> list[Lines]:

@@ -22,6 +22,7 @@ from strace_normal import (
     TIMES,
     UNINTERRUPTED,
     WITHOUT_CLONE,
+    WITHOUT_JOINS,
     WITHOUT_YIELDS,
     Lines,
     comparable,
@@ -60,13 +61,14 @@ NORMALISED: dict[str, tuple[Callable[[Lines], Lines], ...]] = {
     "timers_posix": (TIMES, UNINTERRUPTED, TIMER_IDS),
     **dict.fromkeys(("groups_sessions", "orphan"), (LAST_LOOKS,)),
     "clone_shapes": (WITHOUT_YIELDS,),
+    "thread_join": (WITHOUT_JOINS,),
     "exec_from_thread": (WITHOUT_CLONE, DISTINCT),
     "fork_bomb_small": (DISTINCT, STACK),
     "fork_return": (STATUSES,),  # its status is a pid
     "history_held_page": (CONTENTS,),  # it writes an address
     "priority_group": (TIMES, LOOKED, DISTINCT),
     "infinite_loop": (ENDLESS,),
-    "inherited_lock": (CONTENTS, DISTINCT, ENDLESS),
+    "inherited_lock": (CONTENTS, WITHOUT_JOINS, DISTINCT, ENDLESS),
 }
 NORMALISED["pid_namespace"] = (NUMBERS, DISTINCT)
 #: Which thread of a group takes a signal is the scheduler's choice, too: their lines are put together.
