@@ -12,7 +12,6 @@ from toykernel.errno import (
     EINPROGRESS,
     EINTR,
     EINVAL,
-    EOPNOTSUPP,
     ERESTART_RESTARTBLOCK,
     ERESTARTNOHAND,
     ERESTARTNOINTR,
@@ -33,17 +32,14 @@ from toykernel.fs.aio import (
     take_events,
 )
 from toykernel.fs.eventfd import EventfdCtx
-from toykernel.fs.file import O_APPEND, O_NONBLOCK, fget, fget_open
+from toykernel.fs.file import fget, fget_open
 from toykernel.fs.operations import POLLERR, POLLHUP, bad_transfer, no_fsync, no_llseek
 from toykernel.fs.read_write import transfer_size
 from toykernel.fs.select import restore_sigmask, set_user_sigmask
 from toykernel.fs.uio import (
-    RWF_APPEND,
-    RWF_DSYNC,
-    RWF_HIPRI,
-    RWF_NOWAIT,
-    RWF_SYNC,
+    check_rwf,
     import_iovec,
+    rwf_flags,
     transfer,
     transfer_at,
 )
@@ -61,7 +57,6 @@ IOCB_CMD_POLL, IOCB_CMD_NOOP, IOCB_CMD_PREADV, IOCB_CMD_PWRITEV = range(5, 9)
 IOCB_FLAG_RESFD = 1
 _WRITES = (IOCB_CMD_PWRITE, IOCB_CMD_PWRITEV)
 _TRANSFERS = (IOCB_CMD_PREAD, IOCB_CMD_PREADV, *_WRITES)
-_RWF = RWF_HIPRI | RWF_DSYNC | RWF_SYNC | RWF_NOWAIT | RWF_APPEND
 _RESTARTS = (ERESTARTSYS, ERESTARTNOINTR, ERESTARTNOHAND, ERESTART_RESTARTBLOCK)
 #: struct iocb: data, key, rw_flags, opcode, reqprio, fildes, buf, nbytes, offset, reserved2, flags, resfd.
 _IOCB = struct.Struct("<QIIHhIQQqQII")
@@ -203,8 +198,7 @@ def _transfer(
     """aio_read and aio_write; from here on an error is the event's."""
     file, write = req.file, opcode in _WRITES
     buf, nbytes, offset = place
-    if rw_flags & ~_RWF:
-        raise Errno(EOPNOTSUPP)
+    check_rwf(rw_flags)
     if not (file.writable if write else file.readable):
         raise Errno(EBADF)
     if file.inode.is_dir or (file.op.write if write else file.op.read) is bad_transfer:
@@ -215,18 +209,14 @@ def _transfer(
         pieces = ((buf, transfer_size(buf, nbytes)),)
     if offset < 0:
         raise Errno(EINVAL)
-    before = file.flags
-    file.flags |= O_NONBLOCK if rw_flags & RWF_NOWAIT else 0
-    file.flags |= O_APPEND if rw_flags & RWF_APPEND else 0
     try:
-        if file.op.llseek is no_llseek:
-            result = transfer(k, file, pieces, write=write)
-        else:
-            result = transfer_at(k, file, pieces, offset, write=write)
+        with rwf_flags(file, rw_flags):
+            if file.op.llseek is no_llseek:
+                result = transfer(k, file, pieces, write=write)
+            else:
+                result = transfer_at(k, file, pieces, offset, write=write)
     except Errno as error:
         result = -error.number
-    finally:
-        file.flags = before
     if isinstance(result, Wait):
         return req, result
     _rw_done(k, req, result)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import struct
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -20,7 +22,7 @@ if TYPE_CHECKING:
 
 UIO_MAXIOV = 1024
 RWF_HIPRI, RWF_DSYNC, RWF_SYNC, RWF_NOWAIT, RWF_APPEND = 1, 2, 4, 8, 16
-_RWF_KNOWN = RWF_HIPRI | RWF_DSYNC | RWF_SYNC | RWF_NOWAIT
+RWF_SUPPORTED = RWF_HIPRI | RWF_DSYNC | RWF_SYNC | RWF_NOWAIT | RWF_APPEND
 
 #: Pieces of user memory: address and length of each.
 Iovec = tuple[tuple[int, int], ...]
@@ -131,10 +133,22 @@ def transfer_at(k: Kernel, file: File, pieces: Iovec, offset: int, *, write: boo
     return fsnotify_transfer(k, file, MODIFY if write else ACCESS, result)
 
 
-def check_rwf(flags: int, *, write: bool) -> None:
+def check_rwf(flags: int) -> None:
     """Raises Errno(EOPNOTSUPP) for an RWF_ flag that is none here."""
-    if flags & ~(_RWF_KNOWN | (RWF_APPEND if write else 0)):
+    if flags & ~RWF_SUPPORTED:
         raise Errno(EOPNOTSUPP)
+
+
+@contextmanager
+def rwf_flags(file: File, flags: int) -> Iterator[None]:
+    """The open file is as the RWF_ flags of one transfer want it."""
+    before = file.flags
+    file.flags |= O_NONBLOCK if flags & RWF_NOWAIT else 0
+    file.flags |= O_APPEND if flags & RWF_APPEND else 0
+    try:
+        yield
+    finally:
+        file.flags = before
 
 
 def _offset(low: int, high: int) -> int:
@@ -195,19 +209,13 @@ def _with_flags(
 ) -> Result:
     """preadv2 and pwritev2: an offset of -1 is the file's own. EOPNOTSUPP for a flag that is none here."""
     file = _opened(k, fd, write=write) if offset == -1 else _placed(k, fd, offset, write=write)
-    check_rwf(flags, write=write)
+    check_rwf(flags)
     pieces = import_iovec(k, iov, count)
-    before = file.flags
-    file.flags |= (O_NONBLOCK if flags & RWF_NOWAIT else 0) | (
-        O_APPEND if flags & RWF_APPEND else 0
-    )
-    try:
+    with rwf_flags(file, flags):
         if offset == -1:
             result = transfer(k, file, pieces, write=write)
             return fsnotify_transfer(k, file, MODIFY if write else ACCESS, result)
         return transfer_at(k, file, pieces, offset, write=write)
-    finally:
-        file.flags = before
 
 
 @syscall(378, "fd:fd iov:iovec_out iovcnt:size offset_low:hex offset_high:hex flags:rwf_flags")

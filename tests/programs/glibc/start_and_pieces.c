@@ -109,6 +109,7 @@ int main(void)
 	say("preadv", preadv(fd, in, 2, 4));
 	say("preadv2 -1", preadv2(fd, in, 2, -1, 0));
 	say("preadv2 flag", preadv2(fd, in, 2, 0, 0x1000));
+	say("preadv2 append", preadv2(fd, in, 2, 0, RWF_APPEND));
 	say("preadv negative", preadv(fd, in, 2, -1));
 	say("pwritev", pwritev(fd, out, 4, 1));
 	say("pwritev2 append", pwritev2(fd, out, 1, 0, RWF_APPEND));
