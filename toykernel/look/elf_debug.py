@@ -20,7 +20,7 @@ class ElfDebug:
     """One file, loaded `bias` bytes above the addresses in it; those asked and told are the loaded ones."""
 
     def __init__(self, data: bytes, bias: int) -> None:
-        self._data = data
+        self.data = data
         self._bias = bias
         self._near: dict[int, list[LineEntry]] = {}  # by the offset of a unit
 
@@ -28,7 +28,7 @@ class ElfDebug:
     def _elf(self) -> Any:
         from elftools.elf.elffile import ELFFile
 
-        return ELFFile(io.BytesIO(self._data))
+        return ELFFile(io.BytesIO(self.data))
 
     def entry(self) -> int:
         """Where it begins."""

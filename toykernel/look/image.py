@@ -50,7 +50,6 @@ class Image:
         self.entry = entry
         self.bias = 0  # how far above the addresses in its file it is loaded
         self._debug: ElfDebug | None = None  # where the rest comes from, when it is asked for
-        self._elf = b""
         self._given = dict(labels), dict(constants), tuple(lines)
         self._sources: dict[str, list[str]] = {
             file: text.split("\n") for file, text in (sources or {}).items()
@@ -108,13 +107,14 @@ class Image:
         debug = ElfDebug(data, bias)
         spans, entry = debug.spans(), debug.entry()
         made = cls(name, {}, {}, (), spans, entry)
-        made.bias, made._debug, made._elf = bias, debug, data
+        made.bias, made._debug = bias, debug
         return made
 
     @cached_property
     def unwinder(self) -> Unwinder | None:
         """What finds callers in it, if a compiler has made it."""
-        return Unwinder(self._elf, self.bias) if self._elf and self.lines else None
+        debug = self._debug
+        return Unwinder(debug.data, self.bias) if debug is not None and self.lines else None
 
     # -- by address --------------------------------------------------------------------------------
 
