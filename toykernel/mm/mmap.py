@@ -23,7 +23,7 @@ from toykernel.fs.file import fget_open
 from toykernel.fs.inode import F_SEAL_FUTURE_WRITE, F_SEAL_WRITE
 from toykernel.mm.filemap import AddressSpace, shmem_zero_setup
 from toykernel.mm.limits import OVERCOMMIT_NEVER, can_do_mlock, charge, may_expand_vm, may_lock
-from toykernel.mm.memory import populate_range, unmap_page_range
+from toykernel.mm.memory import populate_range, unmap_page_range, unmap_vmas
 from toykernel.mm.mm_types import (
     READ_IMPLIES_EXEC,
     VM_GROWSDOWN,
@@ -282,8 +282,7 @@ def do_munmap(k: Kernel, mm: MmStruct, start: int, length: int) -> None:
 def exit_mmap(k: Kernel, mm: MmStruct) -> None:
     """Take every area, page and table away; the directory stays."""
     areas = list(mm)
-    for area in areas:
-        unmap_page_range(k, mm, area.vm_start, area.vm_end)
+    unmap_vmas(k, mm, [(area.vm_start, area.vm_end) for area in areas])
     mm.remove_all()
     free_pgtables(k, mm)
     flush_tlb_mm(k, mm)

@@ -110,12 +110,32 @@ def copy_some_to_user(k: Kernel, address: int, data: bytes) -> int:
 
 def get_user(k: Kernel, address: int) -> int:
     """A 32-bit word of the caller's memory, unsigned. Raises Errno(EFAULT)."""
-    return int.from_bytes(copy_from_user(k, address, 4), "little")
+    current = k.current
+    if address & 3 or not 0 <= address < TASK_SIZE or current.mm is None:
+        return int.from_bytes(copy_from_user(k, address, 4), "little")
+    try:
+        physical = user_page(k, current.mm, address, False)
+    except Errno:
+        raise Errno(EFAULT) from None
+    if k.host.trace.user_read:
+        k.host.trace.user_read.emit(current, address, 4)
+    return k.machine.ram.read32(physical)
 
 
 def put_user(k: Kernel, value: int, address: int) -> None:
     """Store the low 32 bits of a value in the caller's memory. Raises Errno(EFAULT)."""
-    copy_to_user(k, address, (value & 0xFFFFFFFF).to_bytes(4, "little"))
+    current = k.current
+    value &= 0xFFFFFFFF
+    if address & 3 or not 0 <= address < TASK_SIZE or current.mm is None:
+        copy_to_user(k, address, value.to_bytes(4, "little"))
+        return
+    try:
+        physical = user_page(k, current.mm, address, True)  # K8
+    except Errno:
+        raise Errno(EFAULT) from None
+    if k.host.trace.user_write:
+        k.host.trace.user_write.emit(current, address, physical >> PAGE_SHIFT)
+    k.machine.ram.write32(physical, value)
 
 
 def strncpy_from_user(k: Kernel, address: int, limit: int) -> bytes:
