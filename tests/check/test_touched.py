@@ -233,7 +233,6 @@ def nothing(*_: object) -> None:
     ("owner", "name", "check"),
     [
         (mprotect, "change_protection", "entries_obey_areas"),
-        (mmap, "unmap_page_range", "entries_obey_areas"),
         (mmap, "unmap_vmas", "reverse_map_is_true"),
         (ReverseMap, "remove", "reverse_map_is_true"),
         (ReverseMap, "add", "reverse_map_is_true"),

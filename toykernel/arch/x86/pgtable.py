@@ -167,7 +167,7 @@ class PteWork:
         self.scanned = self.present = self.stored = 0
 
     def charge(self, k: Kernel) -> None:
-        """Charge for it."""
+        """Put it on the clock, each kind of work by its own price."""
         if self.scanned:
             k.charge("scan_pte", self.scanned)
         if self.present:
