@@ -94,11 +94,11 @@ class Ram:
         last = address + length - 1
         if last >= self._reached:
             self._reached = (last | PAGE_SIZE - 1) + 1
-        first, last = address >> PAGE_SHIFT, last >> PAGE_SHIFT
-        if first == last:
+        first = address >> PAGE_SHIFT
+        if first == last >> PAGE_SHIFT:
             if self.held_code[first]:
                 self.code_stale = True
-        elif any(self.held_code[first : last + 1]):
+        elif any(self.held_code[first : (last >> PAGE_SHIFT) + 1]):
             self.code_stale = True
 
     def read(self, address: int, length: int) -> bytes:

@@ -153,6 +153,15 @@ class PageAllocator:
             k.charge("free_pages")
             self._free_block(pfn, self._order[pfn])
 
+    def put_pages(self, k: Kernel, pfns: Iterable[int]) -> None:
+        """put_page for each."""
+        count = self._count
+        for pfn in pfns:
+            if count[pfn] > 1:
+                count[pfn] -= 1
+            else:
+                self.put_page(k, pfn)
+
     def _free_block(self, pfn: int, order: int) -> None:
         self._used -= 1 << order
         zone = self._zones[

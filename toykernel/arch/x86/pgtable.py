@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     from toykernel.state import Kernel
 
 USER_PGD_PTRS = PAGE_OFFSET >> 22
-PGDIR_SIZE = 1 << 22
+PGDIR_SHIFT = 22
+PGDIR_SIZE = 1 << PGDIR_SHIFT
 PTRS_PER_TABLE = 1024
 _TABLE = PTE_P | PTE_RW | PTE_US
 
@@ -161,10 +162,12 @@ def _tables(k: Kernel, mm: MmStruct, start: int, end: int) -> Iterator[tuple[int
 class PteWork:
     """What was looked at and stored in page tables, in entries, to be charged once for all ranges."""
 
-    __slots__ = ("present", "scanned", "stored")
+    __slots__ = ("present", "scanned", "stored", "table", "table_of")
 
     def __init__(self) -> None:
         self.scanned = self.present = self.stored = 0
+        #: Whose entries a copy has come to: the number of that page table, and where it lies.
+        self.table_of = self.table = -1
 
     def charge(self, k: Kernel) -> None:
         """Put it on the clock, each kind of work by its own price."""
@@ -202,7 +205,9 @@ def copy_ptes(
         if not any(entries):
             continue
         work.present += 1  # of the first, which wants the table
-        new = pte_alloc(k, dst, address)
+        if address >> PGDIR_SHIFT != work.table_of:
+            work.table = pte_alloc(k, dst, address) & PTE_FRAME
+            work.table_of = address >> PGDIR_SHIFT
         maps = {}
         writable = len(protected)
         for index, pte in enumerate(entries):
@@ -218,7 +223,7 @@ def copy_ptes(
         work.stored += len(maps) + writable
         if writable:
             ram.write_words(at, [pte & ~PTE_RW for pte in entries])
-        ram.write_words(new, [pte & ~(PTE_RW | PTE_A) for pte in entries])
+        ram.write_words(work.table | at & ~PTE_FRAME, [pte & ~(PTE_RW | PTE_A) for pte in entries])
         k.memory.pages.get_pages(maps.values())
         k.memory.rmap.add_all(dst.ident, maps)
         dst.rss += len(maps)
@@ -244,8 +249,7 @@ def clear_ptes(k: Kernel, mm: MmStruct, start: int, end: int, work: PteWork) -> 
         work.stored += len(maps)
         mm.rss -= len(maps)
         k.memory.rmap.remove_all(mm.ident, maps)
-        for pfn in maps.values():
-            k.memory.pages.put_page(k, pfn)
+        k.memory.pages.put_pages(k, maps.values())
 
 
 def free_pgtables(k: Kernel, mm: MmStruct, start: int = 0, end: int = PAGE_OFFSET) -> None:

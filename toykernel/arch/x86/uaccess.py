@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     from toykernel.state import Kernel
 
 _PRESENT = PTE_P | PTE_US
+#: What an entry has that a read, or a write, neither faults at nor marks.
+_READ = _PRESENT | PTE_A
+_WRITTEN = _READ | PTE_RW | PTE_D
 
 
 def access_ok(address: int, size: int) -> bool:
@@ -29,8 +32,11 @@ def access_ok(address: int, size: int) -> bool:
 
 def user_page(k: Kernel, mm: MmStruct, address: int, write: bool) -> int:
     """Physical address behind an address of some user's memory, faulted in. Raises Errno(EFAULT)."""
-    wanted = _PRESENT | (PTE_RW if write else 0)
+    wanted = _WRITTEN if write else _READ
     pte = get_pte(k, mm, address)
+    if pte & wanted == wanted:
+        return (pte & PTE_FRAME) | (address & (PAGE_SIZE - 1))
+    wanted = _PRESENT | (PTE_RW if write else 0)
     if pte & wanted != wanted:
         try:
             fault_in_user(k, mm, address, write, present=bool(pte & PTE_P))
