@@ -168,7 +168,7 @@ def _all_values(slots: list[_Slot], given: dict[str, Any]) -> list[tuple[str, An
 
 def _write_init(cls: type[Any], frozen: bool) -> Callable[..., None]:
     names: dict[str, Any] = {"_set": _set, "_missing": MISSING}
-    parameters, body = ["self"], []
+    parameters, given = ["self"], dict[str, str]()
     for field in fields(cls):
         name, value = field.name, field.name
         if field.default_factory is not MISSING:
@@ -184,7 +184,15 @@ def _write_init(cls: type[Any], frozen: bool) -> Callable[..., None]:
             parameters.append(f"{name}=_default_{name}")
         else:
             parameters.append(name)
-        body.append(f" _set(self, {name!r}, {value})" if frozen else f" self.{name} = {value}")
+        given[name] = value
+    if frozen and cls.__dictoffset__:  # one call in place of one for each field
+        whole = ", ".join(f"{name!r}: {value}" for name, value in given.items())
+        body = [f" _set(self, '__dict__', {{{whole}}})"]
+    elif frozen:  # a slot's own door takes half of what object's takes
+        names |= {f"_set_{name}": getattr(cls, name).__set__ for name in given}
+        body = [f" _set_{name}(self, {value})" for name, value in given.items()]
+    else:
+        body = [f" self.{name} = {value}" for name, value in given.items()]
     if hasattr(cls, "__post_init__"):
         body.append(" self.__post_init__()")
     text = "\n".join((f"def __init__({', '.join(parameters)}):", *(body or [" pass"])))
