@@ -1,14 +1,9 @@
 /* The calls on memory at the edges of their arguments, and the areas that are left behind. */
 #include "calls.h"
 #define B 0x40000000ul
+#include "rows.h"
 #define P 4096ul
-static char row[3000], text[16384], *to;
-/* Negated errors, and how far an address is from B. */
-static void put(long r) { if (r == -1 && errno) r = -errno; if (r >= (long)B && r < (long)B + (1 << 24)) { r -= B; *to++ = '+'; } if (r < 0) *to++ = '-', r = -r; number(&to, r, 10); *to++ = ' '; }
-static void word(const char *s) { while (*s) *to++ = *s++; *to++ = ' '; }
-static void start(const char *s) { to = row; word(s); }
-static void done(void) { *to++ = '\n'; write(1, row, to - row); }
-#define C(...) ({ errno = 0; long c_ = (long)(__VA_ARGS__); put(c_); c_; })
+static char text[16384];
 static unsigned long hex(char **s) {
   unsigned long n = 0;
   for (;; (*s)++) { int c = **s; if (c >= '0' && c <= '9') n = n * 16 + c - '0'; else if (c >= 'a' && c <= 'f') n = n * 16 + c - 'a' + 10; else return n; }
