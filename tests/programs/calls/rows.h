@@ -1,6 +1,6 @@
 /* Answers in rows: a word, and what many calls answer, negated errors among them. With B defined, an address of the
  * 16 MiB from there on is shown by how far it is from B, whichever it is. */
-static char row[8000], *to;
+static char row[20000], *to;
 static void put(long r) {
   if (r == -1 && errno) r = -errno;
 #ifdef B
