@@ -78,7 +78,7 @@ class VmArea:
         """Four letters as in /proc/PID/maps: rwx, then s(hared) or p(rivate)."""
         letters = ((VM_READ, "r"), (VM_WRITE, "w"), (VM_EXEC, "x"))
         text = "".join(letter if self.vm_flags & flag else "-" for flag, letter in letters)
-        return text + ("s" if self.vm_flags & VM_SHARED else "p")
+        return text + ("s" if self.vm_flags & VM_MAYSHARE else "p")
 
 
 class Areas:

@@ -194,6 +194,8 @@ def do_mmap_pgoff(
     if file is not None:
         vm_flags = _check_file_rights(file, prot, kind, vm_flags)
         mapping = file.op.mmap(k, file)
+        if vm_flags & VM_GROWSDOWN:
+            raise Errno(EINVAL)  # only a stack grows
     if mapping is not None:
         name = mapping.name
     elif vm_flags & VM_SHARED:
@@ -213,8 +215,8 @@ def _sharing(flags: int, file: File | None) -> int:
         kind = MAP_SHARED
     if kind not in (MAP_SHARED, MAP_PRIVATE):
         raise Errno(EINVAL)
-    if flags & MAP_GROWSDOWN and (kind == MAP_SHARED or file is not None):
-        raise Errno(EINVAL)  # only a stack grows
+    if flags & MAP_GROWSDOWN and kind == MAP_SHARED and file is None:
+        raise Errno(EINVAL)
     return kind
 
 
