@@ -76,6 +76,8 @@ static void lines(void) {
   SET(t.lflag &= ~2; t.cc[6] = 2; t.cc[5] = 0); CHILD(ms(30); write(m, "j", 1); ms(30); write(m, "k", 1)); R(s, 9); reap(); EMPTY(m); SET(); EMPTY(s);
   IN("kept\n"); SET(t.lflag &= ~2); R(s, 2); SET(); R(s, 9); IN("half"); SET(t.lflag &= ~2); IN("raw"); SET(); R(s, 20); EMPTY(m); SET(); EMPTY(s);
   S(write(m, buffer, 0)); S(read(m, buffer, 0)); S(write(s, buffer, 0)); S(read(s, (void *)8, 3) + (IN("q\n"), 0)); S(write(m, (void *)8, 3)); S(write(s, (void *)8, 3));
+  char *end = (char *)mmap(0, 3 * 4096, 3, 34, -1, 0) + 8192; munmap(end, 4096); memset(end - 8192, 'e', 8192); SET(t.lflag &= ~10; t.oflag = 0); /* pieces of 2048 bytes */
+  for (int n = 2047; n < 2050; n++) { S(write(s, end - n, 4096)); EMPTY(m); S(write(m, end - n, 4000)); EMPTY(s); } S(write(s, end - 6144, 6145)); EMPTY(m); SET();
 }
 static void controls(void) {
   int c, st, other; short size[4] = {1, 2, 3, 4}; signal(SIGWINCH, hit); hits = 0;
