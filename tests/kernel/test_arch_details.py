@@ -1,4 +1,4 @@
-"""i386's own parts of the kernel, where a wrong number shows in the CPU's tables, in counts or traces only."""
+"""i386's own parts of the kernel, where a wrong number shows in the CPU's tables, in counts or traces."""
 
 from __future__ import annotations
 
