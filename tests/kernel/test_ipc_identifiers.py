@@ -118,3 +118,20 @@ def test_how_many_queues_there_may_be(most: int, user: int) -> None:
     text += "".join(f'{name}: .asciz "{name}"\n' for name in "abc") + ".text\n"
     got = answers(text, sysctl=(("fs.mqueue.queues_max", str(most)),))
     assert got == [3 + n if n < most or not user else -28 for n in range(3)]
+
+
+@pytest.mark.parametrize(
+    ("number", "size", "error"),
+    [
+        (256, 16 << 20, -75),
+        (65536, 65536, -75),
+        (65536, 65535, -24),
+        (65537, 1, -22),
+        (1, (16 << 20) + 1, -22),
+    ],
+)
+def test_a_queue_that_no_word_can_count(number: int, size: int, error: int) -> None:
+    """mq_attr_ok with longs of 32 bits: EOVERFLOW from 4 GiB on; EINVAL beyond root's hard limits."""
+    text = "call 277, $name, $0102, $0600, $attr\nkeep\n.data\n.balign 4\n"
+    text += f'attr: .long 0, {number}, {size}, 0, 0, 0, 0, 0\nname: .asciz "q"\n.text\n'
+    assert answers(text) == [error]

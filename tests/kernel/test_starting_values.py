@@ -24,7 +24,7 @@ from toykernel.security import (
     security_task_setrlimit,
 )
 from toykernel.state import CPU_HZ, HZ, Config, Kernel
-from toykernel.timing_costs import COSTS, PRICES
+from toykernel.timing_costs import COSTS, PRICES, copy_page
 
 SPIN = "spin: jmp spin\n"
 
@@ -211,6 +211,13 @@ def test_prices() -> None:
     assert costs == COSTS
     assert {work: clocks for work, (_, clocks) in PRICES.items()} == COSTS
     assert all(rule == f"kernel {work}" for work, (rule, _) in PRICES.items())
+    k = boot(SPIN, timing="i486").kernel
+    k.machine.ram.write(0x5000, b"copied")
+    before = k.machine.clock.cycles
+    copy_page(k, 0x6000, 0x5000)
+    assert k.machine.ram.read(0x6000, 6) == b"copied"
+    lines = k.machine.clock.cycles - before - costs["copy_page"]
+    assert lines > 0  # neither frame was in the cache
 
 
 def test_the_kernel_s_work_is_charged_under_a_timing_profile_only() -> None:
