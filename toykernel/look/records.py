@@ -129,8 +129,10 @@ def _of_inode(inode: Inode) -> Iterator[Record]:
             yield "user_namespace", user.ns.slab
         case UnixSock() as sock:
             yield from _of_socket(sock)
-        case MqueueInfo(slab=slab, messages=messages):
+        case MqueueInfo(slab=slab, messages=messages, user=user):
             yield "mqueue_inode_cache", slab
+            yield "user_struct", user.slab
+            yield "user_namespace", user.ns.slab
             for msg in messages:
                 yield "msg_msg", msg.slab
 

@@ -21,6 +21,7 @@ from toykernel.errno import (
 )
 from toykernel.fs.file import fget_open
 from toykernel.fs.inode import F_SEAL_FUTURE_WRITE, F_SEAL_WRITE
+from toykernel.kernel.cred import CAP_SYS_RAWIO, capable
 from toykernel.mm.filemap import AddressSpace, shmem_zero_setup
 from toykernel.mm.limits import OVERCOMMIT_NEVER, can_do_mlock, charge, may_expand_vm, may_lock
 from toykernel.mm.memory import populate_range, unmap_page_range, unmap_vmas
@@ -111,7 +112,7 @@ def get_unmapped_area(k: Kernel, mm: MmStruct, addr: int, length: int, flags: in
             raise Errno(ENOMEM)
         if addr & _OFFSET:
             raise Errno(EINVAL)
-        if addr < k.memory.mmap_min_addr:
+        if addr < k.memory.mmap_min_addr and not capable(k, CAP_SYS_RAWIO):
             raise Errno(EPERM)
         return addr
     if addr:
