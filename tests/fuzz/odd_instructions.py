@@ -167,7 +167,7 @@ def odd_form(w: Writer) -> Form:
     r = w.r
     prefixes = [r.choice((0x66, 0xF2, 0xF3)) for _ in range(r.choice((0, 1, 1, 1, 2)))]
     if r.random() < 0.2:
-        prefixes.insert(r.randrange(len(prefixes) + 1), r.choice((0x2E, 0x3E, 0x26, 0x36)))
+        prefixes.insert(r.randrange(len(prefixes) + 1), r.choice((0x3E, 0x26, 0x36)))
     modrm = r.randrange(8) << 3 | (0xC0 | r.randrange(2) if r.random() < 0.5 else 0x45)
     kind = r.random()
     if kind < 0.8:
