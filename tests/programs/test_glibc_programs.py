@@ -27,6 +27,7 @@ NEWER = {
     "vdso": (6, 3),
     "pidfd_and_ns_ioctls": (6, 15),
     "clocks_log_and_status": (6, 5),
+    "seccomp_listener": (6, 12),
 }
 
 

@@ -145,7 +145,7 @@ class FileOperations(Operations):
     write: Callable[[Kernel, File, int, int], Result] = bad_transfer
     llseek: Callable[[Kernel, File, int, int], int] = no_llseek
     poll: Callable[[Kernel, File, list[WaitQueue]], int] = always_ready
-    ioctl: Callable[[Kernel, File, int, int], int] = no_ioctl
+    ioctl: Callable[[Kernel, File, int, int], Result] = no_ioctl
     mmap: Callable[[Kernel, File], AddressSpace | None] = no_mmap
     open: Callable[[Kernel, File], None] = nothing_to_open
     flush: Callable[[Kernel, File], None] = nothing_to_flush

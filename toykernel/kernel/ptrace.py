@@ -37,12 +37,15 @@ from toykernel.kernel.ptrace_flags import (
     PTRACE_KILL,
     PTRACE_LISTEN,
     PTRACE_O_MASK,
+    PTRACE_O_SUSPEND_SECCOMP,
     PTRACE_OLDSETOPTIONS,
     PTRACE_PEEKDATA,
     PTRACE_PEEKSIGINFO,
     PTRACE_PEEKTEXT,
     PTRACE_POKEDATA,
     PTRACE_POKETEXT,
+    PTRACE_SECCOMP_GET_FILTER,
+    PTRACE_SECCOMP_GET_METADATA,
     PTRACE_SEIZE,
     PTRACE_SETOPTIONS,
     PTRACE_SETREGSET,
@@ -56,6 +59,11 @@ from toykernel.kernel.ptrace_flags import (
 )
 from toykernel.kernel.ptrace_info import peek_siginfo, regset, syscall_info
 from toykernel.kernel.ptrace_stop import ptrace_link
+from toykernel.kernel.seccomp import (
+    may_suspend_seccomp,
+    seccomp_get_filter,
+    seccomp_get_metadata,
+)
 from toykernel.kernel.siginfo import (
     KERNEL_ONLY,
     NSIG,
@@ -157,6 +165,7 @@ def ptrace_attach(k: Kernel, child: Task, request: int, addr: int, data: int) ->
     if request == PTRACE_SEIZE:
         if addr or data & ~PTRACE_O_MASK:
             raise Errno(EIO)
+        _check_options(k, data)
         flags |= PT_SEIZED | data << PT_OPT_FLAG_SHIFT
     if child.flags & PF_KTHREAD or (child.mm is None and not child.exit_state):
         raise Errno(EPERM)
@@ -175,6 +184,14 @@ def ptrace_attach(k: Kernel, child: Task, request: int, addr: int, data: int) ->
         k.try_to_wake_up(child)
         return _trapping(k, child)
     return 0
+
+
+def _check_options(k: Kernel, options: int) -> None:
+    """Raises Errno(EINVAL), Errno(EPERM) for what the caller may not set."""
+    if options & ~PTRACE_O_MASK:
+        raise Errno(EINVAL)
+    if options & PTRACE_O_SUSPEND_SECCOMP and not may_suspend_seccomp(k):
+        raise Errno(EPERM)
 
 
 def _trapping(k: Kernel, child: Task) -> Result:
@@ -210,8 +227,7 @@ def ptrace_request(k: Kernel, child: Task, request: int, addr: int, data: int) -
         if write_process_vm(k, child, addr, data.to_bytes(4, "little")) != 4:
             raise Errno(EIO)
     elif request in (PTRACE_SETOPTIONS, PTRACE_OLDSETOPTIONS):
-        if data & ~PTRACE_O_MASK:
-            raise Errno(EINVAL)
+        _check_options(k, data)
         child.ptrace = child.ptrace & ~_OPTIONS | data << PT_OPT_FLAG_SHIFT
     elif request == PTRACE_GETEVENTMSG:
         put_user(k, child.ptrace_message, data)
@@ -229,6 +245,10 @@ def ptrace_request(k: Kernel, child: Task, request: int, addr: int, data: int) -
         return peek_siginfo(k, child, addr, data)
     elif request == PTRACE_GET_SYSCALL_INFO:
         return syscall_info(k, child, addr, data)
+    elif request == PTRACE_SECCOMP_GET_FILTER:
+        return seccomp_get_filter(k, child, addr, data)
+    elif request == PTRACE_SECCOMP_GET_METADATA:
+        return seccomp_get_metadata(k, child, addr, data)
     elif request in _RESUMING:
         ptrace_resume(k, child, request, data)
     elif request == PTRACE_KILL:

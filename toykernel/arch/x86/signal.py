@@ -17,6 +17,7 @@ from emu.eflags import EFLAGS_DF, EFLAGS_TF
 from toykernel.arch.x86.asm_offsets import (
     TIF_NOTIFY_RESUME,
     TIF_RSEQ,
+    TIF_SIGPENDING,
     TIF_SINGLESTEP,
     USER_CS,
     USER_DS,
@@ -106,7 +107,15 @@ def do_notify_resume(k: Kernel) -> Result:
             rseq_handle_notify_resume(k, task, k.task_pt_regs(task))
     if test_ti_flag(k.machine.ram, task.stack, TIF_NOTIFY_RESUME):
         clear_ti_flag(k.machine.ram, task.stack, TIF_NOTIFY_RESUME)
-        return syscall_exit(k, _go_on)  # before any signal
+        return syscall_exit(k, _if_pending)  # before any signal
+    return _if_pending(k)
+
+
+def _if_pending(k: Kernel) -> Result:
+    """Other work alone, such as rseq's, begins no call again: a tracer or a listener may have answered it."""
+    task = k.current
+    if task.saved_sigmask is None and not test_ti_flag(k.machine.ram, task.stack, TIF_SIGPENDING):
+        return 0
     return do_signal(k, None)
 
 
