@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 CAP_CHOWN, CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH, CAP_FOWNER, CAP_FSETID, CAP_KILL = range(6)
 CAP_SETGID, CAP_SETUID, CAP_SETPCAP = 6, 7, 8
-CAP_NET_ADMIN, CAP_IPC_LOCK, CAP_IPC_OWNER = 12, 14, 15
+CAP_NET_ADMIN, CAP_IPC_LOCK, CAP_IPC_OWNER, CAP_SYS_RAWIO = 12, 14, 15, 17
 CAP_SYS_CHROOT, CAP_SYS_PTRACE, CAP_SYS_ADMIN, CAP_SYS_BOOT = 18, 19, 21, 22
 CAP_SYS_NICE, CAP_SYS_RESOURCE, CAP_SYS_TIME = 23, 24, 25
 CAP_SYS_TTY_CONFIG = 26
@@ -76,6 +76,7 @@ class Cred:
     cap_permitted: int = 0
     cap_effective: int = 0
     cap_bset: int = 0
+    cap_ambient: int = 0  # never more than permitted and inheritable
     securebits: int = 0
     thread_keyring: Key | None = None
     process_keyring: Key | None = None
