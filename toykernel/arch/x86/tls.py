@@ -24,11 +24,19 @@ _EMPTY_FLAGS = 0x28  # read_exec_only and seg_not_present, nothing else
 _NONE = 0xFFFFFFFF  # entry_number -1: any free one
 
 
+def ldt_empty(base: int, limit: int, bits: int) -> bool:
+    """Whether a user_desc asks for no segment at all (LDT_empty)."""
+    return not base and not limit and bits & 0x7F == _EMPTY_FLAGS
+
+
 def fill_descriptor(base: int, limit: int, bits: int) -> tuple[int, int]:
-    """The two words of a segment descriptor (fill_ldt); (0, 0) for an empty user_desc."""
-    empty = not base and not limit and bits & 0x7F == _EMPTY_FLAGS
-    if empty or (not base and not limit and not bits & 0x7F):
-        return 0, 0
+    """The two words of a TLS entry; (0, 0) for no segment, which here all zeros are, too (LDT_zero)."""
+    none = ldt_empty(base, limit, bits) or not (base or limit or bits & 0x7F)
+    return (0, 0) if none else fill_ldt(base, limit, bits)
+
+
+def fill_ldt(base: int, limit: int, bits: int) -> tuple[int, int]:
+    """The two words of a segment descriptor."""
     low = (base & 0xFFFF) << 16 | limit & 0xFFFF
     writable, code_or_down = not bits & 0x08, bits >> 1 & 3
     high = base & 0xFF000000 | base >> 16 & 0xFF | limit & 0xF0000
