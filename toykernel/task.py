@@ -135,6 +135,7 @@ class Task:
         self.last_siginfo: dict[str, Any] | None = None  # of the ptrace stop that it stands in
         self.restart_block: tuple[Callable[..., Result], tuple[Any, ...]] | None = None
         self.sas_ss_sp = self.sas_ss_size = 0
+        self.sas_ss_flags = 0  # SS_AUTODISARM
         self.exit_code = 0
         self.exit_signal = 0
         self.pdeath_signal = 0

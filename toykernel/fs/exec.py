@@ -419,7 +419,7 @@ def install(k: Kernel, bprm: Binprm) -> Result:
     delete_posix_timers(k, task)  # interval timers go on
     flush_signal_handlers(task.sighand)
     task.personality = bprm.image.personality(task.personality)
-    task.sas_ss_sp = task.sas_ss_size = 0
+    task.sas_ss_sp = task.sas_ss_size = task.sas_ss_flags = 0
     task.rseq = ()
     task.robust_list = 0
     if task.files is not None:

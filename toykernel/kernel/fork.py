@@ -312,7 +312,7 @@ def set_tid_addresses(k: Kernel, p: Task, args: CloneArgs) -> None:
 def drop_altstack(k: Kernel, p: Task, args: CloneArgs) -> None:
     """fork-path D13: two tasks in one memory cannot have one alternate signal stack."""
     if args.flags & (CLONE_VM | CLONE_VFORK) == CLONE_VM:
-        p.sas_ss_sp = p.sas_ss_size = 0
+        p.sas_ss_sp = p.sas_ss_size = p.sas_ss_flags = 0
 
 
 def stop_tracing(k: Kernel, p: Task, args: CloneArgs) -> None:
