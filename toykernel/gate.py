@@ -34,6 +34,7 @@ from toykernel.kernel.sched import core, schedule
 from toykernel.kernel.seccomp import secure_computing
 from toykernel.kernel.signal import fatal_signal_pending
 from toykernel.kernel.sys import sys_ni_syscall
+from toykernel.kernel.syscall_user_dispatch import syscall_user_dispatch
 from toykernel.kernel.wait import SCHEDULE, Result, Wait, finish_wait, prepare_to_wait
 from toykernel.syscall_table import SYSCALLS, Call, decode
 from toykernel.syscalls import Function
@@ -147,6 +148,9 @@ def _syscall(function: Function | None, signed: tuple[bool, ...], k: Kernel) -> 
     if told is not None and schedule.call_waits(k, told):
         return asked  # back in eax, to ask again
     task.syscall = asked
+    if task.user_dispatch is not None and syscall_user_dispatch(k, task, asked):
+        task.syscall = -1
+        return asked
     if k.machine.clock.counts_cycles:
         k.charge("system_call")
     if task.ptrace:

@@ -421,6 +421,7 @@ def install(k: Kernel, bprm: Binprm) -> Result:
     task.personality = bprm.image.personality(task.personality)
     task.sas_ss_sp = task.sas_ss_size = task.sas_ss_flags = 0
     task.rseq = ()
+    task.user_dispatch = None
     task.robust_list = 0
     if task.files is not None:
         for fd in sorted(task.files.close_on_exec):

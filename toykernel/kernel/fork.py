@@ -238,6 +238,7 @@ def dup_task_struct(k: Kernel, orig: Task) -> Task:
     p.usage = 2  # one for the task itself, one for whoever releases it
     p.fs_excl = 0
     p.splice_pipe = None
+    p.user_dispatch = None
     get_seccomp_filter(p.seccomp_filter)
     p.stack_canary = k.get_random_int()
     return p

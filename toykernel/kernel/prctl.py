@@ -16,6 +16,7 @@ from toykernel.kernel.cred import (
 )
 from toykernel.kernel.seccomp import prctl_set_seccomp
 from toykernel.kernel.siginfo import NSIG
+from toykernel.kernel.syscall_user_dispatch import set_syscall_user_dispatch
 from toykernel.kernel.uid import SECURE_KEEP_CAPS
 from toykernel.mm.mdwe import PR_MDWE_NO_INHERIT, PR_MDWE_REFUSE_EXEC_GAIN
 from toykernel.mm.mmap import user_mm
@@ -286,6 +287,10 @@ def _mdwe(k: Kernel, option: int, args: tuple[int, int, int, int]) -> int:
     return 0
 
 
+def _user_dispatch(k: Kernel, _option: int, args: tuple[int, int, int, int]) -> int:
+    return set_syscall_user_dispatch(k, k.current, *args)
+
+
 def _mce_kill(k: Kernel, option: int, args: tuple[int, int, int, int]) -> int:
     """PR_MCE_KILL and PR_MCE_KILL_GET: memory never fails here. EINVAL."""
     if option == PR_MCE_KILL_GET:
@@ -306,6 +311,7 @@ def _set_seccomp(k: Kernel, _option: int, args: tuple[int, int, int, int]) -> in
 PR_SET_SECCOMP, PR_MCE_KILL, PR_MCE_KILL_GET, PR_MCE_KILL_DEFAULT = 22, 33, 34, 2
 PR_SET_NO_NEW_PRIVS, PR_GET_NO_NEW_PRIVS, PR_SET_THP_DISABLE, PR_GET_THP_DISABLE = 38, 39, 41, 42
 PR_SET_MDWE, PR_GET_MDWE, PR_CAP_AMBIENT = 65, 66, 47
+PR_SET_SYSCALL_USER_DISPATCH = 59
 PR_TSC_ENABLE, PR_TSC_SIGSEGV = 1, 2
 #: Options that look at more than one argument.
 WIDE: dict[int, Callable[[Kernel, int, tuple[int, int, int, int]], int]] = {
@@ -319,6 +325,7 @@ WIDE: dict[int, Callable[[Kernel, int, tuple[int, int, int, int]], int]] = {
     PR_SET_MDWE: _mdwe,
     PR_GET_MDWE: _mdwe,
     PR_CAP_AMBIENT: _cap_ambient,
+    PR_SET_SYSCALL_USER_DISPATCH: _user_dispatch,
 }
 
 

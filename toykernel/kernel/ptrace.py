@@ -29,6 +29,7 @@ from toykernel.kernel.ptrace_flags import (
     PTRACE_DETACH,
     PTRACE_EVENT_STOP,
     PTRACE_GET_SYSCALL_INFO,
+    PTRACE_GET_SYSCALL_USER_DISPATCH_CONFIG,
     PTRACE_GETEVENTMSG,
     PTRACE_GETREGSET,
     PTRACE_GETSIGINFO,
@@ -47,6 +48,7 @@ from toykernel.kernel.ptrace_flags import (
     PTRACE_SECCOMP_GET_FILTER,
     PTRACE_SECCOMP_GET_METADATA,
     PTRACE_SEIZE,
+    PTRACE_SET_SYSCALL_USER_DISPATCH_CONFIG,
     PTRACE_SETOPTIONS,
     PTRACE_SETREGSET,
     PTRACE_SETSIGINFO,
@@ -81,6 +83,7 @@ from toykernel.kernel.signal import (
     signal_wake_up,
     task_set_jobctl_pending,
 )
+from toykernel.kernel.syscall_user_dispatch import get_config, set_config
 from toykernel.kernel.wait import Result, Wait, child_queue
 from toykernel.mm.gup import access_process_vm, write_process_vm
 from toykernel.syscalls import syscall
@@ -245,6 +248,10 @@ def ptrace_request(k: Kernel, child: Task, request: int, addr: int, data: int) -
         return peek_siginfo(k, child, addr, data)
     elif request == PTRACE_GET_SYSCALL_INFO:
         return syscall_info(k, child, addr, data)
+    elif request == PTRACE_SET_SYSCALL_USER_DISPATCH_CONFIG:
+        return set_config(k, child, addr, data)
+    elif request == PTRACE_GET_SYSCALL_USER_DISPATCH_CONFIG:
+        return get_config(k, child, addr, data)
     elif request == PTRACE_SECCOMP_GET_FILTER:
         return seccomp_get_filter(k, child, addr, data)
     elif request == PTRACE_SECCOMP_GET_METADATA:

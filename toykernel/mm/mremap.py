@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from emu.ram import PAGE_SIZE
 from toykernel.arch.x86.asm_offsets import TASK_SIZE
 from toykernel.arch.x86.pgtable import flush_tlb_mm, free_pgtables
+from toykernel.arch.x86.vdso import vdso_mremap
 from toykernel.errno import EAGAIN, EFAULT, EINVAL, ENOMEM, EPERM, Errno
 from toykernel.mm.guards import move_guards
 from toykernel.mm.limits import may_expand_vm, may_lock, vm_enough_memory
@@ -148,6 +149,8 @@ def _move_vma(
     mm.insert(twin)
     flush_tlb_mm(k, mm)
     locked = twin.vm_flags & VM_LOCKED
+    if area.mapping is k.arch.vdso:
+        vdso_mremap(k, mm, addr, target)
     if keep:
         mm.set_flags(area, area.vm_flags & ~VM_LOCKED)
     elif old_len:
