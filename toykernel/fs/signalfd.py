@@ -118,7 +118,7 @@ def signalfd_release(k: Kernel, file: File) -> None:
 
 
 def signalfd_fdinfo(k: Kernel, file: File) -> str:
-    """The signals."""
+    """Which signals are read here, as a set."""
     return f"sigmask:\t{_context(file).signals:016x}\n"
 
 
