@@ -76,6 +76,7 @@ class Cred:
     cap_permitted: int = 0
     cap_effective: int = 0
     cap_bset: int = 0
+    cap_ambient: int = 0  # never more than permitted and inheritable
     securebits: int = 0
     thread_keyring: Key | None = None
     process_keyring: Key | None = None

@@ -23,7 +23,9 @@ from toykernel.fs.file import fget_open
 from toykernel.fs.inode import F_SEAL_FUTURE_WRITE, F_SEAL_WRITE
 from toykernel.kernel.cred import CAP_SYS_RAWIO, capable
 from toykernel.mm.filemap import AddressSpace, shmem_zero_setup
+from toykernel.mm.guards import remove_guards
 from toykernel.mm.limits import OVERCOMMIT_NEVER, can_do_mlock, charge, may_expand_vm, may_lock
+from toykernel.mm.mdwe import map_deny_write_exec
 from toykernel.mm.memory import populate_range, unmap_page_range, unmap_vmas
 from toykernel.mm.mm_types import (
     READ_IMPLIES_EXEC,
@@ -35,6 +37,7 @@ from toykernel.mm.mm_types import (
     VM_MAYSHARE,
     VM_MAYWRITE,
     VM_NORESERVE,
+    VM_SEALED,
     VM_SHARED,
     MmStruct,
     VmArea,
@@ -181,6 +184,8 @@ def do_mmap_pgoff(
         prot |= PROT_EXEC
     vm_flags = calc_vm_prot_bits(prot) | mm.def_flags | VM_MAYREAD | VM_MAYWRITE | VM_MAYEXEC
     vm_flags |= VM_GROWSDOWN if flags & MAP_GROWSDOWN else 0
+    if map_deny_write_exec(mm, vm_flags, vm_flags):
+        raise Errno(EACCES)
     if flags & MAP_LOCKED:
         if not can_do_mlock(k):
             raise Errno(EPERM)
@@ -271,7 +276,10 @@ def do_munmap(k: Kernel, mm: MmStruct, start: int, length: int) -> None:
     if not length:
         raise Errno(EINVAL)
     end = start + length
+    if any(area.vm_flags & VM_SEALED for area in mm.overlapping(start, end)):
+        raise Errno(EPERM)
     gone = carve(k, mm, start, end)
+    remove_guards(mm, start, end)
     for area in gone:
         unmap_page_range(k, mm, area.vm_start, area.vm_end)
         mm.remove(area)

@@ -249,7 +249,7 @@ def fdinfo(k: Kernel, task: Task, number: int) -> str:
         return ""
     flags = file.flags | (O_CLOEXEC if number in task.files.close_on_exec else 0)
     text = f"pos:\t{file.pos}\nflags:\t0{flags:o}\nmnt_id:\t0\nino:\t{file.inode.ino}\n"
-    return text + file.op.show_fdinfo(file)
+    return text + file.op.show_fdinfo(k, file)
 
 
 def mem_read(k: Kernel, file: File, buf: int, count: int) -> int:
