@@ -29,6 +29,7 @@ class Profile:
     scheduler: str  # goodness (counters) or cfs
     clone_pid: bool  # CLONE_PID exists, for pid 0 only
     newuser_refusals: bool  # NEWUSER+FS, SIGHAND+NEWUSER, SIGHAND+NEWPID
+    unmapped_ids: bool  # a user namespace has no ids until its maps are written
     clone_parent_keeps_leader_signal: bool  # D15 with CLONE_PARENT
     nproc_waits_for_exec: bool  # setuid beyond RLIMIT_NPROC works, and the next exec fails
     reserved_pids: int  # where numbers go on after pid_max
@@ -54,6 +55,7 @@ _2_6_39 = Profile(
     scheduler="cfs",
     clone_pid=False,
     newuser_refusals=False,
+    unmapped_ids=False,
     clone_parent_keeps_leader_signal=False,
     nproc_waits_for_exec=False,
     reserved_pids=300,
@@ -85,6 +87,7 @@ _3_X = replace(
     name="3.x",
     release="3.18.0",
     newuser_refusals=True,
+    unmapped_ids=True,
     clone_parent_keeps_leader_signal=True,
     nproc_waits_for_exec=True,
     last_cap=37,

@@ -24,6 +24,9 @@ ROWS: dict[str, Callable[[Profile], str]] = {
     "scheduler": lambda p: p.scheduler,
     "CLONE_PID, for pid 0 only": lambda p: yes(p.clone_pid),
     "refuses NEWUSER+FS, SIGHAND+NEWUSER, SIGHAND+NEWPID": lambda p: yes(p.newuser_refusals),
+    "ids are 65534 in a new user namespace until its maps are written, then what they say; before: 0": (
+        lambda p: yes(p.unmapped_ids)
+    ),
     "CLONE_PARENT keeps the leader's exit signal": lambda p: yes(
         p.clone_parent_keeps_leader_signal
     ),
