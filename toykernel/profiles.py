@@ -45,6 +45,7 @@ class Profile:
     fills_empty_argv: bool  # exec with no argv[0] gets an empty one
     vdso: tuple[str, ...]  # the functions of the vDSO
     vdso_enabled: bool  # vm.vdso_enabled at boot
+    stack_expand: int  # bytes that exec adds below the strings; 0: a page below all
     auxv: frozenset[str]  # the entries of the auxiliary vector that not all have
 
 
@@ -71,6 +72,7 @@ _2_6_39 = Profile(
     fills_empty_argv=False,
     vdso=_VSYSCALL,
     vdso_enabled=False,
+    stack_expand=0,
     auxv=frozenset(),
 )
 _2_4 = replace(
@@ -94,6 +96,7 @@ _3_X = replace(
     merges_cloned_areas=False,
     vdso=(*_VSYSCALL, *_CLOCKS),
     vdso_enabled=True,
+    stack_expand=131072,
 )
 _4_X = replace(
     _3_X,

@@ -51,6 +51,9 @@ ROWS: dict[str, Callable[[Profile], str]] = {
     "`execve` with no `argv[0]` passes an empty one": lambda p: yes(p.fills_empty_argv),
     "functions of the vDSO": lambda p: str(len(p.vdso)),
     "maps the vDSO (vm.vdso_enabled)": lambda p: yes(p.vdso_enabled),
+    "KiB that `execve` adds to the first stack below its strings": lambda p: str(
+        p.stack_expand >> 10 or 4
+    ),
     "entries of the auxiliary vector besides the common ones": lambda p: ", ".join(sorted(p.auxv)),
 }
 
