@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from emu.record import dataclass
 from toykernel.errno import EACCES, EINVAL, EOPNOTSUPP, EPERM, EROFS, Errno
-from toykernel.fs.file import fget_open
+from toykernel.fs.file import O_NOATIME, File, fget_open
 from toykernel.fs.fsnotify import ACCESS, ATTRIB, MODIFY, fsnotify_dentry
 from toykernel.fs.inode import (
     MAY_WRITE,
@@ -61,6 +61,12 @@ def touch_atime(k: Kernel, inode: Inode) -> None:
     stale = inode.atime <= max(inode.mtime, inode.ctime) or now - inode.atime >= _RELATIME_NS
     if stale and not inode.i_sb.read_only and not inode.i_sb.noatime:
         inode.atime = now
+
+
+def file_accessed(k: Kernel, file: File) -> None:
+    """It has been read through an open file, which may have been opened not to leave a trace (O_NOATIME)."""
+    if not file.flags & O_NOATIME:
+        touch_atime(k, file.inode)
 
 
 def touch_mtime(k: Kernel, inode: Inode) -> None:

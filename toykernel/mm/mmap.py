@@ -62,7 +62,7 @@ from toykernel.mm.mman import (
     PROT_WRITE,
     calc_vm_prot_bits,
 )
-from toykernel.mm.vma import MAX_MAP_COUNT, carve, free_area, merge, new_area
+from toykernel.mm.vma import carve, free_area, merge, new_area
 from toykernel.syscalls import syscall
 
 if TYPE_CHECKING:
@@ -175,7 +175,7 @@ def do_mmap_pgoff(
         raise Errno(ENOMEM)
     if pgoff + (length >> 12) >> 32:
         raise Errno(EOVERFLOW)
-    if len(mm.areas) > MAX_MAP_COUNT:
+    if len(mm.areas) > k.memory.max_map_count:
         raise Errno(ENOMEM)
     addr = get_unmapped_area(k, mm, addr, length, flags)
     if flags & MAP_FIXED_NOREPLACE and mm.overlapping(addr, addr + length):

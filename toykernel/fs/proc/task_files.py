@@ -191,11 +191,6 @@ def schedstat(k: Kernel, task: Task) -> str:
     return f"{task.se.sum_exec_runtime} 0 {task.se.nvcsw + task.se.nivcsw}\n"
 
 
-def identity_map(k: Kernel, task: Task) -> str:
-    """uid_map and gid_map: the only namespace maps every id to itself."""
-    return f"{0:>10} {0:>10} {0xFFFFFFFF:>10}\n"
-
-
 # -- mounts ----------------------------------------------------------------------------------------
 
 
