@@ -30,13 +30,15 @@ fs.exec: execve execveat
 fs.fcntl: dup fcntl dup2 fcntl64 dup3
 fs.fhandle: name_to_handle_at open_by_handle_at
 fs.filesystems: sysfs
+fs.fsopen: fsopen fsconfig fsmount fspick
 fs.inotify: inotify_init inotify_add_watch inotify_rm_watch inotify_init1
 fs.ioctl: ioctl
 fs.locks: flock
 fs.memfd: memfd_create
+fs.mount_calls: open_tree open_tree_attr move_mount mount_setattr
 fs.namei_calls: link unlink mknod rename mkdir rmdir symlink mkdirat mknodat unlinkat renameat
     linkat symlinkat renameat2
-fs.namespace: mount umount umount2
+fs.namespace: mount umount umount2 pivot_root
 fs.open: open close creat chdir umask fchdir getcwd openat
 fs.openat2: openat2
 fs.pipe: pipe pipe2
@@ -49,6 +51,7 @@ fs.signalfd: signalfd signalfd4
 fs.splice: splice tee vmsplice
 fs.stat: readlink stat lstat fstat stat64 lstat64 fstat64 fstatat64 readlinkat statx
 fs.statfs: ustat statfs fstatfs statfs64 fstatfs64
+fs.statmount: statmount listmount
 fs.sync: sync fsync fdatasync readahead fadvise64 fadvise64_64 sync_file_range syncfs
 fs.timerfd: timerfd_create timerfd_settime timerfd_gettime timerfd_gettime64 timerfd_settime64
 fs.uio: readv writev pread64 pwrite64 preadv pwritev preadv2 pwritev2

@@ -60,6 +60,7 @@ OBJECTS: dict[str, tuple[set[str], set[str]]] = {
         {"InotifyGroup", "Mark", "FsnotifyTable"},
     ),
     "ldt": ({"LDT"}, {"MmStruct"}),
+    "fscontext": ({"fs_context", "mnt_cache", "filp"}, {"FsContext", "Mount", "PeerGroup"}),
     "mountns": ({"mnt_namespace", "mnt_cache"}, {"MntNamespace", "Mount"}),
 }
 USER_PAGES = ("anonymous page", "cow copy", "page table")

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from toykernel.fs.eventpoll import EventPoll
 from toykernel.fs.file import File
+from toykernel.fs.fs_context import FsContext
 from toykernel.fs.mount import all_mounts
 from toykernel.fs.timerfd import TimerfdCtx
 from toykernel.kernel.nsproxy import mount_roots
@@ -108,11 +109,15 @@ def numbers_are_held(k: Kernel) -> Iterator[str]:
 
 
 def mounts_hang_together(k: Kernel) -> Iterator[str]:
-    """A mount hangs where it says."""
+    """A mount hangs where it says, and its peers know it."""
     for mnt in chain.from_iterable(map(all_mounts, mount_roots(k))):
         for place, below in mnt.mounts.items():
             if below.parent is not mnt or below.mountpoint is not place:
                 yield f"the {below.sb.s_type} on {place.name} says that it hangs elsewhere"
+        if mnt.group is not None and mnt not in mnt.group.members:
+            yield f"mount {mnt.mnt_id} is not a member of the group that it names"
+        if mnt.master is not None and mnt not in mnt.master.slaves:
+            yield f"mount {mnt.mnt_id} is not a slave of the group that it names"
 
 
 def sockets_know_each_other(k: Kernel) -> Iterator[str]:
@@ -202,13 +207,18 @@ def there_is(k: Kernel) -> dict[str, object]:
                 file.private.features,
                 [(one.task.pid, one.address, one.told) for one in file.private.faults],
             )
+        if isinstance(file.private, FsContext):
+            fc = file.private
+            state[f"fs_context {fc.slab:#x}"] = (fc.phase.name, dict(fc.values), fc.source)
         if isinstance(file.private, EventPoll):
             state[f"epoll {file.private.slab:#x}"] = (
                 [(item.fd, item.events, item.data) for item in file.private.items],
                 [item.fd for item in file.private.rdllist],
             )
     state["mounts"] = [
-        (mnt.slab, mnt.sb.s_dev, mnt.sb.read_only, mnt.mountpoint.name if mnt.mountpoint else "")
+        (mnt.slab, mnt.sb.s_dev, mnt.sb.read_only, mnt.flags, mnt.mountpoint.name)
+        if mnt.mountpoint is not None
+        else (mnt.slab, mnt.sb.s_dev, mnt.sb.read_only, mnt.flags, "")
         for mnt in chain.from_iterable(map(all_mounts, mount_roots(k)))
     ]
     fs = k.files.fs

@@ -17,7 +17,6 @@ from toykernel.errno import (
     ENOTDIR,
     ENOTEMPTY,
     EPERM,
-    EROFS,
     EXDEV,
     Errno,
 )
@@ -37,7 +36,15 @@ from toykernel.fs.inode import (
     Inode,
     inode_permission,
 )
-from toykernel.fs.mount import Mount, Path, follow_dotdot, traverse_mounts
+from toykernel.fs.mount import (
+    MNT_NOSYMFOLLOW,
+    Mount,
+    Path,
+    follow_dotdot,
+    mnt_want_write,
+    mnt_want_write_file,
+    traverse_mounts,
+)
 from toykernel.fs.naming import exchange as exchange_names
 from toykernel.fs.naming import name_link, name_new, rename, unname, unname_dir
 from toykernel.kernel.cred import CAP_FOWNER, CAP_MKNOD, capable
@@ -125,13 +132,21 @@ def path_at(k: Kernel, path: str, dirfd: int, *, follow: bool = True) -> Path:
     return at
 
 
-def inode_at(k: Kernel, dirfd: int, pathname: int, flags: int) -> Inode:
+def inode_at(k: Kernel, dirfd: int, pathname: int, flags: int, *, write: bool = False) -> Inode:
     """What a path in the program's memory names, as two AT_ flags say: a link itself; with "" what `dirfd`
-    has open, a pipe as well, which is nowhere. Raises Errno: EFAULT, or what `path_at` answers."""
+    has open, a pipe as well, which is nowhere. With `write` it is to be changed.
+
+    Raises Errno: EFAULT, EROFS through a read-only mount, or what `path_at` answers."""
     name = getname_flags(k, pathname, empty=bool(flags & AT_EMPTY_PATH))
     if not name and dirfd != AT_FDCWD:
-        return fget(k, dirfd).inode
-    dentry = path_at(k, name, dirfd, follow=not flags & AT_SYMLINK_NOFOLLOW).dentry
+        file = fget(k, dirfd)
+        if write:
+            mnt_want_write_file(file)
+        return file.inode
+    path = path_at(k, name, dirfd, follow=not flags & AT_SYMLINK_NOFOLLOW)
+    if write:
+        mnt_want_write(path.mnt)
+    dentry = path.dentry
     dentry.inode.i_dentry = dentry
     return dentry.inode
 
@@ -200,6 +215,8 @@ def _walk(
         if found.inode.is_link and (follow_last or not last):
             links += 1
             if links > MAXSYMLINKS or resolve & RESOLVE_NO_SYMLINKS:
+                raise Errno(ELOOP)
+            if at.mnt.flags & MNT_NOSYMFOLLOW:
                 raise Errno(ELOOP)
             jump = found.inode.i_op.jump(k, found.inode)
             if jump is not None:
@@ -289,8 +306,7 @@ def _new_name(k: Kernel, path: str, dirfd: int = AT_FDCWD, *, directory: bool = 
         raise Errno(EEXIST)
     if nd.trailing_slash and not directory:
         raise Errno(ENOENT)
-    if nd.parent.dentry.inode.i_sb.read_only:
-        raise Errno(EROFS)
+    mnt_want_write(nd.parent.mnt)
     return nd
 
 
@@ -368,8 +384,7 @@ def do_rename(
         raise Errno(EXDEV)
     if source.name in ("", ".", "..") or target.name in ("", ".", ".."):
         raise Errno(EEXIST if flags & RENAME_NOREPLACE and source.name not in _DOTS else EBUSY)
-    if source.parent.mnt.sb.read_only:
-        raise Errno(EROFS)
+    mnt_want_write(source.parent.mnt)
     if source.path is None:
         raise Errno(ENOENT)
     dentry = source.path.dentry
@@ -421,6 +436,7 @@ def do_rmdir(k: Kernel, path: str, dirfd: int = AT_FDCWD) -> None:
     refused = {".": EINVAL, "..": ENOTEMPTY, "": EBUSY}.get(nd.name)
     if refused is not None:
         raise Errno(refused)
+    mnt_want_write(nd.parent.mnt)
     if nd.path is None:
         raise Errno(ENOENT)
     victim = nd.path.dentry
@@ -438,6 +454,7 @@ def do_unlink(k: Kernel, path: str, dirfd: int = AT_FDCWD) -> None:
     nd = path_parent(k, path, dirfd)
     if nd.name in ("", ".", ".."):
         raise Errno(EISDIR)
+    mnt_want_write(nd.parent.mnt)
     victim = nd.found().dentry
     may_delete(k, nd.parent, victim)
     if victim.inode.is_dir:

@@ -176,7 +176,7 @@ def ramfs_read(k: Kernel, file: File, buf: int, count: int) -> int:
     mapping, contents = _mapping(file)
     mapping.write_back(k)  # what was stored through a mapping
     if not file.flags & O_NOATIME:
-        touch_atime(k, file.inode)
+        touch_atime(k, file.inode, file.f_path)
     done = 0
     while done < count:
         data = contents.read(file.pos, min(count - done, _CHUNK))

@@ -58,7 +58,7 @@ def iterate_dir(
         file.pos = entry.pos + 1
     if data:
         copy_to_user(k, buf, bytes(data))
-    touch_atime(k, file.inode)
+    touch_atime(k, file.inode, file.f_path)
     fsnotify_file(k, file, ACCESS)
     return len(data)
 

@@ -37,6 +37,7 @@ from toykernel.fs.inode import (
 )
 from toykernel.fs.leases import LeaseInTheWay, break_lease, wait_for_leases
 from toykernel.fs.libfs import MAX_LFS_FILESIZE
+from toykernel.fs.mount import mnt_want_write
 from toykernel.fs.namei import getname, path_lookup
 from toykernel.kernel.siginfo import SIGXFSZ
 from toykernel.kernel.signal import send_sig
@@ -84,7 +85,10 @@ def do_truncate(k: Kernel, inode: Inode, size: int) -> None:
 def _truncate(k: Kernel, pathname: int, size: int) -> Result:
     if size < 0:
         raise Errno(EINVAL)
-    return truncate_inode(k, path_lookup(k, getname(k, pathname)).found().dentry.inode, size)
+    path = path_lookup(k, getname(k, pathname)).found()
+    if path.dentry.inode.type == S_IFREG:
+        mnt_want_write(path.mnt)
+    return truncate_inode(k, path.dentry.inode, size)
 
 
 def truncate_inode(k: Kernel, inode: Inode, size: int) -> Result:

@@ -63,7 +63,7 @@ def read_file(k: Kernel, file: File, pos: int, count: int) -> bytes | None:
     contents = _contents(file)
     assert file.inode.i_mapping is not None
     file.inode.i_mapping.write_back(k)
-    touch_atime(k, file.inode)
+    touch_atime(k, file.inode, file.f_path)
     return contents.read(pos, count)
 
 

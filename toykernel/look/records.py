@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 from toykernel.fs.eventfd import EventfdCtx
 from toykernel.fs.eventpoll import EventPoll
+from toykernel.fs.fs_context import FsContext
 from toykernel.fs.inotify import InotifyGroup
-from toykernel.fs.mount import all_mounts
+from toykernel.fs.mount import all_mounts, mount_root
+from toykernel.fs.mount_calls import DETACHED
 from toykernel.fs.nsfs import NsCommon
 from toykernel.fs.pipe_fs_i import Pipe
 from toykernel.fs.signalfd import SignalfdCtx
@@ -91,11 +93,16 @@ def _of_file(file: File) -> Iterator[Record]:
     yield from _of_inode(file.inode)
     if file.f_async is not None:
         yield "fasync_cache", file.f_async.slab
+    if file.op is DETACHED and file.f_path is not None:
+        for mnt in all_mounts(mount_root(file.f_path.mnt)):
+            yield "mnt_cache", mnt.slab
     match file.private:
         case NsCommon(ns=ns):
             yield from _of_namespace(ns)
         case EventfdCtx(slab=slab):
             yield "eventfd_ctx", slab
+        case FsContext(slab=slab):
+            yield "fs_context", slab
         case TimerfdCtx(slab=slab):
             yield "timerfd_ctx", slab
         case UserfaultfdCtx(slab=slab):

@@ -51,6 +51,7 @@ class SlabCaches:
         self.file_lease = KmemCache("file_lease_cache", 112)  # F_SETLEASE
         self.fasync = KmemCache("fasync_cache", 40)  # O_ASYNC
         self.mnt = KmemCache("mnt_cache", 128)  # mount: one
+        self.fs_context = KmemCache("fs_context", 96)  # fsopen, fspick: parameters
         self.key = KmemCache("key_jar", 128)  # add_key: a key or a keyring
         self.seccomp = KmemCache("seccomp_filter", 32)  # seccomp: a filter
         self.mm = KmemCache("mm_struct", 448)  # fork, exec: an address space

@@ -318,6 +318,35 @@ static void mountns_object(void) {
   syscall(40, "own");
 }
 
+static void fscontext_object(void) {
+  syscall(39, "fs1", 0700);
+  syscall(39, "fs2", 0700);
+  int fd = syscall(430, "tmpfs", 0);
+  printf("size %d\n", (int)syscall(431, fd, 1, "size", "64k", 0));
+  printf("nonsense %d\n", (int)syscall(431, fd, 1, "nonsense", "1", 0));
+  printf("create %d\n", (int)syscall(431, fd, 6, 0, 0, 0));
+  int tree = syscall(432, fd, 0, 0);
+  printf("move %d\n", (int)syscall(429, tree, "", -100, "fs1", 4));
+  printf("shared %d\n", (int)syscall(21, "", "fs1", "", 1 << 20, 0));
+  printf("bind %d\n", (int)syscall(21, "fs1", "fs2", "", 4096, 0));
+  int copy = syscall(428, -100, "fs1", 1);
+  moment();
+  read(fd, buffer, 100);
+  printf("%s", buffer);
+  syscall(39, "fs1/d", 0700);
+  printf("mount %d\n", (int)syscall(21, "none", "fs1/d", "tmpfs", 0, "size=8k"));
+  close(open("fs2/d/file", O_RDWR | O_CREAT, 0600));
+  printf("there %d\n", (int)syscall(33, "fs1/d/file", 0));
+  printf("umount %d\n", (int)syscall(22, "fs2/d"));
+  printf("gone %d\n", (int)syscall(33, "fs1/d/file", 0));
+  close(copy);
+  close(tree);
+  close(fd);
+  printf("umount %d %d\n", (int)syscall(22, "fs2"), (int)syscall(22, "fs1"));
+  syscall(40, "fs1");
+  syscall(40, "fs2");
+}
+
 static void lease_object(void) {
   close(open("leased", O_RDWR | O_CREAT, 0600));
   int fd = open("leased", O_RDONLY), ends[2], ns = open("/proc/self/ns/uts", O_RDONLY);
@@ -412,7 +441,7 @@ static const struct { const char *name; void (*run)(void); } objects[] = {
   {"pidfd", pidfd_object}, {"ptrace", ptrace_object}, {"mountns", mountns_object},
   {"userfaultfd", userfaultfd_object},
   {"lease", lease_object}, {"keys", keys_object}, {"inotify", inotify_object}, {"aio", aio_object},
-  {"ldt", ldt_object},
+  {"ldt", ldt_object}, {"fscontext", fscontext_object},
 };
 enum { OBJECTS = sizeof objects / sizeof *objects };
 
