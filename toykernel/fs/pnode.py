@@ -107,29 +107,44 @@ def _slaves(group: PeerGroup) -> Iterator[Mount]:
 
 def copies_for(dest: Mount, place: Dentry, source: Mount) -> Iterator[tuple[Mount, Mount]]:
     """propagate_mnt: for each mount that an event on `dest` goes to and that has `place`, a copy of the tree
-    of `source`, all of which is shared by now."""
+    of `source`, all of which is shared by now. What has just been made is passed over."""
     if dest.group is None:
         return
+    new = list(all_mounts(source))
     for peer in _peers(dest):
-        if _seen_by(peer, place):
+        if peer not in new and _seen_by(peer, place):
             yield peer, _peer(source)
-    yield from _to_slaves(dest.group, place, source)
+    yield from _to_slaves(_settled(dest.group, new), place, source)
 
 
-def _to_slaves(group: PeerGroup, place: Dentry, source: Mount) -> Iterator[tuple[Mount, Mount]]:
+def _settled(group: PeerGroup, new: list[Mount]) -> list[tuple[Mount, ...]]:
+    """The slaves of a group before anything is copied: one that is private, or peers of each other."""
+    found: list[tuple[Mount, ...]] = []
     seen: list[PeerGroup] = []
     for slave in group.slaves:
+        if slave in new:
+            continue
         if slave.group is None:
-            if _seen_by(slave, place):
-                yield slave, _slave(source, shared=False)
+            found.append((slave,))
         elif slave.group not in seen:
             seen.append(slave.group)
-            last = source
-            for member in slave.group.members:
-                if _seen_by(member, place):
-                    last = _slave(source, shared=True) if last is source else _peer(last)
-                    yield member, last
-            yield from _to_slaves(slave.group, place, last)
+            found.append(tuple(slave.group.members))
+    return found
+
+
+def _to_slaves(
+    slaves: list[tuple[Mount, ...]], place: Dentry, source: Mount
+) -> Iterator[tuple[Mount, Mount]]:
+    for peers in slaves:
+        group = peers[0].group
+        below_them = _settled(group, []) if group is not None else []
+        last = source
+        for member in peers:
+            if _seen_by(member, place):
+                shared = group is not None
+                last = _slave(source, shared=shared) if last is source else _peer(last)
+                yield member, last
+        yield from _to_slaves(below_them, place, last)
 
 
 def _seen_by(mnt: Mount, place: Dentry) -> bool:

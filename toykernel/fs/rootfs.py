@@ -12,6 +12,7 @@ from toykernel.fs.chrdev import (
     NULL_DEV,
     RANDOM_DEV,
     URANDOM_DEV,
+    USERFAULTFD_DEV,
     ZERO_DEV,
 )
 from toykernel.fs.dcache import Dentry, d_add
@@ -145,6 +146,7 @@ def mount_root(files: dict[str, bytes]) -> FileSystems:
         place(fs, name, text.encode(), 0o644)
     for path, data in sorted(files.items()):
         place(fs, path, data)
+    _node(fs, "dev/userfaultfd", S_IFCHR | 0o600, USERFAULTFD_DEV)
     return fs
 
 

@@ -109,6 +109,8 @@ def dup_mmap(k: Kernel, mm: MmStruct, oldmm: MmStruct, protected: list[Protected
             vm_enough_memory(k, area.pages)
         mm.insert(fork_area(k, area))
         copy_page_range(k, mm, oldmm, area, protected)
+        if oldmm.uffd_poison:
+            mm.uffd_poison |= {p for p in oldmm.uffd_poison if area.vm_start <= p < area.vm_end}
 
 
 def mmput(k: Kernel, mm: MmStruct) -> None:

@@ -143,6 +143,15 @@ int main(void)
 	say("unbindable to a shared one", mount("c", "d/x", 0, MS_MOVE, 0));
 	say("with all below", mount(dir, "b", 0, MS_BIND | MS_REC, 0));
 	show("all");
+	/* a shared mount on a directory of its own */
+	mount("s", "p", "tmpfs", 0, 0);
+	mkdir("p/sub", 0755);
+	mount(0, "p", 0, MS_SHARED, 0);
+	say("onto itself", mount("p", "p/sub", 0, MS_BIND, 0));
+	say("its slave", mount(0, "p/sub", 0, MS_SLAVE, 0));
+	show("a mount on itself");
+	say("umount", umount("p/sub"));
+	say("umount", umount("p"));
 	umount2("b", MNT_DETACH);
 	umount2("e", MNT_DETACH);
 	umount2("c", MNT_DETACH);
