@@ -33,6 +33,8 @@ fs.filesystems: sysfs
 fs.fsopen: fsopen fsconfig fsmount fspick
 fs.inotify: inotify_init inotify_add_watch inotify_rm_watch inotify_init1
 fs.ioctl: ioctl
+fs.landlock_calls: landlock_create_ruleset landlock_add_rule landlock_restrict_self
+    lsm_list_modules
 fs.locks: flock
 fs.memfd: memfd_create
 fs.mount_calls: open_tree open_tree_attr move_mount mount_setattr

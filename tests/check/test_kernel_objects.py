@@ -60,6 +60,7 @@ OBJECTS: dict[str, tuple[set[str], set[str]]] = {
         {"InotifyGroup", "Mark", "FsnotifyTable"},
     ),
     "ldt": ({"LDT"}, {"MmStruct"}),
+    "landlock": ({"landlock_ruleset", "cred"}, {"LandlockRuleset", "LandlockDomain"}),
     "fscontext": ({"fs_context", "mnt_cache", "filp"}, {"FsContext", "Mount", "PeerGroup"}),
     "mountns": ({"mnt_namespace", "mnt_cache"}, {"MntNamespace", "Mount"}),
 }

@@ -13,6 +13,7 @@ from toykernel.fs.file import File
 from toykernel.fs.fs_context import FsContext
 from toykernel.fs.mount import all_mounts
 from toykernel.fs.timerfd import TimerfdCtx
+from toykernel.kernel.landlock import LandlockRuleset
 from toykernel.kernel.nsproxy import mount_roots
 from toykernel.kernel.pid import Pid
 from toykernel.kernel.posix_timers import PosixTimer
@@ -168,6 +169,9 @@ def _of_task(task: Task) -> Iterator[tuple[str, object]]:
         (sorted(signal.shared_pending), sorted(signal.posix_timers), sorted(signal.itimers)),
     )
     yield f"credentials of pid {task.pid}", task.cred.slab
+    domain = task.cred.landlock
+    layers = domain.layers if domain is not None else ()
+    yield f"layers of pid {task.pid}", [(layer.slab, layer.count) for layer in layers]
     yield (
         f"root and directory of pid {task.pid}",
         ((task.fs.slab, task.fs.users, task.fs.root, task.fs.pwd) if task.fs is not None else None),
@@ -207,6 +211,10 @@ def there_is(k: Kernel) -> dict[str, object]:
                 file.private.features,
                 [(one.task.pid, one.address, one.told) for one in file.private.faults],
             )
+        if isinstance(file.private, LandlockRuleset):
+            made = file.private
+            rules = sorted((inode.ino, allowed) for inode, allowed in made.rules.items())
+            state[f"landlock_ruleset {made.slab:#x}"] = (rules, dict(made.ports))
         if isinstance(file.private, FsContext):
             fc = file.private
             state[f"fs_context {fc.slab:#x}"] = (fc.phase.name, dict(fc.values), fc.source)

@@ -33,6 +33,7 @@ from toykernel.fs.binfmt_elf import ElfImage, Interpreter, load_elf_binary, pars
 from toykernel.fs.file import current_files, dup_fd, filp_close, put_files_struct
 from toykernel.fs.fsnotify import fsnotify_exec
 from toykernel.fs.inode import MAY_EXEC, S_IFREG, S_ISGID, S_ISUID, Inode, inode_permission
+from toykernel.fs.landlock import landlock_exec
 from toykernel.fs.mount import MNT_NOSUID, Path, d_path
 from toykernel.fs.namei import AT_FDCWD, getname, getname_flags, path_at, path_lookup
 from toykernel.fs.read_write import kernel_read
@@ -157,6 +158,7 @@ def may_exec(k: Kernel, found: Path, path: str) -> Path:
     if inode.type != S_IFREG or found.noexec:
         raise Errno(EACCES)
     inode_permission(k, inode, MAY_EXEC)
+    landlock_exec(k, found)
     if inode.i_writecount > 0 or _mapped_for_writing(k, inode):
         raise Errno(ETXTBSY)
     security_bprm_check(k, path)

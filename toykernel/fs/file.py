@@ -47,6 +47,7 @@ class File:
     f_owner_ids: tuple[int, int] = (0, 0)  # uid and effective uid of who set the owner
     f_signum: int = 0  # F_SETSIG
     f_async: Any = None  # where it listens, with O_ASYNC (fs/fasync.py)
+    landlock_denied: int = 0  # what may not be done with it later (fs/landlock.py)
     created: bool = False  # FMODE_CREATED: this open has made the file
     private: Any = None  # private_data: what this open of it needs
     #: Who watches it with epoll; each is told when the file goes (eventpoll_release).

@@ -14,6 +14,7 @@ from emu.ram import PAGE_SIZE
 from toykernel.errno import E2BIG, EBADF, EBUSY, EINVAL, Errno
 from toykernel.fs.file import O_CLOEXEC, O_PATH, fd_install, fget, get_empty_filp, get_unused_fd
 from toykernel.fs.fs_context import writers
+from toykernel.fs.landlock import landlock_mounts
 from toykernel.fs.libfs import NO_FILE
 from toykernel.fs.mount import (
     MNT_NOATIME,
@@ -173,6 +174,7 @@ def sys_move_mount(
         empty=bool(flags & MOVE_MOUNT_T_EMPTY_PATH),
         follow=bool(flags & MOVE_MOUNT_T_SYMLINKS),
     )
+    landlock_mounts(k)
     if flags & MOVE_MOUNT_SET_GROUP:
         _set_group(k, source, target)
     else:

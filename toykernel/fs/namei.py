@@ -29,6 +29,7 @@ from toykernel.fs.inode import (
     S_IFCHR,
     S_IFDIR,
     S_IFIFO,
+    S_IFLNK,
     S_IFMT,
     S_IFREG,
     S_IFSOCK,
@@ -36,6 +37,7 @@ from toykernel.fs.inode import (
     Inode,
     inode_permission,
 )
+from toykernel.fs.landlock import landlock_make, landlock_refer, landlock_remove
 from toykernel.fs.mount import (
     MNT_NOSYMFOLLOW,
     Mount,
@@ -313,6 +315,7 @@ def _new_name(k: Kernel, path: str, dirfd: int = AT_FDCWD, *, directory: bool = 
 def do_mkdir(k: Kernel, path: str, mode: int, dirfd: int = AT_FDCWD) -> None:
     """Mode less the umask. Raises Errno(EEXIST) for any name that is there, even a dangling link."""
     nd = _new_name(k, path, dirfd, directory=True)
+    landlock_make(k, nd.parent, S_IFDIR)
     parent = may_create(k, nd.parent)
     bits = mode & 0o1777 & ~current_fs(k).umask
     name_new(k, nd.parent.dentry, nd.name, parent.i_op.mkdir(k, parent, nd.name, bits))
@@ -324,6 +327,7 @@ def do_mknod(k: Kernel, path: str, mode: int, rdev: int, dirfd: int = AT_FDCWD) 
     if kind not in (S_IFREG, S_IFCHR, S_IFBLK, S_IFIFO, S_IFSOCK):
         raise Errno(EPERM if kind == S_IFDIR else EINVAL)
     nd = _new_name(k, path, dirfd)
+    landlock_make(k, nd.parent, kind)
     parent = may_create(k, nd.parent)
     bits = mode & 0o7777 & ~current_fs(k).umask
     if kind == S_IFREG:
@@ -341,6 +345,7 @@ def do_symlink(k: Kernel, target: str, path: str, dirfd: int = AT_FDCWD) -> None
     Raises Errno as _new_name, Errno(ENOSPC).
     """
     nd = _new_name(k, path, dirfd)
+    landlock_make(k, nd.parent, S_IFLNK)
     parent = may_create(k, nd.parent)
     name_new(k, nd.parent.dentry, nd.name, parent.i_op.symlink(k, parent, nd.name, target))
 
@@ -357,6 +362,9 @@ def link_path(k: Kernel, source: Path, new: str, dirfd: int = AT_FDCWD) -> None:
     nd = _new_name(k, new, dirfd)
     if nd.parent.mnt is not source.mnt:
         raise Errno(EXDEV)
+    if source.dentry is not source.mnt.root:
+        here = Path(source.mnt, source.dentry.parent)
+        landlock_refer(k, source, here, nd.parent, None, removes=False)
     parent = may_create(k, nd.parent)
     inode = source.dentry.inode
     if inode.is_dir:
@@ -404,6 +412,9 @@ def do_rename(
         raise Errno(EINVAL)
     if there is not None and is_ancestor(there, source.parent.dentry):
         raise Errno(EINVAL if exchange else ENOTEMPTY)
+    landlock_refer(
+        *(k, source.path, source.parent, target.parent, there), removes=True, exchange=exchange
+    )
     if there is not None and there.inode is dentry.inode:
         return
     may_delete(k, source.parent, dentry)
@@ -440,6 +451,7 @@ def do_rmdir(k: Kernel, path: str, dirfd: int = AT_FDCWD) -> None:
     if nd.path is None:
         raise Errno(ENOENT)
     victim = nd.path.dentry
+    landlock_remove(k, nd.parent, directory=True)
     may_delete(k, nd.parent, victim)
     if not victim.inode.is_dir:
         raise Errno(ENOTDIR)
@@ -456,6 +468,7 @@ def do_unlink(k: Kernel, path: str, dirfd: int = AT_FDCWD) -> None:
         raise Errno(EISDIR)
     mnt_want_write(nd.parent.mnt)
     victim = nd.found().dentry
+    landlock_remove(k, nd.parent, directory=False)
     may_delete(k, nd.parent, victim)
     if victim.inode.is_dir:
         raise Errno(EISDIR)

@@ -19,6 +19,7 @@ from toykernel.fs.fs_context import (
     writers,
 )
 from toykernel.fs.fsnotify import fsnotify_unmount
+from toykernel.fs.landlock import landlock_mounts
 from toykernel.fs.mount import (
     MNT_ATIME,
     MNT_NOATIME,
@@ -298,6 +299,7 @@ def sys_mount(k: Kernel, source: int, target: int, kind: int, flags: int, data: 
     """
     kind_text, source_text, data_text = _text(k, kind), _text(k, source), _text(k, data)
     path = path_lookup(k, getname(k, target)).found()
+    landlock_mounts(k)
     may_mount(k)
     if flags & MS_MGC_MSK == MS_MGC_VAL:
         flags &= ~MS_MGC_MSK
@@ -392,6 +394,7 @@ def do_umount2(k: Kernel, pathname: int, flags: int) -> int:
         if not mnt.expiring:
             mnt.expiring = True
             raise Errno(EAGAIN)
+    landlock_mounts(k)
     if not flags & MNT_DETACH and _busy(k, mnt):
         raise Errno(EBUSY)
     umount_tree(k, mnt)
@@ -432,6 +435,7 @@ def sys_pivot_root(k: Kernel, new_root: int, put_old: int) -> int:
     old = path_lookup(k, getname(k, put_old)).found()
     if not new.dentry.inode.is_dir or not old.dentry.inode.is_dir:
         raise Errno(ENOTDIR)
+    landlock_mounts(k)
     assert k.current.fs is not None
     root = k.current.fs.root
     parent, above = new.mnt.parent, root.mnt.parent

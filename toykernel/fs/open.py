@@ -60,6 +60,7 @@ from toykernel.fs.inode import (
     inode_permission,
     put_write_access,
 )
+from toykernel.fs.landlock import TRUNCATE, landlock_make, landlock_open, landlock_path
 from toykernel.fs.leases import LeaseInTheWay, break_lease, wait_for_leases
 from toykernel.fs.libfs import NO_FILE
 from toykernel.fs.mount import MNT_NODEV, Path, d_path, mnt_want_write
@@ -113,6 +114,9 @@ def open_path(k: Kernel, path: Path, name: str, flags: int) -> File:
     file = get_empty_filp(k, inode, inode.i_fop, flags & (_KEPT_FLAGS | O_NOCTTY), name)
     file.f_path = path
     try:
+        landlock_open(k, file)
+        if flags & O_TRUNC and inode.type == S_IFREG:
+            landlock_path(k, path, TRUNCATE)
         file.op.open(k, file)
         file.flags &= ~O_NOCTTY
         _claim(k, inode, file, truncate=bool(flags & O_TRUNC))
@@ -160,6 +164,12 @@ def _tmpfile(k: Kernel, path: str, flags: int, mode: int, dirfd: int, resolve: i
     dentry = Dentry(f"#{inode.ino}", inode)
     dentry.parent, dentry.hashed = at.dentry, False
     file.f_path = Path(at.mnt, dentry)
+    try:
+        landlock_open(k, file)
+    except Errno:
+        put_write_access(inode)
+        put_filp(k, file)
+        raise
     fsnotify_file(k, file, OPEN)
     return file
 
@@ -196,6 +206,7 @@ def _create(k: Kernel, nd: Nameidata, path: str, flags: int, mode: int) -> File:
         raise Errno(ENOENT)
     if nd.trailing_slash:
         raise Errno(EISDIR)
+    landlock_make(k, nd.parent, S_IFREG)
     parent = may_create(k, nd.parent)
     mnt_want_write(nd.parent.mnt)
     bits = mode & 0o7777 & ~current_fs(k).umask
@@ -205,10 +216,15 @@ def _create(k: Kernel, nd: Nameidata, path: str, flags: int, mode: int) -> File:
     except Errno:
         drop_nlink(k, inode)
         raise
-    if file.writable:
-        get_write_access(inode)
     dentry = d_add(nd.parent.dentry, nd.name, inode)
     file.f_path = Path(nd.parent.mnt, dentry)
+    try:
+        landlock_open(k, file)
+    except Errno:
+        put_filp(k, file)
+        raise
+    if file.writable:
+        get_write_access(inode)
     file.created = True
     fsnotify_dirent(k, parent, nd.name, CREATE, inode)
     fsnotify_file(k, file, OPEN)

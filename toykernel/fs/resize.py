@@ -35,6 +35,7 @@ from toykernel.fs.inode import (
     inode_permission,
     put_write_access,
 )
+from toykernel.fs.landlock import TRUNCATE, landlock_file_truncate, landlock_path
 from toykernel.fs.leases import LeaseInTheWay, break_lease, wait_for_leases
 from toykernel.fs.libfs import MAX_LFS_FILESIZE
 from toykernel.fs.mount import mnt_want_write
@@ -88,6 +89,8 @@ def _truncate(k: Kernel, pathname: int, size: int) -> Result:
     path = path_lookup(k, getname(k, pathname)).found()
     if path.dentry.inode.type == S_IFREG:
         mnt_want_write(path.mnt)
+        inode_permission(k, path.dentry.inode, MAY_WRITE)
+        landlock_path(k, path, TRUNCATE)
     return truncate_inode(k, path.dentry.inode, size)
 
 
@@ -123,6 +126,7 @@ def _ftruncate(k: Kernel, fd: int, size: int, *, small: bool) -> int:
     inode = file.inode
     if inode.type != S_IFREG or not file.writable or (small and size > MAX_NON_LFS):
         raise Errno(EINVAL)
+    landlock_file_truncate(file)
     do_truncate(k, inode, size)
     return 0
 

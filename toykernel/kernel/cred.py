@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING
 
 from emu.record import dataclass, twin
 from toykernel.kernel.clone_flags import CLONE_NEWUSER, CLONE_THREAD
+from toykernel.kernel.landlock import put_domain
 
 if TYPE_CHECKING:
     from toykernel.kernel.clone_flags import CloneArgs
     from toykernel.kernel.keys.key import Key
+    from toykernel.kernel.landlock import LandlockDomain
     from toykernel.state import Kernel
     from toykernel.task import Task
 
@@ -80,6 +82,7 @@ class Cred:
     thread_keyring: Key | None = None
     process_keyring: Key | None = None
     session_keyring: Key | None = None
+    landlock: LandlockDomain | None = None  # what it has given up
     jit_keyring: int = 0  # KEY_REQKEY_DEFL_: where a key goes that was asked for
 
     @property
@@ -166,6 +169,8 @@ def prepare_creds(k: Kernel, old: Cred | None = None) -> Cred:
     new.user.count += 1
     for ring in new.keyrings:
         ring.count += 1
+    if new.landlock is not None:
+        new.landlock.count += 1
     return new
 
 
@@ -175,6 +180,7 @@ def put_cred(k: Kernel, cred: Cred) -> None:
     if not cred.count:
         for ring in cred.keyrings:
             ring.put(k)
+        put_domain(k, cred.landlock)
         free_uid(k, cred.user)
         k.memory.slabs.cred.free(k, cred.slab)
 

@@ -18,6 +18,7 @@ from toykernel.fs.timerfd import TimerfdCtx
 from toykernel.ipc.mqueue import ExtWait, MqueueInfo
 from toykernel.ipc.msg import MsgMsg, MsgReceiver
 from toykernel.kernel.cred import UserNamespace
+from toykernel.kernel.landlock import LandlockRuleset
 from toykernel.kernel.nsproxy import IpcNamespace, MntNamespace, UtsNamespace, mount_roots
 from toykernel.kernel.pid import PidNamespace
 from toykernel.look.spaces import address_spaces
@@ -40,6 +41,8 @@ def _of_task(k: Kernel, task: Task) -> Iterator[Record]:
     yield "signal_struct", task.signal.slab
     yield "sighand_struct", task.sighand.slab
     yield "cred", task.cred.slab
+    for layer in task.cred.landlock.layers if task.cred.landlock is not None else ():
+        yield "landlock_ruleset", layer.slab
     yield "user_struct", task.cred.user.slab
     yield from _of_users(task.cred.user.ns)
     yield "fpu", task.thread.fpu
@@ -101,6 +104,8 @@ def _of_file(file: File) -> Iterator[Record]:
             yield from _of_namespace(ns)
         case EventfdCtx(slab=slab):
             yield "eventfd_ctx", slab
+        case LandlockRuleset(slab=slab):
+            yield "landlock_ruleset", slab
         case FsContext(slab=slab):
             yield "fs_context", slab
         case TimerfdCtx(slab=slab):

@@ -35,6 +35,7 @@ from toykernel.net.af_unix import (
     Skb,
     UnixSock,
     find_other,
+    landlock_may_reach,
     free_skb,
     recvq_full,
     state_change,
@@ -224,6 +225,8 @@ def _send_packet(k: Kernel, sending: Sending) -> Result:
         raise Errno(EPERM)
     if other.shutdown & RCV_SHUTDOWN:
         raise Errno(EPIPE)
+    if other is not sock.peer:
+        landlock_may_reach(k, other)
     full = other.peer is not sock and recvq_full(other)
     if full or sock.wmem >= sock.sndbuf:  # sock_alloc_send_pskb
         waiting = _wait_to_send(k, sending, other.wait if full else sock.wait)

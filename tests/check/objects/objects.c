@@ -347,6 +347,29 @@ static void fscontext_object(void) {
   syscall(40, "fs2");
 }
 
+static void landlock_object(void) {
+  unsigned attr[6] = {4}, rule[3] = {4, 0, 0};
+  printf("to begin with %d %d\n", (int)syscall(33, "locked", 0), (int)syscall(33, "/dev", 0));
+  int fd = syscall(444, attr, 24, 0), dir = open("/dev", 010000000);
+  close(open("locked", O_RDWR | O_CREAT, 0600));
+  rule[2] = dir;
+  printf("rule %d\n", (int)syscall(445, fd, 1, rule, 0));
+  printf("restrict %d\n", (int)syscall(446, fd, 0));
+  int child = fork();
+  if (!child) {
+    sleep_a_little();
+    syscall(33, "locked", 0); /* the name's page is there */
+    _exit(open("locked", O_RDONLY) < 0);
+  }
+  printf("again %d\n", (int)syscall(446, fd, 0));
+  moment();
+  printf("open %d %d\n", (int)open("locked", O_RDONLY), (int)open("/dev/null", O_RDONLY) > 0);
+  printf("child %d\n", ENDS(child));
+  close(fd);
+  close(dir);
+  unlink("locked");
+}
+
 static void lease_object(void) {
   close(open("leased", O_RDWR | O_CREAT, 0600));
   int fd = open("leased", O_RDONLY), ends[2], ns = open("/proc/self/ns/uts", O_RDONLY);
@@ -442,6 +465,7 @@ static const struct { const char *name; void (*run)(void); } objects[] = {
   {"userfaultfd", userfaultfd_object},
   {"lease", lease_object}, {"keys", keys_object}, {"inotify", inotify_object}, {"aio", aio_object},
   {"ldt", ldt_object}, {"fscontext", fscontext_object},
+  {"landlock", landlock_object},
 };
 enum { OBJECTS = sizeof objects / sizeof *objects };
 
