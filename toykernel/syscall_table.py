@@ -67,6 +67,7 @@ ipc.msg: msgget msgsnd msgrcv msgctl
 ipc.semop: semget semctl semtimedop_time64
 ipc.shm: shmget shmctl shmat shmdt
 ipc.syscall: ipc
+kernel.acct: acct
 kernel.capability: capget capset
 kernel.clone3: clone3
 kernel.exit: exit exit_group

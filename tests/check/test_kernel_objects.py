@@ -61,6 +61,7 @@ OBJECTS: dict[str, tuple[set[str], set[str]]] = {
     ),
     "ldt": ({"LDT"}, {"MmStruct"}),
     "landlock": ({"landlock_ruleset", "cred"}, {"LandlockRuleset", "LandlockDomain"}),
+    "acct": ({"filp"}, {"BsdAcct"}),
     "fscontext": ({"fs_context", "mnt_cache", "filp"}, {"FsContext", "Mount", "PeerGroup"}),
     "mountns": ({"mnt_namespace", "mnt_cache"}, {"MntNamespace", "Mount"}),
 }

@@ -192,6 +192,8 @@ def there_is(k: Kernel) -> dict[str, object]:
     state: dict[str, object] = {"timers": len(k.time.timers), "terminals": sorted(k.files.ptys)}
     for task in k.processes.tasks:
         state |= _of_task(task)
+        accounts = task.pid_struct.ns.bacct
+        state[f"accounts of pid {task.pid}"] = accounts.file.slab if accounts is not None else 0
         state[f"namespaces of pid {task.pid}"] = (task.nsproxy.slab, task.nsproxy.count)
         state["System V and POSIX objects"] = _of_ipc(task.nsproxy.ipc_ns)
     state["numbers"] = {n: pid.count for n, pid in k.processes.init_pid_ns.pids.items()}

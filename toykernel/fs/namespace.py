@@ -360,6 +360,7 @@ def umount_tree(k: Kernel, mnt: Mount) -> None:
         if over is not None and parent is not None and hung is not None:
             detach(over)
             attach(over, parent, hung)
+    _stop_accounting(k, going)
     for each in going:
         each.mounts.clear()
         free_mnt(k, each)
@@ -368,6 +369,15 @@ def umount_tree(k: Kernel, mnt: Mount) -> None:
         if all(sb is not other for other in left):
             fsnotify_unmount(k, sb)
     touch_mnt_namespace(k)
+
+
+def _stop_accounting(k: Kernel, going: list[Mount]) -> None:
+    """acct_auto_close_mnt: acct does not keep a mount, and ends with it."""
+    for ns in dict.fromkeys(task.pid_struct.ns for task in k.processes.tasks):
+        path = ns.bacct.file.f_path if ns.bacct is not None else None
+        if ns.bacct is not None and path is not None and path.mnt in going:
+            ns.bacct.close(k, ns)
+            ns.bacct = None
 
 
 def _trees(k: Kernel) -> list[Mount]:

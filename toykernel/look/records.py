@@ -75,6 +75,8 @@ def _of_task(k: Kernel, task: Task) -> Iterator[Record]:
     ns: PidNamespace | None = task.pid_struct.ns
     while ns is not None:
         yield "pid_namespace", ns.slab
+        if ns.bacct is not None:
+            yield from _of_file(ns.bacct.file)
         ns = ns.parent
 
 

@@ -35,8 +35,8 @@ from toykernel.net.af_unix import (
     Skb,
     UnixSock,
     find_other,
-    landlock_may_reach,
     free_skb,
+    landlock_may_reach,
     recvq_full,
     state_change,
 )

@@ -347,6 +347,23 @@ static void fscontext_object(void) {
   syscall(40, "fs2");
 }
 
+static void acct_object(void) {
+  close(open("accounts", O_RDWR | O_CREAT, 0600));
+  printf("acct %d\n", (int)syscall(51, "accounts"));
+  int child = fork();
+  if (!child) {
+    sleep_a_little();
+    _exit(3);
+  }
+  moment();
+  printf("child %d\n", ENDS(child));
+  printf("off %d\n", (int)syscall(51, 0));
+  int fd = open("accounts", O_RDONLY), n = read(fd, buffer, 64);
+  printf("record %d, version %d\n", n, buffer[1]);
+  close(fd);
+  unlink("accounts");
+}
+
 static void landlock_object(void) {
   unsigned attr[6] = {4}, rule[3] = {4, 0, 0};
   printf("to begin with %d %d\n", (int)syscall(33, "locked", 0), (int)syscall(33, "/dev", 0));
@@ -465,7 +482,7 @@ static const struct { const char *name; void (*run)(void); } objects[] = {
   {"userfaultfd", userfaultfd_object},
   {"lease", lease_object}, {"keys", keys_object}, {"inotify", inotify_object}, {"aio", aio_object},
   {"ldt", ldt_object}, {"fscontext", fscontext_object},
-  {"landlock", landlock_object},
+  {"landlock", landlock_object}, {"acct", acct_object},
 };
 enum { OBJECTS = sizeof objects / sizeof *objects };
 
