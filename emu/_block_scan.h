@@ -176,16 +176,27 @@ static int alike(const struct check *a, const struct check *b)
 /* When one of each kind is aligned, all are. */
 static void note_quick_checks(struct blocks *b, struct block *block)
 {
-    struct check *quick = &b->check[block->checks + block->check_count];
+    const struct timing *t = records_of(b);
+    const struct check *checks = &b->check[block->checks];
     uint32_t n, m;
 
     for (n = 0; n < block->check_count; n++) {
-        const struct check *k = &b->check[block->checks + n];
+        const struct check *k = &checks[n];
+        struct quick q = {(uint16_t)t->at_base[k->segment], 0, 0, (uint8_t)k->displacement, 0, 0};
 
-        for (m = 0; m < block->quick_count && !alike(k, &quick[m]); m++)
+        for (m = 0; m < n && !(checks[m].size > 1 && alike(k, &checks[m])); m++)
             ;
-        if (m == block->quick_count && k->size > 1)
-            quick[block->quick_count++] = *k;
+        if (m != n || k->size == 1)
+            continue;
+        if (k->base != NO_REGISTER) {
+            q.at_base = (uint16_t)(8 * k->base);
+            q.base_mask = 0xff;
+        }
+        if (k->index != NO_REGISTER) {
+            q.at_index = (uint16_t)(8 * k->index);
+            q.scale = k->scale;
+        }
+        b->quick[block->quick + block->quick_count++] = q;
     }
 }
 
@@ -228,6 +239,7 @@ static COLD void build_block(struct engine_state *s, struct blocks *b, struct bl
     block->slow = 1;
     block->parts = b->parts_used;
     block->checks = b->checks_used;
+    block->quick = b->quick_used;
     block->steps = b->steps_used;
     c.ends = c.blind = c.flags = 0;
     for (n = 0; n < 8; n++) {
@@ -256,6 +268,7 @@ static COLD void build_block(struct engine_state *s, struct blocks *b, struct bl
         part->before = block->fixed;
         part->record = (uint32_t)(i - (struct insn *)(uintptr_t)t->insns);
         part->offset = (uint16_t)(at - block->address);
+        part->length = i->length;
         part->agi = part->byte = part->multiply = 0;
         if (b->timed) {
             uint32_t checks = block->check_count;
@@ -287,6 +300,7 @@ static COLD void build_block(struct engine_state *s, struct blocks *b, struct bl
             writes = i->writes;
             bytes = i->byte_writes;
             block->fixed += i->fixed + part->agi + part->byte + part->multiply;
+            part->behind = block->fixed;
             block->branch = i->kind == K_BRANCH;
             block->taken_more = (int32_t)i->taken - (int32_t)i->base;
         }
@@ -320,8 +334,13 @@ static COLD void build_block(struct engine_state *s, struct blocks *b, struct bl
         if (b->step[block->steps + n].op >= V_CLOCKS)
             block->most += MOST_MULTIPLY;
     block->most += block->flag_count;
-    b->checks_used += block->check_count + block->quick_count;
+    b->checks_used += block->check_count;
+    b->quick_used += block->quick_count;
     b->steps_used += block->step_count;
+    block->end = block->address + block->size;
+    block->needs = (uint16_t)(block->first_address | block->first_reads << 8);
+    block->leaves = (uint16_t)((writes | bytes) | bytes << 8);
+    block->room = block->step_count || block->repeats || block->flag_count ? NEVER : block->most;
     block->slow = 0;
 }
 

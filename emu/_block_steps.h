@@ -77,7 +77,7 @@ static void note_condition_taken(struct blocks *b, const struct block *block,
 }
 
 /* Make the values; 0 when one cannot be known yet. Page tables are not for user mode to read. */
-static COLD int run_steps(const struct engine_state *s, struct blocks *b, const struct block *block)
+static HOT int run_steps(const struct engine_state *s, struct blocks *b, const struct block *block)
 {
     const struct timing *t = records_of(b);
     const struct insn *multiplied;
