@@ -119,20 +119,30 @@ static HOT uint64_t take_extra(struct blocks *b, const struct block *block, uint
     return clocks + take_flags(b, block, 0, k);
 }
 
+#include "_block_quiet.h"
+
 /* The block has run to its end, and the next instruction is at `next`. */
 static inline void finish_block(struct engine_state *s, struct blocks *b, struct block *block, uint32_t next)
 {
     struct timing *t = records_of(b);
     uint64_t clocks = block->fixed;
+    uint32_t extras;
 
     block->count++;
     s->retired += block->n;
     if (!b->timed)
         return;
+    extras = b->extra_count | b->extra_agi | b->extra_byte | block->flag_count;
     if (t->memory) {
-        replay(s, b, block, block->n, 0);
-        clocks = 0;
-    } else if (UNLIKELY(b->extra_count | b->extra_agi | b->extra_byte | block->flag_count))
+        if (b->memory == QUIET)
+            clocks = extras ? quiet_odd_clocks(s, b, t, block) : quiet_clocks(s, b, t, block);
+        else if (b->memory == LINES_ONLY)
+            clocks = lines_clocks(s, b, t, block, extras != 0);
+        else {
+            replay(s, b, block, block->n, 0);
+            clocks = 0;
+        }
+    } else if (extras)
         clocks += take_extra(b, block, block->n);
     if (UNLIKELY(block->repeats))
         clocks += take_rep(b, block);

@@ -36,6 +36,7 @@ static void set_mode(struct engine_state *s, struct blocks *b, uint64_t mode)
     b->user = live_cpl(records_of(b)) == 3; /* no block that runs whole changes it */
     s->at_ease = 0;
     if (mode == MODE_WHOLE) {
+        b->load_frame = 0;
         b->charged_from = s->cycles;
         s->completed = 1; /* RF is clear where blocks run whole */
     }

@@ -109,6 +109,7 @@ static void on_remembered_block(uc_engine *uc, uint64_t address64, uint32_t tag,
     struct block *block = user, *previous;
     struct engine_state *s = (struct engine_state *)(uintptr_t)block->state;
     struct blocks *b = (struct blocks *)(uintptr_t)block->owner;
+    struct timing *t = records_of(b);
     uint32_t address = (uint32_t)address64;
 
     (void)uc;
@@ -117,9 +118,27 @@ static void on_remembered_block(uc_engine *uc, uint64_t address64, uint32_t tag,
         on_odd_block(block, address, tag);
         return;
     }
-    b->current = NULL;
-    finish_block(s, b, previous, address);
-    begin_block(s, b, block);
+    b->current = block;
+    if (b->memory == QUIET) {
+        uint64_t clocks = quiet_clocks(s, b, t, previous);
+
+        if (previous->branch && address != previous->end) {
+            previous->taken++;
+            clocks += (uint64_t)(int64_t)previous->taken_more;
+        }
+        previous->count++;
+        s->retired += previous->n;
+        s->cycles += clocks;
+        t->previous_writes = previous->last_writes;
+        t->previous_bytes = previous->last_bytes;
+    } else
+        finish_block(s, b, previous, address);
+    if (UNLIKELY(s->retired + block->n > s->limit || s->cycles + block->room > s->cycle_limit ||
+                 previous->leaves & block->needs ||
+                 !(b->memory = (uint32_t)foresee_memory(b, t, block, (const uint8_t *)(uintptr_t)t->env)))) {
+        b->current = NULL;
+        begin_block(s, b, block);
+    }
 }
 
 typedef void (*block_hook)(uc_engine *, uint64_t, uint32_t, void *);

@@ -29,8 +29,12 @@ static int load_value(const struct engine_state *s, struct blocks *b, const stru
 
     if ((address & 0xfff) + step->size > 0x1000)
         return 0;
-    frame = plain_frame(s, t, address >> 12);
-    if (frame == NO_FRAME || may_change(s, b, block, step, first, address, frame))
+    if (!b->load_frame || b->load_page != address >> 12) {
+        b->load_page = address >> 12;
+        b->load_frame = plain_frame(s, t, b->load_page) | 1;
+    }
+    frame = b->load_frame & ~1u;
+    if (frame == (NO_FRAME & ~1u) || may_change(s, b, block, step, first, address, frame))
         return 0;
     if (step->op == V_FORWARD)
         return 1;

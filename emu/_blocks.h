@@ -15,11 +15,12 @@
 #ifndef EMU_BLOCKS_H
 #define EMU_BLOCKS_H
 
-enum { BLOCKS = 1 << 14, BLOCK_BUCKETS = 1 << 14, BLOCK_PARTS = 1 << 17, BLOCK_CHECKS = 1 << 15,
+enum { BLOCKS = 1 << 14, BLOCK_BUCKETS = 1 << 14, BLOCK_PARTS = 1 << 17, BLOCK_CHECKS = 1 << 15, BLOCK_STORES = 1 << 15, MOST_STORES = 256,
        BLOCK_CODE = 1 << 20, LONGEST_BLOCK = 512, LATE = 64, SHORTEST_EXACT = 64,
        LONGEST_EXACT = 1 << 16, SOON = 256, BLOCK_STEPS = 1 << 16, VALUES = 64, LATE_FLAGS = 2 };
 enum { EFLAGS_TF = 0x100, HF_CS32 = 0x10, HF_WHOLE = 1 << 30 };
 enum { MODE_EXACT, MODE_WHOLE, NO_SITES = 0xffff };
+enum { ALL_MEMORY, LINES_ONLY, QUIET };
 #define NEVER (1ull << 63)
 
 struct part {               /* an instruction of a block */
@@ -36,6 +37,15 @@ struct check {              /* a memory operand, addressed by the registers at t
     int32_t displacement;
     uint16_t part;
     uint8_t base, index, scale, segment, size, use, miss;
+    uint8_t word;           /* as much of it as must lie in one word: size, or 4 */
+    uint16_t at_segment, at_base, at_index; /* where those are in the engine's state, and what counts of them */
+    uint16_t index_scale;
+    uint32_t base_mask;
+};
+
+struct store {              /* of an aligned word, by an operand of a block */
+    uint32_t clocks;        /* from the block's start, without anything dynamic */
+    uint32_t part;
 };
 
 /* As much of a check as says whether it is misaligned: where its parts are in the engine's state, what counts of
@@ -70,9 +80,9 @@ struct block {              /* what each run needs comes first */
     uint16_t quick_count;
     uint64_t count, taken;  /* times it has run to its end, and jumped, since the counts were taken */
     uint32_t last_writes, last_bytes;
-    uint32_t quick, parts, checks, steps, code, next;
+    uint32_t quick, parts, checks, stores, steps, code, next;
     uint32_t target;        /* of a direct jump or call at the end */
-    uint16_t check_count, step_count, flag_part[LATE_FLAGS]; /* SETcc, whose register still has it at the end */
+    uint16_t check_count, store_count, step_count, flag_part[LATE_FLAGS]; /* SETcc, whose register still has it at the end */
     uint8_t first_address, first_reads, slow, branch, indirect, last_stores, repeats;
     uint8_t flag_count, flag_register[LATE_FLAGS];
     struct symbol rep_count, rep_source, rep_target;
@@ -88,19 +98,22 @@ struct blocks {             /* the fields up to `mode` are set by Python: BlockS
     struct block *current;  /* the one that runs */
     uint32_t extra_count, epoch; /* the latter: which filling of the tables; tags have it */
     uint32_t extra_agi, extra_byte; /* with extra_count: 0 unless there is something to charge */
+    uint32_t load_page, load_frame; /* of the value that was read last; 0 when it is to be looked up */
     uint64_t charged_from;      /* clocks when blocks began to run whole */
     uint32_t user, may_whole, rep_start;
     uint32_t begun;         /* where the last translation with the code hook begins */
-    uint32_t used, parts_used, checks_used, quick_used, code_used, steps_used;
+    uint32_t used, parts_used, checks_used, quick_used, stores_used, code_used, steps_used;
+    uint32_t memory, code_frame; /* of the block that runs: how much of it must be looked at (_block_quiet.h) */
     struct { uint32_t part, clocks, rule; } extra[3 * LONGEST_BLOCK];
     uint64_t value[VALUES];     /* registers at the block's start, and what its steps have made */
     struct symbol stored[4 * LONGEST_BLOCK]; /* by the operands of the block that is being worked out */
-    uint32_t address[2 * LONGEST_BLOCK]; /* of the operands of the current block */
+    uint32_t address[2 * LONGEST_BLOCK], line[2 * LONGEST_BLOCK]; /* of the operands of the current block */
     uint32_t buckets[BLOCK_BUCKETS];
     struct block block[BLOCKS];
     struct part part[BLOCK_PARTS];
     struct check check[BLOCK_CHECKS];
     struct quick quick[BLOCK_CHECKS];
+    struct store store[BLOCK_STORES];
     struct step step[BLOCK_STEPS];
     uint8_t code[BLOCK_CODE];
 };
@@ -166,7 +179,7 @@ static void blocks_forget(struct blocks *b)
     if (b->epoch < NO_SITES)
         b->epoch++;
     memset(b->buckets, 0, sizeof b->buckets);
-    b->used = b->parts_used = b->checks_used = b->quick_used = b->code_used = b->steps_used = 0;
+    b->used = b->parts_used = b->checks_used = b->quick_used = b->stores_used = b->code_used = b->steps_used = 0;
     b->current = NULL;
 }
 
@@ -176,7 +189,7 @@ static int blocks_full(const struct blocks *b, const struct timing *t)
 {
     return b->used == BLOCKS || b->parts_used + LONGEST_BLOCK > BLOCK_PARTS ||
         b->checks_used + 4 * LONGEST_BLOCK > BLOCK_CHECKS ||
-        b->quick_used + 4 * LONGEST_BLOCK > BLOCK_CHECKS || b->code_used + 8192 > BLOCK_CODE ||
+        b->quick_used + 4 * LONGEST_BLOCK > BLOCK_CHECKS || b->stores_used + MOST_STORES > BLOCK_STORES || b->code_used + 8192 > BLOCK_CODE ||
         b->steps_used + VALUES > BLOCK_STEPS ||
         t->used + LONGEST_BLOCK + 2 > t->capacity;
 }
@@ -337,17 +350,26 @@ static INLINE uint32_t skewed_operands(const struct blocks *b, const struct bloc
     return skewed & 3;
 }
 
+#include "_block_charge.h"
+
 /* Before a block: what it costs beyond what is fixed, as far as the registers tell. */
-static inline int look_ahead(struct blocks *b, struct timing *t, const struct block *block)
+static INLINE int look_ahead(struct blocks *b, struct timing *t, const struct block *block)
 {
+    const uint8_t *values = values_of(b, block);
+
     b->extra_agi = (t->previous_writes | t->previous_bytes) & block->first_address ? t->agi : 0;
     b->extra_byte = t->previous_bytes & block->first_reads ? t->byte_register : 0;
-    if (!t->memory && !skewed_operands(b, block, (const uint8_t *)(uintptr_t)t->env, values_of(b, block)))
+    if (t->memory) {
+        b->memory = (uint32_t)foresee_memory(b, t, block, values);
+        if (b->memory == QUIET && block->flag_count && block->store_count)
+            b->memory = LINES_ONLY; /* which knows what SETcc delays */
+        if (b->memory != ALL_MEMORY)
+            return 1;
+    } else if (!skewed_operands(b, block, (const uint8_t *)(uintptr_t)t->env, values))
         return 1;
     return look_at_operands(b, block);
 }
 
-#include "_block_charge.h"
 /* Go on in the other kind of translation, from here. */
 static void change_mode(struct engine_state *s)
 {
@@ -432,7 +454,7 @@ static HOT void begin_block(struct engine_state *s, struct blocks *b, struct blo
     uint64_t most = block->most;
     int fits = 1;
 
-    b->extra_count = b->extra_agi = b->extra_byte = 0;
+    b->memory = b->extra_count = b->extra_agi = b->extra_byte = 0;
     if (block->step_count && !run_steps(s, b, block))
         fits = 0;
     else if (UNLIKELY(block->repeats) && b->timed)
