@@ -103,7 +103,7 @@ struct blocks {             /* the fields up to `mode` are set by Python: BlockS
     uint32_t user, may_whole, rep_start;
     uint32_t begun;         /* where the last translation with the code hook begins */
     uint32_t used, parts_used, checks_used, quick_used, stores_used, code_used, steps_used;
-    uint32_t memory, code_frame; /* of the block that runs: how much of it must be looked at (_block_quiet.h) */
+    uint32_t memory, touch_pages, code_frame; /* of the block that runs: how much of it must be looked at (_block_quiet.h) */
     struct { uint32_t part, clocks, rule; } extra[3 * LONGEST_BLOCK];
     uint64_t value[VALUES];     /* registers at the block's start, and what its steps have made */
     struct symbol stored[4 * LONGEST_BLOCK]; /* by the operands of the block that is being worked out */
