@@ -17,7 +17,7 @@ static INLINE void begin_part(struct engine_state *s, struct blocks *b, const st
 }
 
 /* Clocks that the instruction takes beyond what is fixed; its record hears of them. */
-static uint64_t take_one_extra(const struct blocks *b, uint32_t n, struct insn *i)
+static INLINE uint64_t take_one_extra(const struct blocks *b, uint32_t n, struct insn *i)
 {
     uint32_t rule = b->extra[n].rule;
 
@@ -102,21 +102,24 @@ static HOT void replay(struct engine_state *s, struct blocks *b, const struct bl
 }
 
 /* Clocks of the first k instructions beyond what is fixed. */
-static HOT uint64_t take_extra(struct blocks *b, const struct block *block, uint32_t k)
+static INLINE uint64_t take_extra(struct blocks *b, const struct block *block, uint32_t k)
 {
     uint64_t clocks = b->extra_agi + b->extra_byte;
-    struct insn *first = part_insn(b, &b->part[block->parts]);
     uint32_t n;
 
     if (!k)
         return 0;
-    first->spent[R_AGI] += b->extra_agi;
-    first->spent[R_BYTE] += b->extra_byte;
+    if (clocks) {
+        struct insn *first = part_insn(b, &b->part[block->parts]);
+
+        first->spent[R_AGI] += b->extra_agi;
+        first->spent[R_BYTE] += b->extra_byte;
+    }
     for (n = 0; n < b->extra_count; n++)
         if (b->extra[n].part < k)
             clocks += take_one_extra(b, n, part_insn(b, &b->part[block->parts + b->extra[n].part]));
     b->extra_count = b->extra_agi = b->extra_byte = 0;
-    return clocks + take_flags(b, block, 0, k);
+    return UNLIKELY(block->flag_count) ? clocks + take_flags(b, block, 0, k) : clocks;
 }
 
 #include "_block_quiet.h"

@@ -59,6 +59,7 @@ struct step {               /* makes a value at the block's start (_block_values
     uint32_t plus, plus_b;
     uint16_t checks, part;  /* a load: operands in front of it; clocks: whose */
     uint8_t op, to, a, b, scale, segment, size;
+    uint8_t stores;         /* one of those operands in front of it is written to */
 };
 
 /* What stands for a value: a register at the block's start, no register, a step, or what a SETcc makes. */
