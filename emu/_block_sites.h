@@ -209,7 +209,7 @@ static uint32_t argument_of(uint8_t *call, uint64_t state, uint64_t block, struc
 /* The engine's call behind which `back` is has this block from now on. */
 static void give_block(const struct engine_state *s, struct blocks *b, struct block *block, uint8_t *back)
 {
-    uint32_t call, argument, n, tag = block->size | b->epoch << 16;
+    uint32_t call, argument, n, tag = block->size | (uint32_t)b->epoch << 16;
     struct constant change[3];
     uint8_t *edx;
 
@@ -221,6 +221,7 @@ static void give_block(const struct engine_state *s, struct blocks *b, struct bl
         return;
     change[2] = (struct constant){edx + 1, 4, tag};
     block->tag = tag;
+    b->given++;
     for (n = 0; n < 3; n++)
         memcpy(change[n].at, &change[n].value, change[n].size);
 }

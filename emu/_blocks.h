@@ -89,15 +89,17 @@ struct block {              /* what each run needs comes first */
     struct symbol rep_count, rep_source, rep_target;
 };
 
-struct blocks {             /* the fields up to `mode` are set by Python: BlockState in emu/blocks.py */
+struct blocks {             /* the fields up to `given` are known to Python: BlockState in emu/blocks.py */
     uint64_t records;       /* struct timing *: where instructions are looked up */
     uint64_t bounds;        /* uint64_t[2]: the addresses that the code hook is called for */
     uint64_t timed;         /* instructions are charged, too */
     uint64_t mode;          /* after a run: how it ended; for tests */
     uint64_t exact_until;   /* stay exact until so many instructions have retired */
     uint64_t whole_since, span;
+    uint64_t epoch;         /* which filling of the tables, for tags; NO_SITES: no call of the engine's is changed */
+    uint64_t given;         /* calls of the engine's that have a block */
     struct block *current;  /* the one that runs */
-    uint32_t extra_count, epoch; /* the latter: which filling of the tables; tags have it */
+    uint32_t extra_count;
     uint32_t extra_agi, extra_byte; /* with extra_count: 0 unless there is something to charge */
     uint32_t load_page, load_frame; /* of the value that was read last; 0 when it is to be looked up */
     uint64_t charged_from;      /* clocks when blocks began to run whole */

@@ -98,6 +98,7 @@ static const struct field_place timing_fields[] = {
 static const struct field_place blocks_fields[] = {
     F(blocks, records), F(blocks, bounds), F(blocks, timed), F(blocks, mode),
     F(blocks, exact_until), F(blocks, whole_since), F(blocks, span),
+    F(blocks, epoch), F(blocks, given),
     {NULL, 0, 0},
 };
 
