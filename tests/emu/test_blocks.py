@@ -199,8 +199,8 @@ def blocks_of(b: Bare) -> Blocks:
 )
 @pytest.mark.parametrize("profile", PROFILES)
 def test_the_engine_calls_for_the_block_itself(profile: str) -> None:
-    """For each of those of the loop, but only when it has been translated; in other machines, too, whose code lies
-    so far away that the engine calls in another way."""
+    """For each of those of the loop, but only when it has been translated; in other machines, too, whose
+    code lies so far away that the engine calls in another way."""
     engines = [machine(LOOP, profile) for _ in range(3)]
     for b in engines:
         b.machine.run(100_000)

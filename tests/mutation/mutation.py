@@ -51,7 +51,8 @@ _TIMING = tuple(
 _OWN = tuple(
     f"tests/{name}.py"
     for name in ("check/test_kernel_objects", "cli/test_host", "cli/test_host_files", "cli/test_sysctl",
-                 "debug/test_trap_path", "history/test_moments", "observe/test_errno", "observe/test_tracepoints")
+                 "debug/test_trap_path", "history/test_moments", "observe/test_errno",
+                 "observe/test_tracepoints")
 )  # fmt: skip
 #: The source files of each package, as a pattern, and its tests.
 PACKAGES: dict[str, tuple[str, tuple[str, ...]]] = {
