@@ -255,6 +255,35 @@ def test_ring_0_traps_on_its_present_stack() -> None:
     agree(one, other)
 
 
+@pytest.mark.parametrize("timing", PROFILES)
+def test_a_store_over_the_end_of_memory_is_no_page_fault(timing: str) -> None:
+    """It is beyond its segment's limit; stores to a page that is missing were page faults before."""
+    machines = pair(timing)
+    for bare in machines:
+        bare.handler(14, "addl $4, %esp; addl $2, (%esp); iret")
+        bare.page(DATA, DATA)
+        bare.code(f"movl ${DATA:#x}, %edx; again: movl %ecx, (%edx); incl %ecx; jmp again")
+        bare.machine.run(300 * CLOCKS[timing])
+        bare.cpu.edx = 0xFFFFFFFE
+        to_next_trap(bare)
+        assert bare.cpu.eip == HANDLERS + 16 * 13
+    agree(*machines)
+
+
+def test_a_step_that_ends_where_it_began_is_told_in_dr6() -> None:
+    """A jump to itself, by single steps; the handler takes DR6 back each time."""
+    machines = pair()
+    for bare in machines:
+        bare.handler(1, "pushl %eax; xorl %eax, %eax; movl %eax, %dr6; popl %eax; iret")
+        bare.code("pushfl; orl $0x100, (%esp); popfl; again: jmp again")
+        bare.machine.run(400)
+        for _ in range(3):
+            to_next_trap(bare)
+            assert bare.cpu.eip == HANDLERS + 16
+            assert bare.cpu.dr6 & 0x4000
+    agree(*machines)
+
+
 _DATA = SEG_WRITABLE | SEG_ACCESSED
 STACKS = {
     "based": Segment(0x1000, FLAT, _DATA, False, 0, True, True),

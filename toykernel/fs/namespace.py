@@ -15,7 +15,7 @@ from toykernel.fs.dcache import Dentry
 from toykernel.fs.fsnotify import fsnotify_unmount
 from toykernel.fs.mount import Mount, Path, do_mount, do_umount
 from toykernel.fs.namei import getname, path_lookup
-from toykernel.fs.proc.base import proc_fill_super
+from toykernel.fs.proc.root import proc_fill_super
 from toykernel.fs.ramfs import ramfs_fill_super
 from toykernel.kernel.cred import CAP_SYS_ADMIN, capable
 from toykernel.kernel.wait_queue import wake_up
