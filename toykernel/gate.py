@@ -34,6 +34,7 @@ from toykernel.kernel.sched import core, schedule
 from toykernel.kernel.seccomp import secure_computing
 from toykernel.kernel.signal import fatal_signal_pending
 from toykernel.kernel.sys import sys_ni_syscall
+from toykernel.kernel.syscall_user_dispatch import syscall_user_dispatch
 from toykernel.kernel.wait import SCHEDULE, Result, Wait, finish_wait, prepare_to_wait
 from toykernel.syscall_table import SYSCALLS, Call, decode
 from toykernel.syscalls import Function
@@ -150,6 +151,9 @@ def _syscall(
     if told is not None and schedule.call_waits(k, told):
         return asked  # back in eax, to ask again
     task.syscall = asked
+    if task.user_dispatch is not None and syscall_user_dispatch(k, task, asked):
+        task.syscall = -1
+        return asked
     if k.machine.clock.counts_cycles:
         k.charge("system_call")
     if task.ptrace:
@@ -161,7 +165,9 @@ def _syscall(
     if trace.sys_enter:
         trace.sys_enter.emit(task, asked, words[at : at + 6].tolist())
     if task.seccomp_mode:
-        answer = secure_computing(k, task, asked, words[at : at + 6].tolist(), _allowed_syscall)
+        answer = secure_computing(
+            *(k, task, asked, words[at : at + 6].tolist(), _allowed_syscall, _made_syscall)
+        )
         if answer is not None:
             return answer
     if function is None:
@@ -207,10 +213,22 @@ def _chosen_syscall(k: Kernel, *, told: bool) -> Result:
     if k.host.trace.sys_enter and not told:
         k.host.trace.sys_enter.emit(task, number, words)
     if task.seccomp_mode:
-        answer = secure_computing(k, task, number, words, _allowed_syscall, told=told)
+        answer = secure_computing(
+            *(k, task, number, words, _allowed_syscall, _made_syscall), told=told
+        )
         if answer is not None:
             return answer
+    return _made_syscall(k)
+
+
+def _made_syscall(k: Kernel) -> Result:
+    """A call that everybody has let pass."""
+    regs = k.task_pt_regs(k.current)
+    number: int = regs.orig_ax
+    if not 0 <= number < len(SYSCALLS):
+        return sys_ni_syscall(k)
+    row = SYSCALLS[number]
     if row.function is None:
         return sys_ni_syscall(k)
-    result: Result = row.function(k, *decode(number, words))
+    result: Result = row.function(k, *decode(number, regs.arguments()))
     return result

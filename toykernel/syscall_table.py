@@ -79,6 +79,7 @@ kernel.ntp: adjtimex clock_adjtime clock_adjtime64
 kernel.pidfd: pidfd_send_signal pidfd_open pidfd_getfd
 kernel.posix_timers: timer_create timer_settime timer_gettime timer_getoverrun timer_delete
 kernel.prctl: personality prctl
+kernel.process_madvise: process_madvise process_mrelease
 kernel.process_vm_access: process_vm_readv process_vm_writev
 kernel.ptrace: ptrace
 kernel.random: getrandom
@@ -114,8 +115,9 @@ mm.madvise: madvise
 mm.mincore: msync mincore
 mm.mlock: mlock munlock mlockall munlockall mlock2
 mm.mmap: mmap munmap mmap2
-mm.mprotect: mprotect
+mm.mprotect: mprotect pkey_mprotect pkey_alloc pkey_free
 mm.mremap: mremap
+mm.mseal: mseal
 mm.remap_file_pages: remap_file_pages
 net.msg_calls: socketcall recvmmsg sendmmsg sendto sendmsg recvfrom recvmsg recvmmsg_time64
 net.socket: socket socketpair bind connect listen accept4 getsockname getpeername shutdown

@@ -11,9 +11,11 @@ from toykernel.fs.aio import exit_aio
 from toykernel.fs.fsnotify import fsnotify_exec
 from toykernel.fs.inode import allow_write_access, deny_write_access, igrab, iput
 from toykernel.kernel.clone_flags import CLONE_VM, CloneArgs
+from toykernel.mm.guards import guards_in
 from toykernel.mm.limits import vm_enough_memory
+from toykernel.mm.mdwe import inherited_mdwe
 from toykernel.mm.memory import copy_page_range, unprotect_ptes
-from toykernel.mm.mm_types import VM_ACCOUNT, VM_DONTCOPY, MmStruct
+from toykernel.mm.mm_types import VM_ACCOUNT, VM_DONTCOPY, VM_WIPEONFORK, MmStruct
 from toykernel.mm.mmap import exit_mmap
 from toykernel.mm.vma import fork_area
 
@@ -94,6 +96,7 @@ def dup_mm(k: Kernel, oldmm: MmStruct) -> tuple[MmStruct, list[ProtectedPte]]:
 def dup_mmap(k: Kernel, mm: MmStruct, oldmm: MmStruct, protected: list[ProtectedPte]) -> None:
     """Copies of all areas and page tables, write-protected where private. Raises Errno(ENOMEM)."""
     _inherit(mm, oldmm)
+    mm.mdwe = inherited_mdwe(oldmm)
     work = None if k.memory.eager_fork or one_by_one(k) else PteWork()
     try:
         for area in oldmm:
@@ -102,6 +105,8 @@ def dup_mmap(k: Kernel, mm: MmStruct, oldmm: MmStruct, protected: list[Protected
             if area.vm_flags & VM_ACCOUNT:
                 vm_enough_memory(k, area.pages)
             mm.insert(fork_area(k, area))
+            if oldmm.guards and not area.vm_flags & VM_WIPEONFORK:
+                mm.guards |= guards_in(oldmm, area.vm_start, area.vm_end)
             copy_page_range(k, mm, oldmm, area, protected, work)
     finally:
         if work is not None:

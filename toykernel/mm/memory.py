@@ -32,6 +32,7 @@ from toykernel.arch.x86.pgtable import (
 )
 from toykernel.errno import EFAULT, Errno
 from toykernel.mm.filemap import FaultSigbus, UserFault, vma_frame
+from toykernel.mm.guards import GuardFault
 from toykernel.mm.mm_types import (
     VM_DONTCOPY,
     VM_RWX,
@@ -197,6 +198,8 @@ def handle_pte_fault(k: Kernel, fault: Fault, at: int) -> None:
     mm, vma, address, write = fault.mm, fault.vma, fault.page, fault.write
     pte = k.machine.ram.read32(at)
     if not pte_present(pte):
+        if address in mm.guards:
+            raise GuardFault
         if vma.mapping is not None:
             do_fault(k, fault, at)
         else:

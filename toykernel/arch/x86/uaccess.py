@@ -12,7 +12,7 @@ from emu.paging import PTE_A, PTE_D, PTE_FRAME, PTE_P, PTE_RW, PTE_US
 from emu.ram import PAGE_SHIFT, PAGE_SIZE
 from toykernel.arch.x86.asm_offsets import TASK_SIZE
 from toykernel.arch.x86.pgtable import get_pte, pte_offset, set_pte
-from toykernel.errno import EFAULT, ENAMETOOLONG, ENOMEM, Errno
+from toykernel.errno import E2BIG, EFAULT, ENAMETOOLONG, ENOMEM, Errno
 from toykernel.mm.access import fault_in_user
 
 if TYPE_CHECKING:
@@ -160,3 +160,13 @@ def strncpy_from_user(k: Kernel, address: int, limit: int) -> bytes:
         text += chunk
         address += len(chunk)
     raise Errno(ENAMETOOLONG)
+
+
+def copy_struct_from_user(k: Kernel, address: int, size: int, known: int) -> bytes:
+    """A record that may be shorter or longer than the kernel's own: what is missing is 0, and what the
+    kernel does not know must be. Raises Errno(E2BIG), Errno(EFAULT).
+    """
+    data = copy_from_user(k, address, size)
+    if any(data[known:]):
+        raise Errno(E2BIG)
+    return data[:known].ljust(known, b"\0")
