@@ -108,6 +108,8 @@ def dup_mmap(k: Kernel, mm: MmStruct, oldmm: MmStruct, protected: list[Protected
             if oldmm.guards and not area.vm_flags & VM_WIPEONFORK:
                 mm.guards |= guards_in(oldmm, area.vm_start, area.vm_end)
             copy_page_range(k, mm, oldmm, area, protected, work)
+            if oldmm.uffd_poison:
+                mm.uffd_poison |= {p for p in oldmm.uffd_poison if area.vm_start <= p < area.vm_end}
     finally:
         if work is not None:
             work.charge(k)

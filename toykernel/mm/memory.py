@@ -17,6 +17,7 @@ from emu.record import dataclass
 from toykernel.arch.x86.pgtable import (
     PGDIR_SIZE,
     PTE_PROTNONE,
+    PTE_UFFD_WP,
     PteWork,
     clear_ptes,
     copy_ptes,
@@ -34,6 +35,11 @@ from toykernel.errno import EFAULT, Errno
 from toykernel.mm.filemap import FaultSigbus, UserFault, vma_frame
 from toykernel.mm.guards import GuardFault
 from toykernel.mm.mm_types import (
+    UFFD_MODE_MINOR,
+    UFFD_MODE_MISSING,
+    UFFD_MODE_WP,
+    UFFD_PAGEFAULT_FLAG_MINOR,
+    UFFD_PAGEFAULT_FLAG_WP,
     VM_DONTCOPY,
     VM_RWX,
     VM_SHARED,
@@ -133,6 +139,9 @@ def unmap_page_range(k: Kernel, mm: MmStruct, start: int, end: int) -> None:
 
 def unmap_vmas(k: Kernel, mm: MmStruct, ranges: list[tuple[int, int]]) -> None:
     """unmap_page_range for each range."""
+    if mm.uffd_poison:
+        for start, end in ranges:
+            mm.uffd_poison = {page for page in mm.uffd_poison if not start <= page < end}
     if not one_by_one(k):
         work = PteWork()
         for start, end in ranges:
@@ -200,11 +209,15 @@ def handle_pte_fault(k: Kernel, fault: Fault, at: int) -> None:
     if not pte_present(pte):
         if address in mm.guards:
             raise GuardFault
+        if address in mm.uffd_poison:
+            raise FaultSigbus  # as without CONFIG_MEMORY_FAILURE
         if vma.mapping is not None:
             do_fault(k, fault, at)
         else:
             do_anonymous_page(k, fault, at)
     elif write and not pte & PTE_RW:
+        if pte & PTE_UFFD_WP and vma.uffd_mode & UFFD_MODE_WP:
+            raise UserFault(UFFD_PAGEFAULT_FLAG_WP)
         do_wp_page(k, fault, at, pte)
     else:
         # Another task of the same address space was faster: only the TLB was old.
@@ -215,7 +228,7 @@ def handle_pte_fault(k: Kernel, fault: Fault, at: int) -> None:
 def do_anonymous_page(k: Kernel, fault: Fault, at: int) -> None:
     """First touch: a frame of zeros for a write, the shared zero frame for a read (fork-path K9)."""
     task, mm, vma, address = fault.task, fault.mm, fault.vma, fault.page
-    if vma.uffd is not None:
+    if vma.uffd_mode & UFFD_MODE_MISSING:
         raise UserFault
     if not fault.write:
         k.memory.pages.get_page(k.memory.zero_pfn)
@@ -233,12 +246,12 @@ def do_fault(k: Kernel, fault: Fault, at: int) -> None:
     or, for a write to a private area, a copy of it."""
     task, mm, vma, address, write = fault.task, fault.mm, fault.vma, fault.page, fault.write
     mapping = vma.mapping
-    if (
-        vma.uffd is not None
-        and mapping is not None
-        and vma.page_index(address) not in mapping.pages
-    ):
-        raise UserFault
+    if vma.uffd_mode and mapping is not None:
+        there = mapping.has_page(vma.page_index(address))
+        if not there and vma.uffd_mode & UFFD_MODE_MISSING:
+            raise UserFault
+        if there and vma.uffd_mode & UFFD_MODE_MINOR:
+            raise UserFault(UFFD_PAGEFAULT_FLAG_MINOR)
     pfn = vma_frame(k, vma, address)
     if write and not vma.vm_flags & VM_SHARED:
         new = k.memory.pages.alloc_pages(k, 0, "anonymous page", highmem=True)
@@ -331,8 +344,9 @@ def populate_range(k: Kernel, mm: MmStruct, start: int, end: int) -> None:
 def change_protection(k: Kernel, mm: MmStruct, vma: VmArea) -> None:
     """Give every entry of an area the rights that the area has now. The caller flushes."""
     prot = vm_page_prot(vma.vm_flags) & ~PTE_A
+    kept = PTE_FRAME | PTE_A | PTE_D | (PTE_UFFD_WP if vma.uffd_mode & UFFD_MODE_WP else 0)
     for address, at, pte in present_ptes(k, mm, vma.vm_start, vma.vm_end):
-        set_pte(k, mm, address, at, pte & (PTE_FRAME | PTE_A | PTE_D) | prot)
+        set_pte(k, mm, address, at, pte & kept | prot)
 
 
 def move_page_tables(k: Kernel, mm: MmStruct, old: int, new: int, length: int) -> None:
@@ -349,3 +363,6 @@ def move_page_tables(k: Kernel, mm: MmStruct, old: int, new: int, length: int) -
             k.host.trace.move_pte.emit(mm, address, target, pte)
         set_pte(k, mm, address, at, 0)
         set_pte(k, mm, target, pte_alloc(k, mm, target), pte)
+    if mm.uffd_poison:
+        moved = {page for page in mm.uffd_poison if old <= page < old + length}
+        mm.uffd_poison = mm.uffd_poison - moved | {page - old + new for page in moved}

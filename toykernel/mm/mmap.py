@@ -180,7 +180,8 @@ def do_mmap_pgoff(
     addr = get_unmapped_area(k, mm, addr, length, flags)
     if flags & MAP_FIXED_NOREPLACE and mm.overlapping(addr, addr + length):
         raise Errno(EEXIST)
-    if prot & PROT_READ and k.current.personality & READ_IMPLIES_EXEC:
+    noexec = file is not None and file.f_path is not None and file.f_path.noexec
+    if prot & PROT_READ and k.current.personality & READ_IMPLIES_EXEC and not noexec:
         prot |= PROT_EXEC
     vm_flags = calc_vm_prot_bits(prot) | mm.def_flags | VM_MAYREAD | VM_MAYWRITE | VM_MAYEXEC
     vm_flags |= VM_GROWSDOWN if flags & MAP_GROWSDOWN else 0
@@ -230,6 +231,10 @@ def _check_file_rights(file: File, prot: int, kind: int, vm_flags: int) -> int:
     """The area's flags, as far as the open file allows. Raises Errno(EACCES)."""
     if not file.readable or (kind == MAP_SHARED and prot & PROT_WRITE and not file.writable):
         raise Errno(EACCES)
+    if file.f_path is not None and file.f_path.noexec:
+        if prot & PROT_EXEC:
+            raise Errno(EPERM)
+        vm_flags &= ~VM_MAYEXEC
     seals = file.inode.seals
     if kind == MAP_SHARED and seals & (F_SEAL_WRITE | F_SEAL_FUTURE_WRITE):
         if prot & PROT_WRITE:

@@ -26,6 +26,8 @@ _TABLE = PTE_P | PTE_RW | PTE_US
 #: A page that is there but that the area forbids altogether (mprotect PROT_NONE): P is clear, so the
 #: CPU looks at no other bit, and this one says that the frame is still the entry's.
 PTE_PROTNONE = 0x100
+#: A bit for the kernel's use: a userfaultfd is asked before somebody writes to the page (_PAGE_UFFD_WP).
+PTE_UFFD_WP = 0x400
 _HELD = PTE_P | PTE_PROTNONE
 #: An entry: linear address, physical address of the entry, and what it is.
 PteAt = tuple[int, int, int]
