@@ -6,8 +6,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from emu.x87.sse import PD, PS, SD, SS
-
+#: Forms: no prefix, 66, F3, F2.
+PS, PD, SS, SD = range(4)
 LONGEST = 15  # bytes of an instruction
 HINT, COMPARE = 0x18, 0xC2  # behind 0F
 _GROUP_11 = (0xC6, 0xC7)

@@ -56,8 +56,9 @@ def _files() -> list[bytes]:
 def _data() -> list[dict[str, str]]:
     rows: list[dict[str, str]] = []
     for raw in _files():
-        lines = [x for x in raw.decode().splitlines() if not x.startswith("#")]
-        rows += csv.DictReader(lines)
+        lines = csv.reader(x for x in raw.decode().splitlines() if not x.startswith("#"))
+        names = next(lines)
+        rows += [dict(zip(names, line, strict=False)) for line in lines if line]
     return rows
 
 

@@ -7,6 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from emu.absent_forms import PD as PD
+from emu.absent_forms import PS as PS
+from emu.absent_forms import SD as SD
+from emu.absent_forms import SS as SS
 from emu.record import dataclass
 from emu.x87 import convert
 from emu.x87 import float80 as f80
@@ -15,8 +19,6 @@ from emu.x87.float80 import BIAS, DE, IE, OE, PE, UE, ZE, Class, Mode, Number
 from emu.x87.unit import C0, C3, UNORDERED, compare
 
 DAZ, FTZ, FLAGS = 0x40, 0x8000, 0x3F
-#: Forms: no prefix, 66, F3, F2.
-PS, PD, SS, SD = range(4)
 #: The operations that round or compare: what follows 0F.
 OPERATIONS = frozenset(
     (0x2A, *range(0x2C, 0x30), 0x51, *range(0x58, 0x60), 0x7C, 0x7D, 0xC2, 0xD0, 0xE6)

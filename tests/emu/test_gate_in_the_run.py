@@ -190,3 +190,25 @@ def test_what_a_function_raises_ends_the_run(
     for one in (guest, other):
         one.run(20_000)
     assert guest.state() == other.state()
+
+
+def test_a_function_may_end_the_run_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """When as many traps as were asked for count as delivered, no instruction behind the OUT is run."""
+    ends = []
+    for inside in (True, False):
+        guest = Guest(PARTS[CALL], ["nothing"], "off", inside=inside)
+        guest.run(500)  # its blocks are known
+        machine, calls = guest.machine, guest.calls
+        monkeypatch.setitem(FUNCTIONS, "nothing", lambda bare, n: bare.machine.end_sooner(5))
+        event = machine.run(
+            machine.clock.cycles + 5_000,
+            deliveries=machine.position.deliveries + 3,
+            at_gate=guest.call if inside else None,
+        )
+        if event.stop is Stop.GATE:
+            guest.call()
+        monkeypatch.undo()
+        assert guest.calls == calls + 1
+        assert machine.cpu.eip == THUNKS + 2
+        ends.append((guest.bare.registers(), machine.position))
+    assert ends[0] == ends[1]

@@ -193,7 +193,6 @@ def test_generated_traps(
 
 
 def pair(timing: str = "off") -> list[Bare]:
-    """Two machines that have not run, one with a listener."""
     machines = [Bare(stop_on_traps=False, timing=timing) for _ in range(2)]
     machines[1].machine.trap_listeners.clear()
     return machines
@@ -218,12 +217,16 @@ def test_a_directory_entry_that_was_not_used_is_marked(timing: str) -> None:
 
 @pytest.mark.parametrize("timing", PROFILES)
 def test_int_n_does_not_go_through_the_gate_of_an_exception(timing: str) -> None:
-    """#UD comes by itself, and INT 6 is #GP: its gate is not for ring 3."""
+    """#PF comes by itself, and INT 14 is #GP: its gate is not for ring 3."""
     machines = pair(timing)
     for bare in machines:
-        bare.handler(6, "addl $2, (%esp); iret")
+        bare.page(DATA, DATA)
+        bare.handler(14, "addl $4, %esp; addl $2, (%esp); iret")
         bare.handler(13, "incl %ebx; addl $4, %esp; addl $2, (%esp); iret")
-        bare.code("again: ud2; incl %ecx; testl $0x3f, %ecx; jnz again; int $6; jmp again")
+        bare.code(
+            f"movl ${DATA:#x}, %edx; again: movl %ecx, (%edx); incl %ecx; testl $0x3f, %ecx; jnz again; "
+            "int $0xe; jmp again"
+        )
         bare.machine.run(4_000 * CLOCKS[timing])
         assert bare.cpu.ebx == bare.cpu.ecx >> 6 > 3
     agree(*machines)
@@ -255,6 +258,35 @@ def test_ring_0_traps_on_its_present_stack() -> None:
     agree(one, other)
 
 
+@pytest.mark.parametrize("timing", PROFILES)
+def test_a_store_over_the_end_of_memory_is_no_page_fault(timing: str) -> None:
+    """It is beyond its segment's limit; stores to a page that is missing were page faults before."""
+    machines = pair(timing)
+    for bare in machines:
+        bare.handler(14, "addl $4, %esp; addl $2, (%esp); iret")
+        bare.page(DATA, DATA)
+        bare.code(f"movl ${DATA:#x}, %edx; again: movl %ecx, (%edx); incl %ecx; jmp again")
+        bare.machine.run(300 * CLOCKS[timing])
+        bare.cpu.edx = 0xFFFFFFFE
+        to_next_trap(bare)
+        assert bare.cpu.eip == HANDLERS + 16 * 13
+    agree(*machines)
+
+
+def test_a_step_that_ends_where_it_began_is_told_in_dr6() -> None:
+    """A jump to itself, by single steps; the handler takes DR6 back each time."""
+    machines = pair()
+    for bare in machines:
+        bare.handler(1, "pushl %eax; xorl %eax, %eax; movl %eax, %dr6; popl %eax; iret")
+        bare.code("pushfl; orl $0x100, (%esp); popfl; again: jmp again")
+        bare.machine.run(400)
+        for _ in range(3):
+            to_next_trap(bare)
+            assert bare.cpu.eip == HANDLERS + 16
+            assert bare.cpu.dr6 & 0x4000
+    agree(*machines)
+
+
 _DATA = SEG_WRITABLE | SEG_ACCESSED
 STACKS = {
     "based": Segment(0x1000, FLAT, _DATA, False, 0, True, True),
@@ -272,6 +304,7 @@ def test_ring_0_traps_on_a_stack_that_is_not_flat(stack: Segment) -> None:
     for bare in machines:
         bare.cpu.set_segment("ss", KDATA, stack)
         bare.cpu.esp = 0x1_5000  # of which a 16-bit stack has 5000
+        bare.page(0x1_4000, 0x1_4067)  # no bit of it has to be set
         ends.append(bare.machine.run(deliveries=bare.machine.position.deliveries + 1))
     assert ends[0] == ends[1]
     agree(*machines)

@@ -14,7 +14,7 @@ from emu.ram import PAGE_SIZE
 from emu.record import dataclass
 from toykernel.errno import EBUSY, EINVAL, ENODEV, Errno
 from toykernel.fs.dcache import Dentry
-from toykernel.fs.proc.base import proc_fill_super
+from toykernel.fs.proc.root import proc_fill_super
 from toykernel.fs.ramfs import MAX_BYTES, MAX_INODES, ramfs_fill_super
 
 if TYPE_CHECKING:

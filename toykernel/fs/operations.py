@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from importlib import import_module
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from emu.record import dataclass
 from toykernel.errno import (
@@ -53,6 +53,17 @@ class Operations:
 
     def __reduce__(self) -> tuple[Callable[[str], Operations], tuple[str]]:
         return find_operations, (self.name,)
+
+
+class UnloadedOperations(Operations):
+    """Stands for the table of that name until one of its operations is asked for: only then is its module
+    loaded. Copies are the table itself.
+    """
+
+    def __getattr__(self, operation: str) -> Any:
+        if operation.startswith("__"):
+            raise AttributeError(operation)
+        return getattr(find_operations(self.name), operation)
 
 
 # -- of an open file -------------------------------------------------------------------------------

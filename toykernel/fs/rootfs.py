@@ -19,7 +19,7 @@ from toykernel.fs.dcache import Dentry, d_add
 from toykernel.fs.inode import S_IFCHR, S_IFDIR, S_IFLNK, S_IFREG, Inode
 from toykernel.fs.mount import Mount, Path, do_mount, traverse_mounts
 from toykernel.fs.operations import SuperOperations
-from toykernel.fs.proc.base import proc_fill_super
+from toykernel.fs.proc.root import proc_fill_super
 from toykernel.fs.ramfs import MAX_BYTES, MAX_INODES, RAMFS, new_inode, ramfs_fill_super
 from toykernel.fs.super import InodeNumbers, SuperBlock
 from toykernel.tty.pty import PTMX_DEV, TTY_DEV

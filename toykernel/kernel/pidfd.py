@@ -24,7 +24,6 @@ from toykernel.fs.proc.node import ProcNode, find_task
 from toykernel.kernel.clone_flags import CLONE_THREAD
 from toykernel.kernel.kill import send_by_call, user_info
 from toykernel.kernel.pid import Pid, get_pid, pid_nr_ns, pid_task, put_pid, task_active_pid_ns
-from toykernel.kernel.pidfd_info import pidfd_ioctl
 from toykernel.kernel.ptrace import ptrace_may_access
 from toykernel.kernel.siginfo import NSIG, SI_TKILL, SI_USER, SIGINFO_SIZE, unpack_siginfo
 from toykernel.kernel.wait import WaitQueue
@@ -55,6 +54,13 @@ def pidfd_poll(k: Kernel, file: File, pt: list[WaitQueue]) -> int:
 def pidfd_release(k: Kernel, file: File) -> None:
     """The number may be given again, once the process is gone, too."""
     put_pid(k, file.private)
+
+
+def pidfd_ioctl(k: Kernel, file: File, request: int, argp: int) -> int:
+    """What a pidfd tells when it is asked; who does is rare, and needs more than a fork does."""
+    from toykernel.kernel import pidfd_info
+
+    return pidfd_info.pidfd_ioctl(k, file, request, argp)
 
 
 def pidfd_show_fdinfo(k: Kernel, file: File) -> str:

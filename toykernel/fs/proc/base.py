@@ -1,4 +1,4 @@
-"""The tree of /proc (fs/proc/base.c, root.c): directories, files and the links that lead to open files.
+"""The tree of /proc (fs/proc/base.c): directories, files and the links that lead to open files.
 
 Nothing of it is kept: a name is looked up when it is asked for, and is gone when its task is.
 """
@@ -24,7 +24,6 @@ from toykernel.fs.operations import (
 from toykernel.fs.proc import page, proc_sysctl, task_files, task_mmu
 from toykernel.fs.proc.mounts import MOUNT_TABLES, MOUNTS
 from toykernel.fs.proc.node import (
-    ROOT_INO,
     ProcFile,
     ProcNode,
     find_task,
@@ -37,11 +36,11 @@ from toykernel.fs.proc.node import (
 )
 from toykernel.fs.proc.place import deleted_path, nowhere
 from toykernel.fs.proc.tables import CHILDREN, PROCESS_STAT, SYSTEM, TASK, THREAD_STAT
-from toykernel.fs.super import InodeNumbers, SuperBlock
 from toykernel.kernel.pid import task_active_pid_ns, task_pid_vnr
 from toykernel.kernel.ptrace import ptrace_may_access
 
 if TYPE_CHECKING:
+    from toykernel.fs.super import SuperBlock
     from toykernel.state import Kernel
     from toykernel.task import Task
 
@@ -440,11 +439,3 @@ PROC_INODE = InodeOperations(
 PROC_SUPER = SuperOperations(
     "toykernel.fs.proc.base:PROC_SUPER", evict_inode=keep_nothing, d_revalidate=proc_revalidate
 )
-
-
-def proc_fill_super(s_dev: int, numbers: InodeNumbers) -> tuple[SuperBlock, Inode]:
-    """A /proc, and the inode of its root."""
-    sb = SuperBlock(s_dev, "proc", PROC_SUPER, numbers)
-    root = Inode(ROOT_INO, S_IFDIR | 0o555, sb, PROC_INODE, PROC_DIR, private=ProcNode(""))
-    root.nlink = 2
-    return sb, root
