@@ -81,7 +81,7 @@ OWN = {
         "VM_MAYEXEC": 0x40, "VM_MAYSHARE": 0x80, "VM_GROWSDOWN": 0x100, "VM_LOCKED": 0x2000,
         "VM_SEQ_READ": 0x8000, "VM_RAND_READ": 0x10000, "VM_DONTCOPY": 0x20000, "VM_LOCKONFAULT": 0x80000,
         "VM_ACCOUNT": 0x100000, "VM_NORESERVE": 0x200000, "VM_WIPEONFORK": 0x2000000,
-        "VM_DONTDUMP": 0x4000000, "MAX_MAP_COUNT": 65530,
+        "VM_DONTDUMP": 0x4000000,
     },
     "include/linux/mmzone.h": {"MAX_ORDER": 11},
     "include/linux/fs.h": {

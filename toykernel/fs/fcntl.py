@@ -84,7 +84,15 @@ def sys_dup3(k: Kernel, oldfd: int, newfd: int, flags: int) -> int:
 def _dup_to(k: Kernel, oldfd: int, newfd: int, *, cloexec: bool) -> int:
     if not 0 <= newfd < k.current.signal.rlim[RLIMIT_NOFILE][0]:
         raise Errno(EBADF)
-    file = get_file(fget(k, oldfd))
+    return replace_fd(k, fget(k, oldfd), newfd, cloexec=cloexec)
+
+
+def replace_fd(k: Kernel, file: File, newfd: int, *, cloexec: bool) -> int:
+    """Give an open file a chosen descriptor, too, which is closed first if it is open; answers with it.
+    Raises Errno(EBADF) for one beyond RLIMIT_NOFILE."""
+    if not 0 <= newfd < k.current.signal.rlim[RLIMIT_NOFILE][0]:
+        raise Errno(EBADF)
+    get_file(file)
     files = current_files(k)
     if newfd in files.fd:
         filp_close(k, files, newfd)

@@ -50,6 +50,8 @@ class File:
     f_owner_ids: tuple[int, int] = (0, 0)  # uid and effective uid of who set the owner
     f_signum: int = 0  # F_SETSIG
     f_async: Any = None  # where it listens, with O_ASYNC (fs/fasync.py)
+    writer: bool = True  # FMODE_WRITER: it counts among the file's writers, if it may write
+    landlock_denied: int = 0  # what may not be done with it later (fs/landlock.py)
     created: bool = False  # FMODE_CREATED: this open has made the file
     private: Any = None  # private_data: what this open of it needs
     #: Who watches it with epoll; each is told when the file goes (eventpoll_release).

@@ -24,7 +24,7 @@ from toykernel.errno import (
     ETXTBSY,
     Errno,
 )
-from toykernel.fs.attr import file_remove_privs, touch_atime, touch_mtime
+from toykernel.fs.attr import file_accessed, file_remove_privs, touch_mtime
 from toykernel.fs.file import O_APPEND, O_NONBLOCK, File, fget_open
 from toykernel.fs.fsnotify import fsnotify_both
 from toykernel.fs.inode import F_SEAL_FUTURE_WRITE, F_SEAL_GROW, F_SEAL_WRITE, S_IFREG
@@ -63,7 +63,7 @@ def read_file(k: Kernel, file: File, pos: int, count: int) -> bytes | None:
     contents = _contents(file)
     assert file.inode.i_mapping is not None
     file.inode.i_mapping.write_back(k)
-    touch_atime(k, file.inode)
+    file_accessed(k, file)
     return contents.read(pos, count)
 
 
