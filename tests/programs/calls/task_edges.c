@@ -42,6 +42,7 @@ static void groups(void) {
   start("another session"); C(syscall(57, *brother, 0)); C(syscall(57, *brother, *brother)); C(syscall(57, *brother, leads)); put(syscall(147, *brother) == leads); kill(*brother, 9); kill(leads, 9); done(); reap();
   start("clone"); EACH(flags, 0x20200, 0x10000, 0x800, 0x10100, 0x10800, 0x101000, 0x401000, 0x20010000) { errno = 0; long r = syscall(120, flags | 17, 0, 0, 0, 0); if (!r) _exit(0); put(r > 0 ? 1 : -errno); if (r > 0) wait(0); } done();
   CHILD(start("unshare"); for (int bit = 0; bit < 32; bit++) if (bit != 7 && bit != 25 && bit != 28) { C(syscall(310, 1 << bit)); } C(syscall(310, 0)); C(syscall(310, 0x600)); setuid(5); start("unshare"); for (int bit = 8; bit < 32; bit++) if (bit != 25 && bit != 28) { C(syscall(310, 1 << bit)); } done()), reap();
+  start("parted"); EACH(flags, 0, 0x200, 0x400, 0x600, 0x20000) { syscall(60, 022); int f = dup(1), pid = syscall(120, 0x611, 0, 0, 0, 0); if (!pid) { syscall(310, flags & 0x600); if (flags == 0x20000) syscall(310, flags); syscall(60, 077); close(f); _exit(0); } waitpid(pid, 0, 0); put(syscall(60, 022)); C(close(f)); } done();
   int e = CHILD(char *v[] = {"x", "y", 0}; dup2(ready[1], 50); syscall(11, "/proc/self/exe", v, v + 2)); read(ready[0], &byte, 1); start("exec'd"); C(syscall(57, e, 0)); done(); kill(e, 9); reap();
 }
 static void signals(void) {
