@@ -73,6 +73,8 @@ def test_what_becomes_writable_is_promised_then_and_once() -> None:
     small = sys_mmap2(k, 0, 8192, 1, ANON, -1, 0)
     large = sys_mmap2(k, 0, (room + 1) << 12, 1, ANON, -1, 0)
     assert committed(k) == before
+    sys_mprotect(k, small, 4096, 0)
+    assert committed(k) == before
     sys_mprotect(k, small, 4096, RW)
     assert committed(k) == before + 1
     sys_mprotect(k, small, 4096, 1)
