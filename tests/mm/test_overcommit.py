@@ -12,6 +12,7 @@ from toykernel.kernel.clone_flags import CloneArgs
 from toykernel.kernel.fork import copy_process
 from toykernel.mm.limits import commit_limit, committed
 from toykernel.mm.mmap import sys_mmap2, sys_munmap
+from toykernel.mm.mprotect import sys_mprotect
 from toykernel.state import Config, Kernel
 
 USERLAND = Path(__file__).parents[2] / "userland"
@@ -62,6 +63,28 @@ def test_never_more_than_the_limit() -> None:
     assert refused(k, 4096)
     sys_munmap(k, at, 4 << 20)
     assert not refused(k, 4096)
+
+
+def test_what_becomes_writable_is_promised_then_and_once() -> None:
+    """mprotect_fixup: charged when it may be written for the first time, and it stays so."""
+    k = booted("2")
+    room = commit_limit(k) - committed(k)
+    before = committed(k)
+    small = sys_mmap2(k, 0, 8192, 1, ANON, -1, 0)
+    large = sys_mmap2(k, 0, (room + 1) << 12, 1, ANON, -1, 0)
+    assert committed(k) == before
+    sys_mprotect(k, small, 4096, 0)
+    assert committed(k) == before
+    sys_mprotect(k, small, 4096, RW)
+    assert committed(k) == before + 1
+    sys_mprotect(k, small, 4096, 1)
+    sys_mprotect(k, small, 4096, RW)
+    assert committed(k) == before + 1
+    with pytest.raises(Errno) as error:
+        sys_mprotect(k, large, (room + 1) << 12, RW)
+    assert error.value.number == ENOMEM
+    sys_mprotect(k, large, (room - 1) << 12, RW)
+    assert committed(k) == commit_limit(k)
 
 
 @pytest.mark.parametrize(("policy", "answer"), [("0", True), ("2", False)])

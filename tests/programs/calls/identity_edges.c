@@ -70,8 +70,8 @@ static void limits(void) {
     C(syscall(340, 999999, 5, 0, was)); C(syscall(340, -1, 5, 0, was)); C(syscall(340, 1, 5, 0, 0)); done()), wait(0);
   CHILD(start("rlimit"); l[0] = 10; l[1] = 20; C(syscall(75, 1, l)); setuid(5); EACH(hard, 20, 19, 20, 21, -1, 5) EACH(soft, 0, 5, 19, 20, 21, -1) { l[0] = soft; l[1] = hard; C(syscall(75, 1, l)); } C(syscall(191, 1, l)); put(l[0]); put(l[1]); C(syscall(340, 1, 5, 0, 0)); C(syscall(340, getpid(), 5, 0, 0)); C(syscall(340, syscall(64), 5, 0, 0)); done()), wait(0);
   /* of another: all its ids must be the caller's own */
-  for (int i = 0; i < 8; i++) { int p[2], byte; pipe(p); int pid = CHILD(syscall(206, 0, 0); if (i == 7) syscall(210, 5, 5, 6); else syscall(210, 5, 5, 5); syscall(208, i & 1 ? 6 : 5, i & 2 ? 6 : 5, i & 4 && i < 7 ? 6 : 5); write(p[1], "x", 1); pause()); read(p[0], &byte, 1);
-    CHILD(start("another's"); syscall(206, 0, 0); syscall(210, 5, 5, 5); setuid(5); C(syscall(340, pid, 5, 0, 0)); C(kill(pid, 0)); C(kill(pid, 18)); C(syscall(97, 0, pid, 19)); C(syscall(155, pid, was)); C(syscall(312, pid, was, was + 1)); C(syscall(347, pid, 0, 0, 0, 0, 0)); done()); waitid(0, 0, 0, 0x1000004); kill(pid, 9); reap(); close(p[0]); close(p[1]); }
+  for (int i = 0; i < 8; i++) { int p[2], byte; pipe(p); int pid = CHILD(syscall(206, 0, 0); if (i == 7) syscall(210, 5, 5, 6); else syscall(210, 5, 5, 5); syscall(208, i & 1 ? 6 : 5, i & 2 ? 6 : 5, i & 4 && i < 7 ? 6 : 5); syscall(172, 4, 1); write(p[1], "x", 1); pause()); read(p[0], &byte, 1);
+    CHILD(start("another's"); syscall(206, 0, 0); syscall(210, 5, 5, 5); setuid(5); C(syscall(340, pid, 5, 0, 0)); C(kill(pid, 0)); C(kill(pid, 18)); C(syscall(97, 0, pid, 19)); C(syscall(155, pid, was)); C(syscall(312, pid, was, was + 1)); struct iovec v = {was, 8}; C(syscall(347, pid, &v, 1, &v, 1, 0)); C(syscall(349, pid, getpid(), 1, 0, 0) > 0); C(syscall(349, getpid(), pid, 1, 0, 0) > 0); done()); waitid(0, 0, 0, 0x1000004); kill(pid, 9); reap(); close(p[0]); close(p[1]); }
 }
 int main() {
   look(); memcpy(all, caps, 24);

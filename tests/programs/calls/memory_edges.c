@@ -25,9 +25,9 @@ static void areas(void) {
 #define anon(page, pages, prot) mmap(B + (page) * P, (pages) * P, prot, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0)
 static void gone(void) { munmap(B, 1 << 24); }
 static int file(int flags) {
-  int fd = open("/tmp/memory-edge", O_RDWR | O_CREAT | 01000, 0600);
+  int fd = open(own("/tmp/memory-edge-"), O_RDWR | O_CREAT | 01000, 0600);
   for (int i = 0; i < 4; i++) { memset(text, 'a' + i, P); write(fd, text, P); }
-  close(fd); fd = open("/tmp/memory-edge", flags); unlink("/tmp/memory-edge"); return fd;
+  close(fd); fd = open(own("/tmp/memory-edge-"), flags); unlink(own("/tmp/memory-edge-")); return fd;
 }
 static void maps(void) {
   static const int kinds[] = {0, 1, 2, 3, 4, 5, 0x11, 0x12, 0x13, 0x21, 0x22, 0x23, 0x24, 0x32, 0x112, 0x121, 0x122, 0x100022, 0x100032, 0x8003, 0x4003, 0x400003, 0x10003};

@@ -13,4 +13,14 @@ static void word(const char *s) { while (*s) *to++ = *s++; *to++ = ' '; }
 static void start(const char *s) { to = row; word(s); }
 static void done(void) { *to++ = '\n'; write(1, row, to - row); }
 #define C(...) ({ errno = 0; long c_ = (long)(__VA_ARGS__); put(c_); c_; })
+/* A path with the process's number behind it: nobody else's. */
+static char *own(const char *path) {
+  static char name[64]; char *end = name + strlen(path); strcpy(name, path); number(&end, getpid(), 10); *end = 0; return name;
+}
+/* inotify_init1, once nobody else has so many of them (fs.inotify.max_user_instances). */
+static int watcher(int flags) {
+  int fd; struct timespec t = {0, 20000000};
+  for (int i = 0; (fd = syscall(332, flags)) < 0 && errno == 24 && i < 200; i++) nanosleep(&t, 0);
+  return fd;
+}
 #define EACH(name, ...) for (long name##_[] = {__VA_ARGS__}, *name##p = name##_, name; name##p < name##_ + sizeof name##_ / sizeof *name##_ && (name = *name##p, 1); name##p++)

@@ -37,7 +37,13 @@ static void groups(void) {
   C(syscall(57, b, syscall(65))); C(kill(-d, 0)); C(kill(-b, 0)); C(kill(-999999, 0)); C(kill(b, 65)); C(kill(-999999, 65)); C(kill(999999, 65)); C(kill(-d, 65)); C(kill(b, -1)); C(kill(0, 65)); C(kill(0, 0));
   EACH(pid, a, b, c, d) kill(pid, 9); reap(); C(syscall(57, a, 0)); done();
   CHILD(start("session"); C(syscall(57, 0, 0)); put(syscall(66) > 0); int pid = fork(); if (!pid) { start("session"); put(syscall(66) > 0); C(syscall(57, 0, 0)); C(syscall(57, 0, getpid())); C(syscall(66)); put(syscall(65) == getpid()); put(syscall(147, 0) == getpid()); int in = fork(); if (!in) { start("in it"); C(syscall(57, 0, 0)); C(syscall(57, 0, syscall(64))); C(syscall(57, syscall(64), 0)); done(); _exit(0); } wait(0); done(); _exit(0); } wait(0); done()), reap();
-  char byte; int e = CHILD(char *v[] = {"x", "y", 0}; dup2(ready[1], 50); syscall(11, "/proc/self/exe", v, v + 2)); read(ready[0], &byte, 1); start("exec'd"); C(syscall(57, e, 0)); done(); kill(e, 9); reap();
+  /* a child of another session that does not lead it */
+  int *brother = mmap(0, 4096, 3, 0x21, -1, 0), leads = CHILD(int r = (syscall(66), syscall(120, 0x8011, 0, 0, 0, 0)); if (r) { *brother = r; write(ready[1], "x", 1); } for (;;) pause()); char byte; read(ready[0], &byte, 1);
+  start("another session"); C(syscall(57, *brother, 0)); C(syscall(57, *brother, *brother)); C(syscall(57, *brother, leads)); put(syscall(147, *brother) == leads); kill(*brother, 9); kill(leads, 9); done(); reap();
+  start("clone"); EACH(flags, 0x20200, 0x10000, 0x800, 0x10100, 0x10800, 0x101000, 0x401000, 0x20010000) { errno = 0; long r = syscall(120, flags | 17, 0, 0, 0, 0); if (!r) _exit(0); put(r > 0 ? 1 : -errno); if (r > 0) wait(0); } done();
+  CHILD(start("unshare"); for (int bit = 0; bit < 32; bit++) if (bit != 7 && bit != 25 && bit != 28) { C(syscall(310, 1 << bit)); } C(syscall(310, 0)); C(syscall(310, 0x600)); setuid(5); start("unshare"); for (int bit = 8; bit < 32; bit++) if (bit != 25 && bit != 28) { C(syscall(310, 1 << bit)); } done()), reap();
+  start("parted"); EACH(flags, 0, 0x200, 0x400, 0x600, 0x20000) { syscall(60, 022); int f = dup(1), pid = syscall(120, 0x611, 0, 0, 0, 0); if (!pid) { syscall(310, flags & 0x600); if (flags == 0x20000) syscall(310, flags); syscall(60, 077); close(f); _exit(0); } waitpid(pid, 0, 0); put(syscall(60, 022)); C(close(f)); } done();
+  int e = CHILD(char *v[] = {"x", "y", 0}; dup2(ready[1], 50); syscall(11, "/proc/self/exe", v, v + 2)); read(ready[0], &byte, 1); start("exec'd"); C(syscall(57, e, 0)); done(); kill(e, 9); reap();
 }
 static void signals(void) {
   struct sigaction act = {SIG_IGN, 0xffffffff, 0, {{-1, -1}}}, old; start("signals");
