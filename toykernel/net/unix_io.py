@@ -36,6 +36,7 @@ from toykernel.net.af_unix import (
     UnixSock,
     find_other,
     free_skb,
+    landlock_may_reach,
     recvq_full,
     state_change,
 )
@@ -225,6 +226,8 @@ def _send_packet(k: Kernel, sending: Sending) -> Result:
         raise Errno(EPERM)
     if other.shutdown & RCV_SHUTDOWN:
         raise Errno(EPIPE)
+    if other is not sock.peer:
+        landlock_may_reach(k, other)
     full = other.peer is not sock and recvq_full(other)
     if full or sock.wmem >= sock.sndbuf:  # sock_alloc_send_pskb
         waiting = _wait_to_send(k, sending, other.wait if full else sock.wait)

@@ -24,13 +24,13 @@ _EMPTY_FLAGS = 0x28  # read_exec_only and seg_not_present, nothing else
 _NONE = 0xFFFFFFFF  # entry_number -1: any free one
 
 
-def is_empty(base: int, limit: int, bits: int) -> bool:
-    """LDT_empty: a user_desc that means no segment."""
+def ldt_empty(base: int, limit: int, bits: int) -> bool:
+    """Whether a user_desc asks for no segment at all (LDT_empty)."""
     return not base and not limit and bits & 0x7F == _EMPTY_FLAGS
 
 
-def fill_descriptor(base: int, limit: int, bits: int) -> tuple[int, int]:
-    """The two words of a segment descriptor (fill_ldt)."""
+def fill_ldt(base: int, limit: int, bits: int) -> tuple[int, int]:
+    """The two words of a segment descriptor."""
     low = (base & 0xFFFF) << 16 | limit & 0xFFFF
     writable, code_or_down = not bits & 0x08, bits >> 1 & 3
     high = base & 0xFF000000 | base >> 16 & 0xFF | limit & 0xF0000
@@ -43,7 +43,7 @@ def fill_descriptor(base: int, limit: int, bits: int) -> tuple[int, int]:
 def fill_tls(base: int, limit: int, bits: int) -> tuple[int, int]:
     """The same for thread-local storage: (0, 0), a free entry, for an empty user_desc or one of zeros."""
     zero = not base and not limit and not bits & 0x7F
-    return (0, 0) if zero or is_empty(base, limit, bits) else fill_descriptor(base, limit, bits)
+    return (0, 0) if zero or ldt_empty(base, limit, bits) else fill_ldt(base, limit, bits)
 
 
 def read_descriptor(words: tuple[int, int]) -> tuple[int, int, int]:
