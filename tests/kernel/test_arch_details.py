@@ -9,7 +9,7 @@ from guest import boot, finish, frame, kernel_words, run_to, word
 
 from toykernel.arch.x86 import asm_offsets as a
 from toykernel.arch.x86.hw_breakpoint import hit_instruction
-from toykernel.arch.x86.pgtable import pgd_alloc, pte_runs
+from toykernel.arch.x86.pgtable import pgd_alloc, present_ptes
 from toykernel.boot import memory_layout
 from toykernel.task import Task, ThreadStruct
 
@@ -110,7 +110,7 @@ all: sys_exit $0
     written = [0x40000000, 0x40005000, 0x403FF000, 0x40400000, 0x407FE000, 0x40800000]
     for low, high in itertools.combinations([*written, 0x40900000, 0x40001000, 0x403FE000], 2):
         start, end = min(low, high), max(low, high)
-        found = [entry for run in pte_runs(k, t.mm, start, end) for entry in run]
+        found = list(present_ptes(k, t.mm, start, end))
         assert [at for at, _, _ in found] == [at for at in written if start <= at < end]
         for at, place, pte in found:
             assert k.machine.ram.read32(place) == pte
