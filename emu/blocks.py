@@ -52,11 +52,11 @@ class Blocks:
 
     @property
     def given(self) -> int:
-        """How many of the engine's calls have a block, so that nobody has to look it up (emu/_block_sites.h)."""
+        """How many of the engine's calls have a block, so that it is not looked up (emu/_block_sites.h)."""
         return int(self._b.given)
 
     def look_up_always(self) -> None:
-        """From now on every block is looked up where it begins, as where the engine's code is not understood."""
+        """From now on every block is looked up where it begins, as if the engine's code were another."""
         self._b.epoch = _NO_SITES
 
     def fold(self) -> None:

@@ -37,7 +37,7 @@ fs.landlock_calls: landlock_create_ruleset landlock_add_rule landlock_restrict_s
     lsm_list_modules
 fs.locks: flock
 fs.memfd: memfd_create
-fs.mount_calls: open_tree open_tree_attr move_mount mount_setattr
+fs.mount_calls: open_tree move_mount mount_setattr open_tree_attr
 fs.namei_calls: link unlink mknod rename mkdir rmdir symlink mkdirat mknodat unlinkat renameat
     linkat symlinkat renameat2
 fs.namespace: mount umount umount2 pivot_root
