@@ -40,10 +40,13 @@ def kind_of(mode: int) -> str:
 def read_regular(path: str | os.PathLike[str]) -> bytes:
     """A file's bytes. Raises NotRegularError, without waiting for a pipe's writer; OSError, ValueError."""
     descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    kind = kind_of(os.fstat(descriptor).st_mode)
+    if kind:
+        os.close(descriptor)
+        if kind == "a directory":
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), path)
+        raise NotRegularError(f"{kind}, not a file")
     with os.fdopen(descriptor, "rb") as file:
-        kind = kind_of(os.fstat(descriptor).st_mode)
-        if kind:
-            raise NotRegularError(f"{kind}, not a file")
         return file.read()
 
 

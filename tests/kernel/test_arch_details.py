@@ -9,7 +9,7 @@ from guest import boot, finish, frame, kernel_words, run_to, word
 
 from toykernel.arch.x86 import asm_offsets as a
 from toykernel.arch.x86.hw_breakpoint import hit_instruction
-from toykernel.arch.x86.pgtable import pte_runs
+from toykernel.arch.x86.pgtable import pgd_alloc, present_ptes
 from toykernel.boot import memory_layout
 from toykernel.task import Task, ThreadStruct
 
@@ -110,13 +110,28 @@ all: sys_exit $0
     written = [0x40000000, 0x40005000, 0x403FF000, 0x40400000, 0x407FE000, 0x40800000]
     for low, high in itertools.combinations([*written, 0x40900000, 0x40001000, 0x403FE000], 2):
         start, end = min(low, high), max(low, high)
-        found = [entry for run in pte_runs(k, t.mm, start, end) for entry in run]
+        found = list(present_ptes(k, t.mm, start, end))
         assert [at for at, _, _ in found] == [at for at in written if start <= at < end]
         for at, place, pte in found:
             assert k.machine.ram.read32(place) == pte
             assert pte >> 12 == frame(k, t, at)
             assert word(k, t, at) == at
     assert finish(session) == 0
+
+
+def test_a_directory_has_nothing_of_who_had_its_frame() -> None:
+    """pgd_alloc: the user's half is empty, the kernel's is everybody's."""
+    session = boot("there: jmp there\n")
+    run_to(session, "there")
+    k = session.kernel
+    pfn = k.memory.pages.alloc_pages(k, 0, "test")
+    k.machine.ram.write(pfn << 12, b"\xff" * 4096)
+    k.memory.pages.put_page(k, pfn)
+    pgd = pgd_alloc(k)
+    assert pgd >> 12 == pfn
+    words = list(k.machine.ram.words(pgd, 1024))
+    kernel = kernel_words(k, a.PAGE_OFFSET + k.arch.swapper_pg_dir, 1024)
+    assert words == [0] * 768 + kernel[768:]
 
 
 def test_the_descriptor_of_a_local_table() -> None:

@@ -22,6 +22,7 @@ NUMBERS = {
     "vm.vdso_enabled": (0, 0, 1),
     "vm.overcommit_ratio": (50, 0, 100),
     "vm.mmap_min_addr": (4096, 0, 1 << 20),
+    "vm.max_map_count": (65530, 0, INT_MAX),
     "fs.nr_open": (1 << 20, 64, 0x3FFFFFC0),
     "fs.lease-break-time": (45, 0, INT_MAX),
     "fs.inotify.max_user_instances": (128, 0, INT_MAX),

@@ -47,12 +47,11 @@ _TIMING = tuple(
     f"tests/timing/test_{name}.py"
     for name in ("book", "cycles", "microbench", "native_agrees", "opcode_map", "outside", "rules")
 )
-#: What the files that belong to no folder do for the kernel shows in its tests, and in these.
+#: What the files that belong to no folder do shows in the kernel's tests, and in these.
 _OWN = tuple(
     f"tests/{name}.py"
-    for name in ("check/test_kernel_objects", "cli/test_host", "cli/test_host_files", "cli/test_sysctl",
-                 "debug/test_trap_path", "history/test_moments", "observe/test_errno",
-                 "observe/test_tracepoints")
+    for name in ("cli/test_replacing_files", "debug/test_trap_path", "history/test_moments",
+                 "observe/test_errno", "observe/test_tracepoints", "timing/test_cycles")
 )  # fmt: skip
 #: The source files of each package, as a pattern, and its tests.
 PACKAGES: dict[str, tuple[str, tuple[str, ...]]] = {

@@ -65,7 +65,7 @@ static void messages(void) {
   c = CHILD(signal(SIGUSR1, hit); m.t = 2; S(msgsnd(q, &m, 1, 0))); ms(30); kill(c, SIGUSR1); reap(); while (msgrcv(q, &r, 9, 0, IPC_NOWAIT) >= 0); qd.qbytes = 100; qd.perm.mode = 0666; S(msgctl(q, IPC_SET, &qd));
   c = CHILD(S(msgrcv(q, &r, 9, 5, MSG_EXCEPT)); printf("%ld\n", r.t)); int d = CHILD(ms(10); S(msgrcv(q, &r, 9, -3, 0)); printf("%ld\n", r.t)); ms(40); SND(5, "five"); ms(30); SND(6, "six"); ms(40); SND(3, "three"); reap(); RCV(9, 0, IPC_NOWAIT);
   c = CHILD(S(msgrcv(q, &r, 1, 7, 0))); d = CHILD(ms(10); int n_ = msgrcv(q, &r, 1, 7, MSG_NOERROR); ms(30); S(n_)); ms(40); SND(7, "long"); reap(); RCV(9, 0, IPC_NOWAIT); S(msgctl(q, IPC_STAT, &qd)); printf("%d %d %d\n", qd.qnum, qd.cbytes, qd.lrpid == d);
-  CHILD(S(msgrcv(q, &r, 1, 7, 0))); CHILD(ms(5); m.t = 1; qd.qbytes = 0; S(msgctl(q, IPC_SET, &qd)); int n_ = msgsnd(q, &m, 1, 0); n_ = n_ ? -errno : 0; ms(30); S(n_)); ms(60); S(msgctl(q, IPC_RMID, 0)); reap();
+  CHILD(S(msgrcv(q, &r, 1, 7, 0))); CHILD(ms(5); m.t = 1; qd.qbytes = 0; S(msgctl(q, IPC_SET, &qd)); int n_ = msgsnd(q, &m, 1, 0); n_ = n_ ? -errno : 0; ms(100); S(n_)); ms(300); S(msgctl(q, IPC_RMID, 0)); reap();
 }
 static void segments(void) {
   int s = shmget(IPC_PRIVATE, 3 * 4096, 0600), before; char *a = (char *)0x50000000;

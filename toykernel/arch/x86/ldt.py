@@ -75,7 +75,6 @@ def _write(k: Kernel, address: int, size: int, *, old: bool) -> int:
         raise Errno(EINVAL)
     if bits & _CONTENTS == _CONTENTS and (old or not bits & _NOT_PRESENT):
         raise Errno(EINVAL)
-    limit &= 0xFFFFF
     words = (0, 0)
     if not ldt_empty(base, limit, bits) and (base or limit or not old):
         words = fill_ldt(base, limit, bits & ~_USEABLE if old else bits)
