@@ -1,5 +1,17 @@
 /* The state that Python and the hooks share, and looking at the code that is about to run. Part of _native.c. */
 
+#ifdef __GNUC__
+#define COLD __attribute__((noinline, cold))
+#define HOT __attribute__((noinline))
+#define INLINE inline __attribute__((always_inline))
+#define UNLIKELY(x) __builtin_expect(!!(x), 0)
+#else
+#define COLD
+#define HOT
+#define INLINE inline
+#define UNLIKELY(x) (x)
+#endif
+
 typedef struct uc_struct uc_engine;
 typedef struct uc_context uc_context;
 
@@ -75,6 +87,7 @@ struct engine_state {
     uint32_t debug_pending;  /* TF trapped behind a port access */
     uint32_t system_changed; /* CR, DR or TLB instruction executed; cleared by Python */
     uint32_t gate_port;
+    uint32_t at_ease;      /* a whole block runs that costs what it always does, and nobody wants to be asked about the next */
     uint32_t settled;      /* nothing is to be read from the engine when it has stopped: enum in _engine_inside.h */
     uint64_t breaks;       /* const uint32_t *, sorted linear addresses */
     uint64_t watches;      /* struct watch * */
@@ -122,6 +135,7 @@ static void write_reg(struct engine_state *s, uint32_t id, uint32_t value)
 static void stop(struct engine_state *s, uint32_t event)
 {
     s->event = event;
+    s->at_ease = 0;
     ((stop_fn)(uintptr_t)s->fn_stop)((uc_engine *)(uintptr_t)s->engine);
 }
 

@@ -12,7 +12,7 @@ from toykernel.fs.operations import FileOperations
 from toykernel.fs.pieces import behind, length_of, store_some
 from toykernel.kernel.timekeeping import ktime_get
 from toykernel.kernel.wait import Result, WaitQueue
-from toykernel.net.af_unix import Skb, UnixSock, unix_poll, unix_release_sock
+from toykernel.net.af_unix import SOCK_DGRAM, Skb, UnixSock, unix_poll, unix_release_sock
 from toykernel.net.scm import ScmCookie
 from toykernel.net.unix_io import (
     MSG_PEEK,
@@ -23,6 +23,7 @@ from toykernel.net.unix_io import (
     check_size,
     finish_recv,
     gather,
+    nonblock,
     scatter,
     sock_of,
     unix_recv,
@@ -66,6 +67,10 @@ def do_recv(k: Kernel, call: Receiving, late: bool = False) -> Result:
         if call.done and error.number == EFAULT:
             return call.done
         raise
+    taking = sock.is_stream and not call.flags & MSG_PEEK
+    ended_for_ever = got is not None and got.skb is None
+    if ended_for_ever and sock.type == SOCK_DGRAM and nonblock(call.file, call.flags):
+        raise Errno(EAGAIN)  # a datagram's end is told those who wait for it
     if got is None:
         if late:
             if call.done:
@@ -84,10 +89,9 @@ def do_recv(k: Kernel, call: Receiving, late: bool = False) -> Result:
         drop_files(k, got.skb)
     finish_recv(k, sock, got)
     call.done += got.size
-    whole = call.flags & MSG_WAITALL and sock.is_stream and not got.peek
-    if whole and got.size < size and not ended:
-        return do_recv(k, call)
-    return call.done
+    asked = sum(length for _, length in call.pieces)
+    least = asked if call.flags & MSG_WAITALL else min(sock.rcvlowat, asked)
+    return do_recv(k, call) if taking and call.done < least and not ended else call.done
 
 
 def _take(k: Kernel, sock: UnixSock, call: Receiving, size: int) -> Received | None:
