@@ -25,7 +25,9 @@ static enum x87_outcome store_float(struct x87 *x, struct small f, uint32_t size
     struct x87_mode exact = {0, 64, 0x3f, 0, 0};
     struct x80 a = missing(x, 0) ? X_INDEFINITE : get(x->f, 0);
     uint64_t raw = x80_to_small(&x->m, f, a);
+    uint64_t below = raw & ((1ull << f.frac) - 1);
 
+    x->out->fixes = below && !(raw >> f.frac & f.top); /* the engine lets MXCSR.FZ work on the x87, too */
     return store(x, raw, size, x80_from_small(&exact, f, raw), pops);
 }
 

@@ -36,13 +36,18 @@ issues.
   -> the code hook keeps the EFLAGS of before, and the fault path puts them back.
 * So does one that stores into its own block, which the engine translates anew and begins again.
   -> the code hook, called a second time, puts the EFLAGS of before back.
+* Of SSE and of some groups it carries out forms that there are not; 66 counts before F2 and F3; CMPPS has
+  predicates below 8 only, PREFETCH no registers.
+  -> the code hook refuses the first; the machine shows the engine another form of the others.
+* MMX leaves the upper bits of a register; MXCSR.FZ works on the x87's stores.
+  -> they are written behind the instruction.
 * TEST has one opcode (F6 /1 and F7 /1 are unknown), and LOCK NEG has the flags of the old value.
   -> the machine shows the engine the other form while it runs them (emu/shown_code.py).
 * FCOMI and its kin keep OF, SF and AF.  -> the code hook clears them in front of it.
 * RDPMC is unknown, MOV from CR1 is #GP in ring 3, POP has eight opcodes.
   -> the machine makes the first #GP, the code hook refuses the others.
-* A read-modify-write instruction reads first, PUSHA begins at its lowest word, CMPS with what EDI names; an
-  operand over the end of 4 GiB goes round.
+* A read-modify-write instruction reads first, PUSHA begins at its lowest word, CMPS with what EDI names,
+  FBLD and FBSTP at the sign, FF /7 with its operand; an operand over the end of 4 GiB goes round.
   -> the machine looks at each page fault again (emu/page_fault.py).
 * For the same reason CMPXCHG8B spoils flags that it should keep.
   -> the code hook writes EFLAGS in front of it.

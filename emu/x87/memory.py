@@ -25,6 +25,8 @@ def _store_float(u: Unit, size: int, *, pops: bool) -> Outcome:
     form = SINGLE if size == 4 else DOUBLE
     raw = convert.to_small(u.m, form, u.source(0))
     carrier = convert.from_small(Mode(), form, raw)
+    # The engine lets MXCSR.FZ work on the x87, too.
+    u.fixes = bool(raw & (1 << form.frac) - 1) and not raw >> form.frac & form.top
     return _store(u, raw.to_bytes(size, "little"), carrier, pops=pops)
 
 

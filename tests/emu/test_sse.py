@@ -20,7 +20,7 @@ from emu.x87 import sse
 from emu.x87.convert import DOUBLE, SINGLE, Small
 from emu.x87.float80 import PE
 from emu.x87.sse import DAZ, FTZ, PD, PS, SD, SS, SseInsn
-from tests.emu.bare import DATA, Bare
+from tests.emu.bare import DATA, Bare, asm
 
 DRIVERS = ["native", "python"]
 PREFIXES = {PS: b"\x3e", PD: b"\x66", SS: b"\xf3", SD: b"\xf2"}
@@ -193,3 +193,16 @@ def test_an_operand_that_faults_leaves_no_flag(driver: str) -> None:
     m.ram.write(DATA, struct.pack("<I12xII", 0x1F80, 0x3F800000, 0x40400000))
     assert m.trap(f"{LOAD} divss 0x41000, %xmm0; int3").vector == PF
     assert m.cpu.fpu_words[2] == 0x1F80
+
+
+@pytest.mark.parametrize("driver", DRIVERS)
+def test_the_x87_stores_denormals_whatever_mxcsr_says(driver: str) -> None:
+    """FZ and DAZ are for SSE (SDM vol. 1, 10.2.3.3)."""
+    b = bare(driver)
+    number = bytes.fromhex("80ffffff21000000")  # a double that is denormal
+    b.ram.write(DATA, (0x9FC0).to_bytes(4, "little") + bytes(4) + number)
+    b.code(asm("fninit; ldmxcsr 0x30000; fldl 0x30008; fstl 0x30010; fldl 0x30010; fsts 0x30020;"
+               "fstpt 0x30030; fstpl 0x30018; int3"))  # fmt: skip
+    assert b.trap().vector == 3
+    assert b.ram.read(DATA + 0x10, 16) == number * 2
+    assert b.ram.read(DATA + 0x38, 2) != bytes(2)

@@ -952,3 +952,38 @@ def test_raw_fnsave_stores_a_part() -> None:
     raw.run("fninit; fnsave 0x30fe0; int3")
     assert raw.traps == [14]
     assert bytes(raw.ram[0x30FE0:0x30FE2]) == b"\x7f\x03"
+
+
+# -- forms of SSE and MMX: cured ones in test_forms.py, test_vector_operands.py, test_sse.py ---------------
+
+
+def with_sse() -> Raw:
+    raw = Raw()
+    raw.set("cr4", raw.get("cr4") | 0x200)  # OSFXSR
+    return raw
+
+
+@pytest.mark.parametrize("code", [b"\x66\x0f\x12\xc1", b"\x66\x0f\x78\xc0\x01\x02"])
+def test_raw_forms_that_there_are_not_are_carried_out(code: bytes) -> None:
+    raw = with_sse()
+    raw.run(code, count=1)
+    assert raw.get("eip") == CODE_AT + len(code)
+
+
+@pytest.mark.parametrize("code", [b"\x0f\xc2\xc1\x08", b"\x0f\x18\xc0"])
+def test_raw_wide_predicates_and_hints_about_registers_are_unknown(code: bytes) -> None:
+    with pytest.raises(UcError):
+        with_sse().run(code, count=1)
+
+
+def test_raw_mmx_leaves_the_upper_bits() -> None:
+    raw = with_sse()
+    raw.run(b"\x0f\xef\xc0", count=1)  # pxor %mm0, %mm0
+    assert raw.uc.reg_read(x86.UC_X86_REG_FP0) == (0, 0)
+
+
+def test_raw_fz_works_on_the_x87() -> None:
+    raw = with_sse()
+    raw.poke(0x6000, (0x9FC0).to_bytes(4, "little") + bytes(4) + b"\x01" + bytes(7))
+    raw.run("ldmxcsr 0x6000; fldl 0x6008; fstpl 0x6008", count=3)
+    assert bytes(raw.uc.mem_read(0x6008, 8)) == bytes(8)

@@ -12,7 +12,6 @@ from collections.abc import Callable
 
 from instructions import ALL, CF, DF, HOLE, PAGE_B, PAGE_C, PF, WINDOW, ZF, Form, Writer
 
-FLAT = 0xFFFFFFFF
 #: Where in the window its words are control words, and what was left of them.
 CONTROL, LEFT = WINDOW + 48, WINDOW + 52
 _LOADS = ("flds {0}", "fldl {0}", "fldt {0}", "filds {0}", "fildl {0}", "fildll {0}", "fbld {0}")
@@ -180,12 +179,8 @@ def odd_form(w: Writer) -> Form:
         opcode = [r.choice((0xC6, 0xC7, 0xFE, 0x8F, 0x82))]
         if modrm & 0xC7 == 0xC4:
             modrm ^= 4
-    if r.random() < 0.3:
-        w.memory()
-        modrm_at = w.at
-    else:
-        modrm_at = WINDOW + 16
-    w.at = modrm_at
+    edges = (PAGE_B - 1, PAGE_B - 2, PAGE_C - 1, PAGE_C - 3, PAGE_C + 16, HOLE - 1, HOLE)
+    w.at = r.choice(edges) if r.random() < 0.3 else WINDOW + 16
     w.registers.update(edi=WINDOW, ecx=r.randrange(4))
     tail = [0] if modrm < 0xC0 else []
     tail += [r.choice(_HARMLESS) for _ in range(1)] + [0x90] * 3

@@ -167,7 +167,7 @@ class FileOperations(Operations):
     splice_read: Callable[[Kernel, File, int, int], bytes | None] | None = None
     iterate: Callable[[Kernel, File], list[DirEntry]] = no_iterate
     show_fdinfo: Callable[[Kernel, File], str] = no_fdinfo
-    #: readv and writev of a file whose transfers are messages: pieces, and whether they are written.
+    #: readv and writev of a file to which pieces are one transfer: the pieces, and whether they are written.
     iter: Callable[[Kernel, File, tuple[tuple[int, int], ...], bool], Result] | None = None
 
 

@@ -8,11 +8,8 @@ from typing import TYPE_CHECKING
 
 from emu.ram import PAGE_SIZE
 from toykernel.arch.x86.uaccess import (
-    copy_from_user,
-    copy_some_to_user,
     copy_to_user,
     put_user,
-    read_some,
 )
 from toykernel.errno import (
     EAGAIN,
@@ -54,6 +51,7 @@ from toykernel.fs.operations import (
     POLLWRNORM,
     FileOperations,
 )
+from toykernel.fs.pieces import Pieces, behind, length_of, load_some, store_some
 from toykernel.fs.pipe_fs_i import (
     PIPE_DEF_BUFFERS,
     PIPE_MIN_DEF_BUFFERS,
@@ -88,12 +86,30 @@ def pipe_read(k: Kernel, file: File, buf: int, count: int) -> Result:
     """What there is, up to `count` bytes; sleeps while there is nothing and somebody can write. 0
     at the end; EAGAIN with O_NONBLOCK.
     """
+    return pipe_iter(k, file, ((buf, count),), False)
+
+
+def pipe_write(k: Kernel, file: File, buf: int, count: int) -> Result:
+    """All of it, sleeping while the pipe is full; up to a page (PIPE_BUF) stays together in a buffer."""
+    return pipe_iter(k, file, ((buf, count),), True)
+
+
+def pipe_iter(k: Kernel, file: File, pieces: Pieces, write: bool) -> Result:
+    """The same with pieces of memory, which make no difference for what a buffer of the pipe is."""
+    if not write:
+        return pipe_read_pieces(k, file, pieces)
+    merged = 0 if file.flags & O_DIRECT else _merge(k, _pipe(file), pieces)
+    return pipe_write_more(k, file, pieces, merged)
+
+
+def pipe_read_pieces(k: Kernel, file: File, pieces: Pieces) -> Result:
+    """Read, the first time and after every sleep."""
     pipe = _pipe(file)
-    if not count:
+    if not length_of(pieces):
         return 0
     if pipe.bufs:
         was_full = pipe.full
-        done = _read_buffers(k, pipe, buf, count)
+        done = _read_buffers(k, pipe, pieces)
         wake_up(k, pipe.wait, key=POLLOUT | POLLWRNORM if was_full and not pipe.full else 0)
         return done
     if not pipe.writers:
@@ -103,20 +119,20 @@ def pipe_read(k: Kernel, file: File, buf: int, count: int) -> Result:
     if signal_pending(k.current):
         raise Errno(ERESTARTSYS)
     reason = f"read of the empty {pipe.wait.name}"
-    return Wait((pipe.wait,), pipe_read, (file, buf, count), reason, holds=(file,))
+    return Wait((pipe.wait,), pipe_read_pieces, (file, pieces), reason, holds=(file,))
 
 
-def _read_buffers(k: Kernel, pipe: Pipe, buf: int, count: int) -> int:
+def _read_buffers(k: Kernel, pipe: Pipe, pieces: Pieces) -> int:
     """Buffer by buffer; one that does not fit into what the reader has mapped stays as it is.
 
     Raises Errno(EFAULT) when not even the first did.
     """
-    done = 0
+    done, count = 0, length_of(pieces)
     while pipe.bufs and done < count:
         first = pipe.bufs[0]
         data = peek(k, first, min(first.length, count - done))
         buf_is_packet, rest = first.packet, first.length - len(data)
-        if copy_some_to_user(k, buf + done, data) != len(data):
+        if store_some(k, behind(pieces, done), data) != len(data):
             if not done:
                 raise Errno(EFAULT)
             break
@@ -129,29 +145,25 @@ def _read_buffers(k: Kernel, pipe: Pipe, buf: int, count: int) -> int:
     return done
 
 
-def pipe_write(k: Kernel, file: File, buf: int, count: int) -> Result:
-    """All of it, sleeping while the pipe is full; up to a page (PIPE_BUF) stays together in a buffer."""
-    merged = 0 if file.flags & O_DIRECT else _merge(k, _pipe(file), buf, count)
-    return pipe_write_more(k, file, buf, count, merged)
-
-
-def _merge(k: Kernel, pipe: Pipe, buf: int, count: int) -> int:
+def _merge(k: Kernel, pipe: Pipe, pieces: Pieces) -> int:
     """What does not fill a page goes behind the bytes of the last buffer, if all of it fits there."""
-    part = count & (PAGE_SIZE - 1)
+    part = length_of(pieces) & (PAGE_SIZE - 1)
     if not part or not pipe.readers or not pipe.bufs or not pipe.bufs[-1].can_merge(part):
         return 0
-    data = copy_from_user(k, buf, part)
+    data = load_some(k, pieces, part)
+    if len(data) != part:
+        raise Errno(EFAULT)
     pipe.bufs[-1].data += data
     pipe.bufs[-1].length += part
     wake_up(k, pipe.wait, key=POLLIN | POLLRDNORM)
     return part
 
 
-def pipe_write_more(k: Kernel, file: File, buf: int, count: int, written: int) -> Result:
+def pipe_write_more(k: Kernel, file: File, pieces: Pieces, written: int) -> Result:
     """Write on after `written` bytes: the first go, and every one after a sleep. SIGPIPE and EPIPE
     without readers, EAGAIN with O_NONBLOCK.
     """
-    pipe = _pipe(file)
+    pipe, count = _pipe(file), length_of(pieces)
     packet = bool(file.flags & O_DIRECT)
     while written < count:
         if not pipe.readers:
@@ -161,7 +173,7 @@ def pipe_write_more(k: Kernel, file: File, buf: int, count: int, written: int) -
             raise Errno(EPIPE)
         if not pipe.full:
             part = min(count - written, PAGE_SIZE)
-            data = read_some(k, buf + written, part)
+            data = load_some(k, behind(pieces, written), part)
             if len(data) != part:
                 if written:
                     return written
@@ -179,7 +191,7 @@ def pipe_write_more(k: Kernel, file: File, buf: int, count: int, written: int) -
                 return written
             raise Errno(ERESTARTSYS)
         reason = f"write to the full {pipe.wait.name}"
-        args = (file, buf, count, written)
+        args = (file, pieces, written)
         return Wait((pipe.wait,), pipe_write_more, args, reason, holds=(file,))
     return written
 
@@ -284,6 +296,7 @@ READ_END = FileOperations(
     "toykernel.fs.pipe:READ_END",
     read=pipe_read,
     poll=poll_reader,
+    iter=pipe_iter,
     release=release_reader,
     ioctl=pipe_ioctl,
 )
@@ -291,6 +304,7 @@ WRITE_END = FileOperations(
     "toykernel.fs.pipe:WRITE_END",
     write=pipe_write,
     poll=poll_writer,
+    iter=pipe_iter,
     release=release_writer,
     ioctl=pipe_ioctl,
 )
@@ -299,6 +313,7 @@ READ_WRITE_END = FileOperations(
     read=pipe_read,
     write=pipe_write,
     poll=poll_both,
+    iter=pipe_iter,
     release=release_both,
     ioctl=pipe_ioctl,
 )

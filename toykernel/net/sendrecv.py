@@ -6,12 +6,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from toykernel.arch.x86.uaccess import put_user
-from toykernel.errno import EAGAIN, EINVAL, ENOTTY, Errno
+from toykernel.errno import EAGAIN, EFAULT, EINVAL, ENOTTY, Errno
 from toykernel.fs.file import File, fput
 from toykernel.fs.operations import FileOperations
+from toykernel.fs.pieces import behind, length_of, store_some
 from toykernel.kernel.timekeeping import ktime_get
 from toykernel.kernel.wait import Result, WaitQueue
-from toykernel.net.af_unix import SOCK_DGRAM, Skb, unix_poll, unix_release_sock
+from toykernel.net.af_unix import SOCK_DGRAM, Skb, UnixSock, unix_poll, unix_release_sock
 from toykernel.net.scm import ScmCookie
 from toykernel.net.unix_io import (
     MSG_PEEK,
@@ -19,6 +20,7 @@ from toykernel.net.unix_io import (
     Pieces,
     Received,
     check_recv,
+    check_size,
     finish_recv,
     gather,
     nonblock,
@@ -27,6 +29,7 @@ from toykernel.net.unix_io import (
     unix_recv,
     unix_sendmsg,
     wait_for_data,
+    whole_parts,
 )
 
 if TYPE_CHECKING:
@@ -58,8 +61,13 @@ def do_recv(k: Kernel, call: Receiving, late: bool = False) -> Result:
     """Receive what is there, or sleep until something is; the number of bytes."""
     sock = sock_of(call.file)
     size = sum(length for _, length in call.pieces) - call.done
+    try:
+        got = _take(k, sock, call, size)
+    except Errno as error:
+        if call.done and error.number == EFAULT:
+            return call.done
+        raise
     taking = sock.is_stream and not call.flags & MSG_PEEK
-    got = unix_recv(k, sock, size, call.flags | (MSG_PEEK if taking else 0))
     ended_for_ever = got is not None and got.skb is None
     if ended_for_ever and sock.type == SOCK_DGRAM and nonblock(call.file, call.flags):
         raise Errno(EAGAIN)  # a datagram's end is told those who wait for it
@@ -74,15 +82,6 @@ def do_recv(k: Kernel, call: Receiving, late: bool = False) -> Result:
             if call.done:
                 return call.done
             raise
-    try:
-        scatter(k, _behind(call.pieces, call.done), got.data)
-    except Errno:
-        if call.done:
-            return call.done
-        raise
-    if taking:  # what could not be stored would still be there
-        got = unix_recv(k, sock, size, call.flags)
-        assert got is not None
     ended = got.skb is None or bool(got.skb.files)
     if call.told is not None:
         call.told(k, call, got)
@@ -95,21 +94,39 @@ def do_recv(k: Kernel, call: Receiving, late: bool = False) -> Result:
     return do_recv(k, call) if taking and call.done < least and not ended else call.done
 
 
+def _take(k: Kernel, sock: UnixSock, call: Receiving, size: int) -> Received | None:
+    """Receive into the caller's memory. Of a stream a message that does not fit there stays where it is; a
+    datagram is lost. Raises Errno.
+    """
+    pieces = behind(call.pieces, call.done)
+    if not sock.is_stream:
+        got = unix_recv(k, sock, size, call.flags)
+        if got is None:
+            return None
+        try:
+            scatter(k, pieces, got.data)
+        except Errno:
+            if got.skb is not None and not got.peek:
+                drop_files(k, got.skb)
+            finish_recv(k, sock, got)
+            raise
+        return got
+    seen = unix_recv(k, sock, size, call.flags | MSG_PEEK)
+    if seen is None or seen.skb is None:
+        return seen
+    stored = store_some(k, pieces, seen.data)
+    if stored < len(seen.data):
+        stored = whole_parts(sock, stored)
+        if not stored:
+            raise Errno(EFAULT)
+    return unix_recv(k, sock, stored, call.flags)
+
+
 def drop_files(k: Kernel, skb: Skb) -> None:
     """The bytes that open files came with have been read, and nobody wanted the files."""
     files, skb.files = skb.files, []
     for file in files:
         fput(k, file)
-
-
-def _behind(pieces: Pieces, done: int) -> Pieces:
-    """Pieces of memory without their first bytes."""
-    rest = []
-    for base, length in pieces:
-        skipped = min(done, length)
-        done -= skipped
-        rest.append((base + skipped, length - skipped))
-    return tuple(rest)
 
 
 def start_recv(k: Kernel, call: Receiving) -> Result:
@@ -132,12 +149,13 @@ def sock_read(k: Kernel, file: File, buf: int, count: int) -> Result:
 
 def sock_write(k: Kernel, file: File, buf: int, count: int) -> Result:
     """write: send without flags."""
-    return unix_sendmsg(k, file, gather(k, ((buf, count),)), 0, ScmCookie(), None)
+    return sock_iter(k, file, ((buf, count),), True)
 
 
 def sock_iter(k: Kernel, file: File, pieces: Pieces, write: bool) -> Result:
     """readv and writev: the pieces are one message."""
     if write:
+        check_size(sock_of(file), length_of(pieces))  # before any of it is read
         return unix_sendmsg(k, file, gather(k, pieces), 0, ScmCookie(), None)
     return start_recv(k, Receiving(file, pieces, 0, None))
 

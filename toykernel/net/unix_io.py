@@ -72,6 +72,17 @@ def scatter(k: Kernel, pieces: Pieces, data: bytes) -> None:
         data = data[length:]
 
 
+def whole_parts(sock: UnixSock, size: int) -> int:
+    """The bytes of the first messages of a stream that end within so many, and all of these if they do."""
+    total = 0
+    for skb in sock.queue:
+        part = len(skb.data) - skb.at
+        if total + part > size:
+            break
+        total += part
+    return total
+
+
 def nonblock(file: File, flags: int) -> bool:
     """Whether a call may not wait."""
     return bool(file.flags & O_NONBLOCK or flags & MSG_DONTWAIT)
