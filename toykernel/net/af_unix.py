@@ -238,8 +238,8 @@ def free_skb(k: Kernel, skb: Skb) -> None:
         fput(k, file)
 
 
-def unix_release_sock(k: Kernel, sock: UnixSock) -> None:
-    """The last open is gone: the name, what was not read, and the peer's peer."""
+def unix_release_sock(k: Kernel, sock: UnixSock, *, embryo: bool = False) -> None:
+    """The last open is gone: the name, what was not read, and the peer's peer; or nobody will accept it."""
     table = unix_table(k)
     sock.dead = True
     if sock.inode is not None:
@@ -254,11 +254,11 @@ def unix_release_sock(k: Kernel, sock: UnixSock) -> None:
     if peer is not None:
         if sock.connects and not peer.dead:
             peer.shutdown = SHUTDOWN_MASK
-            if sock.queue or sock.pending:
+            if embryo or sock.queue or sock.pending:
                 peer.error = ECONNRESET
         state_change(k, peer)
     for waiting in list(sock.pending):
-        unix_release_sock(k, waiting)
+        unix_release_sock(k, waiting, embryo=True)
     sock.pending.clear()
     queue, sock.queue = sock.queue, []
     for skb in queue:

@@ -75,6 +75,16 @@ int main(void)
 		CALL(reach(socket(AF_UNIX, type, 0), type, &named));
 		unlink(path.sun_path);
 	}
+	puts("accepted by nobody");
+	for (int type = SOCK_STREAM; type <= SOCK_SEQPACKET; type += SOCK_SEQPACKET - SOCK_STREAM) {
+		char got;
+		int s = bound(type, &named), to = socket(AF_UNIX, type, 0);
+		CALL(reach(to, type, &named));
+		close(s);
+		CALL(read(to, &got, 1));
+		CALL(read(to, &got, 1));
+		CALL(send(to, &got, 1, MSG_NOSIGNAL));
+	}
 	puts("files");
 	pipe(hold);
 	pipe(back);
