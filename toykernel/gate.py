@@ -63,7 +63,7 @@ def make_gates(symbols: dict[str, int]) -> dict[int, tuple[str, Service]]:
         "do_exit": _do_exit,
         "math_state_restore": math_state_restore,
         "fpu_area": fpu_area,
-        "sys_ni_syscall": partial(_syscall, None, ()),
+        "sys_ni_syscall": partial(_syscall, None, 0, ()),
     }
     for name, handler in TRAP_HANDLERS.items():
         gates[name] = partial(_trap, handler)
@@ -132,14 +132,17 @@ def _trap(handler: Callable[[Kernel, PtRegs, int], Result | None], k: Kernel) ->
 
 def _first_call(call: Call, k: Kernel) -> Result:
     """A system call that nobody has made on this machine: look its function up, for all later ones too."""
-    signed = tuple(argument.kind.signed for argument in call.arguments)
-    made = partial(_syscall, call.function, signed)
+    signed = tuple(n for n, argument in enumerate(call.arguments) if argument.kind.signed)
+    made = partial(_syscall, call.function, len(call.arguments), signed)
     k.host.gates[k.machine.cpu.eip] = (f"sys_{call.name}", made)
     return made(k)
 
 
-def _syscall(function: Function | None, signed: tuple[bool, ...], k: Kernel) -> Result:
-    """A system call by its function, or with None one that has none; `signed`: which arguments are."""
+def _syscall(
+    function: Function | None, arguments: int, signed: tuple[int, ...], k: Kernel
+) -> Result:
+    """A system call by its function, or with None one that has none; how many arguments it takes, and which
+    of them are signed."""
     task = k.current
     words = k.machine.ram.aligned_words
     at = (task.stack + _REGS) >> 2
@@ -169,12 +172,13 @@ def _syscall(function: Function | None, signed: tuple[bool, ...], k: Kernel) -> 
             return answer
     if function is None:
         return sys_ni_syscall(k)
-    if not signed:
+    if not arguments:
         return function(k)
-    given = words[at : at + len(signed)]
-    return function(
-        k, *[w - _WRAP if s and w >> 31 else w for s, w in zip(signed, given, strict=True)]
-    )
+    given = words[at : at + arguments].tolist()
+    for n in signed:
+        if given[n] >> 31:
+            given[n] -= _WRAP
+    return function(k, *given)
 
 
 def _skipped_syscall(k: Kernel) -> Result:

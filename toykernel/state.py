@@ -157,6 +157,7 @@ class Memory:
     vdso_enabled: int = 0  # vm.vdso_enabled: exec maps the vDSO
     overcommit_memory: int = 0  # vm.overcommit_memory: 0 guess, 1 always, 2 never
     overcommit_ratio: int = 50  # percent of memory, for 2
+    max_map_count: int = 65530  # vm.max_map_count: areas of one address space
 
 
 @dataclass

@@ -33,7 +33,8 @@ from toykernel.fs.binfmt_elf import ElfImage, Interpreter, load_elf_binary, pars
 from toykernel.fs.file import current_files, dup_fd, filp_close, put_files_struct
 from toykernel.fs.fsnotify import fsnotify_exec
 from toykernel.fs.inode import MAY_EXEC, S_IFREG, S_ISGID, S_ISUID, Inode, inode_permission
-from toykernel.fs.mount import Path, d_path
+from toykernel.fs.landlock import landlock_exec
+from toykernel.fs.mount import MNT_NOSUID, Path, d_path
 from toykernel.fs.namei import AT_FDCWD, getname, getname_flags, path_at, path_lookup
 from toykernel.fs.read_write import kernel_read
 from toykernel.kernel.capability import cap_bprm_creds
@@ -156,9 +157,10 @@ def open_exec(k: Kernel, path: str) -> Path:
 def may_exec(k: Kernel, found: Path, path: str) -> Path:
     """Raises Errno(EACCES), Errno(ETXTBSY) while it is open for writing."""
     inode = found.dentry.inode
-    if inode.type != S_IFREG:
+    if inode.type != S_IFREG or found.noexec:
         raise Errno(EACCES)
     inode_permission(k, inode, MAY_EXEC)
+    landlock_exec(k, found)
     if inode.i_writecount > 0 or _mapped_for_writing(k, inode):
         raise Errno(ETXTBSY)
     security_bprm_check(k, path)
@@ -258,7 +260,7 @@ def do_execve(
         fsnotify_exec(k, found, opened=False)
         raise
     with ExitStack() as undo:
-        cred = prepare_exec_creds(k, inode)
+        cred = prepare_exec_creds(k, inode, nosuid=bool(found.mnt.flags & MNT_NOSUID))
         undo.callback(put_cred, k, cred)
         files = sighand = None
         if task.files is not None and task.files.count > 1:
@@ -297,15 +299,15 @@ def check_nproc_exceeded(task: Task) -> None:
     task.flags &= ~PF_NPROC_EXCEEDED
 
 
-def prepare_exec_creds(k: Kernel, inode: Inode) -> Cred:
+def prepare_exec_creds(k: Kernel, inode: Inode, *, nosuid: bool = False) -> Cred:
     """Credentials after exec: set-id bits, and capabilities by root's old rule. Under a tracer without
-    CAP_SYS_PTRACE, and with PR_SET_NO_NEW_PRIVS, the bits do nothing.
+    CAP_SYS_PTRACE, with PR_SET_NO_NEW_PRIVS, and on a mount with `nosuid`, the bits do nothing.
 
     Raises Errno(ENOMEM).
     """
     new = prepare_creds(k)
     traced = k.current.ptrace and not k.current.parent.cred.cap_effective >> CAP_SYS_PTRACE & 1
-    plain = traced or k.current.no_new_privs
+    plain = nosuid or traced or k.current.no_new_privs
     if inode.mode & S_ISUID and not plain:
         new.euid = inode.uid
     if not plain and inode.mode & (S_ISGID | 0o010) == S_ISGID | 0o010:

@@ -9,6 +9,7 @@ from toykernel.errno import EBADF, Errno
 from toykernel.fs.fasync import set_async
 from toykernel.fs.file import O_ASYNC, O_NONBLOCK, O_PATH, current_files, fget
 from toykernel.fs.inode import S_IFREG
+from toykernel.fs.landlock import landlock_file_ioctl
 from toykernel.fs.statfs import BLOCK_SIZE
 from toykernel.syscalls import syscall
 
@@ -28,6 +29,7 @@ def sys_ioctl(k: Kernel, fd: int, request: int, argp: int) -> Result:
     file = fget(k, fd)
     if file.flags & O_PATH:
         raise Errno(EBADF)
+    landlock_file_ioctl(file, request)
     if request == FIOCLEX:
         current_files(k).close_on_exec.add(fd)
     elif request == FIONCLEX:

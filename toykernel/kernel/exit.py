@@ -125,6 +125,8 @@ def finish_exit(k: Kernel, code: int) -> Result:
     tsk.exit_code = code
     if k.host.trace.process_exit:
         k.host.trace.process_exit.emit(tsk)
+    if not tsk.signal.live:
+        _acct_process(k, tsk, code)
     mm_release(k, tsk)
     exit_mm(k, tsk)
     exit_sem(k, tsk)
@@ -135,6 +137,15 @@ def finish_exit(k: Kernel, code: int) -> Result:
     release_seccomp_filter(k, tsk)
     exit_notify(k, tsk)
     return never_return(k)
+
+
+def _acct_process(k: Kernel, tsk: Task, code: int) -> None:
+    """A process ends: each namespace that it is in may keep a record of it."""
+    ns: PidNamespace | None = tsk.pid_struct.ns
+    while ns is not None:
+        if ns.bacct is not None:
+            ns.bacct.process(k, tsk, ns, code)
+        ns = ns.parent
 
 
 def mm_release(k: Kernel, tsk: Task) -> None:

@@ -402,15 +402,15 @@ def copy_process(k: Kernel, args: CloneArgs, *, traced: bool = False) -> Task:
     check_flags(k, args.flags)  # D1
     security_task_create(k, args.flags)  # D2
     p = dup_task_struct(k, k.current)  # D3
-    done: list[tuple[Step, object]] = []
+    done: list[object] = []
     try:
         for step in LADDER:
             if begins is not None:
                 begins(step.number, step.build.__name__)
-            done.append((step, step.build(k, p, args)))
+            done.append(step.build(k, p, args))
         pidfd = pidfd_of_child(k, p, args)
     except BaseException:
-        for step, token in reversed(done):
+        for step, token in reversed([*zip(LADDER, done, strict=False)]):
             if step.undo is not None:
                 step.undo(k, p) if token is None else step.undo(k, p, token)
         free_task(k, p)

@@ -53,6 +53,8 @@ def _get_keepcaps(k: Kernel, _: int) -> int:
 def _set_keepcaps(k: Kernel, value: int) -> int:
     if value > 1:
         raise Errno(EINVAL)
+    if k.current.cred.securebits & SECURE_KEEP_CAPS << 1:  # SECURE_KEEP_CAPS_LOCKED
+        raise Errno(EPERM)
     new = prepare_creds(k)
     new.securebits = new.securebits & ~SECURE_KEEP_CAPS | (SECURE_KEEP_CAPS if value else 0)
     commit_creds(k, new)

@@ -15,6 +15,7 @@ from toykernel.arch.x86.uaccess import copy_from_user, copy_to_user, put_user
 from toykernel.errno import EINVAL, EIO, EPERM, ESRCH, Errno
 from toykernel.kernel.cred import CAP_SYS_PTRACE, capable
 from toykernel.kernel.exit import detach_tracee, release_task
+from toykernel.kernel.landlock import landlock_may_trace
 from toykernel.kernel.pid import find_task_by_vpid
 from toykernel.kernel.ptrace_flags import (
     JOBCTL_LISTENING,
@@ -158,7 +159,7 @@ def ptrace_may_access(k: Kernel, task: Task) -> bool:
     }
     dumpable = task.mm is None or task.mm.dumpable == 1
     same = same and dumpable and not its.cap_permitted & ~mine.cap_permitted
-    return same or capable(k, CAP_SYS_PTRACE)
+    return (same or capable(k, CAP_SYS_PTRACE)) and landlock_may_trace(k, task)
 
 
 def ptrace_attach(k: Kernel, child: Task, request: int, addr: int, data: int) -> Result:

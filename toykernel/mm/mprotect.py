@@ -60,8 +60,8 @@ def sys_mprotect(k: Kernel, start: int, length: int, prot: int) -> int:
         raise Errno(EINVAL)
     mm = user_mm(k)
     first = mm.find_vma(start)
-    if first is None or grows & PROT_GROWSUP:  # nothing grows up on i386
-        raise Errno(EINVAL if first is not None else ENOMEM)
+    if first is None:
+        raise Errno(ENOMEM)
     if grows & PROT_GROWSDOWN:
         if first.vm_start >= end:
             raise Errno(ENOMEM)
@@ -70,6 +70,8 @@ def sys_mprotect(k: Kernel, start: int, length: int, prot: int) -> int:
         start = first.vm_start
     elif first.vm_start > start:
         raise Errno(ENOMEM)
+    elif grows & PROT_GROWSUP:  # nothing grows up on i386
+        raise Errno(EINVAL)
     implied = prot & PROT_READ and k.current.personality & READ_IMPLIES_EXEC
     try:
         _protect(k, mm, start, end, calc_vm_prot_bits(prot), VM_EXEC if implied else 0)

@@ -136,7 +136,7 @@ def _move_vma(
     """
     with ExitStack() as undo:
         twin = copy_area(k, area)
-        twin.uffd = None
+        twin.uffd, twin.uffd_mode = None, 0
         undo.callback(free_area, k, twin)
         undo.callback(free_pgtables, k, mm, target, target + new_len)
         twin.vm_pgoff = area.page_index(addr)

@@ -12,9 +12,6 @@ from toykernel.mm.mm_types import VM_LOCKED, VM_LOCKONFAULT, VM_RWX, MmStruct, V
 if TYPE_CHECKING:
     from toykernel.state import Kernel
 
-#: The most areas that one address space may have (sysctl vm.max_map_count).
-MAX_MAP_COUNT = 65530
-
 
 def new_area(
     k: Kernel,
@@ -67,7 +64,7 @@ def fork_area(k: Kernel, area: VmArea) -> VmArea:
         other.anon_vma = k.memory.idents.next_anon_vma()
         other.cloned = True
     other.vm_flags &= ~(VM_LOCKED | VM_LOCKONFAULT)
-    other.uffd = None
+    other.uffd, other.uffd_mode = None, 0
     return other
 
 
@@ -83,8 +80,13 @@ def split_area(k: Kernel, mm: MmStruct, area: VmArea, address: int) -> VmArea:
 
     Raises Errno(ENOMEM), changing nothing.
     """
-    if len(mm.areas) >= MAX_MAP_COUNT:
+    if len(mm.areas) >= k.memory.max_map_count:
         raise Errno(ENOMEM)
+    return _split(k, mm, area, address)
+
+
+def _split(k: Kernel, mm: MmStruct, area: VmArea, address: int) -> VmArea:
+    """As split_area, however many areas there are (__split_vma)."""
     upper = copy_area(k, area)
     mm.resize(area, area.vm_start, address)
     upper.vm_pgoff += (address - upper.vm_start) >> 12
@@ -106,9 +108,18 @@ def isolate(k: Kernel, mm: MmStruct, area: VmArea, start: int, end: int) -> VmAr
 
 
 def carve(k: Kernel, mm: MmStruct, start: int, end: int) -> list[VmArea]:
-    """The areas inside [start, end), those at its edges cut to fit. Raises Errno(ENOMEM)."""
+    """The areas inside [start, end), which go, those at its edges cut to fit.
+
+    Raises Errno(ENOMEM), also for a hole in one when there are as many areas as may be: one more would stay.
+    """
     for area in mm.overlapping(start, end):
-        isolate(k, mm, area, start, end)
+        first, last = area.vm_start < start, area.vm_end > end
+        if first and last and len(mm.areas) >= k.memory.max_map_count:
+            raise Errno(ENOMEM)
+        if first:
+            area = _split(k, mm, area, start)
+        if last:
+            _split(k, mm, area, end)
     return mm.overlapping(start, end)
 
 
@@ -119,6 +130,7 @@ def _compatible(lower: VmArea, upper: VmArea, flags: int) -> bool:
         and not (lower.vm_flags ^ upper.vm_flags) & flags
         and lower.mapping is upper.mapping
         and lower.uffd is upper.uffd
+        and lower.uffd_mode == upper.uffd_mode
         and lower.vm_pgoff + lower.pages == upper.vm_pgoff
     )
 

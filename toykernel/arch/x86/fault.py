@@ -10,7 +10,14 @@ from toykernel.arch.x86.ptrace import PtRegs
 from toykernel.errno import ENOMEM, Errno
 from toykernel.fs.userfaultfd import handle_userfault
 from toykernel.kernel.panic import die
-from toykernel.kernel.siginfo import BUS_ADRERR, SEGV_ACCERR, SEGV_MAPERR, SIGBUS, SIGKILL, SIGSEGV
+from toykernel.kernel.siginfo import (
+    BUS_ADRERR,
+    SEGV_ACCERR,
+    SEGV_MAPERR,
+    SIGBUS,
+    SIGKILL,
+    SIGSEGV,
+)
 from toykernel.kernel.signal import force_sig_info
 from toykernel.mm.access import BadArea, access_error, find_area
 from toykernel.mm.filemap import FaultSigbus, UserFault
@@ -50,11 +57,11 @@ def do_page_fault(k: Kernel, regs: PtRegs, error_code: int) -> Result | None:
         return None
     try:
         handle_mm_fault(k, Fault(task, mm, vma, address, error_code))
-    except UserFault:
+    except UserFault as fault:
         ctx = vma.uffd
         assert ctx is not None
         if not (ctx.features or 0) & FEATURE_SIGBUS:
-            return handle_userfault(k, task, ctx, address, bool(error_code & PF_W))
+            return handle_userfault(k, task, ctx, address, bool(error_code & PF_W), fault.reason)
         _sigbus(k, address, error_code)
     except FaultSigbus:
         _sigbus(k, address, error_code)

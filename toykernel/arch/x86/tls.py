@@ -29,12 +29,6 @@ def ldt_empty(base: int, limit: int, bits: int) -> bool:
     return not base and not limit and bits & 0x7F == _EMPTY_FLAGS
 
 
-def fill_descriptor(base: int, limit: int, bits: int) -> tuple[int, int]:
-    """The two words of a TLS entry; (0, 0) for no segment, which here all zeros are, too (LDT_zero)."""
-    none = ldt_empty(base, limit, bits) or not (base or limit or bits & 0x7F)
-    return (0, 0) if none else fill_ldt(base, limit, bits)
-
-
 def fill_ldt(base: int, limit: int, bits: int) -> tuple[int, int]:
     """The two words of a segment descriptor."""
     low = (base & 0xFFFF) << 16 | limit & 0xFFFF
@@ -44,6 +38,12 @@ def fill_ldt(base: int, limit: int, bits: int) -> tuple[int, int]:
     high |= (bits >> 5 & 1 ^ 1) << 15  # present
     high |= (bits >> 6 & 1) << 20 | (bits & 1) << 22 | (bits >> 4 & 1) << 23
     return low, high
+
+
+def fill_tls(base: int, limit: int, bits: int) -> tuple[int, int]:
+    """The same for thread-local storage: (0, 0), a free entry, for an empty user_desc or one of zeros."""
+    zero = not base and not limit and not bits & 0x7F
+    return (0, 0) if zero or ldt_empty(base, limit, bits) else fill_ldt(base, limit, bits)
 
 
 def read_descriptor(words: tuple[int, int]) -> tuple[int, int, int]:
@@ -72,7 +72,7 @@ def do_set_thread_area(k: Kernel, task: Task, index: int, address: int, *, alloc
     if not GDT_TLS_MIN <= index < GDT_TLS_MIN + GDT_TLS_ENTRIES:
         raise Errno(EINVAL)
     entries = list(task.thread.tls_array)
-    entries[index - GDT_TLS_MIN] = fill_descriptor(base, limit & 0xFFFFF, bits)
+    entries[index - GDT_TLS_MIN] = fill_tls(base, limit, bits)
     task.thread.tls_array = (entries[0], entries[1], entries[2])
     if task is k.current:
         load_tls(k, task)

@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     from toykernel.state import Kernel
 
 _PRESENT = PTE_P | PTE_US
+#: What an entry has that a read, or a write, neither faults at nor marks.
+_READ = _PRESENT | PTE_A
+_WRITTEN = _READ | PTE_RW | PTE_D
 
 
 def access_ok(address: int, size: int) -> bool:
@@ -29,8 +32,11 @@ def access_ok(address: int, size: int) -> bool:
 
 def user_page(k: Kernel, mm: MmStruct, address: int, write: bool) -> int:
     """Physical address behind an address of some user's memory, faulted in. Raises Errno(EFAULT)."""
-    wanted = _PRESENT | (PTE_RW if write else 0)
+    wanted = _WRITTEN if write else _READ
     pte = get_pte(k, mm, address)
+    if pte & wanted == wanted:
+        return (pte & PTE_FRAME) | (address & (PAGE_SIZE - 1))
+    wanted = _PRESENT | (PTE_RW if write else 0)
     if pte & wanted != wanted:
         try:
             fault_in_user(k, mm, address, write, present=bool(pte & PTE_P))
@@ -110,12 +116,32 @@ def copy_some_to_user(k: Kernel, address: int, data: bytes) -> int:
 
 def get_user(k: Kernel, address: int) -> int:
     """A 32-bit word of the caller's memory, unsigned. Raises Errno(EFAULT)."""
-    return int.from_bytes(copy_from_user(k, address, 4), "little")
+    current = k.current
+    if address & 3 or not 0 <= address < TASK_SIZE or current.mm is None:
+        return int.from_bytes(copy_from_user(k, address, 4), "little")
+    try:
+        physical = user_page(k, current.mm, address, False)
+    except Errno:
+        raise Errno(EFAULT) from None
+    if k.host.trace.user_read:
+        k.host.trace.user_read.emit(current, address, 4)
+    return k.machine.ram.read32(physical)
 
 
 def put_user(k: Kernel, value: int, address: int) -> None:
     """Store the low 32 bits of a value in the caller's memory. Raises Errno(EFAULT)."""
-    copy_to_user(k, address, (value & 0xFFFFFFFF).to_bytes(4, "little"))
+    current = k.current
+    value &= 0xFFFFFFFF
+    if address & 3 or not 0 <= address < TASK_SIZE or current.mm is None:
+        copy_to_user(k, address, value.to_bytes(4, "little"))
+        return
+    try:
+        physical = user_page(k, current.mm, address, True)  # K8
+    except Errno:
+        raise Errno(EFAULT) from None
+    if k.host.trace.user_write:
+        k.host.trace.user_write.emit(current, address, physical >> PAGE_SHIFT)
+    k.machine.ram.write32(physical, value)
 
 
 def strncpy_from_user(k: Kernel, address: int, limit: int) -> bytes:
