@@ -87,6 +87,7 @@ from toykernel.kernel.sched.core import init_idle, wake_up_new_task
 from toykernel.kernel.siginfo import SIGCHLD
 from toykernel.kernel.signal_types import default_rlimits
 from toykernel.kernel.timer import start_ticks
+from toykernel.net.net_namespace import NetNamespace
 from toykernel.syscall_table import SYSCALLS
 from toykernel.task import PF_STARTING, Task, ThreadStruct
 
@@ -345,7 +346,8 @@ def _idle_task(k: Kernel, stack: int) -> None:
         0, UtsName(release=k.host.profile.release, machine=elf_platform(k.machine.cpu.model))
     )
     idle.nsproxy = Nsproxy(
-        0, uts, IpcNamespace(0, SemIds()), MntNamespace(0), get_pid_ns(k.processes.init_pid_ns)
+        *(0, uts, IpcNamespace(0, SemIds()), MntNamespace(0)),
+        *(NetNamespace(0), get_pid_ns(k.processes.init_pid_ns)),
     )
     processes, memlock = k.processes.max_threads // 2, k.host.profile.memlock
     idle.signal.rlim = default_rlimits(k.processes.rlimit_stack, processes, memlock)

@@ -19,7 +19,8 @@ USERLAND = Path(__file__).parents[2] / "userland"
 SIZES = {
     "task_struct": 1024, "signal_struct": 512, "sighand_struct": 1312, "files_struct": 224, "filp": 128,
     "fs_struct": 32, "cred": 128, "user_struct": 64, "user_namespace": 64, "nsproxy": 32,
-    "uts_namespace": 400, "ipc_namespace": 256, "mnt_namespace": 64, "pid_namespace": 128, "pid": 48,
+    "uts_namespace": 400, "ipc_namespace": 256, "mnt_namespace": 64, "net_namespace": 128,
+    "pid_namespace": 128, "pid": 48,
     "io_context": 64, "sem_array": 128, "msg_queue": 128, "msg_msg": 32, "mqueue_inode_cache": 256,
     "shmid_kernel": 128, "sem_undo_list": 32, "pipe_inode_info": 96, "eventfd_ctx": 48, "timerfd_ctx": 128,
     "signalfd_ctx": 16, "userfaultfd_ctx_cache": 176, "eventpoll": 128, "eventpoll_epi": 96,

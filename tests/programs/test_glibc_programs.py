@@ -28,6 +28,7 @@ NEWER = {
     "pidfd_and_ns_ioctls": (6, 15),
     "clocks_log_and_status": (6, 5),
     "seccomp_listener": (6, 12),
+    "network_namespaces": (5, 8),
     "fdinfo_objects": (6, 8),
     "altstack_autodisarm": (4, 7),
     "user_dispatch": (6, 17),

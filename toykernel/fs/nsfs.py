@@ -21,6 +21,7 @@ from toykernel.fs.operations import FileOperations, SuperOperations
 from toykernel.fs.super import SuperBlock
 from toykernel.kernel.clone_flags import (
     CLONE_NEWIPC,
+    CLONE_NEWNET,
     CLONE_NEWNS,
     CLONE_NEWPID,
     CLONE_NEWUSER,
@@ -36,6 +37,7 @@ from toykernel.kernel.nsproxy import (
     put_uts_ns,
 )
 from toykernel.kernel.pid import PidNamespace, pid_nr_ns, put_pid_ns, task_active_pid_ns
+from toykernel.net.net_namespace import NetNamespace, put_net
 
 if TYPE_CHECKING:
     from toykernel.fs.file import File
@@ -46,6 +48,7 @@ if TYPE_CHECKING:
 NAMES = {
     "ipc": (CLONE_NEWIPC, 0xEFFFFFFF),
     "mnt": (CLONE_NEWNS, 0xEFFFFFF8),
+    "net": (CLONE_NEWNET, 0xEFFFFFF9),
     "pid": (CLONE_NEWPID, 0xEFFFFFFC),
     "pid_for_children": (CLONE_NEWPID, 0xEFFFFFFC),
     "user": (CLONE_NEWUSER, 0xEFFFFFFD),
@@ -78,6 +81,7 @@ def namespace_of(task: Task, name: str) -> NsCommon:
     found = {
         "ipc": proxy.ipc_ns,
         "mnt": proxy.mnt_ns,
+        "net": proxy.net_ns,
         "pid": task_active_pid_ns(task),
         "pid_for_children": proxy.pid_ns,
         "user": task.cred.user.ns,
@@ -211,6 +215,8 @@ def put_ns(k: Kernel, common: NsCommon) -> None:
         put_ipc_ns(k, ns)
     elif isinstance(ns, MntNamespace):
         put_mnt_ns(k, ns)
+    elif isinstance(ns, NetNamespace):
+        put_net(k, ns)
     elif isinstance(ns, PidNamespace):
         put_pid_ns(k, ns)
     elif isinstance(ns, UserNamespace):

@@ -38,6 +38,7 @@ from toykernel.kernel.pid import (
     put_pid_ns,
 )
 from toykernel.kernel.wait_queue import WaitQueue
+from toykernel.net.net_namespace import NetNamespace, get_net, put_net
 
 if TYPE_CHECKING:
     from toykernel.fs.file import FsStruct
@@ -103,6 +104,7 @@ class Nsproxy:
     uts_ns: UtsNamespace
     ipc_ns: IpcNamespace
     mnt_ns: MntNamespace
+    net_ns: NetNamespace
     pid_ns: PidNamespace  # of the children that are made from now on
     count: int = 1
 
@@ -120,6 +122,7 @@ def put_nsproxy(k: Kernel, ns: Nsproxy) -> None:
         put_uts_ns(k, ns.uts_ns)
         put_ipc_ns(k, ns.ipc_ns)
         put_mnt_ns(k, ns.mnt_ns)
+        put_net(k, ns.net_ns)
         put_pid_ns(k, ns.pid_ns)
         k.memory.slabs.nsproxy.free(k, ns.slab)
 
@@ -226,7 +229,8 @@ def create_new_namespaces(
     with ExitStack() as undo:
         slab = k.memory.slabs.nsproxy.alloc(k)
         undo.callback(k.memory.slabs.nsproxy.free, k, slab)
-        uts, ipc, mnt, pid = old.uts_ns, old.ipc_ns, old.mnt_ns, old.pid_ns
+        uts, ipc, mnt = old.uts_ns, old.ipc_ns, old.mnt_ns
+        net, pid = old.net_ns, old.pid_ns
         if flags & CLONE_NEWNS:
             mnt = copy_mnt_ns(k, mnt)
             mnt.user_ns = get_user_ns(cred)
@@ -242,6 +246,10 @@ def create_new_namespaces(
             ipc = IpcNamespace(slab_of_ipc, SemIds(), 0, user_ns=get_user_ns(cred))
         ipc.count += 1
         undo.callback(put_ipc_ns, k, ipc)
+        if flags & CLONE_NEWNET:
+            slab_of_net = k.memory.slabs.net_ns.alloc(k)
+            net = NetNamespace(slab_of_net, 0, get_user_ns(cred))
+        undo.callback(put_net, k, get_net(net))
         if flags & CLONE_NEWPID:
             if flags & (CLONE_THREAD | CLONE_PARENT):
                 raise Errno(EINVAL)
@@ -250,12 +258,10 @@ def create_new_namespaces(
         else:
             get_pid_ns(pid)
         undo.callback(put_pid_ns, k, pid)
-        if flags & CLONE_NEWNET:
-            raise Errno(EINVAL)  # a kernel without network namespaces
         undo.pop_all()
     if fs is not None and mnt is not old.mnt_ns:
         _follow(k, fs, old.mnt_ns, mnt)
-    return Nsproxy(slab, uts, ipc, mnt, pid)
+    return Nsproxy(slab, uts, ipc, mnt, net, pid)
 
 
 def copy_namespaces(k: Kernel, p: Task, args: CloneArgs) -> None:

@@ -12,6 +12,7 @@ from toykernel.fs.nsfs import NAMES, NsCommon, namespace_of
 from toykernel.ipc.sem import exit_sem
 from toykernel.kernel.clone_flags import (
     CLONE_NEWIPC,
+    CLONE_NEWNET,
     CLONE_NEWNS,
     CLONE_NEWPID,
     CLONE_NEWUSER,
@@ -37,7 +38,7 @@ if TYPE_CHECKING:
     from toykernel.kernel.pid import PidNamespace
     from toykernel.state import Kernel
 
-_TYPES = CLONE_NEWIPC | CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWUSER | CLONE_NEWUTS
+_TYPES = CLONE_NEWIPC | CLONE_NEWNS | CLONE_NEWNET | CLONE_NEWPID | CLONE_NEWUSER | CLONE_NEWUTS
 
 
 #: Where a struct nsproxy has a namespace of a type.
@@ -45,6 +46,7 @@ _FIELDS = {
     CLONE_NEWUTS: "uts_ns",
     CLONE_NEWIPC: "ipc_ns",
     CLONE_NEWNS: "mnt_ns",
+    CLONE_NEWNET: "net_ns",
     CLONE_NEWPID: "pid_ns",
 }
 
@@ -117,11 +119,11 @@ def _enter(k: Kernel, wanted: dict[int, NsCommon]) -> None:
             cred.user = user
             commit_creds(k, cred)
         undo.pop_all()
-    new = Nsproxy(slab, old.uts_ns, old.ipc_ns, old.mnt_ns, old.pid_ns)
+    new = Nsproxy(slab, old.uts_ns, old.ipc_ns, old.mnt_ns, old.net_ns, old.pid_ns)
     for kind, name in _FIELDS.items():
         if kind in wanted:
             setattr(new, name, wanted[kind].ns)
-    for each in (new.uts_ns, new.ipc_ns, new.mnt_ns, new.pid_ns):
+    for each in (new.uts_ns, new.ipc_ns, new.mnt_ns, new.net_ns, new.pid_ns):
         each.count += 1
     if new.ipc_ns is not old.ipc_ns:
         exit_sem(k, task)

@@ -25,6 +25,7 @@ from toykernel.kernel.seccomp_filter import SeccompFilter
 from toykernel.look.spaces import address_spaces
 from toykernel.mm.userfaultfd import UserfaultfdCtx
 from toykernel.net.af_unix import UnixSock
+from toykernel.net.net_namespace import NetNamespace
 from toykernel.tty.termios import TtyStruct
 
 if TYPE_CHECKING:
@@ -169,7 +170,7 @@ def _of_socket(sock: UnixSock) -> Iterator[Record]:
 
 def _of_namespaces(nsproxy: Nsproxy) -> Iterator[Record]:
     yield "nsproxy", nsproxy.slab
-    for ns in (nsproxy.uts_ns, nsproxy.mnt_ns, nsproxy.ipc_ns, nsproxy.pid_ns):
+    for ns in (nsproxy.uts_ns, nsproxy.mnt_ns, nsproxy.ipc_ns, nsproxy.net_ns, nsproxy.pid_ns):
         yield from _of_namespace(ns)
 
 
@@ -181,6 +182,8 @@ def _of_namespace(ns: Any) -> Iterator[Record]:
             yield "mnt_namespace", ns.slab
             for mnt in all_mounts(ns.root) if ns.root is not None else ():
                 yield "mnt_cache", mnt.slab
+        case NetNamespace():
+            yield "net_namespace", ns.slab
         case PidNamespace():
             yield "pid_namespace", ns.slab
         case UserNamespace():

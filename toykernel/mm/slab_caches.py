@@ -24,6 +24,7 @@ class SlabCaches:
         self.uts_ns = KmemCache("uts_namespace", 400)  # and each kind of them
         self.ipc_ns = KmemCache("ipc_namespace", 256)
         self.mnt_ns = KmemCache("mnt_namespace", 64)
+        self.net_ns = KmemCache("net_namespace", 128)
         self.pid_ns = KmemCache("pid_namespace", 128)
         self.pid = KmemCache("pid", 48)  # fork: a number
         self.ioc = KmemCache("io_context", 64)  # ioprio_set, fork: I/O priority

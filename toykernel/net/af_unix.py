@@ -31,6 +31,7 @@ from toykernel.fs.operations import (
 )
 from toykernel.kernel.landlock import SCOPE_ABSTRACT_UNIX_SOCKET, is_scoped
 from toykernel.kernel.wait import WaitQueue, wake_up
+from toykernel.net.net_namespace import NetNamespace, get_net, put_net
 
 if TYPE_CHECKING:
     from toykernel.kernel.landlock import LandlockDomain
@@ -74,6 +75,7 @@ class UnixSock:
     slab: int
     type: int
     wait: WaitQueue
+    net: NetNamespace  # whose abstract names it sees
     peer_cred: Ucred = (0, 0xFFFFFFFF, 0xFFFFFFFF)
     name: bytes = b""
     inode: Inode | None = None  # of a path
@@ -111,7 +113,8 @@ class UnixTable:
     """Every socket, and those with a name, in the order in which they were made."""
 
     sockets: dict[UnixSock, None] = field(default_factory=dict)
-    abstract: dict[tuple[int, bytes], UnixSock] = field(default_factory=dict)  # by type, too
+    #: By network, type and name.
+    abstract: dict[tuple[int, int, bytes], UnixSock] = field(default_factory=dict)
     bound: dict[Inode, UnixSock] = field(default_factory=dict)
     last_auto: int = 0
 
@@ -123,10 +126,13 @@ def unix_table(k: Kernel) -> UnixTable:
     return k.files.unix
 
 
-def unix_create(k: Kernel, kind: int) -> UnixSock:
-    """A socket without a name or a peer. Raises Errno(ENOMEM)."""
+def unix_create(k: Kernel, kind: int, net: NetNamespace | None = None) -> UnixSock:
+    """A socket without a name or a peer, of a network (None: the caller's). Raises Errno(ENOMEM)."""
     slab = k.memory.slabs.unix_sock.alloc(k)
-    sock = UnixSock(slab, kind, WaitQueue("unix socket"), landlock=k.current.cred.landlock)
+    sock = UnixSock(
+        *(slab, kind, WaitQueue("unix socket"), get_net(net or k.current.nsproxy.net_ns)),
+        landlock=k.current.cred.landlock,
+    )
     unix_table(k).sockets[sock] = None
     return sock
 
@@ -137,9 +143,9 @@ def unix_create(k: Kernel, kind: int) -> UnixSock:
 def bind_abstract(k: Kernel, sock: UnixSock, name: bytes) -> None:
     """Give a socket a name that begins with a zero. Raises Errno(EADDRINUSE)."""
     table = unix_table(k)
-    if (sock.type, name) in table.abstract:
+    if (sock.net.slab, sock.type, name) in table.abstract:
         raise Errno(EADDRINUSE)
-    table.abstract[sock.type, name] = sock
+    table.abstract[sock.net.slab, sock.type, name] = sock
     sock.name = name
 
 
@@ -149,7 +155,7 @@ def autobind(k: Kernel, sock: UnixSock) -> None:
     while True:
         table.last_auto += 1
         name = b"\0" + f"{table.last_auto & 0xFFFFF:05x}".encode()
-        if (sock.type, name) not in table.abstract:
+        if (sock.net.slab, sock.type, name) not in table.abstract:
             bind_abstract(k, sock, name)
             return
 
@@ -170,9 +176,9 @@ def bind_path(k: Kernel, sock: UnixSock, name: bytes) -> None:
     unix_table(k).bound[inode] = sock
 
 
-def find_other(k: Kernel, name: bytes, kind: int) -> UnixSock:
-    """The socket of a name. Raises Errno: ECONNREFUSED, EPROTOTYPE for one of another type, and what the walk
-    along a path does.
+def find_other(k: Kernel, sock: UnixSock, name: bytes) -> UnixSock:
+    """The socket of a name that another looks for. Raises Errno: ECONNREFUSED, EPROTOTYPE for one of another
+    type, and what the walk along a path does.
     """
     if not name:
         raise Errno(ECONNREFUSED)
@@ -184,10 +190,10 @@ def find_other(k: Kernel, name: bytes, kind: int) -> UnixSock:
             raise Errno(ECONNREFUSED)
         other = unix_table(k).bound.get(inode)
     else:
-        other = unix_table(k).abstract.get((kind, name))
+        other = unix_table(k).abstract.get((sock.net.slab, sock.type, name))
     if other is None or other.dead:
         raise Errno(ECONNREFUSED)
-    if other.type != kind:
+    if other.type != sock.type:
         raise Errno(EPROTOTYPE)
     return other
 
@@ -249,8 +255,8 @@ def free_skb(k: Kernel, skb: Skb) -> None:
         fput(k, file)
 
 
-def unix_release_sock(k: Kernel, sock: UnixSock) -> None:
-    """The last open is gone: the name, what was not read, and the peer's peer."""
+def unix_release_sock(k: Kernel, sock: UnixSock, *, embryo: bool = False) -> None:
+    """The last open is gone: the name, what was not read, and the peer's peer; or nobody will accept it."""
     table = unix_table(k)
     sock.dead = True
     if sock.inode is not None:
@@ -259,17 +265,17 @@ def unix_release_sock(k: Kernel, sock: UnixSock) -> None:
         inode.i_count -= 1
         if not inode.i_count and not inode.nlink:
             inode.i_sb.s_op.evict_inode(k, inode)
-    elif table.abstract.get((sock.type, sock.name)) is sock:
-        del table.abstract[sock.type, sock.name]
+    elif table.abstract.get((sock.net.slab, sock.type, sock.name)) is sock:
+        del table.abstract[sock.net.slab, sock.type, sock.name]
     peer, sock.peer = sock.peer, None
     if peer is not None:
         if sock.connects and not peer.dead:
             peer.shutdown = SHUTDOWN_MASK
-            if sock.queue or sock.pending:
+            if embryo or sock.queue or sock.pending:
                 peer.error = ECONNRESET
         state_change(k, peer)
     for waiting in list(sock.pending):
-        unix_release_sock(k, waiting)
+        unix_release_sock(k, waiting, embryo=True)
     sock.pending.clear()
     queue, sock.queue = sock.queue, []
     for skb in queue:
@@ -280,6 +286,7 @@ def unix_release_sock(k: Kernel, sock: UnixSock) -> None:
             state_change(k, other)
     state_change(k, sock)
     k.memory.slabs.unix_sock.free(k, sock.slab)
+    put_net(k, sock.net)
     unix_gc(k)
 
 

@@ -263,7 +263,7 @@ def sys_connect(k: Kernel, fd: int, address: int, length: int) -> Result:
     if family == AF_UNSPEC:
         sock.peer, sock.connected = None, False
         return 0
-    other = find_other(k, unix_name(k, address, length), sock.type)
+    other = find_other(k, sock, unix_name(k, address, length))
     if other.peer is not None and other.peer is not sock:
         raise Errno(EPERM)
     landlock_may_reach(k, other)
@@ -278,7 +278,7 @@ def connect_stream(
     """Into the queue of a listener; sleeps while that is full. EAGAIN, ECONNREFUSED, EISCONN, EINVAL."""
     sock = file.inode.private
     assert isinstance(sock, UnixSock)
-    other = find_other(k, name, sock.type)
+    other = find_other(k, sock, name)
     if not other.listening or other.shutdown & RCV_SHUTDOWN:
         raise Errno(ECONNREFUSED)
     if sock.listening:
@@ -294,7 +294,7 @@ def connect_stream(
         reason = "connect to a socket that accepts nobody"
         return Wait((other.wait,), connect_stream, args, reason, deadline=deadline, holds=(file,))
     landlock_may_reach(k, other)
-    new = unix_create(k, sock.type)
+    new = unix_create(k, sock.type, sock.net)
     new.name, new.passcred = other.name, other.passcred
     new.peer_cred, sock.peer_cred = effective_ucred(k), other.peer_cred
     _join(sock, new)

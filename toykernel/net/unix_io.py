@@ -226,7 +226,7 @@ def _send_packet(k: Kernel, sending: Sending) -> Result:
     if sock.shutdown & SEND_SHUTDOWN:
         raise Errno(EPIPE)
     named = sending.dest is not None and not sock.connects
-    other = find_other(k, sending.dest or b"", sock.type) if named else sock.peer
+    other = find_other(k, sock, sending.dest or b"") if named else sock.peer
     if other is None:
         raise Errno(ECONNREFUSED if sock.connects else ENOTCONN)
     if other.dead:
