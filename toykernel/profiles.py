@@ -34,6 +34,7 @@ class Profile:
     nproc_waits_for_exec: bool  # setuid beyond RLIMIT_NPROC works, and the next exec fails
     reserved_pids: int  # where numbers go on after pid_max
     last_cap: int  # CAP_LAST_CAP
+    secure_bits: int  # of PR_SET_SECUREBITS, without those that lock them (linux/securebits.h)
     merges_cloned_areas: bool  # a new mapping joins an area that came from fork with pages
     wait_for_int_min: int  # what wait4 answers for the pid INT_MIN, an error number
     killed_clears_tid: bool  # clear_child_tid, of a task that a signal kills
@@ -62,6 +63,7 @@ _2_6_39 = Profile(
     nproc_waits_for_exec=False,
     reserved_pids=300,
     last_cap=34,
+    secure_bits=0x15,
     merges_cloned_areas=True,
     wait_for_int_min=ECHILD,
     killed_clears_tid=False,
@@ -116,6 +118,7 @@ _6_X = replace(
     name="6.x",
     release="6.12.0",
     last_cap=40,
+    secure_bits=0x555,
     script_line=256,
     refuses_cut_interpreter=True,
     memlock=8 << 20,

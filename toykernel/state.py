@@ -211,6 +211,7 @@ class Files:
     anon_inode: Inode | None = None  # of every file without a name of its own, once there is one
     fsnotify: FsnotifyTable | None = None  # who watches files (fs/fsnotify.py), once somebody has
     log_readers: LogReaders | None = None  # once syslog has been called
+    eventfd_ids: set[int] = field(default_factory=set)  # of the eventfds that there are
     nsfs: SuperBlock | None = None  # of namespaces as files, once one has been asked for
     console_error: File = field(init=False)  # the open file whose output is the host's stderr
 

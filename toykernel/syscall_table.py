@@ -30,13 +30,17 @@ fs.exec: execve execveat
 fs.fcntl: dup fcntl dup2 fcntl64 dup3
 fs.fhandle: name_to_handle_at open_by_handle_at
 fs.filesystems: sysfs
+fs.fsopen: fsopen fsconfig fsmount fspick
 fs.inotify: inotify_init inotify_add_watch inotify_rm_watch inotify_init1
 fs.ioctl: ioctl
+fs.landlock_calls: landlock_create_ruleset landlock_add_rule landlock_restrict_self
+    lsm_list_modules
 fs.locks: flock
 fs.memfd: memfd_create
+fs.mount_calls: open_tree open_tree_attr move_mount mount_setattr
 fs.namei_calls: link unlink mknod rename mkdir rmdir symlink mkdirat mknodat unlinkat renameat
     linkat symlinkat renameat2
-fs.namespace: mount umount umount2
+fs.namespace: mount umount umount2 pivot_root
 fs.open: open close creat chdir umask fchdir getcwd openat
 fs.openat2: openat2
 fs.pipe: pipe pipe2
@@ -49,6 +53,7 @@ fs.signalfd: signalfd signalfd4
 fs.splice: splice tee vmsplice
 fs.stat: readlink stat lstat fstat stat64 lstat64 fstat64 fstatat64 readlinkat statx
 fs.statfs: ustat statfs fstatfs statfs64 fstatfs64
+fs.statmount: statmount listmount
 fs.sync: sync fsync fdatasync readahead fadvise64 fadvise64_64 sync_file_range syncfs
 fs.timerfd: timerfd_create timerfd_settime timerfd_gettime timerfd_gettime64 timerfd_settime64
 fs.uio: readv writev pread64 pwrite64 preadv pwritev preadv2 pwritev2
@@ -62,6 +67,7 @@ ipc.msg: msgget msgsnd msgrcv msgctl
 ipc.semop: semget semctl semtimedop_time64
 ipc.shm: shmget shmctl shmat shmdt
 ipc.syscall: ipc
+kernel.acct: acct
 kernel.capability: capget capset
 kernel.clone3: clone3
 kernel.exit: exit exit_group
@@ -79,6 +85,7 @@ kernel.ntp: adjtimex clock_adjtime clock_adjtime64
 kernel.pidfd: pidfd_send_signal pidfd_open pidfd_getfd
 kernel.posix_timers: timer_create timer_settime timer_gettime timer_getoverrun timer_delete
 kernel.prctl: personality prctl
+kernel.process_madvise: process_madvise process_mrelease
 kernel.process_vm_access: process_vm_readv process_vm_writev
 kernel.ptrace: ptrace
 kernel.random: getrandom
@@ -114,8 +121,9 @@ mm.madvise: madvise
 mm.mincore: msync mincore
 mm.mlock: mlock munlock mlockall munlockall mlock2
 mm.mmap: mmap munmap mmap2
-mm.mprotect: mprotect
+mm.mprotect: mprotect pkey_mprotect pkey_alloc pkey_free
 mm.mremap: mremap
+mm.mseal: mseal
 mm.remap_file_pages: remap_file_pages
 net.msg_calls: socketcall recvmmsg sendmmsg sendto sendmsg recvfrom recvmsg recvmmsg_time64
 net.socket: socket socketpair bind connect listen accept4 getsockname getpeername shutdown

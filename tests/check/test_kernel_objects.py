@@ -60,6 +60,9 @@ OBJECTS: dict[str, tuple[set[str], set[str]]] = {
         {"InotifyGroup", "Mark", "FsnotifyTable"},
     ),
     "ldt": ({"LDT"}, {"MmStruct"}),
+    "landlock": ({"landlock_ruleset", "cred"}, {"LandlockRuleset", "LandlockDomain"}),
+    "acct": ({"filp"}, {"BsdAcct"}),
+    "fscontext": ({"fs_context", "mnt_cache", "filp"}, {"FsContext", "Mount", "PeerGroup"}),
     "mountns": ({"mnt_namespace", "mnt_cache"}, {"MntNamespace", "Mount"}),
 }
 USER_PAGES = ("anonymous page", "cow copy", "page table")

@@ -166,7 +166,7 @@ OWN = {
         "FCW_INIT": 0x37F, "MXCSR_INIT": 0x1F80, "FSAVE_SIZE": 108, "FXSAVE_SIZE": 512,
         "FPSTATE_SIZE": 112 + 512, "SIGCONTEXT_SIZE": 88, "UCONTEXT_SIZE": 20 + 88 + 8,
     },
-    "include/linux/capability.h": {"CAP_FULL_SET": (1 << 35) - 1, "CAP_FS_MASK": 0x800001F},
+    "include/linux/capability.h": {"CAP_FULL_SET": (1 << 35) - 1, "CAP_FS_MASK": 0x10800021F},
 }  # fmt: skip
 
 

@@ -10,8 +10,10 @@ from typing import TYPE_CHECKING
 
 from toykernel.fs.eventpoll import EventPoll
 from toykernel.fs.file import File
+from toykernel.fs.fs_context import FsContext
 from toykernel.fs.mount import all_mounts
 from toykernel.fs.timerfd import TimerfdCtx
+from toykernel.kernel.landlock import LandlockRuleset
 from toykernel.kernel.nsproxy import mount_roots
 from toykernel.kernel.pid import Pid
 from toykernel.kernel.posix_timers import PosixTimer
@@ -108,11 +110,15 @@ def numbers_are_held(k: Kernel) -> Iterator[str]:
 
 
 def mounts_hang_together(k: Kernel) -> Iterator[str]:
-    """A mount hangs where it says."""
+    """A mount hangs where it says, and its peers know it."""
     for mnt in chain.from_iterable(map(all_mounts, mount_roots(k))):
         for place, below in mnt.mounts.items():
             if below.parent is not mnt or below.mountpoint is not place:
                 yield f"the {below.sb.s_type} on {place.name} says that it hangs elsewhere"
+        if mnt.group is not None and mnt not in mnt.group.members:
+            yield f"mount {mnt.mnt_id} is not a member of the group that it names"
+        if mnt.master is not None and mnt not in mnt.master.slaves:
+            yield f"mount {mnt.mnt_id} is not a slave of the group that it names"
 
 
 def sockets_know_each_other(k: Kernel) -> Iterator[str]:
@@ -150,7 +156,7 @@ def _of_task(task: Task) -> Iterator[tuple[str, object]]:
         yield f"descriptors of pid {task.pid}", (table, closing)
     judges, judge = [], task.seccomp_filter
     while judge is not None:
-        judges.append((judge.slab, judge.count))
+        judges.append((judge.slab, judge.count, judge.listener is not None))
         judge = judge.prev
     yield f"filters of pid {task.pid}", (task.seccomp_mode, task.no_new_privs, judges)
     traced = [child.pid for child in task.ptraced]
@@ -163,6 +169,9 @@ def _of_task(task: Task) -> Iterator[tuple[str, object]]:
         (sorted(signal.shared_pending), sorted(signal.posix_timers), sorted(signal.itimers)),
     )
     yield f"credentials of pid {task.pid}", task.cred.slab
+    domain = task.cred.landlock
+    layers = domain.layers if domain is not None else ()
+    yield f"layers of pid {task.pid}", [(layer.slab, layer.count) for layer in layers]
     yield (
         f"root and directory of pid {task.pid}",
         ((task.fs.slab, task.fs.users, task.fs.root, task.fs.pwd) if task.fs is not None else None),
@@ -183,6 +192,8 @@ def there_is(k: Kernel) -> dict[str, object]:
     state: dict[str, object] = {"timers": len(k.time.timers), "terminals": sorted(k.files.ptys)}
     for task in k.processes.tasks:
         state |= _of_task(task)
+        accounts = task.pid_struct.ns.bacct
+        state[f"accounts of pid {task.pid}"] = accounts.file.slab if accounts is not None else 0
         state[f"namespaces of pid {task.pid}"] = (task.nsproxy.slab, task.nsproxy.count)
         state["System V and POSIX objects"] = _of_ipc(task.nsproxy.ipc_ns)
     state["numbers"] = {n: pid.count for n, pid in k.processes.init_pid_ns.pids.items()}
@@ -202,13 +213,22 @@ def there_is(k: Kernel) -> dict[str, object]:
                 file.private.features,
                 [(one.task.pid, one.address, one.told) for one in file.private.faults],
             )
+        if isinstance(file.private, LandlockRuleset):
+            made = file.private
+            rules = sorted((inode.ino, allowed) for inode, allowed in made.rules.items())
+            state[f"landlock_ruleset {made.slab:#x}"] = (rules, dict(made.ports))
+        if isinstance(file.private, FsContext):
+            fc = file.private
+            state[f"fs_context {fc.slab:#x}"] = (fc.phase.name, dict(fc.values), fc.source)
         if isinstance(file.private, EventPoll):
             state[f"epoll {file.private.slab:#x}"] = (
                 [(item.fd, item.events, item.data) for item in file.private.items],
                 [item.fd for item in file.private.rdllist],
             )
     state["mounts"] = [
-        (mnt.slab, mnt.sb.s_dev, mnt.sb.read_only, mnt.mountpoint.name if mnt.mountpoint else "")
+        (mnt.slab, mnt.sb.s_dev, mnt.sb.read_only, mnt.flags, mnt.mountpoint.name)
+        if mnt.mountpoint is not None
+        else (mnt.slab, mnt.sb.s_dev, mnt.sb.read_only, mnt.flags, "")
         for mnt in chain.from_iterable(map(all_mounts, mount_roots(k)))
     ]
     fs = k.files.fs

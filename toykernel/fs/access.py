@@ -11,23 +11,35 @@ from toykernel.errno import EACCES, EINVAL, ENOTDIR, EPERM, EROFS, Errno
 from toykernel.fs.file import (
     current_files,
     dup_fd,
+    fget,
     filp_close,
     put_files_struct,
 )
-from toykernel.fs.inode import MAY_EXEC, S_IFREG, Inode, inode_permission
+from toykernel.fs.inode import (
+    MAY_EXEC,
+    MAY_WRITE,
+    S_IFDIR,
+    S_IFLNK,
+    S_IFREG,
+    Inode,
+    inode_permission,
+)
+from toykernel.fs.mount import mnt_want_write
 from toykernel.fs.namei import (
     AT_EMPTY_PATH,
     AT_FDCWD,
     AT_SYMLINK_NOFOLLOW,
     current_fs,
     getname,
-    inode_at,
+    getname_flags,
+    path_at,
     path_lookup,
 )
 from toykernel.kernel.cred import CAP_SYS_CHROOT, capable
 from toykernel.syscalls import syscall
 
 if TYPE_CHECKING:
+    from toykernel.fs.mount import Path
     from toykernel.state import Kernel
 
 AT_EACCESS = 0x200
@@ -61,14 +73,22 @@ def do_faccessat(k: Kernel, dirfd: int, pathname: int, mode: int, flags: int) ->
 
 
 def _access(k: Kernel, dirfd: int, pathname: int, mode: int, flags: int) -> int:
-    inode = inode_at(k, dirfd, pathname, flags)
+    name = getname_flags(k, pathname, empty=bool(flags & AT_EMPTY_PATH))
+    if not name and dirfd != AT_FDCWD:
+        file = fget(k, dirfd)
+        inode, path = file.inode, file.f_path
+    else:
+        path = path_at(k, name, dirfd, follow=not flags & AT_SYMLINK_NOFOLLOW)
+        inode = path.dentry.inode
     if not mode:
         return 0
-    return _permitted(k, inode, mode)
+    return _permitted(k, inode, path, mode)
 
 
-def _permitted(k: Kernel, inode: Inode, mode: int) -> int:
+def _permitted(k: Kernel, inode: Inode, path: Path | None, mode: int) -> int:
     if mode & MAY_EXEC and inode.type == S_IFREG and not inode.mode & 0o111:
+        raise Errno(EACCES)
+    if mode & MAY_EXEC and inode.type == S_IFREG and path is not None and path.noexec:
         raise Errno(EACCES)
     try:
         inode_permission(k, inode, mode)
@@ -76,6 +96,9 @@ def _permitted(k: Kernel, inode: Inode, mode: int) -> int:
         if error.number == EROFS and not mode & 2:
             return 0
         raise
+    stored = inode.type in (S_IFREG, S_IFDIR, S_IFLNK)
+    if mode & MAY_WRITE and stored and path is not None:
+        mnt_want_write(path.mnt)
     return 0
 
 

@@ -20,12 +20,20 @@ from toykernel.fs.inode import (
     Inode,
     inode_permission,
 )
+from toykernel.fs.mount import (
+    MNT_NOATIME,
+    MNT_NODIRATIME,
+    MNT_READONLY,
+    MNT_RELATIME,
+    mnt_want_write_file,
+)
 from toykernel.fs.namei import AT_EMPTY_PATH, AT_FDCWD, AT_SYMLINK_NOFOLLOW, inode_at
 from toykernel.kernel.cred import CAP_CHOWN, CAP_FOWNER, CAP_FSETID, capable
 from toykernel.kernel.timekeeping import NSEC_PER_SEC, ktime_get_real
 from toykernel.syscalls import syscall
 
 if TYPE_CHECKING:
+    from toykernel.fs.mount import Path
     from toykernel.state import Kernel
 
 _S_IXGRP = 0o010
@@ -46,6 +54,8 @@ class Iattr:
     atime: int | None = None
     mtime: int | None = None
     touch: bool = False
+    #: ATTR_KILL_SUID and ATTR_KILL_SGID: a change of owner takes the set-id bits of what is no directory.
+    kill: bool = False
 
 
 def current_time(k: Kernel) -> int:
@@ -53,18 +63,24 @@ def current_time(k: Kernel) -> int:
     return ktime_get_real(k)
 
 
-def touch_atime(k: Kernel, inode: Inode) -> None:
-    """It has been read: as with `relatime`, noted only after a change or once a day."""
+def touch_atime(k: Kernel, inode: Inode, path: Path | None) -> None:
+    """It has been read: as with `relatime`, noted only after a change or once a day. `path` is where it was
+    read, or None for what is nowhere."""
+    flags = path.mnt.flags if path is not None else MNT_RELATIME
+    if inode.i_sb.read_only or flags & (MNT_NOATIME | MNT_READONLY):
+        return
+    if flags & MNT_NODIRATIME and inode.is_dir:
+        return
     now = current_time(k)
     stale = inode.atime <= max(inode.mtime, inode.ctime) or now - inode.atime >= _RELATIME_NS
-    if stale and not inode.i_sb.read_only and not inode.i_sb.noatime:
+    if stale or not flags & MNT_RELATIME:
         inode.atime = now
 
 
 def file_accessed(k: Kernel, file: File) -> None:
     """It has been read through an open file, which may have been opened not to leave a trace (O_NOATIME)."""
     if not file.flags & O_NOATIME:
-        touch_atime(k, file.inode)
+        touch_atime(k, file.inode, file.f_path)
 
 
 def touch_mtime(k: Kernel, inode: Inode) -> None:
@@ -111,13 +127,15 @@ def _may_change(k: Kernel, inode: Inode, attr: Iattr) -> None:
     if attr.gid is not None and not (owner and (attr.gid == inode.gid or in_group(k, attr.gid))):
         _need(k, CAP_CHOWN)
     times = attr.atime is not None or attr.mtime is not None
+    kills = attr.kill and not inode.is_dir and bool(_killed(k, inode))
+    if inode_owner_or_capable(k, inode):
+        return
     if attr.touch:
-        if not inode_owner_or_capable(k, inode):
-            try:
-                inode_permission(k, inode, MAY_WRITE)
-            except Errno as error:
-                raise Errno(EACCES if error.number != EROFS else EROFS) from None
-    elif (attr.mode is not None or times) and not inode_owner_or_capable(k, inode):
+        try:
+            inode_permission(k, inode, MAY_WRITE)
+        except Errno as error:
+            raise Errno(EACCES if error.number != EROFS else EROFS) from None
+    elif attr.mode is not None or times or kills:
         raise Errno(EPERM)
 
 
@@ -134,9 +152,9 @@ def notify_change(k: Kernel, inode: Inode, attr: Iattr) -> None:
         raise Errno(EROFS)
     _may_change(k, inode, attr)
     inode.i_op.setattr(k, inode)
+    if attr.kill and not inode.is_dir:
+        inode.mode &= ~_killed(k, inode)
     if attr.uid is not None or attr.gid is not None:
-        if not inode.is_dir:
-            inode.mode &= ~_killed(k, inode)
         inode.uid = inode.uid if attr.uid is None else attr.uid
         inode.gid = inode.gid if attr.gid is None else attr.gid
     if attr.mode is not None:
@@ -166,7 +184,14 @@ def _inode_at(k: Kernel, dirfd: int, pathname: int, flags: int = 0) -> Inode:
     """What a path names, as AT_ flags say. Raises Errno(EINVAL) for another flag, or the walk's."""
     if flags & ~(AT_SYMLINK_NOFOLLOW | AT_EMPTY_PATH):
         raise Errno(EINVAL)
-    return inode_at(k, dirfd, pathname, flags)
+    return inode_at(k, dirfd, pathname, flags, write=True)
+
+
+def _open_inode(k: Kernel, fd: int) -> Inode:
+    """What an open file is of, to be changed. Raises Errno(EBADF), Errno(EROFS)."""
+    file = fget_open(k, fd)
+    mnt_want_write_file(file)
+    return file.inode
 
 
 def chmod_common(k: Kernel, inode: Inode, mode: int) -> int:
@@ -186,7 +211,7 @@ def sys_chmod(k: Kernel, pathname: int, mode: int) -> int:
 @syscall(94, "fd:fd mode:mode")
 def sys_fchmod(k: Kernel, fd: int, mode: int) -> int:
     """fchmod: of an open file. EBADF, or as chmod."""
-    return chmod_common(k, fget_open(k, fd).inode, mode)
+    return chmod_common(k, _open_inode(k, fd), mode)
 
 
 @syscall(306, "dirfd:dirfd pathname:path mode:mode")
@@ -206,7 +231,7 @@ def sys_fchmodat2(k: Kernel, dirfd: int, pathname: int, mode: int, flags: int) -
 
 def chown_common(k: Kernel, inode: Inode, uid: int, gid: int) -> int:
     """Set owner and group; -1 leaves one. Raises Errno(EPERM), Errno(EROFS)."""
-    attr = Iattr(uid=None if uid == _KEEP else uid, gid=None if gid == _KEEP else gid)
+    attr = Iattr(uid=None if uid == _KEEP else uid, gid=None if gid == _KEEP else gid, kill=True)
     notify_change(k, inode, attr)
     return 0
 
@@ -232,7 +257,7 @@ def sys_lchown(k: Kernel, pathname: int, uid: int, gid: int) -> int:
 @syscall(207, "fd:fd owner:id group:id", name="fchown32")
 def sys_fchown(k: Kernel, fd: int, uid: int, gid: int) -> int:
     """fchown32: of an open file. EBADF, or as chown32."""
-    return chown_common(k, fget_open(k, fd).inode, uid, gid)
+    return chown_common(k, _open_inode(k, fd), uid, gid)
 
 
 @syscall(298, "dirfd:dirfd pathname:path owner:id group:id flags:at_flags")
@@ -257,4 +282,4 @@ def sys_lchown16(k: Kernel, pathname: int, uid: int, gid: int) -> int:
 @syscall(95, "fd:fd owner:id group:id", name="fchown")
 def sys_fchown16(k: Kernel, fd: int, uid: int, gid: int) -> int:
     """fchown of old, with ids of 16 bits."""
-    return chown_common(k, fget_open(k, fd).inode, _wide(uid), _wide(gid))
+    return chown_common(k, _open_inode(k, fd), _wide(uid), _wide(gid))

@@ -14,7 +14,7 @@ from toykernel.arch.x86.uaccess import (
 from toykernel.errno import EFAULT, EINVAL, ENOSPC, ENXIO, EPERM, Errno
 from toykernel.fs.file import File
 from toykernel.fs.inode import S_IFBLK, S_IFCHR, S_IFIFO, S_IFSOCK, Inode
-from toykernel.fs.operations import DEFAULT_POLLMASK, FileOperations
+from toykernel.fs.operations import DEFAULT_POLLMASK, FileOperations, find_operations
 from toykernel.fs.pipe import FIFO
 from toykernel.kernel.cred import CAP_SYS_ADMIN, capable
 from toykernel.kernel.random import get_random_bytes, get_random_bytes_user
@@ -154,7 +154,12 @@ def blkdev_open(k: Kernel, file: File) -> None:
 
 def chrdev_open(k: Kernel, file: File) -> None:
     """The device behind the node takes over. Raises Errno(ENXIO) when there is none of that number."""
-    device = DEVICES.get(file.inode.rdev) or tty_device(file.inode.rdev)
+    number = file.inode.rdev
+    device = DEVICES.get(number) or tty_device(number)
+    if device is None and number in LOADED:
+        table = find_operations(LOADED[number])
+        assert isinstance(table, FileOperations)
+        device = table
     if device is None:
         raise Errno(ENXIO)
     file.op = device
@@ -205,6 +210,9 @@ DEF_BLK = FileOperations("toykernel.fs.chrdev:DEF_BLK", open=blkdev_open)
 #: Device numbers, major << 8 | minor (Documentation/admin-guide/devices.txt).
 NULL_DEV, ZERO_DEV, CONSOLE_DEV = 1 << 8 | 3, 1 << 8 | 5, 5 << 8 | 1
 FULL_DEV, RANDOM_DEV, URANDOM_DEV = 1 << 8 | 7, 1 << 8 | 8, 1 << 8 | 9
+USERFAULTFD_DEV = 10 << 8 | 126
+#: Drivers that are loaded when they are opened.
+LOADED = {USERFAULTFD_DEV: "toykernel.fs.userfaultfd:USERFAULTFD_DEV"}
 DEVICES = {
     CONSOLE_DEV: CONSOLE,
     NULL_DEV: NULL,

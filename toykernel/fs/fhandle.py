@@ -13,11 +13,10 @@ from typing import TYPE_CHECKING
 from toykernel.arch.x86.uaccess import copy_from_user, copy_to_user, put_user
 from toykernel.errno import EINVAL, EOPNOTSUPP, EOVERFLOW, EPERM, ESTALE, Errno
 from toykernel.fs.file import O_CLOEXEC, O_LARGEFILE, fd_install, fget, get_unused_fd
-from toykernel.fs.mount import Path, all_mounts
+from toykernel.fs.mount import Path
 from toykernel.fs.namei import AT_FDCWD, current_fs, getname_flags, path_at
 from toykernel.fs.open import open_path
 from toykernel.kernel.cred import CAP_DAC_READ_SEARCH, capable
-from toykernel.kernel.nsproxy import mnt_ns_root
 from toykernel.syscalls import syscall
 
 if TYPE_CHECKING:
@@ -58,13 +57,11 @@ def sys_name_to_handle_at(
     (room,) = struct.unpack("<I4x", copy_from_user(k, handle, _HEADER))
     if room > MAX_HANDLE_SZ:
         raise Errno(EINVAL)
-    mounts = enumerate(all_mounts(mnt_ns_root(k, k.current.nsproxy.mnt_ns)), 1)
-    number = next((n for n, mnt in mounts if mnt is path.mnt), 0)
     record = struct.pack("<3I", 0, inode.ino & 0xFFFFFFFF, inode.ino >> 32)
     if flags & AT_HANDLE_MNT_ID_UNIQUE:
-        copy_to_user(k, mount_id, number.to_bytes(8, "little"))
+        copy_to_user(k, mount_id, path.mnt.unique_id.to_bytes(8, "little"))
     else:
-        put_user(k, number, mount_id)
+        put_user(k, path.mnt.mnt_id, mount_id)
     if room < _BYTES:
         copy_to_user(k, handle, struct.pack("<Ii", _BYTES, _INVALID_TYPE))
         raise Errno(EOVERFLOW)

@@ -9,10 +9,12 @@ from toykernel.errno import EBADF, Errno
 from toykernel.fs.fasync import set_async
 from toykernel.fs.file import O_ASYNC, O_NONBLOCK, O_PATH, current_files, fget
 from toykernel.fs.inode import S_IFREG
+from toykernel.fs.landlock import landlock_file_ioctl
 from toykernel.fs.statfs import BLOCK_SIZE
 from toykernel.syscalls import syscall
 
 if TYPE_CHECKING:
+    from toykernel.kernel.wait import Result
     from toykernel.state import Kernel
 
 FIGETBSZ = 2
@@ -20,13 +22,14 @@ FIONREAD, FIONBIO, FIONCLEX, FIOCLEX, FIOASYNC = 0x541B, 0x5421, 0x5450, 0x5451,
 
 
 @syscall(54, "fd:fd request:hex argp:address")
-def sys_ioctl(k: Kernel, fd: int, request: int, argp: int) -> int:
+def sys_ioctl(k: Kernel, fd: int, request: int, argp: int) -> Result:
     """ioctl: flags of the descriptor and of the open file, how much there is to read, or what the
     file makes of it; Errno(ENOTTY) where it has none, Errno(EBADF).
     """
     file = fget(k, fd)
     if file.flags & O_PATH:
         raise Errno(EBADF)
+    landlock_file_ioctl(file, request)
     if request == FIOCLEX:
         current_files(k).close_on_exec.add(fd)
     elif request == FIONCLEX:

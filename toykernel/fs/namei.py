@@ -17,7 +17,6 @@ from toykernel.errno import (
     ENOTDIR,
     ENOTEMPTY,
     EPERM,
-    EROFS,
     EXDEV,
     Errno,
 )
@@ -30,6 +29,7 @@ from toykernel.fs.inode import (
     S_IFCHR,
     S_IFDIR,
     S_IFIFO,
+    S_IFLNK,
     S_IFMT,
     S_IFREG,
     S_IFSOCK,
@@ -37,7 +37,16 @@ from toykernel.fs.inode import (
     Inode,
     inode_permission,
 )
-from toykernel.fs.mount import Mount, Path, follow_dotdot, traverse_mounts
+from toykernel.fs.landlock import landlock_make, landlock_refer, landlock_remove
+from toykernel.fs.mount import (
+    MNT_NOSYMFOLLOW,
+    Mount,
+    Path,
+    follow_dotdot,
+    mnt_want_write,
+    mnt_want_write_file,
+    traverse_mounts,
+)
 from toykernel.fs.naming import exchange as exchange_names
 from toykernel.fs.naming import name_link, name_new, rename, unname, unname_dir
 from toykernel.kernel.cred import CAP_FOWNER, CAP_MKNOD, capable
@@ -125,13 +134,21 @@ def path_at(k: Kernel, path: str, dirfd: int, *, follow: bool = True) -> Path:
     return at
 
 
-def inode_at(k: Kernel, dirfd: int, pathname: int, flags: int) -> Inode:
+def inode_at(k: Kernel, dirfd: int, pathname: int, flags: int, *, write: bool = False) -> Inode:
     """What a path in the program's memory names, as two AT_ flags say: a link itself; with "" what `dirfd`
-    has open, a pipe as well, which is nowhere. Raises Errno: EFAULT, or what `path_at` answers."""
+    has open, a pipe as well, which is nowhere. With `write` it is to be changed.
+
+    Raises Errno: EFAULT, EROFS through a read-only mount, or what `path_at` answers."""
     name = getname_flags(k, pathname, empty=bool(flags & AT_EMPTY_PATH))
     if not name and dirfd != AT_FDCWD:
-        return fget(k, dirfd).inode
-    dentry = path_at(k, name, dirfd, follow=not flags & AT_SYMLINK_NOFOLLOW).dentry
+        file = fget(k, dirfd)
+        if write:
+            mnt_want_write_file(file)
+        return file.inode
+    path = path_at(k, name, dirfd, follow=not flags & AT_SYMLINK_NOFOLLOW)
+    if write:
+        mnt_want_write(path.mnt)
+    dentry = path.dentry
     dentry.inode.i_dentry = dentry
     return dentry.inode
 
@@ -200,6 +217,8 @@ def _walk(
         if found.inode.is_link and (follow_last or not last):
             links += 1
             if links > MAXSYMLINKS or resolve & RESOLVE_NO_SYMLINKS:
+                raise Errno(ELOOP)
+            if at.mnt.flags & MNT_NOSYMFOLLOW:
                 raise Errno(ELOOP)
             jump = found.inode.i_op.jump(k, found.inode)
             if jump is not None:
@@ -289,14 +308,14 @@ def _new_name(k: Kernel, path: str, dirfd: int = AT_FDCWD, *, directory: bool = 
         raise Errno(EEXIST)
     if nd.trailing_slash and not directory:
         raise Errno(ENOENT)
-    if nd.parent.dentry.inode.i_sb.read_only:
-        raise Errno(EROFS)
+    mnt_want_write(nd.parent.mnt)
     return nd
 
 
 def do_mkdir(k: Kernel, path: str, mode: int, dirfd: int = AT_FDCWD) -> None:
     """Mode less the umask. Raises Errno(EEXIST) for any name that is there, even a dangling link."""
     nd = _new_name(k, path, dirfd, directory=True)
+    landlock_make(k, nd.parent, S_IFDIR)
     parent = may_create(k, nd.parent)
     bits = mode & 0o1777 & ~current_fs(k).umask
     name_new(k, nd.parent.dentry, nd.name, parent.i_op.mkdir(k, parent, nd.name, bits))
@@ -308,6 +327,7 @@ def do_mknod(k: Kernel, path: str, mode: int, rdev: int, dirfd: int = AT_FDCWD) 
     if kind not in (S_IFREG, S_IFCHR, S_IFBLK, S_IFIFO, S_IFSOCK):
         raise Errno(EPERM if kind == S_IFDIR else EINVAL)
     nd = _new_name(k, path, dirfd)
+    landlock_make(k, nd.parent, kind)
     parent = may_create(k, nd.parent)
     bits = mode & 0o7777 & ~current_fs(k).umask
     if kind == S_IFREG:
@@ -325,6 +345,7 @@ def do_symlink(k: Kernel, target: str, path: str, dirfd: int = AT_FDCWD) -> None
     Raises Errno as _new_name, Errno(ENOSPC).
     """
     nd = _new_name(k, path, dirfd)
+    landlock_make(k, nd.parent, S_IFLNK)
     parent = may_create(k, nd.parent)
     name_new(k, nd.parent.dentry, nd.name, parent.i_op.symlink(k, parent, nd.name, target))
 
@@ -341,6 +362,9 @@ def link_path(k: Kernel, source: Path, new: str, dirfd: int = AT_FDCWD) -> None:
     nd = _new_name(k, new, dirfd)
     if nd.parent.mnt is not source.mnt:
         raise Errno(EXDEV)
+    if source.dentry is not source.mnt.root:
+        here = Path(source.mnt, source.dentry.parent)
+        landlock_refer(k, source, here, nd.parent, None, removes=False)
     parent = may_create(k, nd.parent)
     inode = source.dentry.inode
     if inode.is_dir:
@@ -368,8 +392,7 @@ def do_rename(
         raise Errno(EXDEV)
     if source.name in ("", ".", "..") or target.name in ("", ".", ".."):
         raise Errno(EEXIST if flags & RENAME_NOREPLACE and source.name not in _DOTS else EBUSY)
-    if source.parent.mnt.sb.read_only:
-        raise Errno(EROFS)
+    mnt_want_write(source.parent.mnt)
     if source.path is None:
         raise Errno(ENOENT)
     dentry = source.path.dentry
@@ -389,6 +412,9 @@ def do_rename(
         raise Errno(EINVAL)
     if there is not None and is_ancestor(there, source.parent.dentry):
         raise Errno(EINVAL if exchange else ENOTEMPTY)
+    landlock_refer(
+        *(k, source.path, source.parent, target.parent, there), removes=True, exchange=exchange
+    )
     if there is not None and there.inode is dentry.inode:
         return
     may_delete(k, source.parent, dentry)
@@ -421,9 +447,11 @@ def do_rmdir(k: Kernel, path: str, dirfd: int = AT_FDCWD) -> None:
     refused = {".": EINVAL, "..": ENOTEMPTY, "": EBUSY}.get(nd.name)
     if refused is not None:
         raise Errno(refused)
+    mnt_want_write(nd.parent.mnt)
     if nd.path is None:
         raise Errno(ENOENT)
     victim = nd.path.dentry
+    landlock_remove(k, nd.parent, directory=True)
     may_delete(k, nd.parent, victim)
     if not victim.inode.is_dir:
         raise Errno(ENOTDIR)
@@ -438,7 +466,9 @@ def do_unlink(k: Kernel, path: str, dirfd: int = AT_FDCWD) -> None:
     nd = path_parent(k, path, dirfd)
     if nd.name in ("", ".", ".."):
         raise Errno(EISDIR)
+    mnt_want_write(nd.parent.mnt)
     victim = nd.found().dentry
+    landlock_remove(k, nd.parent, directory=False)
     may_delete(k, nd.parent, victim)
     if victim.inode.is_dir:
         raise Errno(EISDIR)

@@ -15,7 +15,7 @@ from toykernel.fs.dcache import Dentry
 from toykernel.fs.file import O_RDONLY, fd_install, get_unused_fd
 from toykernel.fs.inode import S_IFREG, Inode
 from toykernel.fs.libfs import SPECIAL
-from toykernel.fs.mount import Mount, Path
+from toykernel.fs.mount import Mount, Path, put_mount_id
 from toykernel.fs.open import open_path
 from toykernel.fs.operations import FileOperations, SuperOperations
 from toykernel.fs.super import SuperBlock
@@ -108,7 +108,9 @@ def ns_get_path(k: Kernel, common: NsCommon) -> Path:
     inode = Inode(ns_number(common), S_IFREG | 0o444, sb, SPECIAL, NS_FILE, private=common)
     inode.atime = inode.mtime = inode.ctime = k.time.wall_offset
     dentry = Dentry(ns_get_name(common), inode)
-    return Path(Mount(sb, dentry), dentry)
+    mnt = Mount(sb, dentry)
+    put_mount_id(mnt)  # in Linux it is the one mount of nsfs
+    return Path(mnt, dentry)
 
 
 def ns_open(k: Kernel, file: File) -> None:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from toykernel.arch.x86.uaccess import copy_to_user
 from toykernel.errno import (
+    EACCES,
     EBADF,
     EEXIST,
     EINVAL,
@@ -15,7 +16,6 @@ from toykernel.errno import (
     ENOTDIR,
     EPERM,
     ERANGE,
-    EROFS,
     Errno,
 )
 from toykernel.fs.attr import file_remove_privs, inode_owner_or_capable
@@ -50,6 +50,8 @@ from toykernel.fs.inode import (
     MAY_EXEC,
     MAY_READ,
     MAY_WRITE,
+    S_IFBLK,
+    S_IFCHR,
     S_IFIFO,
     S_IFREG,
     Inode,
@@ -58,9 +60,10 @@ from toykernel.fs.inode import (
     inode_permission,
     put_write_access,
 )
+from toykernel.fs.landlock import TRUNCATE, landlock_make, landlock_open, landlock_path
 from toykernel.fs.leases import LeaseInTheWay, break_lease, wait_for_leases
 from toykernel.fs.libfs import NO_FILE
-from toykernel.fs.mount import Path, d_path
+from toykernel.fs.mount import MNT_NODEV, Path, d_path, mnt_want_write
 from toykernel.fs.namei import (
     AT_FDCWD,
     Nameidata,
@@ -93,6 +96,8 @@ def filp_open(
     exclusive = flags & O_CREAT and flags & O_EXCL
     follow = not exclusive and not flags & O_NOFOLLOW
     nd = path_lookup(k, path, dirfd, follow=follow, resolve=resolve)
+    if flags & O_CREAT and nd.trailing_slash:
+        raise Errno(EISDIR)
     if nd.path is None:
         return _create(k, nd, path, flags, mode)
     if exclusive:
@@ -105,12 +110,15 @@ def open_path(k: Kernel, path: Path, name: str, flags: int) -> File:
     inode = path.dentry.inode
     if flags & O_PATH:
         return _open_o_path(k, path, name, flags)
-    _may_open(k, inode, flags)
+    _may_open(k, path, flags)
     break_lease(k, inode, flags)
     inode.i_op.fill(k, inode)
     file = get_empty_filp(k, inode, inode.i_fop, flags & (_KEPT_FLAGS | O_NOCTTY), name)
     file.f_path = path
     try:
+        landlock_open(k, file)
+        if flags & O_TRUNC and inode.type == S_IFREG:
+            landlock_path(k, path, TRUNCATE)
         file.op.open(k, file)
         file.flags &= ~O_NOCTTY
         _claim(k, inode, file, truncate=bool(flags & O_TRUNC))
@@ -136,13 +144,12 @@ def _open_o_path(k: Kernel, path: Path, name: str, flags: int) -> File:
 
 def _tmpfile(k: Kernel, path: str, flags: int, mode: int, dirfd: int, resolve: int) -> File:
     """O_TMPFILE: a file without a name in a directory. Raises Errno(EOPNOTSUPP) where there are none."""
-    if flags & O_TMPFILE != O_TMPFILE or flags & O_ACCMODE == O_RDONLY or flags & O_CREAT:
-        raise Errno(EINVAL)
     nd = path_lookup(k, path, dirfd, follow=not flags & O_NOFOLLOW, resolve=resolve)
     at = nd.found()
     if not at.dentry.inode.is_dir:
         raise Errno(ENOTDIR)
     parent = may_create(k, at)
+    mnt_want_write(at.mnt)
     bits = mode & 0o7777 & ~current_fs(k).umask
     inode = parent.i_op.tmpfile(k, parent, bits)
     inode.linkable = not flags & O_EXCL
@@ -157,24 +164,36 @@ def _tmpfile(k: Kernel, path: str, flags: int, mode: int, dirfd: int, resolve: i
     dentry = Dentry(f"#{inode.ino}", inode)
     dentry.parent, dentry.hashed = at.dentry, False
     file.f_path = Path(at.mnt, dentry)
+    try:
+        landlock_open(k, file)
+    except Errno:
+        put_write_access(inode)
+        put_filp(k, file)
+        raise
     fsnotify_file(k, file, OPEN)
     return file
 
 
-def _may_open(k: Kernel, inode: Inode, flags: int) -> None:
+def _may_open(k: Kernel, path: Path, flags: int) -> None:
     """may_open: whether what is there may be opened so.
 
-    Raises Errno: ENOTDIR, EISDIR, ELOOP for a link, EACCES, EPERM for O_NOATIME on another's file.
+    Raises Errno: ENOTDIR, EISDIR, ELOOP for a link, EACCES, EROFS, EPERM for O_NOATIME on another's file.
     """
+    inode = path.dentry.inode
     access = flags & O_ACCMODE
     if flags & O_DIRECTORY and not inode.is_dir:
         raise Errno(ENOTDIR)
     if inode.is_link:
         raise Errno(ELOOP)  # only O_NOFOLLOW leads here
-    if inode.is_dir and (access != O_RDONLY or flags & O_CREAT):
+    if inode.is_dir and (access != O_RDONLY or flags & (O_CREAT | O_TRUNC)):
         raise Errno(EISDIR)
+    if inode.type in (S_IFCHR, S_IFBLK) and path.mnt.flags & MNT_NODEV:
+        raise Errno(EACCES)
     wanted = {0: MAY_READ, 1: MAY_WRITE}.get(access, MAY_READ | MAY_WRITE)
-    inode_permission(k, inode, wanted | (MAY_WRITE if flags & O_TRUNC else 0))
+    wanted |= MAY_WRITE if flags & O_TRUNC else 0
+    inode_permission(k, inode, wanted)
+    if wanted & MAY_WRITE and inode.type == S_IFREG:
+        mnt_want_write(path.mnt)
     if flags & O_NOATIME and not inode_owner_or_capable(k, inode):
         raise Errno(EPERM)
 
@@ -185,11 +204,9 @@ def _create(k: Kernel, nd: Nameidata, path: str, flags: int, mode: int) -> File:
     """
     if not flags & O_CREAT:
         raise Errno(ENOENT)
-    if nd.trailing_slash:
-        raise Errno(EISDIR)
+    landlock_make(k, nd.parent, S_IFREG)
     parent = may_create(k, nd.parent)
-    if nd.parent.mnt.sb.read_only:
-        raise Errno(EROFS)
+    mnt_want_write(nd.parent.mnt)
     bits = mode & 0o7777 & ~current_fs(k).umask
     inode = parent.i_op.create(k, parent, nd.name, bits)
     try:
@@ -197,10 +214,15 @@ def _create(k: Kernel, nd: Nameidata, path: str, flags: int, mode: int) -> File:
     except Errno:
         drop_nlink(k, inode)
         raise
-    if file.writable:
-        get_write_access(inode)
     dentry = d_add(nd.parent.dentry, nd.name, inode)
     file.f_path = Path(nd.parent.mnt, dentry)
+    try:
+        landlock_open(k, file)
+    except Errno:
+        put_filp(k, file)
+        raise
+    if file.writable:
+        get_write_access(inode)
     file.created = True
     fsnotify_dirent(k, parent, nd.name, CREATE, inode)
     fsnotify_file(k, file, OPEN)
@@ -230,9 +252,18 @@ def do_sys_open(k: Kernel, dirfd: int, pathname: int, flags: int, mode: int) -> 
     """
     if flags & O_PATH:
         flags &= O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC
-    if flags & O_CREAT and flags & O_DIRECTORY and not flags & _O_TMPFILE_BIT:
-        raise Errno(EINVAL)
+    check_open_flags(flags)
     return open_name(k, getname(k, pathname), flags, mode, dirfd)
+
+
+def check_open_flags(flags: int) -> None:
+    """build_open_flags. Raises Errno(EINVAL): a directory is not made by open, and O_TMPFILE takes
+    O_DIRECTORY and the right to write.
+    """
+    creates = flags & O_CREAT and flags & (O_DIRECTORY | _O_TMPFILE_BIT)
+    readable = flags & O_ACCMODE == O_RDONLY
+    if creates or (flags & _O_TMPFILE_BIT and (readable or not flags & O_DIRECTORY)):
+        raise Errno(EINVAL)
 
 
 def open_name(k: Kernel, path: str, flags: int, mode: int, dirfd: int, resolve: int = 0) -> Result:

@@ -252,7 +252,7 @@ def _sealed(file: File, count: int) -> int:
 
 def ramfs_release(k: Kernel, file: File) -> None:
     """The right to write is given back."""
-    if file.writable:
+    if file.writable and file.writer:
         put_write_access(file.inode)
 
 

@@ -35,8 +35,10 @@ from toykernel.fs.inode import (
     inode_permission,
     put_write_access,
 )
+from toykernel.fs.landlock import TRUNCATE, landlock_file_truncate, landlock_path
 from toykernel.fs.leases import LeaseInTheWay, break_lease, wait_for_leases
 from toykernel.fs.libfs import MAX_LFS_FILESIZE
+from toykernel.fs.mount import mnt_want_write
 from toykernel.fs.namei import getname, path_lookup
 from toykernel.kernel.siginfo import SIGXFSZ
 from toykernel.kernel.signal import send_sig
@@ -84,7 +86,12 @@ def do_truncate(k: Kernel, inode: Inode, size: int) -> None:
 def _truncate(k: Kernel, pathname: int, size: int) -> Result:
     if size < 0:
         raise Errno(EINVAL)
-    return truncate_inode(k, path_lookup(k, getname(k, pathname)).found().dentry.inode, size)
+    path = path_lookup(k, getname(k, pathname)).found()
+    if path.dentry.inode.type == S_IFREG:
+        mnt_want_write(path.mnt)
+        inode_permission(k, path.dentry.inode, MAY_WRITE)
+        landlock_path(k, path, TRUNCATE)
+    return truncate_inode(k, path.dentry.inode, size)
 
 
 def truncate_inode(k: Kernel, inode: Inode, size: int) -> Result:
@@ -119,6 +126,7 @@ def _ftruncate(k: Kernel, fd: int, size: int, *, small: bool) -> int:
     inode = file.inode
     if inode.type != S_IFREG or not file.writable or (small and size > MAX_NON_LFS):
         raise Errno(EINVAL)
+    landlock_file_truncate(file)
     do_truncate(k, inode, size)
     return 0
 

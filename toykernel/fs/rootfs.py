@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import field
+
 from emu.record import dataclass
 from toykernel.errno import ENOENT, Errno
 from toykernel.fs.chrdev import (
@@ -10,6 +12,7 @@ from toykernel.fs.chrdev import (
     NULL_DEV,
     RANDOM_DEV,
     URANDOM_DEV,
+    USERFAULTFD_DEV,
     ZERO_DEV,
 )
 from toykernel.fs.dcache import Dentry, d_add
@@ -64,6 +67,8 @@ _SYSFS = {
     "kernel/mm/transparent_hugepage/enabled": "always madvise [never]\n",
     "kernel/mm/transparent_hugepage/hpage_pmd_size": "4194304\n",
 }
+#: Types of which there is one file system.
+SINGLE = ("devtmpfs", "sysfs")
 PIPEFS = SuperOperations("toykernel.fs.rootfs:PIPEFS")
 
 
@@ -75,6 +80,8 @@ class FileSystems:
     pipefs: SuperBlock
     shm: SuperBlock  # files in memory that have no name (shm_mnt)
     last_dev: int = SHM_DEV
+    #: Roots of the types of which there is one file system, however often it is mounted.
+    single: dict[str, Dentry] = field(default_factory=dict)
 
     def new_dev(self) -> int:
         """st_dev of a file system without a device (get_anon_bdev), counting up."""
@@ -139,6 +146,7 @@ def mount_root(files: dict[str, bytes]) -> FileSystems:
         place(fs, name, text.encode(), 0o644)
     for path, data in sorted(files.items()):
         place(fs, path, data)
+    _node(fs, "dev/userfaultfd", S_IFCHR | 0o600, USERFAULTFD_DEV)
     return fs
 
 
@@ -181,7 +189,10 @@ def make_directory(fs: FileSystems, path: str, mode: int = 0o755) -> Path:
 def _mount(fs: FileSystems, path: str, s_type: str, mode: int) -> None:
     """A file system in memory on a directory of its own."""
     sb, inode = ramfs_fill_super(fs.new_dev(), fs.pipefs.numbers, s_type, mode)
-    do_mount(make_directory(fs, path), sb, Dentry("/", inode))
+    root = Dentry("/", inode)
+    do_mount(make_directory(fs, path), sb, root)
+    if s_type in SINGLE:
+        fs.single[s_type] = root
 
 
 def place(fs: FileSystems, path: str, data: bytes, mode: int = 0o755) -> None:

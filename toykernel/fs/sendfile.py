@@ -151,6 +151,8 @@ def do_sendfile(
     source = fget_open(k, in_fd)
     if not source.readable:
         raise Errno(EBADF)
+    if offset is not None and pipe_of(source) is not None:
+        raise Errno(ESPIPE)
     if offset is not None and offset < 0:
         raise Errno(EINVAL)
     target = fget_open(k, out_fd)
@@ -158,8 +160,6 @@ def do_sendfile(
         raise Errno(EBADF)
     if source.inode.is_dir:
         raise Errno(EINVAL)
-    if offset is not None and pipe_of(source) is not None:
-        raise Errno(ESPIPE)
     if source.op.splice_read is None:
         _contents(source)
     if target.flags & O_APPEND:
@@ -322,7 +322,7 @@ def sys_copy_file_range(
         raise Errno(ETXTBSY)
     if min(pos_in, pos_out) < 0:
         raise Errno(EINVAL)
-    if max(pos_in, pos_out) + length > (1 << 63) - 1:
+    if pos_out + length > (1 << 63) - 1:
         raise Errno(EOVERFLOW)
     length = min(length, MAX_RW_COUNT, max(source.inode.size - pos_in, 0))
     if source.inode is target.inode and pos_in < pos_out + length and pos_out < pos_in + length:

@@ -24,12 +24,14 @@ from toykernel.kernel.timekeeping import NSEC_PER_SEC
 from toykernel.syscalls import syscall
 
 if TYPE_CHECKING:
+    from toykernel.fs.mount import Path
     from toykernel.state import Kernel
 
 BLOCK_SIZE = 4096
 AT_REMOVEDIR, AT_SYMLINK_FOLLOW, AT_NO_AUTOMOUNT, AT_STATX_SYNC_TYPE = 0x200, 0x400, 0x800, 0x6000
 AT_STATX_FORCE_SYNC, AT_STATX_DONT_SYNC = 0x2000, 0x4000
 STATX_BASIC_STATS, STATX__RESERVED = 0x7FF, 0x80000000
+STATX_MNT_ID, STATX_MNT_ID_UNIQUE = 0x1000, 0x4000
 STATX_ATTR_MOUNT_ROOT = 0x2000
 
 
@@ -84,12 +86,19 @@ def stat64(inode: Inode) -> bytes:
     return head + middle + struct.pack("<6IQ", *_times(inode), inode.ino)
 
 
-def statx(inode: Inode, *, mount_root: bool = False) -> bytes:
-    """struct statx: 256 bytes; which fields are there is in its first word (include/uapi/linux/stat.h)."""
-    attributes = STATX_ATTR_MOUNT_ROOT if mount_root else 0
+def statx(inode: Inode, path: Path | None = None, mask: int = 0) -> bytes:
+    """struct statx: 256 bytes; which fields are there is in its first word (include/uapi/linux/stat.h).
+    `path` is where it was found, `mask` which number of the mount is asked for."""
+    unique = mask & STATX_MNT_ID_UNIQUE
+    root = path is not None and path.dentry is path.mnt.root
+    attributes = STATX_ATTR_MOUNT_ROOT if root else 0
+    there, mount = STATX_BASIC_STATS, 0
+    if path is not None:
+        there |= STATX_MNT_ID_UNIQUE if unique else STATX_MNT_ID
+        mount = path.mnt.unique_id if unique else path.mnt.mnt_id
     head = struct.pack(
         "<IIQIIIHHQQQQ",
-        STATX_BASIC_STATS,
+        there,
         BLOCK_SIZE,
         attributes,
         inode.nlink,
@@ -108,7 +117,7 @@ def statx(inode: Inode, *, mount_root: bool = False) -> bytes:
     )
     s_dev = inode.i_sb.s_dev
     devices = struct.pack("<4I", inode.rdev >> 8, inode.rdev & 0xFF, s_dev >> 8, s_dev & 0xFF)
-    return (head + times + devices).ljust(256, b"\0")
+    return (head + times + devices + struct.pack("<Q", mount)).ljust(256, b"\0")
 
 
 def _named(k: Kernel, pathname: int, *, follow: bool = True) -> Inode:
@@ -179,8 +188,7 @@ def sys_statx(k: Kernel, dirfd: int, pathname: int, flags: int, mask: int, statx
     else:
         path = path_at(k, name, dirfd, follow=not flags & AT_SYMLINK_NOFOLLOW)
         inode = path.dentry.inode
-    root = path is not None and path.dentry is path.mnt.root
-    copy_to_user(k, statxbuf, statx(inode, mount_root=root))
+    copy_to_user(k, statxbuf, statx(inode, path, mask))
     return 0
 
 
@@ -195,7 +203,7 @@ def do_readlinkat(k: Kernel, dirfd: int, pathname: int, buf: int, size: int) -> 
     inode = path.dentry.inode
     if not inode.is_link:
         raise Errno(EINVAL if name else ENOENT)
-    touch_atime(k, inode)
+    touch_atime(k, inode, path)
     text = inode.i_op.get_link(k, inode).encode(errors="surrogateescape")[:size]
     copy_to_user(k, buf, text)
     return len(text)

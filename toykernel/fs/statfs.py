@@ -9,16 +9,38 @@ from toykernel.arch.x86.uaccess import copy_to_user
 from toykernel.errno import EINVAL, Errno
 from toykernel.fs.file import fget
 from toykernel.fs.inode import S_IFSOCK
+from toykernel.fs.mount import (
+    MNT_NOATIME,
+    MNT_NODEV,
+    MNT_NODIRATIME,
+    MNT_NOEXEC,
+    MNT_NOSUID,
+    MNT_NOSYMFOLLOW,
+    MNT_READONLY,
+    MNT_RELATIME,
+)
 from toykernel.fs.namei import getname, path_lookup
 from toykernel.syscalls import syscall
 
 if TYPE_CHECKING:
+    from toykernel.fs.mount import Mount
     from toykernel.fs.super import SuperBlock
     from toykernel.state import Kernel
 
 BLOCK_SIZE = 4096
 NAME_MAX = 255
-ST_RDONLY, ST_VALID, ST_NOATIME = 0x1, 0x20, 0x400
+ST_RDONLY, ST_VALID = 0x1, 0x20
+#: f_flags by the mount's (flags_by_mnt).
+_ST_FLAGS = {
+    MNT_READONLY: ST_RDONLY,
+    MNT_NOSUID: 0x2,
+    MNT_NODEV: 0x4,
+    MNT_NOEXEC: 0x8,
+    MNT_NOATIME: 0x400,
+    MNT_NODIRATIME: 0x800,
+    MNT_RELATIME: 0x1000,
+    MNT_NOSYMFOLLOW: 0x2000,
+}
 #: include/uapi/linux/magic.h, by the name of the type.
 MAGIC = {
     "rootfs": 0x858458F6,
@@ -40,12 +62,17 @@ MAGIC = {
 UNCOUNTED = ("proc", "sysfs", "devpts", "pipefs", "sockfs", "nsfs", "anon_inodefs")
 
 
-def _numbers(sb: SuperBlock, name: str) -> tuple[int, ...]:
+def _flags(sb: SuperBlock, mnt: Mount | None) -> int:
+    seen = mnt.flags if mnt is not None else 0
+    flags = sum(bit for mine, bit in _ST_FLAGS.items() if seen & mine)
+    return flags | ST_VALID | (ST_RDONLY if sb.read_only else 0)
+
+
+def _numbers(sb: SuperBlock, name: str, mnt: Mount | None = None) -> tuple[int, ...]:
     """Type, block size, blocks, free ones, those for everybody, inodes, free ones, id, name length,
     fragment size, flags."""
     blocks, inodes = sb.max_bytes // BLOCK_SIZE, sb.max_inodes
     free = max(sb.max_bytes - sb.s_bytes, 0) // BLOCK_SIZE
-    flags = ST_VALID | (ST_RDONLY if sb.read_only else 0) | (ST_NOATIME if sb.noatime else 0)
     left = max(inodes - sb.s_inodes, 0)
     if name in UNCOUNTED:
         blocks = free = inodes = left = 0
@@ -62,32 +89,29 @@ def _numbers(sb: SuperBlock, name: str) -> tuple[int, ...]:
         0,
         NAME_MAX,
         BLOCK_SIZE,
-        flags,
+        _flags(sb, mnt),
     )
 
 
-def _statfs(sb: SuperBlock, name: str) -> bytes:
+def _statfs(sb: SuperBlock, name: str, mnt: Mount | None) -> bytes:
     """struct statfs of i386: 64 bytes."""
-    return struct.pack("<16I", *_numbers(sb, name), 0, 0, 0, 0)
+    return struct.pack("<16I", *_numbers(sb, name, mnt), 0, 0, 0, 0)
 
 
-def _statfs64(sb: SuperBlock, name: str) -> bytes:
+def _statfs64(sb: SuperBlock, name: str, mnt: Mount | None) -> bytes:
     """struct statfs64 of i386: 84 bytes; counts have 64 bits."""
-    n = _numbers(sb, name)
+    n = _numbers(sb, name, mnt)
     return struct.pack("<2I5Q", *n[:7]) + struct.pack("<9I", *n[7:], 0, 0, 0, 0)
 
 
-def _of_open(k: Kernel, fd: int) -> tuple[SuperBlock, str]:
-    """What an open file is on, and its type: sockets and files without a name are on pipefs here."""
-    inode = fget(k, fd).inode
+def _of_open(k: Kernel, fd: int) -> tuple[SuperBlock, str, Mount | None]:
+    """What an open file is on, its type, and the mount: sockets and files without a name are on pipefs."""
+    file = fget(k, fd)
+    inode, mnt = file.inode, file.f_path.mnt if file.f_path is not None else None
     if inode is k.files.anon_inode:
-        return inode.i_sb, "anon_inodefs"
-    return (
-        inode.i_sb,
-        "sockfs"
-        if inode.i_sb is k.files.fs.pipefs and inode.type == S_IFSOCK
-        else inode.i_sb.s_type,
-    )
+        return inode.i_sb, "anon_inodefs", mnt
+    socket = inode.i_sb is k.files.fs.pipefs and inode.type == S_IFSOCK
+    return inode.i_sb, "sockfs" if socket else inode.i_sb.s_type, mnt
 
 
 @syscall(99, "pathname:path buf:address")
@@ -95,7 +119,7 @@ def sys_statfs(k: Kernel, pathname: int, buf: int) -> int:
     """statfs: of the file system that a path leads to. EFAULT, or what the walk answers."""
     path = path_lookup(k, getname(k, pathname)).found()
     sb = path.dentry.inode.i_sb
-    copy_to_user(k, buf, _statfs(sb, sb.s_type))
+    copy_to_user(k, buf, _statfs(sb, sb.s_type, path.mnt))
     return 0
 
 
@@ -113,7 +137,7 @@ def sys_statfs64(k: Kernel, pathname: int, size: int, buf: int) -> int:
         raise Errno(EINVAL)
     path = path_lookup(k, getname(k, pathname)).found()
     sb = path.dentry.inode.i_sb
-    copy_to_user(k, buf, _statfs64(sb, sb.s_type))
+    copy_to_user(k, buf, _statfs64(sb, sb.s_type, path.mnt))
     return 0
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import field
 from typing import TYPE_CHECKING
 
 from emu.record import dataclass
@@ -10,12 +11,20 @@ from toykernel.errno import ENOSPC, Errno
 if TYPE_CHECKING:
     from toykernel.fs.operations import SuperOperations
 
+#: SB_ flags, which are mount(2)'s MS_ flags, by their words, in the order of /proc/mounts.
+SB_FLAGS = {"sync": 16, "dirsync": 128, "mand": 64, "lazytime": 1 << 25}
+
 
 @dataclass(eq=False)
 class InodeNumbers:
-    """get_next_ino: one counter for all file systems in memory, from 1 up."""
+    """get_next_ino: one counter for all file systems in memory, from 1 up; and the numbers of mounts and of
+    their peer groups that are taken."""
 
     last: int = 0
+    last_mount: int = 0
+    last_mnt_ns: int = 1
+    mounts: set[int] = field(default_factory=set)
+    groups: set[int] = field(default_factory=set)
 
 
 @dataclass(eq=False)
@@ -31,7 +40,11 @@ class SuperBlock:
     s_op: SuperOperations
     numbers: InodeNumbers
     read_only: bool = False
-    noatime: bool = False
+    words: frozenset[str] = (
+        frozenset()
+    )  # of sync, dirsync, mand, lazytime, which change nothing in memory
+    options: str = ""  # its own in /proc/mounts
+    source: str = ""  # what was mounted; "": the type's name
     max_bytes: int = 0
     max_inodes: int = 0
     s_bytes: int = 0

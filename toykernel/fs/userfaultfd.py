@@ -1,13 +1,14 @@
 """userfaultfd (fs/userfaultfd.c): a file that tells which pages threads miss, and takes pages for them.
 
-Missing pages of anonymous private and shared memory; no write protection, no minor faults, no events of
-fork, mremap and munmap. A system call's own access to a missing page is EFAULT: only user mode waits, as
-with UFFD_USER_MODE_ONLY.
+Missing pages of anonymous and shared memory, writes to private anonymous pages, pages of shared memory that
+are there but not mapped; no events of fork, mremap and munmap. A system call's own access to such a page is
+EFAULT: only user mode waits, as with UFFD_USER_MODE_ONLY.
 """
 
 from __future__ import annotations
 
 import struct
+from collections.abc import Callable
 from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
@@ -30,14 +31,25 @@ from toykernel.kernel.cred import CAP_SYS_PTRACE, capable
 from toykernel.kernel.pid import task_pid_vnr
 from toykernel.kernel.signal_types import signal_pending
 from toykernel.kernel.wait import Result, Wait, WaitQueue, wake_up
-from toykernel.mm.mm_types import VM_MAYWRITE
+from toykernel.mm.mm_types import (
+    UFFD_MODE_MINOR,
+    UFFD_MODE_MISSING,
+    UFFD_MODE_WP,
+    VM_MAYWRITE,
+)
 from toykernel.mm.userfaultfd import (
     FEATURE_EXACT_ADDRESS,
     FEATURE_SIGBUS,
     FEATURE_THREAD_ID,
     UserfaultfdCtx,
     UserfaultfdWait,
+    each_page,
+    mcontinue_page,
     mfill_atomic,
+    move_pages,
+    mpoison_page,
+    mwriteprotect,
+    uffd_wp_range,
     wake_userfault,
 )
 from toykernel.mm.vma import isolate, merge
@@ -52,10 +64,19 @@ UFFD_USER_MODE_ONLY = 1
 UFFD_API = 0xAA
 UFFDIO_API, UFFDIO_REGISTER, UFFDIO_UNREGISTER = 0xC018AA3F, 0xC020AA00, 0x8010AA01
 UFFDIO_WAKE, UFFDIO_COPY, UFFDIO_ZEROPAGE = 0x8010AA02, 0xC028AA03, 0xC020AA04
-FEATURE_MISSING_SHMEM = 1 << 5
+UFFDIO_MOVE, UFFDIO_WRITEPROTECT = 0xC028AA05, 0xC018AA06
+UFFDIO_CONTINUE, UFFDIO_POISON = 0xC020AA07, 0xC020AA08
+USERFAULTFD_IOC_NEW = 0xAA00
+FEATURE_PAGEFAULT_FLAG_WP, FEATURE_MISSING_SHMEM, FEATURE_MINOR_SHMEM = 1, 1 << 5, 1 << 10
+FEATURE_POISON, FEATURE_MOVE = 1 << 14, 1 << 16
 _FEATURES = FEATURE_MISSING_SHMEM | FEATURE_SIGBUS | FEATURE_THREAD_ID | FEATURE_EXACT_ADDRESS
-_API_IOCTLS, _RANGE_IOCTLS = 1 << 0x3F | 3, 0x1C
-MODE_MISSING, MODE_DONTWAKE = 1, 1
+_FEATURES |= FEATURE_PAGEFAULT_FLAG_WP | FEATURE_MINOR_SHMEM | FEATURE_POISON | FEATURE_MOVE
+_API_IOCTLS = 1 << 0x3F | 3
+#: WAKE, COPY, ZEROPAGE, MOVE, POISON; and those of two modes.
+_RANGE_IOCTLS, _IOCTL_WRITEPROTECT, _IOCTL_CONTINUE = 0x13C, 1 << 6, 1 << 7
+_MODES = UFFD_MODE_MISSING | UFFD_MODE_WP | UFFD_MODE_MINOR
+MODE_DONTWAKE, COPY_MODE_WP, MOVE_ALLOW_SRC_HOLES = 1, 2, 2
+WRITEPROTECT_WP, WRITEPROTECT_DONTWAKE = 1, 2
 EVENT_PAGEFAULT, PAGEFAULT_FLAG_WRITE = 0x12, 1
 _MSG = struct.Struct("<B7xQQI4x")
 
@@ -69,12 +90,12 @@ def _ctx(file: File) -> UserfaultfdCtx:
 
 
 def handle_userfault(
-    k: Kernel, task: Task, ctx: UserfaultfdCtx, address: int, write: bool
+    k: Kernel, task: Task, ctx: UserfaultfdCtx, address: int, write: bool, reason: int = 0
 ) -> Result:
     """Tell the file, and sleep until there is the page, or a signal; the access is made again then."""
     exact = (ctx.features or 0) & FEATURE_EXACT_ADDRESS
     shown = address if exact else address & -PAGE_SIZE
-    waiting = UserfaultfdWait(task, shown, write, task_pid_vnr(k, task))
+    waiting = UserfaultfdWait(task, shown, write, task_pid_vnr(k, task), reason)
     ctx.faults.append(waiting)
     wake_up(k, ctx.wait, key=POLLIN)
     return _sleep(ctx, waiting)
@@ -112,7 +133,11 @@ def userfaultfd_read(k: Kernel, file: File, buf: int, count: int) -> Result:
     threads = ctx.features & FEATURE_THREAD_ID
     data = b"".join(
         _MSG.pack(
-            *(EVENT_PAGEFAULT, PAGEFAULT_FLAG_WRITE if one.write else 0, one.address),
+            *(
+                EVENT_PAGEFAULT,
+                one.reason | (PAGEFAULT_FLAG_WRITE if one.write else 0),
+                one.address,
+            ),
             one.ptid if threads else 0,
         )
         for one in news
@@ -137,7 +162,8 @@ def userfaultfd_release(k: Kernel, file: File) -> None:
     ctx = _ctx(file)
     for area in list(ctx.mm) if k.memory.mms.get(ctx.mm.ident) is ctx.mm else ():
         if area.uffd is ctx:
-            area.uffd = None
+            uffd_wp_range(k, ctx.mm, area.vm_start, area.vm_end, on=False)
+            area.uffd, area.uffd_mode = None, 0
     wake_userfault(k, ctx, 0, TASK_SIZE)
     k.memory.slabs.userfaultfd.free(k, ctx.slab)
 
@@ -157,6 +183,12 @@ def userfaultfd_ioctl(k: Kernel, file: File, request: int, argp: int) -> int:
         return _copy(k, ctx, argp)
     if request == UFFDIO_ZEROPAGE:
         return _zeropage(k, ctx, argp)
+    if request == UFFDIO_MOVE:
+        return _move(k, ctx, argp)
+    if request == UFFDIO_WRITEPROTECT:
+        return _writeprotect(k, ctx, argp)
+    if request in (UFFDIO_CONTINUE, UFFDIO_POISON):
+        return _mark(k, ctx, argp, resume=request == UFFDIO_CONTINUE)
     if request != UFFDIO_WAKE:
         raise Errno(EINVAL)
     start, end = _range(k, *struct.unpack("<2Q", copy_from_user(k, argp, 16)))
@@ -193,11 +225,17 @@ def _range(k: Kernel, start: int, length: int) -> tuple[int, int]:
     return start, start + length
 
 
-def _areas(mm: MmStruct, start: int, end: int) -> list[VmArea]:
-    """What there is in the range, all of it memory that can be asked for. Raises Errno(EINVAL)."""
+def _areas(mm: MmStruct, start: int, end: int, mode: int = UFFD_MODE_MISSING) -> list[VmArea]:
+    """What there is in the range, all of it memory that can be asked for (vma_can_userfault). EINVAL."""
     areas = mm.overlapping(start, end)
-    if not areas or any(a.mapping is not None and a.mapping.host is not None for a in areas):
+    if not areas:
         raise Errno(EINVAL)
+    for area in areas:
+        host = area.mapping.host if area.mapping is not None else None
+        if host is not None and host.i_sb.s_type != "tmpfs":
+            raise Errno(EINVAL)
+        if mode & (UFFD_MODE_MINOR if area.mapping is None else UFFD_MODE_WP):
+            raise Errno(EINVAL)
     return areas
 
 
@@ -208,27 +246,35 @@ def _living(k: Kernel, ctx: UserfaultfdCtx) -> MmStruct:
     return ctx.mm
 
 
-def _set(k: Kernel, mm: MmStruct, start: int, end: int, ctx: UserfaultfdCtx | None) -> None:
+def _set(
+    k: Kernel, mm: MmStruct, start: int, end: int, ctx: UserfaultfdCtx | None, mode: int
+) -> None:
     for area in mm.overlapping(start, end):
-        if area.uffd is not ctx:
-            isolate(k, mm, area, start, end).uffd = ctx
+        if area.uffd is not ctx or area.uffd_mode != mode:
+            part = isolate(k, mm, area, start, end)
+            if not mode & UFFD_MODE_WP:
+                uffd_wp_range(k, mm, part.vm_start, part.vm_end, on=False)
+            part.uffd, part.uffd_mode = ctx, mode
     merge(k, mm, start, end)
 
 
 def _register(k: Kernel, ctx: UserfaultfdCtx, argp: int) -> int:
-    """UFFDIO_REGISTER. EINVAL, also for another mode than MISSING; EPERM, EBUSY for another's, ENOMEM."""
+    """UFFDIO_REGISTER. EINVAL, also for a mode that the memory does not have; EPERM, EBUSY for another's,
+    ENOMEM."""
     first, length, mode, _ = struct.unpack("<4Q", copy_from_user(k, argp, 32))
-    if mode != MODE_MISSING:
+    if not mode or mode & ~_MODES:
         raise Errno(EINVAL)
     start, end = _range(k, first, length)
     mm = _living(k, ctx)
-    for area in _areas(mm, start, end):
+    for area in _areas(mm, start, end, mode):
         if not area.vm_flags & VM_MAYWRITE:
             raise Errno(EPERM)
         if area.uffd not in (None, ctx):
             raise Errno(EBUSY)
-    _set(k, mm, start, end, ctx)
-    copy_to_user(k, argp + 24, struct.pack("<Q", _RANGE_IOCTLS))
+    _set(k, mm, start, end, ctx, mode)
+    calls = _RANGE_IOCTLS | (_IOCTL_WRITEPROTECT if mode & UFFD_MODE_WP else 0)
+    calls |= _IOCTL_CONTINUE if mode & UFFD_MODE_MINOR else 0
+    copy_to_user(k, argp + 24, struct.pack("<Q", calls))
     return 0
 
 
@@ -236,24 +282,27 @@ def _unregister(k: Kernel, ctx: UserfaultfdCtx, argp: int) -> int:
     start, end = _range(k, *struct.unpack("<2Q", copy_from_user(k, argp, 16)))
     mm = _living(k, ctx)
     _areas(mm, start, end)
-    _set(k, mm, start, end, None)
+    _set(k, mm, start, end, None, 0)
     wake_userfault(k, ctx, start, end)
     return 0
 
 
-def _give(
-    k: Kernel, ctx: UserfaultfdCtx, start: int, pages: list[bytes | None], wake: bool, answer: int
-) -> int:
-    """Pages, of which the caller hears how many bytes there are at `answer`. EAGAIN for a part."""
+def _answer(k: Kernel, at: int, done: Callable[[], int]) -> int:
+    """What a call has done, in bytes, which the caller hears at `at`, as an error, too."""
     try:
-        done = mfill_atomic(k, _living(k, ctx), start, pages)
+        count = done()
     except Errno as error:
-        copy_to_user(k, answer, struct.pack("<q", -error.number))
+        copy_to_user(k, at, struct.pack("<q", -error.number))
         raise
-    copy_to_user(k, answer, struct.pack("<q", done))
+    copy_to_user(k, at, struct.pack("<q", count))
+    return count
+
+
+def _end(k: Kernel, ctx: UserfaultfdCtx, start: int, end: int, done: int, *, wake: bool) -> int:
+    """Who waits for what there is now goes on. Raises Errno(EAGAIN) for a part."""
     if wake:
         wake_userfault(k, ctx, start, start + done)
-    if done != len(pages) * PAGE_SIZE:
+    if done != end - start:
         raise Errno(EAGAIN)
     return 0
 
@@ -262,7 +311,7 @@ def _copy(k: Kernel, ctx: UserfaultfdCtx, argp: int) -> int:
     """UFFDIO_COPY. EINVAL, ENOENT where nothing is registered, EEXIST, EFAULT, EAGAIN, ESRCH."""
     dst, src, length, mode, _ = struct.unpack("<4Qq", copy_from_user(k, argp, 40))
     start, end = _range(k, dst, length)
-    if mode & ~MODE_DONTWAKE or src + length >> 64:
+    if mode & ~(MODE_DONTWAKE | COPY_MODE_WP) or src + length >> 64:
         raise Errno(EINVAL)
     try:
         pages: list[bytes | None] = [
@@ -271,7 +320,10 @@ def _copy(k: Kernel, ctx: UserfaultfdCtx, argp: int) -> int:
     except Errno as error:
         copy_to_user(k, argp + 32, struct.pack("<q", -error.number))
         raise
-    return _give(k, ctx, start, pages, not mode & MODE_DONTWAKE, argp + 32)
+    wp = bool(mode & COPY_MODE_WP)
+    mm = _living(k, ctx)
+    done = _answer(k, argp + 32, lambda: mfill_atomic(k, mm, start, pages, wp=wp))
+    return _end(k, ctx, start, end, done, wake=not mode & MODE_DONTWAKE)
 
 
 def _zeropage(k: Kernel, ctx: UserfaultfdCtx, argp: int) -> int:
@@ -281,7 +333,47 @@ def _zeropage(k: Kernel, ctx: UserfaultfdCtx, argp: int) -> int:
     if mode & ~MODE_DONTWAKE:
         raise Errno(EINVAL)
     pages: list[bytes | None] = [None] * ((end - start) // PAGE_SIZE)
-    return _give(k, ctx, start, pages, not mode & MODE_DONTWAKE, argp + 24)
+    mm = _living(k, ctx)
+    done = _answer(k, argp + 24, lambda: mfill_atomic(k, mm, start, pages))
+    return _end(k, ctx, start, end, done, wake=not mode & MODE_DONTWAKE)
+
+
+def _move(k: Kernel, ctx: UserfaultfdCtx, argp: int) -> int:
+    """UFFDIO_MOVE. EINVAL, ENOENT, EEXIST, EBUSY, EAGAIN, ESRCH."""
+    dst, src, length, mode, _ = struct.unpack("<4Qq", copy_from_user(k, argp, 40))
+    if mode & ~(MODE_DONTWAKE | MOVE_ALLOW_SRC_HOLES):
+        raise Errno(EINVAL)
+    start, end = _range(k, dst, length)
+    _range(k, src, length)
+    mm, holes = _living(k, ctx), bool(mode & MOVE_ALLOW_SRC_HOLES)
+    done = _answer(
+        k, argp + 32, lambda: move_pages(k, mm, start, src, length, holes=holes, ctx=ctx)
+    )
+    return _end(k, ctx, start, end, done, wake=not mode & MODE_DONTWAKE)
+
+
+def _writeprotect(k: Kernel, ctx: UserfaultfdCtx, argp: int) -> int:
+    """UFFDIO_WRITEPROTECT. EINVAL, ENOENT, ESRCH."""
+    first, length, mode = struct.unpack("<3Q", copy_from_user(k, argp, 24))
+    start, end = _range(k, first, length)
+    on, silent = mode & WRITEPROTECT_WP, mode & WRITEPROTECT_DONTWAKE
+    if mode & ~(WRITEPROTECT_WP | WRITEPROTECT_DONTWAKE) or (on and silent):
+        raise Errno(EINVAL)
+    mwriteprotect(k, _living(k, ctx), start, end, on=bool(on))
+    if not on and not silent:
+        wake_userfault(k, ctx, start, end)
+    return 0
+
+
+def _mark(k: Kernel, ctx: UserfaultfdCtx, argp: int, *, resume: bool) -> int:
+    """UFFDIO_CONTINUE and UFFDIO_POISON. EINVAL, ENOENT, EEXIST, EFAULT, EAGAIN, ESRCH."""
+    first, length, mode, _ = struct.unpack("<3Qq", copy_from_user(k, argp, 32))
+    start, end = _range(k, first, length)
+    if mode & ~MODE_DONTWAKE:
+        raise Errno(EINVAL)
+    mm, what = _living(k, ctx), mcontinue_page if resume else mpoison_page
+    done = _answer(k, argp + 24, lambda: each_page(k, mm, start, end, what, shared=resume))
+    return _end(k, ctx, start, end, done, wake=not mode & MODE_DONTWAKE)
 
 
 @syscall(374, "flags:hex")
@@ -291,6 +383,11 @@ def sys_userfaultfd(k: Kernel, flags: int) -> int:
     """
     if not flags & UFFD_USER_MODE_ONLY and not capable(k, CAP_SYS_PTRACE):
         raise Errno(EPERM)
+    return new_userfaultfd(k, flags)
+
+
+def new_userfaultfd(k: Kernel, flags: int) -> int:
+    """The same for who may. Raises Errno(EINVAL), Errno(EMFILE), Errno(ENOMEM)."""
     if flags & ~(O_CLOEXEC | O_NONBLOCK | UFFD_USER_MODE_ONLY):
         raise Errno(EINVAL)
     mm = k.current.mm
@@ -305,3 +402,15 @@ def sys_userfaultfd(k: Kernel, flags: int) -> int:
         )
         undo.pop_all()
     return fd_install(k, fd, file, cloexec=bool(flags & O_CLOEXEC))
+
+
+def userfaultfd_dev_ioctl(k: Kernel, file: File, request: int, argp: int) -> int:
+    """/dev/userfaultfd: USERFAULTFD_IOC_NEW, for who may open it. EINVAL for another request, or a flag."""
+    if request != USERFAULTFD_IOC_NEW:
+        raise Errno(EINVAL)
+    return new_userfaultfd(k, argp)
+
+
+USERFAULTFD_DEV = FileOperations(
+    "toykernel.fs.userfaultfd:USERFAULTFD_DEV", llseek=noop_llseek, ioctl=userfaultfd_dev_ioctl
+)

@@ -10,6 +10,7 @@ from toykernel.errno import EBADF, EFAULT, EINVAL, Errno
 from toykernel.fs.attr import Iattr, current_time, notify_change
 from toykernel.fs.file import O_PATH, fget
 from toykernel.fs.inode import Inode
+from toykernel.fs.mount import mnt_want_write_file
 from toykernel.fs.namei import AT_EMPTY_PATH, AT_FDCWD, AT_SYMLINK_NOFOLLOW, inode_at
 from toykernel.kernel.timekeeping import NSEC_PER_SEC, NSEC_PER_USEC
 from toykernel.syscalls import syscall
@@ -37,8 +38,9 @@ def do_utimes(k: Kernel, dirfd: int, pathname: int, times: Times, flags: int) ->
         file = fget(k, dirfd)
         if file.flags & O_PATH:
             raise Errno(EBADF)
+        mnt_want_write_file(file)
         return utimes_common(k, file.inode, times)
-    return utimes_common(k, inode_at(k, dirfd, pathname, flags), times)
+    return utimes_common(k, inode_at(k, dirfd, pathname, flags, write=True), times)
 
 
 def utimes_common(k: Kernel, inode: Inode, times: Times) -> int:

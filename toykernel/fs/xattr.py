@@ -36,6 +36,7 @@ from toykernel.fs.inode import (
     Inode,
     inode_permission,
 )
+from toykernel.fs.mount import mnt_want_write_file
 from toykernel.fs.namei import AT_EMPTY_PATH, AT_FDCWD, AT_SYMLINK_NOFOLLOW, inode_at
 from toykernel.kernel.clone3 import copy_struct_from_user
 from toykernel.kernel.cred import CAP_SETFCAP, CAP_SYS_ADMIN, capable
@@ -189,11 +190,18 @@ def vfs_listxattr(k: Kernel, inode: Inode) -> bytes:
     return b"".join(names)
 
 
-def _inode(k: Kernel, dirfd: int, pathname: int, flags: int = 0) -> Inode:
+def _inode(k: Kernel, dirfd: int, pathname: int, flags: int = 0, *, write: bool = False) -> Inode:
     """What a path names. Raises Errno(EINVAL) for a flag, or what the walk answers."""
     if flags & ~(AT_SYMLINK_NOFOLLOW | AT_EMPTY_PATH):
         raise Errno(EINVAL)
-    return inode_at(k, dirfd, pathname, flags)
+    return inode_at(k, dirfd, pathname, flags, write=write)
+
+
+def _open_inode(k: Kernel, fd: int) -> Inode:
+    """What an open file is of, to be changed. Raises Errno(EBADF), Errno(EROFS)."""
+    file = fget_open(k, fd)
+    mnt_want_write_file(file)
+    return file.inode
 
 
 def _new_value(k: Kernel, name: int, value: int, size: int, flags: int) -> tuple[str, bytes, int]:
@@ -224,7 +232,7 @@ def sys_setxattr(k: Kernel, pathname: int, name: int, value: int, size: int, fla
     EOPNOTSUPP where there are no such attributes, EPERM, EROFS, EFAULT.
     """
     new = _new_value(k, name, value, size, flags)
-    vfs_setxattr(k, _inode(k, AT_FDCWD, pathname), *new)
+    vfs_setxattr(k, _inode(k, AT_FDCWD, pathname, write=True), *new)
     return 0
 
 
@@ -232,7 +240,7 @@ def sys_setxattr(k: Kernel, pathname: int, name: int, value: int, size: int, fla
 def sys_lsetxattr(k: Kernel, pathname: int, name: int, value: int, size: int, flags: int) -> int:
     """lsetxattr: of a symbolic link itself, which has no `user.` attributes."""
     new = _new_value(k, name, value, size, flags)
-    vfs_setxattr(k, _inode(k, AT_FDCWD, pathname, AT_SYMLINK_NOFOLLOW), *new)
+    vfs_setxattr(k, _inode(k, AT_FDCWD, pathname, AT_SYMLINK_NOFOLLOW, write=True), *new)
     return 0
 
 
@@ -240,7 +248,7 @@ def sys_lsetxattr(k: Kernel, pathname: int, name: int, value: int, size: int, fl
 def sys_fsetxattr(k: Kernel, fd: int, name: int, value: int, size: int, flags: int) -> int:
     """fsetxattr: of an open file. EBADF, or as setxattr."""
     new = _new_value(k, name, value, size, flags)
-    vfs_setxattr(k, fget_open(k, fd).inode, *new)
+    vfs_setxattr(k, _open_inode(k, fd), *new)
     return 0
 
 
@@ -292,7 +300,7 @@ def sys_flistxattr(k: Kernel, fd: int, names: int, size: int) -> int:
 def sys_removexattr(k: Kernel, pathname: int, name: int) -> int:
     """removexattr: ENODATA, EOPNOTSUPP, ERANGE, EPERM, EROFS, EFAULT."""
     text = _import_name(k, name)
-    vfs_removexattr(k, _inode(k, AT_FDCWD, pathname), text)
+    vfs_removexattr(k, _inode(k, AT_FDCWD, pathname, write=True), text)
     return 0
 
 
@@ -300,7 +308,7 @@ def sys_removexattr(k: Kernel, pathname: int, name: int) -> int:
 def sys_lremovexattr(k: Kernel, pathname: int, name: int) -> int:
     """lremovexattr: of a symbolic link itself."""
     text = _import_name(k, name)
-    vfs_removexattr(k, _inode(k, AT_FDCWD, pathname, AT_SYMLINK_NOFOLLOW), text)
+    vfs_removexattr(k, _inode(k, AT_FDCWD, pathname, AT_SYMLINK_NOFOLLOW, write=True), text)
     return 0
 
 
@@ -308,7 +316,7 @@ def sys_lremovexattr(k: Kernel, pathname: int, name: int) -> int:
 def sys_fremovexattr(k: Kernel, fd: int, name: int) -> int:
     """fremovexattr: of an open file. EBADF, or as removexattr."""
     text = _import_name(k, name)
-    vfs_removexattr(k, fget_open(k, fd).inode, text)
+    vfs_removexattr(k, _open_inode(k, fd), text)
     return 0
 
 
@@ -331,7 +339,7 @@ def sys_setxattrat(
     """setxattrat: from a directory on, with AT_SYMLINK_NOFOLLOW and AT_EMPTY_PATH; struct xattr_args."""
     value, size, how = _xattr_args(k, uargs, usize)
     new = _new_value(k, name, value, size, how)
-    vfs_setxattr(k, _inode(k, dirfd, pathname, flags), *new)
+    vfs_setxattr(k, _inode(k, dirfd, pathname, flags, write=True), *new)
     return 0
 
 
@@ -359,5 +367,5 @@ def sys_listxattrat(k: Kernel, dirfd: int, pathname: int, flags: int, names: int
 def sys_removexattrat(k: Kernel, dirfd: int, pathname: int, flags: int, name: int) -> int:
     """removexattrat: removexattr from a directory on."""
     text = _import_name(k, name)
-    vfs_removexattr(k, _inode(k, dirfd, pathname, flags), text)
+    vfs_removexattr(k, _inode(k, dirfd, pathname, flags, write=True), text)
     return 0

@@ -8,25 +8,28 @@ from typing import TYPE_CHECKING
 
 from emu.record import dataclass, twin
 from toykernel.kernel.clone_flags import CLONE_NEWUSER, CLONE_THREAD
+from toykernel.kernel.landlock import put_domain
 
 if TYPE_CHECKING:
     from toykernel.kernel.clone_flags import CloneArgs
     from toykernel.kernel.keys.key import Key
+    from toykernel.kernel.landlock import LandlockDomain
     from toykernel.state import Kernel
     from toykernel.task import Task
 
 CAP_CHOWN, CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH, CAP_FOWNER, CAP_FSETID, CAP_KILL = range(6)
 CAP_SETGID, CAP_SETUID, CAP_SETPCAP = 6, 7, 8
-CAP_NET_ADMIN, CAP_IPC_LOCK, CAP_IPC_OWNER = 12, 14, 15
-CAP_SYS_CHROOT, CAP_SYS_PTRACE, CAP_SYS_ADMIN, CAP_SYS_BOOT = 18, 19, 21, 22
+CAP_LINUX_IMMUTABLE, CAP_NET_ADMIN, CAP_IPC_LOCK, CAP_IPC_OWNER = 9, 12, 14, 15
+CAP_SYS_RAWIO, CAP_SYS_CHROOT, CAP_SYS_PTRACE, CAP_SYS_PACCT = 17, 18, 19, 20
+CAP_SYS_ADMIN, CAP_SYS_BOOT = 21, 22
 CAP_SYS_NICE, CAP_SYS_RESOURCE, CAP_SYS_TIME = 23, 24, 25
 CAP_SYS_TTY_CONFIG = 26
-CAP_MKNOD, CAP_LEASE, CAP_SETFCAP = 27, 28, 31
+CAP_MKNOD, CAP_LEASE, CAP_SETFCAP, CAP_MAC_OVERRIDE = 27, 28, 31, 32
 CAP_LAST_CAP = 34
 CAP_FULL_SET = (1 << (CAP_LAST_CAP + 1)) - 1
-#: setfsuid and the like trade only these (linux/capability.h).
+#: setfsuid and the like trade only these (linux/capability.h: CAP_FS_SET).
 CAP_FS_MASK = 1 << CAP_CHOWN | 1 << CAP_DAC_OVERRIDE | 1 << CAP_DAC_READ_SEARCH | 1 << CAP_FOWNER
-CAP_FS_MASK |= 1 << CAP_FSETID | 1 << CAP_MKNOD
+CAP_FS_MASK |= 1 << CAP_FSETID | 1 << CAP_MKNOD | 1 << CAP_LINUX_IMMUTABLE | 1 << CAP_MAC_OVERRIDE
 
 #: struct uid_gid_extent: the first id in a namespace, the first in the one above it, how many.
 Extent = tuple[int, int, int]
@@ -85,10 +88,12 @@ class Cred:
     cap_permitted: int = 0
     cap_effective: int = 0
     cap_bset: int = 0
+    cap_ambient: int = 0  # never more than permitted and inheritable
     securebits: int = 0
     thread_keyring: Key | None = None
     process_keyring: Key | None = None
     session_keyring: Key | None = None
+    landlock: LandlockDomain | None = None  # what it has given up
     jit_keyring: int = 0  # KEY_REQKEY_DEFL_: where a key goes that was asked for
 
     @property
@@ -180,6 +185,8 @@ def prepare_creds(k: Kernel, old: Cred | None = None) -> Cred:
     new.user.count += 1
     for ring in new.keyrings:
         ring.count += 1
+    if new.landlock is not None:
+        new.landlock.count += 1
     return new
 
 
@@ -189,6 +196,7 @@ def put_cred(k: Kernel, cred: Cred) -> None:
     if not cred.count:
         for ring in cred.keyrings:
             ring.put(k)
+        put_domain(k, cred.landlock)
         free_uid(k, cred.user)
         k.memory.slabs.cred.free(k, cred.slab)
 

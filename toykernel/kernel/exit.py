@@ -30,7 +30,7 @@ from toykernel.kernel.sched.core import sched_exit
 from toykernel.kernel.siginfo import CLD_DUMPED, CLD_EXITED, CLD_KILLED, SIGCHLD, SIGKILL
 from toykernel.kernel.signal import action_of, group_send_sig_info, kill_thread, send_signal
 from toykernel.kernel.signal_types import SA_NOCLDWAIT, SIG_IGN, SignalStruct, put_sighand
-from toykernel.kernel.task_struct import put_task_struct
+from toykernel.kernel.task_struct import put_task_struct, release_seccomp_filter
 from toykernel.kernel.wait import Result, Wait, child_queue, complete, never_return, wake_up
 from toykernel.state import Outcome, OutcomeKind
 from toykernel.syscalls import syscall
@@ -125,6 +125,8 @@ def finish_exit(k: Kernel, code: int) -> Result:
     tsk.exit_code = code
     if k.host.trace.process_exit:
         k.host.trace.process_exit.emit(tsk)
+    if not tsk.signal.live:
+        _acct_process(k, tsk, code)
     mm_release(k, tsk)
     exit_mm(k, tsk)
     exit_sem(k, tsk)
@@ -132,8 +134,18 @@ def finish_exit(k: Kernel, code: int) -> Result:
     exit_fs(k, tsk)
     exit_thread(k, tsk)
     exit_io_context(k, tsk)
+    release_seccomp_filter(k, tsk)
     exit_notify(k, tsk)
     return never_return(k)
+
+
+def _acct_process(k: Kernel, tsk: Task, code: int) -> None:
+    """A process ends: each namespace that it is in may keep a record of it."""
+    ns: PidNamespace | None = tsk.pid_struct.ns
+    while ns is not None:
+        if ns.bacct is not None:
+            ns.bacct.process(k, tsk, ns, code)
+        ns = ns.parent
 
 
 def mm_release(k: Kernel, tsk: Task) -> None:

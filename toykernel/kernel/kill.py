@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from toykernel.arch.x86.uaccess import copy_from_user
 from toykernel.errno import EINVAL, EPERM, ESRCH, Errno
 from toykernel.kernel.cred import CAP_KILL, capable
+from toykernel.kernel.landlock import landlock_may_signal
 from toykernel.kernel.pid import find_task_by_vpid, global_pid, task_pid_vnr
 from toykernel.kernel.siginfo import (
     NSIG,
@@ -30,6 +31,7 @@ def check_kill_permission(k: Kernel, sig: int, task: Task) -> None:
     """Who may, by its ids, is still asked for by the security hooks. Raises Errno, EPERM by itself."""
     if not _kill_ok_by_cred(k, sig, task):
         raise Errno(EPERM)
+    landlock_may_signal(k, task)
     security_task_kill(k, task, sig)
 
 

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 
 from emu.record import dataclass
 from toykernel.errno import EINVAL, EPERM, Errno
-from toykernel.fs.mount import Mount, Path, all_mounts, copy_tree
+from toykernel.fs.mount import Mount, Path, all_mounts, copy_tree, put_mount_id
+from toykernel.fs.pnode import alone
 from toykernel.ipc.mqueue import MqIds, free_all_mqueues
 from toykernel.ipc.msg import MsgIds, free_all_msgs
 from toykernel.ipc.sem import SemIds, free_all_sems
@@ -89,6 +90,7 @@ class MntNamespace:
     count: int = 1
     root: Mount | None = None
     user_ns: UserNamespace | None = None
+    seq: int = 1  # its number for statmount, from 1 for the boot's
     event: int = 0  # changes so far, and who polls for the next
     poll: WaitQueue = field(default_factory=lambda: WaitQueue("mounts"))
 
@@ -147,9 +149,25 @@ def put_mnt_ns(k: Kernel, ns: MntNamespace) -> None:
     ns.count -= 1
     if not ns.count:
         for mnt in all_mounts(ns.root) if ns.root is not None else ():
-            k.memory.slabs.mnt.free(k, mnt.slab)
+            free_mnt(k, mnt)
         k.memory.slabs.mnt_ns.free(k, ns.slab)
         put_owner(k, ns.user_ns)
+
+
+def free_mnt(k: Kernel, mnt: Mount) -> None:
+    """A mount is gone: its number and its record are free, and it has no company any more."""
+    alone(mnt)
+    put_mount_id(mnt)
+    if mnt.slab:
+        k.memory.slabs.mnt.free(k, mnt.slab)
+        mnt.slab = 0
+
+
+def next_mnt_ns(k: Kernel) -> int:
+    """The number of a new namespace of mounts (mnt_ns_id), each given once."""
+    numbers = k.files.fs.pipefs.numbers
+    numbers.last_mnt_ns += 1
+    return numbers.last_mnt_ns
 
 
 def mnt_ns_root(k: Kernel, ns: MntNamespace) -> Mount:
@@ -171,11 +189,21 @@ def copy_mnt_ns(k: Kernel, old: MntNamespace) -> MntNamespace:
         slab = k.memory.slabs.mnt_ns.alloc(k)
         undo.callback(k.memory.slabs.mnt_ns.free, k, slab)
         tree = copy_tree(mnt_ns_root(k, old))
-        for mnt in all_mounts(tree):
-            mnt.slab = k.memory.slabs.mnt.alloc(k)
-            undo.callback(k.memory.slabs.mnt.free, k, mnt.slab)
+        claim_tree(k, tree, undo)
         undo.pop_all()
-    return MntNamespace(slab, 0, tree)
+    return MntNamespace(slab, 0, tree, seq=next_mnt_ns(k))
+
+
+def claim_tree(k: Kernel, tree: Mount, undo: ExitStack) -> None:
+    """Records for the mounts of a new tree, which goes with what is undone. Raises Errno(ENOMEM)."""
+    undo.callback(_free_tree, k, tree)
+    for mnt in all_mounts(tree):
+        mnt.slab = k.memory.slabs.mnt.alloc(k)
+
+
+def _free_tree(k: Kernel, tree: Mount) -> None:
+    for mnt in all_mounts(tree):
+        free_mnt(k, mnt)
 
 
 def _follow(k: Kernel, fs: FsStruct, old: MntNamespace, new: MntNamespace) -> None:

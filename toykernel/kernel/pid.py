@@ -16,6 +16,7 @@ from toykernel.kernel.clone_flags import CLONE_THREAD
 from toykernel.kernel.cred import put_user_ns
 
 if TYPE_CHECKING:
+    from toykernel.kernel.acct import BsdAcct
     from toykernel.kernel.clone_flags import CloneArgs
     from toykernel.kernel.cred import UserNamespace
     from toykernel.kernel.signal_types import SignalStruct
@@ -85,6 +86,7 @@ class PidNamespace:
     count: int = 1
     pids: dict[int, Pid] = field(default_factory=dict)  # struct pid by number here
     user_ns: UserNamespace | None = None  # that owns it; None: the first
+    bacct: BsdAcct | None = None  # where its processes are written down (kernel/acct.py)
 
 
 @dataclass(eq=False)
@@ -268,6 +270,8 @@ def put_pid_ns(k: Kernel, ns: PidNamespace) -> None:
     """One less; the last frees it, and lets go of the one above."""
     ns.count -= 1
     if not ns.count:
+        if ns.bacct is not None:
+            ns.bacct.close(k, ns)
         k.memory.slabs.pid_ns.free(k, ns.slab)
         put_owner(k, ns.user_ns)
         if ns.parent is not None:

@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 
 UNCHANGED = 0xFFFFFFFF
 NGROUPS_MAX = 65536
+SECURE_NOROOT = 1 << 0
 SECURE_NO_SETUID_FIXUP = 1 << 2
 SECURE_KEEP_CAPS = 1 << 4
 OVERFLOWUID = 65534
@@ -113,7 +114,7 @@ def _fix_capabilities(new: Cred, old: Cred) -> None:
     if was_root and 0 not in (new.uid, new.euid, new.suid):
         if not old.securebits & SECURE_KEEP_CAPS:
             new.cap_permitted = 0
-        new.cap_effective = 0
+        new.cap_effective = new.cap_ambient = 0
     if old.euid == 0 and new.euid != 0:
         new.cap_effective = 0
     if old.euid != 0 and new.euid == 0:

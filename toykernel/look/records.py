@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 from toykernel.fs.eventfd import EventfdCtx
 from toykernel.fs.eventpoll import EventPoll
+from toykernel.fs.fs_context import FsContext
 from toykernel.fs.inotify import InotifyGroup
-from toykernel.fs.mount import all_mounts
+from toykernel.fs.mount import all_mounts, mount_root
+from toykernel.fs.mount_calls import DETACHED
 from toykernel.fs.nsfs import NsCommon
 from toykernel.fs.pipe_fs_i import Pipe
 from toykernel.fs.signalfd import SignalfdCtx
@@ -16,8 +18,10 @@ from toykernel.fs.timerfd import TimerfdCtx
 from toykernel.ipc.mqueue import ExtWait, MqueueInfo
 from toykernel.ipc.msg import MsgMsg, MsgReceiver
 from toykernel.kernel.cred import UserNamespace
+from toykernel.kernel.landlock import LandlockRuleset
 from toykernel.kernel.nsproxy import IpcNamespace, MntNamespace, UtsNamespace, mount_roots
 from toykernel.kernel.pid import PidNamespace
+from toykernel.kernel.seccomp_filter import SeccompFilter
 from toykernel.look.spaces import address_spaces
 from toykernel.mm.userfaultfd import UserfaultfdCtx
 from toykernel.net.af_unix import UnixSock
@@ -38,6 +42,8 @@ def _of_task(k: Kernel, task: Task) -> Iterator[Record]:
     yield "signal_struct", task.signal.slab
     yield "sighand_struct", task.sighand.slab
     yield "cred", task.cred.slab
+    for layer in task.cred.landlock.layers if task.cred.landlock is not None else ():
+        yield "landlock_ruleset", layer.slab
     yield "user_struct", task.cred.user.slab
     yield from _of_users(task.cred.user.ns)
     yield "fpu", task.thread.fpu
@@ -70,6 +76,8 @@ def _of_task(k: Kernel, task: Task) -> Iterator[Record]:
     ns: PidNamespace | None = task.pid_struct.ns
     while ns is not None:
         yield "pid_namespace", ns.slab
+        if ns.bacct is not None:
+            yield from _of_file(ns.bacct.file)
         ns = ns.parent
 
 
@@ -91,11 +99,20 @@ def _of_file(file: File) -> Iterator[Record]:
     yield from _of_inode(file.inode)
     if file.f_async is not None:
         yield "fasync_cache", file.f_async.slab
+    if file.op is DETACHED and file.f_path is not None:
+        for mnt in all_mounts(mount_root(file.f_path.mnt)):
+            yield "mnt_cache", mnt.slab
     match file.private:
         case NsCommon(ns=ns):
             yield from _of_namespace(ns)
+        case SeccompFilter(slab=slab):
+            yield "seccomp_filter", slab
         case EventfdCtx(slab=slab):
             yield "eventfd_ctx", slab
+        case LandlockRuleset(slab=slab):
+            yield "landlock_ruleset", slab
+        case FsContext(slab=slab):
+            yield "fs_context", slab
         case TimerfdCtx(slab=slab):
             yield "timerfd_ctx", slab
         case UserfaultfdCtx(slab=slab):
@@ -129,8 +146,10 @@ def _of_inode(inode: Inode) -> Iterator[Record]:
             yield "user_namespace", user.ns.slab
         case UnixSock() as sock:
             yield from _of_socket(sock)
-        case MqueueInfo(slab=slab, messages=messages):
+        case MqueueInfo(slab=slab, messages=messages, user=user):
             yield "mqueue_inode_cache", slab
+            yield "user_struct", user.slab
+            yield "user_namespace", user.ns.slab
             for msg in messages:
                 yield "msg_msg", msg.slab
 

@@ -26,7 +26,12 @@ class FaultSigbus(Exception):
 
 
 class UserFault(FaultSigbus):
-    """The page is to come from a userfaultfd (VM_FAULT_RETRY); who cannot wait for it has none."""
+    """A userfaultfd is to give the page, or leave to write to it (VM_FAULT_RETRY); who cannot wait for that
+    has none. `reason` is UFFD_PAGEFAULT_FLAG_WP, _MINOR, or 0 for a page that is missing."""
+
+    def __init__(self, reason: int = 0) -> None:
+        super().__init__()
+        self.reason = reason
 
 
 class AddressSpace:
@@ -84,6 +89,10 @@ class AddressSpace:
                 iput(k, self.host)
         if self.area_closed is not None:
             self.area_closed(k, self)
+
+    def has_page(self, index: int) -> bool:
+        """Whether a page is there, so that it would not have to be made."""
+        return index in self.pages or (self.contents is not None and index in self.contents.pages)
 
     def find_or_create_page(self, k: Kernel, index: int) -> int:
         """The frame of a page. Raises Errno(ENOMEM), or FaultSigbus beyond the end."""

@@ -17,24 +17,29 @@ from emu.record import dataclass
 from toykernel.arch.x86.pgtable import (
     PGDIR_SIZE,
     PTE_PROTNONE,
-    PteAt,
-    clear_run,
+    PTE_UFFD_WP,
+    PteWork,
+    clear_ptes,
+    copy_ptes,
     flush_tlb_mm,
     flush_tlb_page,
     get_pte,
     one_by_one,
     present_ptes,
-    protect_run,
     pte_alloc,
     pte_offset,
     pte_present,
-    pte_runs,
     set_pte,
-    set_run,
 )
 from toykernel.errno import EFAULT, Errno
 from toykernel.mm.filemap import FaultSigbus, UserFault, vma_frame
+from toykernel.mm.guards import GuardFault
 from toykernel.mm.mm_types import (
+    UFFD_MODE_MINOR,
+    UFFD_MODE_MISSING,
+    UFFD_MODE_WP,
+    UFFD_PAGEFAULT_FLAG_MINOR,
+    UFFD_PAGEFAULT_FLAG_WP,
     VM_DONTCOPY,
     VM_RWX,
     VM_SHARED,
@@ -69,18 +74,23 @@ def mk_pte(pfn: int, vma: VmArea) -> int:
 
 
 def copy_page_range(
-    k: Kernel, dst: MmStruct, src: MmStruct, vma: VmArea, protected: list[ProtectedPte]
+    k: Kernel,
+    dst: MmStruct,
+    src: MmStruct,
+    vma: VmArea,
+    protected: list[ProtectedPte],
+    work: PteWork | None = None,
 ) -> None:
-    """Fork's share of one area (fork-path K1-K3). The caller flushes `src` afterwards (K4).
+    """Fork's share of one area (fork-path K1-K3). The caller flushes `src` afterwards (K4), and charges
+    for `work`: without it entries go one by one.
 
     Raises Errno(ENOMEM) when a page table cannot be had; what has been copied by then is in `dst`
     and goes away with it, and what `src` has lost is in `protected`.
     """
     if vma.vm_flags & (VM_DONTCOPY | VM_WIPEONFORK) or not vma.anon_vma:
         return  # left out, or (K13, too) all to be had again from the page cache or the zero page
-    if not k.memory.eager_fork and not one_by_one(k):
-        for run in pte_runs(k, src, vma.vm_start, vma.vm_end):
-            _copy_run(k, dst, src, run, protected)
+    if work is not None:
+        copy_ptes(k, dst, src, vma.vm_start, vma.vm_end, protected, work)
         return
     reached = table = 0  # the page table of `dst` that the walk has come to, and where it lies
     for address, at, pte in present_ptes(k, src, vma.vm_start, vma.vm_end):
@@ -96,20 +106,6 @@ def copy_page_range(
                 pte &= ~PTE_RW  # in both: whoever writes first must fault
                 set_pte(k, src, address, at, pte)
             _copy_one_pte(k, dst, address, new_at, pte)
-
-
-def _copy_run(
-    k: Kernel, dst: MmStruct, src: MmStruct, run: list[PteAt], protected: list[ProtectedPte]
-) -> None:
-    """The entries of one page table, as below one by one."""
-    k.charge("present_pte")
-    at = pte_alloc(k, dst, run[0][0])
-    if len(run) > 1:
-        k.charge("present_pte", len(run) - 1)
-    protected += protect_run(k, src, run)
-    k.memory.pages.get_pages([pte >> PAGE_SHIFT for _, _, pte in run])
-    shared = ~(PTE_RW | PTE_A)
-    set_run(k, dst, at, [(address, place, pte & shared) for address, place, pte in run])
 
 
 def _copy_one_pte(k: Kernel, dst: MmStruct, address: int, new_at: int, pte: int) -> None:
@@ -138,18 +134,25 @@ def _copy_eagerly(k: Kernel, dst: MmStruct, address: int, new_at: int, pte: int)
 
 def unmap_page_range(k: Kernel, mm: MmStruct, start: int, end: int) -> None:
     """Take every page in a range away, and its reference with it."""
+    unmap_vmas(k, mm, [(start, end)])
+
+
+def unmap_vmas(k: Kernel, mm: MmStruct, ranges: list[tuple[int, int]]) -> None:
+    """unmap_page_range for each range."""
+    if mm.uffd_poison:
+        for start, end in ranges:
+            mm.uffd_poison = {page for page in mm.uffd_poison if not start <= page < end}
     if not one_by_one(k):
-        for run in pte_runs(k, mm, start, end):
-            k.charge("present_pte", len(run))
-            clear_run(k, mm, run)
-            for _, _, pte in run:
-                if pte_present(pte):
-                    k.memory.pages.put_page(k, pte >> PAGE_SHIFT)
+        work = PteWork()
+        for start, end in ranges:
+            clear_ptes(k, mm, start, end, work)
+        work.charge(k)
         return
-    for address, at, pte in present_ptes(k, mm, start, end):
-        set_pte(k, mm, address, at, 0)
-        if pte_present(pte):
-            k.memory.pages.put_page(k, pte >> PAGE_SHIFT)
+    for start, end in ranges:
+        for address, at, pte in present_ptes(k, mm, start, end):
+            set_pte(k, mm, address, at, 0)
+            if pte_present(pte):
+                k.memory.pages.put_page(k, pte >> PAGE_SHIFT)
 
 
 def count_fault(
@@ -204,11 +207,17 @@ def handle_pte_fault(k: Kernel, fault: Fault, at: int) -> None:
     mm, vma, address, write = fault.mm, fault.vma, fault.page, fault.write
     pte = k.machine.ram.read32(at)
     if not pte_present(pte):
+        if address in mm.guards:
+            raise GuardFault
+        if address in mm.uffd_poison:
+            raise FaultSigbus  # as without CONFIG_MEMORY_FAILURE
         if vma.mapping is not None:
             do_fault(k, fault, at)
         else:
             do_anonymous_page(k, fault, at)
     elif write and not pte & PTE_RW:
+        if pte & PTE_UFFD_WP and vma.uffd_mode & UFFD_MODE_WP:
+            raise UserFault(UFFD_PAGEFAULT_FLAG_WP)
         do_wp_page(k, fault, at, pte)
     else:
         # Another task of the same address space was faster: only the TLB was old.
@@ -219,7 +228,7 @@ def handle_pte_fault(k: Kernel, fault: Fault, at: int) -> None:
 def do_anonymous_page(k: Kernel, fault: Fault, at: int) -> None:
     """First touch: a frame of zeros for a write, the shared zero frame for a read (fork-path K9)."""
     task, mm, vma, address = fault.task, fault.mm, fault.vma, fault.page
-    if vma.uffd is not None:
+    if vma.uffd_mode & UFFD_MODE_MISSING:
         raise UserFault
     if not fault.write:
         k.memory.pages.get_page(k.memory.zero_pfn)
@@ -237,12 +246,12 @@ def do_fault(k: Kernel, fault: Fault, at: int) -> None:
     or, for a write to a private area, a copy of it."""
     task, mm, vma, address, write = fault.task, fault.mm, fault.vma, fault.page, fault.write
     mapping = vma.mapping
-    if (
-        vma.uffd is not None
-        and mapping is not None
-        and vma.page_index(address) not in mapping.pages
-    ):
-        raise UserFault
+    if vma.uffd_mode and mapping is not None:
+        there = mapping.has_page(vma.page_index(address))
+        if not there and vma.uffd_mode & UFFD_MODE_MISSING:
+            raise UserFault
+        if there and vma.uffd_mode & UFFD_MODE_MINOR:
+            raise UserFault(UFFD_PAGEFAULT_FLAG_MINOR)
     pfn = vma_frame(k, vma, address)
     if write and not vma.vm_flags & VM_SHARED:
         new = k.memory.pages.alloc_pages(k, 0, "anonymous page", highmem=True)
@@ -345,8 +354,9 @@ def populate_range(k: Kernel, mm: MmStruct, start: int, end: int) -> None:
 def change_protection(k: Kernel, mm: MmStruct, vma: VmArea) -> None:
     """Give every entry of an area the rights that the area has now. The caller flushes."""
     prot = vm_page_prot(vma.vm_flags) & ~PTE_A
+    kept = PTE_FRAME | PTE_A | PTE_D | (PTE_UFFD_WP if vma.uffd_mode & UFFD_MODE_WP else 0)
     for address, at, pte in present_ptes(k, mm, vma.vm_start, vma.vm_end):
-        set_pte(k, mm, address, at, pte & (PTE_FRAME | PTE_A | PTE_D) | prot)
+        set_pte(k, mm, address, at, pte & kept | prot)
 
 
 def move_page_tables(k: Kernel, mm: MmStruct, old: int, new: int, length: int) -> None:
@@ -363,3 +373,6 @@ def move_page_tables(k: Kernel, mm: MmStruct, old: int, new: int, length: int) -
             k.host.trace.move_pte.emit(mm, address, target, pte)
         set_pte(k, mm, address, at, 0)
         set_pte(k, mm, target, pte_alloc(k, mm, target), pte)
+    if mm.uffd_poison:
+        moved = {page for page in mm.uffd_poison if old <= page < old + length}
+        mm.uffd_poison = mm.uffd_poison - moved | {page - old + new for page in moved}

@@ -31,7 +31,11 @@ VM_ACCOUNT = 0x00100000
 VM_NORESERVE = 0x00200000
 VM_WIPEONFORK = 0x02000000
 VM_DONTDUMP = 0x04000000
+VM_SEALED = 1 << 42
 
+#: When an area asks its userfaultfd (UFFDIO_REGISTER_MODE_), and what for (UFFD_PAGEFAULT_FLAG_).
+UFFD_MODE_MISSING, UFFD_MODE_WP, UFFD_MODE_MINOR = 1, 2, 4
+UFFD_PAGEFAULT_FLAG_WP, UFFD_PAGEFAULT_FLAG_MINOR = 2, 4
 VM_RWX = VM_READ | VM_WRITE | VM_EXEC
 _DATA = VM_READ | VM_WRITE | VM_MAYREAD | VM_MAYWRITE | VM_MAYEXEC
 
@@ -52,7 +56,7 @@ class VmArea:
     vm_start had when the memory was mapped. `anon_vma`, when not 0, says that the area may hold pages of
     its own, which nothing but a page table remembers, and names the struct anon_vma that they belong to:
     areas with two of them never merge. `cloned` is set when the area came from a fork with pages. `uffd` is
-    the userfaultfd that gives its missing pages.
+    the userfaultfd that is asked for pages, and `uffd_mode` says when (UFFDIO_REGISTER_MODE_).
     """
 
     vm_start: int
@@ -65,6 +69,7 @@ class VmArea:
     anon_vma: int = 0
     cloned: bool = False
     uffd: UserfaultfdCtx | None = None
+    uffd_mode: int = 0
 
     @property
     def pages(self) -> int:
@@ -78,7 +83,7 @@ class VmArea:
         """Four letters as in /proc/PID/maps: rwx, then s(hared) or p(rivate)."""
         letters = ((VM_READ, "r"), (VM_WRITE, "w"), (VM_EXEC, "x"))
         text = "".join(letter if self.vm_flags & flag else "-" for flag, letter in letters)
-        return text + ("s" if self.vm_flags & VM_SHARED else "p")
+        return text + ("s" if self.vm_flags & VM_MAYSHARE else "p")
 
 
 class Areas:
@@ -150,6 +155,8 @@ class MmStruct:
         self.hiwater_rss = 0  # the most there were
         self.dumpable = 1  # PR_SET_DUMPABLE; exec makes it 1
         self.thp_disable = False
+        self.mdwe = 0  # PR_SET_MDWE
+        self.guards: set[int] = set()  # addresses of pages that MADV_GUARD_INSTALL has taken
         self.membarrier_state = 0  # MEMBARRIER_CMD_REGISTER_ bits that were called
         self.total_vm = 0  # pages in areas
         self.locked_vm = 0  # pages in areas with VM_LOCKED
@@ -166,6 +173,7 @@ class MmStruct:
         self.ioctx: list[Any] = []  # its contexts of asynchronous I/O (fs/aio.py)
         self.ldt_pfn = self.ldt_entries = 0  # modify_ldt's table (arch/x86/ldt.py)
         self.vdso = 0  # address of the vDSO; 0 without one
+        self.uffd_poison: set[int] = set()  # pages that UFFDIO_POISON has broken, by address
         #: Pages whose entries lost rights since the last flush: a CPU may still hold them.
         self.stale: dict[int, None] = {}
 

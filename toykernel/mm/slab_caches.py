@@ -51,8 +51,10 @@ class SlabCaches:
         self.file_lease = KmemCache("file_lease_cache", 112)  # F_SETLEASE
         self.fasync = KmemCache("fasync_cache", 40)  # O_ASYNC
         self.mnt = KmemCache("mnt_cache", 128)  # mount: one
+        self.fs_context = KmemCache("fs_context", 96)  # fsopen, fspick: parameters
         self.key = KmemCache("key_jar", 128)  # add_key: a key or a keyring
         self.seccomp = KmemCache("seccomp_filter", 32)  # seccomp: a filter
+        self.landlock = KmemCache("landlock_ruleset", 128)  # a ruleset, and each layer in force
         self.mm = KmemCache("mm_struct", 448)  # fork, exec: an address space
         self.vm_area = KmemCache("vm_area_struct", 88, 8)  # mmap, fork, exec: an area
         self.fpu = KmemCache("fpu", 512)  # first use, fork: FPU registers

@@ -64,7 +64,7 @@ def fork_area(k: Kernel, area: VmArea) -> VmArea:
         other.anon_vma = k.memory.idents.next_anon_vma()
         other.cloned = True
     other.vm_flags &= ~(VM_LOCKED | VM_LOCKONFAULT)
-    other.uffd = None
+    other.uffd, other.uffd_mode = None, 0
     return other
 
 
@@ -130,6 +130,7 @@ def _compatible(lower: VmArea, upper: VmArea, flags: int) -> bool:
         and not (lower.vm_flags ^ upper.vm_flags) & flags
         and lower.mapping is upper.mapping
         and lower.uffd is upper.uffd
+        and lower.uffd_mode == upper.uffd_mode
         and lower.vm_pgoff + lower.pages == upper.vm_pgoff
     )
 

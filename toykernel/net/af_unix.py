@@ -12,6 +12,7 @@ from toykernel.errno import (
     ECONNRESET,
     EEXIST,
     EINVAL,
+    EPERM,
     EPROTOTYPE,
     Errno,
 )
@@ -28,9 +29,11 @@ from toykernel.fs.operations import (
     POLLWRBAND,
     POLLWRNORM,
 )
+from toykernel.kernel.landlock import SCOPE_ABSTRACT_UNIX_SOCKET, is_scoped
 from toykernel.kernel.wait import WaitQueue, wake_up
 
 if TYPE_CHECKING:
+    from toykernel.kernel.landlock import LandlockDomain
     from toykernel.state import Kernel
 
 AF_UNSPEC, AF_UNIX, NPROTO = 0, 1, 46
@@ -86,10 +89,12 @@ class UnixSock:
     sndbuf: int = WMEM_DEFAULT
     rcvbuf: int = WMEM_DEFAULT
     wmem: int = 0  # bytes that it has sent and nobody has read
+    rcvlowat: int = 1  # bytes that a stream's reader waits for
     passcred: bool = False
     options: dict[int, int] = field(default_factory=dict)
     rcvtimeo: int = 0  # ns; 0 is for ever
     sndtimeo: int = 0
+    landlock: LandlockDomain | None = None  # of who made it
 
     @property
     def is_stream(self) -> bool:
@@ -121,7 +126,7 @@ def unix_table(k: Kernel) -> UnixTable:
 def unix_create(k: Kernel, kind: int) -> UnixSock:
     """A socket without a name or a peer. Raises Errno(ENOMEM)."""
     slab = k.memory.slabs.unix_sock.alloc(k)
-    sock = UnixSock(slab, kind, WaitQueue("unix socket"))
+    sock = UnixSock(slab, kind, WaitQueue("unix socket"), landlock=k.current.cred.landlock)
     unix_table(k).sockets[sock] = None
     return sock
 
@@ -185,6 +190,15 @@ def find_other(k: Kernel, name: bytes, kind: int) -> UnixSock:
     if other.type != kind:
         raise Errno(EPROTOTYPE)
     return other
+
+
+def landlock_may_reach(k: Kernel, other: UnixSock) -> None:
+    """hook_unix_stream_connect, hook_unix_may_send: an abstract name may be out of reach. Errno(EPERM)."""
+    mine = k.current.cred.landlock
+    if mine is None or other.name[:1] != b"\0":
+        return
+    if is_scoped(mine, other.landlock, SCOPE_ABSTRACT_UNIX_SOCKET):
+        raise Errno(EPERM)
 
 
 # -- state -----------------------------------------------------------------------------------------

@@ -59,6 +59,7 @@ from toykernel.net.af_unix import (
     bind_abstract,
     bind_path,
     find_other,
+    landlock_may_reach,
     state_change,
     unix_create,
     unix_release_sock,
@@ -201,10 +202,11 @@ def sys_bind(k: Kernel, fd: int, address: int, length: int) -> int:
         raise Errno(EINVAL)
     if name and name[0]:
         bind_path(k, sock, name)
+    elif not name:
+        if not sock.name:
+            autobind(k, sock)
     elif sock.name:
         raise Errno(EINVAL)
-    elif not name:
-        autobind(k, sock)
     else:
         bind_abstract(k, sock, name)
     return 0
@@ -264,6 +266,7 @@ def sys_connect(k: Kernel, fd: int, address: int, length: int) -> Result:
     other = find_other(k, unix_name(k, address, length), sock.type)
     if other.peer is not None and other.peer is not sock:
         raise Errno(EPERM)
+    landlock_may_reach(k, other)
     sock.peer, sock.connected = other, True
     state_change(k, sock)
     return 0
@@ -290,6 +293,7 @@ def connect_stream(
         args = (file, name, deadline)
         reason = "connect to a socket that accepts nobody"
         return Wait((other.wait,), connect_stream, args, reason, deadline=deadline, holds=(file,))
+    landlock_may_reach(k, other)
     new = unix_create(k, sock.type)
     new.name, new.passcred = other.name, other.passcred
     new.peer_cred, sock.peer_cred = effective_ucred(k), other.peer_cred

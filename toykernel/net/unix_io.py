@@ -36,6 +36,7 @@ from toykernel.net.af_unix import (
     UnixSock,
     find_other,
     free_skb,
+    landlock_may_reach,
     recvq_full,
     state_change,
 )
@@ -71,7 +72,8 @@ def scatter(k: Kernel, pieces: Pieces, data: bytes) -> None:
         data = data[length:]
 
 
-def _nonblock(file: File, flags: int) -> bool:
+def nonblock(file: File, flags: int) -> bool:
+    """Whether a call may not wait."""
     return bool(file.flags & O_NONBLOCK or flags & MSG_DONTWAIT)
 
 
@@ -185,7 +187,7 @@ def _stream_ends(k: Kernel, sending: Sending, error: Errno) -> int:
 
 
 def _wait_to_send(k: Kernel, sending: Sending, queue: WaitQueue) -> Wait | Errno:
-    if _nonblock(sending.file, sending.flags):
+    if nonblock(sending.file, sending.flags):
         return Errno(EAGAIN)
     if signal_pending(k.current):
         return _interrupted(sending.deadline)
@@ -224,6 +226,8 @@ def _send_packet(k: Kernel, sending: Sending) -> Result:
         raise Errno(EPERM)
     if other.shutdown & RCV_SHUTDOWN:
         raise Errno(EPIPE)
+    if other is not sock.peer:
+        landlock_may_reach(k, other)
     full = other.peer is not sock and recvq_full(other)
     if full or sock.wmem >= sock.sndbuf:  # sock_alloc_send_pskb
         waiting = _wait_to_send(k, sending, other.wait if full else sock.wait)
@@ -330,7 +334,7 @@ def wait_for_data(
 ) -> Wait:
     """Sleep until something comes. Raises Errno(EAGAIN), or that of a signal."""
     sock = sock_of(file)
-    if _nonblock(file, flags):
+    if nonblock(file, flags):
         raise Errno(EAGAIN)
     if signal_pending(k.current):
         raise _interrupted(deadline)

@@ -318,6 +318,75 @@ static void mountns_object(void) {
   syscall(40, "own");
 }
 
+static void fscontext_object(void) {
+  syscall(39, "fs1", 0700);
+  syscall(39, "fs2", 0700);
+  int fd = syscall(430, "tmpfs", 0);
+  printf("size %d\n", (int)syscall(431, fd, 1, "size", "64k", 0));
+  printf("nonsense %d\n", (int)syscall(431, fd, 1, "nonsense", "1", 0));
+  printf("create %d\n", (int)syscall(431, fd, 6, 0, 0, 0));
+  int tree = syscall(432, fd, 0, 0);
+  printf("move %d\n", (int)syscall(429, tree, "", -100, "fs1", 4));
+  printf("shared %d\n", (int)syscall(21, "", "fs1", "", 1 << 20, 0));
+  printf("bind %d\n", (int)syscall(21, "fs1", "fs2", "", 4096, 0));
+  int copy = syscall(428, -100, "fs1", 1);
+  moment();
+  read(fd, buffer, 100);
+  printf("%s", buffer);
+  syscall(39, "fs1/d", 0700);
+  printf("mount %d\n", (int)syscall(21, "none", "fs1/d", "tmpfs", 0, "size=8k"));
+  close(open("fs2/d/file", O_RDWR | O_CREAT, 0600));
+  printf("there %d\n", (int)syscall(33, "fs1/d/file", 0));
+  printf("umount %d\n", (int)syscall(22, "fs2/d"));
+  printf("gone %d\n", (int)syscall(33, "fs1/d/file", 0));
+  close(copy);
+  close(tree);
+  close(fd);
+  printf("umount %d %d\n", (int)syscall(22, "fs2"), (int)syscall(22, "fs1"));
+  syscall(40, "fs1");
+  syscall(40, "fs2");
+}
+
+static void acct_object(void) {
+  close(open("accounts", O_RDWR | O_CREAT, 0600));
+  printf("acct %d\n", (int)syscall(51, "accounts"));
+  int child = fork();
+  if (!child) {
+    sleep_a_little();
+    _exit(3);
+  }
+  moment();
+  printf("child %d\n", ENDS(child));
+  printf("off %d\n", (int)syscall(51, 0));
+  int fd = open("accounts", O_RDONLY), n = read(fd, buffer, 64);
+  printf("record %d, version %d\n", n, buffer[1]);
+  close(fd);
+  unlink("accounts");
+}
+
+static void landlock_object(void) {
+  unsigned attr[6] = {4}, rule[3] = {4, 0, 0};
+  printf("to begin with %d %d\n", (int)syscall(33, "locked", 0), (int)syscall(33, "/dev", 0));
+  int fd = syscall(444, attr, 24, 0), dir = open("/dev", 010000000);
+  close(open("locked", O_RDWR | O_CREAT, 0600));
+  rule[2] = dir;
+  printf("rule %d\n", (int)syscall(445, fd, 1, rule, 0));
+  printf("restrict %d\n", (int)syscall(446, fd, 0));
+  int child = fork();
+  if (!child) {
+    sleep_a_little();
+    syscall(33, "locked", 0); /* the name's page is there */
+    _exit(open("locked", O_RDONLY) < 0);
+  }
+  printf("again %d\n", (int)syscall(446, fd, 0));
+  moment();
+  printf("open %d %d\n", (int)open("locked", O_RDONLY), (int)open("/dev/null", O_RDONLY) > 0);
+  printf("child %d\n", ENDS(child));
+  close(fd);
+  close(dir);
+  unlink("locked");
+}
+
 static void lease_object(void) {
   close(open("leased", O_RDWR | O_CREAT, 0600));
   int fd = open("leased", O_RDONLY), ends[2], ns = open("/proc/self/ns/uts", O_RDONLY);
@@ -412,7 +481,8 @@ static const struct { const char *name; void (*run)(void); } objects[] = {
   {"pidfd", pidfd_object}, {"ptrace", ptrace_object}, {"mountns", mountns_object},
   {"userfaultfd", userfaultfd_object},
   {"lease", lease_object}, {"keys", keys_object}, {"inotify", inotify_object}, {"aio", aio_object},
-  {"ldt", ldt_object},
+  {"ldt", ldt_object}, {"fscontext", fscontext_object},
+  {"landlock", landlock_object}, {"acct", acct_object},
 };
 enum { OBJECTS = sizeof objects / sizeof *objects };
 

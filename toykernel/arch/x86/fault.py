@@ -10,10 +10,18 @@ from toykernel.arch.x86.ptrace import PtRegs
 from toykernel.errno import ENOMEM, Errno
 from toykernel.fs.userfaultfd import handle_userfault
 from toykernel.kernel.panic import die
-from toykernel.kernel.siginfo import BUS_ADRERR, SEGV_ACCERR, SEGV_MAPERR, SIGBUS, SIGKILL, SIGSEGV
+from toykernel.kernel.siginfo import (
+    BUS_ADRERR,
+    SEGV_ACCERR,
+    SEGV_MAPERR,
+    SIGBUS,
+    SIGKILL,
+    SIGSEGV,
+)
 from toykernel.kernel.signal import force_sig_info
 from toykernel.mm.access import BadArea, access_error, find_area
 from toykernel.mm.filemap import FaultSigbus, UserFault
+from toykernel.mm.guards import GuardFault
 from toykernel.mm.memory import Fault, count_fault, handle_mm_fault
 from toykernel.mm.oom import report_oom
 from toykernel.mm.userfaultfd import FEATURE_SIGBUS
@@ -49,14 +57,16 @@ def do_page_fault(k: Kernel, regs: PtRegs, error_code: int) -> Result | None:
         return None
     try:
         handle_mm_fault(k, Fault(task, mm, vma, address, error_code))
-    except UserFault:
+    except UserFault as fault:
         ctx = vma.uffd
         assert ctx is not None
         if not (ctx.features or 0) & FEATURE_SIGBUS:
-            return handle_userfault(k, task, ctx, address, bool(error_code & PF_W))
+            return handle_userfault(k, task, ctx, address, bool(error_code & PF_W), fault.reason)
         _sigbus(k, address, error_code)
     except FaultSigbus:
         _sigbus(k, address, error_code)
+    except GuardFault:
+        _segv(k, address, error_code, SEGV_MAPERR)
     except Errno as error:
         if error.number != ENOMEM:
             raise

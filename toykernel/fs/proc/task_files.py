@@ -8,8 +8,22 @@ from toykernel.arch.x86.asm_offsets import PT_REGS
 from toykernel.arch.x86.uaccess import access_ok, copy_from_user
 from toykernel.errno import EACCES, EINVAL, EIO, EPERM, Errno
 from toykernel.fs.file import O_CLOEXEC, File
-from toykernel.fs.mount import Mount, all_mounts, d_path
+from toykernel.fs.mount import (
+    MNT_NOATIME,
+    MNT_NODEV,
+    MNT_NODIRATIME,
+    MNT_NOEXEC,
+    MNT_NOSUID,
+    MNT_NOSYMFOLLOW,
+    MNT_READONLY,
+    MNT_RELATIME,
+    Mount,
+    all_mounts,
+    d_path,
+    dentry_path,
+)
 from toykernel.fs.proc.node import seq_read, task_of
+from toykernel.fs.super import SB_FLAGS
 from toykernel.kernel.cred import CAP_SYS_RESOURCE, capable
 from toykernel.kernel.nsproxy import mnt_ns_root
 from toykernel.kernel.pid import task_pid_vnr
@@ -20,6 +34,7 @@ from toykernel.mm.memory import follow_page
 from toykernel.task import TASK_COMM_LEN
 
 if TYPE_CHECKING:
+    from toykernel.fs.super import SuperBlock
     from toykernel.mm.mm_types import MmStruct
     from toykernel.state import Kernel
     from toykernel.task import Task
@@ -194,42 +209,73 @@ def schedstat(k: Kernel, task: Task) -> str:
 # -- mounts ----------------------------------------------------------------------------------------
 
 
-def _options(mnt: Mount) -> str:
-    return ("ro" if mnt.sb.read_only else "rw") + (",noatime" if mnt.sb.noatime else ",relatime")
+#: Words for a mount's flags, in Linux's order.
+_WORDS = {
+    MNT_NOSUID: "nosuid",
+    MNT_NODEV: "nodev",
+    MNT_NOEXEC: "noexec",
+    MNT_NOATIME: "noatime",
+    MNT_NODIRATIME: "nodiratime",
+    MNT_RELATIME: "relatime",
+    MNT_NOSYMFOLLOW: "nosymfollow",
+}
+
+
+def _flags(mnt: Mount) -> str:
+    return "".join(f",{word}" for flag, word in _WORDS.items() if mnt.flags & flag)
+
+
+def _escaped(text: str) -> str:
+    return "".join(f"\\{ord(char):03o}" if char in " \t\n\\#" else char for char in text)
+
+
+def mount_source(mnt: Mount) -> str:
+    """What was mounted, as the tables name it."""
+    return mnt.source or mnt.sb.s_type
+
+
+def mount_options(sb: SuperBlock) -> str:
+    """A file system's own options, each behind a comma."""
+    words = [word for word in SB_FLAGS if word in sb.words]
+    return "".join(f",{word}" for word in (*words, sb.options) if word)
 
 
 def _places(k: Kernel, task: Task) -> list[tuple[Mount, str]]:
     assert k.current.fs is not None
     root = (task.fs or k.current.fs).root
     found = []
-    for mnt in all_mounts(mnt_ns_root(k, task.nsproxy.mnt_ns)):
+    seen = all_mounts(mnt_ns_root(k, task.nsproxy.mnt_ns))
+    for mnt in sorted(seen, key=lambda mnt: mnt.unique_id):
         place = d_path(root, mnt.root_path())
         if place is not None:
-            found.append((mnt, place.replace(" ", "\\040").replace("\n", "\\012")))
+            found.append((mnt, _escaped(place)))
     return found
 
 
 def mounts(k: Kernel, task: Task) -> str:
     """As in /etc/mtab: device, place, type, options."""
     return "".join(
-        f"{mnt.sb.s_type} {place} {mnt.sb.s_type} {_options(mnt)} 0 0\n"
+        f"{_escaped(mount_source(mnt))} {place} {mnt.sb.s_type} "
+        f"{'ro' if mnt.read_only else 'rw'}{_flags(mnt)}{mount_options(mnt.sb)} 0 0\n"
         for mnt, place in _places(k, task)
     )
 
 
 def mountinfo(k: Kernel, task: Task) -> str:
-    """The same with numbers: of the mount, of its parent, of the device."""
-    number = {
-        id(mnt): n for n, mnt in enumerate(all_mounts(mnt_ns_root(k, task.nsproxy.mnt_ns)), 1)
-    }
+    """The same with numbers: of the mount, of its parent, of the device; what part of the file system it is,
+    and whose peer or slave."""
     lines = []
     for mnt, place in _places(k, task):
-        parent = number[id(mnt.parent)] if mnt.parent is not None else 0
+        parent = mnt.parent.mnt_id if mnt.parent is not None else mnt.mnt_id
         device = f"{mnt.sb.s_dev >> 8}:{mnt.sb.s_dev & 0xFF}"
-        kind = mnt.sb.s_type
-        options = _options(mnt)
+        options = ("ro" if mnt.flags & MNT_READONLY else "rw") + _flags(mnt)
+        own = ("ro" if mnt.sb.read_only else "rw") + mount_options(mnt.sb)
+        shared = f"shared:{mnt.group.ident} " if mnt.group is not None else ""
+        shared += f"master:{mnt.master.ident} " if mnt.master is not None else ""
+        shared += "unbindable " if mnt.unbindable else ""
         lines.append(
-            f"{number[id(mnt)]} {parent} {device} / {place} {options} - {kind} {kind} {options}\n"
+            f"{mnt.mnt_id} {parent} {device} {_escaped(dentry_path(mnt.root))} {place} {options} "
+            f"{shared}- {mnt.sb.s_type} {_escaped(mount_source(mnt))} {own}\n"
         )
     return "".join(lines)
 
@@ -243,8 +289,9 @@ def fdinfo(k: Kernel, task: Task, number: int) -> str:
     if file is None or task.files is None:
         return ""
     flags = file.flags | (O_CLOEXEC if number in task.files.close_on_exec else 0)
-    text = f"pos:\t{file.pos}\nflags:\t0{flags:o}\nmnt_id:\t0\nino:\t{file.inode.ino}\n"
-    return text + file.op.show_fdinfo(file)
+    mount = file.f_path.mnt.mnt_id if file.f_path is not None else 0
+    text = f"pos:\t{file.pos}\nflags:\t0{flags:o}\nmnt_id:\t{mount}\nino:\t{file.inode.ino}\n"
+    return text + file.op.show_fdinfo(k, file)
 
 
 def mem_read(k: Kernel, file: File, buf: int, count: int) -> int:
