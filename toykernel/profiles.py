@@ -46,6 +46,7 @@ class Profile:
     fills_empty_argv: bool  # exec with no argv[0] gets an empty one
     vdso: tuple[str, ...]  # the functions of the vDSO
     vdso_enabled: bool  # vm.vdso_enabled at boot
+    shares_program_pages: bool  # execve maps a file's read-only pages, in place of copies
     stack_expand: int  # bytes that exec adds below the strings; 0: a page below all
     auxv: frozenset[str]  # the entries of the auxiliary vector that not all have
 
@@ -74,6 +75,7 @@ _2_6_39 = Profile(
     fills_empty_argv=False,
     vdso=_VSYSCALL,
     vdso_enabled=False,
+    shares_program_pages=False,
     stack_expand=0,
     auxv=frozenset(),
 )
@@ -98,6 +100,7 @@ _3_X = replace(
     merges_cloned_areas=False,
     vdso=(*_VSYSCALL, *_CLOCKS),
     vdso_enabled=True,
+    shares_program_pages=True,
     stack_expand=131072,
 )
 _4_X = replace(

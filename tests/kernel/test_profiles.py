@@ -54,6 +54,9 @@ ROWS: dict[str, Callable[[Profile], str]] = {
     "KiB that `execve` adds to the first stack below its strings": lambda p: str(
         p.stack_expand >> 10 or 4
     ),
+    "`execve` maps the read-only pages of a program's file, in place of copies": lambda p: yes(
+        p.shares_program_pages
+    ),
     "entries of the auxiliary vector besides the common ones": lambda p: ", ".join(sorted(p.auxv)),
 }
 

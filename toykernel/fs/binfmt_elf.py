@@ -18,7 +18,7 @@ from toykernel.arch.x86.vdso import arch_setup_additional_pages
 from toykernel.errno import E2BIG, EINVAL, EIO, ENOEXEC, ENOMEM, EPERM, Errno
 from toykernel.kernel.signal_types import RLIMIT_STACK
 from toykernel.mm.limits import rlimit
-from toykernel.mm.memory import change_protection, populate
+from toykernel.mm.memory import change_protection, map_pages, populate
 from toykernel.mm.mm_types import (
     READ_IMPLIES_EXEC,
     VM_ACCOUNT,
@@ -269,9 +269,12 @@ def _map_image(
     mapping: AddressSpace | None,
     name: str = "program",
 ) -> None:
-    for segment in sorted(image.segments, key=lambda s: s.vaddr):
+    segments = sorted(image.segments, key=lambda s: s.vaddr)
+    starts = [*(segment.vaddr for segment in segments[1:]), 1 << 32]
+    for segment, following in zip(segments, starts, strict=True):
         flags = segment.vm_flags
-        _map_segment(k, mm, segment, flags | (implied if flags & VM_READ else 0), mapping, name)
+        flags |= implied if flags & VM_READ else 0
+        _map_segment(k, mm, segment, flags, mapping, name, following)
 
 
 def _map_segment(
@@ -281,9 +284,10 @@ def _map_segment(
     flags: int,
     mapping: AddressSpace | None,
     name: str,
+    following: int,
 ) -> None:
     """An area for a segment's file pages, and one for the pages behind them, which begin as zeros. Where
-    two segments share a page, the later one's rights hold there.
+    two segments share a page, the later one's rights hold there; `following` is where the next one begins.
 
     Raises Errno: ENOMEM, EPERM for page 0 and its neighbours, EINVAL for more than a shared page.
     """
@@ -317,7 +321,12 @@ def _map_segment(
     if shared:
         anon_vma_prepare(k, mm, area)
         change_protection(k, mm, area)
-    populate(k, mm, area, segment.vaddr, segment.data)
+    at = segment.vaddr
+    if backed and not shared and not segment.flags & 2 and k.host.profile.shares_program_pages:
+        alone = min(middle, following & -PAGE_SIZE)
+        map_pages(k, mm, area, start, alone)
+        at = max(at, alone)
+    populate(k, mm, area, at, segment.data[at - segment.vaddr :])
 
 
 def _stack_start(k: Kernel, strings: int, sp: int) -> int:

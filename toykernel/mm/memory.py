@@ -311,6 +311,16 @@ def populate(k: Kernel, mm: MmStruct, vma: VmArea, address: int, data: bytes | m
         address += part
 
 
+def map_pages(k: Kernel, mm: MmStruct, vma: VmArea, start: int, end: int) -> None:
+    """Map the page cache's frames of an area that is not written; fork copies the entries. Errno(ENOMEM)."""
+    anon_vma_prepare(k, mm, vma)
+    for address in range(start, end, 1 << PAGE_SHIFT):
+        at = pte_alloc(k, mm, address)
+        pfn = vma_frame(k, vma, address)
+        k.memory.pages.get_page(pfn)
+        set_pte(k, mm, address, at, mk_pte(pfn, vma))
+
+
 def follow_page(k: Kernel, mm: MmStruct, address: int) -> int | None:
     """Physical address that a linear one maps to now; None if its entry is not present."""
     at = pte_offset(k, mm, address)
