@@ -9,7 +9,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from bench.beside import calls_and_forks, short_blocks
+from bench.beside import calls_and_forks, cow_faults, short_blocks
 from bench.compiled import compiled
 from bench.exploring import explore_workers, exploring, reduction
 from bench.figures import Figure, fork, hello, instructions, steps, timing
@@ -21,7 +21,18 @@ from bench.scale import large_scale, scale
 
 Measurement = Callable[[int], list[Figure]]
 MEASUREMENTS: tuple[Measurement, ...] = (
-    *(speed, hello, calls_and_forks, fork, steps, instructions, timing, short_blocks, compiled),
+    *(
+        speed,
+        hello,
+        calls_and_forks,
+        cow_faults,
+        fork,
+        steps,
+        instructions,
+        timing,
+        short_blocks,
+        compiled,
+    ),
     *(births, crowds, switches),
     *(moments, back, with_history, stepping),
     *(exploring, reduction, explore_workers),

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from resource import RUSAGE_CHILDREN, getrusage
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from bench.figures import (
     FORK,
@@ -22,17 +22,55 @@ from bench.figures import (
     Figure,
     bare,
     make_session,
+    run_to_end,
     timed_passes,
 )
 from bench.machine import median_of_five
-from toykernel.harness import runner
 from toykernel.harness.build import build
 from toykernel.state import Config
+
+if TYPE_CHECKING:
+    from toykernel.task import Task
 
 PROFILES = ("off", "i486-ideal", "i486")
 #: Goals of microseconds a call and a fork, where a turn of the reference loop takes 19 ns.
 _GETPID = {"off": 3, "i486-ideal": 4, "i486": 5}
 _FORK = {"off": 250, "i486-ideal": 320, "i486": 320}
+_COW = 25
+#: The parent stores into {count} pages, and then its child does.
+_COPIES = """
+.globl _start
+_start:
+    call store
+    movl $2, %eax
+    int $0x80
+    testl %eax, %eax
+    jz child
+    movl %eax, %ebx
+    movl $7, %eax
+    xorl %ecx, %ecx
+    xorl %edx, %edx
+    int $0x80
+    jmp quit
+child:
+    call store
+quit:
+    movl $1, %eax
+    xorl %ebx, %ebx
+    int $0x80
+store:
+    movl $pages, %edx
+    movl ${count}, %ecx
+again:
+    movl %ecx, (%edx)
+    addl $4096, %edx
+    decl %ecx
+    jnz again
+    ret
+.bss
+    .balign 4096
+pages: .zero {count} * 4096
+"""
 #: Three blocks of two to seven instructions, in Intel syntax; EDX counts the passes.
 _SHORT = (
     "l: mov eax,[ebx]; add eax,ecx; test eax,1; jz a; nop; a: mov [ebx+4],eax; add esi,eax; "
@@ -55,6 +93,31 @@ def calls_and_forks(divisor: int) -> list[Figure]:
             figures.append(Figure(f"{name}: {profile}", each * 1e6, "us", goals[profile]))
         figures += _qemu(name, source, 50 * count, ours["off"])
     return figures
+
+
+def cow_faults(divisor: int) -> list[Figure]:
+    """What one copy on write takes: a child stores into one page after the other."""
+    figures = []
+    for profile in PROFILES:
+        each = median_of_five(partial(_cow_fault, Config(timing=profile), 2000 // divisor))
+        figures.append(Figure(f"a COW fault: {profile}", each * 1e6, "us", _COW))
+    return figures
+
+
+def _cow_fault(config: Config, count: int) -> float:
+    """CPU seconds from a run's first copy, which is of the stack, to its last, for each page between."""
+    session = make_session(_COPIES, count, config)
+    times: list[float] = []
+
+    def note(_task: Task, kind: str, *_where: int | None) -> None:
+        if kind == "cow_copied":
+            times.append(time.process_time())
+
+    session.kernel.host.trace.fault.append(note)
+    run_to_end(session)
+    if len(times) != count + 1:
+        raise RuntimeError(f"{len(times)} pages were copied, not {count + 1}")
+    return (times[-1] - times[0]) / count
 
 
 def short_blocks(divisor: int) -> list[Figure]:
@@ -107,12 +170,7 @@ def _each(seconds: Callable[[int], float], count: int) -> float:
 
 
 def _ours(source: str, config: Config, count: int) -> float:
-    session = make_session(source, count, config)
-    start = time.process_time()
-    result = runner.run(session)
-    if result.status:
-        raise RuntimeError(f"the program ended with {result}")
-    return time.process_time() - start
+    return run_to_end(make_session(source, count, config))[0]
 
 
 def _qemu(name: str, source: str, count: int, ours: float) -> list[Figure]:

@@ -6,13 +6,11 @@ from __future__ import annotations
 import subprocess
 import sys
 import tempfile
-import time
 from functools import partial
 from pathlib import Path
 
-from bench.figures import Figure
+from bench.figures import Figure, run_to_end
 from bench.machine import median_of_five
-from toykernel.harness import runner
 from toykernel.harness.session import Session
 from toykernel.state import CPU_HZ, Config
 
@@ -59,12 +57,7 @@ def _compile(work: str, path: Path) -> bool:
 def _run(path: Path, rounds: int, profile: str) -> tuple[float, Session]:
     config = Config(timing=profile, cpu_hz=100 * CPU_HZ)
     session = Session(path, (str(rounds),), config=config, keep_output=False)
-    start = time.process_time()
-    result = runner.run(session)
-    seconds = time.process_time() - start
-    if result.status:
-        raise RuntimeError(f"the program ended with {result}")
-    return seconds, session
+    return run_to_end(session)[0], session
 
 
 def _seconds(path: Path, rounds: int, profile: str) -> float:

@@ -108,14 +108,14 @@ def make_session(source: str, count: int = 0, config: Config | None = None) -> S
         return Session(path, keep_output=False, config=config)
 
 
-def _run(source: str, count: int) -> tuple[float, Session, runner.Result]:
-    session = make_session(source, count)
+def run_to_end(session: Session) -> tuple[float, runner.Result]:
+    """CPU seconds of a whole run, and how it ended, which must be with status 0."""
     start = time.process_time()
     result = runner.run(session)
     seconds = time.process_time() - start
     if result.status:
         raise RuntimeError(f"the program ended with {result}")
-    return seconds, session, result
+    return seconds, result
 
 
 def hello(divisor: int) -> list[Figure]:
@@ -146,10 +146,11 @@ def fork(divisor: int) -> list[Figure]:
     """Fork, one copy, exit, wait: per round at three lengths, and what is left behind."""
     figures = []
     resident: list[int] = []
-    _run(FORK, 10)
+    run_to_end(make_session(FORK, 10))
     for count in (100, 1_000, 10_000 // divisor):
         before = _resident()
-        seconds, session, result = _run(FORK, count)
+        session = make_session(FORK, count)
+        seconds, result = run_to_end(session)
         resident.append(_resident() - before)
         figures.append(
             Figure(f"fork + cow + exit + wait, of {count:,}", seconds / count * 1e3, "ms", 1.5)

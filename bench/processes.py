@@ -5,11 +5,9 @@ switches among few and many. Cycles are those of the profile i486; host time is 
 from __future__ import annotations
 
 import tempfile
-import time
 from pathlib import Path
 
-from bench.figures import Figure
-from toykernel.harness import runner
+from bench.figures import Figure, run_to_end
 from toykernel.harness.session import Session
 from toykernel.look.frames import leaked_frames
 from toykernel.state import Config
@@ -185,12 +183,7 @@ def _run(
         path.write_text(_HEAD + source)
         config = Config(memory=memory, timing="i486", sysctl=sysctl)
         session = Session(path, config=config, keep_output=False)
-    start = time.process_time()
-    result = runner.run(session)
-    seconds = time.process_time() - start
-    if result.status:
-        raise RuntimeError(f"the program ended with {result}")
-    return seconds, session
+    return run_to_end(session)[0], session
 
 
 def _each(source: str, count: int) -> tuple[float, float]:

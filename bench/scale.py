@@ -7,8 +7,7 @@ import math
 import statistics
 import time
 
-from bench.figures import FORK, LOOP, Figure, _resident, make_session
-from toykernel.harness import runner
+from bench.figures import FORK, LOOP, Figure, _resident, make_session, run_to_end
 from toykernel.state import Config
 
 #: Touches {count} pages, one after the other.
@@ -39,16 +38,6 @@ def slope(points: list[tuple[float, float]]) -> float:
     """The exponent of a power law through (size, seconds), by least squares of the logarithms."""
     xs, ys = zip(*((math.log(x), math.log(y)) for x, y in points), strict=True)
     return statistics.linear_regression(xs, ys).slope
-
-
-def _timed(source: str, count: int, config: Config) -> float:
-    session = make_session(source, count, config)
-    start = time.process_time()
-    result = runner.run(session)
-    seconds = time.process_time() - start
-    if result.status:
-        raise RuntimeError(f"the program ended with {result}")
-    return seconds
 
 
 def _born(forks: int) -> tuple[list[tuple[float, float]], float]:
@@ -102,7 +91,7 @@ def _scale(forks: int, instructions: int, memory: int) -> list[Figure]:
     touched = []
     roomy = Config(timing="off", memory=memory * 5 // 4 + (16 << 20))
     for pages in (memory >> 16, memory >> 14, memory >> 12):
-        touched.append((float(pages), _timed(TOUCH, pages, roomy)))
+        touched.append((float(pages), run_to_end(make_session(TOUCH, pages, roomy))[0]))
     return [
         *_figures("forks with a copied page, one after the other", "us", 1e6, born),
         Figure("  host memory grown by a fork, of the second half", grown, "bytes", flat),

@@ -2,26 +2,22 @@
 
 /* -- under a profile with memory: each instruction of a block in turn, when they have run ----- */
 
-static void begin_part(struct engine_state *s, struct blocks *b, const struct block *block,
-                       const struct insn *i, uint32_t k, uint32_t *check)
+static INLINE void begin_part(struct engine_state *s, struct blocks *b, const struct block *block, uint32_t k,
+                              uint32_t *check)
 {
     struct timing *t = records_of(b);
+    const struct part *part = &b->part[block->parts + k];
+    const struct check *c = &b->check[block->checks + *check];
 
     clear_pending(t);
     t->stores = 0;
-    t->current = 0;
-    fetch_code(s, t, i->address, i->length);
-    for (; *check < block->check_count; ++*check) {
-        const struct check *c = &b->check[block->checks + *check];
-
-        if (c->part != k)
-            break;
+    fetch_code(s, t, block->address + part->offset, part->length);
+    for (; *check < block->check_count && c->part == k; ++*check, c++)
         access_memory(s, t, b->address[*check], c->size, c->use, c->miss);
-    }
 }
 
 /* Clocks that the instruction takes beyond what is fixed; its record hears of them. */
-static uint64_t take_one_extra(const struct blocks *b, uint32_t n, struct insn *i)
+static INLINE uint64_t take_one_extra(const struct blocks *b, uint32_t n, struct insn *i)
 {
     uint32_t rule = b->extra[n].rule;
 
@@ -34,7 +30,7 @@ static uint64_t take_one_extra(const struct blocks *b, uint32_t n, struct insn *
 
 /* What SETcc instructions cost more, from part `from` to part `end`, when the condition holds: the register
  * still says so. */
-static COLD uint64_t take_flags(struct blocks *b, const struct block *block, uint32_t from,
+static HOT uint64_t take_flags(struct blocks *b, const struct block *block, uint32_t from,
                                 uint32_t end)
 {
     uint64_t clocks = 0;
@@ -52,107 +48,112 @@ static COLD uint64_t take_flags(struct blocks *b, const struct block *block, uin
     return clocks;
 }
 
+/* What this instruction of the block takes beyond what is fixed, its memory aside. */
+static HOT uint64_t take_extras(struct blocks *b, const struct block *block, uint32_t k, struct insn *i)
+{
+    uint64_t clocks = 0;
+    uint32_t n;
+
+    if (k == 0) {
+        clocks = b->extra_agi + b->extra_byte;
+        i->spent[R_AGI] += b->extra_agi;
+        i->spent[R_BYTE] += b->extra_byte;
+    }
+    for (n = 0; n < b->extra_count; n++)
+        if (b->extra[n].part == k)
+            clocks += take_one_extra(b, n, i);
+    return clocks + take_flags(b, block, k, k + 1);
+}
+
 /* L1, TLB and write buffers see the first k instructions, and the next one begin where it faulted. */
-static void replay(struct engine_state *s, struct blocks *b, const struct block *block, uint32_t k,
-                   int begun)
+static HOT void replay(struct engine_state *s, struct blocks *b, const struct block *block, uint32_t k,
+                       int begun)
 {
     struct timing *t = records_of(b);
     const struct part *parts = &b->part[block->parts];
-    uint64_t before = s->cycles, start = before; /* and what was dynamic since */
-    uint32_t n, check = 0, extra, last = 0;
+    uint64_t start = s->cycles; /* and what was dynamic since */
+    uint32_t n, check = 0, last = 0;
+    int extras = (b->extra_count | b->extra_agi | b->extra_byte | block->flag_count) != 0;
 
+    t->current = 0;
     for (n = 0; n < k; n = parts[n].next_event) {
-        struct insn *i = part_insn(b, &parts[n]);
-        uint64_t clocks = 0;
-
         s->cycles = start + parts[n].before;
         if (n)
-            t->code_next = i->address;
-        begin_part(s, b, block, i, n, &check);
-        if (n == 0) {
-            clocks += b->extra_agi + b->extra_byte;
-            i->spent[R_AGI] += b->extra_agi;
-            i->spent[R_BYTE] += b->extra_byte;
-        }
-        for (extra = 0; extra < b->extra_count; extra++)
-            if (b->extra[extra].part == n) {
-                clocks += take_one_extra(b, extra, i);
-            }
-        if (block->flag_count)
-            clocks += take_flags(b, block, n, n + 1);
-        s->cycles += clocks;
-        if (t->dirty)
-            commit(s, i, t->pending);
+            t->code_next = block->address + parts[n].offset;
+        begin_part(s, b, block, n, &check);
+        if (UNLIKELY(extras))
+            s->cycles += take_extras(b, block, n, part_insn(b, &parts[n]));
+        if (UNLIKELY(t->dirty))
+            commit(s, part_insn(b, &parts[n]), t->pending);
         start = s->cycles - parts[n].before;
         last = n;
     }
     if (k) {
-        const struct insn *i = part_insn(b, &parts[k - 1]);
-
-        s->cycles = start + parts[k - 1].before + i->fixed + parts[k - 1].agi + parts[k - 1].byte +
-            parts[k - 1].multiply;
-        t->code_next = i->address + i->length;
-        if (last != k - 1) {
+        n = k - 1;
+        s->cycles = start + parts[n].behind;
+        t->code_next = block->address + parts[n].offset + parts[n].length;
+        if (last != n) {
             clear_pending(t);
             t->stores = 0;
         }
     }
     if (begun)
-        begin_part(s, b, block, part_insn(b, &b->part[block->parts + k]), k, &check);
-    if (b->user)
-        t->user_cycles += s->cycles - before;
+        begin_part(s, b, block, k, &check);
 }
 
 /* Clocks of the first k instructions beyond what is fixed. */
-static COLD uint64_t take_extra(struct blocks *b, const struct block *block, uint32_t k)
+static INLINE uint64_t take_extra(struct blocks *b, const struct block *block, uint32_t k)
 {
     uint64_t clocks = b->extra_agi + b->extra_byte;
-    struct insn *first = part_insn(b, &b->part[block->parts]);
     uint32_t n;
 
     if (!k)
         return 0;
-    first->spent[R_AGI] += b->extra_agi;
-    first->spent[R_BYTE] += b->extra_byte;
+    if (clocks) {
+        struct insn *first = part_insn(b, &b->part[block->parts]);
+
+        first->spent[R_AGI] += b->extra_agi;
+        first->spent[R_BYTE] += b->extra_byte;
+    }
     for (n = 0; n < b->extra_count; n++)
         if (b->extra[n].part < k)
             clocks += take_one_extra(b, n, part_insn(b, &b->part[block->parts + b->extra[n].part]));
-    return clocks + take_flags(b, block, 0, k);
+    b->extra_count = b->extra_agi = b->extra_byte = 0;
+    return UNLIKELY(block->flag_count) ? clocks + take_flags(b, block, 0, k) : clocks;
 }
 
-static void charge_block(struct engine_state *s, struct blocks *b, uint64_t clocks)
-{
-    s->cycles += clocks;
-    if (b->user)
-        records_of(b)->user_cycles += clocks;
-}
+#include "_block_quiet.h"
 
 /* The block has run to its end, and the next instruction is at `next`. */
-static void finish_block(struct engine_state *s, struct blocks *b, struct block *block, uint32_t next)
+static inline void finish_block(struct engine_state *s, struct blocks *b, struct block *block, uint32_t next)
 {
     struct timing *t = records_of(b);
+    uint64_t clocks = block->fixed;
+    uint32_t extras;
 
     block->count++;
     s->retired += block->n;
-    s->completed = 1;
     if (!b->timed)
         return;
-    {
-        uint64_t clocks = block->fixed;
-
-        if (t->memory) {
+    extras = b->extra_count | b->extra_agi | b->extra_byte | block->flag_count;
+    if (t->memory) {
+        if (b->memory == QUIET)
+            clocks = extras ? quiet_odd_clocks(s, b, t, block) : quiet_clocks(s, b, t, block);
+        else if (b->memory == LINES_ONLY)
+            clocks = lines_clocks(s, b, t, block, extras != 0);
+        else {
             replay(s, b, block, block->n, 0);
             clocks = 0;
-        } else if (b->extra_count | (uint32_t)(b->extra_agi | b->extra_byte) | block->flag_count)
-            clocks += take_extra(b, block, block->n);
-        if (block->repeats)
-            clocks += take_rep(b, block);
-        if (block->branch && next != block->address + block->size) {
-            block->taken++;
-            clocks += (uint64_t)(int64_t)block->taken_more;
         }
-        charge_block(s, b, clocks);
+    } else if (extras)
+        clocks += take_extra(b, block, block->n);
+    if (UNLIKELY(block->repeats))
+        clocks += take_rep(b, block);
+    if (block->branch && next != block->end) {
+        block->taken++;
+        clocks += (uint64_t)(int64_t)block->taken_more;
     }
+    s->cycles += clocks;
     t->previous_writes = block->last_writes;
     t->previous_bytes = block->last_bytes;
 }
@@ -170,7 +171,6 @@ static COLD void break_off(struct engine_state *s, struct blocks *b, struct bloc
     if (!k)
         return;
     s->retired += k;
-    s->completed = 1;
     for (n = 0; n < k; n++) {
         struct part *part = &b->part[block->parts + n];
         struct insn *i = part_insn(b, part);
@@ -186,7 +186,7 @@ static COLD void break_off(struct engine_state *s, struct blocks *b, struct bloc
         t->previous_bytes = i->byte_writes;
     }
     if (b->timed && !t->memory)
-        charge_block(s, b, clocks + take_extra(b, block, k));
+        s->cycles += clocks + take_extra(b, block, k);
 }
 
 /* A REP instruction has faulted: what it did before costs. */

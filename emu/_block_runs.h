@@ -25,7 +25,7 @@ static void mark_live(const struct timing *t, int whole)
     memcpy((uint8_t *)(uintptr_t)t->env + t->at_hflags, &hflags, 4);
 }
 
-static void set_mode(struct blocks *b, uint64_t mode)
+static void set_mode(struct engine_state *s, struct blocks *b, uint64_t mode)
 {
     uint64_t *bounds = (uint64_t *)(uintptr_t)b->bounds;
 
@@ -34,20 +34,33 @@ static void set_mode(struct blocks *b, uint64_t mode)
     bounds[1] = mode == MODE_WHOLE ? UINT64_MAX : 0;
     mark_live(records_of(b), mode == MODE_WHOLE);
     b->user = live_cpl(records_of(b)) == 3; /* no block that runs whole changes it */
+    s->at_ease = 0;
+    if (mode == MODE_WHOLE) {
+        b->load_frame = 0;
+        b->charged_from = s->cycles;
+        s->completed = 1; /* RF is clear where blocks run whole */
+    }
+}
+
+/* What blocks have been charged since they run whole is user mode's, or it is not. */
+static void leave_whole(const struct engine_state *s, struct blocks *b)
+{
+    if (b->timed && b->user)
+        records_of(b)->user_cycles += s->cycles - b->charged_from;
 }
 
 static void begin_blocks(struct engine_state *s, struct blocks *b)
 {
     b->may_whole = (uint32_t)may_run_whole(s);
-    b->current = 0;
-    set_mode(b, b->may_whole && s->retired >= b->exact_until ? MODE_WHOLE : MODE_EXACT);
+    b->current = NULL;
+    set_mode(s, b, b->may_whole && s->retired >= b->exact_until ? MODE_WHOLE : MODE_EXACT);
 }
 
 /* The run goes on in the middle of an exact translation, with other limits. */
 static void stay_exact(struct engine_state *s, struct blocks *b)
 {
     b->may_whole = (uint32_t)may_run_whole(s);
-    b->current = 0;
+    b->current = NULL;
     b->whole_since = s->retired;
 }
 
@@ -68,12 +81,13 @@ static uint32_t other_mode(struct engine_state *s, struct blocks *b)
         x87_finish(s);
         if (s->timing)
             timing_finish(s, eip + live(t, t->at_base[1]));
-        b->current = 0;
-    }
+        b->current = NULL;
+    } else
+        leave_whole(s, b);
     s->event = EV_NONE;
     s->in_flight_valid = 0;
     s->in_flight_kind = s->previous_kind = 0;
-    set_mode(b, !b->mode);
+    set_mode(s, b, !b->mode);
     return eip;
 }
 
@@ -82,25 +96,26 @@ static void settle_blocks(struct engine_state *s, struct blocks *b)
 {
     uint32_t *regs = (uint32_t *)(uintptr_t)s->regs;
     uint32_t at = regs[FIELD_EIP] + regs[FIELD_CS_BASE], k;
-    struct block *block = current_block(b);
+    struct block *block = b->current;
     int refused = (s->event == EV_INVALID && !s->value) || (s->event == EV_NONE && s->error) ||
         (s->event == EV_TRAP && s->vector != VECTOR_DB && !regs[s->is_int_field]);
 
     s->flags_known = 0;
     s->in_flight_valid = block != NULL;
-    if (block) {
-        k = refused ? part_at(b, block, at) : block->n;
-        if (k == block->n) {
-            finish_block(s, b, block, at);
-            k--;
-        } else {
-            break_off(s, b, block, k, 1);
-            if (block->repeats && k + 1 == block->n)
-                cut_rep(s, b, block);
-        }
+    if (!block) {
+        leave_whole(s, b);
+    } else if ((k = refused ? part_at(b, block, at) : block->n) == block->n) {
+        finish_block(s, b, block, at);
+        leave_whole(s, b);
+        s->in_flight = last_address(b, block);
+    } else {
+        break_off(s, b, block, k, 1);
+        leave_whole(s, b);
+        if (block->repeats && k + 1 == block->n)
+            cut_rep(s, b, block); /* of an instruction that has not completed: no user's time */
         s->in_flight = block->address + b->part[block->parts + k].offset;
-        b->current = 0;
     }
+    b->current = NULL;
     if (s->completed)
         regs[FIELD_EFLAGS] &= ~(uint32_t)EFLAGS_RF;
 }

@@ -57,8 +57,9 @@ static int note_check(struct blocks *b, struct block *block, const struct scan *
                       const struct insn *i, const struct access *a, uint32_t part)
 {
     const struct timing *t = records_of(b);
-    struct check k = {0, (uint16_t)part, NO_REGISTER, NO_REGISTER, 0, 0, (uint8_t)a->size, a->use,
-                      a->use == USE_RMW ? (uint8_t)t->rmw_miss : i->read_miss};
+    struct check k = {.part = (uint16_t)part, .base = NO_REGISTER, .index = NO_REGISTER,
+                      .size = (uint8_t)a->size, .word = a->size < 4 ? (uint8_t)a->size : 4, .use = a->use,
+                      .miss = a->use == USE_RMW ? (uint8_t)t->rmw_miss : i->read_miss};
     const struct symbol *base = NULL, *index = NULL;
 
     if (a->size == 1 && !t->memory && !(a->use & USE_WRITE))
@@ -110,6 +111,15 @@ static int note_check(struct blocks *b, struct block *block, const struct scan *
         k.displacement += (int32_t)(index->plus * k.scale);
         if (index->from != R_NONE)
             k.index = index->from;
+    }
+    k.at_segment = (uint16_t)t->at_base[k.segment];
+    if (k.base != NO_REGISTER) {
+        k.at_base = (uint16_t)(8 * k.base);
+        k.base_mask = 0xffffffffu;
+    }
+    if (k.index != NO_REGISTER) {
+        k.at_index = (uint16_t)(8 * k.index);
+        k.index_scale = k.scale;
     }
     b->check[block->checks + block->check_count++] = k;
     return 1;
@@ -176,17 +186,41 @@ static int alike(const struct check *a, const struct check *b)
 /* When one of each kind is aligned, all are. */
 static void note_quick_checks(struct blocks *b, struct block *block)
 {
-    struct check *quick = &b->check[block->checks + block->check_count];
+    const struct check *checks = &b->check[block->checks];
     uint32_t n, m;
 
     for (n = 0; n < block->check_count; n++) {
-        const struct check *k = &b->check[block->checks + n];
+        const struct check *k = &checks[n];
+        struct quick q = {k->at_segment, k->at_base, k->at_index, (uint8_t)k->displacement,
+                          (uint8_t)k->base_mask, (uint8_t)k->index_scale};
 
-        for (m = 0; m < block->quick_count && !alike(k, &quick[m]); m++)
+        for (m = 0; m < n && !(checks[m].size > 1 && alike(k, &checks[m])); m++)
             ;
-        if (m == block->quick_count && k->size > 1)
-            quick[block->quick_count++] = *k;
+        if (m != n || k->size == 1)
+            continue;
+        b->quick[block->quick + block->quick_count++] = q;
     }
+}
+
+/* What write buffers hear of when every operand is aligned; 0 when there are too many. */
+static int note_stores(struct blocks *b, struct block *block)
+{
+    const struct check *k = &b->check[block->checks], *end = k + block->check_count;
+    struct store *store = &b->store[block->stores];
+    uint32_t word;
+
+    for (; k != end; k++) {
+        uint32_t of_part = block->store_count && store[block->store_count - 1].part == k->part
+            ? store[block->store_count - 1].clocks + 1 : b->part[block->parts + k->part].before;
+
+        for (word = 0; k->use & USE_WRITE && word < k->size; word += 4) {
+            if (block->store_count == MOST_STORES)
+                return 0;
+            store[block->store_count].part = k->part;
+            store[block->store_count++].clocks = of_part++;
+        }
+    }
+    return 1;
 }
 
 /* Which instructions the caches hear of: `replay` passes the others by. The first always does. */
@@ -228,6 +262,8 @@ static COLD void build_block(struct engine_state *s, struct blocks *b, struct bl
     block->slow = 1;
     block->parts = b->parts_used;
     block->checks = b->checks_used;
+    block->quick = b->quick_used;
+    block->stores = b->stores_used;
     block->steps = b->steps_used;
     c.ends = c.blind = c.flags = 0;
     for (n = 0; n < 8; n++) {
@@ -256,6 +292,7 @@ static COLD void build_block(struct engine_state *s, struct blocks *b, struct bl
         part->before = block->fixed;
         part->record = (uint32_t)(i - (struct insn *)(uintptr_t)t->insns);
         part->offset = (uint16_t)(at - block->address);
+        part->length = i->length;
         part->agi = part->byte = part->multiply = 0;
         if (b->timed) {
             uint32_t checks = block->check_count;
@@ -287,6 +324,7 @@ static COLD void build_block(struct engine_state *s, struct blocks *b, struct bl
             writes = i->writes;
             bytes = i->byte_writes;
             block->fixed += i->fixed + part->agi + part->byte + part->multiply;
+            part->behind = block->fixed;
             block->branch = i->kind == K_BRANCH;
             block->taken_more = (int32_t)i->taken - (int32_t)i->base;
         }
@@ -320,8 +358,15 @@ static COLD void build_block(struct engine_state *s, struct blocks *b, struct bl
         if (b->step[block->steps + n].op >= V_CLOCKS)
             block->most += MOST_MULTIPLY;
     block->most += block->flag_count;
-    b->checks_used += block->check_count + block->quick_count;
+    b->checks_used += block->check_count;
+    b->quick_used += block->quick_count;
     b->steps_used += block->step_count;
+    block->end = block->address + block->size;
+    block->needs = (uint16_t)(block->first_address | block->first_reads << 8);
+    block->leaves = (uint16_t)((writes | bytes) | bytes << 8);
+    block->room = note_stores(b, block) && !block->step_count && !block->repeats && !block->flag_count
+        ? block->most : NEVER;
+    b->stores_used += block->store_count;
     block->slow = 0;
 }
 

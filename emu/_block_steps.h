@@ -1,7 +1,7 @@
 /* The steps of a block (_block_values.h), run at its start. Part of _blocks.h. */
 
 /* Whether a store in front of a load, from operand n on, may change what is there, at `address` in `frame`. */
-static int may_change(const struct engine_state *s, struct blocks *b, const struct block *block,
+static HOT int may_change(const struct engine_state *s, struct blocks *b, const struct block *block,
                       const struct step *step, uint32_t n, uint32_t address, uint32_t frame)
 {
     const struct timing *t = records_of(b);
@@ -20,7 +20,7 @@ static int may_change(const struct engine_state *s, struct blocks *b, const stru
     return 0;
 }
 
-static int load_value(const struct engine_state *s, struct blocks *b, const struct block *block,
+static INLINE int load_value(const struct engine_state *s, struct blocks *b, const struct block *block,
                       const struct step *step, uint32_t at, uint32_t *value)
 {
     const struct timing *t = records_of(b);
@@ -29,8 +29,12 @@ static int load_value(const struct engine_state *s, struct blocks *b, const stru
 
     if ((address & 0xfff) + step->size > 0x1000)
         return 0;
-    frame = plain_frame(s, t, address >> 12);
-    if (frame == NO_FRAME || may_change(s, b, block, step, first, address, frame))
+    if (!b->load_frame || b->load_page != address >> 12) {
+        b->load_page = address >> 12;
+        b->load_frame = plain_frame(s, t, b->load_page) | 1;
+    }
+    frame = b->load_frame & ~1u;
+    if (frame == (NO_FRAME & ~1u) || (step->stores && may_change(s, b, block, step, first, address, frame)))
         return 0;
     if (step->op == V_FORWARD)
         return 1;
@@ -77,7 +81,7 @@ static void note_condition_taken(struct blocks *b, const struct block *block,
 }
 
 /* Make the values; 0 when one cannot be known yet. Page tables are not for user mode to read. */
-static COLD int run_steps(const struct engine_state *s, struct blocks *b, const struct block *block)
+static HOT int run_steps(const struct engine_state *s, struct blocks *b, const struct block *block)
 {
     const struct timing *t = records_of(b);
     const struct insn *multiplied;

@@ -49,6 +49,7 @@ static struct symbol add_step(struct blocks *b, struct block *block, struct step
                               const struct symbol *x, const struct symbol *y)
 {
     struct symbol made = {0, 0, 0};
+    uint32_t n;
 
     if (!is_value(x) || !is_value(y) || block->step_count == VALUES - FIRST_VALUE)
         return made;
@@ -57,6 +58,8 @@ static struct symbol add_step(struct blocks *b, struct block *block, struct step
     step.b = y->from;
     step.plus_b = y->plus;
     step.checks = block->check_count;
+    for (n = 0; n < step.checks; n++)
+        step.stores |= b->check[block->checks + n].use & USE_WRITE;
     step.to = (uint8_t)(FIRST_VALUE + block->step_count);
     b->step[block->steps + block->step_count++] = step;
     made.known = 1;

@@ -15,36 +15,51 @@
 #ifndef EMU_BLOCKS_H
 #define EMU_BLOCKS_H
 
-enum { BLOCKS = 1 << 14, BLOCK_BUCKETS = 1 << 14, BLOCK_PARTS = 1 << 17, BLOCK_CHECKS = 1 << 15,
+enum { BLOCKS = 1 << 14, BLOCK_BUCKETS = 1 << 14, BLOCK_PARTS = 1 << 17, BLOCK_CHECKS = 1 << 15, BLOCK_STORES = 1 << 15, MOST_STORES = 256,
        BLOCK_CODE = 1 << 20, LONGEST_BLOCK = 512, LATE = 64, SHORTEST_EXACT = 64,
        LONGEST_EXACT = 1 << 16, SOON = 256, BLOCK_STEPS = 1 << 16, VALUES = 64, LATE_FLAGS = 2 };
 enum { EFLAGS_TF = 0x100, HF_CS32 = 0x10, HF_WHOLE = 1 << 30 };
-enum { MODE_EXACT, MODE_WHOLE };
-#ifdef __GNUC__
-#define COLD __attribute__((noinline, cold))
-#else
-#define COLD
-#endif
+enum { MODE_EXACT, MODE_WHOLE, NO_SITES = 0xffff };
+enum { ALL_MEMORY, LINES_ONLY, QUIET };
+#define NEVER (1ull << 63)
 
 struct part {               /* an instruction of a block */
     uint32_t record;        /* its struct insn */
-    uint32_t before;        /* clocks of those in front of it, without anything dynamic */
+    uint32_t before, behind; /* clocks up to it, and with it, without anything dynamic */
     uint16_t offset;        /* bytes from the block's start */
     uint16_t next_event;    /* the next one that reaches for memory: for data, or for another line of code */
     uint8_t agi, byte;      /* clocks that the instruction before it always causes */
     uint8_t multiply;       /* of a multiplication by what stands in the code */
+    uint8_t length;
 };
 
 struct check {              /* a memory operand, addressed by the registers at the block's start */
     int32_t displacement;
     uint16_t part;
     uint8_t base, index, scale, segment, size, use, miss;
+    uint8_t word;           /* as much of it as must lie in one word: size, or 4 */
+    uint16_t at_segment, at_base, at_index; /* where those are in the engine's state, and what counts of them */
+    uint16_t index_scale;
+    uint32_t base_mask;
+};
+
+struct store {              /* of an aligned word, by an operand of a block */
+    uint32_t clocks;        /* from the block's start, without anything dynamic */
+    uint32_t part;
+};
+
+/* As much of a check as says whether it is misaligned: where its parts are in the engine's state, what counts of
+ * the base (all or nothing) and of the index. */
+struct quick {
+    uint16_t at_segment, at_base, at_index;
+    uint8_t displacement, base_mask, scale;
 };
 
 struct step {               /* makes a value at the block's start (_block_values.h): `to` of a + plus and b + plus_b */
     uint32_t plus, plus_b;
     uint16_t checks, part;  /* a load: operands in front of it; clocks: whose */
     uint8_t op, to, a, b, scale, segment, size;
+    uint8_t stores;         /* one of those operands in front of it is written to */
 };
 
 /* What stands for a value: a register at the block's start, no register, a step, or what a SETcc makes. */
@@ -55,41 +70,53 @@ struct symbol {             /* what a register holds, from the registers at the 
     uint32_t plus;
 };
 
-struct block {
-    uint64_t count, taken;  /* times it has run to its end, and jumped, since the counts were taken */
-    uint32_t address, size, next, successor;
-    uint32_t parts, checks, code;
-    uint32_t target;        /* of a direct jump or call at the end */
+struct block {              /* what each run needs comes first */
+    uint64_t state, owner;  /* struct engine_state *, struct blocks * */
+    uint32_t tag;           /* what the engine says of it: give_block() */
+    uint32_t address, size, end;
+    uint64_t room;          /* clocks that must be left, so that it begins at once; more than there are: it never does */
     uint32_t fixed, most;   /* clocks: without anything dynamic, and at most */
     int32_t taken_more;
-    uint32_t steps;
-    uint16_t n, check_count, quick_count; /* the quick checks stand behind the others */
-    uint16_t step_count, flag_part[LATE_FLAGS]; /* SETcc, whose register still has it at the end */
-    uint8_t first_address, first_reads, last_writes, last_bytes;
-    uint8_t slow, branch, indirect, last_stores, repeats, flag_count, flag_register[LATE_FLAGS];
+    uint16_t n, needs, leaves; /* registers of the first instruction and of the last: registers_of() */
+    uint16_t quick_count;
+    uint64_t count, taken;  /* times it has run to its end, and jumped, since the counts were taken */
+    uint32_t last_writes, last_bytes;
+    uint32_t quick, parts, checks, stores, steps, code, next;
+    uint32_t target;        /* of a direct jump or call at the end */
+    uint16_t check_count, store_count, step_count, flag_part[LATE_FLAGS]; /* SETcc, whose register still has it at the end */
+    uint8_t first_address, first_reads, slow, branch, indirect, last_stores, repeats;
+    uint8_t flag_count, flag_register[LATE_FLAGS];
     struct symbol rep_count, rep_source, rep_target;
 };
 
-struct blocks {             /* the fields up to `mode` are set by Python: BlockState in emu/blocks.py */
+struct blocks {             /* the fields up to `given` are known to Python: BlockState in emu/blocks.py */
     uint64_t records;       /* struct timing *: where instructions are looked up */
     uint64_t bounds;        /* uint64_t[2]: the addresses that the code hook is called for */
     uint64_t timed;         /* instructions are charged, too */
     uint64_t mode;          /* after a run: how it ended; for tests */
     uint64_t exact_until;   /* stay exact until so many instructions have retired */
     uint64_t whole_since, span;
-    uint32_t current, extra_count;
-    uint64_t extra_agi, extra_byte;
+    uint64_t epoch;         /* which filling of the tables, for tags; NO_SITES: no call of the engine's is changed */
+    uint64_t given;         /* calls of the engine's that have a block */
+    struct block *current;  /* the one that runs */
+    uint32_t extra_count;
+    uint32_t extra_agi, extra_byte; /* with extra_count: 0 unless there is something to charge */
+    uint32_t load_page, load_frame; /* of the value that was read last; 0 when it is to be looked up */
+    uint64_t charged_from;      /* clocks when blocks began to run whole */
     uint32_t user, may_whole, rep_start;
     uint32_t begun;         /* where the last translation with the code hook begins */
-    uint32_t used, parts_used, checks_used, code_used, steps_used;
+    uint32_t used, parts_used, checks_used, quick_used, stores_used, code_used, steps_used;
+    uint32_t memory, touch_pages, code_frame; /* of the block that runs: how much of it must be looked at (_block_quiet.h) */
     struct { uint32_t part, clocks, rule; } extra[3 * LONGEST_BLOCK];
     uint64_t value[VALUES];     /* registers at the block's start, and what its steps have made */
     struct symbol stored[4 * LONGEST_BLOCK]; /* by the operands of the block that is being worked out */
-    uint32_t address[2 * LONGEST_BLOCK]; /* of the operands of the current block */
+    uint32_t address[2 * LONGEST_BLOCK], line[2 * LONGEST_BLOCK]; /* of the operands of the current block */
     uint32_t buckets[BLOCK_BUCKETS];
     struct block block[BLOCKS];
     struct part part[BLOCK_PARTS];
     struct check check[BLOCK_CHECKS];
+    struct quick quick[BLOCK_CHECKS];
+    struct store store[BLOCK_STORES];
     struct step step[BLOCK_STEPS];
     uint8_t code[BLOCK_CODE];
 };
@@ -144,12 +171,19 @@ static void blocks_fold(struct blocks *b)
     }
 }
 
-/* Forget all blocks; their counts have been folded. */
+/* Forget all blocks; their counts have been folded. Translations that have been given one are not to find
+ * another in its place. */
 static void blocks_forget(struct blocks *b)
 {
+    uint32_t n;
+
+    for (n = 0; n < b->used; n++)
+        b->block[n].tag = 0;
+    if (b->epoch < NO_SITES)
+        b->epoch++;
     memset(b->buckets, 0, sizeof b->buckets);
-    b->used = b->parts_used = b->checks_used = b->code_used = b->steps_used =
-        b->current = 0;
+    b->used = b->parts_used = b->checks_used = b->quick_used = b->stores_used = b->code_used = b->steps_used = 0;
+    b->current = NULL;
 }
 
 #include "_block_scan.h"
@@ -157,7 +191,8 @@ static void blocks_forget(struct blocks *b)
 static int blocks_full(const struct blocks *b, const struct timing *t)
 {
     return b->used == BLOCKS || b->parts_used + LONGEST_BLOCK > BLOCK_PARTS ||
-        b->checks_used + 4 * LONGEST_BLOCK > BLOCK_CHECKS || b->code_used + 8192 > BLOCK_CODE ||
+        b->checks_used + 4 * LONGEST_BLOCK > BLOCK_CHECKS ||
+        b->quick_used + 4 * LONGEST_BLOCK > BLOCK_CHECKS || b->stores_used + MOST_STORES > BLOCK_STORES || b->code_used + 8192 > BLOCK_CODE ||
         b->steps_used + VALUES > BLOCK_STEPS ||
         t->used + LONGEST_BLOCK + 2 > t->capacity;
 }
@@ -190,10 +225,9 @@ static int same_bytes(const uint8_t *a, const uint8_t *b, uint32_t size)
     return !(difference | (x ^ y));
 }
 
-static int is_block(const struct engine_state *s, const struct blocks *b, uint32_t number,
+static int is_block(const struct engine_state *s, const struct blocks *b, const struct block *block,
                     uint32_t address, uint32_t size)
 {
-    const struct block *block = &b->block[number - 1];
     const uint8_t *code = (const uint8_t *)(uintptr_t)s->ram + s->code_frame + (address & 0xfff);
 
     return block->address == address && block->size == size &&
@@ -211,7 +245,7 @@ static COLD struct block *find_block(struct engine_state *s, struct blocks *b, u
     if (!size || s->code_frame == NO_FRAME || (address & 0xfff) + size > 0x1000)
         return NULL;
     for (number = *bucket; number; number = b->block[number - 1].next)
-        if (is_block(s, b, number, address, size))
+        if (is_block(s, b, &b->block[number - 1], address, size))
             return &b->block[number - 1];
     if (blocks_full(b, records_of(b))) {
         ask_to_decode(s, records_of(b), NULL);
@@ -219,6 +253,8 @@ static COLD struct block *find_block(struct engine_state *s, struct blocks *b, u
     }
     block = &b->block[b->used];
     memset(block, 0, sizeof *block);
+    block->state = (uintptr_t)s; /* for good: an old translation may have this place still */
+    block->owner = (uintptr_t)b;
     block->address = address;
     block->size = size;
     block->code = b->code_used;
@@ -232,11 +268,6 @@ static COLD struct block *find_block(struct engine_state *s, struct blocks *b, u
 }
 
 /* -- the life of a block --------------------------------------------------------------------- */
-
-static struct block *current_block(struct blocks *b)
-{
-    return b->current ? &b->block[b->current - 1] : NULL;
-}
 
 #include "_block_rep.h"
 
@@ -286,7 +317,7 @@ static void note_extra(struct blocks *b, uint32_t part, uint32_t rule, uint32_t 
 
 /* Before a block whose operands may be misaligned, or under a profile with memory: look at each. 0 when the
  * TLB would be filled on the way: page tables must be read when an access is made, not before. */
-static COLD int look_at_operands(struct blocks *b, const struct block *block)
+static HOT int look_at_operands(struct blocks *b, const struct block *block)
 {
     struct timing *t = records_of(b);
     int walks = t->memory && live(t, t->at_cr0) & CR0_PG;
@@ -309,26 +340,39 @@ static COLD int look_at_operands(struct blocks *b, const struct block *block)
     return 1;
 }
 
-/* Before a block: what it costs beyond what is fixed, as far as the registers tell. */
-static inline int look_ahead(struct blocks *b, const struct block *block)
+/* Whether an operand of two bytes and more may be misaligned: one of each kind, as they are or are not together. */
+static INLINE uint32_t skewed_operands(const struct blocks *b, const struct block *block,
+                                       const uint8_t *env, const uint8_t *values)
 {
-    struct timing *t = records_of(b);
-    const struct check *k = &b->check[block->checks + block->check_count];
-    const uint8_t *values = values_of(b, block);
-    uint32_t n, skewed = 0;
+    const struct quick *q = &b->quick[block->quick], *end = q + block->quick_count;
+    uint32_t skewed = 0;
 
-    b->extra_agi = (t->previous_writes | t->previous_bytes) & block->first_address ? t->agi : 0;
-    b->extra_byte = t->previous_bytes & block->first_reads ? t->byte_register : 0;
-    if (!t->memory) {
-        for (n = 0; n < block->quick_count; n++)
-            skewed |= operand_address(t, values, k + n) & 3;
-        if (!skewed)
-            return 1;
-    }
-    return look_at_operands(b, block);
+    for (; q != end; q++)
+        skewed |= (uint32_t)q->displacement + env[q->at_segment] + (values[q->at_base] & q->base_mask) +
+            (uint32_t)values[q->at_index] * q->scale;
+    return skewed & 3;
 }
 
 #include "_block_charge.h"
+
+/* Before a block: what it costs beyond what is fixed, as far as the registers tell. */
+static INLINE int look_ahead(struct blocks *b, struct timing *t, const struct block *block)
+{
+    const uint8_t *values = values_of(b, block);
+
+    b->extra_agi = (t->previous_writes | t->previous_bytes) & block->first_address ? t->agi : 0;
+    b->extra_byte = t->previous_bytes & block->first_reads ? t->byte_register : 0;
+    if (t->memory) {
+        b->memory = (uint32_t)foresee_memory(b, t, block, values);
+        if (b->memory == QUIET && block->flag_count && block->store_count)
+            b->memory = LINES_ONLY; /* which knows what SETcc delays */
+        if (b->memory != ALL_MEMORY)
+            return 1;
+    } else if (!skewed_operands(b, block, (const uint8_t *)(uintptr_t)t->env, values))
+        return 1;
+    return look_at_operands(b, block);
+}
+
 /* Go on in the other kind of translation, from here. */
 static void change_mode(struct engine_state *s)
 {
@@ -359,13 +403,86 @@ static COLD void stop_or_be_exact(struct engine_state *s, struct blocks *b)
         be_exact(s, b);
 }
 
+/* Where a block begins inside the one that ran until now: how many instructions of that have completed; -1 when
+ * it goes on. */
+static COLD int begun_inside(struct blocks *b, const struct block *previous, uint32_t address, uint32_t size)
+{
+    if (previous->repeats && address == last_address(b, previous))
+        return -1; /* one more iteration */
+    return (int)begun_anew(b, previous, address, size);
+}
+
+/* The block that ran until now has ended where another one begins; 0 when it has not ended. */
+static inline int end_block(struct engine_state *s, struct blocks *b, uint32_t address, uint32_t size)
+{
+    struct block *previous = b->current;
+    uint32_t k = previous->n;
+
+    if (address - previous->address < previous->size &&
+        (address != previous->address || size != previous->size || k == 1)) {
+        int completed = begun_inside(b, previous, address, size);
+
+        if (completed < 0)
+            return 0;
+        k = (uint32_t)completed;
+    }
+    b->current = NULL;
+    if (UNLIKELY(k != previous->n))
+        break_off(s, b, previous, k, 0);
+    else
+        finish_block(s, b, previous, address);
+    return 1;
+}
+
+/* There is no room for the block in front of the limit, or it is passed. */
+static COLD void stop_before(struct engine_state *s, struct blocks *b)
+{
+    if (past_limit(s, b)) {
+        stop(s, EV_LIMIT);
+        return;
+    }
+    b->may_whole = 0; /* the limit is somewhere in this block */
+    change_mode(s);
+}
+
+static COLD void one_exact(struct engine_state *s, struct blocks *b)
+{
+    b->exact_until = s->retired + 1; /* this block */
+    change_mode(s);
+}
+
+/* A block begins, whole if it can. */
+static HOT void begin_block(struct engine_state *s, struct blocks *b, struct block *block)
+{
+    uint64_t most = block->most;
+    int fits = 1;
+
+    b->memory = b->extra_count = b->extra_agi = b->extra_byte = 0;
+    if (block->step_count && !run_steps(s, b, block))
+        fits = 0;
+    else if (UNLIKELY(block->repeats) && b->timed)
+        most += foresee_rep(b, block, &fits);
+    if (UNLIKELY(!fits))
+        stop_or_be_exact(s, b);
+    else if (UNLIKELY(s->retired + block->n > s->limit || (b->timed && s->cycles + most > s->cycle_limit)))
+        stop_before(s, b);
+    else if (b->timed && !look_ahead(b, records_of(b), block))
+        one_exact(s, b);
+    else {
+        b->current = block;
+        s->at_ease = !s->break_count &&
+            !(b->extra_count | b->extra_agi | b->extra_byte | block->flag_count | block->repeats);
+    }
+}
+
+#include "_block_sites.h"
+
 static void on_block(uc_engine *uc, uint64_t address64, uint32_t size, void *user)
 {
     struct engine_state *s = user;
     struct blocks *b = blocks_of(s);
     uint32_t address = (uint32_t)address64;
-    struct block *block, *previous;
-    uint64_t most;
+    struct block *block;
 
     (void)uc;
     if (!b || s->event)
@@ -378,67 +495,23 @@ static void on_block(uc_engine *uc, uint64_t address64, uint32_t size, void *use
         return;
     }
     enter_code(s, address);
-    previous = current_block(b);
-    if (previous) {
-        uint32_t k = previous->n;
-
-        if (address - previous->address < previous->size) {
-            if (previous->repeats && address == last_address(b, previous))
-                return; /* one more iteration */
-            k = begun_anew(b, previous, address, size);
-        }
-        if (k == previous->n)
-            finish_block(s, b, previous, address);
-        else
-            break_off(s, b, previous, k, 0);
-        b->current = 0;
-    }
-    if (previous && previous->successor && (address & 0xfff) + size <= 0x1000 &&
-        s->code_frame != NO_FRAME && is_block(s, b, previous->successor, address, size)) {
-        block = &b->block[previous->successor - 1];
-    } else {
-        block = find_block(s, b, address, size);
-        if (block && previous && b->used)
-            previous->successor = (uint32_t)(block - b->block) + 1;
-    }
+    if (b->current && !end_block(s, b, address, size))
+        return;
+    block = find_block(s, b, address, size);
     if (s->break_count) {
         if (is_break_in(s, address, size ? size : 1)) {
-            b->exact_until = s->retired + 1; /* this block */
-            change_mode(s);
+            one_exact(s, b);
             return;
         }
         s->skip_break = 0; /* it was for the first instruction */
     }
-    b->extra_count = 0;
-    if (!block || block->slow || (block->step_count && !run_steps(s, b, block))) {
+    if (!block || block->slow) {
+        b->extra_count = 0;
         stop_or_be_exact(s, b);
         return;
     }
-    most = block->most;
-    if (b->timed && block->repeats) {
-        int fits = 1;
-
-        most += foresee_rep(b, block, &fits);
-        if (!fits) {
-            stop_or_be_exact(s, b);
-            return;
-        }
-    }
-    if (s->retired + block->n > s->limit || (b->timed && s->cycles + most > s->cycle_limit)) {
-        if (past_limit(s, b)) {
-            stop(s, EV_LIMIT);
-            return;
-        }
-        b->may_whole = 0; /* the limit is somewhere in this block */
-        change_mode(s);
-        return;
-    }
-    if (b->timed && !look_ahead(b, block)) {
-        b->exact_until = s->retired + 1; /* this block */
-        change_mode(s);
-        return;
-    }
-    b->current = (uint32_t)(block - b->block) + 1;
+    GIVE_BLOCK(s, b, block);
+    begin_block(s, b, block);
 }
 #include "_block_runs.h"
 

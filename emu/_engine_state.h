@@ -1,5 +1,17 @@
 /* The state that Python and the hooks share, and looking at the code that is about to run. Part of _native.c. */
 
+#ifdef __GNUC__
+#define COLD __attribute__((noinline, cold))
+#define HOT __attribute__((noinline))
+#define INLINE inline __attribute__((always_inline))
+#define UNLIKELY(x) __builtin_expect(!!(x), 0)
+#else
+#define COLD
+#define HOT
+#define INLINE inline
+#define UNLIKELY(x) (x)
+#endif
+
 typedef struct uc_struct uc_engine;
 typedef struct uc_context uc_context;
 
@@ -75,6 +87,7 @@ struct engine_state {
     uint32_t debug_pending;  /* TF trapped behind a port access */
     uint32_t system_changed; /* CR, DR or TLB instruction executed; cleared by Python */
     uint32_t gate_port;
+    uint32_t at_ease;      /* a whole block runs that costs what it always does, and nobody wants to be asked about the next */
     uint32_t settled;      /* nothing is to be read from the engine when it has stopped: enum in _engine_inside.h */
     uint64_t breaks;       /* const uint32_t *, sorted linear addresses */
     uint64_t watches;      /* struct watch * */
@@ -122,6 +135,7 @@ static void write_reg(struct engine_state *s, uint32_t id, uint32_t value)
 static void stop(struct engine_state *s, uint32_t event)
 {
     s->event = event;
+    s->at_ease = 0;
     ((stop_fn)(uintptr_t)s->fn_stop)((uc_engine *)(uintptr_t)s->engine);
 }
 
@@ -231,7 +245,7 @@ static uint32_t execute_hits(const struct engine_state *s, uint32_t address)
     return hits;
 }
 
-/* First bytes that need a second look: prefixes, strings, I/O, system, IRET, x87, TEST and NEG. */
+/* First bytes that need a second look: prefixes, strings, I/O, system, IRET, x87, TEST and NEG, absent forms. */
 static const uint8_t SPECIAL[256] = {
     [0x26] = 1, [0x2e] = 1, [0x36] = 1, [0x3e] = 1, [0x64] = 1, [0x65] = 1, [0x66] = 1,
     [0x67] = 1, [0xf0] = 1, [0xf2] = 1, [0xf3] = 1,
@@ -239,7 +253,7 @@ static const uint8_t SPECIAL[256] = {
     [0xe4] = 1, [0xe5] = 1, [0xe6] = 1, [0xe7] = 1, [0xec] = 1, [0xed] = 1, [0xee] = 1, [0xef] = 1,
     [0xa4] = 1, [0xa5] = 1, [0xa6] = 1, [0xa7] = 1,
     [0xaa] = 1, [0xab] = 1, [0xac] = 1, [0xad] = 1, [0xae] = 1, [0xaf] = 1,
-    [0x0f] = 1, [0xcf] = 1, [0xc4] = 1, [0xc5] = 1, [0x8f] = 1, [0xf6] = 1, [0xf7] = 1, [0x9b] = 1,
+    [0x0f] = 1, [0xc6] = 1, [0xc7] = 1, [0xcf] = 1, [0xc4] = 1, [0xc5] = 1, [0x8f] = 1, [0xf6] = 1, [0xf7] = 1, [0x9b] = 1,
     [0xd8] = 1, [0xd9] = 1, [0xda] = 1, [0xdb] = 1, [0xdc] = 1, [0xdd] = 1, [0xde] = 1, [0xdf] = 1,
 };
 
@@ -308,41 +322,69 @@ static int compares_into_flags(int b, int modrm)
     return (b == 0xdb || b == 0xdf) && modrm >= 0xe8 && modrm <= 0xf7;
 }
 
-/* The instruction behind 0F. */
-static uint32_t classify_0f(struct engine_state *s, uint32_t address)
+/* Where a ModRM byte's operand ends. */
+static uint32_t behind_operand(struct engine_state *s, uint32_t at, int address16)
 {
-    int second = code_byte(s, address);
+    int modrm = code_byte(s, at++), mod = modrm >> 6, rm = modrm & 7;
 
+    if (mod == 3)
+        return at;
+    if (address16)
+        return at + (mod == 0 ? rm == 6 ? 2 : 0 : (uint32_t)mod);
+    if (rm == 4)
+        rm = code_byte(s, at++) & 7;
+    return at + (mod == 0 ? rm == 5 ? 4 : 0 : mod == 1 ? 1 : 4);
+}
+
+/* Of CMPPS and its kin the processor takes three bits of the predicate, and the engine only what is below 8. */
+static int has_wide_predicate(struct engine_state *s, uint32_t start, uint32_t at, const struct prefixes *p)
+{
+    uint32_t end = behind_operand(s, at, p->address);
+
+    return end - start < LONGEST && code_byte(s, end) > 7;
+}
+
+/* The instruction at `start`, which is the one behind 0F. */
+static uint32_t classify_0f(struct engine_state *s, uint32_t start, uint32_t address, const struct prefixes *p)
+{
+    int second = code_byte(s, address), modrm = code_byte(s, address + 1);
+
+    if (modrm >= 0) {
+        if (is_absent_0f(second, p->form, modrm))
+            return KIND_UNDEFINED;
+        if (is_hint_of_register(second, modrm) || (is_chosen_by_prefix(second) && is_doubled(p)) ||
+            (second == 0xc2 && has_wide_predicate(s, start, address + 1, p)))
+            return KIND_EMULATED; /* emu/shown_code.py */
+    }
     switch (second) {
     case 0x31: case 0x33: /* RDTSC, RDPMC */
         return KIND_EMULATED;
     case 0xc7: /* CMPXCHG8B */
         return KIND_READS_FLAGS;
     case 0x20: case 0x22:
-        if (absent_control_register(digit_of(code_byte(s, address + 1))))
+        if (absent_control_register(digit_of(modrm)))
             return KIND_UNDEFINED;
         return second == 0x22 ? KIND_SYSTEM : 0;
     case 0x01: case 0x06: case 0x23:
         return KIND_SYSTEM;
     default: /* FXSAVE, FXRSTOR, SSE, MMX */
         return second == 0xae || is_sse(second) ||
-                (second >= 0 && is_sse_form(second, code_byte(s, address + 1))) ? KIND_X87 : 0;
+                (second >= 0 && is_sse_form(second, modrm)) ? KIND_X87 : 0;
     }
 }
 
 /* What kind of instruction this is, as far as the hooks care. */
 static uint32_t classify(struct engine_state *s, uint32_t address)
 {
-    int i, rep = 0, lock = 0;
+    struct prefixes p = {0};
+    int i;
 
     for (i = 0; i < LONGEST; i++) {
         int b = code_byte(s, address + i);
 
-        if (b == 0xf2 || b == 0xf3)
-            rep = 1;
-        else if (b == 0xf0)
-            lock = 1;
-        else if (lock && b >= 0 && !is_prefix(b))
+        if (is_prefix(b))
+            add_prefix(&p, b);
+        else if (p.lock && b >= 0)
             return !may_lock(s, address + i, b) ? KIND_UNDEFINED
                 : b == 0x0f && code_byte(s, address + i + 1) == 0xc7 ? KIND_READS_FLAGS
                 : (b & 0xfe) == 0xf6 && digit_of(code_byte(s, address + i + 1)) == 3 ? KIND_EMULATED
@@ -354,11 +396,13 @@ static uint32_t classify(struct engine_state *s, uint32_t address)
         else if ((b >= 0xe4 && b <= 0xe7) || (b >= 0xec && b <= 0xef))
             return KIND_IO;
         else if ((b >= 0xa4 && b <= 0xa7) || (b >= 0xaa && b <= 0xaf))
-            return rep ? KIND_REP : 0;
+            return p.repeats ? KIND_REP : 0;
         else if (b == 0xcf)
             return KIND_IRET;
         else if (b == 0x0f)
-            return classify_0f(s, address + i + 1);
+            return classify_0f(s, address, address + i + 1, &p);
+        else if ((b & 0xfe) == 0xc6)
+            return is_absent(b, code_byte(s, address + i + 1)) ? KIND_UNDEFINED : 0;
         else if (b == 0x8f) /* POP has /0 */
             return digit_of(code_byte(s, address + i + 1)) > 0 ? KIND_UNDEFINED : 0;
         else if ((b & 0xfe) == 0xf6) /* the second opcode of TEST, which the engine does not know */

@@ -24,7 +24,7 @@ static const struct field_place engine_state_fields[] = {
     F(engine_state, code_frame), F(engine_state, break_count), F(engine_state, break_capacity),
     F(engine_state, previous_kind), F(engine_state, completed), F(engine_state, resume),
     F(engine_state, careful), F(engine_state, debug_hits), F(engine_state, debug_pending),
-    F(engine_state, system_changed), F(engine_state, gate_port),
+    F(engine_state, system_changed), F(engine_state, gate_port), F(engine_state, at_ease),
     F(engine_state, settled), F(engine_state, breaks), F(engine_state, watches),
     F(engine_state, watch_count), F(engine_state, accesses), F(engine_state, access_room),
     F(engine_state, access_count), F(engine_state, ram),
@@ -98,6 +98,7 @@ static const struct field_place timing_fields[] = {
 static const struct field_place blocks_fields[] = {
     F(blocks, records), F(blocks, bounds), F(blocks, timed), F(blocks, mode),
     F(blocks, exact_until), F(blocks, whole_since), F(blocks, span),
+    F(blocks, epoch), F(blocks, given),
     {NULL, 0, 0},
 };
 

@@ -19,6 +19,7 @@
 
 #include "_sse_unit.h"
 #include "_sse_forms.h"
+#include "_absent_forms.h"
 #include "_engine_state.h"
 
 #include "_timing.h"

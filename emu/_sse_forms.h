@@ -39,6 +39,20 @@ static uint32_t mmx_forms(int op)
         op == 0xc5 || (op >= 0xd1 && op <= 0xfe && op != 0xe6 && op != 0xf0) ? F_PS : 0;
 }
 
+/* The MMX register that an instruction writes; -1: none. */
+static int mmx_target(int op, int form, int modrm)
+{
+    if (!(mmx_forms(op) >> form & 1))
+        return -1;
+    switch (op) {
+    case 0x2a: case 0x77: case 0x7e: case 0xc5: case 0xd7: case 0xe7: case 0xf7: return -1;
+    case 0x71: case 0x72: case 0x73: return modrm & 7;
+    case 0x7f: return modrm >= 0xc0 ? modrm & 7 : -1;
+    case 0xd6: return 1 << form == F_SD ? modrm >> 3 & 7 : -1;
+    default: return modrm >> 3 & 7;
+    }
+}
+
 /* MOVUPS, MOVUPD and MOVDQU to memory, which the engine stores in two halves. */
 static int stores_unaligned(int op)
 {

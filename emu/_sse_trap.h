@@ -28,12 +28,16 @@ static int sse_begin(struct engine_state *s, struct x87_unit *u, const uint8_t *
     reg_read_fn read = (reg_read_fn)(uintptr_t)s->fn_reg_read;
     uc_engine *engine = (uc_engine *)(uintptr_t)s->engine;
     uint32_t size, target = p->modrm >> 3 & 7, cr4 = image_field(s, image, FIELD_CR4), flags;
-    int refused = sse_refused(s, u, image, p);
+    int refused = sse_refused(s, u, image, p), mmx = mmx_target(p->op & 0xff, (int)p->form, (int)p->modrm);
     struct sse_insn *i = &u->sse;
 
     i->op = (uint8_t)p->op;
     i->form = (uint8_t)p->form;
     size = is_sse(i->op) ? sse_source_size(i->op, i->form) : 0;
+    if (!refused && mmx >= 0) {
+        u->sse_target = (uint32_t)mmx;
+        u->pending = XP_MMX;
+    }
     if (refused || !size || !(cr4 & CR4_OSFXSR))
         return refused;
     i->mxcsr = read_reg(s, u->reg_mxcsr);
@@ -63,10 +67,21 @@ static int sse_begin(struct engine_state *s, struct x87_unit *u, const uint8_t *
     return 0;
 }
 
+/* An MMX register has been written: its upper 16 bits are ones (SDM vol. 1, 9.2.2), which the engine leaves. */
+static void fill_mmx(struct engine_state *s, struct x87_unit *u, uint32_t number)
+{
+    struct fpu f;
+
+    memcpy(&f, x87_image(s, u) + u->fpu_at, sizeof f);
+    put_stack_register(s, u, number, (struct x80){f.reg[number].sig, 0xffff});
+}
+
 static void sse_finish(struct engine_state *s, struct x87_unit *u)
 {
     if (u->sse.whole)
         write_x87_register(s, u->sse_target, u->sse.r);
+    if ((u->sse.op & 0xfe) == 0x2c && u->sse.form < SSE_SS)
+        fill_mmx(s, u, u->sse_target - u->reg_xmm0);
     write_reg(s, u->reg_mxcsr, u->sse.mxcsr);
 }
 

@@ -53,7 +53,8 @@ struct timing {
     uint32_t rmw_miss, segment_miss, sequential_code_miss, walk, walk_line, walk_updates[3];
     uint32_t store_clocks, gate_clocks[2], page_fault, gate_miss[2], iret_miss[2];
     uint32_t at_base[6], at_hflags, at_gdt, at_ldt, at_cr0, at_cr3, at_cr4, at_eip;
-    uint32_t previous_writes, previous_bytes, code_line, code_next;
+    uint32_t previous_writes, previous_bytes;
+    uint32_t code_line, code_next;
     uint32_t taken, stores, rep_start, rep_left, iterations, user, dirty;
     uint32_t l1_tags[512], l1_bits[128];
     uint32_t tlb_tags[32], tlb_bits[8], tlb_frames[32], tlb_dirty[32];

@@ -19,18 +19,31 @@ static uint32_t plru_victim(uint32_t bits)
 /* The way that was touched last, by the set's bits; touching it again changes nothing. */
 static const uint8_t TOUCHED_LAST[8] = {3, 1, 3, 0, 2, 1, 2, 0};
 
-static inline int set_find(const uint32_t *tags, uint32_t *bits, uint32_t index, uint32_t tag)
+/* The way that has the tag, if it is the one touched last, to which nothing happens then. */
+static INLINE int was_touched_last(const uint32_t *tags, const uint32_t *bits, uint32_t index, uint32_t tag,
+                                   uint32_t *way)
 {
-    uint32_t way = TOUCHED_LAST[bits[index] & 7];
+    *way = TOUCHED_LAST[bits[index] & 7];
+    return tags[index * WAYS + *way] == tag;
+}
 
-    if (tags[index * WAYS + way] == tag)
-        return (int)way;
+static HOT int find_and_touch(const uint32_t *tags, uint32_t *bits, uint32_t index, uint32_t tag)
+{
+    uint32_t way;
+
     for (way = 0; way < WAYS; way++)
         if (tags[index * WAYS + way] == tag) {
             bits[index] = plru_touch(bits[index], way);
             return (int)way;
         }
     return -1;
+}
+
+static INLINE int set_find(const uint32_t *tags, uint32_t *bits, uint32_t index, uint32_t tag)
+{
+    uint32_t way;
+
+    return was_touched_last(tags, bits, index, tag, &way) ? (int)way : find_and_touch(tags, bits, index, tag);
 }
 
 static uint32_t set_fill(uint32_t *tags, uint32_t *bits, uint32_t index, uint32_t tag)
@@ -47,7 +60,7 @@ static uint32_t set_fill(uint32_t *tags, uint32_t *bits, uint32_t index, uint32_
     return way;
 }
 
-static inline int l1_read(struct timing *t, uint32_t line)
+static INLINE int l1_read(struct timing *t, uint32_t line)
 {
     if (set_find(t->l1_tags, t->l1_bits, line & 127, line + 1) >= 0)
         return 0;
@@ -55,7 +68,7 @@ static inline int l1_read(struct timing *t, uint32_t line)
     return 1;
 }
 
-static void l1_write(struct timing *t, uint32_t line)
+static INLINE void l1_write(struct timing *t, uint32_t line)
 {
     set_find(t->l1_tags, t->l1_bits, line & 127, line + 1);
 }
@@ -79,33 +92,40 @@ static int tlb_drop(struct timing *t, uint32_t page)
     return 0;
 }
 
-static void store_one(struct engine_state *s, struct timing *t)
+/* A store that begins at `now`: how long it waits for a buffer. */
+static INLINE uint64_t buffer_store(struct timing *t, uint64_t now)
+{
+    uint64_t *done = t->store_done, wait = done[0] > now ? done[0] - now : 0, start = now + wait;
+
+    if (done[3] > start)
+        start = done[3];
+    done[0] = done[1];
+    done[1] = done[2];
+    done[2] = done[3];
+    done[3] = start + t->store_clocks;
+    return wait;
+}
+
+static INLINE void store_one(struct engine_state *s, struct timing *t)
 {
     const struct insn *insns = (const struct insn *)(uintptr_t)t->insns;
-    uint64_t now = s->cycles + s->extra + t->stores, start, wait;
+    uint64_t now = s->cycles + s->extra + t->stores, wait;
 
     if (t->current && insns[t->current - 1].kind == K_REP && t->iterations)
         now += insns[t->current - 1].rep_start +
             (uint64_t)insns[t->current - 1].rep_each * t->iterations;
     t->stores++;
-    wait = t->store_done[0] > now ? t->store_done[0] - now : 0;
-    start = now + wait > t->store_done[3] ? now + wait : t->store_done[3];
-    memmove(t->store_done, t->store_done + 1, 3 * sizeof t->store_done[0]);
-    t->store_done[3] = start + t->store_clocks;
-    add_clocks(t, R_WRITE_BUFFER, wait);
+    wait = buffer_store(t, now);
+    if (UNLIKELY(wait))
+        add_clocks(t, R_WRITE_BUFFER, wait);
 }
 
-/* Rule 13: the frame of a linear page through the TLB. */
-static uint32_t translate(struct engine_state *s, struct timing *t, uint32_t page, int write)
+/* Rule 13: the frame of a linear page through page tables, and into the TLB. */
+static HOT uint32_t walk(struct engine_state *s, struct timing *t, uint32_t page, int write)
 {
     uint32_t index = page & 7, at, entry, frame, missed, updates = 0;
     int way;
 
-    if (!(live(t, t->at_cr0) & CR0_PG))
-        return page << 12;
-    way = set_find(t->tlb_tags, t->tlb_bits, index, page + 1);
-    if (way >= 0 && (!write || t->tlb_dirty[index * WAYS + way]))
-        return t->tlb_frames[index * WAYS + way];
     at = (live(t, t->at_cr3) & ~0xfffu) + (page >> 10) * 4;
     entry = word_at(s, at);
     if (!(entry & PTE_P))
@@ -130,6 +150,20 @@ static uint32_t translate(struct engine_state *s, struct timing *t, uint32_t pag
     t->tlb_frames[index * WAYS + way] = frame;
     t->tlb_dirty[index * WAYS + way] = write || (entry & PTE_D_) ? 1 : 0;
     return frame;
+}
+
+/* The frame of a linear page through the TLB. */
+static INLINE uint32_t translate(struct engine_state *s, struct timing *t, uint32_t page, int write)
+{
+    uint32_t index = page & 7;
+    int way;
+
+    if (!(live(t, t->at_cr0) & CR0_PG))
+        return page << 12;
+    way = set_find(t->tlb_tags, t->tlb_bits, index, page + 1);
+    if (way >= 0 && (!write || t->tlb_dirty[index * WAYS + way]))
+        return t->tlb_frames[index * WAYS + way];
+    return walk(s, t, page, write);
 }
 
 /* Goes over the physical lines of an access: *line is the next linear one, *frame its page's. */
@@ -176,7 +210,7 @@ static uint32_t crossings(uint32_t address, uint32_t size)
 }
 
 /* An access inside one line, which is what nearly every one is. */
-static void access_line(struct engine_state *s, struct timing *t, uint32_t address, uint32_t size,
+static INLINE void access_line(struct engine_state *s, struct timing *t, uint32_t address, uint32_t size,
                         uint32_t use, uint32_t miss)
 {
     uint32_t frame = translate(s, t, address >> 12, use & USE_WRITE), line, n;
@@ -198,17 +232,13 @@ static void access_line(struct engine_state *s, struct timing *t, uint32_t addre
 }
 
 /* Model._access: first every translation, then L1, as the reference does. */
-static void access_memory(struct engine_state *s, struct timing *t, uint32_t address, uint32_t size,
-                          uint32_t use, uint32_t miss)
+static HOT void access_lines(struct engine_state *s, struct timing *t, uint32_t address, uint32_t size,
+                             uint32_t use, uint32_t miss)
 {
     uint32_t lines[16], count = 0, line, n;
     struct walk_lines w;
     int found;
 
-    if (size && (address & 15) + size <= 16) {
-        access_line(s, t, address, size, use, miss);
-        return;
-    }
     lines_begin(&w, address, size);
     while ((found = lines_next(s, t, &w, use & USE_WRITE, &line)) != 0)
         if (found > 0 && count < 16)
@@ -222,6 +252,15 @@ static void access_memory(struct engine_state *s, struct timing *t, uint32_t add
     if (use & USE_WRITE && count)
         for (n = (size + 3) / 4 + crossings(address, size); n; n--)
             store_one(s, t);
+}
+
+static INLINE void access_memory(struct engine_state *s, struct timing *t, uint32_t address, uint32_t size,
+                                 uint32_t use, uint32_t miss)
+{
+    if (size && (address & 15) + size <= 16)
+        access_line(s, t, address, size, use, miss);
+    else
+        access_lines(s, t, address, size, use, miss);
 }
 
 /* Model._share: the part of an all-miss penalty for the lines that miss. */

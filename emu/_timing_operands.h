@@ -238,7 +238,7 @@ static void values(struct engine_state *s, struct timing *t, const struct insn *
     }
 }
 
-static void fetch_line(struct engine_state *s, struct timing *t, uint32_t line, uint32_t dwords,
+static INLINE void fetch_line(struct engine_state *s, struct timing *t, uint32_t line, uint32_t dwords,
                        int sequential)
 {
     uint32_t linear = line << 4, frame = translate(s, t, linear >> 12, 0);
@@ -248,7 +248,7 @@ static void fetch_line(struct engine_state *s, struct timing *t, uint32_t line, 
     add_clocks(t, R_L1_CODE, sequential ? t->sequential_code_miss : 1 + (dwords < 4 ? dwords : 4));
 }
 
-static void fetch_code(struct engine_state *s, struct timing *t, uint32_t address, uint32_t length)
+static INLINE void fetch_code(struct engine_state *s, struct timing *t, uint32_t address, uint32_t length)
 {
     uint32_t first = address >> 4, last = (address + length - 1) >> 4;
     int jumped = address != t->code_next;

@@ -103,13 +103,15 @@ static int push_frame(struct engine_state *s, uint32_t esp, const uint32_t *fram
     return 1;
 }
 
-static int is_pusha(struct engine_state *s, uint32_t address)
+/* PUSHA and FBSTP. */
+static int stores_in_another_order(struct engine_state *s, uint32_t address)
 {
-    int n;
+    int n, opcode;
 
     for (n = 0; n < LONGEST && is_prefix(code_byte(s, address)); n++)
         address++;
-    return code_byte(s, address) == 0x60;
+    opcode = code_byte(s, address);
+    return opcode == 0x60 || (opcode == 0xdf && digit_of(code_byte(s, address + 1)) == 6);
 }
 
 static void charge_outside(struct engine_state *s, uint64_t clocks, uint64_t *rule)
@@ -146,7 +148,7 @@ static int take_trap(struct engine_state *s)
         return 0; /* #DB has DR6; a page fault for code ahead is looked into: Machine._ends_block_early */
     if (kind == KIND_EXCEPTION && s->vector == VECTOR_PF &&
         (!(regs[FIELD_ERROR_CODE] & 2) || regs[FIELD_CR2] > 0xffffffffu - LARGEST_OPERAND ||
-         is_pusha(s, s->in_flight)))
+         stores_in_another_order(s, s->in_flight)))
         return 0; /* read-modify-write, beyond a segment's limit, in another order: emu/page_fault.py */
     plan = plan_of(s, kind);
     if (!plan || flags & EFLAGS_VM || !same_tables(s, plan))

@@ -11,7 +11,7 @@
 #include "_x87_unit.h"
 
 enum { CR0_MP = 2, CR0_EM = 4, CR0_TS = 8, CR0_NE = 0x20, CR4_OSFXSR = 0x200, CR4_OSXMMEXCPT = 0x400 };
-enum x87_pending { XP_NONE, XP_STATE, XP_SUMMARY, XP_POINTERS, XP_INIT, XP_SSE };
+enum x87_pending { XP_NONE, XP_STATE, XP_SUMMARY, XP_POINTERS, XP_INIT, XP_SSE, XP_MMX };
 enum { REFUSED_UD = 1, REFUSED_MF = 2, REFUSED_XM = 3, REFUSED_GP = 4, REFUSED_PF = 5 };
 enum { MXCSR_RESERVED = ~0xffff, FX_MXCSR = 24 };
 
@@ -225,6 +225,7 @@ static void x87_control(struct engine_state *s, struct x87_unit *u, const uint8_
 
 static int sse_begin(struct engine_state *s, struct x87_unit *u, const uint8_t *image, const struct x87_place *p);
 static void sse_finish(struct engine_state *s, struct x87_unit *u);
+static void fill_mmx(struct engine_state *s, struct x87_unit *u, uint32_t number);
 
 /* An x87 or SSE instruction is about to run: work out what becomes of it. REFUSED_MF when an earlier one is to be reported. */
 static int x87_begin(struct engine_state *s, uint32_t address)
@@ -306,8 +307,11 @@ static void x87_finish(struct engine_state *s)
         u->pending = XP_NONE;
         return;
     }
-    if (u->pending == XP_SSE) {
-        sse_finish(s, u);
+    if (u->pending == XP_SSE || u->pending == XP_MMX) {
+        if (u->pending == XP_SSE)
+            sse_finish(s, u);
+        else
+            fill_mmx(s, u, u->sse_target);
         u->pending = XP_NONE;
         return;
     }

@@ -1,7 +1,6 @@
 """Whole blocks at a time (emu/_blocks.h): its memory, and the bounds of the code hook.
 
-Only the native hooks do this, and only where instructions cost what their bytes say: without a timing
-profile, and under i486-ideal. Whether blocks run whole or exactly makes no difference to a guest.
+Only the native hooks do this. Whether blocks run whole or exactly makes no difference to a guest.
 """
 
 from __future__ import annotations
@@ -14,6 +13,8 @@ from emu.hooks import EngineState
 from emu.layout import check_layout
 
 _U64 = ctypes.c_uint64
+#: NO_SITES in emu/_blocks.h.
+_NO_SITES = 0xFFFF
 
 
 class BlockState(ctypes.Structure):
@@ -23,7 +24,7 @@ class BlockState(ctypes.Structure):
         (name, _U64)
         for name in (
             *("records", "bounds", "timed", "mode"),
-            *("exact_until", "whole_since", "span"),
+            *("exact_until", "whole_since", "span", "epoch", "given"),
         )
     )
 
@@ -48,6 +49,15 @@ class Blocks:
     def whole(self) -> bool:
         """The last run ended among whole blocks."""
         return bool(self._b.mode)
+
+    @property
+    def given(self) -> int:
+        """How many of the engine's calls have a block, so that it is not looked up (emu/_block_sites.h)."""
+        return int(self._b.given)
+
+    def look_up_always(self) -> None:
+        """From now on every block is looked up where it begins, as if the engine's code were another."""
+        self._b.epoch = _NO_SITES
 
     def fold(self) -> None:
         """Add what was counted by blocks to the records of their instructions."""

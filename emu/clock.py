@@ -27,7 +27,11 @@ class InstructionClock:
     """
 
     profile = "off"
-    table: str | None = None  # which clock table, for the report: none here
+
+    @property
+    def table(self) -> str | None:
+        """Which clock table, for the report: none here."""
+        return None
 
     #: Whether a timing profile is on: kernel work has a price then.
     counts_cycles = False
@@ -119,10 +123,13 @@ class CycleClock(InstructionClock):
     def __init__(self, state: EngineState, timing: Timing) -> None:
         super().__init__(state)
         self.profile = timing.profile.name
-        self.table = table_hash()
         self._timing = timing
         self._cycles = hooks.word(state, "cycles")
         self._unknown_before: dict[str, int] = {}  # before the snapshot that was loaded last
+
+    @property
+    def table(self) -> str:
+        return table_hash()
 
     @property
     def cycles(self) -> int:

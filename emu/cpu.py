@@ -36,7 +36,6 @@ from emu.engine_quirks import (
 )
 from emu.errors import SnapshotError
 from emu.live_registers import locate_env
-from emu.python_hooks import PythonHooks
 from emu.ram import Ram
 from emu.registers import RegisterFile
 from emu.timing.engine import EngineView, PythonTiming, Timing
@@ -164,6 +163,8 @@ class Cpu(RegisterFile):
                 )
             self._attach()
             return hooks.NativeHooks(self.state, module)
+        from emu.python_hooks import PythonHooks  # with all of emu.x87, which else nobody needs
+
         timing = self._python_timing(profile) if profile else None
         self.timing = timing
         return PythonHooks(

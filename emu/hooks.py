@@ -106,7 +106,7 @@ class EngineState(ctypes.Structure):
                 *("previous_kind", "completed", "resume"),
                 "careful",
                 *("debug_hits", "debug_pending", "system_changed"),
-                *("gate_port", "settled"),
+                *("gate_port", "at_ease", "settled"),
             )
         ),
         *(

@@ -8,6 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from emu.absent_forms import (
+    COMPARE,
+    form_of,
+    is_absent,
+    is_absent_0f,
+    is_doubled,
+    is_hint_of_register,
+    wide_predicate,
+)
 from emu.hooks import (
     KIND_CLEARS_FLAGS,
     KIND_EMULATED,
@@ -48,6 +57,7 @@ _LOCKABLE_0F = {
     0xC7: 0x02,
 }
 _POP, _TEST, _NEG = 0x8F, 1, 3
+_LOCK, _REPEATS = 0xF0, frozenset((0xF2, 0xF3))
 _FXSAVE = 0xAE
 _X87 = frozenset((*range(0xD8, 0xE0), 0x9B))  # FWAIT, too
 _GROUP_3 = (0xF6, 0xF7)
@@ -57,17 +67,17 @@ CodeByte = Callable[[int], int]
 
 def classify(byte: CodeByte, address: int) -> int:
     """The KIND_ of the instruction that starts here; 0 for most."""
-    rep = lock = 0
+    prefixes = bytearray()
     for at in range(address, address + LONGEST):
         opcode = byte(at)
-        if opcode in (0xF2, 0xF3):
-            rep = KIND_REP
-        elif opcode == 0xF0:
-            lock = 1
-        elif opcode not in _PREFIXES:
-            if opcode < 0:
-                return 0
-            return _locked(byte, at, opcode) if lock else _unlocked(byte, at, opcode, rep)
+        if opcode in _PREFIXES:
+            prefixes.append(opcode)
+            continue
+        if opcode < 0:
+            return 0
+        if _LOCK in prefixes:
+            return _locked(byte, at, opcode)
+        return _unlocked(byte, at, opcode, bytes(prefixes))
     return 0
 
 
@@ -80,7 +90,7 @@ def _locked(byte: CodeByte, at: int, opcode: int) -> int:
     return KIND_EMULATED if opcode in _GROUP_3 and _digit(byte(at + 1)) == _NEG else 0
 
 
-def _unlocked(byte: CodeByte, at: int, opcode: int, rep: int) -> int:
+def _unlocked(byte: CodeByte, at: int, opcode: int, prefixes: bytes) -> int:
     if opcode in (0xC4, 0xC5):  # LES and LDS of a register: the engine sees VEX
         return KIND_UNDEFINED if byte(at + 1) >= 0xC0 else 0
     if opcode in _STRING_IO:
@@ -88,11 +98,13 @@ def _unlocked(byte: CodeByte, at: int, opcode: int, rep: int) -> int:
     if opcode in _IO:
         return KIND_IO
     if opcode in _STRINGS:
-        return rep
+        return KIND_REP if _REPEATS & {*prefixes} else 0
     if opcode == 0xCF:
         return KIND_IRET
     if opcode == 0x0F:
-        return _two_bytes(byte, at + 1)
+        return _two_bytes(byte, at + 1, prefixes)
+    if is_absent(opcode, byte(at + 1)):
+        return KIND_UNDEFINED
     if opcode == _POP:  # which has /0 only
         return KIND_UNDEFINED if _digit(byte(at + 1)) > 0 else 0
     if opcode in _GROUP_3:  # the second opcode of TEST, which the engine does not know
@@ -104,20 +116,32 @@ def _unlocked(byte: CodeByte, at: int, opcode: int, rep: int) -> int:
     return KIND_X87 if opcode in _X87 else 0
 
 
-def _two_bytes(byte: CodeByte, at: int) -> int:
-    second = byte(at)
+def _two_bytes(byte: CodeByte, at: int, prefixes: bytes) -> int:
+    second, modrm = byte(at), byte(at + 1)
+    if is_absent_0f(second, form_of(prefixes), modrm):
+        return KIND_UNDEFINED
+    if modrm >= 0 and _is_shown_otherwise(byte, at, prefixes):
+        return KIND_EMULATED
     if second in (_RDTSC, _RDPMC):
         return KIND_EMULATED
     if second == _CMPXCHG8B:
         return KIND_READS_FLAGS
     if second in (_FROM_CR, _TO_CR):
-        digit = _digit(byte(at + 1))
+        digit = _digit(modrm)
         if digit >= 0 and digit not in _CONTROL_REGISTERS:
             return KIND_UNDEFINED
     # FXRSTOR, too, SSE and MMX.
-    if second == _FXSAVE or second in OPERATIONS or is_form(second, byte(at + 1)):
+    if second == _FXSAVE or second in OPERATIONS or is_form(second, modrm):
         return KIND_X87
     return KIND_SYSTEM if second in _SYSTEM else 0
+
+
+def _is_shown_otherwise(byte: CodeByte, at: int, prefixes: bytes) -> bool:
+    """See emu/shown_code.py; the byte behind 0F is at `at`, and a ModRM byte follows."""
+    second, start = byte(at), at - 1 - len(prefixes)
+    if is_hint_of_register(second, byte(at + 1)) or is_doubled(second, prefixes):
+        return True
+    return second == COMPARE and wide_predicate(byte, start, at + 1, prefixes) is not None
 
 
 def _digit(modrm: int) -> int:

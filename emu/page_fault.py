@@ -31,6 +31,8 @@ def page_fault(cpu: Cpu, linear: LinearMemory, ram: Ram, code: int) -> tuple[int
         over = _beyond_the_limit(cpu, _instruction(linear, start))
         if over is not None:
             return over, 0
+    if not code & PF_W and _is_undefined(_rest_of_page(linear, start)):
+        return mc.UD, 0
     if not code & PF_W and _asks_to_write(linear, start):
         code |= PF_W
         if not cpu.cr2 % PAGE_SIZE:
@@ -41,8 +43,19 @@ def page_fault(cpu: Cpu, linear: LinearMemory, ram: Ram, code: int) -> tuple[int
 
 
 def _is_in_another_order(instruction: bytes) -> bool:
-    """PUSHA, which the engine begins at the lowest word, and CMPS, of which it reads EDI's operand first."""
-    return instruction.lstrip(PREFIXES)[:1] in (b"\x60", b"\xa6", b"\xa7")
+    """PUSHA, which the engine begins at the lowest word, CMPS, of which it reads EDI's operand first,
+    FBLD and FBSTP, which it begins at the sign.
+    """
+    opcode = instruction.lstrip(PREFIXES)[:2]
+    if opcode[:1] == b"\xdf" and len(opcode) > 1:
+        return opcode[1] < 0xC0 and opcode[1] >> 3 & 7 in (4, 6)
+    return opcode[:1] in (b"\x60", b"\xa6", b"\xa7")
+
+
+def _is_undefined(instruction: bytes) -> bool:
+    """A group's number that there is not, of which the engine notices too late: FF /7."""
+    opcode = instruction.lstrip(PREFIXES)[:2]
+    return len(opcode) > 1 and opcode[0] == 0xFF and opcode[1] >> 3 & 7 == 7
 
 
 def _asks_to_write(linear: LinearMemory, start: int) -> bool:

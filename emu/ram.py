@@ -19,11 +19,14 @@ PAGE_SHIFT = 12
 MIN_RAM = 1 << 20
 MAX_RAM = 3 << 30
 _BLANK = bytes(PAGE_SIZE)
-_FEW = 64  # words that are looked at as a piece
+_FEW = 512  # bytes that are looked at as a piece
+_FEW_BLANK = bytes(_FEW)
 _SPARSE = (
     16  # bytes of it that are not 0, at most, where looking for them is less than looking at all
 )
 _PIECE = 64 * 1024
+#: Set in whatever is no multiple of 4 below 4 GiB, as an address of a word is.
+_NO_WORD = ~0xFFFFFFFC
 _memcmp = ctypes.PyDLL(None).memcmp
 _memcmp.argtypes = (ctypes.c_void_p, ctypes.c_void_p, ctypes.c_size_t)
 
@@ -58,7 +61,7 @@ class Ram:
         self.on_write: Callable[[int, int], None] | None = None
         self._given = size >> PAGE_SHIFT  # the guest has none of the frames from here on
         self._all_given = True  # as long as nobody has said what it has
-        self._reached = 0  # nor has the host written to those from here on
+        self._reached = 0  # nor has the host written to bytes from here on: a multiple of a frame
         self._image: dict[int, bytes] = {}  # what `image` answered last
         self._shadow: mmap.mmap | None = None  # the same as memory, to compare with
         self._shadow_address = 0
@@ -88,13 +91,14 @@ class Ram:
     def _written(self, address: int, length: int) -> None:
         if self.on_write is not None:
             self.on_write(address, length)
-        first, last = address >> PAGE_SHIFT, (address + length - 1) >> PAGE_SHIFT
+        last = address + length - 1
         if last >= self._reached:
-            self._reached = last + 1
-        if first == last:
+            self._reached = (last | PAGE_SIZE - 1) + 1
+        first = address >> PAGE_SHIFT
+        if first == last >> PAGE_SHIFT:
             if self.held_code[first]:
                 self.code_stale = True
-        elif any(self.held_code[first : last + 1]):
+        elif any(self.held_code[first : (last >> PAGE_SHIFT) + 1]):
             self.code_stale = True
 
     def read(self, address: int, length: int) -> bytes:
@@ -107,7 +111,7 @@ class Ram:
 
     def read32(self, address: int) -> int:
         """Little-endian 32-bit word at a physical address."""
-        if address & 3 or address < 0:
+        if address & _NO_WORD:
             return int.from_bytes(self.read(address, 4), "little")
         try:
             return self._words[address >> 2]
@@ -116,40 +120,43 @@ class Ram:
 
     def words(self, address: int, count: int) -> list[int]:
         """`count` 32-bit words at a 4-aligned physical address."""
-        self._check(address, count * 4)
+        if address < 0 or count < 0 or address + count * 4 > self.size:
+            raise BusError(address, count * 4, self.size)
         return self._words[address >> 2 : (address >> 2) + count].tolist()
 
     def nonzero_words(self, address: int, count: int) -> list[tuple[int, int]]:
         """Those of `count` words at a 4-aligned physical address that are not 0, each behind its index."""
         self._check(address, count * 4)
-        words = self._words[address >> 2 : (address >> 2) + count]
+        data = self._bytes[address : address + count * 4].tobytes()
         found = []
-        for start in range(0, count, _FEW):
-            piece = words[start : start + _FEW].tobytes()
-            zeros = piece.count(0)
-            if zeros < len(piece) - _SPARSE:
-                every = words[start : start + _FEW].tolist()
-                found += [(at, word) for at, word in enumerate(every, start) if word]
+        for start in range(0, count * 4, _FEW):
+            piece = data[start : start + _FEW]
+            if piece == _FEW_BLANK:
                 continue
-            bits = int.from_bytes(piece, "little") if zeros < len(piece) else 0
+            if piece.count(0) < len(piece) - _SPARSE:
+                every = memoryview(piece).cast("I").tolist()
+                found += [(at, word) for at, word in enumerate(every, start >> 2) if word]
+                continue
+            bits = int.from_bytes(piece, "little")
             while bits:
                 at = (bits & -bits).bit_length() - 1 >> 5
                 word = bits >> 32 * at & 0xFFFFFFFF
-                found.append((start + at, word))
+                found.append(((start >> 2) + at, word))
                 bits ^= word << 32 * at
         return found
 
     def write(self, address: int, data: bytes | bytearray | memoryview) -> None:
         """Store bytes at a physical address."""
         length = len(data)
-        self._check(address, length)
+        if address < 0 or address + length > self.size:
+            raise BusError(address, length, self.size)
         if length:
             self._bytes[address : address + length] = data
             self._written(address, length)
 
     def write32(self, address: int, value: int) -> None:
         """Store a little-endian 32-bit word at a physical address."""
-        if address & 3 or address < 0:
+        if address & _NO_WORD:
             self.write(address, value.to_bytes(4, "little"))
             return
         try:
@@ -158,10 +165,9 @@ class Ram:
             raise BusError(address, 4, self.size) from None
         if self.on_write is not None:
             self.on_write(address, 4)
-        frame = address >> PAGE_SHIFT
-        if frame >= self._reached:
-            self._reached = frame + 1
-        if self.held_code[frame]:
+        if address >= self._reached:
+            self._reached = (address | PAGE_SIZE - 1) + 1
+        if self.held_code[address >> PAGE_SHIFT]:
             self.code_stale = True
 
     def write_words(self, address: int, words: list[int]) -> None:
@@ -178,8 +184,9 @@ class Ram:
 
     def copy(self, destination: int, source: int, length: int = PAGE_SIZE) -> None:
         """Copy physical memory to physical memory (a frame by default)."""
-        self._check(source, length)
-        self._check(destination, length)
+        if min(source, destination, length) < 0 or max(source, destination) + length > self.size:
+            self._check(source, length)
+            self._check(destination, length)
         self._bytes[destination : destination + length] = self._bytes[source : source + length]
         self._written(destination, length)
 
@@ -229,7 +236,7 @@ class Ram:
             self._shadow_address = ctypes.addressof(anchor)
         memory, shadow = self.host_address, self._shadow_address
         found = []
-        end = min(self.size, max(self._given, self._reached) << PAGE_SHIFT)
+        end = min(self.size, max(self._given << PAGE_SHIFT, self._reached))
         for start in range(0, end, _PIECE):
             length = min(_PIECE, end - start)
             if _memcmp(memory + start, shadow + start, length):

@@ -1,15 +1,16 @@
 """`dataclass`, as of the standard library, whose methods are not written before somebody needs them.
 
-A dataclass writes and compiles up to six functions for each class when its module is loaded. For the
-records of this house that was a quarter of a start, and most of them are never made in a run. Here `__init__`
-is written when some instances have been made, and the others are the same few functions for all classes.
+A dataclass finds its fields, and writes and compiles up to six functions, for each class when its module is
+loaded. For the records of this house that was a quarter of a start, and most of them are never made in a run.
+Here the fields are looked for when somebody asks, `__init__` is written when some instances have been made,
+and the others are the same few functions for all classes.
 """
 
 from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable
-from dataclasses import MISSING, FrozenInstanceError, fields
+from dataclasses import MISSING, Field, FrozenInstanceError, fields
 from operator import attrgetter
 from reprlib import recursive_repr
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
@@ -52,15 +53,14 @@ def record(
         )
         own = vars(cls)
     else:
-        dataclasses.dataclass(init=False, repr=False, eq=False)(cls)
+        _find_fields_later(cls)
     made: dict[str, Callable[..., Any] | None] = {"__init__": _first_init(cls, frozen)}
     if repr:
         made["__repr__"] = _repr
     if eq:
-        values = _values(cls)
-        made["__eq__"] = _eq(values)
+        made["__eq__"] = _eq(cls)
         if not has_hash:
-            made["__hash__"] = _hash(values) if frozen else None
+            made["__hash__"] = _hash(cls) if frozen else None
     if frozen and not slots:
         made["__setattr__"], made["__delattr__"] = _frozen(cls)
     for name, function in made.items():
@@ -85,16 +85,54 @@ def twin(one: R) -> R:
     return other
 
 
+class _Later:
+    """What a class says of its fields, until somebody looks: then the standard library finds them."""
+
+    def __init__(self, cls: type[Any], name: str, given: dict[str, Field[Any]]) -> None:
+        self._cls, self._name, self._given = cls, name, given
+
+    def __get__(self, _instance: object, _owner: type[Any]) -> Any:
+        cls = self._cls
+        for name in _OF_FIELDS:
+            if isinstance(vars(cls).get(name), _Later):
+                delattr(cls, name)
+        for name, given in self._given.items():
+            setattr(cls, name, given)
+        dataclasses.dataclass(init=False, repr=False, eq=False)(cls)
+        return getattr(cls, self._name)
+
+
+_OF_FIELDS = ("__dataclass_fields__", "__match_args__")
+
+
+def _find_fields_later(cls: type[Any]) -> None:
+    own = vars(cls)
+    given = {n: own[n] for n in own.get("__annotations__", ()) if isinstance(own.get(n), Field)}
+    for name, value in given.items():  # as dataclasses leaves the class
+        if value.default is MISSING:
+            delattr(cls, name)
+        else:
+            setattr(cls, name, value.default)
+    for name in _OF_FIELDS:
+        if name not in own:
+            setattr(cls, name, _Later(cls, name, given))
+
+
 def _first_init(cls: type[Any], frozen: bool) -> Callable[..., None]:
     """An `__init__` that writes the real one, which takes its place, when FEW instances were made or the
     arguments are not what it takes."""
-    slots = [_Slot(f.name, f.init, f.default, f.default_factory) for f in fields(cls)]
-    places = [slot.name for slot in slots if slot.init]
-    known, ends = frozenset(places), hasattr(cls, "__post_init__")
+    slots: list[_Slot] = []
+    places: list[str] = []
+    known: frozenset[str] | None = None
+    ends = hasattr(cls, "__post_init__")
     left = FEW
 
     def __init__(self: Any, *args: Any, **kwargs: Any) -> None:
-        nonlocal left
+        nonlocal left, known
+        if known is None:
+            slots.extend(_Slot(f.name, f.init, f.default, f.default_factory) for f in fields(cls))
+            places.extend(slot.name for slot in slots if slot.init)
+            known = frozenset(places)
         left -= 1
         given = dict(zip(places, args, strict=False))
         if left > 0 and len(given) == len(args) and kwargs.keys() <= known - given.keys():
@@ -130,7 +168,7 @@ def _all_values(slots: list[_Slot], given: dict[str, Any]) -> list[tuple[str, An
 
 def _write_init(cls: type[Any], frozen: bool) -> Callable[..., None]:
     names: dict[str, Any] = {"_set": _set, "_missing": MISSING}
-    parameters, body = ["self"], []
+    parameters, given = ["self"], dict[str, str]()
     for field in fields(cls):
         name, value = field.name, field.name
         if field.default_factory is not MISSING:
@@ -146,7 +184,15 @@ def _write_init(cls: type[Any], frozen: bool) -> Callable[..., None]:
             parameters.append(f"{name}=_default_{name}")
         else:
             parameters.append(name)
-        body.append(f" _set(self, {name!r}, {value})" if frozen else f" self.{name} = {value}")
+        given[name] = value
+    if frozen and cls.__dictoffset__:  # one call in place of one for each field
+        whole = ", ".join(f"{name!r}: {value}" for name, value in given.items())
+        body = [f" _set(self, '__dict__', {{{whole}}})"]
+    elif frozen:  # a slot's own door takes half of what object's takes
+        names |= {f"_set_{name}": getattr(cls, name).__set__ for name in given}
+        body = [f" _set_{name}(self, {value})" for name, value in given.items()]
+    else:
+        body = [f" self.{name} = {value}" for name, value in given.items()]
     if hasattr(cls, "__post_init__"):
         body.append(" self.__post_init__()")
     text = "\n".join((f"def __init__({', '.join(parameters)}):", *(body or [" pass"])))
@@ -170,28 +216,46 @@ def _values(cls: type[Any]) -> Values:
     return lambda self: tuple(getattr(self, name) for name in names)
 
 
-def _eq(values: Values) -> Callable[[Any, object], bool]:
+def _eq(cls: type[Any]) -> Callable[[Any, object], bool]:
+    values: Values | None = None
+
     def __eq__(self: Any, other: object) -> bool:
-        return values(self) == values(other) if type(other) is type(self) else NotImplemented
+        nonlocal values
+        if type(other) is not type(self):
+            return NotImplemented
+        if values is None:
+            values = _values(cls)
+        return values(self) == values(other)
 
     return __eq__
 
 
-def _hash(values: Values) -> Callable[[Any], int]:
-    return lambda self: hash(values(self))
+def _hash(cls: type[Any]) -> Callable[[Any], int]:
+    values: Values | None = None
+
+    def __hash__(self: Any) -> int:
+        nonlocal values
+        if values is None:
+            values = _values(cls)
+        return hash(values(self))
+
+    return __hash__
+
+
+def _has_field(cls: type[Any], name: str) -> bool:
+    return any(field.name == name for field in fields(cls))
 
 
 def _frozen(cls: type[Any]) -> tuple[Callable[..., None], Callable[..., None]]:
     """`__setattr__` and `__delattr__` that refuse the fields, and everything where no class was derived."""
-    names = frozenset(field.name for field in fields(cls))
 
     def __setattr__(self: Any, name: str, value: object) -> None:
-        if type(self) is cls or name in names:
+        if type(self) is cls or _has_field(cls, name):
             raise FrozenInstanceError(f"cannot assign to field {name!r}")
         super(cls, self).__setattr__(name, value)
 
     def __delattr__(self: Any, name: str) -> None:
-        if type(self) is cls or name in names:
+        if type(self) is cls or _has_field(cls, name):
             raise FrozenInstanceError(f"cannot delete field {name!r}")
         super(cls, self).__delattr__(name)
 

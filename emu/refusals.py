@@ -10,7 +10,6 @@ from emu.linear import LinearMemory
 from emu.page_fault import first_refused
 from emu.port_io import code_bytes
 from emu.ram import Ram
-from emu.x87.decode import SHORT_ENVIRONMENT, find
 
 _FLAT = 0xFFFFFFFF
 _VECTORS = {
@@ -35,6 +34,8 @@ def _operand_in_parts(cpu: Cpu, linear: LinearMemory, ram: Ram) -> int:
 
     The processor asks for its first word, and then for its last byte; up to 16 bytes are asked for at once.
     """
+
+    from emu.x87.decode import SHORT_ENVIRONMENT, find  # which next to no run needs
 
     def byte(at: int) -> int:
         return next(iter(code_bytes(linear, at, 1)), -1)

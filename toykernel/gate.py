@@ -34,6 +34,7 @@ from toykernel.kernel.sched import core, schedule
 from toykernel.kernel.seccomp import secure_computing
 from toykernel.kernel.signal import fatal_signal_pending
 from toykernel.kernel.sys import sys_ni_syscall
+from toykernel.kernel.syscall_user_dispatch import syscall_user_dispatch
 from toykernel.kernel.wait import SCHEDULE, Result, Wait, finish_wait, prepare_to_wait
 from toykernel.syscall_table import SYSCALLS, Call, decode
 from toykernel.syscalls import Function
@@ -62,7 +63,7 @@ def make_gates(symbols: dict[str, int]) -> dict[int, tuple[str, Service]]:
         "do_exit": _do_exit,
         "math_state_restore": math_state_restore,
         "fpu_area": fpu_area,
-        "sys_ni_syscall": partial(_syscall, None, ()),
+        "sys_ni_syscall": partial(_syscall, None, 0, ()),
     }
     for name, handler in TRAP_HANDLERS.items():
         gates[name] = partial(_trap, handler)
@@ -131,14 +132,17 @@ def _trap(handler: Callable[[Kernel, PtRegs, int], Result | None], k: Kernel) ->
 
 def _first_call(call: Call, k: Kernel) -> Result:
     """A system call that nobody has made on this machine: look its function up, for all later ones too."""
-    signed = tuple(argument.kind.signed for argument in call.arguments)
-    made = partial(_syscall, call.function, signed)
+    signed = tuple(n for n, argument in enumerate(call.arguments) if argument.kind.signed)
+    made = partial(_syscall, call.function, len(call.arguments), signed)
     k.host.gates[k.machine.cpu.eip] = (f"sys_{call.name}", made)
     return made(k)
 
 
-def _syscall(function: Function | None, signed: tuple[bool, ...], k: Kernel) -> Result:
-    """A system call by its function, or with None one that has none; `signed`: which arguments are."""
+def _syscall(
+    function: Function | None, arguments: int, signed: tuple[int, ...], k: Kernel
+) -> Result:
+    """A system call by its function, or with None one that has none; how many arguments it takes, and which
+    of them are signed."""
     task = k.current
     words = k.machine.ram.aligned_words
     at = (task.stack + _REGS) >> 2
@@ -147,6 +151,9 @@ def _syscall(function: Function | None, signed: tuple[bool, ...], k: Kernel) -> 
     if told is not None and schedule.call_waits(k, told):
         return asked  # back in eax, to ask again
     task.syscall = asked
+    if task.user_dispatch is not None and syscall_user_dispatch(k, task, asked):
+        task.syscall = -1
+        return asked
     if k.machine.clock.counts_cycles:
         k.charge("system_call")
     if task.ptrace:
@@ -158,17 +165,20 @@ def _syscall(function: Function | None, signed: tuple[bool, ...], k: Kernel) -> 
     if trace.sys_enter:
         trace.sys_enter.emit(task, asked, words[at : at + 6].tolist())
     if task.seccomp_mode:
-        answer = secure_computing(k, task, asked, words[at : at + 6].tolist(), _allowed_syscall)
+        answer = secure_computing(
+            *(k, task, asked, words[at : at + 6].tolist(), _allowed_syscall, _made_syscall)
+        )
         if answer is not None:
             return answer
     if function is None:
         return sys_ni_syscall(k)
-    if not signed:
+    if not arguments:
         return function(k)
-    given = words[at : at + len(signed)]
-    return function(
-        k, *[w - _WRAP if s and w >> 31 else w for s, w in zip(signed, given, strict=True)]
-    )
+    given = words[at : at + arguments].tolist()
+    for n in signed:
+        if given[n] >> 31:
+            given[n] -= _WRAP
+    return function(k, *given)
 
 
 def _skipped_syscall(k: Kernel) -> Result:
@@ -203,10 +213,22 @@ def _chosen_syscall(k: Kernel, *, told: bool) -> Result:
     if k.host.trace.sys_enter and not told:
         k.host.trace.sys_enter.emit(task, number, words)
     if task.seccomp_mode:
-        answer = secure_computing(k, task, number, words, _allowed_syscall, told=told)
+        answer = secure_computing(
+            *(k, task, number, words, _allowed_syscall, _made_syscall), told=told
+        )
         if answer is not None:
             return answer
+    return _made_syscall(k)
+
+
+def _made_syscall(k: Kernel) -> Result:
+    """A call that everybody has let pass."""
+    regs = k.task_pt_regs(k.current)
+    number: int = regs.orig_ax
+    if not 0 <= number < len(SYSCALLS):
+        return sys_ni_syscall(k)
+    row = SYSCALLS[number]
     if row.function is None:
         return sys_ni_syscall(k)
-    result: Result = row.function(k, *decode(number, words))
+    result: Result = row.function(k, *decode(number, regs.arguments()))
     return result

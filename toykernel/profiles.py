@@ -29,10 +29,12 @@ class Profile:
     scheduler: str  # goodness (counters) or cfs
     clone_pid: bool  # CLONE_PID exists, for pid 0 only
     newuser_refusals: bool  # NEWUSER+FS, SIGHAND+NEWUSER, SIGHAND+NEWPID
+    unmapped_ids: bool  # a user namespace has no ids until its maps are written
     clone_parent_keeps_leader_signal: bool  # D15 with CLONE_PARENT
     nproc_waits_for_exec: bool  # setuid beyond RLIMIT_NPROC works, and the next exec fails
     reserved_pids: int  # where numbers go on after pid_max
     last_cap: int  # CAP_LAST_CAP
+    secure_bits: int  # of PR_SET_SECUREBITS, without those that lock them (linux/securebits.h)
     merges_cloned_areas: bool  # a new mapping joins an area that came from fork with pages
     wait_for_int_min: int  # what wait4 answers for the pid INT_MIN, an error number
     killed_clears_tid: bool  # clear_child_tid, of a task that a signal kills
@@ -44,6 +46,7 @@ class Profile:
     fills_empty_argv: bool  # exec with no argv[0] gets an empty one
     vdso: tuple[str, ...]  # the functions of the vDSO
     vdso_enabled: bool  # vm.vdso_enabled at boot
+    stack_expand: int  # bytes that exec adds below the strings; 0: a page below all
     auxv: frozenset[str]  # the entries of the auxiliary vector that not all have
 
 
@@ -54,10 +57,12 @@ _2_6_39 = Profile(
     scheduler="cfs",
     clone_pid=False,
     newuser_refusals=False,
+    unmapped_ids=False,
     clone_parent_keeps_leader_signal=False,
     nproc_waits_for_exec=False,
     reserved_pids=300,
     last_cap=34,
+    secure_bits=0x15,
     merges_cloned_areas=True,
     wait_for_int_min=ECHILD,
     killed_clears_tid=False,
@@ -69,6 +74,7 @@ _2_6_39 = Profile(
     fills_empty_argv=False,
     vdso=_VSYSCALL,
     vdso_enabled=False,
+    stack_expand=0,
     auxv=frozenset(),
 )
 _2_4 = replace(
@@ -85,12 +91,14 @@ _3_X = replace(
     name="3.x",
     release="3.18.0",
     newuser_refusals=True,
+    unmapped_ids=True,
     clone_parent_keeps_leader_signal=True,
     nproc_waits_for_exec=True,
     last_cap=37,
     merges_cloned_areas=False,
     vdso=(*_VSYSCALL, *_CLOCKS),
     vdso_enabled=True,
+    stack_expand=131072,
 )
 _4_X = replace(
     _3_X,
@@ -107,6 +115,7 @@ _6_X = replace(
     name="6.x",
     release="6.12.0",
     last_cap=40,
+    secure_bits=0x555,
     script_line=256,
     refuses_cut_interpreter=True,
     memlock=8 << 20,

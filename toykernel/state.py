@@ -157,6 +157,7 @@ class Memory:
     vdso_enabled: int = 0  # vm.vdso_enabled: exec maps the vDSO
     overcommit_memory: int = 0  # vm.overcommit_memory: 0 guess, 1 always, 2 never
     overcommit_ratio: int = 50  # percent of memory, for 2
+    max_map_count: int = 65530  # vm.max_map_count: areas of one address space
 
 
 @dataclass
@@ -210,6 +211,7 @@ class Files:
     anon_inode: Inode | None = None  # of every file without a name of its own, once there is one
     fsnotify: FsnotifyTable | None = None  # who watches files (fs/fsnotify.py), once somebody has
     log_readers: LogReaders | None = None  # once syslog has been called
+    eventfd_ids: set[int] = field(default_factory=set)  # of the eventfds that there are
     nsfs: SuperBlock | None = None  # of namespaces as files, once one has been asked for
     console_error: File = field(init=False)  # the open file whose output is the host's stderr
 

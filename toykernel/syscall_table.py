@@ -38,7 +38,7 @@ fs.landlock_calls: landlock_create_ruleset landlock_add_rule landlock_restrict_s
     lsm_list_modules
 fs.locks: flock
 fs.memfd: memfd_create
-fs.mount_calls: open_tree open_tree_attr move_mount mount_setattr
+fs.mount_calls: open_tree move_mount mount_setattr open_tree_attr
 fs.namei_calls: link unlink mknod rename mkdir rmdir symlink mkdirat mknodat unlinkat renameat
     linkat symlinkat renameat2
 fs.namespace: mount umount umount2 pivot_root
@@ -86,6 +86,7 @@ kernel.ntp: adjtimex clock_adjtime clock_adjtime64
 kernel.pidfd: pidfd_send_signal pidfd_open pidfd_getfd
 kernel.posix_timers: timer_create timer_settime timer_gettime timer_getoverrun timer_delete
 kernel.prctl: personality prctl
+kernel.process_madvise: process_madvise process_mrelease
 kernel.process_vm_access: process_vm_readv process_vm_writev
 kernel.ptrace: ptrace
 kernel.random: getrandom
@@ -121,8 +122,9 @@ mm.madvise: madvise
 mm.mincore: msync mincore
 mm.mlock: mlock munlock mlockall munlockall mlock2
 mm.mmap: mmap munmap mmap2
-mm.mprotect: mprotect
+mm.mprotect: mprotect pkey_mprotect pkey_alloc pkey_free
 mm.mremap: mremap
+mm.mseal: mseal
 mm.remap_file_pages: remap_file_pages
 net.msg_calls: socketcall recvmmsg sendmmsg sendto sendmsg recvfrom recvmsg recvmmsg_time64
 net.socket: socket socketpair bind connect listen accept4 getsockname getpeername shutdown

@@ -192,6 +192,7 @@ def settings() -> dict[str, IntSetting | TextSetting]:
         "vm.overcommit_memory": _memory("overcommit_memory", 0, 2),
         "vm.vdso_enabled": _memory("vdso_enabled", 0, 1),
         "vm.overcommit_ratio": _memory("overcommit_ratio", 0, 100),
+        "vm.max_map_count": _memory("max_map_count", 0, (1 << 31) - 1),
         "vm.mmap_min_addr": _memory("mmap_min_addr", 0, 1 << 20),
         "kernel.hostname": _uts_field("nodename"),
         "kernel.domainname": _uts_field("domainname"),

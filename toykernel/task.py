@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from toykernel.kernel.nsproxy import Nsproxy
     from toykernel.kernel.pid import Pid
     from toykernel.kernel.seccomp_filter import SeccompFilter
+    from toykernel.kernel.syscall_user_dispatch import UserDispatch
     from toykernel.kernel.wait import Completion, Result, Wait
 
 TASK_COMM_LEN = 16  # with the final zero
@@ -135,6 +136,7 @@ class Task:
         self.last_siginfo: dict[str, Any] | None = None  # of the ptrace stop that it stands in
         self.restart_block: tuple[Callable[..., Result], tuple[Any, ...]] | None = None
         self.sas_ss_sp = self.sas_ss_size = 0
+        self.sas_ss_flags = 0  # SS_AUTODISARM
         self.exit_code = 0
         self.exit_signal = 0
         self.pdeath_signal = 0
@@ -146,6 +148,7 @@ class Task:
         self.robust_list = 0
         self.no_new_privs = False
         self.mce_kill = 2  # PR_MCE_KILL_DEFAULT
+        self.user_dispatch: UserDispatch | None = None
         self.seccomp_mode = 0
         self.seccomp_filter: SeccompFilter | None = None
         self.rseq: tuple[int, ...] = ()  # address, length and signature of struct rseq

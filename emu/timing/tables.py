@@ -7,7 +7,6 @@ belongs to a rule in emu.timing.rules; the table then gives its constant part.
 from __future__ import annotations
 
 import csv
-import hashlib
 import re
 from functools import lru_cache
 from importlib import resources
@@ -48,21 +47,26 @@ class Row:
     confidence: str
 
 
+def _files() -> list[bytes]:
+    data = resources.files("emu.timing").joinpath("data")
+    return [data.joinpath(name).read_bytes() for name in ("clocks.csv", "clocks_x87.csv")]
+
+
 @lru_cache(maxsize=1)
-def _data() -> tuple[list[dict[str, str]], str]:
+def _data() -> list[dict[str, str]]:
     rows: list[dict[str, str]] = []
-    digest = hashlib.sha256()
-    for name in ("clocks.csv", "clocks_x87.csv"):
-        raw = resources.files("emu.timing").joinpath("data", name).read_bytes()
-        digest.update(raw)
+    for raw in _files():
         lines = [x for x in raw.decode().splitlines() if not x.startswith("#")]
         rows += csv.DictReader(lines)
-    return rows, digest.hexdigest()
+    return rows
 
 
+@lru_cache(maxsize=1)
 def table_hash() -> str:
     """SHA-256 of the table's files, hexadecimal."""
-    return _data()[1]
+    from hashlib import sha256  # with OpenSSL, which a run without a report needs not
+
+    return sha256(b"".join(_files())).hexdigest()
 
 
 @lru_cache(maxsize=4)
@@ -73,7 +77,7 @@ def rows(cpu: str) -> dict[tuple[str, str], Row]:
         (r["mnemonic"], r["form"]): Row(
             r["mnemonic"], r["form"], r.get(column) or "-", r.get(f"conf_{cpu}") or "-"
         )
-        for r in _data()[0]
+        for r in _data()
     }
 
 

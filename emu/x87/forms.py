@@ -36,6 +36,8 @@ MMX = frozenset(
 #: MOVUPS, MOVUPD and MOVDQU to memory, which the engine stores in two halves.
 UNALIGNED_STORES = frozenset(((0x11, PS), (0x11, PD), (0x7F, SS)))
 EMMS = 0x77
+_STORE = 0x7F
+_NOT_TO_MMX = frozenset((_TO_MMX, EMMS, 0x7E, 0xC5, 0xD7, 0xE7, 0xF7))
 _MMX_OPERATIONS = frozenset(op for op, _ in MMX)
 _IN_MEMORY = frozenset(op for op, _ in (*ALIGNED, *UNALIGNED_STORES))
 
@@ -43,6 +45,15 @@ _IN_MEMORY = frozenset(op for op, _ in (*ALIGNED, *UNALIGNED_STORES))
 def is_form(op: int, modrm: int) -> bool:
     """Whether there is something to look at; `modrm` follows, -1 where nothing is mapped."""
     return op in _MMX_OPERATIONS or (modrm < 0xC0 and op in _IN_MEMORY)
+
+
+def mmx_target(op: int, form: int, modrm: int) -> int | None:
+    """The number of the MMX register that an instruction writes."""
+    if (op, form) not in MMX or op in _NOT_TO_MMX or (op, form) == (0xD6, SS):
+        return None
+    if op == _STORE and modrm < 0xC0:
+        return None
+    return modrm & 7 if op in (_STORE, 0x71, 0x72, 0x73) else modrm >> 3 & 7
 
 
 def uses_mmx(op: int, form: int, modrm: int) -> bool:

@@ -23,7 +23,7 @@ from emu.x87 import sse
 from emu.x87.decode import SSE, Place, find
 from emu.x87.execute import execute
 from emu.x87.float80 import Class, Number, classify
-from emu.x87.forms import ALIGNED, uses_mmx
+from emu.x87.forms import ALIGNED, mmx_target, uses_mmx
 from emu.x87.state import FP0, FPU_SIZE, MXCSR, WORDS, XMM0, Fpu
 from emu.x87.unit import ES, OPERAND_SIZES, Outcome, X87Insn, is_control, summarise, waits
 
@@ -46,6 +46,7 @@ class Pending(Enum):
     POINTERS = 3  # to the last instruction and operand, and ES
     INIT = 4  # no last opcode
     SSE = 5  # MXCSR and a register
+    MMX = 6  # the upper bits of an MMX register
 
 
 class PythonX87:
@@ -60,6 +61,7 @@ class PythonX87:
         self._carried: Number | None = None
         self._fix: tuple[int, bytes] | None = None
         self._sse: tuple[int, int, bytes | None] = (0, 0, None)
+        self._mmx: int | None = None
 
     # -- the engine's registers ----------------------------------------------------------------------
 
@@ -227,6 +229,9 @@ class PythonX87:
         op, form, target, cr4 = p.op & 0xFF, p.form, p.modrm >> 3 & 7, self._field("cr4")
         refused = self._sse_refused(p)
         size = sse.source_size(op, form) if op in sse.OPERATIONS else 0
+        self._mmx = mmx_target(op, form, p.modrm)
+        if not refused and self._mmx is not None:
+            self._pending = Pending.MMX
         if refused or not size or not cr4 & CR4_OSFXSR:
             return refused
         mxcsr = int.from_bytes(self._get(MXCSR, 4), "little")
@@ -258,6 +263,15 @@ class PythonX87:
         if result is not None:
             self._write(target, result)
         self._write(MXCSR, mxcsr.to_bytes(8, "little"))
+        if self._mmx is not None:
+            self._fill_mmx(self._mmx)
+
+    def _fill_mmx(self, number: int) -> None:
+        """An MMX register has been written: its upper 16 bits are ones (SDM vol. 1, 9.2.2), which the engine
+        leaves.
+        """
+        self._save()
+        self._put_register(number, (self._fpu().regs[number][0], 0xFFFF))
 
     def _control(self, p: Place) -> None:
         """FLDCW, FNSTENV, FNINIT and the like: the engine does nearly all of it."""
@@ -320,8 +334,11 @@ class PythonX87:
         """The instruction has completed: what it leaves."""
         if self._pending is Pending.NONE:
             return
-        if self._pending is Pending.SSE:
-            self._finish_sse()
+        if self._pending in (Pending.SSE, Pending.MMX):
+            if self._pending is Pending.SSE:
+                self._finish_sse()
+            elif self._mmx is not None:
+                self._fill_mmx(self._mmx)
             self._pending = Pending.NONE
             return
         self._save()

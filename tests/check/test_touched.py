@@ -233,7 +233,7 @@ def nothing(*_: object) -> None:
     ("owner", "name", "check"),
     [
         (mprotect, "change_protection", "entries_obey_areas"),
-        (mmap, "unmap_page_range", "reverse_map_is_true"),
+        (mmap, "unmap_vmas", "reverse_map_is_true"),
         (ReverseMap, "remove", "reverse_map_is_true"),
         (ReverseMap, "add", "reverse_map_is_true"),
         (MmStruct, "remove", "areas_are_in_order"),

@@ -119,6 +119,26 @@ def test_a_run_loads_nothing_that_it_does_not_need() -> None:
     loaded = {line.rpartition("|")[2].strip() for line in done.stderr.splitlines()}
     assert "unicorn" in loaded
     assert not loaded & {"toykernel.observe.strace", "toykernel.cli.test", "multiprocessing"}
+    assert "hashlib" not in loaded  # with OpenSSL
+    if "emu._native" in loaded:
+        assert not loaded & {"emu.python_hooks", "emu.x87.decode", "emu.x87.float80"}
+
+
+def test_a_short_run_never_stops_to_look_for_garbage() -> None:
+    """There is next to none, and all that a start has made would be looked through for it."""
+    code = (
+        "import gc, sys; looks = []; "
+        "gc.callbacks.append(lambda when, about: looks.append(gc.get_threshold()[0])); "
+        "from toykernel.cli.group import call; from toykernel.cli import main; "
+        "gc.set_threshold(main._YOUNG); call(['run', 'userland/hello.S']); "
+        "print(looks.count(main._YOUNG))"
+    )
+    for _ in range(2):  # the second finds everything assembled
+        done = subprocess.run(
+            [sys.executable, "-c", code],
+            capture_output=True, text=True, cwd=ROOT, env=environment(), check=True,
+        )  # fmt: skip
+    assert done.stdout == "Hello from ring 3\n0\n"
 
 
 def test_a_help_text_that_nobody_reads_to_its_end() -> None:

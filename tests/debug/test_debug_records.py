@@ -74,7 +74,7 @@ def test_the_run_queue() -> None:
     lines = terminal.do("info runqueue")
     rq = terminal.session.kernel.sched.rq
     assert lines[0].startswith(f"{rq.nr_running} may run")
-    waiting = [str(task.pid) for task in rq.cfs.tasks.values()]
+    waiting = [str(task.pid) for task in rq.cfs.timeline.tasks]
     assert waiting
     assert [line.split()[0] for line in lines[2 : 2 + len(waiting)]] == waiting
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import platform
+import sys
 from typing import Any
 
 import pytest
 from bare import DATA, TABLE, UCODE_AT, USTACK, Bare, asm
 
+from emu.blocks import Blocks
 from emu.machine import Event, Machine, Stop
 from emu.timing.insn import Insn
 
@@ -183,6 +186,50 @@ def test_accessed_and_dirty_bits_are_charged_when_they_are_set(profile: str) -> 
         return b
 
     assert runs(build(True), 1500) == runs(build(False), 1500)
+
+
+def blocks_of(b: Bare) -> Blocks:
+    instructions = b.cpu.instructions
+    assert instructions is not None
+    return instructions.blocks
+
+
+@pytest.mark.skipif(
+    sys.platform != "linux" or platform.machine() != "x86_64", reason="the engine's code is another"
+)
+@pytest.mark.parametrize("profile", PROFILES)
+def test_the_engine_calls_for_the_block_itself(profile: str) -> None:
+    """For each of those of the loop, but only when it has been translated; in other machines, too, whose
+    code lies so far away that the engine calls in another way."""
+    engines = [machine(LOOP, profile) for _ in range(3)]
+    for b in engines:
+        b.machine.run(100_000)
+        assert 3 <= blocks_of(b).given <= 8
+
+
+@pytest.mark.parametrize("profile", PROFILES)
+@pytest.mark.parametrize("source", [LOOP, CALLS, STRINGS, *PATCHES.values()])
+def test_a_block_that_is_given_is_the_one_that_is_looked_up(source: str, profile: str) -> None:
+    found, looked_up = (machine(source, profile, ebx=UCODE_AT + 0x20) for _ in range(2))
+    blocks_of(looked_up).look_up_always()
+    assert runs(found, 3_000, 3_001, 20_000) == runs(looked_up, 3_000, 3_001, 20_000)
+    assert blocks_of(looked_up).given == 0
+
+
+@pytest.mark.parametrize("profile", PROFILES)
+def test_a_block_of_tables_that_were_emptied_is_not_found_again(profile: str) -> None:
+    """Translations of one loop remain, while another loop's blocks take the places of its blocks."""
+    b, expected = (machine(LOOP, profile) for _ in range(2))
+    blocks_of(expected).look_up_always()
+    for m in (b, expected):
+        m.code(asm(CALLS), UCODE_AT + 0x400)
+    for times in range(1, 5):
+        for m in (b, expected):
+            m.cpu.eip = UCODE_AT + 0x400 * (times % 2)
+        assert runs(b, times * 2_000) == runs(expected, times * 2_000)
+        for m in (b, expected):
+            blocks_of(m).fold()
+            blocks_of(m).forget()
 
 
 def test_the_mark_of_whole_blocks_is_not_seen() -> None:

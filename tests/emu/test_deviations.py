@@ -183,6 +183,25 @@ def test_code_beyond_the_code_limit() -> None:
     assert bare.trap().vector == 0x80
 
 
+def test_enter_of_16_bits() -> None:
+    """An AMD EPYC keeps EBP's upper half."""
+    bare = Bare()
+    bare.cpu.ebp = 0x12345678
+    at = bare.cpu.esp
+    bare.trap(b"\x66\xc8\x04\x00\x00" + INT80)
+    assert bare.cpu.ebp == at - 2
+    assert bare.ram.read(at - 2, 2) == b"\x78\x56"
+
+
+def test_arpl_writes_back() -> None:
+    """Which is a fault where nothing may be written; an AMD EPYC goes on."""
+    bare = Bare()
+    bare.cpu.edi, bare.cpu.ecx = DATA, 0
+    bare.page(DATA, DATA | 5)
+    trap = bare.trap(asm("arpl %cx,(%edi); int $0x80"))
+    assert (trap.vector, trap.error_code, trap.cr2) == (14, 7, DATA)
+
+
 def test_every_row_of_the_document_names_a_test_that_exists() -> None:
     named = set(re.findall(r"`(test_\w+)`", DOCUMENT.read_text(encoding="utf-8")))
     here = {name for name in globals() if name.startswith("test_")}

@@ -222,3 +222,35 @@ def test_one_that_holds_itself_has_a_repr() -> None:
     one = OURS["Plain"](1)
     one.c.append(one)
     assert repr(one).count("...") == 1
+
+
+def test_fields_are_looked_for_when_somebody_asks() -> None:
+    """Until then the class has its defaults, and what it is matched by is there when it is needed."""
+
+    @record.dataclass
+    class Above:
+        a: int = field(default=3, repr=False)
+        b: list[int] = field(default_factory=list)
+
+    @record.dataclass(frozen=True)
+    class Pair:
+        left: int
+        right: int = 2
+
+    assert isinstance(vars(Above)["__dataclass_fields__"], record._Later)
+    assert Above.a == 3
+    assert not hasattr(Above, "b")
+    bare = object.__new__(Above)
+    assert bare.a == 3
+    match Pair(1):
+        case Pair(left, right):
+            assert (left, right) == (1, 2)
+    assert isinstance(vars(Pair)["__dataclass_fields__"], dict)
+
+    @record.dataclass
+    class Below(Above):
+        c: int = 4
+
+    assert [f.name for f in fields(Below)] == ["a", "b", "c"]
+    assert repr(Below(1, [2])) == f"{Below.__qualname__}(b=[2], c=4)"
+    assert isinstance(vars(Above)["__dataclass_fields__"], dict)

@@ -12,12 +12,14 @@ from collections.abc import Callable
 import pytest
 from bare import (
     DATA,
+    DIRECTORY,
     FLAT,
     GDT,
     HANDLERS,
     IDT,
     KCODE,
     KCODE_AT,
+    KDATA,
     KSTACK,
     SPARE,
     TABLE,
@@ -28,7 +30,16 @@ from bare import (
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from emu.descriptors import SEG_CODE, SEG_READABLE, TYPE_INTERRUPT_GATE, pack_segment
+from emu.descriptors import (
+    SEG_ACCESSED,
+    SEG_CODE,
+    SEG_EXPAND_DOWN,
+    SEG_READABLE,
+    SEG_WRITABLE,
+    TYPE_INTERRUPT_GATE,
+    Segment,
+    pack_segment,
+)
 
 CALLS = "again: int $0x80; incl %ecx; jmp again"
 FAULTS = f"movl ${DATA:#x}, %edx; again: incl %ecx; movl %ecx, (%edx); jmp again"
@@ -181,6 +192,60 @@ def test_generated_traps(
             CHANGES[change](bare)
 
 
+def pair(timing: str = "off") -> list[Bare]:
+    """Two machines that have not run, one with a listener."""
+    machines = [Bare(stop_on_traps=False, timing=timing) for _ in range(2)]
+    machines[1].machine.trap_listeners.clear()
+    return machines
+
+
+def to_next_trap(bare: Bare) -> None:
+    bare.machine.run(deliveries=bare.machine.position.deliveries + 1)
+
+
+@pytest.mark.parametrize("timing", PROFILES)
+def test_a_directory_entry_that_was_not_used_is_marked(timing: str) -> None:
+    """The stack is reached through it; the table's own entry has been used before."""
+    machines = both(CALLS, timing=timing)
+    for bare in machines:
+        bare.ram.write32(DIRECTORY + 4, TABLE | 7)
+        bare.ram.write(TSS + 4, struct.pack("<I", (4 << 20) + KSTACK))
+        to_next_trap(bare)
+        assert bare.cpu.esp == (4 << 20) + KSTACK - 20
+        assert bare.ram.read32(DIRECTORY + 4) & ACCESSED
+    agree(*machines)
+
+
+@pytest.mark.parametrize("timing", PROFILES)
+def test_int_n_does_not_go_through_the_gate_of_an_exception(timing: str) -> None:
+    """#UD comes by itself, and INT 6 is #GP: its gate is not for ring 3."""
+    machines = pair(timing)
+    for bare in machines:
+        bare.handler(6, "addl $2, (%esp); iret")
+        bare.handler(13, "incl %ebx; addl $4, %esp; addl $2, (%esp); iret")
+        bare.code("again: ud2; incl %ecx; testl $0x3f, %ecx; jnz again; int $6; jmp again")
+        bare.machine.run(4_000 * CLOCKS[timing])
+        assert bare.cpu.ebx == bare.cpu.ecx >> 6 > 3
+    agree(*machines)
+
+
+@pytest.mark.parametrize("timing", PROFILES)
+def test_a_trap_of_virtual_8086_mode_is_another_one(timing: str) -> None:
+    """It pushes the data segments, too; the same call of ring 3 is remembered."""
+    machines = both(CALLS, timing=timing)
+    for bare in machines:
+        bare.ring0()
+        bare.code(
+            "pushl $0x40; pushl $0x30; pushl $0x20; pushl $0x10; pushl $0x3000; pushl $0x100;"
+            "pushl $0x23002; pushl $0x2000; pushl $0x8; iret"
+        )
+        bare.code(b"\x90\xcd\x80", at=0x20008)
+        to_next_trap(bare)
+        assert bare.cpu.esp == KSTACK - 36
+        assert bare.word(bare.cpu.esp) == 0xB
+    agree(*machines)
+
+
 def test_ring_0_traps_on_its_present_stack() -> None:
     one, other = both(RING_0, ring0=True)
     agree(one, other)
@@ -188,6 +253,28 @@ def test_ring_0_traps_on_its_present_stack() -> None:
         bare.cpu.esp = KCODE_AT - 0x100
         bare.machine.run(400)
     agree(one, other)
+
+
+_DATA = SEG_WRITABLE | SEG_ACCESSED
+STACKS = {
+    "based": Segment(0x1000, FLAT, _DATA, False, 0, True, True),
+    "short": Segment(0, 0x3FFF, _DATA, False, 0, True, True),
+    "16-bit": Segment(0, FLAT, _DATA, False, 0, True, False),
+    "downwards": Segment(0, FLAT, _DATA | SEG_EXPAND_DOWN, False, 0, True, True),
+}
+
+
+@pytest.mark.parametrize("stack", STACKS.values(), ids=STACKS)
+def test_ring_0_traps_on_a_stack_that_is_not_flat(stack: Segment) -> None:
+    """The gate was used with a flat one before."""
+    machines = both(RING_0, ring0=True)
+    ends = []
+    for bare in machines:
+        bare.cpu.set_segment("ss", KDATA, stack)
+        bare.cpu.esp = 0x1_5000  # of which a 16-bit stack has 5000
+        ends.append(bare.machine.run(deliveries=bare.machine.position.deliveries + 1))
+    assert ends[0] == ends[1]
+    agree(*machines)
 
 
 def test_a_frame_that_is_code() -> None:

@@ -159,6 +159,27 @@ def test_calibration_on_every_model(model: str) -> None:
     assert ram.image() == before
 
 
+@pytest.mark.parametrize("model", engine_quirks.CPU_MODELS)
+def test_what_is_known_of_a_build_is_what_is_found(
+    model: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where faults leave their state, remembered and provoked."""
+    ram = Ram(1 << 20)
+    provoked: list[object] = []
+    locate = engine_quirks._locate_exception_state
+
+    def locating(*args: Any) -> tuple[int, int, int]:
+        provoked.append(args)
+        return locate(*args)
+
+    monkeypatch.setattr(engine_quirks, "_locate_exception_state", locating)
+    remembered = engine_quirks.calibrate(engine_quirks.open_engine(ram, model), ram)
+    assert not provoked
+    monkeypatch.setattr(engine_quirks, "KNOWN", {})
+    assert engine_quirks.calibrate(engine_quirks.open_engine(ram, model), ram) == remembered
+    assert len(provoked) == 1
+
+
 def test_calibration_refuses_another_layout(monkeypatch: pytest.MonkeyPatch) -> None:
     ram = Ram(1 << 20)
     uc = engine_quirks.open_engine(ram, "max")

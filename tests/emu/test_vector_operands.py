@@ -126,3 +126,29 @@ def test_the_kernel_may_write_what_may_be_read(driver: str) -> None:
         b.ring0()
         code = asm(f"fninit; fnsave {EDGE - 8:#x}")
         assert b.trap(code + b"\xcc").vector == wanted
+
+
+@pytest.mark.parametrize("driver", DRIVERS)
+def test_an_mmx_register_that_is_written_ends_in_ones(driver: str) -> None:
+    """Its upper 16 bits (SDM vol. 1, 9.2.2): FXSAVE stores them, FXAM finds a sign."""
+    writers = {
+        0: ("movq 0x30000, %mm0", "pxor %mm0, %mm0", "movd %eax, %mm0", "cvttps2pi 0x30000, %mm0",
+            "cvtpd2pi %xmm1, %mm0", "psllw $1, %mm0", "movdq2q %xmm1, %mm0", "pinsrw $1, %eax, %mm0"),
+        3: ("movq 0x30000, %mm3", "psrlq $3, %mm3", "paddd %mm0, %mm3", ".byte 0x0f, 0x7f, 0xc3"),
+        None: ("movq %mm1, 0x30000", "movd %mm1, %eax", "pmovmskb %mm1, %eax", "pextrw $1, %mm1, %eax",
+               "movntq %mm1, 0x30000", "cvtpi2ps %mm1, %xmm0", "movq2dq %mm1, %xmm0"),
+    }  # fmt: skip
+    for number, texts in writers.items():
+        for text in texts:
+            b = bare(driver)
+            assert vector(b, f"fninit; {text}; fxsave 0x30200") == BP
+            upper = [b.ram.read(DATA + 0x228 + 16 * n, 2) for n in range(8)]
+            assert upper == [b"\xff\xff" if n == number else b"\0\0" for n in range(8)], text
+
+
+@pytest.mark.parametrize("driver", DRIVERS)
+def test_an_mmx_write_that_faults_leaves_the_register(driver: str) -> None:
+    b = bare(driver)
+    assert vector(b, "fninit; fldz; movq 0x70000000, %mm7") == PF
+    assert vector(b, "fxsave 0x30200") == BP
+    assert b.ram.read(DATA + 0x220, 10) == bytes(10)

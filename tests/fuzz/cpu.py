@@ -12,6 +12,7 @@ from pathlib import Path
 
 from case import Step
 from instructions import DF, GROUPS, STATUS, Writer, value
+from odd_instructions import GROUPS as ODD_GROUPS
 from run import against_linux
 
 WORDS = 16
@@ -26,7 +27,7 @@ class Cpu:
     length = 800
 
     def invent(self, r: random.Random, count: int) -> list[Step]:
-        methods, weights = zip(*GROUPS, strict=True)
+        methods, weights = zip(*GROUPS, *ODD_GROUPS, strict=True)
         steps: list[Step] = []
         for _ in range(count):
             writer = Writer(r)

@@ -277,7 +277,20 @@ op_kill:
 2:  movl 12(%esi), %ecx
     movl $37, %eax
     int $0x80
-    call log
+    cmpl $9, %ecx                       # who is killed dies when it likes, on another CPU: SIGCHLD comes here
+    jne 3f
+    pushl %eax
+    movl %ebx, %ecx
+    movl $1, %ebx                       # P_PID
+    xorl %edx, %edx
+    xorl %edi, %edi
+    movl $0x01000004, %esi              # WEXITED | WNOWAIT
+4:  movl $284, %eax                     # waitid
+    int $0x80
+    cmpl $-4, %eax
+    je 4b
+    popl %eax
+3:  call log
     jmp next
 
 op_wait:

@@ -81,7 +81,7 @@ OWN = {
         "VM_MAYEXEC": 0x40, "VM_MAYSHARE": 0x80, "VM_GROWSDOWN": 0x100, "VM_LOCKED": 0x2000,
         "VM_SEQ_READ": 0x8000, "VM_RAND_READ": 0x10000, "VM_DONTCOPY": 0x20000, "VM_LOCKONFAULT": 0x80000,
         "VM_ACCOUNT": 0x100000, "VM_NORESERVE": 0x200000, "VM_WIPEONFORK": 0x2000000,
-        "VM_DONTDUMP": 0x4000000, "MAX_MAP_COUNT": 65530,
+        "VM_DONTDUMP": 0x4000000,
     },
     "include/linux/mmzone.h": {"MAX_ORDER": 11},
     "include/linux/fs.h": {
@@ -166,7 +166,7 @@ OWN = {
         "FCW_INIT": 0x37F, "MXCSR_INIT": 0x1F80, "FSAVE_SIZE": 108, "FXSAVE_SIZE": 512,
         "FPSTATE_SIZE": 112 + 512, "SIGCONTEXT_SIZE": 88, "UCONTEXT_SIZE": 20 + 88 + 8,
     },
-    "include/linux/capability.h": {"CAP_FULL_SET": (1 << 35) - 1, "CAP_FS_MASK": 0x800001F},
+    "include/linux/capability.h": {"CAP_FULL_SET": (1 << 35) - 1, "CAP_FS_MASK": 0x10800021F},
 }  # fmt: skip
 
 

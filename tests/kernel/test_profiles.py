@@ -24,6 +24,9 @@ ROWS: dict[str, Callable[[Profile], str]] = {
     "scheduler": lambda p: p.scheduler,
     "CLONE_PID, for pid 0 only": lambda p: yes(p.clone_pid),
     "refuses NEWUSER+FS, SIGHAND+NEWUSER, SIGHAND+NEWPID": lambda p: yes(p.newuser_refusals),
+    "ids are 65534 in a new user namespace until its maps are written, then what they say; before: 0": (
+        lambda p: yes(p.unmapped_ids)
+    ),
     "CLONE_PARENT keeps the leader's exit signal": lambda p: yes(
         p.clone_parent_keeps_leader_signal
     ),
@@ -48,6 +51,9 @@ ROWS: dict[str, Callable[[Profile], str]] = {
     "`execve` with no `argv[0]` passes an empty one": lambda p: yes(p.fills_empty_argv),
     "functions of the vDSO": lambda p: str(len(p.vdso)),
     "maps the vDSO (vm.vdso_enabled)": lambda p: yes(p.vdso_enabled),
+    "KiB that `execve` adds to the first stack below its strings": lambda p: str(
+        p.stack_expand >> 10 or 4
+    ),
     "entries of the auxiliary vector besides the common ones": lambda p: ", ".join(sorted(p.auxv)),
 }
 

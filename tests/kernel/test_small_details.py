@@ -169,3 +169,33 @@ child:
     assert finish(session) == 0
     assert session.kernel.memory.slabs.fs.active == 1
     assert session.kernel.memory.slabs.files.active == 1
+
+
+def test_the_longest_time_to_linger() -> None:
+    """sock_setsockopt of a 32-bit kernel: no more than MAX_SCHEDULE_TIMEOUT, in ticks of 1/100 s."""
+    longest = 0x7FFFFFFF // 100
+    for given, told in ((longest - 1, longest - 1), (longest + 1, longest), (0xFFFFFFFF, longest)):
+        run(f"""
+    movl $359, %eax                 # socket
+    movl $1, %ebx
+    movl $1, %ecx
+    xorl %edx, %edx
+    int $0x80
+    movl %eax, %ebx
+    movl $366, %eax                 # setsockopt(SO_LINGER)
+    movl $1, %ecx
+    movl $13, %edx
+    movl $linger, %esi
+    movl $8, %edi
+    int $0x80
+    movl $365, %eax                 # getsockopt
+    movl $size, %edi
+    int $0x80
+    cmpl ${told}, linger + 4
+    jne bad
+    sys_exit $0
+bad: sys_exit $1
+.data
+linger: .long 1, {given}
+size: .long 8
+""")

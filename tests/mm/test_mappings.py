@@ -15,6 +15,7 @@ from toykernel.fs.open import sys_open
 from toykernel.harness.build import build
 from toykernel.harness.session import Session
 from toykernel.kernel.clone_flags import CloneArgs
+from toykernel.kernel.cred import CAP_SYS_RAWIO
 from toykernel.kernel.fork import do_fork
 from toykernel.kernel.siginfo import SIGCHLD
 from toykernel.kernel.signal_types import RLIMIT_AS, RLIMIT_DATA, RLIMIT_MEMLOCK, RLIMIT_STACK
@@ -101,13 +102,18 @@ def test_shared_mappings_of_two_objects_do_not_merge(k: Kernel) -> None:
         (0, PAGE, mman.MAP_ANONYMOUS, EINVAL),
         (0, 0xC0001000, ANON, ENOMEM),
         (0xBFFFF000, 2 * PAGE, FIXED, ENOMEM),
-        (0, PAGE, FIXED, EPERM),
         (0, PAGE, mman.MAP_PRIVATE, EBADF),
         (0, 1 << 30, ANON, ENOMEM),
     ],
 )
 def test_mmap_refuses(k: Kernel, addr: int, length: int, flags: int, wanted: int) -> None:
     assert error(sys_mmap2, k, addr, length, RW, flags, 77, 0) == wanted
+
+
+def test_the_lowest_pages_are_for_who_has_cap_sys_rawio(k: Kernel) -> None:
+    assert sys_mmap2(k, 0, PAGE, RW, FIXED, -1, 0) == 0
+    k.current.cred.cap_effective &= ~(1 << CAP_SYS_RAWIO)
+    assert error(sys_mmap2, k, 0, PAGE, RW, FIXED, -1, 0) == EPERM
 
 
 def test_places_are_taken_from_the_top_down(k: Kernel) -> None:

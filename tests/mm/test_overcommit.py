@@ -74,3 +74,23 @@ def test_a_fork_promises_again(policy: str, answer: bool) -> None:
     except Errno as error:
         from_fork = error.number != ENOMEM
     assert from_fork is answer
+
+
+def test_no_more_areas_than_vm_max_map_count() -> None:
+    """Linux lets mmap go one beyond it, and refuses a cut at it."""
+    k = booted("1")
+    mm = k.current.mm
+    assert mm is not None
+    k.memory.max_map_count = len(mm.areas) + 3
+    last = 0
+    for turn in range(4):
+        last = mmap(k, 4 << 12, ANON | (NORESERVE if turn % 2 else 0))
+    assert len(mm.areas) == k.memory.max_map_count + 1
+    assert refused(k, 4 << 12)
+    with pytest.raises(Errno) as error:
+        sys_munmap(k, last + 4096, 4096)
+    assert error.value.number == ENOMEM
+    sys_munmap(k, last, 4096)  # cut to fit, for which there is one more for a moment
+    k.memory.max_map_count += 2
+    sys_munmap(k, last + 8192, 4096)
+    assert len(mm.areas) == k.memory.max_map_count

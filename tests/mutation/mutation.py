@@ -47,11 +47,21 @@ _TIMING = tuple(
     f"tests/timing/test_{name}.py"
     for name in ("book", "cycles", "microbench", "native_agrees", "opcode_map", "outside", "rules")
 )
-#: The source folder of each package, and its tests.
+#: What the files that belong to no folder do for the kernel shows in its tests, and in these.
+_OWN = tuple(
+    f"tests/{name}.py"
+    for name in ("check/test_kernel_objects", "cli/test_host", "cli/test_host_files", "cli/test_sysctl",
+                 "debug/test_trap_path", "history/test_moments", "observe/test_errno",
+                 "observe/test_tracepoints")
+)  # fmt: skip
+#: The source files of each package, as a pattern, and its tests.
 PACKAGES: dict[str, tuple[str, tuple[str, ...]]] = {
-    package: (f"toykernel/{package}", (*_KERNEL, *_NATIVE))
+    package: (f"toykernel/{package}/**/*.py", (*_KERNEL, *_NATIVE))
     for package in ("kernel", "mm", "fs", "arch", "ipc", "net", "tty")
-} | {"emu": ("emu", ("tests/emu", *_TIMING))}
+} | {
+    "own": ("toykernel/*.py", (*_KERNEL, *_NATIVE, *_OWN)),
+    "emu": ("emu/**/*.py", ("tests/emu", *_TIMING)),
+}
 #: Too slow to be tried for every fault; the faults of tests/mm/mutants.txt have them.
 SLOW = (
     "tests/emu/test_blocks.py", "tests/emu/test_paging_sweep.py", "tests/kernel/test_fuzz.py",
@@ -217,7 +227,7 @@ def about(fault: Fault) -> str:
 def all_faults(package: str, changed: dict[str, set[int]] | None) -> list[Fault]:
     """Every fault of a package, or every one in lines that have changed."""
     found: list[Fault] = []
-    for path in sorted((ROOT / PACKAGES[package][0]).rglob("*.py")):
+    for path in sorted(ROOT.glob(PACKAGES[package][0])):
         name = str(path.relative_to(ROOT))
         if changed is None or name in changed:
             faults = faults_of(name, path.read_text(encoding="utf-8"))

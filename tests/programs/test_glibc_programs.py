@@ -27,6 +27,12 @@ NEWER = {
     "vdso": (6, 3),
     "pidfd_and_ns_ioctls": (6, 15),
     "clocks_log_and_status": (6, 5),
+    "seccomp_listener": (6, 12),
+    "fdinfo_objects": (6, 8),
+    "altstack_autodisarm": (4, 7),
+    "user_dispatch": (6, 17),
+    "sealed_and_guarded": (6, 15),
+    "ambient_and_secure": (6, 14),
 }
 
 

@@ -11,7 +11,7 @@ import pytest
 from native_pairs import answers_of_both
 
 EPERM, ENOENT, ENXIO, EBADF, ENOMEM, EFAULT, EINVAL, EFBIG = 1, 2, 6, 9, 12, 14, 22, 27
-EOVERFLOW, EOPNOTSUPP = 75, 95
+ENOSYS, EOVERFLOW, EOPNOTSUPP = 38, 75, 95
 SIGUSR1, SIGUSR2 = 10, 12
 PAGE = 4096
 #: A page that may be written, and behind it nothing; its end in `edge`.
@@ -182,6 +182,18 @@ handler: movl 12(%esp), %eax
 action: .long handler, 0x4, 0, 0, 0
 """,
         [2 | flags for flags in (0x1, 0x4, 0x10, 0x40, 0x80, 0x400, 0x800, 0x8D5, 0, 0, 0)],
+    ),
+    "no virtual 8086 mode": (
+        """
+    call 113, $buf
+    keep
+    call 166, $0, $0
+    keep
+    call 166, $1, $buf
+    keep
+    tell
+""",
+        [-ENOSYS, -ENOSYS, -ENOSYS],
     ),
     "a thread area is told as it was set": (
         """

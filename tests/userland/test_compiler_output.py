@@ -208,7 +208,7 @@ FRAGMENTS = {
     "local": ".data\n.long A, B\n.local B\n.comm B,16,4\n.local A\n.comm A,16,4\n.lcomm C 8\n",
     "balign": "nop\n.balign 8,\nnop\n.p2align 4,0x90\nnop\n.balign 16,0xcc\n"
               ".p2alignw 3,0x1234\nnop\n.data\n.byte 1\n.p2align 3,0x90\n",
-    "quoted": '.data\n"a b": .long "a b"+4\n.byte 256, -300\n',
+    "quoted": '.data\n"a b": .long "a b"+4\n"3 c d": .long "3 c d"\n.byte 256, -300\n',
     "strings": "movsl (%esi),%es:(%edi)\nmovsb %fs:(%esi),%es:(%edi)\nlods (%esi),%al\nstos %ax,%es:(%edi)\n"
                "scasl (%edi),%eax\ncmpsb %es:(%edi),%gs:(%esi)\nxlat (%ebx)\nrep stosl %eax,(%edi)\n",
     "prefixes": "rep ret\nrepne ret\nbnd ret\ncs nop\nfs lodsl\nnotrack jmp *%eax\ndata16 nop\nendbr32\n"

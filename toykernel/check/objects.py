@@ -156,7 +156,7 @@ def _of_task(task: Task) -> Iterator[tuple[str, object]]:
         yield f"descriptors of pid {task.pid}", (table, closing)
     judges, judge = [], task.seccomp_filter
     while judge is not None:
-        judges.append((judge.slab, judge.count))
+        judges.append((judge.slab, judge.count, judge.listener is not None))
         judge = judge.prev
     yield f"filters of pid {task.pid}", (task.seccomp_mode, task.no_new_privs, judges)
     traced = [child.pid for child in task.ptraced]

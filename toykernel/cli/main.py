@@ -9,7 +9,7 @@ import sys
 _INTERRUPTED, _MISUSE = 130, 125
 #: New objects until Python looks for garbage that refers to itself, 700 otherwise. A start makes a hundred
 #: thousand and leaves next to none.
-_YOUNG = 50_000
+_YOUNG = 150_000
 
 
 def main() -> None:

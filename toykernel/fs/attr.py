@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from emu.record import dataclass
 from toykernel.errno import EACCES, EINVAL, EOPNOTSUPP, EPERM, EROFS, Errno
-from toykernel.fs.file import fget_open
+from toykernel.fs.file import O_NOATIME, File, fget_open
 from toykernel.fs.fsnotify import ACCESS, ATTRIB, MODIFY, fsnotify_dentry
 from toykernel.fs.inode import (
     FS_APPEND_FL,
@@ -57,6 +57,8 @@ class Iattr:
     atime: int | None = None
     mtime: int | None = None
     touch: bool = False
+    #: ATTR_KILL_SUID and ATTR_KILL_SGID: a change of owner takes the set-id bits of what is no directory.
+    kill: bool = False
 
 
 def current_time(k: Kernel) -> int:
@@ -78,6 +80,12 @@ def touch_atime(k: Kernel, inode: Inode, path: Path | None) -> None:
     stale = inode.atime <= max(inode.mtime, inode.ctime) or now - inode.atime >= _RELATIME_NS
     if stale or not flags & MNT_RELATIME:
         inode.atime = now
+
+
+def file_accessed(k: Kernel, file: File) -> None:
+    """It has been read through an open file, which may have been opened not to leave a trace (O_NOATIME)."""
+    if not file.flags & O_NOATIME:
+        touch_atime(k, file.inode, file.f_path)
 
 
 def touch_mtime(k: Kernel, inode: Inode) -> None:
@@ -124,13 +132,15 @@ def _may_change(k: Kernel, inode: Inode, attr: Iattr) -> None:
     if attr.gid is not None and not (owner and (attr.gid == inode.gid or in_group(k, attr.gid))):
         _need(k, CAP_CHOWN)
     times = attr.atime is not None or attr.mtime is not None
+    kills = attr.kill and not inode.is_dir and bool(_killed(k, inode))
+    if inode_owner_or_capable(k, inode):
+        return
     if attr.touch:
-        if not inode_owner_or_capable(k, inode):
-            try:
-                inode_permission(k, inode, MAY_WRITE)
-            except Errno as error:
-                raise Errno(EACCES if error.number != EROFS else EROFS) from None
-    elif (attr.mode is not None or times) and not inode_owner_or_capable(k, inode):
+        try:
+            inode_permission(k, inode, MAY_WRITE)
+        except Errno as error:
+            raise Errno(EACCES if error.number != EROFS else EROFS) from None
+    elif attr.mode is not None or times or kills:
         raise Errno(EPERM)
 
 
@@ -151,9 +161,9 @@ def notify_change(k: Kernel, inode: Inode, attr: Iattr) -> None:
         raise Errno(EPERM)
     _may_change(k, inode, attr)
     inode.i_op.setattr(k, inode)
+    if attr.kill and not inode.is_dir:
+        inode.mode &= ~_killed(k, inode)
     if attr.uid is not None or attr.gid is not None:
-        if not inode.is_dir:
-            inode.mode &= ~_killed(k, inode)
         inode.uid = inode.uid if attr.uid is None else attr.uid
         inode.gid = inode.gid if attr.gid is None else attr.gid
     if attr.mode is not None:
@@ -230,7 +240,7 @@ def sys_fchmodat2(k: Kernel, dirfd: int, pathname: int, mode: int, flags: int) -
 
 def chown_common(k: Kernel, inode: Inode, uid: int, gid: int) -> int:
     """Set owner and group; -1 leaves one. Raises Errno(EPERM), Errno(EROFS)."""
-    attr = Iattr(uid=None if uid == _KEEP else uid, gid=None if gid == _KEEP else gid)
+    attr = Iattr(uid=None if uid == _KEEP else uid, gid=None if gid == _KEEP else gid, kill=True)
     notify_change(k, inode, attr)
     return 0
 

@@ -43,7 +43,6 @@ if TYPE_CHECKING:
 STACK_TOP = TASK_SIZE
 #: Argument and environment strings: Linux's old limit of 32 pages.
 MAX_ARG_PAGES = 32
-STACK_RESERVE = 1  # pages below the strings that exist from the start
 
 #: The file's header behind e_ident, and one program header: little-endian, in the order of the ABI.
 _HEADER = struct.Struct("<16s2H5I6H")
@@ -321,6 +320,16 @@ def _map_segment(
     populate(k, mm, area, segment.vaddr, segment.data)
 
 
+def _stack_start(k: Kernel, strings: int, sp: int) -> int:
+    """Where the first stack's area begins (setup_arg_pages): below the strings, so that a program may
+    use some of it whatever becomes of its limits; within RLIMIT_STACK."""
+    expand = k.host.profile.stack_expand
+    if not expand:
+        return (sp & -PAGE_SIZE) - PAGE_SIZE
+    lowest = STACK_TOP - (rlimit(k, RLIMIT_STACK) & -PAGE_SIZE)
+    return min(max((strings & -PAGE_SIZE) - expand, lowest), sp & -PAGE_SIZE)
+
+
 def _set_up_stack(
     k: Kernel,
     mm: MmStruct,
@@ -382,7 +391,7 @@ def _set_up_stack(
     words += [word for pair in auxv for word in pair]
     mm.saved_auxv = b"".join(struct.pack("<II", *pair) for pair in auxv)
     sp = (sp - 4 * len(words)) & -16
-    start = (sp & -PAGE_SIZE) - STACK_RESERVE * PAGE_SIZE
+    start = _stack_start(k, mm.arg_start, sp)
     if mm.overlapping(start, STACK_TOP):
         raise Errno(ENOMEM)
     flags = vm_data_default(image.personality(k.current.personality)) | VM_GROWSDOWN | VM_ACCOUNT

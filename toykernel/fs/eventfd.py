@@ -30,6 +30,7 @@ class EventfdCtx:
     wait: WaitQueue
     count: int
     semaphore: bool
+    ident: int = 0  # for /proc/PID/fdinfo: the lowest that no other has
 
 
 def _context(file: File) -> EventfdCtx:
@@ -100,7 +101,15 @@ def eventfd_poll(k: Kernel, file: File, pt: list[WaitQueue]) -> int:
 
 def eventfd_release(k: Kernel, file: File) -> None:
     """The last open is gone, and the counter with it."""
-    k.memory.slabs.eventfd.free(k, _context(file).slab)
+    ctx = _context(file)
+    k.files.eventfd_ids.discard(ctx.ident)
+    k.memory.slabs.eventfd.free(k, ctx.slab)
+
+
+def eventfd_fdinfo(k: Kernel, file: File) -> str:
+    """The count, the counter's number, and whether it is a semaphore (6.1, 6.5)."""
+    ctx = _context(file)
+    return f"eventfd-count: {ctx.count:16x}\neventfd-id: {ctx.ident}\neventfd-semaphore: {ctx.semaphore:d}\n"
 
 
 EVENTFD = FileOperations(
@@ -110,6 +119,7 @@ EVENTFD = FileOperations(
     write=eventfd_write,
     poll=eventfd_poll,
     release=eventfd_release,
+    show_fdinfo=eventfd_fdinfo,
 )
 
 
@@ -125,6 +135,9 @@ def sys_eventfd2(k: Kernel, count: int, flags: int) -> int:
         ctx = EventfdCtx(slab, WaitQueue("eventfd"), count, bool(flags & EFD_SEMAPHORE))
         file = anon_inode_getfile(k, "[eventfd]", EVENTFD, ctx, O_RDWR | flags & O_NONBLOCK)
         undo.pop_all()
+    ids = k.files.eventfd_ids
+    ctx.ident = next(n for n in range(len(ids) + 1) if n not in ids)
+    ids.add(ctx.ident)
     return fd_install(k, fd, file, cloexec=bool(flags & EFD_CLOEXEC))
 
 

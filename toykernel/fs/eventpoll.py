@@ -159,8 +159,23 @@ def ep_release(k: Kernel, file: File) -> None:
     k.memory.slabs.eventpoll.free(k, ep.slab)
 
 
+def ep_show_fdinfo(k: Kernel, file: File) -> str:
+    """A line for each file that is watched."""
+    ep = file.private
+    assert isinstance(ep, EventPoll)
+    return "".join(
+        f"tfd: {item.fd:8} events: {item.events:8x} data: {item.data:16x}  pos:{item.file.pos} "
+        f"ino:{item.file.inode.ino:x} sdev:{item.file.inode.i_sb.s_dev:x}\n"
+        for item in sorted(ep.items, key=lambda item: item.fd)
+    )
+
+
 EVENTPOLL = FileOperations(
-    "toykernel.fs.eventpoll:EVENTPOLL", llseek=noop_llseek, poll=ep_poll, release=ep_release
+    "toykernel.fs.eventpoll:EVENTPOLL",
+    llseek=noop_llseek,
+    poll=ep_poll,
+    release=ep_release,
+    show_fdinfo=ep_show_fdinfo,
 )
 
 

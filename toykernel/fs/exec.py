@@ -37,6 +37,7 @@ from toykernel.fs.landlock import landlock_exec
 from toykernel.fs.mount import MNT_NOSUID, Path, d_path
 from toykernel.fs.namei import AT_FDCWD, getname, getname_flags, path_at, path_lookup
 from toykernel.fs.read_write import kernel_read
+from toykernel.kernel.capability import cap_bprm_creds
 from toykernel.kernel.cred import (
     CAP_SYS_PTRACE,
     Cred,
@@ -60,6 +61,7 @@ from toykernel.kernel.signal_types import (
     put_sighand,
 )
 from toykernel.kernel.wait import Result, Wait
+from toykernel.mm.mdwe import inherited_mdwe
 from toykernel.mm.mm_types import VM_MAYWRITE, VM_SHARED
 from toykernel.security import security_bprm_check
 from toykernel.syscalls import syscall
@@ -82,7 +84,7 @@ if TYPE_CHECKING:
 MAX_ARG_STRINGS = 0x7FFF
 MAX_ARG_STRLEN = 32 * 4096
 MAX_INTERPRETERS = 4
-AT_SYMLINK_NOFOLLOW, AT_EMPTY_PATH = 0x100, 0x1000
+AT_SYMLINK_NOFOLLOW, AT_EMPTY_PATH, AT_EXECVE_CHECK = 0x100, 0x1000, 0x10000
 
 
 @dataclass(eq=False)
@@ -202,9 +204,10 @@ def _interpreter(
 @syscall(358, "dirfd:dirfd pathname:path argv:strings envp:environment flags:at_flags")
 def sys_execveat(k: Kernel, dirfd: int, filename: int, argv: int, envp: int, flags: int) -> Result:
     """execveat: execve from a directory on; with AT_EMPTY_PATH and "" what `dirfd` has open. EINVAL for a
-    flag, ELOOP for a link with AT_SYMLINK_NOFOLLOW, or as execve.
+    flag, ELOOP for a link with AT_SYMLINK_NOFOLLOW, or as execve. AT_EXECVE_CHECK only asks whether the
+    file may be executed.
     """
-    if flags & ~(AT_SYMLINK_NOFOLLOW | AT_EMPTY_PATH):
+    if flags & ~(AT_SYMLINK_NOFOLLOW | AT_EMPTY_PATH | AT_EXECVE_CHECK):
         raise Errno(EINVAL)
     name = getname_flags(k, filename, empty=bool(flags & AT_EMPTY_PATH))
     check_nproc_exceeded(k.current)
@@ -217,6 +220,9 @@ def sys_execveat(k: Kernel, dirfd: int, filename: int, argv: int, envp: int, fla
         if dirfd in current_files(k).close_on_exec and _is_script(k, may_exec(k, at, name)):
             raise Errno(ENOENT)  # its interpreter would not find it
     may_exec(k, at, name)
+    if flags & AT_EXECVE_CHECK:
+        _strings(k, argv), _strings(k, envp)
+        return 0
     return do_execve(k, shown, _strings(k, argv), _strings(k, envp), at)
 
 
@@ -265,6 +271,7 @@ def do_execve(
             undo.callback(put_sighand, k, sighand)
         mm = mm_alloc(k)
         undo.callback(mmput, k, mm)
+        mm.mdwe = inherited_mdwe(task.mm) if task.mm is not None else 0
         set_mm_exe_file(k, mm, inode)
         mm.exe_path = found
         assert task.fs is not None
@@ -311,9 +318,7 @@ def prepare_exec_creds(k: Kernel, inode: Inode, *, nosuid: bool = False) -> Cred
         new.thread_keyring.put(k)
         new.thread_keyring = None
     drop_process_keyring(k, new)
-    root = 0 in (new.uid, new.euid)
-    new.cap_permitted = (new.cap_bset | new.cap_inheritable) if root else 0
-    new.cap_effective = new.cap_permitted if new.euid == 0 else 0
+    cap_bprm_creds(new, k.current.cred)
     return new
 
 
@@ -416,8 +421,9 @@ def install(k: Kernel, bprm: Binprm) -> Result:
     delete_posix_timers(k, task)  # interval timers go on
     flush_signal_handlers(task.sighand)
     task.personality = bprm.image.personality(task.personality)
-    task.sas_ss_sp = task.sas_ss_size = 0
+    task.sas_ss_sp = task.sas_ss_size = task.sas_ss_flags = 0
     task.rseq = ()
+    task.user_dispatch = None
     task.robust_list = 0
     if task.files is not None:
         for fd in sorted(task.files.close_on_exec):

@@ -70,6 +70,11 @@ class Fasync:
         k.memory.slabs.fasync.free(k, self.slab)
 
 
+def can_listen(file: File) -> bool:
+    """Whether the file has f_op->fasync: what never changes has not."""
+    return file.inode.type in (S_IFIFO, S_IFSOCK, S_IFCHR)
+
+
 def set_async(k: Kernel, file: File, fd: int, on: bool) -> None:
     """O_ASYNC is set or taken away; files that never change do not listen (f_op->fasync).
 
@@ -80,7 +85,7 @@ def set_async(k: Kernel, file: File, fd: int, on: bool) -> None:
             file.f_async.closed(k)
             file.f_async = None
         return
-    if file.f_async is not None or file.inode.type not in (S_IFIFO, S_IFSOCK, S_IFCHR):
+    if file.f_async is not None or not can_listen(file):
         return
     record = Fasync(k.memory.slabs.fasync.alloc(k), file, fd)
     queues: list[WaitQueue] = []

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from toykernel.arch.x86.uaccess import copy_from_user, copy_to_user
 from toykernel.errno import EBADF, EINVAL, EMFILE, EPERM, ESRCH, Errno
 from toykernel.fs.attr import inode_owner_or_capable
-from toykernel.fs.fasync import F_OWNER_PGRP, F_OWNER_PID, F_OWNER_TID, set_async
+from toykernel.fs.fasync import F_OWNER_PGRP, F_OWNER_PID, F_OWNER_TID, can_listen, set_async
 from toykernel.fs.file import (
     O_APPEND,
     O_ASYNC,
@@ -85,7 +85,15 @@ def sys_dup3(k: Kernel, oldfd: int, newfd: int, flags: int) -> int:
 def _dup_to(k: Kernel, oldfd: int, newfd: int, *, cloexec: bool) -> int:
     if not 0 <= newfd < k.current.signal.rlim[RLIMIT_NOFILE][0]:
         raise Errno(EBADF)
-    file = get_file(fget(k, oldfd))
+    return replace_fd(k, fget(k, oldfd), newfd, cloexec=cloexec)
+
+
+def replace_fd(k: Kernel, file: File, newfd: int, *, cloexec: bool) -> int:
+    """Give an open file a chosen descriptor, too, which is closed first if it is open; answers with it.
+    Raises Errno(EBADF) for one beyond RLIMIT_NOFILE."""
+    if not 0 <= newfd < k.current.signal.rlim[RLIMIT_NOFILE][0]:
+        raise Errno(EBADF)
+    get_file(file)
     files = current_files(k)
     if newfd in files.fd:
         filp_close(k, files, newfd)
@@ -154,7 +162,8 @@ def _small(k: Kernel, fd: int, file: File, cmd: int, arg: int) -> int:
                 raise Errno(EPERM)
             if (file.flags ^ arg) & O_ASYNC:
                 set_async(k, file, fd, bool(arg & O_ASYNC))
-            file.flags = file.flags & ~_SETFL_MASK | arg & _SETFL_MASK
+            mask = _SETFL_MASK if can_listen(file) else _SETFL_MASK & ~O_ASYNC
+            file.flags = file.flags & ~mask | arg & mask
             return 0
         case c if c == F_SETLEASE:
             return fcntl_setlease(k, file, fd, arg)
@@ -190,7 +199,7 @@ def _owner(k: Kernel, file: File, cmd: int, arg: int) -> int:
                 raise Errno(ESRCH)
             number = pids[abs(who)].nr if who else 0
             file.f_owner_ids = (k.current.cred.uid, k.current.cred.euid)
-            file.f_owner = (F_OWNER_PGRP if who < 0 else F_OWNER_PID, number) if who else (0, 0)
+            file.f_owner = (F_OWNER_PGRP if who < 0 else F_OWNER_PID, number)
             return 0
         case c if c == F_GETOWN:
             kind, number = file.f_owner
@@ -203,7 +212,7 @@ def _owner(k: Kernel, file: File, cmd: int, arg: int) -> int:
             if who and who not in pids:
                 raise Errno(ESRCH)
             file.f_owner_ids = (k.current.cred.uid, k.current.cred.euid)
-            file.f_owner = (kind, pids[who].nr) if who else (0, 0)
+            file.f_owner = (kind, pids[who].nr if who else 0)
             return 0
         case c if c == F_GETOWN_EX:
             kind, number = file.f_owner

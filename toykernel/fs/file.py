@@ -43,10 +43,14 @@ class File:
     pos: int = 0
     count: int = 1
     f_path: Path | None = None  # where it was opened; a pipe was nowhere
-    f_owner: tuple[int, int] = (0, 0)  # F_SETOWN_EX: kind and number, of the first namespace
+    f_owner: tuple[int, int] = (
+        1,
+        0,
+    )  # F_SETOWN_EX: kind (F_OWNER_PID) and number, of the first namespace
     f_owner_ids: tuple[int, int] = (0, 0)  # uid and effective uid of who set the owner
     f_signum: int = 0  # F_SETSIG
     f_async: Any = None  # where it listens, with O_ASYNC (fs/fasync.py)
+    writer: bool = True  # FMODE_WRITER: it counts among the file's writers, if it may write
     landlock_denied: int = 0  # what may not be done with it later (fs/landlock.py)
     created: bool = False  # FMODE_CREATED: this open has made the file
     private: Any = None  # private_data: what this open of it needs

@@ -173,7 +173,7 @@ def inotify_release(k: Kernel, file: File) -> None:
     k.memory.slabs.inotify.free(k, group.slab)
 
 
-def inotify_fdinfo(file: File) -> str:
+def inotify_fdinfo(k: Kernel, file: File) -> str:
     """The lines of /proc/PID/fdinfo: a watch each."""
     return "".join(
         f"inotify wd:{mark.wd:x} ino:{mark.inode.ino:x} sdev:{mark.inode.i_sb.s_dev:x} "

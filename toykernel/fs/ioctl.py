@@ -15,6 +15,7 @@ from toykernel.fs.statfs import BLOCK_SIZE
 from toykernel.syscalls import syscall
 
 if TYPE_CHECKING:
+    from toykernel.kernel.wait import Result
     from toykernel.state import Kernel
 
 FIGETBSZ = 2
@@ -22,7 +23,7 @@ FIONREAD, FIONBIO, FIONCLEX, FIOCLEX, FIOASYNC = 0x541B, 0x5421, 0x5450, 0x5451,
 
 
 @syscall(54, "fd:fd request:hex argp:address")
-def sys_ioctl(k: Kernel, fd: int, request: int, argp: int) -> int:
+def sys_ioctl(k: Kernel, fd: int, request: int, argp: int) -> Result:
     """ioctl: flags of the descriptor and of the open file, how much there is to read, or what the
     file makes of it; Errno(ENOTTY) where it has none, Errno(EBADF).
     """

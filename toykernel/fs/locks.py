@@ -193,7 +193,11 @@ def fcntl_getlk(k: Kernel, file: File, arg: int, *, wide: bool, ofd: bool) -> in
         raise Errno(EINVAL)
     form = _FLOCK64 if wide else _FLOCK
     context = lock_context(file.inode)
-    found = next((lock for lock in context.posix if lock.conflicts(asked)), None)
+    if asked.kind == F_UNLCK:  # which asks for one's own locks (6.3)
+        own = (lock for lock in context.posix if lock.owner is asked.owner)
+        found = next((lock for lock in own if lock.overlaps(asked)), None)
+    else:
+        found = next((lock for lock in context.posix if lock.conflicts(asked)), None)
     if found is None:
         copy_to_user(k, arg, struct.pack("<h", F_UNLCK))
         return 0

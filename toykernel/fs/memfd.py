@@ -24,7 +24,6 @@ from toykernel.fs.inode import (
     F_SEAL_WRITE,
     S_IFREG,
     drop_nlink,
-    get_write_access,
 )
 from toykernel.fs.mount import Mount, Path
 from toykernel.fs.ramfs import new_inode
@@ -70,7 +69,7 @@ def sys_memfd_create(k: Kernel, uname: int, flags: int) -> int:
     except Errno:
         drop_nlink(k, inode, 0)
         raise
-    get_write_access(inode)
+    file.writer = False  # so what is in memory can be executed while it is open (alloc_file_pseudo)
     dentry = Dentry(path.removeprefix("/"), inode)
     file.f_path = Path(Mount(sb, dentry), dentry)
     return fd_install(k, fd, file, cloexec=bool(flags & MFD_CLOEXEC))

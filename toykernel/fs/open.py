@@ -98,6 +98,8 @@ def filp_open(
     exclusive = flags & O_CREAT and flags & O_EXCL
     follow = not exclusive and not flags & O_NOFOLLOW
     nd = path_lookup(k, path, dirfd, follow=follow, resolve=resolve)
+    if flags & O_CREAT and nd.trailing_slash:
+        raise Errno(EISDIR)
     if nd.path is None:
         return _create(k, nd, path, flags, mode)
     if exclusive:
@@ -144,8 +146,6 @@ def _open_o_path(k: Kernel, path: Path, name: str, flags: int) -> File:
 
 def _tmpfile(k: Kernel, path: str, flags: int, mode: int, dirfd: int, resolve: int) -> File:
     """O_TMPFILE: a file without a name in a directory. Raises Errno(EOPNOTSUPP) where there are none."""
-    if flags & O_TMPFILE != O_TMPFILE or flags & O_ACCMODE == O_RDONLY or flags & O_CREAT:
-        raise Errno(EINVAL)
     nd = path_lookup(k, path, dirfd, follow=not flags & O_NOFOLLOW, resolve=resolve)
     at = nd.found()
     if not at.dentry.inode.is_dir:
@@ -187,7 +187,7 @@ def _may_open(k: Kernel, path: Path, flags: int) -> None:
         raise Errno(ENOTDIR)
     if inode.is_link:
         raise Errno(ELOOP)  # only O_NOFOLLOW leads here
-    if inode.is_dir and (access != O_RDONLY or flags & O_CREAT):
+    if inode.is_dir and (access != O_RDONLY or flags & (O_CREAT | O_TRUNC)):
         raise Errno(EISDIR)
     if inode.type in (S_IFCHR, S_IFBLK) and path.mnt.flags & MNT_NODEV:
         raise Errno(EACCES)
@@ -210,8 +210,6 @@ def _create(k: Kernel, nd: Nameidata, path: str, flags: int, mode: int) -> File:
     """
     if not flags & O_CREAT:
         raise Errno(ENOENT)
-    if nd.trailing_slash:
-        raise Errno(EISDIR)
     landlock_make(k, nd.parent, S_IFREG)
     parent = may_create(k, nd.parent)
     mnt_want_write(nd.parent.mnt)
@@ -260,9 +258,18 @@ def do_sys_open(k: Kernel, dirfd: int, pathname: int, flags: int, mode: int) -> 
     """
     if flags & O_PATH:
         flags &= O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC
-    if flags & O_CREAT and flags & O_DIRECTORY and not flags & _O_TMPFILE_BIT:
-        raise Errno(EINVAL)
+    check_open_flags(flags)
     return open_name(k, getname(k, pathname), flags, mode, dirfd)
+
+
+def check_open_flags(flags: int) -> None:
+    """build_open_flags. Raises Errno(EINVAL): a directory is not made by open, and O_TMPFILE takes
+    O_DIRECTORY and the right to write.
+    """
+    creates = flags & O_CREAT and flags & (O_DIRECTORY | _O_TMPFILE_BIT)
+    readable = flags & O_ACCMODE == O_RDONLY
+    if creates or (flags & _O_TMPFILE_BIT and (readable or not flags & O_DIRECTORY)):
+        raise Errno(EINVAL)
 
 
 def open_name(k: Kernel, path: str, flags: int, mode: int, dirfd: int, resolve: int = 0) -> Result:

@@ -16,7 +16,7 @@ from toykernel.fs.file import (
     O_TRUNC,
 )
 from toykernel.fs.namei import RESOLVE_BENEATH, RESOLVE_CACHED, RESOLVE_IN_ROOT, getname
-from toykernel.fs.open import open_name
+from toykernel.fs.open import check_open_flags, open_name
 from toykernel.kernel.clone3 import copy_struct_from_user
 from toykernel.syscalls import syscall
 
@@ -47,8 +47,7 @@ def sys_openat2(k: Kernel, dirfd: int, pathname: int, how: int, size: int) -> Re
         raise Errno(EINVAL)
     if flags & O_PATH and flags & ~(O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC):
         raise Errno(EINVAL)
-    if flags & O_CREAT and flags & O_DIRECTORY:
-        raise Errno(EINVAL)
+    check_open_flags(flags)
     if resolve & RESOLVE_CACHED:
         raise Errno(EINVAL if flags & (O_CREAT | O_TRUNC) or tmpfile else EAGAIN)
     return open_name(k, getname(k, pathname), flags, mode, dirfd, resolve)

@@ -121,7 +121,7 @@ class DirEntry:
     kind: int
 
 
-def no_fdinfo(file: File) -> str:
+def no_fdinfo(k: Kernel, file: File) -> str:
     """Nothing to add to /proc/PID/fdinfo."""
     return ""
 
@@ -145,7 +145,7 @@ class FileOperations(Operations):
     write: Callable[[Kernel, File, int, int], Result] = bad_transfer
     llseek: Callable[[Kernel, File, int, int], int] = no_llseek
     poll: Callable[[Kernel, File, list[WaitQueue]], int] = always_ready
-    ioctl: Callable[[Kernel, File, int, int], int] = no_ioctl
+    ioctl: Callable[[Kernel, File, int, int], Result] = no_ioctl
     mmap: Callable[[Kernel, File], AddressSpace | None] = no_mmap
     open: Callable[[Kernel, File], None] = nothing_to_open
     flush: Callable[[Kernel, File], None] = nothing_to_flush
@@ -155,7 +155,7 @@ class FileOperations(Operations):
     #: Bytes from a position, for sendfile and splice, of what is no regular file; None: there is no way.
     splice_read: Callable[[Kernel, File, int, int], bytes | None] | None = None
     iterate: Callable[[Kernel, File], list[DirEntry]] = no_iterate
-    show_fdinfo: Callable[[File], str] = no_fdinfo
+    show_fdinfo: Callable[[Kernel, File], str] = no_fdinfo
     #: readv and writev of a file whose transfers are messages: pieces, and whether they are written.
     iter: Callable[[Kernel, File, tuple[tuple[int, int], ...], bool], Result] | None = None
 

@@ -306,9 +306,11 @@ READ_WRITE_END = FileOperations(
 
 def fifo_open(k: Kernel, file: File) -> None:
     """This end is open; whoever waits for it goes on. Raises Errno(ENXIO) for a writer with O_NONBLOCK
-    that has no reader, Errno(ENOMEM).
+    that has no reader, Errno(EINVAL) for neither end, Errno(ENOMEM).
     """
     inode, mode = file.inode, file.flags & O_ACCMODE
+    if mode == O_ACCMODE:
+        raise Errno(EINVAL)
     pipe = inode.private
     if not isinstance(pipe, Pipe):
         pipe = alloc_pipe_info(k, f"fifo {inode.ino}")

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 from emu.ram import PAGE_SIZE
 from toykernel.arch.x86.uaccess import copy_some_to_user, read_some
 from toykernel.errno import EFAULT, EFBIG, EPERM, Errno
-from toykernel.fs.attr import current_time, file_remove_privs, touch_atime, touch_mtime
+from toykernel.fs.attr import current_time, file_accessed, file_remove_privs, touch_mtime
 from toykernel.fs.chrdev import init_special_inode
-from toykernel.fs.file import O_APPEND, O_LARGEFILE, O_NOATIME, File
+from toykernel.fs.file import O_APPEND, O_LARGEFILE, File
 from toykernel.fs.inode import (
     F_SEAL_FUTURE_WRITE,
     F_SEAL_GROW,
@@ -175,8 +175,7 @@ def ramfs_read(k: Kernel, file: File, buf: int, count: int) -> int:
     """
     mapping, contents = _mapping(file)
     mapping.write_back(k)  # what was stored through a mapping
-    if not file.flags & O_NOATIME:
-        touch_atime(k, file.inode, file.f_path)
+    file_accessed(k, file)
     done = 0
     while done < count:
         data = contents.read(file.pos, min(count - done, _CHUNK))
@@ -253,7 +252,7 @@ def _sealed(file: File, count: int) -> int:
 
 def ramfs_release(k: Kernel, file: File) -> None:
     """The right to write is given back."""
-    if file.writable:
+    if file.writable and file.writer:
         put_write_access(file.inode)
 
 

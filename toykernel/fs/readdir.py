@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from toykernel.arch.x86.uaccess import access_ok, copy_to_user
 from toykernel.errno import EFAULT, EINVAL, ENOENT, ENOTDIR, Errno
-from toykernel.fs.attr import touch_atime
+from toykernel.fs.attr import file_accessed
 from toykernel.fs.file import fget_open
 from toykernel.fs.fsnotify import ACCESS, fsnotify_file
 from toykernel.syscalls import syscall
@@ -58,7 +58,7 @@ def iterate_dir(
         file.pos = entry.pos + 1
     if data:
         copy_to_user(k, buf, bytes(data))
-    touch_atime(k, file.inode, file.f_path)
+    file_accessed(k, file)
     fsnotify_file(k, file, ACCESS)
     return len(data)
 

@@ -24,7 +24,7 @@ from toykernel.errno import (
     ETXTBSY,
     Errno,
 )
-from toykernel.fs.attr import file_remove_privs, touch_atime, touch_mtime
+from toykernel.fs.attr import file_accessed, file_remove_privs, touch_mtime
 from toykernel.fs.file import O_APPEND, O_NONBLOCK, File, fget_open
 from toykernel.fs.fsnotify import fsnotify_both
 from toykernel.fs.inode import F_SEAL_FUTURE_WRITE, F_SEAL_GROW, F_SEAL_WRITE, S_IFREG
@@ -63,7 +63,7 @@ def read_file(k: Kernel, file: File, pos: int, count: int) -> bytes | None:
     contents = _contents(file)
     assert file.inode.i_mapping is not None
     file.inode.i_mapping.write_back(k)
-    touch_atime(k, file.inode, file.f_path)
+    file_accessed(k, file)
     return contents.read(pos, count)
 
 
@@ -151,6 +151,8 @@ def do_sendfile(
     source = fget_open(k, in_fd)
     if not source.readable:
         raise Errno(EBADF)
+    if offset is not None and pipe_of(source) is not None:
+        raise Errno(ESPIPE)
     if offset is not None and offset < 0:
         raise Errno(EINVAL)
     target = fget_open(k, out_fd)
@@ -158,8 +160,6 @@ def do_sendfile(
         raise Errno(EBADF)
     if source.inode.is_dir:
         raise Errno(EINVAL)
-    if offset is not None and pipe_of(source) is not None:
-        raise Errno(ESPIPE)
     if source.op.splice_read is None:
         _contents(source)
     if target.flags & O_APPEND:
@@ -322,7 +322,7 @@ def sys_copy_file_range(
         raise Errno(ETXTBSY)
     if min(pos_in, pos_out) < 0:
         raise Errno(EINVAL)
-    if max(pos_in, pos_out) + length > (1 << 63) - 1:
+    if pos_out + length > (1 << 63) - 1:
         raise Errno(EOVERFLOW)
     length = min(length, MAX_RW_COUNT, max(source.inode.size - pos_in, 0))
     if source.inode is target.inode and pos_in < pos_out + length and pos_out < pos_in + length:

@@ -117,12 +117,18 @@ def signalfd_release(k: Kernel, file: File) -> None:
     k.memory.slabs.signalfd.free(k, _context(file).slab)
 
 
+def signalfd_fdinfo(k: Kernel, file: File) -> str:
+    """Which signals are read here, as a set."""
+    return f"sigmask:\t{_context(file).signals:016x}\n"
+
+
 SIGNALFD = FileOperations(
     "toykernel.fs.signalfd:SIGNALFD",
     read=signalfd_read,
     llseek=noop_llseek,
     poll=signalfd_poll,
     release=signalfd_release,
+    show_fdinfo=signalfd_fdinfo,
 )
 
 

@@ -28,6 +28,7 @@ from toykernel.fs.sendfile import (
     wait_for_source,
     write_file,
 )
+from toykernel.fs.uio import transfer
 from toykernel.kernel.siginfo import SIGPIPE
 from toykernel.kernel.signal import send_sig
 from toykernel.kernel.signal_types import signal_pending
@@ -64,7 +65,7 @@ def sys_vmsplice(k: Kernel, fd: int, iov: int, nr_segs: int, flags: int) -> Resu
     if not segments:
         return 0
     if file.readable:
-        return file.op.read(k, file, *segments[0])  # a short read, as any read may be
+        return transfer(k, file, tuple(segments), write=False)
     return _splice(k, file, tuple(segments), bool(flags & SPLICE_F_NONBLOCK))
 
 

@@ -62,7 +62,7 @@ def sys_sync_file_range(
     """sync_file_range: of a part of a file. EINVAL for a flag or range, ESPIPE for a pipe or device."""
     file = _opened(k, fd)
     offset, length = _signed64(low, high), _signed64(llow, lhigh)
-    if flags & ~7 or offset < 0 or offset + length < offset:
+    if flags & ~7 or not 0 <= offset <= offset + length < 1 << 63:
         raise Errno(EINVAL)
     if file.inode.type not in (S_IFREG, S_IFBLK, S_IFDIR, S_IFLNK):
         raise Errno(ESPIPE)

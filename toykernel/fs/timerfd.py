@@ -55,6 +55,7 @@ class TimerfdCtx:
     ticks: int = 0
     expired: bool = False
     might_cancel: bool = False
+    settime_flags: int = 0
     wall_offset: int = 0
 
 
@@ -126,12 +127,23 @@ def timerfd_release(k: Kernel, file: File) -> None:
     k.memory.slabs.timerfd.free(k, ctx.slab)
 
 
+def timerfd_fdinfo(k: Kernel, file: File) -> str:
+    """Clock, expiries, flags, time left and interval."""
+    ctx = _context(file)
+    interval, left = (divmod(ns, 1_000_000_000) for ns in _get(k, ctx))
+    return (
+        f"clockid: {ctx.clock}\nticks: {ctx.ticks}\nsettime flags: 0{ctx.settime_flags:o}\n"
+        f"it_value: ({left[0]}, {left[1]})\nit_interval: ({interval[0]}, {interval[1]})\n"
+    )
+
+
 TIMERFD = FileOperations(
     "toykernel.fs.timerfd:TIMERFD",
     read=timerfd_read,
     llseek=noop_llseek,
     poll=timerfd_poll,
     release=timerfd_release,
+    show_fdinfo=timerfd_fdinfo,
 )
 
 
@@ -171,7 +183,7 @@ def _settime(
     ctx.might_cancel = bool(
         ctx.clock == CLOCK_REALTIME and absolute and flags & TFD_TIMER_CANCEL_ON_SET
     )
-    ctx.wall_offset = k.time.wall_offset
+    ctx.wall_offset, ctx.settime_flags = k.time.wall_offset, flags
     if value:
         wall = k.time.wall_offset if ctx.clock == CLOCK_REALTIME else 0
         expires = value - wall if absolute else ktime_get(k) + value

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from toykernel.arch.x86.uaccess import access_ok, copy_from_user
 from toykernel.errno import EBADF, EFAULT, EINVAL, EOPNOTSUPP, ESPIPE, Errno
+from toykernel.fs.anon_inodes import noop_llseek
 from toykernel.fs.file import O_APPEND, O_NONBLOCK, File, fget
 from toykernel.fs.fsnotify import ACCESS, MODIFY, fsnotify_transfer
 from toykernel.fs.operations import POLLIN, no_llseek
@@ -117,7 +118,7 @@ def _placed(k: Kernel, fd: int, offset: int, *, write: bool) -> File:
     """As _opened; that the file has no offsets comes before that it is not open for this (FMODE_PREAD)."""
     if offset < 0:
         raise Errno(EINVAL)
-    if fget(k, fd).op.llseek is no_llseek:
+    if fget(k, fd).op.llseek in (no_llseek, noop_llseek):
         raise Errno(ESPIPE)
     return _opened(k, fd, write=write)
 
@@ -209,8 +210,12 @@ def _with_flags(
 ) -> Result:
     """preadv2 and pwritev2: an offset of -1 is the file's own. EOPNOTSUPP for a flag that is none here."""
     file = _opened(k, fd, write=write) if offset == -1 else _placed(k, fd, offset, write=write)
-    check_rwf(flags)
     pieces = import_iovec(k, iov, count)
+    if not pieces:
+        return 0
+    check_rwf(flags)
+    if file.inode.is_dir and flags & ~RWF_HIPRI:  # without f_op->read_iter
+        raise Errno(EOPNOTSUPP)
     with rwf_flags(file, flags):
         if offset == -1:
             result = transfer(k, file, pieces, write=write)

@@ -6,7 +6,6 @@ sources included. A file that is damaged, or that cannot be read or written, is 
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import tempfile
@@ -14,6 +13,11 @@ from collections.abc import Iterable
 from contextlib import suppress
 from functools import lru_cache
 from pathlib import Path
+
+try:  # hashlib loads OpenSSL, which takes as long as ten of our modules
+    from _blake2 import blake2b
+except ImportError:
+    from hashlib import blake2b
 
 #: What is used least goes when the files together are larger.
 MAX_SIZE = 64 << 20
@@ -28,7 +32,7 @@ def folder() -> Path:
 
 @lru_cache(maxsize=1)
 def _assembler_identity() -> bytes:
-    digest = hashlib.sha256()
+    digest = blake2b(digest_size=32)
     folders = ("assembler", "assembler/cpp", "linker", "include")
     files = (path for name in folders for path in (_USERLAND / name).iterdir() if path.is_file())
     for path in sorted(files):
@@ -38,18 +42,23 @@ def _assembler_identity() -> bytes:
 
 def key(parts: Iterable[str]) -> str:
     """A name for images that are made from these texts by the assembler as it is installed."""
-    digest = hashlib.sha256(_assembler_identity())
+    digest = blake2b(_assembler_identity(), digest_size=32)
     for part in parts:
-        digest.update(hashlib.sha256(part.encode()).digest())
+        digest.update(blake2b(part.encode()).digest())
     return digest.hexdigest()
+
+
+def checksum(data: bytes) -> str:
+    """A hash of contents, hexadecimal."""
+    return blake2b(data, digest_size=32).hexdigest()
 
 
 def load(name: str) -> dict[str, object] | None:
     """What was kept under a key; None when there is nothing, it is damaged, or cannot be read."""
     with suppress(OSError, ValueError, RuntimeError):  # no home directory is a RuntimeError
         path = folder() / name
-        checksum, _, body = path.read_bytes().partition(b"\n")
-        if hashlib.sha256(body).hexdigest().encode() == checksum:
+        kept, _, body = path.read_bytes().partition(b"\n")
+        if checksum(body).encode() == kept:
             found = json.loads(body)
             with suppress(OSError):
                 os.utime(path)  # it is in use
@@ -68,7 +77,7 @@ def keep(name: str, data: dict[str, object]) -> None:
         descriptor, temporary = tempfile.mkstemp(prefix=f".{name[:16]}.", dir=place)
         try:
             with os.fdopen(descriptor, "wb") as file:
-                file.write(hashlib.sha256(body).hexdigest().encode() + b"\n" + body)
+                file.write(checksum(body).encode() + b"\n" + body)
             os.replace(temporary, place / name)
             if name.startswith("0"):  # one in sixteen: looking at all files takes a while
                 _prune(place)

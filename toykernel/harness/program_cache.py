@@ -7,7 +7,6 @@ or is missing still.
 
 from __future__ import annotations
 
-import hashlib
 from base64 import b64decode, b64encode
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -84,7 +83,7 @@ def _plain(program: Program) -> dict[str, object]:
 
 def _digest(path: str) -> str | None:
     try:
-        return hashlib.sha256(Path(path).read_bytes()).hexdigest()
+        return image_cache.checksum(Path(path).read_bytes())
     except (OSError, ValueError):
         return None
 

@@ -263,7 +263,10 @@ def sys_msgrcv(k: Kernel, msqid: int, msgp: int, msgsz: int, msgtyp: int, msgflg
     if msgflg & MSG_COPY:
         if not 0 <= msgtyp < len(msq.messages):
             raise Errno(ENOMSG)
-        return _store(k, msq.messages[msgtyp], msgp, msgsz, msgflg)
+        copied = msq.messages[msgtyp]
+        if msgsz < len(copied.text) and msgflg & MSG_NOERROR:  # a copy is never a part
+            raise Errno(EINVAL)
+        return _store(k, copied, msgp, msgsz, msgflg)
     msg = _find_msg(msq, msgtyp, msgflg)
     if msg is not None:
         if msgsz < len(msg.text) and not msgflg & MSG_NOERROR:
@@ -292,10 +295,12 @@ def receive_woken(k: Kernel, msq: MsgQueue, receiver: MsgReceiver, msgp: int) ->
         return _deliver(k, receiver.got, msgp, receiver.size, receiver.flags)
     if receiver.error:
         raise Errno(receiver.error)
-    if not was_interrupted(k):
-        return _sleep_to_receive(msq, receiver, msgp)
     msq.receivers.remove(receiver)
-    raise Errno(ERESTARTNOHAND)
+    if was_interrupted(k):
+        raise Errno(ERESTARTNOHAND)
+    ipcperms(k, msq, S_IRUGO)
+    msq.receivers.append(receiver)
+    return _sleep_to_receive(msq, receiver, msgp)
 
 
 def _deliver(k: Kernel, msg: MsgMsg, msgp: int, msgsz: int, msgflg: int) -> int:
@@ -340,8 +345,9 @@ def sys_msgctl(k: Kernel, msqid: int, cmd: int, buf: int) -> int:
             raise Errno(EPERM)
         set_perm(msq, values)
         msq.qbytes, msq.ctime = qbytes, seconds(k)
-        for sender in msq.senders:
-            k.try_to_wake_up(sender.task)
+        sleepers = [one.task for one in msq.receivers] + [one.task for one in msq.senders]
+        for task in sleepers:  # there may be room, or rights no more
+            k.try_to_wake_up(task)
         return 0
     if cmd == IPC_RMID:
         msq = find(ids.queues, msqid)

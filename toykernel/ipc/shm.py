@@ -198,6 +198,7 @@ def do_shmat(k: Kernel, shmid: int, shmaddr: int, shmflg: int) -> int:
     """Map a segment; its address. Raises Errno: EINVAL, EACCES, ENOMEM."""
     if shmid < 0:
         raise Errno(EINVAL)
+    fixed = MAP_FIXED if shmaddr else 0
     if shmaddr:
         if shmaddr & (SHMLBA - 1):
             if not shmflg & SHM_RND:
@@ -222,7 +223,7 @@ def do_shmat(k: Kernel, shmid: int, shmaddr: int, shmflg: int) -> int:
     end = shmaddr + length
     if shmaddr and not shmflg & SHM_REMAP and (end > TASK_SIZE or mm.overlapping(shmaddr, end)):
         raise Errno(EINVAL)
-    at = get_unmapped_area(k, mm, shmaddr, length, MAP_FIXED if shmaddr else 0)
+    at = get_unmapped_area(k, mm, shmaddr, length, fixed)
     mapping = shp.mapping
     return mmap_region(
         k, mm, at, length, MAP_NORESERVE, vm_flags | mm.def_flags, 0, mapping, mapping.name

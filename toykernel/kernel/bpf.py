@@ -34,6 +34,11 @@ def parse(data: bytes) -> Program:
     return tuple(struct.iter_unpack("<HBBI", data))
 
 
+def pack(program: Program) -> bytes:
+    """The other way round."""
+    return b"".join(struct.pack("<HBBI", *one) for one in program)
+
+
 def check(program: Program, size: int) -> None:
     """Whether a program can be run on `size` bytes of data: known instructions, words of the data, jumps that
     stay inside, an answer at the end. Raises Errno(EINVAL).

@@ -15,9 +15,11 @@ from toykernel.kernel.cred import (
     prepare_creds,
 )
 from toykernel.kernel.pid import find_task_by_vpid, task_pid_vnr
+from toykernel.kernel.uid import SECURE_KEEP_CAPS, SECURE_NOROOT
 from toykernel.syscalls import syscall
 
 if TYPE_CHECKING:
+    from toykernel.kernel.cred import Cred
     from toykernel.state import Kernel
 
 #: Version of the header -> 32-bit words a set.
@@ -90,5 +92,19 @@ def sys_capset(k: Kernel, header: int, dataptr: int) -> int:
         raise Errno(EPERM)
     new = prepare_creds(k)
     new.cap_effective, new.cap_permitted, new.cap_inheritable = effective, permitted, inheritable
+    new.cap_ambient &= permitted & inheritable
     commit_creds(k, new)
     return 0
+
+
+def cap_bprm_creds(new: Cred, old: Cred) -> None:
+    """What an exec leaves of capabilities (cap_bprm_creds_from_file): root has all that are bounding, others
+    the ambient ones, which an id of the file takes away. Files have none of their own.
+    """
+    if (new.euid, new.egid) != (old.euid, old.egid):
+        new.cap_ambient = 0
+    root = 0 in (new.uid, new.euid) and not new.securebits & SECURE_NOROOT
+    new.cap_permitted = (new.cap_bset | new.cap_inheritable) if root else 0
+    new.cap_permitted |= new.cap_ambient
+    new.cap_effective = new.cap_permitted if root and new.euid == 0 else new.cap_ambient
+    new.securebits &= ~SECURE_KEEP_CAPS

@@ -6,6 +6,7 @@ import struct
 from typing import TYPE_CHECKING
 
 from toykernel.arch.x86.uaccess import access_ok, copy_from_user
+from toykernel.arch.x86.uaccess import copy_struct_from_user as copy_struct_from_user
 from toykernel.errno import E2BIG, EBADF, EFAULT, EINVAL, EPERM, Errno
 from toykernel.kernel.clone_flags import (
     CLONE_CLEAR_SIGHAND,
@@ -35,16 +36,6 @@ _FIELDS = (
     *("flags", "pidfd", "child_tid", "parent_tid", "exit_signal", "stack", "stack_size", "tls"),
     *("set_tid", "set_tid_size", "cgroup"),
 )
-
-
-def copy_struct_from_user(k: Kernel, address: int, size: int, known: int) -> bytes:
-    """A record that may be shorter or longer than the kernel's own: what is missing is 0, and what the
-    kernel does not know must be. Raises Errno(E2BIG), Errno(EFAULT).
-    """
-    data = copy_from_user(k, address, size)
-    if any(data[known:]):
-        raise Errno(E2BIG)
-    return data[:known].ljust(known, b"\0")
 
 
 @syscall(435, "cl_args:clone_args size:size", entry="ptregs_clone3")

@@ -20,28 +20,38 @@ if TYPE_CHECKING:
 CAP_CHOWN, CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH, CAP_FOWNER, CAP_FSETID, CAP_KILL = range(6)
 CAP_SETGID, CAP_SETUID, CAP_SETPCAP = 6, 7, 8
 CAP_LINUX_IMMUTABLE, CAP_NET_ADMIN, CAP_IPC_LOCK, CAP_IPC_OWNER = 9, 12, 14, 15
-CAP_SYS_CHROOT, CAP_SYS_PTRACE, CAP_SYS_PACCT, CAP_SYS_ADMIN, CAP_SYS_BOOT = 18, 19, 20, 21, 22
+CAP_SYS_RAWIO, CAP_SYS_CHROOT, CAP_SYS_PTRACE, CAP_SYS_PACCT = 17, 18, 19, 20
+CAP_SYS_ADMIN, CAP_SYS_BOOT = 21, 22
 CAP_SYS_NICE, CAP_SYS_RESOURCE, CAP_SYS_TIME = 23, 24, 25
 CAP_SYS_TTY_CONFIG = 26
-CAP_MKNOD, CAP_LEASE, CAP_SETFCAP = 27, 28, 31
+CAP_MKNOD, CAP_LEASE, CAP_SETFCAP, CAP_MAC_OVERRIDE = 27, 28, 31, 32
 CAP_LAST_CAP = 34
 CAP_FULL_SET = (1 << (CAP_LAST_CAP + 1)) - 1
-#: setfsuid and the like trade only these (linux/capability.h).
+#: setfsuid and the like trade only these (linux/capability.h: CAP_FS_SET).
 CAP_FS_MASK = 1 << CAP_CHOWN | 1 << CAP_DAC_OVERRIDE | 1 << CAP_DAC_READ_SEARCH | 1 << CAP_FOWNER
-CAP_FS_MASK |= 1 << CAP_FSETID | 1 << CAP_MKNOD
+CAP_FS_MASK |= 1 << CAP_FSETID | 1 << CAP_MKNOD | 1 << CAP_LINUX_IMMUTABLE | 1 << CAP_MAC_OVERRIDE
+
+#: struct uid_gid_extent: the first id in a namespace, the first in the one above it, how many.
+Extent = tuple[int, int, int]
+#: What an id looks like that a namespace has no name for.
+OVERFLOW_ID = 65534
 
 
 @dataclass(eq=False)
 class UserNamespace:
     """struct user_namespace: users by id; two namespaces have different users of the same id.
 
-    `owner` is the effective user of who made it.
+    `owner` and `group` are the effective ids of who made it. Each map is set once.
     """
 
     slab: int
     count: int = 1
     parent: UserNamespace | None = None
     owner: int = 0
+    group: int = 0
+    uid_map: tuple[Extent, ...] = ()
+    gid_map: tuple[Extent, ...] = ()
+    setgroups_denied: bool = False
     users: dict[int, UserStruct] = field(default_factory=dict)
 
 
@@ -78,6 +88,7 @@ class Cred:
     cap_permitted: int = 0
     cap_effective: int = 0
     cap_bset: int = 0
+    cap_ambient: int = 0  # never more than permitted and inheritable
     securebits: int = 0
     thread_keyring: Key | None = None
     process_keyring: Key | None = None
@@ -147,16 +158,21 @@ def put_user_ns(k: Kernel, ns: UserNamespace) -> None:
 
 
 def create_user_ns(k: Kernel, new: Cred) -> None:
-    """Make credentials those of the root of a new user namespace. Raises Errno(ENOMEM)."""
+    """Make credentials those of the first in a new user namespace: its root, or nobody until its maps are
+    written. Raises Errno(ENOMEM).
+    """
+    first = OVERFLOW_ID if k.host.profile.unmapped_ids else 0
     with ExitStack() as undo:
-        ns = UserNamespace(k.memory.slabs.user_ns.alloc(k), 1, get_user_ns(new), new.euid)
+        slab = k.memory.slabs.user_ns.alloc(k)
+        ns = UserNamespace(slab, 1, get_user_ns(new), new.euid, new.egid)
+        ns.setgroups_denied = new.user.ns.setgroups_denied
         undo.callback(put_user_ns, k, ns)
-        root = alloc_uid(k, ns, 0)
+        root = alloc_uid(k, ns, first)
         undo.pop_all()
     put_user_ns(k, ns)  # the user holds it from now on
     free_uid(k, new.user)
     new.user = root
-    new.uid = new.gid = new.suid = new.sgid = new.euid = new.egid = new.fsuid = new.fsgid = 0
+    new.uid = new.gid = new.suid = new.sgid = new.euid = new.egid = new.fsuid = new.fsgid = first
     new.groups = ()
 
 

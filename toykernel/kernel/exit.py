@@ -30,7 +30,7 @@ from toykernel.kernel.sched.core import sched_exit
 from toykernel.kernel.siginfo import CLD_DUMPED, CLD_EXITED, CLD_KILLED, SIGCHLD, SIGKILL
 from toykernel.kernel.signal import action_of, group_send_sig_info, kill_thread, send_signal
 from toykernel.kernel.signal_types import SA_NOCLDWAIT, SIG_IGN, SignalStruct, put_sighand
-from toykernel.kernel.task_struct import put_task_struct
+from toykernel.kernel.task_struct import put_task_struct, release_seccomp_filter
 from toykernel.kernel.wait import Result, Wait, child_queue, complete, never_return, wake_up
 from toykernel.state import Outcome, OutcomeKind
 from toykernel.syscalls import syscall
@@ -134,6 +134,7 @@ def finish_exit(k: Kernel, code: int) -> Result:
     exit_fs(k, tsk)
     exit_thread(k, tsk)
     exit_io_context(k, tsk)
+    release_seccomp_filter(k, tsk)
     exit_notify(k, tsk)
     return never_return(k)
 

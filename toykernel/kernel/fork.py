@@ -238,6 +238,7 @@ def dup_task_struct(k: Kernel, orig: Task) -> Task:
     p.usage = 2  # one for the task itself, one for whoever releases it
     p.fs_excl = 0
     p.splice_pipe = None
+    p.user_dispatch = None
     get_seccomp_filter(p.seccomp_filter)
     p.stack_canary = k.get_random_int()
     return p
@@ -312,7 +313,7 @@ def set_tid_addresses(k: Kernel, p: Task, args: CloneArgs) -> None:
 def drop_altstack(k: Kernel, p: Task, args: CloneArgs) -> None:
     """fork-path D13: two tasks in one memory cannot have one alternate signal stack."""
     if args.flags & (CLONE_VM | CLONE_VFORK) == CLONE_VM:
-        p.sas_ss_sp = p.sas_ss_size = 0
+        p.sas_ss_sp = p.sas_ss_size = p.sas_ss_flags = 0
 
 
 def stop_tracing(k: Kernel, p: Task, args: CloneArgs) -> None:
@@ -401,15 +402,15 @@ def copy_process(k: Kernel, args: CloneArgs, *, traced: bool = False) -> Task:
     check_flags(k, args.flags)  # D1
     security_task_create(k, args.flags)  # D2
     p = dup_task_struct(k, k.current)  # D3
-    done: list[tuple[Step, object]] = []
+    done: list[object] = []
     try:
         for step in LADDER:
             if begins is not None:
                 begins(step.number, step.build.__name__)
-            done.append((step, step.build(k, p, args)))
+            done.append(step.build(k, p, args))
         pidfd = pidfd_of_child(k, p, args)
     except BaseException:
-        for step, token in reversed(done):
+        for step, token in reversed([*zip(LADDER, done, strict=False)]):
             if step.undo is not None:
                 step.undo(k, p) if token is None else step.undo(k, p, token)
         free_task(k, p)

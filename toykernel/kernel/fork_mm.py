@@ -6,14 +6,16 @@ from typing import TYPE_CHECKING
 
 from toykernel.arch.x86.ldt import dup_ldt, free_ldt
 from toykernel.arch.x86.mmu_context import leave_mm
-from toykernel.arch.x86.pgtable import flush_tlb_mm, pgd_alloc, pgd_free
+from toykernel.arch.x86.pgtable import PteWork, flush_tlb_mm, one_by_one, pgd_alloc, pgd_free
 from toykernel.fs.aio import exit_aio
 from toykernel.fs.fsnotify import fsnotify_exec
 from toykernel.fs.inode import allow_write_access, deny_write_access, igrab, iput
 from toykernel.kernel.clone_flags import CLONE_VM, CloneArgs
+from toykernel.mm.guards import guards_in
 from toykernel.mm.limits import vm_enough_memory
+from toykernel.mm.mdwe import inherited_mdwe
 from toykernel.mm.memory import copy_page_range, unprotect_ptes
-from toykernel.mm.mm_types import VM_ACCOUNT, VM_DONTCOPY, MmStruct
+from toykernel.mm.mm_types import VM_ACCOUNT, VM_DONTCOPY, VM_WIPEONFORK, MmStruct
 from toykernel.mm.mmap import exit_mmap
 from toykernel.mm.vma import fork_area
 
@@ -22,13 +24,6 @@ if TYPE_CHECKING:
     from toykernel.mm.memory import ProtectedPte
     from toykernel.state import Kernel
     from toykernel.task import Task
-
-#: Fields of an address space that fork copies as they are.
-_INHERITED = (
-    *("start_code", "end_code", "start_data", "end_data", "start_brk", "brk"),
-    *("start_stack", "arg_start", "arg_end", "env_start", "env_end", "mmap_base"),
-    *("dumpable", "thp_disable", "vdso", "membarrier_state"),
-)
 
 
 def copy_mm(k: Kernel, p: Task, args: CloneArgs) -> list[ProtectedPte]:
@@ -100,17 +95,36 @@ def dup_mm(k: Kernel, oldmm: MmStruct) -> tuple[MmStruct, list[ProtectedPte]]:
 
 def dup_mmap(k: Kernel, mm: MmStruct, oldmm: MmStruct, protected: list[ProtectedPte]) -> None:
     """Copies of all areas and page tables, write-protected where private. Raises Errno(ENOMEM)."""
-    for name in _INHERITED:
-        setattr(mm, name, getattr(oldmm, name))
-    for area in oldmm:
-        if area.vm_flags & VM_DONTCOPY:
-            continue
-        if area.vm_flags & VM_ACCOUNT:
-            vm_enough_memory(k, area.pages)
-        mm.insert(fork_area(k, area))
-        copy_page_range(k, mm, oldmm, area, protected)
-        if oldmm.uffd_poison:
-            mm.uffd_poison |= {p for p in oldmm.uffd_poison if area.vm_start <= p < area.vm_end}
+    _inherit(mm, oldmm)
+    mm.mdwe = inherited_mdwe(oldmm)
+    work = None if k.memory.eager_fork or one_by_one(k) else PteWork()
+    try:
+        for area in oldmm:
+            if area.vm_flags & VM_DONTCOPY:
+                continue
+            if area.vm_flags & VM_ACCOUNT:
+                vm_enough_memory(k, area.pages)
+            mm.insert(fork_area(k, area))
+            if oldmm.guards and not area.vm_flags & VM_WIPEONFORK:
+                mm.guards |= guards_in(oldmm, area.vm_start, area.vm_end)
+            copy_page_range(k, mm, oldmm, area, protected, work)
+            if oldmm.uffd_poison:
+                mm.uffd_poison |= {p for p in oldmm.uffd_poison if area.vm_start <= p < area.vm_end}
+    finally:
+        if work is not None:
+            work.charge(k)
+
+
+def _inherit(mm: MmStruct, old: MmStruct) -> None:
+    """Fields of an address space that fork copies as they are."""
+    mm.start_code, mm.end_code = old.start_code, old.end_code
+    mm.start_data, mm.end_data = old.start_data, old.end_data
+    mm.start_brk, mm.brk = old.start_brk, old.brk
+    mm.start_stack, mm.mmap_base = old.start_stack, old.mmap_base
+    mm.arg_start, mm.arg_end = old.arg_start, old.arg_end
+    mm.env_start, mm.env_end = old.env_start, old.env_end
+    mm.dumpable, mm.thp_disable = old.dumpable, old.thp_disable
+    mm.vdso, mm.membarrier_state = old.vdso, old.membarrier_state
 
 
 def mmput(k: Kernel, mm: MmStruct) -> None:

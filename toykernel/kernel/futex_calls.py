@@ -142,6 +142,8 @@ def waitv_words(k: Kernel, waiters: int, count: int) -> tuple[Word, ...]:
     ):
         if flags & ~(FUTEX2_SIZE_U32 | FUTEX2_PRIVATE) or not flags & FUTEX2_SIZE_U32 or reserved:
             raise Errno(EINVAL)
+        if val >> 32:  # more than the word can hold
+            raise Errno(EINVAL)
         words.append((uaddr & 0xFFFFFFFF, val & 0xFFFFFFFF, bool(flags & FUTEX2_PRIVATE)))
     return tuple(words)
 

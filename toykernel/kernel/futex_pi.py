@@ -275,6 +275,7 @@ def futex_requeue_pi(
     key2 = get_futex_key(k, uaddr2, private=private)
     if get_user(k, uaddr) != expected:
         raise Errno(EAGAIN)
+    get_user(k, uaddr2)
     sleepers = queued(k, key)
     if not sleepers:
         return 0

@@ -47,6 +47,7 @@ from toykernel.kernel.signal import (
 )
 from toykernel.kernel.signal_types import (
     RLIMIT_CORE,
+    SA_IMMUTABLE,
     SA_NOCLDSTOP,
     SA_RESETHAND,
     SIG_DFL,
@@ -128,7 +129,7 @@ def get_signal_to_deliver(k: Kernel, told: Siginfo | None = None) -> Decision | 
             info = dequeue_signal(k, task, task.blocked)
             if info is None:
                 return None
-            if task.ptrace and info["si_signo"] != SIGKILL:
+            if task.ptrace and info["si_signo"] != SIGKILL and not _immutable(task, info):
                 return Tell(info)
         sig = info["si_signo"]
         if k.host.trace.signal_deliver:
@@ -157,6 +158,11 @@ def get_signal_to_deliver(k: Kernel, told: Siginfo | None = None) -> Decision | 
         if sigmask(sig) & KERNEL_COREDUMP and k.host.trace.coredump:
             k.host.trace.coredump.emit(task, sig, info)
         return GroupExit(sig | (_CORE_FLAG if dumps_core(task, sig) else 0))
+
+
+def _immutable(task: Task, info: Siginfo) -> bool:
+    """Whether a signal is the kernel's own end of a process, of which no tracer hears first."""
+    return bool(action_of(task, info["si_signo"]).flags & SA_IMMUTABLE)
 
 
 def dumps_core(task: Task, sig: int) -> bool:

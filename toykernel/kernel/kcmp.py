@@ -52,8 +52,8 @@ def sys_kcmp(k: Kernel, pid1: int, pid2: int, kind: int, idx1: int, idx2: int) -
     if kind == KCMP_FILE:
         return _order(_file(first, idx1).slab, _file(second, idx2).slab)
     if kind == KCMP_EPOLL_TFD:
-        file = _file(first, idx1)
-        return _order(file.slab, _watched(k, second, idx2).slab)
+        slot = copy_from_user(k, idx2, 12)
+        return _order(_file(first, idx1).slab, _watched(second, slot).slab)
     if kind not in _SHARED:
         raise Errno(EINVAL)
     places = (getattr(task, _SHARED[kind]) for task in (first, second))
@@ -72,9 +72,9 @@ def _file(task: Task, fd: int) -> File:
     return file
 
 
-def _watched(k: Kernel, task: Task, slot: int) -> File:
+def _watched(task: Task, slot: bytes) -> File:
     """The file that an epoll file of a task watches, by struct kcmp_epoll_slot."""
-    efd, tfd, skip = struct.unpack("<3I", copy_from_user(k, slot, 12))
+    efd, tfd, skip = struct.unpack("<3I", slot)
     ep = _file(task, efd).private
     if not isinstance(ep, EventPoll):
         raise Errno(EINVAL)

@@ -23,7 +23,7 @@ from toykernel.fs.operations import POLLHUP, POLLIN, POLLRDNORM, FileOperations
 from toykernel.fs.proc.node import ProcNode, find_task
 from toykernel.kernel.clone_flags import CLONE_THREAD
 from toykernel.kernel.kill import send_by_call, user_info
-from toykernel.kernel.pid import Pid, get_pid, pid_task, put_pid, task_active_pid_ns
+from toykernel.kernel.pid import Pid, get_pid, pid_nr_ns, pid_task, put_pid, task_active_pid_ns
 from toykernel.kernel.pidfd_info import pidfd_ioctl
 from toykernel.kernel.ptrace import ptrace_may_access
 from toykernel.kernel.siginfo import NSIG, SI_TKILL, SI_USER, SIGINFO_SIZE, unpack_siginfo
@@ -57,8 +57,22 @@ def pidfd_release(k: Kernel, file: File) -> None:
     put_pid(k, file.private)
 
 
+def pidfd_show_fdinfo(k: Kernel, file: File) -> str:
+    """The process's number, and that in each namespace below the reader's; -1 when it is gone, 0 for one that
+    the reader does not see."""
+    pid: Pid = file.private
+    ns = task_active_pid_ns(k.current)
+    nr = pid_nr_ns(pid, ns) if pid_task(k, pid) is not None else -1
+    below = pid.numbers[ns.level + 1 :] if nr > 0 else ()
+    return f"Pid:\t{nr}\nNSpid:\t" + "\t".join(map(str, (nr, *(n for _, n in below)))) + "\n"
+
+
 PIDFD = FileOperations(
-    "toykernel.kernel.pidfd:PIDFD", poll=pidfd_poll, release=pidfd_release, ioctl=pidfd_ioctl
+    "toykernel.kernel.pidfd:PIDFD",
+    poll=pidfd_poll,
+    release=pidfd_release,
+    ioctl=pidfd_ioctl,
+    show_fdinfo=pidfd_show_fdinfo,
 )
 
 

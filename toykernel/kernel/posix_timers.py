@@ -21,9 +21,12 @@ from toykernel.kernel.timekeeping import (
     CLOCK_BOOTTIME,
     CLOCK_BOOTTIME_ALARM,
     CLOCK_MONOTONIC,
+    CLOCK_MONOTONIC_COARSE,
+    CLOCK_MONOTONIC_RAW,
     CLOCK_PROCESS_CPUTIME_ID,
     CLOCK_REALTIME,
     CLOCK_REALTIME_ALARM,
+    CLOCK_REALTIME_COARSE,
     CLOCK_TAI,
     CLOCK_THREAD_CPUTIME_ID,
     TIMER_ABSTIME,
@@ -50,6 +53,8 @@ SIGEV_SIGNAL, SIGEV_NONE, SIGEV_THREAD, SIGEV_THREAD_ID = 0, 1, 2, 4
 DELAYTIMER_MAX = 0x7FFFFFFF
 _TIMERS_MAX = 4096
 _CLOCKS = (CLOCK_REALTIME, CLOCK_MONOTONIC, CLOCK_BOOTTIME, CLOCK_TAI)
+_ALARMS = (CLOCK_REALTIME_ALARM, CLOCK_BOOTTIME_ALARM)
+_WITHOUT_TIMERS = (CLOCK_MONOTONIC_RAW, CLOCK_REALTIME_COARSE, CLOCK_MONOTONIC_COARSE)
 
 
 @dataclass(eq=False)
@@ -217,9 +222,9 @@ def sys_timer_create(k: Kernel, clock: int, event: int, created: int) -> int:
     watched, alone = None, False
     if clock in (CLOCK_PROCESS_CPUTIME_ID, CLOCK_THREAD_CPUTIME_ID) or clock < 0:
         watched, alone = cpu_clock_task(k, clock)
-    elif clock in (CLOCK_REALTIME_ALARM, CLOCK_BOOTTIME_ALARM):
+    elif clock in _WITHOUT_TIMERS:
         raise Errno(EOPNOTSUPP)
-    elif clock not in _CLOCKS:
+    elif clock not in (*_CLOCKS, *_ALARMS):
         raise Errno(EINVAL)
     timers = k.current.signal.posix_timers
     ident = next((n for n in range(_TIMERS_MAX) if n not in timers), None)
@@ -229,6 +234,8 @@ def sys_timer_create(k: Kernel, clock: int, event: int, created: int) -> int:
     if event:
         value, sig, notify, tid = struct.unpack("<IiiI", copy_from_user(k, event, 16))
     target = _event_target(k, notify, tid, sig)
+    if clock in _ALARMS:  # there is no device that could wake the machine
+        raise Errno(EOPNOTSUPP)
     put_user(k, ident, created)
     timer = HrTimer(0, posix_timer_fn)
     posix = PosixTimer(ident, clock, notify, sig, value, target, timer, watched, alone)

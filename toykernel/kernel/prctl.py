@@ -16,7 +16,9 @@ from toykernel.kernel.cred import (
 )
 from toykernel.kernel.seccomp import prctl_set_seccomp
 from toykernel.kernel.siginfo import NSIG
+from toykernel.kernel.syscall_user_dispatch import set_syscall_user_dispatch
 from toykernel.kernel.uid import SECURE_KEEP_CAPS
+from toykernel.mm.mdwe import PR_MDWE_NO_INHERIT, PR_MDWE_REFUSE_EXEC_GAIN
 from toykernel.mm.mmap import user_mm
 from toykernel.syscalls import syscall
 from toykernel.task import TASK_COMM_LEN
@@ -25,8 +27,11 @@ if TYPE_CHECKING:
     from toykernel.state import Kernel
 
 _QUERY = 0xFFFFFFFF
-#: SECURE_NOROOT, NO_SETUID_FIXUP, KEEP_CAPS, and the bits that lock each (linux/securebits.h).
-_SECURE_BITS, _SECURE_LOCKS = 0x15, 0x2A
+#: NO_CAP_AMBIENT_RAISE, EXEC_RESTRICT_FILE, EXEC_DENY_INTERACTIVE; above each the bit that locks it.
+SECBIT_NO_CAP_AMBIENT_RAISE = 0x40
+#: Those that a program may set for itself, with their locks: only user space cares (6.14).
+_UNPRIVILEGED = 0xF00
+AMBIENT_IS_SET, AMBIENT_RAISE, AMBIENT_LOWER, AMBIENT_CLEAR_ALL = range(1, 5)
 
 
 def _set_pdeathsig(k: Kernel, sig: int) -> int:
@@ -48,6 +53,8 @@ def _get_keepcaps(k: Kernel, _: int) -> int:
 def _set_keepcaps(k: Kernel, value: int) -> int:
     if value > 1:
         raise Errno(EINVAL)
+    if k.current.cred.securebits & SECURE_KEEP_CAPS << 1:  # SECURE_KEEP_CAPS_LOCKED
+        raise Errno(EPERM)
     new = prepare_creds(k)
     new.securebits = new.securebits & ~SECURE_KEEP_CAPS | (SECURE_KEEP_CAPS if value else 0)
     commit_creds(k, new)
@@ -166,13 +173,42 @@ def _get_securebits(k: Kernel, _: int) -> int:
 
 
 def _set_securebits(k: Kernel, bits: int) -> int:
-    old = k.current.cred.securebits
-    locked = old >> 1 & _SECURE_BITS
-    changed = (old ^ bits) & locked or old & _SECURE_LOCKS & ~bits
-    if changed or bits & ~(_SECURE_BITS | _SECURE_LOCKS) or not capable(k, CAP_SETPCAP):
+    old, known = k.current.cred.securebits, k.host.profile.secure_bits
+    locks = known << 1
+    changed = (old ^ bits) & (old & locks) >> 1 or old & locks & ~bits
+    if changed or bits & ~(known | locks):
+        raise Errno(EPERM)
+    if not capable(k, CAP_SETPCAP) and (old == bits or (old ^ bits) & ~_UNPRIVILEGED):
         raise Errno(EPERM)
     new = prepare_creds(k)
     new.securebits = bits
+    commit_creds(k, new)
+    return 0
+
+
+def _cap_ambient(k: Kernel, _option: int, args: tuple[int, int, int, int]) -> int:
+    """PR_CAP_AMBIENT: capabilities that an exec of any program leaves. EINVAL, EPERM."""
+    what, cap, *rest = args
+    old = k.current.cred
+    if any(rest) or (what == AMBIENT_CLEAR_ALL and cap):
+        raise Errno(EINVAL)
+    if what != AMBIENT_CLEAR_ALL and (
+        not AMBIENT_IS_SET <= what <= AMBIENT_LOWER or cap > k.host.profile.last_cap
+    ):
+        raise Errno(EINVAL)
+    bit = 1 << cap
+    if what == AMBIENT_IS_SET:
+        return int(bool(old.cap_ambient & bit))
+    if what == AMBIENT_RAISE and (
+        not old.cap_permitted & old.cap_inheritable & bit
+        or old.securebits & SECBIT_NO_CAP_AMBIENT_RAISE
+    ):
+        raise Errno(EPERM)
+    new = prepare_creds(k)
+    if what == AMBIENT_RAISE:
+        new.cap_ambient |= bit
+    else:
+        new.cap_ambient = 0 if what == AMBIENT_CLEAR_ALL else new.cap_ambient & ~bit
     commit_creds(k, new)
     return 0
 
@@ -237,6 +273,26 @@ def _thp_disable(k: Kernel, option: int, args: tuple[int, int, int, int]) -> int
     return 0
 
 
+def _mdwe(k: Kernel, option: int, args: tuple[int, int, int, int]) -> int:
+    """PR_SET_MDWE and PR_GET_MDWE: no writable memory becomes code. EINVAL; EPERM to take it back."""
+    mm, bits = user_mm(k), args[0]
+    if option == PR_GET_MDWE:
+        if any(args):
+            raise Errno(EINVAL)
+        return mm.mdwe
+    known = PR_MDWE_REFUSE_EXEC_GAIN | PR_MDWE_NO_INHERIT
+    if any(args[1:]) or bits & ~known or bits == PR_MDWE_NO_INHERIT:
+        raise Errno(EINVAL)
+    if mm.mdwe not in (0, bits):
+        raise Errno(EPERM)
+    mm.mdwe = bits
+    return 0
+
+
+def _user_dispatch(k: Kernel, _option: int, args: tuple[int, int, int, int]) -> int:
+    return set_syscall_user_dispatch(k, k.current, *args)
+
+
 def _mce_kill(k: Kernel, option: int, args: tuple[int, int, int, int]) -> int:
     """PR_MCE_KILL and PR_MCE_KILL_GET: memory never fails here. EINVAL."""
     if option == PR_MCE_KILL_GET:
@@ -256,6 +312,8 @@ def _set_seccomp(k: Kernel, _option: int, args: tuple[int, int, int, int]) -> in
 
 PR_SET_SECCOMP, PR_MCE_KILL, PR_MCE_KILL_GET, PR_MCE_KILL_DEFAULT = 22, 33, 34, 2
 PR_SET_NO_NEW_PRIVS, PR_GET_NO_NEW_PRIVS, PR_SET_THP_DISABLE, PR_GET_THP_DISABLE = 38, 39, 41, 42
+PR_SET_MDWE, PR_GET_MDWE, PR_CAP_AMBIENT = 65, 66, 47
+PR_SET_SYSCALL_USER_DISPATCH = 59
 PR_TSC_ENABLE, PR_TSC_SIGSEGV = 1, 2
 #: Options that look at more than one argument.
 WIDE: dict[int, Callable[[Kernel, int, tuple[int, int, int, int]], int]] = {
@@ -266,6 +324,10 @@ WIDE: dict[int, Callable[[Kernel, int, tuple[int, int, int, int]], int]] = {
     PR_GET_NO_NEW_PRIVS: _no_new_privs,
     PR_SET_THP_DISABLE: _thp_disable,
     PR_GET_THP_DISABLE: _thp_disable,
+    PR_SET_MDWE: _mdwe,
+    PR_GET_MDWE: _mdwe,
+    PR_CAP_AMBIENT: _cap_ambient,
+    PR_SET_SYSCALL_USER_DISPATCH: _user_dispatch,
 }
 
 

@@ -27,7 +27,7 @@ UIO_MAXIOV = 1024
 Pieces = list[tuple[int, int]]
 
 
-def _pieces(k: Kernel, address: int, count: int, *, own: bool) -> Pieces:
+def pieces(k: Kernel, address: int, count: int, *, own: bool) -> Pieces:
     """The pieces of a struct iovec[]; addresses of the caller's own must be user's.
 
     Raises Errno(EINVAL), Errno(EFAULT).
@@ -77,10 +77,10 @@ def process_vm_rw(
     """
     if flags:
         raise Errno(EINVAL)
-    local = _pieces(k, lvec, liovcnt, own=True)
+    local = pieces(k, lvec, liovcnt, own=True)
     if not sum(length for _, length in local):
         return 0
-    remote = _pieces(k, rvec, riovcnt, own=False)
+    remote = pieces(k, rvec, riovcnt, own=False)
     if not sum(length for _, length in remote):
         return 0
     mm = _remote_mm(k, pid)

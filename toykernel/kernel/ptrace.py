@@ -30,6 +30,7 @@ from toykernel.kernel.ptrace_flags import (
     PTRACE_DETACH,
     PTRACE_EVENT_STOP,
     PTRACE_GET_SYSCALL_INFO,
+    PTRACE_GET_SYSCALL_USER_DISPATCH_CONFIG,
     PTRACE_GETEVENTMSG,
     PTRACE_GETREGSET,
     PTRACE_GETSIGINFO,
@@ -38,13 +39,17 @@ from toykernel.kernel.ptrace_flags import (
     PTRACE_KILL,
     PTRACE_LISTEN,
     PTRACE_O_MASK,
+    PTRACE_O_SUSPEND_SECCOMP,
     PTRACE_OLDSETOPTIONS,
     PTRACE_PEEKDATA,
     PTRACE_PEEKSIGINFO,
     PTRACE_PEEKTEXT,
     PTRACE_POKEDATA,
     PTRACE_POKETEXT,
+    PTRACE_SECCOMP_GET_FILTER,
+    PTRACE_SECCOMP_GET_METADATA,
     PTRACE_SEIZE,
+    PTRACE_SET_SYSCALL_USER_DISPATCH_CONFIG,
     PTRACE_SETOPTIONS,
     PTRACE_SETREGSET,
     PTRACE_SETSIGINFO,
@@ -57,6 +62,11 @@ from toykernel.kernel.ptrace_flags import (
 )
 from toykernel.kernel.ptrace_info import peek_siginfo, regset, syscall_info
 from toykernel.kernel.ptrace_stop import ptrace_link
+from toykernel.kernel.seccomp import (
+    may_suspend_seccomp,
+    seccomp_get_filter,
+    seccomp_get_metadata,
+)
 from toykernel.kernel.siginfo import (
     KERNEL_ONLY,
     NSIG,
@@ -74,6 +84,7 @@ from toykernel.kernel.signal import (
     signal_wake_up,
     task_set_jobctl_pending,
 )
+from toykernel.kernel.syscall_user_dispatch import get_config, set_config
 from toykernel.kernel.wait import Result, Wait, child_queue
 from toykernel.mm.gup import access_process_vm, write_process_vm
 from toykernel.syscalls import syscall
@@ -158,6 +169,7 @@ def ptrace_attach(k: Kernel, child: Task, request: int, addr: int, data: int) ->
     if request == PTRACE_SEIZE:
         if addr or data & ~PTRACE_O_MASK:
             raise Errno(EIO)
+        _check_options(k, data)
         flags |= PT_SEIZED | data << PT_OPT_FLAG_SHIFT
     if child.flags & PF_KTHREAD or (child.mm is None and not child.exit_state):
         raise Errno(EPERM)
@@ -176,6 +188,14 @@ def ptrace_attach(k: Kernel, child: Task, request: int, addr: int, data: int) ->
         k.try_to_wake_up(child)
         return _trapping(k, child)
     return 0
+
+
+def _check_options(k: Kernel, options: int) -> None:
+    """Raises Errno(EINVAL), Errno(EPERM) for what the caller may not set."""
+    if options & ~PTRACE_O_MASK:
+        raise Errno(EINVAL)
+    if options & PTRACE_O_SUSPEND_SECCOMP and not may_suspend_seccomp(k):
+        raise Errno(EPERM)
 
 
 def _trapping(k: Kernel, child: Task) -> Result:
@@ -211,8 +231,7 @@ def ptrace_request(k: Kernel, child: Task, request: int, addr: int, data: int) -
         if write_process_vm(k, child, addr, data.to_bytes(4, "little")) != 4:
             raise Errno(EIO)
     elif request in (PTRACE_SETOPTIONS, PTRACE_OLDSETOPTIONS):
-        if data & ~PTRACE_O_MASK:
-            raise Errno(EINVAL)
+        _check_options(k, data)
         child.ptrace = child.ptrace & ~_OPTIONS | data << PT_OPT_FLAG_SHIFT
     elif request == PTRACE_GETEVENTMSG:
         put_user(k, child.ptrace_message, data)
@@ -230,6 +249,14 @@ def ptrace_request(k: Kernel, child: Task, request: int, addr: int, data: int) -
         return peek_siginfo(k, child, addr, data)
     elif request == PTRACE_GET_SYSCALL_INFO:
         return syscall_info(k, child, addr, data)
+    elif request == PTRACE_SET_SYSCALL_USER_DISPATCH_CONFIG:
+        return set_config(k, child, addr, data)
+    elif request == PTRACE_GET_SYSCALL_USER_DISPATCH_CONFIG:
+        return get_config(k, child, addr, data)
+    elif request == PTRACE_SECCOMP_GET_FILTER:
+        return seccomp_get_filter(k, child, addr, data)
+    elif request == PTRACE_SECCOMP_GET_METADATA:
+        return seccomp_get_metadata(k, child, addr, data)
     elif request in _RESUMING:
         ptrace_resume(k, child, request, data)
     elif request == PTRACE_KILL:

@@ -47,6 +47,7 @@ from toykernel.kernel.ptrace_flags import (
 from toykernel.kernel.siginfo import (
     CLD_STOPPED,
     CLD_TRAPPED,
+    NSIG,
     SI_USER,
     SIGCHLD,
     SIGSTOP,
@@ -285,6 +286,6 @@ def _syscall_stop(task: Task) -> int:
 def _syscall_told(
     k: Kernel, sig: int, _info: Siginfo | None, then: Callable[[Kernel], Result]
 ) -> Result:
-    if sig:
+    if 0 < sig <= NSIG:  # with the tracer gone it is still what the stop told: SIGTRAP and 0x80
         send_signal(k, k.current, sig, {})
     return then(k)

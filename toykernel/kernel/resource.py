@@ -52,8 +52,8 @@ def do_setrlimit(k: Kernel, task: Task, resource: int, new: tuple[int, int]) -> 
 @syscall(75, "resource:rlimit rlim:address")
 def sys_setrlimit(k: Kernel, resource: int, rlim: int) -> int:
     """Soft and hard. Raises Errno(EPERM) above the hard limit without CAP_SYS_RESOURCE, Errno(EINVAL)."""
-    _limits(k, resource)
     soft, hard = struct.unpack("<II", copy_from_user(k, rlim, 8))
+    _limits(k, resource)
     do_setrlimit(k, k.current, resource, (soft, hard))
     return 0
 
@@ -76,7 +76,6 @@ def sys_old_getrlimit(k: Kernel, resource: int, rlim: int) -> int:
 @syscall(340, "pid:pid resource:rlimit new_limit:address old_limit:address")
 def sys_prlimit64(k: Kernel, pid: int, resource: int, new_limit: int, old_limit: int) -> int:
     """prlimit64: get and set in one step, of another process too. ESRCH, EPERM, EINVAL, EFAULT."""
-    _limits(k, resource)
     new = None
     if new_limit:
         words = struct.unpack("<QQ", copy_from_user(k, new_limit, 16))
@@ -85,6 +84,7 @@ def sys_prlimit64(k: Kernel, pid: int, resource: int, new_limit: int, old_limit:
     if task is None:
         raise Errno(ESRCH)
     _check_permission(k, task)
+    _limits(k, resource)
     old = task.signal.rlim[resource]
     if new is not None:
         do_setrlimit(k, task, resource, new)

@@ -31,6 +31,7 @@ RLIM_INFINITY = 0xFFFFFFFF
 SA_NOCLDSTOP, SA_NOCLDWAIT, SA_SIGINFO = 0x00000001, 0x00000002, 0x00000004
 SA_RESTORER, SA_ONSTACK, SA_RESTART = 0x04000000, 0x08000000, 0x10000000
 SA_NODEFER, SA_RESETHAND = 0x40000000, 0x80000000
+SA_IMMUTABLE = 0x00800000  # the kernel's own: no handler takes its place, no tracer hears of it
 
 #: Raised signals by number, each with the siginfo of every time it was queued.
 Pending = dict[int, list[dict[str, Any]]]

@@ -14,9 +14,15 @@ if TYPE_CHECKING:
     from toykernel.task import Task
 
 
+def release_seccomp_filter(k: Kernel, p: Task) -> None:
+    """The filters of a task's calls, which makes no more."""
+    judge, p.seccomp_filter = p.seccomp_filter, None
+    put_seccomp_filter(k, judge)
+
+
 def free_task(k: Kernel, p: Task) -> None:
     """The filters of its calls, the stack, then the record."""
-    put_seccomp_filter(k, p.seccomp_filter)
+    release_seccomp_filter(k, p)
     free_thread_info(k, p.stack)
     k.memory.slabs.task_struct.free(k, p.slab)
 

@@ -67,6 +67,7 @@ if TYPE_CHECKING:
     from toykernel.state import Kernel
 
 USER_HZ = 100
+CPUCLOCK_SCHED = 2  # of the kinds in a CPU clock's number
 _COARSE = (CLOCK_REALTIME_COARSE, CLOCK_MONOTONIC_COARSE)
 _SLEEPABLE = (CLOCK_REALTIME, CLOCK_MONOTONIC, CLOCK_BOOTTIME, CLOCK_TAI)
 _ALARM = (CLOCK_REALTIME_ALARM, CLOCK_BOOTTIME_ALARM)
@@ -114,9 +115,12 @@ def sys_clock_getres(k: Kernel, clock: int, address: int) -> int:
 
 
 def clock_resolution(k: Kernel, clock: int) -> int:
-    """In ns: a tick for the coarse clocks. Raises Errno(EINVAL) for a clock that there is not."""
+    """In ns: a tick for the coarse clocks, and for CPU time by ticks (CPUCLOCK_PROF, CPUCLOCK_VIRT). Raises
+    Errno(EINVAL) for a clock that there is not.
+    """
     clock_get(k, clock)
-    return tick_ns(k) if clock in _COARSE else 1
+    by_ticks = clock < 0 and clock & 3 != CPUCLOCK_SCHED
+    return tick_ns(k) if clock in _COARSE or by_ticks else 1
 
 
 def _set_wall_clock(k: Kernel, ns: int) -> int:

@@ -26,6 +26,7 @@ from toykernel.kernel.cred import (
     put_cred,
 )
 from toykernel.kernel.signal_types import RLIMIT_NPROC
+from toykernel.kernel.user_namespace import has_mapping, may_setgroups
 from toykernel.security import security_task_fix_setuid
 from toykernel.syscalls import syscall
 from toykernel.task import PF_NPROC_EXCEEDED
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
 
 UNCHANGED = 0xFFFFFFFF
 NGROUPS_MAX = 65536
+SECURE_NOROOT = 1 << 0
 SECURE_NO_SETUID_FIXUP = 1 << 2
 SECURE_KEEP_CAPS = 1 << 4
 OVERFLOWUID = 65534
@@ -61,6 +63,7 @@ def _change(k: Kernel, change: Callable[[Cred, Cred], None], *, user: bool = Tru
         new = prepare_creds(k)
         undo.callback(put_cred, k, new)
         change(new, old)
+        _have_names(k, new, old)
         if user:
             if new.uid != old.uid:
                 _set_user(k, new)
@@ -73,6 +76,19 @@ def _change(k: Kernel, change: Callable[[Cred, Cred], None], *, user: bool = Tru
             k.current.mm.dumpable = 0  # what root has read must not be read by whom it becomes
     commit_creds(k, new)
     return 0
+
+
+def _have_names(k: Kernel, new: Cred, old: Cred) -> None:
+    """make_kuid, make_kgid: an id that is new must be one of the namespace. Raises Errno(EINVAL)."""
+    if new.user.ns.parent is None:
+        return
+    users = {new.uid, new.euid, new.suid, new.fsuid} - {old.uid, old.euid, old.suid, old.fsuid}
+    groups = {new.gid, new.egid, new.sgid, new.fsgid} - {old.gid, old.egid, old.sgid, old.fsgid}
+    groups |= set(new.groups) - set(old.groups)
+    if not all(has_mapping(k, new, uid) for uid in users):
+        raise Errno(EINVAL)
+    if not all(has_mapping(k, new, gid, group=True) for gid in groups):
+        raise Errno(EINVAL)
 
 
 def _set_user(k: Kernel, new: Cred) -> None:
@@ -98,7 +114,7 @@ def _fix_capabilities(new: Cred, old: Cred) -> None:
     if was_root and 0 not in (new.uid, new.euid, new.suid):
         if not old.securebits & SECURE_KEEP_CAPS:
             new.cap_permitted = 0
-        new.cap_effective = 0
+        new.cap_effective = new.cap_ambient = 0
     if old.euid == 0 and new.euid != 0:
         new.cap_effective = 0
     if old.euid != 0 and new.euid == 0:
@@ -168,7 +184,7 @@ def setresuid(k: Kernel, ruid: int, euid: int, suid: int) -> int:
 def setfsuid(k: Kernel, uid: int) -> int:
     """setfsuid: the old one, whether or not it was changed; -1 only asks."""
     old = k.current.cred
-    if uid == UNCHANGED:
+    if uid == UNCHANGED or not has_mapping(k, old, uid):
         return old.fsuid
     if uid in (old.uid, old.euid, old.suid, old.fsuid) or capable(k, CAP_SETUID):
         previous = old.fsuid
@@ -244,7 +260,7 @@ def setfsgid(k: Kernel, gid: int) -> int:
     """Answers with the group before, changed or not; -1 only asks."""
     old = k.current.cred
     previous = old.fsgid
-    if gid == UNCHANGED:
+    if gid == UNCHANGED or not has_mapping(k, old, gid, group=True):
         return previous
     if gid in (old.gid, old.egid, old.sgid, old.fsgid) or capable(k, CAP_SETGID):
 
@@ -274,7 +290,7 @@ def setgroups(k: Kernel, size: int, grouplist: int, *, width: int) -> int:
 
     `width` is an id's bytes.
     """
-    if not capable(k, CAP_SETGID):
+    if not capable(k, CAP_SETGID) or not may_setgroups(k):
         raise Errno(EPERM)
     if not 0 <= size <= NGROUPS_MAX:
         raise Errno(EINVAL)

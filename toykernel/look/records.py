@@ -21,6 +21,7 @@ from toykernel.kernel.cred import UserNamespace
 from toykernel.kernel.landlock import LandlockRuleset
 from toykernel.kernel.nsproxy import IpcNamespace, MntNamespace, UtsNamespace, mount_roots
 from toykernel.kernel.pid import PidNamespace
+from toykernel.kernel.seccomp_filter import SeccompFilter
 from toykernel.look.spaces import address_spaces
 from toykernel.mm.userfaultfd import UserfaultfdCtx
 from toykernel.net.af_unix import UnixSock
@@ -104,6 +105,8 @@ def _of_file(file: File) -> Iterator[Record]:
     match file.private:
         case NsCommon(ns=ns):
             yield from _of_namespace(ns)
+        case SeccompFilter(slab=slab):
+            yield "seccomp_filter", slab
         case EventfdCtx(slab=slab):
             yield "eventfd_ctx", slab
         case LandlockRuleset(slab=slab):
@@ -143,8 +146,10 @@ def _of_inode(inode: Inode) -> Iterator[Record]:
             yield "user_namespace", user.ns.slab
         case UnixSock() as sock:
             yield from _of_socket(sock)
-        case MqueueInfo(slab=slab, messages=messages):
+        case MqueueInfo(slab=slab, messages=messages, user=user):
             yield "mqueue_inode_cache", slab
+            yield "user_struct", user.slab
+            yield "user_namespace", user.ns.slab
             for msg in messages:
                 yield "msg_msg", msg.slab
 

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 from emu.paging import PF_W
 from emu.ram import PAGE_SHIFT, PAGE_SIZE
 from toykernel.arch.x86.pgtable import flush_tlb_mm
-from toykernel.errno import EACCES, EFAULT, EINVAL, ENOMEM, Errno
+from toykernel.errno import EACCES, EFAULT, EINVAL, ENOMEM, EPERM, Errno
 from toykernel.mm.filemap import FaultSigbus
+from toykernel.mm.guards import install_guards, remove_guards
 from toykernel.mm.memory import Fault, handle_mm_fault, unmap_page_range
 from toykernel.mm.mm_types import (
     VM_DONTCOPY,
@@ -16,6 +17,7 @@ from toykernel.mm.mm_types import (
     VM_LOCKED,
     VM_RAND_READ,
     VM_READ,
+    VM_SEALED,
     VM_SEQ_READ,
     VM_SHARED,
     VM_WIPEONFORK,
@@ -32,6 +34,8 @@ from toykernel.mm.mman import (
     MADV_DONTNEED,
     MADV_DONTNEED_LOCKED,
     MADV_FREE,
+    MADV_GUARD_INSTALL,
+    MADV_GUARD_REMOVE,
     MADV_HUGEPAGE,
     MADV_KEEPONFORK,
     MADV_MERGEABLE,
@@ -49,7 +53,7 @@ from toykernel.mm.mman import (
 )
 from toykernel.mm.mmap import page_align, user_mm
 from toykernel.mm.truncate import punch_hole
-from toykernel.mm.vma import isolate, merge
+from toykernel.mm.vma import anon_vma_prepare, isolate, merge
 from toykernel.syscalls import syscall
 
 if TYPE_CHECKING:
@@ -74,7 +78,12 @@ _NOTED = (
     *(MADV_COLD, MADV_PAGEOUT),
 )
 _POPULATE = (MADV_POPULATE_READ, MADV_POPULATE_WRITE)
+_GUARD = (MADV_GUARD_INSTALL, MADV_GUARD_REMOVE)
 _DROP = (MADV_DONTNEED, MADV_DONTNEED_LOCKED, MADV_FREE, MADV_REMOVE)
+#: What takes contents away, which mseal forbids where the program could not write them anyway.
+_DISCARD = (*_DROP, MADV_DONTFORK, MADV_WIPEONFORK, MADV_GUARD_INSTALL)
+#: What process_madvise may do to another process.
+REMOTE = (MADV_COLD, MADV_PAGEOUT, MADV_WILLNEED)
 
 
 @syscall(219, "addr:address length:size advice:madvice")
@@ -84,14 +93,18 @@ def sys_madvise(k: Kernel, start: int, length: int, behavior: int) -> int:
     EINVAL for a bad range or advice, EACCES for MADV_REMOVE of what is not writable, EFAULT for what
     MADV_POPULATE cannot touch.
     """
-    if behavior not in _FLAGS and behavior not in (*_NOTED, *_POPULATE, *_DROP):
+    return do_madvise(k, user_mm(k), start, length, behavior)
+
+
+def do_madvise(k: Kernel, mm: MmStruct, start: int, length: int, behavior: int) -> int:
+    """The same for any address space; 0. Raises Errno."""
+    if behavior not in _FLAGS and behavior not in (*_NOTED, *_POPULATE, *_DROP, *_GUARD):
         raise Errno(EINVAL)
     end = start + page_align(length)
     if start & (PAGE_SIZE - 1) or end >> 32:
         raise Errno(EINVAL)
     if end == start:
         return 0
-    mm = user_mm(k)
     if behavior in _POPULATE:
         _populate(k, mm, start, end, write=behavior == MADV_POPULATE_WRITE)
         return 0
@@ -123,7 +136,30 @@ def _populate(k: Kernel, mm: MmStruct, start: int, end: int, *, write: bool) -> 
             raise Errno(EFAULT) from None
 
 
+def _may_discard(area: VmArea) -> bool:
+    """can_madvise_modify: a sealed area keeps the contents of private memory that is not writable."""
+    sealed = area.vm_flags & (VM_SEALED | VM_WRITE) == VM_SEALED
+    return not sealed or area.mapping is not None
+
+
+def _guard(k: Kernel, mm: MmStruct, area: VmArea, start: int, end: int, behavior: int) -> None:
+    if behavior == MADV_GUARD_REMOVE:
+        remove_guards(mm, start, end)
+        return
+    if area.vm_flags & VM_LOCKED:
+        raise Errno(EINVAL)
+    anon_vma_prepare(k, mm, area)
+    unmap_page_range(k, mm, start, end)
+    flush_tlb_mm(k, mm)
+    install_guards(mm, start, end)
+
+
 def _advise(k: Kernel, mm: MmStruct, area: VmArea, start: int, end: int, behavior: int) -> None:
+    if behavior in _DISCARD and not _may_discard(area):
+        raise Errno(EPERM)
+    if behavior in _GUARD:
+        _guard(k, mm, area, start, end, behavior)
+        return
     if behavior in _NOTED:
         if area.vm_flags & VM_LOCKED and behavior in (MADV_COLD, MADV_PAGEOUT):
             raise Errno(EINVAL)

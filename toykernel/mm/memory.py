@@ -18,23 +18,22 @@ from toykernel.arch.x86.pgtable import (
     PGDIR_SIZE,
     PTE_PROTNONE,
     PTE_UFFD_WP,
-    PteAt,
-    clear_run,
+    PteWork,
+    clear_ptes,
+    copy_ptes,
     flush_tlb_mm,
     flush_tlb_page,
     get_pte,
     one_by_one,
     present_ptes,
-    protect_run,
     pte_alloc,
     pte_offset,
     pte_present,
-    pte_runs,
     set_pte,
-    set_run,
 )
 from toykernel.errno import EFAULT, Errno
 from toykernel.mm.filemap import FaultSigbus, UserFault, vma_frame
+from toykernel.mm.guards import GuardFault
 from toykernel.mm.mm_types import (
     UFFD_MODE_MINOR,
     UFFD_MODE_MISSING,
@@ -75,18 +74,23 @@ def mk_pte(pfn: int, vma: VmArea) -> int:
 
 
 def copy_page_range(
-    k: Kernel, dst: MmStruct, src: MmStruct, vma: VmArea, protected: list[ProtectedPte]
+    k: Kernel,
+    dst: MmStruct,
+    src: MmStruct,
+    vma: VmArea,
+    protected: list[ProtectedPte],
+    work: PteWork | None = None,
 ) -> None:
-    """Fork's share of one area (fork-path K1-K3). The caller flushes `src` afterwards (K4).
+    """Fork's share of one area (fork-path K1-K3). The caller flushes `src` afterwards (K4), and charges
+    for `work`: without it entries go one by one.
 
     Raises Errno(ENOMEM) when a page table cannot be had; what has been copied by then is in `dst`
     and goes away with it, and what `src` has lost is in `protected`.
     """
     if vma.vm_flags & (VM_DONTCOPY | VM_WIPEONFORK) or not vma.anon_vma:
         return  # left out, or (K13, too) all to be had again from the page cache or the zero page
-    if not k.memory.eager_fork and not one_by_one(k):
-        for run in pte_runs(k, src, vma.vm_start, vma.vm_end):
-            _copy_run(k, dst, src, run, protected)
+    if work is not None:
+        copy_ptes(k, dst, src, vma.vm_start, vma.vm_end, protected, work)
         return
     reached = table = 0  # the page table of `dst` that the walk has come to, and where it lies
     for address, at, pte in present_ptes(k, src, vma.vm_start, vma.vm_end):
@@ -102,20 +106,6 @@ def copy_page_range(
                 pte &= ~PTE_RW  # in both: whoever writes first must fault
                 set_pte(k, src, address, at, pte)
             _copy_one_pte(k, dst, address, new_at, pte)
-
-
-def _copy_run(
-    k: Kernel, dst: MmStruct, src: MmStruct, run: list[PteAt], protected: list[ProtectedPte]
-) -> None:
-    """The entries of one page table, as below one by one."""
-    k.charge("present_pte")
-    at = pte_alloc(k, dst, run[0][0])
-    if len(run) > 1:
-        k.charge("present_pte", len(run) - 1)
-    protected += protect_run(k, src, run)
-    k.memory.pages.get_pages([pte >> PAGE_SHIFT for _, _, pte in run])
-    shared = ~(PTE_RW | PTE_A)
-    set_run(k, dst, at, [(address, place, pte & shared) for address, place, pte in run])
 
 
 def _copy_one_pte(k: Kernel, dst: MmStruct, address: int, new_at: int, pte: int) -> None:
@@ -144,20 +134,25 @@ def _copy_eagerly(k: Kernel, dst: MmStruct, address: int, new_at: int, pte: int)
 
 def unmap_page_range(k: Kernel, mm: MmStruct, start: int, end: int) -> None:
     """Take every page in a range away, and its reference with it."""
+    unmap_vmas(k, mm, [(start, end)])
+
+
+def unmap_vmas(k: Kernel, mm: MmStruct, ranges: list[tuple[int, int]]) -> None:
+    """unmap_page_range for each range."""
     if mm.uffd_poison:
-        mm.uffd_poison = {page for page in mm.uffd_poison if not start <= page < end}
+        for start, end in ranges:
+            mm.uffd_poison = {page for page in mm.uffd_poison if not start <= page < end}
     if not one_by_one(k):
-        for run in pte_runs(k, mm, start, end):
-            k.charge("present_pte", len(run))
-            clear_run(k, mm, run)
-            for _, _, pte in run:
-                if pte_present(pte):
-                    k.memory.pages.put_page(k, pte >> PAGE_SHIFT)
+        work = PteWork()
+        for start, end in ranges:
+            clear_ptes(k, mm, start, end, work)
+        work.charge(k)
         return
-    for address, at, pte in present_ptes(k, mm, start, end):
-        set_pte(k, mm, address, at, 0)
-        if pte_present(pte):
-            k.memory.pages.put_page(k, pte >> PAGE_SHIFT)
+    for start, end in ranges:
+        for address, at, pte in present_ptes(k, mm, start, end):
+            set_pte(k, mm, address, at, 0)
+            if pte_present(pte):
+                k.memory.pages.put_page(k, pte >> PAGE_SHIFT)
 
 
 def count_fault(
@@ -212,6 +207,8 @@ def handle_pte_fault(k: Kernel, fault: Fault, at: int) -> None:
     mm, vma, address, write = fault.mm, fault.vma, fault.page, fault.write
     pte = k.machine.ram.read32(at)
     if not pte_present(pte):
+        if address in mm.guards:
+            raise GuardFault
         if address in mm.uffd_poison:
             raise FaultSigbus  # as without CONFIG_MEMORY_FAILURE
         if vma.mapping is not None:

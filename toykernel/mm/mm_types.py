@@ -31,6 +31,7 @@ VM_ACCOUNT = 0x00100000
 VM_NORESERVE = 0x00200000
 VM_WIPEONFORK = 0x02000000
 VM_DONTDUMP = 0x04000000
+VM_SEALED = 1 << 42
 
 #: When an area asks its userfaultfd (UFFDIO_REGISTER_MODE_), and what for (UFFD_PAGEFAULT_FLAG_).
 UFFD_MODE_MISSING, UFFD_MODE_WP, UFFD_MODE_MINOR = 1, 2, 4
@@ -82,7 +83,7 @@ class VmArea:
         """Four letters as in /proc/PID/maps: rwx, then s(hared) or p(rivate)."""
         letters = ((VM_READ, "r"), (VM_WRITE, "w"), (VM_EXEC, "x"))
         text = "".join(letter if self.vm_flags & flag else "-" for flag, letter in letters)
-        return text + ("s" if self.vm_flags & VM_SHARED else "p")
+        return text + ("s" if self.vm_flags & VM_MAYSHARE else "p")
 
 
 class Areas:
@@ -154,6 +155,8 @@ class MmStruct:
         self.hiwater_rss = 0  # the most there were
         self.dumpable = 1  # PR_SET_DUMPABLE; exec makes it 1
         self.thp_disable = False
+        self.mdwe = 0  # PR_SET_MDWE
+        self.guards: set[int] = set()  # addresses of pages that MADV_GUARD_INSTALL has taken
         self.membarrier_state = 0  # MEMBARRIER_CMD_REGISTER_ bits that were called
         self.total_vm = 0  # pages in areas
         self.locked_vm = 0  # pages in areas with VM_LOCKED

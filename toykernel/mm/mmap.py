@@ -21,9 +21,12 @@ from toykernel.errno import (
 )
 from toykernel.fs.file import fget_open
 from toykernel.fs.inode import F_SEAL_FUTURE_WRITE, F_SEAL_WRITE
+from toykernel.kernel.cred import CAP_SYS_RAWIO, capable
 from toykernel.mm.filemap import AddressSpace, shmem_zero_setup
+from toykernel.mm.guards import remove_guards
 from toykernel.mm.limits import OVERCOMMIT_NEVER, can_do_mlock, charge, may_expand_vm, may_lock
-from toykernel.mm.memory import populate_range, unmap_page_range
+from toykernel.mm.mdwe import map_deny_write_exec
+from toykernel.mm.memory import populate_range, unmap_page_range, unmap_vmas
 from toykernel.mm.mm_types import (
     READ_IMPLIES_EXEC,
     VM_GROWSDOWN,
@@ -34,6 +37,7 @@ from toykernel.mm.mm_types import (
     VM_MAYSHARE,
     VM_MAYWRITE,
     VM_NORESERVE,
+    VM_SEALED,
     VM_SHARED,
     MmStruct,
     VmArea,
@@ -58,7 +62,7 @@ from toykernel.mm.mman import (
     PROT_WRITE,
     calc_vm_prot_bits,
 )
-from toykernel.mm.vma import MAX_MAP_COUNT, carve, free_area, merge, new_area
+from toykernel.mm.vma import carve, free_area, merge, new_area
 from toykernel.syscalls import syscall
 
 if TYPE_CHECKING:
@@ -111,7 +115,7 @@ def get_unmapped_area(k: Kernel, mm: MmStruct, addr: int, length: int, flags: in
             raise Errno(ENOMEM)
         if addr & _OFFSET:
             raise Errno(EINVAL)
-        if addr < k.memory.mmap_min_addr:
+        if addr < k.memory.mmap_min_addr and not capable(k, CAP_SYS_RAWIO):
             raise Errno(EPERM)
         return addr
     if addr:
@@ -171,7 +175,7 @@ def do_mmap_pgoff(
         raise Errno(ENOMEM)
     if pgoff + (length >> 12) >> 32:
         raise Errno(EOVERFLOW)
-    if len(mm.areas) > MAX_MAP_COUNT:
+    if len(mm.areas) > k.memory.max_map_count:
         raise Errno(ENOMEM)
     addr = get_unmapped_area(k, mm, addr, length, flags)
     if flags & MAP_FIXED_NOREPLACE and mm.overlapping(addr, addr + length):
@@ -181,6 +185,8 @@ def do_mmap_pgoff(
         prot |= PROT_EXEC
     vm_flags = calc_vm_prot_bits(prot) | mm.def_flags | VM_MAYREAD | VM_MAYWRITE | VM_MAYEXEC
     vm_flags |= VM_GROWSDOWN if flags & MAP_GROWSDOWN else 0
+    if map_deny_write_exec(mm, vm_flags, vm_flags):
+        raise Errno(EACCES)
     if flags & MAP_LOCKED:
         if not can_do_mlock(k):
             raise Errno(EPERM)
@@ -195,6 +201,8 @@ def do_mmap_pgoff(
     if file is not None:
         vm_flags = _check_file_rights(file, prot, kind, vm_flags)
         mapping = file.op.mmap(k, file)
+        if vm_flags & VM_GROWSDOWN:
+            raise Errno(EINVAL)  # only a stack grows
     if mapping is not None:
         name = mapping.name
     elif vm_flags & VM_SHARED:
@@ -214,8 +222,8 @@ def _sharing(flags: int, file: File | None) -> int:
         kind = MAP_SHARED
     if kind not in (MAP_SHARED, MAP_PRIVATE):
         raise Errno(EINVAL)
-    if flags & MAP_GROWSDOWN and (kind == MAP_SHARED or file is not None):
-        raise Errno(EINVAL)  # only a stack grows
+    if flags & MAP_GROWSDOWN and kind == MAP_SHARED and file is None:
+        raise Errno(EINVAL)
     return kind
 
 
@@ -273,7 +281,10 @@ def do_munmap(k: Kernel, mm: MmStruct, start: int, length: int) -> None:
     if not length:
         raise Errno(EINVAL)
     end = start + length
+    if any(area.vm_flags & VM_SEALED for area in mm.overlapping(start, end)):
+        raise Errno(EPERM)
     gone = carve(k, mm, start, end)
+    remove_guards(mm, start, end)
     for area in gone:
         unmap_page_range(k, mm, area.vm_start, area.vm_end)
         mm.remove(area)
@@ -287,8 +298,7 @@ def do_munmap(k: Kernel, mm: MmStruct, start: int, length: int) -> None:
 def exit_mmap(k: Kernel, mm: MmStruct) -> None:
     """Take every area, page and table away; the directory stays."""
     areas = list(mm)
-    for area in areas:
-        unmap_page_range(k, mm, area.vm_start, area.vm_end)
+    unmap_vmas(k, mm, [(area.vm_start, area.vm_end) for area in areas])
     mm.remove_all()
     free_pgtables(k, mm)
     flush_tlb_mm(k, mm)

@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING
 
 from emu.ram import PAGE_SIZE
 from toykernel.arch.x86.pgtable import flush_tlb_mm
-from toykernel.errno import EACCES, EINVAL, ENOMEM, Errno
+from toykernel.errno import EACCES, EINVAL, ENOMEM, ENOSPC, EPERM, Errno
 from toykernel.mm.limits import vm_enough_memory
+from toykernel.mm.mdwe import map_deny_write_exec
 from toykernel.mm.memory import change_protection
 from toykernel.mm.mm_types import (
     READ_IMPLIES_EXEC,
@@ -17,6 +18,7 @@ from toykernel.mm.mm_types import (
     VM_MAYEXEC,
     VM_NORESERVE,
     VM_RWX,
+    VM_SEALED,
     VM_SHARED,
     VM_WRITE,
     MmStruct,
@@ -39,6 +41,7 @@ if TYPE_CHECKING:
     from toykernel.state import Kernel
 
 _GROWS = PROT_GROWSDOWN | PROT_GROWSUP
+_PKEY_RIGHTS = 3
 _KNOWN = PROT_READ | PROT_WRITE | PROT_EXEC | PROT_SEM
 
 
@@ -57,8 +60,8 @@ def sys_mprotect(k: Kernel, start: int, length: int, prot: int) -> int:
         raise Errno(EINVAL)
     mm = user_mm(k)
     first = mm.find_vma(start)
-    if first is None or grows & PROT_GROWSUP:  # nothing grows up on i386
-        raise Errno(EINVAL if first is not None else ENOMEM)
+    if first is None:
+        raise Errno(ENOMEM)
     if grows & PROT_GROWSDOWN:
         if first.vm_start >= end:
             raise Errno(ENOMEM)
@@ -67,6 +70,8 @@ def sys_mprotect(k: Kernel, start: int, length: int, prot: int) -> int:
         start = first.vm_start
     elif first.vm_start > start:
         raise Errno(ENOMEM)
+    elif grows & PROT_GROWSUP:  # nothing grows up on i386
+        raise Errno(EINVAL)
     implied = prot & PROT_READ and k.current.personality & READ_IMPLIES_EXEC
     try:
         _protect(k, mm, start, end, calc_vm_prot_bits(prot), VM_EXEC if implied else 0)
@@ -74,6 +79,29 @@ def sys_mprotect(k: Kernel, start: int, length: int, prot: int) -> int:
         merge(k, mm, start, end)
         flush_tlb_mm(k, mm)
     return 0
+
+
+# -- protection keys, on a CPU without them ---------------------------------------------------------
+
+
+@syscall(380, "addr:address len:size prot:prot pkey:int")
+def sys_pkey_mprotect(k: Kernel, start: int, length: int, prot: int, pkey: int) -> int:
+    """pkey_mprotect: with the key -1 as mprotect; EINVAL for any other, none of which can be had."""
+    if pkey != -1:
+        raise Errno(EINVAL)
+    return sys_mprotect(k, start, length, prot)
+
+
+@syscall(381, "flags:hex access_rights:hex")
+def sys_pkey_alloc(k: Kernel, flags: int, rights: int) -> int:
+    """pkey_alloc: EINVAL for a flag or a right that is none, else ENOSPC: the CPU has no keys."""
+    raise Errno(EINVAL if flags or rights & ~_PKEY_RIGHTS else ENOSPC)
+
+
+@syscall(382, "pkey:int")
+def sys_pkey_free(k: Kernel, pkey: int) -> int:
+    """pkey_free: EINVAL, as for every key that was not given out."""
+    raise Errno(EINVAL)
 
 
 def _protect(k: Kernel, mm: MmStruct, start: int, end: int, rights: int, implied: int) -> None:
@@ -85,6 +113,10 @@ def _protect(k: Kernel, mm: MmStruct, start: int, end: int, rights: int, implied
         flags |= implied if flags & VM_MAYEXEC else 0
         if flags & ~(flags >> 4) & VM_RWX:  # more than VM_MAYREAD and so on allow
             raise Errno(EACCES)
+        if map_deny_write_exec(mm, area.vm_flags, flags):
+            raise Errno(EACCES)
+        if area.vm_flags & VM_SEALED:
+            raise Errno(EPERM)
         stop = min(area.vm_end, end)
         if flags != area.vm_flags:
             mprotect_fixup(k, mm, area, start, stop, flags)

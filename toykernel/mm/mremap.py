@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING
 from emu.ram import PAGE_SIZE
 from toykernel.arch.x86.asm_offsets import TASK_SIZE
 from toykernel.arch.x86.pgtable import flush_tlb_mm, free_pgtables
-from toykernel.errno import EAGAIN, EFAULT, EINVAL, ENOMEM, Errno
+from toykernel.arch.x86.vdso import vdso_mremap
+from toykernel.errno import EAGAIN, EFAULT, EINVAL, ENOMEM, EPERM, Errno
+from toykernel.mm.guards import move_guards
 from toykernel.mm.limits import may_expand_vm, may_lock, vm_enough_memory
 from toykernel.mm.memory import move_page_tables, populate_range
-from toykernel.mm.mm_types import VM_ACCOUNT, VM_LOCKED, MmStruct, VmArea
+from toykernel.mm.mm_types import VM_ACCOUNT, VM_LOCKED, VM_SEALED, MmStruct, VmArea
 from toykernel.mm.mman import MAP_FIXED, MREMAP_DONTUNMAP, MREMAP_FIXED, MREMAP_MAYMOVE
 from toykernel.mm.mmap import do_munmap, get_unmapped_area, page_align_word, user_mm
 from toykernel.mm.vma import copy_area, free_area, merge
@@ -39,6 +41,9 @@ def sys_mremap(k: Kernel, addr: int, old_len: int, new_len: int, flags: int, new
     if not new_len:
         raise Errno(EINVAL)
     mm = user_mm(k)
+    source = mm.find_exact(addr)
+    if source is not None and source.vm_flags & VM_SEALED:
+        raise Errno(EPERM)
     if flags & MREMAP_FIXED:
         if not flags & MREMAP_MAYMOVE:
             raise Errno(EINVAL)
@@ -139,10 +144,13 @@ def _move_vma(
             twin.vm_pgoff = target >> 12
         twin.vm_start, twin.vm_end = target, target + new_len
         move_page_tables(k, mm, addr, target, old_len)
+        move_guards(mm, addr, target, old_len)
         undo.pop_all()
     mm.insert(twin)
     flush_tlb_mm(k, mm)
     locked = twin.vm_flags & VM_LOCKED
+    if area.mapping is k.arch.vdso:
+        vdso_mremap(k, mm, addr, target)
     if keep:
         mm.set_flags(area, area.vm_flags & ~VM_LOCKED)
     elif old_len:

@@ -9,7 +9,7 @@ the kernel has no linear address for them, so only user pages lie there.
 from __future__ import annotations
 
 from array import array
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
 from emu.ram import PAGE_SHIFT, PAGE_SIZE
@@ -39,6 +39,14 @@ class FrameTotals:
     managed: int
     used: int
     peak: int
+
+
+def _smallest(zone: Zone, order: int) -> int:
+    """The smallest order from this one on that has a free block; -1 when none has."""
+    for size in range(order, MAX_ORDER):
+        if zone[size]:
+            return size
+    return -1
 
 
 class PageAllocator:
@@ -87,13 +95,13 @@ class PageAllocator:
         """
         if k.host.may_fail is not None:
             k.host.may_fail(what)
-        for zone in (self._zones[1], self._zones[0]) if highmem else self._zones[:1]:
-            size = order
-            while size < MAX_ORDER and not zone[size]:
-                size += 1
-            if size < MAX_ORDER:
-                break
-        else:
+        high = highmem and self._lowmem < self.frames
+        zone = self._zones[high]
+        size = _smallest(zone, order)
+        if size < 0 and high:
+            zone = self._zones[0]
+            size = _smallest(zone, order)
+        if size < 0:
             raise Errno(ENOMEM)
         k.charge("alloc_pages")
         pfn, _ = zone[size].popitem()
@@ -102,11 +110,12 @@ class PageAllocator:
             zone[size][pfn + (1 << size)] = None
         self._count[pfn] = 1
         self._order[pfn] = order
-        self._used += 1 << order
-        if self._used > self._peak:
-            self._peak = self._used
-        if pfn + (1 << order) > self.reach:
-            self.reach = pfn + (1 << order)
+        used = self._used = self._used + (1 << order)
+        if used > self._peak:
+            self._peak = used
+        end = pfn + (1 << order)
+        if end > self.reach:
+            self.reach = end
         return pfn
 
     def get_zeroed_page(self, k: Kernel, what: str = "page", *, highmem: bool = False) -> int:
@@ -122,7 +131,7 @@ class PageAllocator:
             raise PageCountError(f"reference taken of frame {pfn:#x}, which is free")
         self._count[pfn] += 1
 
-    def get_pages(self, pfns: list[int]) -> None:
+    def get_pages(self, pfns: Iterable[int]) -> None:
         """get_page for each."""
         count = self._count
         for pfn in pfns:
@@ -144,9 +153,20 @@ class PageAllocator:
             k.charge("free_pages")
             self._free_block(pfn, self._order[pfn])
 
+    def put_pages(self, k: Kernel, pfns: Iterable[int]) -> None:
+        """put_page for each."""
+        count = self._count
+        for pfn in pfns:
+            if count[pfn] > 1:
+                count[pfn] -= 1
+            else:
+                self.put_page(k, pfn)
+
     def _free_block(self, pfn: int, order: int) -> None:
         self._used -= 1 << order
-        zone = self._zone(pfn)  # its end is the end of a block of the highest order
+        zone = self._zones[
+            pfn >= self._lowmem
+        ]  # its end is the end of a block of the highest order
         while order < MAX_ORDER - 1:
             buddy = pfn ^ (1 << order)
             if buddy not in zone[order]:

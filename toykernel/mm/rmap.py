@@ -34,6 +34,25 @@ class ReverseMap:
         if not entries:
             del self._entries[pfn]
 
+    def add_all(self, mm_ident: int, maps: dict[int, int]) -> None:
+        """`add` for entries of an address space: frames by linear address."""
+        known, high = self._entries, mm_ident << _VPN_BITS
+        for address, pfn in maps.items():
+            entries = known.get(pfn)
+            if entries is None:
+                known[pfn] = {high | address >> 12: None}
+            else:
+                entries[high | address >> 12] = None
+
+    def remove_all(self, mm_ident: int, maps: dict[int, int]) -> None:
+        """`remove` for the same."""
+        known, high = self._entries, mm_ident << _VPN_BITS
+        for address, pfn in maps.items():
+            entries = known[pfn]
+            del entries[high | address >> 12]
+            if not entries:
+                del known[pfn]
+
     def mapcount(self, pfn: int) -> int:
         """How many entries map the frame (page_mapcount)."""
         entries = self._entries.get(pfn)

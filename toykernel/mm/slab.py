@@ -34,14 +34,17 @@ class KmemCache:
         if k.host.may_fail is not None:
             k.host.may_fail(self.name)
         partial = self._partial
-        if not partial:
+        for base in reversed(partial):
+            objects = partial[base]
+            break
+        else:
             base = PAGE_OFFSET + (
                 k.memory.pages.alloc_pages(k, 0, f"{self.name} slab") << PAGE_SHIFT
             )
             self._held[base] = None
-            partial[base] = [base + i * self.size for i in reversed(range(self.per_page))]
-        base = next(reversed(partial))
-        objects = partial[base]
+            objects = partial[base] = list(
+                range(base + (self.per_page - 1) * self.size, base - 1, -self.size)
+            )
         address = objects.pop()
         if not objects:
             del partial[base]
@@ -53,9 +56,11 @@ class KmemCache:
 
         Raises ValueError when it is free already.
         """
-        base = address & ~(PAGE_SIZE - 1)
-        objects = self._partial.setdefault(base, [])
-        if address in objects:
+        base = address & -PAGE_SIZE
+        objects = self._partial.get(base)
+        if objects is None:
+            objects = self._partial[base] = []
+        elif address in objects:
             raise ValueError(f"slab {self.name}: object {address:#x} freed twice")
         objects.append(address)
         self.active -= 1

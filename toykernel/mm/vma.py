@@ -12,9 +12,6 @@ from toykernel.mm.mm_types import VM_LOCKED, VM_LOCKONFAULT, VM_RWX, MmStruct, V
 if TYPE_CHECKING:
     from toykernel.state import Kernel
 
-#: The most areas that one address space may have (sysctl vm.max_map_count).
-MAX_MAP_COUNT = 65530
-
 
 def new_area(
     k: Kernel,
@@ -83,8 +80,13 @@ def split_area(k: Kernel, mm: MmStruct, area: VmArea, address: int) -> VmArea:
 
     Raises Errno(ENOMEM), changing nothing.
     """
-    if len(mm.areas) >= MAX_MAP_COUNT:
+    if len(mm.areas) >= k.memory.max_map_count:
         raise Errno(ENOMEM)
+    return _split(k, mm, area, address)
+
+
+def _split(k: Kernel, mm: MmStruct, area: VmArea, address: int) -> VmArea:
+    """As split_area, however many areas there are (__split_vma)."""
     upper = copy_area(k, area)
     mm.resize(area, area.vm_start, address)
     upper.vm_pgoff += (address - upper.vm_start) >> 12
@@ -106,9 +108,18 @@ def isolate(k: Kernel, mm: MmStruct, area: VmArea, start: int, end: int) -> VmAr
 
 
 def carve(k: Kernel, mm: MmStruct, start: int, end: int) -> list[VmArea]:
-    """The areas inside [start, end), those at its edges cut to fit. Raises Errno(ENOMEM)."""
+    """The areas inside [start, end), which go, those at its edges cut to fit.
+
+    Raises Errno(ENOMEM), also for a hole in one when there are as many areas as may be: one more would stay.
+    """
     for area in mm.overlapping(start, end):
-        isolate(k, mm, area, start, end)
+        first, last = area.vm_start < start, area.vm_end > end
+        if first and last and len(mm.areas) >= k.memory.max_map_count:
+            raise Errno(ENOMEM)
+        if first:
+            area = _split(k, mm, area, start)
+        if last:
+            _split(k, mm, area, end)
     return mm.overlapping(start, end)
 
 

@@ -89,6 +89,7 @@ class UnixSock:
     sndbuf: int = WMEM_DEFAULT
     rcvbuf: int = WMEM_DEFAULT
     wmem: int = 0  # bytes that it has sent and nobody has read
+    rcvlowat: int = 1  # bytes that a stream's reader waits for
     passcred: bool = False
     options: dict[int, int] = field(default_factory=dict)
     rcvtimeo: int = 0  # ns; 0 is for ever

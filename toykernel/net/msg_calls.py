@@ -23,7 +23,6 @@ from toykernel.kernel.wait import Result, Wait
 from toykernel.net.scm import ScmCookie, scm_destroy, scm_recv, scm_send
 from toykernel.net.sendrecv import Receiving, start_recv
 from toykernel.net.socket import (
-    read_address,
     sockfd_lookup,
     store_address,
     sys_accept4,
@@ -80,10 +79,14 @@ def sys_sendto(
     return unix_sendmsg(k, file, gather(k, ((buf, size),)), flags, ScmCookie(), dest)
 
 
-def _dest(k: Kernel, file: File, address: int, length: int) -> bytes:
-    """The name to send to; sockets that are connected do not look at it."""
+def _dest(k: Kernel, file: File, address: int, length: int) -> bytes | None:
+    """The name to send to, None for one without a byte; sockets that are connected do not look at it."""
+    if not length:
+        return None
     if sock_of(file).connects:
-        return read_address(k, address, length)[1] if length else b""
+        if not 0 < length <= 128:
+            raise Errno(EINVAL)
+        return copy_from_user(k, address, length)
     return unix_name(k, address, length)
 
 

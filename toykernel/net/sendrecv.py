@@ -11,15 +11,17 @@ from toykernel.fs.file import File, fput
 from toykernel.fs.operations import FileOperations
 from toykernel.kernel.timekeeping import ktime_get
 from toykernel.kernel.wait import Result, WaitQueue
-from toykernel.net.af_unix import Skb, unix_poll, unix_release_sock
+from toykernel.net.af_unix import SOCK_DGRAM, Skb, unix_poll, unix_release_sock
 from toykernel.net.scm import ScmCookie
 from toykernel.net.unix_io import (
+    MSG_PEEK,
     MSG_WAITALL,
     Pieces,
     Received,
     check_recv,
     finish_recv,
     gather,
+    nonblock,
     scatter,
     sock_of,
     unix_recv,
@@ -56,7 +58,11 @@ def do_recv(k: Kernel, call: Receiving, late: bool = False) -> Result:
     """Receive what is there, or sleep until something is; the number of bytes."""
     sock = sock_of(call.file)
     size = sum(length for _, length in call.pieces) - call.done
-    got = unix_recv(k, sock, size, call.flags)
+    taking = sock.is_stream and not call.flags & MSG_PEEK
+    got = unix_recv(k, sock, size, call.flags | (MSG_PEEK if taking else 0))
+    ended_for_ever = got is not None and got.skb is None
+    if ended_for_ever and sock.type == SOCK_DGRAM and nonblock(call.file, call.flags):
+        raise Errno(EAGAIN)  # a datagram's end is told those who wait for it
     if got is None:
         if late:
             if call.done:
@@ -68,7 +74,15 @@ def do_recv(k: Kernel, call: Receiving, late: bool = False) -> Result:
             if call.done:
                 return call.done
             raise
-    scatter(k, _behind(call.pieces, call.done), got.data)
+    try:
+        scatter(k, _behind(call.pieces, call.done), got.data)
+    except Errno:
+        if call.done:
+            return call.done
+        raise
+    if taking:  # what could not be stored would still be there
+        got = unix_recv(k, sock, size, call.flags)
+        assert got is not None
     ended = got.skb is None or bool(got.skb.files)
     if call.told is not None:
         call.told(k, call, got)
@@ -76,10 +90,9 @@ def do_recv(k: Kernel, call: Receiving, late: bool = False) -> Result:
         drop_files(k, got.skb)
     finish_recv(k, sock, got)
     call.done += got.size
-    whole = call.flags & MSG_WAITALL and sock.is_stream and not got.peek
-    if whole and got.size < size and not ended:
-        return do_recv(k, call)
-    return call.done
+    asked = sum(length for _, length in call.pieces)
+    least = asked if call.flags & MSG_WAITALL else min(sock.rcvlowat, asked)
+    return do_recv(k, call) if taking and call.done < least and not ended else call.done
 
 
 def drop_files(k: Kernel, skb: Skb) -> None:

@@ -202,10 +202,11 @@ def sys_bind(k: Kernel, fd: int, address: int, length: int) -> int:
         raise Errno(EINVAL)
     if name and name[0]:
         bind_path(k, sock, name)
+    elif not name:
+        if not sock.name:
+            autobind(k, sock)
     elif sock.name:
         raise Errno(EINVAL)
-    elif not name:
-        autobind(k, sock)
     else:
         bind_abstract(k, sock, name)
     return 0

@@ -59,7 +59,9 @@ def sys_setsockopt(k: Kernel, fd: int, level: int, name: int, value: int, length
     if name == SO_LINGER:
         if length < 8:
             raise Errno(EINVAL)
-        seconds = get_user(k, value + 4) if word else sock.options.get(SO_LINGER, 0) >> 32
+        longest = 0x7FFFFFFF // k.time.hz  # MAX_SCHEDULE_TIMEOUT
+        old = sock.options.get(SO_LINGER, 0) >> 32
+        seconds = min(get_user(k, value + 4), longest) if word else old
         sock.options[SO_LINGER] = seconds << 32 | bool(word)
     elif name == SO_PASSCRED:
         sock.passcred = bool(word)
@@ -74,7 +76,7 @@ def sys_setsockopt(k: Kernel, fd: int, level: int, name: int, value: int, length
             raise Errno(EPERM)
         sock.options[name] = word
     elif name == SO_RCVLOWAT:
-        sock.options[name] = min(word, 0x7FFFFFFF) or 1
+        sock.rcvlowat = min(word, 0x7FFFFFFF) or 1
     elif name in _KEPT:
         sock.options[name] = int(bool(word))
     else:
@@ -129,7 +131,7 @@ def _value(sock: UnixSock, name: int) -> bytes:
         SO_RCVBUF: sock.rcvbuf,
         SO_PASSCRED: int(sock.passcred),
         SO_ACCEPTCONN: int(sock.listening),
-        SO_RCVLOWAT: sock.options.get(SO_RCVLOWAT, 1),
+        SO_RCVLOWAT: sock.rcvlowat,
         SO_SNDLOWAT: 1,
     }
     if name == SO_ERROR:

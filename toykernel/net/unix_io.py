@@ -72,7 +72,8 @@ def scatter(k: Kernel, pieces: Pieces, data: bytes) -> None:
         data = data[length:]
 
 
-def _nonblock(file: File, flags: int) -> bool:
+def nonblock(file: File, flags: int) -> bool:
+    """Whether a call may not wait."""
     return bool(file.flags & O_NONBLOCK or flags & MSG_DONTWAIT)
 
 
@@ -186,7 +187,7 @@ def _stream_ends(k: Kernel, sending: Sending, error: Errno) -> int:
 
 
 def _wait_to_send(k: Kernel, sending: Sending, queue: WaitQueue) -> Wait | Errno:
-    if _nonblock(sending.file, sending.flags):
+    if nonblock(sending.file, sending.flags):
         return Errno(EAGAIN)
     if signal_pending(k.current):
         return _interrupted(sending.deadline)
@@ -333,7 +334,7 @@ def wait_for_data(
 ) -> Wait:
     """Sleep until something comes. Raises Errno(EAGAIN), or that of a signal."""
     sock = sock_of(file)
-    if _nonblock(file, flags):
+    if nonblock(file, flags):
         raise Errno(EAGAIN)
     if signal_pending(k.current):
         raise _interrupted(deadline)

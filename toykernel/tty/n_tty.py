@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from toykernel.fs.operations import POLLIN, POLLOUT, POLLRDNORM, POLLWRNORM
+from toykernel.fs.operations import POLLIN, POLLOUT, POLLPRI, POLLRDNORM, POLLWRNORM
 from toykernel.kernel.siginfo import SIGINT, SIGQUIT, SIGTSTP
 from toykernel.kernel.signal import send_signal
 from toykernel.kernel.wait import wake_up
@@ -18,6 +18,8 @@ N_TTY_BUF_SIZE = 4096
 #: What a pseudo-terminal holds for its master to read.
 PTY_BUF_SIZE = 65536
 _DISABLED = 0  # _POSIX_VDISABLE
+#: What a master in packet mode is told of its slave (TIOCPKT_).
+PKT_FLUSHREAD, PKT_FLUSHWRITE, PKT_STOP, PKT_START, PKT_NOSTOP, PKT_DOSTOP = 1, 2, 4, 8, 16, 32
 
 
 def kill_pgrp(k: Kernel, pgrp: int, sig: int) -> None:
@@ -66,6 +68,14 @@ def put_output(k: Kernel, tty: TtyStruct, data: bytes) -> None:
     if tty.kind == "slave" and master is not None and data:
         master.raw += data
         wake_up(k, master.wait, nr_exclusive=0, key=POLLIN | POLLRDNORM)
+
+
+def tell_master(k: Kernel, tty: TtyStruct, status: int, instead_of: int = 0) -> None:
+    """What has become of a slave, for a master in packet mode to read; it may undo what came before."""
+    master = tty.link
+    if tty.kind == "slave" and master is not None and master.packet:
+        master.packet_status = master.packet_status & ~instead_of | status
+        wake_up(k, master.wait, nr_exclusive=0, key=POLLIN | POLLPRI | POLLRDNORM)
 
 
 def _hold(tty: TtyStruct, data: bytes) -> None:
@@ -119,7 +129,7 @@ def _receive(k: Kernel, tty: TtyStruct, byte: int) -> None:
             start_tty(k, tty)
             return
         if byte == cc[t.VSTOP] != _DISABLED:
-            tty.stopped = True
+            stop_tty(k, tty)
             return
         if tty.stopped and flags & t.IXANY:
             start_tty(k, tty)
@@ -147,8 +157,7 @@ def _signal(k: Kernel, tty: TtyStruct, byte: int) -> bool:
     if not tty.has(t.NOFLSH):
         flush_input(tty)
         tty.echoes.clear()
-        if tty.link is not None:
-            tty.link.raw.clear()
+        tell_master(k, tty, PKT_FLUSHREAD | PKT_FLUSHWRITE)
     if tty.termios.iflag & t.IXON:
         start_tty(k, tty)
     if tty.has(t.ECHO):
@@ -246,11 +255,19 @@ def _put(k: Kernel, tty: TtyStruct, byte: int) -> None:
         tty.raw.append(byte)
 
 
+def stop_tty(k: Kernel, tty: TtyStruct) -> None:
+    """Output is held."""
+    if not tty.stopped:
+        tty.stopped = True
+        tell_master(k, tty, PKT_STOP, instead_of=PKT_START)
+
+
 def start_tty(k: Kernel, tty: TtyStruct) -> None:
     """Output goes on, unless a program (TCOOFF) holds it."""
-    if tty.flow_stopped:
+    if tty.flow_stopped or not tty.stopped:
         return
     tty.stopped = False
+    tell_master(k, tty, PKT_START, instead_of=PKT_STOP)
     _process_echoes(k, tty)
     wake_up(k, tty.wait, nr_exclusive=0, key=POLLOUT | POLLWRNORM)
 
@@ -266,6 +283,13 @@ def input_available(tty: TtyStruct) -> int:
     """Bytes that a read can have now; a VEOF by itself counts as one."""
     if tty.has(t.ICANON) and tty.kind != "master":
         return sum(max(len(line), 1) for line in tty.lines)
+    return len(tty.raw)
+
+
+def bytes_to_read(tty: TtyStruct) -> int:
+    """FIONREAD: the same without what ended a line and is no part of it."""
+    if tty.has(t.ICANON) and tty.kind != "master":
+        return sum(map(len, tty.lines))
     return len(tty.raw)
 
 
@@ -293,6 +317,15 @@ def set_termios(k: Kernel, tty: TtyStruct, new: t.Termios) -> None:
             tty.raw[:0] = b"".join(tty.lines) + bytes(tty.partial)
             tty.lines.clear()
             tty.partial.clear()
-    if tty.stopped and not new.iflag & t.IXON:
+    if not new.iflag & t.IXON:
         start_tty(k, tty)
+    if _flow_is_usual(old) != _flow_is_usual(new):
+        status = PKT_DOSTOP if _flow_is_usual(new) else PKT_NOSTOP
+        tell_master(k, tty, status, instead_of=PKT_DOSTOP | PKT_NOSTOP)
     wake_up(k, tty.wait, nr_exclusive=0)
+
+
+def _flow_is_usual(termios: t.Termios) -> bool:
+    """Whether ^S and ^Q hold the output and let it go on: then a master can do that by itself."""
+    cc = termios.cc
+    return bool(termios.iflag & t.IXON) and (cc[t.VSTOP], cc[t.VSTART]) == (0x13, 0x11)

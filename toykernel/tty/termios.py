@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import struct
-from dataclasses import field
+from dataclasses import field, replace
 from typing import TYPE_CHECKING
 
 from emu.record import dataclass
@@ -15,12 +15,19 @@ INLCR, IGNCR, ICRNL, IUCLC, IXON, IXANY = 0x40, 0x80, 0x100, 0x200, 0x400, 0x800
 ISTRIP, PARMRK, IMAXBEL, IUTF8 = 0x20, 0x8, 0x2000, 0x4000
 OPOST, OLCUC, ONLCR, OCRNL, ONOCR, ONLRET, TABDLY = 1, 2, 4, 8, 0x10, 0x20, 0x1800
 B38400, CBAUD, CS8, CREAD, HUPCL = 0xF, 0x100F, 0x30, 0x80, 0x400
+CSIZE, PARENB, CBAUDEX, BOTHER, IBSHIFT = 0x30, 0x100, 0x1000, 0x1000, 16
 ISIG, ICANON, ECHO, ECHOE, ECHOK, ECHONL, NOFLSH, TOSTOP = 1, 2, 8, 0x10, 0x20, 0x40, 0x80, 0x100
 ECHOCTL, ECHOPRT, ECHOKE, FLUSHO, IEXTEN = 0x200, 0x400, 0x800, 0x1000, 0x8000
 VINTR, VQUIT, VERASE, VKILL, VEOF, VTIME, VMIN, VSWTC, VSTART, VSTOP = range(10)
 VSUSP, VEOL, VREPRINT, VDISCARD, VWERASE, VLNEXT, VEOL2 = range(10, 17)
 NCCS, NCC = 19, 8
 INIT_CC = bytes((3, 28, 127, 21, 4, 0, 1, 0, 17, 19, 26, 0, 18, 15, 23, 22, 0, 0, 0))
+#: Bits a second of B0 to B38400, and of those with CBAUDEX, from 1.
+_SPEEDS = (0, 50, 75, 110, 134, 150, 200, 300, 600, 1200, 1800, 2400, 4800, 9600, 19200, 38400)
+_FAST = (
+    *(57600, 115200, 230400, 460800, 500000, 576000, 921600, 1000000, 1152000, 1500000, 2000000),
+    *(2500000, 3000000, 3500000, 4000000),
+)
 _STD_LFLAG = ISIG | ICANON | ECHO | ECHOE | ECHOK | ECHOCTL | ECHOKE | IEXTEN
 _TERMIOS = struct.Struct(f"<4IB{NCCS}s")
 _TERMIO = struct.Struct(f"<4HB{NCC}sx")
@@ -51,28 +58,50 @@ class Termios:
         return _TERMIO.pack(*(flag & 0xFFFF for flag in flags), self.line, self.cc[:NCC])
 
 
+def _speed(code: int, other: int) -> int:
+    """What a field of c_cflag says; BOTHER: the other word."""
+    if code == BOTHER:
+        return other
+    return _FAST[(code & ~CBAUDEX) - 1] if code & CBAUDEX else _SPEEDS[code]
+
+
 def unpack_termios(data: bytes, old: Termios) -> Termios:
-    """struct termios or termios2 from a program; the speeds stay where it has none."""
+    """struct termios or termios2 from a program; speeds in numbers stay where it has none."""
     iflag, oflag, cflag, lflag, line, cc = _TERMIOS.unpack_from(data)
-    speeds = (old.ispeed, old.ospeed)
+    ispeed, ospeed = old.ispeed, old.ospeed
     if len(data) >= TERMIOS2_SIZE:
-        speeds = struct.unpack_from("<2I", data, _TERMIOS.size)
-    return Termios(iflag, oflag, cflag, lflag, line, cc, *speeds)
+        ispeed, ospeed = struct.unpack_from("<2I", data, _TERMIOS.size)
+    return _with_speeds(Termios(iflag, oflag, cflag, lflag, line, cc, ispeed, ospeed))
+
+
+def _with_speeds(termios: Termios) -> Termios:
+    """The speeds that c_cflag means (tty_baudrate.c); an input speed of B0 is that of the output."""
+    cflag, given = termios.cflag, termios.ospeed
+    output = _speed(cflag & CBAUD, given)
+    code = cflag >> IBSHIFT & CBAUD
+    return replace(termios, ispeed=_speed(code, termios.ispeed) if code else output, ospeed=output)
+
+
+def of_slave(termios: Termios) -> Termios:
+    """A pseudo-terminal always has 8 bits without parity, and receives."""
+    return replace(termios, cflag=termios.cflag & ~(CSIZE | PARENB) | CS8 | CREAD)
 
 
 def unpack_termio(data: bytes, old: Termios) -> Termios:
     """struct termio from a program: the upper halves stay."""
     iflag, oflag, cflag, lflag, line, cc = _TERMIO.unpack(data)
     high = 0xFFFF0000
-    return Termios(
-        old.iflag & high | iflag,
-        old.oflag & high | oflag,
-        old.cflag & high | cflag,
-        old.lflag & high | lflag,
-        line,
-        cc + old.cc[NCC:],
-        old.ispeed,
-        old.ospeed,
+    return _with_speeds(
+        Termios(
+            old.iflag & high | iflag,
+            old.oflag & high | oflag,
+            old.cflag & high | cflag,
+            old.lflag & high | lflag,
+            line,
+            cc + old.cc[NCC:],
+            old.ispeed,
+            old.ospeed,
+        )
     )
 
 
@@ -110,7 +139,7 @@ class TtyStruct:
     other_closed: bool = False
     exclusive: bool = False
     packet: bool = False
-    packet_status: int = 0
+    packet_status: int = 0  # of a master: what it has not read yet (TIOCPKT_)
 
     def has(self, flag: int) -> bool:
         """A flag of c_lflag."""

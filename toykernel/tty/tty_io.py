@@ -12,6 +12,7 @@ from toykernel.fs.operations import (
     POLLHUP,
     POLLIN,
     POLLOUT,
+    POLLPRI,
     POLLRDNORM,
     POLLWRNORM,
 )
@@ -154,21 +155,22 @@ def read_more(
 ) -> Result:
     """What is there, or a sleep; `had` is how much was there before it, for the time between bytes."""
     tty = tty_of(file)
+    if tty.packet and tty.packet_status:
+        status, tty.packet_status = tty.packet_status, 0
+        copy_to_user(k, buf, bytes((status,)))
+        return 1
     there = input_available(tty)
     by_line = tty.kind == "master" or tty.has(ICANON)
     least, tenths = (1, 0) if by_line else (tty.termios.cc[VMIN], tty.termios.cc[VTIME])
-    if there and (by_line or late or there >= min(least or 1, count)):
-        if tty.packet and tty.kind == "master":
+    hurry = late or tty.other_closed or file.flags & O_NONBLOCK or signal_pending(k.current)
+    if there and (by_line or hurry or there >= min(least or 1, count)):
+        if tty.packet:
             return _read_packet(k, tty, buf, count)
         data = take_input(tty, count)
         if tty.kind == "master" and tty.link is not None:
             wake_up(k, tty.link.wait, nr_exclusive=0, key=POLLOUT | POLLWRNORM)
         copy_to_user(k, buf, data)
         return len(data)
-    if tty.packet_status and tty.packet and tty.kind == "master":
-        copy_to_user(k, buf, bytes((tty.packet_status,)))
-        tty.packet_status = 0
-        return 1
     if late or (not least and not tenths):
         return 0
     if tty.other_closed:
@@ -262,8 +264,10 @@ def tty_poll(k: Kernel, file: File, pt: list[WaitQueue]) -> int:
     if tty.kind != "master" and not tty.has(ICANON) and not tty.termios.cc[VTIME]:
         needed = max(tty.termios.cc[VMIN], 1)
     mask = 0
-    if input_available(tty) >= needed or tty.packet_status:
+    if input_available(tty) >= needed:
         mask |= POLLIN | POLLRDNORM
+    if tty.packet and tty.packet_status:
+        mask |= POLLIN | POLLPRI | POLLRDNORM
     if tty.other_closed and tty.kind == "slave":
         return POLLIN | POLLRDNORM | POLLOUT | POLLWRNORM | POLLERR | POLLHUP
     if tty.other_closed:

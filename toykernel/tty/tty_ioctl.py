@@ -11,12 +11,16 @@ from toykernel.kernel.cred import CAP_SYS_ADMIN, capable
 from toykernel.kernel.pid import global_pid, pid_vnr
 from toykernel.kernel.siginfo import SIGWINCH
 from toykernel.tty.n_tty import (
+    PKT_FLUSHREAD,
+    PKT_FLUSHWRITE,
+    bytes_to_read,
     flush_input,
-    input_available,
     kill_pgrp,
     receive_buf,
     set_termios,
     start_tty,
+    stop_tty,
+    tell_master,
 )
 from toykernel.tty.termios import (
     TERMIO_SIZE,
@@ -25,6 +29,7 @@ from toykernel.tty.termios import (
     VSTART,
     VSTOP,
     TtyStruct,
+    of_slave,
     unpack_termio,
     unpack_termios,
 )
@@ -72,7 +77,7 @@ def tty_ioctl(k: Kernel, file: File, request: int, argp: int) -> int:
     elif request == TIOCSWINSZ:
         _set_winsize(k, real, copy_from_user(k, argp, 8))
     elif request in (FIONREAD, TIOCOUTQ):
-        put_user(k, input_available(tty) if request == FIONREAD else 0, argp)
+        put_user(k, bytes_to_read(tty) if request == FIONREAD else 0, argp)
     elif request == TIOCSTI:
         if k.current.signal.tty is not tty and not capable(k, CAP_SYS_ADMIN):
             raise Errno(EPERM)
@@ -107,7 +112,8 @@ def _set_modes(k: Kernel, tty: TtyStruct, request: int, argp: int) -> int:
         new = unpack_termios(copy_from_user(k, argp, size), tty.termios)
     if request in (TCSETSF, TCSETAF, TCSETSF2):
         flush_input(tty)
-    set_termios(k, tty, new)
+        tell_master(k, tty, PKT_FLUSHREAD)
+    set_termios(k, tty, of_slave(new) if tty.kind == "slave" else new)
     return 0
 
 
@@ -126,11 +132,13 @@ def _line(k: Kernel, tty: TtyStruct, real: TtyStruct, request: int, arg: int) ->
             raise Errno(EINVAL)
         if arg in (TCIFLUSH, TCIOFLUSH):
             flush_input(tty)
-        if arg in (TCOFLUSH, TCIOFLUSH) and tty.link is not None:
-            flush_input(tty.link)
+            tell_master(k, tty, PKT_FLUSHREAD)
+        if arg in (TCOFLUSH, TCIOFLUSH):  # what was written is at the other end already
+            tell_master(k, tty, PKT_FLUSHWRITE)
     elif request == TCXONC:
         if arg == TCOOFF:
-            real.stopped = real.flow_stopped = True
+            real.flow_stopped = True
+            stop_tty(k, real)
         elif arg == TCOON:
             if real.flow_stopped:
                 real.flow_stopped = False
@@ -206,8 +214,10 @@ def _master(k: Kernel, tty: TtyStruct, request: int, argp: int) -> int | None:
     elif request == TIOCGPTLCK:
         put_user(k, int(slave.locked), argp)
     elif request == TIOCPKT:
-        tty.packet = bool(get_user(k, argp))
-        tty.packet_status = 0
+        on = bool(get_user(k, argp))
+        if on and not tty.packet:
+            tty.packet_status = 0
+        tty.packet = on
     elif request == TIOCGPKT:
         put_user(k, int(tty.packet), argp)
     else:

@@ -130,7 +130,9 @@ class Assembler:
             return self.absolute(here) if here.section == ABSOLUTE else here
         if name == ".gasversion.":
             return Number(GAS_VERSION)
-        if name[0].isdigit():
+        if (
+            name[-1] in "bf" and name[:-1].isdecimal()
+        ):  # a name in quotes may begin with a digit, too
             number = int(name[:-1])
             count = self.locals.get(number, 0)
             if name[-1] == "b" and count == 0:

@@ -40,6 +40,15 @@ static void in_child(const char *what, int entry, int offset)
 	printf("%s: %#x\n", what, status);
 }
 
+/* LAR and LSL: rights without the accessed bit, which newer kernels set, and the limit; 0 for no segment */
+static void rights(const char *what, int func, unsigned limit, unsigned bits)
+{
+	unsigned d[4] = {2, 0, limit, bits}, ar = 0, size = 0;
+	int r = syscall(SYS_modify_ldt, func, d, 16);
+	__asm__("lar %2, %0\n jz 1f\n xorl %0, %0\n 1: lsl %2, %1\n jz 2f\n movl $-1, %1\n 2:" : "+r"(ar), "+r"(size) : "r"(23));
+	printf("%s: %d %x %x\n", what, r, ar & 0xf0fe00, size);
+}
+
 int main(void)
 {
 	unsigned char table[200];
@@ -78,5 +87,13 @@ int main(void)
 	in_child("none", 77, 0);
 	is("the last", set(0x11, 8191, data, 15, 0, 0));
 	printf("%d\n", read_fs(8191, 12));
+	rights("all zeros", 0x11, 0, 0);
+	rights("not present", 0x11, 0, 0x20);
+	rights("read only", 0x11, 0, 8);
+	rights("none", 0x11, 0, 0x28);
+	rights("none, with a limit", 0x11, 1, 0x28);
+	rights("none, of 32 bits", 0x11, 0, 0x29);
+	rights("all zeros, the old call", 1, 0, 0);
+	rights("of 32 bits, the old call", 1, 0, 1);
 	return 0;
 }

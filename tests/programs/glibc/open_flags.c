@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/sendfile.h>
 #include <sys/stat.h>
 #include <sys/statfs.h>
 #include <sys/syscall.h>
@@ -154,6 +155,21 @@ int main(void)
 	pread(na, b, 1, 0);
 	stat("f", &s);
 	printf("noatime: %d\n", s.st_atime >= before);
+	int into = open("into", O_CREAT | O_RDWR, 0600);
+	off_t from = 0;
+	sendfile(into, na, &from, 1);
+	stat("f", &s);
+	printf("noatime, sent: %d\n", s.st_atime >= before);
+	unlink("into");
+	utimes("d", tv);
+	int nad = open("d", O_RDONLY | O_DIRECTORY | O_NOATIME);
+	char names[1024];
+	while (syscall(SYS_getdents64, nad, names, sizeof names) > 0)
+		;
+	stat("d", &s);
+	printf("noatime, names: %d\n", s.st_atime >= before);
+	close(into);
+	close(nad);
 	write(fd, "x", 1);
 	stat("f", &s);
 	printf("written: %d %d\n", s.st_mtime >= before, s.st_ctime >= before);

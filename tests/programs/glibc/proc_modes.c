@@ -26,7 +26,7 @@ static const char *PATHS[] = {
 	"/proc/cpuinfo", "/proc/kpagecount", "/proc/kpageflags", "/proc/sys", "/proc/sysvipc", "/proc/sysvipc/sem",
 	"/proc/sysvipc/shm", "/proc/sysvipc/msg", "/proc/sys/kernel", "/proc/sys/vm", "/proc/sys/fs",
 	"/proc/sys/kernel/pid_max", "/proc/sys/kernel/ostype", "/proc/sys/kernel/osrelease",
-	"/proc/sys/vm/overcommit_memory", "/proc/sys/vm/overcommit_ratio", 
+	"/proc/sys/vm/overcommit_memory", "/proc/sys/vm/overcommit_ratio", "/proc/sys/vm/max_map_count", "/proc/sys/kernel/random/uuid",
 	 "/proc/sys/fs/pipe-max-size", "/proc/none", "/proc/01", "/proc/+1", "/proc/0",
 };
 

@@ -21,6 +21,7 @@ from toykernel.kernel.siginfo import (
 from toykernel.kernel.signal import force_sig_info
 from toykernel.mm.access import BadArea, access_error, find_area
 from toykernel.mm.filemap import FaultSigbus, UserFault
+from toykernel.mm.guards import GuardFault
 from toykernel.mm.memory import Fault, count_fault, handle_mm_fault
 from toykernel.mm.oom import report_oom
 from toykernel.mm.userfaultfd import FEATURE_SIGBUS
@@ -64,6 +65,8 @@ def do_page_fault(k: Kernel, regs: PtRegs, error_code: int) -> Result | None:
         _sigbus(k, address, error_code)
     except FaultSigbus:
         _sigbus(k, address, error_code)
+    except GuardFault:
+        _segv(k, address, error_code, SEGV_MAPERR)
     except Errno as error:
         if error.number != ENOMEM:
             raise

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from emu.descriptors import TYPE_LDT
 from emu.ram import PAGE_SHIFT, PAGE_SIZE
 from toykernel.arch.x86.asm_offsets import GDT_LDT, PAGE_OFFSET
-from toykernel.arch.x86.tls import USER_DESC_SIZE, fill_descriptor
+from toykernel.arch.x86.tls import USER_DESC_SIZE, fill_ldt, ldt_empty
 from toykernel.arch.x86.uaccess import copy_from_user, copy_to_user
 from toykernel.errno import EINVAL, ENOSYS, Errno
 from toykernel.mm.mmap import user_mm
@@ -75,9 +75,10 @@ def _write(k: Kernel, address: int, size: int, *, old: bool) -> int:
         raise Errno(EINVAL)
     if bits & _CONTENTS == _CONTENTS and (old or not bits & _NOT_PRESENT):
         raise Errno(EINVAL)
+    limit &= 0xFFFFF
     words = (0, 0)
-    if base or limit:
-        words = fill_descriptor(base, limit & 0xFFFFF, bits & ~_USEABLE if old else bits)
+    if not ldt_empty(base, limit, bits) and (base or limit or not old):
+        words = fill_ldt(base, limit, bits & ~_USEABLE if old else bits)
     mm = user_mm(k)
     table = bytearray(_table(k, mm))
     table.extend(bytes(max((entry + 1) * LDT_ENTRY_SIZE - len(table), 0)))

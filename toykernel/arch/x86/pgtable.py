@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from emu.paging import PTE_D, PTE_FRAME, PTE_P, PTE_RW, PTE_US
+from emu.paging import PTE_A, PTE_D, PTE_FRAME, PTE_P, PTE_RW, PTE_US
 from emu.ram import PAGE_SHIFT, PAGE_SIZE
 from toykernel.arch.x86.asm_offsets import PAGE_OFFSET
 from toykernel.mm.mm_types import MmStruct
@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     from toykernel.state import Kernel
 
 USER_PGD_PTRS = PAGE_OFFSET >> 22
-PGDIR_SIZE = 1 << 22
+PGDIR_SHIFT = 22
+PGDIR_SIZE = 1 << PGDIR_SHIFT
 PTRS_PER_TABLE = 1024
 _TABLE = PTE_P | PTE_RW | PTE_US
 
@@ -56,10 +57,10 @@ def pgd_free(k: Kernel, mm: MmStruct) -> None:
 
 def pte_offset(k: Kernel, mm: MmStruct, address: int) -> int | None:
     """Physical address of the entry for a linear address; None without a table."""
-    pde = k.machine.ram.read32(mm.pgd + (address >> 22) * 4)
+    pde = k.machine.ram.aligned_words[mm.pgd + (address >> 20 & 0xFFC) >> 2]
     if not pde & PTE_P:
         return None
-    return (pde & PTE_FRAME) + ((address >> 12) & 0x3FF) * 4
+    return (pde & PTE_FRAME) + (address >> 10 & 0xFFC)
 
 
 def pte_alloc(k: Kernel, mm: MmStruct, address: int) -> int:
@@ -78,8 +79,9 @@ def pte_alloc(k: Kernel, mm: MmStruct, address: int) -> int:
 
 def get_pte(k: Kernel, mm: MmStruct, address: int) -> int:
     """The entry for a linear address; 0 without a table."""
-    at = pte_offset(k, mm, address)
-    return 0 if at is None else k.machine.ram.read32(at)
+    ram = k.machine.ram
+    pde = ram.aligned_words[mm.pgd + (address >> 20 & 0xFFC) >> 2]
+    return ram.read32((pde & PTE_FRAME) + (address >> 10 & 0xFFC)) if pde & PTE_P else 0
 
 
 def set_pte(k: Kernel, mm: MmStruct, address: int, at: int, value: int) -> None:
@@ -132,33 +134,51 @@ def present_ptes(k: Kernel, mm: MmStruct, start: int, end: int) -> Iterator[PteA
 
     The kernel's own walk, which takes time: whoever only watches uses look.page_tables.entries.
     """
-    for run in pte_runs(k, mm, start, end):
-        for entry in run:
-            k.charge("present_pte")
-            yield entry
+    for first, at, entries in _tables(k, mm, start, end):
+        k.charge("scan_pte", len(entries))
+        for index, pte in enumerate(entries):
+            if pte:
+                k.charge("present_pte")
+                yield first + (index << 12), at + index * 4, pte
 
 
-def pte_runs(k: Kernel, mm: MmStruct, start: int, end: int) -> Iterator[list[PteAt]]:
-    """The same, all of one page table together; only the look is charged, and not what is found."""
+def _tables(k: Kernel, mm: MmStruct, start: int, end: int) -> Iterator[tuple[int, int, list[int]]]:
+    """The part of each page table that maps a range: the first linear address, the physical address of its
+    entry, and all entries."""
     ram = k.machine.ram
+    directory = mm.pgd
     while start < end:
-        next_table = min((start & -PGDIR_SIZE) + PGDIR_SIZE, end)
-        pde = ram.read32(mm.pgd + (start >> 22) * 4)
+        stop = (start | PGDIR_SIZE - 1) + 1
+        if stop > end:
+            stop = end
+        pde = ram.aligned_words[directory + (start >> 20 & 0xFFC) >> 2]
         if pde & PTE_P:
-            at = (pde & PTE_FRAME) + ((start >> 12) & 0x3FF) * 4
-            entries = ram.words(at, (next_table - start) >> 12)
-            k.charge("scan_pte", len(entries))
-            run = [
-                (start + (index << 12), at + index * 4, pte)
-                for index, pte in enumerate(entries)
-                if pte
-            ]
-            if run:
-                yield run
-        start = next_table
+            at = (pde & PTE_FRAME) + (start >> 10 & 0xFFC)
+            yield start, at, ram.words(at, stop - start >> 12)
+        start = stop
 
 
-# -- whole runs: what set_pte does for each entry, by words of memory ------------------------------
+# -- whole ranges: what set_pte does for each entry, by words of memory ----------------------------
+
+
+class PteWork:
+    """What was looked at and stored in page tables, in entries, to be charged once for all ranges."""
+
+    __slots__ = ("present", "scanned", "stored", "table", "table_of")
+
+    def __init__(self) -> None:
+        self.scanned = self.present = self.stored = 0
+        #: Whose entries a copy has come to: the number of that page table, and where it lies.
+        self.table_of = self.table = -1
+
+    def charge(self, k: Kernel) -> None:
+        """Put it on the clock, each kind of work by its own price."""
+        if self.scanned:
+            k.charge("scan_pte", self.scanned)
+        if self.present:
+            k.charge("present_pte", self.present)
+        if self.stored:
+            k.charge("set_pte", self.stored)
 
 
 def one_by_one(k: Kernel) -> bool:
@@ -167,48 +187,71 @@ def one_by_one(k: Kernel) -> bool:
     return bool(trace.set_pte or trace.page_free) or k.machine.ram.on_write is not None
 
 
-def _store_run(k: Kernel, at: int, run: list[PteAt]) -> None:
-    """A run's entries, whose first lies at a physical address now. Between them are none."""
-    first = run[0][1]
-    words = [0] * ((run[-1][1] - first >> 2) + 1)
-    for _, place, pte in run:
-        words[place - first >> 2] = pte
-    k.machine.ram.write_words(at, words)
+def copy_ptes(
+    k: Kernel,
+    dst: MmStruct,
+    src: MmStruct,
+    start: int,
+    end: int,
+    protected: list[PteAt],
+    work: PteWork,
+) -> None:
+    """The entries of a range for another address space, where nothing was: in both without the write bit,
+    one more reference to each frame, and those of `src` that had the bit added to `protected`, as they were.
+
+    Raises Errno(ENOMEM) when a page table cannot be had.
+    """
+    ram = k.machine.ram
+    for address, at, entries in _tables(k, src, start, end):
+        work.scanned += len(entries)
+        if not any(entries):
+            continue
+        work.present += 1  # of the first, which wants the table
+        if address >> PGDIR_SHIFT != work.table_of:
+            work.table = pte_alloc(k, dst, address) & PTE_FRAME
+            work.table_of = address >> PGDIR_SHIFT
+        maps = {}
+        writable = len(protected)
+        for index, pte in enumerate(entries):
+            if pte:
+                maps[address] = pte >> PAGE_SHIFT
+                if pte & PTE_RW:
+                    protected.append((address, at + index * 4, pte))
+                    if pte & PTE_P:
+                        src.stale[address] = None
+            address += PAGE_SIZE
+        writable = len(protected) - writable
+        work.present += len(maps) - 1
+        work.stored += len(maps) + writable
+        if writable:
+            ram.write_words(at, [pte & ~PTE_RW for pte in entries])
+        ram.write_words(work.table | at & ~PTE_FRAME, [pte & ~(PTE_RW | PTE_A) for pte in entries])
+        k.memory.pages.get_pages(maps.values())
+        k.memory.rmap.add_all(dst.ident, maps)
+        dst.rss += len(maps)
+        if dst.rss > dst.hiwater_rss:
+            dst.hiwater_rss = dst.rss
 
 
-def protect_run(k: Kernel, mm: MmStruct, run: list[PteAt]) -> list[PteAt]:
-    """Take the write bit from all entries of a run that have it; answers with those, as they were."""
-    writable = [entry for entry in run if entry[2] & PTE_RW]
-    if writable:
-        k.charge("set_pte", len(writable))
-        _store_run(k, run[0][1], [(address, at, pte & ~PTE_RW) for address, at, pte in run])
-        mm.stale.update((address, None) for address, _, pte in writable if pte & PTE_P)
-    return writable
-
-
-def set_run(k: Kernel, mm: MmStruct, at: int, run: list[PteAt]) -> None:
-    """Store a run, from this physical address on, where nothing was."""
-    k.charge("set_pte", len(run))
-    _store_run(k, at, run)
-    held = [entry for entry in run if entry[2] & _HELD]
-    mm.rss += len(held)
-    mm.hiwater_rss = max(mm.hiwater_rss, mm.rss)
-    add = k.memory.rmap.add
-    for address, _, pte in held:
-        add(pte >> PAGE_SHIFT, mm.ident, address)
-
-
-def clear_run(k: Kernel, mm: MmStruct, run: list[PteAt]) -> None:
-    """Nothing is mapped any more where the run was; its frames still have their references."""
-    k.charge("set_pte", len(run))
-    first = run[0][1]
-    k.machine.ram.fill(first, run[-1][1] + 4 - first)
-    mm.stale.update((address, None) for address, _, pte in run if pte & PTE_P)
-    held = [entry for entry in run if entry[2] & _HELD]
-    mm.rss -= len(held)
-    remove = k.memory.rmap.remove
-    for address, _, pte in held:
-        remove(pte >> PAGE_SHIFT, mm.ident, address)
+def clear_ptes(k: Kernel, mm: MmStruct, start: int, end: int, work: PteWork) -> None:
+    """Nothing is mapped in a range any more, and each entry's reference to its frame is given back."""
+    for address, at, entries in _tables(k, mm, start, end):
+        work.scanned += len(entries)
+        if not any(entries):
+            continue
+        k.machine.ram.fill(at, len(entries) * 4)
+        maps = {}
+        for pte in entries:
+            if pte:
+                maps[address] = pte >> PAGE_SHIFT
+                if pte & PTE_P:
+                    mm.stale[address] = None
+            address += PAGE_SIZE
+        work.present += len(maps)
+        work.stored += len(maps)
+        mm.rss -= len(maps)
+        k.memory.rmap.remove_all(mm.ident, maps)
+        k.memory.pages.put_pages(k, maps.values())
 
 
 def free_pgtables(k: Kernel, mm: MmStruct, start: int = 0, end: int = PAGE_OFFSET) -> None:

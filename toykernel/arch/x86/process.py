@@ -128,7 +128,8 @@ def switch_to(k: Kernel, prev: Task, next_task: Task) -> None:
         k.memory.active_mm = mm
         mm.stale.clear()
     machine.ram.write32(k.arch.tss + TSS_ESP0, next_task.thread.sp0)
-    load_tls(k, next_task)
+    if next_task.thread.tls_array is not prev.thread.tls_array:
+        load_tls(k, next_task)
     for name in ("fs", "gs"):  # the last task's selectors may name nothing in this GDT
         cpu.null_segment(name)
     _lazy_fpu(k, next_task)

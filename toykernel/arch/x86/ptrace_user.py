@@ -71,6 +71,8 @@ def arch_ptrace(k: Kernel, child: Task, request: int, addr: int, data: int) -> i
         case p if p in (PTRACE_GETFPXREGS, PTRACE_SETFPXREGS):
             _fpxregs(k, child, p == PTRACE_SETFPXREGS, data)
         case p if p == PTRACE_GET_THREAD_AREA:
+            if addr >> 31:
+                raise Errno(EIO)
             index = addr - GDT_TLS_MIN
             if not 0 <= index < GDT_TLS_ENTRIES:
                 raise Errno(EINVAL)

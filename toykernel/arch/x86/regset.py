@@ -19,7 +19,7 @@ from toykernel.arch.x86.i387 import (
     store_fxsave,
 )
 from toykernel.arch.x86.ptrace_user import getreg, putreg
-from toykernel.arch.x86.tls import USER_DESC_SIZE, fill_descriptor, read_descriptor
+from toykernel.arch.x86.tls import USER_DESC_SIZE, fill_tls, read_descriptor
 from toykernel.errno import EINVAL, ENODEV, ENXIO, Errno
 
 if TYPE_CHECKING:
@@ -91,7 +91,7 @@ def _get_tls(_k: Kernel, task: Task) -> bytes:
 def _set_tls(_k: Kernel, task: Task, data: bytes) -> None:
     entries = list(task.thread.tls_array)
     for n, (_, base, limit, bits) in enumerate(struct.iter_unpack("<4I", data)):
-        entries[n] = fill_descriptor(base, limit & 0xFFFFF, bits)
+        entries[n] = fill_tls(base, limit, bits)
     task.thread.tls_array = (entries[0], entries[1], entries[2])
 
 

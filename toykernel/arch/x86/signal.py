@@ -17,6 +17,7 @@ from emu.eflags import EFLAGS_DF, EFLAGS_TF
 from toykernel.arch.x86.asm_offsets import (
     TIF_NOTIFY_RESUME,
     TIF_RSEQ,
+    TIF_SIGPENDING,
     TIF_SINGLESTEP,
     USER_CS,
     USER_DS,
@@ -71,6 +72,7 @@ if TYPE_CHECKING:
 FIX_EFLAGS = 1 << 18 | 1 << 11 | 1 << 10 | 1 << 8 | 1 << 7 | 1 << 6 | 1 << 4 | 1 << 2 | 1 | 1 << 16
 
 SS_ONSTACK, SS_DISABLE = 1, 2
+SS_AUTODISARM = 1 << 31
 MINSIGSTKSZ = 2048
 NR_restart_syscall = 0
 INT_80_LENGTH = 2
@@ -106,7 +108,15 @@ def do_notify_resume(k: Kernel) -> Result:
             rseq_handle_notify_resume(k, task, k.task_pt_regs(task))
     if test_ti_flag(k.machine.ram, task.stack, TIF_NOTIFY_RESUME):
         clear_ti_flag(k.machine.ram, task.stack, TIF_NOTIFY_RESUME)
-        return syscall_exit(k, _go_on)  # before any signal
+        return syscall_exit(k, _if_pending)  # before any signal
+    return _if_pending(k)
+
+
+def _if_pending(k: Kernel) -> Result:
+    """Other work alone, such as rseq's, begins no call again: a tracer or a listener may have answered it."""
+    task = k.current
+    if task.saved_sigmask is None and not test_ti_flag(k.machine.ram, task.stack, TIF_SIGPENDING):
+        return 0
     return do_signal(k, None)
 
 
@@ -193,6 +203,8 @@ def handle_signal(k: Kernel, task: Task, regs: PtRegs, action: SigAction, info: 
         force_sigsegv(k, task, sig)
         return 0
     task.saved_sigmask = None
+    if task.sas_ss_flags & SS_AUTODISARM:
+        task.sas_ss_sp = task.sas_ss_size = task.sas_ss_flags = 0
     regs.flags &= ~(EFLAGS_DF | EFLAGS_TF)
     blocked = task.blocked | action.mask
     if not action.flags & SA_NODEFER:
@@ -207,14 +219,18 @@ def _in_handler(_k: Kernel, _code: int, _info: Siginfo | None) -> Result:
 
 def on_sig_stack(task: Task, sp: int) -> bool:
     """Whether a stack pointer is on the alternate stack (on_sig_stack, linux/sched.h)."""
+    if task.sas_ss_flags & SS_AUTODISARM:
+        return False
     return bool(task.sas_ss_size) and 0 < sp - task.sas_ss_sp <= task.sas_ss_size
 
 
 def sas_ss_flags(task: Task, sp: int) -> int:
-    """ss_flags for sigaltstack: SS_DISABLE without one, SS_ONSTACK while `sp` is on it, else 0."""
+    """ss_flags for sigaltstack: SS_DISABLE without one, SS_ONSTACK while `sp` is on it, else 0; and
+    SS_AUTODISARM, when a handler on it takes it away for as long as it runs.
+    """
     if not task.sas_ss_size:
         return SS_DISABLE
-    return SS_ONSTACK if on_sig_stack(task, sp) else 0
+    return SS_ONSTACK if on_sig_stack(task, sp) else task.sas_ss_flags
 
 
 def get_sigframe(
@@ -224,7 +240,7 @@ def get_sigframe(
     sp = regs.sp
     was_on_stack = on_sig_stack(task, sp)
     if action.flags & SA_ONSTACK:
-        if sas_ss_flags(task, sp) == 0:
+        if sas_ss_flags(task, sp) & ~SS_AUTODISARM == 0:
             sp = task.sas_ss_sp + task.sas_ss_size
     elif regs.ss & 0xFFFF != USER_DS and not action.flags & SA_RESTORER and action.restorer:
         sp = action.restorer  # the legacy way to switch stacks
@@ -398,7 +414,7 @@ def _set_altstack(task: Task, stack: tuple[int, ...], sp: int, *, quiet: bool = 
     error = 0
     if on_sig_stack(task, sp):
         error = EPERM
-    elif flags not in (0, SS_ONSTACK, SS_DISABLE):
+    elif flags & ~SS_AUTODISARM not in (0, SS_ONSTACK, SS_DISABLE):
         error = EINVAL
     elif not flags & SS_DISABLE and size < MINSIGSTKSZ:
         error = ENOMEM
@@ -409,3 +425,4 @@ def _set_altstack(task: Task, stack: tuple[int, ...], sp: int, *, quiet: bool = 
     if flags & SS_DISABLE:
         address = size = 0
     task.sas_ss_sp, task.sas_ss_size = address, size
+    task.sas_ss_flags = flags & SS_AUTODISARM

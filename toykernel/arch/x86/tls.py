@@ -24,11 +24,13 @@ _EMPTY_FLAGS = 0x28  # read_exec_only and seg_not_present, nothing else
 _NONE = 0xFFFFFFFF  # entry_number -1: any free one
 
 
-def fill_descriptor(base: int, limit: int, bits: int) -> tuple[int, int]:
-    """The two words of a segment descriptor (fill_ldt); (0, 0) for an empty user_desc."""
-    empty = not base and not limit and bits & 0x7F == _EMPTY_FLAGS
-    if empty or (not base and not limit and not bits & 0x7F):
-        return 0, 0
+def ldt_empty(base: int, limit: int, bits: int) -> bool:
+    """Whether a user_desc asks for no segment at all (LDT_empty)."""
+    return not base and not limit and bits & 0x7F == _EMPTY_FLAGS
+
+
+def fill_ldt(base: int, limit: int, bits: int) -> tuple[int, int]:
+    """The two words of a segment descriptor."""
     low = (base & 0xFFFF) << 16 | limit & 0xFFFF
     writable, code_or_down = not bits & 0x08, bits >> 1 & 3
     high = base & 0xFF000000 | base >> 16 & 0xFF | limit & 0xF0000
@@ -36,6 +38,12 @@ def fill_descriptor(base: int, limit: int, bits: int) -> tuple[int, int]:
     high |= (bits >> 5 & 1 ^ 1) << 15  # present
     high |= (bits >> 6 & 1) << 20 | (bits & 1) << 22 | (bits >> 4 & 1) << 23
     return low, high
+
+
+def fill_tls(base: int, limit: int, bits: int) -> tuple[int, int]:
+    """The same for thread-local storage: (0, 0), a free entry, for an empty user_desc or one of zeros."""
+    zero = not base and not limit and not bits & 0x7F
+    return (0, 0) if zero or ldt_empty(base, limit, bits) else fill_ldt(base, limit, bits)
 
 
 def read_descriptor(words: tuple[int, int]) -> tuple[int, int, int]:
@@ -64,7 +72,7 @@ def do_set_thread_area(k: Kernel, task: Task, index: int, address: int, *, alloc
     if not GDT_TLS_MIN <= index < GDT_TLS_MIN + GDT_TLS_ENTRIES:
         raise Errno(EINVAL)
     entries = list(task.thread.tls_array)
-    entries[index - GDT_TLS_MIN] = fill_descriptor(base, limit & 0xFFFFF, bits)
+    entries[index - GDT_TLS_MIN] = fill_tls(base, limit, bits)
     task.thread.tls_array = (entries[0], entries[1], entries[2])
     if task is k.current:
         load_tls(k, task)

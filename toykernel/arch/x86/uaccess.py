@@ -12,7 +12,7 @@ from emu.paging import PTE_A, PTE_D, PTE_FRAME, PTE_P, PTE_RW, PTE_US
 from emu.ram import PAGE_SHIFT, PAGE_SIZE
 from toykernel.arch.x86.asm_offsets import TASK_SIZE
 from toykernel.arch.x86.pgtable import get_pte, pte_offset, set_pte
-from toykernel.errno import EFAULT, ENAMETOOLONG, ENOMEM, Errno
+from toykernel.errno import E2BIG, EFAULT, ENAMETOOLONG, ENOMEM, Errno
 from toykernel.mm.access import fault_in_user
 
 if TYPE_CHECKING:
@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     from toykernel.state import Kernel
 
 _PRESENT = PTE_P | PTE_US
+#: What an entry has that a read, or a write, neither faults at nor marks.
+_READ = _PRESENT | PTE_A
+_WRITTEN = _READ | PTE_RW | PTE_D
 
 
 def access_ok(address: int, size: int) -> bool:
@@ -29,8 +32,11 @@ def access_ok(address: int, size: int) -> bool:
 
 def user_page(k: Kernel, mm: MmStruct, address: int, write: bool) -> int:
     """Physical address behind an address of some user's memory, faulted in. Raises Errno(EFAULT)."""
-    wanted = _PRESENT | (PTE_RW if write else 0)
+    wanted = _WRITTEN if write else _READ
     pte = get_pte(k, mm, address)
+    if pte & wanted == wanted:
+        return (pte & PTE_FRAME) | (address & (PAGE_SIZE - 1))
+    wanted = _PRESENT | (PTE_RW if write else 0)
     if pte & wanted != wanted:
         try:
             fault_in_user(k, mm, address, write, present=bool(pte & PTE_P))
@@ -110,12 +116,32 @@ def copy_some_to_user(k: Kernel, address: int, data: bytes) -> int:
 
 def get_user(k: Kernel, address: int) -> int:
     """A 32-bit word of the caller's memory, unsigned. Raises Errno(EFAULT)."""
-    return int.from_bytes(copy_from_user(k, address, 4), "little")
+    current = k.current
+    if address & 3 or not 0 <= address < TASK_SIZE or current.mm is None:
+        return int.from_bytes(copy_from_user(k, address, 4), "little")
+    try:
+        physical = user_page(k, current.mm, address, False)
+    except Errno:
+        raise Errno(EFAULT) from None
+    if k.host.trace.user_read:
+        k.host.trace.user_read.emit(current, address, 4)
+    return k.machine.ram.read32(physical)
 
 
 def put_user(k: Kernel, value: int, address: int) -> None:
     """Store the low 32 bits of a value in the caller's memory. Raises Errno(EFAULT)."""
-    copy_to_user(k, address, (value & 0xFFFFFFFF).to_bytes(4, "little"))
+    current = k.current
+    value &= 0xFFFFFFFF
+    if address & 3 or not 0 <= address < TASK_SIZE or current.mm is None:
+        copy_to_user(k, address, value.to_bytes(4, "little"))
+        return
+    try:
+        physical = user_page(k, current.mm, address, True)  # K8
+    except Errno:
+        raise Errno(EFAULT) from None
+    if k.host.trace.user_write:
+        k.host.trace.user_write.emit(current, address, physical >> PAGE_SHIFT)
+    k.machine.ram.write32(physical, value)
 
 
 def strncpy_from_user(k: Kernel, address: int, limit: int) -> bytes:
@@ -134,3 +160,13 @@ def strncpy_from_user(k: Kernel, address: int, limit: int) -> bytes:
         text += chunk
         address += len(chunk)
     raise Errno(ENAMETOOLONG)
+
+
+def copy_struct_from_user(k: Kernel, address: int, size: int, known: int) -> bytes:
+    """A record that may be shorter or longer than the kernel's own: what is missing is 0, and what the
+    kernel does not know must be. Raises Errno(E2BIG), Errno(EFAULT).
+    """
+    data = copy_from_user(k, address, size)
+    if any(data[known:]):
+        raise Errno(E2BIG)
+    return data[:known].ljust(known, b"\0")

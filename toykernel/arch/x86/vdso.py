@@ -44,6 +44,16 @@ def arch_setup_additional_pages(k: Kernel, mm: MmStruct) -> None:
     mm.vdso = at
 
 
+def vdso_mremap(k: Kernel, mm: MmStruct, old: int, new: int) -> None:
+    """mremap has moved the page: it is known at its new place, and the call that moved it returns there."""
+    if mm.vdso != old:
+        return
+    mm.vdso = new
+    regs = k.task_pt_regs(k.current)
+    if old <= regs.ip < old + PAGE_SIZE:
+        regs.ip += new - old
+
+
 def vdso_address(k: Kernel, mm: MmStruct | None, name: str) -> int:
     """Where a function of the vDSO is in an address space; 0 where it is not mapped."""
     if mm is None or not mm.vdso:

@@ -125,7 +125,7 @@ def runqueue(console: Console, text: str) -> None:
     console.write(f"{rq.nr_running} may run; the CPU runs pid {k.current.pid} ({k.current.comm})")
     rows: list[tuple[str, ...]] = [("PID", "NAME", "CLASS", "POLICY", "PRIO", "NICE", "KEY")]
     queued = [(task, "rt", "") for queue in rq.rt.queues.values() for task in queue]
-    queued += [(task, "fair", f"vruntime {task.se.vruntime}") for task in rq.cfs.tasks.values()]
+    queued += [(task, "fair", f"vruntime {task.se.vruntime}") for task in rq.cfs.timeline.tasks]
     queued += [(task, "2.4", f"counter {task.se.counter}") for task in rq.list24]
     for task, kind, key in queued:
         se = task.se

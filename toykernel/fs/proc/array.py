@@ -216,7 +216,7 @@ def proc_pid_status(k: Kernel, task: Task) -> str:
         f"CapPrm:\t{cred.cap_permitted:016x}",
         f"CapEff:\t{cred.cap_effective:016x}",
         f"CapBnd:\t{cred.cap_bset:016x}",
-        "CapAmb:\t0000000000000000",
+        f"CapAmb:\t{cred.cap_ambient:016x}",
         f"NoNewPrivs:\t{task.no_new_privs:d}",
         f"Seccomp:\t{task.seccomp_mode}",
         f"Seccomp_filters:\t{_filters(task)}",

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from typing import TYPE_CHECKING
+from uuid import UUID
 
 from toykernel.errno import EINVAL, EPERM, Errno
 from toykernel.fs.proc.node import node_of
+from toykernel.kernel.random import get_random_bytes
 from toykernel.sysctl import SysctlError, set_sysctl, settings
 
 if TYPE_CHECKING:
@@ -16,6 +18,11 @@ if TYPE_CHECKING:
 
 def _file_nr(k: Kernel) -> str:
     return f"{k.memory.slabs.filp.active}\t0\t1048576"
+
+
+def _uuid(k: Kernel) -> str:
+    """Another random UUID (RFC 4122, version 4) at every reading."""
+    return str(UUID(bytes=get_random_bytes(k, 16), version=4))
 
 
 def _cap_last_cap(k: Kernel) -> str:
@@ -35,6 +42,7 @@ FIXED: dict[str, Callable[[Kernel], str]] = {
     "kernel.random.entropy_avail": lambda k: "256",
     "kernel.random.poolsize": lambda k: "256",
     "kernel.random.boot_id": lambda k: "00000000-0000-4000-8000-000000000000",
+    "kernel.random.uuid": _uuid,
     "kernel.core_pattern": lambda k: "core",
     "kernel.core_uses_pid": lambda k: "0",
     "kernel.randomize_va_space": lambda k: "0",

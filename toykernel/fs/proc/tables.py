@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from toykernel.fs.proc import array, keys, system, sysvipc, task_files, task_mmu
 from toykernel.fs.proc.node import ProcFile
+from toykernel.kernel import user_namespace
 
 #: In /proc, by path.
 SYSTEM: dict[str, ProcFile] = {
@@ -49,8 +50,9 @@ TASK: dict[str, ProcFile] = {
     "schedstat": ProcFile(0o444, task_files.schedstat),
     "mounts": ProcFile(0o444, task_files.mounts),
     "mountinfo": ProcFile(0o444, task_files.mountinfo),
-    "uid_map": ProcFile(0o644, task_files.identity_map),
-    "gid_map": ProcFile(0o644, task_files.identity_map),
+    "uid_map": ProcFile(0o644, user_namespace.uid_map, user_namespace.store_uid_map),
+    "gid_map": ProcFile(0o644, user_namespace.gid_map, user_namespace.store_gid_map),
+    "setgroups": ProcFile(0o644, user_namespace.setgroups, user_namespace.store_setgroups),
 }
 PROCESS_STAT = ProcFile(0o444, array.proc_pid_stat)
 THREAD_STAT = ProcFile(0o444, array.proc_tid_stat)

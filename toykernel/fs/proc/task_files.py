@@ -206,11 +206,6 @@ def schedstat(k: Kernel, task: Task) -> str:
     return f"{task.se.sum_exec_runtime} 0 {task.se.nvcsw + task.se.nivcsw}\n"
 
 
-def identity_map(k: Kernel, task: Task) -> str:
-    """uid_map and gid_map: the only namespace maps every id to itself."""
-    return f"{0:>10} {0:>10} {0xFFFFFFFF:>10}\n"
-
-
 # -- mounts ----------------------------------------------------------------------------------------
 
 
@@ -296,7 +291,7 @@ def fdinfo(k: Kernel, task: Task, number: int) -> str:
     flags = file.flags | (O_CLOEXEC if number in task.files.close_on_exec else 0)
     mount = file.f_path.mnt.mnt_id if file.f_path is not None else 0
     text = f"pos:\t{file.pos}\nflags:\t0{flags:o}\nmnt_id:\t{mount}\nino:\t{file.inode.ino}\n"
-    return text + file.op.show_fdinfo(file)
+    return text + file.op.show_fdinfo(k, file)
 
 
 def mem_read(k: Kernel, file: File, buf: int, count: int) -> int:

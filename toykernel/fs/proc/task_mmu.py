@@ -23,6 +23,7 @@ from toykernel.mm.mm_types import (
     VM_MAYREAD,
     VM_MAYWRITE,
     VM_READ,
+    VM_SEALED,
     VM_SHARED,
     VM_WRITE,
     MmStruct,
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     from toykernel.task import Task
 
 PM_PRESENT, PM_FILE, PM_MMAP_EXCLUSIVE, PM_SOFT_DIRTY = 1 << 63, 1 << 61, 1 << 56, 1 << 55
+PM_GUARD_REGION = 1 << 58
 _FLAG_NAMES = {
     VM_READ: "rd",
     VM_WRITE: "wr",
@@ -45,6 +47,7 @@ _FLAG_NAMES = {
     VM_GROWSDOWN: "gd",
     VM_LOCKED: "lo",
     VM_DONTCOPY: "dc",
+    VM_SEALED: "sl",
 }
 _CHUNK = 4096
 
@@ -180,6 +183,8 @@ def pagemap_read(k: Kernel, file: File, buf: int, count: int) -> int:
 
 def _pagemap_entry(k: Kernel, mm: MmStruct, address: int, show: bool) -> int:
     pte = get_pte(k, mm, address)
+    if address in mm.guards:
+        return PM_SOFT_DIRTY | PM_GUARD_REGION
     if not pte_present(pte):
         return PM_SOFT_DIRTY if mm.find_exact(address) is not None else 0
     pfn = (pte & PTE_FRAME) >> PAGE_SHIFT

@@ -74,8 +74,8 @@ def wakeup_preempt(k: Kernel, curr: Task, woken: Task) -> int:
 def update_min_vruntime(cfs: CfsRq) -> None:
     """Follow the task that is furthest behind, never backwards."""
     curr = cfs.curr
-    if cfs.tasks:
-        behind = cfs.tasks.peekitem(0)[0][0]
+    if cfs.timeline.keys:
+        behind = cfs.timeline.keys[0][0]
         if curr is not None and curr.se.vruntime < behind:
             behind = curr.se.vruntime
     elif curr is not None:
@@ -98,13 +98,13 @@ def place_entity(k: Kernel, se: SchedEntity, slice_ns: int | None) -> None:
 
 def _insert(cfs: CfsRq, p: Task) -> None:
     cfs.arrivals += 1
-    p.se.key = (p.se.vruntime, cfs.arrivals)
-    cfs.tasks[p.se.key] = p
+    key = p.se.key = (p.se.vruntime, cfs.arrivals)
+    cfs.timeline.insert(key, p)
 
 
 def _remove(cfs: CfsRq, p: Task) -> None:
     assert p.se.key is not None
-    del cfs.tasks[p.se.key]
+    cfs.timeline.remove(p.se.key)
     p.se.key = None
 
 
@@ -122,16 +122,17 @@ class FairClass:
 
     def update_curr(self, k: Kernel) -> None:
         """Charge the running task, in real and in virtual time."""
-        cfs = k.sched.rq.cfs
+        rq = k.sched.rq
+        cfs = rq.cfs
         if cfs.curr is None:
             return
         se = cfs.curr.se
-        delta = k.sched.rq.clock - se.exec_start
+        delta = rq.clock - se.exec_start
         if delta <= 0:
             return
         se.sum_exec_runtime += delta
         se.vruntime += calc_delta_fair(delta, se)
-        se.exec_start = k.sched.rq.clock
+        se.exec_start = rq.clock
         update_min_vruntime(cfs)
 
     def enqueue_task(self, k: Kernel, p: Task, flags: int) -> None:
@@ -191,12 +192,12 @@ class FairClass:
     def pick_next_task(self, k: Kernel) -> Task | None:
         """The leftmost, unless a buddy is as good."""
         cfs = k.sched.rq.cfs
-        if not cfs.tasks:
+        tasks = cfs.timeline.tasks
+        if not tasks:
             return None
-        left: Task = cfs.tasks.peekitem(0)[1]
-        p = left
-        if cfs.skip is p and len(cfs.tasks) > 1:
-            second: Task = cfs.tasks.peekitem(1)[1]
+        p = left = tasks[0]
+        if cfs.skip is p and len(tasks) > 1:
+            second = tasks[1]
             if wakeup_preempt(k, second, left) < 1:
                 p = second
         if cfs.last is not None and wakeup_preempt(k, cfs.last, left) < 1:
@@ -239,7 +240,7 @@ class FairClass:
             return
         if ran < k.sched.tunables.sched_min_granularity_ns:
             return
-        if se.vruntime - cfs.tasks.peekitem(0)[0][0] > ideal:
+        if se.vruntime - cfs.timeline.keys[0][0] > ideal:
             core.resched_task(k, p)
 
     def task_fork(self, k: Kernel, p: Task) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
+from collections.abc import Iterator
 from dataclasses import field
 from typing import TYPE_CHECKING
 
@@ -26,11 +28,41 @@ class SchedTunables:
     sched_rt_runtime_us: int = 950_000
 
 
+class Timeline:
+    """The red-black tree of struct cfs_rq: tasks by virtual run time and arrival, who is furthest behind
+    first. Two lists side by side.
+    """
+
+    def __init__(self) -> None:
+        self.keys: list[tuple[int, int]] = []
+        self.tasks: list[Task] = []
+
+    def __len__(self) -> int:
+        return len(self.keys)
+
+    def items(self) -> Iterator[tuple[tuple[int, int], Task]]:
+        """Each task behind its key, in order."""
+        return zip(self.keys, self.tasks, strict=True)
+
+    def insert(self, key: tuple[int, int], task: Task) -> None:
+        """Put a task in, under a key that nobody has."""
+        at = bisect_left(self.keys, key)
+        self.keys.insert(at, key)
+        self.tasks.insert(at, task)
+
+    def remove(self, key: tuple[int, int]) -> None:
+        """Take the task with this key out. Raises KeyError when there is none."""
+        at = bisect_left(self.keys, key)
+        if at == len(self.keys) or self.keys[at] != key:
+            raise KeyError(key)
+        del self.keys[at], self.tasks[at]
+
+
 @dataclass
 class CfsRq:
-    """struct cfs_rq. The running task is counted, but not in `tasks`."""
+    """struct cfs_rq. The running task is counted, but not in the timeline."""
 
-    tasks: SortedDict[tuple[int, int], Task] = field(default_factory=SortedDict)
+    timeline: Timeline = field(default_factory=Timeline)
     curr: Task | None = None
     last: Task | None = None  # buddy: was preempted by a wake-up, has the warm cache
     skip: Task | None = None  # buddy: has yielded

@@ -1,0 +1,224 @@
+/*
+ * Blocks that need no walk of page tables, and whose operands lie in a line each. Part of _blocks.h.
+ *
+ * The TLB has their pages, and nothing is left of that but which one each of its sets was touched for last; L1 is looked
+ * at, line by line (LINES_ONLY). Where TLB and L1 were touched last for the very same, to touch them again changes
+ * nothing, and only write buffers are left (QUIET). Every other block is replayed (_block_charge.h), and so is one of
+ * these that breaks off: all charge the same.
+ */
+#ifndef EMU_BLOCK_QUIET_H
+#define EMU_BLOCK_QUIET_H
+
+static INLINE int quiet_line(const struct timing *t, uint32_t line)
+{
+    uint32_t way;
+
+    return was_touched_last(t->l1_tags, t->l1_bits, line & 127, line + 1, &way);
+}
+
+static HOT int holds_line(const struct timing *t, uint32_t line)
+{
+    const uint32_t *tags = t->l1_tags + (line & 127) * WAYS;
+
+    line++;
+    return tags[0] == line || tags[1] == line || tags[2] == line || tags[3] == line;
+}
+
+static INLINE uint32_t word_of(const uint8_t *state, uint32_t at)
+{
+    uint32_t value;
+
+    memcpy(&value, state + at, 4);
+    return value;
+}
+
+/* Where the TLB has a page, though it was not touched last; -1 when it has not. */
+static HOT int find_entry(const struct timing *t, uint32_t page)
+{
+    uint32_t at = (page & 7) * WAYS, end = at + WAYS;
+
+    for (; at < end; at++)
+        if (t->tlb_tags[at] == page + 1)
+            return (int)at;
+    return -1;
+}
+
+/* The frame of a page that the TLB has, and for a write has as dirty; 0 when it has not. *pages: its set would notice. */
+static INLINE int held_page(const struct timing *t, uint32_t page, int write, int paged, uint32_t *frame, uint32_t *pages)
+{
+    uint32_t index = page & 7, way;
+    int entry;
+
+    *frame = page << 12;
+    if (!paged)
+        return 1;
+    if (was_touched_last(t->tlb_tags, t->tlb_bits, index, page + 1, &way))
+        entry = (int)(index * WAYS + way);
+    else {
+        *pages = 1;
+        if ((entry = find_entry(t, page)) < 0)
+            return 0;
+    }
+    *frame = t->tlb_frames[entry];
+    return !write || t->tlb_dirty[entry];
+}
+
+/* How much of memory has to be looked at when the block has run; addresses and lines of its operands are noted. */
+static INLINE int foresee_memory(struct blocks *b, const struct timing *t, const struct block *block,
+                                 const uint8_t *values)
+{
+    const uint8_t *env = (const uint8_t *)(uintptr_t)t->env;
+    const struct check *k = &b->check[block->checks], *end = k + block->check_count;
+    int paged = (live(t, t->at_cr0) & CR0_PG) != 0;
+    uint32_t frame, line, last, *noted = b->address, *lines = b->line, restless = 0;
+    uint32_t pages = 0;
+
+    if (!held_page(t, block->address >> 12, 0, paged, &frame, &pages))
+        return ALL_MEMORY;
+    b->code_frame = frame;
+    line = (frame | (block->address & 0xfff)) >> 4;
+    last = (frame | ((block->end - 1) & 0xfff)) >> 4;
+    for (; line <= last; line++)
+        restless |= !quiet_line(t, line);
+    for (; k != end; k++) {
+        uint32_t address = word_of(env, k->at_segment) + (uint32_t)k->displacement +
+            (word_of(values, k->at_base) & k->base_mask) + word_of(values, k->at_index) * k->index_scale;
+
+        if ((address & 3) + k->word > 4 || (address & 15) + k->size > 16 ||
+            !held_page(t, address >> 12, k->use & USE_WRITE, paged, &frame, &pages))
+            return ALL_MEMORY;
+        *noted++ = address;
+        *lines++ = line = (frame | (address & 0xfff)) >> 4;
+        restless |= !quiet_line(t, line) && (k->use & USE_READ || holds_line(t, line));
+    }
+    b->touch_pages = pages;
+    return restless | pages ? LINES_ONLY : QUIET;
+}
+
+/* What write buffers make this block wait; `start` is its first clock. */
+static INLINE uint64_t quiet_waits(struct blocks *b, struct timing *t, const struct block *block, uint64_t start,
+                                   int extras)
+{
+    const struct store *store = &b->store[block->stores], *end = store + block->store_count;
+    uint64_t waited = 0, before = 0;
+    uint32_t part = 0, n;
+
+    for (; store != end; store++) {
+        uint64_t wait;
+
+        if (store->part != part) { /* what an instruction waits for, the next ones find passed */
+            part = store->part;
+            before = waited;
+            if (extras) {
+                before += b->extra_agi + b->extra_byte;
+                for (n = 0; n < b->extra_count; n++)
+                    if (b->extra[n].part < part)
+                        before += (uint64_t)(int64_t)(int32_t)b->extra[n].clocks;
+            }
+        }
+        wait = buffer_store(t, start + before + store->clocks);
+        if (UNLIKELY(wait)) {
+            part_insn(b, &b->part[block->parts + part])->spent[R_WRITE_BUFFER] += wait;
+            waited += wait;
+        }
+    }
+    return waited;
+}
+
+/* The clocks of a quiet block that has run to its end, but for a jump. */
+static INLINE uint64_t quiet_clocks(struct engine_state *s, struct blocks *b, struct timing *t,
+                                    const struct block *block)
+{
+    t->code_line = (block->end - 1) >> 4;
+    t->code_next = block->end;
+    return block->fixed + quiet_waits(b, t, block, s->cycles + s->extra, 0);
+}
+
+/* The same, of one with extra clocks. */
+static HOT uint64_t quiet_odd_clocks(struct engine_state *s, struct blocks *b, struct timing *t,
+                                     const struct block *block)
+{
+    uint64_t waited = quiet_waits(b, t, block, s->cycles + s->extra, 1);
+
+    t->code_line = (block->end - 1) >> 4;
+    t->code_next = block->end;
+    return block->fixed + waited + take_extra(b, block, block->n);
+}
+
+/* -- the lines of a block, in the order in which it reaches for them --------------------------- */
+
+/* The TLB has it: foresee_memory. */
+static INLINE void touch_page(const struct blocks *b, struct timing *t, uint32_t page)
+{
+    if (b->touch_pages)
+        set_find(t->tlb_tags, t->tlb_bits, page & 7, page + 1);
+}
+
+/* A line of code: the clocks of a miss. `dwords` of it are run first after a jump; -1: it follows the one before. */
+static INLINE uint32_t fetch_noted(struct blocks *b, struct timing *t, uint32_t line, int dwords)
+{
+    touch_page(b, t, line >> 8);
+    if (!l1_read(t, (b->code_frame >> 4) | (line & 0xff)))
+        return 0;
+    return dwords < 0 ? t->sequential_code_miss : 1 + (uint32_t)(dwords < 4 ? dwords : 4);
+}
+
+static INLINE uint32_t fetch_part(struct blocks *b, struct timing *t, uint32_t address, uint32_t length, int jumped)
+{
+    uint32_t first = address >> 4, behind = address + length - 1, last = behind >> 4, clocks = 0;
+
+    if (jumped || first != t->code_line) {
+        uint32_t end = last != first ? address | 15 : behind;
+
+        clocks = fetch_noted(b, t, first, jumped ? (int)((end >> 2) - (address >> 2) + 1) : -1);
+    }
+    if (last != first)
+        clocks += fetch_noted(b, t, last, -1);
+    t->code_line = last;
+    return clocks;
+}
+
+/* The clocks of a block under LINES_ONLY that has run to its end, but for a jump. */
+static HOT uint64_t lines_clocks(struct engine_state *s, struct blocks *b, struct timing *t,
+                                 const struct block *block, int extras)
+{
+    const struct part *parts = &b->part[block->parts], *part;
+    const struct check *c = &b->check[block->checks], *end = c + block->check_count;
+    const uint32_t *line = b->line;
+    uint64_t start = s->cycles + s->extra, dynamic = 0;
+    uint32_t n, word;
+
+    for (n = 0; n < block->n; n = part->next_event) {
+        uint32_t address = block->address + parts[n].offset, data = 0, stores = 0;
+        uint32_t code = fetch_part(b, t, address, parts[n].length, n == 0 && address != t->code_next);
+        uint64_t waits = 0;
+
+        part = &parts[n];
+        for (; c != end && c->part == n; c++, line++) {
+            touch_page(b, t, b->address[line - b->line] >> 12);
+            if (!(c->use & USE_READ))
+                l1_write(t, *line);
+            else if (l1_read(t, *line))
+                data += c->miss;
+            for (word = 0; c->use & USE_WRITE && word < c->size; word += 4)
+                waits += buffer_store(t, start + dynamic + part->before + stores++);
+        }
+        if (extras)
+            dynamic += take_extras(b, block, n, part_insn(b, part));
+        if (code | data | waits) {
+            uint64_t *spent = part_insn(b, part)->spent;
+
+            spent[R_L1_CODE] += code;
+            spent[R_L1_DATA] += data;
+            spent[R_WRITE_BUFFER] += waits;
+            dynamic += code + data + waits;
+        }
+    }
+    if (extras)
+        b->extra_count = b->extra_agi = b->extra_byte = 0;
+    t->code_line = (block->end - 1) >> 4;
+    t->code_next = block->end;
+    return block->fixed + dynamic;
+}
+
+#endif
