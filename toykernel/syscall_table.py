@@ -29,6 +29,7 @@ fs.eventfd: eventfd eventfd2
 fs.exec: execve execveat
 fs.fcntl: dup fcntl dup2 fcntl64 dup3
 fs.fhandle: name_to_handle_at open_by_handle_at
+fs.file_attr: file_getattr file_setattr
 fs.filesystems: sysfs
 fs.fsopen: fsopen fsconfig fsmount fspick
 fs.inotify: inotify_init inotify_add_watch inotify_rm_watch inotify_init1

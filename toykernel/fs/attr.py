@@ -13,6 +13,9 @@ from toykernel.errno import EACCES, EINVAL, EOPNOTSUPP, EPERM, EROFS, Errno
 from toykernel.fs.file import O_NOATIME, File, fget_open
 from toykernel.fs.fsnotify import ACCESS, ATTRIB, MODIFY, fsnotify_dentry
 from toykernel.fs.inode import (
+    FS_APPEND_FL,
+    FS_IMMUTABLE_FL,
+    FS_NOATIME_FL,
     MAY_WRITE,
     S_IFREG,
     S_ISGID,
@@ -68,6 +71,8 @@ def touch_atime(k: Kernel, inode: Inode, path: Path | None) -> None:
     read, or None for what is nowhere."""
     flags = path.mnt.flags if path is not None else MNT_RELATIME
     if inode.i_sb.read_only or flags & (MNT_NOATIME | MNT_READONLY):
+        return
+    if inode.fsflags & FS_NOATIME_FL:
         return
     if flags & MNT_NODIRATIME and inode.is_dir:
         return
@@ -150,6 +155,10 @@ def notify_change(k: Kernel, inode: Inode, attr: Iattr) -> None:
     """
     if inode.i_sb.read_only:
         raise Errno(EROFS)
+    fixed = FS_IMMUTABLE_FL | FS_APPEND_FL
+    fixed = FS_IMMUTABLE_FL if attr.touch else fixed  # who appends may say that it was now
+    if inode.fsflags & fixed:
+        raise Errno(EPERM)
     _may_change(k, inode, attr)
     inode.i_op.setattr(k, inode)
     if attr.kill and not inode.is_dir:

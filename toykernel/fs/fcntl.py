@@ -26,6 +26,7 @@ from toykernel.fs.file import (
     get_file,
     get_unused_fd,
 )
+from toykernel.fs.inode import FS_APPEND_FL
 from toykernel.fs.leases import fcntl_getlease, fcntl_setlease
 from toykernel.fs.locks import fcntl_getlk, fcntl_setlk
 from toykernel.fs.memfd import memfd_add_seals
@@ -156,6 +157,8 @@ def _small(k: Kernel, fd: int, file: File, cmd: int, arg: int) -> int:
         case c if c == F_SETFL:
             gains = arg & O_NOATIME and not file.flags & O_NOATIME
             if gains and not inode_owner_or_capable(k, file.inode):
+                raise Errno(EPERM)
+            if (file.flags ^ arg) & O_APPEND and file.inode.fsflags & FS_APPEND_FL:
                 raise Errno(EPERM)
             if (file.flags ^ arg) & O_ASYNC:
                 set_async(k, file, fd, bool(arg & O_ASYNC))

@@ -6,7 +6,7 @@ from dataclasses import field
 from typing import TYPE_CHECKING, Any
 
 from emu.record import dataclass
-from toykernel.errno import EACCES, EROFS, ETXTBSY, Errno
+from toykernel.errno import EACCES, EPERM, EROFS, ETXTBSY, Errno
 from toykernel.kernel.cred import CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH, capable
 
 if TYPE_CHECKING:
@@ -22,6 +22,8 @@ S_IFLNK, S_IFSOCK, S_IFBLK = 0o120000, 0o140000, 0o060000
 S_ISUID, S_ISGID, S_ISVTX = 0o4000, 0o2000, 0o1000
 F_SEAL_SEAL, F_SEAL_SHRINK, F_SEAL_GROW, F_SEAL_WRITE = 1, 2, 4, 8
 F_SEAL_FUTURE_WRITE, F_SEAL_EXEC = 16, 32
+#: Flags of an inode (include/uapi/linux/fs.h), which FS_IOC_SETFLAGS sets.
+FS_IMMUTABLE_FL, FS_APPEND_FL, FS_NODUMP_FL, FS_NOATIME_FL = 0x10, 0x20, 0x40, 0x80
 
 
 @dataclass(eq=False)
@@ -49,6 +51,7 @@ class Inode:
     i_flctx: Any = None  # locks (fs/locks.py), once there has been one
     seals: int = 0  # F_SEAL_ bits; those of a file that cannot have any are never set
     sealable: bool = False
+    fsflags: int = 0  # FS_IMMUTABLE_FL and its like
     linkable: bool = False  # O_TMPFILE made it: it may get a first name
     atime: int = 0  # CLOCK_REALTIME, in ns
     mtime: int = 0
@@ -143,11 +146,13 @@ def allow_write_access(inode: Inode) -> None:
 def inode_permission(k: Kernel, inode: Inode, mask: int) -> None:
     """Whether the current task may read, write, execute (or search).
 
-    Raises Errno(EACCES), Errno(EROFS), or what the file system says.
+    Raises Errno(EACCES), Errno(EROFS), Errno(EPERM) for what is immutable, or what the file system says.
     """
     stored = inode.mode & S_IFMT in (S_IFREG, S_IFDIR, S_IFLNK)
     if mask & MAY_WRITE and inode.i_sb.read_only and stored:
         raise Errno(EROFS)
+    if mask & MAY_WRITE and inode.fsflags & FS_IMMUTABLE_FL:
+        raise Errno(EPERM)
     inode.i_op.permission(k, inode, mask)
 
 

@@ -8,7 +8,8 @@ from toykernel.arch.x86.uaccess import get_user, put_user
 from toykernel.errno import EBADF, Errno
 from toykernel.fs.fasync import set_async
 from toykernel.fs.file import O_ASYNC, O_NONBLOCK, O_PATH, current_files, fget
-from toykernel.fs.inode import S_IFREG
+from toykernel.fs.file_attr import REQUESTS, fileattr_ioctl
+from toykernel.fs.inode import S_IFDIR, S_IFREG
 from toykernel.fs.landlock import landlock_file_ioctl
 from toykernel.fs.statfs import BLOCK_SIZE
 from toykernel.syscalls import syscall
@@ -43,6 +44,8 @@ def sys_ioctl(k: Kernel, fd: int, request: int, argp: int) -> Result:
         put_user(k, BLOCK_SIZE, argp)
     elif request == FIONREAD and file.inode.type == S_IFREG:
         put_user(k, file.inode.size - file.pos, argp)
+    elif request in REQUESTS and file.inode.type in (S_IFREG, S_IFDIR):
+        return fileattr_ioctl(k, file, request, argp)
     else:
         return file.op.ioctl(k, file, request, argp)
     return 0

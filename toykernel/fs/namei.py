@@ -23,6 +23,8 @@ from toykernel.errno import (
 from toykernel.fs.dcache import Dentry, d_add, d_drop, is_ancestor
 from toykernel.fs.file import FsStruct, fget
 from toykernel.fs.inode import (
+    FS_APPEND_FL,
+    FS_IMMUTABLE_FL,
     MAY_EXEC,
     MAY_WRITE,
     S_IFBLK,
@@ -290,6 +292,8 @@ def may_delete(k: Kernel, parent: Path, victim: Dentry) -> None:
     inode_permission(k, directory, MAY_WRITE | MAY_EXEC)
     cred = k.current.cred
     mine = cred.fsuid in (inode.uid, directory.uid)
+    if directory.fsflags & FS_APPEND_FL or inode.fsflags & (FS_APPEND_FL | FS_IMMUTABLE_FL):
+        raise Errno(EPERM)
     if directory.mode & S_ISVTX and not mine and not capable(k, CAP_FOWNER):
         raise Errno(EPERM)
 
@@ -367,7 +371,7 @@ def link_path(k: Kernel, source: Path, new: str, dirfd: int = AT_FDCWD) -> None:
         landlock_refer(k, source, here, nd.parent, None, removes=False)
     parent = may_create(k, nd.parent)
     inode = source.dentry.inode
-    if inode.is_dir:
+    if inode.is_dir or inode.fsflags & (FS_APPEND_FL | FS_IMMUTABLE_FL):
         raise Errno(EPERM)
     if not inode.nlink and not inode.linkable:
         raise Errno(ENOENT)

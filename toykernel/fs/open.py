@@ -23,6 +23,7 @@ from toykernel.fs.dcache import Dentry, d_add
 from toykernel.fs.fifo import wait_for_partner
 from toykernel.fs.file import (
     O_ACCMODE,
+    O_APPEND,
     O_CLOEXEC,
     O_CREAT,
     O_DIRECTORY,
@@ -47,6 +48,7 @@ from toykernel.fs.file import (
 from toykernel.fs.fsnotify import CREATE, MODIFY, OPEN, fsnotify_dirent, fsnotify_file
 from toykernel.fs.inode import (
     F_SEAL_SHRINK,
+    FS_APPEND_FL,
     MAY_EXEC,
     MAY_READ,
     MAY_WRITE,
@@ -192,6 +194,10 @@ def _may_open(k: Kernel, path: Path, flags: int) -> None:
     wanted = {0: MAY_READ, 1: MAY_WRITE}.get(access, MAY_READ | MAY_WRITE)
     wanted |= MAY_WRITE if flags & O_TRUNC else 0
     inode_permission(k, inode, wanted)
+    if inode.fsflags & FS_APPEND_FL:
+        overwrites = access != O_RDONLY and not flags & O_APPEND
+        if overwrites or flags & O_TRUNC:
+            raise Errno(EPERM)
     if wanted & MAY_WRITE and inode.type == S_IFREG:
         mnt_want_write(path.mnt)
     if flags & O_NOATIME and not inode_owner_or_capable(k, inode):

@@ -27,6 +27,8 @@ from toykernel.fs.inode import (
     F_SEAL_GROW,
     F_SEAL_SHRINK,
     F_SEAL_WRITE,
+    FS_APPEND_FL,
+    FS_IMMUTABLE_FL,
     MAY_WRITE,
     S_IFIFO,
     S_IFREG,
@@ -101,6 +103,8 @@ def truncate_inode(k: Kernel, inode: Inode, size: int) -> Result:
     if inode.type != S_IFREG:
         raise Errno(EINVAL)
     inode_permission(k, inode, MAY_WRITE)
+    if inode.fsflags & FS_APPEND_FL:
+        raise Errno(EPERM)
     try:
         get_write_access(inode)
     except Errno:
@@ -126,6 +130,8 @@ def _ftruncate(k: Kernel, fd: int, size: int, *, small: bool) -> int:
     inode = file.inode
     if inode.type != S_IFREG or not file.writable or (small and size > MAX_NON_LFS):
         raise Errno(EINVAL)
+    if inode.fsflags & FS_APPEND_FL:
+        raise Errno(EPERM)
     landlock_file_truncate(file)
     do_truncate(k, inode, size)
     return 0
@@ -171,6 +177,9 @@ def sys_fallocate(k: Kernel, fd: int, mode: int, low: int, high: int, llow: int,
     if not file.writable:
         raise Errno(EBADF)
     inode = file.inode
+    appends = inode.fsflags & FS_APPEND_FL and mode & ~FALLOC_FL_KEEP_SIZE
+    if appends or inode.fsflags & FS_IMMUTABLE_FL:
+        raise Errno(EPERM)
     if inode.type != S_IFREG:
         raise Errno({S_IFIFO: ESPIPE}.get(inode.type, EISDIR if inode.is_dir else ENODEV))
     if offset + length > MAX_LFS_FILESIZE:

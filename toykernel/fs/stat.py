@@ -9,7 +9,7 @@ from toykernel.arch.x86.uaccess import copy_to_user
 from toykernel.errno import EINVAL, ENOENT, EOVERFLOW, Errno
 from toykernel.fs.attr import touch_atime
 from toykernel.fs.file import fget
-from toykernel.fs.inode import Inode
+from toykernel.fs.inode import FS_APPEND_FL, FS_IMMUTABLE_FL, FS_NODUMP_FL, Inode
 from toykernel.fs.namei import (
     AT_EMPTY_PATH,
     AT_FDCWD,
@@ -33,6 +33,8 @@ AT_STATX_FORCE_SYNC, AT_STATX_DONT_SYNC = 0x2000, 0x4000
 STATX_BASIC_STATS, STATX__RESERVED = 0x7FF, 0x80000000
 STATX_MNT_ID, STATX_MNT_ID_UNIQUE = 0x1000, 0x4000
 STATX_ATTR_MOUNT_ROOT = 0x2000
+#: STATX_ATTR_IMMUTABLE and its like are the inode's own bits.
+_SHOWN = FS_IMMUTABLE_FL | FS_APPEND_FL | FS_NODUMP_FL
 
 
 def _timespec(ns: int) -> tuple[int, int]:
@@ -92,6 +94,7 @@ def statx(inode: Inode, path: Path | None = None, mask: int = 0) -> bytes:
     unique = mask & STATX_MNT_ID_UNIQUE
     root = path is not None and path.dentry is path.mnt.root
     attributes = STATX_ATTR_MOUNT_ROOT if root else 0
+    attributes |= inode.fsflags & _SHOWN
     there, mount = STATX_BASIC_STATS, 0
     if path is not None:
         there |= STATX_MNT_ID_UNIQUE if unique else STATX_MNT_ID
@@ -109,7 +112,7 @@ def statx(inode: Inode, path: Path | None = None, mask: int = 0) -> bytes:
         inode.ino,
         inode.size,
         inode.blocks,
-        STATX_ATTR_MOUNT_ROOT,
+        STATX_ATTR_MOUNT_ROOT | (_SHOWN if inode.i_sb.s_type == "tmpfs" else 0),
     )
     times = b"".join(
         struct.pack("<qII", *divmod(ns, NSEC_PER_SEC), 0)

@@ -28,6 +28,8 @@ from toykernel.fs.attr import inode_owner_or_capable, touch_ctime
 from toykernel.fs.file import fget_open
 from toykernel.fs.fsnotify import ATTRIB, fsnotify_dentry
 from toykernel.fs.inode import (
+    FS_APPEND_FL,
+    FS_IMMUTABLE_FL,
     MAY_READ,
     MAY_WRITE,
     S_IFDIR,
@@ -73,6 +75,8 @@ def _import_name(k: Kernel, name: int) -> str:
 def _permission(k: Kernel, inode: Inode, name: str, mask: int) -> None:
     """xattr_permission: EPERM or, to who only reads, ENODATA; or what the file's own rights say."""
     refused = Errno(EPERM if mask & MAY_WRITE else ENODATA)
+    if mask & MAY_WRITE and inode.fsflags & (FS_IMMUTABLE_FL | FS_APPEND_FL):
+        raise refused
     if name.startswith((SECURITY, "system.")):
         return
     if name.startswith(TRUSTED):
