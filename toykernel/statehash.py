@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from emu.engine_quirks import FIELD_NAMES
 from emu.ram import PAGE_SHIFT, PAGE_SIZE, Ram
+from toykernel.fs.operations import Operations
 from toykernel.host import HOST_TYPES
 
 if TYPE_CHECKING:
@@ -101,6 +102,8 @@ class _Walk:
             put(repr(sorted(value)))
         elif isinstance(value, types.FunctionType | types.BuiltinFunctionType | type):
             put(f"<{value.__module__}.{value.__qualname__}>")
+        elif isinstance(value, Operations):
+            put(f"<{value.name}>")  # a constant, whether it is loaded or stands for what is not
         elif isinstance(value, HOST_TYPES):
             raise TypeError(f"the guest's data holds a {type(value).__name__}, which is the host's")
         else:

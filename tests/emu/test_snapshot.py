@@ -48,7 +48,7 @@ STATE_OF_A_RUN = {
     "in_flight", "in_flight_valid", "watch_if", "skip_break", "in_flight_kind", "flags_known",
     "previous_kind",
     "completed", "resume", "careful", "debug_hits", "debug_pending", "system_changed", "error",
-    "flags_kept", "settled", "instructions",
+    "flags_kept", "settled", "instructions", "at_ease",
 }  # fmt: skip
 #: Host addresses, numbers of the engine, breakpoints, and the page of code that was looked up last.
 STATE_OF_THE_HOST = {

@@ -42,6 +42,7 @@ ROWS: dict[str, Callable[[Profile], str]] = {
     "`waitpid(INT_MIN)`": lambda p: name(p.wait_for_int_min),
     "a thread that a signal kills clears its `clear_child_tid`": lambda p: yes(p.killed_clears_tid),
     "CAP_LAST_CAP": lambda p: str(p.last_cap),
+    "SECBIT_ that there are, without their locks": lambda p: hex(p.secure_bits),
     "RLIMIT_MEMLOCK, KiB": lambda p: str(p.memlock >> 10),
     "flags that `sigaction` keeps": lambda p: hex(p.sa_flags),
     "bytes of a script's first line that `execve` reads": lambda p: str(p.script_line),

@@ -39,7 +39,7 @@ FSOPEN_CLOEXEC = FSMOUNT_CLOEXEC = FSPICK_CLOEXEC = 1
 FSPICK_SYMLINK_NOFOLLOW, FSPICK_NO_AUTOMOUNT, FSPICK_EMPTY_PATH = 2, 4, 8
 SET_FLAG, SET_STRING, SET_BINARY, SET_PATH, SET_PATH_EMPTY, SET_FD = range(6)
 CMD_CREATE, CMD_RECONFIGURE, CMD_CREATE_EXCL = 6, 7, 8
-_NAME_MAX = 256
+_KEY_MAX = 256
 
 
 def fscontext_read(k: Kernel, file: File, buf: int, count: int) -> int:
@@ -67,8 +67,8 @@ FSCONTEXT = FileOperations(
 
 def _word(k: Kernel, address: int) -> str:
     """strndup_user. Raises Errno(EINVAL) for more than 255 bytes, Errno(EFAULT)."""
-    text = strncpy_from_user(k, address, _NAME_MAX + 1).decode(errors="surrogateescape")
-    if len(text) >= _NAME_MAX:
+    text = strncpy_from_user(k, address, _KEY_MAX + 1).decode(errors="surrogateescape")
+    if len(text) >= _KEY_MAX:
         raise Errno(EINVAL)
     return text
 

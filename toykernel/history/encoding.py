@@ -18,6 +18,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import fields, is_dataclass
 from enum import Enum
+from importlib import import_module
 from typing import Any
 
 from sortedcontainers import SortedDict
@@ -182,10 +183,20 @@ def _class_name(cls: type) -> str:
     return f"{cls.__module__}:{cls.__qualname__}"
 
 
+def _module(name: str) -> dict[str, Any]:
+    """What a module defines. One of the kernel's is loaded when it is named: that does nothing but define."""
+    if name not in sys.modules and name.startswith(_FUNCTIONS):
+        try:
+            import_module(name)
+        except ImportError:
+            return {}
+    return vars(sys.modules[name]) if name in sys.modules else {}
+
+
 def _named(name: str, prefixes: Iterable[str]) -> Any:
-    """Something that a module, loaded already, defines at its top."""
+    """Something that a module of this program defines at its top."""
     module, _, own = name.partition(":")
-    known = vars(sys.modules[module]) if module in sys.modules else {}
+    known = _module(module)
     found = known.get(own) if module.startswith(tuple(prefixes)) else None
     if getattr(found, "__module__", None) != module:
         raise HistoryError(f"{name} is no data of this program")
@@ -216,7 +227,7 @@ def _function(name: str) -> Any:
 
 def _operations(name: str) -> Operations:
     module, _, own = name.partition(":")
-    found = vars(sys.modules[module])[own] if module.startswith(_FUNCTIONS) else None
+    found = _module(module).get(own) if module.startswith(_FUNCTIONS) else None
     if not isinstance(found, Operations):
         raise HistoryError(f"{name} is no operation table of the kernel")
     return found

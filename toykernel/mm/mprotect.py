@@ -48,6 +48,10 @@ _KNOWN = PROT_READ | PROT_WRITE | PROT_EXEC | PROT_SEM
 @syscall(125, "addr:address len:size prot:prot")
 def sys_mprotect(k: Kernel, start: int, length: int, prot: int) -> int:
     """mprotect: areas are changed one by one, so those before a bad one stay changed."""
+    return _do_mprotect_pkey(k, start, length, prot, -1)
+
+
+def _do_mprotect_pkey(k: Kernel, start: int, length: int, prot: int, pkey: int) -> int:
     grows, prot = prot & _GROWS, prot & ~_GROWS
     if grows == _GROWS or start & (PAGE_SIZE - 1):
         raise Errno(EINVAL)
@@ -56,7 +60,7 @@ def sys_mprotect(k: Kernel, start: int, length: int, prot: int) -> int:
     end = start + page_align(length)
     if end >> 32:
         raise Errno(ENOMEM)
-    if prot & ~_KNOWN:
+    if prot & ~_KNOWN or pkey != -1:
         raise Errno(EINVAL)
     mm = user_mm(k)
     first = mm.find_vma(start)
@@ -87,9 +91,7 @@ def sys_mprotect(k: Kernel, start: int, length: int, prot: int) -> int:
 @syscall(380, "addr:address len:size prot:prot pkey:int")
 def sys_pkey_mprotect(k: Kernel, start: int, length: int, prot: int, pkey: int) -> int:
     """pkey_mprotect: with the key -1 as mprotect; EINVAL for any other, none of which can be had."""
-    if pkey != -1:
-        raise Errno(EINVAL)
-    return sys_mprotect(k, start, length, prot)
+    return _do_mprotect_pkey(k, start, length, prot, pkey)
 
 
 @syscall(381, "flags:hex access_rights:hex")
