@@ -25,6 +25,30 @@ static void mark_live(const struct timing *t, int whole)
     memcpy((uint8_t *)(uintptr_t)t->env + t->at_hflags, &hflags, 4);
 }
 
+/* Blocks that have a breakpoint now lose their tags, so that they are looked up and run exactly; others get them
+ * back. Where there are many breakpoints, every block is looked up. */
+static COLD void see_breaks(const struct engine_state *s, struct blocks *b)
+{
+    uint32_t n;
+
+    b->seen_count = s->break_count;
+    if (s->break_count > SEEN_BREAKS)
+        return;
+    memcpy(b->seen, (const void *)(uintptr_t)s->breaks, s->break_count * sizeof b->seen[0]);
+    for (n = 0; n < b->used; n++) {
+        struct block *block = &b->block[n];
+
+        block->tag = block->slow || is_break_in(s, block->address, block->size) ? 0 : site_tag(b, block);
+    }
+}
+
+static int breaks_changed(const struct engine_state *s, const struct blocks *b)
+{
+    return s->break_count != b->seen_count ||
+        (s->break_count && s->break_count <= SEEN_BREAKS &&
+         memcmp(b->seen, (const void *)(uintptr_t)s->breaks, s->break_count * sizeof b->seen[0]));
+}
+
 static void set_mode(struct engine_state *s, struct blocks *b, uint64_t mode)
 {
     uint64_t *bounds = (uint64_t *)(uintptr_t)b->bounds;
@@ -36,6 +60,8 @@ static void set_mode(struct engine_state *s, struct blocks *b, uint64_t mode)
     b->user = live_cpl(records_of(b)) == 3; /* no block that runs whole changes it */
     s->at_ease = 0;
     if (mode == MODE_WHOLE) {
+        if (breaks_changed(s, b))
+            see_breaks(s, b);
         b->load_frame = 0;
         b->charged_from = s->cycles;
         s->completed = 1; /* RF is clear where blocks run whole */

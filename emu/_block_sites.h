@@ -29,9 +29,12 @@ static HOT void on_odd_block(struct block *block, uint32_t address, uint32_t tag
     struct engine_state *s = (struct engine_state *)(uintptr_t)block->state;
     struct blocks *b = blocks_of(s);
 
-    if (tag != block->tag || !b || s->event || b->mode != MODE_WHOLE || s->break_count)
+    if (tag != block->tag || !b || s->event || b->mode != MODE_WHOLE || b->seen_count > SEEN_BREAKS) {
         on_block(NULL, address, tag & 0xffff, s);
-    else if (!b->current || end_block(s, b, address, block->size))
+        return;
+    }
+    s->skip_break = 0; /* it was for the first instruction */
+    if (!b->current || end_block(s, b, address, block->size))
         begin_block(s, b, block);
 }
 
@@ -209,7 +212,7 @@ static uint32_t argument_of(uint8_t *call, uint64_t state, uint64_t block, struc
 /* The engine's call behind which `back` is has this block from now on. */
 static void give_block(const struct engine_state *s, struct blocks *b, struct block *block, uint8_t *back)
 {
-    uint32_t call, argument, n, tag = block->size | (uint32_t)b->epoch << 16;
+    uint32_t call, argument, n, tag = site_tag(b, block);
     struct constant change[3];
     uint8_t *edx;
 

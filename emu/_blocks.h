@@ -15,7 +15,7 @@
 #ifndef EMU_BLOCKS_H
 #define EMU_BLOCKS_H
 
-enum { BLOCKS = 1 << 14, BLOCK_BUCKETS = 1 << 14, BLOCK_PARTS = 1 << 17, BLOCK_CHECKS = 1 << 15, BLOCK_STORES = 1 << 15, MOST_STORES = 256,
+enum { BLOCKS = 1 << 14, BLOCK_BUCKETS = 1 << 14, BLOCK_PARTS = 1 << 17, BLOCK_CHECKS = 1 << 15, BLOCK_STORES = 1 << 15, MOST_STORES = 256, SEEN_BREAKS = 64,
        BLOCK_CODE = 1 << 20, LONGEST_BLOCK = 512, LATE = 64, SHORTEST_EXACT = 64,
        LONGEST_EXACT = 1 << 16, SOON = 256, BLOCK_STEPS = 1 << 16, VALUES = 64, LATE_FLAGS = 2 };
 enum { EFLAGS_TF = 0x100, HF_CS32 = 0x10, HF_WHOLE = 1 << 30 };
@@ -98,6 +98,7 @@ struct blocks {             /* the fields up to `given` are known to Python: Blo
     uint64_t whole_since, span;
     uint64_t epoch;         /* which filling of the tables, for tags; NO_SITES: no call of the engine's is changed */
     uint64_t given;         /* calls of the engine's that have a block */
+    uint32_t seen_count, seen[SEEN_BREAKS]; /* breakpoints: blocks with one have no tag */
     struct block *current;  /* the one that runs */
     uint32_t extra_count;
     uint32_t extra_agi, extra_byte; /* with extra_count: 0 unless there is something to charge */
@@ -169,6 +170,12 @@ static void blocks_fold(struct blocks *b)
         last_insn(b, block)->taken_count += block->taken;
         block->count = block->taken = 0;
     }
+}
+
+/* What a call of the engine's that has this block says of it, in place of its size. */
+static uint32_t site_tag(const struct blocks *b, const struct block *block)
+{
+    return block->size | (uint32_t)b->epoch << 16;
 }
 
 /* Forget all blocks; their counts have been folded. Translations that have been given one are not to find
@@ -470,7 +477,7 @@ static HOT void begin_block(struct engine_state *s, struct blocks *b, struct blo
         one_exact(s, b);
     else {
         b->current = block;
-        s->at_ease = !s->break_count &&
+        s->at_ease = b->seen_count <= SEEN_BREAKS &&
             !(b->extra_count | b->extra_agi | b->extra_byte | block->flag_count | block->repeats);
     }
 }

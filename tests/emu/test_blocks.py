@@ -232,6 +232,20 @@ def test_a_block_of_tables_that_were_emptied_is_not_found_again(profile: str) ->
             blocks_of(m).forget()
 
 
+def test_breakpoints_come_and_go_at_blocks_that_the_engine_calls_for() -> None:
+    """Of many, too; and a loop without one goes on being found at once."""
+    b = machine(LOOP, "i486")
+    b.machine.run(5_000)
+    given = blocks_of(b).given
+    for breaks in ([UCODE_AT], [UCODE_AT + 2], [UCODE_AT, *range(0x30000, 0x30100)]):
+        b.cpu.set_breakpoints(breaks)
+        event = b.machine.run(b.machine.clock.cycles + 5_000)
+        assert (event.stop, event.address) == (Stop.BREAKPOINT, breaks[0])
+        b.cpu.set_breakpoints([0x30000])
+        assert b.machine.run(b.machine.clock.cycles + 5_000).stop is Stop.LIMIT
+    assert blocks_of(b).given <= given + 8
+
+
 def test_the_mark_of_whole_blocks_is_not_seen() -> None:
     b = machine(LOOP, "off")
     b.machine.run(50_000)
