@@ -239,8 +239,10 @@ def test_breakpoints_come_and_go_at_blocks_that_the_engine_calls_for() -> None:
     given = blocks_of(b).given
     for breaks in ([UCODE_AT], [UCODE_AT + 2], [UCODE_AT, *range(0x30000, 0x30100)]):
         b.cpu.set_breakpoints(breaks)
+        before = b.cpu.retired
         event = b.machine.run(b.machine.clock.cycles + 5_000)
         assert (event.stop, event.address) == (Stop.BREAKPOINT, breaks[0])
+        assert b.cpu.retired - before < 30  # the first time round
         b.cpu.set_breakpoints([0x30000])
         assert b.machine.run(b.machine.clock.cycles + 5_000).stop is Stop.LIMIT
     assert blocks_of(b).given <= given + 8
