@@ -87,17 +87,27 @@ def test_no_other_file_that_is_read_is_written_over(
         assert other.read_text() == before
 
 
+@pytest.mark.parametrize(
+    ("text", "rest"),
+    [
+        (EXIT_7, '.include "included.inc"\n'),
+        (".equ NUMBER, 7\n", '.include "included.inc"\n' + EXIT_7),
+        ("#define NUMBER 7\n", '#include "included.inc"\n' + EXIT_7),
+        ("bytes", EXIT_7 + '.data\n.incbin "included.inc"\n'),
+    ],
+    ids=["statements", "symbols", "macros", "bytes"],
+)
 @pytest.mark.parametrize("command", ["run", "cycles", "build"])
 def test_an_included_source_is_not_written_over(
-    capfd: pytest.CaptureFixture[str], tmp_path: Path, command: str
+    capfd: pytest.CaptureFixture[str], tmp_path: Path, command: str, text: str, rest: str
 ) -> None:
-    included = write(tmp_path, EXIT_7, "included.inc")
-    program = write(tmp_path, '.include "included.inc"\n')
+    included = write(tmp_path, text, "included.inc")
+    program = write(tmp_path, rest)
     for option in OUTPUTS[command]:
         status, err = said(capfd, *words(command, option, included, program))
         assert status == 125
         assert f"{included} is a source of the program" in err
-        assert included.read_text() == EXIT_7
+        assert included.read_text() == text
 
 
 def test_an_executable_may_be_checked_in_its_place(tmp_path: Path) -> None:

@@ -133,8 +133,10 @@ def load(
 
 
 def source_files(program: Program | None) -> dict[str, None]:
-    """The files that a program's statements come from, as far as it is assembled here."""
-    return dict.fromkeys(entry.file for entry in program.lines) if program is not None else {}
+    """The files that a program is assembled from, those that it includes, too, as far as it is done here."""
+    if program is None:
+        return {}
+    return dict.fromkeys([*program.read, *(entry.file for entry in program.lines)])
 
 
 def build_program(program: str, made_of: Recipe = PLAIN, *, with_map: bool = False) -> Built | None:

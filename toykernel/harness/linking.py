@@ -64,7 +64,11 @@ def _build(inputs: Sequence[Path], recipe: Recipe, with_map: bool, seen: dict[st
         return _build_c(inputs, recipe, with_map, seen)
     if recipe.assembler == GNU:
         return build_gnu(inputs, recipe, with_map=with_map)
-    return _link(inputs, [_input(item, recipe, seen) for item in inputs], recipe)
+    made = _link(inputs, [_input(item, recipe, seen) for item in inputs], recipe)
+    if made.program is None:
+        return made
+    found = tuple(file for file, there in seen.items() if there)
+    return made._replace(program=replace(made.program, read=found))
 
 
 def _build_c(

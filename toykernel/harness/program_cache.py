@@ -78,6 +78,7 @@ def _plain(program: Program) -> dict[str, object]:
         "executable_stack": program.executable_stack,
         "warnings": list(program.warnings),
         "debug": {name: b64encode(data).decode() for name, data in program.debug.items()},
+        "read": list(program.read),
     }
 
 
@@ -105,4 +106,5 @@ def _program(kept: Mapping[str, Any]) -> Program:
         kept["executable_stack"],
         tuple(kept["warnings"]),
         {name: b64decode(data) for name, data in kept["debug"].items()},
+        tuple(kept.get("read", ())),
     )

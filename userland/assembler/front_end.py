@@ -15,6 +15,7 @@ from .layout import Layout
 from .objects import ObjectFile
 from .program import Program
 from .single import link_one
+from .source import marked_files
 
 
 def assemble(
@@ -76,6 +77,8 @@ def assemble_object(
     that were looked for on the way, and whether they were there. Raises AssemblyError."""
     path = Path(path)
     text = preprocessed(path, include=include, macros=macros, cpp=cpp, data=data)
+    if looked_for is not None:
+        looked_for |= {file: True for file in marked_files(text) if Path(file).is_file()}
     return _read(text, str(path), path, include, defines, looked_for, alone=False).object_file()
 
 
@@ -130,7 +133,9 @@ def _assemble(
 ) -> Program:
     assembler = _read(text, name, path, include, defines, looked_for)
     try:
-        return _laid_out(assembler, name, origin)
+        program = _laid_out(assembler, name, origin)
+        found = [file for file, there in assembler.reader.looked_for.items() if there]
+        return replace(program, read=(*marked_files(text), *found))
     except AssemblyError as problem:
         undefined = (
             undefined_symbols(assembler.used_in, assembler.symbols)

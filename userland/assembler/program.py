@@ -74,7 +74,8 @@ class LineEntry:
 class Program:
     """An assembled program, laid out at its final addresses. As with GNU ld, its stack is executable
     unless every source says otherwise, by a section .note.GNU-stack without `x`. `debug` are sections for
-    debuggers that came with objects, by name; the lines that they tell of have no text in `lines`."""
+    debuggers that came with objects, by name; the lines that they tell of have no text in `lines`. `read` are
+    the files that were included, by names as they were looked for, those without a statement, too."""
 
     sections: tuple[Section, ...]
     symbols: Mapping[str, Symbol]
@@ -84,6 +85,7 @@ class Program:
     executable_stack: bool = True
     warnings: tuple[str, ...] = ()
     debug: Mapping[str, bytes] = field(default_factory=dict)
+    read: tuple[str, ...] = ()
 
     def elf(self) -> bytes:
         """The program as a static ELF32 executable that Linux runs, with symbols and lines."""

@@ -14,6 +14,12 @@ _SPECIAL: Final = re.compile(r"[\"'/#;\0]")
 _LINE_MARKER: Final = re.compile(r'# (\d+) "((?:\\.|[^"\\])*)"')
 
 
+def marked_files(text: str) -> dict[str, None]:
+    """Files that a preprocessor's markers name, in the order in which they come."""
+    found = (_LINE_MARKER.match(line) for line in text.splitlines() if line.startswith("# "))
+    return dict.fromkeys(_unescape(marker.group(2)) for marker in found if marker is not None)
+
+
 class Location(NamedTuple):
     """A line of a file, and through which macros or repetitions it came to be assembled.
 
