@@ -138,3 +138,23 @@ def test_a_number_that_is_read_in_advance_is_of_the_page_that_is_there_now(profi
             (b.machine.clock.cycles, b.machine.clock.instructions, b.machine.clock.by_rule())
         )
     assert seen[0] == seen[1]
+
+
+@pytest.mark.parametrize("profile", ["i486-ideal", "i486"])
+def test_numbers_that_are_read_in_advance_are_each_of_its_own_page(profile: str) -> None:
+    seen = []
+    for native in (True, False):
+        b = Bare(native=native, timing=profile)
+        b.code(
+            asm(
+                "again: movl $3, %eax; imull (%edi), %eax; imull (%esi), %ecx; incl %edx; jmp again"
+            )
+        )
+        b.cpu.edi, b.cpu.esi, b.cpu.ecx, b.cpu.edx = 0x31000, 0x32000, 3, 0
+        b.ram.write32(0x31000, 1)
+        b.ram.write32(0x32000, 0x7FFFFFF1)
+        b.machine.run(6_000)
+        seen.append(
+            (b.machine.clock.cycles, b.machine.clock.instructions, b.machine.clock.by_rule())
+        )
+    assert seen[0] == seen[1]
