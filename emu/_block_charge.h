@@ -30,8 +30,7 @@ static INLINE uint64_t take_one_extra(const struct blocks *b, uint32_t n, struct
 
 /* What SETcc instructions cost more, from part `from` to part `end`, when the condition holds: the register
  * still says so. */
-static HOT uint64_t take_flags(struct blocks *b, const struct block *block, uint32_t from,
-                                uint32_t end)
+static HOT uint64_t take_flags(struct blocks *b, const struct block *block, uint32_t from, uint32_t end)
 {
     uint64_t clocks = 0;
     uint32_t n;
@@ -48,21 +47,23 @@ static HOT uint64_t take_flags(struct blocks *b, const struct block *block, uint
     return clocks;
 }
 
-/* What this instruction of the block takes beyond what is fixed, its memory aside. */
-static HOT uint64_t take_extras(struct blocks *b, const struct block *block, uint32_t k, struct insn *i)
+/* Clocks of the instructions from part `from` to part `end` beyond what is fixed, their memory aside. */
+static HOT uint64_t take_extras(struct blocks *b, const struct block *block, uint32_t from, uint32_t end)
 {
     uint64_t clocks = 0;
     uint32_t n;
 
-    if (k == 0) {
+    if (from == 0 && end) {
+        struct insn *first = part_insn(b, &b->part[block->parts]);
+
         clocks = b->extra_agi + b->extra_byte;
-        i->spent[R_AGI] += b->extra_agi;
-        i->spent[R_BYTE] += b->extra_byte;
+        first->spent[R_AGI] += b->extra_agi;
+        first->spent[R_BYTE] += b->extra_byte;
     }
     for (n = 0; n < b->extra_count; n++)
-        if (b->extra[n].part == k)
-            clocks += take_one_extra(b, n, i);
-    return clocks + take_flags(b, block, k, k + 1);
+        if (b->extra[n].part >= from && b->extra[n].part < end)
+            clocks += take_one_extra(b, n, part_insn(b, &b->part[block->parts + b->extra[n].part]));
+    return UNLIKELY(block->flag_count) ? clocks + take_flags(b, block, from, end) : clocks;
 }
 
 /* L1, TLB and write buffers see the first k instructions, and the next one begin where it faulted. */
@@ -82,7 +83,7 @@ static HOT void replay(struct engine_state *s, struct blocks *b, const struct bl
             t->code_next = block->address + parts[n].offset;
         begin_part(s, b, block, n, &check);
         if (UNLIKELY(extras))
-            s->cycles += take_extras(b, block, n, part_insn(b, &parts[n]));
+            s->cycles += take_extras(b, block, n, n + 1);
         if (UNLIKELY(t->dirty))
             commit(s, part_insn(b, &parts[n]), t->pending);
         start = s->cycles - parts[n].before;
@@ -101,28 +102,27 @@ static HOT void replay(struct engine_state *s, struct blocks *b, const struct bl
         begin_part(s, b, block, k, &check);
 }
 
-/* Clocks of the first k instructions beyond what is fixed. */
-static INLINE uint64_t take_extra(struct blocks *b, const struct block *block, uint32_t k)
+#include "_block_quiet.h"
+
+static INLINE void count_block(struct engine_state *s, struct block *block)
 {
-    uint64_t clocks = b->extra_agi + b->extra_byte;
-    uint32_t n;
-
-    if (!k)
-        return 0;
-    if (clocks) {
-        struct insn *first = part_insn(b, &b->part[block->parts]);
-
-        first->spent[R_AGI] += b->extra_agi;
-        first->spent[R_BYTE] += b->extra_byte;
-    }
-    for (n = 0; n < b->extra_count; n++)
-        if (b->extra[n].part < k)
-            clocks += take_one_extra(b, n, part_insn(b, &b->part[block->parts + b->extra[n].part]));
-    b->extra_count = b->extra_agi = b->extra_byte = 0;
-    return UNLIKELY(block->flag_count) ? clocks + take_flags(b, block, 0, k) : clocks;
+    block->count++;
+    s->retired += block->n;
 }
 
-#include "_block_quiet.h"
+/* So many clocks, and those of its jump, when it has jumped. */
+static INLINE void count_charged(struct engine_state *s, struct timing *t, struct block *block, uint32_t next,
+                                 uint64_t clocks)
+{
+    count_block(s, block);
+    if (block->branch && next != block->end) {
+        block->taken++;
+        clocks += (uint64_t)(int64_t)block->taken_more;
+    }
+    s->cycles += clocks;
+    t->previous_writes = block->last_writes;
+    t->previous_bytes = block->last_bytes;
+}
 
 /* The block has run to its end, and the next instruction is at `next`. */
 static inline void finish_block(struct engine_state *s, struct blocks *b, struct block *block, uint32_t next)
@@ -131,10 +131,10 @@ static inline void finish_block(struct engine_state *s, struct blocks *b, struct
     uint64_t clocks = block->fixed;
     uint32_t extras;
 
-    block->count++;
-    s->retired += block->n;
-    if (!b->timed)
+    if (!b->timed) {
+        count_block(s, block);
         return;
+    }
     extras = b->extra_count | b->extra_agi | b->extra_byte | block->flag_count;
     if (t->memory) {
         if (b->memory == QUIET)
@@ -146,16 +146,10 @@ static inline void finish_block(struct engine_state *s, struct blocks *b, struct
             clocks = 0;
         }
     } else if (extras)
-        clocks += take_extra(b, block, block->n);
+        clocks += take_extras(b, block, 0, block->n);
     if (UNLIKELY(block->repeats))
         clocks += take_rep(b, block);
-    if (block->branch && next != block->end) {
-        block->taken++;
-        clocks += (uint64_t)(int64_t)block->taken_more;
-    }
-    s->cycles += clocks;
-    t->previous_writes = block->last_writes;
-    t->previous_bytes = block->last_bytes;
+    count_charged(s, t, block, next, clocks);
 }
 
 /* Only the first k instructions have completed; the next one was begun, when it faulted. */
@@ -186,7 +180,7 @@ static COLD void break_off(struct engine_state *s, struct blocks *b, struct bloc
         t->previous_bytes = i->byte_writes;
     }
     if (b->timed && !t->memory)
-        s->cycles += clocks + take_extra(b, block, k);
+        s->cycles += clocks + take_extras(b, block, 0, k);
 }
 
 /* A REP instruction has faulted: what it did before costs. */

@@ -1,10 +1,10 @@
 /*
  * Blocks that need no walk of page tables, and whose operands lie in a line each. Part of _blocks.h.
  *
- * The TLB has their pages, and nothing is left of that but which one each of its sets was touched for last; L1 is looked
- * at, line by line (LINES_ONLY). Where TLB and L1 were touched last for the very same, to touch them again changes
- * nothing, and only write buffers are left (QUIET). Every other block is replayed (_block_charge.h), and so is one of
- * these that breaks off: all charge the same.
+ * The TLB has their pages, and nothing is left of that but which one each of its sets was touched for last; L1 is
+ * looked at, line by line (LINES_ONLY). Where TLB and L1 were touched last for the very same, to touch them again
+ * changes nothing, and only write buffers are left (QUIET). Every other block is replayed (_block_charge.h), and so
+ * is one of these that breaks off: all charge the same.
  */
 #ifndef EMU_BLOCK_QUIET_H
 #define EMU_BLOCK_QUIET_H
@@ -16,58 +16,26 @@ static INLINE int quiet_line(const struct timing *t, uint32_t line)
     return was_touched_last(t->l1_tags, t->l1_bits, line & 127, line + 1, &way);
 }
 
-static HOT int holds_line(const struct timing *t, uint32_t line)
+/* The frame of a page that the TLB has, and for a write has as dirty; 0 when it has not. *pages: its set would
+ * notice. */
+static INLINE int held_page(const struct timing *t, uint32_t page, int write, int paged, uint32_t *frame,
+                            uint32_t *pages)
 {
-    const uint32_t *tags = t->l1_tags + (line & 127) * WAYS;
-
-    line++;
-    return tags[0] == line || tags[1] == line || tags[2] == line || tags[3] == line;
-}
-
-static INLINE uint32_t word_of(const uint8_t *state, uint32_t at)
-{
-    uint32_t value;
-
-    memcpy(&value, state + at, 4);
-    return value;
-}
-
-/* Where the TLB has a page, though it was not touched last; -1 when it has not. */
-static HOT int find_entry(const struct timing *t, uint32_t page)
-{
-    uint32_t at = (page & 7) * WAYS, end = at + WAYS;
-
-    for (; at < end; at++)
-        if (t->tlb_tags[at] == page + 1)
-            return (int)at;
-    return -1;
-}
-
-/* The frame of a page that the TLB has, and for a write has as dirty; 0 when it has not. *pages: its set would notice. */
-static INLINE int held_page(const struct timing *t, uint32_t page, int write, int paged, uint32_t *frame, uint32_t *pages)
-{
-    uint32_t index = page & 7, way;
-    int entry;
+    uint32_t entry;
 
     *frame = page << 12;
     if (!paged)
         return 1;
-    if (was_touched_last(t->tlb_tags, t->tlb_bits, index, page + 1, &way))
-        entry = (int)(index * WAYS + way);
-    else {
-        *pages = 1;
-        if ((entry = find_entry(t, page)) < 0)
-            return 0;
-    }
+    if (!tlb_entry(t, page, (uint32_t)write, &entry, pages))
+        return 0;
     *frame = t->tlb_frames[entry];
-    return !write || t->tlb_dirty[entry];
+    return 1;
 }
 
 /* How much of memory has to be looked at when the block has run; addresses and lines of its operands are noted. */
 static INLINE int foresee_memory(struct blocks *b, const struct timing *t, const struct block *block,
                                  const uint8_t *values)
 {
-    const uint8_t *env = (const uint8_t *)(uintptr_t)t->env;
     const struct check *k = &b->check[block->checks], *end = k + block->check_count;
     int paged = (live(t, t->at_cr0) & CR0_PG) != 0;
     uint32_t frame, line, last, *noted = b->address, *lines = b->line, restless = 0;
@@ -81,15 +49,14 @@ static INLINE int foresee_memory(struct blocks *b, const struct timing *t, const
     for (; line <= last; line++)
         restless |= !quiet_line(t, line);
     for (; k != end; k++) {
-        uint32_t address = word_of(env, k->at_segment) + (uint32_t)k->displacement +
-            (word_of(values, k->at_base) & k->base_mask) + word_of(values, k->at_index) * k->index_scale;
+        uint32_t address = operand_address(t, values, k);
 
         if ((address & 3) + k->word > 4 || (address & 15) + k->size > 16 ||
             !held_page(t, address >> 12, k->use & USE_WRITE, paged, &frame, &pages))
             return ALL_MEMORY;
         *noted++ = address;
         *lines++ = line = (frame | (address & 0xfff)) >> 4;
-        restless |= !quiet_line(t, line) && (k->use & USE_READ || holds_line(t, line));
+        restless |= !quiet_line(t, line) && (k->use & USE_READ || way_of(t->l1_tags, line & 127, line + 1) >= 0);
     }
     b->touch_pages = pages;
     return restless | pages ? LINES_ONLY : QUIET;
@@ -142,7 +109,7 @@ static HOT uint64_t quiet_odd_clocks(struct engine_state *s, struct blocks *b, s
 
     t->code_line = (block->end - 1) >> 4;
     t->code_next = block->end;
-    return block->fixed + waited + take_extra(b, block, block->n);
+    return block->fixed + waited + take_extras(b, block, 0, block->n);
 }
 
 /* -- the lines of a block, in the order in which it reaches for them --------------------------- */
@@ -160,7 +127,7 @@ static INLINE uint32_t fetch_noted(struct blocks *b, struct timing *t, uint32_t 
     touch_page(b, t, line >> 8);
     if (!l1_read(t, (b->code_frame >> 4) | (line & 0xff)))
         return 0;
-    return dwords < 0 ? t->sequential_code_miss : 1 + (uint32_t)(dwords < 4 ? dwords : 4);
+    return code_miss(t, (uint32_t)dwords, dwords < 0);
 }
 
 static INLINE uint32_t fetch_part(struct blocks *b, struct timing *t, uint32_t address, uint32_t length, int jumped)
@@ -204,7 +171,7 @@ static HOT uint64_t lines_clocks(struct engine_state *s, struct blocks *b, struc
                 waits += buffer_store(t, start + dynamic + part->before + stores++);
         }
         if (extras)
-            dynamic += take_extras(b, block, n, part_insn(b, part));
+            dynamic += take_extras(b, block, n, n + 1);
         if (code | data | waits) {
             uint64_t *spent = part_insn(b, part)->spent;
 
@@ -214,8 +181,6 @@ static HOT uint64_t lines_clocks(struct engine_state *s, struct blocks *b, struc
             dynamic += code + data + waits;
         }
     }
-    if (extras)
-        b->extra_count = b->extra_agi = b->extra_byte = 0;
     t->code_line = (block->end - 1) >> 4;
     t->code_next = block->end;
     return block->fixed + dynamic;

@@ -186,19 +186,16 @@ static int alike(const struct check *a, const struct check *b)
 /* When one of each kind is aligned, all are. */
 static void note_quick_checks(struct blocks *b, struct block *block)
 {
-    const struct check *checks = &b->check[block->checks];
+    struct check *quick = &b->check[block->checks + block->check_count];
     uint32_t n, m;
 
     for (n = 0; n < block->check_count; n++) {
-        const struct check *k = &checks[n];
-        struct quick q = {k->at_segment, k->at_base, k->at_index, (uint8_t)k->displacement,
-                          (uint8_t)k->base_mask, (uint8_t)k->index_scale};
+        const struct check *k = &b->check[block->checks + n];
 
-        for (m = 0; m < n && !(checks[m].size > 1 && alike(k, &checks[m])); m++)
+        for (m = 0; m < block->quick_count && !alike(k, &quick[m]); m++)
             ;
-        if (m != n || k->size == 1)
-            continue;
-        b->quick[block->quick + block->quick_count++] = q;
+        if (m == block->quick_count && k->size > 1)
+            quick[block->quick_count++] = *k;
     }
 }
 
@@ -262,7 +259,6 @@ static COLD void build_block(struct engine_state *s, struct blocks *b, struct bl
     block->slow = 1;
     block->parts = b->parts_used;
     block->checks = b->checks_used;
-    block->quick = b->quick_used;
     block->stores = b->stores_used;
     block->steps = b->steps_used;
     c.ends = c.blind = c.flags = 0;
@@ -358,8 +354,7 @@ static COLD void build_block(struct engine_state *s, struct blocks *b, struct bl
         if (b->step[block->steps + n].op >= V_CLOCKS)
             block->most += MOST_MULTIPLY;
     block->most += block->flag_count;
-    b->checks_used += block->check_count;
-    b->quick_used += block->quick_count;
+    b->checks_used += block->check_count + block->quick_count;
     b->steps_used += block->step_count;
     block->end = block->address + block->size;
     block->needs = (uint16_t)(block->first_address | block->first_reads << 8);

@@ -7,9 +7,9 @@
  *     mov edx, size;  lea rcx, [rip + state]  (or mov rcx, state);  call on_block  (or call [rip + slot])
  *
  * When a block has been worked out, the constants of that call become the block and its tag, and the call
- * goes to a hook that takes it from there. A translation that is dropped takes its constants with it, and the next one of the
- * same place has the engine's: so a block that is given here has the bytes that were translated, and nobody
- * needs to compare them. Where the code looks otherwise - another processor, compiler or engine - nothing is
+ * goes to a hook that takes it from there. A translation that is dropped takes its constants with it, and the
+ * next one of the same place has the engine's: so a block that is given here has the bytes that were translated,
+ * and nobody needs to compare them. Where the code looks otherwise - another processor, compiler or engine - nothing is
  * changed, and every block is looked up.
  */
 #ifndef EMU_BLOCK_SITES_H
@@ -38,110 +38,74 @@ static HOT void on_odd_block(struct block *block, uint32_t address, uint32_t tag
         begin_block(s, b, block);
 }
 
-/* The block before runs on into this one, or begins anew. */
-static INLINE int is_inside(const struct block *previous, const struct block *block, uint32_t address)
+/* What on_odd_block is for; else a block that is charged as always has ended where this one begins. */
+static INLINE int is_odd(const struct engine_state *s, const struct blocks *b, const struct block *block,
+                         uint32_t address, uint32_t tag)
 {
-    return address - previous->address < previous->size && (block != previous || block->n == 1);
+    const struct block *previous = b->current;
+
+    return tag != block->tag || !s->at_ease ||
+        (address - previous->address < previous->size && (block != previous || block->n == 1));
 }
 
 /* Blocks are counted. */
-static void on_counted_block(uc_engine *uc, uint64_t address64, uint32_t tag, void *user)
+static void on_counted_block(uc_engine *uc, uint64_t address, uint32_t tag, void *user)
 {
-    struct block *block = user, *previous;
+    struct block *block = user;
     struct engine_state *s = (struct engine_state *)(uintptr_t)block->state;
     struct blocks *b = (struct blocks *)(uintptr_t)block->owner;
-    uint32_t address = (uint32_t)address64;
-    uint64_t retired;
 
     (void)uc;
-    previous = b->current;
-    if (UNLIKELY(tag != block->tag || !s->at_ease || is_inside(previous, block, address))) {
-        on_odd_block(block, address, tag);
+    if (UNLIKELY(is_odd(s, b, block, (uint32_t)address, tag))) {
+        on_odd_block(block, (uint32_t)address, tag);
         return;
     }
-    retired = s->retired + previous->n;
-    previous->count++;
-    s->retired = retired;
+    count_block(s, b->current);
     b->current = block;
-    if (UNLIKELY(retired + block->n > s->limit || block->room == NEVER)) {
+    if (UNLIKELY(s->retired + block->n > s->limit || block->room == NEVER)) {
         b->current = NULL;
         begin_block(s, b, block);
     }
 }
 
-/* Blocks are charged, without memory. */
-static void on_charged_block(uc_engine *uc, uint64_t address64, uint32_t tag, void *user)
+/* Blocks are charged, with or without memory. */
+static INLINE void on_timed_block(struct block *block, uint32_t address, uint32_t tag, int memory)
 {
-    struct block *block = user, *previous;
+    struct block *previous;
     struct engine_state *s = (struct engine_state *)(uintptr_t)block->state;
     struct blocks *b = (struct blocks *)(uintptr_t)block->owner;
     struct timing *t = records_of(b);
     const uint8_t *env = (const uint8_t *)(uintptr_t)t->env;
-    uint32_t address = (uint32_t)address64;
-    uint64_t clocks, cycles, retired;
 
-    (void)uc;
-    previous = b->current;
-    if (UNLIKELY(tag != block->tag || !s->at_ease || is_inside(previous, block, address))) {
+    if (UNLIKELY(is_odd(s, b, block, address, tag))) {
         on_odd_block(block, address, tag);
         return;
     }
-    clocks = previous->fixed;
-    if (previous->branch && address != previous->end) {
-        previous->taken++;
-        clocks += (uint64_t)(int64_t)previous->taken_more;
-    }
-    retired = s->retired + previous->n;
-    cycles = s->cycles + clocks;
-    previous->count++;
-    s->retired = retired;
-    s->cycles = cycles;
-    t->previous_writes = previous->last_writes;
-    t->previous_bytes = previous->last_bytes;
+    previous = b->current;
     b->current = block;
-    if (UNLIKELY(retired + block->n > s->limit || cycles + block->room > s->cycle_limit ||
-                 previous->leaves & block->needs || skewed_operands(b, block, env, env))) {
+    if (memory && b->memory != QUIET)
+        finish_block(s, b, previous, address);
+    else
+        count_charged(s, t, previous, address, memory ? quiet_clocks(s, b, t, previous) : previous->fixed);
+    if (UNLIKELY(s->retired + block->n > s->limit || s->cycles + block->room > s->cycle_limit ||
+                 previous->leaves & block->needs ||
+                 (memory ? !(b->memory = (uint32_t)foresee_memory(b, t, block, env))
+                  : skewed_operands(b, t, block, env)))) {
         b->current = NULL;
         begin_block(s, b, block);
     }
 }
 
-/* Blocks are charged, with memory. */
-static void on_remembered_block(uc_engine *uc, uint64_t address64, uint32_t tag, void *user)
+static void on_charged_block(uc_engine *uc, uint64_t address, uint32_t tag, void *user)
 {
-    struct block *block = user, *previous;
-    struct engine_state *s = (struct engine_state *)(uintptr_t)block->state;
-    struct blocks *b = (struct blocks *)(uintptr_t)block->owner;
-    struct timing *t = records_of(b);
-    uint32_t address = (uint32_t)address64;
-
     (void)uc;
-    previous = b->current;
-    if (UNLIKELY(tag != block->tag || !s->at_ease || is_inside(previous, block, address))) {
-        on_odd_block(block, address, tag);
-        return;
-    }
-    b->current = block;
-    if (b->memory == QUIET) {
-        uint64_t clocks = quiet_clocks(s, b, t, previous);
+    on_timed_block(user, (uint32_t)address, tag, 0);
+}
 
-        if (previous->branch && address != previous->end) {
-            previous->taken++;
-            clocks += (uint64_t)(int64_t)previous->taken_more;
-        }
-        previous->count++;
-        s->retired += previous->n;
-        s->cycles += clocks;
-        t->previous_writes = previous->last_writes;
-        t->previous_bytes = previous->last_bytes;
-    } else
-        finish_block(s, b, previous, address);
-    if (UNLIKELY(s->retired + block->n > s->limit || s->cycles + block->room > s->cycle_limit ||
-                 previous->leaves & block->needs ||
-                 !(b->memory = (uint32_t)foresee_memory(b, t, block, (const uint8_t *)(uintptr_t)t->env)))) {
-        b->current = NULL;
-        begin_block(s, b, block);
-    }
+static void on_remembered_block(uc_engine *uc, uint64_t address, uint32_t tag, void *user)
+{
+    (void)uc;
+    on_timed_block(user, (uint32_t)address, tag, 1);
 }
 
 typedef void (*block_hook)(uc_engine *, uint64_t, uint32_t, void *);

@@ -29,10 +29,7 @@ static int is_value(const struct symbol *s)
 
 static uint32_t number_at(const uint8_t *values, uint32_t from)
 {
-    uint32_t value;
-
-    memcpy(&value, values + 8 * from, 4);
-    return value;
+    return word_of(values, 8 * from);
 }
 
 /* The live registers, or what the steps have made: 8 bytes each. */

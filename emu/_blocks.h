@@ -48,13 +48,6 @@ struct store {              /* of an aligned word, by an operand of a block */
     uint32_t part;
 };
 
-/* As much of a check as says whether it is misaligned: where its parts are in the engine's state, what counts of
- * the base (all or nothing) and of the index. */
-struct quick {
-    uint16_t at_segment, at_base, at_index;
-    uint8_t displacement, base_mask, scale;
-};
-
 struct step {               /* makes a value at the block's start (_block_values.h): `to` of a + plus and b + plus_b */
     uint32_t plus, plus_b;
     uint16_t checks, part;  /* a load: operands in front of it; clocks: whose */
@@ -77,13 +70,15 @@ struct block {              /* what each run needs comes first */
     uint64_t room;          /* clocks that must be left, so that it begins at once; more than there are: it never does */
     uint32_t fixed, most;   /* clocks: without anything dynamic, and at most */
     int32_t taken_more;
-    uint16_t n, needs, leaves; /* registers of the first instruction and of the last: registers_of() */
-    uint16_t quick_count;
+    uint16_t n;
+    uint16_t needs, leaves; /* registers of the first instruction, and of the last: bits that meet cost clocks */
+    uint16_t check_count, quick_count; /* the quick checks stand behind the others */
     uint64_t count, taken;  /* times it has run to its end, and jumped, since the counts were taken */
     uint32_t last_writes, last_bytes;
-    uint32_t quick, parts, checks, stores, steps, code, next;
+    uint32_t parts, checks, stores, steps, code, next;
     uint32_t target;        /* of a direct jump or call at the end */
-    uint16_t check_count, store_count, step_count, flag_part[LATE_FLAGS]; /* SETcc, whose register still has it at the end */
+    uint16_t store_count, step_count;
+    uint16_t flag_part[LATE_FLAGS]; /* SETcc, whose register still has it at the end */
     uint8_t first_address, first_reads, slow, branch, indirect, last_stores, repeats;
     uint8_t flag_count, flag_register[LATE_FLAGS];
     struct symbol rep_count, rep_source, rep_target;
@@ -106,8 +101,8 @@ struct blocks {             /* the fields up to `given` are known to Python: Blo
     uint64_t charged_from;      /* clocks when blocks began to run whole */
     uint32_t user, may_whole, rep_start;
     uint32_t begun;         /* where the last translation with the code hook begins */
-    uint32_t used, parts_used, checks_used, quick_used, stores_used, code_used, steps_used;
-    uint32_t memory, touch_pages, code_frame; /* of the block that runs: how much of it must be looked at (_block_quiet.h) */
+    uint32_t used, parts_used, checks_used, stores_used, code_used, steps_used;
+    uint32_t memory, touch_pages, code_frame; /* how much the block that runs must look at: _block_quiet.h */
     struct { uint32_t part, clocks, rule; } extra[3 * LONGEST_BLOCK];
     uint64_t value[VALUES];     /* registers at the block's start, and what its steps have made */
     struct symbol stored[4 * LONGEST_BLOCK]; /* by the operands of the block that is being worked out */
@@ -116,7 +111,6 @@ struct blocks {             /* the fields up to `given` are known to Python: Blo
     struct block block[BLOCKS];
     struct part part[BLOCK_PARTS];
     struct check check[BLOCK_CHECKS];
-    struct quick quick[BLOCK_CHECKS];
     struct store store[BLOCK_STORES];
     struct step step[BLOCK_STEPS];
     uint8_t code[BLOCK_CODE];
@@ -189,7 +183,7 @@ static void blocks_forget(struct blocks *b)
     if (b->epoch < NO_SITES)
         b->epoch++;
     memset(b->buckets, 0, sizeof b->buckets);
-    b->used = b->parts_used = b->checks_used = b->quick_used = b->stores_used = b->code_used = b->steps_used = 0;
+    b->used = b->parts_used = b->checks_used = b->stores_used = b->code_used = b->steps_used = 0;
     b->current = NULL;
 }
 
@@ -199,7 +193,7 @@ static int blocks_full(const struct blocks *b, const struct timing *t)
 {
     return b->used == BLOCKS || b->parts_used + LONGEST_BLOCK > BLOCK_PARTS ||
         b->checks_used + 4 * LONGEST_BLOCK > BLOCK_CHECKS ||
-        b->quick_used + 4 * LONGEST_BLOCK > BLOCK_CHECKS || b->stores_used + MOST_STORES > BLOCK_STORES || b->code_used + 8192 > BLOCK_CODE ||
+        b->stores_used + MOST_STORES > BLOCK_STORES || b->code_used + 8192 > BLOCK_CODE ||
         b->steps_used + VALUES > BLOCK_STEPS ||
         t->used + LONGEST_BLOCK + 2 > t->capacity;
 }
@@ -278,17 +272,29 @@ static COLD struct block *find_block(struct engine_state *s, struct blocks *b, u
 
 #include "_block_rep.h"
 
-/* The TLB has the page, and for a write the entry is dirty already: looking it up costs nothing. */
-static inline int tlb_holds(const struct timing *t, uint32_t page, uint32_t write)
+/* The TLB has the page, and for a write the entry is dirty already: looking it up costs nothing. *entry: where; *moved:
+ * but not where its set was touched last. */
+static INLINE int tlb_entry(const struct timing *t, uint32_t page, uint32_t write, uint32_t *entry, uint32_t *moved)
 {
-    uint32_t at = (page & 7) * WAYS, way = TOUCHED_LAST[t->tlb_bits[page & 7] & 7];
+    uint32_t index = page & 7, way;
 
-    if (t->tlb_tags[at + way] == page + 1)
-        return !write || t->tlb_dirty[at + way];
-    for (way = 0; way < WAYS; way++)
-        if (t->tlb_tags[at + way] == page + 1)
-            return !write || t->tlb_dirty[at + way];
-    return 0;
+    if (!was_touched_last(t->tlb_tags, t->tlb_bits, index, page + 1, &way)) {
+        int found = way_of(t->tlb_tags, index, page + 1);
+
+        if (found < 0)
+            return 0;
+        way = (uint32_t)found;
+        *moved = 1;
+    }
+    *entry = index * WAYS + way;
+    return !write || t->tlb_dirty[*entry];
+}
+
+static int tlb_holds(const struct timing *t, uint32_t page, uint32_t write)
+{
+    uint32_t entry, moved;
+
+    return tlb_entry(t, page, write, &entry, &moved);
 }
 
 static int operand_held(const struct timing *t, const struct check *k, uint32_t address)
@@ -299,16 +305,10 @@ static int operand_held(const struct timing *t, const struct check *k, uint32_t 
         (address >> 12 == last >> 12 || tlb_holds(t, last >> 12, k->use & USE_WRITE));
 }
 
-static inline uint32_t operand_address(const struct timing *t, const uint8_t *values,
-                                       const struct check *k)
+static INLINE uint32_t operand_address(const struct timing *t, const uint8_t *values, const struct check *k)
 {
-    uint32_t address = live(t, t->at_base[k->segment]) + (uint32_t)k->displacement;
-
-    if (k->base != NO_REGISTER)
-        address += number_at(values, k->base);
-    if (k->index != NO_REGISTER)
-        address += number_at(values, k->index) * k->scale;
-    return address;
+    return live(t, k->at_segment) + (uint32_t)k->displacement +
+        (word_of(values, k->at_base) & k->base_mask) + word_of(values, k->at_index) * k->index_scale;
 }
 
 static void note_extra(struct blocks *b, uint32_t part, uint32_t rule, uint32_t clocks)
@@ -348,15 +348,14 @@ static HOT int look_at_operands(struct blocks *b, const struct block *block)
 }
 
 /* Whether an operand of two bytes and more may be misaligned: one of each kind, as they are or are not together. */
-static INLINE uint32_t skewed_operands(const struct blocks *b, const struct block *block,
-                                       const uint8_t *env, const uint8_t *values)
+static INLINE uint32_t skewed_operands(const struct blocks *b, const struct timing *t, const struct block *block,
+                                       const uint8_t *values)
 {
-    const struct quick *q = &b->quick[block->quick], *end = q + block->quick_count;
+    const struct check *k = &b->check[block->checks + block->check_count], *end = k + block->quick_count;
     uint32_t skewed = 0;
 
-    for (; q != end; q++)
-        skewed |= (uint32_t)q->displacement + env[q->at_segment] + (values[q->at_base] & q->base_mask) +
-            (uint32_t)values[q->at_index] * q->scale;
+    for (; k != end; k++)
+        skewed |= operand_address(t, values, k);
     return skewed & 3;
 }
 
@@ -375,7 +374,7 @@ static INLINE int look_ahead(struct blocks *b, struct timing *t, const struct bl
             b->memory = LINES_ONLY; /* which knows what SETcc delays */
         if (b->memory != ALL_MEMORY)
             return 1;
-    } else if (!skewed_operands(b, block, (const uint8_t *)(uintptr_t)t->env, values))
+    } else if (!skewed_operands(b, t, block, values))
         return 1;
     return look_at_operands(b, block);
 }

@@ -79,12 +79,17 @@ static void clear_pending(struct timing *t)
     t->dirty = 0;
 }
 
-static uint32_t live(const struct timing *t, uint32_t at)
+static INLINE uint32_t word_of(const uint8_t *state, uint32_t at)
 {
     uint32_t value;
 
-    memcpy(&value, (const uint8_t *)(uintptr_t)t->env + at, 4);
+    memcpy(&value, state + at, 4);
     return value;
+}
+
+static INLINE uint32_t live(const struct timing *t, uint32_t at)
+{
+    return word_of((const uint8_t *)(uintptr_t)t->env, at);
 }
 
 static uint32_t gpr(const struct timing *t, uint32_t number)

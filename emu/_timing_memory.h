@@ -27,16 +27,24 @@ static INLINE int was_touched_last(const uint32_t *tags, const uint32_t *bits, u
     return tags[index * WAYS + *way] == tag;
 }
 
-static HOT int find_and_touch(const uint32_t *tags, uint32_t *bits, uint32_t index, uint32_t tag)
+/* The way that has the tag; -1 when none has. Nothing is touched. */
+static HOT int way_of(const uint32_t *tags, uint32_t index, uint32_t tag)
 {
-    uint32_t way;
+    int way;
 
     for (way = 0; way < WAYS; way++)
-        if (tags[index * WAYS + way] == tag) {
-            bits[index] = plru_touch(bits[index], way);
-            return (int)way;
-        }
+        if (tags[index * WAYS + (uint32_t)way] == tag)
+            return way;
     return -1;
+}
+
+static HOT int find_and_touch(const uint32_t *tags, uint32_t *bits, uint32_t index, uint32_t tag)
+{
+    int way = way_of(tags, index, tag);
+
+    if (way >= 0)
+        bits[index] = plru_touch(bits[index], (uint32_t)way);
+    return way;
 }
 
 static INLINE int set_find(const uint32_t *tags, uint32_t *bits, uint32_t index, uint32_t tag)
@@ -82,14 +90,13 @@ static void tlb_flush(struct timing *t)
 
 static int tlb_drop(struct timing *t, uint32_t page)
 {
-    uint32_t way, index = (page & 7) * WAYS;
+    uint32_t index = page & 7;
+    int way = way_of(t->tlb_tags, index, page + 1);
 
-    for (way = 0; way < WAYS; way++)
-        if (t->tlb_tags[index + way] == page + 1) {
-            t->tlb_tags[index + way] = 0;
-            return 1;
-        }
-    return 0;
+    if (way < 0)
+        return 0;
+    t->tlb_tags[index * WAYS + (uint32_t)way] = 0;
+    return 1;
 }
 
 /* A store that begins at `now`: how long it waits for a buffer. */

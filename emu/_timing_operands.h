@@ -238,6 +238,11 @@ static void values(struct engine_state *s, struct timing *t, const struct insn *
     }
 }
 
+static INLINE uint32_t code_miss(const struct timing *t, uint32_t dwords, int sequential)
+{
+    return sequential ? t->sequential_code_miss : 1 + (dwords < 4 ? dwords : 4);
+}
+
 static INLINE void fetch_line(struct engine_state *s, struct timing *t, uint32_t line, uint32_t dwords,
                        int sequential)
 {
@@ -245,7 +250,7 @@ static INLINE void fetch_line(struct engine_state *s, struct timing *t, uint32_t
 
     if (frame == NO_FRAME || !l1_read(t, (frame | (linear & 0xfff)) >> 4))
         return;
-    add_clocks(t, R_L1_CODE, sequential ? t->sequential_code_miss : 1 + (dwords < 4 ? dwords : 4));
+    add_clocks(t, R_L1_CODE, code_miss(t, dwords, sequential));
 }
 
 static INLINE void fetch_code(struct engine_state *s, struct timing *t, uint32_t address, uint32_t length)
