@@ -11,7 +11,6 @@ from toykernel.errno import EACCES, EINVAL, ENOTDIR, EPERM, EROFS, Errno
 from toykernel.fs.file import (
     current_files,
     dup_fd,
-    fget,
     filp_close,
     put_files_struct,
 )
@@ -31,8 +30,7 @@ from toykernel.fs.namei import (
     AT_SYMLINK_NOFOLLOW,
     current_fs,
     getname,
-    getname_flags,
-    path_at,
+    inode_and_path,
     path_lookup,
 )
 from toykernel.kernel.cred import CAP_SYS_CHROOT, capable
@@ -73,13 +71,7 @@ def do_faccessat(k: Kernel, dirfd: int, pathname: int, mode: int, flags: int) ->
 
 
 def _access(k: Kernel, dirfd: int, pathname: int, mode: int, flags: int) -> int:
-    name = getname_flags(k, pathname, empty=bool(flags & AT_EMPTY_PATH))
-    if not name and dirfd != AT_FDCWD:
-        file = fget(k, dirfd)
-        inode, path = file.inode, file.f_path
-    else:
-        path = path_at(k, name, dirfd, follow=not flags & AT_SYMLINK_NOFOLLOW)
-        inode = path.dentry.inode
+    inode, path = inode_and_path(k, dirfd, pathname, flags)
     if not mode:
         return 0
     return _permitted(k, inode, path, mode)

@@ -89,22 +89,20 @@ def fileattr_ioctl(k: Kernel, file: File, request: int, argp: int) -> int:
     return 0
 
 
-def _inode(
-    k: Kernel, dirfd: int, pathname: int, size: int, flags: int, *, write: bool = False
-) -> Inode:
+def _check(size: int, flags: int) -> None:
     if flags & ~(AT_SYMLINK_NOFOLLOW | AT_EMPTY_PATH):
         raise Errno(EINVAL)
     if size > PAGE_SIZE:
         raise Errno(E2BIG)
     if size < _FILE_ATTR.size:
         raise Errno(EINVAL)
-    return inode_at(k, dirfd, pathname, flags, write=write)
 
 
 @syscall(468, "dirfd:dirfd pathname:path attr:address size:size at_flags:at_flags")
 def sys_file_getattr(k: Kernel, dirfd: int, pathname: int, attr: int, size: int, flags: int) -> int:
     """file_getattr: flags of a file by its path. EINVAL, E2BIG, EOPNOTSUPP, EFAULT, or the walk's."""
-    inode = _inode(k, dirfd, pathname, size, flags)
+    _check(size, flags)
+    inode = inode_at(k, dirfd, pathname, flags)
     try:
         found = _flags_of(inode)
     except Errno:
@@ -116,17 +114,12 @@ def sys_file_getattr(k: Kernel, dirfd: int, pathname: int, attr: int, size: int,
 @syscall(469, "dirfd:dirfd pathname:path attr:address size:size at_flags:at_flags")
 def sys_file_setattr(k: Kernel, dirfd: int, pathname: int, attr: int, size: int, flags: int) -> int:
     """file_setattr: other flags. EINVAL, E2BIG, EPERM, EOPNOTSUPP, EROFS, EFAULT, or the walk's."""
-    if flags & ~(AT_SYMLINK_NOFOLLOW | AT_EMPTY_PATH):
-        raise Errno(EINVAL)
-    if size > PAGE_SIZE:
-        raise Errno(E2BIG)
-    if size < _FILE_ATTR.size:
-        raise Errno(EINVAL)
+    _check(size, flags)
     data = copy_struct_from_user(k, attr, size, _FILE_ATTR.size)
     xflags, extsize, _, project, cow = _FILE_ATTR.unpack(data)
     if xflags & ~_XFLAG_VALID:
         raise Errno(EINVAL)
-    inode = _inode(k, dirfd, pathname, size, flags, write=True)
+    inode = inode_at(k, dirfd, pathname, flags, write=True)
     more = bool(xflags & ~_XFLAG_COMMON or extsize or project or cow)
     try:
         _set_flags(k, inode, _from_xflags(xflags), more=more)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from emu.record import dataclass
 from toykernel.errno import EBUSY, EINVAL, ENOTDIR, EROFS, Errno
-from toykernel.fs.dcache import Dentry
+from toykernel.fs.dcache import Dentry, is_ancestor
 
 if TYPE_CHECKING:
     from toykernel.fs.file import File
@@ -163,18 +163,9 @@ def copy_tree(
     systems, in the same order."""
     new = clone_mnt(mnt, root or mnt.root)
     for mountpoint, child in mnt.mounts.items():
-        if keep(child) and (root is None or below(mountpoint, root)):
+        if keep(child) and (root is None or is_ancestor(root, mountpoint)):
             attach(copy_tree(child, keep=keep), new, mountpoint)
     return new
-
-
-def below(dentry: Dentry, root: Dentry) -> bool:
-    """Whether a dentry lies in the tree below another, or is it."""
-    while dentry is not root:
-        if dentry.is_root:
-            return False
-        dentry = dentry.parent
-    return True
 
 
 def attach(mnt: Mount, parent: Mount, mountpoint: Dentry) -> None:

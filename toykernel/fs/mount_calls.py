@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from emu.ram import PAGE_SIZE
 from toykernel.errno import E2BIG, EBADF, EBUSY, EINVAL, Errno
+from toykernel.fs.dcache import is_ancestor
 from toykernel.fs.file import O_CLOEXEC, O_PATH, fd_install, fget, get_empty_filp, get_unused_fd
 from toykernel.fs.fs_context import writers
 from toykernel.fs.landlock import landlock_mounts
@@ -28,7 +29,6 @@ from toykernel.fs.mount import (
     Mount,
     Path,
     all_mounts,
-    below,
 )
 from toykernel.fs.namei import AT_EMPTY_PATH, AT_SYMLINK_NOFOLLOW, getname_flags, path_at
 from toykernel.fs.namespace import (
@@ -189,7 +189,7 @@ def _set_group(k: Kernel, source: Path, target: Path) -> None:
         raise Errno(EINVAL)
     if new.group is not None or new.master is not None or old.sb is not new.sb:
         raise Errno(EINVAL)
-    if not below(new.root, old.root) or (old.group is None and old.master is None):
+    if not is_ancestor(old.root, new.root) or (old.group is None and old.master is None):
         raise Errno(EINVAL)
     if old.master is not None:
         new.master = old.master

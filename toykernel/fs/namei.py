@@ -155,6 +155,16 @@ def inode_at(k: Kernel, dirfd: int, pathname: int, flags: int, *, write: bool = 
     return dentry.inode
 
 
+def inode_and_path(k: Kernel, dirfd: int, pathname: int, flags: int) -> tuple[Inode, Path | None]:
+    """The same to look at only, with where it is: None for what is nowhere."""
+    name = getname_flags(k, pathname, empty=bool(flags & AT_EMPTY_PATH))
+    if not name and dirfd != AT_FDCWD:
+        file = fget(k, dirfd)
+        return file.inode, file.f_path
+    path = path_at(k, name, dirfd, follow=not flags & AT_SYMLINK_NOFOLLOW)
+    return path.dentry.inode, path
+
+
 def path_parent(k: Kernel, path: str, dirfd: int = AT_FDCWD) -> Nameidata:
     """The same for who will make or remove the last name (LOOKUP_PARENT): that itself is taken as it is,
     be it a link or something with a mount on it."""

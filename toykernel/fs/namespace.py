@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from toykernel.arch.x86.uaccess import strncpy_from_user
 from toykernel.errno import EAGAIN, EBUSY, EINVAL, ELOOP, ENOENT, ENOTDIR, EPERM, Errno
-from toykernel.fs.dcache import Dentry
+from toykernel.fs.dcache import Dentry, is_ancestor
 from toykernel.fs.fs_context import (
     FsContext,
     get_tree,
@@ -34,7 +34,6 @@ from toykernel.fs.mount import (
     Path,
     all_mounts,
     attach,
-    below,
     clone_mnt,
     copy_tree,
     detach,
@@ -430,7 +429,7 @@ def is_reachable(at: Path, root: Path) -> bool:
     """is_path_reachable: whether a path lies below another, through mounts."""
     while at.mnt is not root.mnt and at.mnt.parent is not None and at.mnt.mountpoint is not None:
         at = Path(at.mnt.parent, at.mnt.mountpoint)
-    return at.mnt is root.mnt and below(at.dentry, root.dentry)
+    return at.mnt is root.mnt and is_ancestor(root.dentry, at.dentry)
 
 
 @syscall(217, "new_root:path put_old:path")

@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from toykernel.fs.mount import Mount, PeerGroup, all_mounts, below, copy_tree
+from toykernel.fs.dcache import is_ancestor
+from toykernel.fs.mount import Mount, PeerGroup, all_mounts, copy_tree
 
 if TYPE_CHECKING:
     from toykernel.fs.dcache import Dentry
@@ -148,7 +149,7 @@ def _to_slaves(
 
 
 def _seen_by(mnt: Mount, place: Dentry) -> bool:
-    return below(place, mnt.root)
+    return is_ancestor(mnt.root, place)
 
 
 def _bindable(mnt: Mount) -> bool:

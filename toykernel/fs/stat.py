@@ -16,6 +16,7 @@ from toykernel.fs.namei import (
     AT_SYMLINK_NOFOLLOW,
     getname,
     getname_flags,
+    inode_and_path,
     inode_at,
     path_at,
     path_lookup,
@@ -184,13 +185,7 @@ def sys_statx(k: Kernel, dirfd: int, pathname: int, flags: int, mask: int, statx
         raise Errno(EINVAL)
     if flags & ~known:
         raise Errno(EINVAL)
-    name = getname_flags(k, pathname, empty=bool(flags & AT_EMPTY_PATH))
-    if not name and dirfd != AT_FDCWD:
-        file = fget(k, dirfd)
-        inode, path = file.inode, file.f_path
-    else:
-        path = path_at(k, name, dirfd, follow=not flags & AT_SYMLINK_NOFOLLOW)
-        inode = path.dentry.inode
+    inode, path = inode_and_path(k, dirfd, pathname, flags)
     copy_to_user(k, statxbuf, statx(inode, path, mask))
     return 0
 
