@@ -159,6 +159,40 @@ def test_code_between_two_pages_of_its_set() -> None:
     assert seen[0] == seen[1]
 
 
+@pytest.mark.parametrize("forget", ["movl %cr3, %eax; movl %eax, %cr3", "invlpg (%edi)"])
+def test_a_page_that_the_tlb_has_forgotten(forget: str) -> None:
+    """It was touched last, and is reached for again by a block that runs whole."""
+    source = (
+        f"again: {forget}; movl $0xc8, %ecx; a: decl %ecx; jnz a; movl (%edi), %edx; movl $0xc8, %ecx; "
+        "b: decl %ecx; jnz b; jmp again"
+    )
+    seen = []
+    for native in (True, False):
+        b = Bare(native=native, timing="i486")
+        b.ring0()
+        b.code(asm(source))
+        b.cpu.edi = 0x31000
+        b.machine.run(20_000)
+        seen.append((b.machine.clock.by_rule(), b.machine.clock.save_state()))
+    assert seen[0] == seen[1]
+    assert seen[0][0]["tlb"] > 100
+
+
+def test_memory_of_caches_does_not_outlive_a_snapshot() -> None:
+    seen = []
+    for native in (True, False):
+        b = Bare(native=native, timing="i486")
+        b.code(asm("again: movl (%edi), %eax; addl %eax, 4(%edi); jmp again"))
+        b.cpu.edi = 0x31000
+        clock = b.machine.clock
+        before = clock.save_state(), clock.by_rule()
+        b.machine.run(3_000)
+        clock.load_state(*before)
+        b.machine.run(6_000)
+        seen.append((clock.by_rule(), clock.save_state()))
+    assert seen[0] == seen[1]
+
+
 def multiplied(
     source: str, profile: str, *, native: bool, remapped: bool
 ) -> tuple[int, int, dict[str, int]]:

@@ -118,6 +118,9 @@ WHOLE = {
     "stored and loaded": "pushl %ebx; movl (%esp), %eax; movl (%eax), %edx; popl %eax",
     "changed in memory": "movl %ebx, 4(%esp); addl $4, 4(%esp); movl 4(%esp), %eax; movl (%eax), %edx",
     "multiplied": "imull (%ebx), %edi; mull %ecx; imull $0x12345, %edi, %edi",
+    "multiplied by a constant": "movl $-0x51eb851f, %edx; imull %edx, %edi; movl $0x7f, %ecx; mull %ecx",
+    "multiplied by a word": "movl (%ebx), %edx; negl %edx; imulw %dx, %di",
+    "subtracted from": "movl %ebx, 4(%esp); subl $0x10, 4(%esp); movl 4(%esp), %eax; imull 4(%eax), %edi",
     "a condition": "cmpl %ecx, (%ebx); sete %dl; movzbl %dl, %edx; addl %edx, %edi",
     "a condition of unknown flags": "addl %ecx, %edi; seto %dl; incl %edi",
 }
