@@ -52,6 +52,7 @@ class Inode:
     seals: int = 0  # F_SEAL_ bits; those of a file that cannot have any are never set
     sealable: bool = False
     fsflags: int = 0  # FS_IMMUTABLE_FL and its like
+    write_hint: int = 0  # RWH_WRITE_LIFE_
     linkable: bool = False  # O_TMPFILE made it: it may get a first name
     atime: int = 0  # CLOCK_REALTIME, in ns
     mtime: int = 0
