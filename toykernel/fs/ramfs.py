@@ -174,7 +174,7 @@ def ramfs_read(k: Kernel, file: File, buf: int, count: int) -> int:
     EFAULT if it takes none.
     """
     mapping, contents = _mapping(file)
-    mapping.write_back(k)  # what was stored through a mapping
+    mapping.write_back(k, file.pos, count)  # what was stored through a mapping
     file_accessed(k, file)
     done = 0
     while done < count:

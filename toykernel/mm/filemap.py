@@ -8,7 +8,7 @@ stay until memory is short: it may run again.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
 from emu.ram import PAGE_SHIFT, PAGE_SIZE
@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from toykernel.fs.super import SuperBlock
     from toykernel.mm.mm_types import VmArea
     from toykernel.state import Kernel
+
+_ZEROS = bytes(PAGE_SIZE)
 
 
 class FaultSigbus(Exception):
@@ -111,24 +113,32 @@ class AddressSpace:
             self.pages[index] = pfn
         return pfn
 
-    def write_back(self, k: Kernel) -> None:
-        """Put what the frames hold into the file's bytes; frames stay.
-
-        Nothing for what has no file.
+    def write_back(self, k: Kernel, start: int = 0, count: int | None = None) -> None:
+        """Put what the frames hold into the file's bytes, `count` of them from `start` at least, or all;
+        frames stay. Nothing for what has no file.
         """
         if self.contents is None or not self.stored_to:
             return
-        for index, pfn in sorted(self.pages.items()):
+        wanted = self.pages if count is None else self._indices(start, start + count)
+        for index in sorted(wanted):
+            pfn = self.pages[index]
             start = index << PAGE_SHIFT
             length = min(PAGE_SIZE, self.contents.size - start)
             if length > 0:
                 data = k.machine.ram.read(pfn << PAGE_SHIFT, length)
                 if index in self.contents.pages:
                     self.contents.write(start, data)
-                elif any(data):  # a hole that was written to takes room now
+                elif data != _ZEROS[:length]:  # a hole that was written to takes room now
                     self.contents.write(start, data)
                     if self.host is not None:
                         self.host.i_sb.s_bytes += PAGE_SIZE
+
+    def _indices(self, start: int, end: int) -> Iterable[int]:
+        """Those of the pages that are there of a range of bytes."""
+        first, last = start >> PAGE_SHIFT, (end + PAGE_SIZE - 1) >> PAGE_SHIFT
+        if last - first < len(self.pages):
+            return [index for index in range(first, last) if index in self.pages]
+        return [index for index in self.pages if first <= index < last]
 
     def wrote(self, k: Kernel, start: int, length: int) -> None:
         """write(2) has changed `length` bytes of the file from `start`:
