@@ -16,15 +16,10 @@ static INLINE void begin_part(struct engine_state *s, struct blocks *b, const st
         access_memory(s, t, b->address[*check], c->size, c->use, c->miss);
 }
 
-/* Clocks that the instruction takes beyond what is fixed; its record hears of them. */
-static INLINE uint64_t take_one_extra(const struct blocks *b, uint32_t n, struct insn *i)
+/* Clocks that an instruction takes beyond what is fixed; its record hears of them. */
+static INLINE uint64_t take_one_extra(const struct blocks *b, uint32_t n)
 {
-    uint32_t rule = b->extra[n].rule;
-
-    if (rule == TAKEN)
-        i->taken_count++; /* which is what they come from */
-    else
-        i->spent[rule] += b->extra[n].clocks;
+    *(uint64_t *)(uintptr_t)b->extra[n].counter += b->extra[n].count;
     return (uint64_t)(int64_t)(int32_t)b->extra[n].clocks;
 }
 
@@ -47,22 +42,38 @@ static HOT uint64_t take_flags(struct blocks *b, const struct block *block, uint
     return clocks;
 }
 
-/* Clocks of the instructions from part `from` to part `end` beyond what is fixed, their memory aside. */
-static HOT uint64_t take_extras(struct blocks *b, const struct block *block, uint32_t from, uint32_t end)
+/* What the first instruction waits for. */
+static INLINE uint64_t take_stall(struct blocks *b, const struct block *block)
 {
-    uint64_t clocks = 0;
-    uint32_t n;
-
-    if (from == 0 && end) {
+    if (b->extra_agi | b->extra_byte) {
         struct insn *first = part_insn(b, &b->part[block->parts]);
 
-        clocks = b->extra_agi + b->extra_byte;
         first->spent[R_AGI] += b->extra_agi;
         first->spent[R_BYTE] += b->extra_byte;
     }
+    return b->extra_agi + b->extra_byte;
+}
+
+/* The clocks of a block that has run to its end beyond what is fixed, its memory aside. */
+static INLINE uint64_t take_all_extras(struct blocks *b, const struct block *block)
+{
+    uint64_t clocks = take_stall(b, block);
+    uint32_t n;
+
+    for (n = 0; n < b->extra_count; n++)
+        clocks += take_one_extra(b, n);
+    return UNLIKELY(block->flag_count) ? clocks + take_flags(b, block, 0, block->n) : clocks;
+}
+
+/* The same, of the instructions from part `from` to part `end`. */
+static HOT uint64_t take_extras(struct blocks *b, const struct block *block, uint32_t from, uint32_t end)
+{
+    uint64_t clocks = from == 0 && end ? take_stall(b, block) : 0;
+    uint32_t n;
+
     for (n = 0; n < b->extra_count; n++)
         if (b->extra[n].part >= from && b->extra[n].part < end)
-            clocks += take_one_extra(b, n, part_insn(b, &b->part[block->parts + b->extra[n].part]));
+            clocks += take_one_extra(b, n);
     return UNLIKELY(block->flag_count) ? clocks + take_flags(b, block, from, end) : clocks;
 }
 
@@ -74,7 +85,7 @@ static HOT void replay(struct engine_state *s, struct blocks *b, const struct bl
     const struct part *parts = &b->part[block->parts];
     uint64_t start = s->cycles; /* and what was dynamic since */
     uint32_t n, check = 0, last = 0;
-    int extras = (b->extra_count | b->extra_agi | b->extra_byte | block->flag_count) != 0;
+    int extras = b->odd != 0;
 
     t->current = 0;
     for (n = 0; n < k; n = parts[n].next_event) {
@@ -114,39 +125,49 @@ static INLINE void count_block(struct engine_state *s, struct block *block)
 static INLINE void count_charged(struct engine_state *s, struct timing *t, struct block *block, uint32_t next,
                                  uint64_t clocks)
 {
+    uint64_t jumped = block->branch & (uint64_t)(next != block->end); /* without a branch, which would be as hard to foresee */
+
     count_block(s, block);
-    if (block->branch && next != block->end) {
-        block->taken++;
-        clocks += (uint64_t)(int64_t)block->taken_more;
-    }
-    s->cycles += clocks;
+    block->taken += jumped;
+    s->cycles += clocks + ((uint64_t)(int64_t)block->taken_more & (0 - jumped));
     t->previous_writes = block->last_writes;
     t->previous_bytes = block->last_bytes;
+}
+
+/* The clocks of a block that has run to its end, but for a jump. */
+static INLINE uint64_t clocks_with_memory(struct engine_state *s, struct blocks *b, struct timing *t,
+                                          const struct block *block)
+{
+    switch (b->memory) {
+    case QUIET:
+        return b->odd ? quiet_odd_clocks(s, b, t, block) : quiet_clocks(s, b, t, block);
+    case DATA_ONLY:
+        return data_clocks(s, b, t, block);
+    case LINES_ONLY:
+        return lines_clocks(s, b, t, block, b->odd != 0);
+    default:
+        replay(s, b, block, block->n, 0);
+        return 0;
+    }
+}
+
+/* The same, under a profile without memory. */
+static INLINE uint64_t clocks_without_memory(struct blocks *b, const struct block *block)
+{
+    return block->fixed + (b->odd ? take_all_extras(b, block) : 0);
 }
 
 /* The block has run to its end, and the next instruction is at `next`. */
 static inline void finish_block(struct engine_state *s, struct blocks *b, struct block *block, uint32_t next)
 {
     struct timing *t = records_of(b);
-    uint64_t clocks = block->fixed;
-    uint32_t extras;
+    uint64_t clocks;
 
     if (!b->timed) {
         count_block(s, block);
         return;
     }
-    extras = b->extra_count | b->extra_agi | b->extra_byte | block->flag_count;
-    if (t->memory) {
-        if (b->memory == QUIET)
-            clocks = extras ? quiet_odd_clocks(s, b, t, block) : quiet_clocks(s, b, t, block);
-        else if (b->memory == LINES_ONLY)
-            clocks = lines_clocks(s, b, t, block, extras != 0);
-        else {
-            replay(s, b, block, block->n, 0);
-            clocks = 0;
-        }
-    } else if (extras)
-        clocks += take_extras(b, block, 0, block->n);
+    clocks = t->memory ? clocks_with_memory(s, b, t, block) : clocks_without_memory(b, block);
     if (UNLIKELY(block->repeats))
         clocks += take_rep(b, block);
     count_charged(s, t, block, next, clocks);

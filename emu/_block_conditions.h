@@ -111,5 +111,6 @@ static int note_condition(struct blocks *b, struct block *block, const struct sc
     step.size = (uint8_t)c->flags_size;
     step.segment = (uint8_t)c->flags;
     step.part = (uint16_t)part;
+    step.counter = (uintptr_t)&i->taken_count;
     return add_step(b, block, step, &c->left, &c->right).known;
 }

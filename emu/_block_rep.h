@@ -1,8 +1,8 @@
 /* REP instructions in a block: how long they may take, and how long they took. Part of _blocks.h. */
 
-static uint32_t value_of(const uint8_t *values, const struct symbol *symbol)
+static uint32_t value_of(const struct blocks *b, const struct symbol *symbol)
 {
-    return symbol->plus + (symbol->from == R_NONE ? 0 : number_at(values, symbol->from));
+    return symbol->plus + number_at(place_of(b, symbol->from));
 }
 
 static uint64_t rep_clocks(const struct insn *i, uint32_t done)
@@ -16,14 +16,13 @@ static COLD uint64_t foresee_rep(struct blocks *b, const struct block *block, in
 {
     struct timing *t = records_of(b);
     const struct insn *i = last_insn(b, block);
-    const uint8_t *values = values_of(b, block);
     uint32_t size = i->access_count ? i->access[0].size : 1;
-    uint32_t target = value_of(values, &block->rep_target);
+    uint32_t target = value_of(b, &block->rep_target);
     uint64_t reach;
 
-    b->rep_start = value_of(values, &block->rep_count);
+    b->rep_start = value_of(b, &block->rep_count);
     reach = (uint64_t)size * b->rep_start + 0x1000;
-    if ((value_of(values, &block->rep_source) | target | live(t, t->at_base[0]) |
+    if ((value_of(b, &block->rep_source) | target | live(t, t->at_base[0]) |
          live(t, t->at_base[i->segment])) & (size - 1))
         *fits = 0; /* misaligned */
     if (block->last_stores && (uint64_t)(target - block->address) + reach > 0xffffffffu - reach)

@@ -112,15 +112,9 @@ static int note_check(struct blocks *b, struct block *block, const struct scan *
         if (index->from != R_NONE)
             k.index = index->from;
     }
-    k.at_segment = (uint16_t)t->at_base[k.segment];
-    if (k.base != NO_REGISTER) {
-        k.at_base = (uint16_t)(8 * k.base);
-        k.base_mask = 0xffffffffu;
-    }
-    if (k.index != NO_REGISTER) {
-        k.at_index = (uint16_t)(8 * k.index);
-        k.index_scale = k.scale;
-    }
+    k.segment_place = t->env + t->at_base[k.segment];
+    k.base_place = place_of(b, k.base == NO_REGISTER ? R_NONE : k.base);
+    k.index_place = place_of(b, k.index == NO_REGISTER ? R_NONE : k.index);
     b->check[block->checks + block->check_count++] = k;
     return 1;
 }
@@ -359,8 +353,8 @@ static COLD void build_block(struct engine_state *s, struct blocks *b, struct bl
     block->end = block->address + block->size;
     block->needs = (uint16_t)(block->first_address | block->first_reads << 8);
     block->leaves = (uint16_t)((writes | bytes) | bytes << 8);
-    block->room = note_stores(b, block) && !block->step_count && !block->repeats && !block->flag_count
-        ? block->most : NEVER;
+    block->room = note_stores(b, block) && !block->repeats ? block->most : NEVER;
+    block->costly = block->step_count || block->flag_count;
     b->stores_used += block->store_count;
     block->slow = 0;
 }

@@ -68,14 +68,101 @@ static void on_counted_block(uc_engine *uc, uint64_t address, uint32_t tag, void
     }
 }
 
-/* Blocks are charged, with or without memory. */
+/* Something has to be asked before the block begins. */
+static HOT void begin_asking(struct engine_state *s, struct blocks *b, struct block *block)
+{
+    b->current = NULL;
+    begin_block(s, b, block);
+}
+
+/* No room in front of a limit, or none that is known. */
+static INLINE int is_short_of_room(const struct engine_state *s, const struct block *block)
+{
+    return s->retired + block->n > s->limit || s->cycles + block->room > s->cycle_limit;
+}
+
+/* What begin_block does where nothing has to be asked; 0 when something has. */
+static INLINE int operands_are_plain(struct blocks *b, const struct timing *t, const struct block *block,
+                                     int memory)
+{
+    return memory ? (b->memory = (uint32_t)foresee_memory(b, t, block)) != ALL_MEMORY
+        : !skewed_operands(b, block);
+}
+
+/* The block costs more than what is fixed: its first instruction waits, or numbers decide. */
+static INLINE void begin_costly(struct engine_state *s, struct blocks *b, struct block *block, int memory)
+{
+    struct timing *t = records_of(b);
+
+    b->extra_count = 0;
+    note_stall(b, t, block);
+    if (UNLIKELY(block->step_count && !run_steps(s, b, block))) {
+        begin_asking(s, b, block);
+        return;
+    }
+    b->odd = b->extra_count | b->extra_agi | b->extra_byte | block->flag_count;
+    if (UNLIKELY(!operands_are_plain(b, t, block, memory)))
+        begin_asking(s, b, block);
+}
+
+static HOT void begin_costly_plain(struct engine_state *s, struct blocks *b, struct block *block)
+{
+    begin_costly(s, b, block, 0);
+}
+
+static HOT void begin_costly_remembered(struct engine_state *s, struct blocks *b, struct block *block)
+{
+    begin_costly(s, b, block, 1);
+}
+
+/* A block that is costly, or reaches for other lines, has ended. */
+static INLINE void follow_costly(struct engine_state *s, struct blocks *b, struct block *previous,
+                                 struct block *block, int memory)
+{
+    struct timing *t = records_of(b);
+
+    count_charged(s, t, previous, block->address, memory ? clocks_with_memory(s, b, t, previous)
+                  : clocks_without_memory(b, previous));
+    b->odd = 0;
+    if (UNLIKELY(is_short_of_room(s, block)))
+        begin_asking(s, b, block);
+    else
+        begin_costly(s, b, block, memory);
+}
+
+static HOT void follow_costly_plain(struct engine_state *s, struct blocks *b, struct block *previous,
+                                    struct block *block)
+{
+    follow_costly(s, b, previous, block, 0);
+}
+
+static HOT void follow_costly_remembered(struct engine_state *s, struct blocks *b, struct block *previous,
+                                         struct block *block)
+{
+    follow_costly(s, b, previous, block, 1);
+}
+
+/* A block that costs what it always does has ended. */
+static INLINE void follow_cheap(struct engine_state *s, struct blocks *b, struct block *previous,
+                                struct block *block, uint32_t address, int memory)
+{
+    struct timing *t = records_of(b);
+
+    count_charged(s, t, previous, address, memory ? quiet_clocks(s, b, t, previous) : previous->fixed);
+    if (UNLIKELY(is_short_of_room(s, block)))
+        begin_asking(s, b, block);
+    else if ((previous->leaves & block->needs) | block->costly)
+        (memory ? begin_costly_remembered : begin_costly_plain)(s, b, block);
+    else if (UNLIKELY(!operands_are_plain(b, t, block, memory)))
+        begin_asking(s, b, block);
+}
+
+/* Blocks are charged, with or without memory. All that is more is called last, so that nothing has to be kept. */
 static INLINE void on_timed_block(struct block *block, uint32_t address, uint32_t tag, int memory)
 {
     struct block *previous;
     struct engine_state *s = (struct engine_state *)(uintptr_t)block->state;
     struct blocks *b = (struct blocks *)(uintptr_t)block->owner;
-    struct timing *t = records_of(b);
-    const uint8_t *env = (const uint8_t *)(uintptr_t)t->env;
 
     if (UNLIKELY(is_odd(s, b, block, address, tag))) {
         on_odd_block(block, address, tag);
@@ -83,17 +170,10 @@ static INLINE void on_timed_block(struct block *block, uint32_t address, uint32_
     }
     previous = b->current;
     b->current = block;
-    if (memory && b->memory != QUIET)
-        finish_block(s, b, previous, address);
+    if (b->odd || (memory && b->memory != QUIET))
+        (memory ? follow_costly_remembered : follow_costly_plain)(s, b, previous, block);
     else
-        count_charged(s, t, previous, address, memory ? quiet_clocks(s, b, t, previous) : previous->fixed);
-    if (UNLIKELY(s->retired + block->n > s->limit || s->cycles + block->room > s->cycle_limit ||
-                 previous->leaves & block->needs ||
-                 (memory ? !(b->memory = (uint32_t)foresee_memory(b, t, block, env))
-                  : skewed_operands(b, t, block, env)))) {
-        b->current = NULL;
-        begin_block(s, b, block);
-    }
+        follow_cheap(s, b, previous, block, address, memory);
 }
 
 static void on_charged_block(uc_engine *uc, uint64_t address, uint32_t tag, void *user)

@@ -12,7 +12,7 @@ static HOT int may_change(const struct engine_state *s, struct blocks *b, const 
 
         if (!(k->use & USE_WRITE))
             continue;
-        at = operand_address(t, (const uint8_t *)b->value, k);
+        at = operand_address(k);
         if ((((address - at) & 0xfff) < k->size || ((at - address) & 0xfff) < step->size) &&
             ((at & 0xfff) + k->size > 0x1000 || plain_frame(s, t, at >> 12) == frame))
             return 1;
@@ -20,11 +20,18 @@ static HOT int may_change(const struct engine_state *s, struct blocks *b, const 
     return 0;
 }
 
+static INLINE uint32_t extended(uint32_t size, uint32_t value)
+{
+    return (uint32_t)((int32_t)(value << (32 - 8 * size)) >> (32 - 8 * size));
+}
+
 static INLINE int load_value(const struct engine_state *s, struct blocks *b, const struct block *block,
                       const struct step *step, uint32_t at, uint32_t *value)
 {
     const struct timing *t = records_of(b);
-    uint32_t address = live(t, t->at_base[step->segment]) + at, frame, word = 0;
+    uint32_t address = live(t, t->at_base[step->segment]) + at, frame;
+    const uint8_t *place;
+    uint16_t half;
     uint32_t first = step->op == V_FORWARD ? step->part : 0;
 
     if ((address & 0xfff) + step->size > 0x1000)
@@ -38,16 +45,16 @@ static INLINE int load_value(const struct engine_state *s, struct blocks *b, con
         return 0;
     if (step->op == V_FORWARD)
         return 1;
-    memcpy(&word, (const uint8_t *)(uintptr_t)s->ram + (frame | (address & 0xfff)), step->size);
-    if (step->op == V_LOAD_SIGNED && step->size < 4)
-        word = (uint32_t)((int32_t)(word << (32 - 8 * step->size)) >> (32 - 8 * step->size));
-    *value = word;
+    place = (const uint8_t *)(uintptr_t)s->ram + (frame | (address & 0xfff));
+    if (step->size == 4) {
+        memcpy(value, place, 4);
+        return 1;
+    }
+    memcpy(&half, place, step->size == 1 ? 1 : 2);
+    *value = step->size == 1 ? *place : half;
+    if (step->op == V_LOAD_SIGNED)
+        *value = extended(step->size, *value);
     return 1;
-}
-
-static uint32_t of_size(const struct insn *i, uint32_t value)
-{
-    return i->size == 4 ? value : value & ((1u << 8 * i->size) - 1);
 }
 
 /* Whether the condition of a SETcc holds; flags of CMP x, y or of TEST x, y. */
@@ -73,28 +80,25 @@ static void note_condition_taken(struct blocks *b, const struct block *block,
 {
     const struct insn *i = part_insn(b, &b->part[block->parts + step->part]);
 
-    if (!condition_of(step, x, y))
-        return;
-    b->extra[b->extra_count].part = step->part;
-    b->extra[b->extra_count].rule = TAKEN;
-    b->extra[b->extra_count++].clocks = (uint32_t)i->taken - i->base;
+    if (condition_of(step, x, y))
+        note_extra(b, step->part, (uint32_t)i->taken - i->base, step->counter, 1);
+}
+
+static INLINE void note_multiplied(struct blocks *b, const struct step *step, uint32_t clocks)
+{
+    note_extra(b, step->part, clocks, step->counter, clocks);
 }
 
 /* Make the values; 0 when one cannot be known yet. Page tables are not for user mode to read. */
-static HOT int run_steps(const struct engine_state *s, struct blocks *b, const struct block *block)
+static INLINE int run_steps(const struct engine_state *s, struct blocks *b, const struct block *block)
 {
     const struct timing *t = records_of(b);
-    const struct insn *multiplied;
-    uint32_t n;
+    const struct step *step = &b->step[block->steps], *end = step + block->step_count;
 
     if (!b->user && live(t, t->at_cr0) & CR0_PG)
         return 0;
-    memcpy(b->value, (const void *)(uintptr_t)t->env, 8 * sizeof b->value[0]);
-    b->value[R_NONE] = 0;
-    for (n = 0; n < block->step_count; n++) {
-        const struct step *step = &b->step[block->steps + n];
-        uint32_t x = (uint32_t)b->value[step->a] + step->plus;
-        uint32_t y = (uint32_t)b->value[step->b] + step->plus_b;
+    for (; step != end; step++) {
+        uint32_t x = number_at(step->place_a) + step->plus, y = number_at(step->place_b) + step->plus_b;
         uint32_t made = 0;
 
         switch (step->op) {
@@ -122,10 +126,11 @@ static HOT int run_steps(const struct engine_state *s, struct blocks *b, const s
         case V_CONDITION:
             note_condition_taken(b, block, step, x, y);
             break;
+        case V_CLOCKS_SIGNED:
+            note_multiplied(b, step, clocks_of_multiplier((int32_t)extended(step->size, x), step->scale));
+            break;
         default:
-            multiplied = part_insn(b, &b->part[block->parts + step->part]);
-            note_extra(b, step->part, R_MULTIPLY,
-                       multiply_clocks_of(t, multiplied, of_size(multiplied, x)));
+            note_multiplied(b, step, clocks_of_multiplier(of_size(step->size, x), 0));
         }
         b->value[step->to] = made;
     }

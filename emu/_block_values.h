@@ -11,9 +11,9 @@
 #define EMU_BLOCK_VALUES_H
 
 enum { V_LOAD, V_LOAD_SIGNED, V_FORWARD, V_SUM, V_MINUS, V_AND, V_OR, V_XOR, V_SHL, V_SHR, V_SAR, V_TIMES, V_HIGH,
-       V_HIGH_SIGNED, V_SIGNED, V_CLOCKS, V_CONDITION,
+       V_HIGH_SIGNED, V_SIGNED, V_CLOCKS, V_CLOCKS_SIGNED, V_CONDITION,
        MOST_MULTIPLY = 40 };
-enum { F_DIFFERENCE = 1, F_RESULT, TAKEN = N_RULES }; /* TAKEN: the clocks of a condition that holds */
+enum { F_DIFFERENCE = 1, F_RESULT };
 
 static struct symbol constant(uint32_t value)
 {
@@ -22,21 +22,14 @@ static struct symbol constant(uint32_t value)
     return s;
 }
 
+static uint32_t of_size(uint32_t size, uint32_t value)
+{
+    return size == 4 ? value : value & ((1u << 8 * size) - 1);
+}
+
 static int is_value(const struct symbol *s)
 {
     return s->known && s->from < R_FLAG;
-}
-
-static uint32_t number_at(const uint8_t *values, uint32_t from)
-{
-    return word_of(values, 8 * from);
-}
-
-/* The live registers, or what the steps have made: 8 bytes each. */
-static const uint8_t *values_of(struct blocks *b, const struct block *block)
-{
-    return block->step_count ? (const uint8_t *)b->value
-        : (const uint8_t *)(uintptr_t)records_of(b)->env;
 }
 
 /* -- while a block is worked out ------------------------------------------------------------- */
@@ -53,6 +46,8 @@ static struct symbol add_step(struct blocks *b, struct block *block, struct step
     step.a = x->from;
     step.plus = x->plus;
     step.b = y->from;
+    step.place_a = place_of(b, step.a);
+    step.place_b = place_of(b, step.b);
     step.plus_b = y->plus;
     step.checks = block->check_count;
     for (n = 0; n < step.checks; n++)
@@ -69,6 +64,10 @@ static struct symbol compute(struct blocks *b, struct block *block, int op, stru
 {
     struct step step = {0};
 
+    if ((op == V_SUM || op == V_MINUS) && is_value(&x) && y.known && y.from == R_NONE) {
+        x.plus += op == V_SUM ? y.plus : 0u - y.plus;
+        return x;
+    }
     step.op = (uint8_t)op;
     step.scale = 1;
     return add_step(b, block, step, &x, &y);
@@ -307,9 +306,10 @@ static void recover(struct blocks *b, struct block *block, const struct scan *be
 }
 
 /* Clocks that depend on a number: 0 when it cannot be foreseen. */
-static int note_clocks(struct blocks *b, struct block *block, const struct scan *before,
-                       const struct insn *i, uint32_t part)
+static int note_clocks(struct blocks *b, struct block *block, struct part *part, const struct scan *before,
+                       const struct insn *i, uint32_t n)
 {
+    const struct timing *t = records_of(b);
     struct step step = {0};
     struct symbol source, zero = constant(0);
 
@@ -319,9 +319,15 @@ static int note_clocks(struct blocks *b, struct block *block, const struct scan 
         source = compute(b, block, V_SHR, before->reg[i->source & 3], constant(8));
     else
         source = before->reg[i->source & 7];
-    step.op = V_CLOCKS;
-    step.scale = 1;
-    step.part = (uint16_t)part;
+    if (source.known && source.from == R_NONE) {
+        part->multiply = (uint8_t)multiply_clocks_of(t, i, of_size(i->size, source.plus));
+        return 1;
+    }
+    step.op = i->flags & F_SIGNED ? V_CLOCKS_SIGNED : V_CLOCKS;
+    step.scale = (uint8_t)least_of_negative(t);
+    step.size = i->size;
+    step.part = (uint16_t)n;
+    step.counter = (uintptr_t)&i->spent[R_MULTIPLY];
     return add_step(b, block, step, &source, &zero).known;
 }
 
@@ -329,7 +335,7 @@ static int note_multiply(struct blocks *b, struct block *block, struct part *par
                          const struct scan *before, const struct insn *i, uint32_t n)
 {
     if (!(i->flags & F_IMMEDIATE))
-        return note_clocks(b, block, before, i, n);
+        return note_clocks(b, block, part, before, i, n);
     part->multiply = (uint8_t)multiply_clocks_of(records_of(b), i, 0);
     return 1;
 }

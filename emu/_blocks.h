@@ -17,10 +17,10 @@
 
 enum { BLOCKS = 1 << 14, BLOCK_BUCKETS = 1 << 14, BLOCK_PARTS = 1 << 17, BLOCK_CHECKS = 1 << 15, BLOCK_STORES = 1 << 15, MOST_STORES = 256, SEEN_BREAKS = 64,
        BLOCK_CODE = 1 << 20, LONGEST_BLOCK = 512, LATE = 64, SHORTEST_EXACT = 64,
-       LONGEST_EXACT = 1 << 16, SOON = 256, BLOCK_STEPS = 1 << 16, VALUES = 64, LATE_FLAGS = 2 };
+       LONGEST_EXACT = 1 << 16, NO_PART = LONGEST_BLOCK, SOON = 256, BLOCK_STEPS = 1 << 16, VALUES = 64, LATE_FLAGS = 2 };
 enum { EFLAGS_TF = 0x100, HF_CS32 = 0x10, HF_WHOLE = 1 << 30 };
 enum { MODE_EXACT, MODE_WHOLE, NO_SITES = 0xffff };
-enum { ALL_MEMORY, LINES_ONLY, QUIET };
+enum { ALL_MEMORY, LINES_ONLY, DATA_ONLY, QUIET };
 #define NEVER (1ull << 63)
 
 struct part {               /* an instruction of a block */
@@ -34,13 +34,11 @@ struct part {               /* an instruction of a block */
 };
 
 struct check {              /* a memory operand, addressed by the registers at the block's start */
+    uint64_t segment_place, base_place, index_place; /* const uint32_t *: place_of() */
     int32_t displacement;
     uint16_t part;
     uint8_t base, index, scale, segment, size, use, miss;
     uint8_t word;           /* as much of it as must lie in one word: size, or 4 */
-    uint16_t at_segment, at_base, at_index; /* where those are in the engine's state, and what counts of them */
-    uint16_t index_scale;
-    uint32_t base_mask;
 };
 
 struct store {              /* of an aligned word, by an operand of a block */
@@ -49,10 +47,12 @@ struct store {              /* of an aligned word, by an operand of a block */
 };
 
 struct step {               /* makes a value at the block's start (_block_values.h): `to` of a + plus and b + plus_b */
+    uint64_t place_a, place_b; /* of a and b */
     uint32_t plus, plus_b;
     uint16_t checks, part;  /* a load: operands in front of it; clocks: whose */
     uint8_t op, to, a, b, scale, segment, size;
     uint8_t stores;         /* one of those operands in front of it is written to */
+    uint64_t counter;       /* of the clocks that it finds: where they are counted, uint64_t * */
 };
 
 /* What stands for a value: a register at the block's start, no register, a step, or what a SETcc makes. */
@@ -71,6 +71,7 @@ struct block {              /* what each run needs comes first */
     uint32_t fixed, most;   /* clocks: without anything dynamic, and at most */
     int32_t taken_more;
     uint16_t n;
+    uint8_t costly;         /* by numbers or flags */
     uint16_t needs, leaves; /* registers of the first instruction, and of the last: bits that meet cost clocks */
     uint16_t check_count, quick_count; /* the quick checks stand behind the others */
     uint64_t count, taken;  /* times it has run to its end, and jumped, since the counts were taken */
@@ -96,15 +97,16 @@ struct blocks {             /* the fields up to `given` are known to Python: Blo
     uint32_t seen_count, seen[SEEN_BREAKS]; /* breakpoints: blocks with one have no tag */
     struct block *current;  /* the one that runs */
     uint32_t extra_count;
-    uint32_t extra_agi, extra_byte; /* with extra_count: 0 unless there is something to charge */
+    uint32_t extra_agi, extra_byte;
+    uint32_t odd;           /* the block that runs costs more than what is fixed, its memory aside */
     uint32_t load_page, load_frame; /* of the value that was read last; 0 when it is to be looked up */
     uint64_t charged_from;      /* clocks when blocks began to run whole */
     uint32_t user, may_whole, rep_start;
     uint32_t begun;         /* where the last translation with the code hook begins */
     uint32_t used, parts_used, checks_used, stores_used, code_used, steps_used;
     uint32_t memory, touch_pages, code_frame; /* how much the block that runs must look at: _block_quiet.h */
-    struct { uint32_t part, clocks, rule; } extra[3 * LONGEST_BLOCK];
-    uint64_t value[VALUES];     /* registers at the block's start, and what its steps have made */
+    struct { uint32_t part, clocks, count; uint64_t counter; } extra[3 * LONGEST_BLOCK]; /* *counter += count */
+    uint64_t value[VALUES];     /* what the steps of the block have made, from FIRST_VALUE on; 0 below */
     struct symbol stored[4 * LONGEST_BLOCK]; /* by the operands of the block that is being worked out */
     uint32_t address[2 * LONGEST_BLOCK], line[2 * LONGEST_BLOCK]; /* of the operands of the current block */
     uint32_t buckets[BLOCK_BUCKETS];
@@ -121,7 +123,7 @@ static struct blocks *blocks_of(struct engine_state *s)
     return (struct blocks *)(uintptr_t)s->blocks;
 }
 
-static struct timing *records_of(struct blocks *b)
+static struct timing *records_of(const struct blocks *b)
 {
     return (struct timing *)(uintptr_t)b->records;
 }
@@ -185,6 +187,20 @@ static void blocks_forget(struct blocks *b)
     memset(b->buckets, 0, sizeof b->buckets);
     b->used = b->parts_used = b->checks_used = b->stores_used = b->code_used = b->steps_used = 0;
     b->current = NULL;
+}
+
+/* Where a register, or what a step makes, is found at a block's start. */
+static uint64_t place_of(const struct blocks *b, uint32_t from)
+{
+    return from < R_NONE ? records_of(b)->env + 8 * from : (uintptr_t)&b->value[from];
+}
+
+static INLINE uint32_t number_at(uint64_t place)
+{
+    uint32_t number;
+
+    memcpy(&number, (const void *)(uintptr_t)place, 4);
+    return number;
 }
 
 #include "_block_scan.h"
@@ -272,109 +288,34 @@ static COLD struct block *find_block(struct engine_state *s, struct blocks *b, u
 
 #include "_block_rep.h"
 
-/* The TLB has the page, and for a write the entry is dirty already: looking it up costs nothing. *entry: where; *moved:
- * but not where its set was touched last. */
-static INLINE int tlb_entry(const struct timing *t, uint32_t page, uint32_t write, uint32_t *entry, uint32_t *moved)
+static INLINE void note_extra(struct blocks *b, uint32_t part, uint32_t clocks, uint64_t counter, uint32_t count)
 {
-    uint32_t index = page & 7, way;
-
-    if (!was_touched_last(t->tlb_tags, t->tlb_bits, index, page + 1, &way)) {
-        int found = way_of(t->tlb_tags, index, page + 1);
-
-        if (found < 0)
-            return 0;
-        way = (uint32_t)found;
-        *moved = 1;
-    }
-    *entry = index * WAYS + way;
-    return !write || t->tlb_dirty[*entry];
-}
-
-static int tlb_holds(const struct timing *t, uint32_t page, uint32_t write)
-{
-    uint32_t entry, moved;
-
-    return tlb_entry(t, page, write, &entry, &moved);
-}
-
-static int operand_held(const struct timing *t, const struct check *k, uint32_t address)
-{
-    uint32_t last = address + k->size - 1;
-
-    return tlb_holds(t, address >> 12, k->use & USE_WRITE) &&
-        (address >> 12 == last >> 12 || tlb_holds(t, last >> 12, k->use & USE_WRITE));
-}
-
-static INLINE uint32_t operand_address(const struct timing *t, const uint8_t *values, const struct check *k)
-{
-    return live(t, k->at_segment) + (uint32_t)k->displacement +
-        (word_of(values, k->at_base) & k->base_mask) + word_of(values, k->at_index) * k->index_scale;
-}
-
-static void note_extra(struct blocks *b, uint32_t part, uint32_t rule, uint32_t clocks)
-{
-    if (!clocks)
-        return;
     b->extra[b->extra_count].part = part;
-    b->extra[b->extra_count].rule = rule;
-    b->extra[b->extra_count++].clocks = clocks;
+    b->extra[b->extra_count].clocks = clocks;
+    b->extra[b->extra_count].count = count;
+    b->extra[b->extra_count++].counter = counter;
 }
 
+#include "_block_operands.h"
 #include "_block_steps.h"
-
-/* Before a block whose operands may be misaligned, or under a profile with memory: look at each. 0 when the
- * TLB would be filled on the way: page tables must be read when an access is made, not before. */
-static HOT int look_at_operands(struct blocks *b, const struct block *block)
-{
-    struct timing *t = records_of(b);
-    int walks = t->memory && live(t, t->at_cr0) & CR0_PG;
-    const uint8_t *values = values_of(b, block);
-    uint32_t n;
-
-    if (walks && !tlb_holds(t, block->address >> 12, 0))
-        return 0;
-    for (n = 0; n < block->check_count; n++) {
-        const struct check *k = &b->check[block->checks + n];
-        uint32_t address = operand_address(t, values, k);
-
-        if (walks && !operand_held(t, k, address))
-            return 0;
-        if ((address & 3) + k->size > 4)
-            note_extra(b, k->part, R_MISALIGNED,
-                       t->misaligned * crossings(address, k->size) * (k->use == USE_RMW ? 2 : 1));
-        b->address[n] = address;
-    }
-    return 1;
-}
-
-/* Whether an operand of two bytes and more may be misaligned: one of each kind, as they are or are not together. */
-static INLINE uint32_t skewed_operands(const struct blocks *b, const struct timing *t, const struct block *block,
-                                       const uint8_t *values)
-{
-    const struct check *k = &b->check[block->checks + block->check_count], *end = k + block->quick_count;
-    uint32_t skewed = 0;
-
-    for (; k != end; k++)
-        skewed |= operand_address(t, values, k);
-    return skewed & 3;
-}
-
 #include "_block_charge.h"
+
+/* What its first instruction waits for. */
+static INLINE void note_stall(struct blocks *b, const struct timing *t, const struct block *block)
+{
+    b->extra_agi = (t->previous_writes | t->previous_bytes) & block->first_address ? t->agi : 0;
+    b->extra_byte = t->previous_bytes & block->first_reads ? t->byte_register : 0;
+}
 
 /* Before a block: what it costs beyond what is fixed, as far as the registers tell. */
 static INLINE int look_ahead(struct blocks *b, struct timing *t, const struct block *block)
 {
-    const uint8_t *values = values_of(b, block);
-
-    b->extra_agi = (t->previous_writes | t->previous_bytes) & block->first_address ? t->agi : 0;
-    b->extra_byte = t->previous_bytes & block->first_reads ? t->byte_register : 0;
+    note_stall(b, t, block);
     if (t->memory) {
-        b->memory = (uint32_t)foresee_memory(b, t, block, values);
-        if (b->memory == QUIET && block->flag_count && block->store_count)
-            b->memory = LINES_ONLY; /* which knows what SETcc delays */
+        b->memory = (uint32_t)foresee_memory(b, t, block);
         if (b->memory != ALL_MEMORY)
             return 1;
-    } else if (!skewed_operands(b, t, block, values))
+    } else if (!skewed_operands(b, block))
         return 1;
     return look_at_operands(b, block);
 }
@@ -476,8 +417,8 @@ static HOT void begin_block(struct engine_state *s, struct blocks *b, struct blo
         one_exact(s, b);
     else {
         b->current = block;
-        s->at_ease = b->seen_count <= SEEN_BREAKS &&
-            !(b->extra_count | b->extra_agi | b->extra_byte | block->flag_count | block->repeats);
+        b->odd = b->extra_count | b->extra_agi | b->extra_byte | block->flag_count;
+        s->at_ease = b->seen_count <= SEEN_BREAKS && !block->repeats;
     }
 }
 

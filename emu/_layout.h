@@ -91,7 +91,7 @@ static const struct field_place timing_fields[] = {
     F(timing, code_next), F(timing, taken), F(timing, stores), F(timing, rep_start),
     F(timing, rep_left), F(timing, iterations), F(timing, user), F(timing, dirty),
     F(timing, l1_tags), F(timing, l1_bits), F(timing, tlb_tags), F(timing, tlb_bits),
-    F(timing, tlb_frames), F(timing, tlb_dirty),
+    F(timing, tlb_frames), F(timing, tlb_dirty), F(timing, l1_last), F(timing, tlb_last),
     {NULL, 0, 0},
 };
 

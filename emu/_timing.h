@@ -58,6 +58,7 @@ struct timing {
     uint32_t taken, stores, rep_start, rep_left, iterations, user, dirty;
     uint32_t l1_tags[512], l1_bits[128];
     uint32_t tlb_tags[32], tlb_bits[8], tlb_frames[32], tlb_dirty[32];
+    uint32_t l1_last[128], tlb_last[8]; /* by set: the tag that the bits say was touched last; 0 where nobody has noted it */
 };
 
 static struct timing *timing_of(struct engine_state *s)

@@ -16,19 +16,12 @@ static uint32_t plru_victim(uint32_t bits)
     return bits & 2 ? 1 : 0;
 }
 
-/* The way that was touched last, by the set's bits; touching it again changes nothing. */
+/* The way that was touched last, by the set's bits; touching it again changes nothing. Which tag it has is in `last`,
+ * where that has been noted. */
 static const uint8_t TOUCHED_LAST[8] = {3, 1, 3, 0, 2, 1, 2, 0};
 
-/* The way that has the tag, if it is the one touched last, to which nothing happens then. */
-static INLINE int was_touched_last(const uint32_t *tags, const uint32_t *bits, uint32_t index, uint32_t tag,
-                                   uint32_t *way)
-{
-    *way = TOUCHED_LAST[bits[index] & 7];
-    return tags[index * WAYS + *way] == tag;
-}
-
 /* The way that has the tag; -1 when none has. Nothing is touched. */
-static HOT int way_of(const uint32_t *tags, uint32_t index, uint32_t tag)
+static INLINE int way_of(const uint32_t *tags, uint32_t index, uint32_t tag)
 {
     int way;
 
@@ -38,23 +31,23 @@ static HOT int way_of(const uint32_t *tags, uint32_t index, uint32_t tag)
     return -1;
 }
 
-static HOT int find_and_touch(const uint32_t *tags, uint32_t *bits, uint32_t index, uint32_t tag)
+static HOT int find_and_touch(const uint32_t *tags, uint32_t *bits, uint32_t *last, uint32_t index, uint32_t tag)
 {
     int way = way_of(tags, index, tag);
 
-    if (way >= 0)
+    if (way >= 0) {
         bits[index] = plru_touch(bits[index], (uint32_t)way);
+        last[index] = tag;
+    }
     return way;
 }
 
-static INLINE int set_find(const uint32_t *tags, uint32_t *bits, uint32_t index, uint32_t tag)
+static INLINE int set_find(const uint32_t *tags, uint32_t *bits, uint32_t *last, uint32_t index, uint32_t tag)
 {
-    uint32_t way;
-
-    return was_touched_last(tags, bits, index, tag, &way) ? (int)way : find_and_touch(tags, bits, index, tag);
+    return last[index] == tag ? TOUCHED_LAST[bits[index] & 7] : find_and_touch(tags, bits, last, index, tag);
 }
 
-static uint32_t set_fill(uint32_t *tags, uint32_t *bits, uint32_t index, uint32_t tag)
+static uint32_t set_fill(uint32_t *tags, uint32_t *bits, uint32_t *last, uint32_t index, uint32_t tag)
 {
     uint32_t way;
 
@@ -65,26 +58,28 @@ static uint32_t set_fill(uint32_t *tags, uint32_t *bits, uint32_t index, uint32_
         way = plru_victim(bits[index]);
     tags[index * WAYS + way] = tag;
     bits[index] = plru_touch(bits[index], way);
+    last[index] = tag;
     return way;
 }
 
 static INLINE int l1_read(struct timing *t, uint32_t line)
 {
-    if (set_find(t->l1_tags, t->l1_bits, line & 127, line + 1) >= 0)
+    if (set_find(t->l1_tags, t->l1_bits, t->l1_last, line & 127, line + 1) >= 0)
         return 0;
-    set_fill(t->l1_tags, t->l1_bits, line & 127, line + 1);
+    set_fill(t->l1_tags, t->l1_bits, t->l1_last, line & 127, line + 1);
     return 1;
 }
 
 static INLINE void l1_write(struct timing *t, uint32_t line)
 {
-    set_find(t->l1_tags, t->l1_bits, line & 127, line + 1);
+    set_find(t->l1_tags, t->l1_bits, t->l1_last, line & 127, line + 1);
 }
 
 static void tlb_flush(struct timing *t)
 {
     memset(t->tlb_tags, 0, sizeof t->tlb_tags);
     memset(t->tlb_bits, 0, sizeof t->tlb_bits);
+    memset(t->tlb_last, 0, sizeof t->tlb_last);
     t->code_line = NOWHERE;
 }
 
@@ -96,6 +91,7 @@ static int tlb_drop(struct timing *t, uint32_t page)
     if (way < 0)
         return 0;
     t->tlb_tags[index * WAYS + (uint32_t)way] = 0;
+    t->tlb_last[index] = 0;
     return 1;
 }
 
@@ -151,9 +147,9 @@ static HOT uint32_t walk(struct engine_state *s, struct timing *t, uint32_t page
     }
     updates += !(entry & PTE_A_) || (write && !(entry & PTE_D_));
     add_clocks(t, R_TLB, t->walk + t->walk_line * missed + t->walk_updates[updates]);
-    way = set_find(t->tlb_tags, t->tlb_bits, index, page + 1);
+    way = set_find(t->tlb_tags, t->tlb_bits, t->tlb_last, index, page + 1);
     if (way < 0)
-        way = (int)set_fill(t->tlb_tags, t->tlb_bits, index, page + 1);
+        way = (int)set_fill(t->tlb_tags, t->tlb_bits, t->tlb_last, index, page + 1);
     t->tlb_frames[index * WAYS + way] = frame;
     t->tlb_dirty[index * WAYS + way] = write || (entry & PTE_D_) ? 1 : 0;
     return frame;
@@ -167,7 +163,7 @@ static INLINE uint32_t translate(struct engine_state *s, struct timing *t, uint3
 
     if (!(live(t, t->at_cr0) & CR0_PG))
         return page << 12;
-    way = set_find(t->tlb_tags, t->tlb_bits, index, page + 1);
+    way = set_find(t->tlb_tags, t->tlb_bits, t->tlb_last, index, page + 1);
     if (way >= 0 && (!write || t->tlb_dirty[index * WAYS + way]))
         return t->tlb_frames[index * WAYS + way];
     return walk(s, t, page, write);

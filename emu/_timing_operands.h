@@ -83,22 +83,28 @@ static uint32_t ceil_log2(uint64_t value)
     return value < 2 ? 0 : 64 - (uint32_t)__builtin_clzll(value - 1);
 }
 
+static INLINE uint32_t clocks_of_multiplier(int64_t m, uint32_t least_negative)
+{
+    uint32_t least = m < 0 ? least_negative : 3, size = ceil_log2((uint64_t)(m < 0 ? -m : m));
+
+    return size > least ? size : least;
+}
+
+static uint32_t least_of_negative(const struct timing *t)
+{
+    return t->i386 ? 3 : 5;
+}
+
 /* By the multiplier, where the instruction has none in itself. */
 static uint32_t multiply_clocks_of(const struct timing *t, const struct insn *i, uint32_t multiplier)
 {
-    int64_t m;
-    uint32_t size, least;
+    int64_t m = multiplier;
 
-    if (i->flags & F_IMMEDIATE) {
+    if (i->flags & F_IMMEDIATE)
         m = i->immediate;
-    } else {
-        m = multiplier;
-        if (i->flags & F_SIGNED && m >> (8 * i->size - 1))
-            m -= (int64_t)1 << (8 * i->size);
-    }
-    least = m < 0 && !t->i386 ? 5 : 3;
-    size = ceil_log2((uint64_t)(m < 0 ? -m : m));
-    return size > least ? size : least;
+    else if (i->flags & F_SIGNED && m >> (8 * i->size - 1))
+        m -= (int64_t)1 << (8 * i->size);
+    return clocks_of_multiplier(m, least_of_negative(t));
 }
 
 static uint32_t multiply_clocks(struct engine_state *s, struct timing *t, const struct insn *i)

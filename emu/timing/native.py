@@ -102,6 +102,7 @@ class TimingState(ctypes.Structure):
         *(("l1_tags", _U32 * 512), ("l1_bits", _U32 * 128)),
         *(("tlb_tags", _U32 * 32), ("tlb_bits", _U32 * 8)),
         *(("tlb_frames", _U32 * 32), ("tlb_dirty", _U32 * 32)),
+        *(("l1_last", _U32 * 128), ("tlb_last", _U32 * 8)),
     )
 
 
@@ -358,7 +359,12 @@ class NativeTiming(Instructions):
     def flush_tlb(self) -> None:
         t = self._t
         ctypes.memset(ctypes.addressof(t) + TimingState.tlb_tags.offset, 0, 4 * (32 + 8))
+        self._forget_last()
         t.code_line = NOWHERE
+
+    def _forget_last(self) -> None:
+        """Sets have been changed here: which tag was touched last is the extension's to find again."""
+        ctypes.memset(ctypes.addressof(self._t) + TimingState.l1_last.offset, 0, 4 * (128 + 8))
 
     def take_deliveries(self) -> dict[str, int]:
         t = self._t
@@ -402,3 +408,4 @@ class NativeTiming(Instructions):
             setattr(self._t, name, value)
         for name in _ARRAYS:
             getattr(self._t, name)[:] = state[name]
+        self._forget_last()

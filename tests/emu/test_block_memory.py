@@ -109,15 +109,53 @@ def test_loops_by_lot(seed: int, profile: str) -> None:
 @pytest.mark.parametrize(
     "source",
     [
-        "again: movl $2, %ecx; loop next; next: movl %eax, (%edi,%ecx); "
+        "again: movl $5, %ecx; loop next; next: movl %eax, (%edi,%ecx); "
         + "movl %eax, 8(%edi); " * 9,
-        "again: addl $-1, %ecx; setc %dl; " + "movl %eax, 8(%edi); " * 9 + "incl %ecx; ",
+        "movl $0x33400, %ebp; again: movl $0x31005, %ecx; loop next; next: movl %eax, (%ecx); "
+        + "movl %eax, 8(%edi); " * 9
+        + "movl (%ebp), %edx; xorl $0x800, %ebp; ",
+        "again: movl %eax, 8(%edi); movl %eax, 8(%edi); addl $-1, %ecx; setc %dl; "
+        + "movl %eax, 8(%edi); " * 9
+        + "incl %ecx; ",
     ],
-    ids=["a register of an address that was just written", "SETcc, which nobody can foresee"],
+    ids=[
+        "a register of an address that was just written",
+        "the same, beside two lines of a set",
+        "SETcc, which nobody can foresee",
+    ],
 )
-def test_what_delays_stores(source: str) -> None:
-    source += "jmp again"
+@pytest.mark.parametrize("idle", [0, 60], ids=["in one stream", "in bursts"])
+def test_what_delays_stores(source: str, idle: int) -> None:
+    """In bursts, nothing that is charged too much is made good by a shorter wait behind it."""
+    source += "nop; " * idle + "jmp again"
     seen = [costs(source, "i486", (3_000, 6_000), native=native) for native in (True, False)]
+    assert seen[0] == seen[1]
+
+
+@pytest.mark.parametrize(
+    ("place", "step", "end"),
+    [("0x10", 0x800, 0x34000), ("0x200", 0x8000, 0x48000), ("0x10", 0x8000, 0x48000)],
+    ids=["a set of L1", "a set of the TLB", "both"],
+)
+def test_code_that_follows_data_into_its_set(place: str, step: int, end: int) -> None:
+    """The second line of the block is fetched behind an operand that has its set, or its page's."""
+    source = (
+        f"again: movl {place}(%ebx), %eax; {'nop; ' * 16} addl ${step:#x}, %ebx; cmpl ${end:#x}, %ebx; "
+        "jb again; movl $0x30000, %ebx; jmp again"
+    )
+    limits = (500, 507, 800, 1_500, 3_001)
+    seen = [costs(source, "i486", limits, native=native) for native in (True, False)]
+    assert seen[0] == seen[1]
+
+
+def test_code_between_two_pages_of_its_set() -> None:
+    """Which of them has to go when a fifth comes: fetched between two operands, the code's page does not."""
+    source = (
+        f"movl $0x40000, %ebp; again: nop; jc a; a: movl 0x200(%ebx), %eax; {'nop; ' * 16}"
+        "movl 0x210(%esi), %eax; jc b; b: movl 0x220(%ebp), %eax; xorl $0x8000, %ebp; jmp again"
+    )
+    limits = (500, 507, 800, 1_500, 3_001)
+    seen = [costs(source, "i486", limits, native=native) for native in (True, False)]
     assert seen[0] == seen[1]
 
 
