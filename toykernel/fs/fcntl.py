@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from toykernel.arch.x86.uaccess import copy_from_user, copy_to_user
 from toykernel.errno import EBADF, EINVAL, EMFILE, EPERM, ESRCH, Errno
 from toykernel.fs.attr import inode_owner_or_capable
+from toykernel.fs.dnotify import F_NOTIFY, fcntl_dirnotify
 from toykernel.fs.fasync import F_OWNER_PGRP, F_OWNER_PID, F_OWNER_TID, can_listen, set_async
 from toykernel.fs.file import (
     O_APPEND,
@@ -169,6 +170,8 @@ def _small(k: Kernel, fd: int, file: File, cmd: int, arg: int) -> int:
             return 0
         case c if c == F_SETLEASE:
             return fcntl_setlease(k, file, fd, arg)
+        case c if c == F_NOTIFY:
+            return fcntl_dirnotify(k, file, fd, arg)
         case c if c == F_GETLEASE:
             return fcntl_getlease(k, file)
         case c if c == F_SETPIPE_SZ:
