@@ -205,6 +205,8 @@ def ramfs_write(k: Kernel, file: File, buf: int, count: int) -> int:
     if file.pos >= limit != RLIM_INFINITY:  # generic_write_checks, mm/filemap.c
         send_sig(k, SIGXFSZ, k.current)
         raise Errno(EFBIG)
+    if limit == RLIM_INFINITY:
+        limit = MAX_LFS_FILESIZE
     limit = min(limit, MAX_LFS_FILESIZE if file.flags & O_LARGEFILE else MAX_NON_LFS)
     if file.pos >= limit:
         raise Errno(EFBIG)

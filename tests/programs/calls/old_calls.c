@@ -26,4 +26,7 @@ static void reopened(void) { /* a pipe by /proc/self/fd, as the shell's <(...): 
   EACH(how, 0, 1, 2, 3) { char path[32], *to = path + 14; int p[2]; start("reopened"); pipe(p); strcpy(path, "/proc/self/fd/"); number(&to, p[how & 1], 10); *to = 0; if (how & 2) close(p[~how & 1]); else if (!how) write(p[1], "data", 4);
     EACH(flags, 0, 1, 2, 04000, 04001) { int f = C(open(path, flags)); struct pollfd q = {f, 5, 0}; C(poll(&q, 1, 0)); put(q.revents); close(f); } EACH(i, 0, 1) close(p[i]); done(); }
 }
-int main() { reopened(); old_stats(); null_paths(); hints(); first(); return 0; }
+static void beyond(void) { /* 4 GiB: no limit is none */
+  start("beyond"); const char *name = own("/tmp/old-beyond-"); int f = open(name, 0100102, 0600); unlink(name); EACH(high, 0, 1, 2, 8) EACH(low, 0, 0x7fffffff, 0xfffff000) { u64 at; char c[3]; C(syscall(140, f, high, low, &at, 0)); C(write(f, "abc", 3)); C(syscall(181, f, "de", 2, low, high)); C(syscall(180, f, c, 3, low, high)); put(c[1] == 'e'); put(c[2]); } close(f); f = open(name, 0102, 0600); unlink(name); u64 at; C(syscall(140, f, 1, 0, &at, 0)); C(write(f, "abc", 3)); close(f); done();
+}
+int main() { reopened(); beyond(); old_stats(); null_paths(); hints(); first(); return 0; }
