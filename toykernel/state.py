@@ -147,6 +147,7 @@ class Memory:
     pins: dict[int, int] = field(default_factory=dict)  # frames held for later, and how often
     mms: dict[int, MmStruct] = field(default_factory=dict)  # every address space, by number
     mappings: dict[int, AddressSpace] = field(default_factory=dict)  # mapped objects, by number
+    kept: dict[int, AddressSpace] = field(default_factory=dict)  # programs that may run again
     exe_files: dict[int, Inode] = field(default_factory=dict)  # executed, by address space
     active_mm: MmStruct | None = None  # whose tables the CPU uses; None: the kernel's own
     zero_pfn: int = 0  # the frame of zeros that first reads map

@@ -166,6 +166,10 @@ def _inotify(name: str) -> IntSetting:
     return IntSetting(0, (1 << 31) - 1, get, put)
 
 
+def _set_dir_notify_enable(k: Kernel, value: int) -> None:
+    fsnotify_table(k).dir_notify_enable = value
+
+
 def _set_lease_break_time(k: Kernel, value: int) -> None:
     k.files.lease_break_time = value
 
@@ -202,6 +206,12 @@ def settings() -> dict[str, IntSetting | TextSetting]:
         "fs.nr_open": IntSetting(64, 0x3FFFFFC0, lambda k: k.files.nr_open, _set_nr_open),
         "fs.lease-break-time": IntSetting(
             0, (1 << 31) - 1, lambda k: k.files.lease_break_time, _set_lease_break_time
+        ),
+        "fs.dir-notify-enable": IntSetting(
+            0,
+            (1 << 31) - 1,
+            lambda k: fsnotify_table(k).dir_notify_enable,
+            _set_dir_notify_enable,
         ),
         **{f"fs.inotify.{name}": _inotify(name) for name in _INOTIFY},
         "kernel.keys.gc_delay": _keys("gc_delay"),

@@ -59,6 +59,7 @@ OBJECTS: dict[str, tuple[set[str], set[str]]] = {
         {"fsnotify_group", "inotify_inode_mark"},
         {"InotifyGroup", "Mark", "FsnotifyTable"},
     ),
+    "dnotify": ({"dnotify_struct"}, {"DnotifyGroup", "Mark", "FsnotifyTable"}),
     "ldt": ({"LDT"}, {"MmStruct"}),
     "landlock": ({"landlock_ruleset", "cred"}, {"LandlockRuleset", "LandlockDomain"}),
     "acct": ({"filp"}, {"BsdAcct"}),

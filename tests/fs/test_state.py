@@ -70,3 +70,20 @@ def test_an_open_file_knows_its_kind(k: Kernel) -> None:
     assert file.op is not file.inode.i_fop  # the device took over
     assert deepcopy(file.op) is file.op
     fput(k, file)
+
+
+def test_the_directories_that_programs_expect(k: Kernel) -> None:
+    here = Here(k)
+    for path in (
+        "/bin",
+        "/boot",
+        "/dev",
+        "/etc",
+        "/proc",
+        "/root",
+        "/sys",
+        "/tmp",
+        "/usr/bin",
+        "/var/tmp",
+    ):
+        assert here.kind(path) == "directory"

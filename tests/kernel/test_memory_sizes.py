@@ -64,6 +64,7 @@ def test_the_zones_do_not_mix() -> None:
     pages = PageAllocator(frames)
     k: Any = SimpleNamespace(
         host=SimpleNamespace(may_fail=None, trace=Tracepoints()),
+        memory=SimpleNamespace(kept={}),
         trace=Tracepoints(),
         charge=lambda _work: None,
     )

@@ -6,7 +6,7 @@ tests/programs/glibc/newer_rules.c.
 import pytest
 from guest import boot, finish, run, run_to
 
-from toykernel.errno import ECHILD, ENOENT, ENOEXEC, ESRCH
+from toykernel.errno import ECHILD, EINVAL, ENOENT, ENOEXEC, ESRCH
 from toykernel.harness.abi_note import abi_tag, profile_for
 from toykernel.profiles import PROFILES
 
@@ -225,3 +225,29 @@ def test_which_kernel_a_file_asks_for(
 ) -> None:
     assert abi_tag(data) == tag
     assert profile_for(data).name == kernel
+
+
+@by_profile
+def test_groups_that_are_none(kernel: str) -> None:  # 3.5: -1 is the id of nobody
+    refused = -EINVAL if kernel not in ("2.4", "2.6.39") else 0
+    run(
+        f"""
+    .irp call, 206, 81          # setgroups32, setgroups: -1 among them
+    movl $\\call, %eax
+    movl $2, %ebx
+    movl $list, %ecx
+    int $0x80
+    cmpl ${refused}, %eax
+    jne failed
+    .endr
+    xorl %ebx, %ebx
+    jmp 1f
+failed: movl $1, %ebx
+1:  movl $1, %eax
+    int $0x80
+.data
+.balign 4
+list: .long -1, -1
+""",
+        profile=PROFILES[kernel],
+    )

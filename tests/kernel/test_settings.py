@@ -25,6 +25,7 @@ NUMBERS = {
     "vm.max_map_count": (65530, 0, INT_MAX),
     "fs.nr_open": (1 << 20, 64, 0x3FFFFFC0),
     "fs.lease-break-time": (45, 0, INT_MAX),
+    "fs.dir-notify-enable": (1, 0, INT_MAX),
     "fs.inotify.max_user_instances": (128, 0, INT_MAX),
     "fs.inotify.max_user_watches": (8192, 0, INT_MAX),
     "fs.inotify.max_queued_events": (16384, 0, INT_MAX),

@@ -17,6 +17,7 @@ from toykernel.arch.x86.elf import AT_MINSIGSTKSZ, arch_dlinfo, elf_hwcap, elf_p
 from toykernel.arch.x86.vdso import arch_setup_additional_pages
 from toykernel.errno import E2BIG, EINVAL, EIO, ENOEXEC, ENOMEM, EPERM, Errno
 from toykernel.kernel.signal_types import RLIMIT_STACK
+from toykernel.mm.filemap import keep_program
 from toykernel.mm.limits import rlimit
 from toykernel.mm.memory import change_protection, map_pages, populate
 from toykernel.mm.mm_types import (
@@ -236,7 +237,11 @@ def load_elf_binary(
     arch_setup_additional_pages(k, mm)
     cred = bprm_cred or k.current.cred
     ids = (cred.uid, cred.euid, cred.gid, cred.egid, int(secure))
-    return entry, _set_up_stack(k, mm, image, path, argv, envp, base, ids)
+    sp = _set_up_stack(k, mm, image, path, argv, envp, base, ids)
+    for cache in (mapping, interpreter.mapping if interpreter is not None else None):
+        if cache is not None:
+            keep_program(k, cache)
+    return entry, sp
 
 
 def usual_bias(data: bytes, stack_limit: int) -> int:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from toykernel.arch.x86.uaccess import copy_from_user, copy_to_user
 from toykernel.errno import EBADF, EINVAL, EMFILE, EPERM, ESRCH, Errno
 from toykernel.fs.attr import inode_owner_or_capable
+from toykernel.fs.dnotify import F_NOTIFY, fcntl_dirnotify
 from toykernel.fs.fasync import F_OWNER_PGRP, F_OWNER_PID, F_OWNER_TID, can_listen, set_async
 from toykernel.fs.file import (
     O_APPEND,
@@ -45,6 +46,8 @@ F_GETLK, F_SETLK, F_SETLKW, F_SETOWN, F_GETOWN, F_SETSIG, F_GETSIG = range(5, 12
 F_SETOWN_EX, F_GETOWN_EX = 15, 16
 F_SETLEASE, F_GETLEASE, F_DUPFD_QUERY, F_CREATED_QUERY = 1024, 1025, 1027, 1028
 F_DUPFD_CLOEXEC, F_SETPIPE_SZ, F_GETPIPE_SZ, F_ADD_SEALS, F_GET_SEALS = range(1030, 1035)
+F_GET_RW_HINT, F_SET_RW_HINT = 1035, 1036
+RWH_WRITE_LIFE_EXTREME = 5
 _PATH_COMMANDS = (F_DUPFD, F_DUPFD_CLOEXEC, F_GETFD, F_SETFD, F_GETFL, F_DUPFD_QUERY)
 #: F_GETLK64 and its like, F_OFD_GETLK and its like: the command of old, and whether it is of an open file.
 _WIDE_LOCKS = {
@@ -167,6 +170,8 @@ def _small(k: Kernel, fd: int, file: File, cmd: int, arg: int) -> int:
             return 0
         case c if c == F_SETLEASE:
             return fcntl_setlease(k, file, fd, arg)
+        case c if c == F_NOTIFY:
+            return fcntl_dirnotify(k, file, fd, arg)
         case c if c == F_GETLEASE:
             return fcntl_getlease(k, file)
         case c if c == F_SETPIPE_SZ:
@@ -183,8 +188,24 @@ def _small(k: Kernel, fd: int, file: File, cmd: int, arg: int) -> int:
             return file.inode.seals
         case c if c == F_ADD_SEALS:
             return memfd_add_seals(k, file, arg)
+        case c if c == F_GET_RW_HINT:
+            copy_to_user(k, arg, file.inode.write_hint.to_bytes(8, "little"))
+            return 0
+        case c if c == F_SET_RW_HINT:
+            return _set_rw_hint(k, file, arg)
         case _:
             return _owner(k, file, cmd, arg)
+
+
+def _set_rw_hint(k: Kernel, file: File, arg: int) -> int:
+    """How long what is written will live: kept, and told to who asks. EPERM, EFAULT, EINVAL."""
+    if not inode_owner_or_capable(k, file.inode):
+        raise Errno(EPERM)
+    hint = int.from_bytes(copy_from_user(k, arg, 8), "little")
+    if hint > RWH_WRITE_LIFE_EXTREME:
+        raise Errno(EINVAL)
+    file.inode.write_hint = hint
+    return 0
 
 
 def _owner(k: Kernel, file: File, cmd: int, arg: int) -> int:

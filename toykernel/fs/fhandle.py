@@ -80,12 +80,12 @@ def sys_open_by_handle_at(k: Kernel, mount_fd: int, handle: int, flags: int) -> 
     """open_by_handle_at: open what a handle stands for, on the file system of a descriptor. EPERM without
     CAP_DAC_READ_SEARCH, ESTALE for what is there no more, EINVAL, EBADF, EFAULT, or open's.
     """
-    at = current_fs(k).pwd if mount_fd == AT_FDCWD else fget(k, mount_fd).f_path
     if not capable(k, CAP_DAC_READ_SEARCH):
         raise Errno(EPERM)
     size, kind = struct.unpack("<Ii", copy_from_user(k, handle, _HEADER))
     if not 0 < size <= MAX_HANDLE_SZ:
         raise Errno(EINVAL)
+    at = current_fs(k).pwd if mount_fd == AT_FDCWD else fget(k, mount_fd).f_path
     data = copy_from_user(k, handle + _HEADER, size)
     if at is None or at.mnt.sb.s_type not in _EXPORTED or size < _BYTES or kind != _TYPE:
         raise Errno(ESTALE)

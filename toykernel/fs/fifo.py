@@ -24,10 +24,11 @@ if TYPE_CHECKING:
 
 
 def wait_for_partner(k: Kernel, file: File, fd: int, cloexec: bool) -> Result:
-    """The descriptor, once the other end is open, too; what is open for both never waits."""
+    """The descriptor, once the other end is open, too; what is open for both never waits, nor does a pipe
+    without a name (/proc/PID/fd)."""
     pipe, mode = file.inode.private, file.flags & O_ACCMODE
     assert isinstance(pipe, Pipe)
-    if file.flags & O_NONBLOCK or mode == O_RDWR:
+    if file.flags & O_NONBLOCK or mode == O_RDWR or file.inode.i_sb is k.files.fs.pipefs:
         return fd_install(k, fd, file, cloexec=cloexec)
     count = pipe.w_counter if mode == O_RDONLY else pipe.r_counter
     others = pipe.writers if mode == O_RDONLY else pipe.readers

@@ -178,6 +178,8 @@ def filp_close(k: Kernel, files: FilesStruct, fd: int) -> None:
     file.op.flush(k, file)
     if file.inode.i_flctx is not None:
         file.inode.i_flctx.closing(k, file, files)
+    if k.files.fsnotify is not None:
+        k.files.fsnotify.closing(k, file, files)
     fput(k, file)
 
 

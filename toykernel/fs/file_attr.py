@@ -102,7 +102,7 @@ def _check(size: int, flags: int) -> None:
 def sys_file_getattr(k: Kernel, dirfd: int, pathname: int, attr: int, size: int, flags: int) -> int:
     """file_getattr: flags of a file by its path. EINVAL, E2BIG, EOPNOTSUPP, EFAULT, or the walk's."""
     _check(size, flags)
-    inode = inode_at(k, dirfd, pathname, flags)
+    inode = inode_at(k, dirfd, pathname, flags, null=True)
     try:
         found = _flags_of(inode)
     except Errno:
@@ -119,7 +119,7 @@ def sys_file_setattr(k: Kernel, dirfd: int, pathname: int, attr: int, size: int,
     xflags, extsize, _, project, cow = _FILE_ATTR.unpack(data)
     if xflags & ~_XFLAG_VALID:
         raise Errno(EINVAL)
-    inode = inode_at(k, dirfd, pathname, flags, write=True)
+    inode = inode_at(k, dirfd, pathname, flags, write=True, null=True)
     more = bool(xflags & ~_XFLAG_COMMON or extsize or project or cow)
     try:
         _set_flags(k, inode, _from_xflags(xflags), more=more)

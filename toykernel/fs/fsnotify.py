@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 ACCESS, MODIFY, ATTRIB, CLOSE_WRITE, CLOSE_NOWRITE, OPEN = 1, 2, 4, 8, 16, 32
 MOVED_FROM, MOVED_TO, CREATE, DELETE, DELETE_SELF, MOVE_SELF = 64, 128, 256, 512, 1024, 2048
 UNMOUNT, Q_OVERFLOW, IGNORED = 0x2000, 0x4000, 0x8000
-EXCL_UNLINK, ISDIR, ONESHOT = 0x4000000, 0x40000000, 0x80000000
+EXCL_UNLINK, RENAME, ISDIR, ONESHOT = 0x4000000, 0x10000000, 0x40000000, 0x80000000
 
 
 @dataclass(eq=False)
@@ -49,6 +49,7 @@ class FsnotifyTable:
     max_user_instances: int = 128
     max_user_watches: int = 8192
     max_queued_events: int = 16384
+    dir_notify_enable: int = 1  # fs.dir-notify-enable
     instances: dict[int, int] = field(default_factory=dict)
     watches: dict[int, int] = field(default_factory=dict)
     marked: list[Inode] = field(default_factory=list)
@@ -57,6 +58,11 @@ class FsnotifyTable:
     def closed(self, k: Kernel, file: File) -> None:
         """The last descriptor of an open file is gone."""
         fsnotify_file(k, file, CLOSE_WRITE if file.writable else CLOSE_NOWRITE)
+
+    def closing(self, k: Kernel, file: File, files: object) -> None:
+        """A table gives up a descriptor: dnotify ends with it."""
+        for mark in list(file.inode.i_marks or ()):
+            mark.group.closing(k, mark, file, files)
 
     def removed(self, k: Kernel, inode: Inode) -> None:
         """The last of a file is gone, and its marks with it (fsnotify_inoderemove)."""
@@ -181,6 +187,8 @@ def fsnotify_move(
     kind = ISDIR if moved.is_dir else 0
     fsnotify(k, old[0], MOVED_FROM | kind, old[1], table.cookie)
     fsnotify(k, new[0], MOVED_TO | kind, new[1], table.cookie)
+    if old[0] is new[0]:
+        fsnotify(k, old[0], RENAME | kind, old[1])
     if replaced is not None:
         fsnotify_link_count(k, replaced)
     fsnotify(k, moved, MOVE_SELF | kind)

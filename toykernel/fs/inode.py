@@ -52,6 +52,7 @@ class Inode:
     seals: int = 0  # F_SEAL_ bits; those of a file that cannot have any are never set
     sealable: bool = False
     fsflags: int = 0  # FS_IMMUTABLE_FL and its like
+    write_hint: int = 0  # RWH_WRITE_LIFE_
     linkable: bool = False  # O_TMPFILE made it: it may get a first name
     atime: int = 0  # CLOCK_REALTIME, in ns
     mtime: int = 0
@@ -113,7 +114,12 @@ def iput(k: Kernel, inode: Inode) -> None:
 def drop_nlink(k: Kernel, inode: Inode, names: int = 1) -> None:
     """It has lost a name (a directory: the one in its parent and its own `.`)."""
     inode.nlink -= names
-    if not inode.nlink and not inode.i_count:
+    if inode.nlink:
+        return
+    mapping = inode.i_mapping
+    if mapping is not None and k.memory.kept.pop(mapping.ident, None) is not None:
+        mapping.unmap_area(k)  # nobody can run it again; if nobody else has it this ends it
+    elif not inode.i_count:
         if inode.i_marks and k.files.fsnotify is not None:
             k.files.fsnotify.removed(k, inode)
         inode.i_sb.s_op.evict_inode(k, inode)

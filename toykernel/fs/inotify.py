@@ -100,6 +100,9 @@ class InotifyGroup:
         self.remove(k, mark)
         self.queue(k, Event(mark.wd, fsnotify.IGNORED, 0, b""))
 
+    def closing(self, k: Kernel, mark: Mark, file: File, files: object) -> None:
+        """That somebody closes the file ends no watch."""
+
     def remove(self, k: Kernel, mark: Mark) -> None:
         """A watch ends."""
         drop_mark(k, mark)

@@ -136,12 +136,15 @@ def path_at(k: Kernel, path: str, dirfd: int, *, follow: bool = True) -> Path:
     return at
 
 
-def inode_at(k: Kernel, dirfd: int, pathname: int, flags: int, *, write: bool = False) -> Inode:
+def inode_at(
+    k: Kernel, dirfd: int, pathname: int, flags: int, *, write: bool = False, null: bool = False
+) -> Inode:
     """What a path in the program's memory names, as two AT_ flags say: a link itself; with "" what `dirfd`
-    has open, a pipe as well, which is nowhere. With `write` it is to be changed.
+    has open, a pipe as well, which is nowhere; so does a null pointer with `null`. With `write` it is to be
+    changed.
 
     Raises Errno: EFAULT, EROFS through a read-only mount, or what `path_at` answers."""
-    name = getname_flags(k, pathname, empty=bool(flags & AT_EMPTY_PATH))
+    name = _name_at(k, pathname, flags, null=null)
     if not name and dirfd != AT_FDCWD:
         file = fget(k, dirfd)
         if write:
@@ -155,14 +158,22 @@ def inode_at(k: Kernel, dirfd: int, pathname: int, flags: int, *, write: bool = 
     return dentry.inode
 
 
-def inode_and_path(k: Kernel, dirfd: int, pathname: int, flags: int) -> tuple[Inode, Path | None]:
+def inode_and_path(
+    k: Kernel, dirfd: int, pathname: int, flags: int, *, null: bool = False
+) -> tuple[Inode, Path | None]:
     """The same to look at only, with where it is: None for what is nowhere."""
-    name = getname_flags(k, pathname, empty=bool(flags & AT_EMPTY_PATH))
+    name = _name_at(k, pathname, flags, null=null)
     if not name and dirfd != AT_FDCWD:
         file = fget(k, dirfd)
         return file.inode, file.f_path
     path = path_at(k, name, dirfd, follow=not flags & AT_SYMLINK_NOFOLLOW)
     return path.dentry.inode, path
+
+
+def _name_at(k: Kernel, pathname: int, flags: int, *, null: bool) -> str:
+    """getname_uflags, or getname_maybe_null: a null pointer is as good as an empty path."""
+    empty = bool(flags & AT_EMPTY_PATH)
+    return "" if null and empty and not pathname else getname_flags(k, pathname, empty=empty)
 
 
 def path_parent(k: Kernel, path: str, dirfd: int = AT_FDCWD) -> Nameidata:

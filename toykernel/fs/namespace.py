@@ -55,6 +55,7 @@ from toykernel.fs.super import SB_FLAGS
 from toykernel.kernel.cred import CAP_SYS_ADMIN, capable
 from toykernel.kernel.nsproxy import claim_tree, free_mnt, mnt_ns_root
 from toykernel.kernel.wait_queue import wake_up
+from toykernel.mm.filemap import forget_programs
 from toykernel.syscalls import syscall
 
 if TYPE_CHECKING:
@@ -407,6 +408,7 @@ def do_umount2(k: Kernel, pathname: int, flags: int) -> int:
     if not flags & MNT_DETACH and _busy(k, mnt):
         raise Errno(EBUSY)
     umount_tree(k, mnt)
+    forget_programs(k, mnt.sb)
     return 0
 
 

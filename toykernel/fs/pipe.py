@@ -329,7 +329,10 @@ def fifo_open(k: Kernel, file: File) -> None:
     pipe = inode.private
     if not isinstance(pipe, Pipe):
         pipe = alloc_pipe_info(k, f"fifo {inode.ino}")
-    if mode == O_WRONLY and file.flags & O_NONBLOCK and not pipe.readers:
+    named = (
+        inode.i_sb is not k.files.fs.pipefs
+    )  # else by /proc/PID/fd: the other end is not waited for
+    if named and mode == O_WRONLY and file.flags & O_NONBLOCK and not pipe.readers:
         if not pipe.writers:
             free_pipe_info(k, pipe)
         raise Errno(ENXIO)

@@ -174,7 +174,7 @@ def ramfs_read(k: Kernel, file: File, buf: int, count: int) -> int:
     EFAULT if it takes none.
     """
     mapping, contents = _mapping(file)
-    mapping.write_back(k)  # what was stored through a mapping
+    mapping.write_back(k, file.pos, count)  # what was stored through a mapping
     file_accessed(k, file)
     done = 0
     while done < count:
@@ -205,6 +205,8 @@ def ramfs_write(k: Kernel, file: File, buf: int, count: int) -> int:
     if file.pos >= limit != RLIM_INFINITY:  # generic_write_checks, mm/filemap.c
         send_sig(k, SIGXFSZ, k.current)
         raise Errno(EFBIG)
+    if limit == RLIM_INFINITY:
+        limit = MAX_LFS_FILESIZE
     limit = min(limit, MAX_LFS_FILESIZE if file.flags & O_LARGEFILE else MAX_NON_LFS)
     if file.pos >= limit:
         raise Errno(EFBIG)

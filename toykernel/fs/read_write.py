@@ -37,7 +37,7 @@ def kernel_read(k: Kernel, inode: Inode, start: int, count: int) -> bytes:
     mapping = inode.i_mapping
     assert mapping is not None
     assert mapping.contents is not None
-    mapping.write_back(k)
+    mapping.write_back(k, start, count)
     return mapping.contents.read(start, count)
 
 

@@ -7,13 +7,14 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from toykernel.arch.x86.uaccess import access_ok, copy_to_user
-from toykernel.errno import EFAULT, EINVAL, ENOENT, ENOTDIR, Errno
+from toykernel.errno import EFAULT, EINVAL, ENOENT, ENOTDIR, EOVERFLOW, Errno
 from toykernel.fs.attr import file_accessed
 from toykernel.fs.file import fget_open
 from toykernel.fs.fsnotify import ACCESS, fsnotify_file
 from toykernel.syscalls import syscall
 
 if TYPE_CHECKING:
+    from toykernel.fs.file import File
     from toykernel.state import Kernel
 
 
@@ -31,10 +32,8 @@ def linux_dirent64(name: bytes, ino: int, kind: int, following: int) -> bytes:
     return head.ljust(size, b"\0")
 
 
-def iterate_dir(
-    k: Kernel, fd: int, buf: int, count: int, pack: Callable[[bytes, int, int, int], bytes]
-) -> int:
-    """As many entries as fit into `count` bytes; the file's position is that of the next one."""
+def _directory(k: Kernel, fd: int, buf: int = 0, count: int = 0) -> File:
+    """What is open, and has entries. EBADF, ENOTDIR, ENOENT for one that is gone, EFAULT."""
     file = fget_open(k, fd)
     if not file.readable:
         raise Errno(ENOTDIR if not file.inode.is_dir else EFAULT)
@@ -44,6 +43,14 @@ def iterate_dir(
         raise Errno(ENOTDIR)
     if not file.inode.nlink:
         raise Errno(ENOENT)
+    return file
+
+
+def iterate_dir(
+    k: Kernel, fd: int, buf: int, count: int, pack: Callable[[bytes, int, int, int], bytes]
+) -> int:
+    """As many entries as fit into `count` bytes; the file's position is that of the next one."""
+    file = _directory(k, fd, buf, count)
     data = bytearray()
     for entry in file.op.iterate(k, file):
         if entry.pos < file.pos:
@@ -61,6 +68,22 @@ def iterate_dir(
     file_accessed(k, file)
     fsnotify_file(k, file, ACCESS)
     return len(data)
+
+
+@syscall(89, "fd:fd dirp:address count:size")
+def sys_readdir(k: Kernel, fd: int, dirp: int, _count: int) -> int:
+    """readdir: one entry, struct old_linux_dirent; 1, or 0 at the end. Errors as getdents, EOVERFLOW."""
+    file = _directory(k, fd)
+    entry = next((each for each in file.op.iterate(k, file) if each.pos >= file.pos), None)
+    if entry is not None:
+        if entry.ino > 0xFFFFFFFF:
+            raise Errno(EOVERFLOW)
+        name = entry.name.encode(errors="surrogateescape")
+        copy_to_user(k, dirp, struct.pack("<IIH", entry.ino, entry.pos, len(name)) + name + b"\0")
+        file.pos = entry.pos + 1
+    file_accessed(k, file)
+    fsnotify_file(k, file, ACCESS)
+    return int(entry is not None)
 
 
 @syscall(141, "fd:fd dirp:address count:size")

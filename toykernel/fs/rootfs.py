@@ -142,6 +142,7 @@ def mount_root(files: dict[str, bytes]) -> FileSystems:
     for name in ("etc", "bin", "root", "var"):
         make_directory(fs, name)
     make_directory(fs, "var/tmp", 0o1777)
+    make_directory(fs, "usr/bin")
     for name, text in _FILES.items():
         place(fs, name, text.encode(), 0o644)
     for path, data in sorted(files.items()):

@@ -62,7 +62,7 @@ def read_file(k: Kernel, file: File, pos: int, count: int) -> bytes | None:
         return file.op.splice_read(k, file, pos, count)
     contents = _contents(file)
     assert file.inode.i_mapping is not None
-    file.inode.i_mapping.write_back(k)
+    file.inode.i_mapping.write_back(k, pos, count)
     file_accessed(k, file)
     return contents.read(pos, count)
 

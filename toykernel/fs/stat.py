@@ -73,6 +73,18 @@ def _low_id(number: int) -> int:
     return number if number <= 0xFFFF else 65534
 
 
+def old_stat(inode: Inode) -> bytes:
+    """struct __old_kernel_stat, the 32 bytes of the first Linux; all but the times and the size have 16 bits.
+
+    Raises Errno(EOVERFLOW) for a number, links or a size that do not fit; a device's number is cut.
+    """
+    if inode.ino > 0xFFFF or inode.nlink > 0xFFFF or inode.size > 0x7FFFFFFF:
+        raise Errno(EOVERFLOW)
+    ids = (_low_id(inode.uid), _low_id(inode.gid))
+    head = (inode.i_sb.s_dev & 0xFFFF, inode.ino, inode.mode, inode.nlink, *ids)
+    return struct.pack("<7H2x4I", *head, inode.rdev & 0xFFFF, inode.size, *_times(inode)[::2])
+
+
 def stat64(inode: Inode) -> bytes:
     """96 bytes; the inode's number stands twice (arch/x86/include/asm/stat.h)."""
     head = struct.pack(
@@ -149,6 +161,27 @@ def sys_fstat(k: Kernel, fd: int, statbuf: int) -> int:
     return 0
 
 
+@syscall(18, "pathname:path statbuf:address")
+def sys_oldstat(k: Kernel, pathname: int, statbuf: int) -> int:
+    """oldstat: stat with numbers of 16 bits. EOVERFLOW, or as stat."""
+    copy_to_user(k, statbuf, old_stat(_named(k, pathname)))
+    return 0
+
+
+@syscall(84, "pathname:path statbuf:address")
+def sys_oldlstat(k: Kernel, pathname: int, statbuf: int) -> int:
+    """oldlstat: of a link itself. Errors as oldstat."""
+    copy_to_user(k, statbuf, old_stat(_named(k, pathname, follow=False)))
+    return 0
+
+
+@syscall(28, "fd:fd statbuf:address")
+def sys_oldfstat(k: Kernel, fd: int, statbuf: int) -> int:
+    """oldfstat: of an open file. EOVERFLOW, EBADF, EFAULT."""
+    copy_to_user(k, statbuf, old_stat(fget(k, fd).inode))
+    return 0
+
+
 @syscall(195, "pathname:path statbuf:address")
 def sys_stat64(k: Kernel, pathname: int, statbuf: int) -> int:
     copy_to_user(k, statbuf, stat64(_named(k, pathname)))
@@ -173,7 +206,7 @@ def sys_fstatat64(k: Kernel, dirfd: int, pathname: int, statbuf: int, flags: int
     """fstatat64: from a directory on; with AT_EMPTY_PATH and "" of `dirfd` itself. EINVAL for a flag."""
     if flags & ~(AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT | AT_EMPTY_PATH):
         raise Errno(EINVAL)
-    copy_to_user(k, statbuf, stat64(inode_at(k, dirfd, pathname, flags)))
+    copy_to_user(k, statbuf, stat64(inode_at(k, dirfd, pathname, flags, null=True)))
     return 0
 
 
@@ -185,7 +218,7 @@ def sys_statx(k: Kernel, dirfd: int, pathname: int, flags: int, mask: int, statx
         raise Errno(EINVAL)
     if flags & ~known:
         raise Errno(EINVAL)
-    inode, path = inode_and_path(k, dirfd, pathname, flags)
+    inode, path = inode_and_path(k, dirfd, pathname, flags, null=True)
     copy_to_user(k, statxbuf, statx(inode, path, mask))
     return 0
 

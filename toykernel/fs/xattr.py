@@ -198,7 +198,7 @@ def _inode(k: Kernel, dirfd: int, pathname: int, flags: int = 0, *, write: bool 
     """What a path names. Raises Errno(EINVAL) for a flag, or what the walk answers."""
     if flags & ~(AT_SYMLINK_NOFOLLOW | AT_EMPTY_PATH):
         raise Errno(EINVAL)
-    return inode_at(k, dirfd, pathname, flags, write=write)
+    return inode_at(k, dirfd, pathname, flags, write=write, null=True)
 
 
 def _open_inode(k: Kernel, fd: int) -> Inode:

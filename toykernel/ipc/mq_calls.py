@@ -17,6 +17,7 @@ from toykernel.errno import (
     EMSGSIZE,
     ENAMETOOLONG,
     ENOENT,
+    ENOTSOCK,
     EOVERFLOW,
     EPERM,
     ERESTARTSYS,
@@ -33,10 +34,11 @@ from toykernel.fs.file import (
     File,
     fd_install,
     fget,
+    fget_open,
     get_empty_filp,
     get_unused_fd,
 )
-from toykernel.fs.inode import MAY_READ, MAY_WRITE, Inode, drop_nlink, inode_permission
+from toykernel.fs.inode import MAY_READ, MAY_WRITE, S_IFSOCK, Inode, drop_nlink, inode_permission
 from toykernel.fs.namei import getname
 from toykernel.ipc.mqueue import (
     DFLT_MSG,
@@ -75,6 +77,7 @@ if TYPE_CHECKING:
     from toykernel.state import Kernel
 
 NAME_MAX = 255
+_NOTIFY_COOKIE_LEN = 32
 
 
 def _ids(k: Kernel) -> MqIds:
@@ -324,7 +327,7 @@ def sys_mq_notify(k: Kernel, mqdes: int, event: int) -> int:
     """mq_notify: be told, once, of a message in the empty queue; without an event, no more.
 
     EBADF, EBUSY when somebody is already, EINVAL, EFAULT. SIGEV_THREAD needs a netlink socket, which there is
-    not: EBADF.
+    not: EINVAL for another one, ENOTSOCK, EBADF.
     """
     value = signo = notify = 0
     if event:
@@ -334,7 +337,9 @@ def sys_mq_notify(k: Kernel, mqdes: int, event: int) -> int:
         if notify == SIGEV_SIGNAL and not 0 <= signo <= NSIG:
             raise Errno(EINVAL)
         if notify == SIGEV_THREAD:
-            raise Errno(EBADF)
+            copy_from_user(k, value, _NOTIFY_COOKIE_LEN)
+            there = fget_open(k, signo)  # a netlink socket it is never
+            raise Errno(EINVAL if there.inode.type == S_IFSOCK else ENOTSOCK)
     info = _info(_open_queue(k, mqdes).inode)
     leader = k.current.group_leader
     if not event:

@@ -177,9 +177,9 @@ def _adjustable(k: Kernel, clock: int) -> None:
 
 @syscall(343, "clockid:clock tx:address")
 def sys_clock_adjtime(k: Kernel, clock: int, address: int) -> int:
-    """clock_adjtime: adjtimex of CLOCK_REALTIME; EOPNOTSUPP for other clocks."""
-    _adjustable(k, clock)
+    """clock_adjtime: adjtimex of CLOCK_REALTIME; EOPNOTSUPP for other clocks, after the record is read."""
     t = _read(k, address, _TIMEX)
+    _adjustable(k, clock)
     answer = do_adjtimex(k, t)
     _write(k, address, _TIMEX, t)
     return answer
@@ -187,7 +187,7 @@ def sys_clock_adjtime(k: Kernel, clock: int, address: int) -> int:
 
 @syscall(405, "clockid:clock tx:address")
 def sys_clock_adjtime64(k: Kernel, clock: int, address: int) -> int:
-    """clock_adjtime64: the same with 64-bit fields, read before the clock is looked at."""
+    """clock_adjtime64: the same with 64-bit fields."""
     t = _read(k, address, _TIMEX64)
     _adjustable(k, clock)
     answer = do_adjtimex(k, t)

@@ -214,7 +214,7 @@ def detach_pid(task: Task, pid: Pid) -> None:
 
 def find_task_by_vpid(k: Kernel, number: int) -> Task | None:
     """The task that has a number in the pid namespace of the current one; None."""
-    return task_active_pid_ns(k.current).map.tasks.get(number)
+    return task_active_pid_ns(k.current).map.tasks.get(number) if number else None
 
 
 def task_active_pid_ns(task: Task) -> PidNamespace:

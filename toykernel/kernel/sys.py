@@ -73,6 +73,26 @@ def sys_uname(k: Kernel, name: int) -> int:
     return 0
 
 
+@syscall(109, "buf:hex")
+def sys_olduname(k: Kernel, name: int) -> int:
+    """olduname: uname without the domain, of before there were domains."""
+    return _old_names(k, name, NEW_UTS_LEN)
+
+
+@syscall(59, "buf:hex")
+def sys_oldolduname(k: Kernel, name: int) -> int:
+    """oldolduname: the same five strings, cut to 8 bytes each."""
+    return _old_names(k, name, 8)
+
+
+def _old_names(k: Kernel, name: int, length: int) -> int:
+    uts = k.current.nsproxy.uts_ns.name
+    fields = (uts.sysname, uts.nodename, uts.release, uts.version, uts.machine)
+    texts = (field.encode(errors="surrogateescape")[:length] for field in fields)
+    copy_to_user(k, name, b"".join(text.ljust(length + 1, b"\0") for text in texts))
+    return 0
+
+
 def _new_name(k: Kernel, name: int, length: int) -> str:
     if not capable(k, CAP_SYS_ADMIN):
         raise Errno(EPERM)

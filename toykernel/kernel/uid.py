@@ -297,6 +297,8 @@ def setgroups(k: Kernel, size: int, grouplist: int, *, width: int) -> int:
     data = copy_from_user(k, grouplist, size * width)
     groups = struct.unpack(f"<{size}{_FORMAT[width]}", data)
     kept = tuple(sorted(groups if width == 4 else (low2high(g) for g in groups)))
+    if k.host.profile.unmapped_ids and UNCHANGED in kept:
+        raise Errno(EINVAL)
 
     def change(new: Cred, old: Cred) -> None:
         new.groups = kept

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
+from toykernel.fs.dnotify import DnotifyGroup
 from toykernel.fs.eventfd import EventfdCtx
 from toykernel.fs.eventpoll import EventPoll
 from toykernel.fs.fs_context import FsContext
@@ -135,6 +136,9 @@ def _of_file(file: File) -> Iterator[Record]:
 
 
 def _of_inode(inode: Inode) -> Iterator[Record]:
+    for mark in inode.i_marks or ():
+        if isinstance(mark.group, DnotifyGroup):
+            yield "dnotify_struct", mark.slab
     if inode.i_flctx is not None:
         for slab in inode.i_flctx.slabs:
             yield "file_lock_cache", slab

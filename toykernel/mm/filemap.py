@@ -2,12 +2,13 @@
 
 An AddressSpace is a file's memory, or a piece of memory shared without a file. Whoever maps it maps the
 same frames. The cache holds one reference to each of its frames; the frames go when the last area that
-maps the object goes, and what was written to them is in `contents` then.
+maps the object goes, and what was written to them is in `contents` then. Those of a program that has run
+stay until memory is short: it may run again.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
 from emu.ram import PAGE_SHIFT, PAGE_SIZE
@@ -17,8 +18,11 @@ from toykernel.mm.file_bytes import FileBytes
 if TYPE_CHECKING:
     from toykernel.fs.file import File
     from toykernel.fs.inode import Inode
+    from toykernel.fs.super import SuperBlock
     from toykernel.mm.mm_types import VmArea
     from toykernel.state import Kernel
+
+_ZEROS = bytes(PAGE_SIZE)
 
 
 class FaultSigbus(Exception):
@@ -54,6 +58,7 @@ class AddressSpace:
         self._size = size
         self.pages: dict[int, int] = {}  # index -> frame
         self.i_mmap = 0  # areas that map it
+        self.stored_to = False  # by an area that is shared and may be written: the bytes may be old
         #: Whose memory it is, and who is told of each area that begins or ends to map it (vm_ops).
         self.private: Any = None
         self.area_opened: Callable[[Kernel, AddressSpace], None] | None = None
@@ -81,6 +86,7 @@ class AddressSpace:
         self.i_mmap -= 1
         if not self.i_mmap:
             self.write_back(k)
+            self.stored_to = False
             for _, pfn in sorted(self.pages.items()):
                 k.memory.pages.put_page(k, pfn)
             self.pages.clear()
@@ -107,24 +113,32 @@ class AddressSpace:
             self.pages[index] = pfn
         return pfn
 
-    def write_back(self, k: Kernel) -> None:
-        """Put what the frames hold into the file's bytes; frames stay.
-
-        Nothing for what has no file.
+    def write_back(self, k: Kernel, start: int = 0, count: int | None = None) -> None:
+        """Put what the frames hold into the file's bytes, `count` of them from `start` at least, or all;
+        frames stay. Nothing for what has no file.
         """
-        if self.contents is None:
+        if self.contents is None or not self.stored_to:
             return
-        for index, pfn in sorted(self.pages.items()):
+        wanted = self.pages if count is None else self._indices(start, start + count)
+        for index in sorted(wanted):
+            pfn = self.pages[index]
             start = index << PAGE_SHIFT
             length = min(PAGE_SIZE, self.contents.size - start)
             if length > 0:
                 data = k.machine.ram.read(pfn << PAGE_SHIFT, length)
                 if index in self.contents.pages:
                     self.contents.write(start, data)
-                elif any(data):  # a hole that was written to takes room now
+                elif data != _ZEROS[:length]:  # a hole that was written to takes room now
                     self.contents.write(start, data)
                     if self.host is not None:
                         self.host.i_sb.s_bytes += PAGE_SIZE
+
+    def _indices(self, start: int, end: int) -> Iterable[int]:
+        """Those of the pages that are there of a range of bytes."""
+        first, last = start >> PAGE_SHIFT, (end + PAGE_SIZE - 1) >> PAGE_SHIFT
+        if last - first < len(self.pages):
+            return [index for index in range(first, last) if index in self.pages]
+        return [index for index in self.pages if first <= index < last]
 
     def wrote(self, k: Kernel, start: int, length: int) -> None:
         """write(2) has changed `length` bytes of the file from `start`:
@@ -138,6 +152,25 @@ class AddressSpace:
                 last = min(start + length, (index + 1) << PAGE_SHIFT)
                 at = (pfn << PAGE_SHIFT) + (first & (PAGE_SIZE - 1))
                 k.machine.ram.write(at, self.contents.read(first, last - first))
+
+
+def keep_program(k: Kernel, mapping: AddressSpace) -> None:
+    """A program has been executed: its pages outlive their last area. They go when memory is short
+    (page_alloc.shrink_page_cache), when the file has lost its last name, or with its file system.
+    """
+    if not k.host.profile.shares_program_pages or mapping.host is None or not mapping.host.nlink:
+        return
+    if mapping.ident not in k.memory.kept:
+        mapping.map_area(k)
+        k.memory.kept[mapping.ident] = mapping
+
+
+def forget_programs(k: Kernel, sb: SuperBlock) -> None:
+    """Those of a file system that goes."""
+    for ident, mapping in list(k.memory.kept.items()):
+        if mapping.host is not None and mapping.host.i_sb is sb:
+            del k.memory.kept[ident]
+            mapping.unmap_area(k)
 
 
 def shmem_zero_setup(size: int) -> AddressSpace:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from emu.ram import PAGE_SIZE
+from emu.ram import PAGE_SHIFT, PAGE_SIZE
 from toykernel.arch.x86.pgtable import get_pte, pte_present
 from toykernel.arch.x86.uaccess import access_ok, copy_to_user
 from toykernel.errno import EBUSY, EFAULT, EINVAL, ENOMEM, Errno
@@ -67,7 +67,9 @@ def sys_msync(k: Kernel, start: int, length: int, flags: int) -> int:
         if flags & MS_INVALIDATE and area.vm_flags & VM_LOCKED:
             raise Errno(EBUSY)
         if flags & MS_SYNC and area.mapping is not None and area.vm_flags & VM_SHARED:
-            area.mapping.write_back(k)
+            first = max(start, area.vm_start)
+            pos = area.page_index(first) << PAGE_SHIFT
+            area.mapping.write_back(k, pos, min(end, area.vm_end) - first)
     if not mm.covered(start, end):
         raise Errno(ENOMEM)
     return 0

@@ -22,13 +22,14 @@ from toykernel.errno import (
 from toykernel.fs.file import fget_open
 from toykernel.fs.inode import F_SEAL_FUTURE_WRITE, F_SEAL_WRITE
 from toykernel.kernel.cred import CAP_SYS_RAWIO, capable
-from toykernel.mm.filemap import AddressSpace, shmem_zero_setup
+from toykernel.mm.filemap import AddressSpace, keep_program, shmem_zero_setup
 from toykernel.mm.guards import remove_guards
 from toykernel.mm.limits import OVERCOMMIT_NEVER, can_do_mlock, charge, may_expand_vm, may_lock
 from toykernel.mm.mdwe import map_deny_write_exec
 from toykernel.mm.memory import populate_range, unmap_page_range, unmap_vmas
 from toykernel.mm.mm_types import (
     READ_IMPLIES_EXEC,
+    VM_EXEC,
     VM_GROWSDOWN,
     VM_LOCKED,
     VM_LOCKONFAULT,
@@ -210,7 +211,10 @@ def do_mmap_pgoff(
         name = mapping.name
     else:
         pgoff = addr >> 12
-    return mmap_region(k, mm, addr, length, flags, vm_flags, pgoff, mapping, name)
+    place = mmap_region(k, mm, addr, length, flags, vm_flags, pgoff, mapping, name)
+    if mapping is not None and kind == MAP_PRIVATE and vm_flags & VM_EXEC:
+        keep_program(k, mapping)
+    return place
 
 
 def _sharing(flags: int, file: File | None) -> int:

@@ -49,6 +49,15 @@ def _smallest(zone: Zone, order: int) -> int:
     return -1
 
 
+def shrink_page_cache(k: Kernel) -> bool:
+    """Give back the pages of programs that nobody runs now; whether there were any."""
+    kept = list(k.memory.kept.values())
+    k.memory.kept.clear()
+    for mapping in kept:
+        mapping.unmap_area(k)
+    return bool(kept)
+
+
 class PageAllocator:
     """The buddy allocator: free blocks by zone and order, and the references of every frame."""
 
@@ -96,11 +105,9 @@ class PageAllocator:
         if k.host.may_fail is not None:
             k.host.may_fail(what)
         high = highmem and self._lowmem < self.frames
-        zone = self._zones[high]
-        size = _smallest(zone, order)
-        if size < 0 and high:
-            zone = self._zones[0]
-            size = _smallest(zone, order)
+        zone, size = self._find(order, high=high)
+        if size < 0 and shrink_page_cache(k):
+            zone, size = self._find(order, high=high)
         if size < 0:
             raise Errno(ENOMEM)
         k.charge("alloc_pages")
@@ -117,6 +124,15 @@ class PageAllocator:
         if end > self.reach:
             self.reach = end
         return pfn
+
+    def _find(self, order: int, *, high: bool) -> tuple[Zone, int]:
+        """Where there is a block, and of what order; -1 when there is none."""
+        zone = self._zones[high]
+        size = _smallest(zone, order)
+        if size < 0 and high:
+            zone = self._zones[0]
+            size = _smallest(zone, order)
+        return zone, size
 
     def get_zeroed_page(self, k: Kernel, what: str = "page", *, highmem: bool = False) -> int:
         """The number of one frame of zeros, with one reference. Raises Errno(ENOMEM)."""

@@ -41,6 +41,7 @@ class SlabCaches:
         self.userfaultfd = KmemCache("userfaultfd_ctx_cache", 176)  # userfaultfd
         self.inotify = KmemCache("fsnotify_group", 128)  # inotify_init: a queue of events
         self.inotify_mark = KmemCache("inotify_inode_mark", 64)  # inotify_add_watch
+        self.dnotify = KmemCache("dnotify_struct", 32)  # fcntl: F_NOTIFY
         self.kioctx = KmemCache("kioctx", 128)  # io_setup: a context
         self.eventpoll = KmemCache("eventpoll", 128)  # epoll_create
         self.aio_kiocb = KmemCache("aio_kiocb", 128)  # io_submit: a request

@@ -7,7 +7,15 @@ from typing import TYPE_CHECKING
 from emu.record import twin
 from toykernel.errno import ENOMEM, Errno
 from toykernel.mm.filemap import AddressSpace
-from toykernel.mm.mm_types import VM_LOCKED, VM_LOCKONFAULT, VM_RWX, MmStruct, VmArea
+from toykernel.mm.mm_types import (
+    VM_LOCKED,
+    VM_LOCKONFAULT,
+    VM_MAYWRITE,
+    VM_RWX,
+    VM_SHARED,
+    MmStruct,
+    VmArea,
+)
 
 if TYPE_CHECKING:
     from toykernel.state import Kernel
@@ -27,6 +35,8 @@ def new_area(
     slab = k.memory.slabs.vm_area.alloc(k)
     if mapping is not None:
         mapping.map_area(k)
+        if flags & VM_SHARED and flags & VM_MAYWRITE:
+            mapping.stored_to = True
     pgoff = start >> 12 if pgoff is None else pgoff
     return VmArea(start, end, flags, name, slab, pgoff, mapping)
 

@@ -307,6 +307,7 @@ def take_input(tty: TtyStruct, count: int) -> bytes:
 
 def set_termios(k: Kernel, tty: TtyStruct, new: t.Termios) -> None:
     """Other modes; input that is there already is kept when lines begin or end to count."""
+    new = t.with_locks(new, tty.termios, tty.termios_locked)
     old, tty.termios = tty.termios, new
     if (old.lflag ^ new.lflag) & t.ICANON:
         if new.lflag & t.ICANON:

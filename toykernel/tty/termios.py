@@ -105,6 +105,26 @@ def unpack_termio(data: bytes, old: Termios) -> Termios:
     )
 
 
+def with_locks(new: Termios, old: Termios, locked: Termios) -> Termios:
+    """unset_locked_termios: bits and characters that are locked stay as they are."""
+
+    def keep(to: int, was: int, mask: int) -> int:
+        return to & ~mask | was & mask
+
+    cc = zip(new.cc, old.cc, locked.cc, strict=True)
+    return replace(
+        new,
+        iflag=keep(new.iflag, old.iflag, locked.iflag),
+        oflag=keep(new.oflag, old.oflag, locked.oflag),
+        cflag=keep(new.cflag, old.cflag, locked.cflag),
+        lflag=keep(new.lflag, old.lflag, locked.lflag),
+        line=old.line if locked.line else new.line,
+        cc=bytes(was if lock else to for to, was, lock in cc),
+    )
+
+
+#: Nothing is locked.
+NO_LOCKS = Termios(0, 0, 0, 0, 0, bytes(NCCS))
 #: What a pseudo-terminal's master has: it passes everything on.
 MASTER_TERMIOS = Termios(0, 0, B38400 | CS8 | CREAD, 0)
 
@@ -122,6 +142,7 @@ class TtyStruct:
     index: int
     wait: WaitQueue
     termios: Termios = field(default_factory=Termios)
+    termios_locked: Termios = NO_LOCKS  # what TCSETS leaves as it is, where a bit is set
     winsize: bytes = bytes(8)
     link: TtyStruct | None = None
     count: int = 0

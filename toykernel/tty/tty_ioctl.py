@@ -47,6 +47,7 @@ TIOCGSID = 0x5429
 TCGETS2, TCSETS2, TCSETSW2, TCSETSF2 = 0x802C542A, 0x402C542B, 0x402C542C, 0x402C542D
 TIOCGPTN, TIOCSPTLCK = 0x80045430, 0x40045431
 TIOCGPKT, TIOCGPTLCK, TIOCGEXCL = 0x80045438, 0x80045439, 0x80045440
+TIOCGLCKTRMIOS, TIOCSLCKTRMIOS = 0x5456, 0x5457
 _SET = (TCSETS, TCSETSW, TCSETSF, TCSETA, TCSETAW, TCSETAF, TCSETS2, TCSETSW2, TCSETSF2)
 _GET = (TCGETS, TCGETA, TCGETS2)
 TCIFLUSH, TCOFLUSH, TCIOFLUSH = range(3)
@@ -82,6 +83,13 @@ def tty_ioctl(k: Kernel, file: File, request: int, argp: int) -> int:
         if k.current.signal.tty is not tty and not capable(k, CAP_SYS_ADMIN):
             raise Errno(EPERM)
         receive_buf(k, real, copy_from_user(k, argp, 1))
+    elif request == TIOCGLCKTRMIOS:
+        copy_to_user(k, argp, real.termios_locked.pack())
+    elif request == TIOCSLCKTRMIOS:
+        if not capable(k, CAP_SYS_ADMIN):
+            raise Errno(EPERM)
+        locks = unpack_termios(copy_from_user(k, argp, TERMIOS_SIZE), real.termios)
+        real.termios_locked = locks
     elif request in (TIOCEXCL, TIOCNXCL):
         tty.exclusive = request == TIOCEXCL
     elif request == TIOCGEXCL:

@@ -456,6 +456,18 @@ static void inotify_object(void) {
   printf("gone %d\n", (int)syscall(293, fd, watch));
 }
 
+static void dnotify_object(void) {
+  unsigned set[2] = {1 << 28}, pending[2] = {0}; /* SIGIO */
+  syscall(175, 0, set, 0, 8);
+  int fd = open(".", 0);
+  printf("notify %d\n", (int)syscall(55, fd, 1026, 4));
+  moment();
+  close(open("made", O_RDWR | O_CREAT, 0600));
+  syscall(176, pending, 8);
+  printf("told %d\n", pending[0] == 1 << 28);
+  unlink("made");
+}
+
 static void ldt_object(void) {
   static int word = 4711;
   unsigned entry[4] = {0, (unsigned)&word, 3, 1};
@@ -480,7 +492,7 @@ static const struct { const char *name; void (*run)(void); } objects[] = {
   {"pty", pty_object}, {"sysv", sysv_object}, {"posix", posix_object}, {"seccomp", seccomp_object},
   {"pidfd", pidfd_object}, {"ptrace", ptrace_object}, {"mountns", mountns_object},
   {"userfaultfd", userfaultfd_object},
-  {"lease", lease_object}, {"keys", keys_object}, {"inotify", inotify_object}, {"aio", aio_object},
+  {"lease", lease_object}, {"keys", keys_object}, {"inotify", inotify_object}, {"dnotify", dnotify_object}, {"aio", aio_object},
   {"ldt", ldt_object}, {"fscontext", fscontext_object},
   {"landlock", landlock_object}, {"acct", acct_object},
 };

@@ -61,6 +61,16 @@ static void modes(void) {
   S(ioctl(s, TIOCOUTQ, &n)); printf("%d\n", n); S(ioctl(s, TCSBRK, 0)); S(ioctl(s, TCSBRKP, 0)); S(ioctl(s, TIOCGPTN, &n)); S(ioctl(m, TIOCGPTLCK, &n));
   printf("%d\n", n); n = 5; S(ioctl(m, TIOCSPTLCK, &n)); S(ioctl(m, TIOCGPTLCK, &n)); printf("%d\n", n); S(open(name, O_RDWR)); S(ioctl(m, TIOCSPTLCK, &off)); S(close(open(name, O_RDWR | 0400)));
 }
+static void locks(void) { /* of modes: TIOCGLCKTRMIOS and TIOCSLCKTRMIOS */
+  struct termios l; memset(&l, 0, sizeof l); l.ispeed = 7;
+  for (int i = 0; i < 4; i++) {
+    S(ioctl(i & 1 ? m : s, 0x5456, &got)); printf("%x %x %x %x %d %d %d\n", got.iflag, got.oflag, got.cflag, got.lflag, got.line, got.cc[0], got.cc[18]);
+    t = tio; t.iflag ^= 0x500; t.oflag ^= 5; t.cflag ^= 0x406; t.lflag ^= 0x1a; t.line = 3; t.cc[0] = 9; t.cc[1] = 8; S(ioctl(s, TCSETS + i % 3, &t)); ioctl(s, TCGETS2, &got);
+    printf("%x %x %x %x %d %d %d %u\n", got.iflag, got.oflag, got.cflag, got.lflag, got.line, got.cc[0], got.cc[1], got.ospeed); SET();
+    l.iflag = i ? 0x100 : 0; l.oflag = i > 1 ? 4 : 0; l.cflag = i ? 0x100f : 0; l.lflag = 8 * i; l.line = i; l.cc[0] = i; S(ioctl(i & 1 ? s : m, 0x5457, &l));
+  }
+  S(ioctl(s, 0x5456, 8)); S(ioctl(s, 0x5457, 8)); CHILD(syscall(203, 1000, 1000); S(ioctl(s, 0x5456, &got)); S(ioctl(s, 0x5457, &l)); S(ioctl(s, 0x5457, 8))); reap(); memset(&l, 0, sizeof l); S(ioctl(s, 0x5457, &l));
+}
 static void lines(void) {
   for (int length = 4093; length < 4099; length++) {
     memset(buffer, 'a', length); buffer[length] = '\n'; SET(t.lflag &= ~8); write(m, buffer, length + 1); ms(10); S(read(s, buffer, 9000)); SET(); EMPTY(m); EMPTY(s);
@@ -104,6 +114,7 @@ int main() {
   m = open("/dev/ptmx", O_RDWR | 0400); s = slave(m, 0400); ioctl(s, TCGETS, &tio);
   packets(); SET(); EMPTY(m); EMPTY(s);
   modes(); SET(); EMPTY(m); EMPTY(s);
+  locks(); SET(); EMPTY(m); EMPTY(s);
   lines(); SET(); EMPTY(m); EMPTY(s);
   controls();
   return 0;

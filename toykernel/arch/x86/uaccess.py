@@ -164,9 +164,15 @@ def strncpy_from_user(k: Kernel, address: int, limit: int) -> bytes:
 
 def copy_struct_from_user(k: Kernel, address: int, size: int, known: int) -> bytes:
     """A record that may be shorter or longer than the kernel's own: what is missing is 0, and what the
-    kernel does not know must be. Raises Errno(E2BIG), Errno(EFAULT).
+    kernel does not know must be, which is looked at first. Raises Errno(E2BIG), Errno(EFAULT).
     """
-    data = copy_from_user(k, address, size)
-    if any(data[known:]):
-        raise Errno(E2BIG)
-    return data[:known].ljust(known, b"\0")
+    end = address + size
+    at = address + known
+    while (
+        at < end
+    ):  # to the end of a page, so that what is not 0 counts before a page that is not there
+        part = min(end, (at | 0xFFF) + 1) - at
+        if any(copy_from_user(k, at, part)):
+            raise Errno(E2BIG)
+        at += part
+    return copy_from_user(k, address, min(size, known)).ljust(known, b"\0")
