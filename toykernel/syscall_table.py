@@ -52,7 +52,8 @@ fs.select: select _newselect poll pselect6 ppoll pselect6_time64 ppoll_time64
 fs.sendfile: sendfile sendfile64 copy_file_range
 fs.signalfd: signalfd signalfd4
 fs.splice: splice tee vmsplice
-fs.stat: oldstat oldfstat oldlstat readlink stat lstat fstat stat64 lstat64 fstat64 fstatat64 readlinkat statx
+fs.stat: oldstat oldfstat oldlstat readlink stat lstat fstat stat64 lstat64 fstat64 fstatat64
+    readlinkat statx
 fs.statfs: ustat statfs fstatfs statfs64 fstatfs64
 fs.statmount: statmount listmount
 fs.sync: sync fsync fdatasync readahead fadvise64 fadvise64_64 sync_file_range syncfs
@@ -102,8 +103,8 @@ kernel.session: setpgid getpgrp setsid getpgid getsid
 kernel.setns: setns
 kernel.sigcalls: restart_syscall pause signal sigaction sgetmask ssetmask sigsuspend sigpending
     sigprocmask rt_sigaction rt_sigprocmask rt_sigpending rt_sigtimedwait rt_sigsuspend
-kernel.sys: getpid oldolduname getppid sethostname setdomainname uname gettid set_tid_address ioprio_set
-    olduname ioprio_get getcpu
+kernel.sys: getpid oldolduname getppid sethostname olduname setdomainname uname gettid
+    set_tid_address ioprio_set ioprio_get getcpu
 kernel.sysinfo: sysinfo arch_prctl
 kernel.syslog: syslog
 kernel.time: time stime times getrusage gettimeofday settimeofday nanosleep clock_settime
