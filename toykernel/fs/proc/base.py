@@ -35,6 +35,7 @@ from toykernel.fs.proc.node import (
     task_of,
 )
 from toykernel.fs.proc.place import deleted_path, nowhere
+from toykernel.fs.proc.procmap_query import procfs_procmap_ioctl
 from toykernel.fs.proc.tables import CHILDREN, PROCESS_STAT, SYSTEM, TASK, THREAD_STAT
 from toykernel.kernel.pid import task_active_pid_ns, task_pid_vnr
 from toykernel.kernel.ptrace import ptrace_may_access
@@ -410,6 +411,7 @@ PROC_FILE = FileOperations(
     llseek=proc_llseek,
     splice_read=proc_splice_read,
     splice_write=proc_sysctl.splice_write,
+    ioctl=procfs_procmap_ioctl,
 )
 MEM = FileOperations(
     "toykernel.fs.proc.base:MEM",

@@ -58,9 +58,10 @@ def area_frames(k: Kernel, mm: MmStruct, area: VmArea) -> Iterator[tuple[int, in
         yield pte, (pte & PTE_FRAME) >> PAGE_SHIFT
 
 
-def _name(mm: MmStruct, area: VmArea) -> str:
+def area_name(mm: MmStruct, area: VmArea) -> str:
+    """What maps shows behind an area: the path of its file, what it is for, or nothing."""
     if area.mapping is not None:
-        return area.name if area.name.startswith("/") else mapped_name(mm, area)
+        return mapped_name(mm, area)
     if area.vm_start < mm.brk and area.vm_end > mm.start_brk:  # vma_is_initial_heap
         return "[heap]"
     if area.vm_start <= mm.start_stack < area.vm_end:
@@ -71,9 +72,12 @@ def _name(mm: MmStruct, area: VmArea) -> str:
 def mapped_name(mm: MmStruct, area: VmArea) -> str:
     """The path of the file that an area maps."""
     assert area.mapping is not None
-    name = area.mapping.name or (mm.exe_name if area.name == "program" else area.name)
+    name = area.name
+    if not name.startswith("/"):
+        name = area.mapping.name or (mm.exe_name if name == "program" else name)
     host = area.mapping.host
-    return f"{name} (deleted)" if host is not None and not host.nlink else name
+    gone = host is not None and not host.nlink and not name.endswith(" (deleted)")
+    return f"{name} (deleted)" if gone else name
 
 
 def _line(mm: MmStruct, area: VmArea) -> str:
@@ -84,7 +88,7 @@ def _line(mm: MmStruct, area: VmArea) -> str:
         f"{area.vm_start:08x}-{area.vm_end:08x} {area.permissions()} {offset:08x} "
         f"{device >> 8:02x}:{device & 0xFF:02x} {ino} "
     )
-    name = _name(mm, area)
+    name = area_name(mm, area)
     return f"{text:<49}{name}".rstrip(" ") + ("\n" if name else " \n")
 
 
