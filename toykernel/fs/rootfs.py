@@ -52,8 +52,8 @@ _FILES = {
     "etc/hosts": "127.0.0.1\tlocalhost\n127.0.1.1\ttoykernel\n",
     "etc/nsswitch.conf": "passwd: files\ngroup: files\nhosts: files\n",
 }
-#: /sys: the one processor; that no pages are merged, and none is huge.
-_SYSFS = {
+#: /sys: the one processor; that no pages are merged. Of huge pages, which there are not, there is no directory.
+SYSFS = {
     "devices/system/cpu/online": "0\n",
     "devices/system/cpu/possible": "0\n",
     "devices/system/cpu/present": "0\n",
@@ -64,8 +64,6 @@ _SYSFS = {
     "kernel/mm/ksm/run": "0\n",
     "kernel/mm/ksm/pages_shared": "0\n",
     "kernel/mm/ksm/pages_sharing": "0\n",
-    "kernel/mm/transparent_hugepage/enabled": "always madvise [never]\n",
-    "kernel/mm/transparent_hugepage/hpage_pmd_size": "4194304\n",
 }
 #: Types of which there is one file system.
 SINGLE = ("devtmpfs", "sysfs")
@@ -136,7 +134,7 @@ def mount_root(files: dict[str, bytes]) -> FileSystems:
     sb, inode = proc_fill_super(fs.new_dev(), numbers)
     do_mount(make_directory(fs, "proc", 0o555), sb, Dentry("/", inode))
     _mount(fs, "sys", "sysfs", 0o555)
-    for name, text in _SYSFS.items():
+    for name, text in SYSFS.items():
         place(fs, f"sys/{name}", text.encode(), 0o444)
     fs.find("/sys").mnt.sb.read_only = True
     for name in ("etc", "bin", "root", "var"):
