@@ -52,7 +52,7 @@ _FILES = {
     "etc/hosts": "127.0.0.1\tlocalhost\n127.0.1.1\ttoykernel\n",
     "etc/nsswitch.conf": "passwd: files\ngroup: files\nhosts: files\n",
 }
-#: /sys: the one processor; that no pages are merged. Of huge pages, which there are not, there is no directory.
+#: /sys: the one processor; that no pages are merged. Huge pages, which there are not, have no directory.
 SYSFS = {
     "devices/system/cpu/online": "0\n",
     "devices/system/cpu/possible": "0\n",
