@@ -89,6 +89,11 @@ static INLINE void note_multiplied(struct blocks *b, const struct step *step, ui
     note_extra(b, step->part, clocks, step->counter, clocks);
 }
 
+static INLINE void note_signed(struct blocks *b, const struct step *step, uint32_t x)
+{
+    note_multiplied(b, step, clocks_of_multiplier((int32_t)extended(step->size, x), step->scale));
+}
+
 /* Make the values; 0 when one cannot be known yet. Page tables are not for user mode to read. */
 static INLINE int run_steps(const struct engine_state *s, struct blocks *b, const struct block *block)
 {
@@ -105,7 +110,11 @@ static INLINE int run_steps(const struct engine_state *s, struct blocks *b, cons
         case V_LOAD: case V_LOAD_SIGNED:
             if (!load_value(s, b, block, step, x + y * step->scale, &made))
                 return 0;
-            break;
+            if (!step->multiplies)
+                break;
+            b->value[step->to] = made;
+            note_signed(b, ++step, made);
+            continue;
         case V_FORWARD:
             made = x;
             if (!load_value(s, b, block, step, y, &made))
@@ -127,7 +136,7 @@ static INLINE int run_steps(const struct engine_state *s, struct blocks *b, cons
             note_condition_taken(b, block, step, x, y);
             break;
         case V_CLOCKS_SIGNED:
-            note_multiplied(b, step, clocks_of_multiplier((int32_t)extended(step->size, x), step->scale));
+            note_signed(b, step, x);
             break;
         default:
             note_multiplied(b, step, clocks_of_multiplier(of_size(step->size, x), 0));

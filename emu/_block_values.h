@@ -430,6 +430,9 @@ static void keep_needed_steps(struct blocks *b, struct block *block)
         if (needed[steps[n].to])
             steps[kept++] = steps[n];
     block->step_count = (uint16_t)kept;
+    for (n = 1; n < kept; n++)
+        steps[n - 1].multiplies = steps[n - 1].op <= V_LOAD_SIGNED && steps[n].op == V_CLOCKS_SIGNED &&
+            steps[n].a == steps[n - 1].to && !steps[n].plus;
 }
 
 #endif

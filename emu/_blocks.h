@@ -52,6 +52,7 @@ struct step {               /* makes a value at the block's start (_block_values
     uint16_t checks, part;  /* a load: operands in front of it; clocks: whose */
     uint8_t op, to, a, b, scale, segment, size;
     uint8_t stores;         /* one of those operands in front of it is written to */
+    uint8_t multiplies;     /* what it loads is what the next step, V_CLOCKS_SIGNED, is about */
     uint64_t counter;       /* of the clocks that it finds: where they are counted, uint64_t * */
 };
 
