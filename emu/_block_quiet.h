@@ -81,6 +81,17 @@ static HOT uint64_t extras_before(const struct blocks *b, uint32_t part)
     return clocks;
 }
 
+/* A store of an instruction of the block: how long it waits for a buffer, which its record hears of. */
+static INLINE uint64_t wait_for_buffer(struct blocks *b, struct timing *t, const struct block *block, uint32_t part,
+                                       uint64_t now)
+{
+    uint64_t wait = buffer_store(t, now);
+
+    if (UNLIKELY(wait))
+        part_insn(b, &b->part[block->parts + part])->spent[R_WRITE_BUFFER] += wait;
+    return wait;
+}
+
 /* What write buffers make this block wait; `start` is its first clock. */
 static INLINE uint64_t quiet_waits(struct blocks *b, struct timing *t, const struct block *block, uint64_t start,
                                    int extras)
@@ -90,19 +101,13 @@ static INLINE uint64_t quiet_waits(struct blocks *b, struct timing *t, const str
     uint32_t part = 0;
 
     for (; store != end; store++) {
-        uint64_t wait;
-
         if (store->part != part) { /* what an instruction waits for, the next ones find passed */
             part = store->part;
             before = waited;
             if (extras)
                 before += extras_before(b, part);
         }
-        wait = buffer_store(t, start + before + store->clocks);
-        if (UNLIKELY(wait)) {
-            part_insn(b, &b->part[block->parts + part])->spent[R_WRITE_BUFFER] += wait;
-            waited += wait;
-        }
+        waited += wait_for_buffer(b, t, block, part, start + before + store->clocks);
     }
     return waited;
 }
@@ -159,12 +164,8 @@ static INLINE uint64_t data_clocks(struct engine_state *s, struct blocks *b, str
         }
         for (word = 0; c->use & USE_WRITE && word < c->size; word += 4, store++) {
             uint64_t before = b->odd ? extras_before(b, part) : 0;
-            uint64_t wait = buffer_store(t, start + passed + before + store->clocks);
 
-            if (UNLIKELY(wait)) {
-                part_insn(b, &b->part[block->parts + part])->spent[R_WRITE_BUFFER] += wait;
-                waited += wait;
-            }
+            waited += wait_for_buffer(b, t, block, part, start + passed + before + store->clocks);
         }
     }
     t->code_line = (block->end - 1) >> 4;

@@ -81,15 +81,8 @@ static INLINE int is_short_of_room(const struct engine_state *s, const struct bl
     return s->retired + block->n > s->limit || s->cycles + block->room > s->cycle_limit;
 }
 
-/* What begin_block does where nothing has to be asked; 0 when something has. */
-static INLINE int operands_are_plain(struct blocks *b, const struct timing *t, const struct block *block,
-                                     int memory)
-{
-    return memory ? (b->memory = (uint32_t)foresee_memory(b, t, block)) != ALL_MEMORY
-        : !skewed_operands(b, block);
-}
-
-/* The block costs more than what is fixed: its first instruction waits, or numbers decide. */
+/* What begin_block does where nothing has to be asked, of a block that costs more than what is fixed: its first
+ * instruction waits, or numbers decide. */
 static INLINE void begin_costly(struct engine_state *s, struct blocks *b, struct block *block, int memory)
 {
     struct timing *t = records_of(b);
@@ -100,7 +93,7 @@ static INLINE void begin_costly(struct engine_state *s, struct blocks *b, struct
         begin_asking(s, b, block);
         return;
     }
-    b->odd = b->extra_count | b->extra_agi | b->extra_byte | block->flag_count;
+    note_odd(b, block);
     if (UNLIKELY(!operands_are_plain(b, t, block, memory)))
         begin_asking(s, b, block);
 }

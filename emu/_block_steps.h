@@ -31,7 +31,6 @@ static INLINE int load_value(const struct engine_state *s, struct blocks *b, con
     const struct timing *t = records_of(b);
     uint32_t address = live(t, t->at_base[step->segment]) + at, frame;
     const uint8_t *place;
-    uint16_t half;
     uint32_t first = step->op == V_FORWARD ? step->part : 0;
 
     if ((address & 0xfff) + step->size > 0x1000)
@@ -50,8 +49,7 @@ static INLINE int load_value(const struct engine_state *s, struct blocks *b, con
         memcpy(value, place, 4);
         return 1;
     }
-    memcpy(&half, place, step->size == 1 ? 1 : 2);
-    *value = step->size == 1 ? *place : half;
+    *value = step->size == 1 ? place[0] : place[0] | (uint32_t)place[1] << 8;
     if (step->op == V_LOAD_SIGNED)
         *value = extended(step->size, *value);
     return 1;

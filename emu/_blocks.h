@@ -50,7 +50,9 @@ struct step {               /* makes a value at the block's start (_block_values
     uint64_t place_a, place_b; /* of a and b */
     uint32_t plus, plus_b;
     uint16_t checks, part;  /* a load: operands in front of it; clocks: whose */
-    uint8_t op, to, a, b, scale, segment, size;
+    uint8_t op, to, a, b;
+    uint8_t scale;          /* of b; the condition of V_CONDITION; V_CLOCKS_SIGNED: least clocks of a negative number */
+    uint8_t segment, size;
     uint8_t stores;         /* one of those operands in front of it is written to */
     uint8_t multiplies;     /* what it loads is what the next step, V_CLOCKS_SIGNED, is about */
     uint64_t counter;       /* of the clocks that it finds: where they are counted, uint64_t * */
@@ -308,17 +310,25 @@ static INLINE void note_stall(struct blocks *b, const struct timing *t, const st
     b->extra_byte = t->previous_bytes & block->first_reads ? t->byte_register : 0;
 }
 
+/* Whether no operand has to be looked at for itself. */
+static INLINE int operands_are_plain(struct blocks *b, const struct timing *t, const struct block *block,
+                                     int memory)
+{
+    return memory ? (b->memory = (uint32_t)foresee_memory(b, t, block)) != ALL_MEMORY
+        : !skewed_operands(b, block);
+}
+
 /* Before a block: what it costs beyond what is fixed, as far as the registers tell. */
 static INLINE int look_ahead(struct blocks *b, struct timing *t, const struct block *block)
 {
     note_stall(b, t, block);
-    if (t->memory) {
-        b->memory = (uint32_t)foresee_memory(b, t, block);
-        if (b->memory != ALL_MEMORY)
-            return 1;
-    } else if (!skewed_operands(b, block))
-        return 1;
-    return look_at_operands(b, block);
+    return operands_are_plain(b, t, block, t->memory != 0) || look_at_operands(b, block);
+}
+
+/* All of that is known. */
+static INLINE void note_odd(struct blocks *b, const struct block *block)
+{
+    b->odd = b->extra_count | b->extra_agi | b->extra_byte | block->flag_count;
 }
 
 /* Go on in the other kind of translation, from here. */
@@ -418,7 +428,7 @@ static HOT void begin_block(struct engine_state *s, struct blocks *b, struct blo
         one_exact(s, b);
     else {
         b->current = block;
-        b->odd = b->extra_count | b->extra_agi | b->extra_byte | block->flag_count;
+        note_odd(b, block);
         s->at_ease = b->seen_count <= SEEN_BREAKS && !block->repeats;
     }
 }

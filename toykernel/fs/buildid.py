@@ -5,14 +5,14 @@ from __future__ import annotations
 import struct
 from typing import TYPE_CHECKING
 
+from toykernel.fs.elf_notes import PT_NOTE, elf_notes
 from toykernel.fs.read_write import kernel_read
 from toykernel.mm.mm_types import VmArea
 
 if TYPE_CHECKING:
-    from toykernel.fs.inode import Inode
     from toykernel.state import Kernel
 
-PT_NOTE, NT_GNU_BUILD_ID = 4, 3
+NT_GNU_BUILD_ID = 3
 BUILD_ID_SIZE_MAX = 20
 _MOST_HEADERS, _MOST_NOTES = 256, 1 << 16
 #: By EI_CLASS: where e_phoff is and how wide, where e_phnum is; then of a program header its size, and the
@@ -42,20 +42,13 @@ def build_id_parse(k: Kernel, area: VmArea) -> bytes:
         if struct.unpack_from("<I", headers, at) == (PT_NOTE,):
             (offset,) = struct.unpack_from(word, headers, at + at_offset)
             (length,) = struct.unpack_from(word, headers, at + at_filesz)
-            found = _note(k, host, offset, length)
-            if found:
+            if found := _note(kernel_read(k, host, offset, min(length, _MOST_NOTES))):
                 return found
     return b""
 
 
-def _note(k: Kernel, host: Inode, offset: int, length: int) -> bytes:
-    data = kernel_read(k, host, offset, min(length, _MOST_NOTES))
-    at = 0
-    while at + 12 <= len(data):
-        name_size, size, kind = struct.unpack_from("<3I", data, at)
-        name = data[at + 12 : at + 12 + name_size]
-        start = at + 12 + (name_size + 3 & ~3)
-        if kind == NT_GNU_BUILD_ID and name == b"GNU\0" and 0 < size <= BUILD_ID_SIZE_MAX:
-            return data[start : start + size]
-        at = start + (size + 3 & ~3)
+def _note(notes: bytes) -> bytes:
+    for kind, name, build_id in elf_notes(notes):
+        if kind == NT_GNU_BUILD_ID and name == b"GNU\0" and 0 < len(build_id) <= BUILD_ID_SIZE_MAX:
+            return build_id
     return b""

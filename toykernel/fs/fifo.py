@@ -15,6 +15,7 @@ from toykernel.fs.file import (
     fput,
     get_unused_fd,
 )
+from toykernel.fs.pipe import is_fifo
 from toykernel.fs.pipe_fs_i import Pipe
 from toykernel.kernel.signal_types import signal_pending
 from toykernel.kernel.wait import Result, Wait
@@ -28,7 +29,7 @@ def wait_for_partner(k: Kernel, file: File, fd: int, cloexec: bool) -> Result:
     without a name (/proc/PID/fd)."""
     pipe, mode = file.inode.private, file.flags & O_ACCMODE
     assert isinstance(pipe, Pipe)
-    if file.flags & O_NONBLOCK or mode == O_RDWR or file.inode.i_sb is k.files.fs.pipefs:
+    if file.flags & O_NONBLOCK or mode == O_RDWR or not is_fifo(k, file.inode):
         return fd_install(k, fd, file, cloexec=cloexec)
     count = pipe.w_counter if mode == O_RDONLY else pipe.r_counter
     others = pipe.writers if mode == O_RDONLY else pipe.readers

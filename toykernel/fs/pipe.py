@@ -319,6 +319,12 @@ READ_WRITE_END = FileOperations(
 )
 
 
+def is_fifo(k: Kernel, inode: Inode) -> bool:
+    """Whether a pipe has a name, so that to open one end waits for the other; one without a name is opened by
+    /proc/PID/fd only."""
+    return inode.i_sb is not k.files.fs.pipefs
+
+
 def fifo_open(k: Kernel, file: File) -> None:
     """This end is open; whoever waits for it goes on. Raises Errno(ENXIO) for a writer with O_NONBLOCK
     that has no reader, Errno(EINVAL) for neither end, Errno(ENOMEM).
@@ -329,10 +335,7 @@ def fifo_open(k: Kernel, file: File) -> None:
     pipe = inode.private
     if not isinstance(pipe, Pipe):
         pipe = alloc_pipe_info(k, f"fifo {inode.ino}")
-    named = (
-        inode.i_sb is not k.files.fs.pipefs
-    )  # else by /proc/PID/fd: the other end is not waited for
-    if named and mode == O_WRONLY and file.flags & O_NONBLOCK and not pipe.readers:
+    if is_fifo(k, inode) and mode == O_WRONLY and file.flags & O_NONBLOCK and not pipe.readers:
         if not pipe.writers:
             free_pipe_info(k, pipe)
         raise Errno(ENXIO)

@@ -5,9 +5,9 @@ from __future__ import annotations
 
 import struct
 
+from toykernel.fs.elf_notes import PT_NOTE, elf_notes
 from toykernel.profiles import DEFAULT_PROFILE, NEWEST_PROFILE, Profile
 
-PT_NOTE = 4
 NT_GNU_ABI_TAG, ELF_NOTE_OS_LINUX = 1, 0
 Version = tuple[int, int, int]
 
@@ -28,16 +28,10 @@ def abi_tag(elf: bytes) -> Version | None:
 
 
 def _tag(notes: bytes) -> Version | None:
-    at = 0
-    while at + 12 <= len(notes):
-        namesz, descsz, kind = struct.unpack_from("<3I", notes, at)
-        desc = at + 12 + (namesz + 3 & ~3)
-        at = desc + (descsz + 3 & ~3)
-        if (kind, notes[desc - 4 : desc], namesz) != (NT_GNU_ABI_TAG, b"GNU\0", 4) or descsz < 16:
+    for kind, name, desc in elf_notes(notes):
+        if (kind, name) != (NT_GNU_ABI_TAG, b"GNU\0") or len(desc) < 16:
             continue
-        if at > len(notes):
-            break
-        system, *version = struct.unpack_from("<4I", notes, desc)
+        system, *version = struct.unpack_from("<4I", desc)
         if system == ELF_NOTE_OS_LINUX:
             return version[0], version[1], version[2]
     return None

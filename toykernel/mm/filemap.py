@@ -122,14 +122,14 @@ class AddressSpace:
         wanted = self.pages if count is None else self._indices(start, start + count)
         for index in sorted(wanted):
             pfn = self.pages[index]
-            start = index << PAGE_SHIFT
-            length = min(PAGE_SIZE, self.contents.size - start)
+            at = index << PAGE_SHIFT
+            length = min(PAGE_SIZE, self.contents.size - at)
             if length > 0:
                 data = k.machine.ram.read(pfn << PAGE_SHIFT, length)
                 if index in self.contents.pages:
-                    self.contents.write(start, data)
+                    self.contents.write(at, data)
                 elif data != _ZEROS[:length]:  # a hole that was written to takes room now
-                    self.contents.write(start, data)
+                    self.contents.write(at, data)
                     if self.host is not None:
                         self.host.i_sb.s_bytes += PAGE_SIZE
 

@@ -168,9 +168,7 @@ def copy_struct_from_user(k: Kernel, address: int, size: int, known: int) -> byt
     """
     end = address + size
     at = address + known
-    while (
-        at < end
-    ):  # to the end of a page, so that what is not 0 counts before a page that is not there
+    while at < end:  # page by page: what is not 0 counts before a page that is not there
         part = min(end, (at | 0xFFF) + 1) - at
         if any(copy_from_user(k, at, part)):
             raise Errno(E2BIG)

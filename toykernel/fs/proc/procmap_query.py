@@ -6,14 +6,14 @@ from __future__ import annotations
 import struct
 from typing import TYPE_CHECKING
 
-from emu.ram import PAGE_SHIFT, PAGE_SIZE
+from emu.ram import PAGE_SIZE
 from toykernel.arch.x86.uaccess import copy_from_user, copy_struct_from_user, copy_to_user
 from toykernel.errno import E2BIG, EINVAL, ENAMETOOLONG, ENOENT, ENOTTY, ESRCH, Errno
 from toykernel.fs.buildid import build_id_parse
 from toykernel.fs.file import File
 from toykernel.fs.namei import PATH_MAX
 from toykernel.fs.proc.node import node_of, task_of
-from toykernel.fs.proc.task_mmu import area_name
+from toykernel.fs.proc.task_mmu import area_file, area_name
 from toykernel.mm.mm_types import VM_EXEC, VM_MAYSHARE, VM_READ, VM_WRITE, MmStruct, VmArea
 
 if TYPE_CHECKING:
@@ -90,8 +90,4 @@ def query_matching_vma(mm: MmStruct, address: int, flags: int) -> VmArea:
 def _facts(area: VmArea) -> tuple[int, ...]:
     """vma_start to dev_minor of the record."""
     shown = sum(asked for bit, asked in _PERMISSIONS.items() if area.vm_flags & bit)
-    host = area.mapping.host if area.mapping is not None else None
-    device, ino = (host.i_sb.s_dev, host.ino) if host is not None else (0, 0)
-    offset = area.vm_pgoff << PAGE_SHIFT if area.mapping is not None else 0
-    bounds = (area.vm_start, area.vm_end, shown, PAGE_SIZE)
-    return (*bounds, offset, ino, device >> 8, device & 0xFF)
+    return (area.vm_start, area.vm_end, shown, PAGE_SIZE, *area_file(area))

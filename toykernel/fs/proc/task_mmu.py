@@ -80,13 +80,21 @@ def mapped_name(mm: MmStruct, area: VmArea) -> str:
     return f"{name} (deleted)" if gone else name
 
 
+def area_file(area: VmArea) -> tuple[int, int, int, int]:
+    """What maps shows of an area's file: bytes from its start, its number, its device's two; or zeros."""
+    if area.mapping is None:
+        return 0, 0, 0, 0
+    offset, host = area.vm_pgoff << PAGE_SHIFT, area.mapping.host
+    if host is None:
+        return offset, 0, 0, 0
+    return offset, host.ino, host.i_sb.s_dev >> 8, host.i_sb.s_dev & 0xFF
+
+
 def _line(mm: MmStruct, area: VmArea) -> str:
-    host = area.mapping.host if area.mapping is not None else None
-    device, ino = (host.i_sb.s_dev, host.ino) if host is not None else (0, 0)
-    offset = area.vm_pgoff << PAGE_SHIFT if area.mapping is not None else 0
+    offset, ino, major, minor = area_file(area)
     text = (
         f"{area.vm_start:08x}-{area.vm_end:08x} {area.permissions()} {offset:08x} "
-        f"{device >> 8:02x}:{device & 0xFF:02x} {ino} "
+        f"{major:02x}:{minor:02x} {ino} "
     )
     name = area_name(mm, area)
     return f"{text:<49}{name}".rstrip(" ") + ("\n" if name else " \n")
