@@ -119,6 +119,108 @@ def test_they_go_with_their_file_system() -> None:
     assert finish(session) == 0
 
 
+#: A copy of /other on a file system of its own is run; `busy` before it goes, `gone` behind.
+MOUNTED = """
+.include "process.inc"
+.macro call number, one, two=$0, three=$0, four=$0, five=$0
+    movl \\five, %edi
+    movl \\four, %esi
+    movl \\three, %edx
+    movl \\two, %ecx
+    movl \\one, %ebx
+    movl $\\number, %eax
+    int $0x80
+.endm
+    call 39, $place, $0755                          # mkdir
+    call 21, $none, $place, $type                   # mount
+    testl %eax, %eax
+    js bad
+    call 5, $file                                   # open
+    movl %eax, from
+    call 5, $copy, $0101, $0755
+    movl %eax, into
+    call 187, %eax, from, $0, $0x100000             # sendfile
+    testl %eax, %eax
+    js bad
+    call 6, into                                    # close
+    sys_fork
+    testl %eax, %eax
+    jz child
+    sys_waitpid %eax, $status, $0
+    cmpl $0, status
+    jne bad
+busy:
+    call 52, $place, $0                             # umount2
+    testl %eax, %eax
+    js bad
+gone:
+    sys_exit $0
+bad:
+    sys_exit $1
+child:
+    call 11, $copy                                  # execve
+    sys_exit $2
+.section .rodata
+place: .asciz "/own"
+none: .asciz "none"
+type: .asciz "tmpfs"
+file: .asciz "/other"
+copy: .asciz "/own/other"
+.bss
+status: .long 0
+from: .long 0
+into: .long 0
+"""
+
+
+def test_umount_lets_them_go() -> None:
+    session = boot(MOUNTED, files={"/other": OTHER}, profile=PROFILES["6.x"])
+    k = session.kernel
+    run_to(session, "busy")
+    before, kept = k.memory.pages.totals().used, len(k.memory.kept)
+    assert kept
+    run_to(session, "gone")
+    assert len(k.memory.kept) == kept - 1
+    assert k.memory.pages.totals().used <= before - PAGES
+    assert finish(session) == 0
+
+
+#: Maps /other as a library is mapped, touches a page, and gives it up.
+MAPPED = """
+.include "process.inc"
+    movl $5, %eax               # open
+    movl $file, %ebx
+    xorl %ecx, %ecx
+    int $0x80
+    movl %eax, %edi
+    xorl %ebx, %ebx
+    movl $0x2000, %ecx
+    movl $PROT, %edx
+    movl $2, %esi               # MAP_PRIVATE
+    xorl %ebp, %ebp
+    movl $192, %eax             # mmap2
+    int $0x80
+    movl (%eax), %ecx
+    movl %eax, %ebx
+    movl $0x2000, %ecx
+    movl $91, %eax              # munmap
+    int $0x80
+done:
+    sys_exit $0
+.section .rodata
+file: .asciz "/other"
+"""
+
+
+@pytest.mark.parametrize(("prot", "pages"), [(5, 1), (1, 0)], ids=["code", "data"])
+def test_a_library_is_kept_as_well(prot: int, pages: int) -> None:
+    source = MAPPED.replace("PROT", f"{prot}", 1)
+    session = boot(source, files={"/other": OTHER}, profile=PROFILES["6.x"])
+    run_to(session, "done")
+    assert len(cache(session).pages) == pages
+    assert finish(session) == 0
+
+
 def test_older_kernels_copy_programs_and_keep_none() -> None:
     session = ran(1, "2.6.39")
     assert not session.kernel.memory.kept

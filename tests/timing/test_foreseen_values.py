@@ -119,6 +119,7 @@ WHOLE = {
     "changed in memory": "movl %ebx, 4(%esp); addl $4, 4(%esp); movl 4(%esp), %eax; movl (%eax), %edx",
     "multiplied": "imull (%ebx), %edi; mull %ecx; imull $0x12345, %edi, %edi",
     "multiplied by a constant": "movl $-0x51eb851f, %edx; imull %edx, %edi; movl $0x7f, %ecx; mull %ecx",
+    "by a word in memory": "imulw (%ebx), %di; imulw 4(%ebx), %di; imulw 8(%ebx), %si; mulw 0xc(%ebx)",
     "multiplied by a word": "movl (%ebx), %edx; negl %edx; imulw %dx, %di",
     "subtracted from": "movl %ebx, 4(%esp); subl $0x10, 4(%esp); movl 4(%esp), %eax; imull 4(%eax), %edi",
     "a condition": "cmpl %ecx, (%ebx); sete %dl; movzbl %dl, %edx; addl %edx, %edi",
