@@ -122,27 +122,18 @@ def test_they_go_with_their_file_system() -> None:
 #: A copy of /other on a file system of its own is run; `busy` before it goes, `gone` behind.
 MOUNTED = """
 .include "process.inc"
-.macro call number, one, two=$0, three=$0, four=$0, five=$0
-    movl \\five, %edi
-    movl \\four, %esi
-    movl \\three, %edx
-    movl \\two, %ecx
-    movl \\one, %ebx
-    movl $\\number, %eax
-    int $0x80
-.endm
-    call 39, $place, $0755                          # mkdir
-    call 21, $none, $place, $type                   # mount
+    invoke2 39, $place, $0755                   # mkdir
+    invoke3 21, $none, $place, $type            # mount
     testl %eax, %eax
     js bad
-    call 5, $file                                   # open
+    invoke2 5, $file, $0                        # open
     movl %eax, from
-    call 5, $copy, $0101, $0755
+    invoke3 5, $copy, $0101, $0755
     movl %eax, into
-    call 187, %eax, from, $0, $0x100000             # sendfile
+    invoke4 187, %eax, from, $0, $0x100000      # sendfile
     testl %eax, %eax
     js bad
-    call 6, into                                    # close
+    invoke1 6, into                             # close
     sys_fork
     testl %eax, %eax
     jz child
@@ -150,7 +141,7 @@ MOUNTED = """
     cmpl $0, status
     jne bad
 busy:
-    call 52, $place, $0                             # umount2
+    invoke2 52, $place, $0                      # umount2
     testl %eax, %eax
     js bad
 gone:
@@ -158,7 +149,7 @@ gone:
 bad:
     sys_exit $1
 child:
-    call 11, $copy                                  # execve
+    invoke3 11, $copy, $0, $0                   # execve
     sys_exit $2
 .section .rodata
 place: .asciz "/own"
@@ -188,10 +179,7 @@ def test_umount_lets_them_go() -> None:
 #: Maps /other as a library is mapped, touches a page, and gives it up.
 MAPPED = """
 .include "process.inc"
-    movl $5, %eax               # open
-    movl $file, %ebx
-    xorl %ecx, %ecx
-    int $0x80
+    invoke2 5, $file, $0        # open
     movl %eax, %edi
     xorl %ebx, %ebx
     movl $0x2000, %ecx
@@ -201,10 +189,7 @@ MAPPED = """
     movl $192, %eax             # mmap2
     int $0x80
     movl (%eax), %ecx
-    movl %eax, %ebx
-    movl $0x2000, %ecx
-    movl $91, %eax              # munmap
-    int $0x80
+    invoke2 91, %eax, $0x2000   # munmap
 done:
     sys_exit $0
 .section .rodata
