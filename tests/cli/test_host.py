@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 from command import CHATTER, COMMAND, EXIT_7, TIMEOUT, USERLAND, environment, toykernel, write
+from native_linux import ask_linux
 
 HELLO = str(USERLAND / "hello.S")
 
@@ -172,14 +173,14 @@ def test_too_little_memory_is_125_in_words(args: list[str], megabytes: int) -> N
 # -- no /proc, no home, no rights ----------------------------------------------------------------------
 
 
-def may_unmount() -> bool:
-    if shutil.which("unshare") is None:
-        return False
+@pytest.fixture(scope="module")
+def proc_can_be_hidden() -> None:
     line = ["unshare", "--mount", "sh", "-c", "mount -t tmpfs none /proc"]
-    return subprocess.run(line, capture_output=True, check=False).returncode == 0
+    if shutil.which("unshare") is None or ask_linux(line).returncode != 0:
+        pytest.skip("/proc cannot be hidden without privileges")
 
 
-@pytest.mark.skipif(not may_unmount(), reason="/proc cannot be hidden without privileges")
+@pytest.mark.usefixtures("proc_can_be_hidden")
 @pytest.mark.parametrize(
     "args",
     [

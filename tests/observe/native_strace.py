@@ -13,7 +13,7 @@ import time
 from pathlib import Path
 
 import pytest
-from native_linux import skip_unless_linux32
+from native_linux import skip_if_linux_hangs, skip_unless_linux32
 
 from toykernel.harness.build import build
 
@@ -82,7 +82,11 @@ def native_trace(
             for pid in {int(line.split()[0]) for line in trace.read_text().splitlines()}:
                 with contextlib.suppress(ProcessLookupError):
                     os.kill(pid, signal.SIGKILL)
-        process.wait(timeout=30)
+        try:
+            process.wait(timeout=30)
+        except subprocess.TimeoutExpired:
+            skip_if_linux_hangs(process)
+            raise
     deadline = time.monotonic() + 10
     while leads and not _ended(trace.read_text()) and time.monotonic() < deadline:
         time.sleep(_FLUSH)

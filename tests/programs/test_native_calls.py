@@ -7,11 +7,10 @@ answers must be stands in the test, too, by the manual pages: so it is checked w
 from __future__ import annotations
 
 import struct
-import subprocess
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from native_linux import TIMEOUT, skip_unless_linux32
+from native_linux import ask_linux, skip_unless_linux32
 
 from toykernel.harness.build import build
 from toykernel.harness.session import Session
@@ -112,9 +111,7 @@ def on_both(
     for name, data in files.items():
         (home / name).write_bytes(data)
         (home / name).chmod(0o755)
-    done = subprocess.run(
-        [str(path)], cwd=home, env={}, capture_output=True, timeout=TIMEOUT, check=False
-    )
+    done = ask_linux([str(path)], cwd=home, env={})
     assert done.returncode == 0
     compare(script, done.stdout, "on Linux")
 
