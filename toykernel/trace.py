@@ -83,6 +83,8 @@ class Tracepoints:
     #: The same for the kernel's own access to memory of the task: no CPU was there to fault.
     page_fault_kernel: Tracepoint[Task, int, int, int]
     set_pte: Tracepoint[MmStruct, int, int, int]  # mm, address, old entry, new entry
+    #: The same for one entry or a range that was set in one go: (address, old entry, new entry) of each.
+    set_ptes: Tracepoint[MmStruct, list[tuple[int, int, int]]]
     user_read: Tracepoint[
         Task, int, int
     ]  # task, address, size: the kernel reads there, in one page

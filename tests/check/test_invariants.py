@@ -12,6 +12,7 @@ from toykernel.arch.x86.asm_offsets import PAGE_OFFSET, TI_SIZE
 from toykernel.arch.x86.pgtable import PTE_PROTNONE, pte_offset
 from toykernel.check import invariants
 from toykernel.check.invariants import CHECKS, InvariantError, check_all
+from toykernel.check.whole import Whole
 from toykernel.harness.session import Session
 from toykernel.look.frames import leaked_frames, owners
 from toykernel.look.page_tables import entries
@@ -58,7 +59,7 @@ def data_entry(k: Kernel, pid: int = 2) -> tuple[int, int, int]:
 
 def breach(k: Kernel) -> set[str]:
     """Names of the checks that have something to say."""
-    return {check.__name__ for check in CHECKS if list(check(k))}
+    return {check.__name__ for check in CHECKS if list(check(Whole(k)))}
 
 
 def lost_reference(k: Kernel) -> None:
@@ -211,7 +212,7 @@ def test_damage_is_noticed(forked: Kernel, damage: Break, name: str) -> None:
 def test_a_breach_names_process_address_and_frame(forked: Kernel) -> None:
     address, at, pte = data_entry(forked)
     forked.machine.ram.write32(at, pte | PTE_RW)
-    (text,) = list(invariants.writable_frames_have_one_user(forked))
+    (text,) = list(invariants.writable_frames_have_one_user(Whole(forked)))
     assert "pid 2 (fork_sample)" in text
     assert f"{address:#010x}" in text
     assert f"frame {pte >> 12:#x}" in text

@@ -234,10 +234,10 @@ def nothing(*_: object) -> None:
     [
         (mprotect, "change_protection", "entries_obey_areas"),
         (mmap, "unmap_vmas", "reverse_map_is_true"),
-        (ReverseMap, "remove", "reverse_map_is_true"),
+        (ReverseMap, "remove_all", "reverse_map_is_true"),
         (ReverseMap, "add", "reverse_map_is_true"),
         (MmStruct, "remove", "areas_are_in_order"),
-        (PageAllocator, "get_page", "page_count_is_number_of_holders"),
+        (PageAllocator, "get_pages", "page_count_is_number_of_holders"),
     ],
 )
 def test_code_that_forgets_something(

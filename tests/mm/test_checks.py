@@ -10,6 +10,7 @@ from toykernel.arch.x86.pgtable import set_pte
 from toykernel.check.contents import SharedFrames, reverse_map_is_true, zero_page_is_never_written
 from toykernel.check.invariants import CHECKS, InvariantError, check_all, install
 from toykernel.check.moments import Moments
+from toykernel.check.whole import Whole
 from toykernel.harness.session import Session
 from toykernel.kernel import fork_mm
 from toykernel.mm import memory
@@ -65,16 +66,16 @@ def test_an_entry_behind_the_reverse_map_s_back(forked: tuple[Session, Kernel]) 
     walk = session.walk(3, session.address("shared"))
     assert walk.pte_address is not None
     k.memory.rmap.remove(frame_of(session, 3), k.current.mm.ident, walk.linear)  # type: ignore[union-attr]
-    assert "the reverse map says mm" in next(reverse_map_is_true(k))
+    assert "the reverse map says mm" in next(reverse_map_is_true(Whole(k)))
 
 
 def test_a_shared_frame_that_changes(forked: tuple[Session, Kernel]) -> None:  # K2
     session, k = forked
     watch = SharedFrames()
-    assert not list(watch.shared_frames_do_not_change(k))
-    assert not list(watch.shared_frames_do_not_change(k))
+    assert not list(watch.shared_frames_do_not_change(Whole(k)))
+    assert not list(watch.shared_frames_do_not_change(Whole(k)))
     k.machine.ram.write32(frame_of(session, 3) << 12, 99)
-    assert "changed from 0x01 to 0x63" in next(watch.shared_frames_do_not_change(k))
+    assert "changed from 0x01 to 0x63" in next(watch.shared_frames_do_not_change(Whole(k)))
 
 
 def test_reuse_of_a_held_page(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,11 +12,11 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from emu.ram import PAGE_SHIFT, PAGE_SIZE
-from toykernel.look.page_tables import entries
-from toykernel.look.spaces import address_spaces, users_of
+from toykernel.look.spaces import users_of
 from toykernel.mm.mm_types import VM_SHARED
 
 if TYPE_CHECKING:
+    from toykernel.check.whole import Whole
     from toykernel.state import Kernel
 
 ZEROS = bytes(PAGE_SIZE)
@@ -27,23 +27,23 @@ def first_difference(one: bytes, other: bytes) -> int:
     return next(i for i in range(PAGE_SIZE) if one[i] != other[i])
 
 
-def zero_page_is_never_written(k: Kernel) -> Iterator[str]:
+def zero_page_is_never_written(whole: Whole) -> Iterator[str]:
     """The frame that all untouched memory reads from is all zeros."""
+    k = whole.k
     page = k.machine.ram.read(k.memory.zero_pfn << PAGE_SHIFT, PAGE_SIZE)
     if k.memory.pages.page_count(k.memory.zero_pfn) and page != ZEROS:
         at = first_difference(page, ZEROS)
         yield f"the zero page, frame {k.memory.zero_pfn:#x}, holds {page[at]:#04x} at offset {at:#x}"
 
 
-def reverse_map_is_true(k: Kernel) -> Iterator[str]:
+def reverse_map_is_true(whole: Whole) -> Iterator[str]:
     """The reverse map names exactly the entries that the page tables have."""
     found: dict[int, list[tuple[int, int]]] = {}
-    for mm in address_spaces(k):
-        for entry in entries(k, mm):
-            if entry.present:
-                found.setdefault(entry.pfn, []).append((mm.ident, entry.address))
-    for pfn in sorted({*found, *k.memory.rmap.mapped()}):
-        tables, noted = sorted(found.get(pfn, [])), sorted(k.memory.rmap.entries(pfn))
+    for mm, address, _, pfn, _ in whole.mapped:
+        found.setdefault(pfn, []).append((mm.ident, address))
+    rmap = whole.k.memory.rmap
+    for pfn in sorted({*found, *rmap.mapped()}):
+        tables, noted = sorted(found.get(pfn, [])), sorted(rmap.entries(pfn))
         if tables != noted:
             yield f"frame {pfn:#x} is mapped by {_names(tables)}, the reverse map says {_names(noted)}"
 
@@ -63,27 +63,24 @@ class SharedFrames:
     def __init__(self) -> None:
         self.held: dict[int, bytes] = {}  # by frame
 
-    def shared_frames_do_not_change(self, k: Kernel) -> Iterator[str]:
+    def shared_frames_do_not_change(self, whole: Whole) -> Iterator[str]:
         """A frame that a private area shares with anybody holds what it held when sharing began."""
         now: dict[int, bytes] = {}
-        ram = k.machine.ram
-        for mm in address_spaces(k):
-            for entry in entries(k, mm):
-                pfn = entry.pfn
-                if not entry.present or pfn in now or users(k, pfn) < 2:
-                    continue
-                area = mm.find_exact(entry.address)
-                if pfn == k.memory.zero_pfn or area is None or area.vm_flags & VM_SHARED:
-                    continue
-                if area.mapping is not None and pfn in area.mapping.pages.values():
-                    continue  # the page cache's own may be written by whoever shares it
-                now[pfn] = ram.read(pfn << PAGE_SHIFT, PAGE_SIZE)
-                before = self.held.get(pfn)
-                if before is not None and before != now[pfn]:
-                    at = first_difference(before, now[pfn])
-                    yield (
-                        f"frame {pfn:#x}, shared by {users_of(k, mm)} at {entry.address:#010x} and "
-                        f"others, changed from {before[at]:#04x} to {now[pfn][at]:#04x} at offset "
-                        f"{at:#x}"
-                    )
+        k = whole.k
+        # the page cache's own may be written by whoever shares it
+        passed = {pfn for mapping in k.memory.mappings.values() for pfn in mapping.pages.values()}
+        passed.add(k.memory.zero_pfn)
+        for mm, address, _, pfn, area in whole.mapped:
+            if pfn in now or pfn in passed or users(k, pfn) < 2:
+                continue
+            if area is None or area.vm_flags & VM_SHARED:
+                continue
+            now[pfn] = k.machine.ram.read(pfn << PAGE_SHIFT, PAGE_SIZE)
+            before = self.held.get(pfn)
+            if before is not None and before != now[pfn]:
+                at = first_difference(before, now[pfn])
+                yield (
+                    f"frame {pfn:#x}, shared by {users_of(k, mm)} at {address:#010x} and others, "
+                    f"changed from {before[at]:#04x} to {now[pfn][at]:#04x} at offset {at:#x}"
+                )
         self.held = now

@@ -6,10 +6,11 @@ is well. Checks only look: page tables are read from guest RAM without setting a
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
-from emu.paging import PTE_FRAME, PTE_P, PTE_RW, PTE_US
+from emu.paging import PTE_A, PTE_D, PTE_FRAME, PTE_P, PTE_RW, PTE_US
 from emu.ram import PAGE_SHIFT, PAGE_SIZE
 from toykernel.arch.x86.asm_offsets import TASK_SIZE
 from toykernel.arch.x86.pgtable import PTRS_PER_TABLE, USER_PGD_PTRS
@@ -23,17 +24,19 @@ from toykernel.check.contents import (
 from toykernel.check.moments import Moments
 from toykernel.check.objects import OBJECT_CHECKS
 from toykernel.check.touched import Touched
+from toykernel.check.whole import Whole
 from toykernel.errors import StopRun
-from toykernel.look.frames import leaked_objects, owners
-from toykernel.look.page_tables import entries, tables
-from toykernel.look.spaces import address_spaces, users_of
+from toykernel.look.frames import owners
+from toykernel.look.page_tables import tables
+from toykernel.look.spaces import users_of
 from toykernel.mm.mm_types import VM_EXEC, VM_LOCKED, VM_READ, VM_SHARED, VM_WRITE
 
 if TYPE_CHECKING:
+    from toykernel.mm.mm_types import MmStruct, VmArea
     from toykernel.state import Kernel
     from toykernel.task import Task
 
-Check = Callable[["Kernel"], Iterator[str]]
+Check = Callable[[Whole], Iterator[str]]
 
 
 class InvariantError(StopRun):
@@ -45,8 +48,9 @@ class InvariantError(StopRun):
         self.detail = detail
 
 
-def page_count_is_number_of_holders(k: Kernel) -> Iterator[str]:
+def page_count_is_number_of_holders(whole: Whole) -> Iterator[str]:
     """References to a frame = page-table entries that map it + the kernel's own reasons."""
+    k = whole.k
     held = owners(k)
     blocks = {pfn: k.memory.pages.page_count(pfn) for pfn in k.memory.pages.allocated()}
     blocks[k.memory.zero_pfn] = k.memory.pages.page_count(k.memory.zero_pfn)
@@ -58,70 +62,67 @@ def page_count_is_number_of_holders(k: Kernel) -> Iterator[str]:
         yield f"frame {pfn:#x} is free, but used by: {', '.join(who)}"
 
 
-def entries_point_to_user_frames(k: Kernel) -> Iterator[str]:
+def entries_point_to_user_frames(whole: Whole) -> Iterator[str]:
     """No entry leads to a free frame, out of RAM, or into the kernel's own memory."""
-    for mm in address_spaces(k):
-        for entry in entries(k, mm):
-            if not entry.present:
-                continue
-            where = f"{users_of(k, mm)} at {entry.address:#010x}: frame {entry.pfn:#x}"
-            if entry.pfn >= k.memory.pages.frames:
-                yield f"{where} is not in RAM"
-            elif entry.pfn < k.memory.reserved_end and entry.pfn != k.memory.zero_pfn:
-                yield f"{where} belongs to the kernel"
-            elif k.memory.pages.page_count(entry.pfn) <= 0:
-                yield f"{where} is free"
-            if entry.pte & PTE_P and not entry.pte & PTE_US:
-                yield f"{where} is mapped for the kernel only"
+    memory = whole.k.memory
+    for entry in whole.mapped:
+        if entry.pfn >= memory.pages.frames:
+            yield f"{whole.where(entry)} is not in RAM"
+        elif entry.pfn < memory.reserved_end and entry.pfn != memory.zero_pfn:
+            yield f"{whole.where(entry)} belongs to the kernel"
+        elif memory.pages.page_count(entry.pfn) <= 0:
+            yield f"{whole.where(entry)} is free"
+        if entry.pte & PTE_P and not entry.pte & PTE_US:
+            yield f"{whole.where(entry)} is mapped for the kernel only"
 
 
-def writable_frames_have_one_user(k: Kernel) -> Iterator[str]:
+def writable_frames_have_one_user(whole: Whole) -> Iterator[str]:
     """A private frame that somebody may write has no second reference; the zero page has no writer."""
-    for mm in address_spaces(k):
-        for entry in entries(k, mm):
-            if entry.pte & (PTE_P | PTE_RW) != PTE_P | PTE_RW or entry.pfn >= k.memory.pages.frames:
-                continue
-            area = mm.find_exact(entry.address)
-            if area is not None and area.vm_flags & VM_SHARED:
-                continue
-            count = users(k, entry.pfn)
-            if count != 1 or entry.pfn == k.memory.zero_pfn:
-                who = users_of(k, mm)
-                yield (
-                    f"{who} may write frame {entry.pfn:#x} at {entry.address:#010x}, "
-                    f"which has {count} references"
-                )
+    k = whole.k
+    for entry in whole.mapped:
+        if entry.pte & (PTE_P | PTE_RW) != PTE_P | PTE_RW or entry.pfn >= k.memory.pages.frames:
+            continue
+        if entry.area is not None and entry.area.vm_flags & VM_SHARED:
+            continue
+        count = users(k, entry.pfn)
+        if count != 1 or entry.pfn == k.memory.zero_pfn:
+            who = users_of(k, entry.mm)
+            yield (
+                f"{who} may write frame {entry.pfn:#x} at {entry.address:#010x}, "
+                f"which has {count} references"
+            )
 
 
-def entries_obey_areas(k: Kernel) -> Iterator[str]:
+def entries_obey_areas(whole: Whole) -> Iterator[str]:
     """A present page lies in an area, and is writable only where the area is."""
-    for mm in address_spaces(k):
-        for entry in entries(k, mm):
-            if not entry.present:
-                continue
-            area = mm.find_exact(entry.address)
-            where = f"{users_of(k, mm)} at {entry.address:#010x}: frame {entry.pfn:#x}"
-            if area is None:
-                yield f"{where} is mapped where there is no area"
-            elif entry.pte & PTE_RW and not area.vm_flags & VM_WRITE:
-                yield f"{where} is writable in an area that is {area.permissions()}"
-            elif bool(entry.pte & PTE_P) != bool(area.vm_flags & (VM_READ | VM_WRITE | VM_EXEC)):
-                may = "can" if entry.pte & PTE_P else "cannot"
-                yield f"{where} {may} be accessed in an area that is {area.permissions()}"
+    for entry in whole.mapped:
+        area = entry.area
+        if area is None:
+            yield f"{whole.where(entry)} is mapped where there is no area"
+        elif entry.pte & PTE_RW and not area.vm_flags & VM_WRITE:
+            yield f"{whole.where(entry)} is writable in an area that is {area.permissions()}"
+        elif bool(entry.pte & PTE_P) != bool(area.vm_flags & (VM_READ | VM_WRITE | VM_EXEC)):
+            may = "can" if entry.pte & PTE_P else "cannot"
+            rights = area.permissions()
+            yield f"{whole.where(entry)} {may} be accessed in an area that is {rights}"
 
 
-def areas_are_in_order(k: Kernel) -> Iterator[str]:
+def areas_are_in_order(whole: Whole) -> Iterator[str]:
     """Areas are whole pages of user space and do not overlap."""
-    for mm in address_spaces(k):
+    k = whole.k
+    for mm in whole.spaces:
         last = pages = locked = 0
+
+        def where(area: VmArea, mm: MmStruct = mm) -> str:
+            return f"{users_of(k, mm)}: area {area.vm_start:#010x}-{area.vm_end:#010x}"
+
         for start, area in mm.areas.items():
-            where = f"{users_of(k, mm)}: area {area.vm_start:#010x}-{area.vm_end:#010x}"
             if start != area.vm_start or area.vm_start >= area.vm_end or area.vm_end > TASK_SIZE:
-                yield f"{where} has bounds that cannot be"
+                yield f"{where(area)} has bounds that cannot be"
             if (area.vm_start | area.vm_end) & (PAGE_SIZE - 1):
-                yield f"{where} is not made of whole pages"
+                yield f"{where(area)} is not made of whole pages"
             if area.vm_start < last:
-                yield f"{where} overlaps the one below it"
+                yield f"{where(area)} overlaps the one below it"
             last = area.vm_end
             locked += area.pages if area.vm_flags & VM_LOCKED else 0
             pages += (area.vm_end - area.vm_start) >> PAGE_SHIFT
@@ -131,60 +132,70 @@ def areas_are_in_order(k: Kernel) -> Iterator[str]:
             yield f"{users_of(k, mm)}: {locked} pages are locked, locked_vm says {mm.locked_vm}"
 
 
-def tables_are_accounted_for(k: Kernel) -> Iterator[str]:
+def tables_are_accounted_for(whole: Whole) -> Iterator[str]:
     """nr_ptes and rss are what the tables show, and the kernel's half is everywhere the same."""
+    k = whole.k
     ram = k.machine.ram
-    half = range(USER_PGD_PTRS, PTRS_PER_TABLE)
-    kernel = ram.words(k.arch.swapper_pg_dir + half.start * 4, len(half))
-    for mm in address_spaces(k):
-        who = users_of(k, mm)
+    present = Counter(entry.mm.ident for entry in whole.mapped)
+    own = _kernel_half(k, k.arch.swapper_pg_dir)
+    for mm in whole.spaces:
         found = list(tables(k, mm))
         for base, pde in found:
             if (pde & PTE_FRAME) + PAGE_SIZE > ram.size or not pde & PTE_P:
+                who = users_of(k, mm)
                 yield f"{who}: directory entry {pde:#010x} for {base:#010x} leads nowhere"
         if len(found) != mm.nr_ptes:
-            yield f"{who}: {len(found)} page tables, nr_ptes says {mm.nr_ptes}"
-        present = sum(1 for entry in entries(k, mm) if entry.present)
-        if present != mm.rss:
-            yield f"{who}: {present} pages are present, rss says {mm.rss}"
-        if [w & ~0x60 for w in ram.words(mm.pgd + half.start * 4, len(half))] != [
-            w & ~0x60 for w in kernel
-        ]:
-            yield f"{who}: the kernel's half of directory {mm.pgd:#x} differs"
+            yield f"{users_of(k, mm)}: {len(found)} page tables, nr_ptes says {mm.nr_ptes}"
+        if present[mm.ident] != mm.rss:
+            pages = present[mm.ident]
+            yield f"{users_of(k, mm)}: {pages} pages are present, rss says {mm.rss}"
+        if _kernel_half(k, mm.pgd) != own:
+            yield f"{users_of(k, mm)}: the kernel's half of directory {mm.pgd:#x} differs"
 
 
-def tlb_owes_nothing(k: Kernel) -> Iterator[str]:
+def _kernel_half(k: Kernel, pgd: int) -> list[tuple[int, int]]:
+    """The entries of a directory's upper half, without accessed and dirty bits."""
+    count = PTRS_PER_TABLE - USER_PGD_PTRS
+    words = k.machine.ram.nonzero_words(pgd + USER_PGD_PTRS * 4, count)
+    return [(index, word & ~(PTE_A | PTE_D)) for index, word in words]
+
+
+def tlb_owes_nothing(whole: Whole) -> Iterator[str]:
     """No entry of the running address space has lost rights without a flush."""
+    k = whole.k
     mm = k.memory.active_mm
     if mm is not None and mm.stale:
         pages = ", ".join(f"{address:#010x}" for address in sorted(mm.stale))
         yield f"{users_of(k, mm)}: not flushed after a change: {pages}"
 
 
-def loaded_directory_is_the_task_s(k: Kernel) -> Iterator[str]:
+def loaded_directory_is_the_task_s(whole: Whole) -> Iterator[str]:
     """CR3 holds the directory of the running task."""
+    k = whole.k
     mm = k.current.mm
     if mm is not None and k.machine.cpu.cr3 & PTE_FRAME != mm.pgd:
         yield f"{users_of(k, mm)}: CR3 is {k.machine.cpu.cr3:#x}, its directory {mm.pgd:#x}"
 
 
-def kernel_stacks_are_whole(k: Kernel) -> Iterator[str]:
+def kernel_stacks_are_whole(whole: Whole) -> Iterator[str]:
     """STACK_END_MAGIC stands at the end of every kernel stack."""
+    k = whole.k
     for task in k.processes.tasks:
         if not stack_end_intact(k.machine.ram, task.stack):
             yield f"kernel stack {task.stack:#010x} of pid {task.pid} ({task.comm}) has overflowed"
 
 
-def slab_objects_have_records(k: Kernel) -> Iterator[str]:
+def slab_objects_have_records(whole: Whole) -> Iterator[str]:
     """Every object that a cache has given stands for a record."""
-    for cache in k.memory.slabs:
-        lost = leaked_objects(k, cache)
+    for cache in whole.k.memory.slabs:
+        lost = cache.active - whole.records[cache.name]
         if lost:
             yield f"slab {cache.name}: {cache.active} objects in use, {lost} without a record"
 
 
-def free_frames_add_up(k: Kernel) -> Iterator[str]:
+def free_frames_add_up(whole: Whole) -> Iterator[str]:
     """Frames in use and frames on the free lists are all the frames there are, each of them once."""
+    k = whole.k
     used = sum(1 << order for order in k.memory.pages.allocated().values())
     totals = k.memory.pages.totals()
     if used != totals.used:
@@ -221,8 +232,9 @@ CHECKS: tuple[Check, ...] = (
 
 def check_all(k: Kernel, more: tuple[Check, ...] = ()) -> None:
     """Every check, in order. Raises InvariantError for the first breach."""
+    whole = Whole(k)
     for check in (*CHECKS, *more):
-        for detail in check(k):
+        for detail in check(whole):
             raise InvariantError(check.__name__, detail)
 
 
@@ -250,10 +262,10 @@ class Looker:
         """What the trap can have touched, and everything when that is due. Raises InvariantError."""
         self._moments.settled()
         for name in self._touched.suspicions():
-            for detail in self._by_name[name](self._k):
+            for detail in self._by_name[name](Whole(self._k)):
                 raise InvariantError(name, detail)
             raise InvariantError(name, "noticed after a trap, and not any more")
-        for detail in self._moments.tlb_holds_nothing_lost(self._k):
+        for detail in self._moments.tlb_holds_nothing_lost(Whole(self._k)):
             raise InvariantError("tlb_holds_nothing_lost", detail)
         self._credit += CREDIT
         price = self._price()

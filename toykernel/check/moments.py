@@ -16,6 +16,7 @@ from toykernel.check.contents import ZEROS, first_difference, users
 from toykernel.mm.mm_types import VM_SHARED
 
 if TYPE_CHECKING:
+    from toykernel.check.whole import Whole
     from toykernel.mm.mm_types import MmStruct
     from toykernel.state import Kernel
     from toykernel.task import Task
@@ -37,7 +38,7 @@ class Moments:
         self._owed: dict[int, int] = {}  # address -> flushes that the machine had seen
         trace = k.host.trace
         trace.fault.append(self._on_fault)
-        trace.set_pte.append(self._on_set_pte)
+        trace.set_ptes.append(self._on_set_ptes)
         trace.user_write.append(self._on_user_write)
 
     def settled(self) -> None:
@@ -98,7 +99,12 @@ class Moments:
 
     # -- entries -----------------------------------------------------------------------------------
 
-    def _on_set_pte(self, mm: MmStruct, address: int, old: int, new: int) -> None:
+    def _on_set_ptes(self, mm: MmStruct, entries: list[tuple[int, int, int]]) -> None:
+        for address, old, new in entries:
+            if old:
+                self._entry_changes(mm, address, old, new)
+
+    def _entry_changes(self, mm: MmStruct, address: int, old: int, new: int) -> None:
         k = self._k
         address &= PTE_FRAME
         same_frame = old & PTE_P and new & PTE_P and not (old ^ new) & PTE_FRAME
@@ -122,10 +128,10 @@ class Moments:
                 f"{count} references",
             )
 
-    def tlb_holds_nothing_lost(self, k: Kernel) -> Iterator[str]:
+    def tlb_holds_nothing_lost(self, whole: Whole) -> Iterator[str]:
         """The machine's TLB was flushed after every entry of the running address space that lost rights
         or its frame (K4)."""
-        flushes = k.machine.tlb_flushes
+        flushes = whole.k.machine.tlb_flushes
         lost = [address for address, seen in self._owed.items() if seen == flushes]
         self._owed = dict.fromkeys(lost, flushes)
         if lost:

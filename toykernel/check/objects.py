@@ -22,12 +22,14 @@ from toykernel.mm.userfaultfd import UserfaultfdCtx
 from toykernel.task import Task
 
 if TYPE_CHECKING:
+    from toykernel.check.whole import Whole
     from toykernel.kernel.nsproxy import IpcNamespace
     from toykernel.state import Kernel
 
 
-def traces_go_both_ways(k: Kernel) -> Iterator[str]:
+def traces_go_both_ways(whole: Whole) -> Iterator[str]:
     """Who is traced stands in its tracer's list, and the other way round; both are alive."""
+    k = whole.k
     alive = dict.fromkeys(k.processes.tasks)
     for task in alive:
         if task.ptrace and (task.parent not in alive or task not in task.parent.ptraced):
@@ -39,9 +41,9 @@ def traces_go_both_ways(k: Kernel) -> Iterator[str]:
                 yield f"pid {task.pid} traces pid {child.pid}, which does not know of it"
 
 
-def watches_go_both_ways(k: Kernel) -> Iterator[str]:
+def watches_go_both_ways(whole: Whole) -> Iterator[str]:
     """What an epoll file watches is open and knows of it; nothing is ready that is not watched."""
-    files = open_files(k)
+    files = whole.files
     for file in files:
         for item in file.f_ep:
             if item not in item.ep.items or item.file is not file:
@@ -56,10 +58,11 @@ def watches_go_both_ways(k: Kernel) -> Iterator[str]:
                 yield f"descriptor {item.fd} is ready, and not watched"
 
 
-def timers_belong_to_the_living(k: Kernel) -> Iterator[str]:
+def timers_belong_to_the_living(whole: Whole) -> Iterator[str]:
     """A timer that runs is somebody's: of a task, of an open timerfd, of a POSIX timer that exists."""
+    k = whole.k
     alive = dict.fromkeys(k.processes.tasks)
-    timerfds = [file.private for file in open_files(k) if isinstance(file.private, TimerfdCtx)]
+    timerfds = [file.private for file in whole.files if isinstance(file.private, TimerfdCtx)]
     for key, timer in k.time.timers.items():
         where = f"the timer for {key[0]} ns ({timer.function.__name__})"
         if timer.key != key:
@@ -73,9 +76,10 @@ def timers_belong_to_the_living(k: Kernel) -> Iterator[str]:
                 yield f"{where} is of POSIX timer {posix.ident}, which was deleted"
 
 
-def locks_belong_to_the_living(k: Kernel) -> Iterator[str]:
+def locks_belong_to_the_living(whole: Whole) -> Iterator[str]:
     """A lock is held by an open file or a table of descriptors, and no two that conflict are held at once."""
-    files = open_files(k)
+    k = whole.k
+    files = whole.files
     tables = [task.files for task in k.processes.tasks]
     for context in {file.inode.i_flctx: None for file in files if file.inode.i_flctx is not None}:
         held = [*context.posix, *context.flock]
@@ -91,8 +95,9 @@ def locks_belong_to_the_living(k: Kernel) -> Iterator[str]:
                     yield f"{context.wait.name}: two conflict at byte {lock.start}"
 
 
-def numbers_are_held(k: Kernel) -> Iterator[str]:
+def numbers_are_held(whole: Whole) -> Iterator[str]:
     """References to a struct pid: the task's, its group's and session's (by their leader), open pidfds."""
+    k = whole.k
     counts: dict[Pid, int] = {}
     first = k.processes.init_pid_ns.pids
     for task in k.processes.tasks:
@@ -101,7 +106,7 @@ def numbers_are_held(k: Kernel) -> Iterator[str]:
             holds += [first[n] for n in (task.signal.pgrp, task.signal.session) if n in first]
         for pid in holds:
             counts[pid] = counts.get(pid, 0) + 1
-    for file in open_files(k):
+    for file in whole.files:
         if isinstance(file.private, Pid):
             counts[file.private] = counts.get(file.private, 0) + 1
     for number, pid in first.items():
@@ -109,8 +114,9 @@ def numbers_are_held(k: Kernel) -> Iterator[str]:
             yield f"number {number} has {pid.count} references, held by {counts.get(pid, 0)}"
 
 
-def mounts_hang_together(k: Kernel) -> Iterator[str]:
+def mounts_hang_together(whole: Whole) -> Iterator[str]:
     """A mount hangs where it says, and its peers know it."""
+    k = whole.k
     for mnt in chain.from_iterable(map(all_mounts, mount_roots(k))):
         for place, below in mnt.mounts.items():
             if below.parent is not mnt or below.mountpoint is not place:
@@ -121,8 +127,9 @@ def mounts_hang_together(k: Kernel) -> Iterator[str]:
             yield f"mount {mnt.mnt_id} is not a slave of the group that it names"
 
 
-def sockets_know_each_other(k: Kernel) -> Iterator[str]:
+def sockets_know_each_other(whole: Whole) -> Iterator[str]:
     """A connected socket's peer is there, or has told it that it is not; so is who waits to be accepted."""
+    k = whole.k
     there = sockets(k)
     for number, sock in enumerate(there):
         if sock.dead:

@@ -78,7 +78,7 @@ class Touched:
         self._stacks: dict[int, Task] = {}
         self._stack_frames: dict[int, None] = {}
         trace = k.host.trace
-        trace.set_pte.append(self._on_set_pte)
+        trace.set_ptes.append(self._on_set_ptes)
         trace.page_pin.append(self._on_pin)
         trace.sched_switch.append(self._on_switch)
         trace.process_fork.append(self._on_fork)
@@ -87,7 +87,7 @@ class Touched:
             self._at_work[mm.ident] = mm
         self._catch_up()
 
-    def _on_set_pte(self, mm: MmStruct, _address: int, _old: int, _new: int) -> None:
+    def _on_set_ptes(self, mm: MmStruct, _entries: list[tuple[int, int, int]]) -> None:
         self._at_work[mm.ident] = mm
 
     def _on_pin(self, pfn: int, _held: bool) -> None:

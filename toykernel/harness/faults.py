@@ -268,9 +268,8 @@ def _problems(session: Session, injector: Sweep, ended: str) -> Iterator[str]:
         yield str(error)
     if leaked_frames(k):
         yield f"{leaked_frames(k)} frames leaked"
-    for cache in k.memory.slabs:
-        if leaked_objects(k, cache):
-            yield f"{leaked_objects(k, cache)} objects of {cache.name} leaked"
+    for name, lost in leaked_objects(k).items():
+        yield f"{lost} objects of {name} leaked"
 
 
 def table(outcomes: list[Outcome]) -> str:

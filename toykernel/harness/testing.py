@@ -255,8 +255,7 @@ class Run:
         """Every frame and every record has somebody who accounts for it."""
         __tracebackhide__ = True
         k = self.session.kernel
-        lost = {cache.name: leaked_objects(k, cache) for cache in k.memory.slabs}
-        wrong = [f"{n} of {name}" for name, n in lost.items() if n]
+        wrong = [f"{n} of {name}" for name, n in leaked_objects(k).items()]
         frames = leaked_frames(k)
         if frames or wrong:
             self._fail(f"leaked: {', '.join([f'{frames} frames', *wrong])}")

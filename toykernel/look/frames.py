@@ -6,6 +6,7 @@ leak, or a reference that nobody took.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -18,7 +19,6 @@ from toykernel.look.records import records
 from toykernel.look.spaces import address_spaces, users
 
 if TYPE_CHECKING:
-    from toykernel.mm.slab import KmemCache
     from toykernel.state import Kernel
 
 
@@ -48,15 +48,10 @@ def _kernel_stacks(k: Kernel) -> Iterator[Claim]:
 
 def _slab_pages(k: Kernel) -> Iterator[Claim]:
     """A slab page is held by its cache as long as the cache can say which records are in it."""
-    known = list(records(k))
+    claimed = Counter((kind, address & PTE_FRAME) for kind, address in records(k))
     for cache in k.memory.slabs:
-        claimed: dict[int, int] = {}
-        for kind, address in known:
-            if kind == cache.name:
-                page = address & PTE_FRAME
-                claimed[page] = claimed.get(page, 0) + 1
         for page in cache.pages():
-            if claimed.get(page, 0) == cache.objects_in(page):
+            if claimed[cache.name, page] == cache.objects_in(page):
                 yield (page - PAGE_OFFSET) >> PAGE_SHIFT, f"slab {cache.name}"
 
 
@@ -133,9 +128,11 @@ def leaked_frames(k: Kernel) -> int:
     )
 
 
-def leaked_objects(k: Kernel, cache: KmemCache) -> int:
-    """Slab objects in use that no record stands for."""
-    return cache.active - sum(1 for kind, _ in records(k) if kind == cache.name)
+def leaked_objects(k: Kernel) -> dict[str, int]:
+    """Slab objects in use that no record stands for, by the name of each cache that has such."""
+    known = Counter(kind for kind, _ in records(k))
+    lost = {cache.name: cache.active - known[cache.name] for cache in k.memory.slabs}
+    return {name: count for name, count in lost.items() if count}
 
 
 @dataclass(frozen=True)

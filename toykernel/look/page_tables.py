@@ -42,9 +42,8 @@ class Entry:
 
 def tables(k: Kernel, mm: MmStruct) -> Iterator[tuple[int, int]]:
     """(first linear address, directory entry) of every user page-table page."""
-    for index, pde in enumerate(k.machine.ram.words(mm.pgd, USER_PGD_PTRS)):
-        if pde:
-            yield index << 22, pde
+    for index, pde in k.machine.ram.nonzero_words(mm.pgd, USER_PGD_PTRS):
+        yield index << 22, pde
 
 
 def entries(k: Kernel, mm: MmStruct) -> Iterator[Entry]:
@@ -54,6 +53,5 @@ def entries(k: Kernel, mm: MmStruct) -> Iterator[Entry]:
         at = pde & PTE_FRAME
         if at + PAGE_SIZE > ram.size:
             continue
-        for index, pte in enumerate(ram.words(at, PTRS_PER_TABLE)):
-            if pte:
-                yield Entry(mm, base + (index << PAGE_SHIFT), pte)
+        for index, pte in ram.nonzero_words(at, PTRS_PER_TABLE):
+            yield Entry(mm, base + (index << PAGE_SHIFT), pte)

@@ -111,8 +111,11 @@ def set_pte(k: Kernel, mm: MmStruct, address: int, at: int, value: int) -> None:
         if mm.rss > mm.hiwater_rss:
             mm.hiwater_rss = mm.rss
         k.memory.rmap.add(value >> PAGE_SHIFT, mm.ident, address)
-    if k.host.trace.set_pte:
-        k.host.trace.set_pte.emit(mm, address, old, value)
+    trace = k.host.trace
+    if trace.set_pte:
+        trace.set_pte.emit(mm, address, old, value)
+    if trace.set_ptes:
+        trace.set_ptes.emit(mm, [(address, old, value)])
 
 
 def flush_tlb_mm(k: Kernel, mm: MmStruct) -> None:
@@ -211,7 +214,7 @@ def copy_ptes(
             work.table = pte_alloc(k, dst, address) & PTE_FRAME
             work.table_of = address >> PGDIR_SHIFT
         maps = {}
-        writable = len(protected)
+        first, writable = address, len(protected)
         for index, pte in enumerate(entries):
             if pte:
                 maps[address] = pte >> PAGE_SHIFT
@@ -231,6 +234,18 @@ def copy_ptes(
         dst.rss += len(maps)
         if dst.rss > dst.hiwater_rss:
             dst.hiwater_rss = dst.rss
+        if k.host.trace.set_ptes:
+            taken = [
+                (page, pte, pte & ~PTE_RW) for page, _, pte in protected[-writable:] if writable
+            ]
+            k.host.trace.set_ptes.emit(src, taken)
+            given = enumerate(entries)
+            copies = [
+                (first + index * PAGE_SIZE, 0, pte & ~(PTE_RW | PTE_A))
+                for index, pte in given
+                if pte
+            ]
+            k.host.trace.set_ptes.emit(dst, copies)
 
 
 def clear_ptes(k: Kernel, mm: MmStruct, start: int, end: int, work: PteWork) -> None:
@@ -251,6 +266,10 @@ def clear_ptes(k: Kernel, mm: MmStruct, start: int, end: int, work: PteWork) -> 
         work.stored += len(maps)
         mm.rss -= len(maps)
         k.memory.rmap.remove_all(mm.ident, maps)
+        if k.host.trace.set_ptes:
+            was = (pte for pte in entries if pte)
+            cleared = [(page, pte, 0) for page, pte in zip(maps, was, strict=True)]
+            k.host.trace.set_ptes.emit(mm, cleared)
         k.memory.pages.put_pages(k, maps.values())
 
 
