@@ -62,6 +62,7 @@ from toykernel.mm.mman import (
     PROT_READ,
     PROT_WRITE,
     calc_vm_prot_bits,
+    no_huge_page,
 )
 from toykernel.mm.vma import carve, free_area, merge, new_area
 from toykernel.syscalls import syscall
@@ -317,7 +318,7 @@ def _mapped_file(k: Kernel, flags: int, fd: int) -> File | None:
     if not flags & MAP_ANONYMOUS:
         return fget_open(k, fd)
     if flags & MAP_HUGETLB:
-        raise Errno(ENOMEM)  # there is no pool of huge pages
+        raise Errno(no_huge_page(flags))
     return None
 
 
