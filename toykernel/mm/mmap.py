@@ -141,13 +141,9 @@ def _is_free(k: Kernel, mm: MmStruct, start: int, end: int) -> bool:
 
 
 def _topdown_hole(k: Kernel, mm: MmStruct, length: int) -> int:
-    top = mm.mmap_base
-    for area in reversed(mm.overlapping(0, mm.mmap_base)):
-        if area.vm_end + length <= top:
-            return top - length
-        top = min(top, _gap_start(k, area))
-    if top - length >= k.memory.mmap_min_addr:
-        return top - length
+    for start, end in mm.areas.holes_below(mm.mmap_base, k.memory.stack_guard_gap):
+        if max(start, k.memory.mmap_min_addr) + length <= end:
+            return end - length
     bottom = TASK_UNMAPPED_BASE  # nothing below: look upwards, through the stack's room too
     for area in mm.overlapping(bottom, TASK_SIZE):
         if bottom + length <= _gap_start(k, area):
