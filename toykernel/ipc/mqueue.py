@@ -25,7 +25,7 @@ from toykernel.fs.super import SuperBlock
 from toykernel.ipc.msg import MsgMsg
 from toykernel.kernel.cred import CAP_SYS_RESOURCE, capable, free_uid
 from toykernel.kernel.kill import user_info
-from toykernel.kernel.pid import pid_vnr
+from toykernel.kernel.pid import pid_nr_ns, pid_vnr, task_active_pid_ns
 from toykernel.kernel.siginfo import SI_MESGQ
 from toykernel.kernel.signal import send_signal
 from toykernel.kernel.signal_types import RLIMIT_MSGQUEUE
@@ -185,6 +185,9 @@ def do_notify(k: Kernel, info: MqueueInfo) -> None:
         owner = info.notify_owner
         if info.notify == SIGEV_SIGNAL and info.notify_signo:
             sender = user_info(k, SI_MESGQ) | {"si_value": info.notify_value}
+            sender["si_pid"] = pid_nr_ns(
+                k.current.group_leader.pid_struct, task_active_pid_ns(owner)
+            )
             send_signal(k, owner, info.notify_signo, sender, group=True)
         info.notify_owner = None
     wake_up(k, info.wait, key=POLLIN | POLLRDNORM)

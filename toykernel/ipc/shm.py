@@ -55,7 +55,7 @@ from toykernel.mm.mm_types import (
     VM_WRITE,
     MmStruct,
 )
-from toykernel.mm.mman import MAP_FIXED, MAP_NORESERVE
+from toykernel.mm.mman import MAP_FIXED, MAP_NORESERVE, no_huge_page
 from toykernel.mm.mmap import do_munmap, get_unmapped_area, mmap_region, page_align, user_mm
 from toykernel.syscalls import syscall
 
@@ -140,7 +140,7 @@ def _newseg(k: Kernel, ids: ShmIds, key: int, size: int, shmflg: int) -> int:
     if shmflg & SHM_HUGETLB:
         cred = k.current.cred
         allowed = capable(k, CAP_IPC_LOCK) or HUGETLB_SHM_GROUP in (cred.fsgid, *cred.groups)
-        raise Errno(ENOMEM if allowed else EPERM)  # and there is no pool of huge pages
+        raise Errno(no_huge_page(shmflg) if allowed else EPERM)
     ident = new_ident(ids, ids.segments, ids.ctlmni)
     slab = k.memory.slabs.shm.alloc(k)
     ident_taken(ids)

@@ -108,6 +108,19 @@ def capable(k: Kernel, cap: int, task: Task | None = None) -> bool:
     return bool((task or k.current).cred.cap_effective & 1 << cap)
 
 
+def ns_capable(k: Kernel, ns: UserNamespace, cap: int) -> bool:
+    """Whether the current task has a capability over a user namespace (cap_capable): its own, one below that
+    it made itself, or one below such; a namespace beside its own or above it is none of these.
+    """
+    cred = k.current.cred
+    at: UserNamespace | None = ns
+    while at is not None and at is not cred.user.ns:
+        if at.parent is cred.user.ns and at.owner == cred.euid:
+            return True
+        at = at.parent
+    return at is not None and capable(k, cap)
+
+
 def cap_full_set(k: Kernel) -> int:
     """Every capability that this kernel knows."""
     return (2 << k.host.profile.last_cap) - 1

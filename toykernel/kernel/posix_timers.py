@@ -14,6 +14,7 @@ from toykernel.arch.x86.uaccess import copy_from_user, copy_to_user, put_user
 from toykernel.errno import EAGAIN, EINVAL, EOPNOTSUPP, ERESTART_RESTARTBLOCK, ERESTARTNOHAND, Errno
 from toykernel.kernel.cputime import cpu_clock_read, cpu_clock_task
 from toykernel.kernel.pid import find_task_by_vpid
+from toykernel.kernel.sched.core import tick_ns
 from toykernel.kernel.siginfo import NSIG, SI_TIMER, SIGALRM, Siginfo
 from toykernel.kernel.signal import send_signal, sig_ignored
 from toykernel.kernel.signal_types import signal_pending
@@ -121,7 +122,7 @@ def posix_timer_fn(k: Kernel, timer: HrTimer) -> None:
     target = posix.target
     if posix.notify != SIGEV_NONE:
         if sig_ignored(target, posix.sig):
-            _go_on(k, posix)
+            _go_on(k, posix, tick_ns(k))
             return
         info = {
             "si_code": SI_TIMER,
@@ -132,9 +133,13 @@ def posix_timer_fn(k: Kernel, timer: HrTimer) -> None:
         send_signal(k, target, posix.sig, info, group=posix.notify != SIGEV_THREAD_ID)
 
 
-def _go_on(k: Kernel, posix: PosixTimer) -> None:
+def _go_on(k: Kernel, posix: PosixTimer, pause: int = 0) -> None:
+    """On to the next expiry; with `pause`, ns, not before that when the interval is shorter: what nobody
+    takes must not come as fast as it can.
+    """
     if posix.interval:
-        posix.overrun += hrtimer_forward(posix.timer, _now(k, posix), posix.interval) - 1
+        now = _now(k, posix) + (pause if posix.interval < pause else 0)
+        posix.overrun += hrtimer_forward(posix.timer, now, posix.interval) - (not pause)
         _start(k, posix, posix.timer.expires)
 
 

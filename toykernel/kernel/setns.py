@@ -25,6 +25,7 @@ from toykernel.kernel.cred import (
     capable,
     commit_creds,
     free_uid,
+    ns_capable,
     prepare_creds,
     put_cred,
 )
@@ -88,7 +89,9 @@ def _check(k: Kernel, common: NsCommon) -> None:
         alone = len(task.signal.threads) == 1 and task.fs.users == 1
         if common.ns is task.cred.user.ns or not alone:
             raise Errno(EINVAL)
-    if not capable(k, CAP_SYS_ADMIN):
+        if not ns_capable(k, common.ns, CAP_SYS_ADMIN):
+            raise Errno(EPERM)
+    elif not capable(k, CAP_SYS_ADMIN):
         raise Errno(EPERM)
     if common.kind == CLONE_NEWNS:
         if not capable(k, CAP_SYS_CHROOT):

@@ -48,20 +48,51 @@ def _extents(ns: UserNamespace, group: bool) -> tuple[Extent, ...]:
     return ns.gid_map if group else ns.uid_map
 
 
-def _show(task: Task, group: bool) -> str:
-    ns = task.cred.user.ns
-    extents = ((0, 0, _WIDEST),) if ns.parent is None else _extents(ns, group)
-    return "".join(f"{first:>10} {lower:>10} {count:>10}\n" for first, lower, count in extents)
+def _upwards(ns: UserNamespace, ident: int, group: bool) -> int | None:
+    """What an id of a namespace is in the first one of all; None for one without a mapping."""
+    while ns.parent is not None:
+        extent = next((e for e in _extents(ns, group) if e[0] <= ident < e[0] + e[2]), None)
+        if extent is None:
+            return None
+        ident += extent[1] - extent[0]
+        ns = ns.parent
+    return ident
+
+
+def _downwards(ns: UserNamespace, ident: int | None, group: bool) -> int | None:
+    """What a namespace calls an id of the first one."""
+    if ns.parent is None or ident is None:
+        return ident
+    above = _downwards(ns.parent, ident, group)
+    if above is None:
+        return None
+    extent = next((e for e in _extents(ns, group) if e[1] <= above < e[1] + e[2]), None)
+    return None if extent is None else above + extent[0] - extent[1]
+
+
+def _show(k: Kernel, task: Task, group: bool) -> str:
+    ns, reader = task.cred.user.ns, k.current.cred.user.ns
+    if ns.parent is None:
+        return f"{0:>10} {0:>10} {_WIDEST:>10}\n"
+    text = ""
+    for first, lower, count in _extents(ns, group):
+        seen: int | None = lower  # by who is in it: what the namespace above calls it
+        if reader is not ns:
+            seen = _downwards(reader, _upwards(ns.parent, lower, group), group)
+        text += f"{first:>10} {_WIDEST if seen is None else seen:>10} {count:>10}\n"
+    return text
 
 
 def uid_map(k: Kernel, task: Task) -> str:
-    """A line for each extent: first id here, first id above, how many."""
-    return _show(task, group=False)
+    """A line for each extent: first id in the task's namespace; the same id in the reader's, or for who is
+    in that namespace, too, in the one above it, 4294967295 for none; how many.
+    """
+    return _show(k, task, group=False)
 
 
 def gid_map(k: Kernel, task: Task) -> str:
     """As uid_map."""
-    return _show(task, group=True)
+    return _show(k, task, group=True)
 
 
 def setgroups(k: Kernel, task: Task) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bisect import bisect_left, bisect_right
+from bisect import bisect_left, bisect_right, insort
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
@@ -87,11 +87,17 @@ class VmArea:
 
 
 class Areas:
-    """Areas by their first address, in order: two lists side by side, which a fork makes anew in no time."""
+    """Areas by their first address, in order: two lists side by side, which a fork makes anew in no time.
+
+    A third has the first addresses below which a hole is, so that a search for room need not look at each
+    of thousands of areas that touch, and a fourth those of stacks that grow.
+    """
 
     def __init__(self) -> None:
         self._starts: list[int] = []
         self._areas: list[VmArea] = []
+        self._above_holes: list[int] = []
+        self._growing: list[int] = []
 
     def __len__(self) -> int:
         return len(self._areas)
@@ -112,20 +118,46 @@ class Areas:
     def insert(self, area: VmArea) -> None:
         """Keep an area by its first address, where none is."""
         at = bisect_left(self._starts, area.vm_start)
+        if at == 0 or self._areas[at - 1].vm_end < area.vm_start:
+            insort(self._above_holes, area.vm_start)
+        if at < len(self._areas) and self._starts[at] == area.vm_end:
+            _discard(self._above_holes, area.vm_end)
+        if area.vm_flags & VM_GROWSDOWN:
+            insort(self._growing, area.vm_start)
         self._starts.insert(at, area.vm_start)
         self._areas.insert(at, area)
 
     def remove(self, start: int) -> None:
         """Raises KeyError when there is none."""
+        area = self[start]
         at = bisect_left(self._starts, start)
-        if at == len(self._starts) or self._starts[at] != start:
-            raise KeyError(start)
+        _discard(self._above_holes, start)
+        _discard(self._growing, start)
+        if at + 1 < len(self._areas) and self._starts[at + 1] == area.vm_end:
+            insort(self._above_holes, area.vm_end)
         del self._starts[at], self._areas[at]
 
     def clear(self) -> None:
         """No areas any more."""
-        self._starts.clear()
-        self._areas.clear()
+        for addresses in (self._starts, self._areas, self._above_holes, self._growing):
+            addresses.clear()
+
+    def holes_below(self, top: int, guard: int) -> Iterator[tuple[int, int]]:
+        """The holes below an address as (start, end), the highest first, and last what is below all areas.
+
+        An area with VM_GROWSDOWN keeps `guard` bytes below it free; where that leaves nothing, end is not
+        above start.
+        """
+        place = bisect_left(self._starts, top)
+        low = self._areas[place - 1].vm_end if place else 0
+        yield low, top
+        guarded = top
+        growing = self._growing[: bisect_left(self._growing, top)]
+        for start in reversed(self._above_holes[: bisect_left(self._above_holes, top)]):
+            while growing and growing[-1] >= start:
+                guarded = min(guarded, growing.pop() - guard)
+            place = bisect_left(self._starts, start)
+            yield (self._areas[place - 1].vm_end if place else 0), min(start, guarded)
 
     def ending_above(self, address: int) -> int:
         """The place of the first that ends above an address; their number when none does."""
@@ -139,6 +171,12 @@ class Areas:
     def between(self, place: int, end: int) -> list[VmArea]:
         """From a place on those that start below `end`."""
         return self._areas[place : bisect_left(self._starts, end)]
+
+
+def _discard(addresses: list[int], address: int) -> None:
+    at = bisect_left(addresses, address)
+    if at < len(addresses) and addresses[at] == address:
+        del addresses[at]
 
 
 class MmStruct:

@@ -62,6 +62,7 @@ from toykernel.mm.mman import (
     PROT_READ,
     PROT_WRITE,
     calc_vm_prot_bits,
+    no_huge_page,
 )
 from toykernel.mm.vma import carve, free_area, merge, new_area
 from toykernel.syscalls import syscall
@@ -140,13 +141,9 @@ def _is_free(k: Kernel, mm: MmStruct, start: int, end: int) -> bool:
 
 
 def _topdown_hole(k: Kernel, mm: MmStruct, length: int) -> int:
-    top = mm.mmap_base
-    for area in reversed(mm.overlapping(0, mm.mmap_base)):
-        if area.vm_end + length <= top:
-            return top - length
-        top = min(top, _gap_start(k, area))
-    if top - length >= k.memory.mmap_min_addr:
-        return top - length
+    for start, end in mm.areas.holes_below(mm.mmap_base, k.memory.stack_guard_gap):
+        if max(start, k.memory.mmap_min_addr) + length <= end:
+            return end - length
     bottom = TASK_UNMAPPED_BASE  # nothing below: look upwards, through the stack's room too
     for area in mm.overlapping(bottom, TASK_SIZE):
         if bottom + length <= _gap_start(k, area):
@@ -317,7 +314,7 @@ def _mapped_file(k: Kernel, flags: int, fd: int) -> File | None:
     if not flags & MAP_ANONYMOUS:
         return fget_open(k, fd)
     if flags & MAP_HUGETLB:
-        raise Errno(ENOMEM)  # there is no pool of huge pages
+        raise Errno(no_huge_page(flags))
     return None
 
 

@@ -265,9 +265,12 @@ def sys_sched_getaffinity(k: Kernel, pid: int, length: int, mask: int) -> int:
 
 @syscall(241, "pid:pid cpusetsize:size mask:address")
 def sys_sched_setaffinity(k: Kernel, pid: int, length: int, mask: int) -> int:
-    """sched_setaffinity: a mask without the one CPU is refused. EINVAL, ESRCH, EFAULT."""
+    """sched_setaffinity: a mask without the one CPU is refused. EPERM for another user's task, EINVAL,
+    ESRCH, EFAULT.
+    """
     data = copy_from_user(k, mask, min(length, 4))
-    find_process_by_pid(k, pid)
+    if not _same_owner(k, find_process_by_pid(k, pid)) and not capable(k, CAP_SYS_NICE):
+        raise Errno(EPERM)
     if not int.from_bytes(data, "little") & 1:
         raise Errno(EINVAL)
     return 0
