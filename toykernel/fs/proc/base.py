@@ -21,7 +21,7 @@ from toykernel.fs.operations import (
     SuperOperations,
     noop_fsync,
 )
-from toykernel.fs.proc import page, proc_sysctl, task_files, task_mmu
+from toykernel.fs.proc import page, pagemap, proc_sysctl, task_files
 from toykernel.fs.proc.mounts import MOUNT_TABLES, MOUNTS
 from toykernel.fs.proc.node import (
     ProcFile,
@@ -421,7 +421,10 @@ MEM = FileOperations(
     open=task_files.mem_open,
 )
 PAGEMAP = FileOperations(
-    "toykernel.fs.proc.base:PAGEMAP", read=task_mmu.pagemap_read, llseek=proc_llseek
+    "toykernel.fs.proc.base:PAGEMAP",
+    read=pagemap.pagemap_read,
+    llseek=proc_llseek,
+    ioctl=pagemap.pagemap_ioctl,
 )
 KPAGECOUNT = FileOperations(
     "toykernel.fs.proc.base:KPAGECOUNT", read=page.kpagecount_read, llseek=proc_llseek
