@@ -93,6 +93,8 @@ class UnixSock:
     wmem: int = 0  # bytes that it has sent and nobody has read
     rcvlowat: int = 1  # bytes that a stream's reader waits for
     passcred: bool = False
+    passrights: bool = True  # open files may come with messages
+    recvmsg_inq: bool = False  # a stream's reader hears how much there is still
     options: dict[int, int] = field(default_factory=dict)
     rcvtimeo: int = 0  # ns; 0 is for ever
     sndtimeo: int = 0

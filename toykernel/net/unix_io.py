@@ -175,6 +175,8 @@ def _send_stream(k: Kernel, sending: Sending) -> Result:
         other = sock.peer
         if sock.shutdown & SEND_SHUTDOWN or other is None or other.shutdown & RCV_SHUTDOWN:
             return _stream_ends(k, sending, _broken_pipe(k, sending.flags, sock))
+        if sending.scm.files and not other.passrights:
+            return _stream_ends(k, sending, Errno(EPERM))
         if sock.wmem + SKB_OVERHEAD < sock.sndbuf:
             part = sending.data[sending.done : sending.done + STREAM_PIECE]
             try:
@@ -237,6 +239,8 @@ def _send_packet(k: Kernel, sending: Sending) -> Result:
         raise Errno(EPERM)
     if other.shutdown & RCV_SHUTDOWN:
         raise Errno(EPIPE)
+    if sending.scm.files and not other.passrights:
+        raise Errno(EPERM)
     if other is not sock.peer:
         landlock_may_reach(k, other)
     full = other.peer is not sock and recvq_full(other)
@@ -310,8 +314,8 @@ def _recv_stream(k: Kernel, sock: UnixSock, size: int, flags: int, peek: bool) -
             free_skb(k, skb)
     if first is not None:
         return Received(data, len(data), 0, first, peek)
-    if not size and sock.queue:
-        return Received(b"", 0, 0, None, peek)
+    if not size and sock.queue:  # what goes along with the next byte comes now
+        return Received(b"", 0, 0, sock.queue[0], peek)
     if sock.error:
         error, sock.error = sock.error, 0
         raise Errno(error)
