@@ -41,6 +41,7 @@ from toykernel.net.unix_io import (
     MSG_CMSG_CLOEXEC,
     MSG_CTRUNC,
     MSG_DONTWAIT,
+    MSG_OOB,
     Received,
     check_size,
     gather,
@@ -173,10 +174,10 @@ def tell_msg(k: Kernel, call: Receiving, got: Received) -> None:
         room = controllen if control else 0
         data, cut = scm_recv(k, skb, room, creds=sock.passcred, cloexec=cloexec, peek=got.peek)
         flags |= MSG_CTRUNC if cut else 0
-    elif sock.is_stream and sock.passcred:
+    elif sock.is_stream and sock.passcred and not flags & MSG_OOB:
         data, cut = scm_nobody(controllen if control else 0)
         flags |= MSG_CTRUNC if cut else 0
-    if sock.recvmsg_inq:
+    if sock.recvmsg_inq and not flags & MSG_OOB:
         left = controllen - len(data) if control else 0
         more, cut = scm_inq(sock, left)
         data += more
