@@ -139,12 +139,16 @@ OWN = {
         "TTY_DEV": 0x500, "CONSOLE_DEV": 0x501, "PTMX_DEV": 0x502, "PTS_MAJOR": 136,
     },
     "Documentation/admin-guide/mm/pagemap.rst": {
-        "PM_PRESENT": 1 << 63, "PM_FILE": 1 << 61, "PM_MMAP_EXCLUSIVE": 1 << 56, "PM_SOFT_DIRTY": 1 << 55,
+        "PM_PRESENT": 1 << 63, "PM_SWAP": 1 << 62, "PM_FILE": 1 << 61, "PM_UFFD_WP": 1 << 57,
+        "PM_MMAP_EXCLUSIVE": 1 << 56,
     },
     "include/uapi of newer kernels": {
         "MFD_NOEXEC_SEAL": 8, "MFD_EXEC": 16, "F_SEAL_EXEC": 32, "PIDFD_THREAD": 0o200,
         "FUTEX2_SIZE_U32": 2, "FUTEX2_PRIVATE": 128, "SIGNAL_THREAD": 1, "SIGNAL_GROUP": 2,
         "SIGNAL_PROCESS_GROUP": 4,
+        "PAGEMAP_SCAN": 0xC0606610, "PAGE_IS_WPALLOWED": 1, "PAGE_IS_WRITTEN": 2, "PAGE_IS_FILE": 4,
+        "PAGE_IS_PRESENT": 8, "PAGE_IS_SWAPPED": 16, "PAGE_IS_PFNZERO": 32, "PAGE_IS_GUARD": 256,
+        "PM_SCAN_WP_MATCHING": 1, "PM_SCAN_CHECK_WPASYNC": 2,
     },
     "kernel/time/ntp.c": {
         "ADJ_ADJTIME": 0x8000, "ADJ_OFFSET_READONLY": 0x2000, "MAXFREQ": 500 << 16, "MAX_TAI_OFFSET": 100000,

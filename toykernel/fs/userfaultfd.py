@@ -32,6 +32,8 @@ from toykernel.kernel.pid import task_pid_vnr
 from toykernel.kernel.signal_types import signal_pending
 from toykernel.kernel.wait import Result, Wait, WaitQueue, wake_up
 from toykernel.mm.mm_types import (
+    FEATURE_WP_ASYNC,
+    FEATURE_WP_UNPOPULATED,
     UFFD_MODE_MINOR,
     UFFD_MODE_MISSING,
     UFFD_MODE_WP,
@@ -68,14 +70,15 @@ UFFDIO_MOVE, UFFDIO_WRITEPROTECT = 0xC028AA05, 0xC018AA06
 UFFDIO_CONTINUE, UFFDIO_POISON = 0xC020AA07, 0xC020AA08
 USERFAULTFD_IOC_NEW = 0xAA00
 FEATURE_PAGEFAULT_FLAG_WP, FEATURE_MISSING_SHMEM, FEATURE_MINOR_SHMEM = 1, 1 << 5, 1 << 10
-FEATURE_POISON, FEATURE_MOVE = 1 << 14, 1 << 16
+FEATURE_POISON, FEATURE_MOVE, FEATURE_WP_HUGETLBFS_SHMEM = 1 << 14, 1 << 16, 1 << 12
 _FEATURES = FEATURE_MISSING_SHMEM | FEATURE_SIGBUS | FEATURE_THREAD_ID | FEATURE_EXACT_ADDRESS
 _FEATURES |= FEATURE_PAGEFAULT_FLAG_WP | FEATURE_MINOR_SHMEM | FEATURE_POISON | FEATURE_MOVE
+_FEATURES |= FEATURE_WP_HUGETLBFS_SHMEM | FEATURE_WP_UNPOPULATED | FEATURE_WP_ASYNC
 _API_IOCTLS = 1 << 0x3F | 3
 #: WAKE, COPY, ZEROPAGE, MOVE, POISON; and those of two modes.
 _RANGE_IOCTLS, _IOCTL_WRITEPROTECT, _IOCTL_CONTINUE = 0x13C, 1 << 6, 1 << 7
 _MODES = UFFD_MODE_MISSING | UFFD_MODE_WP | UFFD_MODE_MINOR
-MODE_DONTWAKE, COPY_MODE_WP, MOVE_ALLOW_SRC_HOLES = 1, 2, 2
+MODE_DONTWAKE, COPY_MODE_WP, CONTINUE_MODE_WP, MOVE_ALLOW_SRC_HOLES = 1, 2, 2, 2
 WRITEPROTECT_WP, WRITEPROTECT_DONTWAKE = 1, 2
 EVENT_PAGEFAULT, PAGEFAULT_FLAG_WRITE = 0x12, 1
 _MSG = struct.Struct("<B7xQQI4x")
@@ -162,7 +165,7 @@ def userfaultfd_release(k: Kernel, file: File) -> None:
     ctx = _ctx(file)
     for area in list(ctx.mm) if k.memory.mms.get(ctx.mm.ident) is ctx.mm else ():
         if area.uffd is ctx:
-            uffd_wp_range(k, ctx.mm, area.vm_start, area.vm_end, on=False)
+            uffd_wp_range(k, ctx.mm, area, area.vm_start, area.vm_end, on=False)
             area.uffd, area.uffd_mode = None, 0
     wake_userfault(k, ctx, 0, TASK_SIZE)
     k.memory.slabs.userfaultfd.free(k, ctx.slab)
@@ -212,6 +215,8 @@ def _api(k: Kernel, ctx: UserfaultfdCtx, argp: int) -> int:
         copy_to_user(k, argp, bytes(24))
         raise Errno(EINVAL)
     copy_to_user(k, argp, struct.pack("<3Q", UFFD_API, _FEATURES, _API_IOCTLS))
+    if features & FEATURE_WP_ASYNC:
+        features |= FEATURE_WP_UNPOPULATED
     ctx.features = features
     return 0
 
@@ -225,16 +230,22 @@ def _range(k: Kernel, start: int, length: int) -> tuple[int, int]:
     return start, start + length
 
 
-def _areas(mm: MmStruct, start: int, end: int, mode: int = UFFD_MODE_MISSING) -> list[VmArea]:
-    """What there is in the range, all of it memory that can be asked for (vma_can_userfault). EINVAL."""
+def _areas(
+    mm: MmStruct, features: int, start: int, end: int, modes: int | None = None
+) -> list[VmArea]:
+    """What there is in the range, all of it memory that can be asked for (vma_can_userfault), in these modes
+    or its own. Raises Errno(EINVAL)."""
     areas = mm.overlapping(start, end)
     if not areas:
         raise Errno(EINVAL)
     for area in areas:
+        mode = area.uffd_mode if modes is None else modes
+        if mode == UFFD_MODE_WP and features & FEATURE_WP_ASYNC:
+            continue  # of any kind
         host = area.mapping.host if area.mapping is not None else None
         if host is not None and host.i_sb.s_type != "tmpfs":
             raise Errno(EINVAL)
-        if mode & (UFFD_MODE_MINOR if area.mapping is None else UFFD_MODE_WP):
+        if mode & UFFD_MODE_MINOR and area.mapping is None:
             raise Errno(EINVAL)
     return areas
 
@@ -253,7 +264,7 @@ def _set(
         if area.uffd is not ctx or area.uffd_mode != mode:
             part = isolate(k, mm, area, start, end)
             if not mode & UFFD_MODE_WP:
-                uffd_wp_range(k, mm, part.vm_start, part.vm_end, on=False)
+                uffd_wp_range(k, mm, part, part.vm_start, part.vm_end, on=False)
             part.uffd, part.uffd_mode = ctx, mode
     merge(k, mm, start, end)
 
@@ -266,7 +277,7 @@ def _register(k: Kernel, ctx: UserfaultfdCtx, argp: int) -> int:
         raise Errno(EINVAL)
     start, end = _range(k, first, length)
     mm = _living(k, ctx)
-    for area in _areas(mm, start, end, mode):
+    for area in _areas(mm, ctx.features or 0, start, end, mode):
         if not area.vm_flags & VM_MAYWRITE:
             raise Errno(EPERM)
         if area.uffd not in (None, ctx):
@@ -281,7 +292,9 @@ def _register(k: Kernel, ctx: UserfaultfdCtx, argp: int) -> int:
 def _unregister(k: Kernel, ctx: UserfaultfdCtx, argp: int) -> int:
     start, end = _range(k, *struct.unpack("<2Q", copy_from_user(k, argp, 16)))
     mm = _living(k, ctx)
-    _areas(mm, start, end)
+    for area in _areas(mm, ctx.features or 0, start, end):
+        if area.uffd not in (None, ctx):
+            raise Errno(EINVAL)
     _set(k, mm, start, end, None, 0)
     wake_userfault(k, ctx, start, end)
     return 0
@@ -369,10 +382,11 @@ def _mark(k: Kernel, ctx: UserfaultfdCtx, argp: int, *, resume: bool) -> int:
     """UFFDIO_CONTINUE and UFFDIO_POISON. EINVAL, ENOENT, EEXIST, EFAULT, EAGAIN, ESRCH."""
     first, length, mode, _ = struct.unpack("<3Qq", copy_from_user(k, argp, 32))
     start, end = _range(k, first, length)
-    if mode & ~MODE_DONTWAKE:
+    if mode & ~(MODE_DONTWAKE | (CONTINUE_MODE_WP if resume else 0)):
         raise Errno(EINVAL)
     mm, what = _living(k, ctx), mcontinue_page if resume else mpoison_page
-    done = _answer(k, argp + 24, lambda: each_page(k, mm, start, end, what, shared=resume))
+    wp = bool(mode & CONTINUE_MODE_WP)
+    done = _answer(k, argp + 24, lambda: each_page(k, mm, start, end, what, shared=resume, wp=wp))
     return _end(k, ctx, start, end, done, wake=not mode & MODE_DONTWAKE)
 
 

@@ -15,7 +15,13 @@ from toykernel.mm.guards import guards_in
 from toykernel.mm.limits import vm_enough_memory
 from toykernel.mm.mdwe import inherited_mdwe
 from toykernel.mm.memory import copy_page_range, unprotect_ptes
-from toykernel.mm.mm_types import VM_ACCOUNT, VM_DONTCOPY, VM_WIPEONFORK, MmStruct
+from toykernel.mm.mm_types import (
+    FEATURE_EVENT_FORK,
+    VM_ACCOUNT,
+    VM_DONTCOPY,
+    VM_WIPEONFORK,
+    MmStruct,
+)
 from toykernel.mm.mmap import exit_mmap
 from toykernel.mm.vma import fork_area
 
@@ -110,6 +116,8 @@ def dup_mmap(k: Kernel, mm: MmStruct, oldmm: MmStruct, protected: list[Protected
             copy_page_range(k, mm, oldmm, area, protected, work)
             if oldmm.uffd_poison:
                 mm.uffd_poison |= {p for p in oldmm.uffd_poison if area.vm_start <= p < area.vm_end}
+            if oldmm.uffd_wp and area.has_uffd_feature(FEATURE_EVENT_FORK):
+                mm.uffd_wp |= {p for p in oldmm.uffd_wp if area.vm_start <= p < area.vm_end}
     finally:
         if work is not None:
             work.charge(k)

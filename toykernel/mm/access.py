@@ -14,7 +14,7 @@ from toykernel.kernel.siginfo import SEGV_MAPERR
 from toykernel.kernel.signal_types import RLIMIT_STACK
 from toykernel.mm.filemap import FaultSigbus
 from toykernel.mm.limits import may_expand_vm, may_lock, rlimit, vm_enough_memory
-from toykernel.mm.memory import Fault, handle_mm_fault
+from toykernel.mm.memory import Fault, fault_in
 from toykernel.mm.mm_types import (
     VM_EXEC,
     VM_GROWSDOWN,
@@ -98,6 +98,6 @@ def fault_in_user(k: Kernel, mm: MmStruct, address: int, write: bool, *, present
         raise Errno(EFAULT)
     try:
         # fork-path K11: without memory the system call fails, and nobody is killed.
-        handle_mm_fault(k, Fault(k.current, mm, vma, address, error_code))
+        fault_in(k, Fault(k.current, mm, vma, address, error_code))
     except FaultSigbus:
         raise Errno(EFAULT) from None

@@ -34,7 +34,9 @@ def install_guards(mm: MmStruct, start: int, end: int) -> None:
 def remove_guards(mm: MmStruct, start: int, end: int) -> None:
     """The pages of a range can be touched again."""
     if mm.guards:
-        mm.guards -= guards_in(mm, start, end)
+        gone = guards_in(mm, start, end)
+        mm.guards -= gone
+        mm.uffd_wp -= gone
 
 
 def move_guards(mm: MmStruct, old: int, new: int, length: int) -> None:

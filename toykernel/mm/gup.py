@@ -24,7 +24,7 @@ from toykernel.arch.x86.uaccess import user_frame
 from toykernel.errno import EIO, Errno
 from toykernel.mm.access import BadArea, find_area
 from toykernel.mm.filemap import FaultSigbus
-from toykernel.mm.memory import Fault, handle_mm_fault
+from toykernel.mm.memory import Fault, fault_in
 from toykernel.mm.mm_types import VM_MAYREAD, VM_MAYWRITE, VM_READ, VM_SHARED, VM_WRITE
 
 if TYPE_CHECKING:
@@ -115,7 +115,7 @@ def _force(k: Kernel, task: Task, address: int, write: bool) -> int | None:
         wanted = PTE_RW if write else 0
         if not pte_present(pte) or pte & wanted != wanted:
             code = (PF_W if write else 0) | (PF_P if pte & PTE_P else 0)
-            handle_mm_fault(k, Fault(task, mm, vma, address, code))
+            fault_in(k, Fault(task, mm, vma, address, code))
             pte = get_pte(k, mm, address)
     except (BadArea, FaultSigbus, Errno):
         return None

@@ -10,7 +10,7 @@ from toykernel.arch.x86.pgtable import flush_tlb_mm
 from toykernel.errno import EACCES, EFAULT, EINVAL, ENOMEM, EPERM, Errno
 from toykernel.mm.filemap import FaultSigbus
 from toykernel.mm.guards import install_guards, remove_guards
-from toykernel.mm.memory import Fault, handle_mm_fault, unmap_page_range
+from toykernel.mm.memory import Fault, fault_in, unmap_page_range, zap_page_range
 from toykernel.mm.mm_types import (
     VM_DONTCOPY,
     VM_DONTDUMP,
@@ -131,7 +131,7 @@ def _populate(k: Kernel, mm: MmStruct, start: int, end: int, *, write: bool) -> 
         if not area.vm_flags & needed:
             raise Errno(EINVAL)
         try:
-            handle_mm_fault(k, Fault(k.current, mm, area, address, PF_W if write else 0))
+            fault_in(k, Fault(k.current, mm, area, address, PF_W if write else 0))
         except FaultSigbus:
             raise Errno(EFAULT) from None
 
@@ -195,5 +195,5 @@ def _drop(k: Kernel, mm: MmStruct, area: VmArea, start: int, end: int, behavior:
         first = area.page_index(start)
         punch_hole(k, area.mapping, first << PAGE_SHIFT, (first << PAGE_SHIFT) + end - start)
         return
-    unmap_page_range(k, mm, start, end)
+    zap_page_range(k, mm, area, start, end)
     flush_tlb_mm(k, mm)

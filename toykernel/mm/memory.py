@@ -35,6 +35,8 @@ from toykernel.errno import EFAULT, Errno
 from toykernel.mm.filemap import FaultSigbus, UserFault, vma_frame
 from toykernel.mm.guards import GuardFault
 from toykernel.mm.mm_types import (
+    FEATURE_EVENT_FORK,
+    FEATURE_WP_ASYNC,
     UFFD_MODE_MINOR,
     UFFD_MODE_MISSING,
     UFFD_MODE_WP,
@@ -87,10 +89,12 @@ def copy_page_range(
     Raises Errno(ENOMEM) when a page table cannot be had; what has been copied by then is in `dst`
     and goes away with it, and what `src` has lost is in `protected`.
     """
-    if vma.vm_flags & (VM_DONTCOPY | VM_WIPEONFORK) or not vma.anon_vma:
+    asks = vma.uffd_mode & UFFD_MODE_WP and vma.has_uffd_feature(FEATURE_EVENT_FORK)
+    if vma.vm_flags & (VM_DONTCOPY | VM_WIPEONFORK) or not (vma.anon_vma or asks):
         return  # left out, or (K13, too) all to be had again from the page cache or the zero page
+    lost = PTE_A if asks else PTE_A | PTE_UFFD_WP
     if work is not None:
-        copy_ptes(k, dst, src, vma.vm_start, vma.vm_end, protected, work)
+        copy_ptes(k, dst, src, vma.vm_start, vma.vm_end, protected, work, lost)
         return
     reached = table = 0  # the page table of `dst` that the walk has come to, and where it lies
     for address, at, pte in present_ptes(k, src, vma.vm_start, vma.vm_end):
@@ -99,18 +103,18 @@ def copy_page_range(
             table = pte_alloc(k, dst, address) & PTE_FRAME
         new_at = table | at & ~PTE_FRAME
         if k.memory.eager_fork:
-            _copy_eagerly(k, dst, address, new_at, pte)
+            _copy_eagerly(k, dst, address, new_at, pte & (~lost | PTE_A))
         else:
             if pte & PTE_RW:
                 protected.append((address, at, pte))
                 pte &= ~PTE_RW  # in both: whoever writes first must fault
                 set_pte(k, src, address, at, pte)
-            _copy_one_pte(k, dst, address, new_at, pte)
+            _copy_one_pte(k, dst, address, new_at, pte & ~lost)
 
 
 def _copy_one_pte(k: Kernel, dst: MmStruct, address: int, new_at: int, pte: int) -> None:
     k.memory.pages.get_page(pte >> PAGE_SHIFT)
-    set_pte(k, dst, address, new_at, pte & ~PTE_A)
+    set_pte(k, dst, address, new_at, pte)
 
 
 def unprotect_ptes(k: Kernel, mm: MmStruct, protected: list[ProtectedPte]) -> None:
@@ -142,6 +146,9 @@ def unmap_vmas(k: Kernel, mm: MmStruct, ranges: list[tuple[int, int]]) -> None:
     if mm.uffd_poison:
         for start, end in ranges:
             mm.uffd_poison = {page for page in mm.uffd_poison if not start <= page < end}
+    if mm.uffd_wp:
+        for start, end in ranges:
+            mm.uffd_wp = {page for page in mm.uffd_wp if not start <= page < end}
     if not one_by_one(k):
         work = PteWork()
         for start, end in ranges:
@@ -153,6 +160,17 @@ def unmap_vmas(k: Kernel, mm: MmStruct, ranges: list[tuple[int, int]]) -> None:
             set_pte(k, mm, address, at, 0)
             if pte_present(pte):
                 k.memory.pages.put_page(k, pte >> PAGE_SHIFT)
+
+
+def zap_page_range(k: Kernel, mm: MmStruct, area: VmArea, start: int, end: int) -> None:
+    """unmap_page_range of a part of an area that stays: who was to ask before a write to a page of its file
+    still is (zap_install_uffd_wp_if_needed)."""
+    kept = set()
+    if area.mapping is not None and area.uffd_mode & UFFD_MODE_WP:
+        kept = {page for page in mm.uffd_wp if start <= page < end}
+        kept |= {page for page, _, pte in present_ptes(k, mm, start, end) if pte & PTE_UFFD_WP}
+    unmap_page_range(k, mm, start, end)
+    mm.uffd_wp |= kept
 
 
 def count_fault(
@@ -199,6 +217,13 @@ def handle_mm_fault(k: Kernel, fault: Fault) -> None:
     handle_pte_fault(k, fault, pte_alloc(k, fault.mm, fault.page))
 
 
+def fault_in(k: Kernel, fault: Fault) -> None:
+    """handle_mm_fault, and once more for who may not write yet to what is there now. Raises the same."""
+    handle_mm_fault(k, fault)
+    if fault.write and get_pte(k, fault.mm, fault.page) & PTE_UFFD_WP:
+        handle_mm_fault(k, fault)
+
+
 def handle_pte_fault(k: Kernel, fault: Fault, at: int) -> None:
     """Not present: a page of the file, or an anonymous one. Present: copy-on-write, or an old TLB.
 
@@ -216,8 +241,10 @@ def handle_pte_fault(k: Kernel, fault: Fault, at: int) -> None:
         else:
             do_anonymous_page(k, fault, at)
     elif write and not pte & PTE_RW:
-        if pte & PTE_UFFD_WP and vma.uffd_mode & UFFD_MODE_WP:
-            raise UserFault(UFFD_PAGEFAULT_FLAG_WP)
+        if pte & PTE_UFFD_WP:
+            if vma.uffd_mode & UFFD_MODE_WP and not vma.has_uffd_feature(FEATURE_WP_ASYNC):
+                raise UserFault(UFFD_PAGEFAULT_FLAG_WP)
+            pte &= ~PTE_UFFD_WP
         do_wp_page(k, fault, at, pte)
     else:
         # Another task of the same address space was faster: only the TLB was old.
@@ -232,13 +259,21 @@ def do_anonymous_page(k: Kernel, fault: Fault, at: int) -> None:
         raise UserFault
     if not fault.write:
         k.memory.pages.get_page(k.memory.zero_pfn)
-        set_pte(k, mm, address, at, mk_pte(k.memory.zero_pfn, vma))
+        set_pte(k, mm, address, at, with_marker(vma, mm, address, mk_pte(k.memory.zero_pfn, vma)))
         count_fault(k, task, "zero_page", address)
         return
     pfn = k.memory.pages.get_zeroed_page(k, "anonymous page", highmem=True)
     anon_vma_prepare(k, mm, vma)
-    set_pte(k, mm, address, at, mk_pte(pfn, vma) | PTE_RW | PTE_D)
+    set_pte(k, mm, address, at, with_marker(vma, mm, address, mk_pte(pfn, vma) | PTE_RW | PTE_D))
     count_fault(k, task, "not_present", address, None, pfn)
+
+
+def with_marker(vma: VmArea, mm: MmStruct, address: int, pte: int) -> int:
+    """A fresh entry; where a marker was, which goes, a writer asks first (vmf_orig_pte_uffd_wp)."""
+    if address not in mm.uffd_wp:
+        return pte
+    mm.uffd_wp.discard(address)
+    return pte & ~PTE_RW | PTE_UFFD_WP if vma.uffd_mode & UFFD_MODE_WP else pte
 
 
 def do_fault(k: Kernel, fault: Fault, at: int) -> None:
@@ -257,11 +292,14 @@ def do_fault(k: Kernel, fault: Fault, at: int) -> None:
         new = k.memory.pages.alloc_pages(k, 0, "anonymous page", highmem=True)
         copy_page(k, new << PAGE_SHIFT, pfn << PAGE_SHIFT)
         anon_vma_prepare(k, mm, vma)
-        set_pte(k, mm, address, at, mk_pte(new, vma) | PTE_RW | PTE_D)
+        set_pte(
+            k, mm, address, at, with_marker(vma, mm, address, mk_pte(new, vma) | PTE_RW | PTE_D)
+        )
         count_fault(k, task, "not_present", address, pfn, new)
         return
     k.memory.pages.get_page(pfn)
-    set_pte(k, mm, address, at, mk_pte(pfn, vma) | (PTE_D if write else 0))
+    pte = mk_pte(pfn, vma) | (PTE_D if write else 0)
+    set_pte(k, mm, address, at, with_marker(vma, mm, address, pte))
     count_fault(k, task, "not_present", address, None, pfn)
 
 
@@ -342,7 +380,7 @@ def make_pages_present(k: Kernel, mm: MmStruct, start: int, end: int) -> None:
         write = vma.vm_flags & (VM_WRITE | VM_SHARED) == VM_WRITE
         wanted = PTE_P | (PTE_RW if write else 0)
         if get_pte(k, mm, address) & wanted != wanted:
-            handle_mm_fault(k, Fault(k.current, mm, vma, address, PF_W if write else 0))
+            fault_in(k, Fault(k.current, mm, vma, address, PF_W if write else 0))
 
 
 def populate_range(k: Kernel, mm: MmStruct, start: int, end: int) -> None:
@@ -356,14 +394,19 @@ def change_protection(k: Kernel, mm: MmStruct, vma: VmArea) -> None:
     prot = vm_page_prot(vma.vm_flags) & ~PTE_A
     kept = PTE_FRAME | PTE_A | PTE_D | (PTE_UFFD_WP if vma.uffd_mode & UFFD_MODE_WP else 0)
     for address, at, pte in present_ptes(k, mm, vma.vm_start, vma.vm_end):
-        set_pte(k, mm, address, at, pte & kept | prot)
+        asks = pte & kept & PTE_UFFD_WP
+        set_pte(k, mm, address, at, pte & kept | (prot & ~PTE_RW if asks else prot))
 
 
-def move_page_tables(k: Kernel, mm: MmStruct, old: int, new: int, length: int) -> None:
-    """Take every entry of [old, old + length) to `new` (mremap). The caller flushes.
+def move_page_tables(
+    k: Kernel, mm: MmStruct, old: int, new: int, length: int, *, asks: bool = False
+) -> None:
+    """Take every entry of [old, old + length) to `new` (mremap). The caller flushes. `asks`: who was to ask
+    before a write still is.
 
     Raises Errno(ENOMEM), having moved nothing.
     """
+    lost = 0 if asks else PTE_UFFD_WP
     entries = list(present_ptes(k, mm, old, old + length))
     for address, _, _ in entries:
         pte_alloc(k, mm, address - old + new)
@@ -372,7 +415,9 @@ def move_page_tables(k: Kernel, mm: MmStruct, old: int, new: int, length: int) -
         if k.host.trace.move_pte:
             k.host.trace.move_pte.emit(mm, address, target, pte)
         set_pte(k, mm, address, at, 0)
-        set_pte(k, mm, target, pte_alloc(k, mm, target), pte)
-    if mm.uffd_poison:
-        moved = {page for page in mm.uffd_poison if old <= page < old + length}
-        mm.uffd_poison = mm.uffd_poison - moved | {page - old + new for page in moved}
+        set_pte(k, mm, target, pte_alloc(k, mm, target), pte & ~lost)
+    for marks in (mm.uffd_poison, mm.uffd_wp):
+        moved = {page for page in marks if old <= page < old + length}
+        marks -= moved
+        if marks is mm.uffd_poison or not lost:
+            marks |= {page - old + new for page in moved}

@@ -36,6 +36,10 @@ VM_SEALED = 1 << 42
 #: When an area asks its userfaultfd (UFFDIO_REGISTER_MODE_), and what for (UFFD_PAGEFAULT_FLAG_).
 UFFD_MODE_MISSING, UFFD_MODE_WP, UFFD_MODE_MINOR = 1, 2, 4
 UFFD_PAGEFAULT_FLAG_WP, UFFD_PAGEFAULT_FLAG_MINOR = 2, 4
+#: UFFD_FEATURE_ that memory management asks for.
+FEATURE_EVENT_FORK, FEATURE_EVENT_REMAP = 1 << 1, 1 << 2
+FEATURE_EVENT_REMOVE, FEATURE_EVENT_UNMAP = 1 << 3, 1 << 6
+FEATURE_WP_UNPOPULATED, FEATURE_WP_ASYNC = 1 << 13, 1 << 15
 VM_RWX = VM_READ | VM_WRITE | VM_EXEC
 _DATA = VM_READ | VM_WRITE | VM_MAYREAD | VM_MAYWRITE | VM_MAYEXEC
 
@@ -70,6 +74,10 @@ class VmArea:
     cloned: bool = False
     uffd: UserfaultfdCtx | None = None
     uffd_mode: int = 0
+
+    def has_uffd_feature(self, feature: int) -> bool:
+        """Whether its userfaultfd was asked for one of these (UFFD_FEATURE_)."""
+        return self.uffd is not None and bool((self.uffd.features or 0) & feature)
 
     @property
     def pages(self) -> int:
@@ -212,6 +220,7 @@ class MmStruct:
         self.ldt_pfn = self.ldt_entries = 0  # modify_ldt's table (arch/x86/ldt.py)
         self.vdso = 0  # address of the vDSO; 0 without one
         self.uffd_poison: set[int] = set()  # pages that UFFDIO_POISON has broken, by address
+        self.uffd_wp: set[int] = set()  # pages that are not there, whose writer is to ask first
         #: Pages whose entries lost rights since the last flush: a CPU may still hold them.
         self.stale: dict[int, None] = {}
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from emu.ram import PAGE_SHIFT, PAGE_SIZE
-from toykernel.arch.x86.pgtable import flush_tlb_mm
-from toykernel.mm.memory import unmap_page_range
+from toykernel.arch.x86.pgtable import flush_tlb_mm, get_pte, pte_present
+from toykernel.mm.memory import zap_page_range
 
 if TYPE_CHECKING:
     from toykernel.mm.filemap import AddressSpace
+    from toykernel.mm.mm_types import MmStruct
     from toykernel.state import Kernel
 
 
@@ -49,19 +50,35 @@ def unmap_mapping_range(k: Kernel, mapping: AddressSpace, first: int) -> None:
                 continue
             start = area.vm_start + (max(first - area.vm_pgoff, 0) << PAGE_SHIFT)
             if start < area.vm_end:
-                unmap_page_range(k, mm, start, area.vm_end)
+                zap_page_range(k, mm, area, start, area.vm_end)
                 cut = True
         if cut:
             flush_tlb_mm(k, mm)
 
 
 def punch_hole(k: Kernel, mapping: AddressSpace, start: int, end: int) -> None:
-    """Whole pages of a file, or of memory without one, become zeros for everybody (FALLOC_FL_PUNCH_HOLE)."""
-    for index in range(start >> PAGE_SHIFT, end >> PAGE_SHIFT):
-        pfn = mapping.pages.get(index)
-        if pfn is not None:
-            k.machine.ram.fill(pfn << PAGE_SHIFT, PAGE_SIZE)
+    """Whole pages of a file, or of memory without one, are gone for everybody: who touches them finds zeros
+    (FALLOC_FL_PUNCH_HOLE). Private copies stay."""
+    gone = [at for at in range(start >> PAGE_SHIFT, end >> PAGE_SHIFT) if at in mapping.pages]
+    if gone and mapping.i_mmap:
+        for _, mm in sorted(k.memory.mms.items()):
+            _unmap_pages(k, mm, mapping, gone)
+    for index in gone:
+        k.memory.pages.put_page(k, mapping.pages.pop(index))
     if mapping.contents is not None:
         stop = min(end, len(mapping.contents))
         if start < stop:
             mapping.contents.punch(start, stop)
+
+
+def _unmap_pages(k: Kernel, mm: MmStruct, mapping: AddressSpace, indices: list[int]) -> None:
+    """Where an address space maps these pages themselves, it maps nothing any more."""
+    for area in [area for area in mm if area.mapping is mapping]:
+        for index in indices:
+            address = area.vm_start + ((index - area.vm_pgoff) << PAGE_SHIFT)
+            if not area.vm_start <= address < area.vm_end:
+                continue
+            pte = get_pte(k, mm, address)
+            if pte_present(pte) and pte >> PAGE_SHIFT == mapping.pages[index]:
+                zap_page_range(k, mm, area, address, address + PAGE_SIZE)
+    flush_tlb_mm(k, mm)

@@ -22,7 +22,15 @@ from toykernel.arch.x86.pgtable import (
 from toykernel.errno import EBUSY, EEXIST, EFAULT, EINVAL, ENOENT, Errno
 from toykernel.mm.filemap import FaultSigbus
 from toykernel.mm.memory import mk_pte
-from toykernel.mm.mm_types import UFFD_MODE_WP, VM_LOCKED, VM_RWX, VM_SHARED, VM_WRITE
+from toykernel.mm.mm_types import (
+    FEATURE_WP_ASYNC,
+    FEATURE_WP_UNPOPULATED,
+    UFFD_MODE_WP,
+    VM_LOCKED,
+    VM_RWX,
+    VM_SHARED,
+    VM_WRITE,
+)
 from toykernel.mm.vma import anon_vma_prepare
 
 if TYPE_CHECKING:
@@ -32,6 +40,7 @@ if TYPE_CHECKING:
     from toykernel.task import Task
 
 FEATURE_SIGBUS, FEATURE_THREAD_ID, FEATURE_EXACT_ADDRESS = 1 << 7, 1 << 8, 1 << 11
+_MARKS = FEATURE_WP_UNPOPULATED | FEATURE_WP_ASYNC
 
 
 @dataclass(eq=False)
@@ -96,8 +105,7 @@ def mfill_page(
     elif data is None:
         pfn = k.memory.zero_pfn
         k.memory.pages.get_page(pfn)
-        set_pte(k, mm, address, at, mk_pte(pfn, area))
-        mm.uffd_poison.discard(address)
+        _install(k, mm, address, at, mk_pte(pfn, area), wp=False)
         return
     else:
         pfn = k.memory.pages.get_zeroed_page(k, "anonymous page", highmem=True)
@@ -105,11 +113,20 @@ def mfill_page(
     if data is not None:
         k.machine.ram.write(pfn << PAGE_SHIFT, data)
     writable = PTE_RW | PTE_D if area.vm_flags & VM_WRITE and not area.vm_flags & VM_SHARED else 0
-    set_pte(k, mm, address, at, mk_pte(pfn, area) | (PTE_UFFD_WP if wp else writable))
+    _install(k, mm, address, at, mk_pte(pfn, area) | writable, wp)
+
+
+def _install(k: Kernel, mm: MmStruct, address: int, at: int, pte: int, wp: bool) -> None:
+    set_pte(k, mm, address, at, pte & ~PTE_RW | PTE_UFFD_WP if wp else pte)
+    _unmark(mm, address)
+
+
+def _unmark(mm: MmStruct, address: int) -> None:
     mm.uffd_poison.discard(address)
+    mm.uffd_wp.discard(address)
 
 
-def mcontinue_page(k: Kernel, mm: MmStruct, area: VmArea, address: int) -> None:
+def mcontinue_page(k: Kernel, mm: MmStruct, area: VmArea, address: int, wp: bool) -> None:
     """A page of shared memory that is there, mapped (mfill_atomic_pte_continue). Raises Errno(EFAULT) for
     none, Errno(EEXIST), Errno(ENOMEM)."""
     at = pte_alloc(k, mm, address)
@@ -121,14 +138,14 @@ def mcontinue_page(k: Kernel, mm: MmStruct, area: VmArea, address: int) -> None:
         raise Errno(EFAULT)
     pfn = area.mapping.find_or_create_page(k, index)
     k.memory.pages.get_page(pfn)
-    set_pte(k, mm, address, at, mk_pte(pfn, area))
-    mm.uffd_poison.discard(address)
+    _install(k, mm, address, at, mk_pte(pfn, area), wp)
 
 
-def mpoison_page(k: Kernel, mm: MmStruct, area: VmArea, address: int) -> None:
+def mpoison_page(k: Kernel, mm: MmStruct, area: VmArea, address: int, wp: bool) -> None:
     """A page whose next access is SIGBUS (mfill_atomic_pte_poison). Errno(EEXIST) where there is one."""
     if pte_present(get_pte(k, mm, address)):
         raise Errno(EEXIST)
+    _unmark(mm, address)
     mm.uffd_poison.add(address)
 
 
@@ -152,15 +169,18 @@ def each_page(
     mm: MmStruct,
     start: int,
     end: int,
-    what: Callable[[Kernel, MmStruct, VmArea, int], None],
+    what: Callable[[Kernel, MmStruct, VmArea, int, bool], None],
     *,
     shared: bool,
+    wp: bool = False,
 ) -> int:
     """The same for what needs no contents; `shared`: of shared memory only (EINVAL)."""
     area = _destination(mm, start, end - start)
+    if wp and not area.uffd_mode & UFFD_MODE_WP:
+        raise Errno(EINVAL)
     if shared and (area.mapping is None or not area.vm_flags & VM_SHARED):
         raise Errno(EINVAL)
-    return as_far_as_it_goes(start, end, lambda at: what(k, mm, area, at))
+    return as_far_as_it_goes(start, end, lambda at: what(k, mm, area, at, wp))
 
 
 def as_far_as_it_goes(start: int, end: int, one: Callable[[int], None]) -> int:
@@ -178,19 +198,30 @@ def as_far_as_it_goes(start: int, end: int, one: Callable[[int], None]) -> int:
 # -- writing and moving ----------------------------------------------------------------------------
 
 
-def uffd_wp_range(k: Kernel, mm: MmStruct, start: int, end: int, *, on: bool) -> None:
-    """Whether who writes to the pages that are there asks first."""
+def uffd_wp_range(k: Kernel, mm: MmStruct, area: VmArea, start: int, end: int, *, on: bool) -> None:
+    """Whether who writes to the pages of a part of an area asks first: to those that are there, and to those
+    that come, of files, or where that was asked for (userfaultfd_wp_use_markers)."""
+    there = set()
     for address, at, pte in present_ptes(k, mm, start, end):
         set_pte(k, mm, address, at, pte & ~PTE_RW | PTE_UFFD_WP if on else pte & ~PTE_UFFD_WP)
+        there.add(address)
+    if not on:
+        kept = mm.guards | mm.uffd_poison
+        mm.uffd_wp = {p for p in mm.uffd_wp if not start <= p < end or p in kept}
+    elif area.mapping is not None or area.has_uffd_feature(_MARKS):
+        mm.uffd_wp |= set(range(start, end, PAGE_SIZE)) - there - mm.guards - mm.uffd_poison
     flush_tlb_mm(k, mm)
 
 
 def mwriteprotect(k: Kernel, mm: MmStruct, start: int, end: int, *, on: bool) -> None:
-    """mwriteprotect_range. Raises Errno(ENOENT) where an area is not registered for that."""
+    """mwriteprotect_range. Raises Errno(ENOENT) at an area that is not registered for that."""
     areas = mm.overlapping(start, end)
-    if not areas or any(not area.uffd_mode & UFFD_MODE_WP for area in areas):
+    if not areas:
         raise Errno(ENOENT)
-    uffd_wp_range(k, mm, start, end, on=on)
+    for area in areas:
+        if not area.uffd_mode & UFFD_MODE_WP:
+            raise Errno(ENOENT)
+        uffd_wp_range(k, mm, area, max(start, area.vm_start), min(end, area.vm_end), on=on)
 
 
 def move_pages(
@@ -220,7 +251,7 @@ def move_pages(
 
 def _move_page(k: Kernel, mm: MmStruct, area: VmArea, dst: int, src: int, *, holes: bool) -> None:
     at = pte_alloc(k, mm, dst)
-    if pte_present(get_pte(k, mm, dst)) or dst in mm.uffd_poison:
+    if pte_present(get_pte(k, mm, dst)) or dst in mm.uffd_poison | mm.uffd_wp | mm.guards:
         raise Errno(EEXIST)
     place, pte = pte_offset(k, mm, src), get_pte(k, mm, src)
     if place is None or not pte_present(pte):

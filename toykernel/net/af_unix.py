@@ -24,6 +24,7 @@ from toykernel.fs.operations import (
     POLLHUP,
     POLLIN,
     POLLOUT,
+    POLLPRI,
     POLLRDHUP,
     POLLRDNORM,
     POLLWRBAND,
@@ -85,6 +86,7 @@ class UnixSock:
     backlog: int = 0
     pending: list[UnixSock] = field(default_factory=list)
     queue: list[Skb] = field(default_factory=list)
+    oob: Skb | None = None  # the message in the queue that is the marked byte of a stream
     shutdown: int = 0
     error: int = 0
     dead: bool = False
@@ -93,6 +95,8 @@ class UnixSock:
     wmem: int = 0  # bytes that it has sent and nobody has read
     rcvlowat: int = 1  # bytes that a stream's reader waits for
     passcred: bool = False
+    passrights: bool = True  # open files may come with messages
+    recvmsg_inq: bool = False  # a stream's reader hears how much there is still
     options: dict[int, int] = field(default_factory=dict)
     rcvtimeo: int = 0  # ns; 0 is for ever
     sndtimeo: int = 0
@@ -235,6 +239,8 @@ def unix_poll(k: Kernel, sock: UnixSock, pt: list[WaitQueue]) -> int:
         mask |= POLLRDHUP | POLL_READ
     if sock.queue or sock.pending:
         mask |= POLL_READ
+    if sock.oob is not None:
+        mask |= POLLPRI
     if sock.connects and not sock.connected and not sock.listening:
         mask |= POLLHUP
     room = writable(sock)
@@ -271,13 +277,14 @@ def unix_release_sock(k: Kernel, sock: UnixSock, *, embryo: bool = False) -> Non
     if peer is not None:
         if sock.connects and not peer.dead:
             peer.shutdown = SHUTDOWN_MASK
-            if embryo or sock.queue or sock.pending:
+            unread = any(skb.at < len(skb.data) for skb in sock.queue)
+            if embryo or unread or sock.pending:
                 peer.error = ECONNRESET
         state_change(k, peer)
     for waiting in list(sock.pending):
         unix_release_sock(k, waiting, embryo=True)
     sock.pending.clear()
-    queue, sock.queue = sock.queue, []
+    queue, sock.queue, sock.oob = sock.queue, [], None
     for skb in queue:
         free_skb(k, skb)
     del table.sockets[sock]
@@ -325,4 +332,5 @@ def unix_gc(k: Kernel) -> None:
         for skb in list(sock.queue):
             if skb.files:
                 sock.queue.remove(skb)
+                sock.oob = None if sock.oob is skb else sock.oob
                 free_skb(k, skb)

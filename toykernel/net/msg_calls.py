@@ -20,7 +20,7 @@ from toykernel.errno import (
 from toykernel.fs.uio import UIO_MAXIOV, import_iovec
 from toykernel.kernel.timekeeping import ktime_get, timespec64_from_user, timespec_from_user
 from toykernel.kernel.wait import Result, Wait
-from toykernel.net.scm import ScmCookie, scm_destroy, scm_recv, scm_send
+from toykernel.net.scm import ScmCookie, scm_destroy, scm_inq, scm_nobody, scm_recv, scm_send
 from toykernel.net.sendrecv import Receiving, start_recv
 from toykernel.net.socket import (
     sockfd_lookup,
@@ -41,6 +41,7 @@ from toykernel.net.unix_io import (
     MSG_CMSG_CLOEXEC,
     MSG_CTRUNC,
     MSG_DONTWAIT,
+    MSG_OOB,
     Received,
     check_size,
     gather,
@@ -163,16 +164,23 @@ def tell_msg(k: Kernel, call: Receiving, got: Received) -> None:
     name, namelen, _, _, control, controllen, _ = _MSGHDR.unpack(
         copy_from_user(k, call.msg, _MSGHDR.size)
     )
-    flags, data, skb = got.flags, b"", got.skb
+    flags, data, skb, sock = got.flags, b"", got.skb, sock_of(call.file)
     if name:
         sender = (1).to_bytes(2, "little") + skb.name if skb is not None and skb.name else b""
         copy_to_user(k, name, sender[:namelen])
         put_user(k, len(sender), call.msg + 4)
     if skb is not None:
-        passcred = sock_of(call.file).passcred
         cloexec = bool(call.flags & MSG_CMSG_CLOEXEC)
         room = controllen if control else 0
-        data, cut = scm_recv(k, skb, room, creds=passcred, cloexec=cloexec, peek=got.peek)
+        data, cut = scm_recv(k, skb, room, creds=sock.passcred, cloexec=cloexec, peek=got.peek)
+        flags |= MSG_CTRUNC if cut else 0
+    elif sock.is_stream and sock.passcred and not flags & MSG_OOB:
+        data, cut = scm_nobody(controllen if control else 0)
+        flags |= MSG_CTRUNC if cut else 0
+    if sock.recvmsg_inq and not flags & MSG_OOB:
+        left = controllen - len(data) if control else 0
+        more, cut = scm_inq(sock, left)
+        data += more
         flags |= MSG_CTRUNC if cut else 0
     if data:
         copy_to_user(k, control, data)

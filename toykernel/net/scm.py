@@ -10,12 +10,12 @@ from toykernel.errno import EBADF, EINVAL, EPERM, ESRCH, Errno
 from toykernel.fs.file import File, current_files, fd_install, fput, get_file, get_unused_fd
 from toykernel.kernel.cred import CAP_SETGID, CAP_SETUID, CAP_SYS_ADMIN, capable
 from toykernel.kernel.pid import find_task_by_vpid, task_pid_vnr
-from toykernel.net.af_unix import Skb, Ucred
+from toykernel.net.af_unix import Skb, Ucred, UnixSock
 
 if TYPE_CHECKING:
     from toykernel.state import Kernel
 
-SOL_SOCKET, SCM_RIGHTS, SCM_CREDENTIALS = 1, 1, 2
+SOL_SOCKET, SCM_RIGHTS, SCM_CREDENTIALS, SCM_INQ = 1, 1, 2, 84
 SCM_MAX_FD = 253
 _HEADER = struct.Struct("<Iii")
 
@@ -112,11 +112,7 @@ def scm_recv(
     """
     out, truncated = b"", False
     if creds:
-        size = min(_HEADER.size + 12, room)
-        truncated = size < _HEADER.size + 12
-        if size >= _HEADER.size:  # else there is no room to say even what it is
-            data = _HEADER.pack(size, SOL_SOCKET, SCM_CREDENTIALS)
-            out = (data + struct.pack("<iII", *skb.creds))[:size]
+        out, truncated = put_cmsg(SCM_CREDENTIALS, struct.pack("<iII", *skb.creds), room)
         room -= len(out)
     if not skb.files:
         return out, truncated
@@ -136,3 +132,23 @@ def scm_recv(
         out += _HEADER.pack(_HEADER.size + 4 * len(fds), SOL_SOCKET, SCM_RIGHTS)
         out += struct.pack(f"<{len(fds)}i", *fds)
     return out, truncated or len(fds) < len(files)
+
+
+def put_cmsg(kind: int, data: bytes, room: int) -> tuple[bytes, bool]:
+    """A control message, cut to the room for it; whether it was."""
+    if room < _HEADER.size:  # not even to say what it is
+        return b"", True
+    size = _HEADER.size + len(data)
+    message = _HEADER.pack(min(size, room), SOL_SOCKET, kind) + data
+    return message[:room], size > room
+
+
+def scm_nobody(room: int) -> tuple[bytes, bool]:
+    """SCM_CREDENTIALS at the end of a stream: nobody's."""
+    return put_cmsg(SCM_CREDENTIALS, bytes(12), room)
+
+
+def scm_inq(sock: UnixSock, room: int) -> tuple[bytes, bool]:
+    """SCM_INQ: the bytes that are there still; whether that did not fit."""
+    left = sum(len(skb.data) - skb.at for skb in sock.queue)
+    return put_cmsg(SCM_INQ, struct.pack("<i", left), room)

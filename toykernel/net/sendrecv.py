@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from toykernel.arch.x86.uaccess import put_user
-from toykernel.errno import EAGAIN, EFAULT, EINVAL, ENOTTY, Errno
+from toykernel.errno import EAGAIN, EFAULT, EINVAL, ENOTTY, EOPNOTSUPP, Errno
 from toykernel.fs.file import File, fput
 from toykernel.fs.operations import FileOperations
 from toykernel.fs.pieces import behind, length_of, store_some
@@ -15,6 +15,7 @@ from toykernel.kernel.wait import Result, WaitQueue
 from toykernel.net.af_unix import SOCK_DGRAM, Skb, UnixSock, unix_poll, unix_release_sock
 from toykernel.net.scm import ScmCookie
 from toykernel.net.unix_io import (
+    MSG_OOB,
     MSG_PEEK,
     MSG_WAITALL,
     Pieces,
@@ -31,13 +32,14 @@ from toykernel.net.unix_io import (
     wait_for_data,
     whole_parts,
 )
+from toykernel.net.unix_oob import STOP, at_mark, manage_oob, recv_urg, start_reading
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from toykernel.state import Kernel
 
-SIOCINQ, SIOCOUTQ = 0x541B, 0x5411
+SIOCINQ, SIOCOUTQ, SIOCATMARK = 0x541B, 0x5411, 0x8905
 
 
 @dataclass(eq=False)
@@ -60,6 +62,8 @@ class Receiving:
 def do_recv(k: Kernel, call: Receiving, late: bool = False) -> Result:
     """Receive what is there, or sleep until something is; the number of bytes."""
     sock = sock_of(call.file)
+    if call.done and sock.queue and manage_oob(sock, sock.queue[0], copied=True) == STOP:
+        return call.done
     size = sum(length for _, length in call.pieces) - call.done
     try:
         got = _take(k, sock, call, size)
@@ -111,6 +115,8 @@ def _take(k: Kernel, sock: UnixSock, call: Receiving, size: int) -> Received | N
             finish_recv(k, sock, got)
             raise
         return got
+    if not call.flags & MSG_PEEK and not call.done:
+        start_reading(k, sock)
     seen = unix_recv(k, sock, size, call.flags | MSG_PEEK)
     if seen is None or seen.skb is None:
         return seen
@@ -129,10 +135,23 @@ def drop_files(k: Kernel, skb: Skb) -> None:
         fput(k, file)
 
 
+def _urgent(k: Kernel, sock: UnixSock, call: Receiving) -> int:
+    """The marked byte of a stream; nothing goes along with it, and without room it is lost. Raises
+    Errno(EINVAL), Errno(EFAULT)."""
+    peek = bool(call.flags & MSG_PEEK)
+    data = recv_urg(k, sock, peek=peek)
+    scatter(k, tuple(piece for piece in call.pieces if piece[1]), data)
+    if call.told is not None:
+        call.told(k, call, Received(data, 1, MSG_OOB, None, peek))
+    return 1
+
+
 def start_recv(k: Kernel, call: Receiving) -> Result:
     """The first try of a call. Raises Errno for a socket that cannot receive."""
     sock = sock_of(call.file)
     check_recv(sock, call.flags)
+    if call.flags & MSG_OOB:
+        return _urgent(k, sock, call)
     call.deadline = ktime_get(k) + sock.rcvtimeo if sock.rcvtimeo else None
     return do_recv(k, call)
 
@@ -166,16 +185,21 @@ def sock_poll(k: Kernel, file: File, pt: list[WaitQueue]) -> int:
 
 
 def sock_ioctl(k: Kernel, file: File, request: int, argp: int) -> int:
-    """SIOCINQ, the bytes that can be read; SIOCOUTQ, those that nobody has read yet.
+    """SIOCINQ, the bytes that can be read; SIOCOUTQ, those that nobody has read yet; SIOCATMARK.
 
-    EINVAL for a listener, ENOTTY for another request.
+    EINVAL for a listener, EOPNOTSUPP for the mark of what is no stream, ENOTTY for another request.
     """
     sock = sock_of(file)
     if request == SIOCOUTQ:
         put_user(k, sock.wmem, argp)
         return 0
     if request != SIOCINQ:
-        raise Errno(ENOTTY)
+        if request != SIOCATMARK:
+            raise Errno(ENOTTY)
+        if not sock.is_stream:
+            raise Errno(EOPNOTSUPP)
+        put_user(k, int(at_mark(sock)), argp)
+        return 0
     if sock.listening:
         raise Errno(EINVAL)
     waiting = sock.queue if sock.connects else sock.queue[:1]
@@ -199,6 +223,7 @@ def sock_splice_read(k: Kernel, file: File, pos: int, count: int) -> bytes | Non
     """splice out of a socket; None while there is nothing. Raises Errno for one that cannot receive."""
     sock = sock_of(file)
     check_recv(sock, 0)
+    start_reading(k, sock)
     got = unix_recv(k, sock, count, 0)
     if got is None:
         return None

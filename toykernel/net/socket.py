@@ -295,7 +295,7 @@ def connect_stream(
         return Wait((other.wait,), connect_stream, args, reason, deadline=deadline, holds=(file,))
     landlock_may_reach(k, other)
     new = unix_create(k, sock.type, sock.net)
-    new.name, new.passcred = other.name, other.passcred
+    new.name, new.passcred, new.passrights = other.name, other.passcred, other.passrights
     new.peer_cred, sock.peer_cred = effective_ucred(k), other.peer_cred
     _join(sock, new)
     other.pending.append(new)

@@ -25,7 +25,7 @@ SO_KEEPALIVE, SO_OOBINLINE, SO_PRIORITY, SO_LINGER = 9, 10, 12, 13
 SO_REUSEPORT, SO_PASSCRED, SO_PEERCRED, SO_RCVLOWAT, SO_SNDLOWAT = 15, 16, 17, 18, 19
 SO_RCVTIMEO, SO_SNDTIMEO, SO_TIMESTAMP, SO_ACCEPTCONN = 20, 21, 29, 30
 SO_SNDBUFFORCE, SO_RCVBUFFORCE, SO_PROTOCOL, SO_DOMAIN = 32, 33, 38, 39
-SO_RCVTIMEO_NEW, SO_SNDTIMEO_NEW = 66, 67
+SO_RCVTIMEO_NEW, SO_SNDTIMEO_NEW, SO_PASSRIGHTS, SO_INQ = 66, 67, 83, 84
 SOCK_MIN_SNDBUF, SOCK_MIN_RCVBUF, WMEM_MAX = 4608, 2304, 212992
 #: Settings that are only remembered: nothing of a local socket depends on them.
 _KEPT = (
@@ -56,7 +56,11 @@ def sys_setsockopt(k: Kernel, fd: int, level: int, name: int, value: int, length
     if length < 4:
         raise Errno(EINVAL)
     word = get_user(k, value)
-    if name == SO_LINGER:
+    if name == SO_INQ and sock.is_stream:
+        if length != 4 or word > 1:
+            raise Errno(EINVAL)
+        sock.recvmsg_inq = bool(word)
+    elif name == SO_LINGER:
         if length < 8:
             raise Errno(EINVAL)
         longest = 0x7FFFFFFF // k.time.hz  # MAX_SCHEDULE_TIMEOUT
@@ -65,6 +69,8 @@ def sys_setsockopt(k: Kernel, fd: int, level: int, name: int, value: int, length
         sock.options[SO_LINGER] = seconds << 32 | bool(word)
     elif name == SO_PASSCRED:
         sock.passcred = bool(word)
+    elif name == SO_PASSRIGHTS:
+        sock.passrights = bool(word)
     elif name in (SO_SNDBUF, SO_RCVBUF, SO_SNDBUFFORCE, SO_RCVBUFFORCE):
         _set_buffer(k, sock, name, word)
     elif name == SO_DEBUG:
@@ -130,6 +136,7 @@ def _value(sock: UnixSock, name: int) -> bytes:
         SO_SNDBUF: sock.sndbuf,
         SO_RCVBUF: sock.rcvbuf,
         SO_PASSCRED: int(sock.passcred),
+        SO_PASSRIGHTS: int(sock.passrights),
         SO_ACCEPTCONN: int(sock.listening),
         SO_RCVLOWAT: sock.rcvlowat,
         SO_SNDLOWAT: 1,

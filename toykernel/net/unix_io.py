@@ -21,6 +21,7 @@ from toykernel.errno import (
     Errno,
 )
 from toykernel.fs.file import O_NONBLOCK, File
+from toykernel.fs.operations import POLLPRI
 from toykernel.kernel.siginfo import SIGPIPE
 from toykernel.kernel.signal import send_sig
 from toykernel.kernel.signal_types import signal_pending
@@ -41,6 +42,7 @@ from toykernel.net.af_unix import (
     state_change,
 )
 from toykernel.net.scm import ScmCookie, current_ucred, scm_destroy
+from toykernel.net.unix_oob import PASS, STOP, manage_oob, pass_over
 
 if TYPE_CHECKING:
     from toykernel.state import Kernel
@@ -135,15 +137,15 @@ def unix_sendmsg(
     sock = sock_of(file)
     sending = Sending(file, data, flags, scm, dest, _deadline(k, sock.sndtimeo))
     try:
-        _check(sock, flags, dest)
+        _check(sock, data, flags, dest)
         return _send(k, sending)
     except Errno:
         scm_destroy(k, scm)
         raise
 
 
-def _check(sock: UnixSock, flags: int, dest: bytes | None) -> None:
-    if flags & MSG_OOB:
+def _check(sock: UnixSock, data: bytes, flags: int, dest: bytes | None) -> None:
+    if flags & MSG_OOB and not (sock.is_stream and data):
         raise Errno(EOPNOTSUPP)
     if sock.is_stream and dest is not None:
         raise Errno(EISCONN if sock.connected else EOPNOTSUPP)
@@ -159,26 +161,41 @@ def _send(k: Kernel, sending: Sending) -> Result:
     return _send_stream(k, sending) if sock.is_stream else _send_packet(k, sending)
 
 
-def _queue(k: Kernel, sock: UnixSock, other: UnixSock, sending: Sending, data: bytes) -> None:
+def _queue(
+    k: Kernel,
+    sock: UnixSock,
+    other: UnixSock,
+    sending: Sending,
+    data: bytes,
+    *,
+    urgent: bool = False,
+) -> None:
     creds = sending.scm.creds or current_ucred(k)
     slab = k.memory.slabs.skb.alloc(k)
     files, sending.scm.files = sending.scm.files, []
     skb = Skb(slab, sock, data, creds, True, sock.name, files)
     sock.wmem += len(data) + SKB_OVERHEAD
     other.queue.append(skb)
-    state_change(k, other, POLL_READ)
+    if urgent:
+        other.oob = skb
+    state_change(k, other, POLL_READ | POLLPRI if urgent else POLL_READ)
 
 
 def _send_stream(k: Kernel, sending: Sending) -> Result:
     sock = sock_of(sending.file)
+    marked = len(sending.data) - 1 if sending.flags & MSG_OOB else len(sending.data)
     while sending.done < len(sending.data):
         other = sock.peer
         if sock.shutdown & SEND_SHUTDOWN or other is None or other.shutdown & RCV_SHUTDOWN:
             return _stream_ends(k, sending, _broken_pipe(k, sending.flags, sock))
+        if sending.scm.files and not other.passrights:
+            return _stream_ends(k, sending, Errno(EPERM))
         if sock.wmem + SKB_OVERHEAD < sock.sndbuf:
-            part = sending.data[sending.done : sending.done + STREAM_PIECE]
+            urgent = sending.done == marked
+            end = sending.done + 1 if urgent else min(sending.done + STREAM_PIECE, marked)
+            part = sending.data[sending.done : end]
             try:
-                _queue(k, sock, other, sending, part)
+                _queue(k, sock, other, sending, part, urgent=urgent)
             except Errno as error:
                 return _stream_ends(k, sending, error)
             sending.done += len(part)
@@ -237,6 +254,8 @@ def _send_packet(k: Kernel, sending: Sending) -> Result:
         raise Errno(EPERM)
     if other.shutdown & RCV_SHUTDOWN:
         raise Errno(EPIPE)
+    if sending.scm.files and not other.passrights:
+        raise Errno(EPERM)
     if other is not sock.peer:
         landlock_may_reach(k, other)
     full = other.peer is not sock and recvq_full(other)
@@ -292,6 +311,15 @@ def _recv_stream(k: Kernel, sock: UnixSock, size: int, flags: int, peek: bool) -
     at = 0
     while at < len(sock.queue) and len(data) < size:
         skb = sock.queue[at]
+        step = manage_oob(sock, skb, copied=first is not None)
+        if step == STOP:
+            break
+        if step == PASS:
+            if peek:
+                at += 1
+            else:
+                pass_over(k, sock, skb)
+            continue
         if first is not None and (
             (sock.passcred and skb.creds != first.creds) or skb.files or first.files
         ):
@@ -310,8 +338,8 @@ def _recv_stream(k: Kernel, sock: UnixSock, size: int, flags: int, peek: bool) -
             free_skb(k, skb)
     if first is not None:
         return Received(data, len(data), 0, first, peek)
-    if not size and sock.queue:
-        return Received(b"", 0, 0, None, peek)
+    if not size and sock.queue:  # what goes along with the next byte comes now
+        return Received(b"", 0, 0, sock.queue[0], peek)
     if sock.error:
         error, sock.error = sock.error, 0
         raise Errno(error)
@@ -327,8 +355,8 @@ def finish_recv(k: Kernel, sock: UnixSock, got: Received) -> None:
 
 def check_recv(sock: UnixSock, flags: int) -> None:
     """Whether it can receive at all. Raises Errno: EOPNOTSUPP, EINVAL, ENOTCONN."""
-    if flags & MSG_OOB:
-        raise Errno(EINVAL if sock.is_stream else EOPNOTSUPP)
+    if flags & MSG_OOB and not sock.is_stream:
+        raise Errno(EOPNOTSUPP)
     if sock.is_stream and not sock.connected:
         raise Errno(EINVAL)
     if sock.connects and not sock.connected:

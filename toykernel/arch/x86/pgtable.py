@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from emu.paging import PTE_A, PTE_D, PTE_FRAME, PTE_P, PTE_RW, PTE_US
+from emu.paging import PTE_D, PTE_FRAME, PTE_P, PTE_RW, PTE_US
 from emu.ram import PAGE_SHIFT, PAGE_SIZE
 from toykernel.arch.x86.asm_offsets import PAGE_OFFSET
 from toykernel.mm.mm_types import MmStruct
@@ -198,9 +198,11 @@ def copy_ptes(
     end: int,
     protected: list[PteAt],
     work: PteWork,
+    lost: int,
 ) -> None:
-    """The entries of a range for another address space, where nothing was: in both without the write bit,
-    one more reference to each frame, and those of `src` that had the bit added to `protected`, as they were.
+    """The entries of a range for another address space, where nothing was, without the bits of `lost`: in
+    both without the write bit, one more reference to each frame, and those of `src` that had the bit added
+    to `protected`, as they were.
 
     Raises Errno(ENOMEM) when a page table cannot be had.
     """
@@ -228,7 +230,7 @@ def copy_ptes(
         work.stored += len(maps) + writable
         if writable:
             ram.write_words(at, [pte & ~PTE_RW for pte in entries])
-        ram.write_words(work.table | at & ~PTE_FRAME, [pte & ~(PTE_RW | PTE_A) for pte in entries])
+        ram.write_words(work.table | at & ~PTE_FRAME, [pte & ~(PTE_RW | lost) for pte in entries])
         k.memory.pages.get_pages(maps.values())
         k.memory.rmap.add_all(dst.ident, maps)
         dst.rss += len(maps)

@@ -21,7 +21,7 @@ from toykernel.fs.operations import (
     SuperOperations,
     noop_fsync,
 )
-from toykernel.fs.proc import page, proc_sysctl, task_files, task_mmu
+from toykernel.fs.proc import page, pagemap, proc_sysctl, task_files
 from toykernel.fs.proc.mounts import MOUNT_TABLES, MOUNTS
 from toykernel.fs.proc.node import (
     ProcFile,
@@ -35,6 +35,7 @@ from toykernel.fs.proc.node import (
     task_of,
 )
 from toykernel.fs.proc.place import deleted_path, nowhere
+from toykernel.fs.proc.proc_net import NET
 from toykernel.fs.proc.procmap_query import procfs_procmap_ioctl
 from toykernel.fs.proc.tables import CHILDREN, PROCESS_STAT, SYSTEM, TASK, THREAD_STAT
 from toykernel.kernel.pid import task_active_pid_ns, task_pid_vnr
@@ -45,7 +46,7 @@ if TYPE_CHECKING:
     from toykernel.state import Kernel
     from toykernel.task import Task
 
-_DIRECTORIES = ("fd", "fdinfo", "task", "ns", "attr")
+_DIRECTORIES = ("fd", "fdinfo", "task", "ns", "net", "attr")
 _LINKS = ("exe", "cwd", "root")
 _BINARY = ("mem", "pagemap")
 
@@ -68,13 +69,15 @@ def _entry(k: Kernel, parent: ProcNode, name: str) -> tuple[ProcNode, int] | Non
             return _descriptor(k, parent, name)
         case "{pid}/ns" | "{pid}/task/{tid}/ns" if name in nsfs.NAMES:
             return ProcNode(below, parent.pid, parent.born), S_IFLNK | 0o777
+        case "{pid}/net" | "{pid}/task/{tid}/net" if name in NET:
+            return ProcNode(below, parent.pid, parent.born), S_IFREG | NET[name].mode
         case path if path == "sys" or path.startswith("sys/"):
             return _setting(below)
     return None
 
 
 def _in_root(k: Kernel, name: str) -> tuple[ProcNode, int] | None:
-    if name in ("self", "thread-self", "mounts"):
+    if name in ("self", "thread-self", "mounts", "net"):
         return ProcNode(name), S_IFLNK | 0o777
     if name in ("sys", "sysvipc"):
         return ProcNode(name), S_IFDIR | 0o555
@@ -117,6 +120,8 @@ def _task_file(path: str, name: str) -> ProcFile | None:
         return PROCESS_STAT if path == "{pid}" else THREAD_STAT
     if name == "children":
         return CHILDREN if path != "{pid}" else None
+    if path.endswith("/net"):
+        return NET.get(name)
     return TASK.get(name)
 
 
@@ -155,7 +160,7 @@ def _names(k: Kernel, inode: Inode) -> list[tuple[int, str]]:
     match node.path:
         case "":
             fixed = [*(name for name in SYSTEM if "/" not in name), "kpagecount", "kpageflags"]
-            fixed += ["self", "thread-self", "mounts", "sys", "sysvipc"]
+            fixed += ["self", "thread-self", "mounts", "net", "sys", "sysvipc"]
             found = [(n, name) for n, name in enumerate(fixed, 2)]
             tasks = task_active_pid_ns(k.current).map.tasks
             return found + [
@@ -166,6 +171,8 @@ def _names(k: Kernel, inode: Inode) -> list[tuple[int, str]]:
             return [(n, name) for n, name in enumerate(known, 2) if _task_kind(node.path, name)]
         case "{pid}/ns" | "{pid}/task/{tid}/ns":
             return list(enumerate(nsfs.NAMES, 2))
+        case "{pid}/net" | "{pid}/task/{tid}/net":
+            return list(enumerate(NET, 2))
         case "sysvipc":
             return [(n, name) for n, name in enumerate(("msg", "sem", "shm"), 2)]
         case "{pid}/task":
@@ -279,8 +286,8 @@ def proc_get_link(k: Kernel, inode: Inode) -> str:
         return str(task_pid_vnr(k, current.group_leader))
     if node.path == "thread-self":
         return f"{task_pid_vnr(k, current.group_leader)}/task/{task_pid_vnr(k, current)}"
-    if node.path == "mounts":
-        return "self/mounts"
+    if node.path in ("mounts", "net"):
+        return f"self/{node.path}"
     if _is_namespace(node):
         task = task_of(k, inode)
         if not ptrace_may_access(k, task):
@@ -421,7 +428,10 @@ MEM = FileOperations(
     open=task_files.mem_open,
 )
 PAGEMAP = FileOperations(
-    "toykernel.fs.proc.base:PAGEMAP", read=task_mmu.pagemap_read, llseek=proc_llseek
+    "toykernel.fs.proc.base:PAGEMAP",
+    read=pagemap.pagemap_read,
+    llseek=proc_llseek,
+    ioctl=pagemap.pagemap_ioctl,
 )
 KPAGECOUNT = FileOperations(
     "toykernel.fs.proc.base:KPAGECOUNT", read=page.kpagecount_read, llseek=proc_llseek

@@ -1,19 +1,14 @@
-"""What /proc/PID says of a task's memory: maps, smaps, pagemap (fs/proc/task_mmu.c)."""
+"""What /proc/PID says of a task's memory: maps and smaps (fs/proc/task_mmu.c)."""
 
 from __future__ import annotations
 
-import struct
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from emu.paging import PTE_A, PTE_D, PTE_FRAME
 from emu.ram import PAGE_SHIFT, PAGE_SIZE
 from toykernel.arch.x86.asm_offsets import TASK_SIZE
-from toykernel.arch.x86.pgtable import get_pte, present_ptes, pte_present
-from toykernel.errno import EINVAL, Errno
-from toykernel.fs.file import File
-from toykernel.fs.proc.node import seq_read, task_of
-from toykernel.kernel.cred import CAP_SYS_ADMIN, capable
+from toykernel.arch.x86.pgtable import present_ptes
 from toykernel.mm.mm_types import (
     VM_DONTCOPY,
     VM_EXEC,
@@ -34,8 +29,6 @@ if TYPE_CHECKING:
     from toykernel.state import Kernel
     from toykernel.task import Task
 
-PM_PRESENT, PM_FILE, PM_MMAP_EXCLUSIVE, PM_SOFT_DIRTY = 1 << 63, 1 << 61, 1 << 56, 1 << 55
-PM_GUARD_REGION = 1 << 58
 _FLAG_NAMES = {
     VM_READ: "rd",
     VM_WRITE: "wr",
@@ -49,7 +42,6 @@ _FLAG_NAMES = {
     VM_DONTCOPY: "dc",
     VM_SEALED: "sl",
 }
-_CHUNK = 4096
 
 
 def area_frames(k: Kernel, mm: MmStruct, area: VmArea) -> Iterator[tuple[int, int]]:
@@ -164,49 +156,3 @@ def _figures(sizes: dict[str, int], area: VmArea | None) -> str:
         return text
     names = [name for flag, name in _FLAG_NAMES.items() if area.vm_flags & flag]
     return text + "VmFlags: " + "".join(f"{name} " for name in names) + "\n"
-
-
-def pagemap_read(k: Kernel, file: File, buf: int, count: int) -> int:
-    """A word of 64 bits for each page: whether it is there, whose it is, and its frame for who has
-    CAP_SYS_ADMIN. Raises Errno(EINVAL) unless words are read.
-    """
-    if file.pos % 8 or count % 8:
-        raise Errno(EINVAL)
-    task = task_of(k, file.inode)
-    mm = task.mm
-    end = TASK_SIZE >> PAGE_SHIFT
-    first = file.pos // 8
-    if mm is None or first >= end:
-        return 0
-    show = capable(k, CAP_SYS_ADMIN)
-    done = 0
-    for start in range(first, min(first + count // 8, end), _CHUNK // 8):
-        stop = min(first + count // 8, end, start + _CHUNK // 8)
-        words = [_pagemap_entry(k, mm, page << PAGE_SHIFT, show) for page in range(start, stop)]
-        data = struct.pack(f"<{len(words)}Q", *words)
-        base, file.pos = file.pos, 0
-        copied = seq_read(k, file, buf + done, len(data), data)
-        file.pos = base + copied
-        done += copied
-        if copied < len(data):
-            break
-    return done
-
-
-def _pagemap_entry(k: Kernel, mm: MmStruct, address: int, show: bool) -> int:
-    pte = get_pte(k, mm, address)
-    if address in mm.guards:
-        return PM_SOFT_DIRTY | PM_GUARD_REGION
-    if not pte_present(pte):
-        return PM_SOFT_DIRTY if mm.find_exact(address) is not None else 0
-    pfn = (pte & PTE_FRAME) >> PAGE_SHIFT
-    area = mm.find_exact(address)
-    word = PM_PRESENT | PM_SOFT_DIRTY | (pfn if show else 0)
-    cached = area.mapping.pages if area is not None and area.mapping is not None else {}
-    if pfn == k.memory.zero_pfn:
-        return word
-    if area is not None and cached.get(area.page_index(address)) == pfn:
-        word |= PM_FILE
-    if k.memory.rmap.mapcount(pfn) == 1:
-        word |= PM_MMAP_EXCLUSIVE
-    return word
