@@ -207,7 +207,7 @@ def commit_creds(k: Kernel, new: Cred) -> None:
     old, task.cred = task.cred, new
     ring = new.thread_keyring
     if ring is not None and (new.fsuid, new.fsgid) != (old.fsuid, old.fsgid):
-        ring.follow(k, new)
+        ring.follow(new)
     if new.user is not old.user:
         new.user.processes += 1
         old.user.processes -= 1
