@@ -4,8 +4,8 @@
 
 Writes {test: [seconds, ["path:line", ...]]}, with paths relative to the current folder: the first lines of
 the functions that are called, and of the lines that REACH_LINES names those that are run. All lines would
-take seven times as long. A test that fails is left out. What sets up a fixture of a module or session counts as reached by every test that
-uses it, not only by the first.
+take seven times as long. A test that fails is left out. What sets up a fixture of a module or session counts
+as reached by every test that uses it, not only by the first.
 """
 
 from __future__ import annotations
