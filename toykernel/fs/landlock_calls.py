@@ -87,7 +87,8 @@ def sys_landlock_add_rule(k: Kernel, fd: int, kind: int, attr: int, flags: int) 
         allowed, parent = struct.unpack("<Qi", copy_from_user(k, attr, 12))
         _may_allow(allowed, ruleset.fs)
         file = fget(k, parent)
-        if isinstance(file.private, LandlockRuleset) or file.f_path is None:
+        sb = file.f_path.mnt.sb if file.f_path is not None else None
+        if sb is None or sb in (k.files.fs.shm, k.files.nsfs):  # a tree of the kernel's own
             raise Errno(EBADFD)
         inode = file.f_path.dentry.inode
         if not inode.is_dir and allowed & ~ACCESS_FILE:
