@@ -1,4 +1,4 @@
-"""What becomes of mount(2)'s flags: each with each, at first and by MS_REMOUNT (do_mount in fs/namespace.c)."""
+"""What becomes of mount(2)'s flags: each with each, at first and by MS_REMOUNT (do_mount)."""
 
 import itertools
 

@@ -42,7 +42,11 @@ _NATIVE = tuple(
                  "native_traps", "native_fault_codes", "native_programs", "glibc_programs", "ptrace",
                  "modes.py::test_the_header_holds", "modes.py::test_nothing_is_left")
 )  # fmt: skip
-_KERNEL = tuple(f"tests/{n}" for n in ("kernel", "signal", "sched", "mm", "fs", "ipc"))
+_KERNEL = tuple(
+    f"tests/{n}"
+    for n in ("kernel", "signal", "sched", "mm", "fs", "ipc", "check/test_kernel_objects.py",
+              "explore/test_interrupted.py", "explore/test_outcomes.py", "explore/test_overdue.py")
+)  # fmt: skip
 _TIMING = tuple(
     f"tests/timing/test_{name}.py"
     for name in ("book", "cycles", "microbench", "native_agrees", "opcode_map", "outside", "rules")
