@@ -153,7 +153,8 @@ def do_sendfile(
         raise Errno(EBADF)
     if offset is not None and pipe_of(source) is not None:
         raise Errno(ESPIPE)
-    if offset is not None and offset < 0:
+    pos = source.pos if offset is None else offset
+    if pos < 0 or pos + count >= 1 << 63:
         raise Errno(EINVAL)
     target = fget_open(k, out_fd)
     if not target.writable:
@@ -164,7 +165,6 @@ def do_sendfile(
         _contents(source)
     if target.flags & O_APPEND:
         raise Errno(EINVAL)
-    pos = source.pos if offset is None else offset
     if pos + count > limit and pos >= limit:
         raise Errno(EOVERFLOW)
     result = send_some(k, source, target, pos, min(count, limit - pos), 0)
