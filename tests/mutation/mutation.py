@@ -45,11 +45,21 @@ _NATIVE = tuple(
 _KERNEL = tuple(
     f"tests/{n}"
     for n in ("kernel", "signal", "sched", "mm", "fs", "ipc", "check/test_kernel_objects.py",
-              "explore/test_interrupted.py", "explore/test_outcomes.py", "explore/test_overdue.py")
+              "explore/test_interrupted.py", "explore/test_outcomes.py", "explore/test_overdue.py",
+              "explore/test_quiet_calls.py")
 )  # fmt: skip
 _TIMING = tuple(
     f"tests/timing/test_{name}.py"
-    for name in ("book", "cycles", "microbench", "native_agrees", "opcode_map", "outside", "rules")
+    for name in (
+        "book",
+        "cycles",
+        "microbench",
+        "native_agrees",
+        "opcode_map",
+        "outside",
+        "rules",
+        "segments",
+    )
 )
 #: What the files that belong to no folder do shows in the kernel's tests, and in these.
 _OWN = tuple(
