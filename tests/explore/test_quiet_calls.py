@@ -4,7 +4,8 @@ from toykernel.kernel.sched.schedule import _MMAP2, _QUIET, _WAITS
 from toykernel.syscall_table import BY_NAME
 
 QUIET = """
-    getpid getuid getgid geteuid getegid brk munmap uname mprotect getuid32 getgid32 geteuid32 getegid32 gettid
+    getpid getuid getgid geteuid getegid brk munmap uname mprotect getuid32 getgid32 geteuid32 getegid32
+    gettid
 """
 
 
