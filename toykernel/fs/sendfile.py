@@ -103,8 +103,9 @@ def room_in(k: Kernel, pipe: Pipe) -> bool:
     return not pipe.full
 
 
-def fill_pipe(k: Kernel, pipe: Pipe, data: bytes) -> None:
-    pipe.bufs.append(PipeBuffer(0, len(data), bytearray(data)))
+def fill_pipe(k: Kernel, pipe: Pipe, data: bytes, *, packet: bool = False) -> None:
+    """One more buffer. A packet of another pipe is one here, too."""
+    pipe.bufs.append(PipeBuffer(0, len(data), bytearray(data), packet=packet))
     wake_up(k, pipe.wait, key=POLLIN | POLLRDNORM)
 
 
