@@ -84,7 +84,6 @@ static int stops_here(struct engine_state *s, uint32_t address)
     s->debug_hits = execute_hits(s, address);
     if (!s->debug_hits)
         return 0;
-    s->value = 1;
     stop(s, EV_DEBUG);
     return 1;
 }
@@ -115,7 +114,6 @@ static void on_code(uc_engine *uc, uint64_t address64, uint32_t size, void *user
     if (s->event)
         return;
     if (s->debug_hits) {
-        s->value = 0;
         stop(s, EV_DEBUG);
         return;
     }

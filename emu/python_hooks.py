@@ -201,7 +201,6 @@ class PythonHooks:
         if s.event:
             return None
         if s.debug_hits:
-            s.value = 0
             return self._stop(EV_DEBUG)
         # A REP instruction calls this hook once an iteration.
         # One that stores into its own translation calls it a second time, with wrong flags.
@@ -224,7 +223,7 @@ class PythonHooks:
             return self._stop(EV_LIMIT)
         hits = self._execute_hits(address)
         if hits:
-            s.debug_hits, s.value = hits, 1
+            s.debug_hits = hits
             return self._stop(EV_DEBUG)
         kind = classify(self._code_byte, address)
         if kind & KIND_UNDEFINED:

@@ -4,8 +4,8 @@
 
 Writes {test: [seconds, ["path:line", ...]]}, with paths relative to the current folder: the first lines of
 the functions that are called, and of the lines that REACH_LINES names those that are run. All lines would
-take seven times as long. What sets up a fixture of a module or session counts as reached by every test that
-uses it, not only by the first.
+take seven times as long. A test that fails is left out. What sets up a fixture of a module or session counts
+as reached by every test that uses it, not only by the first.
 """
 
 from __future__ import annotations
@@ -78,6 +78,8 @@ class _Tracer:
 
 _tracer = _Tracer()
 _found: dict[str, tuple[float, list[str]]] = {}
+#: Those that fail without any fault say nothing about one.
+_failed: set[str] = set()
 #: What has been reached while a fixture that several tests share was set up: by its name and place.
 _shared: dict[tuple[str, str], set[str]] = {}
 
@@ -116,5 +118,11 @@ def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object
         _found[item.nodeid] = (time.monotonic() - started, sorted(reached))
 
 
+def pytest_runtest_logreport(report: pytest.TestReport) -> None:
+    if report.failed:
+        _failed.add(report.nodeid)
+
+
 def pytest_sessionfinish() -> None:
-    Path(os.environ["REACH"]).write_text(json.dumps(_found), encoding="utf-8")
+    passed = {test: found for test, found in _found.items() if test not in _failed}
+    Path(os.environ["REACH"]).write_text(json.dumps(passed), encoding="utf-8")

@@ -91,3 +91,17 @@ def test_clocks_of_the_i386(
     native: bool, code: str, registers: dict[str, int], clocks: int
 ) -> None:
     assert cost(native, code, "i386", **registers) == clocks
+
+
+@pytest.mark.parametrize("native", [True, False], ids=["native", "python"])
+@pytest.mark.parametrize(
+    ("code", "bits"),
+    [("c60355 0fb00b", 8), ("66c7035581 660fb10b", 16), ("c70355aa0081 0fb10b", 32)],
+)
+def test_compare_and_exchange_with_memory(native: bool, code: str, bits: int) -> None:
+    """7 clocks when the accumulator, as much of it as counts, is what is there, else 10."""
+    there = {8: 0x55, 16: 0x8155, 32: 0x8100AA55}[bits]
+    prefix = bits == 16
+    assert cost(native, code, eax=there) == 7 + prefix
+    for bit in range(32):
+        assert cost(native, code, eax=there ^ 1 << bit) == (10 if bit < bits else 7) + prefix, bit

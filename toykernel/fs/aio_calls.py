@@ -32,7 +32,7 @@ from toykernel.fs.aio import (
     take_events,
 )
 from toykernel.fs.eventfd import EventfdCtx
-from toykernel.fs.file import fget, fget_open
+from toykernel.fs.file import fget_open
 from toykernel.fs.operations import POLLERR, POLLHUP, bad_transfer, no_fsync, no_llseek
 from toykernel.fs.read_write import transfer_size
 from toykernel.fs.select import restore_sigmask, set_user_sigmask
@@ -166,7 +166,7 @@ def _submit_one(k: Kernel, ctx: Kioctx, iocb: int) -> tuple[AioKiocb, Wait] | No
     file = fget_open(k, _signed(fildes))
     eventfd = None
     if flags & IOCB_FLAG_RESFD:
-        eventfd = fget(k, _signed(resfd))
+        eventfd = fget_open(k, _signed(resfd))
         if not isinstance(eventfd.private, EventfdCtx):
             raise Errno(EINVAL)
     req = aio_get_req(k, ctx, file, iocb, data, eventfd)

@@ -30,7 +30,7 @@ from toykernel.fs.eventpoll import (
     ep_send_events,
     is_file_epoll,
 )
-from toykernel.fs.file import O_CLOEXEC, O_RDWR, File, fd_install, fget, fget_open, get_unused_fd
+from toykernel.fs.file import O_CLOEXEC, O_RDWR, File, fd_install, fget_open, get_unused_fd
 from toykernel.fs.operations import POLLERR, POLLHUP, always_ready
 from toykernel.fs.select import NSEC_PER_MSEC, restore_sigmask, set_user_sigmask
 from toykernel.kernel.signal_types import signal_pending
@@ -146,7 +146,7 @@ def _epoll_wait(
             raise Errno(EINVAL)
         if not access_ok(events, most * _EVENT.size):
             raise Errno(EFAULT)
-        file = fget(k, epfd)
+        file = fget_open(k, epfd)
         if not is_file_epoll(file):
             raise Errno(EINVAL)
         return do_epoll_wait(k, file, events, most, deadline)

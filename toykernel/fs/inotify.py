@@ -22,7 +22,15 @@ from toykernel.errno import (
 )
 from toykernel.fs import fsnotify
 from toykernel.fs.anon_inodes import anon_inode_getfile, noop_llseek
-from toykernel.fs.file import O_CLOEXEC, O_NONBLOCK, O_RDONLY, File, fd_install, fget, get_unused_fd
+from toykernel.fs.file import (
+    O_CLOEXEC,
+    O_NONBLOCK,
+    O_RDONLY,
+    File,
+    fd_install,
+    fget_open,
+    get_unused_fd,
+)
 from toykernel.fs.fsnotify import Mark, add_mark, drop_mark, fsnotify_table
 from toykernel.fs.inode import MAY_READ, inode_permission
 from toykernel.fs.namei import getname, path_lookup
@@ -233,7 +241,7 @@ def sys_inotify_add_watch(k: Kernel, fd: int, pathname: int, mask: int) -> int:
     """
     if mask & ~_KNOWN or not mask:
         raise Errno(EINVAL)
-    file = fget(k, fd)
+    file = fget_open(k, fd)
     if mask & IN_MASK_ADD and mask & IN_MASK_CREATE:
         raise Errno(EINVAL)
     group = _group(file)
@@ -267,7 +275,7 @@ def _new_watch(k: Kernel, group: InotifyGroup, inode: Inode, mask: int) -> int:
 @syscall(293, "fd:fd wd:int")
 def sys_inotify_rm_watch(k: Kernel, fd: int, wd: int) -> int:
     """inotify_rm_watch: the watch ends. EBADF, EINVAL for another file or no such watch."""
-    group = _group(fget(k, fd))
+    group = _group(fget_open(k, fd))
     mark = group.marks.get(wd)
     if mark is None:
         raise Errno(EINVAL)

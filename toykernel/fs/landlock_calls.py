@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from emu.ram import PAGE_SIZE
 from toykernel.arch.x86.uaccess import copy_from_user, copy_to_user, get_user, put_user
 from toykernel.errno import E2BIG, EBADFD, EINVAL, ENOMSG, EPERM, Errno
-from toykernel.fs.anon_inodes import anon_inode_getfile, noop_llseek
+from toykernel.fs.anon_inodes import anon_inode_getfile
 from toykernel.fs.file import O_RDWR, File, fd_install, fget, fget_open, get_unused_fd
 from toykernel.fs.landlock import ACCESS_FILE, ACCESS_FS
 from toykernel.fs.operations import FileOperations
@@ -34,8 +34,16 @@ def ruleset_release(k: Kernel, file: File) -> None:
     k.memory.slabs.landlock.free(k, file.private.slab)
 
 
+def dummy_transfer(k: Kernel, file: File, address: int, count: int) -> int:
+    """fop_dummy_read and fop_dummy_write: the file is one that is read and written. Raises Errno(EINVAL)."""
+    raise Errno(EINVAL)
+
+
 RULESET = FileOperations(
-    "toykernel.fs.landlock_calls:RULESET", llseek=noop_llseek, release=ruleset_release
+    "toykernel.fs.landlock_calls:RULESET",
+    read=dummy_transfer,
+    write=dummy_transfer,
+    release=ruleset_release,
 )
 
 
@@ -87,9 +95,11 @@ def sys_landlock_add_rule(k: Kernel, fd: int, kind: int, attr: int, flags: int) 
         allowed, parent = struct.unpack("<Qi", copy_from_user(k, attr, 12))
         _may_allow(allowed, ruleset.fs)
         file = fget(k, parent)
-        if isinstance(file.private, LandlockRuleset) or file.f_path is None:
+        path = file.f_path
+        # A tree of the kernel's own is no place.
+        if path is None or path.mnt.sb in (k.files.fs.shm, k.files.nsfs):
             raise Errno(EBADFD)
-        inode = file.f_path.dentry.inode
+        inode = path.dentry.inode
         if not inode.is_dir and allowed & ~ACCESS_FILE:
             raise Errno(EINVAL)
         # What the ruleset does not handle is allowed anyway.

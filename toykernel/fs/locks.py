@@ -271,10 +271,10 @@ def _deadlock(k: Kernel, asked: FileLock, blocker: FileLock) -> bool:
 @syscall(143, "fd:fd operation:flock_operation")
 def sys_flock(k: Kernel, fd: int, operation: int) -> Result:
     """flock: a lock on the whole file by open file, shared or not. EAGAIN, EINVAL, EBADF."""
-    file = fget_open(k, fd)
     kind = {LOCK_SH: F_RDLCK, LOCK_EX: F_WRLCK, LOCK_UN: F_UNLCK}.get(operation & ~LOCK_NB)
     if kind is None:
         raise Errno(EINVAL)
+    file = fget_open(k, fd)
     if kind != F_UNLCK and not (file.readable or file.writable):
         raise Errno(EBADF)
     asked = FileLock(file, kind, 0, OFFSET_MAX, k.current.tgid)

@@ -20,7 +20,7 @@ from toykernel.errno import (
     Errno,
 )
 from toykernel.fs.attr import file_remove_privs, touch_mtime
-from toykernel.fs.file import O_LARGEFILE, O_PATH, O_WRONLY, fget
+from toykernel.fs.file import O_LARGEFILE, O_PATH, O_WRONLY, fget, fget_open
 from toykernel.fs.fsnotify import MODIFY, fsnotify_dentry, fsnotify_file
 from toykernel.fs.inode import (
     F_SEAL_FUTURE_WRITE,
@@ -167,7 +167,7 @@ def sys_fallocate(k: Kernel, fd: int, mode: int, low: int, high: int, llow: int,
     other modes, EINVAL, EBADF, ESPIPE, EISDIR, ENODEV, EFBIG, ENOSPC, EPERM by a seal.
     """
     offset, length = _signed64(low, high), _signed64(llow, lhigh)
-    file = fget(k, fd)
+    file = fget_open(k, fd)
     if offset < 0 or length <= 0:
         raise Errno(EINVAL)
     known = FALLOC_FL_KEEP_SIZE | FALLOC_FL_PUNCH_HOLE | FALLOC_FL_COLLAPSE_RANGE

@@ -20,7 +20,7 @@ from toykernel.errno import (
     ERESTARTNOHAND,
     Errno,
 )
-from toykernel.fs.file import current_files
+from toykernel.fs.file import O_PATH, current_files
 from toykernel.fs.operations import (
     POLLERR,
     POLLHUP,
@@ -57,9 +57,9 @@ if TYPE_CHECKING:
 NSEC_PER_MSEC = 1_000_000
 SIGSET_SIZE = 8
 #: What each of select's sets means in POLL bits.
-POLLIN_SET = POLLRDNORM | POLLRDBAND | POLLIN | POLLHUP | POLLERR
-POLLOUT_SET = POLLWRBAND | POLLWRNORM | POLLOUT | POLLERR
-POLLEX_SET = POLLPRI
+POLLIN_SET = POLLRDNORM | POLLRDBAND | POLLIN | POLLHUP | POLLERR | POLLNVAL
+POLLOUT_SET = POLLWRBAND | POLLWRNORM | POLLOUT | POLLERR | POLLNVAL
+POLLEX_SET = POLLPRI | POLLNVAL
 #: The least that a table of descriptors has room for (NR_OPEN_DEFAULT).
 NR_OPEN_DEFAULT = 64
 
@@ -136,7 +136,7 @@ PollFd = tuple[int, int]
 
 
 def _poll_file(k: Kernel, file: File | None, events: int, pt: list[WaitQueue]) -> int:
-    if file is None:
+    if file is None or file.flags & O_PATH:
         return POLLNVAL
     return file.op.poll(k, file, pt) & (events | POLLERR | POLLHUP)
 
@@ -259,7 +259,7 @@ def do_select(
             restore_sigmask(k)
             raise Errno(EBADF)
         held.append(file)
-        mask = file.op.poll(k, file, pt)
+        mask = POLLNVAL if file.flags & O_PATH else file.op.poll(k, file, pt)
         for index, bits in enumerate((POLLIN_SET, POLLOUT_SET, POLLEX_SET)):
             if sets[index] >> fd & 1 and mask & bits:
                 result[index] |= 1 << fd

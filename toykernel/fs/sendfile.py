@@ -103,8 +103,9 @@ def room_in(k: Kernel, pipe: Pipe) -> bool:
     return not pipe.full
 
 
-def fill_pipe(k: Kernel, pipe: Pipe, data: bytes) -> None:
-    pipe.bufs.append(PipeBuffer(0, len(data), bytearray(data)))
+def fill_pipe(k: Kernel, pipe: Pipe, data: bytes, *, packet: bool = False) -> None:
+    """One more buffer. A packet of another pipe is one here, too."""
+    pipe.bufs.append(PipeBuffer(0, len(data), bytearray(data), packet=packet))
     wake_up(k, pipe.wait, key=POLLIN | POLLRDNORM)
 
 
@@ -153,7 +154,8 @@ def do_sendfile(
         raise Errno(EBADF)
     if offset is not None and pipe_of(source) is not None:
         raise Errno(ESPIPE)
-    if offset is not None and offset < 0:
+    pos = source.pos if offset is None else offset
+    if pos < 0 or pos + count >= 1 << 63:
         raise Errno(EINVAL)
     target = fget_open(k, out_fd)
     if not target.writable:
@@ -164,7 +166,6 @@ def do_sendfile(
         _contents(source)
     if target.flags & O_APPEND:
         raise Errno(EINVAL)
-    pos = source.pos if offset is None else offset
     if pos + count > limit and pos >= limit:
         raise Errno(EOVERFLOW)
     result = send_some(k, source, target, pos, min(count, limit - pos), 0)

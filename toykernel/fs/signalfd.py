@@ -10,7 +10,15 @@ from typing import TYPE_CHECKING
 from toykernel.arch.x86.uaccess import copy_from_user, copy_to_user
 from toykernel.errno import EAGAIN, EINVAL, ERESTARTSYS, Errno
 from toykernel.fs.anon_inodes import anon_inode_getfile, noop_llseek
-from toykernel.fs.file import O_CLOEXEC, O_NONBLOCK, O_RDWR, File, fd_install, fget, get_unused_fd
+from toykernel.fs.file import (
+    O_CLOEXEC,
+    O_NONBLOCK,
+    O_RDWR,
+    File,
+    fd_install,
+    fget_open,
+    get_unused_fd,
+)
 from toykernel.fs.operations import POLLIN, FileOperations
 from toykernel.kernel.dequeue import dequeue_signal
 from toykernel.kernel.siginfo import KERNEL_ONLY, NSIG, Siginfo
@@ -142,7 +150,7 @@ def sys_signalfd4(k: Kernel, ufd: int, mask: int, size: int, flags: int) -> int:
         raise Errno(EINVAL)
     signals = int.from_bytes(copy_from_user(k, mask, 8), "little") & ~KERNEL_ONLY
     if ufd != -1:
-        ctx = _context(fget(k, ufd))
+        ctx = _context(fget_open(k, ufd))
         ctx.signals = signals
         return ufd
     with ExitStack() as undo:

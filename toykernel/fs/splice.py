@@ -182,9 +182,10 @@ def _drain(
     if pipe_out is None and not is_cached(target):
         return _drain_at_once(k, pipe, target, length)
     while done < length and pipe.bufs and not (pipe_out is not None and pipe_out.full):
-        data = bytes(peek(k, pipe.bufs[0], min(pipe.bufs[0].length, length - done)))
+        first = pipe.bufs[0]
+        data = bytes(peek(k, first, min(first.length, length - done)))
         if pipe_out is not None:
-            fill_pipe(k, pipe_out, data)
+            fill_pipe(k, pipe_out, data, packet=first.packet)
         else:
             write_file(k, target, pos + done, data)
         consume(k, pipe, len(data))
@@ -254,6 +255,6 @@ def tee_some(k: Kernel, source: File, target: File, length: int, nonblock: bool)
         if done >= length or pipe_out.full:
             break
         data = bytes(peek(k, buf, min(buf.length, length - done)))
-        fill_pipe(k, pipe_out, data)
+        fill_pipe(k, pipe_out, data, packet=buf.packet)
         done += len(data)
     return done

@@ -9,7 +9,15 @@ from typing import TYPE_CHECKING
 from toykernel.arch.x86.uaccess import copy_to_user
 from toykernel.errno import EAGAIN, ECANCELED, EINVAL, ERESTARTSYS, Errno
 from toykernel.fs.anon_inodes import anon_inode_getfile, noop_llseek
-from toykernel.fs.file import O_CLOEXEC, O_NONBLOCK, O_RDWR, File, fd_install, fget, get_unused_fd
+from toykernel.fs.file import (
+    O_CLOEXEC,
+    O_NONBLOCK,
+    O_RDWR,
+    File,
+    fd_install,
+    fget_open,
+    get_unused_fd,
+)
 from toykernel.fs.operations import POLLIN, FileOperations
 from toykernel.kernel.signal_types import signal_pending
 from toykernel.kernel.timekeeping import (
@@ -175,7 +183,7 @@ def _settime(
 ) -> int:
     """Set interval and first expiry; tell those before."""
     interval, value = new
-    ctx = _context(fget(k, fd))
+    ctx = _context(fget_open(k, fd))
     before = _get(k, ctx)
     hrtimer_cancel(k, ctx.timer)
     ctx.ticks, ctx.expired, ctx.interval = 0, False, interval
@@ -209,7 +217,7 @@ def sys_timerfd_settime(k: Kernel, fd: int, flags: int, new: int, old: int) -> i
 @syscall(326, "fd:fd curr_value:itimerspec_out")
 def sys_timerfd_gettime(k: Kernel, fd: int, address: int) -> int:
     """timerfd_gettime: interval and time left. EINVAL, EBADF, EFAULT."""
-    interval, left = _get(k, _context(fget(k, fd)))
+    interval, left = _get(k, _context(fget_open(k, fd)))
     copy_to_user(k, address, pack_timespec(interval) + pack_timespec(left))
     return 0
 
@@ -225,6 +233,6 @@ def sys_timerfd_settime64(k: Kernel, fd: int, flags: int, new: int, old: int) ->
 @syscall(410, "fd:fd curr_value:address")
 def sys_timerfd_gettime64(k: Kernel, fd: int, address: int) -> int:
     """timerfd_gettime64: timerfd_gettime with 64-bit times."""
-    interval, left = _get(k, _context(fget(k, fd)))
+    interval, left = _get(k, _context(fget_open(k, fd)))
     copy_to_user(k, address, pack_timespec64(interval) + pack_timespec64(left))
     return 0

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING
 from toykernel.arch.x86.uaccess import access_ok, copy_from_user
 from toykernel.errno import EBADF, EFAULT, EINVAL, EOPNOTSUPP, ESPIPE, Errno
 from toykernel.fs.anon_inodes import noop_llseek
-from toykernel.fs.file import O_APPEND, O_NONBLOCK, File, fget
+from toykernel.fs.file import O_APPEND, O_NONBLOCK, File, fget, fget_open
 from toykernel.fs.fsnotify import ACCESS, MODIFY, fsnotify_transfer
-from toykernel.fs.operations import POLLIN, no_llseek
+from toykernel.fs.operations import POLLIN, bad_transfer, no_llseek
 from toykernel.fs.read_write import MAX_RW_COUNT, transfer_size
 from toykernel.kernel.wait import Result, Wait
 from toykernel.syscalls import syscall
@@ -54,6 +54,8 @@ def transfer(k: Kernel, file: File, pieces: Iovec, *, write: bool, done: int = 0
     """Piece by piece, as one transfer: it ends where a piece is not filled. Once something has been
     transferred nobody waits for more, and an error does not count.
     """
+    if not pieces:
+        return done
     if file.op.iter is not None and not done:
         return file.op.iter(k, file, pieces, write)
     for index, (base, length) in enumerate(pieces):
@@ -111,6 +113,8 @@ def _opened(k: Kernel, fd: int, *, write: bool) -> File:
     file = fget(k, fd)
     if not (file.writable if write else file.readable):
         raise Errno(EBADF)
+    if (file.op.write if write else file.op.read) is bad_transfer:
+        raise Errno(EINVAL)
     return file
 
 
@@ -118,7 +122,7 @@ def _placed(k: Kernel, fd: int, offset: int, *, write: bool) -> File:
     """As _opened; that the file has no offsets comes before that it is not open for this (FMODE_PREAD)."""
     if offset < 0:
         raise Errno(EINVAL)
-    if fget(k, fd).op.llseek in (no_llseek, noop_llseek):
+    if fget_open(k, fd).op.llseek in (no_llseek, noop_llseek):
         raise Errno(ESPIPE)
     return _opened(k, fd, write=write)
 

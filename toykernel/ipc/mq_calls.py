@@ -33,7 +33,6 @@ from toykernel.fs.file import (
     O_WRONLY,
     File,
     fd_install,
-    fget,
     fget_open,
     get_empty_filp,
     get_unused_fd,
@@ -167,7 +166,7 @@ def sys_mq_unlink(k: Kernel, uname: int) -> int:
 
 
 def _open_queue(k: Kernel, mqdes: int, *, read: bool = False, write: bool = False) -> File:
-    file = fget(k, mqdes)
+    file = fget_open(k, mqdes)
     if mqueue_info(file.inode) is None:
         raise Errno(EBADF)
     if (read and not file.readable) or (write and not file.writable):

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from toykernel.arch.x86.uaccess import access_ok, copy_from_user
 from toykernel.arch.x86.uaccess import copy_struct_from_user as copy_struct_from_user
-from toykernel.errno import E2BIG, EBADF, EFAULT, EINVAL, EPERM, Errno
+from toykernel.errno import E2BIG, EBADF, EFAULT, EINVAL, Errno
 from toykernel.kernel.clone_flags import (
     CLONE_CLEAR_SIGHAND,
     CLONE_DETACHED,
@@ -21,7 +21,6 @@ from toykernel.kernel.clone_flags import (
     CSIGNAL,
     CloneArgs,
 )
-from toykernel.kernel.cred import CAP_SYS_ADMIN, capable
 from toykernel.kernel.fork import do_fork
 from toykernel.kernel.pid import MAX_PID_NS_LEVEL
 from toykernel.kernel.siginfo import NSIG
@@ -73,10 +72,7 @@ def _set_tid(k: Kernel, a: dict[str, int]) -> tuple[int, ...]:
         raise Errno(EINVAL)
     if not count:
         return ()
-    tids = struct.unpack(f"<{count}i", copy_from_user(k, a["set_tid"], 4 * count))
-    if not capable(k, CAP_SYS_ADMIN):
-        raise Errno(EPERM)
-    return tids
+    return struct.unpack(f"<{count}i", copy_from_user(k, a["set_tid"], 4 * count))
 
 
 def _check(a: dict[str, int], size: int) -> None:

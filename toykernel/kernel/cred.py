@@ -25,6 +25,7 @@ CAP_SYS_ADMIN, CAP_SYS_BOOT = 21, 22
 CAP_SYS_NICE, CAP_SYS_RESOURCE, CAP_SYS_TIME = 23, 24, 25
 CAP_SYS_TTY_CONFIG = 26
 CAP_MKNOD, CAP_LEASE, CAP_SETFCAP, CAP_MAC_OVERRIDE = 27, 28, 31, 32
+CAP_CHECKPOINT_RESTORE = 40  # of later kernels
 CAP_LAST_CAP = 34
 CAP_FULL_SET = (1 << (CAP_LAST_CAP + 1)) - 1
 #: setfsuid and the like trade only these (linux/capability.h: CAP_FS_SET).
@@ -220,7 +221,7 @@ def commit_creds(k: Kernel, new: Cred) -> None:
     old, task.cred = task.cred, new
     ring = new.thread_keyring
     if ring is not None and (new.fsuid, new.fsgid) != (old.fsuid, old.fsgid):
-        ring.follow(k, new)
+        ring.follow(new)
     if new.user is not old.user:
         new.user.processes += 1
         old.user.processes -= 1

@@ -58,9 +58,7 @@ def _waiters(k: Kernel, pi: PiState) -> list[FutexQ]:
 
 def _adjust(k: Kernel, task: Task) -> None:
     """rt_mutex_adjust_prio: a task runs at its own priority, or at that of the best who waits for it."""
-    seen: dict[Task, None] = {}
-    while task not in seen:
-        seen[task] = None
+    while True:  # nobody waits for itself in the end: _check_deadlock
         waiting = [q for q in k.processes.futexes if q.pi is not None and q.pi.owner is task]
         prio = min([task.se.normal_prio, *(q.task.se.prio for q in waiting)])
         if prio == task.se.prio:
@@ -72,13 +70,11 @@ def _adjust(k: Kernel, task: Task) -> None:
         task = blocked.pi.owner
 
 
-def _check_deadlock(k: Kernel, owner: Task | None) -> None:
-    """Whether the holder, or whom it waits for in turn, waits for the caller. Raises Errno(EDEADLK)."""
-    seen: dict[Task, None] = {}
-    while owner is not None and owner not in seen:
-        if owner is k.current:
+def _check_deadlock(k: Kernel, owner: Task | None, task: Task) -> None:
+    """Whether the holder, or whom it waits for in turn, waits for a task. Raises Errno(EDEADLK)."""
+    while owner is not None:
+        if owner is task:
             raise Errno(EDEADLK)
-        seen[owner] = None
         q = next((q for q in k.processes.futexes if q.task is owner and q.pi), None)
         owner = q.pi.owner if q is not None and q.pi is not None else None
 
@@ -136,7 +132,7 @@ def futex_lock_pi(
         return 0
     if trylock:
         raise Errno(EAGAIN)
-    _check_deadlock(k, pi.owner)
+    _check_deadlock(k, pi.owner, k.current)
     q = queue_me(k, key)
     q.pi = pi
     if pi.owner is not None:
@@ -267,7 +263,8 @@ def futex_requeue_pi(
 ) -> int:
     """Give the lock at `uaddr2` to the first sleeper if it is free, and move others to wait for it; how many.
 
-    EAGAIN when the word is not `expected`, EINVAL when sleepers are no FUTEX_WAIT_REQUEUE_PI, EFAULT.
+    EAGAIN when the word is not `expected`, EINVAL when sleepers are no FUTEX_WAIT_REQUEUE_PI, EFAULT, EDEADLK
+    when one that would be moved holds what the lock's holder waits for; those before it have been moved.
     """
     if uaddr == uaddr2 or signed(nr_wake) != 1 or signed(nr_requeue) < 0:
         raise Errno(EINVAL)
@@ -290,10 +287,11 @@ def futex_requeue_pi(
         give(k, first)
         done = 1
     for q in sleepers[: nr_wake + nr_requeue - done]:
+        _check_deadlock(k, pi.owner, q.task)
         k.processes.futexes.remove(q)
         q.key, q.requeue_key, q.bitset, q.pi = key2, None, FUTEX_BITSET_MATCH_ANY, pi
         k.processes.futexes.append(q)
+        if pi.owner is not None:
+            _adjust(k, pi.owner)
         done += 1
-    if pi.owner is not None:
-        _adjust(k, pi.owner)
     return done

@@ -11,9 +11,9 @@ from dataclasses import field
 from typing import TYPE_CHECKING
 
 from emu.record import dataclass
-from toykernel.errno import EAGAIN, EEXIST, EINVAL, ENOMEM, Errno
+from toykernel.errno import EAGAIN, EEXIST, EINVAL, ENOMEM, EPERM, Errno
 from toykernel.kernel.clone_flags import CLONE_THREAD
-from toykernel.kernel.cred import put_user_ns
+from toykernel.kernel.cred import CAP_CHECKPOINT_RESTORE, CAP_SYS_ADMIN, capable, put_user_ns
 
 if TYPE_CHECKING:
     from toykernel.kernel.acct import BsdAcct
@@ -55,9 +55,7 @@ class PidMap:
         raise Errno(EAGAIN)
 
     def take(self, pid: int) -> int:
-        """A chosen number. Raises Errno(EINVAL) for none that can be, Errno(EEXIST) for one in use."""
-        if not 0 < pid < self.pid_max:
-            raise Errno(EINVAL)
+        """A chosen number. Raises Errno(EEXIST) for one in use."""
         if pid in self._used:
             raise Errno(EEXIST)
         self._used[pid] = 1
@@ -125,8 +123,8 @@ def pid_nr_ns(pid: Pid, ns: PidNamespace) -> int:
 
 def alloc_pid(k: Kernel, p: Task, args: CloneArgs) -> None:
     """fork-path D11, L1: a number in the task's namespace and in all above it, and what follows from it
-    (D15). Whatever is wrong, it is Errno(ENOMEM); a number that was asked for is Errno(EINVAL) or
-    Errno(EEXIST)."""
+    (D15). Whatever is wrong, it is Errno(ENOMEM); a number that was asked for is Errno(EINVAL),
+    Errno(EPERM) or Errno(EEXIST)."""
     p.pid_struct = _new_pid(k, p.nsproxy.pid_ns, args.set_tid)
     p.pid = p.pid_struct.nr
     p.tgid = k.current.tgid if args.flags & CLONE_THREAD else p.pid
@@ -150,9 +148,7 @@ def _new_pid(k: Kernel, ns: PidNamespace, set_tid: tuple[int, ...] = ()) -> Pid:
     try:
         for level, space in enumerate(chain):
             if level < len(set_tid):
-                if set_tid[level] != 1 and space.child_reaper is None:
-                    raise Errno(EINVAL)  # a namespace's first task is its init
-                number = space.map.take(set_tid[level])
+                number = _chosen(k, space, set_tid[level])
             else:
                 try:
                     number = space.map.alloc()
@@ -169,6 +165,17 @@ def _new_pid(k: Kernel, ns: PidNamespace, set_tid: tuple[int, ...] = ()) -> Pid:
         space.pids[number] = pid
     get_pid_ns(ns)
     return pid
+
+
+def _chosen(k: Kernel, space: PidNamespace, number: int) -> int:
+    """A number that was asked for."""
+    if not 0 < number < space.map.pid_max:
+        raise Errno(EINVAL)
+    if number != 1 and space.child_reaper is None:
+        raise Errno(EINVAL)  # a namespace's first task is its init
+    if not capable(k, CAP_CHECKPOINT_RESTORE) and not capable(k, CAP_SYS_ADMIN):
+        raise Errno(EPERM)
+    return space.map.take(number)
 
 
 def get_pid(pid: Pid) -> Pid:

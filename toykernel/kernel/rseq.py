@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 RSEQ_SIZE = 32
 RSEQ_FLAG_UNREGISTER = 1
 _UNINITIALIZED = 0xFFFFFFFF  # RSEQ_CPU_ID_UNINITIALIZED
-_CS_OFFSET, _NODE_OFFSET = 8, 20
+_CS_OFFSET, _FLAGS_OFFSET, _NODE_OFFSET = 8, 16, 20
 
 
 @syscall(386, "rseq:address rseq_len:uint flags:hex sig:hex")
@@ -54,6 +54,7 @@ def sys_rseq(k: Kernel, rseq: int, length: int, flags: int, sig: int) -> int:
         raise Errno(EINVAL)
     if not access_ok(rseq, length):
         raise Errno(EFAULT)
+    copy_to_user(k, rseq + _CS_OFFSET, bytes(8))
     task.rseq = (rseq, length, sig)
     set_ti_flag(k.machine.ram, task.stack, TIF_RSEQ)
     return 0
@@ -79,10 +80,13 @@ def _fix_ip(k: Kernel, task: Task, regs: PtRegs) -> None:
     if at >= TASK_SIZE:
         raise Errno(EINVAL)
     version, flags, start, length, abort = struct.unpack("<IIQQQ", copy_from_user(k, at, 32))
-    if version or flags or start >= TASK_SIZE or start + length >= TASK_SIZE or abort >= TASK_SIZE:
+    if version or start >= TASK_SIZE or start + length >= TASK_SIZE or abort >= TASK_SIZE:
         raise Errno(EINVAL)
     if 0 <= abort - start < length or get_user(k, abort - 4) != sig:
         raise Errno(EINVAL)
+    within = 0 <= regs.ip - start < length
+    if within and (flags or get_user(k, area + _FLAGS_OFFSET)):
+        raise Errno(EINVAL)  # those there were are gone
     copy_to_user(k, area + _CS_OFFSET, bytes(8))
-    if 0 <= regs.ip - start < length:
+    if within:
         regs.ip = abort

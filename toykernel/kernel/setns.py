@@ -6,7 +6,7 @@ from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
 from toykernel.errno import EINVAL, EPERM, ESRCH, Errno
-from toykernel.fs.file import fget
+from toykernel.fs.file import fget_open
 from toykernel.fs.mount import Path, traverse_mounts
 from toykernel.fs.nsfs import NAMES, NsCommon, namespace_of
 from toykernel.ipc.sem import exit_sem
@@ -58,7 +58,7 @@ def sys_setns(k: Kernel, fd: int, nstype: int) -> int:
 
     EBADF, EINVAL for another file or type, EPERM, ESRCH for a process that is gone, ENOMEM.
     """
-    file = fget(k, fd)
+    file = fget_open(k, fd)
     if isinstance(file.private, NsCommon):
         if nstype and nstype != file.private.kind:
             raise Errno(EINVAL)

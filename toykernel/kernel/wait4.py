@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from emu.record import dataclass
 from toykernel.arch.x86.uaccess import copy_to_user, put_user
 from toykernel.errno import EAGAIN, ECHILD, EINVAL, ERESTARTSYS, Errno
-from toykernel.fs.file import O_NONBLOCK, fget
+from toykernel.fs.file import O_NONBLOCK, fget_open
 from toykernel.kernel.cputime import RUSAGE_BOTH, account_child, pack_rusage
 from toykernel.kernel.exit import do_notify_parent, exit_code_of, release_task
 from toykernel.kernel.pid import global_pid, pid_nr_ns, task_active_pid_ns, task_pid_vnr
@@ -113,7 +113,7 @@ def _wait_pidfd(k: Kernel, fd: int, infop: int, options: int, ru: int) -> Result
     """waitid for the process of a pidfd; one that is not to block answers EAGAIN. EINVAL, EBADF."""
     if fd < 0:
         raise Errno(EINVAL)
-    file = fget(k, fd)
+    file = fget_open(k, fd)
     pid = pidfd_pid(file)
     shown = pid_nr_ns(pid, task_active_pid_ns(k.current))
     nonblock = bool(file.flags & O_NONBLOCK)

@@ -116,6 +116,31 @@ static void rulesets(void)
 		_exit(0);
 	}
 	wait(0);
+	int ends[2], pair[2];
+	pipe(ends);
+	socketpair(1, 1, 0, pair);
+	const struct {
+		const char *what;
+		int fd;
+	} parents[] = {
+		{"directory", open(".", O_RDONLY)}, {"file", open("file", O_RDONLY)}, {"device", open("/dev/null", O_RDONLY)},
+		{"file of /proc", open("/proc/self/comm", O_RDONLY)}, {"pipe", ends[0]}, {"socket", pair[0]},
+		{"memory", syscall(356, "m", 0)}, {"namespace", open("/proc/self/ns/uts", O_RDONLY)}, {"eventfd", syscall(328, 0, 0)},
+		{"epoll", syscall(329, 0)}, {"process", syscall(434, getpid(), 0)}, {"ruleset", fd}, {"closed", 99},
+	};
+	for (int i = 0; i < sizeof parents / sizeof *parents; i++) {
+		struct {
+			uint64_t access;
+			int parent;
+		} __attribute__((packed)) rule = { READ, parents[i].fd };
+		say(parents[i].what, syscall(445, fd, 1, &rule, 0));
+		rule.access = READ | READ_DIR;
+		say("its directories", syscall(445, fd, 1, &rule, 0));
+		rule.parent = other;
+		say("for it", parents[i].fd == fd ? 0 : syscall(445, parents[i].fd, 1, &rule, 0));
+		if (parents[i].fd != fd)
+			close(parents[i].fd);
+	}
 	close(fd);
 	close(other);
 }

@@ -87,6 +87,7 @@ class Key:
     uid: int
     gid: int
     perm: int
+    user: int  # for whom it counts
     count: int = 1
     quotalen: int = 0
     datalen: int = 0
@@ -113,7 +114,7 @@ class Key:
         for key in self.links.values():
             key.put(k)
         self.links.clear()
-        user = table.users[self.uid]
+        user = table.users[self.user]
         user.nkeys -= 1
         user.nikeys -= self.state != UNINSTANTIATED
         if self.in_quota:
@@ -123,10 +124,11 @@ class Key:
         del table.keys[self.serial]
         k.memory.slabs.key.free(k, self.slab)
 
-    def follow(self, k: Kernel, cred: Cred) -> None:
-        """A thread keyring is its task's: so are its owner and group, quota or not (key_fsuid_changed)."""
-        key_chown_user(k, self, cred.fsuid, force=True)
-        self.gid = cred.fsgid
+    def follow(self, cred: Cred) -> None:
+        """A thread keyring is its task's: so are its owner and group (key_fsuid_changed). It goes on to count
+        for whom it was made.
+        """
+        self.uid, self.gid = cred.fsuid, cred.fsgid
 
     def of_another_thread(self, k: Kernel, cred: Cred) -> Key:
         """A thread keyring for a thread that is made by one that has this. Raises Errno(ENOMEM)."""
@@ -187,7 +189,7 @@ def key_alloc(
     user.nkeys += 1
     user.qnkeys += 1
     user.qnbytes += size
-    key = Key(slab, serial, kind, description, uid, gid, perm, quotalen=size)
+    key = Key(slab, serial, kind, description, uid, gid, perm, uid, quotalen=size)
     table.keys[serial] = key
     return key
 
@@ -204,7 +206,7 @@ def keyring_alloc(
 def instantiated(k: Kernel, key: Key, state: int = POSITIVE) -> None:
     """It has contents now, or an error that stands for them."""
     if key.state == UNINSTANTIATED:
-        key_table(k).users[key.uid].nikeys += 1
+        key_table(k).users[key.user].nikeys += 1
     key.state = state
 
 
@@ -213,23 +215,23 @@ def key_payload_reserve(k: Kernel, key: Key, datalen: int) -> None:
     delta = datalen - key.datalen
     if key.in_quota and delta:
         table = key_table(k)
-        user = table.users[key.uid]
-        if delta > 0 and user.qnbytes + delta > table.limits(key.uid)[1]:
+        user = table.users[key.user]
+        if delta > 0 and user.qnbytes + delta > table.limits(key.user)[1]:
             raise Errno(EDQUOT)
         user.qnbytes += delta
         key.quotalen += delta
     key.datalen = datalen
 
 
-def key_chown_user(k: Kernel, key: Key, uid: int, *, force: bool = False) -> None:
-    """It counts for another user. Raises Errno(EDQUOT), unless by `force`."""
+def key_chown_user(k: Kernel, key: Key, uid: int) -> None:
+    """It is another user's, for whom it counts. Raises Errno(EDQUOT)."""
     if uid == key.uid:
         return
     table = key_table(k)
-    old, new = table.users[key.uid], table.users.get(uid) or KeyUser(uid)
+    old, new = table.users[key.user], table.users.get(uid) or KeyUser(uid)
     if key.in_quota:
         keys, limit = table.limits(uid)
-        if not force and (new.qnkeys + 1 > keys or new.qnbytes + key.quotalen > limit):
+        if new.qnkeys + 1 > keys or new.qnbytes + key.quotalen > limit:
             raise Errno(EDQUOT)
         for user, sign in ((old, -1), (new, 1)):
             user.qnkeys += sign
@@ -238,7 +240,7 @@ def key_chown_user(k: Kernel, key: Key, uid: int, *, force: bool = False) -> Non
         user.nkeys += sign
         user.nikeys += sign * (key.state != UNINSTANTIATED)
     table.users[uid] = new
-    key.uid = uid
+    key.uid = key.user = uid
     _forget(table, old)
 
 

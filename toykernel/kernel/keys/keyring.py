@@ -209,7 +209,8 @@ def collect(k: Kernel, *, now: bool = False) -> None:
         for key in list(ring.links.values()):
             times = [at for at in (key.revoked_at, key.expiry) if at is not None]
             if key.invalidated or (times and min(times) <= before):
-                key_unlink(k, ring, key)
+                del ring.links[key.kind, key.description]  # what the link counted stays counted
+                key.put(k)
     dead = [at for key in table.keys.values() for at in (key.revoked_at, key.expiry) if at]
     later = [at for at in dead if at > before]
     table.next_gc = min(later) + table.gc_delay if later else None
