@@ -230,7 +230,8 @@ def copy_ptes(
         work.stored += len(maps) + writable
         if writable:
             ram.write_words(at, [pte & ~PTE_RW for pte in entries])
-        ram.write_words(work.table | at & ~PTE_FRAME, [pte & ~(PTE_RW | lost) for pte in entries])
+        copies = [pte & ~(PTE_RW | lost) for pte in entries]
+        ram.write_words(work.table | at & ~PTE_FRAME, copies)
         k.memory.pages.get_pages(maps.values())
         k.memory.rmap.add_all(dst.ident, maps)
         dst.rss += len(maps)
@@ -241,13 +242,8 @@ def copy_ptes(
                 (page, pte, pte & ~PTE_RW) for page, _, pte in protected[-writable:] if writable
             ]
             k.host.trace.set_ptes.emit(src, taken)
-            given = enumerate(entries)
-            copies = [
-                (first + index * PAGE_SIZE, 0, pte & ~(PTE_RW | PTE_A))
-                for index, pte in given
-                if pte
-            ]
-            k.host.trace.set_ptes.emit(dst, copies)
+            given = [(first + i * PAGE_SIZE, 0, pte) for i, pte in enumerate(copies) if pte]
+            k.host.trace.set_ptes.emit(dst, given)
 
 
 def clear_ptes(k: Kernel, mm: MmStruct, start: int, end: int, work: PteWork) -> None:
