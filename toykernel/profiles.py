@@ -41,6 +41,7 @@ class Profile:
     script_line: int  # bytes of a script's first line that exec reads
     refuses_cut_interpreter: bool  # whose name does not end in them
     memlock: int  # RLIMIT_MEMLOCK of the first task, bytes
+    mlock_counts_once: bool  # what mlock finds locked is not counted again
     sa_flags: int  # those that sigaction keeps
     cgroup_namespaces: bool  # CLONE_NEWCGROUP takes CAP_SYS_ADMIN (and makes nothing)
     fills_empty_argv: bool  # exec with no argv[0] gets an empty one
@@ -70,6 +71,7 @@ _2_6_39 = Profile(
     script_line=128,
     refuses_cut_interpreter=False,
     memlock=64 << 10,
+    mlock_counts_once=False,
     sa_flags=0xFFFFFFFF,
     cgroup_namespaces=False,
     fills_empty_argv=False,
@@ -110,6 +112,7 @@ _4_X = replace(
     state_at_birth=TASK_NEW,
     wait_for_int_min=ESRCH,
     cgroup_namespaces=True,
+    mlock_counts_once=True,
     killed_clears_tid=True,
     auxv=frozenset(("AT_HWCAP2",)),
 )

@@ -43,6 +43,7 @@ ROWS: dict[str, Callable[[Profile], str]] = {
     "a thread that a signal kills clears its `clear_child_tid`": lambda p: yes(p.killed_clears_tid),
     "CAP_LAST_CAP": lambda p: str(p.last_cap),
     "SECBIT_ that there are, without their locks": lambda p: hex(p.secure_bits),
+    "`mlock` of what is locked already counts it again": lambda p: yes(not p.mlock_counts_once),
     "RLIMIT_MEMLOCK, KiB": lambda p: str(p.memlock >> 10),
     "flags that `sigaction` keeps": lambda p: hex(p.sa_flags),
     "bytes of a script's first line that `execve` reads": lambda p: str(p.script_line),

@@ -1,7 +1,7 @@
 """Out-of-band data of AF_UNIX streams (net/unix/af_unix.c of 6.12): one byte of the stream is marked.
 
 The marked message stays in its place in the queue. Reading stops before it; a reader that begins there jumps
-over it, unless SO_OOBINLINE. When MSG_OOB has read it, it stays as an empty message: reading stops there, too.
+over it, unless SO_OOBINLINE. When MSG_OOB has read it, it stays as an empty message: reading stops there.
 """
 
 from __future__ import annotations
