@@ -48,6 +48,7 @@ class Profile:
     vdso: tuple[str, ...]  # the functions of the vDSO
     vdso_enabled: bool  # vm.vdso_enabled at boot
     shares_program_pages: bool  # execve maps a file's read-only pages, in place of copies
+    utimes_looks_first: bool  # utimensat looks for the file before it looks at the times
     stack_expand: int  # bytes that exec adds below the strings; 0: a page below all
     auxv: frozenset[str]  # the entries of the auxiliary vector that not all have
 
@@ -78,6 +79,7 @@ _2_6_39 = Profile(
     vdso=_VSYSCALL,
     vdso_enabled=False,
     shares_program_pages=False,
+    utimes_looks_first=False,
     stack_expand=0,
     auxv=frozenset(),
 )
@@ -126,6 +128,7 @@ _6_X = replace(
     refuses_cut_interpreter=True,
     memlock=8 << 20,
     sa_flags=UAPI_SA_FLAGS,
+    utimes_looks_first=True,
     fills_empty_argv=True,
     vdso=(*_VSYSCALL, *_CLOCKS, *_NEWER_CLOCKS),
     auxv=frozenset(("AT_HWCAP2", "AT_MINSIGSTKSZ", "AT_RSEQ_FEATURE_SIZE", "AT_RSEQ_ALIGN")),

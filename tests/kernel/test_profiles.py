@@ -51,6 +51,9 @@ ROWS: dict[str, Callable[[Profile], str]] = {
         p.refuses_cut_interpreter
     ),
     "`execve` with no `argv[0]` passes an empty one": lambda p: yes(p.fills_empty_argv),
+    "`utimensat` looks for the file before it looks at the times": lambda p: yes(
+        p.utimes_looks_first
+    ),
     "functions of the vDSO": lambda p: str(len(p.vdso)),
     "maps the vDSO (vm.vdso_enabled)": lambda p: yes(p.vdso_enabled),
     "KiB that `execve` adds to the first stack below its strings": lambda p: str(

@@ -26,6 +26,7 @@ NEWER = {
     "mlock_again": (4, 9),
     "newer_rules": (6, 3),
     "vdso": (6, 3),
+    "which_error_first": (6, 13),
     "pidfd_and_ns_ioctls": (6, 15),
     "clocks_log_and_status": (6, 5),
     "seccomp_listener": (6, 12),
