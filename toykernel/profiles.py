@@ -41,12 +41,14 @@ class Profile:
     script_line: int  # bytes of a script's first line that exec reads
     refuses_cut_interpreter: bool  # whose name does not end in them
     memlock: int  # RLIMIT_MEMLOCK of the first task, bytes
+    mlock_counts_once: bool  # what mlock finds locked is not counted again
     sa_flags: int  # those that sigaction keeps
     cgroup_namespaces: bool  # CLONE_NEWCGROUP takes CAP_SYS_ADMIN (and makes nothing)
     fills_empty_argv: bool  # exec with no argv[0] gets an empty one
     vdso: tuple[str, ...]  # the functions of the vDSO
     vdso_enabled: bool  # vm.vdso_enabled at boot
     shares_program_pages: bool  # execve maps a file's read-only pages, in place of copies
+    utimes_looks_first: bool  # utimensat looks for the file before it looks at the times
     stack_expand: int  # bytes that exec adds below the strings; 0: a page below all
     auxv: frozenset[str]  # the entries of the auxiliary vector that not all have
 
@@ -70,12 +72,14 @@ _2_6_39 = Profile(
     script_line=128,
     refuses_cut_interpreter=False,
     memlock=64 << 10,
+    mlock_counts_once=False,
     sa_flags=0xFFFFFFFF,
     cgroup_namespaces=False,
     fills_empty_argv=False,
     vdso=_VSYSCALL,
     vdso_enabled=False,
     shares_program_pages=False,
+    utimes_looks_first=False,
     stack_expand=0,
     auxv=frozenset(),
 )
@@ -110,6 +114,7 @@ _4_X = replace(
     state_at_birth=TASK_NEW,
     wait_for_int_min=ESRCH,
     cgroup_namespaces=True,
+    mlock_counts_once=True,
     killed_clears_tid=True,
     auxv=frozenset(("AT_HWCAP2",)),
 )
@@ -123,6 +128,7 @@ _6_X = replace(
     refuses_cut_interpreter=True,
     memlock=8 << 20,
     sa_flags=UAPI_SA_FLAGS,
+    utimes_looks_first=True,
     fills_empty_argv=True,
     vdso=(*_VSYSCALL, *_CLOCKS, *_NEWER_CLOCKS),
     auxv=frozenset(("AT_HWCAP2", "AT_MINSIGSTKSZ", "AT_RSEQ_FEATURE_SIZE", "AT_RSEQ_ALIGN")),

@@ -43,6 +43,7 @@ ROWS: dict[str, Callable[[Profile], str]] = {
     "a thread that a signal kills clears its `clear_child_tid`": lambda p: yes(p.killed_clears_tid),
     "CAP_LAST_CAP": lambda p: str(p.last_cap),
     "SECBIT_ that there are, without their locks": lambda p: hex(p.secure_bits),
+    "`mlock` of what is locked already counts it again": lambda p: yes(not p.mlock_counts_once),
     "RLIMIT_MEMLOCK, KiB": lambda p: str(p.memlock >> 10),
     "flags that `sigaction` keeps": lambda p: hex(p.sa_flags),
     "bytes of a script's first line that `execve` reads": lambda p: str(p.script_line),
@@ -50,6 +51,9 @@ ROWS: dict[str, Callable[[Profile], str]] = {
         p.refuses_cut_interpreter
     ),
     "`execve` with no `argv[0]` passes an empty one": lambda p: yes(p.fills_empty_argv),
+    "`utimensat` looks for the file before it looks at the times": lambda p: yes(
+        p.utimes_looks_first
+    ),
     "functions of the vDSO": lambda p: str(len(p.vdso)),
     "maps the vDSO (vm.vdso_enabled)": lambda p: yes(p.vdso_enabled),
     "KiB that `execve` adds to the first stack below its strings": lambda p: str(

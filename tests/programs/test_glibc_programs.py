@@ -23,8 +23,10 @@ SOURCES = sorted((Path(__file__).parent / "glibc").glob("*.c"))
 MAX_CYCLES = 2_000_000_000
 #: These have the rules of newer kernels, from a version on.
 NEWER = {
+    "mlock_again": (4, 9),
     "newer_rules": (6, 3),
     "vdso": (6, 3),
+    "which_error_first": (6, 13),
     "pidfd_and_ns_ioctls": (6, 15),
     "clocks_log_and_status": (6, 5),
     "seccomp_listener": (6, 12),

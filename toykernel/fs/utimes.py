@@ -26,10 +26,9 @@ Times = tuple[tuple[int, int], tuple[int, int]] | None
 
 def do_utimes(k: Kernel, dirfd: int, pathname: int, times: Times, flags: int) -> int:
     """Set the times of what a path names, or with a null path of `dirfd` itself."""
-    if times is not None:
-        for _, ns in times:
-            if ns not in (UTIME_NOW, UTIME_OMIT) and not 0 <= ns < NSEC_PER_SEC:
-                raise Errno(EINVAL)
+    late = k.host.profile.utimes_looks_first
+    if not late:
+        _check(times)
     if flags & ~(AT_SYMLINK_NOFOLLOW | AT_EMPTY_PATH):
         raise Errno(EINVAL)
     if not pathname and dirfd != AT_FDCWD:
@@ -39,8 +38,19 @@ def do_utimes(k: Kernel, dirfd: int, pathname: int, times: Times, flags: int) ->
         if file.flags & O_PATH:
             raise Errno(EBADF)
         mnt_want_write_file(file)
-        return utimes_common(k, file.inode, times)
-    return utimes_common(k, inode_at(k, dirfd, pathname, flags, write=True), times)
+        inode = file.inode
+    else:
+        inode = inode_at(k, dirfd, pathname, flags, write=True)
+    if late:
+        _check(times)
+    return utimes_common(k, inode, times)
+
+
+def _check(times: Times) -> None:
+    """Whether these are times. Raises Errno(EINVAL)."""
+    for _, ns in times or ():
+        if ns not in (UTIME_NOW, UTIME_OMIT) and not 0 <= ns < NSEC_PER_SEC:
+            raise Errno(EINVAL)
 
 
 def utimes_common(k: Kernel, inode: Inode, times: Times) -> int:

@@ -370,6 +370,8 @@ def sys_listxattrat(k: Kernel, dirfd: int, pathname: int, flags: int, names: int
 @syscall(466, "dirfd:dirfd pathname:path flags:at_flags name:path")
 def sys_removexattrat(k: Kernel, dirfd: int, pathname: int, flags: int, name: int) -> int:
     """removexattrat: removexattr from a directory on."""
+    if flags & ~(AT_SYMLINK_NOFOLLOW | AT_EMPTY_PATH):
+        raise Errno(EINVAL)
     text = _import_name(k, name)
     vfs_removexattr(k, _inode(k, dirfd, pathname, flags, write=True), text)
     return 0

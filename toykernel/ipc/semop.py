@@ -57,10 +57,13 @@ from toykernel.kernel.wait import Result, Wait
 from toykernel.syscalls import syscall
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from toykernel.state import Kernel
 
 GETPID, GETVAL, GETALL, GETNCNT, GETZCNT, SETVAL, SETALL = range(11, 18)
 SEM_STAT, SEM_INFO, SEM_STAT_ANY = 18, 19, 20
+_NO_TIME = -1
 
 
 def _ids(k: Kernel) -> SemIds:
@@ -101,24 +104,37 @@ def semget(k: Kernel, key: int, nsems: int, semflg: int) -> int:
 @syscall(420, "semid:int tsops:address nsops:size timeout:address", name="semtimedop_time64")
 def semtimedop_time64(k: Kernel, semid: int, tsops: int, nsops: int, timeout: int) -> Result:
     """semtimedop_time64: semop with a time of 64 bits. Errors as semop."""
-    deadline = ktime_get(k) + timespec64_from_user(k, timeout) if timeout else None
-    return _semtimedop(k, semid, tsops, nsops, deadline)
+    return _semtimedop(k, semid, tsops, nsops, _timeout(k, timespec64_from_user, timeout))
 
 
 def do_semtimedop(k: Kernel, semid: int, tsops: int, nsops: int, timeout: int) -> Result:
     """Several operations, all of them or none; sleeps until they can be done. Raises Errno: E2BIG,
     EFBIG, EINVAL, EIDRM, EAGAIN with IPC_NOWAIT or after `timeout`.
     """
-    deadline = ktime_get(k) + timespec_from_user(k, timeout) if timeout else None
-    return _semtimedop(k, semid, tsops, nsops, deadline)
+    return _semtimedop(k, semid, tsops, nsops, _timeout(k, timespec_from_user, timeout))
 
 
-def _semtimedop(k: Kernel, semid: int, tsops: int, nsops: int, deadline: int | None) -> Result:
+def _timeout(k: Kernel, read: Callable[[Kernel, int], int], address: int) -> int | None:
+    """A time in ns, or _NO_TIME for one that is none: what else is wrong counts more."""
+    if not address:
+        return None
+    try:
+        return read(k, address)
+    except Errno as error:
+        if error.number != EINVAL:
+            raise
+        return _NO_TIME
+
+
+def _semtimedop(k: Kernel, semid: int, tsops: int, nsops: int, timeout: int | None) -> Result:
     if nsops < 1 or semid < 0:
         raise Errno(EINVAL)
     if nsops > _ids(k).semopm:
         raise Errno(E2BIG)
     data = copy_from_user(k, tsops, 6 * nsops)
+    if timeout == _NO_TIME:
+        raise Errno(EINVAL)
+    deadline = None if timeout is None else ktime_get(k) + timeout
     sops = tuple(struct.iter_unpack("<Hhh", data))
     sma = find(_ids(k).sets, semid)
     if any(number >= len(sma.values) for number, _, _ in sops):

@@ -53,7 +53,10 @@ def _mlock(k: Kernel, start: int, length: int, *, on_fault: bool = False) -> int
         raise Errno(EPERM)
     mm = user_mm(k)
     start, end = _range(start, length)
-    if not _within_limit(k, mm.locked_vm + ((end - start) >> 12)):
+    more = (end - start) >> 12
+    if k.host.profile.mlock_counts_once and not _within_limit(k, mm.locked_vm + more):
+        more -= mlocked_pages(mm, start, end)
+    if not _within_limit(k, mm.locked_vm + more):
         raise Errno(ENOMEM)
     if end >> 32:
         raise Errno(EINVAL)
@@ -67,6 +70,12 @@ def _mlock(k: Kernel, start: int, length: int, *, on_fault: bool = False) -> int
     except FaultSigbus:
         raise Errno(ENOMEM) from None
     return 0
+
+
+def mlocked_pages(mm: MmStruct, start: int, end: int) -> int:
+    """How many pages of a range are locked (count_mm_mlocked_page_nr)."""
+    locked = [area for area in mm.overlapping(start, end) if area.vm_flags & VM_LOCKED]
+    return sum(min(area.vm_end, end) - max(area.vm_start, start) >> 12 for area in locked)
 
 
 @syscall(151, "addr:address len:size")

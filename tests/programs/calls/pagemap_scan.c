@@ -64,7 +64,7 @@ int main(void) {
   span(0, 4352, MOST, 0); scan("beyond", 0, 0, 8, 0, 0x1ff); span(4090, 4352, MOST, 0); scan("beyond", 2, 0, 8, 0, 0x1ff);
   madvise(m, 3 * PAGE, 4); words("dropped", 8); protect("off", 8, 0); protect("on", 8, 1);
   pipe(p); start("kernel"); C(write(p[1], "abcd", 4)); C(read(p[0], m + 2 * PAGE, 4)); C(write(p[1], "efgh", 4)); C(read(p[0], m + 6 * PAGE + 8, 4)); put(m[6 * PAGE + 8]); done(); words("kernel", 8);
-  int pid = fork(); if (!pid) { words("child", 8); m[3 * PAGE] = 9; words("child", 8); _exit(0); } wait(0); words("parent", 8); m[3 * PAGE] = 7; words("parent", 8);
+  int pid = fork(); if (!pid) { words("its parent", 8); maps = open("/proc/self/pagemap", O_RDONLY); words("child", 8); m[3 * PAGE] = 9; words("child", 8); _exit(0); } wait(0); words("parent", 8); m[3 * PAGE] = 7; words("parent", 8);
   mprotect(m, 8 * PAGE, 0); words("none", 8); mprotect(m, 8 * PAGE, 1); look(7); words("read only", 8); mprotect(m, 8 * PAGE, 3); m[7 * PAGE] = 1; words("again", 8);
   char *to = mmap((void *)0x48000000, 8 * PAGE, 0, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
   syscall(163, m, 8 * PAGE, 8 * PAGE, 3, to); m = to; words("moved", 8);
