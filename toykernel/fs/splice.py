@@ -65,7 +65,6 @@ def sys_vmsplice(k: Kernel, fd: int, iov: int, nr_segs: int, flags: int) -> Resu
     return transfer(k, file, segments, write=False)
 
 
-
 def _splice(k: Kernel, file: File, segments: tuple[tuple[int, int], ...], nonblock: bool) -> Result:
     pipe = file.inode.private
     assert isinstance(pipe, Pipe)
