@@ -18,11 +18,13 @@ from toykernel.fs.eventpoll import EventPoll
 from toykernel.fs.mount import all_mounts
 from toykernel.fs.timerfd import TimerfdCtx
 from toykernel.harness.session import Session
+from toykernel.kernel.futex import FutexQ
 from toykernel.kernel.pid import Pid, pid_task
 from toykernel.kernel.timer import hrtimer_start
 from toykernel.kernel.wait import wake_sleeper
 from toykernel.look.open_files import open_files, sockets
 from toykernel.state import Kernel
+from toykernel.task import EXIT_ZOMBIE
 
 __all__ = ["program"]
 Object = TypeVar("Object")
@@ -101,6 +103,16 @@ def lost_connection(k: Kernel) -> None:
     listening.pending[0] = replace(listening.pending[0])
 
 
+def woken_but_queued(k: Kernel) -> None:
+    k.processes.futexes.append(FutexQ(k.current, None, 0, 0))
+
+
+def dead_but_queued(k: Kernel) -> None:
+    dead = k.current.dup(0, 0)
+    dead.exit_state = EXIT_ZOMBIE
+    k.processes.futexes.append(FutexQ(dead, ("", 0, 0), 0, 0))
+
+
 BREACHES: list[tuple[Callable[[Kernel], None], str]] = [
     (tracer_forgets, "traces_go_both_ways"),
     (traced_forgets, "traces_go_both_ways"),
@@ -115,6 +127,8 @@ BREACHES: list[tuple[Callable[[Kernel], None], str]] = [
     (mount_elsewhere, "mounts_hang_together"),
     (closed_socket_in_the_table, "sockets_know_each_other"),
     (lost_connection, "sockets_know_each_other"),
+    (woken_but_queued, "sleepers_sleep_on_words"),
+    (dead_but_queued, "sleepers_sleep_on_words"),
 ]
 
 

@@ -7,10 +7,11 @@ import struct
 import pytest
 
 from toykernel.errno import ENOSPC, Errno
-from toykernel.fs.inode import S_IFREG
+from toykernel.fs.inode import S_IFREG, Inode
 from toykernel.fs.libfs import SPECIAL
 from toykernel.fs.ramfs import new_inode, ramfs_fill_super
 from toykernel.fs.stat import new_stat, stat64
+from toykernel.fs.xattr import vfs_removexattr, vfs_setxattr
 from toykernel.state import Kernel
 
 
@@ -39,3 +40,36 @@ def test_the_bytes_of_struct_stat(k: Kernel) -> None:
     new = struct.unpack("<Q6IQIqIQ6IQ", stat64(inode))
     assert new[:7] == (sb.s_dev, 0, inode.ino, inode.mode, 3, 0x12345, 0x3456)
     assert new[7:] == (0x105, 0, 4097, 4096, inode.blocks, *times, inode.ino)
+
+
+def test_what_attributes_take(k: Kernel) -> None:
+    """As many bytes of names and values as there are inodes left, a kilobyte each (BOGO_INODE_SIZE)."""
+    sb, _ = ramfs_fill_super(k.files.fs.new_dev(), k.files.fs.pipefs.numbers)
+    sb.max_inodes = sb.s_inodes + 4
+    one, other = (new_inode(sb, S_IFREG | 0o644) for _ in range(2))
+    room = 2 * 1024
+    name = "user.name"
+    taken = len(name) + 1
+
+    def refused(inode: Inode, name: str, size: int) -> bool:
+        try:
+            vfs_setxattr(k, inode, name, bytes(size), 0)
+        except Errno as error:
+            return error.number == ENOSPC
+        return False
+
+    for _ in range(2):
+        assert refused(one, name, room - taken + 1)
+        assert not refused(one, name, room - taken)
+        assert refused(other, name, 0)
+        assert refused(one, name, room - taken + 1)
+        assert len(one.xattrs[name]) == room - taken
+        assert not refused(one, name, 5)  # what there was makes room
+        assert refused(other, name, room - 2 * taken - 4)
+        assert not refused(other, name, room - 2 * taken - 5)
+        vfs_removexattr(k, other, name)
+        assert not refused(one, name, room - taken)
+        vfs_removexattr(k, one, name)
+    new_inode(sb, S_IFREG | 0o644)
+    assert refused(one, name, 1024 - taken + 1)
+    assert not refused(one, name, 1024 - taken)

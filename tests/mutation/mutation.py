@@ -64,8 +64,9 @@ _TIMING = tuple(
 #: What the files that belong to no folder do shows in the kernel's tests, and in these.
 _OWN = tuple(
     f"tests/{name}.py"
-    for name in ("cli/test_replacing_files", "debug/test_trap_path", "history/test_moments",
-                 "observe/test_errno", "observe/test_tracepoints", "timing/test_cycles")
+    for name in ("cli/test_host_files", "cli/test_replacing_files", "debug/test_trap_path",
+                 "history/test_moments", "observe/test_errno", "observe/test_tracepoints",
+                 "timing/test_cycles")
 )  # fmt: skip
 #: The source files of each package, as a pattern, and its tests.
 PACKAGES: dict[str, tuple[str, tuple[str, ...]]] = {

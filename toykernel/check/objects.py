@@ -141,6 +141,13 @@ def sockets_know_each_other(whole: Whole) -> Iterator[str]:
                 yield f"socket {number} has a connection waiting that is in no table"
 
 
+def sleepers_sleep_on_words(k: Kernel) -> Iterator[str]:
+    """Who is in a futex's queue has not been woken, and lives."""
+    for q in k.processes.futexes:
+        if q.key is None or q.task.exit_state:
+            yield f"futex: pid {q.task.pid} ({q.task.comm}) is still queued"
+
+
 OBJECT_CHECKS = (
     traces_go_both_ways,
     watches_go_both_ways,
@@ -149,6 +156,7 @@ OBJECT_CHECKS = (
     numbers_are_held,
     mounts_hang_together,
     sockets_know_each_other,
+    sleepers_sleep_on_words,
 )
 
 

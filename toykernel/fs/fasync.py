@@ -18,6 +18,7 @@ from toykernel.fs.operations import (
     POLLRDNORM,
     POLLWRBAND,
     POLLWRNORM,
+    always_ready,
 )
 from toykernel.kernel.siginfo import (
     SI_KERNEL,
@@ -72,7 +73,8 @@ class Fasync:
 
 def can_listen(file: File) -> bool:
     """Whether the file has f_op->fasync: what never changes has not."""
-    return file.inode.type in (S_IFIFO, S_IFSOCK, S_IFCHR)
+    changes = file.inode.type in (S_IFIFO, S_IFSOCK, S_IFCHR) and file.op.poll is not always_ready
+    return changes or file.op.fasync
 
 
 def set_async(k: Kernel, file: File, fd: int, on: bool) -> None:

@@ -201,6 +201,7 @@ INOTIFY = FileOperations(
     ioctl=inotify_ioctl,
     release=inotify_release,
     show_fdinfo=inotify_fdinfo,
+    fasync=True,
 )
 
 

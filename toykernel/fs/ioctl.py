@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from toykernel.arch.x86.uaccess import get_user, put_user
-from toykernel.errno import EBADF, Errno
-from toykernel.fs.fasync import set_async
+from toykernel.errno import EBADF, ENOTTY, Errno
+from toykernel.fs.fasync import can_listen, set_async
 from toykernel.fs.file import O_ASYNC, O_NONBLOCK, O_PATH, current_files, fget
 from toykernel.fs.file_attr import REQUESTS, fileattr_ioctl
 from toykernel.fs.inode import S_IFDIR, S_IFREG
@@ -38,6 +38,8 @@ def sys_ioctl(k: Kernel, fd: int, request: int, argp: int) -> Result:
     elif request in (FIONBIO, FIOASYNC):
         flag, on = O_NONBLOCK if request == FIONBIO else O_ASYNC, bool(get_user(k, argp))
         if flag == O_ASYNC and on != bool(file.flags & O_ASYNC):
+            if not can_listen(file):
+                raise Errno(ENOTTY)
             set_async(k, file, fd, on)
         file.flags = file.flags | flag if on else file.flags & ~flag
     elif request == FIGETBSZ:

@@ -157,15 +157,17 @@ def landlock_refer(
     there: Dentry | None,
     *,
     removes: bool,
-    exchange: bool = False,
+    back: Dentry | None = None,
 ) -> None:
-    """current_check_refer_path: a link or another name. Raises Errno(EACCES); Errno(EXDEV) where it would
-    have to be allowed to leave its directory, or could be used for more there.
+    """current_check_refer_path: a link or another name, with what comes `back` in exchange.
+
+    Raises Errno(EACCES); Errno(EXDEV) where it would have to be allowed to leave its directory, or could be
+    used for more there.
     """
     domain = k.current.cred.landlock
     if domain is None or not any(layer.fs for layer in domain.layers):
         return
-    from_wanted = _MAKE[there.inode.type] if exchange and there is not None else 0
+    from_wanted = _MAKE[back.inode.type] if back is not None else 0
     to_wanted = _MAKE[old.dentry.inode.type]
     if removes:
         from_wanted |= _removed(old.dentry)
@@ -186,7 +188,7 @@ def landlock_refer(
         raise Errno(EACCES)
     whole = [_handled(layer) for layer in layers]
     child = _less(layers, whole, old.dentry.inode)
-    other = _less(layers, whole, there.inode) if exchange and there is not None else None
+    other = _less(layers, whole, back.inode) if back is not None else None
     if any(refused) or not _no_more(here, child, target, directory=old.dentry.inode.is_dir):
         raise Errno(EXDEV)
     if other is None or there is None:

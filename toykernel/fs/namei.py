@@ -437,9 +437,8 @@ def do_rename(
         raise Errno(EINVAL)
     if there is not None and is_ancestor(there, source.parent.dentry):
         raise Errno(EINVAL if exchange else ENOTEMPTY)
-    landlock_refer(
-        *(k, source.path, source.parent, target.parent, there), removes=True, exchange=exchange
-    )
+    back = there if exchange else None
+    landlock_refer(k, source.path, source.parent, target.parent, there, removes=True, back=back)
     if there is not None and there.inode is dentry.inode:
         return
     may_delete(k, source.parent, dentry)

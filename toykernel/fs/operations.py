@@ -167,6 +167,8 @@ class FileOperations(Operations):
     splice_read: Callable[[Kernel, File, int, int], bytes | None] | None = None
     iterate: Callable[[Kernel, File], list[DirEntry]] = no_iterate
     show_fdinfo: Callable[[Kernel, File], str] = no_fdinfo
+    #: O_ASYNC means something, though the file is neither a pipe, a socket nor a device.
+    fasync: bool = False
     #: readv and writev of a file to which pieces are one transfer: the pieces, and whether they are written.
     iter: Callable[[Kernel, File, tuple[tuple[int, int], ...], bool], Result] | None = None
 

@@ -11,7 +11,7 @@ import struct
 from typing import TYPE_CHECKING
 
 from emu.ram import PAGE_SIZE
-from toykernel.arch.x86.uaccess import copy_to_user, get_user
+from toykernel.arch.x86.uaccess import copy_to_user
 from toykernel.errno import EAGAIN, EBADF, EINVAL, EPIPE, ERESTARTSYS, ESPIPE, Errno
 from toykernel.fs.file import O_APPEND, O_NONBLOCK, File, fget, fget_open
 from toykernel.fs.operations import POLLIN, POLLOUT, POLLRDNORM, POLLWRNORM, no_llseek
@@ -28,7 +28,7 @@ from toykernel.fs.sendfile import (
     wait_for_source,
     write_file,
 )
-from toykernel.fs.uio import transfer
+from toykernel.fs.uio import import_iovec, transfer
 from toykernel.kernel.siginfo import SIGPIPE
 from toykernel.kernel.signal import send_sig
 from toykernel.kernel.signal_types import signal_pending
@@ -44,7 +44,6 @@ if TYPE_CHECKING:
 
 SPLICE_FLAGS = 15
 SPLICE_F_MOVE, SPLICE_F_NONBLOCK, SPLICE_F_MORE, SPLICE_F_GIFT = 1, 2, 4, 8
-UIO_MAXIOV = 1024
 
 
 @syscall(316, "fd:fd iov:address nr_segs:size flags:hex")
@@ -58,15 +57,12 @@ def sys_vmsplice(k: Kernel, fd: int, iov: int, nr_segs: int, flags: int) -> Resu
     file = fget(k, fd)
     if not isinstance(file.inode.private, Pipe):
         raise Errno(EBADF)
-    if nr_segs > UIO_MAXIOV:
-        raise Errno(EINVAL)
-    segments = [(get_user(k, iov + 8 * n), get_user(k, iov + 8 * n + 4)) for n in range(nr_segs)]
-    segments = [(base, length) for base, length in segments if length]
+    segments = import_iovec(k, iov, nr_segs)
     if not segments:
         return 0
-    if file.readable:
-        return transfer(k, file, tuple(segments), write=False)
-    return _splice(k, file, tuple(segments), bool(flags & SPLICE_F_NONBLOCK))
+    if file.writable:
+        return _splice(k, file, segments, bool(flags & SPLICE_F_NONBLOCK))
+    return transfer(k, file, segments, write=False)
 
 
 def _splice(k: Kernel, file: File, segments: tuple[tuple[int, int], ...], nonblock: bool) -> Result:

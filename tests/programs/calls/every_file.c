@@ -60,7 +60,7 @@ static void positions(int f) {
   word("space"); EACH(mode, 1, 2, 3) { C(syscall(324, f, mode, 0, 0, 4096, 0)); } C(syscall(324, f, 1, -1, -1, 1, 0)); C(syscall(324, f, 1, 0, 0, 0, 0)); C(syscall(324, f, 1, 0, 0, -1, -1));
 }
 static void attributes(int f) {
-  C(fcntl(f, F_GETFL)); C(fcntl(f, F_GETFD)); EACH(flags, 02000, 0) { C(fcntl(f, F_SETFL, flags)); C(fcntl(f, F_GETFL)); }
+  C(fcntl(f, F_GETFL)); C(fcntl(f, F_GETFD)); EACH(flags, 02000, 020000, 0) { C(fcntl(f, F_SETFL, flags)); C(fcntl(f, F_GETFL)); }
   word("stat"); if (C(syscall(197, f, words)) == 0) { put(words[4] & 0170000); } C(syscall(133, f)); C(syscall(320, f, "", 0, 0));
   word("names"); C(syscall(295, f, "none", 0)); C(syscall(296, f, "f", 0)); C(syscall(301, f, "none", 0)); C(syscall(307, f, "none", 0)); C(syscall(305, f, "none", buf, 9)); C(syscall(305, f, "", buf, 9)); C(syscall(300, f, "none", buf, 0)); C(syscall(303, f, "none", f, "none2", 0));
   C(syscall(303, f, "", -100, "/nowhere/x", 0x1000)); C(syscall(306, f, 4, buf, 0)); C(syscall(437, f, "none", words, 24)); C(syscall(439, f, "", 4, 0x1000)); C(syscall(439, f, "", 1, 0x1000)); C(syscall(358, f, "none", 0, 0, 0)); C(syscall(358, f, "", 0, 0, 0));
@@ -72,7 +72,7 @@ static void controls(int f) {
   int ours = syscall(256, f, buf, 1, 0); /* newer kernels have controls of epoll's */
   if (ours) EACH(request, 0x5421, 0x5450, 0x5451, 0x541b, 0x5401, 0x5413, 0x540f, 0x5411, 0x80045430, 0x80045431, 0x12345678, 0xaa3f, 0xb701) { words[0] = 0; C(syscall(54, f, request, words)); }
   if (ours) C(syscall(54, f, 0x541b, 1)); C(syscall(54, f, 0x5421, 1)); C(fcntl(f, F_GETFD)); fcntl(f, F_SETFL, O_NONBLOCK); word("poll"); EACH(events, 0, 1, 4, 0x3ff) { struct pollfd p = {f, events, 0}; C(poll(&p, 1, 0)); put(p.revents); }
-  word("select"); fd_set s; FD_ZERO(&s); FD_SET(f, &s); struct timeval t = {0, 0}; C(select(f + 1, &s, 0, 0, &t)); FD_SET(f, &s); C(select(f + 1, 0, &s, 0, &t)); FD_SET(f, &s); C(select(f + 1, 0, 0, &s, &t));
+  word("async"); EACH(on, 1, 1, 0, 0, 7, 0) { words[0] = on; C(syscall(54, f, 0x5452, words)); C(fcntl(f, F_GETFL)); } C(syscall(54, f, 0x5452, 1)); word("select"); fd_set s; FD_ZERO(&s); FD_SET(f, &s); struct timeval t = {0, 0}; C(select(f + 1, &s, 0, 0, &t)); FD_SET(f, &s); C(select(f + 1, 0, &s, 0, &t)); FD_SET(f, &s); C(select(f + 1, 0, 0, &s, &t));
   word("epoll"); struct epoll_event e = {0x1f, 1}; EACH(op, 1, 1, 3, 2, 2, 4) C(syscall(255, other, op, f, &e)); EACH(op, 1, 3, 2) C(syscall(255, f, op, other, &e)); C(syscall(256, f, buf, 1, 0)); C(syscall(255, f, 1, f, &e));
   word("mmap"); EACH(how, 1, 2, 3) EACH(prot, 0, 1, 2, 3) { void *m = mmap(0, 4096, prot, how, f, 0); put(m == MAP_FAILED ? -errno : 0); if (m != MAP_FAILED) munmap(m, 4096); } errno = 0;
 }

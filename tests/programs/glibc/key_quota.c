@@ -66,6 +66,11 @@ static void one_user(void)
 	STEP(ctl(LINK, key, other));
 	GONE(ctl(UNLINK, key, ring));
 	STEP(ctl(MOVE, key, other, ring, 0));
+	STEP(ctl(MOVE, key, other, SESSION, 0));
+	STEP(ctl(MOVE, key, key, SESSION, 0));
+	STEP(ctl(MOVE, key, ring, key, 0));
+	STEP(ctl(MOVE, key, ring, ring, 0));
+	STEP(ctl(MOVE, other, ring, SESSION, 0));
 	STEP(add("logon", "a:b", "secret", 6, ring));
 	GONE(ctl(CLEAR, ring));
 	STEP(ctl(READ, key, bytes, 8));

@@ -157,6 +157,23 @@ static void own_keyrings(void)
 	is("was", ctl(SET_REQKEY, -1), 1);
 	ok("a group's by default", ctl(SET_REQKEY, 6));
 	ok("none such", ctl(SET_REQKEY, 60));
+	for (int n = -3; n < 10; n++) {
+		long was = ctl(SET_REQKEY, n);
+		printf("default %d: %ld %s\n", n, was, was < 0 ? strerrorname_np(errno) : "");
+	}
+	ctl(SET_REQKEY, 1);
+	for (int n = -10; n < 10; n++) {
+		ok("by number", ctl(GET_ID, n, 0));
+		if (n)
+			ok("authority", ctl(ASSUME, n));
+		ok("no command", ctl(n < 0 ? n : 40 + n, 0x7ffffff1, 0, 0, 0));
+	}
+	for (int n = -1; n < 600; n += n < 2 ? 1 : 7)
+		ok("rejected by", ctl(REJECT, 0x7ffffff1, 0, n, 0));
+	for (int n = 505; n < 520; n++)
+		ok("rejected by", ctl(REJECT, 0x7ffffff1, 0, n, 0));
+	for (int n = 4090; n < 4100; n++)
+		ok("rejected by", ctl(REJECT, 0x7ffffff1, 0, n, 0));
 	fflush(stdout);
 	if (!fork()) {
 		is("a child has the session", ctl(GET_ID, SESSION, 0), id);
