@@ -183,7 +183,7 @@ def _of_ipc(ns: IpcNamespace) -> object:
         {ident: (list(sma.values), list(sma.pids)) for ident, sma in ns.sem_ids.sets.items()},
         {i: (q.mode, q.cbytes, [m.slab for m in q.messages]) for i, q in ns.msg_ids.queues.items()},
         {ident: (shp.mode, shp.nattch) for ident, shp in ns.shm_ids.segments.items()},
-        {name: (inode.ino, inode.nlink) for name, inode in ns.mq_ids.queues.items()},
+        {name: (d.inode.ino, d.inode.nlink) for name, d in ns.mq_ids.queues.items()},
     )
 
 
