@@ -135,3 +135,51 @@ def test_a_queue_that_no_word_can_count(number: int, size: int, error: int) -> N
     text = "call 277, $name, $0102, $0600, $attr\nkeep\n.data\n.balign 4\n"
     text += f'attr: .long 0, {number}, {size}, 0, 0, 0, 0, 0\nname: .asciz "q"\n.text\n'
     assert answers(text) == [error]
+
+
+def test_queues_are_files_where_mqueue_is_mounted() -> None:
+    """mq_overview(7): one file a queue, made and removed either way; a namespace has its own."""
+    text = """
+.data
+one: .asciz "one"
+two: .asciz "two"
+at: .asciz "/tmp/q"
+kind: .asciz "mqueue"
+one_there: .asciz "/tmp/q/one"
+two_there: .asciz "/tmp/q/two"
+.text
+"""
+    calls = """
+call 277, $one, $0102, $0640
+call 39, $at, $0700
+call 21, $kind, $at, $kind
+call 33, $one_there, $4
+call 8, $two_there, $0600
+call 282, $4, $0, $buf
+call 277, $two, $02
+call 10, $one_there
+call 277, $one, $02
+call 39, $one_there, $0700
+call 38, $two_there, $one_there
+call 6, $4
+call 6, $5
+call 52, $at
+call 33, $two_there, $4
+call 21, $kind, $at, $kind
+call 33, $two_there, $4
+call 310, $0x08000000
+call 277, $two, $02
+call 33, $two_there, $4
+call 52, $at
+call 21, $kind, $at, $kind
+call 33, $two_there, $4
+call 8, $one_there, $0600
+call 278, $one
+call 33, $one_there, $4
+"""
+    text += "".join(f"{line}\nkeep\n" for line in calls.split("\n") if line)
+    assert answers(text, check=True) == [
+        *(3, 0, 0, 0, 4, 0, 5, 0, -2, -1, -1, 0, 0),
+        *(0, -2, 0, 0),
+        *(0, -2, 0, 0, 0, -2, 4, 0, -2),
+    ]

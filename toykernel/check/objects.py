@@ -141,9 +141,9 @@ def sockets_know_each_other(whole: Whole) -> Iterator[str]:
                 yield f"socket {number} has a connection waiting that is in no table"
 
 
-def sleepers_sleep_on_words(k: Kernel) -> Iterator[str]:
+def sleepers_sleep_on_words(whole: Whole) -> Iterator[str]:
     """Who is in a futex's queue has not been woken, and lives."""
-    for q in k.processes.futexes:
+    for q in whole.k.processes.futexes:
         if q.key is None or q.task.exit_state:
             yield f"futex: pid {q.task.pid} ({q.task.comm}) is still queued"
 
@@ -198,7 +198,7 @@ def _of_ipc(ns: IpcNamespace) -> object:
         {ident: (list(sma.values), list(sma.pids)) for ident, sma in ns.sem_ids.sets.items()},
         {i: (q.mode, q.cbytes, [m.slab for m in q.messages]) for i, q in ns.msg_ids.queues.items()},
         {ident: (shp.mode, shp.nattch) for ident, shp in ns.shm_ids.segments.items()},
-        {name: (inode.ino, inode.nlink) for name, inode in ns.mq_ids.queues.items()},
+        {name: (d.inode.ino, d.inode.nlink) for name, d in ns.mq_ids.queues.items()},
     )
 
 

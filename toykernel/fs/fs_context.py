@@ -16,6 +16,7 @@ from toykernel.errno import EBUSY, EINVAL, ENODEV, Errno
 from toykernel.fs.dcache import Dentry
 from toykernel.fs.proc.root import proc_fill_super
 from toykernel.fs.ramfs import MAX_BYTES, MAX_INODES, ramfs_fill_super
+from toykernel.ipc.mqueue import mqueue_root
 
 if TYPE_CHECKING:
     from toykernel.fs.mount import Mount
@@ -40,7 +41,7 @@ _STRINGS = {
     "ramfs": ("mode",),
     "proc": ("hidepid", "gid", "subset"),
 }
-TYPES = ("tmpfs", "ramfs", "proc", "devtmpfs", "sysfs")
+TYPES = ("tmpfs", "ramfs", "proc", "devtmpfs", "sysfs", "mqueue")
 
 
 class Phase(Enum):
@@ -176,8 +177,13 @@ def get_tree(k: Kernel, fc: FsContext) -> Dentry:
     if fc.root is not None:
         raise Errno(EBUSY)
     fs, values = k.files.fs, fc.values
-    if fc.kind in fs.single:
+    shared = fc.kind in fs.single
+    if shared:
         root = fs.single[fc.kind]
+    elif fc.kind == "mqueue":
+        ids = k.current.nsproxy.ipc_ns.mq_ids
+        shared = ids.root is not None
+        root = mqueue_root(k, ids)
     elif fc.kind == "proc":
         root = Dentry("/", proc_fill_super(fs.new_dev(), fs.pipefs.numbers)[1])
     else:
@@ -189,7 +195,7 @@ def get_tree(k: Kernel, fc: FsContext) -> Dentry:
         _limit(sb, values)
         root = Dentry("/", inode)
         _describe(sb, root)
-    if fc.kind not in fs.single:
+    if not shared:
         root.inode.i_sb.read_only = bool(fc.read_only)
         root.inode.i_sb.words = frozenset(word for word, on in fc.words.items() if on)
     root.inode.i_sb.source = root.inode.i_sb.source or fc.source or "none"

@@ -292,13 +292,19 @@ def always_valid(k: Kernel, dentry: Dentry) -> bool:
     return True
 
 
+def names_stay(k: Kernel, root: Dentry) -> None:
+    """Nobody finds the names any more; what is behind them holds nothing but memory."""
+
+
 @dataclass(frozen=True)
 class SuperOperations(Operations):
     """struct super_operations, and d_revalidate, which all names of one file system share here.
 
     `evict_inode` takes what an inode held when its last reference goes. `d_revalidate` says whether a
-    name that is known still stands for the same; if not, it is looked up again.
+    name that is known still stands for the same; if not, it is looked up again. `kill_sb` is called when
+    the last mount has gone.
     """
 
     evict_inode: Callable[[Kernel, Inode], None] = clear_inode
     d_revalidate: Callable[[Kernel, Dentry], bool] = always_valid
+    kill_sb: Callable[[Kernel, Dentry], None] = names_stay

@@ -50,6 +50,7 @@ class SuperBlock:
     s_bytes: int = 0
     s_inodes: int = 0
     s_xattr_bytes: int = 0  # of extended attributes
+    s_active: int = 0  # mounts of it, but those of boot
 
     def next_ino(self) -> int:
         """The number of a new inode. Raises Errno(ENOSPC)."""

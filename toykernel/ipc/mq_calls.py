@@ -24,6 +24,7 @@ from toykernel.errno import (
     ETIMEDOUT,
     Errno,
 )
+from toykernel.fs.dcache import d_add, d_drop
 from toykernel.fs.file import (
     O_ACCMODE,
     O_CREAT,
@@ -40,8 +41,6 @@ from toykernel.fs.file import (
 from toykernel.fs.inode import MAY_READ, MAY_WRITE, S_IFSOCK, Inode, drop_nlink, inode_permission
 from toykernel.fs.namei import getname
 from toykernel.ipc.mqueue import (
-    DFLT_MSG,
-    DFLT_MSGSIZE,
     HARD_MSGMAX,
     HARD_MSGSIZEMAX,
     MQ_PRIO_MAX,
@@ -52,10 +51,12 @@ from toykernel.ipc.mqueue import (
     ExtWait,
     MqIds,
     MqueueInfo,
+    default_size,
     do_notify,
     insert,
     mqueue_create,
     mqueue_info,
+    mqueue_root,
     pipelined_receive,
     pipelined_send,
     take,
@@ -96,7 +97,7 @@ def _name(k: Kernel, address: int) -> str:
 def _attr(k: Kernel, ids: MqIds, address: int) -> tuple[int, int]:
     """Number and size of messages of a new queue. Raises Errno(EINVAL), Errno(EOVERFLOW), Errno(EFAULT)."""
     if not address:
-        return min(ids.msg_max, DFLT_MSG), min(ids.msgsize_max, DFLT_MSGSIZE)
+        return default_size(ids)
     _, maxmsg, msgsize, _ = struct.unpack("<4i", copy_from_user(k, address, 32)[:16])
     privileged = capable(k, CAP_SYS_RESOURCE)
     most = HARD_MSGMAX if privileged else ids.msg_max
@@ -121,17 +122,18 @@ def sys_mq_open(k: Kernel, uname: int, oflag: int, mode: int, attr: int) -> int:
     assert fs is not None
     with ExitStack() as undo:
         fd = get_unused_fd(k)
-        inode = ids.queues.get(name)
-        if inode is None:
+        dentry = ids.queues.get(name)
+        if dentry is None:
             if not oflag & O_CREAT:
                 raise Errno(ENOENT)
             size = _attr(k, ids, attr)
             inode = mqueue_create(k, ids, mode & 0o7777 & ~fs.umask, *size)
-            ids.queues[name] = inode
+            d_add(mqueue_root(k, ids), name, inode)
             undo.callback(_forget, k, ids, name)
         elif oflag & O_CREAT and oflag & O_EXCL:
             raise Errno(EEXIST)
         else:
+            inode = dentry.inode
             inode_permission(k, inode, _access(oflag))
         flags = oflag & (O_ACCMODE | O_NONBLOCK)
         file = get_empty_filp(k, inode, MQUEUE, flags, f"/{name}")
@@ -148,16 +150,18 @@ def _access(oflag: int) -> int:
 
 
 def _forget(k: Kernel, ids: MqIds, name: str) -> None:
-    drop_nlink(k, ids.queues.pop(name))
+    dentry = ids.queues[name]
+    d_drop(dentry)
+    drop_nlink(k, dentry.inode)
 
 
 @syscall(278, "name:path")
 def sys_mq_unlink(k: Kernel, uname: int) -> int:
     """mq_unlink: take a queue's name away; who has it open keeps it. ENOENT, EACCES, EPERM."""
     ids, name = _ids(k), _name(k, uname)
-    inode = ids.queues.get(name)
-    if inode is None:
+    if name not in ids.queues:
         raise Errno(ENOENT)
+    inode = ids.queues[name].inode
     cred = k.current.cred  # the directory is everybody's, and sticky
     if cred.fsuid not in (inode.uid, 0) and not capable(k, CAP_FOWNER):
         raise Errno(EPERM)

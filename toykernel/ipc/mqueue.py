@@ -7,17 +7,20 @@ from typing import TYPE_CHECKING
 
 from emu.record import dataclass
 from toykernel.arch.x86.uaccess import copy_to_user
-from toykernel.errno import EMFILE, ENOSPC, Errno
+from toykernel.errno import EACCES, EMFILE, ENOSPC, Errno
 from toykernel.fs.anon_inodes import noop_llseek
+from toykernel.fs.attr import current_time, touch_mtime
+from toykernel.fs.dcache import Dentry, d_drop
 from toykernel.fs.file import File
-from toykernel.fs.inode import S_IFREG, Inode, drop_nlink
-from toykernel.fs.libfs import SPECIAL
+from toykernel.fs.inode import S_IFDIR, S_IFREG, S_ISVTX, Inode, drop_nlink
+from toykernel.fs.libfs import SIMPLE_DIR, SPECIAL, simple_lookup, simple_unlink
 from toykernel.fs.operations import (
     POLLIN,
     POLLOUT,
     POLLRDNORM,
     POLLWRNORM,
     FileOperations,
+    InodeOperations,
     SuperOperations,
     clear_inode,
 )
@@ -82,13 +85,29 @@ class MqueueInfo:
 
 @dataclass(eq=False)
 class MqIds:
-    """The queues of one namespace by name, and its limits."""
+    """The queues of one namespace, which are the names in a file system of its own, and its limits."""
 
-    queues: dict[str, Inode] = field(default_factory=dict)
-    sb: SuperBlock | None = None
+    root: Dentry | None = None  # until there is a queue, or it is mounted
     queues_max: int = DFLT_QUEUESMAX
     msg_max: int = DFLT_MSGMAX
     msgsize_max: int = DFLT_MSGSIZEMAX
+
+    @property
+    def queues(self) -> dict[str, Dentry]:
+        """By name."""
+        return {} if self.root is None else self.root.children
+
+
+def mqueue_root(k: Kernel, ids: MqIds) -> Dentry:
+    """The directory of a namespace's queues, which is everybody's, and sticky."""
+    if ids.root is None:
+        numbers = k.files.fs.pipefs.numbers
+        sb = SuperBlock(k.files.fs.new_dev(), "mqueue", MQUEUE_SUPER, numbers)
+        mode = S_IFDIR | S_ISVTX | 0o777
+        inode = Inode(sb.next_ino(), mode, sb, MQUEUE_DIR, SIMPLE_DIR, nlink=2, private=ids)
+        inode.atime = inode.mtime = inode.ctime = current_time(k)
+        ids.root = Dentry("/", inode)
+    return ids.root
 
 
 def mqueue_info(inode: Inode) -> MqueueInfo | None:
@@ -106,13 +125,28 @@ def mqueue_create(k: Kernel, ids: MqIds, mode: int, maxmsg: int, msgsize: int) -
     if cred.user.mq_bytes + info.bytes > limit:
         raise Errno(EMFILE)
     info.slab = k.memory.slabs.mqueue.alloc(k)
-    if ids.sb is None:
-        numbers = k.files.fs.pipefs.numbers
-        ids.sb = SuperBlock(k.files.fs.new_dev(), "mqueue", MQUEUE_SUPER, numbers)
+    sb = mqueue_root(k, ids).inode.i_sb
     cred.user.mq_bytes += info.bytes
     cred.user.count += 1
-    ino = ids.sb.next_ino()
-    return Inode(ino, S_IFREG | mode, ids.sb, SPECIAL, MQUEUE, cred.fsuid, cred.fsgid, private=info)
+    ino = sb.next_ino()
+    return Inode(ino, S_IFREG | mode, sb, SPECIAL, MQUEUE, cred.fsuid, cred.fsgid, private=info)
+
+
+def default_size(ids: MqIds) -> tuple[int, int]:
+    """How many messages a queue holds, and of how many bytes, when nobody says it."""
+    return min(ids.msg_max, DFLT_MSG), min(ids.msgsize_max, DFLT_MSGSIZE)
+
+
+def mqueue_new_file(k: Kernel, parent: Inode, name: str, mode: int) -> Inode:
+    """A queue that is made by open with O_CREAT. Raises Errno(EACCES) when the namespace is gone, and as
+    mqueue_create.
+    """
+    if not isinstance(parent.private, MqIds):
+        raise Errno(EACCES)
+    inode = mqueue_create(k, parent.private, mode & 0o7777, *default_size(parent.private))
+    inode.atime = inode.mtime = inode.ctime = current_time(k)
+    touch_mtime(k, parent)
+    return inode
 
 
 def mqueue_evict_inode(k: Kernel, inode: Inode) -> None:
@@ -130,10 +164,21 @@ def mqueue_evict_inode(k: Kernel, inode: Inode) -> None:
 
 
 def free_all_mqueues(k: Kernel, ids: MqIds) -> None:
-    """The namespace is gone, and the names in it; who has a queue open keeps it."""
-    for inode in ids.queues.values():
-        drop_nlink(k, inode)
-    ids.queues.clear()
+    """The namespace is gone, and the names in it unless they are mounted; who has a queue open keeps it."""
+    if ids.root is not None:
+        ids.root.inode.private = None
+        if not ids.root.inode.i_sb.s_active:
+            mqueue_kill_sb(k, ids.root)
+
+
+def mqueue_kill_sb(k: Kernel, root: Dentry) -> None:
+    """The last mount has gone: so have the names, but for those of a namespace that there is."""
+    while not root.is_root:
+        root = root.parent
+    if root.inode.private is None:
+        for dentry in list(root.children.values()):
+            d_drop(dentry)
+            drop_nlink(k, dentry.inode)
 
 
 def insert(info: MqueueInfo, msg: MsgMsg) -> None:
@@ -233,4 +278,12 @@ MQUEUE = FileOperations(
     poll=mqueue_poll,
     flush=mqueue_flush,
 )
-MQUEUE_SUPER = SuperOperations("toykernel.ipc.mqueue:MQUEUE_SUPER", evict_inode=mqueue_evict_inode)
+MQUEUE_DIR = InodeOperations(
+    "toykernel.ipc.mqueue:MQUEUE_DIR",
+    lookup=simple_lookup,
+    create=mqueue_new_file,
+    unlink=simple_unlink,
+)
+MQUEUE_SUPER = SuperOperations(
+    "toykernel.ipc.mqueue:MQUEUE_SUPER", evict_inode=mqueue_evict_inode, kill_sb=mqueue_kill_sb
+)

@@ -164,6 +164,9 @@ def free_mnt(k: Kernel, mnt: Mount) -> None:
     if mnt.slab:
         k.memory.slabs.mnt.free(k, mnt.slab)
         mnt.slab = 0
+        mnt.sb.s_active -= 1
+        if not mnt.sb.s_active:
+            mnt.sb.s_op.kill_sb(k, mnt.root)
 
 
 def next_mnt_ns(k: Kernel) -> int:
@@ -202,6 +205,7 @@ def claim_tree(k: Kernel, tree: Mount, undo: ExitStack) -> None:
     undo.callback(_free_tree, k, tree)
     for mnt in all_mounts(tree):
         mnt.slab = k.memory.slabs.mnt.alloc(k)
+        mnt.sb.s_active += 1
 
 
 def _free_tree(k: Kernel, tree: Mount) -> None:

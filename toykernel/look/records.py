@@ -206,8 +206,8 @@ def _of_ipc(ns: IpcNamespace) -> Iterator[Record]:
         yield "msg_queue", msq.slab
         for msg in msq.messages:
             yield "msg_msg", msg.slab
-    for inode in ns.mq_ids.queues.values():
-        yield from _of_inode(inode)
+    for dentry in ns.mq_ids.queues.values():
+        yield from _of_inode(dentry.inode)
     for shp in ns.shm_ids.segments.values():
         yield "shmid_kernel", shp.slab
 
@@ -222,6 +222,9 @@ def records(k: Kernel) -> Iterator[Record]:
         seen.update(dict.fromkeys(_of_task(k, task)))
     for root in mount_roots(k):
         seen.update(dict.fromkeys(("mnt_cache", mnt.slab) for mnt in all_mounts(root)))
+        for mnt in all_mounts(root):  # a namespace's queues stay while they are mounted
+            for dentry in mnt.root.children.values() if mnt.sb.s_type == "mqueue" else ():
+                seen.update(dict.fromkeys(_of_inode(dentry.inode)))
     for pid in k.processes.init_pid_ns.pids.values():
         seen["pid", pid.slab] = None
     if k.processes.keys is not None:
