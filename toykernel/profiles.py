@@ -43,6 +43,7 @@ class Profile:
     memlock: int  # RLIMIT_MEMLOCK of the first task, bytes
     sa_flags: int  # those that sigaction keeps
     cgroup_namespaces: bool  # CLONE_NEWCGROUP takes CAP_SYS_ADMIN (and makes nothing)
+    devpts_instances: bool  # every mount of devpts is one of its own
     fills_empty_argv: bool  # exec with no argv[0] gets an empty one
     vdso: tuple[str, ...]  # the functions of the vDSO
     vdso_enabled: bool  # vm.vdso_enabled at boot
@@ -72,6 +73,7 @@ _2_6_39 = Profile(
     memlock=64 << 10,
     sa_flags=0xFFFFFFFF,
     cgroup_namespaces=False,
+    devpts_instances=False,
     fills_empty_argv=False,
     vdso=_VSYSCALL,
     vdso_enabled=False,
@@ -110,6 +112,7 @@ _4_X = replace(
     state_at_birth=TASK_NEW,
     wait_for_int_min=ESRCH,
     cgroup_namespaces=True,
+    devpts_instances=True,
     killed_clears_tid=True,
     auxv=frozenset(("AT_HWCAP2",)),
 )

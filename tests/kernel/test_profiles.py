@@ -49,6 +49,9 @@ ROWS: dict[str, Callable[[Profile], str]] = {
     "refuses a script whose interpreter's name does not end in them": lambda p: yes(
         p.refuses_cut_interpreter
     ),
+    "every mount of devpts is an instance of its own (without: one with `newinstance`)": (
+        lambda p: yes(p.devpts_instances)
+    ),
     "`execve` with no `argv[0]` passes an empty one": lambda p: yes(p.fills_empty_argv),
     "functions of the vDSO": lambda p: str(len(p.vdso)),
     "maps the vDSO (vm.vdso_enabled)": lambda p: yes(p.vdso_enabled),

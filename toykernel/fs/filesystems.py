@@ -13,7 +13,17 @@ if TYPE_CHECKING:
     from toykernel.state import Kernel
 
 #: In the order of their registration; none needs a device.
-FILE_SYSTEMS = ("rootfs", "ramfs", "tmpfs", "devtmpfs", "proc", "sysfs", "pipefs", "sockfs")
+FILE_SYSTEMS = (
+    "rootfs",
+    "ramfs",
+    "tmpfs",
+    "devtmpfs",
+    "proc",
+    "sysfs",
+    "pipefs",
+    "sockfs",
+    "devpts",
+)
 
 
 @syscall(135, "option:int arg1:hex arg2:hex")

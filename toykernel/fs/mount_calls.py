@@ -11,7 +11,7 @@ from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
 from emu.ram import PAGE_SIZE
-from toykernel.errno import E2BIG, EBADF, EBUSY, EINVAL, Errno
+from toykernel.errno import E2BIG, EBADF, EBUSY, EINVAL, EPERM, Errno
 from toykernel.fs.dcache import is_ancestor
 from toykernel.fs.file import O_CLOEXEC, O_PATH, fd_install, fget, get_empty_filp, get_unused_fd
 from toykernel.fs.fs_context import writers
@@ -44,7 +44,8 @@ from toykernel.fs.namespace import (
 from toykernel.fs.operations import FileOperations
 from toykernel.fs.pnode import change_propagation
 from toykernel.kernel.clone3 import copy_struct_from_user
-from toykernel.kernel.nsproxy import claim_tree
+from toykernel.kernel.cred import CAP_SYS_ADMIN, ns_capable
+from toykernel.kernel.nsproxy import claim_tree, mount_owner
 from toykernel.syscalls import syscall
 
 if TYPE_CHECKING:
@@ -183,9 +184,15 @@ def sys_move_mount(
 
 
 def _set_group(k: Kernel, source: Path, target: Path) -> None:
-    """do_set_group. Raises Errno(EINVAL)."""
+    """do_set_group: of mounts in any namespaces that the caller may change. Raises Errno(EINVAL),
+    Errno(EPERM)."""
     old, new = source.mnt, target.mnt
-    if not path_mounted(source) or not path_mounted(target) or not check_mnt(k, new):
+    owners = [mount_owner(k, mnt) for mnt in (old, new)]
+    if None in owners:
+        raise Errno(EINVAL)
+    if not all(ns is not None and ns_capable(k, ns, CAP_SYS_ADMIN) for ns in owners):
+        raise Errno(EPERM)
+    if not path_mounted(source) or not path_mounted(target):
         raise Errno(EINVAL)
     if new.group is not None or new.master is not None or old.sb is not new.sb:
         raise Errno(EINVAL)

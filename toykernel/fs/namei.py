@@ -387,9 +387,8 @@ def link_path(k: Kernel, source: Path, new: str, dirfd: int = AT_FDCWD) -> None:
     nd = _new_name(k, new, dirfd)
     if nd.parent.mnt is not source.mnt:
         raise Errno(EXDEV)
-    if source.dentry is not source.mnt.root:
-        here = Path(source.mnt, source.dentry.parent)
-        landlock_refer(k, source, here, nd.parent, None, removes=False)
+    above = source.dentry if source.dentry is source.mnt.root else source.dentry.parent
+    landlock_refer(k, source, Path(source.mnt, above), nd.parent, None, removes=False)
     parent = may_create(k, nd.parent)
     inode = source.dentry.inode
     if inode.is_dir or inode.fsflags & (FS_APPEND_FL | FS_IMMUTABLE_FL):

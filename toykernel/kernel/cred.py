@@ -108,6 +108,19 @@ def capable(k: Kernel, cap: int, task: Task | None = None) -> bool:
     return bool((task or k.current).cred.cap_effective & 1 << cap)
 
 
+def ns_capable(k: Kernel, ns: UserNamespace, cap: int) -> bool:
+    """cap_capable: whether the caller has a capability over what `ns` owns: in that namespace, in one above
+    it, or by having made it or one between."""
+    cred, at = k.current.cred, ns
+    while at is not cred.user.ns:
+        if at.parent is None:
+            return False
+        if at.parent is cred.user.ns and at.owner == cred.euid:
+            return True
+        at = at.parent
+    return bool(cred.cap_effective & 1 << cap)
+
+
 def cap_full_set(k: Kernel) -> int:
     """Every capability that this kernel knows."""
     return (2 << k.host.profile.last_cap) - 1

@@ -48,6 +48,8 @@ if TYPE_CHECKING:
 _DIRECTORIES = ("fd", "fdinfo", "task", "ns", "attr")
 _LINKS = ("exe", "cwd", "root")
 _BINARY = ("mem", "pagemap")
+#: Files of a task that only who may trace it can open, besides mem.
+_OF_MEMORY = ("maps", "smaps", "smaps_rollup", "environ", "auxv", "pagemap")
 
 # -- what is where ---------------------------------------------------------------------------------
 
@@ -350,6 +352,16 @@ def _text(k: Kernel, inode: Inode) -> bytes:
     return text.encode(errors="surrogateescape") if isinstance(text, str) else text
 
 
+def proc_open(k: Kernel, file: File) -> None:
+    """proc_mem_open: what is in a task's memory is for who may trace it, asked once. Raises Errno(ESRCH),
+    Errno(EACCES)."""
+    node = node_of(file.inode)
+    if not node.pid or node.path.rpartition("/")[2] not in _OF_MEMORY:
+        return
+    if not ptrace_may_access(k, task_of(k, file.inode)):
+        raise Errno(EACCES)
+
+
 def proc_read(k: Kernel, file: File, buf: int, count: int) -> int:
     """Text that is made when it is read from the start, and kept for the rest of the way (seq_file)."""
     if not file.pos or file.private is None:
@@ -412,6 +424,7 @@ PROC_FILE = FileOperations(
     splice_read=proc_splice_read,
     splice_write=proc_sysctl.splice_write,
     ioctl=procfs_procmap_ioctl,
+    open=proc_open,
 )
 MEM = FileOperations(
     "toykernel.fs.proc.base:MEM",
@@ -421,7 +434,10 @@ MEM = FileOperations(
     open=task_files.mem_open,
 )
 PAGEMAP = FileOperations(
-    "toykernel.fs.proc.base:PAGEMAP", read=task_mmu.pagemap_read, llseek=proc_llseek
+    "toykernel.fs.proc.base:PAGEMAP",
+    read=task_mmu.pagemap_read,
+    llseek=proc_llseek,
+    open=proc_open,
 )
 KPAGECOUNT = FileOperations(
     "toykernel.fs.proc.base:KPAGECOUNT", read=page.kpagecount_read, llseek=proc_llseek
