@@ -43,6 +43,7 @@ class Profile:
     memlock: int  # RLIMIT_MEMLOCK of the first task, bytes
     sa_flags: int  # those that sigaction keeps
     cgroup_namespaces: bool  # CLONE_NEWCGROUP takes CAP_SYS_ADMIN (and makes nothing)
+    free_whiteouts: bool  # a character device 0:0 takes no CAP_MKNOD
     devpts_instances: bool  # every mount of devpts is one of its own
     fills_empty_argv: bool  # exec with no argv[0] gets an empty one
     vdso: tuple[str, ...]  # the functions of the vDSO
@@ -74,6 +75,7 @@ _2_6_39 = Profile(
     sa_flags=0xFFFFFFFF,
     cgroup_namespaces=False,
     devpts_instances=False,
+    free_whiteouts=False,
     fills_empty_argv=False,
     vdso=_VSYSCALL,
     vdso_enabled=False,
@@ -120,6 +122,7 @@ _6_X = replace(
     _4_X,
     name="6.x",
     release="6.12.0",
+    free_whiteouts=True,
     last_cap=40,
     secure_bits=0x555,
     script_line=256,

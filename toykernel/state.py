@@ -203,6 +203,7 @@ class Files:
         0  # requests that contexts were made for, and how many there may be (fs.aio-max-nr)
     )
     aio_max_nr: int = 1 << 16
+    legacy_tiocsti: int = 1  # whether any may push characters back (dev.tty.legacy_tiocsti)
     nr_open: int = 1 << 20  # descriptors that a table may have (fs.nr_open)
     #: Who sleeps for a POSIX lock, by pid: whose table of descriptors waits for whose.
     lock_waits: dict[int, tuple[Any, Any]] = field(default_factory=dict)

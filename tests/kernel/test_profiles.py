@@ -52,6 +52,7 @@ ROWS: dict[str, Callable[[Profile], str]] = {
     "every mount of devpts is an instance of its own (without: one with `newinstance`)": (
         lambda p: yes(p.devpts_instances)
     ),
+    "makes a whiteout, a character device 0:0, without CAP_MKNOD": lambda p: yes(p.free_whiteouts),
     "`execve` with no `argv[0]` passes an empty one": lambda p: yes(p.fills_empty_argv),
     "functions of the vDSO": lambda p: str(len(p.vdso)),
     "maps the vDSO (vm.vdso_enabled)": lambda p: yes(p.vdso_enabled),

@@ -380,11 +380,14 @@ def proc_splice_read(k: Kernel, file: File, pos: int, count: int) -> bytes:
 
 
 def proc_write(k: Kernel, file: File, buf: int, count: int) -> int:
-    """A setting. Raises Errno(EIO) for what only tells, or what the setting says."""
+    """A setting. Raises Errno(EPERM) for a setting of the kernel that is not root's to write, Errno(EIO) for
+    what only tells, or what the setting says."""
     _looked(k)
     node = node_of(file.inode)
     data = line_written(k, buf, count)
     if node.path.startswith("sys/"):
+        if k.current.cred.euid:  # sysctl_perm asks who writes, not who has opened it
+            raise Errno(EPERM)
         proc_sysctl.store(k, node.path[4:].replace("/", "."), data)
     else:
         directory, _, name = node.path.rpartition("/")
