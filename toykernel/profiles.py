@@ -43,6 +43,7 @@ class Profile:
     memlock: int  # RLIMIT_MEMLOCK of the first task, bytes
     sa_flags: int  # those that sigaction keeps
     cgroup_namespaces: bool  # CLONE_NEWCGROUP takes CAP_SYS_ADMIN (and makes nothing)
+    locks_mounts: bool  # in a mount namespace of another user namespace
     free_whiteouts: bool  # a character device 0:0 takes no CAP_MKNOD
     devpts_instances: bool  # every mount of devpts is one of its own
     fills_empty_argv: bool  # exec with no argv[0] gets an empty one
@@ -76,6 +77,7 @@ _2_6_39 = Profile(
     cgroup_namespaces=False,
     devpts_instances=False,
     free_whiteouts=False,
+    locks_mounts=False,
     fills_empty_argv=False,
     vdso=_VSYSCALL,
     vdso_enabled=False,
@@ -100,6 +102,7 @@ _3_X = replace(
     unmapped_ids=True,
     clone_parent_keeps_leader_signal=True,
     nproc_waits_for_exec=True,
+    locks_mounts=True,
     last_cap=37,
     merges_cloned_areas=False,
     vdso=(*_VSYSCALL, *_CLOCKS),

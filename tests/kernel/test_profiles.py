@@ -52,6 +52,9 @@ ROWS: dict[str, Callable[[Profile], str]] = {
     "every mount of devpts is an instance of its own (without: one with `newinstance`)": (
         lambda p: yes(p.devpts_instances)
     ),
+    "locks the mounts that a mount namespace of another user namespace begins with": lambda p: yes(
+        p.locks_mounts
+    ),
     "makes a whiteout, a character device 0:0, without CAP_MKNOD": lambda p: yes(p.free_whiteouts),
     "`execve` with no `argv[0]` passes an empty one": lambda p: yes(p.fills_empty_argv),
     "functions of the vDSO": lambda p: str(len(p.vdso)),

@@ -55,6 +55,8 @@ class Mount:
     group: PeerGroup | None = None  # shared with these
     master: PeerGroup | None = None  # a slave of these
     unbindable: bool = False
+    locked_flags: int = 0  # those that stay (MNT_LOCK_*)
+    held: bool = False  # only goes with what it hangs on (MNT_LOCKED)
     mnt_ns: MntNamespace | None = (
         None  # of the mount at its root; the boot's and detached ones have none
     )
@@ -155,6 +157,7 @@ def mount_root(mnt: Mount) -> Mount:
 def clone_mnt(old: Mount, root: Dentry) -> Mount:
     """One more look at a file system, with the same flags and the same company (clone_mnt)."""
     new = Mount(old.sb, root, flags=old.flags, source=old.source, unbindable=old.unbindable)
+    new.locked_flags, new.held = old.locked_flags, old.held
     if old.group is not None:
         new.group = old.group
         _behind(new.group.members, old, new)

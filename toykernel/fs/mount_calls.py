@@ -17,6 +17,7 @@ from toykernel.fs.file import O_CLOEXEC, O_PATH, fd_install, fget, get_empty_fil
 from toykernel.fs.fs_context import writers
 from toykernel.fs.landlock import landlock_mounts
 from toykernel.fs.libfs import NO_FILE
+from toykernel.fs.locked_mounts import has_locked_children, may_change_flags
 from toykernel.fs.mount import (
     MNT_NOATIME,
     MNT_NODEV,
@@ -196,7 +197,9 @@ def _set_group(k: Kernel, source: Path, target: Path) -> None:
         raise Errno(EINVAL)
     if new.group is not None or new.master is not None or old.sb is not new.sb:
         raise Errno(EINVAL)
-    if not is_ancestor(old.root, new.root) or (old.group is None and old.master is None):
+    if not is_ancestor(old.root, new.root) or has_locked_children(old, new.root):
+        raise Errno(EINVAL)
+    if old.group is None and old.master is None:
         raise Errno(EINVAL)
     if old.master is not None:
         new.master = old.master
@@ -264,12 +267,13 @@ def _change(k: Kernel, to_set: int, to_clear: int, kind: int, userns: int) -> tu
 def _set_attributes(
     k: Kernel, path: Path, change: tuple[int, int, int], *, recursive: bool
 ) -> None:
-    """do_mount_setattr. Raises Errno(EINVAL), Errno(EBUSY), changing nothing."""
+    """do_mount_setattr. Raises Errno(EINVAL), Errno(EPERM), Errno(EBUSY), changing nothing."""
     wanted, unwanted, kind = change
     if not path_mounted(path) or not (check_mnt(k, path.mnt) or path.mnt.parent is None):
         raise Errno(EINVAL)
     mounts = list(all_mounts(path.mnt)) if recursive else [path.mnt]
     for mnt in mounts:
+        may_change_flags(mnt, mnt.flags & ~unwanted | wanted)
         if wanted & ~mnt.flags & MNT_READONLY and writers(k, mnt=mnt):
             raise Errno(EBUSY)
     for mnt in mounts:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from emu.record import dataclass
 from toykernel.errno import EINVAL, EPERM, Errno
+from toykernel.fs.locked_mounts import part_from_above
 from toykernel.fs.mount import Mount, Path, all_mounts, copy_tree, mount_root, put_mount_id
 from toykernel.fs.pnode import alone
 from toykernel.ipc.mqueue import MqIds, free_all_mqueues
@@ -245,6 +246,9 @@ def create_new_namespaces(
         if flags & CLONE_NEWNS:
             mnt = copy_mnt_ns(k, mnt)
             mnt.user_ns = get_user_ns(cred)
+            owner = mount_owner(k, mnt_ns_root(k, old.mnt_ns))
+            if k.host.profile.locks_mounts and mnt.user_ns is not owner and mnt.root is not None:
+                part_from_above(mnt.root)
         mnt.count += 1
         undo.callback(put_mnt_ns, k, mnt)
         if flags & CLONE_NEWUTS:
