@@ -44,6 +44,9 @@ class Profile:
     mlock_counts_once: bool  # what mlock finds locked is not counted again
     sa_flags: int  # those that sigaction keeps
     cgroup_namespaces: bool  # CLONE_NEWCGROUP takes CAP_SYS_ADMIN (and makes nothing)
+    locks_mounts: bool  # in a mount namespace of another user namespace
+    free_whiteouts: bool  # a character device 0:0 takes no CAP_MKNOD
+    devpts_instances: bool  # every mount of devpts is one of its own
     fills_empty_argv: bool  # exec with no argv[0] gets an empty one
     vdso: tuple[str, ...]  # the functions of the vDSO
     vdso_enabled: bool  # vm.vdso_enabled at boot
@@ -75,6 +78,9 @@ _2_6_39 = Profile(
     mlock_counts_once=False,
     sa_flags=0xFFFFFFFF,
     cgroup_namespaces=False,
+    devpts_instances=False,
+    free_whiteouts=False,
+    locks_mounts=False,
     fills_empty_argv=False,
     vdso=_VSYSCALL,
     vdso_enabled=False,
@@ -100,6 +106,7 @@ _3_X = replace(
     unmapped_ids=True,
     clone_parent_keeps_leader_signal=True,
     nproc_waits_for_exec=True,
+    locks_mounts=True,
     last_cap=37,
     merges_cloned_areas=False,
     vdso=(*_VSYSCALL, *_CLOCKS),
@@ -115,6 +122,7 @@ _4_X = replace(
     wait_for_int_min=ESRCH,
     cgroup_namespaces=True,
     mlock_counts_once=True,
+    devpts_instances=True,
     killed_clears_tid=True,
     auxv=frozenset(("AT_HWCAP2",)),
 )
@@ -122,6 +130,7 @@ _6_X = replace(
     _4_X,
     name="6.x",
     release="6.12.0",
+    free_whiteouts=True,
     last_cap=40,
     secure_bits=0x555,
     script_line=256,

@@ -203,10 +203,12 @@ class Files:
         0  # requests that contexts were made for, and how many there may be (fs.aio-max-nr)
     )
     aio_max_nr: int = 1 << 16
+    legacy_tiocsti: int = 1  # whether any may push characters back (dev.tty.legacy_tiocsti)
     nr_open: int = 1 << 20  # descriptors that a table may have (fs.nr_open)
     #: Who sleeps for a POSIX lock, by pid: whose table of descriptors waits for whose.
     lock_waits: dict[int, tuple[Any, Any]] = field(default_factory=dict)
-    ptys: dict[int, TtyStruct] = field(default_factory=dict)  # slaves, by number
+    #: Slaves, by the st_dev of their devpts and their number there.
+    ptys: dict[tuple[int, int], TtyStruct] = field(default_factory=dict)
     console_tty: TtyStruct | None = None  # when the host's input is a terminal
     unix: UnixTable | None = None  # sockets, once there have been any
     anon_inode: Inode | None = None  # of every file without a name of its own, once there is one

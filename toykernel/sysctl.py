@@ -54,7 +54,7 @@ def _set_pipe_max_size(k: Kernel, value: int) -> None:
     k.files.pipe_max_size = 4096 << (-(-value // 4096) - 1).bit_length()  # as the kernel rounds it
 
 
-def _files(name: str) -> IntSetting:
+def _files(name: str, high: int = (1 << 32) - 1) -> IntSetting:
     def get(k: Kernel) -> int:
         value: int = getattr(k.files, name)
         return value
@@ -62,7 +62,7 @@ def _files(name: str) -> IntSetting:
     def put(k: Kernel, value: int) -> None:
         setattr(k.files, name, value)
 
-    return IntSetting(0, (1 << 32) - 1, get, put)
+    return IntSetting(0, high, get, put)
 
 
 def _memory(name: str, low: int, high: int) -> IntSetting:
@@ -193,6 +193,7 @@ def settings() -> dict[str, IntSetting | TextSetting]:
         "fs.pipe-user-pages-soft": _files("pipe_user_pages_soft"),
         "fs.pipe-user-pages-hard": _files("pipe_user_pages_hard"),
         "fs.aio-max-nr": _files("aio_max_nr"),
+        "dev.tty.legacy_tiocsti": _files("legacy_tiocsti", 1),
         "vm.overcommit_memory": _memory("overcommit_memory", 0, 2),
         "vm.vdso_enabled": _memory("vdso_enabled", 0, 1),
         "vm.overcommit_ratio": _memory("overcommit_ratio", 0, 100),

@@ -50,6 +50,13 @@ ROWS: dict[str, Callable[[Profile], str]] = {
     "refuses a script whose interpreter's name does not end in them": lambda p: yes(
         p.refuses_cut_interpreter
     ),
+    "every mount of devpts is an instance of its own (without: one with `newinstance`)": (
+        lambda p: yes(p.devpts_instances)
+    ),
+    "locks the mounts that a mount namespace of another user namespace begins with": lambda p: yes(
+        p.locks_mounts
+    ),
+    "makes a whiteout, a character device 0:0, without CAP_MKNOD": lambda p: yes(p.free_whiteouts),
     "`execve` with no `argv[0]` passes an empty one": lambda p: yes(p.fills_empty_argv),
     "`utimensat` looks for the file before it looks at the times": lambda p: yes(
         p.utimes_looks_first

@@ -10,7 +10,7 @@ from toykernel.sysctl import IntSetting, SysctlError, TextSetting, set_sysctl, s
 
 INT_MAX, ULONG_MAX = (1 << 31) - 1, (1 << 32) - 1
 #: Name: default, lowest, highest; kernel/sysctl.c and others of 2.6.39 for i386 with 16 MiB. Those
-#: of pipes (4.5), mqueue's defaults (3.5), next_id (3.7) and root's keys (3.19) are the first they had.
+#: of pipes (4.5), queues (3.5), next_id (3.7), root's keys (3.19) and TIOCSTI (6.2) are the first they had.
 NUMBERS = {
     "kernel.pid_max": (32768, 301, 32768),
     "kernel.threads-max": (256, 1, 1 << 20),
@@ -18,6 +18,7 @@ NUMBERS = {
     "fs.pipe-user-pages-soft": (16384, 0, ULONG_MAX),
     "fs.pipe-user-pages-hard": (0, 0, ULONG_MAX),
     "fs.aio-max-nr": (65536, 0, ULONG_MAX),
+    "dev.tty.legacy_tiocsti": (1, 0, 1),
     "vm.overcommit_memory": (0, 0, 2),
     "vm.vdso_enabled": (0, 0, 1),
     "vm.overcommit_ratio": (50, 0, 100),
@@ -165,6 +166,6 @@ def test_semaphores_settings_come_in_their_order(k: Kernel) -> None:
 
 def test_a_name_that_there_is_not(k: Kernel) -> None:
     with pytest.raises(
-        SysctlError, match=r"there is no sysctl 'vm\.nope'; there are fs\.aio-max-nr, "
+        SysctlError, match=r"there is no sysctl 'vm\.nope'; there are dev\.tty\.legacy_tiocsti, "
     ):
         set_sysctl(k, "vm.nope", "1")

@@ -20,6 +20,7 @@ from toykernel.look.frames import leaked_frames
 from toykernel.state import Config
 
 SOURCES = sorted((Path(__file__).parent / "glibc").glob("*.c"))
+WRITTEN_DOWN = [path for path in SOURCES if path.with_suffix(".expected").exists()]
 MAX_CYCLES = 2_000_000_000
 #: These have the rules of newer kernels, from a version on.
 NEWER = {
@@ -62,15 +63,33 @@ def kernel_here() -> tuple[int, ...]:
     return tuple(int(number) for number in platform.release().split("-")[0].split(".")[:2])
 
 
+def compiled(source: Path, folder: Path) -> Path:
+    """The program of a source."""
+    program = folder / source.stem
+    command = ["gcc", "-m32", "-static", "-O1", "-w", str(source), "-o", str(program)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return program
+
+
+@pytest.mark.usefixtures("glibc32")
+@pytest.mark.parametrize("source", WRITTEN_DOWN, ids=lambda path: path.stem)
+def test_as_written_down(source: Path, tmp_path: Path) -> None:
+    """What the manual pages say, where no Linux can be asked: namespaces and mounts take root there."""
+    session = Session(compiled(source, tmp_path), config=Config(memory=64 << 20))
+    result = runner.run(session, max_cycles=MAX_CYCLES)
+    assert result.status == 0, result.message
+    assert session.stdout.decode() == source.with_suffix(".expected").read_text()
+    check_all(session.kernel)
+    assert not leaked_frames(session.kernel)
+
+
 @pytest.mark.usefixtures("glibc32")
 @pytest.mark.parametrize("source", SOURCES, ids=lambda path: path.stem)
 def test_here_as_on_linux(source: Path, tmp_path: Path) -> None:
     if kernel_here() < NEWER.get(source.stem, (0, 0)):
         pytest.skip(f"this machine's own Linux is too old: {platform.release()}")
-    program = tmp_path / source.stem
-    command = ["gcc", "-m32", "-static", "-O1", "-w", str(source), "-o", str(program)]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
+    program = compiled(source, tmp_path)
     there = run(program, session=True)
     session = Session(program, config=Config(memory=64 << 20))
     result = runner.run(session, max_cycles=MAX_CYCLES)

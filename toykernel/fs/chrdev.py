@@ -18,7 +18,6 @@ from toykernel.fs.operations import DEFAULT_POLLMASK, FileOperations, find_opera
 from toykernel.fs.pipe import FIFO
 from toykernel.kernel.cred import CAP_SYS_ADMIN, capable
 from toykernel.kernel.random import get_random_bytes, get_random_bytes_user
-from toykernel.tty.pty import tty_device
 from toykernel.tty.tty_ioctl import console_ioctl
 
 if TYPE_CHECKING:
@@ -28,6 +27,8 @@ if TYPE_CHECKING:
 _CHUNK = 1 << 16
 RNDGETENTCNT, RNDADDTOENTCNT = 0x80045200, 0x40045201
 RNDZAPENTCNT, RNDCLEARPOOL, RNDRESEEDCRNG = 0x5204, 0x5206, 0x5207
+TTY_DEV, PTMX_DEV = 5 << 8, 5 << 8 | 2
+PTS_MAJOR, _PTS = 136, "toykernel.tty.pty:PTS"
 POOL_BITS = 256  # as kernel.random.poolsize says
 #: A terminal takes pieces of this size (tty_write).
 TTY_CHUNK = 2048
@@ -155,9 +156,10 @@ def blkdev_open(k: Kernel, file: File) -> None:
 def chrdev_open(k: Kernel, file: File) -> None:
     """The device behind the node takes over. Raises Errno(ENXIO) when there is none of that number."""
     number = file.inode.rdev
-    device = DEVICES.get(number) or tty_device(number)
-    if device is None and number in LOADED:
-        table = find_operations(LOADED[number])
+    device = DEVICES.get(number)
+    loaded = _PTS if number >> 8 == PTS_MAJOR else LOADED.get(number)
+    if device is None and loaded is not None:
+        table = find_operations(loaded)
         assert isinstance(table, FileOperations)
         device = table
     if device is None:
@@ -212,7 +214,11 @@ NULL_DEV, ZERO_DEV, CONSOLE_DEV = 1 << 8 | 3, 1 << 8 | 5, 5 << 8 | 1
 FULL_DEV, RANDOM_DEV, URANDOM_DEV = 1 << 8 | 7, 1 << 8 | 8, 1 << 8 | 9
 USERFAULTFD_DEV = 10 << 8 | 126
 #: Drivers that are loaded when they are opened.
-LOADED = {USERFAULTFD_DEV: "toykernel.fs.userfaultfd:USERFAULTFD_DEV"}
+LOADED = {
+    USERFAULTFD_DEV: "toykernel.fs.userfaultfd:USERFAULTFD_DEV",
+    TTY_DEV: "toykernel.tty.pty:CURRENT_TTY",
+    PTMX_DEV: "toykernel.tty.pty:PTMX",
+}
 DEVICES = {
     CONSOLE_DEV: CONSOLE,
     NULL_DEV: NULL,

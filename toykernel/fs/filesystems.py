@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 #: In the order of their registration; none needs a device.
 FILE_SYSTEMS = (
     *("rootfs", "ramfs", "tmpfs", "devtmpfs", "proc", "sysfs", "pipefs", "sockfs"),
+    "devpts",
     "mqueue",
 )
 

@@ -17,6 +17,7 @@ from toykernel.fs.dcache import Dentry
 from toykernel.fs.proc.root import proc_fill_super
 from toykernel.fs.ramfs import MAX_BYTES, MAX_INODES, ramfs_fill_super
 from toykernel.ipc.mqueue import mqueue_root
+from toykernel.tty.devpts import DevPts, devpts_fill_super
 
 if TYPE_CHECKING:
     from toykernel.fs.mount import Mount
@@ -40,8 +41,9 @@ _STRINGS = {
     "tmpfs": ("size", "nr_blocks", "nr_inodes", "mode", "uid", "gid"),
     "ramfs": ("mode",),
     "proc": ("hidepid", "gid", "subset"),
+    "devpts": ("uid", "gid", "mode", "ptmxmode", "max"),
 }
-TYPES = ("tmpfs", "ramfs", "proc", "devtmpfs", "sysfs", "mqueue")
+TYPES = ("tmpfs", "ramfs", "proc", "devtmpfs", "sysfs", "devpts", "mqueue")
 
 
 class Phase(Enum):
@@ -106,6 +108,8 @@ def parse_param(k: Kernel, fc: FsContext, key: str, value: str | None) -> None:
         if value is None:
             fc.complain(f"{fc.kind}: Bad value for '{key}'")
         fc.values |= _number(k, fc, key, value)
+    elif fc.kind == "devpts" and key == "newinstance":
+        fc.values[key] = 1
     elif key == "source":
         if value is None:
             fc.complain("Non-string source")
@@ -117,11 +121,16 @@ def parse_param(k: Kernel, fc: FsContext, key: str, value: str | None) -> None:
 
 
 def _number(k: Kernel, fc: FsContext, key: str, value: str) -> dict[str, int]:
-    if key in ("mode", "uid", "gid"):
-        number = _plain(value, 8 if key == "mode" else 0)
+    if key in ("mode", "ptmxmode", "uid", "gid"):
+        number = _plain(value, 8 if key.endswith("mode") else 0)
         if number is None:
             fc.complain(f"{fc.kind}: Bad value for '{key}'")
-        return {key: number & 0o7777 if key == "mode" else number}
+        return {key: number & 0o7777 if key.endswith("mode") else number}
+    if fc.kind == "devpts":
+        number = _plain(value, 0)
+        if number is None:
+            fc.complain(f"devpts: Bad value for '{key}'")
+        return {}
     if fc.kind == "proc":
         if (key, value) not in (("hidepid", "0"), ("hidepid", "off")):
             fc.complain(f"proc: Bad value for '{key}'")
@@ -177,13 +186,19 @@ def get_tree(k: Kernel, fc: FsContext) -> Dentry:
     if fc.root is not None:
         raise Errno(EBUSY)
     fs, values = k.files.fs, fc.values
-    shared = fc.kind in fs.single
-    if shared:
-        root = fs.single[fc.kind]
+    single = fs.single.get(fc.kind)
+    if fc.kind == "devpts" and (k.host.profile.devpts_instances or "newinstance" in values):
+        single = None
+    ids = k.current.nsproxy.ipc_ns.mq_ids
+    shared = single is not None or (fc.kind == "mqueue" and ids.root is not None)
+    if single is not None:
+        root = single
     elif fc.kind == "mqueue":
-        ids = k.current.nsproxy.ipc_ns.mq_ids
-        shared = ids.root is not None
         root = mqueue_root(k, ids)
+    elif fc.kind == "devpts":
+        top = devpts_fill_super(fs.new_dev(), fs.pipefs.numbers, values).root
+        assert top is not None
+        root = top
     elif fc.kind == "proc":
         root = Dentry("/", proc_fill_super(fs.new_dev(), fs.pipefs.numbers)[1])
     else:
@@ -239,6 +254,8 @@ def reconfigure(k: Kernel, fc: FsContext, mnt: Mount) -> None:
         while not top.is_root:
             top = top.parent
         _describe(sb, top)
+    if isinstance(sb, DevPts):
+        sb.set(fc.values)
     if fc.read_only is not None:
         sb.read_only = fc.read_only
     sb.words = (sb.words | fc.words.keys()) - {word for word, on in fc.words.items() if not on}

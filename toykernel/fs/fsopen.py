@@ -29,6 +29,7 @@ from toykernel.fs.mount_calls import VALID_ATTRIBUTES, atime_flags, open_detache
 from toykernel.fs.namei import AT_FDCWD, getname_flags, path_at
 from toykernel.fs.namespace import may_mount, path_mounted, touch_mnt_namespace
 from toykernel.fs.operations import FileOperations
+from toykernel.fs.rootfs import SINGLE
 from toykernel.kernel.nsproxy import claim_tree
 from toykernel.syscalls import syscall
 
@@ -161,7 +162,7 @@ def _create(k: Kernel, fc: FsContext, *, exclusive: bool) -> None:
         raise Errno(EBUSY)
     may_mount(k)
     fc.phase = Phase.FAILED
-    if exclusive and fc.kind in k.files.fs.single:
+    if exclusive and fc.kind in SINGLE:
         raise Errno(EBUSY)
     get_tree(k, fc)
     fc.phase = Phase.AWAITING_MOUNT

@@ -21,6 +21,7 @@ from toykernel.fs.inode import (
     Inode,
 )
 from toykernel.fs.mount import Path
+from toykernel.fs.super import SHM_DEV
 
 if TYPE_CHECKING:
     from toykernel.fs.dcache import Dentry
@@ -45,8 +46,15 @@ _MAKE = {
     S_IFSOCK: MAKE_SOCK,
     S_IFLNK: MAKE_SYM,
 }
-#: ioctls that are not the device's: FIOCLEX, FIONCLEX, FIONBIO, FIOASYNC, FIGETBSZ.
-_NOT_OF_DEVICES = (0x5451, 0x5450, 0x5421, 0x5452, 2)
+_NO_PLACE = ("pipefs", "sockfs", "nsfs", "anon_inodefs")
+#: ioctls that are not the device's (is_masked_device_ioctl): FIOCLEX, FIONCLEX, FIONBIO, FIOASYNC, FIOQSIZE;
+#: FIFREEZE, FITHAW, FS_IOC_FIEMAP, FIGETBSZ; FICLONE, FICLONERANGE, FIDEDUPERANGE; FS_IOC_GETFSUUID and
+#: FS_IOC_GETFSSYSFSPATH.
+_NOT_OF_DEVICES = (
+    *(0x5451, 0x5450, 0x5421, 0x5452, 0x5460),
+    *(0xC0045877, 0xC0045878, 0xC020660B, 2),
+    *(0x40049409, 0x4020940D, 0xC0189436, 0x80111500, 0x80811501),
+)
 
 
 def _handled(layer: LandlockDomain) -> int:
@@ -60,8 +68,16 @@ def _denied(domain: LandlockDomain, path: Path, wanted: int) -> list[int]:
     at: Path | None = path
     while at is not None and any(left):
         left = _less(layers, left, at.dentry.inode)
+        if internal(at):
+            return [0] * len(left)
         at = _above(at)
     return left
+
+
+def internal(at: Path) -> bool:
+    """MNT_INTERNAL: a pipe, a socket, a namespace or a memory file, which is at no place to have a rule."""
+    sb = at.mnt.sb
+    return sb.s_type in _NO_PLACE or (sb.s_dev == SHM_DEV and at.mnt.parent is None)
 
 
 def _less(layers: list[LandlockDomain], left: list[int], inode: Inode) -> list[int]:

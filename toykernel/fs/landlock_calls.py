@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING
 
 from emu.ram import PAGE_SIZE
 from toykernel.arch.x86.uaccess import copy_from_user, copy_to_user, get_user, put_user
-from toykernel.errno import E2BIG, EBADFD, EINVAL, ENOMSG, EPERM, Errno
+from toykernel.errno import E2BIG, EBADFD, EFAULT, EINVAL, ENOMSG, EPERM, Errno
 from toykernel.fs.anon_inodes import anon_inode_getfile
 from toykernel.fs.file import O_RDWR, File, fd_install, fget, fget_open, get_unused_fd
-from toykernel.fs.landlock import ACCESS_FILE, ACCESS_FS
+from toykernel.fs.landlock import ACCESS_FILE, ACCESS_FS, internal
 from toykernel.fs.operations import FileOperations
 from toykernel.kernel.clone3 import copy_struct_from_user
 from toykernel.kernel.cred import CAP_SYS_ADMIN, capable, commit_creds, prepare_creds, put_cred
@@ -56,6 +56,8 @@ def sys_landlock_create_ruleset(k: Kernel, attr: int, size: int, flags: int) -> 
         if flags == CREATE_RULESET_VERSION and not attr and not size:
             return ABI_VERSION
         raise Errno(EINVAL)
+    if not attr:
+        raise Errno(EFAULT)
     if size < 8:
         raise Errno(EINVAL)
     if size > PAGE_SIZE:
@@ -95,11 +97,13 @@ def sys_landlock_add_rule(k: Kernel, fd: int, kind: int, attr: int, flags: int) 
         allowed, parent = struct.unpack("<Qi", copy_from_user(k, attr, 12))
         _may_allow(allowed, ruleset.fs)
         file = fget(k, parent)
-        path = file.f_path
-        # A tree of the kernel's own is no place.
-        if path is None or path.mnt.sb in (k.files.fs.shm, k.files.nsfs):
+        if (
+            isinstance(file.private, LandlockRuleset)
+            or file.f_path is None
+            or internal(file.f_path)
+        ):
             raise Errno(EBADFD)
-        inode = path.dentry.inode
+        inode = file.f_path.dentry.inode
         if not inode.is_dir and allowed & ~ACCESS_FILE:
             raise Errno(EINVAL)
         # What the ruleset does not handle is allowed anyway.

@@ -10,12 +10,13 @@ from dataclasses import field
 from typing import TYPE_CHECKING
 
 from emu.record import dataclass
-from toykernel.errno import EBUSY, EINVAL, ENOTDIR, EROFS, Errno
+from toykernel.errno import EBUSY, EINVAL, ENOENT, ENOTDIR, EROFS, Errno
 from toykernel.fs.dcache import Dentry, is_ancestor
 
 if TYPE_CHECKING:
     from toykernel.fs.file import File
     from toykernel.fs.super import SuperBlock
+    from toykernel.kernel.nsproxy import MntNamespace
 
 #: What a mount is to who looks through it (include/linux/mount.h).
 MNT_NOSUID, MNT_NODEV, MNT_NOEXEC, MNT_NOATIME = 0x01, 0x02, 0x04, 0x08
@@ -54,6 +55,11 @@ class Mount:
     group: PeerGroup | None = None  # shared with these
     master: PeerGroup | None = None  # a slave of these
     unbindable: bool = False
+    locked_flags: int = 0  # those that stay (MNT_LOCK_*)
+    held: bool = False  # only goes with what it hangs on (MNT_LOCKED)
+    mnt_ns: MntNamespace | None = (
+        None  # of the mount at its root; the boot's and detached ones have none
+    )
 
     def __post_init__(self) -> None:
         numbers = self.sb.numbers
@@ -114,11 +120,19 @@ def traverse_mounts(path: Path) -> Path:
     return path if mnt is path.mnt else Path(mnt, dentry)
 
 
+def path_connected(mnt: Mount, dentry: Dentry) -> bool:
+    """Whether a directory is still below the root of its mount: a rename can take it out of a bind mount."""
+    return mnt.root.is_root or is_ancestor(mnt.root, dentry)
+
+
 def follow_dotdot(path: Path, root: Path) -> Path:
-    """`..`: not above `root`, and from the root of a mount to the parent of what it is mounted on."""
+    """`..`: not above `root`, and from the root of a mount to the parent of what it is mounted on. Raises
+    Errno(ENOENT) where that is not below the mount any more."""
     while path != root:
         mnt, dentry = path.mnt, path.dentry
         if dentry is not mnt.root:
+            if not path_connected(mnt, dentry.parent):
+                raise Errno(ENOENT)
             return traverse_mounts(Path(mnt, dentry.parent))
         if mnt.parent is None or mnt.mountpoint is None:
             return path
@@ -143,6 +157,7 @@ def mount_root(mnt: Mount) -> Mount:
 def clone_mnt(old: Mount, root: Dentry) -> Mount:
     """One more look at a file system, with the same flags and the same company (clone_mnt)."""
     new = Mount(old.sb, root, flags=old.flags, source=old.source, unbindable=old.unbindable)
+    new.locked_flags, new.held = old.locked_flags, old.held
     if old.group is not None:
         new.group = old.group
         _behind(new.group.members, old, new)

@@ -11,12 +11,13 @@ from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
 from emu.ram import PAGE_SIZE
-from toykernel.errno import E2BIG, EBADF, EBUSY, EINVAL, Errno
+from toykernel.errno import E2BIG, EBADF, EBUSY, EINVAL, EPERM, Errno
 from toykernel.fs.dcache import is_ancestor
 from toykernel.fs.file import O_CLOEXEC, O_PATH, fd_install, fget, get_empty_filp, get_unused_fd
 from toykernel.fs.fs_context import writers
 from toykernel.fs.landlock import landlock_mounts
 from toykernel.fs.libfs import NO_FILE
+from toykernel.fs.locked_mounts import has_locked_children, may_change_flags
 from toykernel.fs.mount import (
     MNT_NOATIME,
     MNT_NODEV,
@@ -44,7 +45,8 @@ from toykernel.fs.namespace import (
 from toykernel.fs.operations import FileOperations
 from toykernel.fs.pnode import change_propagation
 from toykernel.kernel.clone3 import copy_struct_from_user
-from toykernel.kernel.nsproxy import claim_tree
+from toykernel.kernel.cred import CAP_SYS_ADMIN, ns_capable
+from toykernel.kernel.nsproxy import claim_tree, mount_owner
 from toykernel.syscalls import syscall
 
 if TYPE_CHECKING:
@@ -183,13 +185,21 @@ def sys_move_mount(
 
 
 def _set_group(k: Kernel, source: Path, target: Path) -> None:
-    """do_set_group. Raises Errno(EINVAL)."""
+    """do_set_group: of mounts in any namespaces that the caller may change. Raises Errno(EINVAL),
+    Errno(EPERM)."""
     old, new = source.mnt, target.mnt
-    if not path_mounted(source) or not path_mounted(target) or not check_mnt(k, new):
+    owners = [mount_owner(k, mnt) for mnt in (old, new)]
+    if None in owners:
+        raise Errno(EINVAL)
+    if not all(ns is not None and ns_capable(k, ns, CAP_SYS_ADMIN) for ns in owners):
+        raise Errno(EPERM)
+    if not path_mounted(source) or not path_mounted(target):
         raise Errno(EINVAL)
     if new.group is not None or new.master is not None or old.sb is not new.sb:
         raise Errno(EINVAL)
-    if not is_ancestor(old.root, new.root) or (old.group is None and old.master is None):
+    if not is_ancestor(old.root, new.root) or has_locked_children(old, new.root):
+        raise Errno(EINVAL)
+    if old.group is None and old.master is None:
         raise Errno(EINVAL)
     if old.master is not None:
         new.master = old.master
@@ -257,12 +267,13 @@ def _change(k: Kernel, to_set: int, to_clear: int, kind: int, userns: int) -> tu
 def _set_attributes(
     k: Kernel, path: Path, change: tuple[int, int, int], *, recursive: bool
 ) -> None:
-    """do_mount_setattr. Raises Errno(EINVAL), Errno(EBUSY), changing nothing."""
+    """do_mount_setattr. Raises Errno(EINVAL), Errno(EPERM), Errno(EBUSY), changing nothing."""
     wanted, unwanted, kind = change
     if not path_mounted(path) or not (check_mnt(k, path.mnt) or path.mnt.parent is None):
         raise Errno(EINVAL)
     mounts = list(all_mounts(path.mnt)) if recursive else [path.mnt]
     for mnt in mounts:
+        may_change_flags(mnt, mnt.flags & ~unwanted | wanted)
         if wanted & ~mnt.flags & MNT_READONLY and writers(k, mnt=mnt):
             raise Errno(EBUSY)
     for mnt in mounts:

@@ -61,7 +61,10 @@ NAME_MAX = 255
 MAXSYMLINKS = 40
 AT_FDCWD = -100
 AT_SYMLINK_NOFOLLOW, AT_EMPTY_PATH = 0x100, 0x1000
-RENAME_NOREPLACE, RENAME_EXCHANGE = 1, 2
+RENAME_NOREPLACE, RENAME_EXCHANGE, RENAME_WHITEOUT = 1, 2, 4
+WHITEOUT_DEV = 0
+#: Types of file systems that have whiteouts.
+_WHITEOUTS = ("tmpfs", "devtmpfs")
 RESOLVE_NO_XDEV, RESOLVE_NO_MAGICLINKS, RESOLVE_NO_SYMLINKS = 1, 2, 4
 RESOLVE_BENEATH, RESOLVE_IN_ROOT, RESOLVE_CACHED = 8, 16, 32
 _SCOPED = RESOLVE_BENEATH | RESOLVE_IN_ROOT
@@ -346,6 +349,11 @@ def do_mkdir(k: Kernel, path: str, mode: int, dirfd: int = AT_FDCWD) -> None:
     name_new(k, nd.parent.dentry, nd.name, parent.i_op.mkdir(k, parent, nd.name, bits))
 
 
+def may_make_whiteout(k: Kernel) -> bool:
+    """Whether a character device 0:0 may be made."""
+    return k.host.profile.free_whiteouts or capable(k, CAP_MKNOD)
+
+
 def do_mknod(k: Kernel, path: str, mode: int, rdev: int, dirfd: int = AT_FDCWD) -> None:
     """A file of any type but a directory (EPERM) or a link (EINVAL); devices need CAP_MKNOD (EPERM)."""
     kind = mode & S_IFMT or S_IFREG
@@ -358,7 +366,8 @@ def do_mknod(k: Kernel, path: str, mode: int, rdev: int, dirfd: int = AT_FDCWD) 
     if kind == S_IFREG:
         inode = parent.i_op.create(k, parent, nd.name, bits)
     else:
-        if kind in (S_IFCHR, S_IFBLK) and not capable(k, CAP_MKNOD):
+        whiteout = kind == S_IFCHR and rdev == WHITEOUT_DEV and may_make_whiteout(k)
+        if kind in (S_IFCHR, S_IFBLK) and not whiteout and not capable(k, CAP_MKNOD):
             raise Errno(EPERM)
         inode = parent.i_op.mknod(k, parent, nd.name, kind | bits, rdev)
     name_new(k, nd.parent.dentry, nd.name, inode)
@@ -387,9 +396,8 @@ def link_path(k: Kernel, source: Path, new: str, dirfd: int = AT_FDCWD) -> None:
     nd = _new_name(k, new, dirfd)
     if nd.parent.mnt is not source.mnt:
         raise Errno(EXDEV)
-    if source.dentry is not source.mnt.root:
-        here = Path(source.mnt, source.dentry.parent)
-        landlock_refer(k, source, here, nd.parent, None, removes=False)
+    above = source.dentry if source.dentry is source.mnt.root else source.dentry.parent
+    landlock_refer(k, source, Path(source.mnt, above), nd.parent, None, removes=False)
     parent = may_create(k, nd.parent)
     inode = source.dentry.inode
     if inode.is_dir or inode.fsflags & (FS_APPEND_FL | FS_IMMUTABLE_FL):
@@ -410,7 +418,8 @@ def do_rename(
 ) -> None:
     """Another name, taking the place of what has it (vfs_rename). Raises Errno: EXDEV to another
     mount, EBUSY for `.` and `..`, EINVAL into itself, ENOTEMPTY, or what the walk and the rights
-    answer. With RENAME_NOREPLACE an existing name is EEXIST; with RENAME_EXCHANGE the two change places.
+    answer. With RENAME_NOREPLACE an existing name is EEXIST; with RENAME_EXCHANGE the two change places; with
+    RENAME_WHITEOUT a whiteout has the old name then.
     """
     source, target = path_parent(k, old, olddir), path_parent(k, new, newdir)
     if source.parent.mnt is not target.parent.mnt:
@@ -459,7 +468,14 @@ def do_rename(
     if exchange and there is not None:
         exchange_names(k, dentry, there)
         return
+    whiteout = None
+    if flags & RENAME_WHITEOUT:
+        if old_dir.i_sb.s_type not in _WHITEOUTS:
+            raise Errno(EINVAL)
+        whiteout = old_dir.i_op.mknod(k, old_dir, source.name, S_IFCHR, WHITEOUT_DEV)
     rename(k, dentry, target.parent.dentry, target.name, there)
+    if whiteout is not None:
+        name_new(k, source.parent.dentry, source.name, whiteout)
 
 
 def do_rmdir(k: Kernel, path: str, dirfd: int = AT_FDCWD) -> None:

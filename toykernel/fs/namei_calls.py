@@ -9,6 +9,7 @@ from toykernel.fs.namei import (
     AT_FDCWD,
     RENAME_EXCHANGE,
     RENAME_NOREPLACE,
+    RENAME_WHITEOUT,
     do_mkdir,
     do_mknod,
     do_rename,
@@ -18,17 +19,17 @@ from toykernel.fs.namei import (
     getname,
     getname_flags,
     link_path,
+    may_make_whiteout,
     path_at,
     path_parent,
 )
-from toykernel.kernel.cred import CAP_DAC_READ_SEARCH, CAP_MKNOD, capable
+from toykernel.kernel.cred import CAP_DAC_READ_SEARCH, capable
 from toykernel.syscalls import syscall
 
 if TYPE_CHECKING:
     from toykernel.state import Kernel
 
 AT_REMOVEDIR, AT_SYMLINK_FOLLOW, AT_EMPTY_PATH = 0x200, 0x400, 0x1000
-RENAME_WHITEOUT = 4
 
 
 # -- making ----------------------------------------------------------------------------------------
@@ -135,15 +136,16 @@ def sys_renameat(k: Kernel, olddirfd: int, oldpath: int, newdirfd: int, newpath:
 def sys_renameat2(
     k: Kernel, olddirfd: int, oldpath: int, newdirfd: int, newpath: int, flags: int
 ) -> int:
-    """renameat2: RENAME_NOREPLACE or RENAME_EXCHANGE. EINVAL for both, for another flag, and for
-    RENAME_WHITEOUT, which these file systems do not have; EPERM for that without CAP_MKNOD.
+    """renameat2: RENAME_NOREPLACE, RENAME_EXCHANGE, or RENAME_WHITEOUT, which leaves a character device 0:0
+    where the file was. EINVAL for what does not go together, for another flag, and for that where it is no
+    tmpfs; in profiles where a whiteout is a device, EPERM for it without CAP_MKNOD.
     """
     if flags & ~(RENAME_NOREPLACE | RENAME_EXCHANGE | RENAME_WHITEOUT):
         raise Errno(EINVAL)
     if flags & RENAME_EXCHANGE and flags & (RENAME_NOREPLACE | RENAME_WHITEOUT):
         raise Errno(EINVAL)
-    if flags & RENAME_WHITEOUT:
-        raise Errno(EINVAL if capable(k, CAP_MKNOD) else EPERM)
+    if flags & RENAME_WHITEOUT and not may_make_whiteout(k):
+        raise Errno(EPERM)
     do_rename(k, *_two_names(k, oldpath, olddirfd, newpath), olddirfd, newdirfd, flags)
     return 0
 

@@ -20,6 +20,7 @@ from toykernel.fs.fs_context import (
 )
 from toykernel.fs.fsnotify import fsnotify_unmount
 from toykernel.fs.landlock import landlock_mounts
+from toykernel.fs.locked_mounts import has_locked_children, lock_mnt_tree, may_change_flags
 from toykernel.fs.mount import (
     MNT_ATIME,
     MNT_NOATIME,
@@ -52,8 +53,8 @@ from toykernel.fs.pnode import (
     set_shared,
 )
 from toykernel.fs.super import SB_FLAGS
-from toykernel.kernel.cred import CAP_SYS_ADMIN, capable
-from toykernel.kernel.nsproxy import claim_tree, free_mnt, mnt_ns_root
+from toykernel.kernel.cred import CAP_SYS_ADMIN, ns_capable
+from toykernel.kernel.nsproxy import claim_tree, free_mnt, mnt_ns_root, mount_owner
 from toykernel.kernel.wait_queue import wake_up
 from toykernel.mm.filemap import forget_programs
 from toykernel.syscalls import syscall
@@ -90,8 +91,9 @@ _ATIMES = MS_NOATIME | MS_NODIRATIME | MS_RELATIME | MS_STRICTATIME
 
 
 def may_mount(k: Kernel) -> None:
-    """Raises Errno(EPERM)."""
-    if not capable(k, CAP_SYS_ADMIN):
+    """The capability is over what owns the caller's mounts. Raises Errno(EPERM)."""
+    owner = k.current.nsproxy.mnt_ns.user_ns or k.sched.idle.cred.user.ns
+    if not ns_capable(k, owner, CAP_SYS_ADMIN):
         raise Errno(EPERM)
 
 
@@ -140,6 +142,9 @@ def graft_tree(
             set_shared(mnt)
         for other, copy in copies_for(parent, place, tree):
             claim_tree(k, copy, undo)
+            copy.held = False
+            if k.host.profile.locks_mounts and mount_owner(k, other) is not mount_owner(k, parent):
+                lock_mnt_tree(copy)
             copies.append((other, copy))
     undo.pop_all()
     attach(tree, parent, place)
@@ -162,10 +167,16 @@ def add_mount(k: Kernel, path: Path, root: Dentry, flags: int, source: str) -> N
 
 
 def copied(old: Path, *, recursive: bool) -> Mount:
-    """__do_loopback: one more mount of a place, with `recursive` of all that is mounted below, too."""
+    """__do_loopback: one more mount of a place, with `recursive` of all that is mounted below, too. Raises
+    Errno(EINVAL) where what hides something is not copied with it."""
     if recursive:
-        return copy_tree(old.mnt, old.dentry, keep=lambda mnt: not mnt.unbindable)
-    return clone_mnt(old.mnt, old.dentry)
+        new = copy_tree(old.mnt, old.dentry, keep=lambda mnt: not mnt.unbindable)
+    elif has_locked_children(old.mnt, old.dentry):
+        raise Errno(EINVAL)
+    else:
+        new = clone_mnt(old.mnt, old.dentry)
+    new.held = False
+    return new
 
 
 def _bind(k: Kernel, path: Path, source: int, flags: int) -> int:
@@ -195,7 +206,7 @@ def move_tree(k: Kernel, source: Path, target: Path, *, beneath: bool = False) -
     ours = check_mnt(k, mnt)
     if (parent is None) == ours or mnt.root.inode.is_dir != target.dentry.inode.is_dir:
         raise Errno(EINVAL)
-    if parent is not None and parent.group is not None:
+    if mnt.held or (parent is not None and parent.group is not None):
         raise Errno(EINVAL)
     hangs_on = target.mnt
     if beneath:
@@ -262,10 +273,11 @@ def set_mount_flags(k: Kernel, mnt: Mount, wanted: int) -> None:
 
 def _remount(k: Kernel, path: Path, flags: int, data: str) -> int:
     """Other flags and parameters; with MS_BIND of this mount alone. Raises Errno(EINVAL) for what is no
-    mount, Errno(EBUSY) while something writes."""
+    mount, Errno(EBUSY) while something writes, Errno(EPERM) where its flags are locked."""
     if not path_mounted(path) or not check_mnt(k, path.mnt):
         raise Errno(EINVAL)
     wanted = _new_flags(path, flags)
+    may_change_flags(path.mnt, wanted)
     if not flags & MS_BIND:
         fc = FsContext(0, path.mnt.sb.s_type)
         parse_monolithic(k, fc, data)
@@ -394,7 +406,7 @@ def do_umount2(k: Kernel, pathname: int, flags: int) -> int:
     path = path_lookup(k, getname(k, pathname), follow=not flags & UMOUNT_NOFOLLOW).found()
     may_mount(k)
     mnt = path.mnt
-    if not path_mounted(path) or mnt.parent is None or not check_mnt(k, mnt):
+    if not path_mounted(path) or mnt.parent is None or not check_mnt(k, mnt) or mnt.held:
         raise Errno(EINVAL)
     if flags & MNT_EXPIRE:  # the first call only marks it
         if flags & (MNT_FORCE | MNT_DETACH):
@@ -461,10 +473,11 @@ def sys_pivot_root(k: Kernel, new_root: int, put_old: int) -> int:
     place = root.mnt.mountpoint
     if not path_mounted(root) or above is None or place is None:
         raise Errno(EINVAL)
-    if not path_mounted(new) or parent is None:
+    if not path_mounted(new) or parent is None or new.mnt.held:
         raise Errno(EINVAL)
     if not is_reachable(old, new) or not is_reachable(new, root):
         raise Errno(EINVAL)
+    new.mnt.held, root.mnt.held = root.mnt.held, False
     detach(new.mnt)
     detach(root.mnt)
     attach(root.mnt, old.mnt, old.dentry)

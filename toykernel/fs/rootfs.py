@@ -10,7 +10,9 @@ from toykernel.fs.chrdev import (
     CONSOLE_DEV,
     FULL_DEV,
     NULL_DEV,
+    PTMX_DEV,
     RANDOM_DEV,
+    TTY_DEV,
     URANDOM_DEV,
     USERFAULTFD_DEV,
     ZERO_DEV,
@@ -21,10 +23,9 @@ from toykernel.fs.mount import Mount, Path, do_mount, traverse_mounts
 from toykernel.fs.operations import SuperOperations
 from toykernel.fs.proc.root import proc_fill_super
 from toykernel.fs.ramfs import MAX_BYTES, MAX_INODES, RAMFS, new_inode, ramfs_fill_super
-from toykernel.fs.super import InodeNumbers, SuperBlock
-from toykernel.tty.pty import PTMX_DEV, TTY_DEV
+from toykernel.fs.super import PIPE_DEV, RAMFS_DEV, SHM_DEV, InodeNumbers, SuperBlock
+from toykernel.tty.devpts import devpts_fill_super
 
-RAMFS_DEV, PIPE_DEV, SHM_DEV = 1, 2, 3
 #: In /dev: name, permissions, number.
 _NODES = (
     ("console", 0o620, CONSOLE_DEV),
@@ -129,7 +130,10 @@ def mount_root(files: dict[str, bytes]) -> FileSystems:
     for name, target in _LINKS.items():
         _node(fs, name, S_IFLNK | 0o777).private = target.encode()
     _mount(fs, "dev/shm", "tmpfs", 0o1777)
-    _mount(fs, "dev/pts", "devpts", 0o755)
+    pts = devpts_fill_super(fs.new_dev(), numbers, {"mode": 0o620})
+    assert pts.root is not None
+    do_mount(make_directory(fs, "dev/pts"), pts, pts.root)
+    fs.single["devpts"] = pts.root
     _mount(fs, "tmp", "tmpfs", 0o1777)
     sb, inode = proc_fill_super(fs.new_dev(), numbers)
     do_mount(make_directory(fs, "proc", 0o555), sb, Dentry("/", inode))

@@ -11,6 +11,8 @@ from toykernel.errno import ENOSPC, Errno
 if TYPE_CHECKING:
     from toykernel.fs.operations import SuperOperations
 
+#: st_dev of the file systems that there always are.
+RAMFS_DEV, PIPE_DEV, SHM_DEV = 1, 2, 3
 #: SB_ flags, which are mount(2)'s MS_ flags, by their words, in the order of /proc/mounts.
 SB_FLAGS = {"sync": 16, "dirsync": 128, "mand": 64, "lazytime": 1 << 25}
 

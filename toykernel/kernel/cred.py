@@ -110,16 +110,16 @@ def capable(k: Kernel, cap: int, task: Task | None = None) -> bool:
 
 
 def ns_capable(k: Kernel, ns: UserNamespace, cap: int) -> bool:
-    """Whether the current task has a capability over a user namespace (cap_capable): its own, one below that
-    it made itself, or one below such; a namespace beside its own or above it is none of these.
-    """
-    cred = k.current.cred
-    at: UserNamespace | None = ns
-    while at is not None and at is not cred.user.ns:
+    """cap_capable: whether the caller has a capability over what `ns` owns: in that namespace, in one above
+    it, or by having made it or one between."""
+    cred, at = k.current.cred, ns
+    while at is not cred.user.ns:
+        if at.parent is None:
+            return False
         if at.parent is cred.user.ns and at.owner == cred.euid:
             return True
         at = at.parent
-    return at is not None and capable(k, cap)
+    return bool(cred.cap_effective & 1 << cap)
 
 
 def cap_full_set(k: Kernel) -> int:

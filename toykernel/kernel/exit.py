@@ -363,6 +363,7 @@ def _exit_signal(k: Kernel, p: Task) -> None:
 def zap_pid_ns_processes(k: Kernel, ns: PidNamespace, code: int) -> Result:
     """Init of a namespace ends: so does everybody in it, and it reaps them before it goes itself."""
     tsk = k.current
+    ns.ending = True
     for task in list(ns.map.tasks.values()):
         if task.signal is not tsk.signal and not task.exit_state:
             send_signal(k, task, SIGKILL, {}, force=True)

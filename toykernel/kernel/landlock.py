@@ -84,8 +84,9 @@ def landlock_may_signal(k: Kernel, task: Task) -> None:
 
 def landlock_may_trace(k: Kernel, task: Task) -> bool:
     """hook_ptrace_access_check: only what is in the same domain or below."""
-    mine = k.current.cred.landlock
-    if mine is None:
-        return True
-    its = task.cred.landlock
-    return its is not None and mine in its.layers
+    return may_trace(k.current.cred.landlock, task.cred.landlock)
+
+
+def may_trace(mine: LandlockDomain | None, its: LandlockDomain | None) -> bool:
+    """domain_ptrace: whether who is in a domain may trace who is in another."""
+    return mine is None or (its is not None and mine in its.layers)

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 
 from emu.record import dataclass
 from toykernel.errno import EINVAL, EPERM, Errno
-from toykernel.fs.mount import Mount, Path, all_mounts, copy_tree, put_mount_id
+from toykernel.fs.locked_mounts import part_from_above
+from toykernel.fs.mount import Mount, Path, all_mounts, copy_tree, mount_root, put_mount_id
 from toykernel.fs.pnode import alone
 from toykernel.ipc.mqueue import MqIds, free_all_mqueues
 from toykernel.ipc.msg import MsgIds, free_all_msgs
@@ -181,6 +182,16 @@ def mnt_ns_root(k: Kernel, ns: MntNamespace) -> Mount:
     return ns.root if ns.root is not None else k.files.fs.root.mnt
 
 
+def mount_owner(k: Kernel, mnt: Mount) -> UserNamespace | None:
+    """The user namespace that owns the tree a mount hangs in; None for a tree that hangs nowhere."""
+    root = mount_root(mnt)
+    if root is k.files.fs.root.mnt:
+        return k.sched.idle.cred.user.ns
+    if root.mnt_ns is None:
+        return None
+    return root.mnt_ns.user_ns or k.sched.idle.cred.user.ns
+
+
 def mount_roots(k: Kernel) -> list[Mount]:
     """Of every tree of mounts there is, the boot's first."""
     alive = (task for task in k.processes.tasks if not task.exit_state)
@@ -197,7 +208,8 @@ def copy_mnt_ns(k: Kernel, old: MntNamespace) -> MntNamespace:
         tree = copy_tree(mnt_ns_root(k, old))
         claim_tree(k, tree, undo)
         undo.pop_all()
-    return MntNamespace(slab, 0, tree, seq=next_mnt_ns(k))
+    tree.mnt_ns = MntNamespace(slab, 0, tree, seq=next_mnt_ns(k))
+    return tree.mnt_ns
 
 
 def claim_tree(k: Kernel, tree: Mount, undo: ExitStack) -> None:
@@ -238,6 +250,9 @@ def create_new_namespaces(
         if flags & CLONE_NEWNS:
             mnt = copy_mnt_ns(k, mnt)
             mnt.user_ns = get_user_ns(cred)
+            owner = mount_owner(k, mnt_ns_root(k, old.mnt_ns))
+            if k.host.profile.locks_mounts and mnt.user_ns is not owner and mnt.root is not None:
+                part_from_above(mnt.root)
         mnt.count += 1
         undo.callback(put_mnt_ns, k, mnt)
         if flags & CLONE_NEWUTS:

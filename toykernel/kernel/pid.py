@@ -81,6 +81,7 @@ class PidNamespace:
     level: int = 0
     parent: PidNamespace | None = None
     child_reaper: Task | None = None
+    ending: bool = False  # its init goes, or is gone: nobody gets a number (no PIDNS_ADDING)
     count: int = 1
     pids: dict[int, Pid] = field(default_factory=dict)  # struct pid by number here
     user_ns: UserNamespace | None = None  # that owns it; None: the first
@@ -143,6 +144,8 @@ def _new_pid(k: Kernel, ns: PidNamespace, set_tid: tuple[int, ...] = ()) -> Pid:
         at = at.parent
     if len(set_tid) > len(chain):
         raise Errno(EINVAL)
+    if ns.ending:
+        raise Errno(ENOMEM)
     slab = k.memory.slabs.pid.alloc(k)
     given: list[tuple[PidNamespace, int]] = []
     try:

@@ -15,7 +15,7 @@ from toykernel.arch.x86.uaccess import copy_from_user, copy_to_user, put_user
 from toykernel.errno import EINVAL, EIO, EPERM, ESRCH, Errno
 from toykernel.kernel.cred import CAP_SYS_PTRACE, capable
 from toykernel.kernel.exit import detach_tracee, release_task
-from toykernel.kernel.landlock import landlock_may_trace
+from toykernel.kernel.landlock import landlock_may_trace, may_trace
 from toykernel.kernel.pid import find_task_by_vpid
 from toykernel.kernel.ptrace_flags import (
     JOBCTL_LISTENING,
@@ -137,10 +137,20 @@ def ptrace_check_attach(k: Kernel, child: Task, *, running: bool) -> None:
 # -- beginning and end -----------------------------------------------------------------------------
 
 
+def _may_be_tracer(parent: Task, task: Task) -> bool:
+    """security_ptrace_traceme, of capabilities and of Landlock."""
+    mine, its = task.cred, parent.cred
+    fewer = its.user.ns is not mine.user.ns or mine.cap_permitted & ~its.cap_permitted
+    if fewer and not its.cap_effective & 1 << CAP_SYS_PTRACE:
+        return False
+    return may_trace(its.landlock, mine.landlock)
+
+
 def ptrace_traceme(k: Kernel) -> int:
-    """The caller's real parent traces it from now on. Raises Errno(EPERM) when somebody does."""
+    """The caller's real parent traces it from now on. Raises Errno(EPERM) when somebody does, or it
+    may not: it has fewer capabilities, or another Landlock domain."""
     current = k.current
-    if current.ptrace:
+    if current.ptrace or not _may_be_tracer(current.real_parent, current):
         raise Errno(EPERM)
     if not current.real_parent.flags & PF_EXITING:
         current.ptrace = PT_PTRACED

@@ -22,7 +22,6 @@ from toykernel.kernel.cred import (
     CAP_SYS_ADMIN,
     CAP_SYS_CHROOT,
     alloc_uid,
-    capable,
     commit_creds,
     free_uid,
     ns_capable,
@@ -75,14 +74,18 @@ def sys_setns(k: Kernel, fd: int, nstype: int) -> int:
         wanted = [namespace_of(task, name) for name in names if NAMES[name][0] & nstype]
     else:
         raise Errno(EINVAL)
+    target = next(
+        (each.ns for each in wanted if each.kind == CLONE_NEWUSER), k.current.cred.user.ns
+    )
     for common in wanted:
-        _check(k, common)
+        _check(k, common, target)
     _enter(k, {common.kind: common for common in wanted})
     return 0
 
 
-def _check(k: Kernel, common: NsCommon) -> None:
-    """Whether the caller may enter. Raises Errno(EPERM), Errno(EINVAL)."""
+def _check(k: Kernel, common: NsCommon, target: UserNamespace) -> None:
+    """Whether the caller may enter, whose user namespace is `target` then. Raises Errno(EPERM),
+    Errno(EINVAL)."""
     task = k.current
     assert task.fs is not None
     if common.kind == CLONE_NEWUSER:
@@ -91,10 +94,12 @@ def _check(k: Kernel, common: NsCommon) -> None:
             raise Errno(EINVAL)
         if not ns_capable(k, common.ns, CAP_SYS_ADMIN):
             raise Errno(EPERM)
-    elif not capable(k, CAP_SYS_ADMIN):
+        return
+    owner = common.ns.user_ns or k.sched.idle.cred.user.ns
+    if not ns_capable(k, owner, CAP_SYS_ADMIN) or not ns_capable(k, target, CAP_SYS_ADMIN):
         raise Errno(EPERM)
     if common.kind == CLONE_NEWNS:
-        if not capable(k, CAP_SYS_CHROOT):
+        if not ns_capable(k, target, CAP_SYS_CHROOT):
             raise Errno(EPERM)
         if task.fs.users != 1:
             raise Errno(EINVAL)

@@ -11,6 +11,7 @@ from toykernel.ipc.sem import exit_sem
 from toykernel.kernel.clone_flags import (
     CLONE_FILES,
     CLONE_FS,
+    CLONE_NEWCGROUP,
     CLONE_NEWIPC,
     CLONE_NEWNET,
     CLONE_NEWNS,
@@ -24,9 +25,9 @@ from toykernel.kernel.clone_flags import (
 )
 from toykernel.kernel.cred import (
     CAP_SYS_ADMIN,
-    capable,
     commit_creds,
     create_user_ns,
+    ns_capable,
     prepare_creds,
     put_cred,
 )
@@ -48,7 +49,8 @@ def sys_unshare(k: Kernel, flags: int) -> int:
     EINVAL for what cannot be parted, EPERM, ENOMEM.
     """
     task = k.current
-    if flags & ~_ALLOWED:
+    cgroups = CLONE_NEWCGROUP if k.host.profile.cgroup_namespaces else 0
+    if flags & ~(_ALLOWED | cgroups):
         raise Errno(EINVAL)
     # What shares memory shares handlers, and threads share both: none of it can be parted.
     if flags & CLONE_THREAD and len(task.signal.threads) > 1:
@@ -76,9 +78,11 @@ def sys_unshare(k: Kernel, flags: int) -> int:
             new_cred = prepare_creds(k)
             undo.callback(put_cred, k, new_cred)
             create_user_ns(k, new_cred)
+        if flags & (_NAMESPACES | cgroups) and not ns_capable(
+            k, (new_cred or task.cred).user.ns, CAP_SYS_ADMIN
+        ):
+            raise Errno(EPERM)
         if flags & _NAMESPACES:
-            if not capable(k, CAP_SYS_ADMIN):
-                raise Errno(EPERM)
             new_ns = create_new_namespaces(
                 k, flags & _NAMESPACES, task.nsproxy, new_fs or fs, new_cred or task.cred
             )

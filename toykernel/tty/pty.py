@@ -1,4 +1,4 @@
-"""Pseudo-terminals (drivers/tty/pty.c, fs/devpts): /dev/ptmx makes a pair, /dev/pts/N is its other end."""
+"""Pseudo-terminals (drivers/tty/pty.c): /dev/ptmx makes a pair, a node of a devpts is its other end."""
 
 from __future__ import annotations
 
@@ -6,12 +6,11 @@ from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
 from toykernel.errno import EBUSY, EIO, ENOSPC, ENXIO, Errno
-from toykernel.fs.dcache import d_add, d_drop
 from toykernel.fs.file import File
-from toykernel.fs.inode import S_IFCHR, drop_nlink
 from toykernel.fs.operations import POLLHUP, FileOperations
 from toykernel.kernel.cred import CAP_SYS_ADMIN, capable
 from toykernel.kernel.wait import WaitQueue, wake_up
+from toykernel.tty.devpts import devpts_of, devpts_pty_kill, devpts_pty_new
 from toykernel.tty.n_tty import flush_input
 from toykernel.tty.termios import MASTER_TERMIOS, Termios, TtyStruct
 from toykernel.tty.tty_io import (
@@ -25,25 +24,19 @@ from toykernel.tty.tty_io import (
 from toykernel.tty.tty_ioctl import tty_ioctl
 
 if TYPE_CHECKING:
-    from toykernel.fs.dcache import Dentry
     from toykernel.state import Kernel
 
-TTY_DEV, PTMX_DEV = 5 << 8, 5 << 8 | 2
-PTS_MAJOR = 136
 NR_PTYS = 256  # those whose number fits the minor
 
 
-def _pts_directory(k: Kernel) -> Dentry:
-    """/dev/pts. Raises Errno(ENOENT) when somebody has removed it."""
-    return k.files.fs.find("/dev/pts").dentry
-
-
 def ptmx_open(k: Kernel, file: File) -> None:
-    """A new pair: the file is its master, the slave appears in /dev/pts, locked. ENOSPC, ENOMEM."""
-    index = next((n for n in range(NR_PTYS) if n not in k.files.ptys), None)
+    """A new pair: the file is its master, the slave appears in /dev/pts, locked. ENOSPC, ENOMEM, or without a
+    devpts beside ptmx ENOENT or ENODEV."""
+    sb = devpts_of(k, file.f_path)
+    ptys = k.files.ptys
+    index = next((n for n in range(NR_PTYS) if (sb.s_dev, n) not in ptys), None)
     if index is None:
         raise Errno(ENOSPC)
-    directory = _pts_directory(k)
     with ExitStack() as undo:
         pair = []
         for kind in ("master", "slave"):
@@ -51,28 +44,25 @@ def ptmx_open(k: Kernel, file: File) -> None:
             undo.callback(k.memory.slabs.tty.free, k, slab)
             termios = MASTER_TERMIOS if kind == "master" else Termios()
             pair.append(TtyStruct(slab, kind, index, WaitQueue(f"pty {index} {kind}"), termios))
-        parent, rdev = directory.inode, PTS_MAJOR << 8 | index
-        node = parent.i_op.mknod(k, parent, str(index), S_IFCHR | 0o620, rdev)
+        node = devpts_pty_new(k, sb, index)
         undo.pop_all()
     master, slave = pair
     master.link, slave.link = slave, master
+    master.node = slave.node = node
     slave.locked = True
     master.count = 1
-    k.files.ptys[index] = slave
-    d_add(directory, str(index), node)
+    ptys[sb.s_dev, index] = slave
     file.op, file.private = MASTER, master
 
 
 def master_release(k: Kernel, file: File) -> None:
     """The master is closed: its slave hangs up, and has no name any more."""
     master = tty_of(file)
-    slave = master.link
+    slave, node = master.link, master.node
     assert slave is not None
-    del k.files.ptys[master.index]
-    dentry = _pts_directory(k).children.get(str(master.index))
-    if dentry is not None:
-        d_drop(dentry)
-        drop_nlink(k, dentry.inode)
+    assert node is not None
+    del k.files.ptys[node.inode.i_sb.s_dev, master.index]
+    devpts_pty_kill(k, node)
     master.count = 0
     slave.other_closed = True
     hang_up(k, slave)
@@ -83,8 +73,9 @@ def master_release(k: Kernel, file: File) -> None:
 
 
 def pts_open(k: Kernel, file: File) -> None:
-    """A slave by its node. ENXIO or EIO when there is none or it is locked, EBUSY for an exclusive one."""
-    slave = k.files.ptys.get(file.inode.rdev & 0xFF)
+    """A slave by its node. EIO when there is none (a node elsewhere is none's) or it is locked, EBUSY for an
+    exclusive one."""
+    slave = k.files.ptys.get((file.inode.i_sb.s_dev, file.inode.rdev & 0xFF))
     if slave is None:
         raise Errno(EIO)
     if slave.locked:
@@ -153,10 +144,3 @@ SLAVE = FileOperations(
 PTMX = FileOperations("toykernel.tty.pty:PTMX", open=ptmx_open)
 PTS = FileOperations("toykernel.tty.pty:PTS", open=pts_open)
 CURRENT_TTY = FileOperations("toykernel.tty.pty:CURRENT_TTY", open=current_tty_open)
-
-
-def tty_device(rdev: int) -> FileOperations | None:
-    """What open does with a terminal's node, by its number; None for another device."""
-    if rdev >> 8 == PTS_MAJOR:
-        return PTS
-    return {PTMX_DEV: PTMX, TTY_DEV: CURRENT_TTY}.get(rdev)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from emu.record import dataclass
 
 if TYPE_CHECKING:
+    from toykernel.fs.dcache import Dentry
     from toykernel.kernel.wait import WaitQueue
 
 INLCR, IGNCR, ICRNL, IUCLC, IXON, IXANY = 0x40, 0x80, 0x100, 0x200, 0x400, 0x800
@@ -145,6 +146,7 @@ class TtyStruct:
     termios_locked: Termios = NO_LOCKS  # what TCSETS leaves as it is, where a bit is set
     winsize: bytes = bytes(8)
     link: TtyStruct | None = None
+    node: Dentry | None = None  # of a pair: the slave's name
     count: int = 0
     session: int = 0
     pgrp: int = 0

@@ -80,6 +80,8 @@ def tty_ioctl(k: Kernel, file: File, request: int, argp: int) -> int:
     elif request in (FIONREAD, TIOCOUTQ):
         put_user(k, bytes_to_read(tty) if request == FIONREAD else 0, argp)
     elif request == TIOCSTI:
+        if not k.files.legacy_tiocsti and not capable(k, CAP_SYS_ADMIN):
+            raise Errno(EIO)
         if k.current.signal.tty is not tty and not capable(k, CAP_SYS_ADMIN):
             raise Errno(EPERM)
         receive_buf(k, real, copy_from_user(k, argp, 1))

@@ -49,6 +49,8 @@ if TYPE_CHECKING:
 _DIRECTORIES = ("fd", "fdinfo", "task", "ns", "net", "attr")
 _LINKS = ("exe", "cwd", "root")
 _BINARY = ("mem", "pagemap")
+#: Files of a task that only who may trace it can open, besides mem.
+_OF_MEMORY = ("maps", "smaps", "smaps_rollup", "environ", "auxv", "pagemap")
 
 # -- what is where ---------------------------------------------------------------------------------
 
@@ -357,6 +359,16 @@ def _text(k: Kernel, inode: Inode) -> bytes:
     return text.encode(errors="surrogateescape") if isinstance(text, str) else text
 
 
+def proc_open(k: Kernel, file: File) -> None:
+    """proc_mem_open: what is in a task's memory is for who may trace it, asked once. Raises Errno(ESRCH),
+    Errno(EACCES)."""
+    node = node_of(file.inode)
+    if not node.pid or node.path.rpartition("/")[2] not in _OF_MEMORY:
+        return
+    if not ptrace_may_access(k, task_of(k, file.inode)):
+        raise Errno(EACCES)
+
+
 def proc_read(k: Kernel, file: File, buf: int, count: int) -> int:
     """Text that is made when it is read from the start, and kept for the rest of the way (seq_file)."""
     if not file.pos or file.private is None:
@@ -375,11 +387,14 @@ def proc_splice_read(k: Kernel, file: File, pos: int, count: int) -> bytes:
 
 
 def proc_write(k: Kernel, file: File, buf: int, count: int) -> int:
-    """A setting. Raises Errno(EIO) for what only tells, or what the setting says."""
+    """A setting. Raises Errno(EPERM) for a setting of the kernel that is not root's to write, Errno(EIO) for
+    what only tells, or what the setting says."""
     _looked(k)
     node = node_of(file.inode)
     data = line_written(k, buf, count)
     if node.path.startswith("sys/"):
+        if k.current.cred.euid:  # sysctl_perm asks who writes, not who has opened it
+            raise Errno(EPERM)
         proc_sysctl.store(k, node.path[4:].replace("/", "."), data)
     else:
         directory, _, name = node.path.rpartition("/")
@@ -419,6 +434,7 @@ PROC_FILE = FileOperations(
     splice_read=proc_splice_read,
     splice_write=proc_sysctl.splice_write,
     ioctl=procfs_procmap_ioctl,
+    open=proc_open,
 )
 MEM = FileOperations(
     "toykernel.fs.proc.base:MEM",
@@ -431,6 +447,7 @@ PAGEMAP = FileOperations(
     "toykernel.fs.proc.base:PAGEMAP",
     read=pagemap.pagemap_read,
     llseek=proc_llseek,
+    open=proc_open,
     ioctl=pagemap.pagemap_ioctl,
 )
 KPAGECOUNT = FileOperations(

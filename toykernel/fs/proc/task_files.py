@@ -78,21 +78,14 @@ def cmdline(k: Kernel, task: Task) -> bytes:
     return read_mm(k, mm, mm.arg_start, mm.arg_end) if mm is not None else b""
 
 
-def _may_look(k: Kernel, task: Task) -> None:
-    if not ptrace_may_access(k, task):
-        raise Errno(EACCES)
-
-
 def environ(k: Kernel, task: Task) -> bytes:
-    """The environment that the program began with. Raises Errno(EACCES)."""
-    _may_look(k, task)
+    """The environment that the program began with."""
     mm = task.mm
     return read_mm(k, mm, mm.env_start, mm.env_end) if mm is not None else b""
 
 
 def auxv(k: Kernel, task: Task) -> bytes:
-    """The auxiliary vector of its exec. Raises Errno(EACCES)."""
-    _may_look(k, task)
+    """The auxiliary vector of its exec."""
     return task.mm.saved_auxv if task.mm is not None else b""
 
 
@@ -324,4 +317,5 @@ def mem_write(k: Kernel, file: File, buf: int, count: int) -> int:
 
 def mem_open(k: Kernel, file: File) -> None:
     """Only who may trace the task. Raises Errno(EACCES)."""
-    _may_look(k, task_of(k, file.inode))
+    if not ptrace_may_access(k, task_of(k, file.inode)):
+        raise Errno(EACCES)
