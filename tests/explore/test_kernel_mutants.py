@@ -41,6 +41,7 @@ def test_a_lost_wake_up(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_a_reference_that_was_not_taken(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(PageAllocator, "get_page", lambda self, pfn: None)
+    monkeypatch.setattr(PageAllocator, "get_pages", lambda self, pfns: None)
     found = ends(explored("two_writers"))
     assert found & {End.BROKEN, End.BUG}
 

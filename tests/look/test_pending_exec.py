@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from toykernel.check.contents import reverse_map_is_true
+from toykernel.check.whole import Whole
 from toykernel.harness.session import Session
 from toykernel.look.frames import frame_role, leaked_frames, mappers, owners
 from toykernel.look.page_tables import entries, tables
@@ -48,7 +49,7 @@ def _look(session: Session, task: Task) -> Seen:
         owners(k)[page.pfn],
         ("mm_struct", mm.slab) in records(k),
         leaked_frames(k),
-        list(reverse_map_is_true(k)),
+        list(reverse_map_is_true(Whole(k))),
         task.pid,
         mm.ident,
     )

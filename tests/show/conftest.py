@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from native_linux import ask_linux
 
 _NAMES = ("chromium", "chromium-browser", "google-chrome")
 
@@ -21,6 +22,9 @@ def browser() -> Iterator[Any]:
     api = pytest.importorskip(
         "playwright.sync_api", reason="NO PLAYWRIGHT: the page is not tested; pip install '.[test]'"
     )
+    ask_linux(
+        ["cat", "/proc/self/mounts"]
+    )  # Chromium asks for its file systems, and waits for an answer
     with api.sync_playwright() as playwright:
         found = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
         yield found
