@@ -26,7 +26,7 @@ from toykernel.check.objects import OBJECT_CHECKS
 from toykernel.check.touched import Touched
 from toykernel.check.whole import Whole
 from toykernel.errors import StopRun
-from toykernel.look.frames import owners
+from toykernel.look.frames import leaked_objects, owners
 from toykernel.look.page_tables import tables
 from toykernel.look.spaces import users_of
 from toykernel.mm.mm_types import VM_EXEC, VM_LOCKED, VM_READ, VM_SHARED, VM_WRITE
@@ -187,10 +187,12 @@ def kernel_stacks_are_whole(whole: Whole) -> Iterator[str]:
 
 def slab_objects_have_records(whole: Whole) -> Iterator[str]:
     """Every object that a cache has given stands for a record."""
-    for cache in whole.k.memory.slabs:
-        lost = cache.active - whole.records[cache.name]
-        if lost:
-            yield f"slab {cache.name}: {cache.active} objects in use, {lost} without a record"
+    k = whole.k
+    lost = leaked_objects(k)
+    for cache in k.memory.slabs:
+        if cache.name in lost:
+            missing = lost[cache.name]
+            yield f"slab {cache.name}: {cache.active} objects in use, {missing} without a record"
 
 
 def free_frames_add_up(whole: Whole) -> Iterator[str]:

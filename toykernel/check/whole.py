@@ -3,7 +3,6 @@ gathered once."""
 
 from __future__ import annotations
 
-from collections import Counter
 from functools import cached_property
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -11,7 +10,6 @@ from emu.ram import PAGE_SHIFT
 from toykernel.arch.x86.pgtable import pte_present
 from toykernel.look.open_files import open_files
 from toykernel.look.page_tables import entries
-from toykernel.look.records import records
 from toykernel.look.spaces import address_spaces, users_of
 
 if TYPE_CHECKING:
@@ -54,11 +52,6 @@ class Whole:
                         area = mm.find_exact(address)
                     found.append(Mapped(mm, address, pte, pte >> PAGE_SHIFT, area))
         return found
-
-    @cached_property
-    def records(self) -> Counter[str]:
-        """How many records stand for an object, by slab cache."""
-        return Counter(kind for kind, _ in records(self.k))
 
     @cached_property
     def files(self) -> list[File]:

@@ -53,7 +53,7 @@ from toykernel.fs.pnode import (
     set_shared,
 )
 from toykernel.fs.super import SB_FLAGS
-from toykernel.kernel.cred import CAP_SYS_ADMIN, ns_capable
+from toykernel.kernel.cred import CAP_SYS_ADMIN, ns_capable, owner_of
 from toykernel.kernel.nsproxy import claim_tree, free_mnt, mnt_ns_root, mount_owner
 from toykernel.kernel.wait_queue import wake_up
 from toykernel.mm.filemap import forget_programs
@@ -92,8 +92,7 @@ _ATIMES = MS_NOATIME | MS_NODIRATIME | MS_RELATIME | MS_STRICTATIME
 
 def may_mount(k: Kernel) -> None:
     """The capability is over what owns the caller's mounts. Raises Errno(EPERM)."""
-    owner = k.current.nsproxy.mnt_ns.user_ns or k.sched.idle.cred.user.ns
-    if not ns_capable(k, owner, CAP_SYS_ADMIN):
+    if not ns_capable(k, owner_of(k, k.current.nsproxy.mnt_ns.user_ns), CAP_SYS_ADMIN):
         raise Errno(EPERM)
 
 

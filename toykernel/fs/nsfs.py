@@ -27,7 +27,7 @@ from toykernel.kernel.clone_flags import (
     CLONE_NEWUSER,
     CLONE_NEWUTS,
 )
-from toykernel.kernel.cred import UserNamespace, put_user_ns
+from toykernel.kernel.cred import UserNamespace, owner_of, put_user_ns
 from toykernel.kernel.nsproxy import (
     IpcNamespace,
     MntNamespace,
@@ -138,9 +138,7 @@ def _owner(k: Kernel, common: NsCommon) -> UserNamespace:
     Raises Errno(EPERM).
     """
     ns = common.ns
-    first = k.sched.idle.cred.user.ns
-    owner: UserNamespace | None
-    owner = ns.parent if isinstance(ns, UserNamespace) else ns.user_ns or first
+    owner = ns.parent if isinstance(ns, UserNamespace) else owner_of(k, ns.user_ns)
     at = owner
     while at is not None and at is not k.current.cred.user.ns:
         at = at.parent

@@ -109,6 +109,11 @@ def capable(k: Kernel, cap: int, task: Task | None = None) -> bool:
     return bool((task or k.current).cred.cap_effective & 1 << cap)
 
 
+def owner_of(k: Kernel, user_ns: UserNamespace | None) -> UserNamespace:
+    """The owner that a namespace of another kind notes: none stands for the first (init_user_ns)."""
+    return user_ns or k.sched.idle.cred.user.ns
+
+
 def ns_capable(k: Kernel, ns: UserNamespace, cap: int) -> bool:
     """cap_capable: whether the caller has a capability over what `ns` owns: in that namespace, in one above
     it, or by having made it or one between."""

@@ -30,7 +30,7 @@ from toykernel.kernel.clone_flags import (
     CLONE_SYSVSEM,
     CLONE_THREAD,
 )
-from toykernel.kernel.cred import CAP_SYS_ADMIN, capable, get_user_ns
+from toykernel.kernel.cred import CAP_SYS_ADMIN, capable, get_user_ns, owner_of
 from toykernel.kernel.pid import (
     PidNamespace,
     create_pid_namespace,
@@ -186,10 +186,10 @@ def mount_owner(k: Kernel, mnt: Mount) -> UserNamespace | None:
     """The user namespace that owns the tree a mount hangs in; None for a tree that hangs nowhere."""
     root = mount_root(mnt)
     if root is k.files.fs.root.mnt:
-        return k.sched.idle.cred.user.ns
+        return owner_of(k, None)
     if root.mnt_ns is None:
         return None
-    return root.mnt_ns.user_ns or k.sched.idle.cred.user.ns
+    return owner_of(k, root.mnt_ns.user_ns)
 
 
 def mount_roots(k: Kernel) -> list[Mount]:

@@ -25,6 +25,7 @@ from toykernel.kernel.cred import (
     commit_creds,
     free_uid,
     ns_capable,
+    owner_of,
     prepare_creds,
     put_cred,
 )
@@ -95,7 +96,7 @@ def _check(k: Kernel, common: NsCommon, target: UserNamespace) -> None:
         if not ns_capable(k, common.ns, CAP_SYS_ADMIN):
             raise Errno(EPERM)
         return
-    owner = common.ns.user_ns or k.sched.idle.cred.user.ns
+    owner = owner_of(k, common.ns.user_ns)
     if not ns_capable(k, owner, CAP_SYS_ADMIN) or not ns_capable(k, target, CAP_SYS_ADMIN):
         raise Errno(EPERM)
     if common.kind == CLONE_NEWNS:

@@ -143,12 +143,8 @@ def unmap_page_range(k: Kernel, mm: MmStruct, start: int, end: int) -> None:
 
 def unmap_vmas(k: Kernel, mm: MmStruct, ranges: list[tuple[int, int]]) -> None:
     """unmap_page_range for each range."""
-    if mm.uffd_poison:
-        for start, end in ranges:
-            mm.uffd_poison = {page for page in mm.uffd_poison if not start <= page < end}
-    if mm.uffd_wp:
-        for start, end in ranges:
-            mm.uffd_wp = {page for page in mm.uffd_wp if not start <= page < end}
+    for marks in (mm.uffd_poison, mm.uffd_wp):
+        marks -= {page for start, end in ranges for page in marks if start <= page < end}
     if not one_by_one(k):
         work = PteWork()
         for start, end in ranges:
